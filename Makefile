@@ -1,0 +1,96 @@
+# Warpsmith. `make demo` runs the main job, `make test` all tests, `make help` lists the targets.
+
+BUILD      ?= build
+CC         ?= gcc
+V          ?=
+CUDA_HOME  ?= $(firstword $(wildcard /usr/local/cuda) $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)) $(CURDIR)/$(BUILD)/cuda)
+ENGINE_ARCH ?= native
+
+WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
+          -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Wno-format-nonliteral
+CFLAGS ?= -O2 -g
+ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WERROR),-Werror) \
+            $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) $(CFLAGS)
+comma := ,
+LDFLAGS += $(if $(SAN),-fsanitize=address$(comma)undefined)
+LIBS   := -lcurl -lcjson -lpcre2-8 -lsqlite3 -lpthread -ldl -lm
+Q      := $(if $(V),,@)
+
+# One static library per module; a program links those that it needs, in this order of dependency.
+MODULES := agent results verifier reference harness ptx specs base
+base_SRC      := $(wildcard base/*.c)
+specs_SRC     := $(wildcard specs/*.c)
+reference_SRC := $(wildcard reference/*.c)
+ptx_SRC       := $(wildcard harness/ptx/*.c)
+harness_SRC   := $(wildcard harness/*.c harness/compile/*.c harness/plan/*.c harness/timing/*.c harness/worker/*.c)
+verifier_SRC  := $(wildcard verifier/*.c)
+results_SRC   := $(wildcard results/*.c)
+agent_SRC     := $(filter-out agent/main.c,$(wildcard agent/*.c agent/llm/*.c agent/loop/*.c agent/cmd/*.c))
+facade_SRC    := $(wildcard harness/ptx/cuda/*.c)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+lib = $(BUILD)/lib/$(1).a
+# What a test program t_<module>_<what> links: its module and everything below it.
+DEPS_base      := base
+DEPS_specs     := specs base
+DEPS_reference := reference specs base
+DEPS_ptx       := ptx harness base
+DEPS_harness   := harness ptx base
+DEPS_verifier  := verifier reference harness ptx specs base
+DEPS_results   := results verifier reference harness ptx specs base
+DEPS_agent     := $(MODULES)
+
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
+PROGRAMS := $(if $(wildcard agent/main.c),warpsmith) \
+            $(if $(facade_SRC),$(BUILD)/libwarpsmith-cuda.so)
+
+.PHONY: all test check deps clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS)
+
+warpsmith: $(call obj,agent/main.c) $(foreach m,$(MODULES),$(call lib,$(m)))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+$(BUILD)/libwarpsmith-cuda.so: $(call obj,$(facade_SRC)) $(call lib,ptx) $(call lib,harness) $(call lib,base)
+	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	    -Wl,--exclude-libs,ALL -lcjson -lpthread -lm
+
+define module_rule
+$(call lib,$(1)): $(call obj,$($(1)_SRC))
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
+
+# The engine's lane loops only vectorise at -O3 (gcc 12), and gain again from the machine's own vectors.
+$(BUILD)/harness/ptx/%.o: ALLFLAGS += -O3 -march=$(ENGINE_ARCH) -fno-trapping-math -fno-math-errno
+$(BUILD)/reference/%.o: ALLFLAGS += -O3
+$(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
+$(BUILD)/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALLFLAGS) -DWS_CUDA_HOME='"$(CUDA_HOME)"' -MMD -MP -c -o $@ $<
+
+define test_rule
+$(1): $(patsubst $(BUILD)/%,$(BUILD)/%.o,$(1)) $(foreach m,$(DEPS_$(word 2,$(subst _, ,$(notdir $(1))))),$(call lib,$(m)))
+	$$(Q)$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
+endef
+$(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory check
+check: all $(TESTS)
+	$(Q)tests/run $(BUILD)
+deps:
+	$(Q)tests/deps
+
+clean:
+	rm -rf $(BUILD) warpsmith
+help:
+	@echo 'make         the program (./warpsmith) and the CPU driver (build/libwarpsmith-cuda.so)'
+	@echo 'make test    set up what is missing, build, run every test'
+	@echo 'make check   the tests alone'
+	@echo 'make deps    install what is missing'
+	@echo 'variables    V=1 SAN=1 WERROR=1 CUDA_HOME=... ENGINE_ARCH=x86-64-v3'
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,127 @@
+#include "base/buf.h"
+
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ws_str ws_str_of(const char *z)
+{
+    return (ws_str){z, z ? strlen(z) : 0};
+}
+
+bool ws_str_eq(ws_str a, ws_str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool ws_str_eqz(ws_str a, const char *z)
+{
+    return ws_str_eq(a, ws_str_of(z));
+}
+
+ws_str ws_str_trim(ws_str s)
+{
+    while (s.n && isspace((unsigned char)s.p[0]))
+        s.p++, s.n--;
+    while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+static size_t limit_of(const ws_buf *b)
+{
+    return b->max ? b->max : (size_t)WS_BUF_DEFAULT_MAX;
+}
+
+/* Makes room for n more bytes and the NUL; returns how many of the n bytes are allowed. */
+static size_t reserve(ws_buf *b, size_t n)
+{
+    size_t room = limit_of(b) - b->n;
+    if (n > room) {
+        n = room;
+        b->overflow = true;
+    }
+    if (b->n + n + 1 > b->cap) {
+        size_t cap = b->cap ? 2 * b->cap : 64;
+        while (cap < b->n + n + 1)
+            cap *= 2;
+        b->p = ws_realloc(b->p, cap);
+        b->cap = cap;
+    }
+    return n;
+}
+
+void ws_buf_add(ws_buf *b, const void *data, size_t n)
+{
+    n = reserve(b, n);
+    if (n)
+        memcpy(b->p + b->n, data, n);
+    b->n += n;
+    b->p[b->n] = '\0';
+}
+
+void ws_buf_adds(ws_buf *b, const char *z)
+{
+    ws_buf_add(b, z, strlen(z));
+}
+
+void ws_buf_addc(ws_buf *b, char c)
+{
+    ws_buf_add(b, &c, 1);
+}
+
+void ws_buf_vprintf(ws_buf *b, const char *fmt, va_list ap)
+{
+    char small[256];
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(small, sizeof small, fmt, ap);
+    if (n < 0)
+        ws_bug("bad format '%s'", fmt);
+    if ((size_t)n < sizeof small) {
+        ws_buf_add(b, small, (size_t)n);
+    } else {
+        char *big = ws_malloc((size_t)n + 1);
+        vsnprintf(big, (size_t)n + 1, fmt, again);
+        ws_buf_add(b, big, (size_t)n);
+        free(big);
+    }
+    va_end(again);
+}
+
+void ws_buf_printf(ws_buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    ws_buf_vprintf(b, fmt, ap);
+    va_end(ap);
+}
+
+void ws_buf_reset(ws_buf *b)
+{
+    b->n = 0;
+    b->overflow = false;
+    if (b->p)
+        b->p[0] = '\0';
+}
+
+void ws_buf_release(ws_buf *b)
+{
+    free(b->p);
+    *b = (ws_buf){.max = b->max};
+}
+
+const char *ws_buf_z(const ws_buf *b)
+{
+    return b->p ? b->p : "";
+}
+
+char *ws_buf_take(ws_buf *b)
+{
+    char *p = b->p ? b->p : ws_strdup("");
+    *b = (ws_buf){.max = b->max};
+    return p;
+}

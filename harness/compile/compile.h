@@ -1,0 +1,88 @@
+/* CUDA C++ to PTX and cubin with NVRTC, in a child process that has no secrets, no file outside the CUDA
+ * headers and hard limits; with a content-addressed cache in front.
+ *
+ * A comp_service owns the child (a small server that forks per request, so that NVRTC is warm) and the
+ * cache; one per process is enough. Not thread-safe. */
+#ifndef HARNESS_COMPILE_COMPILE_H
+#define HARNESS_COMPILE_COMPILE_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "harness/diag.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct comp_service comp_service;
+
+typedef struct comp_service_options {
+    const char *cache_dir;  /* NULL: ws_cache_dir() "/compile"; "" : no cache */
+    double wall_seconds;    /* per compile, 0: 30 */
+    uint64_t memory_bytes;  /* address space, 0: 4 GiB */
+} comp_service_options;
+
+ws_status comp_service_open(const comp_service_options *o, comp_service **out, ws_err *err) WS_MUST_CHECK;
+void comp_service_close(comp_service *s);
+
+typedef struct comp_macro {
+    const char *name;
+    int64_t value;
+} comp_macro;
+
+typedef struct comp_request {
+    const char *source;
+    size_t source_bytes;
+    const char *file;           /* name shown in messages and line info, e.g. "kernel.cu" */
+    const char *arch;           /* "sm_90"; NULL: sm_90 */
+    const comp_macro *macro;    /* DIM_<name> and tunables, as -D */
+    size_t n_macros;
+    bool want_cubin;            /* also assemble (ptxas via nvJitLink), for resource lines and export */
+    bool line_info;             /* PTX with .loc; the cubin never has it */
+    bool fmad;                  /* contract mul+add; the default of nvcc is true */
+} comp_request;
+
+/* One line of the compiler about the candidate. */
+typedef struct comp_message {
+    int line, column; /* in the candidate's file, 0: elsewhere */
+    bool is_error;
+    const char *text;
+} comp_message;
+
+typedef struct comp_kernel { /* from the PTX and ptxas -v */
+    const char *name;
+    int n_params;
+    struct ptx_param *param;        /* harness/ptx/ptx.h */
+    int registers, shared_bytes, stack_bytes, spill_store_bytes, spill_load_bytes, barriers; /* -1: no cubin */
+} comp_kernel;
+
+typedef struct comp_result {
+    bool ok;
+    hx_diag diag;           /* when !ok: COMPILE_ERROR, PTXAS_ERROR, COMPILE_LIMIT, FORBIDDEN_* */
+    const char *log;        /* the compiler's text, paths outside the candidate removed, <= 16 KiB */
+    comp_message *message;
+    int n_messages;
+    const char *ptx;        /* stripped of unreferenced globals, NUL-terminated */
+    size_t ptx_bytes;
+    const void *cubin;
+    size_t cubin_bytes;
+    comp_kernel *kernel;
+    int n_kernels;
+    char key[65];           /* SHA-256 over source, options, compiler version: the cache key */
+    char ptx_sha256[65];    /* identity of the candidate: equal PTX is judged once */
+    double seconds;         /* wall time of this call */
+    bool cached;
+} comp_result;
+
+/* A candidate that does not compile is `ok == false`, not an error. All pointers live in `a`. */
+ws_status comp_compile(comp_service *s, const comp_request *r, ws_arena *a, comp_result *out,
+                       ws_err *err) WS_MUST_CHECK;
+/* Level 0 on the text alone: includes, host code, forbidden constructs. Cheap; comp_compile calls it. */
+bool comp_check_source(const char *source, size_t n, hx_diag *d);
+
+/* "NVRTC 13.0.88", or an error saying how to get it. */
+ws_status comp_version(char *out, size_t n, ws_err *err) WS_MUST_CHECK;
+/* Entry of `warpsmith worker compile` (socket on fd 3); returns the exit code. */
+int comp_worker_main(void);
+
+#endif

@@ -1,0 +1,55 @@
+/* The CUDA driver API through dlopen: libcuda.so.1 where there is a GPU, our libwarpsmith-cuda.so where
+ * there is none. One table of symbols; nobody else sees <cuda.h>. */
+#ifndef HARNESS_DRIVER_H
+#define HARNESS_DRIVER_H
+
+#include "base/err.h"
+#include "harness/ptx/report.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cu_device cu_device; /* an open driver with a context on one device */
+
+/* Which driver: WARPSMITH_DEVICE=cpu|gpu|auto decides when `which` is NULL. auto: the GPU when libcuda
+ * loads and has a device. */
+ws_status cu_open(const char *which, cu_device **out, ws_err *err) WS_MUST_CHECK;
+void cu_close(cu_device *d);
+bool cu_is_engine(const cu_device *d);
+const char *cu_name(const cu_device *d);    /* "NVIDIA H200", or "CPU engine" */
+int cu_compute_capability(const cu_device *d); /* 90 for 9.0 */
+
+typedef struct cu_module cu_module;
+/* `image` is PTX text (NUL-terminated) or a cubin. */
+ws_status cu_module_load(cu_device *d, const void *image, size_t n, cu_module **out, ws_err *err) WS_MUST_CHECK;
+void cu_module_unload(cu_device *d, cu_module *m);
+
+ws_status cu_alloc(cu_device *d, size_t bytes, const char *name, uint64_t *out, ws_err *err) WS_MUST_CHECK;
+void cu_free(cu_device *d, uint64_t ptr);
+ws_status cu_upload(cu_device *d, uint64_t dst, const void *src, size_t n, ws_err *err) WS_MUST_CHECK;
+ws_status cu_download(cu_device *d, void *dst, uint64_t src, size_t n, ws_err *err) WS_MUST_CHECK;
+ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n, ws_err *err) WS_MUST_CHECK;
+
+typedef struct cu_launch_args {
+    const char *kernel;
+    uint32_t grid[3], block[3], shared_bytes;
+    bool cooperative;
+    uint32_t cluster[3];      /* 0: none */
+    const void *params;
+    size_t params_bytes;
+} cu_launch_args;
+ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err *err) WS_MUST_CHECK;
+ws_status cu_synchronize(cu_device *d, ws_err *err) WS_MUST_CHECK;
+
+/* Engine only; ws_bug() on a GPU. */
+void cu_engine_configure(cu_device *d, const ptx_options *o);
+void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes);
+void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written);
+void cu_engine_report(cu_device *d, ptx_report *out);
+void cu_engine_printf(cu_device *d, char *out, size_t size);
+
+/* Milliseconds between two recorded events around what `body` enqueues; on the engine, wall time. */
+ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), void *ud, double *out,
+                     ws_err *err) WS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,21 @@
+/* The entry points that libwarpsmith-cuda.so has beside those of the CUDA driver API. A real libcuda
+ * lacks them; harness/driver.c looks them up with dlsym and knows from their absence that it talks to a
+ * GPU. All return 0 on success. Pointers are CUdeviceptr values. */
+#ifndef HARNESS_PTX_CUDA_WS_ENGINE_H
+#define HARNESS_PTX_CUDA_WS_ENGINE_H
+
+#include "harness/ptx/report.h"
+
+#include <stddef.h>
+
+int wsEngineConfigure(const ptx_options *options);       /* and resets the report */
+int wsEngineNameBuffer(uint64_t ptr, const char *name);  /* ptr: start of an allocation */
+/* Poisoned bytes count as never written: for reads (check_init) and for wsEngineWritten. */
+int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes);
+/* written[i] = 1 when a kernel wrote byte i since the mark (or alloc), else 0. */
+int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written);
+int wsEngineReport(ptx_report *out);
+/* Text that printf calls of kernels produced, NUL-terminated, cut at `size`. */
+int wsEnginePrintf(char *out, size_t size);
+
+#endif

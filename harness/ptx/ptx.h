@@ -1,0 +1,83 @@
+/* The PTX engine: executes PTX text on the CPU, warp by warp, and watches every access.
+ *
+ * A ptx_module is parsed and decoded PTX, immutable after loading except for its .global variables. A
+ * ptx_memory is one address space with its allocations and shadow state. A launch runs one kernel over
+ * its grid; findings go to the report and end the launch. Nothing here trusts the module's text. */
+#ifndef HARNESS_PTX_PTX_H
+#define HARNESS_PTX_PTX_H
+
+#include "base/err.h"
+#include "harness/ptx/report.h"
+
+#include <stddef.h>
+
+typedef struct ptx_module ptx_module;
+typedef struct ptx_memory ptx_memory;
+
+/* One .param of a kernel. */
+typedef struct ptx_param {
+    const char *name;
+    uint32_t offset, size, align; /* bytes */
+    bool is_pointer;              /* .ptr in the text */
+    bool is_float;                /* .f32 / .f64 */
+    bool is_signed;
+    bool is_aggregate;            /* .b8 name[n] */
+} ptx_param;
+
+typedef struct ptx_kernel_info {
+    const char *name;
+    const ptx_param *param;
+    int n_params;
+    uint32_t param_bytes, static_shared_bytes, local_bytes;
+    int max_ntid[3]; /* .maxntid, 0 when absent */
+    int max_threads; /* product of .maxntid, else 1024 */
+    int insns, registers; /* static instruction count, virtual registers after compaction */
+} ptx_kernel_info;
+
+/* ---- memory ---- */
+ptx_memory *ptx_memory_new(void);
+void ptx_memory_free(ptx_memory *m);
+/* Device address of a fresh, uninitialised, 256-byte aligned allocation with guard zones; 0: no memory. */
+uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name);
+bool ptx_memory_release(ptx_memory *m, uint64_t ptr);
+bool ptx_memory_name(ptx_memory *m, uint64_t ptr, const char *name);
+/* Host copies; false: the range is not inside one allocation. Writing marks initialised. */
+bool ptx_memory_write(ptx_memory *m, uint64_t dst, const void *src, size_t n);
+bool ptx_memory_read(const ptx_memory *m, void *dst, uint64_t src, size_t n);
+bool ptx_memory_fill(ptx_memory *m, uint64_t dst, int byte, size_t n); /* marks initialised */
+bool ptx_memory_mark_uninitialized(ptx_memory *m, uint64_t ptr, size_t n);
+bool ptx_memory_written(const ptx_memory *m, uint64_t ptr, size_t n, uint8_t *written);
+/* The allocation that holds ptr: start and size; false: none. */
+bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t *bytes);
+
+/* ---- modules ---- */
+/* Parses, checks and decodes `text`. Bad PTX is WS_EINPUT with line, column and caret; an instruction that
+ * the engine lacks is found when a kernel that has it is launched, and is a fault (UNSUPPORTED) that
+ * names it. Module variables are allocated in `mem` (NULL: parse only, for inspection). */
+ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_module **out,
+                          ws_err *err) WS_MUST_CHECK;
+void ptx_module_free(ptx_module *m);
+int ptx_module_kernels(const ptx_module *m);
+const ptx_kernel_info *ptx_module_kernel(const ptx_module *m, int i);
+const ptx_kernel_info *ptx_module_find(const ptx_module *m, const char *kernel); /* NULL: none */
+/* Address and size of a module variable; false: none of that name. */
+bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, size_t *bytes);
+/* First instruction that the engine cannot execute in `kernel`, as "name (line n)"; NULL: none. */
+const char *ptx_module_unsupported(const ptx_module *m, const char *kernel);
+
+/* ---- launches ---- */
+typedef struct ptx_launch_args {
+    const char *kernel;
+    uint32_t grid[3], block[3];
+    uint32_t dynamic_shared_bytes;
+    const void *params; /* the parameter block, laid out as ptx_param offsets say */
+    bool cooperative;   /* all blocks co-resident */
+} ptx_launch_args;
+
+/* Adds to `report` (counters sum up, faults append). Returns false when the report has a fault. */
+bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
+                const ptx_options *options, ptx_report *report);
+/* What kernels printed since the last call, appended to out, cut at max bytes. */
+size_t ptx_take_printf(ptx_memory *mem, char *out, size_t max);
+
+#endif

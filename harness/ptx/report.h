@@ -1,0 +1,82 @@
+/* What the PTX engine says about launches: plain structs that cross the libcuda facade unchanged (the
+ * facade and the worker are built from the same tree). */
+#ifndef HARNESS_PTX_REPORT_H
+#define HARNESS_PTX_REPORT_H
+
+#include "harness/diag.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PTX_MAX_FAULTS = 16, PTX_NAME_MAX = 128 };
+
+/* One finding. `reason` is one of UNSUPPORTED .. ILLEGAL of HX_REASON_LIST. */
+typedef struct ptx_fault {
+    hx_reason reason;
+    char kernel[PTX_NAME_MAX];
+    char file[64];   /* from .loc; "" when the PTX has no line information */
+    int line;        /* source line, 0: not known */
+    int ptx_line;    /* line in the PTX text */
+    char insn[96];   /* "ld.global.f32" */
+    uint32_t thread[3], block[3];
+    /* memory accesses */
+    char space[8];   /* "global" "shared" "local" "const" "param" */
+    bool write, atomic;
+    uint32_t size;            /* bytes */
+    uint64_t address;         /* generic for global, offset in the window for shared and local */
+    char buffer[64];          /* nearest named allocation, "" none */
+    int64_t buffer_offset;    /* of address from its start; may be negative or past its end */
+    uint64_t buffer_bytes;
+    /* races: the earlier access */
+    uint32_t other_thread[3], other_block[3];
+    int other_line;
+    bool other_write;
+    uint64_t count;  /* how many further findings of the same reason at the same place were dropped */
+    char text[512];  /* the whole finding in one line, in compute-sanitizer's terms */
+} ptx_fault;
+
+/* Counted over all launches since the last configure; the input of the cost model. A "request" is one
+ * warp-wide memory instruction. */
+typedef struct ptx_counters {
+    uint64_t launches, blocks, warps, threads;
+    uint64_t warp_insns, thread_insns;
+    /* warp instructions by unit class */
+    uint64_t f32, f64, f16, i32, imul, sfu, cvt, cmp_sel, branch, divergent_branch, tensor;
+    uint64_t mem_insns, barrier_waits, shuffle_vote;
+    uint64_t f32_fma_lanes, f64_fma_lanes, f16_fma_lanes, tensor_flops; /* executed flops = 2 x lanes */
+    /* global memory */
+    uint64_t global_ld_requests, global_st_requests, global_ld_sectors, global_st_sectors; /* 32 B */
+    uint64_t global_ld_bytes, global_st_bytes; /* asked for by active lanes */
+    uint64_t global_atomic_requests, global_atomic_lanes;
+    uint64_t unique_ld_sectors, unique_st_sectors; /* distinct in the launch: the DRAM lower bound */
+    /* shared and local memory */
+    uint64_t shared_requests, shared_wavefronts; /* wavefronts > requests: bank conflicts */
+    uint64_t shared_atomic_lanes, local_requests, const_requests;
+    uint64_t max_block_warp_insns; /* in one block: the critical path */
+    uint64_t max_warp_insns;
+} ptx_counters;
+
+typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE, PTX_SCHED_RANDOM } ptx_schedule;
+
+typedef struct ptx_options {
+    uint64_t max_warp_insns;   /* per launch; 0: no limit */
+    uint64_t deadline_ms;      /* wall time per launch; 0: none */
+    int threads;               /* host threads for blocks; 0: one a core */
+    ptx_schedule schedule;     /* order of warps and blocks */
+    uint64_t seed;             /* for PTX_SCHED_RANDOM */
+    bool check_memory;         /* bounds and alignment: always on for untrusted code */
+    bool check_init;           /* reads of memory that nothing wrote */
+    bool check_race;           /* shared and global */
+    bool count;                /* fill the counters */
+} ptx_options;
+extern const ptx_options PTX_OPTIONS_CHECKED; /* every check and counter on, 2 G warp instructions */
+
+typedef struct ptx_report {
+    bool ok; /* no fault */
+    int n_faults;
+    ptx_fault fault[PTX_MAX_FAULTS]; /* in the order found; the first is the one to show */
+    ptx_counters counters;
+    double engine_seconds; /* in launches */
+} ptx_report;
+
+#endif

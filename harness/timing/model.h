@@ -1,0 +1,46 @@
+/* Time without a GPU: the engine's counters and the compiler's resource lines into a cost model of a
+ * named GPU. Every number made here is *modelled* and carries that word. */
+#ifndef HARNESS_TIMING_MODEL_H
+#define HARNESS_TIMING_MODEL_H
+
+#include "base/err.h"
+#include "harness/ptx/report.h"
+
+/* Dense peaks and limits of one product (vendor datasheets; source in gpus.c). */
+typedef struct tim_gpu {
+    const char *name;       /* "h100" */
+    const char *title;      /* "NVIDIA H100 SXM 80GB" */
+    const char *arch;       /* "sm_90" */
+    int sms;
+    double clock_hz;        /* boost */
+    double dram_bytes_per_s, l2_bytes_per_s;
+    double l2_bytes;
+    double f32_flops, f64_flops, f16_flops, tensor_f16_flops;
+    int max_warps_per_sm, max_blocks_per_sm, max_threads_per_block;
+    int registers_per_sm, shared_per_sm, shared_per_block;
+    double launch_s;        /* of one kernel in a stream */
+} tim_gpu;
+const tim_gpu *tim_gpu_find(const char *name); /* NULL: unknown */
+const tim_gpu *tim_gpu_list(int *n);
+
+/* One launch as it was counted, scaled from the counted shape to the wanted one when `scale` > 1. */
+typedef struct tim_launch {
+    uint64_t blocks;
+    uint32_t threads_per_block;
+    int registers, shared_bytes; /* per thread, per block; registers <= 0: guessed as 32 */
+    ptx_counters counters;
+    double scale;                /* work of the timed shape / work of the counted one; 0: 1 */
+} tim_launch;
+
+typedef struct tim_estimate {
+    double seconds;
+    double compute_s, memory_s, l2_s, shared_s, latency_s, launch_s; /* parts; the largest bounds */
+    const char *bound;      /* "dram", "l2", "compute", "shared", "latency", "launch" */
+    double occupancy;       /* resident warps / maximum */
+    double floor_s;         /* roofline: max(min_bytes / dram, flops / peak) */
+} tim_estimate;
+/* Sum over launches. flops and min_bytes are the operation's (reference/graph.h). */
+void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops, double min_bytes,
+               tim_estimate *out);
+
+#endif

@@ -1,0 +1,56 @@
+/* Runs one bound plan on given tensors in a child process (`warpsmith worker run`), so that a fault, a
+ * hang or a crash of untrusted code is a result. One request, one launch sequence, one report. */
+#ifndef HARNESS_WORKER_RUN_H
+#define HARNESS_WORKER_RUN_H
+
+#include "base/err.h"
+#include "harness/plan/plan.h"
+#include "harness/ptx/report.h"
+
+typedef enum run_tensor_role { RUN_INPUT, RUN_OUTPUT, RUN_INOUT } run_tensor_role;
+
+/* Tensor i of the plan's names. The caller owns the memory. */
+typedef struct run_tensor {
+    const char *name;
+    run_tensor_role role;
+    size_t bytes;
+    const void *in;        /* INPUT, INOUT: initial content */
+    void *out;             /* OUTPUT, INOUT: receives the content after the run */
+    void *after;           /* INPUT: receives the content after the run, to see whether it changed */
+    uint8_t *written;      /* OUTPUT: one flag a byte; filled on the engine, NULL: not wanted */
+} run_tensor;
+
+typedef struct run_request {
+    const char *device;          /* "cpu", "gpu" or NULL: as cu_open */
+    const void *image;           /* PTX (with its NUL) or cubin */
+    size_t image_bytes;
+    const comp_kernel *kernel;
+    int n_kernels;
+    const plan_bound *plan;
+    const char *const *scratch_name;
+    run_tensor *tensor;
+    int n_tensors;
+    ptx_options engine;
+    unsigned char poison;        /* byte pattern of outputs and scratch before the run */
+    int repeats;                 /* whole plan, 0: 1; times are taken when > 1 */
+    double wall_seconds;         /* of the child, 0: 60 */
+} run_request;
+
+typedef struct run_report {
+    hx_reason reason;       /* HX_PASS, a fault's reason, ENDLESS at the deadline, CRASH, INVALID_LAUNCH */
+    char text[1024];        /* one line about it */
+    ptx_report engine;      /* on the CPU engine */
+    bool on_engine;
+    char device[64];
+    double *ms;             /* `repeats` times in ms, malloc'ed; NULL when repeats <= 1 */
+    int n_ms;
+    char printed[4096];     /* output of device printf */
+    double seconds;         /* wall time of the child */
+} run_report;
+
+ws_status run_execute(run_request *r, run_report *out, ws_err *err) WS_MUST_CHECK;
+void run_report_release(run_report *r);
+/* Entry of `warpsmith worker run`; returns the exit code. */
+int run_worker_main(void);
+
+#endif

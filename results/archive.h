@@ -1,0 +1,104 @@
+/* The archive: one SQLite file (WAL) that holds every prompt, reply, compile, verdict and timing sample as
+ * it happens. Large texts are stored once by SHA-256. Every call is one transaction. */
+#ifndef RESULTS_ARCHIVE_H
+#define RESULTS_ARCHIVE_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "verifier/verdict.h"
+
+typedef struct db_archive db_archive;
+
+/* Opens or creates, migrates to the newest schema (PRAGMA user_version); a newer schema is refused. */
+ws_status db_open(const char *path, bool read_only, db_archive **out, ws_err *err) WS_MUST_CHECK;
+void db_close(db_archive *db);
+/* PRAGMA integrity_check and foreign_key_check. */
+ws_status db_check(db_archive *db, ws_err *err) WS_MUST_CHECK;
+
+/* ---- runs ---- */
+typedef struct db_run {
+    int64_t id;
+    char name[64];            /* "softmax-20260102-030405-1a2b", unique: what --resume takes */
+    const char *spec_name, *spec_sha256, *spec_json;
+    const char *model, *base_url, *strategy, *gpu, *arch, *device;
+    const char *config_json;  /* options as given, secrets never */
+    const char *status;       /* "running", "done", "interrupted", "limit", "failed" */
+    const char *stop_reason;
+    const char *started, *ended; /* ISO UTC; ended NULL while running */
+    int64_t best_candidate;   /* 0: none */
+    bool scripted;            /* replies came from the bundled replay server */
+} db_run;
+ws_status db_run_begin(db_archive *db, const db_run *r, int64_t *id, ws_err *err) WS_MUST_CHECK;
+ws_status db_run_end(db_archive *db, int64_t id, const char *status, const char *stop_reason, int64_t best, ws_err *err) WS_MUST_CHECK;
+ws_status db_run_reopen(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK; /* back to "running" */
+/* By name, unique prefix, numeric id, or "last". Strings in `a`. */
+ws_status db_run_find(db_archive *db, const char *which, ws_arena *a, db_run *out, ws_err *err) WS_MUST_CHECK;
+ws_status db_run_list(db_archive *db, ws_arena *a, db_run **out, int *n, ws_err *err) WS_MUST_CHECK;
+
+/* ---- model calls ---- */
+typedef struct db_call {
+    int64_t id, run;
+    int turn;                 /* 0-based, unique in the run */
+    const char *purpose;      /* "generate", "repair", "improve" */
+    const char *prompt_json;  /* messages as sent (request body) */
+    const char *state;        /* "sent" before the request leaves, then "done" */
+    const char *outcome;      /* llm_outcome_name */
+    const char *content, *reasoning, *raw, *finish_reason, *model, *error;
+    int64_t prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens; /* -1 unknown */
+    bool usage_estimated;
+    double cost_usd;          /* NaN: unknown */
+    double seconds;
+    const char *attempts_json; /* array of attempts */
+    const char *started, *ended;
+} db_call;
+ws_status db_call_begin(db_archive *db, const db_call *c, int64_t *id, ws_err *err) WS_MUST_CHECK;
+ws_status db_call_end(db_archive *db, const db_call *c, ws_err *err) WS_MUST_CHECK; /* by c->id */
+/* All calls of a run in turn order. */
+ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, int *n, ws_err *err) WS_MUST_CHECK;
+
+/* ---- candidates ---- */
+typedef struct db_candidate {
+    int64_t id, run, call;    /* call 0: not from a model (generation 0, tuner) */
+    int64_t parent;           /* 0: none */
+    int round;                /* 0: the emitted translation */
+    const char *origin;       /* "emitted", "model", "tuned", "submitted" */
+    const char *source;       /* CUDA text */
+    const char *source_sha256, *ptx_sha256;
+    const char *tune_json;    /* {"BLOCK":256} or NULL */
+    const char *reason;       /* hx_reason_name */
+    int level;                /* vfy_level */
+    double modelled_s, measured_s; /* NaN: none */
+    const char *gpu;          /* of the modelled or measured time */
+    const char *created;
+    const char *note;         /* what the model said it changed, or NULL */
+} db_candidate;
+/* Stores candidate, verdict, compile facts and counters in one transaction. */
+ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verdict *v, int64_t *id, ws_err *err) WS_MUST_CHECK;
+ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candidate **out, int *n, ws_err *err) WS_MUST_CHECK;
+ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out, ws_err *err) WS_MUST_CHECK;
+/* The stored verdict as JSON text, in `a`. */
+ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out, ws_err *err) WS_MUST_CHECK;
+/* A candidate of the same run and PTX and tunables that is judged already: its id, or 0. */
+ws_status db_candidate_same(db_archive *db, int64_t run, const char *ptx_sha256, int64_t *id, ws_err *err) WS_MUST_CHECK;
+
+/* ---- timings: raw samples ---- */
+typedef struct db_timing {
+    int64_t candidate;
+    const char *kind;         /* "modelled", "measured" */
+    const char *gpu, *shape, *unit; /* unit "s" */
+    const double *sample;
+    int n_samples;
+    const char *environment_json;
+} db_timing;
+ws_status db_timing_add(db_archive *db, const db_timing *t, ws_err *err) WS_MUST_CHECK;
+
+/* Sums over a run. */
+typedef struct db_totals {
+    int calls, candidates, passed;
+    int64_t prompt_tokens, completion_tokens;
+    double cost_usd; bool cost_known;
+    double model_seconds, judge_seconds;
+} db_totals;
+ws_status db_run_totals(db_archive *db, int64_t run, db_totals *out, ws_err *err) WS_MUST_CHECK;
+
+#endif

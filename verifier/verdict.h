@@ -1,0 +1,64 @@
+/* The verdict on a candidate: a reason, a place and numbers that a person or a model can act on. */
+#ifndef VERIFIER_VERDICT_H
+#define VERIFIER_VERDICT_H
+
+#include "base/buf.h"
+#include "harness/compile/compile.h"
+#include "harness/diag.h"
+#include "harness/ptx/report.h"
+#include "harness/timing/model.h"
+#include "specs/spec.h"
+
+/* Levels of trust (DESIGN, section 6). */
+typedef enum vfy_level {
+    VFY_NONE = -1, VFY_POLICY, VFY_COMPILES, VFY_EMULATED, VFY_ALGEBRAIC, VFY_DEVICE, VFY_TIMED, VFY_ACCEPTED
+} vfy_level;
+const char *vfy_level_name(vfy_level l);
+
+typedef struct vfy_verdict {
+    hx_reason reason;       /* HX_PASS: everything up to `level` holds */
+    vfy_level level;        /* the highest level that holds */
+    char text[1024];        /* the finding in one line */
+    /* place */
+    char file[64];
+    int line, column;
+    char kernel[PTX_NAME_MAX];
+    bool has_thread;
+    uint32_t thread[3], block[3];
+    int other_line;         /* races */
+    /* the case */
+    char shape[256];        /* "B=3 N=257", "" when the reason does not depend on one */
+    char inputs[32];        /* which kind of inputs: "random", "adversarial", ... */
+    uint64_t seed;
+    /* numbers, when reason is about values */
+    char tensor[64];
+    char element[128];      /* "[2,17]" */
+    double got, want, tolerance;
+    int64_t wrong, checked;         /* elements out of tolerance, elements compared (this case) */
+    double worst_ratio;             /* max |got - want| / tolerance over all passed comparisons */
+    /* evidence */
+    int shapes_passed, runs;        /* runs: executions over shapes, inputs and schedules */
+    ptx_counters counters;          /* of the largest check shape */
+    ptx_fault fault;                /* the first fault, when the engine found one */
+    bool has_fault;
+    char ptx_sha256[65], source_sha256[65], compile_key[65];
+    double compile_seconds, run_seconds, total_seconds;
+    /* modelled time, when level >= VFY_EMULATED */
+    bool has_model;
+    char gpu[32];
+    tim_estimate model;
+    /* resources of the benchmark-shape cubin, summed up per kernel as text "k: 32 registers, ..." */
+    char resources[1024];
+    int n_kernels;
+    int registers, shared_bytes, spill_bytes; /* maximum over kernels; -1 unknown */
+    char compiler[64];      /* "NVRTC 13.0.88" */
+    char arch[16];
+    char log[4096];         /* compiler's text, when it matters */
+    char printed[1024];     /* device printf */
+} vfy_verdict;
+
+/* The whole verdict as text for a person (several lines) and as JSON ("schema": 1). */
+void vfy_verdict_print(const vfy_verdict *v, ws_buf *out);
+cJSON *vfy_verdict_json(const vfy_verdict *v);
+
+#endif

@@ -1,0 +1,29 @@
+/* Judges a candidate source against a spec: levels 0 to 2 of the ladder without a GPU. */
+#ifndef VERIFIER_VERIFY_H
+#define VERIFIER_VERIFY_H
+
+#include "verifier/verdict.h"
+
+typedef struct vfy_options {
+    const char *arch;       /* NULL: "sm_90" */
+    const char *gpu;        /* model, NULL: "h100" */
+    const char *device;     /* "cpu", "gpu", NULL: auto. CPU checks always come first */
+    vfy_level max_level;    /* 0 means VFY_EMULATED */
+    uint64_t seed;          /* of inputs; 0: fresh from the system, recorded in the verdict */
+    int trials;             /* random input sets per check shape; 0: 1 */
+    const int64_t *tune;    /* values of the plan's tunables, NULL: defaults */
+    double wall_seconds;    /* per run, 0: 60 */
+    const char *file;       /* name of the source in messages, NULL: "kernel.cu" */
+} vfy_options;
+
+/* Caches references per (spec, shape, inputs), so that judging many candidates of one spec is fast. One
+ * per spec; not thread-safe. */
+typedef struct vfy_session vfy_session;
+ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out, ws_err *err) WS_MUST_CHECK;
+void vfy_session_close(vfy_session *s);
+
+/* A candidate that fails is a verdict, not an error. */
+ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_options *o,
+                     vfy_verdict *out, ws_err *err) WS_MUST_CHECK;
+
+#endif
