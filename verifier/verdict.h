@@ -38,6 +38,8 @@ typedef struct vfy_verdict {
     double worst_ratio;             /* max |got - want| / tolerance over all passed comparisons */
     /* evidence */
     int shapes_passed, runs;        /* runs: executions over shapes, inputs and schedules */
+    int shapes_refused;             /* check shapes that the plan's require refuses */
+    bool schedule_dependent;        /* right on every schedule tried, but not bit for bit the same */
     ptx_counters counters;          /* of the largest check shape */
     ptx_fault fault;                /* the first fault, when the engine found one */
     bool has_fault;

@@ -1,0 +1,210 @@
+#include "verifier/verdict.h"
+
+#include "base/json.h"
+
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *const level_names[] = {"policy",    "compiles", "emulated", "algebraic",
+                                          "device",    "timed",    "accepted"};
+
+const char *vfy_level_name(vfy_level l)
+{
+    return l == VFY_NONE ? "none" : level_names[l];
+}
+
+static bool about_values(hx_reason r)
+{
+    return r == HX_WRONG_RESULT || r == HX_LOW_PRECISION || r == HX_CONSTANT_OUTPUT ||
+           r == HX_NOT_WRITTEN || r == HX_INPUT_MODIFIED;
+}
+
+static bool about_compiler(hx_reason r)
+{
+    return r == HX_COMPILE_ERROR || r == HX_PTXAS_ERROR || r == HX_COMPILE_LIMIT;
+}
+
+static void print_place(const vfy_verdict *v, ws_buf *out)
+{
+    if (v->line)
+        ws_buf_printf(out, "  at        %s:%d", v->file, v->line);
+    if (v->line && v->column)
+        ws_buf_printf(out, ":%d", v->column);
+    if (v->line && v->kernel[0])
+        ws_buf_printf(out, " in %s", v->kernel);
+    if (v->line)
+        ws_buf_addc(out, '\n');
+    if (v->has_thread)
+        ws_buf_printf(out, "  by        thread (%u,%u,%u) in block (%u,%u,%u)\n", v->thread[0],
+                      v->thread[1], v->thread[2], v->block[0], v->block[1], v->block[2]);
+    if (v->other_line)
+        ws_buf_printf(out, "  against   %s:%d\n", v->file, v->other_line);
+    if (v->shape[0])
+        ws_buf_printf(out, "  shape     %s, %s inputs, seed %" PRIu64 "\n", v->shape, v->inputs,
+                      v->seed);
+}
+
+static void print_numbers(const vfy_verdict *v, ws_buf *out)
+{
+    if (!about_values(v->reason) || !v->tensor[0])
+        return;
+    ws_buf_printf(out, "  element   %s%s\n", v->tensor, v->element);
+    if (v->reason != HX_NOT_WRITTEN)
+        ws_buf_printf(out, "  got       %.9g\n  want      %.9g, tolerance %.3g\n", v->got, v->want,
+                      v->tolerance);
+    ws_buf_printf(out, "  wrong     %" PRId64 " of %" PRId64 " elements\n", v->wrong, v->checked);
+}
+
+void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
+{
+    ws_buf_printf(out, "%s: %s\n", hx_reason_name(v->reason), v->text);
+    print_place(v, out);
+    print_numbers(v, out);
+    ws_buf_printf(out, "  level     %d (%s)\n", (int)v->level, vfy_level_name(v->level));
+    if (v->runs)
+        ws_buf_printf(out, "  checked   %d shapes, %d runs, worst error %.3g of the tolerance%s\n",
+                      v->shapes_passed, v->runs, v->worst_ratio,
+                      v->schedule_dependent ? "; the bits depend on the schedule" : "");
+    if (v->shapes_refused)
+        ws_buf_printf(out, "  refused   %d check shapes by the plan's require\n", v->shapes_refused);
+    if (v->resources[0])
+        ws_buf_printf(out, "  resources %s\n", v->resources);
+    if (v->has_model)
+        ws_buf_printf(out, "  time      %.3f us modelled on %s, bound by %s, floor %.3f us\n",
+                      v->model.seconds * 1e6, v->gpu, v->model.bound, v->model.floor_s * 1e6);
+    if (v->printed[0])
+        ws_buf_printf(out, "  printf    %s\n", v->printed);
+    if (v->log[0] && about_compiler(v->reason))
+        ws_buf_printf(out, "%s\n", v->log);
+}
+
+static void add_dim3(cJSON *o, const char *key, const uint32_t d[3])
+{
+    const double n[3] = {d[0], d[1], d[2]};
+    cJSON_AddItemToObject(o, key, cJSON_CreateDoubleArray(n, 3));
+}
+
+static void json_place(cJSON *o, const vfy_verdict *v)
+{
+    cJSON *p = cJSON_AddObjectToObject(o, "place");
+    cJSON_AddStringToObject(p, "file", v->file);
+    cJSON_AddNumberToObject(p, "line", v->line);
+    cJSON_AddNumberToObject(p, "column", v->column);
+    cJSON_AddStringToObject(p, "kernel", v->kernel);
+    if (v->has_thread) {
+        add_dim3(p, "thread", v->thread);
+        add_dim3(p, "block", v->block);
+    }
+    if (v->other_line)
+        cJSON_AddNumberToObject(p, "other_line", v->other_line);
+}
+
+static void json_case(cJSON *o, const vfy_verdict *v)
+{
+    cJSON *c = cJSON_AddObjectToObject(o, "case");
+    char seed[24];
+    snprintf(seed, sizeof seed, "%" PRIu64, v->seed);
+    cJSON_AddStringToObject(c, "shape", v->shape);
+    cJSON_AddStringToObject(c, "inputs", v->inputs);
+    cJSON_AddStringToObject(c, "seed", seed);
+    if (!about_values(v->reason) || !v->tensor[0])
+        return;
+    cJSON_AddStringToObject(c, "tensor", v->tensor);
+    cJSON_AddStringToObject(c, "element", v->element);
+    if (v->reason != HX_NOT_WRITTEN) {
+        ws_json_add_double(c, "got", v->got);
+        ws_json_add_double(c, "want", v->want);
+        ws_json_add_double(c, "tolerance", v->tolerance);
+    }
+    ws_json_add_int(c, "wrong_elements", v->wrong);
+    ws_json_add_int(c, "checked_elements", v->checked);
+}
+
+static void json_fault(cJSON *o, const ptx_fault *f)
+{
+    cJSON *j = cJSON_AddObjectToObject(o, "fault");
+    cJSON_AddStringToObject(j, "text", f->text);
+    cJSON_AddStringToObject(j, "instruction", f->insn);
+    cJSON_AddStringToObject(j, "space", f->space);
+    cJSON_AddStringToObject(j, "access", f->atomic ? "atomic" : f->write ? "write" : "read");
+    cJSON_AddNumberToObject(j, "size_bytes", f->size);
+    cJSON_AddStringToObject(j, "buffer", f->buffer);
+    ws_json_add_int(j, "buffer_offset_bytes", f->buffer_offset);
+    ws_json_add_int(j, "buffer_bytes", (int64_t)f->buffer_bytes);
+    if (f->other_line) {
+        add_dim3(j, "other_thread", f->other_thread);
+        add_dim3(j, "other_block", f->other_block);
+    }
+}
+
+static void json_evidence(cJSON *o, const vfy_verdict *v)
+{
+    cJSON *e = cJSON_AddObjectToObject(o, "evidence");
+    cJSON_AddNumberToObject(e, "shapes_passed", v->shapes_passed);
+    cJSON_AddNumberToObject(e, "shapes_refused", v->shapes_refused);
+    cJSON_AddNumberToObject(e, "runs", v->runs);
+    ws_json_add_double(e, "worst_error_over_tolerance", v->worst_ratio);
+    cJSON_AddBoolToObject(e, "schedule_dependent", v->schedule_dependent);
+    cJSON_AddStringToObject(e, "source_sha256", v->source_sha256);
+    cJSON_AddStringToObject(e, "ptx_sha256", v->ptx_sha256);
+    cJSON_AddStringToObject(e, "compiler", v->compiler);
+    cJSON_AddStringToObject(e, "arch", v->arch);
+    ws_json_add_double(e, "compile_seconds", v->compile_seconds);
+    ws_json_add_double(e, "run_seconds", v->run_seconds);
+    ws_json_add_double(e, "total_seconds", v->total_seconds);
+}
+
+static void json_resources(cJSON *o, const vfy_verdict *v)
+{
+    cJSON *r = cJSON_AddObjectToObject(o, "resources");
+    cJSON_AddStringToObject(r, "text", v->resources);
+    cJSON_AddNumberToObject(r, "kernels", v->n_kernels);
+    cJSON_AddNumberToObject(r, "registers", v->registers);
+    cJSON_AddNumberToObject(r, "shared_bytes", v->shared_bytes);
+    cJSON_AddNumberToObject(r, "spill_bytes", v->spill_bytes);
+}
+
+static void json_model(cJSON *o, const vfy_verdict *v)
+{
+    cJSON *m = cJSON_AddObjectToObject(o, "modelled");
+    cJSON_AddStringToObject(m, "gpu", v->gpu);
+    cJSON_AddStringToObject(m, "kind", "modelled");
+    ws_json_add_double(m, "seconds", v->model.seconds);
+    ws_json_add_double(m, "floor_seconds", v->model.floor_s);
+    cJSON_AddStringToObject(m, "bound", v->model.bound);
+    ws_json_add_double(m, "occupancy", v->model.occupancy);
+    ws_json_add_double(m, "compute_seconds", v->model.compute_s);
+    ws_json_add_double(m, "memory_seconds", v->model.memory_s);
+    ws_json_add_double(m, "l2_seconds", v->model.l2_s);
+    ws_json_add_double(m, "shared_seconds", v->model.shared_s);
+    ws_json_add_double(m, "latency_seconds", v->model.latency_s);
+    ws_json_add_double(m, "launch_seconds", v->model.launch_s);
+}
+
+cJSON *vfy_verdict_json(const vfy_verdict *v)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "schema", 1);
+    cJSON_AddBoolToObject(o, "accepted", v->reason == HX_PASS);
+    cJSON_AddStringToObject(o, "reason", hx_reason_name(v->reason));
+    cJSON_AddNumberToObject(o, "level", v->level);
+    cJSON_AddStringToObject(o, "level_name", vfy_level_name(v->level));
+    cJSON_AddStringToObject(o, "text", v->text);
+    if (v->line || v->has_thread)
+        json_place(o, v);
+    if (v->shape[0])
+        json_case(o, v);
+    if (v->has_fault)
+        json_fault(o, &v->fault);
+    json_evidence(o, v);
+    if (v->n_kernels)
+        json_resources(o, v);
+    if (v->has_model)
+        json_model(o, v);
+    if (v->log[0])
+        cJSON_AddStringToObject(o, "log", v->log);
+    if (v->printed[0])
+        cJSON_AddStringToObject(o, "printf", v->printed);
+    return o;
+}
