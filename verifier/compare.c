@@ -1,0 +1,93 @@
+#include "verifier/compare.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void vfy_element_name(const ref_shape *s, int64_t flat, char *out, size_t size)
+{
+    int64_t index[SPEC_MAX_RANK];
+    for (int d = s->rank - 1; d >= 0; d--) {
+        index[d] = flat % s->dim[d];
+        flat /= s->dim[d];
+    }
+    size_t n = (size_t)snprintf(out, size, "[");
+    for (int d = 0; d < s->rank && n < size; d++)
+        n += (size_t)snprintf(out + n, size - n, "%s%" PRId64, d ? "," : "", index[d]);
+    if (n < size)
+        snprintf(out + n, size - n, "]");
+}
+
+static double tolerance_of(const spec *s, const ref_tensor *want, int64_t i)
+{
+    if (s->rtol >= 0 || s->atol >= 0)
+        return fmax(s->atol, 0) + fmax(s->rtol, 0) * fabs(want->v[i]);
+    return want->e ? VFY_SAFETY * want->e[i] : 0;
+}
+
+/* Distance of a value from its reference; NaN and infinities only match themselves. */
+static double distance(double got, double want)
+{
+    if (isnan(want))
+        return isnan(got) ? 0 : (double)INFINITY;
+    if (got == want)
+        return 0;
+    return isfinite(got) && isfinite(want) ? fabs(got - want) : (double)INFINITY;
+}
+
+/* An index is right when what it points at is within tolerance of what the true index points at.
+ * Returns the distance of the two values and their joint tolerance. */
+static double index_distance(const vfy_case *c, int o, int axis, int64_t i, double got, double *tol)
+{
+    const ref_tensor *of = &c->of[o], *want = &c->want[o];
+    int64_t extent = of->shape.dim[axis], inner = 1;
+    if (!(got >= 0 && got < (double)extent))
+        return (double)INFINITY;
+    for (int d = axis + 1; d < of->shape.rank; d++)
+        inner *= of->shape.dim[d];
+    int64_t base = i / inner * extent * inner + i % inner;
+    int64_t a = base + (int64_t)got * inner, b = base + (int64_t)want->v[i] * inner;
+    *tol = tolerance_of(c->bound->graph->spec, of, a) + tolerance_of(c->bound->graph->spec, of, b);
+    return distance(of->v[a], of->v[b]);
+}
+
+static bool varies(const double *v, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++)
+        if (v[i] != v[0])
+            return true;
+    return false;
+}
+
+void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
+{
+    const ref_graph *g = c->bound->graph;
+    const ref_tensor *want = &c->want[o];
+    int64_t n = want->shape.count;
+    int axis = 0;
+    bool is_index = ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX;
+    double *v = ws_malloc((size_t)n * sizeof *v), worst = -1;
+    ws_dtype_load(g->value[g->output[o]].dtype, v, got, (size_t)n);
+    *out = (vfy_comparison){.checked = n, .first = -1};
+    for (int64_t i = 0; i < n; i++) {
+        double tol = tolerance_of(g->spec, want, i);
+        double d = is_index ? index_distance(c, o, axis, i, v[i], &tol) : distance(v[i], want->v[i]);
+        double ratio = d == 0 ? 0 : tol > 0 ? d / tol : (double)INFINITY;
+        if (d <= tol) {
+            out->worst_ratio = fmax(out->worst_ratio, ratio);
+            continue;
+        }
+        out->wrong++;
+        out->excess = fmax(out->excess, ratio * VFY_SAFETY);
+        if (!(ratio <= worst)) {
+            worst = ratio;
+            out->first = i;
+            out->got = v[i];
+            out->want = want->v[i];
+            out->tolerance = tol;
+        }
+    }
+    out->constant = out->wrong && n > 1 && !varies(v, n) && varies(want->v, n);
+    free(v);
+}

@@ -1,0 +1,25 @@
+/* Element-wise comparison of an output with its reference under the derived tolerance. */
+#ifndef VERIFIER_COMPARE_H
+#define VERIFIER_COMPARE_H
+
+#include "verifier/cases.h"
+
+/* A candidate may be this many times further off than the first-order bound of an honest evaluation:
+ * another summation order, a fused or an approximate instruction where the bound assumes a plain one. */
+#define VFY_SAFETY 4.0
+
+typedef struct vfy_comparison {
+    int64_t checked, wrong;
+    int64_t first;        /* flat index of the worst element, -1: none wrong */
+    double got, want, tolerance; /* at `first` */
+    double worst_ratio;   /* max |got - want| / tolerance over elements in tolerance */
+    bool constant;        /* every element has the same value where the reference varies */
+    double excess;        /* max |got - want| / bound over wrong elements; infinity for NaN */
+} vfy_comparison;
+
+/* `got` is output `o` in storage format. */
+void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out);
+/* "[2,17]" */
+void vfy_element_name(const ref_shape *s, int64_t flat, char *out, size_t size);
+
+#endif

@@ -1,0 +1,564 @@
+#include "verifier/verify.h"
+
+#include "base/clock.h"
+#include "base/sha256.h"
+#include "harness/plan/plan.h"
+#include "harness/worker/run.h"
+#include "verifier/compare.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { POISON = 0xA5, MAX_NAMES = 128 };
+
+struct vfy_session {
+    const spec *spec;
+    ref_graph *graph;
+    comp_service *comp;
+    uint64_t seed;
+    plan_names names;
+    const char *tensor_name[MAX_NAMES], *dim_name[MAX_NAMES];
+    vfy_case *cases; /* n_checks x VFY_INPUTS_COUNT, filled when first needed */
+    bool *have;
+    uint64_t cases_seed;
+};
+
+/* Everything of one vfy_verify call. */
+typedef struct job {
+    vfy_session *s;
+    const vfy_options *o;
+    const char *source;
+    size_t n;
+    const char *file;
+    ws_arena arena;
+    plan *plan;
+    vfy_verdict *v;
+    uint64_t seed;
+    int counted_check; /* check shape whose counters stand in the verdict, -1 none */
+    double counted_work;
+} job;
+
+static void reject(job *j, const hx_diag *d)
+{
+    vfy_verdict *v = j->v;
+    v->reason = d->reason;
+    v->line = d->line;
+    v->column = d->column;
+    snprintf(v->file, sizeof v->file, "%s", j->file);
+    snprintf(v->text, sizeof v->text, "%s", d->text);
+}
+
+ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out, ws_err *err)
+{
+    vfy_session *v = ws_calloc(1, sizeof *v);
+    v->spec = s;
+    v->comp = comp;
+    if (getrandom(&v->seed, sizeof v->seed, 0) != sizeof v->seed)
+        v->seed = (uint64_t)ws_now_ns();
+    int n = s->n_inputs + s->n_weights;
+    if (n + s->n_outputs > MAX_NAMES || s->n_dims > MAX_NAMES) {
+        free(v);
+        return ws_fail(err, WS_EINPUT, "spec '%s' has more than %d tensors or dims", s->name,
+                       MAX_NAMES);
+    }
+    if (ref_graph_new(s, &v->graph, err)) {
+        free(v);
+        return err->status;
+    }
+    for (int i = 0; i < n; i++)
+        v->tensor_name[i] = s->tensor[i].name;
+    for (int o = 0; o < s->n_outputs; o++) {
+        if (spec_find_tensor(s, s->output[o])) {
+            vfy_session_close(v);
+            return ws_fail(err, WS_EINPUT,
+                           "output '%s' is an input: in-place outputs cannot be verified yet",
+                           s->output[o]);
+        }
+        v->tensor_name[n + o] = s->output[o];
+    }
+    for (int d = 0; d < s->n_dims; d++)
+        v->dim_name[d] = s->dim[d].name;
+    v->names = (plan_names){v->tensor_name, n + s->n_outputs, v->dim_name, s->n_dims};
+    size_t slots = (size_t)s->n_checks * VFY_INPUTS_COUNT;
+    v->cases = ws_calloc(slots, sizeof *v->cases);
+    v->have = ws_calloc(slots, sizeof *v->have);
+    *out = v;
+    return WS_OK;
+}
+
+static void forget_cases(vfy_session *s)
+{
+    for (size_t i = 0; s->have && i < (size_t)s->spec->n_checks * VFY_INPUTS_COUNT; i++)
+        if (s->have[i])
+            vfy_case_release(&s->cases[i]);
+    if (s->have)
+        memset(s->have, 0, (size_t)s->spec->n_checks * VFY_INPUTS_COUNT * sizeof *s->have);
+}
+
+void vfy_session_close(vfy_session *s)
+{
+    if (!s)
+        return;
+    forget_cases(s);
+    free(s->cases);
+    free(s->have);
+    ref_graph_free(s->graph);
+    free(s);
+}
+
+static ws_status get_case(vfy_session *s, int check, vfy_inputs kind, uint64_t seed, vfy_case **out,
+                          ws_err *err)
+{
+    if (s->cases_seed != seed)
+        forget_cases(s);
+    s->cases_seed = seed;
+    size_t slot = (size_t)check * VFY_INPUTS_COUNT + kind;
+    if (!s->have[slot]) {
+        if (vfy_case_init(&s->cases[slot], s->graph, check, kind, seed, err))
+            return err->status;
+        s->have[slot] = true;
+    }
+    *out = &s->cases[slot];
+    return WS_OK;
+}
+
+/* ---- compiling ---- */
+
+static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *out, ws_err *err)
+{
+    comp_macro *macro = WS_ARENA_NEW(&j->arena, comp_macro, b->n_macros + 1);
+    for (size_t i = 0; i < b->n_macros; i++)
+        macro[i] = (comp_macro){b->macro[i].name, b->macro[i].value};
+    comp_request r = {
+        .source = j->source, .source_bytes = j->n, .file = j->file, .arch = j->v->arch,
+        .macro = macro, .n_macros = b->n_macros, .want_cubin = cubin, .line_info = !cubin,
+        .fmad = true,
+    };
+    if (comp_compile(j->s->comp, &r, &j->arena, out, err))
+        return err->status;
+    j->v->compile_seconds += out->seconds;
+    if (!out->ok) {
+        reject(j, &out->diag);
+        if (out->log)
+            snprintf(j->v->log, sizeof j->v->log, "%s", out->log);
+    }
+    return WS_OK;
+}
+
+static void record_resources(job *j, const comp_result *c)
+{
+    vfy_verdict *v = j->v;
+    size_t used = 0;
+    v->n_kernels = c->n_kernels;
+    v->registers = v->shared_bytes = v->spill_bytes = -1;
+    for (int i = 0; i < c->n_kernels; i++) {
+        const comp_kernel *k = &c->kernel[i];
+        int spill = k->spill_store_bytes + k->spill_load_bytes;
+        v->registers = k->registers > v->registers ? k->registers : v->registers;
+        v->shared_bytes = k->shared_bytes > v->shared_bytes ? k->shared_bytes : v->shared_bytes;
+        v->spill_bytes = spill > v->spill_bytes ? spill : v->spill_bytes;
+        if (used < sizeof v->resources)
+            used += (size_t)snprintf(v->resources + used, sizeof v->resources - used,
+                                     "%s%s: %d registers, %d bytes shared, %d bytes spilled",
+                                     i ? "; " : "", k->name, k->registers, k->shared_bytes, spill);
+    }
+    snprintf(v->ptx_sha256, sizeof v->ptx_sha256, "%s", c->ptx_sha256);
+    snprintf(v->compile_key, sizeof v->compile_key, "%s", c->key);
+}
+
+/* ---- one run and what it shows ---- */
+
+static void reject_fault(job *j, const run_report *r)
+{
+    vfy_verdict *v = j->v;
+    v->reason = r->reason;
+    snprintf(v->text, sizeof v->text, "%s", r->text);
+    snprintf(v->printed, sizeof v->printed, "%.*s", (int)sizeof v->printed - 1, r->printed);
+    if (!r->engine.n_faults)
+        return;
+    const ptx_fault *f = &r->engine.fault[0];
+    v->fault = *f;
+    v->has_fault = true;
+    v->line = f->line;
+    v->other_line = f->other_line;
+    snprintf(v->file, sizeof v->file, "%s", j->file);
+    snprintf(v->kernel, sizeof v->kernel, "%s", f->kernel);
+    v->has_thread = true;
+    memcpy(v->thread, f->thread, sizeof v->thread);
+    memcpy(v->block, f->block, sizeof v->block);
+}
+
+static void set_element(job *j, const vfy_case *c, int o, int64_t flat)
+{
+    snprintf(j->v->tensor, sizeof j->v->tensor, "%s", j->s->spec->output[o]);
+    vfy_element_name(&c->want[o].shape, flat, j->v->element, sizeof j->v->element);
+}
+
+/* false when some byte of output o was never written. */
+static bool check_written(job *j, const vfy_case *c, int o, const uint8_t *written)
+{
+    const ref_graph *g = j->s->graph;
+    size_t size = ws_dtype_bytes(g->value[g->output[o]].dtype);
+    int64_t n = c->want[o].shape.count, missing = 0, first = -1;
+    for (int64_t i = 0; i < n; i++) {
+        bool whole = true;
+        for (size_t b = 0; b < size; b++)
+            whole &= written[(size_t)i * size + b] != 0;
+        missing += !whole;
+        if (!whole && first < 0)
+            first = i;
+    }
+    if (!missing)
+        return true;
+    set_element(j, c, o, first);
+    j->v->reason = HX_NOT_WRITTEN;
+    j->v->wrong = missing;
+    j->v->checked = n;
+    snprintf(j->v->text, sizeof j->v->text,
+             "%" PRId64 " of %" PRId64 " elements of '%s' were never written, first %s%s", missing,
+             n, j->v->tensor, j->v->tensor, j->v->element);
+    return false;
+}
+
+static bool check_inputs(job *j, const vfy_case *c, const run_tensor *t)
+{
+    const spec *s = j->s->spec;
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
+        const unsigned char *before = c->in[i], *after = t[i].after;
+        size_t size = ws_dtype_bytes(s->tensor[i].dtype), b = 0;
+        while (b < c->in_bytes[i] && before[b] == after[b])
+            b++;
+        if (b == c->in_bytes[i])
+            continue;
+        ref_shape shape = {.rank = s->tensor[i].rank};
+        int64_t at = (int64_t)(b / size);
+        ws_err ignored = {0};
+        if (spec_tensor_dims(&s->tensor[i], &c->bound->env, shape.dim, &shape.count, &ignored))
+            ws_bug("dims of '%s' were evaluated before: %s", s->tensor[i].name, ignored.msg);
+        vfy_verdict *v = j->v;
+        v->reason = HX_INPUT_MODIFIED;
+        snprintf(v->tensor, sizeof v->tensor, "%s", s->tensor[i].name);
+        vfy_element_name(&shape, at, v->element, sizeof v->element);
+        ws_dtype_load(s->tensor[i].dtype, &v->want, before + (size_t)at * size, 1);
+        ws_dtype_load(s->tensor[i].dtype, &v->got, after + (size_t)at * size, 1);
+        for (int64_t e = 0; e < shape.count; e++)
+            v->wrong += memcmp(before + (size_t)e * size, after + (size_t)e * size, size) != 0;
+        v->checked = shape.count;
+        snprintf(v->text, sizeof v->text, "input '%s' was overwritten, first at %s%s", v->tensor,
+                 v->tensor, v->element);
+        return false;
+    }
+    return true;
+}
+
+/* Half-precision arithmetic in the PTX of a spec that has no half-precision tensor. */
+static bool uses_half_arithmetic(const spec *s, const char *ptx)
+{
+    static const char *const marks[] = {"cvt.rn.f16",  "cvt.rn.bf16", "fma.rn.f16", "fma.rn.bf16",
+                                        "mul.f16",     "add.f16",     "mul{.f16",   ".f16x2",
+                                        ".bf16x2",     "mul.bf16",    "add.bf16",   "cvt.rna.tf32",
+                                        ".tf32"};
+    if (ws_dtype_roundoff(s->precision) > ws_dtype_roundoff(WS_F32))
+        return false;
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++)
+        if (ws_dtype_is_float(s->tensor[i].dtype) &&
+            ws_dtype_roundoff(s->tensor[i].dtype) > ws_dtype_roundoff(WS_F32))
+            return false;
+    for (size_t i = 0; i < WS_COUNT(marks); i++)
+        if (strstr(ptx, marks[i]))
+            return true;
+    return false;
+}
+
+static bool check_values(job *j, const vfy_case *c, int o, const void *got, const char *ptx)
+{
+    vfy_comparison cmp;
+    vfy_verdict *v = j->v;
+    vfy_compare(c, o, got, &cmp);
+    v->worst_ratio = fmax(v->worst_ratio, cmp.worst_ratio);
+    if (!cmp.wrong)
+        return true;
+    set_element(j, c, o, cmp.first);
+    v->got = cmp.got;
+    v->want = cmp.want;
+    v->tolerance = cmp.tolerance;
+    v->wrong = cmp.wrong;
+    v->checked = cmp.checked;
+    if (cmp.constant) {
+        v->reason = HX_CONSTANT_OUTPUT;
+        snprintf(v->text, sizeof v->text, "every element of '%s' is %.9g", v->tensor, cmp.got);
+        return false;
+    }
+    bool half = isfinite(cmp.excess) && uses_half_arithmetic(j->s->spec, ptx);
+    v->reason = half ? HX_LOW_PRECISION : HX_WRONG_RESULT;
+    snprintf(v->text, sizeof v->text,
+             "%s%s is %.9g, expected %.9g within %.3g; %" PRId64 " of %" PRId64 " elements are %s",
+             v->tensor, v->element, cmp.got, cmp.want, cmp.tolerance, cmp.wrong, cmp.checked,
+             half ? "as far off as half-precision arithmetic makes them; the spec asks for f32"
+                  : "out of tolerance");
+    return false;
+}
+
+/* ---- running a case ---- */
+
+typedef struct buffers {
+    run_tensor *t;
+    int n;
+} buffers;
+
+static void buffers_release(buffers *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        free(b->t[i].out);
+        free(b->t[i].after);
+        free(b->t[i].written);
+    }
+    free(b->t);
+}
+
+static ws_status buffers_init(buffers *b, vfy_session *s, const vfy_case *c, ws_err *err)
+{
+    const ref_graph *g = s->graph;
+    int n_in = s->spec->n_inputs + s->spec->n_weights;
+    *b = (buffers){ws_calloc((size_t)(n_in + g->n_outputs), sizeof *b->t), n_in + g->n_outputs};
+    for (int i = 0; i < b->n; i++) {
+        run_tensor *t = &b->t[i];
+        t->name = s->tensor_name[i];
+        if (i < n_in) {
+            *t = (run_tensor){t->name, RUN_INPUT, c->in_bytes[i], c->in[i], NULL, NULL, NULL};
+            t->after = ws_alloc_tensor(t->bytes);
+        } else {
+            int o = i - n_in;
+            t->role = RUN_OUTPUT;
+            t->bytes = (size_t)c->want[o].shape.count *
+                       ws_dtype_bytes(g->value[g->output[o]].dtype);
+            t->out = ws_alloc_tensor(t->bytes);
+            t->written = ws_alloc_tensor(t->bytes);
+        }
+        if (!(i < n_in ? t->after : t->out) || (i >= n_in && !t->written)) {
+            buffers_release(b);
+            return ws_fail(err, WS_ELIMIT, "no memory for tensor '%s' of %zu bytes", t->name,
+                           t->bytes);
+        }
+    }
+    return WS_OK;
+}
+
+static ws_status execute(job *j, const plan_bound *b, const comp_result *c, buffers *buf,
+                         ptx_schedule schedule, run_report *rep, ws_err *err)
+{
+    const char **scratch = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1);
+    for (int i = 0; i < j->plan->n_scratch; i++)
+        scratch[i] = j->plan->scratch[i].name;
+    run_request r = {
+        .device = "cpu", .image = c->ptx, .image_bytes = c->ptx_bytes + 1,
+        .kernel = c->kernel, .n_kernels = c->n_kernels, .plan = b, .scratch_name = scratch,
+        .tensor = buf->t, .n_tensors = buf->n, .engine = PTX_OPTIONS_CHECKED, .poison = POISON,
+        .wall_seconds = j->o->wall_seconds,
+    };
+    r.engine.schedule = schedule;
+    r.engine.seed = j->seed;
+    if (run_execute(&r, rep, err))
+        return err->status;
+    j->v->runs++;
+    j->v->run_seconds += rep->seconds;
+    return WS_OK;
+}
+
+static void describe_case(job *j, const vfy_case *c)
+{
+    snprintf(j->v->shape, sizeof j->v->shape, "%s", c->shape);
+    snprintf(j->v->inputs, sizeof j->v->inputs, "%s", vfy_inputs_name(c->inputs));
+    j->v->seed = c->seed;
+}
+
+static void judge_outputs(job *j, const vfy_case *c, const comp_result *comp, const buffers *buf)
+{
+    int n_in = j->s->spec->n_inputs + j->s->spec->n_weights;
+    for (int o = 0; o < j->s->graph->n_outputs; o++)
+        if (!check_written(j, c, o, buf->t[n_in + o].written))
+            return;
+    if (!check_inputs(j, c, buf->t))
+        return;
+    for (int o = 0; o < j->s->graph->n_outputs; o++)
+        if (!check_values(j, c, o, buf->t[n_in + o].out, comp->ptx))
+            return;
+}
+
+/* A second schedule for the random inputs: the result must be right again. */
+static ws_status judge_schedule(job *j, const vfy_case *c, const plan_bound *b,
+                                const comp_result *comp, const buffers *first, ws_err *err)
+{
+    buffers again;
+    run_report rep = {0};
+    if (buffers_init(&again, j->s, c, err))
+        return err->status;
+    ws_status st = execute(j, b, comp, &again, PTX_SCHED_RANDOM, &rep, err);
+    if (!st && rep.reason != HX_PASS)
+        reject_fault(j, &rep);
+    else if (!st)
+        judge_outputs(j, c, comp, &again);
+    for (int i = 0; !st && i < again.n; i++)
+        if (again.t[i].role == RUN_OUTPUT)
+            j->v->schedule_dependent |= memcmp(again.t[i].out, first->t[i].out, again.t[i].bytes) != 0;
+    run_report_release(&rep);
+    buffers_release(&again);
+    return st;
+}
+
+static ws_status judge_case(job *j, const vfy_case *c, const plan_bound *b, const comp_result *comp,
+                            ws_err *err)
+{
+    buffers buf;
+    run_report rep = {0};
+    if (buffers_init(&buf, j->s, c, err))
+        return err->status;
+    ws_status st = execute(j, b, comp, &buf, PTX_SCHED_ROUND_ROBIN, &rep, err);
+    if (!st && rep.reason != HX_PASS)
+        reject_fault(j, &rep);
+    else if (!st)
+        judge_outputs(j, c, comp, &buf);
+    if (!st && j->v->reason == HX_PASS && c->inputs == VFY_INPUTS_RANDOM) {
+        ref_cost cost;
+        ref_cost_of(c->bound, &cost);
+        if (cost.flops + cost.min_bytes > j->counted_work) {
+            j->counted_work = cost.flops + cost.min_bytes;
+            j->v->counters = rep.engine.counters;
+        }
+        snprintf(j->v->printed, sizeof j->v->printed, "%.*s", (int)sizeof j->v->printed - 1,
+                 rep.printed);
+        st = judge_schedule(j, c, b, comp, &buf, err);
+    }
+    if (!st && j->v->reason != HX_PASS)
+        describe_case(j, c);
+    run_report_release(&rep);
+    buffers_release(&buf);
+    return st;
+}
+
+static ws_status judge_shape(job *j, int check, ws_err *err)
+{
+    ws_env env = spec_env(j->s->spec, check);
+    plan_bound *b;
+    hx_diag d = {0};
+    if (!plan_bind(&j->arena, j->plan, &env, j->o->tune, &b, &d)) {
+        if (d.reason == HX_SHAPE_REFUSED && !j->s->spec->generic)
+            j->v->shapes_refused++;
+        else
+            reject(j, &d);
+        return WS_OK;
+    }
+    comp_result comp = {0};
+    if (compile(j, b, false, &comp, err))
+        return err->status;
+    if (j->v->reason != HX_PASS)
+        return WS_OK;
+    for (int kind = 0; kind < VFY_INPUTS_COUNT && j->v->reason == HX_PASS; kind++) {
+        vfy_case *c = NULL;
+        if (get_case(j->s, check, (vfy_inputs)kind, j->seed, &c, err))
+            return err->status;
+        if (c->meaningless && kind != VFY_INPUTS_RANDOM)
+            continue;
+        if (judge_case(j, c, b, &comp, err))
+            return err->status;
+    }
+    j->v->shapes_passed += j->v->reason == HX_PASS;
+    return WS_OK;
+}
+
+/* ---- modelled time at the benchmark shape ---- */
+
+static ws_status model_time(job *j, const plan_bound *bench, ws_err *err)
+{
+    vfy_verdict *v = j->v;
+    const tim_gpu *gpu = tim_gpu_find(v->gpu);
+    if (!gpu)
+        return ws_fail(err, WS_EUSAGE, "unknown GPU '%s' for the cost model", v->gpu);
+    ws_env env = spec_env(j->s->spec, -1);
+    ref_bound *b;
+    ref_cost cost;
+    if (ref_bind(j->s->graph, &env, &j->arena, &b, err))
+        return err->status;
+    ref_cost_of(b, &cost);
+    tim_launch l = {.registers = v->registers, .shared_bytes = v->shared_bytes,
+                    .counters = v->counters};
+    for (int i = 0; i < bench->n_launches; i++) {
+        const plan_bound_launch *p = &bench->launch[i];
+        uint32_t threads = (uint32_t)(p->block[0] * p->block[1] * p->block[2]);
+        l.blocks += (uint64_t)(p->grid[0] * p->grid[1] * p->grid[2]);
+        l.threads_per_block = threads > l.threads_per_block ? threads : l.threads_per_block;
+        if (v->shared_bytes + p->shared > l.shared_bytes)
+            l.shared_bytes = (int)(v->shared_bytes + p->shared);
+    }
+    l.scale = (cost.flops + cost.min_bytes) / j->counted_work;
+    tim_model(gpu, &l, 1, cost.flops, cost.min_bytes, &v->model);
+    double more = (bench->n_launches - 1) * gpu->launch_s;
+    v->model.launch_s += more;
+    v->model.seconds += more;
+    v->has_model = true;
+    return WS_OK;
+}
+
+static ws_status verify(job *j, ws_err *err)
+{
+    vfy_verdict *v = j->v;
+    hx_diag d = {0};
+    ws_env env = spec_env(j->s->spec, -1);
+    plan_bound *bench;
+    comp_result cubin = {0};
+    if (!comp_check_source(j->source, j->n, &d) ||
+        !plan_parse(&j->arena, j->source, j->n, &j->s->names, &j->plan, &d) ||
+        !plan_bind(&j->arena, j->plan, &env, j->o->tune, &bench, &d)) {
+        reject(j, &d);
+        return WS_OK;
+    }
+    v->level = VFY_POLICY;
+    if (compile(j, bench, true, &cubin, err))
+        return err->status;
+    if (v->reason != HX_PASS)
+        return WS_OK;
+    record_resources(j, &cubin);
+    if (!plan_check_kernels(j->plan, cubin.kernel, cubin.n_kernels, &j->s->names, &d)) {
+        reject(j, &d);
+        return WS_OK;
+    }
+    v->level = VFY_COMPILES;
+    for (int c = 0; c < j->s->spec->n_checks && v->reason == HX_PASS; c++)
+        if (judge_shape(j, c, err))
+            return err->status;
+    if (v->reason != HX_PASS)
+        return WS_OK;
+    if (!v->shapes_passed) {
+        hx_reject(&d, HX_SHAPE_REFUSED, 0, 0,
+                  "the plan's require refuses every check shape: nothing was verified");
+        reject(j, &d);
+        return WS_OK;
+    }
+    v->level = VFY_EMULATED;
+    snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs", v->shapes_passed,
+             v->runs);
+    return model_time(j, bench, err);
+}
+
+ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_options *o,
+                     vfy_verdict *out, ws_err *err)
+{
+    int64_t start = ws_now_ns();
+    *out = (vfy_verdict){.level = VFY_NONE, .registers = -1, .shared_bytes = -1, .spill_bytes = -1};
+    job j = {.s = s, .o = o, .source = source, .n = n, .v = out,
+             .file = o->file ? o->file : "kernel.cu", .seed = o->seed ? o->seed : s->seed};
+    snprintf(out->arch, sizeof out->arch, "%s", o->arch ? o->arch : "sm_90");
+    snprintf(out->gpu, sizeof out->gpu, "%s", o->gpu ? o->gpu : "h100");
+    out->seed = j.seed;
+    ws_sha256_of(source, n, out->source_sha256);
+    ws_status st = comp_version(out->compiler, sizeof out->compiler, err);
+    if (!st)
+        st = verify(&j, err);
+    out->total_seconds = ws_seconds_since(start);
+    ws_arena_release(&j.arena);
+    return st ? ws_wrap(err, "verify %s", s->spec->name) : WS_OK;
+}
