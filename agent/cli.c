@@ -1,0 +1,20 @@
+#include "agent/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+volatile sig_atomic_t cli_interrupted;
+
+const cli_command *const cli_commands[] = {
+    &cmd_optimize, &cmd_verify, &cmd_compile, &cmd_emit,   &cmd_reference, &cmd_prompt, &cmd_submit,
+    &cmd_spec,     &cmd_archive, &cmd_export, &cmd_replay, &cmd_doctor,    &cmd_worker, NULL};
+
+void cli_print_json(cJSON *v)
+{
+    char *text = cJSON_Print(v);
+    if (!text)
+        ws_bug("out of memory printing JSON");
+    puts(text);
+    free(text);
+    cJSON_Delete(v);
+}

@@ -1,0 +1,48 @@
+/* What a command is. Each agent/cmd/cmd_*.c exports one record; main.c lists them. */
+#ifndef AGENT_CLI_H
+#define AGENT_CLI_H
+
+#include "base/opt.h"
+
+#include <cjson/cJSON.h>
+#include <signal.h>
+#include <stddef.h>
+
+typedef struct cli_command {
+    ws_command_doc doc;
+    size_t values_size; /* of the command's options struct, which begins with cli_common */
+    bool hidden;
+    /* `exit_code` starts at 0; 1 is a negative verdict. An error is returned and printed by main. */
+    ws_status (*run)(const void *values, const char **args, int nargs, int *exit_code, ws_err *err);
+} cli_command;
+
+/* First member of every options struct. */
+typedef struct cli_common {
+    bool verbose, debug, quiet, json;
+    const char *log;
+} cli_common;
+
+#define CLI_COMMON_OPTIONS                                                                         \
+    {.name = "json", .type = WS_OPT_FLAG, .offset = offsetof(cli_common, json),                    \
+     .help = "print one JSON document instead of text", .group = "Output"},                        \
+    {.name = "verbose", .letter = 'v', .type = WS_OPT_FLAG,                                        \
+     .offset = offsetof(cli_common, verbose), .help = "say what is being done", .group = "Output"},\
+    {.name = "debug", .type = WS_OPT_FLAG, .offset = offsetof(cli_common, debug),                  \
+     .help = "say everything", .group = "Output"},                                                 \
+    {.name = "quiet", .letter = 'q', .type = WS_OPT_FLAG, .offset = offsetof(cli_common, quiet),   \
+     .help = "say only errors", .group = "Output"},                                                \
+    {.name = "log", .type = WS_OPT_STRING, .offset = offsetof(cli_common, log), .arg = "FILE",     \
+     .help = "append JSON lines about what happens", .group = "Output"},                           \
+    {0}
+
+extern const cli_command cmd_optimize, cmd_verify, cmd_compile, cmd_emit, cmd_reference, cmd_prompt,
+    cmd_submit, cmd_spec, cmd_archive, cmd_export, cmd_replay, cmd_doctor, cmd_worker;
+extern const cli_command *const cli_commands[]; /* NULL-terminated */
+
+/* Set by the first SIGINT or SIGTERM; a second one ends the process at once with 130. */
+extern volatile sig_atomic_t cli_interrupted;
+
+/* Prints `v` to stdout with a newline, and frees it. */
+void cli_print_json(cJSON *v);
+
+#endif

@@ -1,0 +1,182 @@
+/* One line per capability: ok, or missing and how to get it. */
+#include "agent/cli.h"
+#include "agent/llm/replay.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "harness/compile/compile.h"
+#include "harness/driver.h"
+#include "specs/spec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    cli_common common;
+} options;
+
+static const ws_opt option_table[] = {CLI_COMMON_OPTIONS};
+
+typedef struct finding {
+    bool ok;
+    char text[512], fix[512];
+} finding;
+
+static void missing(finding *f, const ws_err *err, const char *fix)
+{
+    f->ok = false;
+    snprintf(f->text, sizeof f->text, "%.500s", err->msg);
+    snprintf(f->fix, sizeof f->fix, "%.500s", err->hint[0] ? err->hint : fix);
+}
+
+static void check_nvrtc(finding *f)
+{
+    ws_err err = {0};
+    f->ok = true;
+    if (comp_version(f->text, sizeof f->text, &err))
+        missing(f, &err, "run 'make deps', or set CUDA_HOME");
+}
+
+static void check_compile(finding *f)
+{
+    static const char source[] =
+        "extern \"C\" __global__ void k(float *x, int n)\n"
+        "{ int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) x[i] = INFINITY; }\n";
+    ws_err err = {0};
+    ws_arena a = {0};
+    comp_service *s = NULL;
+    comp_result r = {0};
+    comp_request q = {.source = source, .source_bytes = sizeof source - 1, .file = "doctor.cu",
+                      .want_cubin = true, .fmad = true};
+    if (comp_service_open(&(comp_service_options){0}, &s, &err) || comp_compile(s, &q, &a, &r, &err))
+        missing(f, &err, "run 'make deps'");
+    else if (!r.ok)
+        snprintf(f->text, sizeof f->text, "a trivial kernel does not compile: %.400s", r.diag.text);
+    else {
+        f->ok = true;
+        snprintf(f->text, sizeof f->text, "PTX and sm_90 cubin in %.0f ms%s", r.seconds * 1e3,
+                 r.cached ? " (cached)" : "");
+    }
+    comp_service_close(s);
+    ws_arena_release(&a);
+}
+
+static void check_device(finding *f, const char *which, const char *fix)
+{
+    ws_err err = {0};
+    cu_device *d = NULL;
+    if (cu_open(which, &d, &err)) {
+        missing(f, &err, fix);
+        return;
+    }
+    f->ok = true;
+    snprintf(f->text, sizeof f->text, "%s, compute capability %d.%d", cu_name(d),
+             cu_compute_capability(d) / 10, cu_compute_capability(d) % 10);
+    cu_close(d);
+}
+
+static void check_engine(finding *f)
+{
+    check_device(f, "cpu", "run 'make' in the source tree, or set WARPSMITH_HOME to it");
+}
+
+static void check_gpu(finding *f)
+{
+    check_device(f, "gpu",
+                 "without a GPU kernels run on the CPU engine and times are modelled; nothing to do");
+}
+
+static void count_spec(void *ud, const char *path)
+{
+    (void)path;
+    ++*(int *)ud;
+}
+
+static void check_catalogue(finding *f)
+{
+    ws_err err = {0};
+    int n = 0;
+    if (spec_catalogue(count_spec, &n, &err)) {
+        missing(f, &err, "set WARPSMITH_HOME to the source tree");
+        return;
+    }
+    f->ok = n > 0;
+    snprintf(f->text, sizeof f->text, "%d specs under %s/specs", n, ws_home_dir());
+}
+
+static void check_model(finding *f)
+{
+    const char *url = getenv("OPENAI_BASE_URL"), *key = getenv("OPENAI_API_KEY");
+    const char *model = getenv("WARPSMITH_MODEL");
+    f->ok = (url && *url) || (key && *key);
+    if (f->ok) {
+        snprintf(f->text, sizeof f->text, "%.300s%s%s", url && *url ? url : "api.openai.com",
+                 key && *key ? ", key set" : ", no key", model && *model ? "" : ", no WARPSMITH_MODEL");
+        return;
+    }
+    snprintf(f->text, sizeof f->text, "no model is configured");
+    snprintf(f->fix, sizeof f->fix,
+             "set OPENAI_API_KEY, or OPENAI_BASE_URL for another server; specs with a bundled "
+             "script run without");
+}
+
+static void check_cache(finding *f)
+{
+    ws_buf dir = {0};
+    ws_err err = {0};
+    ws_cache_dir(&dir);
+    f->ok = true;
+    snprintf(f->text, sizeof f->text, "%.500s", ws_buf_z(&dir));
+    if (ws_make_dirs(ws_buf_z(&dir), &err))
+        missing(f, &err, "set WARPSMITH_CACHE to a directory that can be written");
+    ws_buf_release(&dir);
+}
+
+static const struct {
+    const char *name;
+    void (*check)(finding *f);
+    bool needed; /* for judging kernels at all */
+} checks[] = {
+    {"nvrtc", check_nvrtc, true},     {"compile", check_compile, true},
+    {"engine", check_engine, true},   {"specs", check_catalogue, true},
+    {"cache", check_cache, true},     {"gpu", check_gpu, false},
+    {"model", check_model, false},
+};
+
+static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
+{
+    const options *o = values;
+    cJSON *json = o->common.json ? cJSON_CreateArray() : NULL;
+    bool broken = false;
+    (void)args, (void)nargs, (void)exit_code;
+    for (size_t i = 0; i < WS_COUNT(checks); i++) {
+        finding f = {0};
+        checks[i].check(&f);
+        broken |= checks[i].needed && !f.ok;
+        if (json) {
+            cJSON *c = cJSON_CreateObject();
+            cJSON_AddStringToObject(c, "capability", checks[i].name);
+            cJSON_AddBoolToObject(c, "ok", f.ok);
+            cJSON_AddStringToObject(c, "text", f.text);
+            cJSON_AddStringToObject(c, "fix", f.fix);
+            cJSON_AddItemToArray(json, c);
+        } else {
+            printf("%-9s %-8s %s%s%s\n", checks[i].name, f.ok ? "ok" : "missing", f.text,
+                   f.fix[0] ? "; " : "", f.fix);
+        }
+    }
+    if (json)
+        cli_print_json(json);
+    return broken ? ws_fail(err, WS_EENV, "kernels cannot be judged on this machine yet") : WS_OK;
+}
+
+const cli_command cmd_doctor = {
+    .doc = {.name = "doctor",
+            .summary = "say what works on this machine, and how to get what does not",
+            .usage = "[options]",
+            .options = option_table,
+            .min_args = 0,
+            .max_args = 0},
+    .values_size = sizeof(options),
+    .run = run,
+};

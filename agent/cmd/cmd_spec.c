@@ -1,0 +1,128 @@
+#include "agent/cli.h"
+#include "base/json.h"
+#include "reference/graph.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    cli_common common;
+} options;
+
+static const ws_opt option_table[] = {CLI_COMMON_OPTIONS};
+
+typedef struct listing {
+    bool json;
+    cJSON *array;
+    int failed;
+} listing;
+
+static void list_one(void *ud, const char *path)
+{
+    listing *l = ud;
+    spec *s = NULL;
+    ws_err err = {0};
+    if (spec_load(path, &s, &err)) {
+        fprintf(stderr, "warpsmith: %s\n", err.msg);
+        l->failed++;
+        return;
+    }
+    if (l->json) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "name", s->name);
+        cJSON_AddStringToObject(o, "title", s->title ? s->title : "");
+        cJSON_AddNumberToObject(o, "check_shapes", s->n_checks);
+        cJSON_AddItemToArray(l->array, o);
+    } else {
+        printf("%-32s %s\n", s->name, s->title ? s->title : "");
+    }
+    spec_free(s);
+}
+
+static ws_status list(bool json, ws_err *err)
+{
+    listing l = {json, json ? cJSON_CreateArray() : NULL, 0};
+    ws_status st = spec_catalogue(list_one, &l, err);
+    if (json)
+        cli_print_json(l.array);
+    if (!st && l.failed)
+        return ws_fail(err, WS_EINPUT, "%d specs of the catalogue are not valid", l.failed);
+    return st;
+}
+
+static ws_status show(const char *which, ws_err *err)
+{
+    spec *s = NULL;
+    if (spec_find(which, &s, err))
+        return err->status;
+    ws_buf text = {0};
+    ws_json_print(s->root, true, &text);
+    puts(ws_buf_z(&text));
+    ws_buf_release(&text);
+    spec_free(s);
+    return WS_OK;
+}
+
+/* The loader's checks, shape inference, and every shape bound. */
+static ws_status check_one(const char *which, ws_err *err)
+{
+    spec *s = NULL;
+    ref_graph *g = NULL;
+    ws_status st = spec_find(which, &s, err);
+    if (!st)
+        st = ref_graph_new(s, &g, err);
+    for (int c = -1; !st && c < s->n_checks; c++) {
+        ws_arena a = {0};
+        ref_bound *b;
+        ws_env env = spec_env(s, c);
+        if ((st = ref_bind(g, &env, &a, &b, err)))
+            c < 0 ? ws_wrap(err, "benchmark shape") : ws_wrap(err, "check[%d]", c);
+        ws_arena_release(&a);
+    }
+    if (st && s)
+        ws_wrap(err, "spec '%s'", s->name);
+    ref_graph_free(g);
+    spec_free(s);
+    return st;
+}
+
+static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
+{
+    const options *o = values;
+    (void)exit_code;
+    if (strcmp(args[0], "list") == 0)
+        return list(o->common.json, err);
+    if (nargs < 2)
+        return ws_fail(err, WS_EUSAGE, "spec %s needs a SPEC", args[0]);
+    if (strcmp(args[0], "show") == 0)
+        return show(args[1], err);
+    if (strcmp(args[0], "check") != 0)
+        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'spec %s'; there are list, show, check",
+                       args[0]);
+    for (int i = 1; i < nargs; i++) {
+        if (check_one(args[i], err))
+            return err->status;
+        if (!o->common.json)
+            printf("%s: ok\n", args[i]);
+    }
+    if (o->common.json) {
+        cJSON *j = cJSON_CreateObject();
+        cJSON_AddNumberToObject(j, "schema", 1);
+        cJSON_AddNumberToObject(j, "valid", nargs - 1);
+        cli_print_json(j);
+    }
+    return WS_OK;
+}
+
+const cli_command cmd_spec = {
+    .doc = {.name = "spec",
+            .summary = "list, show or check specifications",
+            .usage = "list | show SPEC | check SPEC...",
+            .examples = "warpsmith spec list\nwarpsmith spec check specs/basics/softmax.json",
+            .options = option_table,
+            .min_args = 1,
+            .max_args = -1},
+    .values_size = sizeof(options),
+    .run = run,
+};

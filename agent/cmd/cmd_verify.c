@@ -1,0 +1,85 @@
+#include "agent/cli.h"
+#include "base/file.h"
+#include "verifier/verify.h"
+
+#include <stdio.h>
+
+typedef struct options {
+    cli_common common;
+    const char *arch, *gpu;
+    int64_t seed;
+    double timeout;
+} options;
+
+static const ws_opt option_table[] = {
+    {.name = "arch", .type = WS_OPT_STRING, .offset = offsetof(options, arch), .fallback = "sm_90",
+     .arg = "ARCH", .help = "compile for this architecture", .group = "Device"},
+    {.name = "gpu", .type = WS_OPT_STRING, .offset = offsetof(options, gpu), .fallback = "h100",
+     .arg = "NAME", .help = "GPU of the cost model when none is there", .group = "Device"},
+    {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "0",
+     .arg = "N", .help = "seed of the inputs; 0 takes a fresh one", .group = "Checks"},
+    {.name = "timeout", .type = WS_OPT_SECONDS, .offset = offsetof(options, timeout),
+     .fallback = "60s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
+    CLI_COMMON_OPTIONS};
+
+static const char *base_name(const char *path)
+{
+    const char *name = path;
+    for (const char *p = path; *p; p++)
+        if (*p == '/')
+            name = p + 1;
+    return name;
+}
+
+static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
+{
+    const options *o = values;
+    spec *s = NULL;
+    comp_service *comp = NULL;
+    vfy_session *session = NULL;
+    ws_buf source = {0};
+    vfy_verdict v;
+    (void)nargs;
+    vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .seed = (uint64_t)o->seed,
+                      .wall_seconds = o->timeout, .file = base_name(args[1])};
+    ws_status st = spec_find(args[0], &s, err);
+    if (!st)
+        st = ws_read_file(args[1], 1 << 20, &source, err);
+    if (!st)
+        st = comp_service_open(&(comp_service_options){0}, &comp, err);
+    if (!st)
+        st = vfy_session_open(s, comp, &session, err);
+    if (!st)
+        st = vfy_verify(session, ws_buf_z(&source), source.n, &vo, &v, err);
+    if (!st) {
+        if (o->common.json) {
+            cli_print_json(vfy_verdict_json(&v));
+        } else {
+            ws_buf text = {0};
+            vfy_verdict_print(&v, &text);
+            fputs(ws_buf_z(&text), stdout);
+            ws_buf_release(&text);
+        }
+        *exit_code = v.reason != HX_PASS;
+    }
+    vfy_session_close(session);
+    comp_service_close(comp);
+    ws_buf_release(&source);
+    spec_free(s);
+    return st;
+}
+
+const cli_command cmd_verify = {
+    .doc = {.name = "verify",
+            .summary = "judge a CUDA source with its launch plan against a spec",
+            .usage = "SPEC FILE.cu [options]",
+            .details = "Levels 0 to 2 of the ladder: policy, compilation, and execution of every check "
+                       "shape on the CPU\nengine with bounds, initialisation, race and barrier checks. "
+                       "Exit code 1 means rejected.",
+            .examples = "warpsmith verify softmax softmax.cu\nwarpsmith verify softmax softmax.cu --json",
+            .options = option_table,
+            .min_args = 2,
+            .max_args = 2},
+    .values_size = sizeof(options),
+    .run = run,
+};

@@ -1,0 +1,36 @@
+/* The child processes that meet untrusted text and code; started by the harness, not by people. */
+#include "agent/cli.h"
+#include "harness/compile/compile.h"
+#include "harness/worker/run.h"
+
+#include <string.h>
+
+typedef struct options {
+    cli_common common;
+} options;
+
+static const ws_opt option_table[] = {CLI_COMMON_OPTIONS};
+
+static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
+{
+    (void)values, (void)nargs;
+    if (strcmp(args[0], "compile") == 0)
+        *exit_code = comp_worker_main();
+    else if (strcmp(args[0], "run") == 0)
+        *exit_code = run_worker_main();
+    else
+        return ws_fail(err, WS_EUSAGE, "unknown worker '%s'", args[0]);
+    return WS_OK;
+}
+
+const cli_command cmd_worker = {
+    .doc = {.name = "worker",
+            .summary = "a child process of the harness",
+            .usage = "compile | run",
+            .options = option_table,
+            .min_args = 1,
+            .max_args = 1},
+    .values_size = sizeof(options),
+    .hidden = true,
+    .run = run,
+};
