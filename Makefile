@@ -44,7 +44,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 PROGRAMS := $(if $(wildcard agent/main.c),warpsmith) \
             $(if $(facade_SRC),$(BUILD)/libwarpsmith-cuda.so)
 
-.PHONY: all test check deps clean help
+.PHONY: all demo test check bench deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -81,6 +81,11 @@ test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: all $(TESTS)
 	$(Q)tests/run $(BUILD)
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo
+bench: all
+	$(Q)tests/bench
 deps:
 	$(Q)tests/deps
 
@@ -88,6 +93,8 @@ clean:
 	rm -rf $(BUILD) warpsmith
 help:
 	@echo 'make         the program (./warpsmith) and the CPU driver (build/libwarpsmith-cuda.so)'
+	@echo 'make demo    set up what is missing, build, run the main job on real input'
+	@echo 'make bench   time from reply to verdict against nvcc'
 	@echo 'make test    set up what is missing, build, run every test'
 	@echo 'make check   the tests alone'
 	@echo 'make deps    install what is missing'
