@@ -1,0 +1,110 @@
+/* The expression language: values, errors with their place, C text. */
+#include "base/expr.h"
+#include "tests/tap.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const ws_binding items[] = {{"N", 100}, {"B", 3}, {"VEC", 4}, {"zero", 0}};
+static const ws_env env = {items, 4, NULL};
+
+static const struct {
+    const char *text;
+    int64_t value;
+} good[] = {
+    {"1 + 2 * 3", 7},          {"(1 + 2) * 3", 9},         {"-7 / 2", -3},
+    {"-7 % 3", -1},            {"ceil_div(N, 32)", 4},     {"ceil_div(-7, 2)", -3},
+    {"align(N, 32)", 128},     {"min(N, B, 7)", 3},        {"max(1, N)", 100},
+    {"N % VEC == 0", 1},       {"N<=99 || B != 3", 0},     {"N > 5 && !zero", 1},
+    {"N > 5 ? B : VEC", 3},    {"zero ? 1 / zero : 8", 8}, {"zero && 1 / zero", 0},
+    {"- -3", 3},               {"2 - 3 - 4", -5},          {"9223372036854775807", INT64_MAX},
+};
+
+static const struct {
+    const char *text, *error;
+} bad[] = {
+    {"", "unexpected end at column 1"},
+    {"1 +", "unexpected end at column 4"},
+    {"N M", "unexpected text at column 3"},
+    {"foo(1, 2)", "unknown function at column 1"},
+    {"min(1)", "a function takes two arguments"},
+    {"align(1, 2, 3)", "too many arguments"},
+    {"(1", "expected ')'"},
+    {"1 < 2 < 3", "unexpected text"},
+    {"99999999999999999999", "number does not fit 64 bits"},
+    {"1.5", "expected a whole number"},
+    {"x ? 1", "expected ':'"},
+    {"#", "unexpected character at column 1"},
+    {"M + 1", "unknown name 'M'"},
+    {"N / zero", "division by zero in '(N / zero)' (100 / 0)"},
+    {"N * 9223372036854775807", "overflow in"},
+    {"9223372036854775807 + N", "overflow in"},
+};
+
+static void test_good(ws_arena *a)
+{
+    for (size_t i = 0; i < WS_COUNT(good); i++) {
+        const ws_expr *e;
+        ws_err err = {0};
+        int64_t v = 0;
+        bool fine = !ws_expr_parse(a, good[i].text, &e, &err) && !ws_expr_eval(e, &env, &v, &err);
+        if (!ok(fine && v == good[i].value, "%s", good[i].text))
+            printf("# got %" PRId64 " %s\n", v, err.msg);
+        /* Printed and parsed again it has the same value. */
+        ws_buf text = {0};
+        int64_t again = 0;
+        ws_expr_print(e, &text);
+        fine = !ws_expr_parse(a, ws_buf_z(&text), &e, &err) && !ws_expr_eval(e, &env, &again, &err);
+        ok(fine && again == v, "%s printed as %s", good[i].text, ws_buf_z(&text));
+        ws_buf_release(&text);
+    }
+}
+
+static void test_bad(ws_arena *a)
+{
+    for (size_t i = 0; i < WS_COUNT(bad); i++) {
+        const ws_expr *e;
+        ws_err err = {0};
+        int64_t v;
+        if (!ws_expr_parse(a, bad[i].text, &e, &err))
+            ok(ws_expr_eval(e, &env, &v, &err) == WS_EINPUT, "'%s' is refused", bad[i].text);
+        has_str(err.msg, bad[i].error, bad[i].error);
+    }
+    char deep[2001];
+    const ws_expr *e;
+    ws_err err = {0};
+    memset(deep, '(', 2000);
+    deep[2000] = '\0';
+    ok(ws_expr_parse(a, deep, &e, &err) == WS_EINPUT, "2000 parentheses are refused, not a crash");
+    memset(deep, '-', 2000);
+    err = (ws_err){0};
+    ok(ws_expr_parse(a, deep, &e, &err) == WS_EINPUT, "2000 signs too");
+}
+
+static void test_text(ws_arena *a)
+{
+    const ws_expr *e;
+    ws_err err = {0};
+    ws_buf c = {0};
+    if (ws_expr_parse(a, "N % VEC == 0 ? N : -1", &e, &err))
+        puts(err.msg);
+    ws_expr_to_c(e, "DIM_", &c);
+    is_str(ws_buf_z(&c),
+           "((((long long)DIM_N % (long long)DIM_VEC) == 0LL) ? (long long)DIM_N : (-1LL))", "C text");
+    ws_buf_release(&c);
+    const ws_expr *n = ws_expr_name(a, "N"), *one = ws_expr_const(a, 1);
+    ok(ws_expr_binary(a, WS_X_MUL, n, one) == n, "x * 1 folds");
+    ok(ws_expr_same(ws_expr_binary(a, WS_X_ADD, n, one),
+                    ws_expr_binary(a, WS_X_ADD, ws_expr_name(a, "N"), ws_expr_const(a, 1))),
+       "structural equality");
+}
+
+int main(void)
+{
+    ws_arena a = {0};
+    test_good(&a);
+    test_bad(&a);
+    test_text(&a);
+    ws_arena_release(&a);
+    return tap_done();
+}
