@@ -41,7 +41,9 @@ DEPS_results   := results verifier reference harness ptx specs base
 DEPS_agent     := $(MODULES)
 
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
-PROGRAMS := $(if $(wildcard agent/main.c),warpsmith) \
+# The program links once every module that it needs has its sources.
+PROGRAMS := $(if $(and $(wildcard reference/eval.c),$(wildcard reference/emit.c),$(wildcard harness/driver.c),$(wildcard \
+              harness/ptx/exec.c),$(wildcard results/archive.c),$(wildcard agent/llm/client.c)),warpsmith) \
             $(if $(facade_SRC),$(BUILD)/libwarpsmith-cuda.so)
 
 .PHONY: all demo test check bench deps clean help
