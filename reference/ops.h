@@ -1,0 +1,110 @@
+/* The op table: the only place that knows what an op means. One row an op: shape inference over
+ * expressions, evaluation in double with a first-order error bound, and the count of useful work.
+ *
+ * Error model (DESIGN, section 4). An honest evaluation rounds every operation to the spec's precision,
+ * unit roundoff u; sums run in `accumulate`, unit roundoff ua; a result is stored in the value's dtype,
+ * unit roundoff uo. With |err(x)| <= e(x), to first order:
+ *     add, sub  e = e1 + e2 + u|v|            mul  e = |b| e1 + |a| e2 + u|v|
+ *     unary f   e = |f'(x)| e + k u |v|       (k: documented error of CUDA's function in ulp)
+ *     sum of n  e = sum e_i + REF_SUM sqrt(n) ua sum|x_i|
+ * and storing adds uo|v| plus half the smallest subnormal. */
+#ifndef REFERENCE_OPS_H
+#define REFERENCE_OPS_H
+
+#include "reference/graph.h"
+
+/* Constant of the probabilistic bound of a sum: errors of random sign grow like sqrt(n), and 2 covers
+ * the orders of summation that kernels use (Higham & Mary, SIAM J. Sci. Comput. 41, 2019). */
+#define REF_SUM 2.0
+
+typedef enum ref_reduce_fn {
+    REF_SUM_OF, REF_MEAN, REF_MAX, REF_MIN, REF_PROD, REF_ARGMAX, REF_ARGMIN, REF_LOGSUMEXP, REF_L2NORM
+} ref_reduce_fn;
+
+/* All attributes that ops have; each op reads those that its row lists. */
+typedef struct ref_attrs {
+    int dim;                      /* one axis, made non-negative */
+    int dims[SPEC_MAX_RANK], n_dims; /* axes in ascending order; permute: the order as given */
+    bool keepdim, trans_a, trans_b;
+    bool tanh_approximation;      /* gelu */
+    ref_reduce_fn fn;
+    int normalized_dims;          /* trailing axes of layer_norm, rms_norm */
+    double eps, value, slope, alpha;
+    const ws_expr *value_expr;    /* full: the value when it is an expression */
+    int64_t diagonal;
+    const ws_expr *shape[SPEC_MAX_RANK]; /* reshape, full, expand; iota: shape[0] is the length */
+    int n_shape;
+    /* windows: two spatial axes */
+    int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
+} ref_attrs;
+
+typedef struct ref_infer {
+    ref_graph *graph;
+    const spec_node *spec;
+    int node;                     /* index, for needs */
+    ref_attrs *at;
+    const ref_value *in[SPEC_MAX_OPERANDS];
+    int n_in;
+    ref_value *out;               /* dtype is preset to the spec's precision; rank and dim to be set */
+    ws_err *err;
+} ref_infer;
+
+typedef struct ref_call {
+    const ref_attrs *at;
+    const ws_env *env;
+    const ref_tensor *in[SPEC_MAX_OPERANDS];
+    int n_in;
+    ref_tensor *out;              /* shape set, v allocated; e allocated when bounds are wanted */
+    double u, ua;                 /* unit roundoff of precision and of accumulation */
+    ws_err *err;
+} ref_call;
+
+struct ref_op {
+    const char *name;
+    int min_in, max_in;
+    const char *attrs;            /* names that the op takes, separated by spaces */
+    ws_status (*infer)(ref_infer *f);
+    ws_status (*eval)(const ref_call *c);
+    /* useful floating-point operations at these shapes */
+    double (*flops)(const ref_attrs *at, const ref_shape *const *in, int n_in, const ref_shape *out);
+    bool contraction;             /* its flops can run on tensor cores */
+    bool is_index;                /* result points into the operand along at->dim (argmax, argmin) */
+};
+const ref_op *ref_op_find(const char *name); /* NULL: unknown */
+/* NULL-terminated, for nearest-name hints. */
+const char *const *ref_op_names(void);
+
+/* ---- helpers that the op files share ---- */
+static inline double ref_err(const ref_tensor *t, int64_t i)
+{
+    return t->e ? t->e[i] : 0;
+}
+/* out = same shape as value v. */
+void ref_same_shape(ref_value *out, const ref_value *v);
+/* NumPy broadcasting of all operands into out; records what must hold. */
+ws_status ref_broadcast(ref_infer *f);
+void ref_need_that(ref_infer *f, const ws_expr *condition, const char *text);
+ws_status ref_infer_fail(ref_infer *f, const char *fmt, ...) WS_PRINTF(2, 3);
+/* Element offset in operand `in` for flat index i of `out`, with broadcasting. */
+int64_t ref_broadcast_index(const ref_shape *out, const ref_shape *in, int64_t i);
+/* Extents before, along and after an axis. */
+void ref_split(const ref_shape *s, int axis, int64_t *outer, int64_t *n, int64_t *inner);
+/* Runs body(ud, i) for i in [0, n) on all cores; `work` is the cost of one i in elementary steps. */
+void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud);
+
+/* The rows, one array a family, each ended by a NULL name. */
+extern const ref_op ref_ops_elementwise[], ref_ops_reduce[], ref_ops_norm[], ref_ops_matmul[],
+    ref_ops_movement[], ref_ops_window[];
+
+/* Unary functions by name, also for the emitter: f, its derivative, CUDA's error in ulp, and the CUDA
+ * expression over a float named x. */
+typedef struct ref_unary {
+    const char *name;
+    double (*f)(double x, const ref_attrs *at);
+    double (*df)(double x, const ref_attrs *at);
+    double ulp;
+    const char *cuda;
+} ref_unary;
+extern const ref_unary ref_unaries[]; /* NULL-named last */
+
+#endif
