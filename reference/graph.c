@@ -1,0 +1,423 @@
+/* Building the graph of a spec: operands, attributes, symbolic shapes; binding it to concrete dims. */
+#include "reference/ops.h"
+
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const ref_op *const families[] = {ref_ops_elementwise, ref_ops_reduce,   ref_ops_norm,
+                                         ref_ops_matmul,      ref_ops_movement, ref_ops_window};
+
+const ref_op *ref_op_find(const char *name)
+{
+    for (size_t f = 0; f < WS_COUNT(families); f++)
+        for (const ref_op *op = families[f]; op->name; op++)
+            if (strcmp(op->name, name) == 0)
+                return op;
+    return NULL;
+}
+
+const char *const *ref_op_names(void)
+{
+    static const char *names[128];
+    int n = 0;
+    if (names[0])
+        return names;
+    for (size_t f = 0; f < WS_COUNT(families); f++)
+        for (const ref_op *op = families[f]; op->name && n < 127; op++)
+            names[n++] = op->name;
+    return names;
+}
+
+/* ---- helpers of inference ---- */
+
+ws_status ref_infer_fail(ref_infer *f, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return ws_fail(f->err, WS_EINPUT, "graph[%d] (%s): %s", f->node, f->spec->op, text);
+}
+
+void ref_same_shape(ref_value *out, const ref_value *v)
+{
+    out->rank = v->rank;
+    memcpy(out->dim, v->dim, sizeof out->dim);
+}
+
+void ref_need_that(ref_infer *f, const ws_expr *condition, const char *text)
+{
+    ref_graph *g = f->graph;
+    int64_t known;
+    if (ws_expr_is_const(condition, &known) && known)
+        return;
+    ref_need *grown = WS_ARENA_NEW(&g->arena, ref_need, g->n_needs + 1);
+    if (g->n_needs)
+        memcpy(grown, g->need, (size_t)g->n_needs * sizeof *grown);
+    grown[g->n_needs++] = (ref_need){condition, text, f->node};
+    g->need = grown;
+}
+
+/* The extent of a and b broadcast: whichever is not 1; both equal is the common case. */
+static const ws_expr *broadcast_extent(ref_infer *f, const ws_expr *a, const ws_expr *b)
+{
+    ws_arena *m = &f->graph->arena;
+    int64_t v;
+    if (ws_expr_same(a, b) || (ws_expr_is_const(b, &v) && v == 1))
+        return a;
+    if (ws_expr_is_const(a, &v) && v == 1)
+        return b;
+    const ws_expr *one = ws_expr_const(m, 1);
+    const ws_expr *a_is_1 = ws_expr_binary(m, WS_X_EQ, a, one);
+    const ws_expr *fits = ws_expr_binary(m, WS_X_OR, ws_expr_binary(m, WS_X_EQ, a, b),
+                                         ws_expr_binary(m, WS_X_OR, a_is_1,
+                                                        ws_expr_binary(m, WS_X_EQ, b, one)));
+    ref_need_that(f, fits, "operands broadcast together");
+    return ws_expr_select(m, a_is_1, b, a);
+}
+
+ws_status ref_broadcast(ref_infer *f)
+{
+    int rank = 0;
+    for (int i = 0; i < f->n_in; i++)
+        rank = f->in[i]->rank > rank ? f->in[i]->rank : rank;
+    f->out->rank = rank;
+    for (int d = 0; d < rank; d++) {
+        const ws_expr *e = NULL;
+        for (int i = 0; i < f->n_in; i++) {
+            int own = d - (rank - f->in[i]->rank);
+            if (own >= 0)
+                e = e ? broadcast_extent(f, e, f->in[i]->dim[own]) : f->in[i]->dim[own];
+        }
+        f->out->dim[d] = e;
+    }
+    return WS_OK;
+}
+
+/* ---- attributes ---- */
+
+typedef struct attr_reader {
+    ref_infer *f;
+    const spec_attr *a;
+} attr_reader;
+
+static ws_status bad(attr_reader *r, const char *expected)
+{
+    return ref_infer_fail(r->f, "attribute '%s': expected %s", r->a->name, expected);
+}
+
+static ws_status read_whole(attr_reader *r, const spec_attr *a, int64_t *out)
+{
+    if (a->kind != SPEC_ATTR_NUMBER || !(fabs(a->number) < 0x1p53) || floor(a->number) != a->number)
+        return bad(r, "a whole number");
+    *out = (int64_t)a->number;
+    return WS_OK;
+}
+
+static ws_status read_expr(attr_reader *r, const spec_attr *a, const ws_expr **out)
+{
+    int64_t v;
+    if (a->kind == SPEC_ATTR_STRING)
+        return ws_expr_parse(&r->f->graph->arena, a->string, out, r->f->err)
+                   ? ws_wrap(r->f->err, "graph[%d].%s", r->f->node, r->a->name)
+                   : WS_OK;
+    if (read_whole(r, a, &v))
+        return r->f->err->status;
+    *out = ws_expr_const(&r->f->graph->arena, v);
+    return WS_OK;
+}
+
+static ws_status read_axis(attr_reader *r, const spec_attr *a, int *out)
+{
+    int64_t v;
+    int rank = r->f->n_in ? r->f->in[0]->rank : 0;
+    if (read_whole(r, a, &v))
+        return r->f->err->status;
+    if (v < -rank || v >= rank)
+        return ref_infer_fail(r->f, "axis %" PRId64 " of a tensor of rank %d", v, rank);
+    *out = (int)(v < 0 ? v + rank : v);
+    return WS_OK;
+}
+
+static ws_status read_axes(attr_reader *r, ref_attrs *at)
+{
+    const spec_attr *a = r->a;
+    int n = a->kind == SPEC_ATTR_LIST ? a->n_items : 1;
+    if (n > SPEC_MAX_RANK)
+        return bad(r, "at most 8 axes");
+    for (int i = 0; i < n; i++) {
+        if (read_axis(r, a->kind == SPEC_ATTR_LIST ? &a->item[i] : a, &at->dims[i]))
+            return r->f->err->status;
+        for (int k = 0; k < i; k++)
+            if (at->dims[k] == at->dims[i])
+                return ref_infer_fail(r->f, "axis %d is named twice", at->dims[i]);
+    }
+    at->n_dims = n;
+    return WS_OK;
+}
+
+/* Two spatial values: [h, w], or one number for both. */
+static ws_status read_pair(attr_reader *r, int64_t out[2], int64_t least)
+{
+    const spec_attr *a = r->a;
+    for (int i = 0; i < 2; i++) {
+        const spec_attr *v = a->kind != SPEC_ATTR_LIST ? a : a->n_items == 2 ? &a->item[i] : NULL;
+        if (!v)
+            return bad(r, "one number or two");
+        if (read_whole(r, v, &out[i]))
+            return r->f->err->status;
+        if (out[i] < least || out[i] > 1 << 20)
+            return ref_infer_fail(r->f, "attribute '%s' is out of range", a->name);
+    }
+    return WS_OK;
+}
+
+static ws_status read_shape(attr_reader *r, ref_attrs *at)
+{
+    const spec_attr *a = r->a;
+    if (a->kind != SPEC_ATTR_LIST || a->n_items > SPEC_MAX_RANK)
+        return bad(r, "a list of at most 8 extents");
+    for (int i = 0; i < a->n_items; i++)
+        if (read_expr(r, &a->item[i], &at->shape[i]))
+            return r->f->err->status;
+    at->n_shape = a->n_items;
+    return WS_OK;
+}
+
+static ws_status read_fn(attr_reader *r, ref_attrs *at)
+{
+    static const char *const names[] = {"sum",    "mean",   "max",       "min",   "prod",
+                                        "argmax", "argmin", "logsumexp", "l2norm"};
+    for (size_t i = 0; r->a->kind == SPEC_ATTR_STRING && i < WS_COUNT(names); i++)
+        if (strcmp(r->a->string, names[i]) == 0) {
+            at->fn = (ref_reduce_fn)i;
+            return WS_OK;
+        }
+    return bad(r, "sum, mean, max, min, prod, argmax, argmin, logsumexp or l2norm");
+}
+
+static ws_status read_bool(attr_reader *r, bool *out)
+{
+    if (r->a->kind != SPEC_ATTR_BOOL)
+        return bad(r, "true or false");
+    *out = r->a->boolean;
+    return WS_OK;
+}
+
+static ws_status read_number(attr_reader *r, double *out)
+{
+    if (r->a->kind != SPEC_ATTR_NUMBER)
+        return bad(r, "a number");
+    *out = r->a->number;
+    return WS_OK;
+}
+
+static ws_status read_value(attr_reader *r, ref_attrs *at)
+{
+    return r->a->kind == SPEC_ATTR_STRING ? read_expr(r, r->a, &at->value_expr)
+                                          : read_number(r, &at->value);
+}
+
+static ws_status read_approximate(attr_reader *r, ref_attrs *at)
+{
+    const char *s = r->a->kind == SPEC_ATTR_STRING ? r->a->string : "";
+    at->tanh_approximation = strcmp(s, "tanh") == 0;
+    return at->tanh_approximation || strcmp(s, "none") == 0 ? WS_OK : bad(r, "none or tanh");
+}
+
+static ws_status read_count(attr_reader *r, int *out)
+{
+    int64_t v;
+    if (read_whole(r, r->a, &v))
+        return r->f->err->status;
+    if (v < 1 || v > r->f->in[0]->rank)
+        return bad(r, "a number of axes of the operand");
+    *out = (int)v;
+    return WS_OK;
+}
+
+static ws_status read_attr(attr_reader *r, ref_attrs *at)
+{
+    const char *name = r->a->name;
+#define IS(text) (strcmp(name, text) == 0)
+    if (IS("dim") || IS("axis")) return read_axis(r, r->a, &at->dim);
+    if (IS("dims")) return read_axes(r, at);
+    if (IS("keepdim")) return read_bool(r, &at->keepdim);
+    if (IS("trans_a")) return read_bool(r, &at->trans_a);
+    if (IS("trans_b")) return read_bool(r, &at->trans_b);
+    if (IS("approximate")) return read_approximate(r, at);
+    if (IS("fn")) return read_fn(r, at);
+    if (IS("normalized_dims")) return read_count(r, &at->normalized_dims);
+    if (IS("eps")) return read_number(r, &at->eps);
+    if (IS("value")) return read_value(r, at);
+    if (IS("slope")) return read_number(r, &at->slope);
+    if (IS("alpha")) return read_number(r, &at->alpha);
+    if (IS("diagonal")) return read_whole(r, r->a, &at->diagonal);
+    if (IS("shape")) return read_shape(r, at);
+    if (IS("length")) return at->n_shape = 1, read_expr(r, r->a, &at->shape[0]);
+    if (IS("kernel")) return read_pair(r, at->kernel, 1);
+    if (IS("stride")) return read_pair(r, at->stride, 1);
+    if (IS("padding")) return read_pair(r, at->padding, 0);
+    if (IS("dilation")) return read_pair(r, at->dilation, 1);
+    if (IS("groups")) return read_whole(r, r->a, &at->groups);
+#undef IS
+    return ref_infer_fail(r->f, "unknown attribute '%s'", name);
+}
+
+static bool op_takes(const ref_op *op, const char *attr)
+{
+    size_t n = strlen(attr);
+    if (strcmp(attr, "axis") == 0)
+        return op_takes(op, "dim");
+    for (const char *p = op->attrs; *p; p += strcspn(p, " "), p += *p == ' ')
+        if (strncmp(p, attr, n) == 0 && (p[n] == ' ' || !p[n]))
+            return true;
+    return false;
+}
+
+static ws_status read_attrs(ref_infer *f, const ref_op *op)
+{
+    *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .normalized_dims = 1, .groups = 1,
+                         .dim = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0,
+                         .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}};
+    for (int i = 0; i < f->spec->n_attrs; i++) {
+        attr_reader r = {f, &f->spec->attr[i]};
+        if (!op_takes(op, r.a->name))
+            return ref_infer_fail(f, "the op has no attribute '%s'; it has: %s", r.a->name,
+                                  *op->attrs ? op->attrs : "none");
+        if (read_attr(&r, f->at))
+            return f->err->status;
+    }
+    return WS_OK;
+}
+
+/* ---- building ---- */
+
+static int find_value(const ref_graph *g, const char *name)
+{
+    for (int i = 0; i < g->n_values; i++)
+        if (g->value[i].name && strcmp(g->value[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static int add_literal(ref_graph *g, double v, ws_dtype dtype)
+{
+    g->value[g->n_values] = (ref_value){.dtype = dtype, .tensor = -1, .node = -1, .is_literal = true,
+                                        .literal = v};
+    return g->n_values++;
+}
+
+static ws_status add_node(ref_graph *g, const spec_node *sn, ws_err *err)
+{
+    ref_node *n = &g->node[g->n_nodes];
+    ref_infer f = {.graph = g, .spec = sn, .node = sn->index, .n_in = sn->n_in, .err = err};
+    ref_value out = {.name = sn->out, .dtype = g->spec->precision, .tensor = -1, .node = g->n_nodes};
+    n->spec = sn;
+    if (!(n->op = ref_op_find(sn->op))) {
+        ref_infer_fail(&f, "unknown op '%s'", sn->op);
+        const char *near = ws_nearest(sn->op, ref_op_names());
+        return near ? ws_hint(err, "did you mean '%s'?", near) : err->status;
+    }
+    if (sn->n_in < n->op->min_in || sn->n_in > n->op->max_in)
+        return ref_infer_fail(&f, "%d operands; the op takes %d to %d", sn->n_in, n->op->min_in,
+                              n->op->max_in);
+    for (int i = 0; i < sn->n_in; i++) {
+        n->in[i] = sn->in[i].name ? find_value(g, sn->in[i].name)
+                                  : add_literal(g, sn->in[i].literal, g->spec->precision);
+        f.in[i] = &g->value[n->in[i]];
+    }
+    n->n_in = sn->n_in;
+    n->attrs = f.at = WS_ARENA_NEW(&g->arena, ref_attrs, 1);
+    f.out = &out;
+    if (read_attrs(&f, n->op) || n->op->infer(&f))
+        return err->status;
+    if (sn->dtype != WS_DTYPE_COUNT)
+        out.dtype = sn->dtype;
+    n->out = g->n_values;
+    g->value[g->n_values++] = out;
+    g->n_nodes++;
+    return WS_OK;
+}
+
+ws_status ref_graph_new(const spec *s, ref_graph **out, ws_err *err)
+{
+    ref_graph *g = ws_calloc(1, sizeof *g);
+    int n_tensors = s->n_inputs + s->n_weights;
+    g->spec = s;
+    g->value = WS_ARENA_NEW(&g->arena, ref_value, n_tensors + s->n_nodes * (SPEC_MAX_OPERANDS + 1));
+    g->node = WS_ARENA_NEW(&g->arena, ref_node, s->n_nodes);
+    g->output = WS_ARENA_NEW(&g->arena, int, s->n_outputs);
+    for (int i = 0; i < n_tensors; i++) {
+        const spec_tensor *t = &s->tensor[i];
+        ref_value *v = &g->value[g->n_values++];
+        *v = (ref_value){.name = t->name, .dtype = t->dtype, .rank = t->rank, .tensor = i, .node = -1};
+        memcpy(v->dim, t->shape, sizeof v->dim);
+    }
+    for (int i = 0; i < s->n_nodes; i++)
+        if (add_node(g, &s->node[i], err)) {
+            ref_graph_free(g);
+            return err->status;
+        }
+    for (int o = 0; o < s->n_outputs; o++)
+        g->output[g->n_outputs++] = find_value(g, s->output[o]);
+    *out = g;
+    return WS_OK;
+}
+
+void ref_graph_free(ref_graph *g)
+{
+    if (!g)
+        return;
+    ws_arena_release(&g->arena);
+    free(g);
+}
+
+/* ---- binding ---- */
+
+static ws_status bind_shape(const ref_value *v, const ws_env *env, ref_shape *s, ws_err *err)
+{
+    s->rank = v->rank;
+    s->count = 1;
+    for (int d = 0; d < v->rank; d++) {
+        if (ws_expr_eval(v->dim[d], env, &s->dim[d], err))
+            return ws_wrap(err, "shape of '%s'", v->name);
+        if (s->dim[d] < 0)
+            return ws_fail(err, WS_EINPUT, "dimension %d of '%s' is %" PRId64, d, v->name, s->dim[d]);
+        if (__builtin_mul_overflow(s->count, s->dim[d], &s->count) || s->count > INT64_C(1) << 40)
+            return ws_fail(err, WS_EINPUT, "'%s' has more than 2^40 elements", v->name);
+    }
+    return WS_OK;
+}
+
+ws_status ref_bind(const ref_graph *g, const ws_env *env, ws_arena *a, ref_bound **out, ws_err *err)
+{
+    ref_bound *b = WS_ARENA_NEW(a, ref_bound, 1);
+    *b = (ref_bound){.graph = g, .env = *env, .shape = WS_ARENA_NEW(a, ref_shape, g->n_values)};
+    for (int i = 0; i < g->n_needs; i++) {
+        const ref_need *n = &g->need[i];
+        int64_t holds;
+        if (ws_expr_eval(n->condition, env, &holds, err))
+            return ws_wrap(err, "graph[%d]", n->node);
+        if (!holds) {
+            ws_buf text = {.max = 300};
+            ws_expr_print(n->condition, &text);
+            ws_fail(err, WS_EINPUT, "graph[%d] (%s): %s: '%s' does not hold", n->node,
+                    g->spec->node[n->node].op, n->text, ws_buf_z(&text));
+            ws_buf_release(&text);
+            return err->status;
+        }
+    }
+    for (int i = 0; i < g->n_values; i++)
+        if (bind_shape(&g->value[i], env, &b->shape[i], err))
+            return err->status;
+    *out = b;
+    return WS_OK;
+}
