@@ -1,5 +1,6 @@
 /* The archive: one SQLite file (WAL) that holds every prompt, reply, compile, verdict and timing sample as
- * it happens. Large texts are stored once by SHA-256. Every call is one transaction. */
+ * it happens. Large texts are stored once by SHA-256. Every call is one transaction that is on disk when it
+ * returns. Several processes may use one file; a db_archive belongs to one thread. */
 #ifndef RESULTS_ARCHIVE_H
 #define RESULTS_ARCHIVE_H
 
@@ -31,7 +32,7 @@ typedef struct db_run {
 ws_status db_run_begin(db_archive *db, const db_run *r, int64_t *id, ws_err *err) WS_MUST_CHECK;
 ws_status db_run_end(db_archive *db, int64_t id, const char *status, const char *stop_reason, int64_t best, ws_err *err) WS_MUST_CHECK;
 ws_status db_run_reopen(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK; /* back to "running" */
-/* By name, unique prefix, numeric id, or "last". Strings in `a`. */
+/* By name, numeric id, "last", or unique prefix of a name. Strings in `a`. */
 ws_status db_run_find(db_archive *db, const char *which, ws_arena *a, db_run *out, ws_err *err) WS_MUST_CHECK;
 ws_status db_run_list(db_archive *db, ws_arena *a, db_run **out, int *n, ws_err *err) WS_MUST_CHECK;
 
@@ -78,8 +79,9 @@ ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candida
 ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out, ws_err *err) WS_MUST_CHECK;
 /* The stored verdict as JSON text, in `a`. */
 ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out, ws_err *err) WS_MUST_CHECK;
-/* A candidate of the same run and PTX and tunables that is judged already: its id, or 0. */
-ws_status db_candidate_same(db_archive *db, int64_t run, const char *ptx_sha256, int64_t *id, ws_err *err) WS_MUST_CHECK;
+/* A candidate that is judged already and equals `c` in run, ptx_sha256, tune_json and launch plan (the PTX
+ * does not hold the plan, so it is compared too, from c->source): its id, or 0. */
+ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id, ws_err *err) WS_MUST_CHECK;
 
 /* ---- timings: raw samples ---- */
 typedef struct db_timing {
@@ -91,12 +93,17 @@ typedef struct db_timing {
     const char *environment_json;
 } db_timing;
 ws_status db_timing_add(db_archive *db, const db_timing *t, ws_err *err) WS_MUST_CHECK;
+/* All timings of a candidate in the order in which they were added. */
+ws_status db_timing_list(db_archive *db, int64_t candidate, ws_arena *a, db_timing **out, int *n, ws_err *err) WS_MUST_CHECK;
 
-/* Sums over a run. */
+/* Sums over a run. Unknown tokens count as none. */
 typedef struct db_totals {
-    int calls, candidates, passed;
+    int calls;              /* rows, also those sent and never answered */
+    int attempts;           /* requests that left: the attempts of answered calls, one for each unanswered */
+    int candidates, passed;
     int64_t prompt_tokens, completion_tokens;
-    double cost_usd; bool cost_known;
+    double cost_usd;        /* of the calls whose cost is known */
+    bool cost_known;        /* of all calls */
     double model_seconds, judge_seconds;
 } db_totals;
 ws_status db_run_totals(db_archive *db, int64_t run, db_totals *out, ws_err *err) WS_MUST_CHECK;

@@ -1,0 +1,42 @@
+/* Inside the archive: the connection, and the one way in which statements are prepared, bound and
+ * stepped. Only results/ sees <sqlite3.h>. */
+#ifndef RESULTS_DB_H
+#define RESULTS_DB_H
+
+#include "results/archive.h"
+
+#include <sqlite3.h>
+
+struct db_archive {
+    sqlite3 *handle;
+    char *path;
+    bool read_only;
+};
+
+/* SQL that takes the schema from version i to i + 1. */
+extern const char *const db_migration[];
+extern const int db_n_migrations;
+
+/* "archive 'x.db': <what>: <SQLite's text>" */
+ws_status db_fail(db_archive *db, ws_err *err, const char *what);
+
+/* Prepares `sql` and binds one value per letter of `types`:
+ *   i int64_t   k int   r int64_t row id, 0 is NULL   n int64_t count, below 0 is NULL
+ *   d double, NaN is NULL   s text or NULL   x long text or NULL: kept in table `text`, its SHA-256 is bound
+ * The caller finalises *out, also after an error of db_step. NULL is harmless there. */
+ws_status db_prepare(db_archive *db, sqlite3_stmt **out, ws_err *err, const char *sql,
+                     const char *types, ...) WS_MUST_CHECK;
+ws_status db_step(db_archive *db, sqlite3_stmt *stmt, bool *row, ws_err *err) WS_MUST_CHECK;
+/* Prepares, binds and runs to the end. */
+ws_status db_exec(db_archive *db, ws_err *err, const char *sql, const char *types, ...) WS_MUST_CHECK;
+
+/* One transaction: commits when `st` is WS_OK, else rolls back. Returns the status of the whole. */
+ws_status db_begin(db_archive *db, ws_err *err) WS_MUST_CHECK;
+ws_status db_end(db_archive *db, ws_status st, ws_err *err) WS_MUST_CHECK;
+
+/* Column readers; text is copied into `a`, SQL NULL gives NULL, NaN, or the value given. */
+const char *db_text(sqlite3_stmt *s, int column, ws_arena *a);
+double db_double(sqlite3_stmt *s, int column);
+int64_t db_int(sqlite3_stmt *s, int column, int64_t when_null);
+
+#endif
