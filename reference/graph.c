@@ -69,7 +69,7 @@ void ref_need_that(ref_infer *f, const ws_expr *condition, const char *text)
 static const ws_expr *broadcast_extent(ref_infer *f, const ws_expr *a, const ws_expr *b)
 {
     ws_arena *m = &f->graph->arena;
-    int64_t v;
+    int64_t v = 0;
     if (ws_expr_same(a, b) || (ws_expr_is_const(b, &v) && v == 1))
         return a;
     if (ws_expr_is_const(a, &v) && v == 1)
@@ -123,7 +123,7 @@ static ws_status read_whole(attr_reader *r, const spec_attr *a, int64_t *out)
 
 static ws_status read_expr(attr_reader *r, const spec_attr *a, const ws_expr **out)
 {
-    int64_t v;
+    int64_t v = 0;
     if (a->kind == SPEC_ATTR_STRING)
         return ws_expr_parse(&r->f->graph->arena, a->string, out, r->f->err)
                    ? ws_wrap(r->f->err, "graph[%d].%s", r->f->node, r->a->name)
@@ -136,7 +136,7 @@ static ws_status read_expr(attr_reader *r, const spec_attr *a, const ws_expr **o
 
 static ws_status read_axis(attr_reader *r, const spec_attr *a, int *out)
 {
-    int64_t v;
+    int64_t v = 0;
     int rank = r->f->n_in ? r->f->in[0]->rank : 0;
     if (read_whole(r, a, &v))
         return r->f->err->status;
@@ -234,7 +234,7 @@ static ws_status read_approximate(attr_reader *r, ref_attrs *at)
 
 static ws_status read_count(attr_reader *r, int *out)
 {
-    int64_t v;
+    int64_t v = 0;
     if (read_whole(r, r->a, &v))
         return r->f->err->status;
     if (v < 1 || v > r->f->in[0]->rank)
