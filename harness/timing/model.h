@@ -30,12 +30,14 @@ typedef struct tim_launch {
     int registers, shared_bytes; /* per thread, per block; registers <= 0: guessed as 32 */
     ptx_counters counters;
     double scale;                /* work of the timed shape / work of the counted one; 0: 1 */
+    double byte_scale;           /* the same ratio of the operation's min_bytes; 0: as scale */
 } tim_launch;
 
 typedef struct tim_estimate {
     double seconds;
     double compute_s, memory_s, l2_s, shared_s, latency_s, launch_s; /* parts; the largest bounds */
-    const char *bound;      /* "dram", "l2", "compute", "shared", "latency", "launch" */
+    const char *bound;      /* "dram", "l2", "compute", "shared", "l1", "latency", "launch"; "l1" is the
+                             * shared_s part when global accesses are most of it: one data path in the SM */
     double occupancy;       /* resident warps / maximum */
     double floor_s;         /* roofline: max(min_bytes / dram, flops / peak) */
 } tim_estimate;

@@ -1,0 +1,20 @@
+/* What all GPUs of one architecture share: unit widths and latencies per SM, for the cost model. */
+#ifndef HARNESS_TIMING_ARCH_H
+#define HARNESS_TIMING_ARCH_H
+
+/* Rates are lanes (results) a clock a SM: CUDA C++ Programming Guide, "Throughput of Native Arithmetic
+ * Instructions". Latencies in clocks are rounded values of published microbenchmarks. */
+typedef struct tim_arch {
+    const char *arch;  /* "sm_90" */
+    int f32, f64, f16; /* f16: lanes of a two-wide instruction (__half2), half the table's results */
+    int i32, imul, sfu, cvt, shuffle;
+    int issue;            /* warp instructions a clock: one per scheduler */
+    int l1_bytes;         /* of the unified L1 and shared memory, a clock */
+    int l2_bytes;         /* of one SM's port to L2, a clock */
+    int dram_latency, l2_latency, shared_latency;
+    int shared_reserved;  /* bytes of shared memory that the system takes of each block */
+} tim_arch;
+
+const tim_arch *tim_arch_of(const char *arch); /* never NULL: the nearest older one */
+
+#endif
