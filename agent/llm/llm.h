@@ -1,6 +1,6 @@
 /* Talking to a language model: an OpenAI-compatible chat client over libcurl's multi interface. Layers,
  * each a file: http.c (bytes, timers, limits; the only one that sees curl), sse.c (framing), chat.c (wire
- * format), client.c (retries, rate limits, quirks). Nothing blocks except llm_wait. */
+ * format), client.c (retries, rate limits, quirks). Only llm_poll waits, and no longer than it is told. */
 #ifndef AGENT_LLM_LLM_H
 #define AGENT_LLM_LLM_H
 
@@ -18,6 +18,7 @@ typedef struct llm_limits {          /* 0: the default in brackets */
     int max_attempts;                /* [5] including the first */
     double max_wait_s;               /* [120] longest Retry-After that is honoured; longer ends the request */
     int max_in_flight;               /* [4] */
+    double backoff_s;                /* [0.5] first back-off without Retry-After; doubles, up to 8 s */
 } llm_limits;
 
 typedef struct llm_client_options {

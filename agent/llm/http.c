@@ -1,0 +1,419 @@
+#include "agent/llm/http.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <curl/curl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+/* How long a transfer may take to end after its message is complete. */
+static const double SETTLE_S = 1.0;
+
+struct http_pool {
+    CURLM *multi;
+    http_options o;
+    http_transfer *first;
+    int n;
+};
+
+struct http_transfer {
+    http_pool *pool;
+    http_transfer *next;
+    http_request r;
+    http_response response;
+    CURL *easy;
+    struct curl_slist *header;
+    char curl_error[CURL_ERROR_SIZE];
+    int64_t start_ns, progress_ns; /* progress_ns 0: no first byte yet */
+    int64_t settled_ns, body_bytes;
+    bool ended, delivered, too_large;
+};
+
+/* ---- pool ---- */
+
+ws_status http_url_parse(const char *url, http_url *out, ws_err *err)
+{
+    char *scheme = NULL, *host = NULL, *user = NULL;
+    CURLU *u = curl_url();
+    ws_status st = WS_OK;
+    if (!u || curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+        curl_url_get(u, CURLUPART_HOST, &host, 0)) {
+        st = ws_fail(err, WS_EUSAGE, "the base URL is not a URL like https://host/v1");
+    } else if (strcmp(scheme, "http") && strcmp(scheme, "https")) {
+        st = ws_fail(err, WS_EUSAGE, "the base URL's scheme is '%s', not http or https", scheme);
+    } else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK) {
+        st = ws_fail(err, WS_EUSAGE, "the base URL holds a user name");
+        ws_hint(err, "give the key in OPENAI_API_KEY or --api-key-file");
+    } else {
+        *out = (http_url){.tls = strcmp(scheme, "https") == 0,
+                          .loopback = strcasecmp(host, "localhost") == 0 ||
+                                      strcmp(host, "[::1]") == 0 || strncmp(host, "127.", 4) == 0};
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(user);
+    curl_url_cleanup(u);
+    return st;
+}
+
+ws_status http_open(const http_options *o, http_pool **out, ws_err *err)
+{
+    struct sigaction old;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+        return ws_fail(err, WS_EENV, "libcurl cannot be initialised");
+    CURLM *multi = curl_multi_init();
+    if (!multi)
+        return ws_fail(err, WS_EENV, "libcurl has no multi handle");
+    /* A TLS write to a closed peer raises it, and curl is told to keep off signals. */
+    if (!sigaction(SIGPIPE, NULL, &old) && old.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)o->max_connections);
+    http_pool *p = ws_calloc(1, sizeof *p);
+    p->multi = multi;
+    p->o = *o;
+    *out = p;
+    return WS_OK;
+}
+
+void http_close(http_pool *p)
+{
+    if (!p)
+        return;
+    while (p->first)
+        http_free(p->first);
+    curl_multi_cleanup(p->multi);
+    free(p);
+}
+
+/* ---- callbacks ---- */
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ud)
+{
+    http_transfer *t = ud;
+    size_t n = size * count;
+    long status = 0;
+    t->body_bytes += (int64_t)n;
+    if (t->settled_ns)
+        return n;
+    if (t->body_bytes > t->r.max_body_bytes) {
+        t->too_large = true;
+        return 0;
+    }
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    switch (t->r.receive(t->r.ud, (int)status, bytes, n)) {
+    case HTTP_TAKE_NOTHING:
+        break;
+    case HTTP_TAKE_PROGRESS:
+        t->progress_ns = ws_now_ns();
+        break;
+    case HTTP_TAKE_SETTLED:
+        t->settled_ns = ws_now_ns();
+        break;
+    case HTTP_TAKE_TOO_LARGE:
+        t->too_large = true;
+        return 0;
+    }
+    return n;
+}
+
+/* The value when the line is the header `name`, into `out`. */
+static bool header_value(ws_str line, const char *name, char *out, size_t size)
+{
+    size_t n = strlen(name);
+    if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, name, n))
+        return false;
+    ws_str v = ws_str_trim((ws_str){line.p + n + 1, line.n - n - 1});
+    snprintf(out, size, "%.*s", (int)(v.n < size - 1 ? v.n : size - 1), v.p);
+    return true;
+}
+
+/* Seconds in a Retry-After: a number, or a date. */
+static double parse_retry_after(const char *text, double unit)
+{
+    char *end;
+    double s = strtod(text, &end);
+    if (end != text && !*end && isfinite(s) && s >= 0)
+        return s * unit;
+    time_t when = curl_getdate(text, NULL);
+    if (when < 0)
+        return (double)NAN;
+    s = difftime(when, time(NULL));
+    return s > 0 ? s : 0;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
+{
+    http_transfer *t = ud;
+    http_response *r = &t->response;
+    ws_str line = {bytes, size * count};
+    char value[128];
+    if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) { /* a new response after 1xx */
+        r->retry_after_s = (double)NAN;
+        r->should_retry = -1;
+        r->request_id[0] = '\0';
+    } else if (header_value(line, "retry-after-ms", value, sizeof value)) {
+        r->retry_after_s = parse_retry_after(value, 1e-3);
+    } else if (header_value(line, "retry-after", value, sizeof value)) {
+        if (isnan(r->retry_after_s))
+            r->retry_after_s = parse_retry_after(value, 1);
+    } else if (header_value(line, "x-should-retry", value, sizeof value)) {
+        r->should_retry = strcasecmp(value, "true") == 0 ? 1 : strcasecmp(value, "false") == 0 ? 0 : -1;
+    } else if (header_value(line, "x-request-id", value, sizeof value) ||
+               header_value(line, "request-id", value, sizeof value)) {
+        snprintf(r->request_id, sizeof r->request_id, "%s", value);
+    }
+    return size * count;
+}
+
+/* ---- transfers ---- */
+
+static bool add_header(http_transfer *t, const char *line)
+{
+    struct curl_slist *more = curl_slist_append(t->header, line);
+    if (more)
+        t->header = more;
+    return more != NULL;
+}
+
+static bool add_headers(http_transfer *t)
+{
+    const char *key = t->pool->o.api_key;
+    bool all = add_header(t, "Content-Type: application/json") && add_header(t, "Expect:") &&
+               add_header(t, t->r.stream ? "Accept: text/event-stream, application/json"
+                                         : "Accept: application/json");
+    for (const char *const *h = t->r.header; all && h && *h; h++)
+        all = add_header(t, *h);
+    if (all && key && *key) {
+        ws_buf line = {0};
+        ws_buf_printf(&line, "Authorization: Bearer %s", key);
+        all = add_header(t, ws_buf_z(&line));
+        explicit_bzero(line.p, line.cap);
+        ws_buf_release(&line);
+    }
+    t->r.header = NULL;
+    return all;
+}
+
+static void set_options(http_transfer *t)
+{
+    CURL *e = t->easy;
+    const http_options *o = &t->pool->o;
+    const char *ca = o->ca_file && *o->ca_file ? o->ca_file : getenv("SSL_CERT_FILE");
+    if (!ca || !*ca)
+        ca = getenv("CURL_CA_BUNDLE");
+    curl_easy_setopt(e, CURLOPT_URL, t->r.url);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(e, CURLOPT_USERAGENT, "warpsmith");
+    curl_easy_setopt(e, CURLOPT_POST, 1L);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->r.body);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->r.body_bytes);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->header);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(t->r.connect_s * 1e3));
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_error);
+    curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
+    if (o->direct)
+        curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    if (ca && *ca)
+        curl_easy_setopt(e, CURLOPT_CAINFO, ca);
+}
+
+ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, ws_err *err)
+{
+    http_transfer *t = ws_calloc(1, sizeof *t);
+    t->pool = p;
+    t->r = *r;
+    t->start_ns = ws_now_ns();
+    t->response = (http_response){.retry_after_s = (double)NAN, .should_retry = -1};
+    t->next = p->first;
+    p->first = t;
+    p->n++;
+    t->easy = curl_easy_init();
+    if (!t->easy || !add_headers(t)) {
+        http_free(t);
+        return ws_fail(err, WS_EENV, "libcurl cannot make a request");
+    }
+    set_options(t);
+    CURLMcode rc = curl_multi_add_handle(p->multi, t->easy);
+    if (rc) {
+        http_free(t);
+        return ws_fail(err, WS_EENV, "libcurl cannot start a request: %s", curl_multi_strerror(rc));
+    }
+    *out = t;
+    return WS_OK;
+}
+
+void http_free(http_transfer *t)
+{
+    if (!t)
+        return;
+    for (http_transfer **p = &t->pool->first; *p; p = &(*p)->next)
+        if (*p == t) {
+            *p = t->next;
+            t->pool->n--;
+            break;
+        }
+    if (t->easy) {
+        curl_multi_remove_handle(t->pool->multi, t->easy);
+        curl_easy_cleanup(t->easy);
+    }
+    for (struct curl_slist *h = t->header; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+    curl_slist_free_all(t->header);
+    free(t);
+}
+
+const http_response *http_result(const http_transfer *t)
+{
+    return &t->response;
+}
+
+void *http_context(const http_transfer *t)
+{
+    return t->r.ud;
+}
+
+/* ---- ends ---- */
+
+static void end(http_transfer *t, http_end how, const char *fmt, ...) WS_PRINTF(3, 4);
+static void end(http_transfer *t, http_end how, const char *fmt, ...)
+{
+    long status = 0;
+    va_list ap;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    t->response.status = (int)status;
+    t->response.end = how;
+    t->response.seconds = ws_seconds_since(t->start_ns);
+    va_start(ap, fmt);
+    vsnprintf(t->response.error, sizeof t->response.error, fmt, ap);
+    va_end(ap);
+    t->ended = true;
+    curl_multi_remove_handle(t->pool->multi, t->easy);
+}
+
+/* Retries that make sense after a failure to connect: a name may resolve the second time, a certificate
+ * does not get better. */
+static int retries_of(CURLcode rc)
+{
+    switch (rc) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return 1;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT: return 0;
+    default: return 1000;
+    }
+}
+
+static void end_by_curl(http_transfer *t, CURLcode rc)
+{
+    const char *why = t->curl_error[0] ? t->curl_error : curl_easy_strerror(rc);
+    t->response.worth_retrying = retries_of(rc);
+    if (t->too_large)
+        end(t, HTTP_TOO_LARGE, "the reply is larger than the limit");
+    else if (rc == CURLE_OK || t->settled_ns)
+        end(t, HTTP_COMPLETE, "%s", "");
+    else if (t->body_bytes > 0)
+        end(t, HTTP_CUT, "%s", why);
+    else
+        end(t, HTTP_FAILED, "%s", why);
+}
+
+static void collect(http_pool *p)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(p->multi, &left))) {
+        http_transfer *t = NULL;
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        CURLcode rc = m->data.result; /* `m` dies with the handle's removal */
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
+        end_by_curl(t, rc);
+    }
+}
+
+/* Seconds until a timer of `t` runs out, and which: 0 first byte, 1 idle, 2 total, 3 settle. */
+static double time_left(const http_transfer *t, int *which)
+{
+    double left[4] = {(double)INFINITY, (double)INFINITY, t->r.total_s - ws_seconds_since(t->start_ns),
+                      (double)INFINITY};
+    if (t->progress_ns)
+        left[1] = t->r.idle_s - ws_seconds_since(t->progress_ns);
+    else
+        left[0] = t->r.first_byte_s - ws_seconds_since(t->start_ns);
+    if (t->settled_ns)
+        left[3] = SETTLE_S - ws_seconds_since(t->settled_ns);
+    *which = 0;
+    for (int i = 1; i < 4; i++)
+        if (left[i] < left[*which])
+            *which = i;
+    return left[*which];
+}
+
+/* Ends what is over time; seconds until the next timer. */
+static double check_timers(http_pool *p)
+{
+    double nearest = 3600;
+    int which;
+    for (http_transfer *t = p->first; t; t = t->next) {
+        if (t->ended)
+            continue;
+        double left = time_left(t, &which);
+        if (left > 0)
+            nearest = left < nearest ? left : nearest;
+        else if (t->settled_ns)
+            end(t, HTTP_COMPLETE, "%s", "");
+        else if (which == 0)
+            end(t, HTTP_STALLED, "no data within %g s", t->r.first_byte_s);
+        else if (which == 1)
+            end(t, HTTP_STALLED, "no data for %g s in the middle of the reply", t->r.idle_s);
+        else
+            end(t, HTTP_STALLED, "the reply was not complete after %g s", t->r.total_s);
+    }
+    return nearest;
+}
+
+static http_transfer *take_ended(http_pool *p)
+{
+    for (http_transfer *t = p->first; t; t = t->next)
+        if (t->ended && !t->delivered) {
+            t->delivered = true;
+            return t;
+        }
+    return NULL;
+}
+
+http_transfer *http_poll(http_pool *p, int timeout_ms)
+{
+    int64_t start = ws_now_ns();
+    for (;;) {
+        int running;
+        curl_multi_perform(p->multi, &running);
+        collect(p);
+        double timer_s = check_timers(p);
+        http_transfer *t = take_ended(p);
+        double left_ms = timeout_ms - ws_seconds_since(start) * 1e3;
+        if (t || left_ms <= 0)
+            return t;
+        double wait_ms = ceil(fmin(left_ms, timer_s * 1e3));
+        curl_multi_poll(p->multi, NULL, 0, (int)wait_ms, NULL);
+    }
+}

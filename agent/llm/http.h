@@ -1,0 +1,65 @@
+/* HTTP POSTs in parallel over libcurl's multi interface: bytes, timers and limits, no meaning. The only
+ * part that sees curl, and the only one that holds the key while a request runs. Redirects are never
+ * followed: curl would forward the headers that hold keys. */
+#ifndef AGENT_LLM_HTTP_H
+#define AGENT_LLM_HTTP_H
+
+#include "base/buf.h"
+
+#include <stdint.h>
+
+typedef struct http_pool http_pool;
+typedef struct http_transfer http_transfer;
+
+typedef struct http_options {
+    const char *api_key;   /* kept by reference: outlives the pool; NULL or "": no Authorization */
+    bool direct;           /* no proxy, whatever the environment says */
+    const char *ca_file;   /* NULL: $SSL_CERT_FILE, $CURL_CA_BUNDLE, the system's */
+    int max_connections;
+} http_options;
+
+/* What a URL is, so that a key does not leave in the clear. Only http and https without user name. */
+typedef struct http_url {
+    bool tls, loopback;
+} http_url;
+ws_status http_url_parse(const char *url, http_url *out, ws_err *err) WS_MUST_CHECK;
+
+/* What the receiver made of a piece of the body. SETTLED: the message is complete; the rest of the
+ * transfer may end as it likes, and soon. */
+typedef enum http_take { HTTP_TAKE_NOTHING, HTTP_TAKE_PROGRESS, HTTP_TAKE_SETTLED, HTTP_TAKE_TOO_LARGE } http_take;
+typedef http_take (*http_receiver)(void *ud, int status, const char *bytes, size_t n);
+
+typedef struct http_request {
+    const char *url, *body; /* kept by reference until the transfer is freed */
+    size_t body_bytes;
+    const char *const *header; /* "Name: value", NULL-terminated; copied */
+    bool stream;               /* asks for text/event-stream */
+    int64_t max_body_bytes;
+    double connect_s, first_byte_s, idle_s, total_s;
+    http_receiver receive;
+    void *ud;
+} http_request;
+
+typedef enum http_end { HTTP_COMPLETE, HTTP_FAILED, HTTP_CUT, HTTP_STALLED, HTTP_TOO_LARGE } http_end;
+
+typedef struct http_response {
+    http_end end;
+    int status;             /* 0: no response */
+    int worth_retrying;     /* after HTTP_FAILED: retries that make sense; 0 for a bad certificate */
+    double retry_after_s;   /* Retry-After-Ms or Retry-After (seconds or date), NaN: none */
+    int should_retry;       /* X-Should-Retry: 1 true, 0 false, -1 absent */
+    char request_id[128];
+    char error[256];        /* curl's words, or which timer ran out */
+    double seconds;
+} http_response;
+
+ws_status http_open(const http_options *o, http_pool **out, ws_err *err) WS_MUST_CHECK;
+void http_close(http_pool *p); /* after every transfer is freed */
+ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, ws_err *err) WS_MUST_CHECK;
+/* Drives all transfers for up to timeout_ms; the first that ended, or NULL. */
+http_transfer *http_poll(http_pool *p, int timeout_ms);
+const http_response *http_result(const http_transfer *t);
+void *http_context(const http_transfer *t); /* the request's ud */
+void http_free(http_transfer *t);           /* aborts one that still runs */
+
+#endif
