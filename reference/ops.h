@@ -34,8 +34,12 @@ typedef struct ref_attrs {
     int64_t diagonal;
     const ws_expr *shape[SPEC_MAX_RANK]; /* reshape, full, expand; iota: shape[0] is the length */
     int n_shape;
-    /* windows: two spatial axes */
-    int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
+    /* windows: one value a spatial axis, at most three; [0] and [1] are rows and columns in 2-D */
+    int64_t kernel[3], stride[3], padding[3], dilation[3], groups;
+    /* slice: made 0 <= start <= extent by inference, so that element i is start + i * step */
+    const ws_expr *start, *stop;
+    int64_t step;
+    int first_dim, last_dim;      /* flatten */
 } ref_attrs;
 
 typedef struct ref_infer {
@@ -69,6 +73,7 @@ struct ref_op {
     double (*flops)(const ref_attrs *at, const ref_shape *const *in, int n_in, const ref_shape *out);
     bool contraction;             /* its flops can run on tensor cores */
     bool is_index;                /* result points into the operand along at->dim (argmax, argmin) */
+    bool moves;                   /* every result is a copy of an element of in[0]'s dtype, or zero */
 };
 const ref_op *ref_op_find(const char *name); /* NULL: unknown */
 /* NULL-terminated, for nearest-name hints. */
@@ -91,6 +96,8 @@ int64_t ref_broadcast_index(const ref_shape *out, const ref_shape *in, int64_t i
 void ref_split(const ref_shape *s, int axis, int64_t *outer, int64_t *n, int64_t *inner);
 /* Runs body(ud, i) for i in [0, n) on all cores; `work` is the cost of one i in elementary steps. */
 void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud);
+/* Zeroed v, and e when asked for, of t->shape; WS_ELIMIT when the memory is not there. */
+ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws_err *err) WS_MUST_CHECK;
 
 /* The rows, one array a family, each ended by a NULL name. */
 extern const ref_op ref_ops_elementwise[], ref_ops_reduce[], ref_ops_norm[], ref_ops_matmul[],

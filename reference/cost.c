@@ -1,0 +1,37 @@
+/* Useful work and least traffic of a bound graph. */
+#include "reference/ops.h"
+
+static double bytes_of(const ref_bound *b, int v)
+{
+    return (double)b->shape[v].count * (double)ws_dtype_bytes(b->graph->value[v].dtype);
+}
+
+static bool is_read(const ref_graph *g, int v)
+{
+    for (int k = 0; k < g->n_nodes; k++)
+        for (int i = 0; i < g->node[k].n_in; i++)
+            if (g->node[k].in[i] == v)
+                return true;
+    return false;
+}
+
+void ref_cost_of(const ref_bound *b, ref_cost *out)
+{
+    const ref_graph *g = b->graph;
+    *out = (ref_cost){0};
+    for (int k = 0; k < g->n_nodes; k++) {
+        const ref_node *n = &g->node[k];
+        const ref_shape *in[SPEC_MAX_OPERANDS];
+        for (int i = 0; i < n->n_in; i++)
+            in[i] = &b->shape[n->in[i]];
+        double flops = n->op->flops ? n->op->flops(n->attrs, in, n->n_in, &b->shape[n->out]) : 0;
+        out->flops += flops;
+        if (n->op->contraction)
+            out->tensor_flops += flops;
+    }
+    for (int v = 0; v < g->n_values; v++)
+        if (g->value[v].tensor >= 0 && is_read(g, v))
+            out->min_bytes += bytes_of(b, v);
+    for (int o = 0; o < g->n_outputs; o++)
+        out->min_bytes += bytes_of(b, g->output[o]);
+}

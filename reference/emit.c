@@ -1,0 +1,526 @@
+/* The emitter: walks the graph, names scratch, assembles plan, helpers and kernels. What an op computes is
+ * in emit_<family>.c. */
+#include "reference/emit.h"
+#include "reference/emit_ops.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(EM_THREADS == 256, "the texts below say 256 threads and 8 warps");
+
+enum { MAX_LAUNCHES = 256, MAX_SCRATCH = 64 }; /* of a plan: harness/plan/plan.h */
+
+static const em_op *const families[] = {em_ops_elementwise, em_ops_rows, em_ops_contraction,
+                                        em_ops_movement};
+
+static const em_op *find_op(const char *name)
+{
+    for (size_t f = 0; f < WS_COUNT(families); f++)
+        for (const em_op *op = families[f]; op->name; op++)
+            if (strcmp(op->name, name) == 0)
+                return op;
+    return NULL;
+}
+
+/* ---- text ---- */
+
+void em_put(em_node *n, const char *fmt, ...)
+{
+    va_list ap;
+    ws_buf_adds(&n->body, "    ");
+    va_start(ap, fmt);
+    ws_buf_vprintf(&n->body, fmt, ap);
+    va_end(ap);
+    ws_buf_addc(&n->body, '\n');
+}
+
+/* Copies a buffer into the job's arena and releases it. */
+static const char *keep(em_node *n, ws_buf *b)
+{
+    const char *text = ws_arena_strdup(&n->job->arena, ws_buf_z(b));
+    ws_buf_release(b);
+    return text;
+}
+
+const char *em_text(em_node *n, const char *fmt, ...)
+{
+    ws_buf b = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    ws_buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    return keep(n, &b);
+}
+
+/* ---- expressions ---- */
+
+const ws_expr *em_product(em_node *n, const ws_expr *const *dim, int count)
+{
+    ws_arena *a = &n->job->arena;
+    const ws_expr *e = ws_expr_const(a, 1);
+    for (int d = 0; d < count; d++)
+        e = ws_expr_binary(a, WS_X_MUL, e, dim[d]);
+    return e;
+}
+
+const ws_expr *em_count(em_node *n, const ref_value *v)
+{
+    return em_product(n, v->dim, v->rank);
+}
+
+const ws_expr *em_blocks(em_node *n, const ws_expr *count)
+{
+    ws_arena *a = &n->job->arena;
+    return ws_expr_binary(a, WS_X_CEIL_DIV, count, ws_expr_const(a, EM_THREADS));
+}
+
+bool em_is_const(const ws_expr *e, int64_t v)
+{
+    int64_t known = 0;
+    return ws_expr_is_const(e, &known) && known == v;
+}
+
+bool em_same_shape(const ref_value *a, const ref_value *b)
+{
+    for (int d = 0; a->rank == b->rank && d < a->rank; d++)
+        if (!ws_expr_same(a->dim[d], b->dim[d]))
+            return false;
+    return a->rank == b->rank;
+}
+
+const char *em_expr(em_node *n, const ws_expr *e)
+{
+    ws_buf b = {0};
+    ws_expr_to_c(e, "DIM_", &b);
+    return keep(n, &b);
+}
+
+/* ---- values ---- */
+
+static bool needs_double(ws_dtype t)
+{
+    return t == WS_F64 || t == WS_I64 || t == WS_I32;
+}
+
+void em_choose_type(em_node *n, int n_in, bool accumulates)
+{
+    const spec *s = n->job->graph->spec;
+    bool wide = s->precision == WS_F64 || (accumulates && s->accumulate == WS_F64);
+    for (int i = 0; i < n_in; i++)
+        wide |= !n->in[i]->is_literal && needs_double(n->in[i]->dtype);
+    n->type = wide ? "double" : "float";
+}
+
+static bool in_double(const em_node *n)
+{
+    return n->type[0] == 'd';
+}
+
+const char *em_number(em_node *n, double v)
+{
+    if (isnan(v))
+        return in_double(n) ? "nan(\"\")" : "nanf(\"\")";
+    if (isinf(v))
+        return em_text(n, "%s(%s)INFINITY", v < 0 ? "-" : "", n->type);
+    char digits[40];
+    snprintf(digits, sizeof digits, in_double(n) ? "%.17g" : "%.9g", v);
+    bool point = strpbrk(digits, ".e") != NULL;
+    return em_text(n, v < 0 ? "(%s%s%s)" : "%s%s%s", digits, point ? "" : ".0",
+                   in_double(n) ? "" : "f");
+}
+
+const char *em_load(em_node *n, const ref_value *v, const char *role, const char *index)
+{
+    if (v->is_literal)
+        return em_number(n, v->literal);
+    const char *wide = in_double(n) ? "(double)" : "";
+    switch (v->dtype) {
+    case WS_F64: return em_text(n, "%s[%s]", role, index);
+    case WS_F32:
+    case WS_TF32: return em_text(n, "%s%s[%s]", wide, role, index);
+    case WS_F16: return em_text(n, "%s__half2float(%s[%s])", wide, role, index);
+    case WS_BF16: return em_text(n, "%s__bfloat162float(%s[%s])", wide, role, index);
+    case WS_E4M3:
+    case WS_E5M2: return em_text(n, "%s(float)%s[%s]", wide, role, index);
+    default: return em_text(n, "(%s)%s[%s]", n->type, role, index);
+    }
+}
+
+const char *em_store(em_node *n, ws_dtype dtype, const char *expr)
+{
+    const char *from = in_double(n) ? "double" : "float", *narrow = in_double(n) ? "(float)" : "";
+    switch (dtype) {
+    case WS_F64: return expr;
+    case WS_F32: return in_double(n) ? em_text(n, "(float)(%s)", expr) : expr;
+    case WS_TF32:
+        n->job->helpers |= EM_TF32;
+        return em_text(n, "round_tf32(%s(%s))", narrow, expr);
+    case WS_F16: return em_text(n, in_double(n) ? "__double2half(%s)" : "__float2half(%s)", expr);
+    case WS_BF16: return em_text(n, "__%s2bfloat16(%s)", from, expr);
+    case WS_E4M3:
+    case WS_E5M2: return em_text(n, "%s(%s(%s))", ws_dtype_cuda(dtype), narrow, expr);
+    case WS_I64: return em_text(n, "__%s2ll_rn(%s)", from, expr);
+    case WS_I32: return em_text(n, "__%s2int_rn(%s)", from, expr);
+    case WS_BOOL: return em_text(n, "(%s) != 0", expr);
+    default: break; /* I16, I8, U8: the nearest whole number in range */
+    }
+    int bits = 8 * (int)ws_dtype_bytes(dtype), least = dtype == WS_U8 ? 0 : -(1 << (bits - 1));
+    n->job->helpers |= EM_WHOLE;
+    return em_text(n, "(%s)nearest_whole(%s, %d, %d)", ws_dtype_cuda(dtype), expr, least,
+                   least + (1 << bits) - 1);
+}
+
+/* ---- indices ---- */
+
+void em_thread_index(em_node *n, const ws_expr *count)
+{
+    em_put(n, "const long long i = (long long)blockIdx.x * %d + threadIdx.x;", EM_THREADS);
+    em_put(n, "if (i >= %s)", em_expr(n, count));
+    em_put(n, "    return;");
+}
+
+void em_coords(em_node *n, const char *flat, const char *prefix, const ws_expr *const *dim, int rank,
+               unsigned needed)
+{
+    if (!needed)
+        return;
+    if (rank == 1) {
+        em_put(n, "const long long %s0 = %s;", prefix, flat);
+        return;
+    }
+    em_put(n, "long long %s_rest = %s;", prefix, flat);
+    for (int d = rank - 1; d >= 0 && needed & ((2u << d) - 1); d--) {
+        const char *extent = em_expr(n, dim[d]);
+        if (d == 0) {
+            em_put(n, "const long long %s0 = %s_rest;", prefix, prefix);
+        } else {
+            n->job->helpers |= EM_AXIS;
+            if (needed >> d & 1)
+                em_put(n, "const long long %s%d = axis(%s_rest, %s);", prefix, d, prefix, extent);
+            else
+                em_put(n, "axis(%s_rest, %s);", prefix, extent);
+        }
+    }
+}
+
+const char *em_offset(em_node *n, const char *const *at, const ws_expr *const *dim, int rank)
+{
+    const char *sum = "0";
+    for (int d = 0; d < rank; d++) {
+        bool none = strcmp(sum, "0") == 0, zero = strcmp(at[d], "0") == 0;
+        if (none)
+            sum = at[d];
+        else if (!em_is_const(dim[d], 1))
+            sum = em_text(n, strpbrk(sum, "+?") ? "(%s) * %s" : "%s * %s", sum, em_expr(n, dim[d]));
+        if (!none && !zero)
+            sum = em_text(n, "%s + %s", sum, at[d]);
+    }
+    return sum;
+}
+
+void em_broadcast(em_node *n, const ref_value *v, const ws_expr *const *out, int out_rank,
+                  const char *prefix, const char *at[SPEC_MAX_RANK], unsigned *needed)
+{
+    for (int d = 0; d < v->rank; d++) {
+        int o = d + out_rank - v->rank;
+        at[d] = "0";
+        if (em_is_const(v->dim[d], 1))
+            continue;
+        *needed |= 1u << o;
+        at[d] = ws_expr_same(v->dim[d], out[o])
+                    ? em_text(n, "%s%d", prefix, o)
+                    : em_text(n, "(%s == 1 ? 0 : %s%d)", em_expr(n, v->dim[d]), prefix, o);
+    }
+}
+
+/* ---- kernels and launches ---- */
+
+static void add_shape(ws_buf *b, const ref_value *v)
+{
+    ws_buf_addc(b, '[');
+    for (int d = 0; d < v->rank; d++) {
+        ws_buf_adds(b, d ? ", " : "");
+        ws_expr_print(v->dim[d], b);
+    }
+    ws_buf_addc(b, ']');
+}
+
+/* "s[B, N] = div(a, 2): one thread an element" */
+static void add_comment(em_node *n, const char *how)
+{
+    ws_buf *b = &n->job->kernels;
+    ws_buf_printf(b, "\n/* %s", n->out->name);
+    add_shape(b, n->out);
+    ws_buf_printf(b, " = %s(", n->node->op->name);
+    for (int i = 0; i < n->n_in; i++) {
+        ws_buf_adds(b, i ? ", " : "");
+        if (n->in[i]->is_literal)
+            ws_buf_printf(b, "%g", n->in[i]->literal);
+        else
+            ws_buf_adds(b, n->in[i]->name);
+    }
+    ws_buf_printf(b, "): %s */\n", how);
+}
+
+static bool is_tensor(const ref_graph *g, const char *name)
+{
+    return spec_find_tensor(g->spec, name) != NULL;
+}
+
+static bool is_output(const ref_graph *g, const ref_value *v)
+{
+    for (int o = 0; o < g->n_outputs; o++)
+        if (&g->value[g->output[o]] == v)
+            return true;
+    return false;
+}
+
+/* What the plan calls a value: tensors and outputs by name; an intermediate that shares its name with a
+ * dim gets an underscore. */
+static const char *plan_name(em_job *j, const ref_value *v)
+{
+    const spec *s = j->graph->spec;
+    if (v->tensor >= 0 || is_output(j->graph, v))
+        return v->name;
+    for (int d = 0; d < s->n_dims; d++)
+        if (strcmp(s->dim[d].name, v->name) == 0)
+            return ws_arena_printf(&j->arena, "%s_", v->name);
+    return v->name;
+}
+
+ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr *count)
+{
+    if (j->n_scratch == MAX_SCRATCH)
+        return ws_fail(j->err, WS_ELIMIT, "the graph needs more than %d intermediate tensors",
+                       MAX_SCRATCH);
+    ws_arena *a = &j->arena;
+    const ws_expr *size = ws_expr_binary(a, WS_X_MAX, ws_expr_const(a, 1), count);
+    ws_buf_printf(&j->scratch, "%s{ \"name\": \"%s\", \"dtype\": \"%s\", \"count\": \"",
+                  j->n_scratch++ ? ",\n    " : "\n    ", name, ws_dtype_name(dtype));
+    ws_expr_print(size, &j->scratch);
+    ws_buf_adds(&j->scratch, "\" }");
+    return WS_OK;
+}
+
+ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_param *p, int n_p,
+                    const ws_expr *blocks, bool tiled)
+{
+    em_job *j = n->job;
+    ws_arena *a = &j->arena;
+    if (j->n_launches == MAX_LAUNCHES)
+        return ws_fail(j->err, WS_ELIMIT, "the graph needs more than %d launches", MAX_LAUNCHES);
+    const char *name = em_text(n, "k%d_%s%s", n->index, n->node->op->name, suffix);
+    add_comment(n, how);
+    ws_buf_printf(&j->kernels, "extern \"C\" __global__ void __launch_bounds__(%d)\n%s(", EM_THREADS,
+                  name);
+    ws_buf_printf(&j->launches, "%s{ \"kernel\": \"%s\", \"grid\": [\"",
+                  j->n_launches++ ? ",\n    " : "\n    ", name);
+    ws_expr_print(ws_expr_binary(a, WS_X_MAX, ws_expr_const(a, 1), blocks), &j->launches);
+    ws_buf_printf(&j->launches, "\"], \"block\": [%s], \"args\": [", tiled ? "16, 16" : "256");
+    int listed = 0;
+    for (int i = 0; i < n_p; i++) {
+        if (p[i].value && p[i].value->is_literal)
+            continue;
+        const char *comma = listed++ ? ", " : "";
+        const char *type = ws_dtype_cuda(p[i].value ? p[i].value->dtype : p[i].dtype);
+        ws_buf_printf(&j->kernels, "%s%s%s *__restrict__ %s", comma, p[i].written ? "" : "const ",
+                      type, p[i].role);
+        ws_buf_printf(&j->launches, "%s\"%s\"", comma,
+                      p[i].value ? plan_name(j, p[i].value) : p[i].scratch);
+    }
+    ws_buf_adds(&j->launches, "] }");
+    ws_buf_printf(&j->kernels, ")\n{\n%s}\n", ws_buf_z(&n->body));
+    ws_buf_reset(&n->body);
+    return WS_OK;
+}
+
+/* ---- helpers of the emitted text ---- */
+
+static const char axis_text[] =
+    "\n/* Takes the last axis, of extent n, off a flat index: returns i % n and leaves i / n. */\n"
+    "static __device__ __forceinline__ long long axis(long long &i, long long n)\n"
+    "{\n"
+    "    const long long q = i / n, r = i - q * n;\n"
+    "    i = q;\n"
+    "    return r;\n"
+    "}\n";
+
+/* $n name, $c the combination of v and w; 256 is EM_THREADS */
+static const char reduce_text[] =
+    "\n/* Combines v over the 256 threads of a block; every thread gets the result. */\n"
+    "template <typename T> static __device__ __forceinline__ T $n(T v)\n"
+    "{\n"
+    "    __shared__ T part[8];\n"
+    "    for (int d = 16; d > 0; d >>= 1) {\n"
+    "        const T w = __shfl_xor_sync(0xffffffffu, v, d);\n"
+    "        v = $c;\n"
+    "    }\n"
+    "    if (threadIdx.x % 32 == 0)\n"
+    "        part[threadIdx.x / 32] = v;\n"
+    "    __syncthreads();\n"
+    "    v = part[0];\n"
+    "    for (int i = 1; i < 8; i++) {\n"
+    "        const T w = part[i];\n"
+    "        v = $c;\n"
+    "    }\n"
+    "    __syncthreads();\n"
+    "    return v;\n"
+    "}\n";
+
+/* $n name, $c operator, $i its identity */
+static const char scan_text[] =
+    "\n/* Inclusive scan of v over the threads of a block; `total` is that of the whole block. */\n"
+    "template <typename T> static __device__ __forceinline__ T $n(T v, T &total)\n"
+    "{\n"
+    "    __shared__ T part[8];\n"
+    "    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;\n"
+    "    for (int d = 1; d < 32; d <<= 1) {\n"
+    "        const T w = __shfl_up_sync(0xffffffffu, v, d);\n"
+    "        if (lane >= d)\n"
+    "            v = w $c v;\n"
+    "    }\n"
+    "    if (lane == 31)\n"
+    "        part[warp] = v;\n"
+    "    __syncthreads();\n"
+    "    T before = $i;\n"
+    "    total = $i;\n"
+    "    for (int i = 0; i < 8; i++) {\n"
+    "        if (i == warp)\n"
+    "            before = total;\n"
+    "        total = total $c part[i];\n"
+    "    }\n"
+    "    __syncthreads();\n"
+    "    return before $c v;\n"
+    "}\n";
+
+static const char tf32_text[] =
+    "\n/* The nearest tf32 number, ties to even: 10 mantissa bits. */\n"
+    "static __device__ __forceinline__ float round_tf32(float v)\n"
+    "{\n"
+    "    const unsigned bits = __float_as_uint(v);\n"
+    "    if ((bits & 0x7f800000u) == 0x7f800000u)\n"
+    "        return v;\n"
+    "    return __uint_as_float((bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu);\n"
+    "}\n";
+
+static const char whole_text[] =
+    "\n/* The whole number nearest to v in [least, most]. */\n"
+    "static __device__ __forceinline__ int nearest_whole(double v, int least, int most)\n"
+    "{\n"
+    "    const int i = __double2int_rn(v);\n"
+    "    return i < least ? least : i > most ? most : i;\n"
+    "}\n";
+
+/* `text` with $n, $c and $i filled in. */
+static void expand(ws_buf *out, const char *text, const char *name, const char *combine,
+                   const char *identity)
+{
+    for (; *text; text++) {
+        if (*text != '$') {
+            ws_buf_addc(out, *text);
+            continue;
+        }
+        text++;
+        ws_buf_adds(out, *text == 'n' ? name : *text == 'c' ? combine : identity);
+    }
+}
+
+static void add_helpers(const em_job *j, ws_buf *out)
+{
+    static const struct {
+        em_helper bit;
+        const char *name, *combine, *identity;
+    } rows[] = {{EM_SUM, "block_sum", "v + w", NULL},
+                {EM_PROD, "block_prod", "v * w", NULL},
+                {EM_MAX, "block_max", "w > v || w != w ? w : v", NULL},
+                {EM_MIN, "block_min", "w < v || w != w ? w : v", NULL},
+                {EM_SCAN_SUM, "block_scan_sum", "+", "0"},
+                {EM_SCAN_PROD, "block_scan_prod", "*", "1"}};
+    if (j->helpers & EM_AXIS)
+        ws_buf_adds(out, axis_text);
+    for (size_t i = 0; i < WS_COUNT(rows); i++) {
+        if (j->helpers & rows[i].bit)
+            expand(out, rows[i].identity ? scan_text : reduce_text, rows[i].name, rows[i].combine,
+                   rows[i].identity);
+    }
+    if (j->helpers & EM_TF32)
+        ws_buf_adds(out, tf32_text);
+    if (j->helpers & EM_WHOLE)
+        ws_buf_adds(out, whole_text);
+}
+
+static void add_includes(const ref_graph *g, ws_buf *out)
+{
+    static const struct {
+        ws_dtype dtype;
+        const char *header;
+    } rows[] = {{WS_F16, "cuda_fp16.h"}, {WS_BF16, "cuda_bf16.h"}, {WS_E4M3, "cuda_fp8.h"},
+                {WS_E5M2, "cuda_fp8.h"}};
+    const char *last = "";
+    for (size_t r = 0; r < WS_COUNT(rows); r++)
+        for (int v = 0; v < g->n_values; v++)
+            if (g->value[v].dtype == rows[r].dtype && !g->value[v].is_literal &&
+                strcmp(last, rows[r].header)) {
+                ws_buf_printf(out, "#include <%s>\n", last = rows[r].header);
+                break;
+            }
+}
+
+/* ---- the walk ---- */
+
+static ws_status emit_node(em_job *j, int index)
+{
+    const ref_graph *g = j->graph;
+    const ref_node *node = &g->node[index];
+    const em_op *op = find_op(node->op->name);
+    em_node n = {.job = j, .node = node, .index = index, .at = node->attrs, .n_in = node->n_in,
+                 .out = &g->value[node->out]};
+    if (!op)
+        return ws_fail(j->err, WS_EINPUT, "graph[%d]: no emitter for op '%s'", node->spec->index,
+                       node->op->name);
+    for (int i = 0; i < node->n_in; i++)
+        n.in[i] = &g->value[node->in[i]];
+    n.formula = op->formula;
+    em_choose_type(&n, n.n_in, false);
+    ws_status st = WS_OK;
+    if (!is_output(g, n.out))
+        st = em_scratch(j, plan_name(j, n.out), n.out->dtype, em_count(&n, n.out));
+    if (!st)
+        st = op->emit(&n);
+    ws_buf_release(&n.body);
+    return st ? ws_wrap(j->err, "graph[%d] (%s)", node->spec->index, node->op->name) : WS_OK;
+}
+
+static void assemble(const em_job *j, ws_buf *out)
+{
+    const spec *s = j->graph->spec;
+    ws_buf_adds(out, "/* @plan\n{");
+    if (j->n_scratch)
+        ws_buf_printf(out, " \"scratch\": [%s ],\n ", ws_buf_z(&j->scratch));
+    ws_buf_printf(out, " \"launch\": [%s ] }\n*/\n", ws_buf_z(&j->launches));
+    ws_buf_printf(out, "/* %s, translated op by op: one kernel a node, nothing fused. */\n", s->name);
+    add_includes(j->graph, out);
+    add_helpers(j, out);
+    ws_buf_add(out, j->kernels.p, j->kernels.n);
+}
+
+ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
+{
+    em_job j = {.graph = g, .err = err};
+    ws_status st = WS_OK;
+    for (int o = 0; o < g->n_outputs && !st; o++)
+        if (is_tensor(g, g->value[g->output[o]].name))
+            st = ws_fail(err, WS_EINPUT, "output '%s' is an input: in-place outputs cannot be emitted",
+                         g->value[g->output[o]].name);
+    for (int i = 0; i < g->n_nodes && !st; i++)
+        st = emit_node(&j, i);
+    if (!st)
+        assemble(&j, out);
+    ws_buf_release(&j.scratch);
+    ws_buf_release(&j.launches);
+    ws_buf_release(&j.kernels);
+    ws_arena_release(&j.arena);
+    return st ? ws_wrap(err, "emit '%s'", g->spec->name) : WS_OK;
+}

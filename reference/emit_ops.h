@@ -1,0 +1,106 @@
+/* Inside the emitter: what its op files share. One row an op; an emitter writes the body of one or two
+ * kernels into `body` and hands it to em_kernel(), which adds signature, comment and launch.
+ *
+ * Conventions of the emitted text: 256 threads a block (matmul: 16 x 16), one-dimensional grids, 64-bit
+ * indices, extents written as DIM_<name> so that the text holds at every dims. Arithmetic runs in float;
+ * in double where the spec asks for it or an operand is f64 or a wide integer. */
+#ifndef REFERENCE_EMIT_OPS_H
+#define REFERENCE_EMIT_OPS_H
+
+#include "reference/ops.h"
+
+enum { EM_THREADS = 256, EM_TILE = 16 };
+
+/* Device functions that kernels call; each is written once when something uses it. */
+typedef enum em_helper {
+    EM_AXIS = 1, EM_SUM = 2, EM_PROD = 4, EM_MAX = 8, EM_MIN = 16, EM_SCAN_SUM = 32, EM_SCAN_PROD = 64,
+    EM_TF32 = 128, EM_WHOLE = 256
+} em_helper;
+
+typedef struct em_job {
+    const ref_graph *graph;
+    ws_arena arena;                      /* of expressions and text pieces */
+    ws_buf scratch, launches, kernels;   /* of the plan, and the source */
+    int n_scratch, n_launches;
+    unsigned helpers;                    /* em_helper bits in use */
+    ws_err *err;
+} em_job;
+
+typedef struct em_node {
+    em_job *job;
+    const ref_node *node;
+    const char *formula;                 /* of the op's row */
+    int index;                           /* in graph.node */
+    const ref_attrs *at;
+    const ref_value *in[SPEC_MAX_OPERANDS];
+    int n_in;
+    const ref_value *out;
+    const char *type;                    /* of arithmetic: "float" or "double" */
+    ws_buf body;
+} em_node;
+
+typedef struct em_op {
+    const char *name;
+    ws_status (*emit)(em_node *n);
+    const char *formula;                 /* the result over the operands' names; NULL: in the emitter */
+} em_op;
+/* One array a family, each ended by a NULL name. */
+extern const em_op em_ops_elementwise[], em_ops_rows[], em_ops_contraction[], em_ops_movement[];
+
+/* A kernel parameter: its name in the kernel and what the plan passes. */
+typedef struct em_param {
+    const char *role;
+    const ref_value *value; /* NULL: the scratch named `scratch` */
+    const char *scratch;
+    ws_dtype dtype;         /* of the scratch */
+    bool written;
+} em_param;
+
+/* Closes the kernel whose body was put: `blocks` blocks, at least one. `suffix` tells kernels of one node
+ * apart; `how` says in the comment what a thread or a block does. Operands of `p` that are literals are
+ * left out. */
+ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_param *p, int n_p,
+                    const ws_expr *blocks, bool tiled);
+/* Declares scratch of `count` elements; the name is unique in the plan. */
+ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr *count);
+
+/* Adds a line to the body, 4 spaces in. */
+void em_put(em_node *n, const char *fmt, ...) WS_PRINTF(2, 3);
+/* A text piece in the job's arena. */
+const char *em_text(em_node *n, const char *fmt, ...) WS_PRINTF(2, 3);
+
+/* ---- expressions ---- */
+const ws_expr *em_product(em_node *n, const ws_expr *const *dim, int count);
+const ws_expr *em_count(em_node *n, const ref_value *v);
+/* Blocks of EM_THREADS for `count` elements. */
+const ws_expr *em_blocks(em_node *n, const ws_expr *count);
+bool em_is_const(const ws_expr *e, int64_t v);
+bool em_same_shape(const ref_value *a, const ref_value *b);
+/* C text, over long long. */
+const char *em_expr(em_node *n, const ws_expr *e);
+
+/* ---- values ---- */
+/* Arithmetic in double where the spec asks for it or one of the first n_in operands needs it. */
+void em_choose_type(em_node *n, int n_in, bool accumulates);
+/* A number of the arithmetic type. */
+const char *em_number(em_node *n, double v);
+/* The element `index` of operand `v`, whose pointer is `role`, in the arithmetic type. */
+const char *em_load(em_node *n, const ref_value *v, const char *role, const char *index);
+/* `expr`, of the arithmetic type, as an element of `dtype`. */
+const char *em_store(em_node *n, ws_dtype dtype, const char *expr);
+
+/* ---- indices ---- */
+/* `long long i` of this thread, with the guard against the grid's excess. */
+void em_thread_index(em_node *n, const ws_expr *count);
+/* `const long long <prefix>0, ...`: coordinates of the flat index named `flat` in extents dim[rank]; only
+ * those in the bit set `needed`. */
+void em_coords(em_node *n, const char *flat, const char *prefix, const ws_expr *const *dim, int rank,
+               unsigned needed);
+/* Row-major offset of the coordinates at[rank] ("0" is left out) in extents dim[rank]. */
+const char *em_offset(em_node *n, const char *const *at, const ws_expr *const *dim, int rank);
+/* Coordinates of `v` under broadcasting to extents out[out_rank], named <prefix>0...; the bits of `needed`
+ * are set for those that the text uses. */
+void em_broadcast(em_node *n, const ref_value *v, const ws_expr *const *out, int out_rank,
+                  const char *prefix, const char *at[SPEC_MAX_RANK], unsigned *needed);
+
+#endif

@@ -1,0 +1,356 @@
+/* Evaluating a bound graph node by node, and the helpers that ops share. A result is released after its
+ * last use. Values stay in double; what storing a result in its dtype costs goes into the bound. */
+#include "reference/ops.h"
+
+#include "base/pool.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- tensors ---- */
+
+void ref_tensor_release(ref_tensor *t)
+{
+    if (!t)
+        return;
+    free(t->v);
+    free(t->e);
+    *t = (ref_tensor){0};
+}
+
+/* Bytes that a system file names after `key`, or -1. */
+static double read_bytes(const char *path, const char *key, double unit)
+{
+    FILE *f = fopen(path, "r");
+    char line[256];
+    double v = -1;
+    while (f && v < 0 && fgets(line, sizeof line, f)) {
+        char *end;
+        size_t n = strlen(key);
+        if (strncmp(line, key, n))
+            continue;
+        v = strtod(line + n, &end) * unit;
+        if (end == line + n)
+            v = -1; /* "max": no limit */
+    }
+    if (f)
+        fclose(f);
+    return v;
+}
+
+/* What may still be allocated: of the machine, and of the control group when it has a limit. */
+static double memory_left(void)
+{
+    double left = read_bytes("/proc/meminfo", "MemAvailable:", 1024);
+    double limit = read_bytes("/sys/fs/cgroup/memory.max", "", 1);
+    double used = read_bytes("/sys/fs/cgroup/memory.current", "", 1);
+    if (left < 0)
+        left = (double)INFINITY;
+    return limit >= 0 && used >= 0 ? fmin(left, limit - used) : left;
+}
+
+ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws_err *err)
+{
+    const double large = 64 << 20; /* smaller requests are not worth asking the system about */
+    double bytes = (double)t->shape.count * sizeof *t->v * (with_bounds ? 2 : 1);
+    bool fits = bytes < large || bytes < memory_left();
+    t->v = t->e = NULL;
+    if (fits)
+        t->v = ws_alloc_tensor((size_t)t->shape.count * sizeof *t->v);
+    if (t->v && with_bounds)
+        t->e = ws_alloc_tensor((size_t)t->shape.count * sizeof *t->e);
+    if (t->v && (t->e || !with_bounds))
+        return WS_OK;
+    free(t->v);
+    t->v = NULL;
+    return ws_fail(err, WS_ELIMIT, "no memory for '%s': %" PRId64 " elements take %.1f GiB in double", name,
+                   t->shape.count, bytes / 0x1p30);
+}
+
+static ws_status copy_tensor(const ref_tensor *from, ref_tensor *to, const char *name, ws_err *err)
+{
+    size_t bytes = (size_t)from->shape.count * sizeof *from->v;
+    *to = (ref_tensor){.shape = from->shape};
+    if (ref_tensor_alloc(to, from->e != NULL, name, err))
+        return err->status;
+    memcpy(to->v, from->v, bytes);
+    if (from->e)
+        memcpy(to->e, from->e, bytes);
+    return WS_OK;
+}
+
+/* ---- helpers of the ops ---- */
+
+int64_t ref_broadcast_index(const ref_shape *out, const ref_shape *in, int64_t i)
+{
+    if (in->count == out->count)
+        return i;
+    if (in->count == 1)
+        return 0;
+    int64_t at = 0, step = 1;
+    for (int d = in->rank - 1, o = out->rank - 1; d >= 0; d--, o--) {
+        if (in->dim[d] != 1)
+            at += i % out->dim[o] * step;
+        i /= out->dim[o];
+        step *= in->dim[d];
+    }
+    return at;
+}
+
+void ref_split(const ref_shape *s, int axis, int64_t *outer, int64_t *n, int64_t *inner)
+{
+    *outer = *inner = 1;
+    *n = s->dim[axis];
+    for (int d = 0; d < s->rank; d++)
+        if (d != axis)
+            *(d < axis ? outer : inner) *= s->dim[d];
+}
+
+typedef struct for_job {
+    void (*body)(void *ud, int64_t i);
+    void *ud;
+    int64_t n, chunk;
+} for_job;
+
+static void run_chunk(void *ud, size_t chunk, int worker)
+{
+    const for_job *j = ud;
+    int64_t first = (int64_t)chunk * j->chunk;
+    int64_t last = first + j->chunk < j->n ? first + j->chunk : j->n;
+    (void)worker;
+    for (int64_t i = first; i < last; i++)
+        j->body(j->ud, i);
+}
+
+void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud)
+{
+    const double worth_a_thread = 1e6, chunk_work = 1e5;
+    for_job j = {body, ud, n, n};
+    if (n <= 0)
+        return;
+    if ((double)n * work < worth_a_thread) {
+        run_chunk(&j, 0, 0);
+        return;
+    }
+    j.chunk = work >= chunk_work ? 1 : (int64_t)(chunk_work / fmax(work, 1));
+    ws_parallel_for((size_t)((n + j.chunk - 1) / j.chunk), 0, run_chunk, &j);
+}
+
+/* ---- storing a result ---- */
+
+typedef struct format {
+    double u, largest, half_subnormal; /* roundoff, largest finite value, half the smallest positive one */
+} format;
+
+static format format_of(ws_dtype t)
+{
+    double u = ws_dtype_roundoff(t);
+    switch (t) {
+    case WS_F16: return (format){u, 65504, 0x1p-25};
+    case WS_BF16: return (format){u, 0x1.fep127, 0x1p-134};
+    case WS_TF32: return (format){u, 0x1.ffcp127, 0x1p-137};
+    case WS_E4M3: return (format){u, 448, 0x1p-10};
+    case WS_E5M2: return (format){u, 57344, 0x1p-17};
+    default: return (format){u, FLT_MAX, 0x1p-150};
+    }
+}
+
+/* The bound after rounding to t. A value that t holds exactly and that carries no error keeps none; one
+ * whose honest result may overflow t has no bound. */
+static double stored_error(ws_dtype t, const format *f, double v, double e)
+{
+    if (!isfinite(v) || (e == 0 && ws_dtype_round(t, v) == v))
+        return 0;
+    if (fabs(v) + e > f->largest)
+        return (double)INFINITY;
+    return e + f->u * fabs(v) + f->half_subnormal;
+}
+
+typedef struct store_job {
+    ref_tensor *t;
+    ws_dtype dtype;
+    format format;
+} store_job;
+
+static void store_one(void *ud, int64_t i)
+{
+    const store_job *j = ud;
+    ref_tensor *t = j->t;
+    if (t->e)
+        t->e[i] = stored_error(j->dtype, &j->format, t->v[i], t->e[i]);
+    else
+        t->v[i] = ws_dtype_round(j->dtype, j->dtype == WS_BOOL ? t->v[i] : trunc(t->v[i]));
+}
+
+/* Integers and bools are exact: casts to them truncate, as C and PyTorch do. */
+static void store(const ref_graph *g, const ref_node *n, ref_tensor *t)
+{
+    ws_dtype to = g->value[n->out].dtype;
+    store_job j = {t, to, format_of(to)};
+    if (!ws_dtype_is_float(to)) {
+        free(t->e);
+        t->e = NULL;
+    } else if (!t->e || to == WS_F64) {
+        return;
+    } else if (n->op->moves && ws_dtype_is_float(g->value[n->in[0]].dtype) &&
+               ws_dtype_roundoff(g->value[n->in[0]].dtype) >= j.format.u) {
+        return; /* copies of stored elements are not rounded again */
+    }
+    ref_for(t->shape.count, 10, store_one, &j);
+}
+
+/* ---- the graph ---- */
+
+typedef struct run {
+    const ref_bound *b;
+    bool with_bounds;
+    ref_tensor *value; /* per value; inputs are the caller's */
+    int *last_use;     /* per value: the last node that reads it; INT_MAX: kept to the end */
+    ws_err *err;
+} run;
+
+static bool is_index_node(const ref_node *n)
+{
+    ref_reduce_fn fn = ((const ref_attrs *)n->attrs)->fn;
+    return n->op->is_index ||
+           (strcmp(n->op->name, "reduce") == 0 && (fn == REF_ARGMAX || fn == REF_ARGMIN));
+}
+
+/* The node that makes output o when its result is an index; NULL otherwise. */
+static const ref_node *index_node(const ref_graph *g, int o)
+{
+    int node = g->value[g->output[o]].node;
+    return node >= 0 && is_index_node(&g->node[node]) ? &g->node[node] : NULL;
+}
+
+ref_compare ref_output_compare(const ref_graph *g, int output, int *axis)
+{
+    const ref_node *n = index_node(g, output);
+    if (!n)
+        return REF_COMPARE_VALUE;
+    *axis = ((const ref_attrs *)n->attrs)->dim;
+    return REF_COMPARE_INDEX;
+}
+
+static void find_last_uses(const ref_graph *g, int *last)
+{
+    for (int v = 0; v < g->n_values; v++)
+        last[v] = g->value[v].node; /* a result that nobody reads dies at once */
+    for (int k = 0; k < g->n_nodes; k++)
+        for (int i = 0; i < g->node[k].n_in; i++)
+            last[g->node[k].in[i]] = k;
+    for (int o = 0; o < g->n_outputs; o++) {
+        const ref_node *n = index_node(g, o);
+        last[g->output[o]] = INT_MAX;
+        if (n)
+            last[n->in[0]] = INT_MAX;
+    }
+}
+
+/* A literal is rounded to the precision of the arithmetic that reads it. */
+static ws_status make_literal(run *r, int v)
+{
+    const ref_value *value = &r->b->graph->value[v];
+    ref_tensor *t = &r->value[v];
+    double e = fabs(value->literal - ws_dtype_round(value->dtype, value->literal));
+    t->shape = r->b->shape[v];
+    if (ref_tensor_alloc(t, e > 0 && isfinite(value->literal), "a literal", r->err))
+        return r->err->status;
+    t->v[0] = value->literal;
+    if (t->e)
+        t->e[0] = e;
+    return WS_OK;
+}
+
+static ws_status eval_node(run *r, int k)
+{
+    const ref_graph *g = r->b->graph;
+    const ref_node *n = &g->node[k];
+    ref_tensor *out = &r->value[n->out];
+    ref_call c = {.at = n->attrs, .env = &r->b->env, .n_in = n->n_in, .out = out, .err = r->err,
+                  .u = ws_dtype_roundoff(g->spec->precision),
+                  .ua = ws_dtype_roundoff(g->spec->accumulate)};
+    for (int i = 0; i < n->n_in; i++)
+        c.in[i] = &r->value[n->in[i]];
+    out->shape = r->b->shape[n->out];
+    if (ref_tensor_alloc(out, r->with_bounds, g->value[n->out].name, r->err) ||
+        (out->shape.count && n->op->eval(&c)))
+        return ws_wrap(r->err, "graph[%d] (%s)", k, n->op->name);
+    store(g, n, out);
+    for (int i = 0; i < n->n_in; i++)
+        if (r->last_use[n->in[i]] == k && g->value[n->in[i]].tensor < 0)
+            ref_tensor_release(&r->value[n->in[i]]);
+    if (r->last_use[n->out] == k)
+        ref_tensor_release(out);
+    return WS_OK;
+}
+
+static ws_status eval_all(run *r, const ref_tensor *input)
+{
+    const ref_graph *g = r->b->graph;
+    for (int v = 0; v < g->n_values; v++) {
+        if (g->value[v].tensor >= 0)
+            r->value[v] = input[g->value[v].tensor];
+        else if (g->value[v].is_literal && make_literal(r, v))
+            return r->err->status;
+    }
+    for (int k = 0; k < g->n_nodes; k++)
+        if (eval_node(r, k))
+            return r->err->status;
+    return WS_OK;
+}
+
+static ws_status take_outputs(run *r, ref_tensor *output, ref_tensor *of)
+{
+    const ref_graph *g = r->b->graph;
+    for (int o = 0; o < g->n_outputs; o++) {
+        const ref_value *v = &g->value[g->output[o]];
+        const ref_node *n = index_node(g, o);
+        if (v->tensor >= 0)
+            return ws_fail(r->err, WS_EINPUT, "output '%s' is an input: in-place outputs cannot be evaluated",
+                           v->name);
+        if (copy_tensor(&r->value[g->output[o]], &output[o], v->name, r->err) ||
+            (of && n && copy_tensor(&r->value[n->in[0]], &of[o], v->name, r->err)))
+            return r->err->status;
+    }
+    return WS_OK;
+}
+
+ws_status ref_eval_full(const ref_bound *b, const ref_tensor *input, bool with_bounds,
+                        ref_tensor *output, ref_tensor *of, ws_err *err)
+{
+    const ref_graph *g = b->graph;
+    ws_arena a = {0};
+    run r = {b, with_bounds, WS_ARENA_NEW(&a, ref_tensor, g->n_values + 1),
+             WS_ARENA_NEW(&a, int, g->n_values + 1), err};
+    for (int o = 0; o < g->n_outputs; o++) {
+        output[o] = (ref_tensor){0};
+        if (of)
+            of[o] = (ref_tensor){0};
+    }
+    find_last_uses(g, r.last_use);
+    ws_status st = eval_all(&r, input);
+    if (!st)
+        st = take_outputs(&r, output, of);
+    for (int o = 0; st && o < g->n_outputs; o++) {
+        ref_tensor_release(&output[o]);
+        if (of)
+            ref_tensor_release(&of[o]);
+    }
+    for (int v = 0; v < g->n_values; v++)
+        if (g->value[v].tensor < 0)
+            ref_tensor_release(&r.value[v]);
+    ws_arena_release(&a);
+    return st;
+}
+
+ws_status ref_eval(const ref_bound *b, const ref_tensor *input, bool with_bounds, ref_tensor *output,
+                   ws_err *err)
+{
+    return ref_eval_full(b, input, with_bounds, output, NULL, err);
+}
