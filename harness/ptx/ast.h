@@ -36,7 +36,7 @@ typedef struct ptx_var {          /* a variable of any space but .reg */
     const char *name;
     ptx_space space;
     ptx_type type;
-    uint32_t align;
+    uint32_t align;               /* declared, else natural */
     uint64_t bytes;               /* total; 0: extern array of unknown size (dynamic shared) */
     bool is_extern, is_ptr, is_array;
     const uint8_t *init;          /* `bytes` long, or NULL for zeros */
@@ -62,8 +62,8 @@ typedef enum ptx_operand_kind {
     PTX_OPD_SREG,     /* special register, by text ("%tid.x") */
     PTX_OPD_ADDR,     /* [reg + imm], [var + imm], [imm] */
     PTX_OPD_VAR,      /* address of a variable, + imm */
-    PTX_OPD_LABEL,    /* target = instruction index */
-    PTX_OPD_FUNC,     /* function name */
+    PTX_OPD_LABEL,    /* target = instruction index; n_insns: the label ends the body */
+    PTX_OPD_FUNC,     /* function name; the name of a .callprototype or .calltargets after a call */
     PTX_OPD_VEC,      /* {a, b, ...}: elem[0..n) ; also call argument lists ( ... ) */
     PTX_OPD_TARGETS,  /* label list name of brx.idx: target[] */
     PTX_OPD_SINK      /* _ */
@@ -88,8 +88,8 @@ typedef struct ptx_operand {
 
 enum { PTX_MAX_PARTS = 16, PTX_MAX_OPERANDS = 12 };
 typedef struct ptx_ast_insn {
-    ws_str part[PTX_MAX_PARTS];   /* opcode, then modifiers, without dots; "a::b" is one part */
-    int n_parts;
+    ws_str *part;                 /* opcode, then modifiers, without dots; "a::b" is one part */
+    int n_parts;                  /* 1 .. PTX_MAX_PARTS */
     ws_str text;                  /* the whole instruction as written, without the semicolon */
     int guard;                    /* predicate register, -1 none */
     bool guard_neg;

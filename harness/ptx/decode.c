@@ -1,0 +1,512 @@
+/* AST to flat code. This file lays out registers, constants and variables and finds basic blocks; what an
+ * opcode means is in the rows of the x_*.c files. */
+#include "harness/ptx/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ptx_decoder {
+    const ptx_ast *ast;
+    ptx_program *program;
+    const ptx_func *fn;
+    ptx_code *code;
+    uint32_t *slot;          /* per register: offset, or predicate index */
+    ws_buf pool;             /* constants of this function */
+    uint64_t *pool_bits;     /* value and width of each, to share equal ones */
+    uint32_t *pool_key;
+    uint32_t n_pool, cap_pool;
+};
+
+enum { PRED_FALSE, PRED_TRUE, PRED_SINK, PRED_FIRST };
+
+static const ptx_op_row *const families[] = {
+    ptx_ops_int, ptx_ops_fp, ptx_ops_cvt, ptx_ops_mov, ptx_ops_mem, ptx_ops_atom, ptx_ops_warp, ptx_ops_ctl,
+};
+
+/* ---- operands ---- */
+
+ws_arena *ptx_decoder_arena(ptx_decoder *d)
+{
+    return &d->program->arena;
+}
+
+ptx_program *ptx_decoder_program(ptx_decoder *d)
+{
+    return d->program;
+}
+
+const ptx_func *ptx_decoder_func(const ptx_decoder *d)
+{
+    return d->fn;
+}
+
+static uint32_t slot_stride(uint32_t bytes)
+{
+    return bytes <= 2 ? 64 : bytes * PTX_LANES;
+}
+
+/* Constants are stored like registers: one value a lane. */
+uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes)
+{
+    if (bytes < 8)
+        bits &= (1ull << (8 * bytes)) - 1;
+    for (uint32_t i = 0; i < d->n_pool; i++)
+        if (d->pool_bits[i] == bits && (d->pool_key[i] & 15) == bytes)
+            return d->pool_key[i] & ~15u;
+    if (d->n_pool == d->cap_pool) {
+        d->cap_pool = d->cap_pool ? 2 * d->cap_pool : 32;
+        d->pool_bits = ws_realloc(d->pool_bits, d->cap_pool * sizeof *d->pool_bits);
+        d->pool_key = ws_realloc(d->pool_key, d->cap_pool * sizeof *d->pool_key);
+    }
+    uint32_t at = (uint32_t)d->pool.n;
+    uint8_t lanes[PTX_LANES * 8] = {0};
+    for (uint32_t l = 0; l < PTX_LANES; l++)
+        memcpy(lanes + (size_t)l * bytes, &bits, bytes);
+    ws_buf_add(&d->pool, lanes, slot_stride(bytes));
+    d->pool_bits[d->n_pool] = bits;
+    d->pool_key[d->n_pool++] = at | bytes;
+    return at;
+}
+
+ptx_type ptx_reg_type(const ptx_decoder *d, const ptx_operand *o)
+{
+    return o->kind == PTX_OPD_REG && o->reg >= 0 ? d->fn->reg[o->reg].type : PTX_TYPE_NONE;
+}
+
+static uint64_t immediate_bits(const ptx_operand *o, ptx_type t)
+{
+    uint64_t bits = (uint64_t)o->imm;
+    if (!o->is_float)
+        return bits;
+    if (ptx_type_bytes(t) == 4 && o->float_bytes == 8) {
+        double v;
+        memcpy(&v, &bits, 8);
+        float f = (float)v;
+        uint32_t b;
+        memcpy(&b, &f, 4);
+        return b;
+    }
+    if (ptx_type_bytes(t) == 8 && o->float_bytes == 4) {
+        uint32_t b = (uint32_t)bits;
+        float f;
+        memcpy(&f, &b, 4);
+        double v = (double)f;
+        memcpy(&bits, &v, 8);
+    }
+    return bits;
+}
+
+uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t)
+{
+    uint32_t bytes = ptx_type_bytes(t);
+    switch (o->kind) {
+    case PTX_OPD_REG:
+        return d->slot[o->reg];
+    case PTX_OPD_IMM:
+        return ptx_const(d, immediate_bits(o, t), bytes) | 1;
+    case PTX_OPD_VAR:
+        return ptx_const(d, o->var->address + (uint64_t)o->imm, bytes) | 1;
+    default:
+        return PTX_NO_SLOT;
+    }
+}
+
+uint32_t ptx_dst(ptx_decoder *d, const ptx_operand *o)
+{
+    return o->kind == PTX_OPD_REG ? d->slot[o->reg] : PTX_NO_SLOT;
+}
+
+uint32_t ptx_dst_size(ptx_decoder *d, const ptx_operand *o)
+{
+    return o->kind == PTX_OPD_REG ? ptx_type_bytes(d->fn->reg[o->reg].type) : 0;
+}
+
+uint32_t ptx_pred_src(ptx_decoder *d, const ptx_operand *o, bool *neg)
+{
+    *neg = o->neg_pred;
+    if (o->kind == PTX_OPD_IMM)
+        return o->imm ? PRED_TRUE : PRED_FALSE;
+    return o->kind == PTX_OPD_REG ? d->slot[o->reg] : PRED_FALSE;
+}
+
+uint32_t ptx_pred_dst(ptx_decoder *d, const ptx_operand *o)
+{
+    return o->kind == PTX_OPD_REG ? d->slot[o->reg] : PRED_SINK;
+}
+
+bool ptx_has(const ptx_ast_insn *a, const char *part)
+{
+    for (int i = 1; i < a->n_parts; i++)
+        if (ws_str_eqz(a->part[i], part))
+            return true;
+    return false;
+}
+
+ptx_type ptx_part_type(const ptx_ast_insn *a, int from_end)
+{
+    return from_end < a->n_parts ? ptx_type_find(a->part[a->n_parts - 1 - from_end]) : PTX_TYPE_NONE;
+}
+
+ptx_type ptx_last_type(const ptx_ast_insn *a)
+{
+    return ptx_part_type(a, 0);
+}
+
+bool ptx_mods(const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const struct {
+        const char *name;
+        uint8_t bits;
+    } table[] = {{"rn", PTX_RN}, {"rz", PTX_RZ}, {"rm", PTX_RM}, {"rp", PTX_RP}, {"ftz", PTX_FTZ},
+                 {"sat", PTX_SAT}, {"relu", PTX_RELU}, {"NaN", PTX_NAN}};
+    for (int p = 1; p < a->n_parts; p++)
+        for (size_t t = 0; t < WS_COUNT(table); t++)
+            if (ws_str_eqz(a->part[p], table[t].name))
+                i->mods |= table[t].bits;
+    return true;
+}
+
+uint32_t ptx_frame_var(ptx_decoder *d, const ptx_var *v, bool *entry)
+{
+    *entry = false;
+    if (v->space == PTX_SPACE_PARAM && d->fn->is_entry)
+        for (int p = 0; p < d->fn->n_params; p++)
+            *entry |= d->fn->param[p] == v;
+    return (uint32_t)v->address;
+}
+
+bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i)
+{
+    if (o->kind != PTX_OPD_ADDR || o->n_elem)
+        return false;
+    i->imm = o->imm;
+    if (o->reg >= 0) {
+        i->a = d->slot[o->reg];
+        i->flags |= ptx_type_bytes(d->fn->reg[o->reg].type) == 8 ? PTX_IF_WIDE_ADDRESS : 0;
+        return true;
+    }
+    i->flags |= PTX_IF_NO_BASE;
+    const ptx_var *v = o->var;
+    if (!v)
+        return true;
+    bool entry = false;
+    i->imm += (int64_t)v->address;
+    if (v->space == PTX_SPACE_LOCAL || v->space == PTX_SPACE_PARAM) {
+        ptx_frame_var(d, v, &entry);
+        if (!entry)
+            i->flags |= PTX_IF_FRAME;
+    }
+    if (i->space == PTX_SPACE_GENERIC) /* the space of a named variable is known */
+        i->space = (uint8_t)v->space;
+    return true;
+}
+
+/* ---- functions ---- */
+
+const ptx_code *ptx_decode_callee(ptx_decoder *d, const char *name)
+{
+    for (int c = 0; c < d->program->n_codes; c++)
+        if (strcmp(d->program->code[c]->fn->name, name) == 0)
+            return d->program->code[c];
+    return NULL;
+}
+
+static uint64_t place_var(ptx_var *v, uint64_t at)
+{
+    uint32_t align = v->align ? v->align : 1;
+    at = (at + align - 1) / align * align;
+    v->address = at;
+    return at + v->bytes;
+}
+
+/* Offsets of the variables of one call of `f`: .local and .param ones, and the parameters of a .func. */
+static uint32_t layout_frame(const ptx_func *f)
+{
+    uint64_t at = 0;
+    for (int v = 0; v < f->n_locals; v++)
+        at = place_var(f->local[v], at);
+    if (!f->is_entry) {
+        for (int p = 0; p < f->n_params; p++)
+            at = place_var(f->param[p], at);
+        for (int r = 0; r < f->n_rets; r++)
+            at = place_var(f->ret[r], at);
+    }
+    return (uint32_t)((at + 15) & ~15ull);
+}
+
+static uint32_t layout_registers(ptx_decoder *d)
+{
+    static const uint32_t widths[] = {2, 4, 8, 16};
+    uint32_t at = 0, pred = PRED_FIRST;
+    for (int r = 0; r < d->fn->n_regs; r++)
+        if (d->fn->reg[r].type == PTX_pred)
+            d->slot[r] = pred++;
+    for (size_t c = 0; c < WS_COUNT(widths); c++)
+        for (int r = 0; r < d->fn->n_regs; r++) {
+            uint32_t bytes = ptx_type_bytes(d->fn->reg[r].type);
+            if (d->fn->reg[r].type == PTX_pred || (bytes == 1 ? 2 : bytes) != widths[c])
+                continue;
+            d->slot[r] = at;
+            at += slot_stride(bytes);
+        }
+    d->code->n_preds = pred;
+    return at;
+}
+
+static void mark_unsupported(ptx_decoder *d, const ptx_ast_insn *a)
+{
+    ptx_program *p = d->program;
+    if (p->unsupported)
+        return;
+    ws_buf name = {0};
+    for (int part = 0; part < a->n_parts; part++)
+        ws_buf_printf(&name, "%s%.*s", part ? "." : "", WS_STR_ARG(a->part[part]));
+    p->unsupported = ws_arena_printf(&p->arena, "%s (line %d)", ws_buf_z(&name), a->ptx_line);
+    p->unsupported_insn = a;
+    ws_buf_release(&name);
+}
+
+static void x_unsupported(ptx_warp *w, const ptx_insn *i)
+{
+    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED,
+                     "the CPU engine does not support the instruction '%.*s'", WS_STR_ARG(i->ast->text));
+}
+
+static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    i->ast = a;
+    if (a->guard >= 0) {
+        i->guard = d->slot[a->guard] + 1;
+        i->guard_neg = a->guard_neg;
+    }
+    for (size_t f = 0; f < WS_COUNT(families); f++)
+        for (const ptx_op_row *r = families[f]; r->name; r++) {
+            if (!ws_str_eqz(a->part[0], r->name))
+                continue;
+            ptx_insn clean = *i;
+            i->op = r->selector;
+            i->unit = r->unit;
+            if (r->decode(d, a, i) && i->run)
+                return;
+            *i = clean;
+        }
+    mark_unsupported(d, a);
+    i->run = x_unsupported;
+}
+
+/* Instructions after which, and before which, a basic block ends. Convergent instructions begin one so
+ * that groups of lanes can meet at them. */
+static bool ends_block(const ptx_ast_insn *a)
+{
+    static const char *const names[] = {"bra", "brx", "ret", "exit", "call", "trap", NULL};
+    for (int i = 0; names[i]; i++)
+        if (ws_str_eqz(a->part[0], names[i]))
+            return true;
+    return false;
+}
+
+static bool is_convergent(const ptx_ast_insn *a)
+{
+    static const char *const names[] = {"bar", "barrier", "shfl", "vote", "match", "redux", "activemask",
+                                        "elect", "call", "ret", "exit", NULL};
+    for (int i = 0; names[i]; i++)
+        if (ws_str_eqz(a->part[0], names[i]))
+            return true;
+    return false;
+}
+
+static void find_leaders(const ptx_func *f, ptx_code *c)
+{
+    c->insn[0].leader = 1;
+    for (int i = 0; i < f->n_insns; i++) {
+        const ptx_ast_insn *a = &f->insn[i];
+        if (is_convergent(a))
+            c->insn[i].leader = 1;
+        if (ends_block(a) || is_convergent(a))
+            c->insn[i + 1].leader = 1;
+        for (int o = 0; o < a->n_operands; o++) {
+            const ptx_operand *p = &a->operand[o];
+            if (p->kind == PTX_OPD_LABEL)
+                c->insn[p->target].leader = 1;
+            for (int t = 0; p->kind == PTX_OPD_TARGETS && t < p->n_targets; t++)
+                c->insn[p->targets[t]].leader = 1;
+        }
+    }
+}
+
+static uint32_t number_blocks(ptx_program *p, ptx_code *c)
+{
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (!c->insn[i].leader)
+            continue;
+        uint32_t end = i + 1;
+        while (end < c->n && !c->insn[end].leader)
+            end++;
+        c->insn[i].bb = p->n_bbs++;
+        c->insn[i].bb_len = end - i;
+    }
+    return p->n_bbs;
+}
+
+/* Falling off the end of a function is a return. */
+static ptx_ast_insn *end_of_function(ws_arena *a, const ptx_func *f)
+{
+    ptx_ast_insn *ret = WS_ARENA_NEW(a, ptx_ast_insn, 1);
+    ret->part = WS_ARENA_NEW(a, ws_str, 1);
+    ret->part[0] = ws_str_of("ret");
+    ret->n_parts = 1;
+    ret->text = ws_str_of("ret");
+    ret->guard = -1;
+    if (f->n_insns) {
+        ret->ptx_line = f->insn[f->n_insns - 1].ptx_line;
+        ret->src_line = f->insn[f->n_insns - 1].src_line;
+        ret->src_file = f->insn[f->n_insns - 1].src_file;
+    }
+    return ret;
+}
+
+static void decode_function(ptx_decoder *d, ptx_code *c)
+{
+    const ptx_func *f = c->fn;
+    ptx_program *p = d->program;
+    d->fn = f;
+    d->code = c;
+    d->slot = ws_calloc((size_t)f->n_regs + 1, sizeof *d->slot);
+    d->pool = (ws_buf){0};
+    d->pool_bits = NULL;
+    d->pool_key = NULL;
+    d->n_pool = d->cap_pool = 0;
+    c->reg_bytes = layout_registers(d);
+    c->frame_bytes = ((c->reg_bytes + 4 * c->n_preds) + 63) & ~63u;
+    c->n = (uint32_t)f->n_insns + 1;
+    c->insn = ws_arena_alloc(&p->arena, (c->n + 1) * sizeof *c->insn);
+    for (int i = 0; i < f->n_insns; i++)
+        decode_insn(d, &f->insn[i], &c->insn[i]);
+    decode_insn(d, end_of_function(&p->arena, f), &c->insn[f->n_insns]);
+    find_leaders(f, c);
+    number_blocks(p, c);
+    if (posix_memalign((void **)&c->konst, 64, d->pool.n + 64))
+        ws_bug("out of memory");
+    if (d->pool.n)
+        memcpy(c->konst, d->pool.p, d->pool.n);
+    ws_buf_release(&d->pool);
+    free(d->pool_bits);
+    free(d->pool_key);
+    free(d->slot);
+}
+
+/* ---- programs ---- */
+
+static bool in_program(const ptx_program *p, const ptx_func *f)
+{
+    for (int c = 0; c < p->n_codes; c++)
+        if (p->code[c]->fn == f)
+            return true;
+    return false;
+}
+
+static void add_function(ptx_program *p, const ptx_func *f, int *cap)
+{
+    WS_GROW(p->code, p->n_codes, *cap);
+    ptx_code *c = WS_ARENA_NEW(&p->arena, ptx_code, 1);
+    c->fn = f;
+    c->index = p->n_codes;
+    c->local_bytes = layout_frame(f);
+    p->code[p->n_codes++] = c;
+}
+
+static uint64_t place_shared(ptx_var *v, uint64_t at)
+{
+    return v->bytes ? place_var(v, at) : at;
+}
+
+/* A module-scope .shared variable takes room only in kernels that reach it. */
+static uint64_t place_operand(const ptx_operand *o, uint64_t at, uint8_t *placed, const ptx_ast *ast)
+{
+    if (o->var && o->var->space == PTX_SPACE_SHARED)
+        for (int v = 0; v < ast->n_vars; v++)
+            if (ast->var[v] == o->var && !placed[v]) {
+                placed[v] = 1;
+                at = place_shared(ast->var[v], at);
+            }
+    for (int e = 0; e < o->n_elem; e++)
+        at = place_operand(&o->elem[e], at, placed, ast);
+    return at;
+}
+
+/* All functions that the kernel reaches, and the layout of shared memory. */
+static void collect(ptx_program *p, const ptx_ast *ast, const ptx_func *kernel)
+{
+    int cap = 0;
+    uint64_t shared = 0;
+    uint8_t *placed = ws_calloc((size_t)ast->n_vars + 1, 1);
+    add_function(p, kernel, &cap);
+    for (int c = 0; c < p->n_codes; c++) {
+        const ptx_func *f = p->code[c]->fn;
+        for (int v = 0; v < f->n_shared; v++)
+            shared = place_shared(f->shared[v], shared);
+        for (int i = 0; i < f->n_insns; i++)
+            for (int o = 0; o < f->insn[i].n_operands; o++) {
+                const ptx_operand *opd = &f->insn[i].operand[o];
+                shared = place_operand(opd, shared, placed, ast);
+                const ptx_func *callee = opd->kind == PTX_OPD_FUNC ? ptx_ast_find(ast, opd->text) : NULL;
+                if (callee && !callee->is_extern && !callee->is_entry && !in_program(p, callee))
+                    add_function(p, callee, &cap);
+            }
+    }
+    free(placed);
+    p->shared_bytes = (uint32_t)shared;
+    p->dynamic_offset = (uint32_t)((shared + 127) & ~127ull);
+    for (int v = 0; v < ast->n_vars; v++)
+        if (ast->var[v]->space == PTX_SPACE_SHARED && !ast->var[v]->bytes)
+            ast->var[v]->address = p->dynamic_offset;
+    for (int c = 0; c < p->n_codes; c++)
+        for (int v = 0; v < p->code[c]->fn->n_shared; v++)
+            if (!p->code[c]->fn->shared[v]->bytes)
+                p->code[c]->fn->shared[v]->address = p->dynamic_offset;
+}
+
+/* Which units each basic block keeps busy, so that execution counts blocks only. */
+static void tabulate_mix(ptx_program *p)
+{
+    p->mix = ws_arena_alloc(&p->arena, (p->n_bbs + 1) * sizeof *p->mix);
+    p->fma_mix = ws_arena_alloc(&p->arena, (p->n_bbs + 1) * sizeof *p->fma_mix);
+    for (int c = 0; c < p->n_codes; c++) {
+        uint32_t bb = 0;
+        for (uint32_t i = 0; i < p->code[c]->n; i++) {
+            const ptx_insn *in = &p->code[c]->insn[i];
+            if (in->leader)
+                bb = in->bb;
+            p->mix[bb][in->unit]++;
+            if (in->fma)
+                p->fma_mix[bb][in->unit == PTX_UNIT_F64 ? 1 : in->unit == PTX_UNIT_F16 ? 2 : 0] += in->fma;
+        }
+    }
+}
+
+ws_status ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info,
+                          ptx_program **out, ws_err *err)
+{
+    (void)err;
+    ptx_program *p = ws_calloc(1, sizeof *p);
+    p->info = info;
+    p->granule = 4;
+    collect(p, ast, kernel);
+    ptx_decoder d = {.ast = ast, .program = p};
+    for (int c = 0; c < p->n_codes; c++)
+        decode_function(&d, p->code[c]);
+    tabulate_mix(p);
+    *out = p;
+    return WS_OK;
+}
+
+void ptx_program_free(ptx_program *p)
+{
+    if (!p)
+        return;
+    for (int c = 0; c < p->n_codes; c++)
+        free(p->code[c]->konst);
+    free(p->code);
+    ws_arena_release(&p->arena);
+    free(p);
+}

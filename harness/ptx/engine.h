@@ -1,0 +1,350 @@
+/* The engine's inside: decoded code, warps, blocks, workers. Only files of harness/ptx include this.
+ *
+ * A warp executes one instruction for 32 lanes at a time. Registers are structures of arrays: a register
+ * is a slot of 32 consecutive values, so that a handler is one loop which the compiler vectorises. Lanes
+ * that diverge are kept as groups (pc, mask, frame); the runnable group with the deepest frame and then
+ * the lowest pc runs, and groups merge where they meet, which reconverges structured code.
+ *
+ * Addresses: .global and .const are host addresses; .shared, .local and .param are offsets, which become
+ * generic addresses by the window bases below (user space ends far under them). */
+#ifndef HARNESS_PTX_ENGINE_H
+#define HARNESS_PTX_ENGINE_H
+
+#include "base/mem.h"
+#include "harness/ptx/ast.h"
+#include "harness/ptx/ptx.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPTH = 256 };
+#define PTX_FULL 0xffffffffu
+
+#define PTX_WINDOW_SHIFT 56
+#define PTX_WINDOW_SHARED (1ull << PTX_WINDOW_SHIFT)
+#define PTX_WINDOW_LOCAL  (2ull << PTX_WINDOW_SHIFT)
+#define PTX_WINDOW_PARAM  (3ull << PTX_WINDOW_SHIFT)
+
+typedef struct ptx_warp ptx_warp;
+typedef struct ptx_insn ptx_insn;
+typedef void (*ptx_handler)(ptx_warp *w, const ptx_insn *i);
+
+/* ---- decoded code ---- */
+
+/* Unit classes, in the order of the class counters of ptx_counters (see count.c). */
+typedef enum ptx_unit {
+    PTX_UNIT_OTHER, PTX_UNIT_F32, PTX_UNIT_F64, PTX_UNIT_F16, PTX_UNIT_I32, PTX_UNIT_IMUL, PTX_UNIT_SFU,
+    PTX_UNIT_CVT, PTX_UNIT_SELECT, PTX_UNIT_BRANCH, PTX_UNIT_MEM, PTX_UNIT_BARRIER, PTX_UNIT_SHUFFLE,
+    PTX_UNIT_TENSOR, PTX_UNIT_COUNT
+} ptx_unit;
+
+/* Rounding and modifiers of arithmetic. */
+enum { PTX_RN, PTX_RZ, PTX_RM, PTX_RP };
+enum { PTX_FTZ = 4, PTX_SAT = 8, PTX_RELU = 16, PTX_NAN = 32, PTX_ABS = 64 };
+
+#define PTX_NO_SLOT UINT32_MAX
+
+/* Operand offsets a, b, c: bit 0 selects the constant pool (see ptx_warp.base). Predicate operands are
+ * indices. */
+struct ptx_insn {
+    ptx_handler run;
+    uint32_t d, a, b, c;
+    uint32_t d2;            /* second destination */
+    uint32_t guard;         /* predicate + 1; 0: none */
+    uint32_t target;        /* branch */
+    int64_t imm;
+    uint8_t guard_neg, leader, unit, fma;
+    uint8_t mods;           /* rounding | PTX_FTZ | ... */
+    uint8_t op, type;       /* the handler's own selectors */
+    uint8_t esize, vec;     /* memory: bytes an element, elements */
+    uint8_t dsize;          /* bytes a lane of the register(s) */
+    uint8_t space;          /* ptx_space */
+    uint8_t flags;          /* PTX_IF_* */
+    uint32_t bb, bb_len;    /* basic block, on leaders */
+    const void *aux;        /* description of the handler's kind, in the program's arena */
+    const ptx_ast_insn *ast;
+};
+enum { PTX_IF_WIDE_ADDRESS = 1, /* address register has 64 bits */
+       PTX_IF_NO_BASE = 2,      /* address is imm alone */
+       PTX_IF_SIGNED = 4,
+       PTX_IF_STRONG = 8,       /* volatile, relaxed, acquire, release, atomics */
+       PTX_IF_ACQUIRE = 16, PTX_IF_RELEASE = 32, PTX_IF_FRAME = 64 /* .param of a function: in the frame */ };
+
+typedef struct ptx_code {
+    const ptx_func *fn;
+    ptx_insn *insn;
+    uint32_t n;
+    uint32_t frame_bytes;   /* registers, 64-byte multiple, then predicates */
+    uint32_t reg_bytes, n_preds;
+    uint8_t *konst;         /* constant pool */
+    uint32_t local_bytes;   /* .local and .param variables of one call */
+    int index;
+} ptx_code;
+
+typedef struct ptx_program { /* one kernel, ready to run */
+    const ptx_kernel_info *info;
+    ws_arena arena;
+    ptx_code **code;
+    int n_codes;
+    uint32_t shared_bytes, dynamic_offset;
+    uint32_t n_bbs;
+    uint32_t (*mix)[PTX_UNIT_COUNT]; /* per basic block: instructions by unit */
+    uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
+    bool has_fence;                  /* ordering between blocks matters: one worker */
+    uint32_t granule;                /* least access size: of the race shadow */
+    const char *unsupported;         /* name and line, NULL: none */
+    const ptx_ast_insn *unsupported_insn;
+} ptx_program;
+
+/* ---- memory ---- */
+typedef struct ptx_alloc {
+    uint64_t lo, hi;       /* [lo, hi) */
+    uint8_t *raw;          /* malloc'ed, with guard zones */
+    uint8_t *state;        /* per byte: PTX_INIT | PTX_WRITTEN */
+    uint8_t *sectors;      /* per 32 bytes: 1 read, 2 written in this launch; NULL: not counted */
+    char name[64];
+    bool read_only;
+} ptx_alloc;
+enum { PTX_INIT = 1, PTX_WRITTEN = 2 };
+
+struct ptx_memory {
+    ptx_alloc **alloc;     /* sorted by lo */
+    int n, cap;
+    pthread_mutex_t lock;  /* printf text */
+    ws_buf printed;
+};
+/* The allocation whose [lo, hi) contains addr, or NULL. */
+ptx_alloc *ptx_memory_find(const ptx_memory *m, uint64_t addr);
+/* The allocation nearest to addr, for messages; NULL when there is none. */
+ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr);
+
+/* ---- execution ---- */
+typedef struct ptx_frame {
+    struct ptx_frame *parent, *next_free;
+    const ptx_code *code;
+    uint8_t *regs;
+    uint32_t *pred;
+    uint32_t return_pc;
+    uint32_t lanes;          /* lanes that have not returned */
+    uint32_t local_base;     /* of this call in the lanes' local memory */
+    int depth;
+    const struct ptx_call *call; /* to copy return values; NULL: kernel */
+    size_t capacity;
+} ptx_frame;
+
+typedef enum ptx_wait { PTX_RUNNABLE, PTX_WAIT_LANES, PTX_WAIT_WARPSYNC, PTX_WAIT_BARRIER } ptx_wait;
+typedef struct ptx_group {
+    uint32_t pc, mask, need; /* need: lanes that must arrive before a waiting group goes on */
+    ptx_frame *frame;
+    ptx_wait wait;
+} ptx_group;
+
+typedef enum ptx_event { PTX_GO, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_DONE, PTX_EV_FAULT } ptx_event;
+
+typedef struct ptx_block ptx_block;
+typedef struct ptx_worker ptx_worker;
+
+struct ptx_warp {
+    /* the running group */
+    const uint8_t *base[2];  /* registers of the frame, constant pool of its code */
+    uint8_t *regs;
+    uint32_t *pred;
+    uint32_t exec;           /* active lanes whose guard holds */
+    uint32_t active, pc;
+    ptx_frame *frame;
+    const ptx_insn *insn;
+    ptx_event event;
+    uint32_t carry;          /* condition code register, a bit a lane */
+    int64_t quantum;         /* instructions left before the warp yields */
+
+    uint32_t live;           /* lanes that have not exited */
+    ptx_group parked[PTX_MAX_GROUPS];
+    int n_parked;
+    int diverged_ticks, hold; /* fairness among diverged groups */
+    uint32_t last_pc;        /* of the last instruction that was no branch and no exit, in the kernel */
+    uint64_t insns;
+    int id;                  /* in the block */
+    uint32_t linear0;        /* thread index of lane 0 */
+
+    /* barrier */
+    int barrier;             /* id it waits at, -1 none */
+    uint32_t barrier_pc;
+    int barrier_expect;      /* threads, 0: all of the block */
+    uint8_t barrier_op;      /* 0 none, else PTX_BAR_* */
+    uint32_t barrier_votes;  /* lanes whose predicate holds */
+    const ptx_insn *barrier_insn;
+
+    /* race detection: see race.c */
+    uint32_t clock;
+    uint32_t seen[PTX_LANES]; /* clock of warp v that happens before this warp's next access */
+
+    uint8_t *local;          /* words interleaved by lane */
+    uint32_t local_bytes;    /* per lane */
+    ptx_frame *free_frames;
+    ptx_block *block;
+    ptx_worker *worker;
+    uint32_t tid[3][PTX_LANES];
+};
+enum { PTX_BAR_NONE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
+
+struct ptx_block {
+    uint32_t index;          /* linear */
+    uint32_t ctaid[3];
+    int n_warps, done;
+    uint32_t threads;
+    ptx_warp *warp;
+    uint8_t *shared;
+    uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
+    struct ptx_shadow *shared_shadow;
+    int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
+    uint32_t skipped_pc;     /* highest last_pc of lanes that exited, + 1; 0: none */
+    uint64_t barriers;
+    uint64_t insns;
+    bool exited_some;
+    ptx_block *next;
+};
+
+struct ptx_worker {
+    struct ptx_grid *grid;
+    int id;
+    ptx_alloc *last;         /* allocation cache */
+    uint64_t *hits, *lanes;  /* per basic block */
+    ptx_counters counters;   /* memory, divergence, barriers */
+    struct ptx_gshadow *gshadow; /* list, one an allocation */
+    ptx_block *free_blocks;
+    uint64_t rng;
+    uint64_t unreported_insns;
+};
+
+typedef struct ptx_grid { /* one launch */
+    const ptx_program *program;
+    ptx_memory *mem;
+    const ptx_launch_args *args;
+    const ptx_options *options;
+    ptx_report *report;
+    pthread_mutex_t lock;    /* report */
+    atomic_bool stop;
+    atomic_ullong insns;
+    atomic_uint next_block;
+    uint32_t n_blocks;
+    uint32_t shared_bytes;   /* static + dynamic */
+    uint32_t threads;        /* per block */
+    int64_t start_ns, deadline_ns;
+    uint32_t *order;         /* of blocks, NULL: 0, 1, ... */
+    struct ptx_clocks *clocks; /* between blocks, when the program has fences */
+} ptx_grid;
+
+/* ---- decode.c: what families of handlers offer to it ---- */
+typedef struct ptx_decoder ptx_decoder;
+typedef bool (*ptx_decode_fn)(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
+typedef struct ptx_op_row {
+    const char *name;        /* first part of the opcode */
+    ptx_decode_fn decode;    /* false: not supported in this form */
+    uint8_t selector;        /* goes into ptx_insn.op before decode */
+    uint8_t unit;
+} ptx_op_row;
+extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
+    ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[];
+
+/* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
+ws_status ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info,
+                          ptx_program **out, ws_err *err) WS_MUST_CHECK;
+void ptx_program_free(ptx_program *p);
+
+/* Operand access for decode functions. */
+uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t); /* register, immediate or address of t */
+uint32_t ptx_dst(ptx_decoder *d, const ptx_operand *o);   /* PTX_NO_SLOT for _ */
+uint32_t ptx_dst_size(ptx_decoder *d, const ptx_operand *o); /* bytes a lane */
+uint32_t ptx_pred_src(ptx_decoder *d, const ptx_operand *o, bool *neg);
+uint32_t ptx_pred_dst(ptx_decoder *d, const ptx_operand *o); /* index; scratch one for _ */
+uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes);
+ptx_type ptx_reg_type(const ptx_decoder *d, const ptx_operand *o);
+bool ptx_has(const ptx_ast_insn *a, const char *part);    /* among the modifiers */
+ptx_type ptx_last_type(const ptx_ast_insn *a);            /* of the last part */
+ptx_type ptx_part_type(const ptx_ast_insn *a, int from_end);
+bool ptx_mods(const ptx_ast_insn *a, ptx_insn *i);        /* rounding, ftz, sat into i->mods */
+bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i); /* a, imm, flags of [..] */
+ws_arena *ptx_decoder_arena(ptx_decoder *d);
+ptx_program *ptx_decoder_program(ptx_decoder *d);
+const ptx_func *ptx_decoder_func(const ptx_decoder *d);
+const ptx_code *ptx_decode_callee(ptx_decoder *d, const char *name); /* NULL: none */
+uint32_t ptx_frame_var(ptx_decoder *d, const ptx_var *v, bool *entry); /* offset of a .param/.local variable */
+
+/* ---- warp.c ---- */
+void ptx_warp_start(ptx_warp *w);
+ptx_event ptx_warp_run(ptx_warp *w);
+void ptx_warp_split(ptx_warp *w, uint32_t mask, uint32_t pc); /* `mask` of the active lanes go to pc, the rest on */
+void ptx_warp_exit(ptx_warp *w, uint32_t mask);
+void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* again at the same instruction */
+void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
+void ptx_warp_return(ptx_warp *w, uint32_t mask);
+void ptx_warp_release(ptx_warp *w); /* frames and local memory */
+
+/* ---- fault.c: all are safe from several threads; the launch ends ---- */
+ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason); /* locked; NULL: full */
+void ptx_fault_done(ptx_warp *w, ptx_fault *f, const char *fmt, ...) WS_PRINTF(3, 4);
+void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *fmt, ...) WS_PRINTF(5, 6);
+typedef struct ptx_place {
+    int line;
+    const char *file;
+} ptx_place;
+ptx_place ptx_insn_place(const ptx_ast *ast, const ptx_ast_insn *a);
+void ptx_thread_of(const ptx_warp *w, int lane, uint32_t tid[3]);
+
+/* ---- watch.c: every access of the memory handlers goes through it ---- */
+typedef struct ptx_access {
+    const ptx_insn *insn;
+    ptx_space space;         /* GLOBAL (also const), SHARED, LOCAL, PARAM */
+    uint32_t mask, size;     /* bytes a lane */
+    bool write, read, atomic, strong;
+    const uint64_t *addr;    /* 32: host address, or offset in the window */
+} ptx_access;
+/* Bounds, alignment, initialisation, races, counters. false: a fault was reported. */
+bool ptx_watch(ptx_warp *w, const ptx_access *x);
+
+/* ---- race.c ---- */
+typedef struct ptx_shadow ptx_shadow;
+ptx_shadow *ptx_shadow_new(uint32_t bytes, uint32_t granule);
+void ptx_shadow_clear(ptx_shadow *s);
+void ptx_shadow_free(ptx_shadow *s);
+bool ptx_race_shared(ptx_warp *w, const ptx_access *x);
+bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
+void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
+void ptx_race_barrier(ptx_block *b, int id);     /* warps that wait at `id` are about to go on */
+void ptx_race_fence(ptx_warp *w);
+void ptx_race_sync_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write); /* strong access as acquire and release */
+void ptx_race_begin(ptx_grid *g);
+void ptx_race_merge(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between workers */
+void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n);
+
+/* ---- count.c ---- */
+void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
+void ptx_count_shared(ptx_warp *w, const ptx_access *x);
+void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
+
+/* ---- printf.c ---- */
+void ptx_printf(ptx_warp *w, const ptx_insn *i, int lane, uint64_t format, uint64_t args);
+/* The C string at a generic address as seen by `lane`, at most size - 1 bytes. */
+bool ptx_read_string(ptx_warp *w, int lane, uint64_t addr, char *out, size_t size);
+/* Bytes at a generic address as seen by `lane`; false: out of bounds. */
+bool ptx_peek(ptx_warp *w, int lane, uint64_t addr, void *out, size_t n);
+
+/* ---- local memory ---- */
+void ptx_local_reserve(ptx_warp *w, uint32_t bytes); /* per lane */
+static inline uint8_t *ptx_local_byte(const ptx_warp *w, int lane, uint32_t off)
+{
+    return w->local + ((size_t)(off >> 2) * PTX_LANES + (size_t)lane) * 4 + (off & 3);
+}
+
+typedef struct ptx_copy { /* a parameter's way between caller's and callee's frame */
+    uint32_t from, to, bytes;  /* offsets in the two frames */
+    uint32_t slot, slot_bytes; /* .reg parameter or immediate: slot, else PTX_NO_SLOT */
+    uint32_t to_slot;
+} ptx_copy;
+typedef struct ptx_call {
+    const ptx_code *callee;
+    ptx_copy *arg, *ret;
+    int n_args, n_rets;
+} ptx_call;
+
+#endif
