@@ -17,7 +17,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPTH = 256 };
+enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPTH = 256,
+       PTX_MAX_EXITS = 8 };
 #define PTX_FULL 0xffffffffu
 
 #define PTX_WINDOW_SHIFT 56
@@ -99,7 +100,8 @@ typedef struct ptx_program { /* one kernel, ready to run */
 /* ---- memory ---- */
 typedef struct ptx_alloc {
     uint64_t lo, hi;       /* [lo, hi) */
-    uint8_t *raw;          /* malloc'ed, with guard zones */
+    uint8_t *raw;          /* mapped, with guard zones */
+    size_t raw_bytes;
     uint8_t *state;        /* per byte: PTX_INIT | PTX_WRITTEN */
     uint8_t *sectors;      /* per 32 bytes: 1 read, 2 written in this launch; NULL: not counted */
     char name[64];
@@ -135,6 +137,7 @@ typedef struct ptx_frame {
 typedef enum ptx_wait { PTX_RUNNABLE, PTX_WAIT_LANES, PTX_WAIT_WARPSYNC, PTX_WAIT_BARRIER } ptx_wait;
 typedef struct ptx_group {
     uint32_t pc, mask, need; /* need: lanes that must arrive before a waiting group goes on */
+    uint32_t last_pc;        /* see ptx_warp */
     ptx_frame *frame;
     ptx_wait wait;
 } ptx_group;
@@ -150,9 +153,9 @@ struct ptx_warp {
     uint8_t *regs;
     uint32_t *pred;
     uint32_t exec;           /* active lanes whose guard holds */
-    uint32_t active, pc;
+    uint32_t active;
     ptx_frame *frame;
-    const ptx_insn *insn;
+    const ptx_insn *insn;    /* the next one */
     ptx_event event;
     uint32_t carry;          /* condition code register, a bit a lane */
     int64_t quantum;         /* instructions left before the warp yields */
@@ -161,7 +164,7 @@ struct ptx_warp {
     ptx_group parked[PTX_MAX_GROUPS];
     int n_parked;
     int diverged_ticks, hold; /* fairness among diverged groups */
-    uint32_t last_pc;        /* of the last instruction that was no branch and no exit, in the kernel */
+    uint32_t last_pc;        /* in the kernel: end of the last basic block that was more than an exit */
     uint64_t insns;
     int id;                  /* in the block */
     uint32_t linear0;        /* thread index of lane 0 */
@@ -197,10 +200,10 @@ struct ptx_block {
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
     struct ptx_shadow *shared_shadow;
     int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
-    uint32_t skipped_pc;     /* highest last_pc of lanes that exited, + 1; 0: none */
+    uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
+    int n_exits;
     uint64_t barriers;
     uint64_t insns;
-    bool exited_some;
     ptx_block *next;
 };
 

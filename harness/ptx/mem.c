@@ -1,0 +1,229 @@
+/* One device address space. Device addresses are host addresses, so that a checked access needs no
+ * translation. Every allocation sits between unmapped guard zones: an access that goes astray hits none of
+ * the others, and an engine defect is a crash and not a wrong result. */
+#include "harness/ptx/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { GUARD_BYTES = 1 << 20, ALIGN_BYTES = 256 };
+
+ptx_memory *ptx_memory_new(void)
+{
+    ptx_memory *m = ws_calloc(1, sizeof *m);
+    pthread_mutex_init(&m->lock, NULL);
+    return m;
+}
+
+static void alloc_free(ptx_alloc *a)
+{
+    munmap(a->raw, a->raw_bytes);
+    free(a->state);
+    free(a->sectors);
+    free(a);
+}
+
+void ptx_memory_free(ptx_memory *m)
+{
+    if (!m)
+        return;
+    for (int i = 0; i < m->n; i++)
+        alloc_free(m->alloc[i]);
+    free(m->alloc);
+    ws_buf_release(&m->printed);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* `bytes` of zeros between two guard zones that nothing may touch. */
+static uint8_t *map_guarded(size_t bytes, size_t *total)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), body = round_up(bytes, page);
+    if (body < bytes || body > SIZE_MAX / 2)
+        return NULL;
+    *total = body + 2 * (size_t)GUARD_BYTES;
+    uint8_t *raw = mmap(NULL, *total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (raw == MAP_FAILED)
+        return NULL;
+    if (mprotect(raw + GUARD_BYTES, body, PROT_READ | PROT_WRITE)) {
+        munmap(raw, *total);
+        return NULL;
+    }
+    return raw;
+}
+
+/* Index of the first allocation whose lo is above addr. */
+static int upper_bound(const ptx_memory *m, uint64_t addr)
+{
+    int lo = 0, hi = m->n;
+    while (lo < hi) {
+        int mid = (lo + hi) / 2;
+        if (m->alloc[mid]->lo <= addr)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name)
+{
+    size_t total = 0, size = bytes ? bytes : 1;
+    uint8_t *raw = map_guarded(size, &total);
+    if (!raw)
+        return 0;
+    ptx_alloc *a = ws_calloc(1, sizeof *a);
+    /* The end of the last page is the end of the allocation when it can be: the guard then starts at once. */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), slack = round_up(size, page) - round_up(size, ALIGN_BYTES);
+    a->raw = raw;
+    a->raw_bytes = total;
+    a->lo = (uint64_t)(uintptr_t)(raw + GUARD_BYTES + slack);
+    a->hi = a->lo + bytes;
+    a->state = calloc(size, 1);
+    if (!a->state) {
+        alloc_free(a);
+        return 0;
+    }
+    snprintf(a->name, sizeof a->name, "%s", name ? name : "");
+    WS_GROW(m->alloc, m->n, m->cap);
+    int at = upper_bound(m, a->lo);
+    memmove(m->alloc + at + 1, m->alloc + at, (size_t)(m->n - at) * sizeof *m->alloc);
+    m->alloc[at] = a;
+    m->n++;
+    return a->lo;
+}
+
+ptx_alloc *ptx_memory_find(const ptx_memory *m, uint64_t addr)
+{
+    int at = upper_bound(m, addr);
+    return at && addr < m->alloc[at - 1]->hi ? m->alloc[at - 1] : NULL;
+}
+
+static uint64_t distance(const ptx_alloc *a, uint64_t addr)
+{
+    return addr < a->lo ? a->lo - addr : addr >= a->hi ? addr - a->hi + 1 : 0;
+}
+
+ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr)
+{
+    int at = upper_bound(m, addr);
+    ptx_alloc *below = at ? m->alloc[at - 1] : NULL, *above = at < m->n ? m->alloc[at] : NULL;
+    if (!below || !above)
+        return below ? below : above;
+    return distance(below, addr) <= distance(above, addr) ? below : above;
+}
+
+static ptx_alloc *at_start(const ptx_memory *m, uint64_t ptr, int *index)
+{
+    int at = upper_bound(m, ptr);
+    if (!at || m->alloc[at - 1]->lo != ptr)
+        return NULL;
+    *index = at - 1;
+    return m->alloc[at - 1];
+}
+
+bool ptx_memory_release(ptx_memory *m, uint64_t ptr)
+{
+    int at = 0;
+    ptx_alloc *a = at_start(m, ptr, &at);
+    if (!a)
+        return false;
+    memmove(m->alloc + at, m->alloc + at + 1, (size_t)(m->n - at - 1) * sizeof *m->alloc);
+    m->n--;
+    alloc_free(a);
+    return true;
+}
+
+bool ptx_memory_name(ptx_memory *m, uint64_t ptr, const char *name)
+{
+    int at = 0;
+    ptx_alloc *a = at_start(m, ptr, &at);
+    if (a)
+        snprintf(a->name, sizeof a->name, "%s", name);
+    return a != NULL;
+}
+
+/* The allocation that holds all of [ptr, ptr + n). */
+static ptx_alloc *holding(const ptx_memory *m, uint64_t ptr, size_t n)
+{
+    int at = upper_bound(m, ptr);
+    ptx_alloc *a = at ? m->alloc[at - 1] : NULL;
+    return a && ptr <= a->hi && n <= a->hi - ptr ? a : NULL;
+}
+
+bool ptx_memory_write(ptx_memory *m, uint64_t dst, const void *src, size_t n)
+{
+    ptx_alloc *a = holding(m, dst, n);
+    if (!a)
+        return false;
+    if (n)
+        memcpy((void *)(uintptr_t)dst, src, n);
+    memset(a->state + (dst - a->lo), PTX_INIT, n);
+    return true;
+}
+
+bool ptx_memory_read(const ptx_memory *m, void *dst, uint64_t src, size_t n)
+{
+    if (!holding(m, src, n))
+        return false;
+    if (n)
+        memcpy(dst, (const void *)(uintptr_t)src, n);
+    return true;
+}
+
+bool ptx_memory_fill(ptx_memory *m, uint64_t dst, int byte, size_t n)
+{
+    ptx_alloc *a = holding(m, dst, n);
+    if (!a)
+        return false;
+    memset((void *)(uintptr_t)dst, byte, n);
+    memset(a->state + (dst - a->lo), PTX_INIT, n);
+    return true;
+}
+
+bool ptx_memory_mark_uninitialized(ptx_memory *m, uint64_t ptr, size_t n)
+{
+    ptx_alloc *a = holding(m, ptr, n);
+    if (a)
+        memset(a->state + (ptr - a->lo), 0, n);
+    return a != NULL;
+}
+
+bool ptx_memory_written(const ptx_memory *m, uint64_t ptr, size_t n, uint8_t *written)
+{
+    const ptx_alloc *a = holding(m, ptr, n);
+    if (!a)
+        return false;
+    const uint8_t *state = a->state + (ptr - a->lo);
+    for (size_t i = 0; i < n; i++)
+        written[i] = (state[i] & PTX_WRITTEN) != 0;
+    return true;
+}
+
+bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t *bytes)
+{
+    const ptx_alloc *a = holding(m, ptr, 0);
+    if (!a)
+        return false;
+    *start = a->lo;
+    *bytes = a->hi - a->lo;
+    return true;
+}
+
+size_t ptx_take_printf(ptx_memory *mem, char *out, size_t max)
+{
+    pthread_mutex_lock(&mem->lock);
+    size_t n = mem->printed.n < max ? mem->printed.n : max;
+    if (n)
+        memcpy(out, mem->printed.p, n);
+    ws_buf_release(&mem->printed);
+    pthread_mutex_unlock(&mem->lock);
+    return n;
+}
