@@ -484,10 +484,8 @@ static void tabulate_mix(ptx_program *p)
     }
 }
 
-ws_status ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info,
-                          ptx_program **out, ws_err *err)
+ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info)
 {
-    (void)err;
     ptx_program *p = ws_calloc(1, sizeof *p);
     p->info = info;
     p->granule = 4;
@@ -496,8 +494,7 @@ ws_status ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_
     for (int c = 0; c < p->n_codes; c++)
         decode_function(&d, p->code[c]);
     tabulate_mix(p);
-    *out = p;
-    return WS_OK;
+    return p;
 }
 
 void ptx_program_free(ptx_program *p)

@@ -250,8 +250,7 @@ extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
-ws_status ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info,
-                          ptx_program **out, ws_err *err) WS_MUST_CHECK;
+ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
 void ptx_program_free(ptx_program *p);
 
 /* Operand access for decode functions. */

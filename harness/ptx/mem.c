@@ -3,6 +3,7 @@
  * the others, and an engine defect is a crash and not a wrong result. */
 #include "harness/ptx/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -1,0 +1,162 @@
+/* A loaded module: parsed PTX, its variables in device memory, and one decoded program a kernel, made when
+ * the kernel is first asked for. */
+#include "harness/ptx/engine.h"
+#include "harness/ptx/info.h"
+#include "harness/ptx/module.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ptx_module {
+    ws_arena arena;
+    ptx_ast *ast;
+    ptx_memory *mem;
+    ptx_kernel_info *info;
+    int n_kernels;
+    ptx_program **program;  /* per kernel, NULL until asked for */
+    pthread_mutex_t lock;
+};
+
+static bool has_address(const ptx_var *v)
+{
+    return (v->space == PTX_SPACE_GLOBAL || v->space == PTX_SPACE_CONST) && v->bytes;
+}
+
+static ptx_var *find_var(const ptx_ast *ast, const char *name)
+{
+    for (int i = 0; i < ast->n_vars; i++)
+        if (strcmp(ast->var[i]->name, name) == 0)
+            return ast->var[i];
+    return NULL;
+}
+
+static ws_status place_variables(ptx_module *m, ws_err *err)
+{
+    for (int i = 0; i < m->ast->n_vars; i++) {
+        ptx_var *v = m->ast->var[i];
+        if (!has_address(v))
+            continue;
+        v->address = ptx_memory_alloc(m->mem, v->bytes, v->name);
+        if (!v->address)
+            return ws_fail(err, WS_ELIMIT, "no memory for the module variable '%s' of %llu bytes", v->name,
+                           (unsigned long long)v->bytes);
+        if (v->init ? !ptx_memory_write(m->mem, v->address, v->init, v->bytes)
+                    : !ptx_memory_fill(m->mem, v->address, 0, v->bytes))
+            ws_bug("variable outside its own allocation");
+    }
+    return WS_OK;
+}
+
+static ws_status relocate(ptx_module *m, ws_err *err)
+{
+    for (int i = 0; i < m->ast->n_vars; i++) {
+        ptx_var *v = m->ast->var[i];
+        for (const ptx_reloc *r = has_address(v) ? v->relocs : NULL; r; r = r->next) {
+            const ptx_var *to = find_var(m->ast, r->symbol);
+            if (!to || !has_address(to))
+                return ws_fail(err, WS_EINPUT, "variable '%s' is initialised with the address of '%s', which the "
+                               "CPU engine cannot take", v->name, r->symbol);
+            uint64_t address = to->address + (uint64_t)r->addend;
+            if (!ptx_memory_write(m->mem, v->address + r->offset, &address, sizeof address))
+                return ws_fail(err, WS_EINPUT, "variable '%s': an address lies outside it", v->name);
+        }
+        ptx_alloc *a = has_address(v) ? ptx_memory_find(m->mem, v->address) : NULL;
+        if (a)
+            a->read_only = v->space == PTX_SPACE_CONST;
+    }
+    return WS_OK;
+}
+
+ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_module **out, ws_err *err)
+{
+    ptx_module *m = ws_calloc(1, sizeof *m);
+    pthread_mutex_init(&m->lock, NULL);
+    m->mem = mem;
+    ws_status st = ptx_parse(&m->arena, text, n, &m->ast, err);
+    if (!st)
+        st = ptx_info_collect(m->ast, &m->arena, &m->info, &m->n_kernels, err);
+    if (!st && mem)
+        st = place_variables(m, err);
+    if (!st && mem)
+        st = relocate(m, err);
+    if (st) {
+        ptx_module_free(m);
+        return st;
+    }
+    m->program = ws_calloc((size_t)m->n_kernels + 1, sizeof *m->program);
+    *out = m;
+    return WS_OK;
+}
+
+void ptx_module_free(ptx_module *m)
+{
+    if (!m)
+        return;
+    for (int k = 0; m->program && k < m->n_kernels; k++)
+        ptx_program_free(m->program[k]);
+    for (int v = 0; m->ast && m->mem && v < m->ast->n_vars; v++)
+        if (has_address(m->ast->var[v]) && m->ast->var[v]->address)
+            ptx_memory_release(m->mem, m->ast->var[v]->address);
+    free(m->program);
+    pthread_mutex_destroy(&m->lock);
+    ws_arena_release(&m->arena);
+    free(m);
+}
+
+int ptx_module_kernels(const ptx_module *m)
+{
+    return m->n_kernels;
+}
+
+const ptx_kernel_info *ptx_module_kernel(const ptx_module *m, int i)
+{
+    return i >= 0 && i < m->n_kernels ? &m->info[i] : NULL;
+}
+
+static int kernel_index(const ptx_module *m, const char *kernel)
+{
+    for (int k = 0; k < m->n_kernels; k++)
+        if (strcmp(m->info[k].name, kernel) == 0)
+            return k;
+    return -1;
+}
+
+const ptx_kernel_info *ptx_module_find(const ptx_module *m, const char *kernel)
+{
+    return ptx_module_kernel(m, kernel_index(m, kernel));
+}
+
+bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, size_t *bytes)
+{
+    const ptx_var *v = find_var(m->ast, name);
+    if (!v || !has_address(v) || !m->mem)
+        return false;
+    *ptr = v->address;
+    *bytes = v->bytes;
+    return true;
+}
+
+/* The program's variables have one address each in the AST, so programs of one module are decoded one
+ * after the other. */
+const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
+{
+    int k = kernel_index(m, kernel);
+    if (k < 0)
+        return NULL;
+    pthread_mutex_lock(&m->lock);
+    if (!m->program[k])
+        m->program[k] = ptx_program_new(m->ast, ptx_ast_find(m->ast, kernel), &m->info[k]);
+    pthread_mutex_unlock(&m->lock);
+    return m->program[k];
+}
+
+const ptx_ast *ptx_module_ast(const ptx_module *m)
+{
+    return m->ast;
+}
+
+const char *ptx_module_unsupported(ptx_module *m, const char *kernel)
+{
+    const ptx_program *p = ptx_module_program(m, kernel);
+    return p ? p->unsupported : NULL;
+}

@@ -1,0 +1,10 @@
+/* What the engine itself sees of a module. */
+#ifndef HARNESS_PTX_MODULE_H
+#define HARNESS_PTX_MODULE_H
+
+#include "harness/ptx/engine.h"
+
+const ptx_program *ptx_module_program(ptx_module *m, const char *kernel); /* NULL: no such kernel */
+const ptx_ast *ptx_module_ast(const ptx_module *m);
+
+#endif
