@@ -221,6 +221,7 @@ struct ptx_worker {
 
 typedef struct ptx_grid { /* one launch */
     const ptx_program *program;
+    const ptx_ast *ast;
     ptx_memory *mem;
     const ptx_launch_args *args;
     const ptx_options *options;

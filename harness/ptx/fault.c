@@ -1,0 +1,114 @@
+/* Findings: who, where, what, in the report and as one line of text. */
+#include "harness/ptx/engine.h"
+#include "harness/ptx/module.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+ptx_place ptx_insn_place(const ptx_ast *ast, const ptx_ast_insn *a)
+{
+    ptx_place p = {0, ""};
+    if (a && a->src_line > 0) {
+        p.line = a->src_line;
+        if (a->src_file >= 0 && a->src_file < ast->n_files && ast->file[a->src_file])
+            p.file = ast->file[a->src_file];
+    }
+    return p;
+}
+
+void ptx_thread_of(const ptx_warp *w, int lane, uint32_t tid[3])
+{
+    for (int d = 0; d < 3; d++)
+        tid[d] = w->tid[d][lane & 31];
+}
+
+/* The further copies of a finding are counted, not listed. */
+static ptx_fault *same_fault(ptx_report *r, hx_reason reason, const ptx_ast_insn *a)
+{
+    for (int i = 0; i < r->n_faults; i++)
+        if (r->fault[i].reason == reason && r->fault[i].ptx_line == (a ? a->ptx_line : 0))
+            return &r->fault[i];
+    return NULL;
+}
+
+static void copy_name(char *out, size_t size, const ptx_ast_insn *a)
+{
+    size_t at = 0;
+    out[0] = 0;
+    for (int p = 0; a && p < a->n_parts && at + 1 < size; p++)
+        at += (size_t)snprintf(out + at, size - at, "%s%.*s", p ? "." : "", WS_STR_ARG(a->part[p]));
+}
+
+static void fill_place(ptx_fault *f, const ptx_grid *g, const ptx_ast_insn *a)
+{
+    ptx_place place = ptx_insn_place(g->ast, a);
+    snprintf(f->kernel, sizeof f->kernel, "%s", g->program->info->name);
+    snprintf(f->file, sizeof f->file, "%s", place.file);
+    f->line = place.line;
+    f->ptx_line = a ? a->ptx_line : 0;
+    copy_name(f->insn, sizeof f->insn, a);
+}
+
+ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason)
+{
+    ptx_grid *g = w->worker->grid;
+    const ptx_ast_insn *a = i ? i->ast : NULL;
+    w->event = PTX_EV_FAULT;
+    pthread_mutex_lock(&g->lock);
+    atomic_store(&g->stop, true);
+    g->report->ok = false;
+    ptx_fault *f = same_fault(g->report, reason, a);
+    if (f)
+        f->count++;
+    if (f || g->report->n_faults == PTX_MAX_FAULTS) {
+        pthread_mutex_unlock(&g->lock);
+        return NULL;
+    }
+    f = &g->report->fault[g->report->n_faults++];
+    *f = (ptx_fault){.reason = reason};
+    fill_place(f, g, a);
+    ptx_thread_of(w, lane, f->thread);
+    memcpy(f->block, w->block->ctaid, sizeof f->block);
+    return f;
+}
+
+static size_t append_place(const ptx_fault *f, char *out, size_t size)
+{
+    int n = snprintf(out, size, " by thread (%u,%u,%u) in block (%u,%u,%u) at ", f->thread[0], f->thread[1],
+                     f->thread[2], f->block[0], f->block[1], f->block[2]);
+    if (n < 0 || (size_t)n >= size)
+        return size - 1;
+    size_t at = (size_t)n;
+    if (f->line)
+        n = snprintf(out + at, size - at, "%s:%d", f->file[0] ? f->file : "line", f->line);
+    else
+        n = snprintf(out + at, size - at, "PTX line %d", f->ptx_line);
+    at += n < 0 ? 0 : (size_t)n;
+    n = at < size ? snprintf(out + at, size - at, " in %s", f->kernel) : 0;
+    at += n < 0 ? 0 : (size_t)n;
+    return at < size ? at : size - 1;
+}
+
+void ptx_fault_done(ptx_warp *w, ptx_fault *f, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(f->text, sizeof f->text, fmt, ap);
+    va_end(ap);
+    size_t at = n < 0 ? 0 : (size_t)n < sizeof f->text ? (size_t)n : sizeof f->text - 1;
+    append_place(f, f->text + at, sizeof f->text - at);
+    pthread_mutex_unlock(&w->worker->grid->lock);
+}
+
+void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ptx_fault *f = ptx_fault_new(w, i, lane, reason);
+    if (f)
+        ptx_fault_done(w, f, "%s", text);
+}
