@@ -163,20 +163,61 @@ static ws_status read_axes(attr_reader *r, ref_attrs *at)
     return WS_OK;
 }
 
-/* Two spatial values: [h, w], or one number for both. */
-static ws_status read_pair(attr_reader *r, int64_t out[2], int64_t least)
+/* One value a spatial axis, or one number for all of them. */
+static ws_status read_spatial(attr_reader *r, int64_t out[3], int64_t least)
 {
     const spec_attr *a = r->a;
-    for (int i = 0; i < 2; i++) {
-        const spec_attr *v = a->kind != SPEC_ATTR_LIST ? a : a->n_items == 2 ? &a->item[i] : NULL;
-        if (!v)
-            return bad(r, "one number or two");
-        if (read_whole(r, v, &out[i]))
+    int spatial = r->f->in[0]->rank - 2;
+    if (spatial < 1 || spatial > 3)
+        return ref_infer_fail(r->f, "the operand has rank %d; expected [N, C] and one to three spatial axes",
+                              r->f->in[0]->rank);
+    if (a->kind == SPEC_ATTR_LIST && a->n_items != spatial)
+        return ref_infer_fail(r->f, "attribute '%s' has %d values for %d spatial axes", a->name, a->n_items,
+                              spatial);
+    for (int i = 0; i < spatial; i++) {
+        if (read_whole(r, a->kind == SPEC_ATTR_LIST ? &a->item[i] : a, &out[i]))
             return r->f->err->status;
         if (out[i] < least || out[i] > 1 << 20)
             return ref_infer_fail(r->f, "attribute '%s' is out of range", a->name);
     }
     return WS_OK;
+}
+
+/* PyTorch's order: before and after for the last axis, then for the one before it, ... */
+static ws_status read_pad(attr_reader *r, ref_attrs *at)
+{
+    const spec_attr *a = r->a;
+    int rank = r->f->in[0]->rank;
+    if (a->kind != SPEC_ATTR_LIST || a->n_items % 2 || a->n_items > 2 * rank)
+        return bad(r, "two numbers an axis, the last axis first");
+    for (int i = 0; i < a->n_items; i++) {
+        int64_t *out = &(i % 2 ? at->pad_after : at->pad_before)[rank - 1 - i / 2];
+        if (read_whole(r, &a->item[i], out))
+            return r->f->err->status;
+        if (*out < 0)
+            return bad(r, "numbers from 0 up; slice removes elements");
+    }
+    return WS_OK;
+}
+
+static ws_status read_shifts(attr_reader *r, ref_attrs *at)
+{
+    const spec_attr *a = r->a;
+    bool list = a->kind == SPEC_ATTR_LIST;
+    if (list && a->n_items > SPEC_MAX_RANK)
+        return bad(r, "at most 8 numbers");
+    at->n_shifts = list ? a->n_items : 1;
+    for (int i = 0; i < at->n_shifts; i++)
+        if (read_whole(r, list ? &a->item[i] : a, &at->shift[i]))
+            return r->f->err->status;
+    return WS_OK;
+}
+
+static ws_status read_mode(attr_reader *r, ref_attrs *at)
+{
+    const char *s = r->a->kind == SPEC_ATTR_STRING ? r->a->string : "";
+    at->per_row = strcmp(s, "one_per_row") == 0;
+    return at->per_row || strcmp(s, "select") == 0 ? WS_OK : bad(r, "select or one_per_row");
 }
 
 static ws_status read_shape(attr_reader *r, ref_attrs *at)
@@ -262,11 +303,19 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("diagonal")) return read_whole(r, r->a, &at->diagonal);
     if (IS("shape")) return read_shape(r, at);
     if (IS("length")) return at->n_shape = 1, read_expr(r, r->a, &at->shape[0]);
-    if (IS("kernel")) return read_pair(r, at->kernel, 1);
-    if (IS("stride")) return read_pair(r, at->stride, 1);
-    if (IS("padding")) return read_pair(r, at->padding, 0);
-    if (IS("dilation")) return read_pair(r, at->dilation, 1);
+    if (IS("kernel")) return read_spatial(r, at->kernel, 1);
+    if (IS("stride")) return read_spatial(r, at->stride, 1);
+    if (IS("padding")) return read_spatial(r, at->padding, 0);
+    if (IS("dilation")) return read_spatial(r, at->dilation, 1);
     if (IS("groups")) return read_whole(r, r->a, &at->groups);
+    if (IS("start")) return read_expr(r, r->a, &at->start);
+    if (IS("stop")) return read_expr(r, r->a, &at->stop);
+    if (IS("step")) return read_whole(r, r->a, &at->step);
+    if (IS("start_dim")) return read_axis(r, r->a, &at->first_dim);
+    if (IS("end_dim")) return read_axis(r, r->a, &at->last_dim);
+    if (IS("shifts")) return read_shifts(r, at);
+    if (IS("pad")) return read_pad(r, at);
+    if (IS("mode")) return read_mode(r, at);
 #undef IS
     return ref_infer_fail(r->f, "unknown attribute '%s'", name);
 }
@@ -284,9 +333,10 @@ static bool op_takes(const ref_op *op, const char *attr)
 
 static ws_status read_attrs(ref_infer *f, const ref_op *op)
 {
+    int last = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0;
     *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .normalized_dims = 1, .groups = 1,
-                         .dim = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0,
-                         .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}};
+                         .dim = last, .last_dim = last, .step = 1,
+                         .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
     for (int i = 0; i < f->spec->n_attrs; i++) {
         attr_reader r = {f, &f->spec->attr[i]};
         if (!op_takes(op, r.a->name))

@@ -40,6 +40,10 @@ typedef struct ref_attrs {
     const ws_expr *start, *stop;
     int64_t step;
     int first_dim, last_dim;      /* flatten */
+    int64_t shift[SPEC_MAX_RANK]; /* roll: of dims[i] */
+    int n_shifts;
+    int64_t pad_before[SPEC_MAX_RANK], pad_after[SPEC_MAX_RANK]; /* per axis of the operand */
+    bool per_row;                 /* gather: one index a row instead of a list for all rows */
 } ref_attrs;
 
 typedef struct ref_infer {
