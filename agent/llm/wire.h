@@ -1,0 +1,46 @@
+/* The replay server's side of HTTP/1.1 and of OpenAI's completions: bytes in memory, no sockets. */
+#ifndef AGENT_LLM_WIRE_H
+#define AGENT_LLM_WIRE_H
+
+#include "agent/llm/script.h"
+#include "base/buf.h"
+
+typedef struct wire_request {
+    char method[8], path[256];
+    int turn;                /* X-Warpsmith-Turn, -1: absent */
+    bool keep_alive;
+    bool expects_continue;   /* set as soon as the head is whole */
+    ws_str body;
+    size_t bytes;            /* of the whole request */
+} wire_request;
+
+typedef enum wire_state { WIRE_MORE, WIRE_WHOLE, WIRE_BAD } wire_state;
+/* BAD: *status is the response's. Views point into `bytes`. */
+wire_state wire_parse(const char *bytes, size_t n, wire_request *out, int *status);
+
+/* A response as it goes out: after `wait_ms`, the bytes up to `end`. */
+typedef struct wire_piece {
+    size_t end;
+    int64_t wait_ms;
+} wire_piece;
+typedef struct wire_response {
+    ws_buf bytes;
+    wire_piece *piece;
+    int n_pieces, cap_pieces;
+    bool close;              /* the connection ends with it */
+} wire_response;
+void wire_response_release(wire_response *r);
+
+/* A JSON body with a status; `a` (NULL: none) may hold headers and faults. */
+void wire_json(const char *body, int status, const script_answer *a, bool keep_alive, wire_response *out);
+/* {"error": {...}} */
+void wire_error(int status, const char *code, const char *message, bool keep_alive, wire_response *out);
+
+typedef struct wire_completion {
+    const char *model;
+    int64_t id, created_s, prompt_tokens;
+    bool stream, include_usage, keep_alive;
+} wire_completion;
+void wire_complete(const wire_completion *c, const script_answer *a, wire_response *out);
+
+#endif
