@@ -69,7 +69,8 @@ enum { PTX_IF_WIDE_ADDRESS = 1, /* address register has 64 bits */
        PTX_IF_NO_BASE = 2,      /* address is imm alone */
        PTX_IF_SIGNED = 4,
        PTX_IF_STRONG = 8,       /* volatile, relaxed, acquire, release, atomics */
-       PTX_IF_ACQUIRE = 16, PTX_IF_RELEASE = 32, PTX_IF_FRAME = 64 /* .param of a function: in the frame */ };
+       PTX_IF_ACQUIRE = 16, PTX_IF_RELEASE = 32, PTX_IF_FRAME = 64,      /* .param of a function: in the frame */
+       PTX_IF_EXIT = 128 };
 
 typedef struct ptx_code {
     const ptx_func *fn;
@@ -103,7 +104,7 @@ typedef struct ptx_alloc {
     uint8_t *raw;          /* mapped, with guard zones */
     size_t raw_bytes;
     uint8_t *state;        /* per byte: PTX_INIT | PTX_WRITTEN */
-    uint8_t *sectors;      /* per 32 bytes: 1 read, 2 written in this launch; NULL: not counted */
+    _Atomic(uint8_t *) sectors; /* in this launch, two bytes for each 32: read, written; NULL: untouched */
     char name[64];
     bool read_only;
 } ptx_alloc;
@@ -142,7 +143,10 @@ typedef struct ptx_group {
     ptx_wait wait;
 } ptx_group;
 
-typedef enum ptx_event { PTX_GO, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_DONE, PTX_EV_FAULT } ptx_event;
+/* SWITCH: the running group has no lanes left; another one is picked inside ptx_warp_run. */
+typedef enum ptx_event {
+    PTX_GO, PTX_EV_SWITCH, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_DONE, PTX_EV_FAULT
+} ptx_event;
 
 typedef struct ptx_block ptx_block;
 typedef struct ptx_worker ptx_worker;
@@ -167,15 +171,10 @@ struct ptx_warp {
     uint32_t last_pc;        /* in the kernel: end of the last basic block that was more than an exit */
     uint64_t insns;
     int id;                  /* in the block */
+    enum { PTX_WARP_READY, PTX_WARP_AT_BARRIER, PTX_WARP_DONE } state;
     uint32_t linear0;        /* thread index of lane 0 */
 
-    /* barrier */
-    int barrier;             /* id it waits at, -1 none */
-    uint32_t barrier_pc;
-    int barrier_expect;      /* threads, 0: all of the block */
-    uint8_t barrier_op;      /* 0 none, else PTX_BAR_* */
-    uint32_t barrier_votes;  /* lanes whose predicate holds */
-    const ptx_insn *barrier_insn;
+    uint32_t barrier_votes;  /* lanes whose predicate holds at a bar.red */
 
     /* race detection: see race.c */
     uint32_t clock;
@@ -188,7 +187,7 @@ struct ptx_warp {
     ptx_worker *worker;
     uint32_t tid[3][PTX_LANES];
 };
-enum { PTX_BAR_NONE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
+enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
 
 struct ptx_block {
     uint32_t index;          /* linear */
@@ -217,6 +216,8 @@ struct ptx_worker {
     ptx_block *free_blocks;
     uint64_t rng;
     uint64_t unreported_insns;
+    ptx_block *resident, **resident_tail; /* blocks that wait for another turn */
+    int n_resident;
 };
 
 typedef struct ptx_grid { /* one launch */
@@ -258,6 +259,7 @@ void ptx_program_free(ptx_program *p);
 uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t); /* register, immediate or address of t */
 uint32_t ptx_dst(ptx_decoder *d, const ptx_operand *o);   /* PTX_NO_SLOT for _ */
 uint32_t ptx_dst_size(ptx_decoder *d, const ptx_operand *o); /* bytes a lane */
+uint32_t ptx_sink(ptx_decoder *d); /* a slot of 16 bytes a lane that nobody reads */
 uint32_t ptx_pred_src(ptx_decoder *d, const ptx_operand *o, bool *neg);
 uint32_t ptx_pred_dst(ptx_decoder *d, const ptx_operand *o); /* index; scratch one for _ */
 uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes);
@@ -274,14 +276,34 @@ const ptx_code *ptx_decode_callee(ptx_decoder *d, const char *name); /* NULL: no
 uint32_t ptx_frame_var(ptx_decoder *d, const ptx_var *v, bool *entry); /* offset of a .param/.local variable */
 
 /* ---- warp.c ---- */
-void ptx_warp_start(ptx_warp *w);
+void ptx_warp_start(ptx_warp *w, uint32_t lanes);
+/* Until every lane has left (DONE), all wait at barriers (BARRIER), the quantum is spent (YIELD), or a
+ * fault. */
 ptx_event ptx_warp_run(ptx_warp *w);
-void ptx_warp_split(ptx_warp *w, uint32_t mask, uint32_t pc); /* `mask` of the active lanes go to pc, the rest on */
-void ptx_warp_exit(ptx_warp *w, uint32_t mask);
-void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* again at the same instruction */
+void ptx_warp_branch(ptx_warp *w, uint32_t target);      /* the executing lanes go to target, the rest on */
+void ptx_warp_jump(ptx_warp *w, uint32_t mask, uint32_t target); /* some of the active lanes go, the rest stay */
+void ptx_warp_exit(ptx_warp *w);
+void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing lanes */
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
-void ptx_warp_return(ptx_warp *w, uint32_t mask);
+void ptx_warp_return(ptx_warp *w);
 void ptx_warp_release(ptx_warp *w); /* frames and local memory */
+static inline uint32_t ptx_group_pc(const ptx_warp *w)   /* of the next instruction */
+{
+    return (uint32_t)(w->insn - w->frame->code->insn);
+}
+
+/* ---- x_ctl.c ---- */
+typedef struct ptx_barrier {
+    uint8_t op;             /* PTX_BAR_* */
+    bool aligned;
+    uint32_t id, count;     /* slots; count PTX_NO_SLOT: all threads of the block */
+    uint32_t pred, d;       /* bar.red */
+    bool pred_neg;
+} ptx_barrier;
+uint32_t ptx_barrier_id(const ptx_warp *w, const ptx_group *g);
+uint32_t ptx_barrier_threads(const ptx_warp *w, const ptx_group *g); /* 0: all */
+/* bar.red: `value` into the destination of the group's lanes. */
+void ptx_barrier_finish(const ptx_group *g, uint32_t value);
 
 /* ---- fault.c: all are safe from several threads; the launch ends ---- */
 ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason); /* locked; NULL: full */
@@ -312,6 +334,7 @@ void ptx_shadow_clear(ptx_shadow *s);
 void ptx_shadow_free(ptx_shadow *s);
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x);
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
+void ptx_race_block(ptx_block *b);               /* its warps start */
 void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
 void ptx_race_barrier(ptx_block *b, int id);     /* warps that wait at `id` are about to go on */
 void ptx_race_fence(ptx_warp *w);

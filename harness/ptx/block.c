@@ -1,0 +1,302 @@
+#include "harness/ptx/block.h"
+#include "harness/ptx/lanes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARP_QUANTUM = 1 << 16, UNINITIALIZED_BYTE = 0xcb, SHARED_SLACK = 64 };
+
+/* ---- life ---- */
+
+static ptx_block *block_new(ptx_worker *k)
+{
+    const ptx_grid *g = k->grid;
+    ptx_block *b = ws_calloc(1, sizeof *b);
+    b->threads = g->threads;
+    b->n_warps = (int)((g->threads + PTX_LANES - 1) / PTX_LANES);
+    b->warp = ws_calloc((size_t)b->n_warps, sizeof *b->warp);
+    if (posix_memalign((void **)&b->shared, 128, g->shared_bytes + SHARED_SLACK))
+        ws_bug("out of memory");
+    b->shared_state = ws_calloc(g->shared_bytes + SHARED_SLACK, 1);
+    if (g->options->check_race && g->shared_bytes)
+        b->shared_shadow = ptx_shadow_new(g->shared_bytes, g->program->granule);
+    return b;
+}
+
+void ptx_block_free(ptx_block *b)
+{
+    for (int w = 0; w < b->n_warps; w++)
+        ptx_warp_release(&b->warp[w]);
+    ptx_shadow_free(b->shared_shadow);
+    free(b->shared);
+    free(b->shared_state);
+    free(b->warp);
+    free(b);
+}
+
+void ptx_block_recycle(ptx_worker *k, ptx_block *b)
+{
+    b->next = k->free_blocks;
+    k->free_blocks = b;
+}
+
+static void start_warp(ptx_worker *k, ptx_block *b, int id)
+{
+    ptx_warp *w = &b->warp[id];
+    const uint32_t *dim = k->grid->args->block;
+    uint32_t lanes = 0;
+    w->id = id;
+    w->block = b;
+    w->worker = k;
+    w->state = PTX_WARP_READY;
+    w->linear0 = (uint32_t)id * PTX_LANES;
+    w->barrier_votes = 0;
+    EACH_LANE(l)
+    {
+        uint32_t t = w->linear0 + (uint32_t)l;
+        w->tid[0][l] = t % dim[0];
+        w->tid[1][l] = t / dim[0] % dim[1];
+        w->tid[2][l] = t / dim[0] / dim[1];
+        lanes |= t < b->threads ? 1u << l : 0;
+    }
+    ptx_warp_start(w, lanes);
+}
+
+ptx_block *ptx_block_start(ptx_worker *k, uint32_t index)
+{
+    const uint32_t *grid = k->grid->args->grid;
+    ptx_block *b = k->free_blocks;
+    if (b)
+        k->free_blocks = b->next;
+    else
+        b = block_new(k);
+    b->next = NULL;
+    b->index = index;
+    b->ctaid[0] = index % grid[0];
+    b->ctaid[1] = index / grid[0] % grid[1];
+    b->ctaid[2] = index / grid[0] / grid[1];
+    b->done = b->n_exits = 0;
+    b->insns = b->barriers = 0;
+    memset(b->arrived, 0, sizeof b->arrived);
+    memset(b->shared, UNINITIALIZED_BYTE, k->grid->shared_bytes);
+    memset(b->shared_state, 0, k->grid->shared_bytes);
+    for (int w = 0; w < b->n_warps; w++)
+        start_warp(k, b, w);
+    ptx_race_block(b);
+    k->counters.blocks++;
+    k->counters.warps += (uint64_t)b->n_warps;
+    k->counters.threads += b->threads;
+    return b;
+}
+
+/* ---- barriers ---- */
+
+static bool waits_at(const ptx_warp *w, uint32_t id)
+{
+    return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(w, &w->parked[0]) == id;
+}
+
+static const ptx_insn *barrier_insn(const ptx_group *g)
+{
+    return &g->frame->code->insn[g->pc];
+}
+
+/* Whether straight-line and forward-branching code leads from `from` to `to` in the kernel: then lanes that
+ * were last at `to` have gone past the barrier at `from` without it. Loops do not count: lanes that left
+ * in an earlier turn are not past it. */
+static bool leads_to(const ptx_code *code, uint32_t from, uint32_t to)
+{
+    if (to <= from)
+        return false;
+    uint8_t *reached = ws_calloc(code->n + 1, 1);
+    reached[from] = 1;
+    for (uint32_t pc = from; pc < to; pc++) {
+        const ptx_insn *i = &code->insn[pc];
+        if (!reached[pc])
+            continue;
+        for (int o = 0; o < i->ast->n_operands; o++) {
+            const ptx_operand *p = &i->ast->operand[o];
+            if (p->kind == PTX_OPD_LABEL)
+                reached[p->target] = 1;
+            for (int t = 0; p->kind == PTX_OPD_TARGETS && t < p->n_targets; t++)
+                reached[p->targets[t]] = 1;
+        }
+        bool leaves = ws_str_eqz(i->ast->part[0], "bra") || ws_str_eqz(i->ast->part[0], "brx") ||
+                      i->flags & PTX_IF_EXIT;
+        if (!leaves || i->guard)
+            reached[pc + 1] = 1;
+    }
+    bool found = reached[to];
+    free(reached);
+    return found;
+}
+
+/* Threads that ended may have returned early; but not through code behind the barrier. */
+static bool barrier_was_skipped(ptx_warp *w)
+{
+    const ptx_block *b = w->block;
+    const ptx_group *g = &w->parked[0];
+    const ptx_code *kernel = w->worker->grid->program->code[0];
+    for (int e = 0; e < b->n_exits; e++)
+        if (leads_to(kernel, g->last_pc, b->exit_pc[e])) {
+            ptx_fault_simple(w, barrier_insn(g), __builtin_ctz(g->mask), HX_DIVERGENT_BARRIER,
+                             "divergent barrier: other threads of the block went past it and ended");
+            return true;
+        }
+    return false;
+}
+
+static uint32_t reduce_votes(const ptx_block *b, uint32_t id, uint8_t op)
+{
+    uint32_t count = 0, threads = 0;
+    for (int w = 0; w < b->n_warps; w++)
+        if (waits_at(&b->warp[w], id)) {
+            count += (uint32_t)__builtin_popcount(b->warp[w].barrier_votes);
+            threads += (uint32_t)__builtin_popcount(b->warp[w].live);
+        }
+    return op == PTX_BAR_POPC ? count : op == PTX_BAR_AND ? count == threads : count != 0;
+}
+
+static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id)
+{
+    ptx_race_barrier(b, (int)id);
+    uint32_t result[PTX_BAR_POPC + 1] = {0};
+    for (uint8_t op = PTX_BAR_AND; op <= PTX_BAR_POPC; op++)
+        result[op] = reduce_votes(b, id, op);
+    for (int n = 0; n < b->n_warps; n++) {
+        ptx_warp *w = &b->warp[n];
+        if (!waits_at(w, id))
+            continue;
+        for (int q = 0; q < w->n_parked; q++) {
+            const ptx_barrier *bar = barrier_insn(&w->parked[q])->aux;
+            if (bar->op >= PTX_BAR_AND)
+                ptx_barrier_finish(&w->parked[q], result[bar->op]);
+            w->parked[q].wait = PTX_RUNNABLE;
+            w->parked[q].pc++;
+        }
+        w->state = PTX_WARP_READY;
+        w->barrier_votes = 0;
+        k->counters.barrier_waits++;
+    }
+    b->arrived[id] = 0;
+    b->barriers++;
+}
+
+/* Completes barrier `id` when the threads that it expects are there. */
+static bool try_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool *fault)
+{
+    uint32_t here = 0, expected = 0, waiting = 0;
+    ptx_warp *first = NULL;
+    for (int n = 0; n < b->n_warps; n++) {
+        ptx_warp *w = &b->warp[n];
+        if (!waits_at(w, id))
+            continue;
+        first = first ? first : w;
+        waiting++;
+        here += PTX_LANES;
+        expected = ptx_barrier_threads(w, &w->parked[0]);
+    }
+    if (!first)
+        return false;
+    if (expected ? here + (uint32_t)b->arrived[id] < expected : (int)waiting < b->n_warps - b->done)
+        return false;
+    if (!expected && b->n_exits && barrier_was_skipped(first)) {
+        *fault = true;
+        return false;
+    }
+    pass_barrier(k, b, id);
+    return true;
+}
+
+static bool pass_barriers(ptx_worker *k, ptx_block *b, bool *fault)
+{
+    bool any = false;
+    for (uint32_t id = 0; id < PTX_BARRIERS && !*fault; id++)
+        any |= try_barrier(k, b, id, fault);
+    return any;
+}
+
+static void report_deadlock(ptx_block *b)
+{
+    for (int n = 0; n < b->n_warps; n++) {
+        ptx_warp *w = &b->warp[n];
+        if (w->state != PTX_WARP_AT_BARRIER)
+            continue;
+        const ptx_group *g = &w->parked[0];
+        ptx_fault_simple(w, barrier_insn(g), __builtin_ctz(g->mask), HX_DEADLOCK,
+                         "deadlock: barrier %u waits for threads that wait elsewhere or have ended",
+                         ptx_barrier_id(w, g));
+        return;
+    }
+}
+
+/* ---- turns ---- */
+
+static int nth_warp(ptx_worker *k, const ptx_block *b, int n, uint64_t turn)
+{
+    switch (k->grid->options->schedule) {
+    case PTX_SCHED_REVERSE:
+        return b->n_warps - 1 - n;
+    case PTX_SCHED_RANDOM:
+        return (int)((n + turn) % (uint64_t)b->n_warps);
+    default:
+        return n;
+    }
+}
+
+static uint64_t next_random(ptx_worker *k)
+{
+    k->rng = k->rng * 6364136223846793005ull + 1442695040888963407ull;
+    return k->rng >> 33;
+}
+
+/* One turn of every warp that can run. */
+static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran)
+{
+    uint64_t first = next_random(k);
+    for (int n = 0; n < b->n_warps; n++) {
+        ptx_warp *w = &b->warp[nth_warp(k, b, n, first)];
+        if (w->state != PTX_WARP_READY)
+            continue;
+        *ran = true;
+        w->quantum = WARP_QUANTUM;
+        ptx_event e = ptx_warp_run(w);
+        int64_t insns = WARP_QUANTUM - w->quantum;
+        *used += insns;
+        b->insns += (uint64_t)insns;
+        if (e == PTX_EV_DONE) {
+            w->state = PTX_WARP_DONE;
+            b->done++;
+            if (w->insns > k->counters.max_warp_insns)
+                k->counters.max_warp_insns = w->insns;
+        } else if (e == PTX_EV_BARRIER) {
+            w->state = PTX_WARP_AT_BARRIER;
+        }
+        if (e != PTX_EV_FAULT)
+            ptx_account(w, (uint64_t)insns);
+        if (atomic_load_explicit(&k->grid->stop, memory_order_relaxed))
+            return false;
+    }
+    return true;
+}
+
+ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
+{
+    int64_t used = 0;
+    for (;;) {
+        bool ran = false, fault = false;
+        if (!turn(k, b, &used, &ran))
+            return PTX_BLOCK_STOPPED;
+        if (b->done == b->n_warps) {
+            if (b->insns > k->counters.max_block_warp_insns)
+                k->counters.max_block_warp_insns = b->insns;
+            return PTX_BLOCK_DONE;
+        }
+        if (!pass_barriers(k, b, &fault) && !fault && !ran)
+            report_deadlock(b);
+        if (atomic_load_explicit(&k->grid->stop, memory_order_relaxed))
+            return PTX_BLOCK_STOPPED;
+        if (used >= slice)
+            return PTX_BLOCK_AGAIN;
+    }
+}

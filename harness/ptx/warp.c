@@ -1,0 +1,440 @@
+/* One warp: which lanes run, in which frame, at which instruction.
+ *
+ * Lanes that diverge are groups. One runs; the others are parked with the place where they go on. At every
+ * basic block the running group absorbs parked ones that are at the same place, and hands over to one that
+ * is deeper in calls or earlier in the text: with the block order that compilers emit, this reconverges
+ * lanes at the earliest point where they can meet. A group that spins for the others' sake is put on hold
+ * after a while, so that spin loops between lanes end. */
+#include "harness/ptx/engine.h"
+#include "harness/ptx/lanes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FAIR_TICKS = 1 << 14, LOCAL_LIMIT = 512 << 10 };
+
+/* ---- frames ---- */
+
+static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
+{
+    ptx_frame **link = &w->free_frames;
+    while (*link && (*link)->capacity < code->frame_bytes)
+        link = &(*link)->next_free;
+    ptx_frame *f = *link;
+    if (f) {
+        *link = f->next_free;
+    } else {
+        f = ws_calloc(1, sizeof *f);
+        f->capacity = (code->frame_bytes + 4095) & ~(size_t)4095;
+        if (posix_memalign((void **)&f->regs, 64, f->capacity))
+            ws_bug("out of memory");
+    }
+    memset(f->regs, 0, code->frame_bytes);
+    f->code = code;
+    f->pred = (uint32_t *)(void *)(f->regs + code->reg_bytes);
+    f->pred[1] = PTX_FULL;
+    f->parent = NULL;
+    f->call = NULL;
+    f->depth = 0;
+    f->local_base = 0;
+    return f;
+}
+
+static void frame_recycle(ptx_warp *w, ptx_frame *f)
+{
+    f->next_free = w->free_frames;
+    w->free_frames = f;
+}
+
+/* Lanes leave `f` and, when they exit, its callers too; a frame without lanes is free. */
+static void frame_leave(ptx_warp *w, ptx_frame *f, uint32_t mask, bool callers_too)
+{
+    while (f) {
+        ptx_frame *parent = f->parent;
+        f->lanes &= ~mask;
+        if (!f->lanes)
+            frame_recycle(w, f);
+        f = callers_too ? parent : NULL;
+    }
+}
+
+void ptx_local_reserve(ptx_warp *w, uint32_t bytes)
+{
+    if (bytes <= w->local_bytes)
+        return;
+    uint32_t words = (bytes + 3) / 4;
+    w->local = ws_realloc(w->local, (size_t)words * 4 * PTX_LANES);
+    memset(w->local + (size_t)w->local_bytes * PTX_LANES, 0, (size_t)(words * 4 - w->local_bytes) * PTX_LANES);
+    w->local_bytes = words * 4;
+}
+
+void ptx_warp_release(ptx_warp *w)
+{
+    while (w->free_frames) {
+        ptx_frame *f = w->free_frames;
+        w->free_frames = f->next_free;
+        free(f->regs);
+        free(f);
+    }
+    free(w->local);
+    w->local = NULL;
+    w->local_bytes = 0;
+}
+
+/* ---- groups ---- */
+
+static void run_group(ptx_warp *w, ptx_frame *f, uint32_t pc, uint32_t mask, uint32_t last_pc)
+{
+    w->frame = f;
+    w->regs = f->regs;
+    w->base[0] = f->regs;
+    w->base[1] = f->code->konst;
+    w->pred = f->pred;
+    w->insn = f->code->insn + pc;
+    w->active = mask;
+    w->last_pc = last_pc;
+}
+
+static void park(ptx_warp *w, ptx_group g)
+{
+    for (int k = 0; k < w->n_parked; k++) {
+        ptx_group *p = &w->parked[k];
+        if (p->frame == g.frame && p->pc == g.pc && p->wait == g.wait) {
+            p->mask |= g.mask;
+            p->need |= g.need;
+            p->last_pc = p->last_pc > g.last_pc ? p->last_pc : g.last_pc;
+            return;
+        }
+    }
+    w->parked[w->n_parked++] = g;
+}
+
+static void park_running(ptx_warp *w, uint32_t mask, uint32_t pc)
+{
+    park(w, (ptx_group){.pc = pc, .mask = mask, .last_pc = w->last_pc, .frame = w->frame});
+}
+
+static ptx_group unpark(ptx_warp *w, int k)
+{
+    ptx_group g = w->parked[k];
+    w->parked[k] = w->parked[--w->n_parked];
+    return g;
+}
+
+static bool is_before(const ptx_frame *fa, uint32_t pca, const ptx_frame *fb, uint32_t pcb)
+{
+    return fa->depth != fb->depth ? fa->depth > fb->depth : pca < pcb;
+}
+
+/* The parked group to run next, -1 none. `last`: the one that comes last, when an earlier one has spun. */
+static int best_parked(const ptx_warp *w, bool last)
+{
+    int best = -1;
+    for (int k = 0; k < w->n_parked; k++) {
+        const ptx_group *g = &w->parked[k], *b = best >= 0 ? &w->parked[best] : NULL;
+        if (g->wait == PTX_RUNNABLE && (!b || is_before(g->frame, g->pc, b->frame, b->pc) != last))
+            best = k;
+    }
+    return best;
+}
+
+/* A bar.warp.sync is done when the lanes that wait at any with the same mask are all that it names. */
+static void release_warp_sync(ptx_warp *w, uint32_t need)
+{
+    uint32_t here = 0;
+    for (int k = 0; k < w->n_parked; k++)
+        if (w->parked[k].wait == PTX_WAIT_WARPSYNC && w->parked[k].need == need)
+            here |= w->parked[k].mask;
+    if (need & w->live & ~here)
+        return;
+    ptx_race_warp_sync(w, need);
+    for (int k = 0; k < w->n_parked; k++)
+        if (w->parked[k].wait == PTX_WAIT_WARPSYNC && w->parked[k].need == need) {
+            w->parked[k].wait = PTX_RUNNABLE;
+            w->parked[k].pc++;
+        }
+}
+
+static void wake_waiting(ptx_warp *w)
+{
+    for (int k = 0; k < w->n_parked; k++) {
+        ptx_group *g = &w->parked[k];
+        if (g->wait == PTX_WAIT_LANES && !(g->need & w->live & ~g->mask))
+            g->wait = PTX_RUNNABLE;
+        else if (g->wait == PTX_WAIT_WARPSYNC)
+            release_warp_sync(w, g->need);
+    }
+}
+
+static const ptx_insn *group_insn(const ptx_group *g)
+{
+    return &g->frame->code->insn[g->pc];
+}
+
+static int lowest(uint32_t mask)
+{
+    return mask ? __builtin_ctz(mask) : 0;
+}
+
+/* All groups wait. At one barrier they may; anything else is for ever. */
+static ptx_event all_wait(ptx_warp *w)
+{
+    ptx_group *first = &w->parked[0];
+    bool one_barrier = true;
+    for (int k = 0; k < w->n_parked; k++) {
+        ptx_group *g = &w->parked[k];
+        const ptx_barrier *bar = g->wait == PTX_WAIT_BARRIER ? group_insn(g)->aux : NULL;
+        if (bar)
+            first = g;
+        one_barrier &= bar && (w->n_parked == 1 || (!bar->aligned && ptx_barrier_id(w, g) == ptx_barrier_id(w, first)));
+    }
+    if (one_barrier)
+        return PTX_EV_BARRIER;
+    if (first->wait == PTX_WAIT_BARRIER)
+        ptx_fault_simple(w, group_insn(first), lowest(first->mask), HX_DIVERGENT_BARRIER,
+                         "divergent barrier: only %d of the warp's %d threads reach it, the others wait elsewhere",
+                         __builtin_popcount(first->mask), __builtin_popcount(w->live));
+    else
+        ptx_fault_simple(w, group_insn(first), lowest(first->mask), HX_DEADLOCK,
+                         "deadlock: lanes %08x of a warp wait in %.*s for lanes %08x that never come", first->mask,
+                         WS_STR_ARG(group_insn(first)->ast->part[0]), first->need & w->live & ~first->mask);
+    return PTX_EV_FAULT;
+}
+
+/* Another group after the running one has no lanes left. */
+static ptx_event pick(ptx_warp *w)
+{
+    int k = best_parked(w, false);
+    if (k < 0) {
+        wake_waiting(w);
+        k = best_parked(w, false);
+    }
+    if (k < 0)
+        return w->n_parked ? all_wait(w) : PTX_EV_DONE;
+    ptx_group g = unpark(w, k);
+    run_group(w, g.frame, g.pc, g.mask, g.last_pc);
+    return PTX_GO;
+}
+
+static void absorb(ptx_warp *w, uint32_t pc)
+{
+    for (int k = w->n_parked - 1; k >= 0; k--) {
+        const ptx_group *g = &w->parked[k];
+        if (g->frame != w->frame || g->pc != pc || g->wait == PTX_WAIT_BARRIER || g->wait == PTX_WAIT_WARPSYNC)
+            continue;
+        w->active |= g->mask;
+        w->last_pc = w->last_pc > g->last_pc ? w->last_pc : g->last_pc;
+        unpark(w, k);
+    }
+}
+
+/* At a basic block of a diverged warp: merge, then hand over to a group that goes first. */
+static void reschedule(ptx_warp *w)
+{
+    uint32_t pc = ptx_group_pc(w);
+    absorb(w, pc);
+    if (w->hold > 0) {
+        w->hold--;
+        return;
+    }
+    bool spun = ++w->diverged_ticks > FAIR_TICKS;
+    int k = best_parked(w, spun);
+    if (k < 0)
+        return;
+    ptx_group g = w->parked[k];
+    if (!spun && !is_before(g.frame, g.pc, w->frame, pc))
+        return;
+    if (spun) {
+        w->diverged_ticks = 0;
+        w->hold = FAIR_TICKS;
+    }
+    unpark(w, k);
+    park_running(w, w->active, pc);
+    run_group(w, g.frame, g.pc, g.mask, g.last_pc);
+    absorb(w, g.pc);
+}
+
+/* ---- what handlers do to groups ---- */
+
+void ptx_warp_jump(ptx_warp *w, uint32_t mask, uint32_t target)
+{
+    if (mask == w->active) {
+        w->insn = w->frame->code->insn + target;
+        return;
+    }
+    uint32_t next = ptx_group_pc(w), rest = w->active & ~mask;
+    w->worker->counters.divergent_branch++;
+    if (target < next) {
+        park_running(w, rest, next);
+        w->insn = w->frame->code->insn + target;
+        w->active = mask;
+    } else {
+        park_running(w, mask, target);
+        w->active = rest;
+    }
+}
+
+void ptx_warp_branch(ptx_warp *w, uint32_t target)
+{
+    ptx_warp_jump(w, w->exec, target);
+}
+
+static void drop_active(ptx_warp *w, uint32_t mask)
+{
+    w->active &= ~mask;
+    if (!w->active && w->event == PTX_GO)
+        w->event = PTX_EV_SWITCH;
+}
+
+static void note_exit(ptx_block *b, uint32_t last_pc)
+{
+    for (int e = 0; e < b->n_exits; e++)
+        if (b->exit_pc[e] == last_pc)
+            return;
+    if (b->n_exits < PTX_MAX_EXITS)
+        b->exit_pc[b->n_exits++] = last_pc;
+}
+
+void ptx_warp_exit(ptx_warp *w)
+{
+    uint32_t mask = w->exec;
+    note_exit(w->block, w->last_pc);
+    w->live &= ~mask;
+    frame_leave(w, w->frame, mask, true);
+    drop_active(w, mask);
+}
+
+void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
+{
+    uint32_t pc = ptx_group_pc(w) - 1;
+    const ptx_insn *i = &w->frame->code->insn[pc];
+    if (kind == PTX_WAIT_LANES && i->leader) { /* it will be executed, and counted, again */
+        w->worker->hits[i->bb]--;
+        w->worker->lanes[i->bb] -= (uint64_t)__builtin_popcount(w->exec);
+    }
+    park(w, (ptx_group){.pc = pc, .mask = w->exec, .need = need, .last_pc = w->last_pc, .frame = w->frame,
+                        .wait = kind});
+    drop_active(w, w->exec);
+}
+
+/* One parameter of the executing lanes from `src`'s frame to `dst`'s. */
+static void copy_value(ptx_warp *w, const ptx_copy *c, const ptx_frame *src, const ptx_frame *dst, uint32_t mask)
+{
+    for (uint32_t left = mask; left; left &= left - 1) {
+        int l = __builtin_ctz(left);
+        uint8_t reg[16] = {0};
+        const uint8_t *base = c->slot & 1 ? src->code->konst : src->regs;
+        if (c->slot != PTX_NO_SLOT)
+            memcpy(reg, base + (c->slot & ~1u) + (size_t)l * c->slot_bytes, c->slot_bytes);
+        for (uint32_t b = 0; b < c->bytes; b++) {
+            uint8_t v = c->slot != PTX_NO_SLOT ? reg[b & 15] : *ptx_local_byte(w, l, src->local_base + c->from + b);
+            if (c->to_slot != PTX_NO_SLOT)
+                dst->regs[c->to_slot + (size_t)l * c->bytes + b] = v;
+            else
+                *ptx_local_byte(w, l, dst->local_base + c->to + b) = v;
+        }
+    }
+}
+
+void ptx_warp_call(ptx_warp *w, const struct ptx_call *call)
+{
+    ptx_frame *from = w->frame;
+    uint32_t base = from->local_base + from->code->local_bytes, next = ptx_group_pc(w), mask = w->exec;
+    if (from->depth + 1 >= PTX_MAX_CALL_DEPTH || base + call->callee->local_bytes > LOCAL_LIMIT) {
+        ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL, "stack overflow: calls are nested %d deep",
+                         from->depth + 1);
+        return;
+    }
+    if (w->active & ~mask)
+        park_running(w, w->active & ~mask, next);
+    ptx_local_reserve(w, base + call->callee->local_bytes);
+    ptx_frame *f = frame_new(w, call->callee);
+    f->parent = from;
+    f->call = call;
+    f->depth = from->depth + 1;
+    f->local_base = base;
+    f->return_pc = next;
+    f->lanes = mask;
+    for (int a = 0; a < call->n_args; a++)
+        copy_value(w, &call->arg[a], from, f, mask);
+    run_group(w, f, 0, mask, w->last_pc);
+}
+
+void ptx_warp_return(ptx_warp *w)
+{
+    ptx_frame *f = w->frame, *to = f->parent;
+    uint32_t mask = w->exec;
+    if (!to) {
+        ptx_warp_exit(w);
+        return;
+    }
+    for (int r = 0; r < f->call->n_rets; r++)
+        copy_value(w, &f->call->ret[r], f, to, mask);
+    park(w, (ptx_group){.pc = f->return_pc, .mask = mask, .last_pc = w->last_pc, .frame = to});
+    drop_active(w, mask);
+    frame_leave(w, f, mask, false);
+}
+
+/* ---- running ---- */
+
+void ptx_warp_start(ptx_warp *w, uint32_t lanes)
+{
+    const ptx_code *code = w->worker->grid->program->code[0];
+    ptx_local_reserve(w, code->local_bytes);
+    ptx_frame *f = frame_new(w, code);
+    f->lanes = lanes;
+    w->live = lanes;
+    w->n_parked = 0;
+    w->diverged_ticks = w->hold = 0;
+    w->insns = 0;
+    w->carry = 0;
+    run_group(w, f, 0, lanes, 0);
+}
+
+/* A block that is a lone exit does not count as a place where the lanes have been. */
+static bool is_exit(const ptx_insn *i)
+{
+    return i->bb_len == 1 && i->flags & PTX_IF_EXIT;
+}
+
+static void enter_block(ptx_warp *w)
+{
+    if (w->quantum <= 0) {
+        w->event = PTX_EV_YIELD;
+        return;
+    }
+    if (w->n_parked)
+        reschedule(w);
+    const ptx_insn *i = w->insn;
+    w->quantum -= i->bb_len;
+    w->insns += i->bb_len;
+    w->worker->hits[i->bb]++;
+    w->worker->lanes[i->bb] += (uint64_t)__builtin_popcount(w->active);
+    if (!w->frame->depth && !is_exit(i))
+        w->last_pc = ptx_group_pc(w) + i->bb_len - 1;
+}
+
+ptx_event ptx_warp_run(ptx_warp *w)
+{
+    w->event = w->active ? PTX_GO : PTX_EV_SWITCH;
+    for (;;) {
+        if (w->event) {
+            if (w->event == PTX_EV_SWITCH)
+                w->event = pick(w);
+            if (w->event)
+                return w->event;
+        }
+        if (w->insn->leader) {
+            enter_block(w);
+            if (w->event)
+                continue;
+        }
+        const ptx_insn *i = w->insn++;
+        uint32_t exec = w->active;
+        if (i->guard)
+            exec &= w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u);
+        w->exec = exec;
+        if (exec)
+            i->run(w, i);
+    }
+}
