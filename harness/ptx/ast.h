@@ -2,7 +2,20 @@
  * arena. Names are resolved: registers to indices, labels to instruction indices, symbols to entries.
  *
  * The parser knows grammar only: an opcode is its dotted parts ("ld", "global", "nc", "v4", "f32"); which
- * combinations mean something is the decoder's business. */
+ * combinations mean something is the decoder's business. Operands are in the order of the text:
+ *
+ *     call (ret, ...), name, (arg, ...), prototype;
+ *         VEC of the results (absent when there are none: then operand[0] is no VEC); FUNC, or REG when
+ *         indirect; VEC of the arguments (absent when none are written); FUNC of a prototype or target list
+ *     setp.lt.s32 %p|%q, ...     one operand: reg %p, reg2 %q; "_|%q": SINK with reg2; "%p|_": reg2 -1
+ *     bra L  brx.idx %r, ts      LABEL; REG, TARGETS
+ *     mov.u64 %rd, x+8           VAR with imm 8, or FUNC when x is a function
+ *     [%rd+8]  [x+8]  [64]       ADDR: reg >= 0, or var, or neither
+ *     [tmap, {%r1, %r2}]         ADDR with elem = %r1, %r2; texture forms append whatever follows the comma
+ *     {%r1, 5, _}                VEC; an element may be REG, IMM, SREG, VAR, FUNC or SINK
+ *     WARP_SZ                    IMM 32
+ *
+ * reg2, a guard and a negated operand are always .pred registers; the parser has checked it. */
 #ifndef HARNESS_PTX_AST_H
 #define HARNESS_PTX_AST_H
 
@@ -101,7 +114,7 @@ typedef struct ptx_ast_insn {
 
 typedef struct ptx_func {
     const char *name;
-    bool is_entry, is_extern;
+    bool is_entry, is_extern;     /* is_extern: declared here, without a body */
     ptx_var **param;              /* in order */
     int n_params;
     ptx_var **ret;                /* return parameters of .func (param or reg as var with space) */

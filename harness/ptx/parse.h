@@ -14,6 +14,7 @@ enum {
     PTX_MAX_VEC = 1024,             /* elements of a vector or an argument list */
     PTX_MAX_FILES = 1 << 16,        /* highest index of .file */
     PTX_MAX_DIMS = 8,               /* of an array */
+    PTX_MAX_PARAM_BYTES = 32764,    /* of one parameter (PTX ISA 8.1) */
     PTX_MAX_INIT_BYTES = 64 << 20   /* of all initialised variables of a module */
 };
 
@@ -45,12 +46,12 @@ typedef struct ptx_name {
     uint32_t hash, n;
     const char *z;
     ptx_symbol *sym, *range;    /* innermost first */
-    int checked;                /* module-scope: see parse.c */
 } ptx_name;
 
 typedef struct ptx_scope {
     ptx_symbol *symbols;
     int first_fixup;
+    int outer_range_depth;      /* range_depth of the enclosing scope */
 } ptx_scope;
 
 /* A label (or function) that was named before it was seen: an operand, or an entry of a target list. */
@@ -90,6 +91,8 @@ typedef struct ptx_parser {
     int n_insns, cap_insns;
     ptx_reg *reg;
     int n_regs, cap_regs;
+    ptx_operand *elem;          /* stack of the vectors and lists being read */
+    int n_elems, cap_elems;
     ptx_fixup *fixup;
     int n_fixups, cap_fixups;
     ptx_pending_symbol *pending;
@@ -108,6 +111,8 @@ void ptx_scope_enter(ptx_parser *p, const ptx_token *at);
 /* Resolves what the scope can; the rest moves to the enclosing scope, and is an error at depth 1. */
 void ptx_scope_leave(ptx_parser *p);
 ptx_symbol *ptx_symbol_declare(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind);
+/* The module's symbol of that name, made when there is none; its kind may differ from `kind`. */
+ptx_symbol *ptx_symbol_module(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind, bool *made);
 void ptx_symbol_declare_range(ptx_parser *p, const ptx_token *name, ptx_type type, uint64_t count);
 /* The innermost meaning of a name; NULL: none so far. A register of a range is made here. */
 ptx_symbol *ptx_symbol_find(ptx_parser *p, ws_str s);
@@ -139,11 +144,12 @@ ptx_var *ptx_parse_param(ptx_parser *p, int *reg);
 bool ptx_space_find(const ptx_token *t, ptx_space *space); /* .global .const .shared .local .param */
 
 /* parse_operand.c */
+int ptx_parse_guard(ptx_parser *p); /* the predicate register of a guard, after @ and ! */
 /* Operands up to ';', to insn->operand. */
 void ptx_parse_operands(ptx_parser *p, ptx_ast_insn *insn);
 
 /* parse_func.c */
-void ptx_parse_func(ptx_parser *p, bool is_entry, bool is_extern); /* after .entry or .func */
+void ptx_parse_func(ptx_parser *p, bool is_entry); /* after .entry or .func */
 void ptx_parse_loc(ptx_parser *p);
 void ptx_parse_file(ptx_parser *p);
 void ptx_parse_section(ptx_parser *p);

@@ -82,7 +82,7 @@ void ptx_scope_enter(ptx_parser *p, const ptx_token *at)
 {
     if (p->depth + 1 >= (int)WS_COUNT(p->scope))
         ptx_lex_fail(&p->lex, at, "scopes are nested more than %d deep", PTX_MAX_DEPTH);
-    p->scope[++p->depth] = (ptx_scope){.first_fixup = p->n_fixups};
+    p->scope[++p->depth] = (ptx_scope){.first_fixup = p->n_fixups, .outer_range_depth = p->range_depth};
 }
 
 static bool resolve(ptx_fixup *f, const ptx_symbol *s)
@@ -138,16 +138,8 @@ void ptx_scope_leave(ptx_parser *p)
         ptx_symbol **top = s->is_range ? &s->name->range : &s->name->sym;
         *top = s->shadowed;
     }
+    p->range_depth = p->scope[p->depth].outer_range_depth;
     p->depth--;
-    if (p->range_depth > p->depth) {
-        p->range_depth = -1;
-        for (int d = p->depth; d >= 0 && p->range_depth < 0; d--)
-            for (const ptx_symbol *s = p->scope[d].symbols; s; s = s->next_in_scope)
-                if (s->is_range) {
-                    p->range_depth = d;
-                    break;
-                }
-    }
 }
 
 /* ---- symbols ---- */
@@ -174,6 +166,23 @@ ptx_symbol *ptx_symbol_declare(ptx_parser *p, const ptx_token *name, ptx_symbol_
     if (e->sym && e->sym->depth == p->depth)
         ptx_lex_fail(&p->lex, name, "'%.200s' is declared twice in this scope", e->z);
     return push_symbol(p, e, kind, p->depth, false);
+}
+
+ptx_symbol *ptx_symbol_module(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind, bool *made)
+{
+    ptx_name *e = ptx_name_intern(p, name->s);
+    ptx_symbol **at = &e->sym;
+    while (*at && (*at)->depth > 0)
+        at = &(*at)->shadowed;
+    *made = !*at;
+    if (*at)
+        return *at;
+    ptx_symbol *s = WS_ARENA_NEW(p->arena, ptx_symbol, 1);
+    s->kind = kind;
+    s->name = e;
+    s->next_in_scope = p->scope[0].symbols;
+    p->scope[0].symbols = s;
+    return *at = s;
 }
 
 void ptx_symbol_declare_range(ptx_parser *p, const ptx_token *name, ptx_type type, uint64_t count)
