@@ -17,5 +17,7 @@ int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written);
 int wsEngineReport(ptx_report *out);
 /* Text that printf calls of kernels produced, NUL-terminated, cut at `size`. */
 int wsEnginePrintf(char *out, size_t size);
+/* One sentence about why this thread's last failed call failed, or "". */
+int wsEngineErrorDetail(char *out, size_t size);
 
 #endif

@@ -1,0 +1,126 @@
+/* The facade's state, entering and leaving it, and the engine's own entry points. */
+#include "harness/ptx/cuda/internal.h"
+#include "harness/ptx/cuda/ws_engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+fac_state fac = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static _Thread_local char detail[1024];
+
+CUresult fac_fail(CUresult r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+const char *fac_detail(void)
+{
+    return detail;
+}
+
+CUresult fac_enter_device(void)
+{
+    pthread_mutex_lock(&fac.lock);
+    detail[0] = '\0';
+    return fac.initialised ? CUDA_SUCCESS
+                           : fac_fail(CUDA_ERROR_NOT_INITIALIZED, "cuInit was not called");
+}
+
+CUresult fac_leave(CUresult r)
+{
+    pthread_mutex_unlock(&fac.lock);
+    return r;
+}
+
+static void free_functions(CUfunction f)
+{
+    for (CUfunction next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
+}
+
+void fac_reset(void)
+{
+    for (CUmodule m = fac.modules, next; m; m = next) {
+        next = m->next;
+        free_functions(m->functions);
+        ptx_module_free(m->ptx);
+        free(m);
+    }
+    fac.modules = NULL;
+    ptx_memory_free(fac.mem);
+    fac.mem = ptx_memory_new();
+    fac.sticky = CUDA_SUCCESS;
+}
+
+/* ---- what libcuda lacks ---- */
+
+int wsEngineConfigure(const ptx_options *options)
+{
+    CUresult r = fac_enter_device();
+    if (!r && !options)
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r) {
+        fac.options = *options;
+        fac.configured = true;
+        fac.report = (ptx_report){.ok = true};
+        fac.sticky = CUDA_SUCCESS;
+    }
+    return (int)fac_leave(r);
+}
+
+int wsEngineNameBuffer(uint64_t ptr, const char *name)
+{
+    CUresult r = fac_enter_device();
+    if (!r && !ptx_memory_name(fac.mem, ptr, name))
+        r = CUDA_ERROR_INVALID_VALUE;
+    return (int)fac_leave(r);
+}
+
+int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes)
+{
+    CUresult r = fac_enter_device();
+    if (!r && bytes && !ptx_memory_mark_uninitialized(fac.mem, ptr, bytes))
+        r = CUDA_ERROR_INVALID_VALUE;
+    return (int)fac_leave(r);
+}
+
+int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written)
+{
+    CUresult r = fac_enter_device();
+    if (!r && bytes && !ptx_memory_written(fac.mem, ptr, bytes, written))
+        r = CUDA_ERROR_INVALID_VALUE;
+    return (int)fac_leave(r);
+}
+
+int wsEngineReport(ptx_report *out)
+{
+    CUresult r = fac_enter_device();
+    if (!r)
+        *out = fac.report;
+    return (int)fac_leave(r);
+}
+
+int wsEnginePrintf(char *out, size_t size)
+{
+    CUresult r = fac_enter_device();
+    if (!r && size) {
+        size_t n = ptx_take_printf(fac.mem, out, size - 1);
+        out[n < size ? n : size - 1] = '\0';
+    }
+    return (int)fac_leave(r);
+}
+
+int wsEngineErrorDetail(char *out, size_t size)
+{
+    snprintf(out, size, "%s", fac_detail());
+    return 0;
+}
