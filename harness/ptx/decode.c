@@ -15,6 +15,7 @@ struct ptx_decoder {
     uint64_t *pool_bits;     /* value and width of each, to share equal ones */
     uint32_t *pool_key;
     uint32_t n_pool, cap_pool;
+    uint32_t sink;           /* slot of `_`, PTX_NO_SLOT until one is needed */
 };
 
 enum { PRED_FALSE, PRED_TRUE, PRED_SINK, PRED_FIRST };
@@ -114,6 +115,15 @@ uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t)
 uint32_t ptx_dst(ptx_decoder *d, const ptx_operand *o)
 {
     return o->kind == PTX_OPD_REG ? d->slot[o->reg] : PTX_NO_SLOT;
+}
+
+uint32_t ptx_sink(ptx_decoder *d)
+{
+    if (d->sink == PTX_NO_SLOT) {
+        d->sink = d->code->reg_bytes;
+        d->code->reg_bytes += slot_stride(16);
+    }
+    return d->sink;
 }
 
 uint32_t ptx_dst_size(ptx_decoder *d, const ptx_operand *o)
@@ -376,13 +386,14 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     d->pool_bits = NULL;
     d->pool_key = NULL;
     d->n_pool = d->cap_pool = 0;
+    d->sink = PTX_NO_SLOT;
     c->reg_bytes = layout_registers(d);
-    c->frame_bytes = ((c->reg_bytes + 4 * c->n_preds) + 63) & ~63u;
     c->n = (uint32_t)f->n_insns + 1;
     c->insn = ws_arena_alloc(&p->arena, (c->n + 1) * sizeof *c->insn);
     for (int i = 0; i < f->n_insns; i++)
         decode_insn(d, &f->insn[i], &c->insn[i]);
     decode_insn(d, end_of_function(&p->arena, f), &c->insn[f->n_insns]);
+    c->frame_bytes = ((c->reg_bytes + 4 * c->n_preds) + 63) & ~63u;
     find_leaders(f, c);
     number_blocks(p, c);
     if (posix_memalign((void **)&c->konst, 64, d->pool.n + 64))

@@ -32,7 +32,8 @@ static inline void *ptx_out(const ptx_warp *w, u32 slot)
     for (u32 left_ = (mask), l = 0; left_ && (l = (u32)__builtin_ctz(left_), 1); left_ &= left_ - 1)
 
 /* d[l] = expr on the executing lanes, vectorised: expr is evaluated on all lanes and must not trap. A
- * destination is either the very slot of a source or apart from it, so lanes are independent. */
+ * destination is either the very slot of a source or apart from it, so lanes are independent. The values pass
+ * through memory before they are merged: gcc 12 fails on a 16-bit minimum that it has joined with the mask. */
 #define LANES_DENSE(T, d, expr)                                                                    \
     do {                                                                                           \
         if (w->exec == PTX_FULL) {                                                                 \
@@ -40,7 +41,10 @@ static inline void *ptx_out(const ptx_warp *w, u32 slot)
         } else {                                                                                   \
             T t_[PTX_LANES] __attribute__((aligned(64)));                                          \
             _Pragma("GCC ivdep") EACH_LANE(l) t_[l] = (expr);                                      \
-            EACH_SET(l, w->exec) (d)[l] = t_[l];                                                   \
+            const T *p_ = t_;                                                                      \
+            const u32 m_ = w->exec;                                                                \
+            __asm__ volatile("" : "+r"(p_) : : "memory");                                          \
+            _Pragma("GCC ivdep") EACH_LANE(l) (d)[l] = m_ >> l & 1 ? p_[l] : (d)[l];               \
         }                                                                                          \
     } while (0)
 /* The same one lane at a time, for bodies that are costly or may trap. */

@@ -1,0 +1,693 @@
+/* Integer arithmetic, logic and shifts (PTX ISA 9.7.1, 9.7.8). Wrap-around goes through the unsigned type W
+ * of the element, at least 32 bits wide so that no promotion to int can overflow. */
+#include "harness/ptx/alu.h"
+#include "harness/ptx/lanes.h"
+
+__extension__ typedef unsigned __int128 u128;
+__extension__ typedef __int128 s128;
+
+/* Handlers of all six types. `expr` sees a, b, c and l, and the types T and W by its macro parameters. */
+#define UNARY(name, T, expr)                                                                       \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a);                                                                  \
+        T *d = OUT(T, i->d);                                                                       \
+        LANES_DENSE(T, d, (T)(expr));                                                              \
+    }
+#define BINARY(name, D, T, expr)                                                                   \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
+        D *d = OUT(D, i->d);                                                                       \
+        LANES_DENSE(D, d, (D)(expr));                                                              \
+    }
+#define TERNARY(name, D, T, expr)                                                                  \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
+        const D *c = IN(D, i->c);                                                                  \
+        D *d = OUT(D, i->d);                                                                       \
+        LANES_DENSE(D, d, (D)(expr));                                                              \
+    }
+/* Second source of another type: a shift amount, a bit position. */
+#define SHIFT(name, T, expr)                                                                       \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a);                                                                  \
+        const u32 *b = IN(u32, i->b);                                                              \
+        T *d = OUT(T, i->d);                                                                       \
+        LANES_DENSE(T, d, (T)(expr));                                                              \
+    }
+
+/* ---- add, sub, mul, mad ---- */
+
+#define WRAPPING(T, W)                                                                             \
+    BINARY(add_##T, T, T, (W)a[l] + (W)b[l])                                                       \
+    BINARY(sub_##T, T, T, (W)a[l] - (W)b[l])                                                       \
+    BINARY(mul_##T, T, T, (W)a[l] * (W)b[l])                                                       \
+    TERNARY(mad_##T, T, T, (W)a[l] * (W)b[l] + (W)c[l])                                            \
+    BINARY(and_##T, T, T, a[l] & b[l])                                                             \
+    BINARY(or_##T, T, T, a[l] | b[l])                                                              \
+    BINARY(xor_##T, T, T, a[l] ^ b[l])                                                             \
+    UNARY(not_##T, T, ~a[l])                                                                       \
+    UNARY(cnot_##T, T, a[l] == 0)                                                                  \
+    UNARY(neg_##T, T, 0 - (W)a[l])                                                                 \
+    SHIFT(shl_##T, T, b[l] < 8 * sizeof(T) ? (W)a[l] << (b[l] & (8 * sizeof(T) - 1)) : 0)
+WRAPPING(u16, u32)
+WRAPPING(u32, u32)
+WRAPPING(u64, u64)
+
+/* H: a type that holds the full product. */
+#define HIGH(T, W, H)                                                                              \
+    BINARY(mulhi_##T, T, T, (H)a[l] * (H)b[l] >> 8 * sizeof(T))                                    \
+    TERNARY(madhi_##T, T, T, (W)((H)a[l] * (H)b[l] >> 8 * sizeof(T)) + (W)c[l])                    \
+    BINARY(min_##T, T, T, a[l] < b[l] ? a[l] : b[l])                                               \
+    BINARY(max_##T, T, T, a[l] > b[l] ? a[l] : b[l])                                               \
+    TERNARY(sad_##T, T, T, (a[l] < b[l] ? (W)b[l] - (W)a[l] : (W)a[l] - (W)b[l]) + (W)c[l])
+HIGH(u16, u32, u32)
+HIGH(s16, u32, s32)
+HIGH(u32, u32, u64)
+HIGH(s32, u32, s64)
+HIGH(u64, u64, u128)
+HIGH(s64, u64, s128)
+
+#define WIDE(D, T, W)                                                                              \
+    BINARY(mulwide_##T, D, T, (D)a[l] * (D)b[l])                                                   \
+    TERNARY(madwide_##T, D, T, (W)((D)a[l] * (D)b[l]) + (W)c[l])
+WIDE(u32, u16, u32)
+WIDE(s32, s16, u32)
+WIDE(u64, u32, u64)
+WIDE(s64, s32, u64)
+
+#define SIGNED(T, W)                                                                               \
+    UNARY(abs_##T, T, a[l] < 0 ? 0 - (W)a[l] : (W)a[l])                                            \
+    SHIFT(shr_##T, T, a[l] >> (b[l] < 8 * sizeof(T) ? b[l] : 8 * sizeof(T) - 1))
+SIGNED(s16, u32)
+SIGNED(s32, u32)
+SIGNED(s64, u64)
+#define UNSIGNED_SHR(T)                                                                            \
+    SHIFT(shr_##T, T, b[l] < 8 * sizeof(T) ? a[l] >> (b[l] & (8 * sizeof(T) - 1)) : 0)
+UNSIGNED_SHR(u16)
+UNSIGNED_SHR(u32)
+UNSIGNED_SHR(u64)
+
+static inline s32 clamp_s32(s64 v)
+{
+    return v < INT32_MIN ? INT32_MIN : v > INT32_MAX ? INT32_MAX : (s32)v;
+}
+BINARY(addsat_s32, s32, s32, clamp_s32((s64)a[l] + b[l]))
+BINARY(subsat_s32, s32, s32, clamp_s32((s64)a[l] - b[l]))
+TERNARY(madhisat_s32, s32, s32, clamp_s32(((s64)a[l] * b[l] >> 32) + c[l]))
+BINARY(minrelu_s32, s32, s32, a[l] < 0 || b[l] < 0 ? 0 : a[l] < b[l] ? a[l] : b[l])
+BINARY(maxrelu_s32, s32, s32, a[l] < 0 && b[l] < 0 ? 0 : a[l] > b[l] ? a[l] : b[l])
+
+#define LOW24U(x) ((x) & 0xffffff)
+#define LOW24S(x) ((s32)((u32)(x) << 8) >> 8)
+#define MUL24(T, H, LOW)                                                                           \
+    BINARY(mul24lo_##T, T, T, (H)LOW(a[l]) * (H)LOW(b[l]))                                         \
+    BINARY(mul24hi_##T, T, T, (H)LOW(a[l]) * (H)LOW(b[l]) >> 16)                                   \
+    TERNARY(mad24lo_##T, T, T, (u32)((H)LOW(a[l]) * (H)LOW(b[l])) + (u32)c[l])                     \
+    TERNARY(mad24hi_##T, T, T, (u32)((H)LOW(a[l]) * (H)LOW(b[l]) >> 16) + (u32)c[l])
+MUL24(u32, u64, LOW24U)
+MUL24(s32, s64, LOW24S)
+TERNARY(mad24hisat_s32, s32, s32, clamp_s32(((s64)LOW24S(a[l]) * LOW24S(b[l]) >> 16) + c[l]))
+
+/* ---- division: by zero all ones, as the code that ptxas makes; the least number by -1 wraps ---- */
+
+/* The quotient of 32-bit integers truncates exactly from double, which vectorises. */
+static inline u32 div_u32(u32 a, u32 b)
+{
+    return b ? (u32)((f64)a / (f64)(b ? b : 1)) : UINT32_MAX;
+}
+static inline s32 div_s32(s32 a, s32 b)
+{
+    s32 q = (s32)((f64)a / (f64)(b == 0 || b == -1 ? 1 : b));
+    return b == 0 ? -1 : b == -1 ? (s32)(0 - (u32)a) : q;
+}
+static inline u64 div_u64(u64 a, u64 b)
+{
+    return b ? a / b : UINT64_MAX;
+}
+static inline s64 div_s64(s64 a, s64 b)
+{
+    return b == 0 ? -1 : b == -1 ? (s64)(0 - (u64)a) : a / b;
+}
+#define DIVISION(T, U, f)                                                                          \
+    BINARY(div_##T, T, T, f(a[l], b[l]))                                                           \
+    BINARY(rem_##T, T, T, b[l] ? (U)a[l] - (U)f(a[l], b[l]) * (U)b[l] : (U)-1)
+DIVISION(u16, u32, div_u32)
+DIVISION(s16, u32, div_s32)
+DIVISION(u32, u32, div_u32)
+DIVISION(s32, u32, div_s32)
+
+/* 64-bit operands are mostly small numbers: then the 32-bit way serves. */
+#define LONG_DIVISION(name, T, wide, narrow)                                                       \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
+        T *d = OUT(T, i->d);                                                                       \
+        u64 all = 0;                                                                               \
+        bool zero = false;                                                                         \
+        EACH_LANE(l) all |= (u64)a[l] | (u64)b[l];                                                 \
+        EACH_LANE(l) zero |= b[l] == 0;                                                            \
+        if (all >> 32 || zero)                                                                     \
+            LANES_SPARSE(T, d, wide);                                                              \
+        else                                                                                       \
+            LANES_DENSE(T, d, (T)(narrow));                                                        \
+    }
+#define REM_U64(a, b) ((b) ? (a) % (b) : UINT64_MAX)
+#define REM_S64(a, b) ((b) == 0 ? -1 : (b) == -1 ? 0 : (a) % (b))
+#define REM_U32(a, b) ((a) - div_u32((a), (b)) * (b))
+LONG_DIVISION(div_u64, u64, div_u64(a[l], b[l]), div_u32((u32)a[l], (u32)b[l]))
+LONG_DIVISION(div_s64, s64, div_s64(a[l], b[l]), div_u32((u32)a[l], (u32)b[l]))
+LONG_DIVISION(rem_u64, u64, REM_U64(a[l], b[l]), REM_U32((u32)a[l], (u32)b[l]))
+LONG_DIVISION(rem_s64, s64, REM_S64(a[l], b[l]), REM_U32((u32)a[l], (u32)b[l]))
+
+/* ---- bits ---- */
+
+#define COUNT(name, T, expr)                                                                       \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a);                                                                  \
+        u32 *d = OUT(u32, i->d);                                                                   \
+        LANES_DENSE(u32, d, (u32)(expr));                                                          \
+    }
+#define SIGNLESS(x) ((x) < 0 ? ~(x) : (x))
+COUNT(popc_u32, u32, __builtin_popcount(a[l]))
+COUNT(popc_u64, u64, __builtin_popcountll(a[l]))
+COUNT(clz_u32, u32, a[l] ? __builtin_clz(a[l]) : 32)
+COUNT(clz_u64, u64, a[l] ? __builtin_clzll(a[l]) : 64)
+COUNT(bfind_u32, u32, a[l] ? 31 - __builtin_clz(a[l]) : -1)
+COUNT(bfind_s32, s32, SIGNLESS(a[l]) ? 31 - __builtin_clz((u32)SIGNLESS(a[l])) : -1)
+COUNT(bfind_u64, u64, a[l] ? 63 - __builtin_clzll(a[l]) : -1)
+COUNT(bfind_s64, s64, SIGNLESS(a[l]) ? 63 - __builtin_clzll((u64)SIGNLESS(a[l])) : -1)
+COUNT(shamt_u32, u32, a[l] ? __builtin_clz(a[l]) : -1)
+COUNT(shamt_s32, s32, SIGNLESS(a[l]) ? __builtin_clz((u32)SIGNLESS(a[l])) : -1)
+COUNT(shamt_u64, u64, a[l] ? __builtin_clzll(a[l]) : -1)
+COUNT(shamt_s64, s64, SIGNLESS(a[l]) ? __builtin_clzll((u64)SIGNLESS(a[l])) : -1)
+
+static inline u32 reverse_u32(u32 x)
+{
+    x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
+    x = (x >> 2 & 0x33333333) | (x & 0x33333333) << 2;
+    x = (x >> 4 & 0x0f0f0f0f) | (x & 0x0f0f0f0f) << 4;
+    x = (x >> 8 & 0x00ff00ff) | (x & 0x00ff00ff) << 8;
+    return x >> 16 | x << 16;
+}
+UNARY(brev_u32, u32, reverse_u32(a[l]))
+UNARY(brev_u64, u64, (u64)reverse_u32((u32)a[l]) << 32 | reverse_u32((u32)(a[l] >> 32)))
+
+/* Bits below n, n <= 64. */
+static inline u64 low_bits(u32 n)
+{
+    return n >= 64 ? ~0ull : (1ull << (n & 63)) - 1;
+}
+static inline u64 extract_bits(u64 a, u32 b, u32 c, u32 width, bool is_signed)
+{
+    u32 pos = b & 255, len = c & 255, top = pos + len - 1 < width ? pos + len - 1 : width - 1;
+    bool sign = is_signed && len && (a >> (top & 63) & 1);
+    u32 have = pos >= width ? 0 : len < width - pos ? len : width - pos;
+    u64 field = pos >= width ? 0 : a >> (pos & 63) & low_bits(have);
+    return field | (sign ? ~low_bits(have) : 0);
+}
+static inline u64 insert_bits(u64 a, u64 b, u32 c, u32 n, u32 width)
+{
+    u32 pos = c & 255, len = n & 255;
+    u64 mask = pos >= width ? 0 : low_bits(len < 64 ? len : 64) << (pos & 63);
+    return (b & ~mask) | (a << (pos & 63) & mask);
+}
+#define BFE(T, U, s)                                                                               \
+    static void x_bfe_##T(ptx_warp *w, const ptx_insn *i)                                          \
+    {                                                                                              \
+        const T *a = IN(T, i->a);                                                                  \
+        const u32 *b = IN(u32, i->b), *c = IN(u32, i->c);                                          \
+        T *d = OUT(T, i->d);                                                                       \
+        LANES_DENSE(T, d, (T)extract_bits((U)a[l], b[l], c[l], 8 * sizeof(T), s));                 \
+    }
+BFE(u32, u32, false)
+BFE(s32, u32, true)
+BFE(u64, u64, false)
+BFE(s64, u64, true)
+/* Four sources: the length is in d2. */
+#define BFI(T)                                                                                     \
+    static void x_bfi_##T(ptx_warp *w, const ptx_insn *i)                                          \
+    {                                                                                              \
+        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
+        const u32 *c = IN(u32, i->c), *n = IN(u32, i->d2);                                         \
+        T *d = OUT(T, i->d);                                                                       \
+        LANES_DENSE(T, d, (T)insert_bits(a[l], b[l], c[l], n[l], 8 * sizeof(T)));                  \
+    }
+BFI(u32)
+BFI(u64)
+
+static inline u32 field_mask(u32 a, u32 b, bool clamp)
+{
+    if (clamp && a >= 32)
+        return 0;
+    u32 pos = a & 31, len = clamp ? (b < 32 ? b : 32) : b & 31;
+    return (u32)(low_bits(len) << pos);
+}
+BINARY(bmsk_clamp, u32, u32, field_mask(a[l], b[l], true))
+BINARY(bmsk_wrap, u32, u32, field_mask(a[l], b[l], false))
+
+static inline u32 extend_bits(u32 a, u32 n, bool clamp, bool is_signed)
+{
+    u32 len = n & 31;
+    if (clamp && n >= 32)
+        return a;
+    u32 field = a & (u32)low_bits(len);
+    bool sign = is_signed && len && (a >> ((len - 1) & 31) & 1);
+    return sign ? field | ~(u32)low_bits(len) : field;
+}
+BINARY(szext_u32, u32, u32, extend_bits(a[l], b[l], i->op, false))
+BINARY(szext_s32, u32, u32, extend_bits(a[l], b[l], i->op, true))
+
+TERNARY(shf_l_clamp, u32, u32, (((u64)b[l] << 32 | a[l]) << (c[l] < 32 ? c[l] : 32)) >> 32)
+TERNARY(shf_l_wrap, u32, u32, (((u64)b[l] << 32 | a[l]) << (c[l] & 31)) >> 32)
+TERNARY(shf_r_clamp, u32, u32, ((u64)b[l] << 32 | a[l]) >> (c[l] < 32 ? c[l] : 32))
+TERNARY(shf_r_wrap, u32, u32, ((u64)b[l] << 32 | a[l]) >> (c[l] & 31))
+
+static void x_lop3(ptx_warp *w, const ptx_insn *i)
+{
+    const u32 *a = IN(u32, i->a), *b = IN(u32, i->b), *c = IN(u32, i->c);
+    u32 *d = OUT(u32, i->d), m[8];
+    for (int k = 0; k < 8; k++)
+        m[k] = 0 - (u32)(i->imm >> k & 1);
+#define HALF(s) ((b[l] & ((c[l] & m[(s) + 3]) | (~c[l] & m[(s) + 2]))) |                            \
+                 (~b[l] & ((c[l] & m[(s) + 1]) | (~c[l] & m[s]))))
+    LANES_DENSE(u32, d, (a[l] & HALF(4)) | (~a[l] & HALF(0)));
+}
+
+/* p = (d != 0) op q; p in d2, q and its sense in the low bits of `target`, op in type. */
+static void x_lop3_pred(ptx_warp *w, const ptx_insn *i)
+{
+    x_lop3(w, i);
+    const u32 *d = OUT(u32, i->d);
+    u32 set = 0, q = w->pred[i->target >> 1] ^ (0 - (i->target & 1));
+    EACH_LANE(l) set |= (u32)(d[l] != 0) << l;
+    ptx_set_pred(w, i->d2, i->type ? set & q : set | q);
+}
+
+/* Byte selectors of prmt's modes, four bits a byte, for c & 3 = 0..3 (PTX ISA, table of prmt). */
+enum { PRMT_GENERIC, PRMT_F4E, PRMT_B4E, PRMT_RC8, PRMT_ECL, PRMT_ECR, PRMT_RC16 };
+static const u32 prmt_select[][4] = {
+    {0},
+    {0x3210, 0x4321, 0x5432, 0x6543}, {0x5670, 0x6701, 0x7012, 0x0123}, {0x0000, 0x1111, 0x2222, 0x3333},
+    {0x3210, 0x3211, 0x3222, 0x3333}, {0x0000, 0x1110, 0x2210, 0x3210}, {0x1010, 0x3232, 0x1010, 0x3232},
+};
+static inline u32 permute_byte(u64 bytes, u32 select)
+{
+    u32 byte = (u32)(bytes >> 8 * (select & 7)) & 255;
+    return select & 8 ? (0 - (byte >> 7)) & 255 : byte;
+}
+static inline u32 permute(u32 a, u32 b, u32 select)
+{
+    u64 bytes = (u64)b << 32 | a;
+    return permute_byte(bytes, select) | permute_byte(bytes, select >> 4) << 8 |
+           permute_byte(bytes, select >> 8) << 16 | permute_byte(bytes, select >> 12) << 24;
+}
+TERNARY(prmt, u32, u32, permute(a[l], b[l], c[l]))
+TERNARY(prmt_mode, u32, u32, permute(a[l], b[l], prmt_select[i->type][c[l] & 3]))
+
+/* Sub-word `k` of x, `bits` wide. */
+#define PIECE(x, k, bits, s)                                                                       \
+    ((s) ? (s32)((x) << (32 - (bits) - (k) * (bits))) >> (32 - (bits))                             \
+         : (s32)((x) >> (k) * (bits) & ((1u << (bits)) - 1)))
+enum { DOT_A_SIGNED = 1, DOT_B_SIGNED = 2, DOT_HI = 4 };
+static inline u32 dot4(u32 a, u32 b, u32 c, int form)
+{
+    for (int k = 0; k < 4; k++)
+        c += (u32)(PIECE(a, k, 8, form & DOT_A_SIGNED) * PIECE(b, k, 8, form & DOT_B_SIGNED));
+    return c;
+}
+static inline u32 dot2(u32 a, u32 b, u32 c, int form)
+{
+    b >>= form & DOT_HI ? 16 : 0;
+    for (int k = 0; k < 2; k++)
+        c += (u32)(PIECE(a, k, 16, form & DOT_A_SIGNED) * PIECE(b, k, 8, form & DOT_B_SIGNED));
+    return c;
+}
+TERNARY(dp4a, u32, u32, dot4(a[l], b[l], c[l], i->type))
+TERNARY(dp2a, u32, u32, dot2(a[l], b[l], c[l], i->type))
+
+/* ---- packed 16-bit halves ---- */
+
+#define HI16(x) ((x) >> 16)
+#define PACKED(name, T, f)                                                                         \
+    BINARY(name, u32, u32, (u32)(u16)(f((T)a[l], (T)b[l])) |                                       \
+                               (u32)(u16)(f((T)HI16(a[l]), (T)HI16(b[l]))) << 16)
+#define ADD2(x, y) ((x) + (y))
+#define MIN2(x, y) ((x) < (y) ? (x) : (y))
+#define MAX2(x, y) ((x) > (y) ? (x) : (y))
+#define MINRELU2(x, y) MAX2(MIN2(x, y), 0)
+#define MAXRELU2(x, y) MAX2(MAX2(x, y), 0)
+PACKED(add_u16x2, u16, ADD2)
+PACKED(min_u16x2, u16, MIN2)
+PACKED(max_u16x2, u16, MAX2)
+PACKED(min_s16x2, s16, MIN2)
+PACKED(max_s16x2, s16, MAX2)
+PACKED(minrelu_s16x2, s16, MINRELU2)
+PACKED(maxrelu_s16x2, s16, MAXRELU2)
+
+/* ---- extended precision: the carry or borrow is a bit a lane ---- */
+
+enum { CC_ADD, CC_SUB, CC_MAD_LO, CC_MAD_HI, CC_IN = 8, CC_OUT = 16 };
+
+static void x_carry(ptx_warp *w, const ptx_insn *i)
+{
+    bool wide = i->dsize == 8, is_signed = i->flags & PTX_IF_SIGNED;
+    int kind = i->type & 3;
+    EACH_SET(l, w->exec) {
+        u64 x = wide ? IN(u64, i->a)[l] : IN(u32, i->a)[l], y = wide ? IN(u64, i->b)[l] : IN(u32, i->b)[l];
+        u64 in = i->type & CC_IN ? w->carry >> l & 1 : 0, r;
+        bool out;
+        if (kind == CC_MAD_LO || kind == CC_MAD_HI) {
+            u128 t = is_signed ? (u128)(wide ? (s128)(s64)x * (s64)y : (s128)(s32)x * (s32)y) : (u128)x * y;
+            x = (u64)(kind == CC_MAD_HI ? t >> (wide ? 64 : 32) : t);
+            x = wide ? x : (u32)x;
+            y = wide ? IN(u64, i->c)[l] : IN(u32, i->c)[l];
+        }
+        u128 t = kind == CC_SUB ? (u128)x - y - in : (u128)x + y + in;
+        r = (u64)t;
+        out = wide ? t >> 64 & 1 : t >> 32 & 1;
+        if (wide)
+            OUT(u64, i->d)[l] = r;
+        else
+            OUT(u32, i->d)[l] = (u32)r;
+        if (i->type & CC_OUT)
+            w->carry = (w->carry & ~(1u << l)) | (u32)out << l;
+    }
+}
+
+/* ---- decoding ---- */
+
+static int type_index(ptx_type t)
+{
+    switch (t) {
+    case PTX_b16: case PTX_u16: return 0;
+    case PTX_s16: return 1;
+    case PTX_b32: case PTX_u32: return 2;
+    case PTX_s32: return 3;
+    case PTX_b64: case PTX_u64: return 4;
+    case PTX_s64: return 5;
+    default: return -1;
+    }
+}
+
+typedef enum int_op {
+    I_ADD, I_SUB, I_MUL, I_MULHI, I_MULWIDE, I_MAD, I_MADHI, I_MADWIDE, I_SAD, I_DIV, I_REM, I_MIN, I_MAX,
+    I_NEG, I_ABS, I_AND, I_OR, I_XOR, I_NOT, I_CNOT, I_SHL, I_SHR, I_POPC, I_CLZ, I_BFIND, I_SHAMT, I_BREV,
+    I_BFE, I_BFI
+} int_op;
+
+#define ALL(n) {x_##n##_u16, x_##n##_s16, x_##n##_u32, x_##n##_s32, x_##n##_u64, x_##n##_s64}
+#define SAME(n) {x_##n##_u16, x_##n##_u16, x_##n##_u32, x_##n##_u32, x_##n##_u64, x_##n##_u64}
+#define NARROW(n) {x_##n##_u16, x_##n##_s16, x_##n##_u32, x_##n##_s32}
+#define LARGE(n) {[2] = x_##n##_u32, x_##n##_s32, x_##n##_u64, x_##n##_s64}
+#define LARGE_SAME(n) {[2] = x_##n##_u32, x_##n##_u32, x_##n##_u64, x_##n##_u64}
+static const ptx_handler handlers[][6] = {
+    [I_ADD] = SAME(add), [I_SUB] = SAME(sub), [I_MUL] = SAME(mul), [I_MULHI] = ALL(mulhi),
+    [I_MULWIDE] = NARROW(mulwide), [I_MAD] = SAME(mad), [I_MADHI] = ALL(madhi), [I_MADWIDE] = NARROW(madwide),
+    [I_SAD] = ALL(sad), [I_DIV] = ALL(div), [I_REM] = ALL(rem), [I_MIN] = ALL(min), [I_MAX] = ALL(max),
+    [I_NEG] = SAME(neg), [I_ABS] = {[1] = x_abs_s16, [3] = x_abs_s32, [5] = x_abs_s64},
+    [I_AND] = SAME(and), [I_OR] = SAME(or), [I_XOR] = SAME(xor), [I_NOT] = SAME(not), [I_CNOT] = SAME(cnot),
+    [I_SHL] = SAME(shl), [I_SHR] = ALL(shr), [I_POPC] = LARGE_SAME(popc), [I_CLZ] = LARGE_SAME(clz),
+    [I_BFIND] = LARGE(bfind), [I_SHAMT] = LARGE(shamt), [I_BREV] = LARGE_SAME(brev), [I_BFE] = LARGE(bfe),
+    [I_BFI] = LARGE_SAME(bfi),
+};
+
+static bool choose(const ptx_ast_insn *a, ptx_insn *i, int op)
+{
+    int t = type_index(ptx_last_type(a));
+    i->run = t < 0 ? NULL : handlers[op][t];
+    return i->run != NULL;
+}
+
+/* d and n - 1 sources of one type; no modifiers */
+static bool decode_same(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n)
+{
+    return ptx_alu_only(a, 1, "") && choose(a, i, i->op) && ptx_alu_operands(d, a, i, ptx_last_type(a), n);
+}
+
+static bool decode_unary(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    return decode_same(d, a, i, 2);
+}
+
+static bool decode_binary(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    return decode_same(d, a, i, 3);
+}
+
+static bool decode_ternary(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    return decode_same(d, a, i, 4);
+}
+
+/* selector: CC_* */
+static bool decode_carry(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    int kind = i->op & 3, t = type_index(ptx_last_type(a));
+    if (t < 2 || !ptx_alu_only(a, 1, kind >= CC_MAD_LO ? "lo hi cc" : "cc"))
+        return false;
+    if (kind == CC_MAD_LO && ptx_has(a, "hi"))
+        kind = CC_MAD_HI;
+    i->type = (uint8_t)(kind | (i->op & CC_IN) | (ptx_has(a, "cc") ? CC_OUT : 0));
+    i->dsize = t < 4 ? 4 : 8;
+    i->flags = t & 1 ? PTX_IF_SIGNED : 0;
+    i->run = x_carry;
+    return ptx_alu_operands(d, a, i, ptx_last_type(a), kind >= CC_MAD_LO ? 4 : 3);
+}
+
+/* add and sub */
+static bool decode_add(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    if (i->op == I_ADD && a->n_parts == 2 && (ptx_has(a, "u16x2") || ptx_has(a, "s16x2"))) {
+        i->run = x_add_u16x2;
+        return ptx_alu_operands(d, a, i, PTX_b32, 3);
+    }
+    if (ptx_has(a, "cc")) {
+        i->op = i->op == I_ADD ? CC_ADD : CC_SUB;
+        return decode_carry(d, a, i);
+    }
+    if (!ptx_alu_only(a, 1, "sat") || !choose(a, i, i->op))
+        return false;
+    if (ptx_has(a, "sat") && ptx_last_type(a) != PTX_s32)
+        return false;
+    if (ptx_has(a, "sat"))
+        i->run = i->op == I_ADD ? x_addsat_s32 : x_subsat_s32;
+    return ptx_alu_operands(d, a, i, ptx_last_type(a), 3);
+}
+
+static bool decode_minmax(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    bool is_min = i->op == I_MIN, relu = ptx_has(a, "relu");
+    bool packed_signed = ws_str_eqz(a->part[a->n_parts - 1], "s16x2");
+    if (!ptx_alu_only(a, 1, "relu"))
+        return false;
+    if (packed_signed || (!relu && ws_str_eqz(a->part[a->n_parts - 1], "u16x2"))) {
+        if (relu)
+            i->run = is_min ? x_minrelu_s16x2 : x_maxrelu_s16x2;
+        else if (packed_signed)
+            i->run = is_min ? x_min_s16x2 : x_max_s16x2;
+        else
+            i->run = is_min ? x_min_u16x2 : x_max_u16x2;
+        return ptx_alu_operands(d, a, i, PTX_b32, 3);
+    }
+    if (!choose(a, i, i->op) || (relu && ptx_last_type(a) != PTX_s32))
+        return false;
+    if (relu)
+        i->run = is_min ? x_minrelu_s32 : x_maxrelu_s32;
+    return ptx_alu_operands(d, a, i, ptx_last_type(a), 3);
+}
+
+static ptx_type doubled(ptx_type t)
+{
+    return ptx_type_bytes(t) == 2 ? PTX_b32 : PTX_b64;
+}
+
+/* mul and mad: exactly one of lo, hi, wide */
+static bool decode_mul(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    bool is_mad = i->op == I_MAD, hi = ptx_has(a, "hi"), wide = ptx_has(a, "wide"), sat = ptx_has(a, "sat");
+    ptx_type t = ptx_last_type(a);
+    if (is_mad && ptx_has(a, "cc")) {
+        i->op = CC_MAD_LO;
+        return decode_carry(d, a, i);
+    }
+    if (!ptx_alu_only(a, 1, is_mad ? "lo hi wide sat" : "lo hi wide") || hi + wide + ptx_has(a, "lo") != 1)
+        return false;
+    if (!choose(a, i, i->op + (hi ? 1 : wide ? 2 : 0)) || (sat && !(hi && t == PTX_s32)))
+        return false;
+    if (sat)
+        i->run = x_madhisat_s32;
+    if (!wide)
+        return ptx_alu_operands(d, a, i, t, is_mad ? 4 : 3);
+    return a->n_operands == (is_mad ? 4 : 3) &&
+           ptx_alu_dst(d, &a->operand[0], 2 * ptx_type_bytes(t), &i->d) &&
+           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], t, &i->b) &&
+           (!is_mad || ptx_alu_src(d, &a->operand[3], doubled(t), &i->c));
+}
+
+/* selector 0: mul24, 1: mad24 */
+static bool decode_mul24(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const ptx_handler table[2][2][2] = {
+        {{x_mul24lo_u32, x_mul24lo_s32}, {x_mul24hi_u32, x_mul24hi_s32}},
+        {{x_mad24lo_u32, x_mad24lo_s32}, {x_mad24hi_u32, x_mad24hi_s32}},
+    };
+    ptx_type t = ptx_last_type(a);
+    bool hi = ptx_has(a, "hi"), sat = ptx_has(a, "sat");
+    if ((t != PTX_u32 && t != PTX_s32) || !ptx_alu_only(a, 1, "lo hi sat") || hi == ptx_has(a, "lo"))
+        return false;
+    if (sat && !(i->op && hi && t == PTX_s32))
+        return false;
+    i->run = sat ? x_mad24hisat_s32 : table[i->op][hi][t == PTX_s32];
+    return ptx_alu_operands(d, a, i, t, i->op ? 4 : 3);
+}
+
+/* The amount is 32 bits wide whatever the type. */
+static bool decode_shift(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    return ptx_alu_only(a, 1, "") && choose(a, i, i->op) && a->n_operands == 3 &&
+           ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
+           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b);
+}
+
+/* popc, clz, bfind: a 32-bit count */
+static bool decode_count(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    bool shamt = i->op == I_BFIND && ptx_has(a, "shiftamt");
+    return ptx_alu_only(a, 1, i->op == I_BFIND ? "shiftamt" : "") && choose(a, i, shamt ? I_SHAMT : i->op) &&
+           a->n_operands == 2 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
+           ptx_alu_src(d, &a->operand[1], ptx_last_type(a), &i->a);
+}
+
+static bool decode_bfe(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    return ptx_alu_only(a, 1, "") && choose(a, i, I_BFE) && a->n_operands == 4 &&
+           ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
+           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b) &&
+           ptx_alu_src(d, &a->operand[3], PTX_u32, &i->c);
+}
+
+static bool decode_bfi(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    return ptx_alu_only(a, 1, "") && choose(a, i, I_BFI) && a->n_operands == 5 &&
+           ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
+           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], t, &i->b) &&
+           ptx_alu_src(d, &a->operand[3], PTX_u32, &i->c) && ptx_alu_src(d, &a->operand[4], PTX_u32, &i->d2);
+}
+
+/* selector 0: bmsk, 1: szext */
+static bool decode_clamp_wrap(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    bool clamp = ptx_has(a, "clamp");
+    if (!ptx_alu_only(a, 1, "clamp wrap") || clamp == ptx_has(a, "wrap") || ptx_type_bytes(t) != 4)
+        return false;
+    i->run = i->op == 0 ? (clamp ? x_bmsk_clamp : x_bmsk_wrap) : t == PTX_s32 ? x_szext_s32 : x_szext_u32;
+    i->op = clamp;
+    return ptx_alu_operands(d, a, i, t, 3);
+}
+
+static bool decode_shf(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    bool left = ptx_has(a, "l"), clamp = ptx_has(a, "clamp");
+    if (!ptx_alu_only(a, 1, "l r clamp wrap") || left == ptx_has(a, "r") || clamp == ptx_has(a, "wrap"))
+        return false;
+    i->run = left ? (clamp ? x_shf_l_clamp : x_shf_l_wrap) : clamp ? x_shf_r_clamp : x_shf_r_wrap;
+    return ptx_last_type(a) == PTX_b32 && ptx_alu_operands(d, a, i, PTX_b32, 4);
+}
+
+static bool decode_lop3(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    bool with_pred = a->n_parts == 3, neg = false;
+    const ptx_operand *o = a->operand;
+    if (!ptx_alu_only(a, 1, "and or") || ptx_last_type(a) != PTX_b32 || a->n_operands != (with_pred ? 6 : 5))
+        return false;
+    if (o[4].kind != PTX_OPD_IMM || !ptx_alu_dst(d, &o[0], 4, &i->d) || !ptx_alu_src(d, &o[1], PTX_b32, &i->a) ||
+        !ptx_alu_src(d, &o[2], PTX_b32, &i->b) || !ptx_alu_src(d, &o[3], PTX_b32, &i->c))
+        return false;
+    i->imm = o[4].imm;
+    i->run = x_lop3;
+    if (!with_pred)
+        return true;
+    i->run = x_lop3_pred;
+    i->type = ptx_has(a, "and");
+    i->d2 = ptx_alu_second(d, &o[0]);
+    if (i->d2 == PTX_NO_SLOT || !ptx_alu_pred_src(d, &o[5], &i->target, &neg))
+        return false;
+    i->target = i->target << 1 | neg;
+    return true;
+}
+
+static bool decode_prmt(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const char *const modes[] = {"", "f4e", "b4e", "rc8", "ecl", "ecr", "rc16"};
+    bool named = !ws_str_eqz(a->part[a->n_parts - 1], "b32"); /* prmt.b32.f4e */
+    if (a->n_parts != 2 + named || !ws_str_eqz(a->part[1], "b32"))
+        return false;
+    for (uint8_t m = 1; m < WS_COUNT(modes); m++)
+        if (named && ws_str_eqz(a->part[2], modes[m]))
+            i->type = m;
+    i->run = named ? x_prmt_mode : x_prmt;
+    return named == (i->type != 0) && ptx_alu_operands(d, a, i, PTX_b32, 4);
+}
+
+/* selector 0: dp4a, 1: dp2a */
+static bool decode_dot(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type ta = ptx_part_type(a, 1), tb = ptx_part_type(a, 0);
+    bool is_dp2a = i->op;
+    if ((ta != PTX_u32 && ta != PTX_s32) || (tb != PTX_u32 && tb != PTX_s32) ||
+        a->n_parts != (is_dp2a ? 4 : 3) || !ptx_alu_only(a, 2, "lo hi"))
+        return false;
+    i->type = (uint8_t)((ta == PTX_s32 ? DOT_A_SIGNED : 0) | (tb == PTX_s32 ? DOT_B_SIGNED : 0) |
+                        (ptx_has(a, "hi") ? DOT_HI : 0));
+    i->run = is_dp2a ? x_dp2a : x_dp4a;
+    return ptx_alu_operands(d, a, i, PTX_b32, 4);
+}
+
+const ptx_op_row ptx_ops_int[] = {
+    {"add", decode_add, I_ADD, PTX_UNIT_I32},
+    {"sub", decode_add, I_SUB, PTX_UNIT_I32},
+    {"mul", decode_mul, I_MUL, PTX_UNIT_IMUL},
+    {"mad", decode_mul, I_MAD, PTX_UNIT_IMUL},
+    {"and", decode_binary, I_AND, PTX_UNIT_I32},
+    {"or", decode_binary, I_OR, PTX_UNIT_I32},
+    {"xor", decode_binary, I_XOR, PTX_UNIT_I32},
+    {"shl", decode_shift, I_SHL, PTX_UNIT_I32},
+    {"shr", decode_shift, I_SHR, PTX_UNIT_I32},
+    {"div", decode_binary, I_DIV, PTX_UNIT_IMUL},
+    {"rem", decode_binary, I_REM, PTX_UNIT_IMUL},
+    {"min", decode_minmax, I_MIN, PTX_UNIT_SELECT},
+    {"max", decode_minmax, I_MAX, PTX_UNIT_SELECT},
+    {"neg", decode_unary, I_NEG, PTX_UNIT_I32},
+    {"abs", decode_unary, I_ABS, PTX_UNIT_I32},
+    {"not", decode_unary, I_NOT, PTX_UNIT_I32},
+    {"cnot", decode_unary, I_CNOT, PTX_UNIT_I32},
+    {"sad", decode_ternary, I_SAD, PTX_UNIT_I32},
+    {"mul24", decode_mul24, 0, PTX_UNIT_IMUL},
+    {"mad24", decode_mul24, 1, PTX_UNIT_IMUL},
+    {"popc", decode_count, I_POPC, PTX_UNIT_I32},
+    {"clz", decode_count, I_CLZ, PTX_UNIT_I32},
+    {"bfind", decode_count, I_BFIND, PTX_UNIT_I32},
+    {"brev", decode_unary, I_BREV, PTX_UNIT_I32},
+    {"bfe", decode_bfe, 0, PTX_UNIT_I32},
+    {"bfi", decode_bfi, 0, PTX_UNIT_I32},
+    {"bmsk", decode_clamp_wrap, 0, PTX_UNIT_I32},
+    {"szext", decode_clamp_wrap, 1, PTX_UNIT_I32},
+    {"shf", decode_shf, 0, PTX_UNIT_I32},
+    {"lop3", decode_lop3, 0, PTX_UNIT_I32},
+    {"prmt", decode_prmt, 0, PTX_UNIT_I32},
+    {"dp4a", decode_dot, 0, PTX_UNIT_IMUL},
+    {"dp2a", decode_dot, 1, PTX_UNIT_IMUL},
+    {"addc", decode_carry, CC_ADD | CC_IN, PTX_UNIT_I32},
+    {"subc", decode_carry, CC_SUB | CC_IN, PTX_UNIT_I32},
+    {"madc", decode_carry, CC_MAD_LO | CC_IN, PTX_UNIT_IMUL},
+    {0},
+};
