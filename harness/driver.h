@@ -4,6 +4,7 @@
 #define HARNESS_DRIVER_H
 
 #include "base/err.h"
+#include "harness/diag.h"
 #include "harness/ptx/report.h"
 
 #include <stddef.h>
@@ -12,12 +13,15 @@
 typedef struct cu_device cu_device; /* an open driver with a context on one device */
 
 /* Which driver: WARPSMITH_DEVICE=cpu|gpu|auto decides when `which` is NULL. auto: the GPU when libcuda
- * loads and has a device. */
+ * loads and has a device. The CPU driver is $WARPSMITH_CUDA_DRIVER or stands beside the program. */
 ws_status cu_open(const char *which, cu_device **out, ws_err *err) WS_MUST_CHECK;
 void cu_close(cu_device *d);
 bool cu_is_engine(const cu_device *d);
 const char *cu_name(const cu_device *d);    /* "NVIDIA H200", or "CPU engine" */
 int cu_compute_capability(const cu_device *d); /* 90 for 9.0 */
+/* What the last failed call says about the candidate: INVALID_LAUNCH, OUT_OF_BOUNDS, ..., or HX_PASS when
+ * the failure is not the candidate's. On a GPU the context is lost after a kernel's fault. */
+hx_reason cu_last_reason(const cu_device *d);
 
 typedef struct cu_module cu_module;
 /* `image` is PTX text (NUL-terminated) or a cubin. */
@@ -33,6 +37,7 @@ ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n, ws_e
 typedef struct cu_launch_args {
     const char *kernel;
     uint32_t grid[3], block[3], shared_bytes;
+    uint32_t max_shared_bytes; /* of dynamic shared memory that the kernel may be given; 0: shared_bytes */
     bool cooperative;
     uint32_t cluster[3];      /* 0: none */
     const void *params;

@@ -1,0 +1,485 @@
+#include "harness/driver.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "harness/ptx/cuda/ws_engine.h"
+
+#include <cuda.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { JIT_LOG_BYTES = 8192 };
+
+/* member, symbol of libcuda, whether a driver may lack it. The symbols are those that every driver since
+ * CUDA 12 exports with these signatures. */
+#define SYMBOL_LIST(X)                                                                             \
+    X(init, cuInit, false)                                                                         \
+    X(error_name, cuGetErrorName, false)                                                           \
+    X(error_string, cuGetErrorString, false)                                                       \
+    X(device_count, cuDeviceGetCount, false)                                                       \
+    X(device_get, cuDeviceGet, false)                                                              \
+    X(device_name, cuDeviceGetName, false)                                                         \
+    X(device_attribute, cuDeviceGetAttribute, false)                                               \
+    X(ctx_retain, cuDevicePrimaryCtxRetain, false)                                                 \
+    X(ctx_release, cuDevicePrimaryCtxRelease_v2, false)                                            \
+    X(ctx_set, cuCtxSetCurrent, false)                                                             \
+    X(ctx_synchronize, cuCtxSynchronize, false)                                                    \
+    X(module_load, cuModuleLoadDataEx, false)                                                      \
+    X(module_unload, cuModuleUnload, false)                                                        \
+    X(module_function, cuModuleGetFunction, false)                                                 \
+    X(function_set, cuFuncSetAttribute, false)                                                     \
+    X(alloc, cuMemAlloc_v2, false)                                                                 \
+    X(release, cuMemFree_v2, false)                                                                \
+    X(to_device, cuMemcpyHtoD_v2, false)                                                           \
+    X(to_host, cuMemcpyDtoH_v2, false)                                                             \
+    X(fill, cuMemsetD8_v2, false)                                                                  \
+    X(launch, cuLaunchKernel, false)                                                               \
+    X(launch_ex, cuLaunchKernelEx, false)                                                          \
+    X(event_create, cuEventCreate, false)                                                          \
+    X(event_destroy, cuEventDestroy_v2, false)                                                     \
+    X(event_record, cuEventRecord, false)                                                          \
+    X(event_synchronize, cuEventSynchronize, false)                                                \
+    X(event_elapsed, cuEventElapsedTime, false)                                                    \
+    X(engine_configure, wsEngineConfigure, true)                                                   \
+    X(engine_name, wsEngineNameBuffer, true)                                                       \
+    X(engine_mark, wsEngineMarkUninitialized, true)                                                \
+    X(engine_written, wsEngineWritten, true)                                                       \
+    X(engine_report, wsEngineReport, true)                                                         \
+    X(engine_printf, wsEnginePrintf, true)                                                         \
+    X(engine_detail, wsEngineErrorDetail, true)
+
+#undef cuEventElapsedTime /* the first version, whose signature the second one shares */
+CUresult cuEventElapsedTime(float *ms, CUevent start, CUevent end);
+
+typedef struct symbols {
+#define X(member, symbol, optional) __typeof__(&symbol) member;
+    SYMBOL_LIST(X)
+#undef X
+} symbols;
+
+struct cu_device {
+    void *library; /* never dlclose'd: libcuda has threads of its own */
+    symbols cu;
+    CUdevice device;
+    CUcontext context;
+    CUevent start, end;
+    hx_reason reason;
+    int capability;
+    char name[128];
+};
+
+struct cu_module {
+    CUmodule module;
+};
+
+/* ---- failures ---- */
+
+static hx_reason reason_of(CUresult r)
+{
+    switch ((int)r) {
+    case CUDA_ERROR_INVALID_VALUE:
+    case CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES:
+    case CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE:
+    case CUDA_ERROR_INVALID_CLUSTER_SIZE:
+        return HX_INVALID_LAUNCH;
+    case CUDA_ERROR_INVALID_PTX:
+    case CUDA_ERROR_INVALID_IMAGE:
+    case CUDA_ERROR_INVALID_SOURCE:
+        return HX_PTXAS_ERROR;
+    case CUDA_ERROR_NOT_FOUND:
+        return HX_PLAN_MISMATCH;
+    case CUDA_ERROR_NOT_SUPPORTED:
+        return HX_UNSUPPORTED;
+    case CUDA_ERROR_ILLEGAL_ADDRESS:
+        return HX_OUT_OF_BOUNDS;
+    case CUDA_ERROR_MISALIGNED_ADDRESS:
+        return HX_MISALIGNED;
+    case CUDA_ERROR_ASSERT:
+        return HX_ASSERT_FAILED;
+    case CUDA_ERROR_LAUNCH_TIMEOUT:
+        return HX_ENDLESS;
+    case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
+    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+    case CUDA_ERROR_INVALID_PC:
+    case CUDA_ERROR_LAUNCH_FAILED:
+        return HX_ILLEGAL;
+    default:
+        return HX_PASS;
+    }
+}
+
+static ws_status status_of(CUresult r)
+{
+    hx_reason reason = reason_of(r);
+    return r == CUDA_ERROR_OUT_OF_MEMORY ? WS_ELIMIT : reason == HX_PASS ? WS_EENV : WS_EINPUT;
+}
+
+/* "cuMemAlloc: out of memory (CUDA_ERROR_OUT_OF_MEMORY)", or on the engine its own sentence. */
+static ws_status fail(cu_device *d, CUresult r, const char *call, ws_err *err)
+{
+    const char *name = NULL, *text = NULL;
+    char detail[512] = "";
+    d->reason = reason_of(r);
+    if (d->cu.engine_detail)
+        d->cu.engine_detail(detail, sizeof detail);
+    d->cu.error_name(r, &name);
+    d->cu.error_string(r, &text);
+    if (detail[0])
+        return ws_fail(err, status_of(r), "%s (%s)", detail, name ? name : call);
+    return ws_fail(err, status_of(r), "%s: %s (%s)", call, text ? text : "unknown error",
+                   name ? name : "no name");
+}
+
+/* The call's status, with the failure described in err. */
+#define TRY(d, member, err, ...) try_call((d), (d)->cu.member(__VA_ARGS__), #member, (err))
+
+static ws_status try_call(cu_device *d, CUresult r, const char *member, ws_err *err)
+{
+    static const struct {
+        const char *member, *symbol;
+    } names[] = {
+#define X(m, symbol, optional) {#m, #symbol},
+        SYMBOL_LIST(X)
+#undef X
+    };
+    if (r == CUDA_SUCCESS)
+        return WS_OK;
+    for (size_t i = 0; i < WS_COUNT(names); i++)
+        if (strcmp(names[i].member, member) == 0)
+            member = names[i].symbol;
+    return fail(d, r, member, err);
+}
+
+hx_reason cu_last_reason(const cu_device *d)
+{
+    return d->reason;
+}
+
+/* ---- finding and opening a driver ---- */
+
+/* <dir>/build, <dir> and <dir>/../lib, where dir is the directory of `program`. */
+static bool beside(const char *program, ws_buf *out)
+{
+    static const char *const places[] = {"/build/", "/", "/../lib/"};
+    const char *slash = strrchr(program, '/');
+    for (size_t i = 0; slash && i < WS_COUNT(places); i++) {
+        ws_buf_reset(out);
+        ws_buf_printf(out, "%.*s%slibwarpsmith-cuda.so", (int)(slash - program), program, places[i]);
+        if (ws_file_exists(ws_buf_z(out)))
+            return true;
+    }
+    return false;
+}
+
+static bool find_engine(ws_buf *out)
+{
+    char exe[4096];
+    const char *set = getenv("WARPSMITH_CUDA_DRIVER");
+    if (set && *set) {
+        ws_buf_adds(out, set);
+        return true;
+    }
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = '\0';
+    if (beside(exe, out) || beside(ws_proc_self(), out))
+        return true;
+    ws_buf_reset(out);
+    ws_home_path(out, "build/libwarpsmith-cuda.so");
+    return ws_file_exists(ws_buf_z(out));
+}
+
+static ws_status load_symbols(cu_device *d, const char *path, ws_err *err)
+{
+    static const struct {
+        const char *symbol;
+        size_t offset;
+        bool optional;
+    } table[] = {
+#define X(member, symbol, optional) {#symbol, offsetof(symbols, member), optional},
+        SYMBOL_LIST(X)
+#undef X
+    };
+    if (!(d->library = dlopen(path, RTLD_NOW | RTLD_LOCAL)))
+        return ws_fail(err, WS_EENV, "cannot load the CUDA driver: %s", dlerror());
+    for (size_t i = 0; i < WS_COUNT(table); i++) {
+        void *p = dlsym(d->library, table[i].symbol);
+        if (!p && !table[i].optional)
+            return ws_fail(err, WS_EENV, "the CUDA driver '%s' is too old: it has no %s", path,
+                           table[i].symbol);
+        memcpy((char *)&d->cu + table[i].offset, &p, sizeof p);
+    }
+    return WS_OK;
+}
+
+static ws_status open_device(cu_device *d, ws_err *err)
+{
+    int count = 0, major = 0, minor = 0;
+    if (TRY(d, init, err, 0) || TRY(d, device_count, err, &count))
+        return err->status;
+    if (!count)
+        return ws_fail(err, WS_EENV, "the CUDA driver sees no device");
+    if (TRY(d, device_get, err, &d->device, 0) ||
+        TRY(d, device_name, err, d->name, (int)sizeof d->name, d->device) ||
+        TRY(d, device_attribute, err, &major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, d->device) ||
+        TRY(d, device_attribute, err, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, d->device) ||
+        TRY(d, ctx_retain, err, &d->context, d->device) || TRY(d, ctx_set, err, d->context))
+        return err->status;
+    d->capability = 10 * major + minor;
+    if (cu_is_engine(d))
+        snprintf(d->name, sizeof d->name, "CPU engine");
+    return WS_OK;
+}
+
+static ws_status open_path(const char *path, cu_device **out, ws_err *err)
+{
+    cu_device *d = ws_calloc(1, sizeof *d);
+    if (load_symbols(d, path, err) || open_device(d, err)) {
+        free(d);
+        return err->status;
+    }
+    *out = d;
+    return WS_OK;
+}
+
+static ws_status open_engine(cu_device **out, ws_err *err)
+{
+    ws_buf path = {0};
+    ws_status st;
+    if (!find_engine(&path)) {
+        ws_fail(err, WS_EENV, "cannot find the CPU driver 'libwarpsmith-cuda.so'");
+        st = ws_hint(err, "run make, or set WARPSMITH_CUDA_DRIVER to its path");
+    } else {
+        st = open_path(ws_buf_z(&path), out, err);
+    }
+    ws_buf_release(&path);
+    return st;
+}
+
+ws_status cu_open(const char *which, cu_device **out, ws_err *err)
+{
+    const char *set = getenv("WARPSMITH_DEVICE");
+    ws_err gpu = {0};
+    if (!which)
+        which = set && *set ? set : "auto";
+    if (strcmp(which, "cpu") == 0)
+        return open_engine(out, err);
+    if (strcmp(which, "gpu") == 0)
+        return open_path("libcuda.so.1", out, err);
+    if (strcmp(which, "auto") != 0)
+        return ws_fail(err, WS_EUSAGE, "unknown device '%s', expected cpu, gpu or auto", which);
+    return open_path("libcuda.so.1", out, &gpu) ? open_engine(out, err) : WS_OK;
+}
+
+void cu_close(cu_device *d)
+{
+    if (!d)
+        return;
+    if (d->start)
+        d->cu.event_destroy(d->start);
+    if (d->end)
+        d->cu.event_destroy(d->end);
+    d->cu.ctx_set(NULL);
+    d->cu.ctx_release(d->device);
+    free(d);
+}
+
+bool cu_is_engine(const cu_device *d)
+{
+    return d->cu.engine_configure && d->cu.engine_report;
+}
+
+const char *cu_name(const cu_device *d)
+{
+    return d->name;
+}
+
+int cu_compute_capability(const cu_device *d)
+{
+    return d->capability;
+}
+
+/* ---- modules ---- */
+
+ws_status cu_module_load(cu_device *d, const void *image, size_t n, cu_module **out, ws_err *err)
+{
+    char log[JIT_LOG_BYTES] = "";
+    CUjit_option option[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+    void *value[] = {log, (void *)(uintptr_t)sizeof log};
+    const unsigned char *bytes = image;
+    CUmodule m;
+    bool elf = n >= 4 && memcmp(bytes, "\x7f" "ELF", 4) == 0;
+    if (!n || (!elf && bytes[n - 1] != '\0'))
+        return ws_fail(err, WS_EINPUT, "a module is PTX text with its NUL, or a cubin");
+    if (TRY(d, module_load, err, &m, image, 2, option, value)) {
+        log[sizeof log - 1] = '\0';
+        if (log[0] && !cu_is_engine(d))
+            ws_fail(err, err->status, "%.900s", log);
+        return err->status;
+    }
+    *out = ws_calloc(1, sizeof **out);
+    (*out)->module = m;
+    return WS_OK;
+}
+
+void cu_module_unload(cu_device *d, cu_module *m)
+{
+    if (!m)
+        return;
+    d->cu.module_unload(m->module);
+    free(m);
+}
+
+/* ---- memory ---- */
+
+ws_status cu_alloc(cu_device *d, size_t bytes, const char *name, uint64_t *out, ws_err *err)
+{
+    CUdeviceptr p;
+    if (TRY(d, alloc, err, &p, bytes ? bytes : 1))
+        return ws_wrap(err, "buffer '%s' of %zu bytes", name, bytes);
+    if (d->cu.engine_name)
+        d->cu.engine_name(p, name);
+    *out = (uint64_t)p;
+    return WS_OK;
+}
+
+void cu_free(cu_device *d, uint64_t ptr)
+{
+    if (ptr)
+        d->cu.release((CUdeviceptr)ptr);
+}
+
+ws_status cu_upload(cu_device *d, uint64_t dst, const void *src, size_t n, ws_err *err)
+{
+    return n ? TRY(d, to_device, err, (CUdeviceptr)dst, src, n) : WS_OK;
+}
+
+ws_status cu_download(cu_device *d, void *dst, uint64_t src, size_t n, ws_err *err)
+{
+    return n ? TRY(d, to_host, err, dst, (CUdeviceptr)src, n) : WS_OK;
+}
+
+ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n, ws_err *err)
+{
+    return n ? TRY(d, fill, err, (CUdeviceptr)dst, byte, n) : WS_OK;
+}
+
+/* ---- launches ---- */
+
+/* Static and dynamic shared memory above 48 KiB together has to be allowed per kernel first. */
+static ws_status allow_shared(cu_device *d, CUfunction f, const cu_launch_args *l, ws_err *err)
+{
+    uint32_t most = l->max_shared_bytes > l->shared_bytes ? l->max_shared_bytes : l->shared_bytes;
+    if (!most)
+        return WS_OK;
+    return TRY(d, function_set, err, f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)most);
+}
+
+static ws_status launch_ex(cu_device *d, CUfunction f, const cu_launch_args *l, void **extra,
+                           ws_err *err)
+{
+    CUlaunchAttribute attr[2] = {0};
+    CUlaunchConfig c = {
+        .gridDimX = l->grid[0], .gridDimY = l->grid[1], .gridDimZ = l->grid[2],
+        .blockDimX = l->block[0], .blockDimY = l->block[1], .blockDimZ = l->block[2],
+        .sharedMemBytes = l->shared_bytes, .attrs = attr,
+    };
+    if (l->cooperative) {
+        attr[c.numAttrs].id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
+        attr[c.numAttrs++].value.cooperative = 1;
+    }
+    if (l->cluster[0]) {
+        attr[c.numAttrs].id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+        attr[c.numAttrs].value.clusterDim.x = l->cluster[0];
+        attr[c.numAttrs].value.clusterDim.y = l->cluster[1];
+        attr[c.numAttrs++].value.clusterDim.z = l->cluster[2];
+    }
+    return TRY(d, launch_ex, err, &c, f, NULL, extra);
+}
+
+ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err *err)
+{
+    CUfunction f;
+    size_t bytes = l->params_bytes;
+    union { /* the interface takes void *; it does not write through it */
+        const void *from;
+        void *to;
+    } params = {l->params};
+    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, params.to, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
+                     CU_LAUNCH_PARAM_END};
+    if (TRY(d, module_function, err, &f, m->module, l->kernel))
+        return ws_wrap(err, "kernel '%s'", l->kernel);
+    if (allow_shared(d, f, l, err))
+        return err->status;
+    if (l->cooperative || l->cluster[0])
+        return launch_ex(d, f, l, extra, err);
+    return TRY(d, launch, err, f, l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1],
+               l->block[2], l->shared_bytes, NULL, NULL, extra);
+}
+
+ws_status cu_synchronize(cu_device *d, ws_err *err)
+{
+    return try_call(d, d->cu.ctx_synchronize(), "ctx_synchronize", err);
+}
+
+ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), void *ud, double *out,
+                     ws_err *err)
+{
+    float ms = 0;
+    if ((!d->start && TRY(d, event_create, err, &d->start, CU_EVENT_DEFAULT)) ||
+        (!d->end && TRY(d, event_create, err, &d->end, CU_EVENT_DEFAULT)) ||
+        TRY(d, event_record, err, d->start, NULL) || body(ud, err) ||
+        TRY(d, event_record, err, d->end, NULL) || TRY(d, event_synchronize, err, d->end) ||
+        TRY(d, event_elapsed, err, &ms, d->start, d->end))
+        return err->status;
+    *out = (double)ms;
+    return WS_OK;
+}
+
+/* ---- the engine ---- */
+
+static void engine_try(int r, const char *call)
+{
+    if (r)
+        ws_bug("%s gave %d", call, r);
+}
+
+void cu_engine_configure(cu_device *d, const ptx_options *o)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_configure(o), "wsEngineConfigure");
+}
+
+void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_mark(ptr, bytes), "wsEngineMarkUninitialized");
+}
+
+void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_written(ptr, bytes, written), "wsEngineWritten");
+}
+
+void cu_engine_report(cu_device *d, ptx_report *out)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_report(out), "wsEngineReport");
+}
+
+void cu_engine_printf(cu_device *d, char *out, size_t size)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_printf(out, size), "wsEnginePrintf");
+}
