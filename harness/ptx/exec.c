@@ -1,0 +1,284 @@
+/* A launch: checks it, spreads its blocks over host threads, and adds up what they found. */
+#include "base/clock.h"
+#include "base/pool.h"
+#include "harness/ptx/block.h"
+#include "harness/ptx/module.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const ptx_options PTX_OPTIONS_CHECKED = {
+    .max_warp_insns = 2000000000ull,
+    .check_memory = true,
+    .check_init = true,
+    .check_race = true,
+    .count = true,
+};
+
+enum {
+    MAX_WORKERS = 64,
+    MAX_RESIDENT = 1024,        /* blocks that one worker keeps half done, unless the launch is cooperative */
+    MAX_COOPERATIVE = 4096,
+    SERIAL_NS = 100000,         /* launches shorter than this are not worth a thread */
+    MAX_SHARED = 232448,        /* bytes a block, sm_90 */
+    ACCOUNT_STEP = 1 << 16
+};
+/* Warp instructions of a block before the worker turns to another. Blocks that wait for each other spin, so
+ * the turn is short where the program could do that. */
+static const int64_t SLICE = 64 << 20, SPIN_SLICE = 1 << 17;
+
+/* ---- limits ---- */
+
+void ptx_account(ptx_warp *w, uint64_t insns)
+{
+    ptx_worker *k = w->worker;
+    ptx_grid *g = k->grid;
+    k->unreported_insns += insns;
+    if (k->unreported_insns < ACCOUNT_STEP)
+        return;
+    uint64_t total = atomic_fetch_add(&g->insns, k->unreported_insns) + k->unreported_insns;
+    k->unreported_insns = 0;
+    const ptx_insn *at = w->active ? w->insn : NULL;
+    if (g->options->max_warp_insns && total > g->options->max_warp_insns)
+        ptx_fault_simple(w, at, 0, HX_ENDLESS, "endless: the launch ran past %llu warp instructions",
+                         (unsigned long long)g->options->max_warp_insns);
+    else if (g->deadline_ns && ws_now_ns() > g->deadline_ns)
+        ptx_fault_simple(w, at, 0, HX_ENDLESS, "endless: the launch ran past %llu ms",
+                         (unsigned long long)g->options->deadline_ms);
+}
+
+static bool refuse(ptx_report *r, const char *kernel, hx_reason reason, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static bool refuse(ptx_report *r, const char *kernel, hx_reason reason, const char *fmt, ...)
+{
+    r->ok = false;
+    if (r->n_faults == PTX_MAX_FAULTS)
+        return false;
+    ptx_fault *f = &r->fault[r->n_faults++];
+    *f = (ptx_fault){.reason = reason};
+    snprintf(f->kernel, sizeof f->kernel, "%s", kernel);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(f->text, sizeof f->text, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+static bool check_grid(const ptx_launch_args *a, ptx_report *r)
+{
+    static const uint32_t grid_max[3] = {2147483647u, 65535, 65535}, block_max[3] = {1024, 1024, 64};
+    static const char axis[] = "xyz";
+    uint64_t blocks = 1;
+    for (int d = 0; d < 3; d++) {
+        if (!a->grid[d] || a->grid[d] > grid_max[d])
+            return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: grid.%c is %u, allowed are 1 to %u",
+                          a->kernel, axis[d], a->grid[d], grid_max[d]);
+        if (!a->block[d] || a->block[d] > block_max[d])
+            return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: block.%c is %u, allowed are 1 to %u",
+                          a->kernel, axis[d], a->block[d], block_max[d]);
+        blocks *= a->grid[d];
+        if (blocks > UINT32_MAX)
+            return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: the CPU engine runs at most 2^32 "
+                          "blocks a launch", a->kernel);
+    }
+    if (a->cooperative && blocks > MAX_COOPERATIVE)
+        return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: a cooperative launch of %llu blocks cannot "
+                      "be co-resident, at most %d can", a->kernel, (unsigned long long)blocks, MAX_COOPERATIVE);
+    return true;
+}
+
+static bool check_kernel(const ptx_grid *g, ptx_report *r)
+{
+    const ptx_kernel_info *k = g->program->info;
+    int limit = k->max_threads && k->max_threads < 1024 ? k->max_threads : 1024;
+    if (g->threads > (uint32_t)limit)
+        return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: %u threads a block, its limit is %d", k->name,
+                      g->threads, limit);
+    if (g->shared_bytes > MAX_SHARED)
+        return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: %u bytes of shared memory a block, the limit "
+                      "is %d", k->name, g->shared_bytes, MAX_SHARED);
+    if (k->param_bytes && !g->args->params)
+        return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: no parameters given", k->name);
+    return true;
+}
+
+/* ---- workers ---- */
+
+static uint32_t *block_order(const ptx_grid *g)
+{
+    if (g->options->schedule == PTX_SCHED_ROUND_ROBIN)
+        return NULL;
+    uint32_t *order = ws_malloc((size_t)g->n_blocks * sizeof *order);
+    for (uint32_t b = 0; b < g->n_blocks; b++)
+        order[b] = g->options->schedule == PTX_SCHED_REVERSE ? g->n_blocks - 1 - b : b;
+    uint64_t x = g->options->seed * 2 + 1;
+    for (uint32_t b = g->n_blocks - 1; g->options->schedule == PTX_SCHED_RANDOM && b > 0; b--) {
+        x = x * 6364136223846793005ull + 1442695040888963407ull;
+        uint32_t other = (uint32_t)((x >> 32) % (b + 1)), t = order[b];
+        order[b] = order[other];
+        order[other] = t;
+    }
+    return order;
+}
+
+static bool next_block(ptx_grid *g, uint32_t *index)
+{
+    uint32_t n = atomic_fetch_add(&g->next_block, 1);
+    if (n >= g->n_blocks) {
+        atomic_store(&g->next_block, g->n_blocks); /* so that the counter cannot wrap */
+        return false;
+    }
+    *index = g->order ? g->order[n] : n;
+    return true;
+}
+
+static void add_resident(ptx_worker *k, ptx_block *b)
+{
+    b->next = NULL;
+    *k->resident_tail = b;
+    k->resident_tail = &b->next;
+    k->n_resident++;
+}
+
+static ptx_block *take_resident(ptx_worker *k)
+{
+    ptx_block *b = k->resident;
+    if (!b)
+        return NULL;
+    k->resident = b->next;
+    if (!k->resident)
+        k->resident_tail = &k->resident;
+    k->n_resident--;
+    return b;
+}
+
+/* A fresh block while there is room for one, else the one that has waited longest. */
+static ptx_block *take_block(ptx_worker *k)
+{
+    uint32_t index = 0;
+    if (k->n_resident < (k->grid->args->cooperative ? MAX_COOPERATIVE : MAX_RESIDENT) && next_block(k->grid, &index))
+        return ptx_block_start(k, index);
+    return take_resident(k);
+}
+
+typedef struct crew {
+    ptx_grid *grid;
+    ptx_worker *worker;
+    pthread_t thread[MAX_WORKERS];
+    int n, started;
+} crew;
+
+static void *worker_main(void *arg);
+
+static void hire(crew *c)
+{
+    while (c->started < c->n &&
+           pthread_create(&c->thread[c->started], NULL, worker_main, &c->worker[c->started]) == 0)
+        c->started++;
+    c->n = c->started; /* what the system gives is what there is */
+}
+
+/* Runs blocks until none is left; the first worker calls the others when the launch turns out long. */
+static void work(ptx_worker *k, crew *c)
+{
+    ptx_grid *g = k->grid;
+    int64_t slice = g->program->has_fence || g->args->cooperative ? SPIN_SLICE : SLICE;
+    ptx_block *b;
+    while (!atomic_load(&g->stop) && (b = take_block(k))) {
+        ptx_block_end end = ptx_block_run(k, b, slice);
+        if (end == PTX_BLOCK_AGAIN)
+            add_resident(k, b);
+        else if (end == PTX_BLOCK_DONE)
+            ptx_block_recycle(k, b);
+        else
+            ptx_block_free(b);
+        if (c && c->started < c->n && ws_now_ns() - g->start_ns > SERIAL_NS)
+            hire(c);
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    work(arg, NULL);
+    return NULL;
+}
+
+static void worker_init(ptx_worker *k, ptx_grid *g, int id)
+{
+    k->grid = g;
+    k->id = id;
+    k->rng = g->options->seed * 2654435761u + (uint64_t)id;
+    k->resident_tail = &k->resident;
+    k->hits = ws_calloc(g->program->n_bbs + 1, sizeof *k->hits);
+    k->lanes = ws_calloc(g->program->n_bbs + 1, sizeof *k->lanes);
+}
+
+static void worker_release(ptx_worker *k)
+{
+    ptx_block *b;
+    while ((b = take_resident(k)))
+        ptx_block_free(b);
+    while ((b = k->free_blocks)) {
+        k->free_blocks = b->next;
+        ptx_block_free(b);
+    }
+    free(k->hits);
+    free(k->lanes);
+}
+
+static int count_workers(const ptx_grid *g)
+{
+    int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
+    if (g->program->has_fence || g->args->cooperative)
+        return 1;
+    n = n < MAX_WORKERS ? n : MAX_WORKERS;
+    return (uint32_t)n < g->n_blocks ? n : (int)g->n_blocks;
+}
+
+static void run_grid(ptx_grid *g)
+{
+    int n = count_workers(g);
+    ptx_worker *worker = ws_calloc((size_t)n, sizeof *worker);
+    for (int k = 0; k < n; k++)
+        worker_init(&worker[k], g, k);
+    crew c = {.grid = g, .worker = worker, .n = n, .started = 1};
+    ptx_race_begin(g);
+    work(&worker[0], &c);
+    for (int k = 1; k < c.started; k++)
+        pthread_join(c.thread[k], NULL);
+    ptx_race_end(g, worker, n);
+    ptx_count_finish(g, worker, n);
+    for (int k = 0; k < n; k++)
+        worker_release(&worker[k]);
+    free(worker);
+}
+
+bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args, const ptx_options *options,
+                ptx_report *report)
+{
+    const ptx_program *p = ptx_module_program(m, args->kernel);
+    if (!report->n_faults)
+        report->ok = true;
+    if (!p)
+        return refuse(report, args->kernel, HX_INVALID_LAUNCH, "the module has no kernel '%s'", args->kernel);
+    if (!check_grid(args, report))
+        return false;
+    ptx_grid g = {.program = p, .ast = ptx_module_ast(m), .mem = mem, .args = args, .options = options, .report = report};
+    g.threads = args->block[0] * args->block[1] * args->block[2];
+    g.n_blocks = args->grid[0] * args->grid[1] * args->grid[2];
+    g.shared_bytes = args->dynamic_shared_bytes ? p->dynamic_offset + args->dynamic_shared_bytes : p->shared_bytes;
+    if (!check_kernel(&g, report))
+        return false;
+    g.start_ns = ws_now_ns();
+    g.deadline_ns = options->deadline_ms ? g.start_ns + (int64_t)options->deadline_ms * 1000000 : 0;
+    g.order = block_order(&g);
+    pthread_mutex_init(&g.lock, NULL);
+    report->counters.launches++;
+    run_grid(&g);
+    pthread_mutex_destroy(&g.lock);
+    free(g.order);
+    report->engine_seconds += (double)(ws_now_ns() - g.start_ns) * 1e-9;
+    return report->ok;
+}
