@@ -74,8 +74,8 @@ static void reach_func(info_walk *w, const char *name)
 {
     ptx_func key = {.name = name}, *keyp = &key;
     ptx_func **f = w->n_funcs ? bsearch(&keyp, w->func, (size_t)w->n_funcs, sizeof *w->func, by_name) : NULL;
-    if (!f || w->func_seen[f - w->func] == w->kernel)
-        return;
+    if (!f || w->func_seen[f - w->func] == w->kernel || ((*f)->is_entry && w->n_queue))
+        return; /* a kernel that is named in another one is not called by it */
     w->func_seen[f - w->func] = w->kernel;
     w->queue[w->n_queue++] = *f;
 }
@@ -126,11 +126,6 @@ static void visit_func(info_walk *w, const ptx_func *f)
             visit_operand(w, &f->insn[i].operand[o]);
 }
 
-static bool starts(const char *s, char c)
-{
-    return s[0] == c;
-}
-
 static void collect_params(const ptx_func *f, ws_arena *a, ptx_kernel_info *info)
 {
     ptx_param *param = WS_ARENA_NEW(a, ptx_param, f->n_params);
@@ -145,7 +140,7 @@ static void collect_params(const ptx_func *f, ws_arena *a, ptx_kernel_info *info
             .align = v->align,
             .is_pointer = v->is_ptr,
             .is_float = !v->is_array && (v->type == PTX_f32 || v->type == PTX_f64),
-            .is_signed = !v->is_array && starts(ptx_type_name(v->type), 's'),
+            .is_signed = !v->is_array && ptx_type_name(v->type)[0] == 's',
             .is_aggregate = v->is_array,
         };
     }
