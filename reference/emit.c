@@ -13,7 +13,7 @@ _Static_assert(EM_THREADS == 256, "the texts below say 256 threads and 8 warps")
 enum { MAX_LAUNCHES = 256, MAX_SCRATCH = 64 }; /* of a plan: harness/plan/plan.h */
 
 static const em_op *const families[] = {em_ops_elementwise, em_ops_rows, em_ops_contraction,
-                                        em_ops_movement};
+                                        em_ops_window, em_ops_movement};
 
 static const em_op *find_op(const char *name)
 {

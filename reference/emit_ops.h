@@ -45,7 +45,8 @@ typedef struct em_op {
     const char *formula;                 /* the result over the operands' names; NULL: in the emitter */
 } em_op;
 /* One array a family, each ended by a NULL name. */
-extern const em_op em_ops_elementwise[], em_ops_rows[], em_ops_contraction[], em_ops_movement[];
+extern const em_op em_ops_elementwise[], em_ops_rows[], em_ops_contraction[], em_ops_window[],
+    em_ops_movement[];
 
 /* A kernel parameter: its name in the kernel and what the plan passes. */
 typedef struct em_param {

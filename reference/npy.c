@@ -101,11 +101,12 @@ static ws_status parse_header(const char *header, ws_dtype *dtype, ref_shape *sh
     const char *order = find_key(header, "fortran_order");
     if (parse_descr(header, dtype, err) || parse_shape(header, shape, err))
         return err->status;
-    if (!order || strncmp(order, "False", 5) != 0)
-        return shape->rank > 1 || !order
-                   ? ws_fail(err, WS_EINPUT, "the array is in Fortran order; save it with "
-                                             "numpy.ascontiguousarray")
-                   : WS_OK;
+    if (!order)
+        return ws_fail(err, WS_EINPUT, "the header has no 'fortran_order'");
+    if (strncmp(order, "False", 5) != 0 && shape->rank > 1) {
+        ws_fail(err, WS_EINPUT, "the array is in Fortran order");
+        return ws_hint(err, "save it through numpy.ascontiguousarray");
+    }
     return WS_OK;
 }
 

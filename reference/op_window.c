@@ -12,6 +12,12 @@ enum { MAX_SPATIAL = 3 };
 
 /* ---- shapes ---- */
 
+static const ws_expr *plus(ws_arena *m, const ws_expr *e, int64_t v)
+{
+    return v < 0 ? ws_expr_binary(m, WS_X_SUB, e, ws_expr_const(m, -v))
+                 : ws_expr_binary(m, WS_X_ADD, e, ws_expr_const(m, v));
+}
+
 /* floor((x + 2 padding - dilation (kernel - 1) - 1) / stride) + 1 */
 static const ws_expr *window_extent(ref_infer *f, const ws_expr *x, const ws_expr *kernel, int axis)
 {
@@ -22,9 +28,13 @@ static const ws_expr *window_extent(ref_infer *f, const ws_expr *x, const ws_exp
                                           ws_expr_binary(m, WS_X_SUB, kernel, one));
     const ws_expr *padded = ws_expr_binary(m, WS_X_ADD, x, ws_expr_const(m, 2 * at->padding[axis]));
     ref_need_that(f, ws_expr_binary(m, WS_X_GT, padded, reach), "the window fits into the padded operand");
-    const ws_expr *steps = ws_expr_binary(m, WS_X_SUB, ws_expr_binary(m, WS_X_SUB, padded, reach), one);
-    return ws_expr_binary(m, WS_X_ADD,
-                          ws_expr_binary(m, WS_X_DIV, steps, ws_expr_const(m, at->stride[axis])), one);
+    int64_t known = 0;
+    const ws_expr *room = ws_expr_is_const(reach, &known) ? plus(m, x, 2 * at->padding[axis] - known)
+                                                          : ws_expr_binary(m, WS_X_SUB, padded, reach);
+    if (at->stride[axis] == 1)
+        return room;
+    room = ws_expr_is_const(reach, &known) ? plus(m, x, 2 * at->padding[axis] - known - 1) : plus(m, room, -1);
+    return plus(m, ws_expr_binary(m, WS_X_DIV, room, ws_expr_const(m, at->stride[axis])), 1);
 }
 
 static ws_status check_spatial(ref_infer *f)

@@ -1,0 +1,91 @@
+/* One thread an element: unary and binary functions, comparisons, where, masked_fill, casts. */
+#include "reference/emit_ops.h"
+
+#include <string.h>
+
+enum { MAX_OPERANDS = 3 };
+
+/* Pointers are called <name>_in; the formula is over the names. */
+static const char *const value_names[][MAX_OPERANDS] = {{"x"}, {"a", "b"}, {"a", "b", "c"}};
+static const char *const pointer_names[][MAX_OPERANDS] = {{"x_in"}, {"a_in", "b_in"}, {"a_in", "b_in", "c_in"}};
+
+/* Offsets of the operands' elements for element i of the result; puts the coordinates that they need. */
+static void put_indices(em_node *n, const char *index[MAX_OPERANDS])
+{
+    unsigned needed = 0;
+    for (int k = 0; k < n->n_in; k++) {
+        const char *at[SPEC_MAX_RANK];
+        index[k] = "i";
+        if (n->in[k]->is_literal || em_same_shape(n->in[k], n->out))
+            continue;
+        em_broadcast(n, n->in[k], n->out->dim, n->out->rank, "at", at, &needed);
+        index[k] = em_offset(n, at, n->in[k]->dim, n->in[k]->rank);
+    }
+    em_coords(n, "i", "at", n->out->dim, n->out->rank, needed);
+}
+
+static void put_constants(em_node *n)
+{
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {{"SLOPE", n->at->slope}, {"ALPHA", n->at->alpha}, {"VALUE", n->at->value}};
+    for (size_t i = 0; i < WS_COUNT(rows); i++)
+        if (strstr(n->formula, rows[i].name))
+            em_put(n, "const %s %s = %s;", n->type, rows[i].name, em_number(n, rows[i].value));
+}
+
+static ws_status emit_formula(em_node *n)
+{
+    const ws_expr *count = em_count(n, n->out);
+    em_param p[MAX_OPERANDS + 1] = {0};
+    const char *index[MAX_OPERANDS];
+    em_thread_index(n, count);
+    put_indices(n, index);
+    for (int k = 0; k < n->n_in; k++) {
+        const char *pointer = pointer_names[n->n_in - 1][k];
+        p[k] = (em_param){.role = pointer, .value = n->in[k]};
+        em_put(n, "const %s %s = %s;", n->type, value_names[n->n_in - 1][k],
+               em_load(n, n->in[k], pointer, index[k]));
+    }
+    put_constants(n);
+    /* whole numbers are cut off, as C does; the store alone would round */
+    bool whole = !ws_dtype_is_float(n->out->dtype) && n->out->dtype != WS_BOOL;
+    const char *value = whole ? em_text(n, "trunc((%s)(%s))", n->type, n->formula) : n->formula;
+    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
+    p[n->n_in] = (em_param){.role = "out", .value = n->out, .written = true};
+    return em_kernel(n, "", "one thread an element", p, n->n_in + 1, em_blocks(n, count), false);
+}
+
+static ws_status emit_unary(em_node *n)
+{
+    for (const ref_unary *r = ref_unaries; r->name; r++)
+        if (strcmp(r->name, n->node->op->name) == 0)
+            n->formula = r->cuda;
+    return emit_formula(n);
+}
+
+static ws_status emit_gelu(em_node *n)
+{
+    const char *half = em_number(n, 0.5);
+    n->formula = n->at->tanh_approximation
+                     ? em_text(n, "%s * x * (1 + tanh(%s * (x + %s * x * x * x)))", half,
+                               em_number(n, 0.79788456080286535588), em_number(n, 0.044715))
+                     : em_text(n, "%s * x * erfc(-x * %s)", half, em_number(n, 0.70710678118654752440));
+    return emit_formula(n);
+}
+
+#define UNARY(op) {.name = op, .emit = emit_unary}
+#define FORMULA(op, text) {.name = op, .emit = emit_formula, .formula = text}
+const em_op em_ops_elementwise[] = {
+    UNARY("relu"), UNARY("neg"), UNARY("abs"), UNARY("exp"), UNARY("log"), UNARY("sqrt"), UNARY("rsqrt"),
+    UNARY("reciprocal"), UNARY("square"), UNARY("tanh"), UNARY("sigmoid"), UNARY("silu"), UNARY("erf"),
+    UNARY("sin"), UNARY("cos"), UNARY("softplus"), UNARY("leaky_relu"), UNARY("elu"),
+    {.name = "gelu", .emit = emit_gelu},
+    FORMULA("cast", "x"),
+    FORMULA("add", "a + b"), FORMULA("sub", "a - b"), FORMULA("mul", "a * b"), FORMULA("div", "a / b"),
+    FORMULA("maximum", "a > b || a != a ? a : b"), FORMULA("minimum", "a < b || a != a ? a : b"),
+    FORMULA("eq", "a == b"), FORMULA("ne", "a != b"), FORMULA("lt", "a < b"), FORMULA("le", "a <= b"),
+    FORMULA("gt", "a > b"), FORMULA("ge", "a >= b"), FORMULA("logical_and", "a != 0 && b != 0"),
+    FORMULA("logical_or", "a != 0 || b != 0"), FORMULA("where", "a != 0 ? b : c"),
+    FORMULA("masked_fill", "b != 0 ? VALUE : a"), {0}};
