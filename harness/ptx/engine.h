@@ -178,7 +178,8 @@ struct ptx_warp {
 
     /* race detection: see race.c */
     uint32_t clock;
-    uint32_t seen[PTX_LANES]; /* clock of warp v that happens before this warp's next access */
+    uint32_t seen[PTX_LANES]; /* accesses of warp v with a lower clock happen before this warp's next one */
+    bool fenced;             /* a fence since the last strong write */
 
     uint8_t *local;          /* words interleaved by lane */
     uint32_t local_bytes;    /* per lane */
@@ -197,7 +198,7 @@ struct ptx_block {
     ptx_warp *warp;
     uint8_t *shared;
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
-    struct ptx_shadow *shared_shadow;
+    struct ptx_shadow *shared_shadow; /* NULL: not watched */
     int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
     int n_exits;
@@ -323,25 +324,32 @@ typedef struct ptx_access {
     uint32_t mask, size;     /* bytes a lane */
     bool write, read, atomic, strong;
     const uint64_t *addr;    /* 32: host address, or offset in the window */
+    const uint32_t *slot;    /* plain writes: registers of the elements (insn->esize, dsize); else NULL */
 } ptx_access;
 /* Bounds, alignment, initialisation, races, counters. false: a fault was reported. */
 bool ptx_watch(ptx_warp *w, const ptx_access *x);
 
 /* ---- race.c ---- */
 typedef struct ptx_shadow ptx_shadow;
-ptx_shadow *ptx_shadow_new(uint32_t bytes, uint32_t granule);
-void ptx_shadow_clear(ptx_shadow *s);
+ptx_shadow *ptx_shadow_new(uint64_t bytes, uint32_t granule); /* NULL: no memory for it */
 void ptx_shadow_free(ptx_shadow *s);
-bool ptx_race_shared(ptx_warp *w, const ptx_access *x);
-bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_race_block(ptx_block *b);               /* its warps start */
+bool ptx_race_shared(ptx_warp *w, const ptx_access *x); /* false: a fault was reported */
+bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
 void ptx_race_barrier(ptx_block *b, int id);     /* warps that wait at `id` are about to go on */
-void ptx_race_fence(ptx_warp *w);
-void ptx_race_sync_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write); /* strong access as acquire and release */
 void ptx_race_begin(ptx_grid *g);
-void ptx_race_merge(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between workers */
-void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n);
+void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between workers, then frees */
+
+/* ---- order.c: what happens before what between blocks ---- */
+struct ptx_clocks *ptx_clocks_new(uint32_t n_blocks); /* NULL: too many blocks to follow */
+void ptx_clocks_free(struct ptx_clocks *c);
+void ptx_order_fence(ptx_warp *w);
+/* A strong access or atomic at addr: acquires what was released there, and releases after a fence. */
+void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write);
+uint32_t ptx_order_time(const ptx_warp *w);      /* of the block's accesses now */
+/* Whether the access of another block at `time` happened before this warp's next one. */
+bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time);
 
 /* ---- count.c ---- */
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);

@@ -1,0 +1,260 @@
+/* Every memory access, before it happens: is it inside an allocation, aligned, does it read what was
+ * written, does it race. An access that passes is safe to execute. */
+#include "harness/ptx/engine.h"
+#include "harness/ptx/lanes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *space_name(ptx_space s)
+{
+    switch (s) {
+    case PTX_SPACE_SHARED:
+        return "shared";
+    case PTX_SPACE_LOCAL:
+        return "local";
+    case PTX_SPACE_PARAM:
+        return "param";
+    case PTX_SPACE_CONST:
+        return "const";
+    default:
+        return "global";
+    }
+}
+
+static const char *access_name(const ptx_access *x)
+{
+    return x->atomic ? "atomic" : x->write ? "write" : "read";
+}
+
+static void describe(ptx_fault *f, const ptx_access *x, int lane, const ptx_alloc *a)
+{
+    snprintf(f->space, sizeof f->space, "%s", space_name(x->space));
+    f->write = x->write;
+    f->atomic = x->atomic;
+    f->size = x->size;
+    f->address = x->addr[lane];
+    if (!a)
+        return;
+    snprintf(f->buffer, sizeof f->buffer, "%s", a->name);
+    f->buffer_offset = (int64_t)(x->addr[lane] - a->lo);
+    f->buffer_bytes = a->hi - a->lo;
+}
+
+/* "inside 'y', 4096 bytes", or how far outside. */
+static void where(char *out, size_t n, const ptx_fault *f)
+{
+    const char *name = f->buffer[0] ? f->buffer : "an unnamed buffer";
+    long long off = (long long)f->buffer_offset, bytes = (long long)f->buffer_bytes;
+    if (!f->buffer_bytes && !f->buffer[0])
+        snprintf(out, n, "address 0x%llx, far from every buffer", (unsigned long long)f->address);
+    else if (off < 0)
+        snprintf(out, n, "%lld bytes before the start of '%s' (%lld bytes)", -off, name, bytes);
+    else if (off >= bytes)
+        snprintf(out, n, "%lld bytes past the end of '%s' (%lld bytes)", off - bytes, name, bytes);
+    else
+        snprintf(out, n, "byte %lld of '%s' (%lld bytes)", off, name, bytes);
+}
+
+static bool fault_at(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc *a, hx_reason reason, const char *what)
+{
+    ptx_fault *f = ptx_fault_new(w, x->insn, lane, reason);
+    if (!f)
+        return false;
+    char place[160];
+    describe(f, x, lane, a);
+    where(place, sizeof place, f);
+    ptx_fault_done(w, f, "%s: %s %s of %u bytes at %s,", what, f->space, access_name(x), x->size, place);
+    return false;
+}
+
+static int misaligned_lane(const ptx_access *x)
+{
+    u64 bits = 0;
+    EACH_SET(l, x->mask) bits |= x->addr[l];
+    if (!(bits & (x->size - 1)))
+        return -1;
+    EACH_SET(l, x->mask)
+        if (x->addr[l] & (x->size - 1))
+            return (int)l;
+    return -1;
+}
+
+/* ---- initialisation ---- */
+
+static bool all_init(const uint8_t *state, size_t n)
+{
+    const u64 ones = 0x0101010101010101ull * PTX_INIT;
+    u64 all = ones, word;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&word, state + i, 8);
+        all &= word;
+    }
+    for (; i < n; i++)
+        if (!(state[i] & PTX_INIT))
+            return false;
+    return (all & ones) == ones;
+}
+
+typedef struct span {
+    u64 lo, hi;  /* of the first bytes */
+} span;
+
+static span span_of(const ptx_access *x)
+{
+    span s = {UINT64_MAX, 0};
+    if (x->mask == PTX_FULL) {
+        EACH_LANE(l)
+        {
+            s.lo = x->addr[l] < s.lo ? x->addr[l] : s.lo;
+            s.hi = x->addr[l] > s.hi ? x->addr[l] : s.hi;
+        }
+        return s;
+    }
+    EACH_SET(l, x->mask)
+    {
+        s.lo = x->addr[l] < s.lo ? x->addr[l] : s.lo;
+        s.hi = x->addr[l] > s.hi ? x->addr[l] : s.hi;
+    }
+    return s;
+}
+
+/* Lane that reads a byte that nothing wrote, -1 none. `state` belongs to address `base`. */
+static int uninitialized_lane(const ptx_access *x, const uint8_t *state, u64 base, span s)
+{
+    u64 bytes = s.hi - s.lo + x->size;
+    if (bytes <= PTX_LANES * 16 && all_init(state + (s.lo - base), bytes))
+        return -1;
+    EACH_SET(l, x->mask)
+        if (!all_init(state + (x->addr[l] - base), x->size))
+            return (int)l;
+    return -1;
+}
+
+static void mark_written(const ptx_access *x, uint8_t *state, u64 base)
+{
+    if (x->mask == PTX_FULL && ptx_is_linear(x->addr, x->size)) {
+        memset(state + (x->addr[0] - base), PTX_INIT | PTX_WRITTEN, (size_t)x->size * PTX_LANES);
+        return;
+    }
+    EACH_SET(l, x->mask) memset(state + (x->addr[l] - base), PTX_INIT | PTX_WRITTEN, x->size);
+}
+
+/* ---- spaces ---- */
+
+static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a, span s)
+{
+    const ptx_options *o = w->worker->grid->options;
+    if (x->write && a->read_only)
+        return fault_at(w, x, __builtin_ctz(x->mask), a, HX_ILLEGAL, "write to constant memory");
+    int bad = x->read && o->check_init ? uninitialized_lane(x, a->state, a->lo, s) : -1;
+    if (bad >= 0)
+        return fault_at(w, x, bad, a, HX_UNINITIALIZED_READ, "uninitialized read");
+    if (o->check_race && !ptx_race_global(w, x, a))
+        return false;
+    if (x->write)
+        mark_written(x, a->state, a->lo);
+    if (o->count)
+        ptx_count_global(w, x, a);
+    return true;
+}
+
+static bool holds(const ptx_alloc *a, u64 lo, u64 hi, u32 size)
+{
+    return a && lo >= a->lo && hi < a->hi && size <= a->hi - hi;
+}
+
+/* Lanes may point into several allocations: one at a time, that of the lowest lane first. */
+static bool watch_scattered(ptx_warp *w, const ptx_access *x)
+{
+    for (u32 left = x->mask; left;) {
+        int first = __builtin_ctz(left);
+        ptx_alloc *a = ptx_memory_find(w->worker->grid->mem, x->addr[first]);
+        ptx_access part = *x;
+        part.mask = 0;
+        EACH_SET(l, left)
+            if (holds(a, x->addr[l], x->addr[l], x->size))
+                part.mask |= 1u << l;
+        if (!(part.mask >> first & 1))
+            return fault_at(w, x, first, a ? a : ptx_memory_nearest(w->worker->grid->mem, x->addr[first]),
+                            HX_OUT_OF_BOUNDS, "out of bounds");
+        if (!watch_alloc(w, &part, a, span_of(&part)))
+            return false;
+        w->worker->last = a;
+        left &= ~part.mask;
+    }
+    return true;
+}
+
+static bool watch_global(ptx_warp *w, const ptx_access *x)
+{
+    int bad = misaligned_lane(x);
+    if (bad >= 0)
+        return fault_at(w, x, bad, ptx_memory_nearest(w->worker->grid->mem, x->addr[bad]), HX_MISALIGNED, "misaligned");
+    span s = span_of(x);
+    ptx_alloc *a = w->worker->last;
+    if (!holds(a, s.lo, s.hi, x->size)) {
+        a = ptx_memory_find(w->worker->grid->mem, s.lo);
+        if (!holds(a, s.lo, s.hi, x->size))
+            return watch_scattered(w, x);
+        w->worker->last = a;
+    }
+    return watch_alloc(w, x, a, s);
+}
+
+/* Shared, local and parameter memory: one piece from 0 to `bytes`. */
+static bool check_window(ptx_warp *w, const ptx_access *x, u64 bytes, span *s)
+{
+    *s = span_of(x);
+    if (s->hi >= bytes || x->size > bytes - s->hi) {
+        ptx_alloc window = {.lo = 0, .hi = bytes};
+        snprintf(window.name, sizeof window.name, "%s memory", space_name(x->space));
+        EACH_SET(l, x->mask)
+            if (x->addr[l] >= bytes || x->size > bytes - x->addr[l])
+                return fault_at(w, x, (int)l, &window, HX_OUT_OF_BOUNDS, "out of bounds");
+    }
+    int bad = misaligned_lane(x);
+    if (bad >= 0) {
+        ptx_alloc window = {.lo = 0, .hi = bytes};
+        snprintf(window.name, sizeof window.name, "%s memory", space_name(x->space));
+        return fault_at(w, x, bad, &window, HX_MISALIGNED, "misaligned");
+    }
+    return true;
+}
+
+static bool watch_shared(ptx_warp *w, const ptx_access *x)
+{
+    const ptx_grid *g = w->worker->grid;
+    span s;
+    if (!check_window(w, x, g->shared_bytes, &s))
+        return false;
+    int bad = x->read && g->options->check_init ? uninitialized_lane(x, w->block->shared_state, 0, s) : -1;
+    if (bad >= 0) {
+        ptx_alloc window = {.lo = 0, .hi = g->shared_bytes, .name = "shared memory"};
+        return fault_at(w, x, bad, &window, HX_UNINITIALIZED_READ, "uninitialized read");
+    }
+    if (w->block->shared_shadow && !ptx_race_shared(w, x))
+        return false;
+    if (x->write)
+        mark_written(x, w->block->shared_state, 0);
+    if (g->options->count)
+        ptx_count_shared(w, x);
+    return true;
+}
+
+bool ptx_watch(ptx_warp *w, const ptx_access *x)
+{
+    span s;
+    switch (x->space) {
+    case PTX_SPACE_SHARED:
+        return watch_shared(w, x);
+    case PTX_SPACE_LOCAL:
+        w->worker->counters.local_requests++;
+        return check_window(w, x, w->local_bytes, &s);
+    case PTX_SPACE_PARAM:
+        return check_window(w, x, w->worker->grid->program->info->param_bytes, &s);
+    default:
+        return watch_global(w, x);
+    }
+}
