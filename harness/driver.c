@@ -261,6 +261,14 @@ static ws_status open_engine(cu_device **out, ws_err *err)
     return st;
 }
 
+void cu_preload_engine(void)
+{
+    ws_buf path = {0};
+    if (find_engine(&path))
+        dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL); /* kept; a failure shows when it is opened */
+    ws_buf_release(&path);
+}
+
 ws_status cu_open(const char *which, cu_device **out, ws_err *err)
 {
     const char *set = getenv("WARPSMITH_DEVICE");

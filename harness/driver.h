@@ -16,6 +16,8 @@ typedef struct cu_device cu_device; /* an open driver with a context on one devi
  * loads and has a device. The CPU driver is $WARPSMITH_CUDA_DRIVER or stands beside the program. */
 ws_status cu_open(const char *which, cu_device **out, ws_err *err) WS_MUST_CHECK;
 void cu_close(cu_device *d);
+/* Loads the CPU driver's code without opening it, so that processes forked later find it mapped. */
+void cu_preload_engine(void);
 bool cu_is_engine(const cu_device *d);
 const char *cu_name(const cu_device *d);    /* "NVIDIA H200", or "CPU engine" */
 int cu_compute_capability(const cu_device *d); /* 90 for 9.0 */

@@ -1,0 +1,312 @@
+#include "harness/worker/job.h"
+
+#include "base/clock.h"
+#include "harness/driver.h"
+#include "harness/ptx/ptx.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xC9, PARAM_BYTES = 4096 };
+/* Of the child's wall time: a launch that takes more is ended by the engine, which can say where it was. */
+static const double engine_share = 0.8;
+
+/* One device buffer. On a GPU it stands between guard zones; the engine has its own. */
+typedef struct buffer {
+    const char *name;
+    uint64_t base, ptr;
+    size_t bytes;
+} buffer;
+
+typedef struct job {
+    run_request *r;
+    wire_result *result;
+    cu_device *d;
+    cu_module *m;
+    bool engine;
+    size_t guard;
+    buffer *tensor, *scratch;
+    uint64_t *tensor_at, *scratch_at;
+    ws_arena *arena;
+    int failed_launch; /* index, -1: none */
+} job;
+
+/* ---- buffers ---- */
+
+static ws_status make_buffer(job *j, const char *name, size_t bytes, buffer *out, ws_err *err)
+{
+    *out = (buffer){.name = name ? name : "", .bytes = bytes};
+    if (cu_alloc(j->d, bytes + 2 * j->guard, out->name, &out->base, err))
+        return err->status;
+    out->ptr = out->base + j->guard;
+    if (!j->guard)
+        return WS_OK;
+    if (cu_fill(j->d, out->base, GUARD_BYTE, j->guard, err))
+        return err->status;
+    return cu_fill(j->d, out->ptr + bytes, GUARD_BYTE, j->guard, err);
+}
+
+static ws_status make_buffers(job *j, ws_err *err)
+{
+    const run_request *r = j->r;
+    int n_scratch = r->plan->n_scratch;
+    j->tensor = WS_ARENA_NEW(j->arena, buffer, r->n_tensors + 1);
+    j->scratch = WS_ARENA_NEW(j->arena, buffer, n_scratch + 1);
+    j->tensor_at = WS_ARENA_NEW(j->arena, uint64_t, r->n_tensors + 1);
+    j->scratch_at = WS_ARENA_NEW(j->arena, uint64_t, n_scratch + 1);
+    for (int i = 0; i < r->n_tensors; i++) {
+        if (make_buffer(j, r->tensor[i].name, r->tensor[i].bytes, &j->tensor[i], err))
+            return err->status;
+        j->tensor_at[i] = j->tensor[i].ptr;
+        if (r->tensor[i].in && cu_upload(j->d, j->tensor[i].ptr, r->tensor[i].in, r->tensor[i].bytes, err))
+            return err->status;
+    }
+    for (int i = 0; i < n_scratch; i++) {
+        if (make_buffer(j, r->scratch_name[i], (size_t)r->plan->scratch_bytes[i], &j->scratch[i], err))
+            return err->status;
+        j->scratch_at[i] = j->scratch[i].ptr;
+    }
+    return WS_OK;
+}
+
+static ws_status poison(job *j, const buffer *b, unsigned char byte, ws_err *err)
+{
+    if (cu_fill(j->d, b->ptr, byte, b->bytes, err))
+        return err->status;
+    if (j->engine)
+        cu_engine_mark_uninitialized(j->d, b->ptr, b->bytes);
+    return WS_OK;
+}
+
+/* Outputs and scratch as no run left them, in-out tensors as they began. */
+static ws_status prepare(job *j, unsigned char byte, ws_err *err)
+{
+    const run_request *r = j->r;
+    for (int i = 0; i < r->n_tensors; i++) {
+        const run_tensor *t = &r->tensor[i];
+        if (t->role == RUN_OUTPUT && poison(j, &j->tensor[i], byte, err))
+            return err->status;
+        if (t->role == RUN_INOUT && cu_upload(j->d, j->tensor[i].ptr, t->in, t->bytes, err))
+            return err->status;
+    }
+    for (int i = 0; i < r->plan->n_scratch; i++)
+        if (poison(j, &j->scratch[i], byte, err))
+            return err->status;
+    return WS_OK;
+}
+
+/* The first guard zone that a kernel wrote to; NULL: none. */
+static const buffer *broken_guard(job *j, bool *after, ws_err *err)
+{
+    unsigned char zone[GUARD_BYTES];
+    int n = j->r->n_tensors, all = n + j->r->plan->n_scratch;
+    for (int i = 0; j->guard && i < 2 * all; i++) {
+        const buffer *b = i / 2 < n ? &j->tensor[i / 2] : &j->scratch[i / 2 - n];
+        *after = i & 1;
+        if (cu_download(j->d, zone, *after ? b->ptr + b->bytes : b->base, j->guard, err))
+            return NULL;
+        for (size_t k = 0; k < j->guard; k++)
+            if (zone[k] != GUARD_BYTE)
+                return b;
+    }
+    return NULL;
+}
+
+/* ---- launches ---- */
+
+static const comp_kernel *find_kernel(const run_request *r, const char *name)
+{
+    for (int i = 0; i < r->n_kernels; i++)
+        if (r->kernel[i].name && name && strcmp(r->kernel[i].name, name) == 0)
+            return &r->kernel[i];
+    return NULL;
+}
+
+static ws_status launch(job *j, const plan_bound_launch *l, ws_err *err)
+{
+    _Alignas(16) unsigned char block[PARAM_BYTES];
+    const comp_kernel *k = find_kernel(j->r, l->kernel);
+    cu_launch_args a = {
+        .kernel = l->kernel,
+        .shared_bytes = (uint32_t)l->shared,
+        .max_shared_bytes = (uint32_t)l->max_dynamic_shared,
+        .cooperative = l->cooperative,
+        .params = block,
+    };
+    if (!k || k->n_params != l->n_args)
+        return ws_fail(err, WS_EINPUT, "the plan does not fit kernel '%s'", l->kernel);
+    for (int i = 0; i < 3; i++) {
+        a.grid[i] = (uint32_t)l->grid[i];
+        a.block[i] = (uint32_t)l->block[i];
+        a.cluster[i] = (uint32_t)l->cluster[i];
+    }
+    plan_pack_params(l, k, j->tensor_at, j->scratch_at, block, &a.params_bytes);
+    return cu_launch(j->d, j->m, &a, err);
+}
+
+static ws_status launch_all(void *ud, ws_err *err)
+{
+    job *j = ud;
+    for (int i = 0; i < j->r->plan->n_launches; i++) {
+        j->failed_launch = i;
+        if (launch(j, &j->r->plan->launch[i], err))
+            return err->status;
+        /* The engine has run it by now; its fault belongs to this launch. */
+        if (j->engine && cu_synchronize(j->d, err))
+            return err->status;
+    }
+    j->failed_launch = -1; /* any of them, from here on */
+    return j->engine ? WS_OK : cu_synchronize(j->d, err);
+}
+
+/* A failed launch as a finding. false: the failure is not the candidate's, err says what it is. */
+static bool explain(job *j, const ws_err *err)
+{
+    wire_result *res = j->result;
+    if (j->engine) {
+        cu_engine_report(j->d, &res->engine);
+        if (res->engine.n_faults) {
+            res->reason = res->engine.fault[0].reason;
+            snprintf(res->text, sizeof res->text, "%s", res->engine.fault[0].text);
+            return true;
+        }
+    }
+    res->reason = cu_last_reason(j->d);
+    if (res->reason == HX_PASS)
+        return false;
+    if (j->failed_launch >= 0 && j->r->plan->n_launches > 1)
+        snprintf(res->text, sizeof res->text, "launch %d of %d: %.900s", j->failed_launch + 1,
+                 j->r->plan->n_launches, err->msg);
+    else
+        snprintf(res->text, sizeof res->text, "%s", err->msg);
+    return true;
+}
+
+/* ---- results ---- */
+
+static ws_status download_outputs(job *j, ws_err *err)
+{
+    for (int i = 0; i < j->r->n_tensors; i++) {
+        const run_tensor *t = &j->r->tensor[i];
+        if (t->out && cu_download(j->d, t->out, j->tensor[i].ptr, t->bytes, err))
+            return err->status;
+        if (t->after && cu_download(j->d, t->after, j->tensor[i].ptr, t->bytes, err))
+            return err->status;
+    }
+    return WS_OK;
+}
+
+/* A GPU does not say what was written. A byte that shows two different poisons after two runs was not. */
+static void note_written(job *j, unsigned char byte, bool first)
+{
+    for (int i = 0; i < j->r->n_tensors; i++) {
+        const run_tensor *t = &j->r->tensor[i];
+        const unsigned char *out = t->out;
+        for (size_t b = 0; t->written && t->out && b < t->bytes; b++)
+            t->written[b] = (uint8_t)((!first && t->written[b]) || out[b] != byte);
+    }
+}
+
+static bool wants_written(const run_request *r)
+{
+    for (int i = 0; i < r->n_tensors; i++)
+        if (r->tensor[i].written)
+            return true;
+    return false;
+}
+
+/* ---- the run ---- */
+
+/* The engine runs in this process: PTX that declares more memory than the machine has is refused, not
+ * swapped. A GPU's driver reserves addresses far beyond that. */
+static void limit_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && size > 0) {
+        rlim_t bytes = (rlim_t)pages * (rlim_t)size;
+        setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
+    }
+#endif
+}
+
+/* Runs the plan as often as asked. WS_OK with result->reason set, or a failure of the world. */
+static ws_status run_plan(job *j, double *ms, ws_err *err)
+{
+    const run_request *r = j->r;
+    int runs = r->repeats > 1 ? r->repeats : 1;
+    bool timed = runs > 1, twice = !j->engine && wants_written(r);
+    for (int i = 0; i < (twice && !timed ? 2 : runs); i++) {
+        unsigned char byte = j->engine || i == 0 ? r->poison : (unsigned char)~r->poison;
+        if (prepare(j, byte, err))
+            return err->status;
+        if (timed ? cu_time_ms(j->d, launch_all, j, &ms[i], err) : launch_all(j, err))
+            return explain(j, err) ? WS_OK : err->status;
+        if (twice && i < 2) {
+            if (download_outputs(j, err))
+                return err->status;
+            note_written(j, byte, i == 0);
+        }
+    }
+    j->result->n_ms = timed ? runs : 0;
+    return WS_OK;
+}
+
+static ws_status finish(job *j, ws_err *err)
+{
+    bool after = false;
+    const buffer *b = broken_guard(j, &after, err);
+    if (err->status)
+        return err->status;
+    if (b) {
+        j->result->reason = HX_OUT_OF_BOUNDS;
+        snprintf(j->result->text, sizeof j->result->text, "a kernel wrote %s '%s' of %zu bytes",
+                 after ? "past the end of" : "before the start of", b->name, b->bytes);
+        return WS_OK;
+    }
+    if (download_outputs(j, err))
+        return err->status;
+    for (int i = 0; j->engine && i < j->r->n_tensors; i++)
+        if (j->r->tensor[i].written)
+            cu_engine_written(j->d, j->tensor[i].ptr, j->r->tensor[i].bytes, j->r->tensor[i].written);
+    if (j->engine)
+        cu_engine_report(j->d, &j->result->engine);
+    return WS_OK;
+}
+
+static ws_status execute(job *j, double *ms, ws_err *err)
+{
+    if (cu_open(j->r->device, &j->d, err))
+        return err->status;
+    j->engine = j->result->on_engine = cu_is_engine(j->d);
+    j->guard = j->engine ? 0 : GUARD_BYTES;
+    snprintf(j->result->device, sizeof j->result->device, "%s", cu_name(j->d));
+    if (j->engine) {
+        limit_memory();
+        ptx_options o = j->r->engine;
+        if (!o.deadline_ms)
+            o.deadline_ms = (uint64_t)(j->r->wall_seconds * engine_share * 1e3);
+        cu_engine_configure(j->d, &o);
+    }
+    if (cu_module_load(j->d, j->r->image, j->r->image_bytes, &j->m, err))
+        return explain(j, err) ? WS_OK : err->status;
+    if (make_buffers(j, err) || run_plan(j, ms, err))
+        return err->status;
+    return j->result->reason == HX_PASS ? finish(j, err) : WS_OK;
+}
+
+void job_run(wire *w)
+{
+    ws_err err = {0};
+    job j = {.r = &w->request, .result = w->result, .arena = &w->arena, .failed_launch = -1};
+    w->result->reason = HX_PASS;
+    w->result->status = execute(&j, w->ms, &err);
+    w->result->err = err;
+    if (j.d && j.engine)
+        cu_engine_printf(j.d, w->result->printed, sizeof w->result->printed);
+    __atomic_store_n(&w->result->state, WIRE_DONE, __ATOMIC_RELEASE);
+    /* The process ends here and takes device, module and memory with it. */
+}

@@ -1,0 +1,246 @@
+#include "harness/worker/run.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "harness/worker/serve.h"
+#include "harness/worker/wire.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MAX_SERVERS = 64, OUTPUT_TAIL = 512, GRACE_SECONDS = 10, DEFAULT_WALL_SECONDS = 60 };
+
+/* ---- idle servers, kept until this process ends: they leave when their socket closes ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static ws_proc idle[MAX_SERVERS];
+static int n_idle;
+
+static ws_status start_server(ws_proc *out, ws_err *err)
+{
+    const char *argv[] = {ws_proc_self(), "worker", "run", NULL};
+    const char *const *clean = ws_proc_clean_env();
+    const char *driver = getenv("WARPSMITH_CUDA_DRIVER");
+    ws_arena a = {0};
+    size_t n = 0;
+    while (clean[n])
+        n++;
+    const char **env = WS_ARENA_NEW(&a, const char *, n + 2);
+    memcpy(env, clean, n * sizeof *env);
+    if (driver)
+        env[n] = ws_arena_printf(&a, "WARPSMITH_CUDA_DRIVER=%s", driver);
+    ws_proc_options o = {.argv = argv, .env = env};
+    ws_status st = ws_proc_spawn(&o, out, err);
+    ws_arena_release(&a);
+    return st;
+}
+
+static ws_status take_server(ws_proc *out, bool *fresh, ws_err *err)
+{
+    pthread_mutex_lock(&lock);
+    *fresh = n_idle == 0;
+    ws_status st = WS_OK;
+    if (*fresh)
+        st = start_server(out, err);
+    else
+        *out = idle[--n_idle];
+    pthread_mutex_unlock(&lock);
+    return st;
+}
+
+static void give_server(ws_proc *p)
+{
+    pthread_mutex_lock(&lock);
+    if (n_idle < MAX_SERVERS)
+        idle[n_idle++] = *p;
+    else
+        ws_proc_kill(p);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- one request ---- */
+
+static ws_status ask(ws_proc *server, const wire *w, int output, double wall, serve_reply *reply,
+                     ws_err *err)
+{
+    uint32_t type = 0;
+    ws_buf answer = {.max = 4096};
+    int64_t deadline = ws_now_ns() + (int64_t)((wall + GRACE_SECONDS) * 1e9);
+    ws_status st = serve_send(server->sock, w->fd, output, wall, err);
+    if (!st)
+        st = ws_msg_recv(server->sock, deadline, sizeof *reply, &type, &answer, err);
+    if (!st && (type != SERVE_ENDED || answer.n != sizeof *reply))
+        st = ws_fail(err, WS_EENV, "the run worker gave an answer of another version");
+    if (!st)
+        memcpy(reply, answer.p, sizeof *reply);
+    ws_buf_release(&answer);
+    return st;
+}
+
+/* A server that has died since its last request is replaced once. */
+static ws_status exchange(const wire *w, int output, double wall, serve_reply *reply, ws_err *err)
+{
+    for (;;) {
+        ws_proc server;
+        bool fresh;
+        if (take_server(&server, &fresh, err))
+            return ws_wrap(err, "run worker");
+        if (!ask(&server, w, output, wall, reply, err)) {
+            give_server(&server);
+            return WS_OK;
+        }
+        ws_proc_kill(&server);
+        if (fresh)
+            return ws_wrap(err, "run worker");
+        *err = (ws_err){0};
+    }
+}
+
+/* The end of what the child printed, on one line. */
+static void last_output(int fd, char out[OUTPUT_TAIL])
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+    off_t from = end > OUTPUT_TAIL - 1 ? end - (OUTPUT_TAIL - 1) : 0;
+    ssize_t n = pread(fd, out, OUTPUT_TAIL - 1, from);
+    n = n > 0 ? n : 0;
+    while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == ' '))
+        n--;
+    out[n] = '\0';
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+}
+
+/* Printed by kernels of a GPU, which write to the child's stdout. */
+static void read_printed(int fd, run_report *out)
+{
+    ssize_t n = pread(fd, out->printed, sizeof out->printed - 1, 0);
+    out->printed[n > 0 ? n : 0] = '\0';
+}
+
+/* ---- what the child left, which it may have written anyhow ---- */
+
+#define TERMINATE(text) ((text)[sizeof(text) - 1] = '\0')
+
+static bool valid_reason(hx_reason r)
+{
+    return (unsigned)r < HX_REASON_COUNT;
+}
+
+static void sanitise_report(ptx_report *r)
+{
+    if (r->n_faults < 0 || r->n_faults > PTX_MAX_FAULTS)
+        r->n_faults = 0;
+    for (int i = 0; i < PTX_MAX_FAULTS; i++) {
+        ptx_fault *f = &r->fault[i];
+        if (!valid_reason(f->reason))
+            f->reason = HX_CRASH;
+        TERMINATE(f->kernel);
+        TERMINATE(f->file);
+        TERMINATE(f->insn);
+        TERMINATE(f->space);
+        TERMINATE(f->buffer);
+        TERMINATE(f->text);
+    }
+}
+
+static ws_status take_result(const wire *w, run_request *r, run_report *out, ws_err *err)
+{
+    wire_result *copy = ws_malloc(sizeof *copy); /* of a page that nobody else can change any more */
+    memcpy(copy, w->result, sizeof *copy);
+    TERMINATE(copy->err.msg);
+    TERMINATE(copy->err.hint);
+    TERMINATE(copy->text);
+    TERMINATE(copy->device);
+    TERMINATE(copy->printed);
+    sanitise_report(&copy->engine);
+    ws_status st = copy->status;
+    if (st) {
+        *err = copy->err;
+        err->status = st = (unsigned)st <= WS_EINTR ? st : WS_EBUG;
+    }
+    out->reason = valid_reason(copy->reason) ? copy->reason : HX_CRASH;
+    out->on_engine = copy->on_engine;
+    out->engine = copy->engine;
+    memcpy(out->text, copy->text, sizeof out->text);
+    memcpy(out->device, copy->device, sizeof out->device);
+    memcpy(out->printed, copy->printed, sizeof out->printed);
+    if (!st && out->reason == HX_PASS) {
+        wire_collect(w, r);
+        out->n_ms = copy->n_ms > 0 && copy->n_ms <= r->repeats ? copy->n_ms : 0;
+    }
+    if (out->n_ms) {
+        out->ms = ws_malloc((size_t)out->n_ms * sizeof *out->ms);
+        memcpy(out->ms, w->ms, (size_t)out->n_ms * sizeof *out->ms);
+    }
+    free(copy);
+    return st;
+}
+
+static ws_status judge(const wire *w, const serve_reply *reply, int output, run_request *r,
+                       run_report *out, ws_err *err)
+{
+    char tail[OUTPUT_TAIL];
+    bool done = __atomic_load_n(&w->result->state, __ATOMIC_ACQUIRE) == WIRE_DONE;
+    if (reply->how == WS_PROC_DEADLINE) {
+        out->reason = HX_ENDLESS;
+        snprintf(out->text, sizeof out->text, "the run did not end within %g s", r->wall_seconds);
+        return WS_OK;
+    }
+    if (done && reply->how == WS_PROC_EXITED && reply->code == 0) {
+        ws_status st = take_result(w, r, out, err);
+        if (!out->on_engine)
+            read_printed(output, out);
+        return st;
+    }
+    out->reason = HX_CRASH;
+    last_output(output, tail);
+    if (reply->how == WS_PROC_SIGNALED)
+        snprintf(out->text, sizeof out->text, "the process that ran the kernel died of signal %d (%s)%s%s",
+                 reply->code, strsignal(reply->code), tail[0] ? ": " : "", tail);
+    else
+        snprintf(out->text, sizeof out->text, "the process that ran the kernel ended with code %d%s%s",
+                 reply->code, tail[0] ? ": " : "", tail);
+    return WS_OK;
+}
+
+ws_status run_execute(run_request *r, run_report *out, ws_err *err)
+{
+    wire w;
+    serve_reply reply = {0};
+    int64_t start = ws_now_ns();
+    run_request q = *r;
+    const char *device = getenv("WARPSMITH_DEVICE");
+    if (!(q.wall_seconds > 0))
+        q.wall_seconds = DEFAULT_WALL_SECONDS;
+    if (!q.device && device && *device)
+        q.device = device; /* the child's environment does not have it */
+    *out = (run_report){0};
+    if (wire_new(&q, &w, err))
+        return err->status;
+    int output = memfd_create("warpsmith-output", MFD_CLOEXEC);
+    if (output < 0)
+        ws_fail_errno(err, WS_EENV, "cannot make a file for a run's output");
+    else if (!exchange(&w, output, q.wall_seconds, &reply, err))
+        (void)!judge(&w, &reply, output, &q, out, err);
+    if (output >= 0)
+        close(output);
+    wire_release(&w);
+    out->seconds = ws_seconds_since(start);
+    return err->status;
+}
+
+void run_report_release(run_report *r)
+{
+    if (!r)
+        return;
+    free(r->ms);
+    r->ms = NULL;
+    r->n_ms = 0;
+}
