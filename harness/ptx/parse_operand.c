@@ -259,7 +259,15 @@ static ptx_operand parse_not(ptx_parser *p)
     return o;
 }
 
-static ptx_operand parse_operand(ptx_parser *p, bool is_call, ptx_operand *slot)
+static bool is_constant_start(const ptx_lexer *l)
+{
+    const ptx_token *t = &l->tok;
+    return t->kind == PTX_TOK_INT || t->kind == PTX_TOK_FLOAT || t->kind == PTX_TOK_IDENT ||
+           (t->kind == PTX_TOK_PUNCT &&
+            (t->punct == '+' || t->punct == '-' || t->punct == '~' || t->punct == '('));
+}
+
+static ptx_operand parse_operand(ptx_parser *p, bool is_call, bool is_first, ptx_operand *slot)
 {
     ptx_lexer *l = &p->lex;
     if (l->tok.kind == PTX_TOK_IDENT && !ptx_lex_is_ident(l, "WARP_SZ"))
@@ -272,8 +280,8 @@ static ptx_operand parse_operand(ptx_parser *p, bool is_call, ptx_operand *slot)
         return parse_vector(p, ')');
     if (ptx_lex_is(l, '!'))
         return parse_not(p);
-    if (l->tok.kind == PTX_TOK_END || l->tok.kind == PTX_TOK_STRING || l->tok.kind == PTX_TOK_DOT)
-        ptx_lex_fail_expected(l, "an operand");
+    if (!is_constant_start(l))
+        ptx_lex_fail_expected(l, is_first ? "an operand or ';'" : "an operand");
     return parse_constant_operand(p);
 }
 
@@ -287,7 +295,7 @@ void ptx_parse_operands(ptx_parser *p, ptx_ast_insn *insn)
         do {
             if (n == PTX_MAX_OPERANDS)
                 ptx_lex_fail(l, &l->tok, "more than %d operands", PTX_MAX_OPERANDS);
-            opd[n] = parse_operand(p, is_call, &opd[n]);
+            opd[n] = parse_operand(p, is_call, n == 0, &opd[n]);
             n++;
         } while (ptx_lex_accept(l, ','));
     }
