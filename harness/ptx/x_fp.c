@@ -1,0 +1,372 @@
+/* f32 and f64 arithmetic (PTX ISA 9.7.3). Round to nearest without .ftz and .sat runs in plain lane loops;
+ * everything else in one general way with the machine's rounding mode. NaN results of f32 are 0x7fffffff, as
+ * on the GPU. Results of .approx are those of double precision, rounded: inside every documented bound. */
+#include "harness/ptx/alu.h"
+#include "harness/ptx/fp.h"
+
+#include <math.h>
+
+/* ---- the fast way ---- */
+
+#define FP1(name, T, expr)                                                                         \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a);                                                                  \
+        T *d = OUT(T, i->d);                                                                       \
+        LANES_DENSE(T, d, expr);                                                                   \
+    }
+#define FP2(name, T, expr)                                                                         \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
+        T *d = OUT(T, i->d);                                                                       \
+        LANES_DENSE(T, d, expr);                                                                   \
+    }
+#define FP3(name, T, expr)                                                                         \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const T *a = IN(T, i->a), *b = IN(T, i->b), *c = IN(T, i->c);                              \
+        T *d = OUT(T, i->d);                                                                       \
+        LANES_DENSE(T, d, expr);                                                                   \
+    }
+FP2(add_f32, f32, fp_canon(a[l] + b[l]))
+FP2(sub_f32, f32, fp_canon(a[l] - b[l]))
+FP2(mul_f32, f32, fp_canon(a[l] * b[l]))
+FP2(div_f32, f32, fp_canon(a[l] / b[l]))
+FP3(fma_f32, f32, fp_canon(__builtin_fmaf(a[l], b[l], c[l])))
+FP1(rcp_f32, f32, fp_canon(1.0f / a[l]))
+FP1(sqrt_f32, f32, fp_canon(__builtin_sqrtf(a[l])))
+FP1(neg_f32, f32, -a[l])
+FP1(abs_f32, f32, __builtin_fabsf(a[l]))
+FP2(add_f64, f64, a[l] + b[l])
+FP2(sub_f64, f64, a[l] - b[l])
+FP2(mul_f64, f64, a[l] * b[l])
+FP2(div_f64, f64, a[l] / b[l])
+FP3(fma_f64, f64, __builtin_fma(a[l], b[l], c[l]))
+FP1(rcp_f64, f64, 1.0 / a[l])
+FP1(sqrt_f64, f64, __builtin_sqrt(a[l]))
+FP1(neg_f64, f64, -a[l])
+FP1(abs_f64, f64, __builtin_fabs(a[l]))
+FP1(rsqrt_f64, f64, 1.0 / __builtin_sqrt(a[l]))
+
+FP2(copysign_f32, f32, __builtin_copysignf(b[l], a[l])) /* the sign of a, the magnitude of b */
+FP2(copysign_f64, f64, __builtin_copysign(b[l], a[l]))
+FP2(min_f32, f32, fp_canon(fp_min(a[l], b[l])))
+FP2(max_f32, f32, fp_canon(fp_max(a[l], b[l])))
+FP2(min_f64, f64, fp_min64(a[l], b[l]))
+FP2(max_f64, f64, fp_max64(a[l], b[l]))
+
+FP2(add_ftz, f32, fp_flush(fp_canon(fp_flush(a[l]) + fp_flush(b[l]))))
+FP2(sub_ftz, f32, fp_flush(fp_canon(fp_flush(a[l]) - fp_flush(b[l]))))
+FP2(mul_ftz, f32, fp_flush(fp_canon(fp_flush(a[l]) * fp_flush(b[l]))))
+FP3(fma_ftz, f32, fp_flush(fp_canon(__builtin_fmaf(fp_flush(a[l]), fp_flush(b[l]), fp_flush(c[l])))))
+
+/* ---- the general way ---- */
+
+typedef enum fp_op {
+    F_ADD, F_SUB, F_MUL, F_FMA, F_DIV, F_RCP, F_SQRT, F_NEG, F_ABS, F_MIN, F_MAX, F_MIN3, F_MAX3
+} fp_op;
+
+typedef struct lanes_f32 {
+    f32 v[PTX_LANES] __attribute__((aligned(64)));
+} lanes_f32;
+typedef struct lanes_f64 {
+    f64 v[PTX_LANES] __attribute__((aligned(64)));
+} lanes_f64;
+
+static f32 minmax(f32 x, f32 y, bool max, bool nan)
+{
+    return nan && (x != x || y != y) ? NAN : max ? fp_max(x, y) : fp_min(x, y);
+}
+
+/* Opaque: the compiler would move arithmetic across the changes of the rounding mode. */
+__attribute__((noipa)) static void compute_f32(const ptx_insn *i, const lanes_f32 *x, const lanes_f32 *y,
+                                                  const lanes_f32 *z, lanes_f32 *r)
+{
+    bool nan = i->mods & PTX_NAN;
+#define EVERY(expr) EACH_LANE(l) r->v[l] = (expr); break
+    switch (i->op) {
+    case F_ADD: EVERY(x->v[l] + y->v[l]);
+    case F_SUB: EVERY(x->v[l] - y->v[l]);
+    case F_MUL: EVERY(x->v[l] * y->v[l]);
+    case F_FMA: EVERY(__builtin_fmaf(x->v[l], y->v[l], z->v[l]));
+    case F_DIV: EVERY(x->v[l] / y->v[l]);
+    case F_RCP: EVERY(1.0f / x->v[l]);
+    case F_SQRT: EVERY(__builtin_sqrtf(x->v[l]));
+    case F_NEG: EVERY(-x->v[l]);
+    case F_ABS: EVERY(__builtin_fabsf(x->v[l]));
+    case F_MIN: EVERY(minmax(x->v[l], y->v[l], false, nan));
+    case F_MAX: EVERY(minmax(x->v[l], y->v[l], true, nan));
+    case F_MIN3: EVERY(minmax(minmax(x->v[l], y->v[l], false, nan), z->v[l], false, nan));
+    default: EVERY(minmax(minmax(x->v[l], y->v[l], true, nan), z->v[l], true, nan));
+    }
+}
+
+__attribute__((noipa)) static void compute_f64(const ptx_insn *i, const f64 *x, const f64 *y, const f64 *z,
+                                                  lanes_f64 *r)
+{
+    switch (i->op) {
+    case F_ADD: EVERY(x[l] + y[l]);
+    case F_SUB: EVERY(x[l] - y[l]);
+    case F_MUL: EVERY(x[l] * y[l]);
+    case F_FMA: EVERY(__builtin_fma(x[l], y[l], z[l]));
+    case F_DIV: EVERY(x[l] / y[l]);
+    case F_RCP: EVERY(1.0 / x[l]);
+    default: EVERY(__builtin_sqrt(x[l]));
+    }
+}
+
+static void load_f32(const ptx_warp *w, const ptx_insn *i, uint32_t slot, lanes_f32 *x)
+{
+    const f32 *a = IN(f32, slot);
+    EACH_LANE(l) x->v[l] = a[l];
+    if (i->mods & PTX_FTZ)
+        EACH_LANE(l) x->v[l] = fp_flush(x->v[l]);
+    if (i->mods & PTX_ABS)
+        EACH_LANE(l) x->v[l] = __builtin_fabsf(x->v[l]);
+}
+
+/* type: sources */
+static void x_general_f32(ptx_warp *w, const ptx_insn *i)
+{
+    lanes_f32 x, y, z, r;
+    load_f32(w, i, i->a, &x);
+    if (i->type > 1)
+        load_f32(w, i, i->b, &y);
+    if (i->type > 2)
+        load_f32(w, i, i->c, &z);
+    fp_round_begin(i->mods & 3);
+    compute_f32(i, &x, &y, &z, &r);
+    fp_round_end(i->mods & 3);
+    EACH_LANE(l) r.v[l] = fp_canon(r.v[l]);
+    if (i->mods & PTX_FTZ)
+        EACH_LANE(l) r.v[l] = fp_flush(r.v[l]);
+    if (i->mods & PTX_SAT)
+        EACH_LANE(l) r.v[l] = fp_sat(r.v[l]);
+    if (i->flags & PTX_IF_SIGNED) { /* .xorsign */
+        const u32 *a = IN(u32, i->a), *b = IN(u32, i->b);
+        EACH_LANE(l) if (r.v[l] == r.v[l]) r.v[l] = fp_of_bits(fp_bits(r.v[l]) | ((a[l] ^ b[l]) & 0x80000000));
+    }
+    f32 *d = OUT(f32, i->d);
+    LANES_DENSE(f32, d, r.v[l]);
+}
+
+static void x_general_f64(ptx_warp *w, const ptx_insn *i)
+{
+    lanes_f64 r;
+    const f64 *a = IN(f64, i->a), *b = i->type > 1 ? IN(f64, i->b) : a, *c = i->type > 2 ? IN(f64, i->c) : a;
+    fp_round_begin(i->mods & 3);
+    compute_f64(i, a, b, c, &r);
+    fp_round_end(i->mods & 3);
+    f64 *d = OUT(f64, i->d);
+    LANES_DENSE(f64, d, r.v[l]);
+}
+
+/* ---- approximations ---- */
+
+/* a (1/b) with the documented edge: above 2^126 the reciprocal has been flushed to zero */
+static inline f32 div_approx(f32 a, f32 b)
+{
+    bool huge = __builtin_fabsf(b) > 0x1p126f;
+    return huge ? a * __builtin_copysignf(0, b) : a / b;
+}
+FP2(div_approx, f32, fp_canon(div_approx(a[l], b[l])))
+FP2(div_approx_ftz, f32, fp_flush(fp_canon(div_approx(fp_flush(a[l]), fp_flush(b[l])))))
+FP2(div_ftz, f32, fp_flush(fp_canon(fp_flush(a[l]) / fp_flush(b[l]))))
+FP1(rcp_ftz, f32, fp_flush(fp_canon(1.0f / fp_flush(a[l]))))
+FP1(sqrt_ftz, f32, fp_canon(__builtin_sqrtf(fp_flush(a[l]))))
+FP1(rsqrt_f32, f32, fp_canon((f32)(1.0 / __builtin_sqrt((f64)a[l]))))
+FP1(rsqrt_ftz, f32, fp_canon((f32)(1.0 / __builtin_sqrt((f64)fp_flush(a[l])))))
+FP1(ex2_f32, f32, fp_ex2(a[l]))
+FP1(ex2_ftz, f32, fp_flush(fp_ex2(a[l])))
+
+static f32 lg2(f32 x)
+{
+    return (f32)log2((f64)x);
+}
+static f32 sine(f32 x)
+{
+    return (f32)sin((f64)x);
+}
+static f32 cosine(f32 x)
+{
+    return (f32)cos((f64)x);
+}
+static f32 tanhyp(f32 x)
+{
+    return (f32)tanh((f64)x);
+}
+#define LIBM(name, f)                                                                              \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const f32 *a = IN(f32, i->a);                                                              \
+        f32 *d = OUT(f32, i->d);                                                                   \
+        if (i->mods & PTX_FTZ)                                                                     \
+            LANES_SPARSE(f32, d, fp_flush(fp_canon(f(fp_flush(a[l])))));                           \
+        else                                                                                       \
+            LANES_SPARSE(f32, d, fp_canon(f(a[l])));                                               \
+    }
+LIBM(lg2, lg2)
+LIBM(sin, sine)
+LIBM(cos, cosine)
+LIBM(tanh, tanhyp)
+
+/* rcp and rsqrt .approx.ftz.f64 see and give the upper words only. */
+static f64 upper_word(f64 x)
+{
+    u64 b = fp_bits64(x) & 0xffffffff00000000;
+    if (!(b >> 52 & 2047))
+        b &= 1ull << 63;
+    return x == x ? fp_of_bits64(b) : fp_of_bits64(0x7fffffff00000000);
+}
+FP1(rcp_upper, f64, upper_word(1.0 / upper_word(a[l])))
+FP1(rsqrt_upper, f64, upper_word(1.0 / __builtin_sqrt(upper_word(a[l]))))
+
+/* ---- testp ---- */
+
+enum { TEST_FINITE, TEST_INFINITE, TEST_NUMBER, TEST_NOTANUMBER, TEST_NORMAL, TEST_SUBNORMAL };
+
+static void x_testp(ptx_warp *w, const ptx_insn *i)
+{
+    u32 m = 0;
+    EACH_SET(l, w->exec) {
+        int c = i->dsize == 8 ? fpclassify(IN(f64, i->a)[l]) : fpclassify(IN(f32, i->a)[l]);
+        bool t = i->op == TEST_FINITE       ? c != FP_NAN && c != FP_INFINITE
+                 : i->op == TEST_INFINITE   ? c == FP_INFINITE
+                 : i->op == TEST_NUMBER     ? c != FP_NAN
+                 : i->op == TEST_NOTANUMBER ? c == FP_NAN
+                 : i->op == TEST_NORMAL     ? c == FP_NORMAL || c == FP_ZERO
+                                            : c == FP_SUBNORMAL;
+        m |= (u32)t << l;
+    }
+    ptx_set_pred(w, i->d, m);
+}
+
+static bool decode_testp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const char *const names[] = {"finite", "infinite", "number", "notanumber", "normal", "subnormal"};
+    ptx_type t = ptx_last_type(a);
+    if (a->n_parts != 3 || a->n_operands != 2 || (t != PTX_f32 && t != PTX_f64))
+        return false;
+    for (uint8_t k = 0; k < WS_COUNT(names); k++)
+        if (ws_str_eqz(a->part[1], names[k])) {
+            i->op = k;
+            i->run = x_testp;
+        }
+    i->dsize = (uint8_t)ptx_type_bytes(t);
+    return ptx_alu_pred_dst(d, &a->operand[0], &i->d) && ptx_alu_src(d, &a->operand[1], t, &i->a);
+}
+
+/* ---- decoding ---- */
+
+typedef struct form {
+    int sources;
+    ptx_handler f32, ftz, f64;    /* the fast way, NULL: general */
+    const char *mods32, *mods64;  /* what may stand before the type; NULL: no such type */
+} form;
+static const form forms[] = {
+    [F_ADD] = {2, x_add_f32, x_add_ftz, x_add_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
+    [F_SUB] = {2, x_sub_f32, x_sub_ftz, x_sub_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
+    [F_MUL] = {2, x_mul_f32, x_mul_ftz, x_mul_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
+    [F_FMA] = {3, x_fma_f32, x_fma_ftz, x_fma_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
+    [F_DIV] = {2, x_div_f32, x_div_ftz, x_div_f64, "rn rz rm rp full approx ftz", "rn rz rm rp"},
+    [F_RCP] = {1, x_rcp_f32, x_rcp_ftz, x_rcp_f64, "rn rz rm rp approx ftz", "rn rz rm rp approx ftz"},
+    [F_SQRT] = {1, x_sqrt_f32, x_sqrt_ftz, x_sqrt_f64, "rn rz rm rp approx ftz", "rn rz rm rp"},
+    [F_NEG] = {1, x_neg_f32, NULL, x_neg_f64, "ftz", ""},
+    [F_ABS] = {1, x_abs_f32, NULL, x_abs_f64, "ftz", ""},
+    [F_MIN] = {2, x_min_f32, NULL, x_min_f64, "ftz NaN xorsign abs", ""},
+    [F_MAX] = {2, x_max_f32, NULL, x_max_f64, "ftz NaN xorsign abs", ""},
+};
+
+static bool operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type t, int sources)
+{
+    i->type = (uint8_t)sources;
+    return ptx_alu_operands(d, a, i, t, sources + 1);
+}
+
+static bool decode_fp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    const form *f = &forms[i->op];
+    ptx_type t = ptx_last_type(a);
+    bool approx = ptx_has(a, "approx");
+    if ((t != PTX_f32 && t != PTX_f64) || !ptx_alu_only(a, 1, t == PTX_f32 ? f->mods32 : f->mods64))
+        return false;
+    ptx_mods(a, i);
+    if (ptx_has(a, "abs"))
+        i->mods |= PTX_ABS;
+    if (ptx_has(a, "xorsign"))
+        i->flags |= PTX_IF_SIGNED;
+    if (t == PTX_f64) {
+        i->unit = i->op == F_MIN || i->op == F_MAX ? i->unit : PTX_UNIT_F64;
+        if (approx && !(i->mods & PTX_FTZ))
+            return false;
+        i->run = approx ? x_rcp_upper : i->mods & 3 ? x_general_f64 : f->f64;
+    } else if (i->mods & ~PTX_FTZ || i->flags || (i->mods && !f->ftz)) {
+        i->run = x_general_f32;
+    } else {
+        i->run = i->mods ? f->ftz : f->f32;
+    }
+    if (approx && i->op == F_DIV)
+        i->run = i->mods & PTX_FTZ ? x_div_approx_ftz : x_div_approx;
+    i->fma = i->op == F_FMA;
+    if ((i->op == F_MIN || i->op == F_MAX) && a->n_operands == 4 && t == PTX_f32 && !i->flags) {
+        i->op = i->op == F_MIN ? F_MIN3 : F_MAX3;
+        i->run = x_general_f32;
+        return operands(d, a, i, t, 3);
+    }
+    return operands(d, a, i, t, f->sources);
+}
+
+/* f32 only, always .approx */
+static bool decode_approx(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const ptx_handler table[][2] = {
+        {x_ex2_f32, x_ex2_ftz}, {x_lg2, x_lg2}, {x_sin, x_sin}, {x_cos, x_cos}, {x_tanh, NULL},
+    };
+    ptx_mods(a, i);
+    if (ptx_last_type(a) != PTX_f32 || !ptx_has(a, "approx") || !ptx_alu_only(a, 1, "approx ftz"))
+        return false;
+    i->run = table[i->op][i->mods == PTX_FTZ];
+    return operands(d, a, i, PTX_f32, 1);
+}
+
+static bool decode_rsqrt(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    if ((t != PTX_f32 && t != PTX_f64) || !ptx_has(a, "approx") || !ptx_alu_only(a, 1, "approx ftz"))
+        return false;
+    bool ftz = ptx_has(a, "ftz");
+    i->run = t == PTX_f32 ? (ftz ? x_rsqrt_ftz : x_rsqrt_f32) : ftz ? x_rsqrt_upper : x_rsqrt_f64;
+    return operands(d, a, i, t, 1);
+}
+
+static bool decode_copysign(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    i->run = t == PTX_f32 ? x_copysign_f32 : x_copysign_f64;
+    return a->n_parts == 2 && (t == PTX_f32 || t == PTX_f64) && operands(d, a, i, t, 2);
+}
+
+const ptx_op_row ptx_ops_fp[] = {
+    {"add", decode_fp, F_ADD, PTX_UNIT_F32},
+    {"sub", decode_fp, F_SUB, PTX_UNIT_F32},
+    {"mul", decode_fp, F_MUL, PTX_UNIT_F32},
+    {"fma", decode_fp, F_FMA, PTX_UNIT_F32},
+    {"mad", decode_fp, F_FMA, PTX_UNIT_F32},
+    {"div", decode_fp, F_DIV, PTX_UNIT_SFU},
+    {"rcp", decode_fp, F_RCP, PTX_UNIT_SFU},
+    {"sqrt", decode_fp, F_SQRT, PTX_UNIT_SFU},
+    {"rsqrt", decode_rsqrt, 0, PTX_UNIT_SFU},
+    {"neg", decode_fp, F_NEG, PTX_UNIT_F32},
+    {"abs", decode_fp, F_ABS, PTX_UNIT_F32},
+    {"min", decode_fp, F_MIN, PTX_UNIT_SELECT},
+    {"max", decode_fp, F_MAX, PTX_UNIT_SELECT},
+    {"ex2", decode_approx, 0, PTX_UNIT_SFU},
+    {"lg2", decode_approx, 1, PTX_UNIT_SFU},
+    {"sin", decode_approx, 2, PTX_UNIT_SFU},
+    {"cos", decode_approx, 3, PTX_UNIT_SFU},
+    {"tanh", decode_approx, 4, PTX_UNIT_SFU},
+    {"copysign", decode_copysign, 0, PTX_UNIT_F32},
+    {"testp", decode_testp, 0, PTX_UNIT_SELECT},
+    {0},
+};
