@@ -179,7 +179,6 @@ struct ptx_warp {
     /* race detection: see race.c */
     uint32_t clock;
     uint32_t seen[PTX_LANES]; /* accesses of warp v with a lower clock happen before this warp's next one */
-    bool fenced;             /* a fence since the last strong write */
 
     uint8_t *local;          /* words interleaved by lane */
     uint32_t local_bytes;    /* per lane */
@@ -202,6 +201,7 @@ struct ptx_block {
     int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
     int n_exits;
+    bool fenced;             /* a thread has executed a fence */
     uint64_t barriers;
     uint64_t insns;
     ptx_block *next;

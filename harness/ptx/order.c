@@ -1,6 +1,7 @@
 /* Order between the blocks of a launch: release and acquire through fences with atomics or strong accesses.
  *
- * A block's time advances when it releases. A location keeps, for every block, the latest time that was
+ * A block's time advances at its fences; a strong write behind one releases what came before the last of
+ * them, whichever thread executed it: a barrier usually lies between. A location keeps, for every block, the latest time that was
  * released through it; who acquires there takes these over. Programs with fences run on one worker, so
  * nothing here is locked. */
 #include "harness/ptx/engine.h"
@@ -55,7 +56,10 @@ void ptx_clocks_free(struct ptx_clocks *c)
 
 void ptx_order_fence(ptx_warp *w)
 {
-    w->fenced = true;
+    struct ptx_clocks *c = w->worker->grid->clocks;
+    w->block->fenced = true;
+    if (c && c->followed)
+        c->time[w->block->index]++;
 }
 
 static location *location_at(struct ptx_clocks *c, uint64_t addr, bool make)
@@ -86,7 +90,9 @@ void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write)
     if (!c || !c->followed)
         return;
     uint32_t me = w->block->index;
-    bool releases = write && (w->fenced || i->flags & PTX_IF_RELEASE);
+    bool releases = write && (w->block->fenced || i->flags & PTX_IF_RELEASE);
+    if (releases && i->flags & PTX_IF_RELEASE)
+        c->time[me]++;
     location *l = location_at(c, addr, releases);
     if (l) {
         if (!c->known[me])
@@ -94,7 +100,7 @@ void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write)
         join(c->known[me], l->time, c->n);
     }
     if (releases) {
-        c->known[me][me] = ++c->time[me];
+        c->known[me][me] = c->time[me];
         join(l->time, c->known[me], c->n);
     }
 }

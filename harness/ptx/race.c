@@ -77,6 +77,7 @@ void ptx_shadow_free(ptx_shadow *s)
 void ptx_race_block(ptx_block *b)
 {
     u32 clock = 0;
+    b->fenced = false;
     for (int n = 0; n < b->n_warps; n++)
         clock = b->warp[n].clock > clock ? b->warp[n].clock : clock;
     if (clock > CLOCK_RESET && b->shared_shadow) {
@@ -86,7 +87,6 @@ void ptx_race_block(ptx_block *b)
     for (int n = 0; n < b->n_warps; n++) {
         ptx_warp *w = &b->warp[n];
         w->clock = clock + 1;
-        w->fenced = false;
         EACH_LANE(v) w->seen[v] = clock + 1;
     }
 }

@@ -1,0 +1,423 @@
+/* Loads and stores. */
+#include "harness/ptx/x_mem.h"
+
+#include <string.h>
+
+enum { MAX_VEC = 8, MAX_ACCESS = 64 /* bytes a lane */ };
+
+typedef struct elements {
+    u32 slot[MAX_VEC]; /* PTX_NO_SLOT: `_` */
+} elements;
+
+/* ---- addresses ---- */
+
+static const struct {
+    const char *name;
+    ptx_space space;
+} space_parts[] = {
+    {"global", PTX_SPACE_GLOBAL}, {"shared", PTX_SPACE_SHARED}, {"shared::cta", PTX_SPACE_SHARED},
+    {"local", PTX_SPACE_LOCAL}, {"const", PTX_SPACE_CONST}, {"param", PTX_SPACE_PARAM},
+    {"param::entry", PTX_SPACE_PARAM}, {"param::func", PTX_SPACE_PARAM},
+};
+/* Orderings; the other modifiers of memory instructions are cache hints and scopes. */
+static const struct {
+    const char *name;
+    u8 flags;
+} order_parts[] = {
+    {"volatile", PTX_IF_STRONG}, {"relaxed", PTX_IF_STRONG}, {"mmio", PTX_IF_STRONG},
+    {"acquire", PTX_IF_STRONG | PTX_IF_ACQUIRE}, {"release", PTX_IF_STRONG | PTX_IF_RELEASE},
+    {"acq_rel", PTX_IF_STRONG | PTX_IF_ACQUIRE | PTX_IF_RELEASE},
+};
+
+bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    for (int p = 1; p < a->n_parts; p++) {
+        if (ws_str_eqz(a->part[p], "shared::cluster"))
+            return false;
+        for (size_t s = 0; s < WS_COUNT(space_parts); s++)
+            if (ws_str_eqz(a->part[p], space_parts[s].name))
+                i->space = (uint8_t)space_parts[s].space;
+        for (size_t o = 0; o < WS_COUNT(order_parts); o++)
+            if (ws_str_eqz(a->part[p], order_parts[o].name))
+                i->flags |= order_parts[o].flags;
+    }
+    if (i->flags & (PTX_IF_ACQUIRE | PTX_IF_RELEASE))
+        ptx_decoder_program(d)->has_fence = true;
+    return true;
+}
+
+void ptx_mem_addresses(const ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES])
+{
+    u64 imm = (u64)i->imm + (i->flags & PTX_IF_FRAME ? w->frame->local_base : 0);
+    if (i->flags & PTX_IF_NO_BASE) {
+        EACH_LANE(l) addr[l] = imm;
+    } else if (i->flags & PTX_IF_WIDE_ADDRESS) {
+        const u64 *a = IN(u64, i->a);
+        EACH_LANE(l) addr[l] = a[l] + imm;
+    } else {
+        const u32 *a = IN(u32, i->a);
+        EACH_LANE(l) addr[l] = a[l] + imm;
+    }
+}
+
+ptx_space ptx_mem_next_space(const ptx_insn *i, u64 addr[PTX_LANES], u32 *left, u32 *mask)
+{
+    static const ptx_space windows[] = {PTX_SPACE_GLOBAL, PTX_SPACE_SHARED, PTX_SPACE_LOCAL, PTX_SPACE_PARAM};
+    *mask = *left;
+    *left = 0;
+    if (i->flags & PTX_IF_FRAME)
+        return PTX_SPACE_LOCAL;
+    if (i->space != PTX_SPACE_GENERIC)
+        return i->space;
+    u64 window = addr[__builtin_ctz(*mask)] >> PTX_WINDOW_SHIFT;
+    if (window >= WS_COUNT(windows))
+        return PTX_SPACE_GLOBAL; /* found out of bounds there */
+    EACH_SET(l, *mask)
+    {
+        if (addr[l] >> PTX_WINDOW_SHIFT == window)
+            addr[l] -= window << PTX_WINDOW_SHIFT;
+        else
+            *left |= 1u << l;
+    }
+    *mask &= ~*left;
+    return windows[window];
+}
+
+uint8_t *ptx_mem_base(const ptx_warp *w, ptx_space space)
+{
+    switch (space) {
+    case PTX_SPACE_SHARED:
+        return w->block->shared;
+    case PTX_SPACE_PARAM: /* never written: stores to it do not decode */
+        return (uint8_t *)(uintptr_t)w->worker->grid->args->params;
+    default:
+        return NULL;
+    }
+}
+
+static uint8_t *host(uint8_t *base, u64 addr)
+{
+    return (uint8_t *)((uintptr_t)base + (uintptr_t)addr);
+}
+
+/* ---- local memory, through a copy that is contiguous a lane ---- */
+
+static void local_copy(ptx_warp *w, u32 mask, const u64 addr[PTX_LANES], u32 bytes, uint8_t *buf, bool to_local)
+{
+    u32 piece = bytes < 4 ? bytes : 4;
+    EACH_SET(l, mask)
+        for (u32 b = 0; b < bytes; b += piece) {
+            uint8_t *p = ptx_local_byte(w, (int)l, (u32)addr[l] + b), *q = buf + (size_t)l * MAX_ACCESS + b;
+            memcpy(to_local ? p : q, to_local ? q : p, piece);
+        }
+}
+
+/* ---- loads ---- */
+
+typedef void (*load_fn)(void *d, u32 mask, const uint8_t *base, const u64 *addr);
+
+/* One element of every lane into its register, S in memory, D in the register. */
+#define LOAD(S, D)                                                                                 \
+    static void load_##S##_##D(void *dv, u32 mask, const uint8_t *base, const u64 *addr)           \
+    {                                                                                              \
+        D *d = dv;                                                                                 \
+        if (mask != PTX_FULL) {                                                                    \
+            EACH_SET(l, mask) d[l] = (D) * (const S *)((uintptr_t)base + addr[l]);                 \
+        } else if (ptx_is_linear(addr, sizeof(S))) {                                               \
+            const S *s = (const S *)((uintptr_t)base + addr[0]);                                   \
+            S t[PTX_LANES];                                                                        \
+            memcpy(t, s, sizeof t);                                                                \
+            EACH_LANE(l) d[l] = (D)t[l];                                                           \
+        } else {                                                                                   \
+            EACH_LANE(l) d[l] = (D) * (const S *)((uintptr_t)base + addr[l]);                      \
+        }                                                                                          \
+    }
+LOAD(u8, u16)
+LOAD(u8, u32)
+LOAD(u8, u64)
+LOAD(s8, u16)
+LOAD(s8, u32)
+LOAD(s8, u64)
+LOAD(u16, u16)
+LOAD(u16, u32)
+LOAD(u16, u64)
+LOAD(s16, u32)
+LOAD(s16, u64)
+LOAD(u32, u32)
+LOAD(u32, u64)
+LOAD(s32, u64)
+LOAD(u64, u64)
+
+typedef struct b128 {
+    u64 half[2];
+} b128;
+static void load_b128(void *dv, u32 mask, const uint8_t *base, const u64 *addr)
+{
+    EACH_SET(l, mask) memcpy((b128 *)dv + l, host((uint8_t *)(uintptr_t)base, addr[l]), sizeof(b128));
+}
+
+static const struct {
+    u8 esize, is_signed, dsize;
+    load_fn load;
+} load_table[] = {
+    {1, 0, 2, load_u8_u16},   {1, 0, 4, load_u8_u32},   {1, 0, 8, load_u8_u64},   {1, 1, 2, load_s8_u16},
+    {1, 1, 4, load_s8_u32},   {1, 1, 8, load_s8_u64},   {2, 0, 2, load_u16_u16},  {2, 1, 2, load_u16_u16},
+    {2, 0, 4, load_u16_u32},  {2, 0, 8, load_u16_u64},  {2, 1, 4, load_s16_u32},  {2, 1, 8, load_s16_u64},
+    {4, 0, 4, load_u32_u32},  {4, 1, 4, load_u32_u32},  {4, 0, 8, load_u32_u64},  {4, 1, 8, load_s32_u64},
+    {8, 0, 8, load_u64_u64},  {8, 1, 8, load_u64_u64},  {16, 0, 16, load_b128},
+};
+
+static void load_elements(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_t *base, const u64 *addr)
+{
+    const elements *e = i->aux;
+    load_fn load = load_table[i->op].load;
+    for (u32 v = 0; v < i->vec; v++)
+        if (e->slot[v] != PTX_NO_SLOT)
+            load(OUT(void, e->slot[v]), mask, base + v * i->esize, addr);
+}
+
+static bool watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 mask, const u64 *addr, bool write)
+{
+    ptx_access x = {.insn = i, .space = space, .mask = mask, .size = (u32)i->esize * i->vec, .write = write, .read = !write,
+                    .strong = i->flags & PTX_IF_STRONG, .addr = addr};
+    if (write)
+        x.slot = ((const elements *)i->aux)->slot;
+    return ptx_watch(w, &x);
+}
+
+static void x_ld(ptx_warp *w, const ptx_insn *i)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    u32 left = w->exec, mask = 0;
+    ptx_mem_addresses(w, i, addr);
+    while (left) {
+        ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
+        if (!watch(w, i, space, mask, addr, false))
+            return;
+        if (space != PTX_SPACE_LOCAL) {
+            load_elements(w, i, mask, ptx_mem_base(w, space), addr);
+            continue;
+        }
+        uint8_t buf[PTX_LANES * MAX_ACCESS] __attribute__((aligned(64)));
+        u64 at[PTX_LANES];
+        local_copy(w, mask, addr, (u32)i->esize * i->vec, buf, false);
+        EACH_LANE(l) at[l] = (u64)l * MAX_ACCESS;
+        load_elements(w, i, mask, buf, at);
+    }
+}
+
+/* Kernel parameters at a fixed offset are the same for all lanes and checked when decoded. */
+static void x_ld_param(ptx_warp *w, const ptx_insn *i)
+{
+    u64 addr[PTX_LANES];
+    EACH_LANE(l) addr[l] = (u64)i->imm;
+    load_elements(w, i, w->exec, w->worker->grid->args->params, addr);
+}
+
+/* ---- stores ---- */
+
+#define STORE(S, D)                                                                                \
+    static void store_##S##_##D(const void *dv, u32 mask, uint8_t *base, const u64 *addr)          \
+    {                                                                                              \
+        const D *d = dv;                                                                           \
+        if (mask == PTX_FULL && ptx_is_linear(addr, sizeof(S))) {                                  \
+            S t[PTX_LANES];                                                                        \
+            EACH_LANE(l) t[l] = (S)d[l];                                                           \
+            memcpy((void *)((uintptr_t)base + addr[0]), t, sizeof t);                              \
+        } else {                                                                                   \
+            EACH_SET(l, mask) *(S *)((uintptr_t)base + addr[l]) = (S)d[l];                         \
+        }                                                                                          \
+    }
+typedef void (*store_fn)(const void *d, u32 mask, uint8_t *base, const u64 *addr);
+STORE(u8, u8)
+STORE(u8, u16)
+STORE(u8, u32)
+STORE(u8, u64)
+STORE(u16, u16)
+STORE(u16, u32)
+STORE(u16, u64)
+STORE(u32, u32)
+STORE(u32, u64)
+STORE(u64, u64)
+static void store_b128(const void *dv, u32 mask, uint8_t *base, const u64 *addr)
+{
+    EACH_SET(l, mask) memcpy(host(base, addr[l]), (const b128 *)dv + l, sizeof(b128));
+}
+
+static const struct {
+    u8 esize, dsize;
+    store_fn store;
+} store_table[] = {
+    {1, 1, store_u8_u8},   {1, 2, store_u8_u16},  {1, 4, store_u8_u32},  {1, 8, store_u8_u64},
+    {2, 2, store_u16_u16}, {2, 4, store_u16_u32}, {2, 8, store_u16_u64}, {4, 4, store_u32_u32},
+    {4, 8, store_u32_u64}, {8, 8, store_u64_u64}, {16, 16, store_b128},
+};
+
+static void store_elements(ptx_warp *w, const ptx_insn *i, u32 mask, uint8_t *base, const u64 *addr)
+{
+    const elements *e = i->aux;
+    for (u32 v = 0; v < i->vec; v++)
+        store_table[i->op].store(IN(void, e->slot[v]), mask, (uint8_t *)((uintptr_t)base + v * i->esize), addr);
+}
+
+static void x_st(ptx_warp *w, const ptx_insn *i)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    u32 left = w->exec, mask = 0;
+    ptx_mem_addresses(w, i, addr);
+    while (left) {
+        ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
+        if (space == PTX_SPACE_PARAM) {
+            ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL, "illegal: write to the kernel's parameters");
+            return;
+        }
+        if (!watch(w, i, space, mask, addr, true))
+            return;
+        if (space != PTX_SPACE_LOCAL) {
+            store_elements(w, i, mask, ptx_mem_base(w, space), addr);
+            continue;
+        }
+        uint8_t buf[PTX_LANES * MAX_ACCESS] __attribute__((aligned(64)));
+        u64 at[PTX_LANES];
+        EACH_LANE(l) at[l] = (u64)l * MAX_ACCESS;
+        store_elements(w, i, mask, buf, at);
+        local_copy(w, mask, addr, (u32)i->esize * i->vec, buf, true);
+    }
+}
+
+static void x_nop(ptx_warp *w, const ptx_insn *i)
+{
+    (void)w;
+    (void)i;
+}
+
+/* ---- decoding ---- */
+
+static u8 vector_length(const ptx_ast_insn *a)
+{
+    return ptx_has(a, "v2") ? 2 : ptx_has(a, "v4") ? 4 : ptx_has(a, "v8") ? 8 : 1;
+}
+
+/* Shared and generic accesses decide how fine the race detector has to look. */
+static void note_granule(ptx_decoder *d, const ptx_insn *i)
+{
+    ptx_program *p = ptx_decoder_program(d);
+    if ((i->space == PTX_SPACE_SHARED || i->space == PTX_SPACE_GLOBAL || i->space == PTX_SPACE_GENERIC) &&
+        i->esize < p->granule)
+        p->granule = i->esize;
+}
+
+static bool common(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, const ptx_operand *address)
+{
+    ptx_type t = ptx_last_type(a);
+    i->space = PTX_SPACE_GENERIC;
+    i->type = (uint8_t)t;
+    i->esize = (uint8_t)ptx_type_bytes(t);
+    i->vec = vector_length(a);
+    if (t == PTX_TYPE_NONE || t == PTX_pred || (u32)i->esize * i->vec > MAX_ACCESS || !ptx_mem_parts(d, a, i) ||
+        !ptx_address(d, address, i))
+        return false;
+    note_granule(d, i);
+    return true;
+}
+
+static const ptx_operand *element(const ptx_operand *o, int v)
+{
+    return o->kind == PTX_OPD_VEC ? &o->elem[v] : o;
+}
+
+static bool is_signed(ptx_type t)
+{
+    return t == PTX_s8 || t == PTX_s16 || t == PTX_s32 || t == PTX_s64;
+}
+
+static bool is_fixed_param(const ptx_insn *i, const ptx_decoder *d)
+{
+    const ptx_func *f = ptx_decoder_func(d);
+    u64 end = 0;
+    for (int p = 0; p < f->n_params; p++)
+        end = f->param[p]->address + f->param[p]->bytes > end ? f->param[p]->address + f->param[p]->bytes : end;
+    return i->space == PTX_SPACE_PARAM && i->flags & PTX_IF_NO_BASE && !(i->flags & PTX_IF_FRAME) && i->imm >= 0 &&
+           (u64)i->imm + (u64)i->esize * i->vec <= end;
+}
+
+static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    if (a->n_operands < 2 || !common(d, a, i, &a->operand[1]))
+        return false;
+    elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), elements, 1);
+    u32 dsize = 0;
+    for (int v = 0; v < i->vec; v++) {
+        const ptx_operand *o = element(&a->operand[0], v);
+        u32 bytes = ptx_dst_size(d, o);
+        if ((a->operand[0].kind == PTX_OPD_VEC && a->operand[0].n_elem != i->vec) || (bytes && dsize && bytes != dsize))
+            return false;
+        e->slot[v] = ptx_dst(d, o);
+        dsize = bytes ? bytes : dsize;
+    }
+    dsize = dsize == 1 ? 2 : dsize;
+    i->dsize = (uint8_t)dsize;
+    i->aux = e;
+    for (size_t t = 0; t < WS_COUNT(load_table); t++)
+        if (load_table[t].esize == i->esize && load_table[t].dsize == dsize &&
+            load_table[t].is_signed == (is_signed((ptx_type)i->type) ? 1 : 0)) {
+            i->op = (uint8_t)t;
+            i->run = is_fixed_param(i, d) ? x_ld_param : x_ld;
+        }
+    return i->run != NULL;
+}
+
+static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    if (a->n_operands < 2 || !common(d, a, i, &a->operand[0]) || i->space == PTX_SPACE_CONST)
+        return false;
+    elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), elements, 1);
+    u32 dsize = 0;
+    for (int v = 0; v < i->vec; v++) {
+        const ptx_operand *o = element(&a->operand[1], v);
+        if (a->operand[1].kind == PTX_OPD_VEC && a->operand[1].n_elem != i->vec)
+            return false;
+        /* Constants take the width of the registers beside them, so that all elements have one. */
+        u32 bytes = o->kind == PTX_OPD_REG ? ptx_type_bytes(ptx_reg_type(d, o)) : 0;
+        if (bytes && dsize && bytes != dsize)
+            return false;
+        dsize = bytes ? bytes : dsize;
+    }
+    if (!dsize)
+        dsize = i->esize;
+    for (int v = 0; v < i->vec; v++) {
+        const ptx_operand *o = element(&a->operand[1], v);
+        ptx_type t = dsize == i->esize ? (ptx_type)i->type
+                                       : dsize == 2 ? PTX_b16 : dsize == 4 ? PTX_b32 : dsize == 8 ? PTX_b64 : PTX_TYPE_NONE;
+        e->slot[v] = ptx_src(d, o, t);
+        if (e->slot[v] == PTX_NO_SLOT)
+            return false;
+    }
+    i->dsize = (uint8_t)dsize;
+    i->aux = e;
+    for (size_t t = 0; t < WS_COUNT(store_table); t++)
+        if (store_table[t].esize == i->esize && store_table[t].dsize == dsize) {
+            i->op = (uint8_t)t;
+            i->run = x_st;
+        }
+    return i->run != NULL;
+}
+
+/* Cache hints have no effect on results. */
+static bool decode_hint(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    (void)d;
+    (void)a;
+    i->run = x_nop;
+    return true;
+}
+
+const ptx_op_row ptx_ops_mem[] = {
+    {"ld", decode_ld, 0, PTX_UNIT_MEM},
+    {"ldu", decode_ld, 0, PTX_UNIT_MEM},
+    {"st", decode_st, 0, PTX_UNIT_MEM},
+    {"prefetch", decode_hint, 0, PTX_UNIT_MEM},
+    {"prefetchu", decode_hint, 0, PTX_UNIT_MEM},
+    {"applypriority", decode_hint, 0, PTX_UNIT_MEM},
+    {NULL, NULL, 0, 0},
+};

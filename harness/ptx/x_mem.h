@@ -1,0 +1,17 @@
+/* Addresses of memory instructions, shared by loads, stores and atomics. */
+#ifndef HARNESS_PTX_X_MEM_H
+#define HARNESS_PTX_X_MEM_H
+
+#include "harness/ptx/lanes.h"
+
+/* Space, scope and ordering of an instruction's parts into i->space and i->flags; false: not supported. */
+bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
+/* The lanes' addresses as written; PTX_IF_FRAME ones become offsets in local memory. */
+void ptx_mem_addresses(const ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES]);
+/* Of the lanes in *left, those whose address is in the same space as the lowest one's; addr is made an
+ * offset in that space. Takes them out of *left. */
+ptx_space ptx_mem_next_space(const ptx_insn *i, u64 addr[PTX_LANES], u32 *left, u32 *mask);
+/* What to add to an address of the space to get a host address; not for local memory. */
+uint8_t *ptx_mem_base(const ptx_warp *w, ptx_space space);
+
+#endif
