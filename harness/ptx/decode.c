@@ -1,6 +1,6 @@
 /* AST to flat code. This file lays out registers, constants and variables and finds basic blocks; what an
  * opcode means is in the rows of the x_*.c files. */
-#include "harness/ptx/engine.h"
+#include "harness/ptx/alu.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ struct ptx_decoder {
 enum { PRED_FALSE, PRED_TRUE, PRED_SINK, PRED_FIRST };
 
 static const ptx_op_row *const families[] = {
-    ptx_ops_int, ptx_ops_fp, ptx_ops_cvt, ptx_ops_mov, ptx_ops_mem, ptx_ops_atom, ptx_ops_warp, ptx_ops_ctl,
+    ptx_ops_int, ptx_ops_fp, ptx_ops_half, ptx_ops_cvt, ptx_ops_mov, ptx_ops_mem, ptx_ops_atom, ptx_ops_warp, ptx_ops_ctl,
 };
 
 /* ---- operands ---- */
@@ -235,12 +235,11 @@ static uint32_t layout_frame(const ptx_func *f)
     uint64_t at = 0;
     for (int v = 0; v < f->n_locals; v++)
         at = place_var(f->local[v], at);
-    if (!f->is_entry) {
-        for (int p = 0; p < f->n_params; p++)
-            at = place_var(f->param[p], at);
-        for (int r = 0; r < f->n_rets; r++)
-            at = place_var(f->ret[r], at);
-    }
+    uint64_t block = 0; /* a kernel's parameters lie in the launch's own block */
+    for (int p = 0; p < f->n_params; p++)
+        *(f->is_entry ? &block : &at) = place_var(f->param[p], f->is_entry ? block : at);
+    for (int r = 0; r < f->n_rets; r++)
+        at = place_var(f->ret[r], at);
     return (uint32_t)((at + 15) & ~15ull);
 }
 

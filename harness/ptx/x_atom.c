@@ -1,0 +1,214 @@
+/* Atomics. Lanes go one after the other, lowest first; each step is atomic for the host too, since blocks
+ * run on several threads. */
+#include "base/dtype.h"
+#include "harness/ptx/fp.h"
+#include "harness/ptx/x_mem.h"
+
+#include <string.h>
+
+enum { MAX_VEC = 8 };
+
+typedef struct atom {
+    u64 (*step)(void *p, u64 b, u64 c); /* gives the old value */
+    u32 d[MAX_VEC], b[MAX_VEC], c;
+} atom;
+
+/* ---- one lane ---- */
+
+#define RMW(name, S, T, expr)                                                                      \
+    static u64 at_##name##_##S##T(void *p, u64 bv, u64 cv)                                         \
+    {                                                                                              \
+        u##S old = __atomic_load_n((u##S *)p, __ATOMIC_RELAXED), next;                             \
+        const T b = (T)bv, c = (T)cv;                                                              \
+        (void)b, (void)c;                                                                          \
+        do {                                                                                       \
+            const T a = (T)old;                                                                    \
+            (void)a;                                                                               \
+            next = (u##S)(expr);                                                                   \
+        } while (!__atomic_compare_exchange_n((u##S *)p, &old, next, false, __ATOMIC_SEQ_CST,      \
+                                              __ATOMIC_RELAXED));                                  \
+        return old;                                                                                \
+    }
+#define RMW_BOTH(name, expr32, expr64) RMW(name, 32, u32, expr32) RMW(name, 64, u64, expr64)
+RMW_BOTH(add, a + b, a + b)
+RMW_BOTH(exch, b, b)
+RMW_BOTH(cas, a == b ? c : a, a == b ? c : a)
+RMW_BOTH(and, a & b, a & b)
+RMW_BOTH(or, a | b, a | b)
+RMW_BOTH(xor, a ^ b, a ^ b)
+RMW_BOTH(min, a < b ? a : b, a < b ? a : b)
+RMW_BOTH(max, a > b ? a : b, a > b ? a : b)
+RMW(min, 32, s32, a < b ? a : b)
+RMW(max, 32, s32, a > b ? a : b)
+RMW(min, 64, s64, a < b ? a : b)
+RMW(max, 64, s64, a > b ? a : b)
+RMW(inc, 32, u32, a >= b ? 0 : a + 1)
+RMW(dec, 32, u32, a == 0 || a > b ? b : a - 1)
+RMW(cas, 16, u16, a == b ? c : a)
+
+static u64 fadd32(u32 a, u32 b)
+{
+    return fp_bits(fp_canon(fp_of_bits(a) + fp_of_bits(b)));
+}
+static u64 fadd64(u64 a, u64 b)
+{
+    return fp_bits64(fp_of_bits64(a) + fp_of_bits64(b));
+}
+static u32 fmin32(u32 a, u32 b)
+{
+    return fp_bits(fp_min(fp_of_bits(a), fp_of_bits(b)));
+}
+static u32 fmax32(u32 a, u32 b)
+{
+    return fp_bits(fp_max(fp_of_bits(a), fp_of_bits(b)));
+}
+/* Sums of two halves are exact in double, and round once. */
+static u16 hadd(u16 a, u16 b)
+{
+    return ws_f16_from_f64(ws_f16_to_f64(a) + ws_f16_to_f64(b));
+}
+static u16 badd(u16 a, u16 b)
+{
+    return ws_bf16_from_f64(ws_bf16_to_f64(a) + ws_bf16_to_f64(b));
+}
+static u32 pair(u16 lo, u16 hi)
+{
+    return (u32)lo | (u32)hi << 16;
+}
+RMW(fadd, 32, u32, fadd32(a, b))
+RMW(fadd, 64, u64, fadd64(a, b))
+RMW(fmin, 32, u32, fmin32(a, b))
+RMW(fmax, 32, u32, fmax32(a, b))
+RMW(hadd, 16, u16, hadd(a, b))
+RMW(badd, 16, u16, badd(a, b))
+RMW(hadd, 32, u32, pair(hadd((u16)a, (u16)b), hadd((u16)(a >> 16), (u16)(b >> 16))))
+RMW(badd, 32, u32, pair(badd((u16)a, (u16)b), badd((u16)(a >> 16), (u16)(b >> 16))))
+
+static const struct {
+    const char *op;
+    ptx_type type;
+    u64 (*step)(void *p, u64 b, u64 c);
+} steps[] = {
+    {"add", PTX_u32, at_add_32u32},    {"add", PTX_s32, at_add_32u32},      {"add", PTX_u64, at_add_64u64},
+    {"add", PTX_s64, at_add_64u64},    {"add", PTX_f32, at_fadd_32u32},     {"add", PTX_f64, at_fadd_64u64},
+    {"add", PTX_f16, at_hadd_16u16},   {"add", PTX_bf16, at_badd_16u16},    {"add", PTX_f16x2, at_hadd_32u32},
+    {"add", PTX_bf16x2, at_badd_32u32}, {"exch", PTX_b32, at_exch_32u32},   {"exch", PTX_b64, at_exch_64u64},
+    {"cas", PTX_b16, at_cas_16u16},    {"cas", PTX_b32, at_cas_32u32},      {"cas", PTX_b64, at_cas_64u64},
+    {"and", PTX_b32, at_and_32u32},    {"and", PTX_b64, at_and_64u64},      {"or", PTX_b32, at_or_32u32},
+    {"or", PTX_b64, at_or_64u64},      {"xor", PTX_b32, at_xor_32u32},      {"xor", PTX_b64, at_xor_64u64},
+    {"min", PTX_u32, at_min_32u32},    {"min", PTX_s32, at_min_32s32},      {"min", PTX_u64, at_min_64u64},
+    {"min", PTX_s64, at_min_64s64},    {"max", PTX_u32, at_max_32u32},      {"max", PTX_s32, at_max_32s32},
+    {"max", PTX_u64, at_max_64u64},    {"max", PTX_s64, at_max_64s64},      {"inc", PTX_u32, at_inc_32u32},
+    {"dec", PTX_u32, at_dec_32u32},    {"min", PTX_f32, at_fmin_32u32},     {"max", PTX_f32, at_fmax_32u32},
+};
+
+/* ---- a warp ---- */
+
+static u64 element(const ptx_warp *w, u32 slot, u32 lane, u32 bytes)
+{
+    u64 v = 0;
+    memcpy(&v, IN(uint8_t, slot) + (size_t)lane * bytes, bytes);
+    return v;
+}
+
+static void step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base, const u64 *addr)
+{
+    EACH_SET(l, mask)
+        for (u32 v = 0; v < i->vec; v++) {
+            void *p = (void *)((uintptr_t)base + addr[l] + v * i->esize);
+            u64 c = at->c == PTX_NO_SLOT ? 0 : element(w, at->c, l, i->esize);
+            u64 old = at->step(p, element(w, at->b[v], l, i->esize), c);
+            if (at->d[v] != PTX_NO_SLOT)
+                memcpy(OUT(uint8_t, at->d[v]) + (size_t)l * i->esize, &old, i->esize);
+        }
+}
+
+static void x_atom(ptx_warp *w, const ptx_insn *i)
+{
+    u64 addr[PTX_LANES];
+    u32 left = w->exec, mask = 0;
+    ptx_mem_addresses(w, i, addr);
+    while (left) {
+        ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
+        if (space == PTX_SPACE_LOCAL || space == PTX_SPACE_PARAM) {
+            ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL, "illegal: atomic on memory that is private to a thread");
+            return;
+        }
+        ptx_access x = {.insn = i, .space = space, .mask = mask, .size = (u32)i->esize * i->vec, .write = true, .read = true,
+                        .atomic = true, .strong = true, .addr = addr};
+        if (!ptx_watch(w, &x))
+            return;
+        step_lanes(w, i, i->aux, mask, ptx_mem_base(w, space), addr);
+    }
+}
+
+/* ---- decoding ---- */
+
+static bool is_operation(ws_str part)
+{
+    for (size_t s = 0; s < WS_COUNT(steps); s++)
+        if (ws_str_eqz(part, steps[s].op))
+            return true;
+    return false;
+}
+
+static bool choose_step(const ptx_ast_insn *a, ptx_type t, atom *at)
+{
+    for (int p = 1; p < a->n_parts; p++)
+        for (size_t s = 0; is_operation(a->part[p]) && s < WS_COUNT(steps); s++)
+            if (steps[s].type == t && ws_str_eqz(a->part[p], steps[s].op))
+                at->step = steps[s].step;
+    return at->step != NULL;
+}
+
+static u32 source(ptx_decoder *d, const ptx_operand *o, ptx_type t)
+{
+    if (o->kind == PTX_OPD_REG && ptx_type_bytes(ptx_reg_type(d, o)) != ptx_type_bytes(t))
+        return PTX_NO_SLOT;
+    return ptx_src(d, o, t);
+}
+
+static bool decode_values(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, atom *at, int address)
+{
+    ptx_type t = ptx_last_type(a);
+    const ptx_operand *b = &a->operand[address + 1];
+    for (u32 v = 0; v < i->vec; v++) {
+        const ptx_operand *dst = address ? &a->operand[0] : NULL;
+        if ((i->vec > 1 && b->n_elem != i->vec) || (dst && i->vec > 1 && dst->n_elem != i->vec))
+            return false;
+        dst = dst && i->vec > 1 ? &dst->elem[v] : dst;
+        at->b[v] = source(d, i->vec > 1 ? &b->elem[v] : b, t);
+        at->d[v] = dst ? ptx_dst(d, dst) : PTX_NO_SLOT;
+        if (at->b[v] == PTX_NO_SLOT || (at->d[v] != PTX_NO_SLOT && ptx_dst_size(d, dst) != i->esize))
+            return false;
+    }
+    at->c = a->n_operands > address + 2 ? source(d, &a->operand[address + 2], t) : PTX_NO_SLOT;
+    return a->n_operands == address + 2 || at->c != PTX_NO_SLOT;
+}
+
+/* `selector`: where the address stands: 1 in atom, 0 in red. */
+static bool decode_atom(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    int address = i->op;
+    atom *at = WS_ARENA_NEW(ptx_decoder_arena(d), atom, 1);
+    i->space = PTX_SPACE_GENERIC;
+    i->esize = (uint8_t)ptx_type_bytes(t);
+    i->vec = ptx_has(a, "v2") ? 2 : ptx_has(a, "v4") ? 4 : ptx_has(a, "v8") ? 8 : 1;
+    i->aux = at;
+    ptx_program *p = ptx_decoder_program(d);
+    if (i->esize && i->esize < p->granule)
+        p->granule = i->esize;
+    if (a->n_operands < address + 2 || !choose_step(a, t, at) || !ptx_mem_parts(d, a, i) ||
+        !ptx_address(d, &a->operand[address], i) || !decode_values(d, a, i, at, address))
+        return false;
+    i->flags |= PTX_IF_STRONG;
+    i->run = x_atom;
+    return true;
+}
+
+const ptx_op_row ptx_ops_atom[] = {
+    {"atom", decode_atom, 1, PTX_UNIT_MEM},
+    {"red", decode_atom, 0, PTX_UNIT_MEM},
+    {NULL, NULL, 0, 0},
+};
