@@ -1,0 +1,155 @@
+/* The parts of the compile stage and what passes between them.
+ *
+ *   source.c    text checks                     headers.c   which #include names exist, and as what
+ *   prelude.c   our own device-side std         toolkit.c   where NVRTC and its headers are
+ *   nvrtc.c     CUDA to PTX                     link.c      PTX to cubin
+ *   sandbox.c   what a child may do             worker.c    the server that forks one child per job
+ *   wire.c      jobs and replies as bytes       message.c   compiler text to comp_message
+ *   ptx_text.c  line information out of PTX     cache.c     replies by key, on disk and in memory
+ *   service.c   the client; comp_compile
+ *
+ * Everything that reads the candidate's text with somebody else's code (NVRTC, ptxas) runs in the child. */
+#ifndef HARNESS_COMPILE_INTERNAL_H
+#define HARNESS_COMPILE_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/sha256.h"
+#include "harness/compile/compile.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    COMP_MAX_SOURCE = 256 << 10,  /* bytes of a candidate */
+    COMP_MAX_LOG = 16 << 10,
+    COMP_MAX_REPLY = 128 << 20,
+    COMP_MAX_MACROS = 1024
+};
+
+/* ---- toolkit.c ---- */
+typedef struct comp_toolkit {
+    char nvrtc[PATH_MAX];       /* a path, or a bare name for the dynamic loader */
+    char jitlink[PATH_MAX];     /* "" where there is none */
+    char include[2][PATH_MAX];  /* toolkit headers, then include/cccl where it exists */
+    int n_includes;
+} comp_toolkit;
+/* $CUDA_HOME, the toolkit that the build saw, <home>/build/cuda, /usr/local/cuda, the loader's path. */
+ws_status comp_toolkit_find(comp_toolkit *out, ws_err *err) WS_MUST_CHECK;
+
+/* ---- headers.c, prelude.c ---- */
+/* NVRTC's in-memory headers: text[i] answers #include of name[i]. The first is the prelude itself. */
+typedef struct comp_headers {
+    const char *const *name, *const *text;
+    int n;
+} comp_headers;
+const comp_headers *comp_headers_get(void);
+const char *comp_prelude_name(void);
+/* SHA-256 over every in-memory header: a part of the cache key. */
+const char *comp_headers_sha256(void);
+extern const char *const comp_prelude_part[]; /* NULL-terminated */
+/* NULL: candidates may include it; else why not, a sentence without a full stop. */
+const char *comp_include_refused(const char *name, size_t n);
+
+/* ---- wire.c ---- */
+typedef struct comp_job {
+    bool compile;               /* source to PTX */
+    bool assemble;              /* the PTX (made by this job or given) to a cubin */
+    bool fmad;
+    double wall_seconds;
+    uint64_t memory_bytes;
+    const char *arch, *file;
+    ws_str source;
+    ws_str ptx;                 /* when !compile; without line information */
+    const char *const *define;  /* "NAME VALUE", as after #define */
+    uint32_t n_defines;
+} comp_job;
+
+typedef enum comp_outcome {
+    COMP_NOT_RUN,   /* the phase was not asked for */
+    COMP_DONE,
+    COMP_REJECTED,  /* the compiler says no; the log says why */
+    COMP_BAD_ARCH,
+    COMP_TIME, COMP_MEMORY, /* a limit ended it */
+    COMP_CRASHED    /* the compiler itself died: `code` is the signal */
+} comp_outcome;
+
+typedef struct comp_phase { /* what one of the two phases left */
+    comp_outcome outcome;
+    int code;
+    ws_str log;
+    ws_str output;          /* PTX, with .loc; or cubin */
+} comp_phase;
+
+typedef struct comp_reply {
+    comp_phase front, back;
+} comp_reply;
+
+/* Readers point into the bytes; false: malformed. */
+void comp_job_write(ws_buf *out, const comp_job *j);
+bool comp_job_read(ws_arena *a, ws_str bytes, comp_job *out);
+void comp_phase_write(ws_buf *out, const comp_phase *p);
+bool comp_phase_read(ws_str bytes, comp_phase *out);
+void comp_reply_write(ws_buf *out, const comp_reply *r);
+bool comp_reply_read(ws_str bytes, comp_reply *out);
+void comp_wire_put(ws_buf *out, const void *data, size_t n); /* length, bytes */
+bool comp_wire_get(ws_str *rest, ws_str *out);
+
+/* Message types on the worker's socket. HELLO: version, hash of the headers, Landlock ABI as text.
+ * FAILED: message and hint of a ws_err; the worker ends after it. */
+enum { COMP_MSG_HELLO = 1, COMP_MSG_FAILED, COMP_MSG_JOB, COMP_MSG_REPLY };
+
+/* ---- nvrtc.c, link.c: only in the worker ---- */
+ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
+/* Compiles; log and PTX are appended to the buffers, which the phase points into. */
+void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
+                    comp_phase *out);
+ws_status comp_link_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
+void comp_link_run(const char *arch, ws_str ptx, ws_buf *log, ws_buf *cubin, comp_phase *out);
+
+/* ---- sandbox.c ---- */
+/* Irrevocable: no new privileges, limits, no network, no new programs, and no file but for reading below
+ * `dirs`. Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files). */
+int comp_sandbox_enter(const char *const *dirs, int n_dirs, uint64_t memory_bytes,
+                       uint64_t cpu_seconds);
+int comp_sandbox_landlock_abi(void);
+
+/* ---- ptx_text.c ---- */
+/* Without .loc, .file and debug sections: what is assembled, and what identifies a kernel. */
+void comp_ptx_without_lines(const char *ptx, size_t n, ws_buf *out);
+/* "NVRTC 13.0.88" from the head of a PTX text. */
+bool comp_ptx_version(const char *ptx, size_t n, char *out, size_t cap);
+
+/* ---- message.c ---- */
+/* The log with the directories of `t` removed, cut to COMP_MAX_LOG at a line. */
+const char *comp_log_clean(ws_arena *a, const comp_toolkit *t, ws_str log);
+void comp_log_messages(ws_arena *a, const char *log, const comp_request *r, const char *file,
+                       comp_result *out);
+/* Fills registers and the rest from "ptxas -v" lines. */
+void comp_log_resources(ws_str log, comp_kernel *kernel, int n_kernels);
+/* The diagnosis of a phase that did not end well. */
+void comp_diagnose_front(const comp_phase *p, const comp_request *r, double wall_seconds,
+                         comp_result *out);
+void comp_diagnose_back(const comp_phase *p, const comp_request *r, double wall_seconds,
+                        comp_result *out);
+
+/* ---- cache.c ---- */
+typedef struct comp_cache comp_cache;
+comp_cache *comp_cache_new(const char *dir); /* "": memory only */
+void comp_cache_free(comp_cache *c);
+/* The bytes stay valid until the next call with the same cache. */
+bool comp_cache_get(comp_cache *c, const char *key, ws_str *out);
+void comp_cache_put(comp_cache *c, const char *key, ws_str bytes);
+
+/* ---- service.c ---- */
+/* One job in the worker, without the text checks and the cache. *out points into *bytes. */
+ws_status comp_service_run(comp_service *s, const comp_job *j, ws_buf *bytes, comp_reply *out,
+                           ws_err *err) WS_MUST_CHECK;
+ws_proc *comp_service_worker(comp_service *s);
+/* The kernel's Landlock ABI as the worker saw it; starts the worker. */
+ws_status comp_service_landlock(comp_service *s, int *abi, ws_err *err) WS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,142 @@
+/* NVRTC through dlopen. The few declarations that we need are written out (NVRTC's C interface has been
+ * stable since 7.0), so that the build needs no toolkit. */
+#include "harness/compile/internal.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct nvrtc_program *program;
+#define FIRST_HEADER "warpsmith_macros.h"
+enum { RC_OK, RC_OUT_OF_MEMORY, RC_INVALID_OPTION = 5, RC_COMPILATION = 6 };
+
+static struct {
+    int (*version)(int *major, int *minor);
+    const char *(*error_string)(int);
+    int (*create)(program *, const char *source, const char *name, int n, const char *const *headers,
+                  const char *const *names);
+    int (*destroy)(program *);
+    int (*compile)(program, int n, const char *const *options);
+    int (*ptx_size)(program, size_t *);
+    int (*ptx)(program, char *);
+    int (*log_size)(program, size_t *);
+    int (*log)(program, char *);
+    int major, minor;
+} api;
+
+/* dlsym gives an object pointer; POSIX says that it converts. */
+static bool symbol(void *lib, const char *name, void *slot)
+{
+    void *p = dlsym(lib, name);
+    memcpy(slot, &p, sizeof p);
+    return p != NULL;
+}
+
+ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err)
+{
+    void *lib = dlopen(t->nvrtc, RTLD_NOW | RTLD_LOCAL);
+    if (!lib)
+        return ws_fail(err, WS_EENV, "cannot load NVRTC: %s", dlerror());
+    if (!symbol(lib, "nvrtcVersion", &api.version) ||
+        !symbol(lib, "nvrtcGetErrorString", &api.error_string) ||
+        !symbol(lib, "nvrtcCreateProgram", &api.create) ||
+        !symbol(lib, "nvrtcDestroyProgram", &api.destroy) ||
+        !symbol(lib, "nvrtcCompileProgram", &api.compile) ||
+        !symbol(lib, "nvrtcGetPTXSize", &api.ptx_size) || !symbol(lib, "nvrtcGetPTX", &api.ptx) ||
+        !symbol(lib, "nvrtcGetProgramLogSize", &api.log_size) ||
+        !symbol(lib, "nvrtcGetProgramLog", &api.log))
+        return ws_fail(err, WS_EENV, "'%s' is not a usable NVRTC: %s", t->nvrtc, dlerror());
+    int rc = api.version(&api.major, &api.minor);
+    if (rc || api.major < 12)
+        return ws_fail(err, WS_EENV, "NVRTC %d.%d in '%s' is too old: 12.0 is the first that serves",
+                       api.major, api.minor, t->nvrtc);
+    return WS_OK;
+}
+
+/* ---- one compile ---- */
+
+typedef struct options {
+    const char **item;
+    int n;
+} options;
+
+static void add(options *o, const char *text)
+{
+    o->item[o->n++] = text;
+}
+
+/* "sm_90a" -> "compute_90a": PTX only; the cubin comes from the stripped PTX. */
+static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *j)
+{
+    options o = {WS_ARENA_NEW(a, const char *, 16), 0};
+    add(&o, ws_arena_printf(a, "--gpu-architecture=compute_%s", j->arch + strlen("sm_")));
+    add(&o, "--std=c++17");
+    add(&o, "-default-device"); /* helpers without __device__ are device code, as models write them */
+    add(&o, "--device-int128");
+    add(&o, "-lineinfo"); /* always: it changes no instruction, and one compile serves both uses */
+    add(&o, j->fmad ? "--fmad=true" : "--fmad=false");
+    add(&o, ws_arena_printf(a, "--pre-include=%s", FIRST_HEADER));
+    if (api.major > 12 || api.minor >= 9)
+        add(&o, "-no-cache"); /* NVRTC's own goes through libcuda.so.1 */
+    for (int i = 0; i < t->n_includes; i++)
+        add(&o, ws_arena_printf(a, "-I%s", t->include[i]));
+    return o;
+}
+
+/* The macros come after the prelude, not as -D: a tunable called N must not meet a template parameter. */
+static const char *first_header(ws_arena *a, const comp_job *j)
+{
+    ws_buf b = {0};
+    ws_buf_printf(&b, "#include \"%s\"\n", comp_prelude_name());
+    for (uint32_t i = 0; i < j->n_defines; i++)
+        ws_buf_printf(&b, "#define %s\n", j->define[i]);
+    const char *text = ws_arena_strdup(a, ws_buf_z(&b));
+    ws_buf_release(&b);
+    return text;
+}
+
+static void take(int (*size)(program, size_t *), int (*get)(program, char *), program p, ws_buf *out)
+{
+    size_t n = 0;
+    if (size(p, &n) || n <= 1)
+        return;
+    char *text = ws_malloc(n);
+    if (get(p, text) == RC_OK)
+        ws_buf_add(out, text, n - 1); /* n counts the NUL */
+    free(text);
+}
+
+void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
+                    comp_phase *out)
+{
+    const comp_headers *h = comp_headers_get();
+    ws_arena a = {0};
+    program p = NULL;
+    options o = make_options(&a, t, j);
+    const char *source = ws_arena_strndup(&a, j->source.p, j->source.n);
+    const char **name = WS_ARENA_NEW(&a, const char *, h->n + 1);
+    const char **text = WS_ARENA_NEW(&a, const char *, h->n + 1);
+    memcpy(name, h->name, (size_t)h->n * sizeof *name);
+    memcpy(text, h->text, (size_t)h->n * sizeof *text);
+    name[h->n] = FIRST_HEADER;
+    text[h->n] = first_header(&a, j);
+    int rc = api.create(&p, source, j->file, h->n + 1, text, name);
+    if (rc == RC_OK) {
+        rc = api.compile(p, o.n, o.item);
+        take(api.log_size, api.log, p, log);
+        if (rc == RC_OK)
+            take(api.ptx_size, api.ptx, p, ptx);
+        api.destroy(&p);
+    }
+    out->outcome = rc == RC_OK              ? COMP_DONE
+                   : rc == RC_OUT_OF_MEMORY ? COMP_MEMORY
+                   : rc == RC_INVALID_OPTION ? COMP_BAD_ARCH
+                                             : COMP_REJECTED;
+    out->code = rc;
+    if (rc != RC_OK && rc != RC_COMPILATION)
+        ws_buf_printf(log, "%s\n", api.error_string(rc));
+    out->log = (ws_str){ws_buf_z(log), log->n};
+    out->output = (ws_str){ws_buf_z(ptx), ptx->n};
+    ws_arena_release(&a);
+}

@@ -1,0 +1,567 @@
+/* The client: text checks, keys, the cache, the worker process, and what its replies mean. */
+#include "harness/compile/internal.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "harness/ptx/info.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { START_SECONDS = 60, GRACE_SECONDS = 5 };
+
+struct comp_service {
+    comp_toolkit toolkit;
+    double wall_seconds;
+    uint64_t memory_bytes;
+    ws_proc worker;
+    bool forked;            /* the worker is a fork of this process, see start_worker() */
+    bool greeted;
+    int landlock_abi;
+    char version[64];       /* "" until known */
+    char version_key[WS_SHA256_HEX];
+    comp_cache *cache;
+};
+
+extern char **environ;
+
+/* ---- the worker's life ---- */
+
+/* Without the program (a test before `make all`), the worker is a fork of this process that forgets its
+ * environment and its descriptors before it does anything else. */
+_Noreturn static void become_worker(int sock)
+{
+    int null = open("/dev/null", O_RDWR);
+    setpgid(0, 0);
+    for (char **e = environ; e && *e; e++) {
+        static const char *const keep[] = {"CUDA_HOME=", "WARPSMITH_HOME=", "LD_LIBRARY_PATH=", "PATH="};
+        bool kept = false;
+        for (size_t i = 0; i < WS_COUNT(keep); i++)
+            kept |= strncmp(*e, keep[i], strlen(keep[i])) == 0;
+        if (!kept)
+            memset(*e, 0, strlen(*e)); /* the bytes behind /proc/self/environ too */
+    }
+    for (int i = 0; i < 3; i++)
+        dup2(null, i);
+    dup2(sock, 3);
+    close_range(4, ~0u, 0);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_DFL);
+    _exit(comp_worker_main());
+}
+
+static ws_status fork_worker(comp_service *s, ws_err *err)
+{
+    int sock[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
+        return ws_fail_errno(err, WS_EENV, "cannot make a channel to the compile worker");
+    pid_t pid = fork();
+    if (pid < 0) {
+        ws_fail_errno(err, WS_EENV, "cannot start the compile worker");
+        close(sock[0]);
+        close(sock[1]);
+        return err->status;
+    }
+    if (pid == 0)
+        become_worker(sock[1]);
+    setpgid(pid, pid);
+    close(sock[1]);
+    s->worker = (ws_proc){pid, sock[0], -1};
+    return WS_OK;
+}
+
+static ws_status start_worker(comp_service *s, ws_err *err)
+{
+    const char *const argv[] = {ws_proc_self(), "worker", "compile", NULL};
+    s->greeted = false;
+    s->forked = s->forked || access(argv[0], X_OK);
+    if (s->forked)
+        return fork_worker(s, err);
+    return ws_proc_spawn(&(ws_proc_options){.argv = argv}, &s->worker, err);
+}
+
+static ws_status read_failure(ws_str bytes, ws_err *err)
+{
+    ws_str msg, hint;
+    if (!comp_wire_get(&bytes, &msg) || !comp_wire_get(&bytes, &hint))
+        return ws_fail(err, WS_EENV, "the compile worker failed without a reason");
+    ws_fail(err, WS_EENV, "%.*s", WS_STR_ARG(msg));
+    return hint.n ? ws_hint(err, "%.*s", WS_STR_ARG(hint)) : err->status;
+}
+
+static ws_status read_hello(comp_service *s, ws_str bytes, ws_err *err)
+{
+    ws_str version, headers, abi;
+    if (!comp_wire_get(&bytes, &version) || !comp_wire_get(&bytes, &headers) ||
+        !comp_wire_get(&bytes, &abi) || abi.n != sizeof(int32_t) ||
+        !ws_str_eqz(headers, comp_headers_sha256()))
+        return ws_fail(err, WS_EENV, "'%s' is from another build than this program", ws_proc_self());
+    int32_t n;
+    memcpy(&n, abi.p, sizeof n);
+    if (!n && !s->landlock_abi)
+        ws_log(WS_LOG_WARN, "this kernel has no Landlock: the compiler's child is kept from files by the "
+                            "checks on the source alone");
+    s->landlock_abi = n;
+    snprintf(s->version, sizeof s->version, "%.*s", WS_STR_ARG(version));
+    s->greeted = true;
+    return WS_OK;
+}
+
+static ws_status await_hello(comp_service *s, ws_err *err)
+{
+    ws_buf bytes = {.max = 1 << 16};
+    uint32_t type = 0;
+    int64_t deadline = ws_now_ns() + START_SECONDS * INT64_C(1000000000);
+    ws_status st = ws_msg_recv(s->worker.sock, deadline, bytes.max, &type, &bytes, err);
+    ws_str text = {ws_buf_z(&bytes), bytes.n};
+    if (st)
+        ws_wrap(err, "the compile worker did not start");
+    else
+        st = type == COMP_MSG_HELLO ? read_hello(s, text, err) : read_failure(text, err);
+    ws_buf_release(&bytes);
+    return st;
+}
+
+/* A worker that has said hello. A program from another build (in the middle of development) is replaced
+ * by a fork of this one. */
+static ws_status ready_worker(comp_service *s, ws_err *err)
+{
+    if (s->greeted)
+        return WS_OK;
+    if (!s->worker.pid && start_worker(s, err))
+        return err->status;
+    if (!await_hello(s, err))
+        return WS_OK;
+    bool reported = s->worker.sock >= 0 && err->hint[0]; /* it ran and knows what is missing */
+    ws_proc_kill(&s->worker);
+    if (s->forked || reported)
+        return err->status;
+    ws_log(WS_LOG_DEBUG, "%s; using a fork of this process", err->msg);
+    s->forked = true;
+    *err = (ws_err){0};
+    if (start_worker(s, err) || await_hello(s, err))
+        ws_proc_kill(&s->worker);
+    return err->status;
+}
+
+static ws_status converse(comp_service *s, const ws_buf *request, double wall_seconds, ws_buf *bytes,
+                          uint32_t *type, ws_err *err)
+{
+    int64_t deadline = ws_now_ns() + (int64_t)((wall_seconds + GRACE_SECONDS) * 1e9);
+    if (ready_worker(s, err) ||
+        ws_msg_send(s->worker.sock, COMP_MSG_JOB, request->p, request->n, err) ||
+        ws_msg_recv(s->worker.sock, deadline, COMP_MAX_REPLY, type, bytes, err))
+        return err->status;
+    return WS_OK;
+}
+
+ws_status comp_service_run(comp_service *s, const comp_job *j, ws_buf *bytes, comp_reply *out,
+                           ws_err *err)
+{
+    ws_buf request = {.max = COMP_MAX_REPLY};
+    uint32_t type = 0;
+    comp_job_write(&request, j);
+    bytes->max = COMP_MAX_REPLY;
+    bool was_running = s->greeted;
+    ws_status st = converse(s, &request, j->wall_seconds, bytes, &type, err);
+    if (st) {
+        ws_proc_kill(&s->worker);
+        s->greeted = false;
+    }
+    if (st == WS_EENV && was_running) { /* it died between two jobs: once more with a new one */
+        *err = (ws_err){0};
+        ws_buf_reset(bytes);
+        st = converse(s, &request, j->wall_seconds, bytes, &type, err);
+    }
+    ws_buf_release(&request);
+    if (st == WS_ELIMIT) { /* the worker's own deadline did not hold: the job's fault all the same */
+        *out = (comp_reply){.front = {.outcome = COMP_TIME}, .back = {.outcome = COMP_TIME}};
+        *err = (ws_err){0};
+        return WS_OK;
+    }
+    if (st)
+        return st;
+    ws_str text = {ws_buf_z(bytes), bytes->n};
+    if (type == COMP_MSG_FAILED)
+        return read_failure(text, err);
+    if (type != COMP_MSG_REPLY || !comp_reply_read(text, out))
+        return ws_fail(err, WS_EBUG, "the compile worker sent a malformed reply");
+    return WS_OK;
+}
+
+ws_proc *comp_service_worker(comp_service *s)
+{
+    return &s->worker;
+}
+
+ws_status comp_service_landlock(comp_service *s, int *abi, ws_err *err)
+{
+    if (ready_worker(s, err))
+        return err->status;
+    *abi = s->landlock_abi;
+    return WS_OK;
+}
+
+/* ---- opening ---- */
+
+/* The version costs a compile to find; the library's identity leads to the one that is remembered. */
+static void make_version_key(comp_service *s)
+{
+    struct stat st = {0};
+    ws_sha256 h;
+    (void)!stat(s->toolkit.nvrtc, &st); /* a bare name has no identity: it is asked every time */
+    int64_t id[] = {(int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec, (int64_t)st.st_mtim.tv_nsec,
+                    (int64_t)st.st_ino};
+    ws_sha256_init(&h);
+    ws_sha256_add_field(&h, "version", 7);
+    ws_sha256_add_field(&h, s->toolkit.nvrtc, strlen(s->toolkit.nvrtc));
+    ws_sha256_add_field(&h, id, sizeof id);
+    ws_sha256_hex(&h, s->version_key);
+    if (!st.st_size)
+        s->version_key[0] = '\0';
+}
+
+static ws_status know_version(comp_service *s, ws_err *err)
+{
+    ws_str found;
+    if (s->version[0])
+        return WS_OK;
+    if (s->version_key[0] && comp_cache_get(s->cache, s->version_key, &found) &&
+        found.n < sizeof s->version) {
+        snprintf(s->version, sizeof s->version, "%.*s", WS_STR_ARG(found));
+        return WS_OK;
+    }
+    if (ready_worker(s, err))
+        return err->status;
+    if (s->version_key[0])
+        comp_cache_put(s->cache, s->version_key, ws_str_of(s->version));
+    return WS_OK;
+}
+
+ws_status comp_service_open(const comp_service_options *o, comp_service **out, ws_err *err)
+{
+    comp_toolkit t;
+    ws_buf dir = {0};
+    if (comp_toolkit_find(&t, err))
+        return err->status;
+    comp_service *s = ws_calloc(1, sizeof *s);
+    s->toolkit = t;
+    s->worker = (ws_proc){0, -1, -1};
+    s->wall_seconds = o->wall_seconds > 0 ? o->wall_seconds : 30;
+    s->memory_bytes = o->memory_bytes ? o->memory_bytes : UINT64_C(4) << 30;
+    if (o->cache_dir) {
+        ws_buf_adds(&dir, o->cache_dir);
+    } else {
+        ws_cache_dir(&dir);
+        ws_buf_adds(&dir, "/compile");
+    }
+    s->cache = comp_cache_new(ws_buf_z(&dir));
+    ws_buf_release(&dir);
+    make_version_key(s);
+    /* Started, not waited for: it warms up while the caller does something else. */
+    if (start_worker(s, err)) {
+        comp_service_close(s);
+        return err->status;
+    }
+    *out = s;
+    return WS_OK;
+}
+
+void comp_service_close(comp_service *s)
+{
+    if (!s)
+        return;
+    ws_proc_kill(&s->worker);
+    comp_cache_free(s->cache);
+    free(s);
+}
+
+ws_status comp_version(char *out, size_t n, ws_err *err)
+{
+    static char known[64];
+    comp_service *s = NULL;
+    if (!known[0]) {
+        ws_status st = comp_service_open(&(comp_service_options){0}, &s, err);
+        if (!st)
+            st = know_version(s, err);
+        if (!st)
+            snprintf(known, sizeof known, "%s", s->version);
+        comp_service_close(s);
+        if (st)
+            return st;
+    }
+    snprintf(out, n, "%s", known);
+    return WS_OK;
+}
+
+/* ---- one request ---- */
+
+/* Names are letters, digits and _; the macro is only passed on when the source can see it, so that a
+ * source that does not look at its shape is compiled once for all of them. */
+static bool mentions(const comp_request *r, const char *name)
+{
+    size_t n = strlen(name);
+    const char *p = r->source, *end = r->source + r->source_bytes;
+    for (; n && (p = memmem(p, (size_t)(end - p), name, n)); p++) {
+        bool starts = p == r->source || !(isalnum((unsigned char)p[-1]) || p[-1] == '_');
+        bool ends = p + n == end || !(isalnum((unsigned char)p[n]) || p[n] == '_');
+        if (starts && ends)
+            return true;
+    }
+    return false;
+}
+
+/* A name may also be pasted together or split by a backslash at a line's end. */
+static bool may_hide_names(const comp_request *r)
+{
+    return memmem(r->source, r->source_bytes, "##", 2) || memmem(r->source, r->source_bytes, "%:", 2) ||
+           memmem(r->source, r->source_bytes, "\\\n", 2) || memmem(r->source, r->source_bytes, "\\\r", 2) ||
+           memmem(r->source, r->source_bytes, "\\ ", 2) || memmem(r->source, r->source_bytes, "\\\t", 2);
+}
+
+/* A plain file name; anything else would show up in messages and in the PTX. */
+static const char *display_name(ws_arena *a, const char *file)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    const char *base = slash ? slash + 1 : file;
+    if (!base || !*base || strlen(base) > 100)
+        return "kernel.cu";
+    for (const char *p = base; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("._+-", *p))
+            return "kernel.cu";
+    return ws_arena_strdup(a, base);
+}
+
+static ws_status check_arch(const char *arch, ws_err *err)
+{
+    size_t digits = strncmp(arch, "sm_", 3) == 0 ? strspn(arch + 3, "0123456789") : 0;
+    const char *suffix = digits ? arch + 3 + digits : "?";
+    if (digits >= 2 && digits <= 3 && (!*suffix || strcmp(suffix, "a") == 0 || strcmp(suffix, "f") == 0))
+        return WS_OK;
+    ws_fail(err, WS_EUSAGE, "'%s' is not a GPU architecture", arch);
+    return ws_hint(err, "write sm_ and the compute capability, e.g. sm_90 or sm_90a");
+}
+
+static ws_status make_job(comp_service *s, const comp_request *r, ws_arena *a, comp_job *j, ws_err *err)
+{
+    const char *arch = r->arch ? r->arch : "sm_90";
+    bool all = may_hide_names(r);
+    if (check_arch(arch, err))
+        return err->status;
+    if (r->n_macros > COMP_MAX_MACROS)
+        return ws_fail(err, WS_EINPUT, "%zu macros, at most %d", r->n_macros, COMP_MAX_MACROS);
+    const char **define = WS_ARENA_NEW(a, const char *, r->n_macros + 1);
+    *j = (comp_job){.fmad = r->fmad, .wall_seconds = s->wall_seconds, .memory_bytes = s->memory_bytes,
+                    .arch = ws_arena_strdup(a, arch), .file = display_name(a, r->file),
+                    .source = {r->source, r->source_bytes}, .define = define};
+    for (size_t i = 0; i < r->n_macros; i++)
+        if (all || mentions(r, r->macro[i].name))
+            define[j->n_defines++] =
+                ws_arena_printf(a, "%s %" PRId64, r->macro[i].name, r->macro[i].value);
+    return WS_OK;
+}
+
+static void add_z(ws_sha256 *h, const char *z)
+{
+    ws_sha256_add_field(h, z, strlen(z));
+}
+
+/* Everything that the PTX and the log depend on. */
+static void front_key(const comp_service *s, const comp_job *j, char key[WS_SHA256_HEX])
+{
+    ws_sha256 h;
+    ws_sha256_init(&h);
+    add_z(&h, "ptx 1");
+    add_z(&h, s->version);
+    add_z(&h, comp_headers_sha256());
+    add_z(&h, j->arch);
+    add_z(&h, j->file);
+    add_z(&h, j->fmad ? "fmad" : "no fmad");
+    ws_sha256_add_field(&h, j->source.p, j->source.n);
+    for (uint32_t i = 0; i < j->n_defines; i++)
+        add_z(&h, j->define[i]);
+    ws_sha256_hex(&h, key);
+}
+
+static void back_key(const comp_service *s, const char *arch, ws_str ptx, char key[WS_SHA256_HEX])
+{
+    ws_sha256 h;
+    ws_sha256_init(&h);
+    add_z(&h, "cubin 1");
+    add_z(&h, s->version);
+    add_z(&h, arch);
+    ws_sha256_add_field(&h, ptx.p, ptx.n);
+    ws_sha256_hex(&h, key);
+}
+
+/* Limits depend on the machine's load, so their outcome is not remembered. */
+static void remember(comp_service *s, const char *key, const comp_phase *p)
+{
+    ws_buf b = {.max = COMP_MAX_REPLY};
+    if (p->outcome != COMP_DONE && p->outcome != COMP_REJECTED)
+        return;
+    comp_phase_write(&b, p);
+    comp_cache_put(s->cache, key, (ws_str){ws_buf_z(&b), b.n});
+    ws_buf_release(&b);
+}
+
+static bool recall(comp_service *s, ws_arena *a, const char *key, comp_phase *out)
+{
+    ws_str bytes;
+    if (!comp_cache_get(s->cache, key, &bytes))
+        return false;
+    char *copy = ws_arena_strndup(a, bytes.p, bytes.n); /* the cache's bytes last until its next call */
+    return comp_phase_read((ws_str){copy, bytes.n}, out);
+}
+
+static ws_status bad_arch(const comp_job *j, const comp_service *s, ws_err *err)
+{
+    return ws_fail(err, WS_EUSAGE, "%s does not know the architecture '%s'", s->version, j->arch);
+}
+
+/* The phase's bytes, moved to the arena. */
+static void keep_phase(ws_arena *a, comp_phase *p)
+{
+    p->log.p = ws_arena_strndup(a, p->log.p ? p->log.p : "", p->log.n);
+    p->output.p = ws_arena_strndup(a, p->output.p ? p->output.p : "", p->output.n);
+}
+
+/* PTX, and the cubin too when it is wanted and the worker is asked anyway. */
+static ws_status get_front(comp_service *s, comp_job *j, bool want_cubin, const char *key, ws_arena *a,
+                           comp_reply *out, bool *cached, ws_err *err)
+{
+    ws_buf bytes = {0};
+    *out = (comp_reply){0};
+    *cached = recall(s, a, key, &out->front);
+    if (*cached)
+        return WS_OK;
+    j->compile = true;
+    j->assemble = want_cubin;
+    ws_status st = comp_service_run(s, j, &bytes, out, err);
+    if (!st) {
+        keep_phase(a, &out->front);
+        keep_phase(a, &out->back);
+        remember(s, key, &out->front);
+        if (out->front.outcome == COMP_BAD_ARCH)
+            st = bad_arch(j, s, err);
+    }
+    ws_buf_release(&bytes);
+    return st;
+}
+
+static ws_status get_back(comp_service *s, comp_job *j, ws_str plain, ws_arena *a, comp_phase *back,
+                          bool *cached, ws_err *err)
+{
+    char key[WS_SHA256_HEX];
+    ws_buf bytes = {0};
+    comp_reply reply = {0};
+    ws_status st = WS_OK;
+    back_key(s, j->arch, plain, key);
+    if (back->outcome == COMP_NOT_RUN && recall(s, a, key, back))
+        return WS_OK;
+    *cached = false;
+    if (back->outcome == COMP_NOT_RUN) {
+        j->compile = false;
+        j->assemble = true;
+        j->ptx = plain;
+        st = comp_service_run(s, j, &bytes, &reply, err);
+        if (!st) {
+            *back = reply.back;
+            keep_phase(a, back);
+        }
+        ws_buf_release(&bytes);
+    }
+    if (st)
+        return st;
+    remember(s, key, back);
+    return back->outcome == COMP_BAD_ARCH ? bad_arch(j, s, err) : WS_OK;
+}
+
+/* The kernels of the PTX. PTX that our parser refuses is the engine's gap, not the compiler's. */
+static bool list_kernels(ws_arena *a, comp_result *out)
+{
+    ws_err err = {0};
+    ptx_ast *ast = NULL;
+    ptx_kernel_info *info = NULL;
+    int n = 0;
+    if (ptx_parse(a, out->ptx, out->ptx_bytes, &ast, &err) || ptx_info_collect(ast, a, &info, &n, &err))
+        return hx_reject(&out->diag, HX_UNSUPPORTED, 0, 0, "the compiled PTX cannot be read: %.800s",
+                         err.msg);
+    out->kernel = WS_ARENA_NEW(a, comp_kernel, n + 1);
+    out->n_kernels = n;
+    for (int i = 0; i < n; i++) {
+        comp_kernel *k = &out->kernel[i];
+        ptx_param *param = WS_ARENA_NEW(a, ptx_param, info[i].n_params + 1);
+        if (info[i].n_params)
+            memcpy(param, info[i].param, (size_t)info[i].n_params * sizeof *param);
+        *k = (comp_kernel){.name = info[i].name, .n_params = info[i].n_params, .param = param,
+                           .registers = -1, .shared_bytes = -1, .stack_bytes = -1,
+                           .spill_store_bytes = -1, .spill_load_bytes = -1, .barriers = -1};
+    }
+    return true;
+}
+
+static ws_status compile(comp_service *s, const comp_request *r, ws_arena *a, comp_result *out,
+                         ws_err *err)
+{
+    comp_job j;
+    comp_reply reply;
+    ws_buf plain = {.max = COMP_MAX_REPLY};
+    if (make_job(s, r, a, &j, err) || know_version(s, err))
+        return err->status;
+    front_key(s, &j, out->key);
+    if (get_front(s, &j, r->want_cubin, out->key, a, &reply, &out->cached, err))
+        return err->status;
+    out->log = comp_log_clean(a, &s->toolkit, reply.front.log);
+    comp_log_messages(a, out->log, r, j.file, out);
+    if (reply.front.outcome != COMP_DONE) {
+        comp_diagnose_front(&reply.front, r, s->wall_seconds, out);
+        return WS_OK;
+    }
+    comp_ptx_without_lines(reply.front.output.p, reply.front.output.n, &plain);
+    ws_sha256_of(ws_buf_z(&plain), plain.n, out->ptx_sha256);
+    ws_str text = {ws_arena_strndup(a, ws_buf_z(&plain), plain.n), plain.n};
+    ws_buf_release(&plain);
+    out->ptx = r->line_info ? reply.front.output.p : text.p;
+    out->ptx_bytes = r->line_info ? reply.front.output.n : text.n;
+    if (!list_kernels(a, out))
+        return WS_OK;
+    if (!r->want_cubin) {
+        out->ok = true;
+        return WS_OK;
+    }
+    if (get_back(s, &j, text, a, &reply.back, &out->cached, err))
+        return err->status;
+    if (reply.back.outcome != COMP_DONE) {
+        out->log = comp_log_clean(a, &s->toolkit, reply.back.log);
+        comp_diagnose_back(&reply.back, r, s->wall_seconds, out);
+        return WS_OK;
+    }
+    comp_log_resources(reply.back.log, out->kernel, out->n_kernels);
+    out->cubin = reply.back.output.p;
+    out->cubin_bytes = reply.back.output.n;
+    out->ok = true;
+    return WS_OK;
+}
+
+ws_status comp_compile(comp_service *s, const comp_request *r, ws_arena *a, comp_result *out,
+                       ws_err *err)
+{
+    int64_t start = ws_now_ns();
+    ws_status st = WS_OK;
+    *out = (comp_result){.log = "", .ptx = ""};
+    if (comp_check_source(r->source, r->source_bytes, &out->diag))
+        st = compile(s, r, a, out, err);
+    out->seconds = ws_seconds_since(start);
+    return st ? ws_wrap(err, "compile") : WS_OK;
+}
