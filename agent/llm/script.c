@@ -142,6 +142,9 @@ static ws_status read_turn(loader *l, const cJSON *o, int i, script_turn *t, ws_
         if (!a->text && !a->body) { /* a fault of the transport: of the reply's own text */
             a->text = t->answer.text;
             a->body = t->answer.body;
+            a->reasoning = t->answer.reasoning;
+            a->chunk_bytes = t->answer.chunk_bytes;
+            a->chunk_ms = t->answer.chunk_ms;
         }
         t->n_faults++;
     }
