@@ -7,8 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#if __has_include(<linux/landlock.h>)
+#include <linux/landlock.h>
+#endif
 
 enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xC9, PARAM_BYTES = 4096 };
 /* Of the child's wall time: a launch that takes more is ended by the engine, which can say where it was. */
@@ -220,10 +225,26 @@ static bool wants_written(const run_request *r)
 
 /* ---- the run ---- */
 
-/* The engine runs in this process: PTX that declares more memory than the machine has is refused, not
- * swapped. A GPU's driver reserves addresses far beyond that. */
-static void limit_memory(void)
+/* The engine runs in this process, which needs no file and no privilege any more. Kernels without Landlock
+ * leave it at that. */
+static void close_files(void)
 {
+#ifdef LANDLOCK_ACCESS_FS_MAKE_SYM
+    struct landlock_ruleset_attr all = {.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+    if (rules >= 0) {
+        syscall(SYS_landlock_restrict_self, rules, 0);
+        close(rules);
+    }
+#endif
+}
+
+/* PTX that declares more memory than the machine has is refused, not swapped. A GPU's driver reserves
+ * addresses far beyond that, and starts helpers. */
+static void confine(void)
+{
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    close_files();
 #ifndef __SANITIZE_ADDRESS__
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     if (pages > 0 && size > 0) {
@@ -285,7 +306,7 @@ static ws_status execute(job *j, double *ms, ws_err *err)
     j->guard = j->engine ? 0 : GUARD_BYTES;
     snprintf(j->result->device, sizeof j->result->device, "%s", cu_name(j->d));
     if (j->engine) {
-        limit_memory();
+        confine();
         ptx_options o = j->r->engine;
         if (!o.deadline_ms)
             o.deadline_ms = (uint64_t)(j->r->wall_seconds * engine_share * 1e3);

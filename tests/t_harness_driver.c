@@ -1,0 +1,236 @@
+/* The CUDA driver API as the harness uses it, over the CPU driver and, where there is one, a GPU. */
+#include "base/mem.h"
+#include "harness/driver.h"
+#include "tests/tap.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#define HEAD ".version 8.0\n.target sm_80\n.address_size 64\n"
+
+static const char kernels[] = HEAD
+    ".visible .global .align 4 .u32 total = 7;\n"
+    ".visible .entry add(.param .u64 a, .param .u64 b, .param .u64 c, .param .u32 n)\n"
+    "{\n"
+    "  .reg .pred %p<2>; .reg .f32 %f<4>; .reg .b32 %r<6>; .reg .b64 %rd<8>;\n"
+    "  ld.param.u64 %rd1, [a];\n"
+    "  ld.param.u64 %rd2, [b];\n"
+    "  ld.param.u64 %rd3, [c];\n"
+    "  ld.param.u32 %r1, [n];\n"
+    "  mov.u32 %r2, %ctaid.x;\n"
+    "  mov.u32 %r3, %ntid.x;\n"
+    "  mov.u32 %r4, %tid.x;\n"
+    "  mad.lo.s32 %r5, %r2, %r3, %r4;\n"
+    "  setp.ge.s32 %p1, %r5, %r1;\n"
+    "  @%p1 bra DONE;\n"
+    "  mul.wide.s32 %rd4, %r5, 4;\n"
+    "  add.s64 %rd5, %rd1, %rd4;\n"
+    "  add.s64 %rd6, %rd2, %rd4;\n"
+    "  add.s64 %rd7, %rd3, %rd4;\n"
+    "  ld.global.f32 %f1, [%rd5];\n"
+    "  ld.global.f32 %f2, [%rd6];\n"
+    "  add.f32 %f3, %f1, %f2;\n"
+    "  st.global.f32 [%rd7], %f3;\n"
+    "DONE: ret;\n"
+    "}\n"
+    ".visible .entry trip()\n"
+    "{\n"
+    "  trap;\n"
+    "  ret;\n"
+    "}\n"
+    ".visible .entry bounded() .maxntid 64, 1, 1\n"
+    "{\n"
+    "  ret;\n"
+    "}\n";
+
+enum { N = 1000 };
+
+typedef struct params {
+    uint64_t a, b, c;
+    uint32_t n;
+} params;
+
+typedef struct run {
+    cu_device *d;
+    cu_module *m;
+    cu_launch_args args;
+} run;
+
+static ws_status body(void *ud, ws_err *err)
+{
+    run *r = ud;
+    return cu_launch(r->d, r->m, &r->args, err);
+}
+
+static bool opens(const char *which, cu_device **d, cu_module **m)
+{
+    ws_err err = {0};
+    if (cu_open(which, d, &err) || cu_module_load(*d, kernels, sizeof kernels, m, &err)) {
+        printf("# %s\n", err.msg);
+        return false;
+    }
+    return true;
+}
+
+static void test_add(cu_device *d, cu_module *m)
+{
+    float a[N], b[N], c[N];
+    uint64_t at[3];
+    ws_err err = {0};
+    int wrong = 0;
+    double ms = -1;
+    for (int i = 0; i < N; i++) {
+        a[i] = (float)i;
+        b[i] = 0.5f * (float)i;
+        c[i] = -1;
+    }
+    bool up = !cu_alloc(d, sizeof a, "a", &at[0], &err) && !cu_alloc(d, sizeof b, "b", &at[1], &err) &&
+              !cu_alloc(d, sizeof c, "c", &at[2], &err) && !cu_upload(d, at[0], a, sizeof a, &err) &&
+              !cu_upload(d, at[1], b, sizeof b, &err) && !cu_fill(d, at[2], 0xff, sizeof c, &err);
+    if (!ok(up, "buffers are made and filled"))
+        printf("# %s\n", err.msg);
+    params p = {at[0], at[1], at[2], N};
+    run r = {d, m, {.kernel = "add", .grid = {8, 1, 1}, .block = {128, 1, 1}, .params = &p,
+                    .params_bytes = 28}};
+    if (!ok(!cu_launch(d, m, &r.args, &err) && !cu_synchronize(d, &err) &&
+                !cu_download(d, c, at[2], sizeof c, &err),
+            "a kernel of PTX text runs"))
+        printf("# %s\n", err.msg);
+    for (int i = 0; i < N; i++)
+        wrong += !(c[i] == a[i] + b[i]);
+    is_int(wrong, 0, "every element is the sum");
+    ok(!cu_time_ms(d, body, &r, &ms, &err) && ms >= 0 && ms < 10000, "a launch is timed: %g ms", ms);
+    for (int i = 0; i < 3; i++)
+        cu_free(d, at[i]);
+}
+
+/* The launch is refused with `want`, the text has `part`. */
+static void refused(cu_device *d, cu_module *m, cu_launch_args a, hx_reason want, const char *part)
+{
+    ws_err err = {0};
+    unsigned char none[64] = {0};
+    a.params = none;
+    a.params_bytes = 28;
+    ok(cu_launch(d, m, &a, &err) != WS_OK, "refused: %s", err.msg);
+    is_str(hx_reason_name(cu_last_reason(d)), hx_reason_name(want), "with its reason");
+    has_str(err.msg, part, "and its numbers");
+}
+
+static void test_refusals(cu_device *d, cu_module *m)
+{
+    refused(d, m, (cu_launch_args){.kernel = "nothing", .grid = {1, 1, 1}, .block = {1, 1, 1}},
+            HX_PLAN_MISMATCH, "nothing");
+    refused(d, m, (cu_launch_args){.kernel = "add", .grid = {1, 1, 1}, .block = {1025, 1, 1}},
+            HX_INVALID_LAUNCH, "CUDA_ERROR_INVALID_VALUE");
+    refused(d, m, (cu_launch_args){.kernel = "add", .grid = {0, 1, 1}, .block = {1, 1, 1}},
+            HX_INVALID_LAUNCH, "CUDA_ERROR_INVALID_VALUE");
+    refused(d, m, (cu_launch_args){.kernel = "add", .grid = {1, 70000, 1}, .block = {1, 1, 1}},
+            HX_INVALID_LAUNCH, "CUDA_ERROR_INVALID_VALUE");
+    refused(d, m,
+            (cu_launch_args){.kernel = "add", .grid = {1, 1, 1}, .block = {1, 1, 1}, .shared_bytes = 300000},
+            HX_INVALID_LAUNCH, "CUDA_ERROR_INVALID_VALUE");
+    refused(d, m, (cu_launch_args){.kernel = "bounded", .grid = {1, 1, 1}, .block = {65, 1, 1}},
+            HX_INVALID_LAUNCH, "CUDA_ERROR");
+    if (cu_is_engine(d))
+        refused(d, m,
+                (cu_launch_args){.kernel = "add", .grid = {2, 1, 1}, .block = {1, 1, 1}, .cluster = {2, 1, 1}},
+                HX_UNSUPPORTED, "cluster");
+}
+
+static void test_bad_ptx(cu_device *d)
+{
+    static const char bad[] = HEAD ".visible .entry k()\n{\n  not an instruction\n}\n";
+    static const char cubin[] = "\x7f" "ELF and so on";
+    cu_module *m;
+    ws_err err = {0};
+    ok(cu_module_load(d, bad, sizeof bad, &m, &err) == WS_EINPUT, "bad PTX is refused: %s", err.msg);
+    is_str(hx_reason_name(cu_last_reason(d)), "ptxas_error", "as an assembler's error");
+    err = (ws_err){0};
+    if (cu_is_engine(d))
+        ok(cu_module_load(d, cubin, sizeof cubin, &m, &err) != WS_OK, "so is a cubin: %s", err.msg);
+    err = (ws_err){0};
+    ok(cu_module_load(d, "abc", 3, &m, &err) == WS_EINPUT, "and text without its end");
+}
+
+static void test_engine(cu_device *d, cu_module *m)
+{
+    uint8_t written[16];
+    unsigned char bytes[16];
+    uint64_t p;
+    ws_err err = {0};
+    ptx_options o = PTX_OPTIONS_CHECKED;
+    static ptx_report report;
+    int sum = 0;
+    cu_engine_configure(d, &o);
+    is_str(cu_name(d), "CPU engine", "the engine says what it is");
+    is_int(cu_compute_capability(d), 90, "and its capability");
+    if (!cu_alloc(d, 16, "p", &p, &err) && !cu_fill(d, p, 0x5a, 16, &err)) {
+        cu_engine_mark_uninitialized(d, p, 16);
+        cu_engine_written(d, p, 16, written);
+        for (int i = 0; i < 16; i++)
+            sum += written[i];
+        is_int(sum, 0, "poisoned bytes count as never written");
+        ok(!cu_download(d, bytes, p, 16, &err) && bytes[7] == 0x5a, "and keep their poison");
+    }
+    cu_launch_args a = {.kernel = "trip", .grid = {1, 1, 1}, .block = {32, 1, 1}, .params = "",
+                        .params_bytes = 0};
+    ok(!cu_launch(d, m, &a, &err), "a launch that will fault is accepted");
+    ok(cu_synchronize(d, &err) != WS_OK, "the fault shows when waiting: %s", err.msg);
+    cu_engine_report(d, &report);
+    is_int(report.n_faults > 0 ? (int)report.fault[0].reason : -1, HX_TRAP, "the report has its reason");
+    err = (ws_err){0};
+    ok(cu_alloc(d, 16, "q", &p, &err) != WS_OK, "the context is lost, as on a GPU");
+    cu_engine_configure(d, &o);
+    err = (ws_err){0};
+    ok(!cu_alloc(d, 16, "q", &p, &err), "until the engine is configured again");
+}
+
+/* The library as a plain program sees it. */
+static void test_library(void)
+{
+    typedef int (*get_proc)(const char *, void **, int, uint64_t, int *);
+    const char *path = getenv("WARPSMITH_CUDA_DRIVER");
+    void *lib = dlopen(path ? path : "build/libwarpsmith-cuda.so", RTLD_NOW | RTLD_LOCAL);
+    void *sym = lib ? dlsym(lib, "cuGetProcAddress_v2") : NULL, *fn = NULL;
+    get_proc get;
+    int status = -1;
+    if (!ok(sym, "the library has cuGetProcAddress"))
+        return;
+    memcpy(&get, &sym, sizeof get);
+    ok(get("cuMemAlloc", &fn, 13000, 0, &status) == 0 && fn == dlsym(lib, "cuMemAlloc_v2") && status == 0,
+       "which gives the preferred version");
+    ok(get("cuNoSuchThing", &fn, 13000, 0, &status) != 0 && !fn && status == 1, "or nothing");
+    ok(!dlsym(lib, "ptx_module_load"), "and exports nothing of the engine's inside");
+}
+
+static void test_device(const char *which)
+{
+    cu_device *d = NULL;
+    cu_module *m = NULL;
+    if (!ok(opens(which, &d, &m), "%s: driver and module load", which))
+        return;
+    test_add(d, m);
+    test_refusals(d, m);
+    test_bad_ptx(d);
+    if (cu_is_engine(d))
+        test_engine(d, m);
+    cu_module_unload(d, m);
+    cu_close(d);
+}
+
+int main(void)
+{
+    cu_device *d;
+    ws_err err = {0};
+    test_library();
+    test_device("cpu");
+    if (cu_open("gpu", &d, &err)) {
+        skip("the same on a GPU", "no CUDA device");
+    } else {
+        cu_close(d);
+        test_device("gpu");
+    }
+    err = (ws_err){0};
+    ok(cu_open("tpu", &d, &err) == WS_EUSAGE, "an unknown device is refused: %s", err.msg);
+    return tap_done();
+}

@@ -1,0 +1,408 @@
+/* Plans in child processes: results, faults, hangs, crashes. The test program is its own worker. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "harness/ptx/ptx.h"
+#include "harness/worker/run.h"
+#include "tests/tap.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Every kernel has the parameters of `add`; i is the thread's index in the grid. */
+#define KERNEL(name, text)                                                                         \
+    ".visible .entry " name "(.param .u64 a, .param .u64 c, .param .u32 n)\n{\n"                   \
+    "  .reg .pred %p<3>; .reg .f32 %f<4>; .reg .b32 %r<8>; .reg .b64 %rd<8>;\n"                    \
+    "  ld.param.u64 %rd1, [a];\n  ld.param.u64 %rd2, [c];\n  ld.param.u32 %r1, [n];\n"             \
+    "  mov.u32 %r2, %ctaid.x;\n  mov.u32 %r3, %ntid.x;\n  mov.u32 %r4, %tid.x;\n"                  \
+    "  mad.lo.s32 %r5, %r2, %r3, %r4;\n  mul.wide.s32 %rd3, %r5, 4;\n"                             \
+    "  add.s64 %rd4, %rd1, %rd3;\n  add.s64 %rd5, %rd2, %rd3;\n"                                   \
+    "  setp.ge.s32 %p1, %r5, %r1;\n" text "DONE: ret;\n}\n"
+
+static const char ptx[] =
+    ".version 8.0\n.target sm_80\n.address_size 64\n"
+    KERNEL("twice", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n  add.f32 %f2, %f1, %f1;\n"
+                    "  st.global.f32 [%rd5], %f2;\n")
+    KERNEL("evens", "  @%p1 bra DONE;\n  and.b32 %r6, %r5, 1;\n  setp.eq.s32 %p2, %r6, 1;\n"
+                    "  @%p2 bra DONE;\n  mov.f32 %f1, 0f3f800000;\n  st.global.f32 [%rd5], %f1;\n")
+    KERNEL("bump", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n  add.f32 %f2, %f1, %f1;\n"
+                   "  st.global.f32 [%rd5], %f2;\n  st.global.f32 [%rd4], %f2;\n")
+    KERNEL("past", "  mov.f32 %f1, 0f3f800000;\n  st.global.f32 [%rd5], %f1;\n")
+    KERNEL("spin", "  mov.u32 %r6, 1;\nAGAIN:\n  add.s32 %r6, %r6, 1;\n  setp.ne.s32 %p2, %r6, 0;\n"
+                   "  @%p2 bra AGAIN;\n  bra AGAIN;\n")
+    KERNEL("odd", "  add.s64 %rd5, %rd5, 1;\n  mov.f32 %f1, 0f3f800000;\n  st.global.f32 [%rd5], %f1;\n")
+    KERNEL("copy", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n  st.global.f32 [%rd5], %f1;\n");
+
+enum { N = 300, BLOCK = 128, MAX_KERNELS = 16 };
+
+static comp_kernel kernel[MAX_KERNELS];
+static int n_kernels;
+static float in[N], out[N], after[N];
+static uint8_t written[sizeof out];
+
+static void load_kernels(void)
+{
+    static ptx_module *m;
+    ws_err err = {0};
+    if (ptx_module_load(ptx, sizeof ptx - 1, NULL, &m, &err)) {
+        ok(false, "the test's PTX is parsed: %s", err.msg);
+        return;
+    }
+    n_kernels = ptx_module_kernels(m);
+    for (int i = 0; i < n_kernels; i++) {
+        const ptx_kernel_info *k = ptx_module_kernel(m, i);
+        size_t bytes = (size_t)k->n_params * sizeof *k->param;
+        kernel[i] = (comp_kernel){.name = k->name, .n_params = k->n_params, .param = ws_malloc(bytes)};
+        memcpy(kernel[i].param, k->param, bytes);
+    }
+}
+
+/* One launch of `name` from tensor 0 to tensor 1. */
+static plan_bound_launch launch_of(const char *name)
+{
+    static plan_bound_arg args[] = {{.kind = PLAN_ARG_TENSOR, .index = 0},
+                                    {.kind = PLAN_ARG_TENSOR, .index = 1},
+                                    {.kind = PLAN_ARG_INT, .integer = N}};
+    return (plan_bound_launch){.kernel = name, .grid = {(N + BLOCK - 1) / BLOCK, 1, 1},
+                               .block = {BLOCK, 1, 1}, .arg = args, .n_args = 3};
+}
+
+typedef struct job {
+    plan_bound plan;
+    plan_bound_launch launch[2];
+    run_tensor tensor[2];
+    run_request r;
+    run_report rep;
+    ws_err err;
+} job;
+
+static job *job_new(const char *name)
+{
+    job *j = ws_calloc(1, sizeof *j);
+    j->launch[0] = launch_of(name);
+    j->plan = (plan_bound){.launch = j->launch, .n_launches = 1};
+    j->tensor[0] = (run_tensor){.name = "x", .role = RUN_INPUT, .bytes = sizeof in, .in = in, .after = after};
+    j->tensor[1] = (run_tensor){.name = "y", .role = RUN_OUTPUT, .bytes = sizeof out, .out = out,
+                                .written = written};
+    j->r = (run_request){.device = "cpu", .image = ptx, .image_bytes = sizeof ptx, .kernel = kernel,
+                         .n_kernels = n_kernels, .plan = &j->plan, .tensor = j->tensor, .n_tensors = 2,
+                         .engine = PTX_OPTIONS_CHECKED, .poison = 0xA5, .wall_seconds = 30};
+    for (int i = 0; i < N; i++)
+        in[i] = 1 + (float)i;
+    memset(out, 0, sizeof out);
+    memset(after, 0, sizeof after);
+    memset(written, 9, sizeof written);
+    return j;
+}
+
+static void job_run(job *j)
+{
+    if (run_execute(&j->r, &j->rep, &j->err))
+        printf("# error: %s\n", j->err.msg);
+    else
+        printf("# %s: %s (%.1f ms)\n", hx_reason_name(j->rep.reason), j->rep.text, 1e3 * j->rep.seconds);
+}
+
+static void job_free(job *j)
+{
+    run_report_release(&j->rep);
+    free(j);
+}
+
+static void is_reason(const job *j, hx_reason want, const char *what)
+{
+    is_str(j->err.status ? j->err.msg : hx_reason_name(j->rep.reason), hx_reason_name(want), what);
+}
+
+static int count_written(void)
+{
+    int n = 0;
+    for (size_t i = 0; i < sizeof written; i++)
+        n += written[i];
+    return n;
+}
+
+static void test_good(const char *device)
+{
+    job *j = job_new("twice");
+    int wrong = 0;
+    j->r.device = device;
+    job_run(j);
+    is_reason(j, HX_PASS, "a good kernel passes");
+    for (int i = 0; i < N; i++)
+        wrong += !(out[i] == 2 * in[i]);
+    is_int(wrong, 0, "its output arrives");
+    is_int(count_written(), (int)sizeof out, "every byte is known as written");
+    ok(memcmp(in, after, sizeof in) == 0, "the input is as it was");
+    is_int(j->rep.on_engine, strcmp(device, "cpu") == 0, "on the device that was asked for");
+    is_int(j->rep.n_ms, 0, "one run is not timed");
+    if (j->rep.on_engine)
+        ok(j->rep.engine.ok && j->rep.engine.counters.launches == 1 && j->rep.engine.counters.threads >= N,
+           "the counters came along");
+    job_free(j);
+}
+
+static void test_partial(const char *device)
+{
+    job *j = job_new("evens");
+    j->r.device = device;
+    job_run(j);
+    is_reason(j, HX_PASS, "a kernel that writes half passes here");
+    is_int(count_written(), (int)sizeof out / 2, "and half the bytes are known as written");
+    unsigned char *raw = (unsigned char *)out;
+    ok(written[0] && !written[4] && written[8], "the right half");
+    if (j->rep.on_engine)
+        ok(raw[4] == 0xA5 && raw[7] == 0xA5, "the rest shows the poison");
+    job_free(j);
+}
+
+static void test_input_changed(void)
+{
+    job *j = job_new("bump");
+    job_run(j);
+    is_reason(j, HX_PASS, "a kernel that overwrites its input runs");
+    ok(after[0] == 2 && after[N - 1] == 2 * N, "and the change shows");
+    ok(in[0] == 1, "the caller's copy is its own");
+    job_free(j);
+}
+
+static void test_faults(void)
+{
+    job *j = job_new("past");
+    job_run(j);
+    is_reason(j, HX_OUT_OF_BOUNDS, "a store past the end is out of bounds");
+    has_str(j->rep.text, "y", "its text names the buffer");
+    ok(j->rep.engine.n_faults > 0 && strcmp(j->rep.engine.fault[0].kernel, "past") == 0,
+       "the fault names the kernel");
+    job_free(j);
+    j = job_new("odd");
+    job_run(j);
+    is_reason(j, HX_MISALIGNED, "a misaligned store is its own reason");
+    job_free(j);
+}
+
+static void test_endless(void)
+{
+    job *j = job_new("spin");
+    j->r.engine.max_warp_insns = 100000;
+    job_run(j);
+    is_reason(j, HX_ENDLESS, "the instruction budget ends a loop");
+    job_free(j);
+    j = job_new("spin");
+    j->r.engine.max_warp_insns = 0;
+    j->r.wall_seconds = 0.5;
+    int64_t start = ws_now_ns();
+    job_run(j);
+    is_reason(j, HX_ENDLESS, "so does the engine's share of the time");
+    ok(ws_seconds_since(start) < 5, "soon");
+    job_free(j);
+    j = job_new("spin");
+    j->r.engine.max_warp_insns = 0;
+    j->r.engine.deadline_ms = 3600000;
+    j->r.wall_seconds = 0.5;
+    start = ws_now_ns();
+    job_run(j);
+    is_reason(j, HX_ENDLESS, "and the parent's deadline, which kills");
+    has_str(j->rep.text, "0.5 s", "and says after how long");
+    ok(ws_seconds_since(start) < 5, "soon");
+    job_free(j);
+}
+
+static void test_invalid_launch(void)
+{
+    job *j = job_new("twice");
+    j->launch[0].shared = 300000;
+    job_run(j);
+    is_reason(j, HX_INVALID_LAUNCH, "too much shared memory is an invalid launch");
+    job_free(j);
+    j = job_new("twice");
+    j->launch[0].block[0] = 2048;
+    job_run(j);
+    is_reason(j, HX_INVALID_LAUNCH, "so are too many threads");
+    has_str(j->rep.text, "2048", "with their number");
+    job_free(j);
+    j = job_new("twice");
+    j->launch[0].cluster[0] = 2;
+    j->launch[0].cluster[1] = j->launch[0].cluster[2] = 1;
+    job_run(j);
+    is_reason(j, HX_UNSUPPORTED, "clusters are unsupported on the engine");
+    job_free(j);
+    j = job_new("twice");
+    j->r.image = "not PTX";
+    j->r.image_bytes = 8;
+    job_run(j);
+    is_reason(j, HX_PTXAS_ERROR, "an image that is no PTX is the assembler's error");
+    job_free(j);
+}
+
+/* x -> scratch -> y, three times, timed. */
+static void test_scratch_and_repeats(const char *device)
+{
+    static int64_t bytes[] = {sizeof out};
+    static const char *const names[] = {"part"};
+    plan_bound_arg first[3], second[3];
+    job *j = job_new("twice");
+    int wrong = 0;
+    j->launch[1] = launch_of("copy");
+    memcpy(first, j->launch[0].arg, sizeof first);
+    memcpy(second, j->launch[1].arg, sizeof second);
+    first[1] = (plan_bound_arg){.kind = PLAN_ARG_SCRATCH, .index = 0};
+    second[0] = first[1];
+    j->launch[0].arg = first;
+    j->launch[1].arg = second;
+    j->plan.n_launches = 2;
+    j->plan.scratch_bytes = bytes;
+    j->plan.n_scratch = 1;
+    j->r.scratch_name = names;
+    j->r.repeats = 3;
+    j->r.device = device;
+    job_run(j);
+    is_reason(j, HX_PASS, "two launches with scratch between them pass");
+    for (int i = 0; i < N; i++)
+        wrong += !(out[i] == 2 * in[i]);
+    is_int(wrong, 0, "and give the right values");
+    is_int(j->rep.n_ms, 3, "each repetition has its time");
+    ok(j->rep.ms && j->rep.ms[0] >= 0 && j->rep.ms[2] < 10000, "in milliseconds");
+    job_free(j);
+    j = job_new("copy");
+    j->launch[0].arg = second;
+    j->plan.scratch_bytes = bytes;
+    j->plan.n_scratch = 1;
+    j->r.scratch_name = names;
+    j->r.device = device;
+    job_run(j);
+    if (j->rep.on_engine)
+        is_reason(j, HX_UNINITIALIZED_READ, "scratch that nothing wrote may not be read");
+    job_free(j);
+}
+
+static void test_inout(void)
+{
+    static float x[N];
+    job *j = job_new("bump");
+    memcpy(x, in, sizeof x);
+    j->tensor[0] = (run_tensor){.name = "x", .role = RUN_INOUT, .bytes = sizeof x, .in = x, .out = x};
+    j->r.repeats = 2;
+    job_run(j);
+    is_reason(j, HX_PASS, "an in-place tensor is passed in and out");
+    ok(x[0] == 2 && x[N - 1] == 2 * N, "each repetition begins with its first content");
+    job_free(j);
+}
+
+/* ---- children that die ---- */
+
+static int parent_of(int pid)
+{
+    char path[64], line[512];
+    int ppid = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "r");
+    const char *end = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+    if (end && sscanf(end + 1, " %*c %d", &ppid) != 1)
+        ppid = 0;
+    if (f)
+        fclose(f);
+    return ppid;
+}
+
+/* Some process whose parent is `pid`, 0: none. */
+static int child_of(int pid)
+{
+    int found = 0;
+    DIR *d = opendir("/proc");
+    for (const struct dirent *e; d && !found && (e = readdir(d));) {
+        int p = (int)strtol(e->d_name, NULL, 10);
+        if (p > 0 && parent_of(p) == pid)
+            found = p;
+    }
+    if (d)
+        closedir(d);
+    return found;
+}
+
+static void *killer(void *ud)
+{
+    int *killed = ud;
+    for (int i = 0; i < 500 && !*killed; i++) {
+        int server = child_of((int)getpid()), child = server ? child_of(server) : 0;
+        ws_sleep_ms(20);
+        if (child && kill(child, SIGSEGV) == 0)
+            *killed = child;
+    }
+    return NULL;
+}
+
+static void test_crash(void)
+{
+    pthread_t t;
+    int killed = 0;
+    job *j = job_new("spin");
+    j->r.engine.max_warp_insns = 0;
+    j->r.wall_seconds = 20;
+    pthread_create(&t, NULL, killer, &killed);
+    job_run(j);
+    pthread_join(t, NULL);
+    ok(killed > 0, "the child was killed");
+    is_reason(j, HX_CRASH, "a child that dies is a crash");
+    has_str(j->rep.text, "signal 11", "with the signal");
+    job_free(j);
+    j = job_new("twice");
+    job_run(j);
+    is_reason(j, HX_PASS, "the next run is not disturbed");
+    job_free(j);
+    int server = child_of((int)getpid());
+    ok(server > 0 && kill(server, SIGKILL) == 0, "the server was killed");
+    ws_sleep_ms(50);
+    j = job_new("twice");
+    job_run(j);
+    is_reason(j, HX_PASS, "a dead server is replaced");
+    job_free(j);
+}
+
+static void test_world(void)
+{
+    job *j = job_new("twice");
+    j->r.device = "abacus";
+    job_run(j);
+    ok(j->err.status == WS_EUSAGE, "an unknown device is an error, not a finding");
+    has_str(j->err.msg, "abacus", "which names it");
+    job_free(j);
+}
+
+static bool has_gpu(void)
+{
+    job *j = job_new("twice");
+    j->r.device = "gpu";
+    bool has = !run_execute(&j->r, &j->rep, &j->err);
+    job_free(j);
+    return has;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "worker") == 0)
+        return run_worker_main();
+    setenv("WARPSMITH_EXE", argv[0], 1);
+    load_kernels();
+    test_good("cpu");
+    test_partial("cpu");
+    test_input_changed();
+    test_faults();
+    test_endless();
+    test_invalid_launch();
+    test_scratch_and_repeats("cpu");
+    test_inout();
+    test_crash();
+    test_world();
+    if (has_gpu()) {
+        test_good("gpu");
+        test_partial("gpu");
+        test_scratch_and_repeats("gpu");
+    } else {
+        skip("the same on a GPU", "no CUDA device");
+    }
+    return tap_done();
+}
