@@ -177,6 +177,18 @@ static void test_info(void)
     ok(info->max_threads == 256 && info->max_ntid[1] == 4 && info->insns == 4, "limits and instructions");
 }
 
+static void test_places(void)
+{
+    const ptx_func *f = parse_kernel(
+        KERNEL(".loc 1 10 3\nret;\n.loc 1 40 1, function_name $L0, inlined_at 1 11 5\nret;\n"
+               ".loc 2 69 9, function_name $L0+14, inlined_at 1 40 1\nret;\n"
+               ".loc 3 7 5, function_name $L1, inlined_at 2 69 9\nret;\n.loc 1 12 3\nret;"),
+        "source positions");
+    static const int line[] = {10, 40, 40, 40, 12};
+    for (int i = 0; i < 5; i++)
+        ok(f->insn[i].src_file == 1 && f->insn[i].src_line == line[i], "instruction %d is at line %d", i, line[i]);
+}
+
 /* ---- messages ---- */
 
 static const struct {
@@ -390,6 +402,7 @@ int main(void)
     test_calls();
     test_variables();
     test_info();
+    test_places();
     test_messages();
     test_strip();
     test_files();

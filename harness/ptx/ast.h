@@ -109,7 +109,8 @@ typedef struct ptx_ast_insn {
     ptx_operand *operand;
     int n_operands;
     int ptx_line, ptx_column;
-    int src_file, src_line;       /* .loc in force; 0 none */
+    int src_file, src_line;       /* .loc in force, 0 none; of a function inlined from another file: the
+                                     place of the call in the kernel's own file */
 } ptx_ast_insn;
 
 typedef struct ptx_func {

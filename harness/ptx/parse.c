@@ -147,6 +147,7 @@ static void release(ptx_parser *p)
     free(p->fixup);
     free(p->pending);
     free(p->init);
+    free(p->place);
     free(p);
 }
 

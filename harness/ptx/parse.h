@@ -1,5 +1,6 @@
 /* The parser's own state, shared by parse.c (module level), parse_func.c (headers and bodies),
- * parse_operand.c, parse_expr.c (constants), parse_var.c (variables) and parse_sym.c (names). */
+ * parse_operand.c, parse_loc.c (source positions), parse_expr.c (constants), parse_var.c (variables) and
+ * parse_sym.c (names). */
 #ifndef HARNESS_PTX_PARSE_H
 #define HARNESS_PTX_PARSE_H
 
@@ -102,7 +103,9 @@ typedef struct ptx_parser {
     uint8_t *init;              /* the initialiser being read */
     size_t init_bytes, cap_init, total_init;
     int total_insns, total_regs;
-    int src_file, src_line;     /* .loc in force */
+    int src_file, src_line;     /* place in force, see parse_loc.c */
+    struct ptx_place_entry *place; /* hash table of inlined positions */
+    uint32_t n_places, cap_places;
 } ptx_parser;
 
 /* parse_sym.c */
@@ -148,9 +151,11 @@ int ptx_parse_guard(ptx_parser *p); /* the predicate register of a guard, after 
 /* Operands up to ';', to insn->operand. */
 void ptx_parse_operands(ptx_parser *p, ptx_ast_insn *insn);
 
+/* parse_loc.c */
+void ptx_parse_loc(ptx_parser *p); /* after .loc */
+
 /* parse_func.c */
 void ptx_parse_func(ptx_parser *p, bool is_entry); /* after .entry or .func */
-void ptx_parse_loc(ptx_parser *p);
 void ptx_parse_file(ptx_parser *p);
 void ptx_parse_section(ptx_parser *p);
 void ptx_parse_pragma(ptx_parser *p);

@@ -34,32 +34,6 @@ static int take_int(ptx_parser *p, const char *what)
     return (int)ptx_parse_number(p, what, 0, INT32_MAX);
 }
 
-/* .loc file line column [, function_name label [+ n]] [, inlined_at file line column] */
-void ptx_parse_loc(ptx_parser *p)
-{
-    ptx_lexer *l = &p->lex;
-    int file = take_int(p, "the file of .loc"), line = take_int(p, "the line of .loc");
-    (void)take_int(p, "the column of .loc");
-    p->src_file = file;
-    p->src_line = line;
-    while (ptx_lex_accept(l, ',')) {
-        if (ptx_lex_is_ident(l, "function_name")) {
-            ptx_lex_next(l);
-            if (l->tok.kind != PTX_TOK_IDENT)
-                ptx_lex_fail_expected(l, "a label");
-            ptx_lex_next(l);
-            if (ptx_lex_accept(l, '+'))
-                (void)take_int(p, "an offset");
-        } else if (ptx_lex_is_ident(l, "inlined_at")) {
-            ptx_lex_next(l);
-            for (int i = 0; i < 3; i++)
-                (void)take_int(p, "a position");
-        } else {
-            ptx_lex_fail_expected(l, "'function_name' or 'inlined_at'");
-        }
-    }
-}
-
 /* .file n "path" [, time, size] */
 void ptx_parse_file(ptx_parser *p)
 {
