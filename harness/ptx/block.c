@@ -159,7 +159,7 @@ static uint32_t reduce_votes(const ptx_block *b, uint32_t id, uint8_t op)
 
 static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id)
 {
-    ptx_race_barrier(b, (int)id);
+    ptx_race_barrier(b, id);
     uint32_t result[PTX_BAR_POPC + 1] = {0};
     for (uint8_t op = PTX_BAR_AND; op <= PTX_BAR_POPC; op++)
         result[op] = reduce_votes(b, id, op);

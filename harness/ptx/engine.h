@@ -199,6 +199,7 @@ struct ptx_block {
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
     struct ptx_shadow *shared_shadow; /* NULL: not watched */
     int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
+    uint32_t arrived_seen[PTX_BARRIERS][PTX_LANES]; /* and what happened before it, as ptx_warp.seen */
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
     int n_exits;
     bool fenced;             /* a thread has executed a fence */
@@ -337,7 +338,8 @@ void ptx_race_block(ptx_block *b);               /* its warps start */
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x); /* false: a fault was reported */
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
-void ptx_race_barrier(ptx_block *b, int id);     /* warps that wait at `id` are about to go on */
+void ptx_race_arrive(ptx_warp *w, uint32_t id); /* bar.arrive */
+void ptx_race_barrier(ptx_block *b, uint32_t id);    /* warps that wait at `id` are about to go on */
 void ptx_race_begin(ptx_grid *g);
 void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between workers, then frees */
 

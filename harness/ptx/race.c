@@ -78,6 +78,7 @@ void ptx_race_block(ptx_block *b)
 {
     u32 clock = 0;
     b->fenced = false;
+    memset(b->arrived_seen, 0, sizeof b->arrived_seen);
     for (int n = 0; n < b->n_warps; n++)
         clock = b->warp[n].clock > clock ? b->warp[n].clock : clock;
     if (clock > CLOCK_RESET && b->shared_shadow) {
@@ -109,18 +110,29 @@ static bool is_waiting_at(const ptx_warp *w, u32 id)
     return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(w, &w->parked[0]) == id;
 }
 
-void ptx_race_barrier(ptx_block *b, int id)
+static void join(u32 *to, const u32 *from)
+{
+    EACH_LANE(v) to[v] = from[v] > to[v] ? from[v] : to[v];
+}
+
+void ptx_race_arrive(ptx_warp *w, u32 id)
+{
+    advance(w);
+    join(w->block->arrived_seen[id], w->seen);
+}
+
+void ptx_race_barrier(ptx_block *b, u32 id)
 {
     u32 joined[PTX_LANES] = {0};
-    for (int n = 0; n < b->n_warps; n++) {
-        ptx_warp *w = &b->warp[n];
-        if (!is_waiting_at(w, (u32)id))
-            continue;
-        advance(w);
-        EACH_LANE(v) joined[v] = w->seen[v] > joined[v] ? w->seen[v] : joined[v];
-    }
     for (int n = 0; n < b->n_warps; n++)
-        if (is_waiting_at(&b->warp[n], (u32)id))
+        if (is_waiting_at(&b->warp[n], id)) {
+            advance(&b->warp[n]);
+            join(joined, b->warp[n].seen);
+        }
+    join(joined, b->arrived_seen[id]);
+    memset(b->arrived_seen[id], 0, sizeof b->arrived_seen[id]);
+    for (int n = 0; n < b->n_warps; n++)
+        if (is_waiting_at(&b->warp[n], id))
             memcpy(b->warp[n].seen, joined, sizeof joined);
 }
 

@@ -1,0 +1,325 @@
+/* Lanes of a warp talk to each other: shuffles, votes, match, redux, bar.warp.sync. All but activemask wait
+ * until every lane of the member mask that has not exited is there. */
+#include "harness/ptx/alu.h"
+#include "harness/ptx/lanes.h"
+
+/* ptx_insn.target: slot of the member mask. */
+#define MEMBER_SLOT target
+
+typedef void (*body_fn)(ptx_warp *w, const ptx_insn *i);
+
+static bool check_member(ptx_warp *w, const ptx_insn *i, u32 lanes, u32 mask)
+{
+    u32 outside = lanes & ~mask;
+    if (!outside)
+        return true;
+    ptx_fault_simple(w, i, __builtin_ctz(outside), HX_ILLEGAL, "illegal: lane %d executes %.*s with member mask 0x%08x, which "
+                     "does not name it", __builtin_ctz(outside), WS_STR_ARG(i->ast->text), mask);
+    return false;
+}
+
+/* Runs `body` for each set of lanes that name the same members, as soon as these are there. */
+static void converge(ptx_warp *w, const ptx_insn *i, ptx_wait kind, body_fn body)
+{
+    const u32 *member = IN(u32, i->MEMBER_SLOT);
+    u32 todo = w->exec;
+    while (todo) {
+        u32 mask = member[__builtin_ctz(todo)], same = 0;
+        EACH_SET(l, todo) same |= member[l] == mask ? 1u << l : 0;
+        todo &= ~same;
+        if (!check_member(w, i, same, mask))
+            return;
+        w->exec = same;
+        if (mask & w->live & ~same)
+            ptx_warp_wait(w, kind, mask);
+        else
+            body(w, i);
+        if (w->event == PTX_EV_FAULT)
+            return;
+    }
+}
+
+/* ---- shuffles ---- */
+
+enum { SHFL_UP, SHFL_DOWN, SHFL_BFLY, SHFL_IDX };
+
+/* The source lane of lane l, and whether it is in range (PTX ISA, shfl.sync). */
+static u32 source_lane(u8 mode, u32 l, u32 b, u32 c, bool *in_range)
+{
+    u32 bval = b & 31, cval = c & 31, segment = c >> 8 & 31;
+    u32 most = (l & segment) | (cval & ~segment), least = l & segment, j = 0;
+    switch (mode) {
+    case SHFL_UP:
+        j = l - bval;
+        *in_range = (s32)j >= (s32)most;
+        break;
+    case SHFL_DOWN:
+        j = l + bval;
+        *in_range = j <= most;
+        break;
+    case SHFL_BFLY:
+        j = l ^ bval;
+        *in_range = j <= most;
+        break;
+    default:
+        j = least | (bval & ~segment);
+        *in_range = j <= most;
+    }
+    return *in_range ? j : l;
+}
+
+static void shuffle(ptx_warp *w, const ptx_insn *i)
+{
+    const u32 *a = IN(u32, i->a), *b = IN(u32, i->b), *c = IN(u32, i->c);
+    u32 result[PTX_LANES], in_range = 0;
+    EACH_SET(l, w->exec)
+    {
+        bool p = false;
+        u32 j = source_lane(i->op, l, b[l], c[l], &p);
+        if (!(w->exec >> j & 1)) {
+            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: shuffle reads lane %u, which %s", j,
+                             w->live >> j & 1 ? "is not in the member mask" : "has exited or never existed");
+            return;
+        }
+        result[l] = a[j];
+        in_range |= p ? 1u << l : 0;
+    }
+    if (i->d != PTX_NO_SLOT)
+        EACH_SET(l, w->exec) OUT(u32, i->d)[l] = result[l];
+    ptx_set_pred(w, i->d2, in_range);
+}
+
+static void x_shfl(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_LANES, shuffle);
+}
+
+static bool src32(ptx_decoder *d, const ptx_operand *o, u32 *slot)
+{
+    return ptx_alu_src(d, o, PTX_b32, slot);
+}
+
+static bool dst32(ptx_decoder *d, const ptx_operand *o, u32 *slot)
+{
+    *slot = PTX_NO_SLOT;
+    return o->kind == PTX_OPD_SINK || ptx_alu_dst(d, o, 4, slot);
+}
+
+static bool decode_shfl(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const char *const modes[] = {"up", "down", "bfly", "idx"};
+    int mode = -1;
+    for (int m = 0; m < 4; m++)
+        mode = ptx_has(a, modes[m]) ? m : mode;
+    if (mode < 0 || !ptx_has(a, "sync") || a->n_operands != 5)
+        return false;
+    i->op = (uint8_t)mode;
+    i->d2 = ptx_alu_second(d, &a->operand[0]);
+    i->run = x_shfl;
+    return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) && src32(d, &a->operand[2], &i->b) &&
+           src32(d, &a->operand[3], &i->c) && src32(d, &a->operand[4], &i->MEMBER_SLOT);
+}
+
+/* ---- votes ---- */
+
+enum { VOTE_ALL, VOTE_ANY, VOTE_UNI, VOTE_BALLOT };
+
+static void vote(ptx_warp *w, const ptx_insn *i)
+{
+    u32 set = (w->pred[i->a] ^ (i->flags & PTX_IF_SIGNED ? PTX_FULL : 0)) & w->exec;
+    if (i->op == VOTE_BALLOT) {
+        if (i->d != PTX_NO_SLOT)
+            EACH_SET(l, w->exec) OUT(u32, i->d)[l] = set;
+        return;
+    }
+    bool all = set == w->exec, any = set != 0;
+    ptx_set_pred(w, i->d, (i->op == VOTE_ALL ? all : i->op == VOTE_ANY ? any : all || !any) ? PTX_FULL : 0);
+}
+
+static void x_vote(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_LANES, vote);
+}
+
+/* The source may be negated: PTX_IF_SIGNED stands for that. */
+static bool decode_vote(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const char *const modes[] = {"all", "any", "uni", "ballot"};
+    int mode = -1;
+    bool neg = false;
+    for (int m = 0; m < 4; m++)
+        mode = ptx_has(a, modes[m]) ? m : mode;
+    if (mode < 0 || !ptx_has(a, "sync") || a->n_operands != 3)
+        return false;
+    i->op = (uint8_t)mode;
+    i->run = x_vote;
+    if (!ptx_alu_pred_src(d, &a->operand[1], &i->a, &neg) || !src32(d, &a->operand[2], &i->MEMBER_SLOT))
+        return false;
+    i->flags |= neg ? PTX_IF_SIGNED : 0;
+    return mode == VOTE_BALLOT ? dst32(d, &a->operand[0], &i->d) : ptx_alu_pred_dst(d, &a->operand[0], &i->d);
+}
+
+/* ---- match ---- */
+
+static u64 value_at(const ptx_warp *w, const ptx_insn *i, u32 lane)
+{
+    return i->esize == 8 ? IN(u64, i->a)[lane] : IN(u32, i->a)[lane];
+}
+
+static void match_any(ptx_warp *w, const ptx_insn *i)
+{
+    u32 result[PTX_LANES] = {0};
+    EACH_SET(l, w->exec)
+        for (u32 m = 0; m < PTX_LANES; m++)
+            if (w->exec >> m & 1 && value_at(w, i, m) == value_at(w, i, l))
+                result[l] |= 1u << m;
+    if (i->d != PTX_NO_SLOT)
+        EACH_SET(l, w->exec) OUT(u32, i->d)[l] = result[l];
+}
+
+static void match_all(ptx_warp *w, const ptx_insn *i)
+{
+    u64 first = value_at(w, i, (u32)__builtin_ctz(w->exec));
+    bool all = true;
+    EACH_SET(l, w->exec) all &= value_at(w, i, l) == first;
+    if (i->d != PTX_NO_SLOT)
+        EACH_SET(l, w->exec) OUT(u32, i->d)[l] = all ? w->exec : 0;
+    ptx_set_pred(w, i->d2, all ? PTX_FULL : 0);
+}
+
+static void x_match_any(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_LANES, match_any);
+}
+
+static void x_match_all(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_LANES, match_all);
+}
+
+static bool decode_match(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    ptx_type t = ptx_last_type(a);
+    i->esize = (uint8_t)ptx_type_bytes(t);
+    if (!ptx_has(a, "sync") || a->n_operands != 3 || (t != PTX_b32 && t != PTX_b64))
+        return false;
+    i->d2 = ptx_alu_second(d, &a->operand[0]);
+    i->run = ptx_has(a, "any") ? x_match_any : x_match_all;
+    return dst32(d, &a->operand[0], &i->d) && ptx_alu_src(d, &a->operand[1], t, &i->a) &&
+           src32(d, &a->operand[2], &i->MEMBER_SLOT);
+}
+
+/* ---- redux ---- */
+
+enum { REDUX_ADD, REDUX_AND, REDUX_OR, REDUX_XOR, REDUX_MIN, REDUX_MAX };
+
+static u32 combine(u8 op, bool is_signed, u32 a, u32 b)
+{
+    bool less = is_signed ? (s32)a < (s32)b : a < b;
+    switch (op) {
+    case REDUX_ADD:
+        return a + b;
+    case REDUX_AND:
+        return a & b;
+    case REDUX_OR:
+        return a | b;
+    case REDUX_XOR:
+        return a ^ b;
+    case REDUX_MIN:
+        return less ? a : b;
+    default:
+        return less ? b : a;
+    }
+}
+
+static void redux(ptx_warp *w, const ptx_insn *i)
+{
+    u32 first = (u32)__builtin_ctz(w->exec), total = IN(u32, i->a)[first];
+    EACH_SET(l, w->exec & ~(1u << first)) total = combine(i->op, i->flags & PTX_IF_SIGNED, total, IN(u32, i->a)[l]);
+    if (i->d != PTX_NO_SLOT)
+        EACH_SET(l, w->exec) OUT(u32, i->d)[l] = total;
+}
+
+static void x_redux(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_LANES, redux);
+}
+
+static bool decode_redux(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const char *const ops[] = {"add", "and", "or", "xor", "min", "max"};
+    ptx_type t = ptx_last_type(a);
+    int op = -1;
+    for (int o = 0; o < 6; o++)
+        op = ptx_has(a, ops[o]) ? o : op;
+    if (op < 0 || a->n_operands != 3 || (t != PTX_u32 && t != PTX_s32 && t != PTX_b32))
+        return false;
+    i->op = (uint8_t)op;
+    i->flags |= t == PTX_s32 ? PTX_IF_SIGNED : 0;
+    i->run = x_redux;
+    return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) && src32(d, &a->operand[2], &i->MEMBER_SLOT);
+}
+
+/* ---- who is here ---- */
+
+static void x_activemask(ptx_warp *w, const ptx_insn *i)
+{
+    EACH_SET(l, w->exec) OUT(u32, i->d)[l] = w->exec;
+}
+
+static bool decode_activemask(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    i->run = x_activemask;
+    return a->n_operands == 1 && ptx_alu_dst(d, &a->operand[0], 4, &i->d);
+}
+
+static void elect(ptx_warp *w, const ptx_insn *i)
+{
+    u32 leader = (u32)__builtin_ctz(w->exec);
+    if (i->d != PTX_NO_SLOT)
+        EACH_SET(l, w->exec) OUT(u32, i->d)[l] = leader;
+    ptx_set_pred(w, i->d2, 1u << leader);
+}
+
+static void x_elect(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_LANES, elect);
+}
+
+static bool decode_elect(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    i->run = x_elect;
+    if (a->n_operands != 2)
+        return false;
+    i->d2 = ptx_alu_second(d, &a->operand[0]);
+    return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->MEMBER_SLOT);
+}
+
+static void warp_sync(ptx_warp *w, const ptx_insn *i)
+{
+    ptx_race_warp_sync(w, IN(u32, i->MEMBER_SLOT)[__builtin_ctz(w->exec)]);
+}
+
+static void x_warp_sync(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_WARPSYNC, warp_sync);
+}
+
+/* bar.warp.sync; the barriers of a block are in x_ctl.c. */
+static bool decode_warp_sync(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    i->run = x_warp_sync;
+    return a->n_parts >= 3 && ws_str_eqz(a->part[1], "warp") && a->n_operands == 1 &&
+           src32(d, &a->operand[0], &i->MEMBER_SLOT);
+}
+
+const ptx_op_row ptx_ops_warp[] = {
+    {"shfl", decode_shfl, 0, PTX_UNIT_SHUFFLE},
+    {"vote", decode_vote, 0, PTX_UNIT_SHUFFLE},
+    {"match", decode_match, 0, PTX_UNIT_SHUFFLE},
+    {"redux", decode_redux, 0, PTX_UNIT_SHUFFLE},
+    {"activemask", decode_activemask, 0, PTX_UNIT_SHUFFLE},
+    {"elect", decode_elect, 0, PTX_UNIT_SHUFFLE},
+    {"bar", decode_warp_sync, 0, PTX_UNIT_BARRIER},
+    {NULL, NULL, 0, 0},
+};
