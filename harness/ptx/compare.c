@@ -38,7 +38,7 @@ int ptx_cmp_decode(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n_typ
             (!only || (only == 'u' ? is_unsigned(t) : is_float == (only == 'f'))))
             found = (int)k;
     }
-    if (found < 0 || (is_bits(t) && operators[found].base != CMP_EQ))
+    if (found < 0 || (!is_float && is_bits(t) && operators[found].base != CMP_EQ))
         return -1;
     for (int p = 2; p < a->n_parts - n_types; p++) {
         uint8_t op = 0;
