@@ -3,7 +3,11 @@
 BUILD      ?= build
 CC         ?= gcc
 V          ?=
-CUDA_HOME  ?= $(firstword $(wildcard /usr/local/cuda) $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)) $(CURDIR)/$(BUILD)/cuda)
+# The first toolkit that has NVRTC's header; tests/deps looks in the same places and fills build/cuda.
+override CUDA_HOME := $(patsubst %/include/nvrtc.h,%,$(firstword $(realpath $(addsuffix /include/nvrtc.h,\
+    $(CUDA_HOME) /usr/local/cuda $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)))) \
+    $(CURDIR)/$(BUILD)/cuda/include/nvrtc.h))
+export PATH := $(CUDA_HOME)/bin:$(PATH)
 ENGINE_ARCH ?= native
 
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
@@ -50,10 +54,14 @@ PROGRAMS := $(if $(and $(wildcard reference/eval.c),$(wildcard reference/emit.c)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(patsubst warpsmith,$(BUILD)/warpsmith.1,$(filter warpsmith,$(PROGRAMS)))
 
 warpsmith: $(call obj,agent/main.c) $(foreach m,$(MODULES),$(call lib,$(m)))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+# The man page, from the option tables: man build/warpsmith.1
+$(BUILD)/warpsmith.1: warpsmith
+	$(Q)./warpsmith man >$@
 
 $(BUILD)/libwarpsmith-cuda.so: $(call obj,$(facade_SRC)) $(call lib,ptx) $(call lib,harness) $(call lib,base)
 	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
