@@ -1,43 +1,5 @@
 /* Every op against its result by NumPy; what shape inference and evaluation refuse. */
-#include "reference/ops.h"
-#include "tests/reference_cases.h"
-#include "tests/tap.h"
-
-#include <stdlib.h>
-
-/* A spec of the case tensors and the given nodes; its last output is y. */
-static spec *make_spec(const char *nodes, ws_err *err)
-{
-    ws_buf text = {0};
-    spec *s = NULL;
-    ws_buf_printf(&text, "%s,\"graph\":[%s],\"outputs\":[\"y\"]}", case_head, nodes);
-    if (spec_from_text(text.p, text.n, "case.json", &s, err))
-        s = NULL;
-    ws_buf_release(&text);
-    return s;
-}
-
-/* Evaluates the spec's output at the benchmark shape. */
-static ws_status evaluate(const spec *s, ref_tensor *out, ws_err *err)
-{
-    ref_graph *g = NULL;
-    ref_bound *b = NULL;
-    ws_arena a = {0};
-    ws_env env = spec_env(s, -1);
-    ref_tensor in[32] = {0};
-    ws_status st = ref_graph_new(s, &g, err);
-    if (!st)
-        st = ref_bind(g, &env, &a, &b, err);
-    for (int i = 0; !st && i < s->n_inputs; i++)
-        st = ref_make_input(b, i, 1, &in[i], err);
-    if (!st)
-        st = ref_eval(b, in, true, out, err);
-    for (int i = 0; i < s->n_inputs; i++)
-        ref_tensor_release(&in[i]);
-    ws_arena_release(&a);
-    ref_graph_free(g);
-    return st;
-}
+#include "tests/reference_fixture.h"
 
 static bool has_shape(const ref_tensor *t, const op_case *c)
 {
@@ -52,29 +14,23 @@ static bool is_near(double got, double want)
     return got == want || fabs(got - want) <= 1e-14 * fmax(1, fabs(want));
 }
 
-static void test_cases(void)
+static void test_case(const op_case *c)
 {
-    for (int i = 0; i < N_OP_CASES; i++) {
-        const op_case *c = &op_cases[i];
-        ws_err err = {0};
-        ws_buf node = {0};
-        ref_tensor y = {0};
-        ws_buf_printf(&node, "{\"out\":\"y\",%s}", c->node);
-        spec *s = make_spec(ws_buf_z(&node), &err);
-        bool good = s && evaluate(s, &y, &err) == WS_OK && has_shape(&y, c);
-        int64_t wrong = -1;
-        for (int64_t k = 0; good && k < y.shape.count; k++)
-            if (!is_near(y.v[k], c->want[k]) || (y.e && !(y.e[k] >= 0)))
-                wrong = wrong < 0 ? k : wrong;
-        if (!ok(good && wrong < 0, "%s", c->node)) {
-            printf("# %s\n", err.msg);
-            if (wrong >= 0)
-                printf("# [%d] got %.17g want %.17g\n", (int)wrong, y.v[wrong], c->want[wrong]);
-        }
-        ref_tensor_release(&y);
-        spec_free(s);
-        ws_buf_release(&node);
+    fixture f = {0};
+    char node[512];
+    int64_t wrong = -1;
+    snprintf(node, sizeof node, "{\"out\":\"y\",%s}", c->node);
+    const ref_tensor *y = &f.out[0];
+    bool good = fixture_case(&f, node) == WS_OK && fixture_eval(&f) == WS_OK && has_shape(y, c);
+    for (int64_t k = good ? y->shape.count - 1 : -1; k >= 0; k--)
+        if (!is_near(y->v[k], c->want[k]) || (y->e && !(y->e[k] >= 0)))
+            wrong = k;
+    if (!ok(good && wrong < 0, "%s", c->node)) {
+        printf("# %s\n", f.err.msg);
+        if (wrong >= 0)
+            printf("# [%d] got %.17g want %.17g\n", (int)wrong, y->v[wrong], c->want[wrong]);
     }
+    fixture_close(&f);
 }
 
 /* Each op of the table appears in a case. */
@@ -130,22 +86,20 @@ static const struct {
 static void test_bad(void)
 {
     for (size_t i = 0; i < WS_COUNT(bad); i++) {
-        ws_err err = {0};
-        ws_buf node = {0};
-        ref_tensor y = {0};
-        ws_buf_printf(&node, "{\"out\":\"y\",%s}", bad[i].node);
-        spec *s = make_spec(ws_buf_z(&node), &err);
-        if (ok(s && evaluate(s, &y, &err) == WS_EINPUT, "refused: %s", bad[i].node))
-            has_str(err.msg, bad[i].error, bad[i].error);
-        ref_tensor_release(&y);
-        spec_free(s);
-        ws_buf_release(&node);
+        fixture f = {0};
+        char node[512];
+        snprintf(node, sizeof node, "{\"out\":\"y\",%s}", bad[i].node);
+        bool refused = fixture_case(&f, node) == WS_EINPUT || (!f.err.status && fixture_eval(&f) == WS_EINPUT);
+        if (ok(refused, "refused: %s", bad[i].node))
+            has_str(f.err.msg, bad[i].error, bad[i].error);
+        fixture_close(&f);
     }
 }
 
 int main(void)
 {
-    test_cases();
+    for (int i = 0; i < N_OP_CASES; i++)
+        test_case(&op_cases[i]);
     test_coverage();
     test_bad();
     return tap_done();
