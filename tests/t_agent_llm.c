@@ -247,9 +247,9 @@ static void test_broken_streams(void)
     ok(r.seconds > 0.15 && r.seconds < 1, "ends at the idle limit");
     llm_reply_release(&r);
     r = ask(&(setup){.replies = "[{\"text\": \"fine\", \"faults\": [{\"stall_ms\": 5000}]}]",
-                     .limits = {.first_byte_s = 0.2}});
+                     .limits = {.idle_s = 0.1}});
     is_outcome(&r, LLM_OK, "a stall before the first byte, then a reply");
-    ok(r.n_attempts == 2 && r.attempt[0].outcome == LLM_STALL && r.seconds < 1, "after the first-byte limit");
+    ok(r.n_attempts == 2 && r.attempt[0].outcome == LLM_STALL && r.seconds < 1, "after twice the idle limit");
     llm_reply_release(&r);
     r = ask(&(setup){.replies = "[{\"text\": \"whole again\", \"chunk_bytes\": 3, \"faults\": [{\"cut_after\": "
                                 "700}, {\"cut_after\": 500, \"clean\": true}, {\"cut_after\": 0}]}]"});

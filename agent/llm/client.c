@@ -83,8 +83,8 @@ static void fill_limits(llm_limits *l)
     DEFAULT(max_body_bytes, 32 << 20);
     DEFAULT(max_event_bytes, 4 << 20);
     DEFAULT(connect_s, 10);
-    DEFAULT(first_byte_s, 600);
     DEFAULT(idle_s, 300);
+    DEFAULT(first_byte_s, 2 * l->idle_s);
     DEFAULT(total_s, 1800);
     DEFAULT(max_attempts, 5);
     DEFAULT(max_wait_s, 120);

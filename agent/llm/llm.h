@@ -14,7 +14,7 @@ typedef struct llm_client llm_client;
 typedef struct llm_limits {          /* 0: the default in brackets */
     int64_t max_body_bytes;          /* [32 MiB] */
     int64_t max_event_bytes;         /* [4 MiB] of one SSE event */
-    double connect_s, first_byte_s, idle_s, total_s; /* [10, 600, 300, 1800]; idle counts data events only */
+    double connect_s, first_byte_s, idle_s, total_s; /* [10, 2 idle_s, 300, 1800]; idle counts data events only */
     int max_attempts;                /* [5] including the first */
     double max_wait_s;               /* [120] longest Retry-After that is honoured; longer ends the request */
     int max_in_flight;               /* [4] */
