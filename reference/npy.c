@@ -128,7 +128,7 @@ static ws_status split_file(const ws_buf *file, char **header, size_t *data, ws_
     return WS_OK;
 }
 
-static ws_status decode(const ws_buf *file, const char *path, ref_tensor *out, ws_err *err)
+static ws_status decode(ws_buf *file, const char *path, ref_tensor *out, ws_err *err)
 {
     char *header = NULL;
     size_t data = 0;
@@ -145,7 +145,8 @@ static ws_status decode(const ws_buf *file, const char *path, ref_tensor *out, w
         return ws_fail(err, WS_EINPUT, "%zu bytes of data, expected %zu", file->n - data, want);
     if (ref_tensor_alloc(&t, false, path, err))
         return err->status;
-    ws_dtype_load(dtype, t.v, file->p + data, (size_t)t.shape.count);
+    memmove(file->p, file->p + data, want); /* a header may leave the data unaligned */
+    ws_dtype_load(dtype, t.v, file->p, (size_t)t.shape.count);
     *out = t;
     return WS_OK;
 }
