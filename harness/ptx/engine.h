@@ -251,7 +251,7 @@ typedef struct ptx_op_row {
     uint8_t unit;
 } ptx_op_row;
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
-    ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[];
+    ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
@@ -283,7 +283,8 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes);
  * fault. */
 ptx_event ptx_warp_run(ptx_warp *w);
 void ptx_warp_branch(ptx_warp *w, uint32_t target);      /* the executing lanes go to target, the rest on */
-void ptx_warp_jump(ptx_warp *w, uint32_t mask, uint32_t target); /* some of the active lanes go, the rest stay */
+/* Lanes `mask` of the running group go to target; when none is left, another group runs. */
+void ptx_warp_send(ptx_warp *w, uint32_t mask, uint32_t target);
 void ptx_warp_exit(ptx_warp *w);
 void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing lanes */
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
@@ -359,7 +360,8 @@ void ptx_count_shared(ptx_warp *w, const ptx_access *x);
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
 
 /* ---- printf.c ---- */
-void ptx_printf(ptx_warp *w, const ptx_insn *i, int lane, uint64_t format, uint64_t args);
+/* `args`: address of the argument buffer. The number of conversions printed, ~0 for a bad format. */
+uint32_t ptx_printf(ptx_warp *w, int lane, uint64_t format, uint64_t args);
 /* The C string at a generic address as seen by `lane`, at most size - 1 bytes. */
 bool ptx_read_string(ptx_warp *w, int lane, uint64_t addr, char *out, size_t size);
 /* Bytes at a generic address as seen by `lane`; false: out of bounds. */

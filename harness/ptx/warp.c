@@ -256,27 +256,16 @@ static void reschedule(ptx_warp *w)
 
 /* ---- what handlers do to groups ---- */
 
-void ptx_warp_jump(ptx_warp *w, uint32_t mask, uint32_t target)
-{
-    if (mask == w->active) {
-        w->insn = w->frame->code->insn + target;
-        return;
-    }
-    uint32_t next = ptx_group_pc(w), rest = w->active & ~mask;
-    w->worker->counters.divergent_branch++;
-    if (target < next) {
-        park_running(w, rest, next);
-        w->insn = w->frame->code->insn + target;
-        w->active = mask;
-    } else {
-        park_running(w, mask, target);
-        w->active = rest;
-    }
-}
-
 void ptx_warp_branch(ptx_warp *w, uint32_t target)
 {
-    ptx_warp_jump(w, w->exec, target);
+    uint32_t taken = w->exec, rest = w->active & ~taken, next = ptx_group_pc(w);
+    if (rest) {
+        w->worker->counters.divergent_branch++;
+        park_running(w, target < next ? rest : taken, target < next ? next : target);
+        w->active = target < next ? taken : rest;
+    }
+    if (!rest || target < next)
+        w->insn = w->frame->code->insn + target;
 }
 
 static void drop_active(ptx_warp *w, uint32_t mask)
@@ -284,6 +273,12 @@ static void drop_active(ptx_warp *w, uint32_t mask)
     w->active &= ~mask;
     if (!w->active && w->event == PTX_GO)
         w->event = PTX_EV_SWITCH;
+}
+
+void ptx_warp_send(ptx_warp *w, uint32_t mask, uint32_t target)
+{
+    park_running(w, mask, target);
+        drop_active(w, mask);
 }
 
 static void note_exit(ptx_block *b, uint32_t last_pc)

@@ -1,0 +1,136 @@
+/* mov from special registers. */
+#include "base/clock.h"
+#include "harness/ptx/alu.h"
+#include "harness/ptx/lanes.h"
+
+#include <string.h>
+
+typedef enum sreg {
+    S_TID, S_NTID, S_CTAID, S_NCTAID, S_LANEID, S_WARPID, S_NWARPID, S_ZERO, S_ONE, S_LANEMASK_EQ, S_LANEMASK_LE,
+    S_LANEMASK_LT, S_LANEMASK_GE, S_LANEMASK_GT, S_CLOCK, S_CLOCK_HI, S_GLOBALTIMER, S_GLOBALTIMER_HI, S_DYNAMIC_SHARED,
+    S_TOTAL_SHARED
+} sreg;
+
+/* Registers with .x .y .z have three values. Clusters are of one block. */
+static const struct {
+    const char *name;
+    sreg kind;
+    bool has_axes;
+} sregs[] = {
+    {"tid", S_TID, true}, {"ntid", S_NTID, true}, {"ctaid", S_CTAID, true}, {"nctaid", S_NCTAID, true},
+    {"laneid", S_LANEID, false}, {"warpid", S_WARPID, false}, {"nwarpid", S_NWARPID, false}, {"smid", S_ZERO, false},
+    {"nsmid", S_ONE, false}, {"gridid", S_ZERO, false}, {"lanemask_eq", S_LANEMASK_EQ, false},
+    {"lanemask_le", S_LANEMASK_LE, false}, {"lanemask_lt", S_LANEMASK_LT, false},
+    {"lanemask_ge", S_LANEMASK_GE, false}, {"lanemask_gt", S_LANEMASK_GT, false}, {"clock", S_CLOCK, false},
+    {"clock_hi", S_CLOCK_HI, false}, {"clock64", S_CLOCK, false}, {"globaltimer", S_GLOBALTIMER, false},
+    {"globaltimer_lo", S_GLOBALTIMER, false}, {"globaltimer_hi", S_GLOBALTIMER_HI, false},
+    {"dynamic_smem_size", S_DYNAMIC_SHARED, false}, {"total_smem_size", S_TOTAL_SHARED, false},
+    {"clusterid", S_CTAID, true}, {"nclusterid", S_NCTAID, true}, {"cluster_ctaid", S_ZERO, true},
+    {"cluster_nctaid", S_ONE, true}, {"cluster_ctarank", S_ZERO, false}, {"cluster_nctarank", S_ONE, false},
+};
+
+static u64 uniform_value(const ptx_warp *w, sreg kind, int axis)
+{
+    const ptx_grid *g = w->worker->grid;
+    switch (kind) {
+    case S_NTID:
+        return g->args->block[axis];
+    case S_CTAID:
+        return w->block->ctaid[axis];
+    case S_NCTAID:
+        return g->args->grid[axis];
+    case S_WARPID:
+        return (u64)w->id;
+    case S_NWARPID:
+        return (u64)w->block->n_warps;
+    case S_ONE:
+        return 1;
+    case S_CLOCK:
+        return w->insns + w->block->insns;
+    case S_CLOCK_HI:
+        return (w->insns + w->block->insns) >> 32;
+    case S_GLOBALTIMER:
+        return (u64)ws_now_ns();
+    case S_GLOBALTIMER_HI:
+        return (u64)ws_now_ns() >> 32;
+    case S_DYNAMIC_SHARED:
+        return g->args->dynamic_shared_bytes;
+    case S_TOTAL_SHARED:
+        return g->shared_bytes;
+    default:
+        return 0;
+    }
+}
+
+static u64 lane_value(const ptx_warp *w, sreg kind, int axis, int lane)
+{
+    u32 bit = 1u << lane;
+    switch (kind) {
+    case S_TID:
+        return w->tid[axis][lane];
+    case S_LANEID:
+        return (u64)lane;
+    case S_LANEMASK_EQ:
+        return bit;
+    case S_LANEMASK_LE:
+        return bit | (bit - 1);
+    case S_LANEMASK_LT:
+        return bit - 1;
+    case S_LANEMASK_GE:
+        return ~(bit - 1);
+    case S_LANEMASK_GT:
+        return ~(bit | (bit - 1));
+    default:
+        return 0;
+    }
+}
+
+static bool varies(sreg kind)
+{
+    return kind == S_TID || kind == S_LANEID || (kind >= S_LANEMASK_EQ && kind <= S_LANEMASK_GT);
+}
+
+static void x_sreg(ptx_warp *w, const ptx_insn *i)
+{
+    sreg kind = (sreg)i->op;
+    u64 uniform = varies(kind) ? 0 : uniform_value(w, kind, i->type);
+    uint8_t *d = OUT(uint8_t, i->d);
+    EACH_SET(l, w->exec)
+    {
+        u64 v = varies(kind) ? lane_value(w, kind, i->type, (int)l) : uniform;
+        memcpy(d + (size_t)l * i->dsize, &v, i->dsize);
+    }
+}
+
+/* i->op the register, i->type its axis */
+static bool find_sreg(const char *text, ptx_insn *i)
+{
+    const char *dot = strchr(text, '.');
+    size_t n = dot ? (size_t)(dot - text) : strlen(text);
+    for (size_t s = 0; s < WS_COUNT(sregs); s++) {
+        if (strlen(sregs[s].name) + 1 != n || strncmp(text + 1, sregs[s].name, n - 1) != 0 || sregs[s].has_axes != (dot != NULL))
+            continue;
+        i->op = (uint8_t)sregs[s].kind;
+        i->type = dot ? (uint8_t)(dot[1] - 'x') : 0;
+        return i->type < 3;
+    }
+    if (strncmp(text, "%envreg", 7) == 0) {
+        i->op = S_ZERO;
+        return true;
+    }
+    return false;
+}
+
+static bool decode_sreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    if (a->n_operands != 2 || a->operand[1].kind != PTX_OPD_SREG || !find_sreg(a->operand[1].text, i))
+        return false;
+    i->dsize = (uint8_t)ptx_type_bytes(ptx_last_type(a));
+    i->run = x_sreg;
+    return ptx_alu_dst(d, &a->operand[0], i->dsize, &i->d);
+}
+
+const ptx_op_row ptx_ops_sreg[] = {
+    {"mov", decode_sreg, 0, PTX_UNIT_OTHER},
+    {NULL, NULL, 0, 0},
+};
