@@ -1,5 +1,5 @@
-/* The model client against the replay server, over real HTTP on loopback: answers, streaming and not, and
- * every way in which a server fails. */
+/* The model client against the replay server, over real HTTP on loopback: answers, streaming and
+ * not, and every way in which a server fails. */
 #include "agent/llm/llm.h"
 
 #include "agent/llm/extract.h"
@@ -35,11 +35,13 @@ static replay_server *start(const setup *s)
     ws_buf text = {0}, path = {0};
     ws_err err = {0};
     replay_server *server = NULL;
-    ws_buf_printf(&text, "{\"schema\": 1, \"scripted\": true, \"model\": \"scripted-test\", \"replies\": %s}",
-                  s->replies);
+    ws_buf_printf(
+        &text, "{\"schema\": 1, \"scripted\": true, \"model\": \"scripted-test\", \"replies\": %s}",
+        s->replies);
     ws_buf_printf(&path, "%s/script.json", dir);
     if (ws_write_file(ws_buf_z(&path), text.p, text.n, &err) ||
-        replay_start(&(replay_options){.script = ws_buf_z(&path), .no_stream = s->no_stream}, &server, &err))
+        replay_start(&(replay_options){.script = ws_buf_z(&path), .no_stream = s->no_stream},
+                     &server, &err))
         printf("Bail out! %s\n", err.msg), exit(1);
     ws_buf_release(&text);
     ws_buf_release(&path);
@@ -54,7 +56,8 @@ static llm_client *open_client(int port, llm_limits limits, const char *api_key)
     snprintf(url, sizeof url, "http://127.0.0.1:%d/v1", port);
     if (limits.backoff_s == 0)
         limits.backoff_s = 0.02;
-    llm_client_options o = {.base_url = url, .api_key = api_key, .loopback_only = true, .limits = limits};
+    llm_client_options o = {
+        .base_url = url, .api_key = api_key, .loopback_only = true, .limits = limits};
     if (llm_client_open(&o, &c, &err))
         printf("Bail out! %s\n", err.msg), exit(1);
     return c;
@@ -92,19 +95,22 @@ static llm_reply ask(const setup *s)
 static void is_outcome(const llm_reply *r, llm_outcome want, const char *what)
 {
     if (!ok(r->outcome == want, "%s", what))
-        printf("# got %s (%s), want %s\n", llm_outcome_name(r->outcome), r->error, llm_outcome_name(want));
+        printf("# got %s (%s), want %s\n", llm_outcome_name(r->outcome), r->error,
+               llm_outcome_name(want));
 }
 
 /* ---- answers ---- */
 
-static const char poem[] = "Zwei Grüße, \\\"quoted\\\" and\\n```cuda\\n__global__ void k() {}\\n```\\n";
-static const char poem_text[] = "Zwei Grüße, \"quoted\" and\n```cuda\n__global__ void k() {}\n```\n";
+static const char poem[] =
+    "Zwei Grüße, \\\"quoted\\\" and\\n```cuda\\n__global__ void k() {}\\n```\\n";
+static const char poem_text[] =
+    "Zwei Grüße, \"quoted\" and\n```cuda\n__global__ void k() {}\n```\n";
 
 static void test_answers(void)
 {
     char replies[512];
-    snprintf(replies, sizeof replies, "[{\"text\": \"%s\", \"chunk_bytes\": 5, \"reasoning\": \"let me see\"}]",
-             poem);
+    snprintf(replies, sizeof replies,
+             "[{\"text\": \"%s\", \"chunk_bytes\": 5, \"reasoning\": \"let me see\"}]", poem);
     const setup ways[] = {{.replies = replies}, {.replies = replies, .whole = true},
                           {.replies = replies, .no_stream = true}};
     const char *const names[] = {"a stream", "a whole reply", "a whole reply to a stream request"};
@@ -122,13 +128,15 @@ static void test_answers(void)
         llm_reply_release(&r);
     }
     llm_reply r = ask(&(setup){.replies = "[{\"text\": \"twelve chars\", \"no_usage\": true}]"});
-    ok(r.outcome == LLM_OK && r.usage_estimated && r.completion_tokens == 3, "usage that is not told is estimated");
+    ok(r.outcome == LLM_OK && r.usage_estimated && r.completion_tokens == 3,
+       "usage that is not told is estimated");
     llm_reply_release(&r);
 }
 
 static void test_endings(void)
 {
-    llm_reply r = ask(&(setup){.replies = "[{\"text\": \"half a ker\", \"finish_reason\": \"length\"}]"});
+    llm_reply r =
+        ask(&(setup){.replies = "[{\"text\": \"half a ker\", \"finish_reason\": \"length\"}]"});
     is_outcome(&r, LLM_TRUNCATED, "finish reason length");
     has_str(r.hint, "--max-tokens", "with its hint");
     llm_reply_release(&r);
@@ -180,25 +188,31 @@ static void test_turns(void)
 static void test_rate_limit(void)
 {
     llm_reply r = ask(&(setup){
-        .replies = "[{\"text\": \"at last\", \"faults\": [{\"status\": 429, \"headers\": {\"Retry-After\": \"1\"},"
-                   "\"body\": {\"error\": {\"message\": \"slow down\", \"type\": \"requests\"}}}]}]"});
+        .replies =
+            "[{\"text\": \"at last\", \"faults\": [{\"status\": 429, \"headers\": "
+            "{\"Retry-After\": \"1\"},"
+            "\"body\": {\"error\": {\"message\": \"slow down\", \"type\": \"requests\"}}}]}]"});
     is_outcome(&r, LLM_OK, "429, then a reply");
     is_int(r.n_attempts, 2, "two attempts");
     if (r.n_attempts == 2) {
         is_int(r.attempt[0].http_status, 429, "the first one's status");
         is_str(r.attempt[0].detail, "slow down", "the server's words");
-        ok(r.attempt[1].waited_s >= 1 && r.attempt[1].waited_s <= 1.11, "waits as Retry-After says");
+        ok(r.attempt[1].waited_s >= 1 && r.attempt[1].waited_s <= 1.11,
+           "waits as Retry-After says");
     }
     ok(r.seconds >= 1 && r.seconds < 2, "and really waited");
     llm_reply_release(&r);
     r = ask(&(setup){
-        .replies = "[{\"status\": 429, \"headers\": {\"Retry-After\": \"500\"}, \"body\": \"{}\"}]"});
+        .replies =
+            "[{\"status\": 429, \"headers\": {\"Retry-After\": \"500\"}, \"body\": \"{}\"}]"});
     is_outcome(&r, LLM_RATE_LIMITED, "a wait over the limit ends the request");
     has_str(r.error, "it asks to wait", "and says so");
     ok(r.seconds < 1, "at once");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"status\": 429, \"body\": {\"error\": {\"message\": \"You exceeded your current "
-                                "quota\", \"code\": \"insufficient_quota\"}}}]"});
+    r = ask(&(setup){
+        .replies =
+            "[{\"status\": 429, \"body\": {\"error\": {\"message\": \"You exceeded your current "
+            "quota\", \"code\": \"insufficient_quota\"}}}]"});
     is_outcome(&r, LLM_QUOTA, "a spent quota is not waited for");
     ok(r.fatal && r.n_attempts == 1, "and ends the run");
     llm_reply_release(&r);
@@ -206,21 +220,24 @@ static void test_rate_limit(void)
 
 static void test_server_errors(void)
 {
-    llm_reply r = ask(&(setup){
-        .replies = "[{\"text\": \"fine\", \"faults\": [{\"status\": 500, \"body\": \"boom\"}, {\"status\": 503}]}]"});
+    llm_reply r = ask(&(setup){.replies = "[{\"text\": \"fine\", \"faults\": [{\"status\": 500, "
+                                          "\"body\": \"boom\"}, {\"status\": 503}]}]"});
     is_outcome(&r, LLM_OK, "500 and 503, then a reply");
     is_int(r.n_attempts, 3, "three attempts");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"status\": 500, \"body\": {\"error\": {\"message\": \"overheated\"}}}]",
-                     .limits = {.max_attempts = 3}});
+    r = ask(&(setup){
+        .replies = "[{\"status\": 500, \"body\": {\"error\": {\"message\": \"overheated\"}}}]",
+        .limits = {.max_attempts = 3}});
     is_outcome(&r, LLM_SERVER, "500 for ever");
     has_str(r.error, "the server failed (HTTP 500): overheated (after 3 tries)", "in words");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"status\": 401, \"body\": {\"error\": {\"message\": \"who?\"}}}]"});
+    r = ask(
+        &(setup){.replies = "[{\"status\": 401, \"body\": {\"error\": {\"message\": \"who?\"}}}]"});
     is_outcome(&r, LLM_AUTH, "401");
     ok(r.fatal && r.n_attempts == 1, "is final");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"status\": 307, \"headers\": {\"Location\": \"http://127.0.0.1:1/\"}}]"});
+    r = ask(&(setup){
+        .replies = "[{\"status\": 307, \"headers\": {\"Location\": \"http://127.0.0.1:1/\"}}]"});
     is_outcome(&r, LLM_BAD_REQUEST, "a redirect is not followed");
     llm_reply_release(&r);
     r = ask(&(setup){.replies = "[{\"status\": 200, \"body\": \"<html>login</html>\"}]",
@@ -228,11 +245,12 @@ static void test_server_errors(void)
     is_outcome(&r, LLM_PROTOCOL, "a page in the place of a completion");
     is_int(r.n_attempts, 2, "is tried once more");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"text\": \"good\", \"faults\": [{\"status\": 400, \"body\": {\"error\": {"
-                                "\"message\": \"Unsupported parameter: 'max_tokens' is not supported with this "
-                                "model. Use 'max_completion_tokens' instead.\", \"param\": \"max_tokens\", "
-                                "\"code\": \"unsupported_parameter\"}}}]}]",
-                     .limits = {.max_attempts = 1}});
+    r = ask(&(setup){
+        .replies = "[{\"text\": \"good\", \"faults\": [{\"status\": 400, \"body\": {\"error\": {"
+                   "\"message\": \"Unsupported parameter: 'max_tokens' is not supported with this "
+                   "model. Use 'max_completion_tokens' instead.\", \"param\": \"max_tokens\", "
+                   "\"code\": \"unsupported_parameter\"}}}]}]",
+        .limits = {.max_attempts = 1}});
     is_outcome(&r, LLM_OK, "a refused parameter is renamed");
     has_str(r.request_body, "\"max_completion_tokens\":100", "in the second request");
     llm_reply_release(&r);
@@ -249,10 +267,12 @@ static void test_broken_streams(void)
     r = ask(&(setup){.replies = "[{\"text\": \"fine\", \"faults\": [{\"stall_ms\": 5000}]}]",
                      .limits = {.idle_s = 0.1}});
     is_outcome(&r, LLM_OK, "a stall before the first byte, then a reply");
-    ok(r.n_attempts == 2 && r.attempt[0].outcome == LLM_STALL && r.seconds < 1, "after twice the idle limit");
+    ok(r.n_attempts == 2 && r.attempt[0].outcome == LLM_STALL && r.seconds < 1,
+       "after twice the idle limit");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"text\": \"whole again\", \"chunk_bytes\": 3, \"faults\": [{\"cut_after\": "
-                                "700}, {\"cut_after\": 500, \"clean\": true}, {\"cut_after\": 0}]}]"});
+    r = ask(&(setup){
+        .replies = "[{\"text\": \"whole again\", \"chunk_bytes\": 3, \"faults\": [{\"cut_after\": "
+                   "700}, {\"cut_after\": 500, \"clean\": true}, {\"cut_after\": 0}]}]"});
     is_outcome(&r, LLM_OK, "streams cut in the middle, then a reply");
     is_int(r.n_attempts, 4, "four attempts");
     bool cut = true;
@@ -261,8 +281,10 @@ static void test_broken_streams(void)
     ok(cut, "the cut ones are recorded");
     is_str(r.content, "whole again", "no half of an answer is kept");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"text\": \"0123456789012345678901234567890123456789\", \"cut_after\": 300}]",
-                     .whole = true, .limits = {.max_attempts = 2}});
+    r = ask(&(setup){
+        .replies = "[{\"text\": \"0123456789012345678901234567890123456789\", \"cut_after\": 300}]",
+        .whole = true,
+        .limits = {.max_attempts = 2}});
     is_outcome(&r, LLM_CUT, "a whole reply cut in the middle");
     llm_reply_release(&r);
 }
@@ -292,13 +314,15 @@ static void test_limits(void)
     int id = submit(c, &s), done = 0;
     bool early = llm_poll(c, 50, &done, &r);
     llm_cancel(c, id);
-    ok(!early && llm_poll(c, 50, &done, &r) && done == id && r.outcome == LLM_CANCELLED, "a cancelled request");
+    ok(!early && llm_poll(c, 50, &done, &r) && done == id && r.outcome == LLM_CANCELLED,
+       "a cancelled request");
     llm_reply_release(&r);
     llm_client_close(c);
     replay_stop(server);
     c = open_client(1, (llm_limits){.max_attempts = 2}, NULL);
     submit(c, &s);
-    ok(llm_poll(c, 3000, &done, &r) && r.outcome == LLM_TRANSPORT && r.n_attempts == 2, "nobody listens");
+    ok(llm_poll(c, 3000, &done, &r) && r.outcome == LLM_TRANSPORT && r.n_attempts == 2,
+       "nobody listens");
     llm_reply_release(&r);
     llm_client_close(c);
 }
@@ -323,12 +347,14 @@ static void *echo_main(void *ud)
             break;
         n += (size_t)got;
     }
-    int m = snprintf(body, sizeof body, "{\"error\": {\"message\": \"Incorrect API key provided: %s\"}}", key);
+    int m = snprintf(body, sizeof body,
+                     "{\"error\": {\"message\": \"Incorrect API key provided: %s\"}}", key);
     int h = snprintf(head, sizeof head,
                      "HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\nX-Request-Id: r-%s\r\n"
                      "Content-Type: application/json\r\n\r\n",
                      m, key);
-    bool sent = send(fd, head, (size_t)h, MSG_NOSIGNAL) == h && send(fd, body, (size_t)m, MSG_NOSIGNAL) == m;
+    bool sent = send(fd, head, (size_t)h, MSG_NOSIGNAL) == h &&
+                send(fd, body, (size_t)m, MSG_NOSIGNAL) == m;
     close(fd);
     return sent ? e : NULL;
 }
@@ -367,7 +393,8 @@ static llm_reply ask_logged(llm_client *c, ws_buf *said)
     dup2(old, 2);
     close(old);
     fclose(to);
-    ok(!ws_read_file(ws_buf_z(&log), 1 << 20, said, &err) && !ws_read_file(ws_buf_z(&out), 1 << 20, said, &err),
+    ok(!ws_read_file(ws_buf_z(&log), 1 << 20, said, &err) &&
+           !ws_read_file(ws_buf_z(&out), 1 << 20, said, &err),
        "what was logged");
     ws_buf_release(&log);
     ws_buf_release(&out);
@@ -386,15 +413,18 @@ static void test_key(void)
     pthread_join(thread, NULL);
     close(e.listener);
     is_outcome(&r, LLM_AUTH, "a key that is refused");
-    has_str(e.request, "\r\nAuthorization: Bearer sk-test-0123456789abcdef\r\n", "the key is in its header");
+    has_str(e.request, "\r\nAuthorization: Bearer sk-test-0123456789abcdef\r\n",
+            "the key is in its header");
     const char *first = strstr(e.request, key);
     ok(first && !strstr(first + 1, key), "and nowhere else in the request");
     has_str(said.p, "asked", "the log was on");
     ok(!strstr(ws_buf_z(&said), key), "no log has the key");
     has_str(r.error, "Incorrect API key provided: ****", "the server's echo of the key is masked");
-    ok(!strstr(r.error, key) && !strstr(r.raw, key) && !strstr(r.request_body, key) && !strstr(r.hint, key),
+    ok(!strstr(r.error, key) && !strstr(r.raw, key) && !strstr(r.request_body, key) &&
+           !strstr(r.hint, key),
        "the reply has no key");
-    ok(r.n_attempts == 1 && !strstr(r.attempt[0].detail, key) && !strstr(r.attempt[0].request_id, key),
+    ok(r.n_attempts == 1 && !strstr(r.attempt[0].detail, key) &&
+           !strstr(r.attempt[0].request_id, key),
        "nor has the attempt");
     llm_reply_release(&r);
     llm_client_close(c);
@@ -415,10 +445,12 @@ static void test_refused_addresses(void)
     for (size_t i = 0; i < WS_COUNT(bad); i++) {
         ws_err err = {0};
         llm_client *c;
-        ws_status st = llm_client_open(&(llm_client_options){.base_url = bad[i].url, .api_key = bad[i].key}, &c, &err);
+        ws_status st = llm_client_open(
+            &(llm_client_options){.base_url = bad[i].url, .api_key = bad[i].key}, &c, &err);
         ok(st == WS_EUSAGE && !c, "refused: '%s'", bad[i].url);
         has_str(err.msg, bad[i].text, "in words");
-        ok(!strstr(err.msg, "secret") && !strstr(err.msg, key) && !strstr(err.hint, key), "without secrets");
+        ok(!strstr(err.msg, "secret") && !strstr(err.msg, key) && !strstr(err.hint, key),
+           "without secrets");
     }
 }
 
@@ -431,15 +463,17 @@ static void note_event(void *ud, const char *event, const char *data, size_t n)
 
 static void test_events(void)
 {
-    static const char text[] = "\xef\xbb\xbf: comment\r\ndata: a\r\ndata:b\r\n\r\nevent: e\ndata:  c\n\n\ndata\r\rid: 7\n\n";
+    static const char text[] = "\xef\xbb\xbf: comment\r\ndata: a\r\ndata:b\r\n\r\nevent: e\ndata:  "
+                               "c\n\n\ndata\r\rid: 7\n\n";
     for (size_t step = 1; step <= sizeof text; step += 5) {
         ws_buf got = {0};
         sse_parser p;
         sse_init(&p, 1000);
         bool fed = true;
         for (size_t at = 0; at < sizeof text - 1; at += step)
-            fed &= sse_feed(&p, text + at, at + step < sizeof text - 1 ? step : sizeof text - 1 - at, note_event,
-                            &got);
+            fed &=
+                sse_feed(&p, text + at, at + step < sizeof text - 1 ? step : sizeof text - 1 - at,
+                         note_event, &got);
         ok(fed, "events in pieces of %zu", step);
         is_str(ws_buf_z(&got), "<|a\nb><e| c><|>", "are the same events");
         sse_release(&p);
@@ -485,7 +519,8 @@ static void test_shipped(void)
     llm_reply r = {0};
     int done;
     submit(c, &(setup){0});
-    ok(llm_poll(c, 5000, &done, &r) && r.outcome == LLM_BAD_REQUEST && r.fatal, "does not know the model 'any'");
+    ok(llm_poll(c, 5000, &done, &r) && r.outcome == LLM_BAD_REQUEST && r.fatal,
+       "does not know the model 'any'");
     has_str(r.error, "no script answers for the model 'any'", "and says so");
     llm_reply_release(&r);
     llm_client_close(c);

@@ -23,8 +23,8 @@ static size_t utf8_length(const unsigned char *s)
     for (size_t i = 1; i < n; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
     return n;
 }
@@ -66,7 +66,8 @@ void chat_body(const llm_request *r, unsigned quirks, ws_buf *out)
     if (r->stream && !(quirks & CHAT_NO_STREAM)) {
         cJSON_AddBoolToObject(o, "stream", true);
         if (!(quirks & CHAT_NO_STREAM_OPTIONS))
-            cJSON_AddBoolToObject(cJSON_AddObjectToObject(o, "stream_options"), "include_usage", true);
+            cJSON_AddBoolToObject(cJSON_AddObjectToObject(o, "stream_options"), "include_usage",
+                                  true);
     }
     if (r->max_tokens > 0 && !(quirks & CHAT_NO_MAX_TOKENS))
         ws_json_add_int(o, quirks & CHAT_COMPLETION_TOKENS ? "max_completion_tokens" : "max_tokens",
@@ -123,7 +124,8 @@ static void read_error_object(const cJSON *e, chat_error *out)
     const cJSON *code = get(e, "code");
     const char *message = text_of(e, "message");
     copy_text(out->message, sizeof out->message, *message ? message : text_of(e, "msg"));
-    copy_text(out->type, sizeof out->type, *text_of(e, "type") ? text_of(e, "type") : text_of(e, "status"));
+    copy_text(out->type, sizeof out->type,
+              *text_of(e, "type") ? text_of(e, "type") : text_of(e, "status"));
     copy_text(out->param, sizeof out->param, text_of(e, "param"));
     if (cJSON_IsString(code))
         copy_text(out->code, sizeof out->code, code->valuestring);
@@ -179,9 +181,10 @@ static bool says_any(const chat_error *e, const char *const *words)
 
 static bool is_refused_field(const chat_error *e)
 {
-    static const char *const words[] = {"unsupported",  "not supported", "does not support", "unknown",
-                                        "unrecognized", "unexpected",    "extra",            "not permitted",
-                                        "not allowed",  "only the default", NULL};
+    static const char *const words[] = {
+        "unsupported", "not supported", "does not support", "unknown",     "unrecognized",
+        "unexpected",  "extra",         "not permitted",    "not allowed", "only the default",
+        NULL};
     return says_any(e, words);
 }
 
@@ -227,8 +230,9 @@ unsigned chat_quirk_for(const chat_error *e, const llm_request *r, unsigned quir
 
 static bool is_quota(const chat_error *e)
 {
-    static const char *const words[] = {"insufficient_quota", "credit_balance", "spend_limit", "PerDay",
-                                        "usage_limit_exceeded", "billing", NULL};
+    static const char *const words[] = {
+        "insufficient_quota",   "credit_balance", "spend_limit", "PerDay",
+        "usage_limit_exceeded", "billing",        NULL};
     return says_any(e, words);
 }
 
@@ -242,7 +246,8 @@ static bool is_context(const chat_error *e)
 
 llm_outcome chat_error_outcome(int status, const chat_error *e)
 {
-    static const char *const moderated[] = {"moderation", "flagged", "content_policy", "content_filter", NULL};
+    static const char *const moderated[] = {"moderation", "flagged", "content_policy",
+                                            "content_filter", NULL};
     if (status < 400 && e->status)
         status = e->status; /* an error object under HTTP 200 */
     switch (status) {
@@ -262,7 +267,8 @@ llm_outcome chat_error_outcome(int status, const chat_error *e)
         return says_any(e, moderated) ? LLM_REFUSED : LLM_BAD_REQUEST;
     if (status >= 300 && status < 400)
         return LLM_BAD_REQUEST;
-    return says(e->type, "rate_limit") || says(e->code, "rate_limit") ? LLM_RATE_LIMITED : LLM_SERVER;
+    return says(e->type, "rate_limit") || says(e->code, "rate_limit") ? LLM_RATE_LIMITED
+                                                                      : LLM_SERVER;
 }
 
 /* ---- replies ---- */

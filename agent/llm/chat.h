@@ -1,5 +1,5 @@
-/* OpenAI's chat completions as they are in the wild: the request's JSON, and what a reply, a stream delta
- * or an error says. No network here. */
+/* OpenAI's chat completions as they are in the wild: the request's JSON, and what a reply, a stream
+ * delta or an error says. No network here. */
 #ifndef AGENT_LLM_CHAT_H
 #define AGENT_LLM_CHAT_H
 

@@ -1,5 +1,6 @@
-/* Requests with their retries. A job goes QUEUED -> RUNNING -> (WAITING -> RUNNING)* -> FINISHED; llm_poll
- * moves it. A reply counts only when its end was seen: half a stream is never passed on as an answer. */
+/* Requests with their retries. A job goes QUEUED -> RUNNING -> (WAITING -> RUNNING)* -> FINISHED;
+ * llm_poll moves it. A reply counts only when its end was seen: half a stream is never passed on as
+ * an answer. */
 #include "agent/llm/chat.h"
 #include "agent/llm/http.h"
 #include "agent/llm/sse.h"
@@ -19,7 +20,8 @@ enum { MAX_ATTEMPTS = 100, MAX_ERROR_BODY = 1 << 20 };
 static const double MAX_BACKOFF_S = 8;
 
 typedef enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_WAITING, JOB_FINISHED } job_state;
-/* What the body turned out to be: servers answer JSON to a stream request and streams to a plain one. */
+/* What the body turned out to be: servers answer JSON to a stream request and streams to a plain
+ * one. */
 typedef enum body_kind { BODY_UNKNOWN, BODY_SSE, BODY_JSON, BODY_OTHER } body_kind;
 
 typedef struct job {
@@ -116,7 +118,8 @@ static ws_status check_key(const llm_client_options *o, const http_url *u, ws_er
         return WS_OK;
     for (const char *p = o->api_key; *p; p++)
         if (*p <= ' ' || *p > '~')
-            return ws_fail(err, WS_EUSAGE, "the API key holds a blank or a character that is not ASCII");
+            return ws_fail(err, WS_EUSAGE,
+                           "the API key holds a blank or a character that is not ASCII");
     if (!u->tls && !u->loopback && !o->allow_insecure) {
         ws_fail(err, WS_EUSAGE, "the base URL is plain http: the key would be sent in the clear");
         return ws_hint(err, "use https, or --insecure-http when the network is trusted");
@@ -305,10 +308,18 @@ static void start_attempt(job *j)
     }
     if (!j->first_ns)
         j->first_ns = ws_now_ns();
-    http_request r = {.url = c->url, .body = j->body.p, .body_bytes = j->body.n, .header = header,
-                      .stream = j->q.stream, .max_body_bytes = l->max_body_bytes,
-                      .connect_s = l->connect_s, .first_byte_s = l->first_byte_s, .idle_s = l->idle_s,
-                      .total_s = l->total_s, .receive = receive, .ud = j};
+    http_request r = {.url = c->url,
+                      .body = j->body.p,
+                      .body_bytes = j->body.n,
+                      .header = header,
+                      .stream = j->q.stream,
+                      .max_body_bytes = l->max_body_bytes,
+                      .connect_s = l->connect_s,
+                      .first_byte_s = l->first_byte_s,
+                      .idle_s = l->idle_s,
+                      .total_s = l->total_s,
+                      .receive = receive,
+                      .ud = j};
     if (http_start(c->pool, &r, &j->transfer, &err)) {
         j->outcome = LLM_TRANSPORT;
         snprintf(j->error, sizeof j->error, "%s", err.msg);
@@ -329,7 +340,8 @@ static llm_outcome outcome_of_reply(const chat_reply *r)
         return LLM_SERVER;
     if (!ws_str_trim((ws_str){ws_buf_z(&r->content), r->content.n}).n)
         return LLM_EMPTY;
-    bool cut = strcmp(r->finish_reason, "length") == 0 || strcmp(r->finish_reason, "max_tokens") == 0;
+    bool cut =
+        strcmp(r->finish_reason, "length") == 0 || strcmp(r->finish_reason, "max_tokens") == 0;
     return cut ? LLM_TRUNCATED : LLM_OK;
 }
 
@@ -362,7 +374,8 @@ static llm_outcome outcome_of_attempt(job *j, const http_response *h)
     case HTTP_TOO_LARGE: return LLM_TOO_LARGE;
     case HTTP_CUT:
         /* An answer whose end was seen before the connection broke is whole. */
-        if (h->status / 100 == 2 && j->kind == BODY_SSE && j->reply.finished && !j->reply.error.present)
+        if (h->status / 100 == 2 && j->kind == BODY_SSE && j->reply.finished &&
+            !j->reply.error.present)
             return outcome_of_reply(&j->reply);
         if (h->status / 100 == 2)
             return LLM_CUT;
@@ -426,7 +439,8 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
     case LLM_REFUSED: return (outcome_text){"the model refused", "", false};
     case LLM_EMPTY:
         return (outcome_text){"the reply has no text",
-                              "when the model reasons, raise --max-tokens: reasoning counts too", false};
+                              "when the model reasons, raise --max-tokens: reasoning counts too",
+                              false};
     case LLM_AUTH:
         return (outcome_text){"the server does not accept the key",
                               "check OPENAI_API_KEY or --api-key-file, and --base-url", true};
@@ -445,10 +459,13 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
     case LLM_SERVER: return (outcome_text){"the server failed", "", false};
     case LLM_TRANSPORT: return (outcome_text){"cannot reach the server", "check --base-url", false};
     case LLM_STALL:
-        return (outcome_text){"the server stopped sending", "raise --idle-timeout for a slow one", false};
-    case LLM_CUT: return (outcome_text){"the connection ended in the middle of the reply", "", false};
+        return (outcome_text){"the server stopped sending", "raise --idle-timeout for a slow one",
+                              false};
+    case LLM_CUT:
+        return (outcome_text){"the connection ended in the middle of the reply", "", false};
     case LLM_PROTOCOL:
-        return (outcome_text){"the server's answer is not a chat completion", "check --base-url", false};
+        return (outcome_text){"the server's answer is not a chat completion", "check --base-url",
+                              false};
     case LLM_TOO_LARGE: return (outcome_text){"the reply is larger than the limit", "", false};
     case LLM_CANCELLED: return (outcome_text){"cancelled", "", false};
     }
@@ -465,7 +482,8 @@ static void finish(job *j, llm_outcome o, const llm_attempt *last)
     if (o == LLM_OK)
         return;
     if (last && last->http_status && last->http_status / 100 != 2)
-        snprintf(j->error, sizeof j->error, "%s (HTTP %d): %s", t.error, last->http_status, last->detail);
+        snprintf(j->error, sizeof j->error, "%s (HTTP %d): %s", t.error, last->http_status,
+                 last->detail);
     else if (last && last->detail[0])
         snprintf(j->error, sizeof j->error, "%s: %s", t.error, last->detail);
     else
@@ -481,7 +499,7 @@ static double random_unit(void)
     return getrandom(&x, sizeof x, 0) == sizeof x ? x / 4294967296.0 : 0.5;
 }
 
-/* Full jitter; a wait that the server names is kept, and stretched a little so that clients spread. */
+/* Full jitter; a wait that the server names is kept, stretched a little so that clients spread. */
 static double wait_before_retry(const job *j, const http_response *h)
 {
     double told = isnan(h->retry_after_s) ? j->reply.error.retry_after_s : h->retry_after_s;
@@ -531,11 +549,11 @@ static void end_attempt(job *j)
     } else if (wait_s > c->limits.max_wait_s) {
         finish(j, o, a);
         size_t n = strlen(j->error);
-        snprintf(j->error + n, sizeof j->error - n, "; it asks to wait %.0f s, more than %.0f s", wait_s,
-                 c->limits.max_wait_s);
+        snprintf(j->error + n, sizeof j->error - n, "; it asks to wait %.0f s, more than %.0f s",
+                 wait_s, c->limits.max_wait_s);
     } else {
-        ws_log(WS_LOG_INFO, "request %d: %s (%s); next try in %.1f s", j->id, llm_outcome_name(o), a->detail,
-               wait_s);
+        ws_log(WS_LOG_INFO, "request %d: %s (%s); next try in %.1f s", j->id, llm_outcome_name(o),
+               a->detail, wait_s);
         j->waited_s = wait_s;
         j->not_before_ns = ws_now_ns() + (int64_t)(wait_s * 1e9);
         j->state = JOB_WAITING;
@@ -558,7 +576,8 @@ ws_status llm_submit(llm_client *c, const llm_request *r, int *id, ws_err *err)
     j->q.reasoning_effort = r->reasoning_effort ? ws_strdup(r->reasoning_effort) : NULL;
     j->message = ws_calloc((size_t)r->n_messages, sizeof *j->message);
     for (int i = 0; i < r->n_messages; i++)
-        j->message[i] = (llm_message){ws_strdup(r->message[i].role), ws_strdup(r->message[i].content)};
+        j->message[i] =
+            (llm_message){ws_strdup(r->message[i].role), ws_strdup(r->message[i].content)};
     j->q.message = j->message;
     chat_reply_init(&j->reply);
     while (*end)
@@ -660,7 +679,8 @@ static int start_ready(llm_client *c, int at_most_ms)
     int64_t now = ws_now_ns();
     double next_ms = at_most_ms;
     for (job *j = c->first; j; j = j->next) {
-        if ((j->state != JOB_QUEUED && j->state != JOB_WAITING) || c->n_running >= c->limits.max_in_flight)
+        if ((j->state != JOB_QUEUED && j->state != JOB_WAITING) ||
+            c->n_running >= c->limits.max_in_flight)
             continue;
         int64_t at = j->not_before_ns > c->gate_ns ? j->not_before_ns : c->gate_ns;
         if (at <= now)

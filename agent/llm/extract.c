@@ -1,6 +1,6 @@
-/* A line scanner over fences, not one big expression: a reply of a megabyte stays linear. Candidates are
- * scored; the last of the best wins, because models put drafts and plans before the answer, and usage
- * examples score lower than kernels. */
+/* A line scanner over fences, not one big expression: a reply of a megabyte stays linear.
+ * Candidates are scored; the last of the best wins, because models put drafts and plans before the
+ * answer, and usage examples score lower than kernels. */
 #include "agent/llm/extract.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -19,16 +19,18 @@ typedef enum pattern { FENCE, THINK_END, THINK_OPEN, CODE_LINE, N_PATTERNS } pat
 
 /* FENCE groups: 1 quote mark, 2 white space and list markers, 3 the fence, 4 the language. */
 static const char *const pattern_text[N_PATTERNS] = {
-    [FENCE] = "^([ \\t]{0,3}>[ \\t]?)?([ \\t]*+(?:(?:[-*+]|[0-9]{1,9}[.)])[ \\t]++)*+)(`{3,}+|~{3,}+)"
-              "[ \\t]*+([^\\s`]*+)[^`]*+$",
+    [FENCE] =
+        "^([ \\t]{0,3}>[ \\t]?)?([ \\t]*+(?:(?:[-*+]|[0-9]{1,9}[.)])[ \\t]++)*+)(`{3,}+|~{3,}+)"
+        "[ \\t]*+([^\\s`]*+)[^`]*+$",
     [THINK_END] = "</(?:think|thinking|thought|reasoning|seed:think)>",
     [THINK_OPEN] = "\\A\\s*+<(?:think|thinking|thought|reasoning|seed:think)>",
-    [CODE_LINE] = "^[ \\t]*+(?:/\\*|//|#[ \\t]*+(?:include|define|pragma|if)|extern\\b|__global__|__device__|"
-                  "template\\b|static\\b|typedef\\b|struct\\b|namespace\\b|using\\b|constexpr\\b)",
+    [CODE_LINE] =
+        "^[ \\t]*+(?:/\\*|//|#[ \\t]*+(?:include|define|pragma|if)|extern\\b|__global__|__device__|"
+        "template\\b|static\\b|typedef\\b|struct\\b|namespace\\b|using\\b|constexpr\\b)",
 };
 
 typedef struct match {
-    size_t at[10]; /* begin and end of the whole and of up to four groups; begin == end: not there */
+    size_t at[10]; /* begin and end of the whole and of four groups; begin == end: not there */
 } match;
 
 static bool find(pattern which, const char *s, size_t n, size_t from, match *out)
@@ -40,8 +42,8 @@ static bool find(pattern which, const char *s, size_t n, size_t from, match *out
         int e;
         PCRE2_SIZE at;
         uint32_t options = PCRE2_MULTILINE | PCRE2_CASELESS | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF;
-        code[which] = pcre2_compile((PCRE2_SPTR)pattern_text[which], PCRE2_ZERO_TERMINATED, options, &e,
-                                    &at, NULL);
+        code[which] = pcre2_compile((PCRE2_SPTR)pattern_text[which], PCRE2_ZERO_TERMINATED, options,
+                                    &e, &at, NULL);
         if (!code[which])
             ws_bug("pattern %d does not compile (error %d at %zu)", (int)which, e, at);
         pcre2_jit_compile(code[which], PCRE2_JIT_COMPLETE); /* without JIT it is only slower */
@@ -141,8 +143,8 @@ static bool opens(ws_str line, block *b, char *fence, size_t *count)
     return true;
 }
 
-/* Reads blocks in order and keeps the best. A fence that names CUDA inside an open block begins a new
- * one: the outer block was left open, or is a markdown wrapper. */
+/* Reads blocks in order and keeps the best. A fence that names CUDA inside an open block begins a
+ * new one: the outer block was left open, or is a markdown wrapper. */
 static bool best_block(ws_str s, block *best, int *n_blocks)
 {
     bool found = false, open = false;
@@ -240,8 +242,8 @@ static bool is_bare(ws_str s, ws_buf *code)
 
 /* ---- the whole ---- */
 
-/* What follows the last end of thinking. false: thinking began and never ended, so there is no answer;
- * drafts inside it are not to be used. */
+/* What follows the last end of thinking. false: thinking began and never ended, so there is no
+ * answer; drafts inside it are not to be used. */
 static bool skip_thinking(ws_str *s)
 {
     match m;

@@ -42,7 +42,8 @@ ws_status http_url_parse(const char *url, http_url *out, ws_err *err)
     char *scheme = NULL, *host = NULL, *user = NULL;
     CURLU *u = curl_url();
     ws_status st = WS_OK;
-    if (!u || curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+    if (!u || curl_url_set(u, CURLUPART_URL, url, 0) ||
+        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
         curl_url_get(u, CURLUPART_HOST, &host, 0)) {
         st = ws_fail(err, WS_EUSAGE, "the base URL is not a URL like https://host/v1");
     } else if (strcmp(scheme, "http") && strcmp(scheme, "https")) {
@@ -163,7 +164,9 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
         if (isnan(r->retry_after_s))
             r->retry_after_s = parse_retry_after(value, 1);
     } else if (header_value(line, "x-should-retry", value, sizeof value)) {
-        r->should_retry = strcasecmp(value, "true") == 0 ? 1 : strcasecmp(value, "false") == 0 ? 0 : -1;
+        r->should_retry = strcasecmp(value, "true") == 0    ? 1
+                          : strcasecmp(value, "false") == 0 ? 0
+                                                            : -1;
     } else if (header_value(line, "x-request-id", value, sizeof value) ||
                header_value(line, "request-id", value, sizeof value)) {
         snprintf(r->request_id, sizeof r->request_id, "%s", value);
@@ -305,8 +308,8 @@ static void end(http_transfer *t, http_end how, const char *fmt, ...)
     curl_multi_remove_handle(t->pool->multi, t->easy);
 }
 
-/* Retries that make sense after a failure to connect: a name may resolve the second time, a certificate
- * does not get better. */
+/* Retries that make sense after a failure to connect: a name may resolve the second time, a
+ * certificate does not get better. */
 static int retries_of(CURLcode rc)
 {
     switch (rc) {
@@ -353,8 +356,8 @@ static void collect(http_pool *p)
 /* Seconds until a timer of `t` runs out, and which: 0 first byte, 1 idle, 2 total, 3 settle. */
 static double time_left(const http_transfer *t, int *which)
 {
-    double left[4] = {(double)INFINITY, (double)INFINITY, t->r.total_s - ws_seconds_since(t->start_ns),
-                      (double)INFINITY};
+    double left[4] = {(double)INFINITY, (double)INFINITY,
+                      t->r.total_s - ws_seconds_since(t->start_ns), (double)INFINITY};
     if (t->progress_ns)
         left[1] = t->r.idle_s - ws_seconds_since(t->progress_ns);
     else

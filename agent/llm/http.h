@@ -1,6 +1,6 @@
-/* HTTP POSTs in parallel over libcurl's multi interface: bytes, timers and limits, no meaning. The only
- * part that sees curl, and the only one that holds the key while a request runs. Redirects are never
- * followed: curl would forward the headers that hold keys. */
+/* HTTP POSTs in parallel over libcurl's multi interface: bytes, timers and limits, no meaning. The
+ * only part that sees curl, and the only one that holds the key while a request runs. Redirects are
+ * never followed: curl would forward the headers that hold keys. */
 #ifndef AGENT_LLM_HTTP_H
 #define AGENT_LLM_HTTP_H
 
@@ -18,7 +18,7 @@ typedef struct http_options {
     int max_connections;
 } http_options;
 
-/* What a URL is, so that a key does not leave in the clear. Only http and https without user name. */
+/* What a URL is, so that a key does not leave in the clear. Only http and https, no user name. */
 typedef struct http_url {
     bool tls, loopback;
 } http_url;
@@ -26,7 +26,12 @@ ws_status http_url_parse(const char *url, http_url *out, ws_err *err) WS_MUST_CH
 
 /* What the receiver made of a piece of the body. SETTLED: the message is complete; the rest of the
  * transfer may end as it likes, and soon. */
-typedef enum http_take { HTTP_TAKE_NOTHING, HTTP_TAKE_PROGRESS, HTTP_TAKE_SETTLED, HTTP_TAKE_TOO_LARGE } http_take;
+typedef enum http_take {
+    HTTP_TAKE_NOTHING,
+    HTTP_TAKE_PROGRESS,
+    HTTP_TAKE_SETTLED,
+    HTTP_TAKE_TOO_LARGE
+} http_take;
 typedef http_take (*http_receiver)(void *ud, int status, const char *bytes, size_t n);
 
 typedef struct http_request {
@@ -40,12 +45,18 @@ typedef struct http_request {
     void *ud;
 } http_request;
 
-typedef enum http_end { HTTP_COMPLETE, HTTP_FAILED, HTTP_CUT, HTTP_STALLED, HTTP_TOO_LARGE } http_end;
+typedef enum http_end {
+    HTTP_COMPLETE,
+    HTTP_FAILED,
+    HTTP_CUT,
+    HTTP_STALLED,
+    HTTP_TOO_LARGE
+} http_end;
 
 typedef struct http_response {
     http_end end;
     int status;             /* 0: no response */
-    int worth_retrying;     /* after HTTP_FAILED: retries that make sense; 0 for a bad certificate */
+    int worth_retrying;     /* after HTTP_FAILED: retries that make sense, 0: none */
     double retry_after_s;   /* Retry-After-Ms or Retry-After (seconds or date), NaN: none */
     int should_retry;       /* X-Should-Retry: 1 true, 0 false, -1 absent */
     char request_id[128];
@@ -55,7 +66,8 @@ typedef struct http_response {
 
 ws_status http_open(const http_options *o, http_pool **out, ws_err *err) WS_MUST_CHECK;
 void http_close(http_pool *p); /* after every transfer is freed */
-ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, ws_err *err) WS_MUST_CHECK;
+ws_status http_start(http_pool *p, const http_request *r, http_transfer **out,
+                     ws_err *err) WS_MUST_CHECK;
 /* Drives all transfers for up to timeout_ms; the first that ended, or NULL. */
 http_transfer *http_poll(http_pool *p, int timeout_ms);
 const http_response *http_result(const http_transfer *t);

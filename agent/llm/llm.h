@@ -1,6 +1,7 @@
-/* Talking to a language model: an OpenAI-compatible chat client over libcurl's multi interface. Layers,
- * each a file: http.c (bytes, timers, limits; the only one that sees curl), sse.c (framing), chat.c (wire
- * format), client.c (retries, rate limits, quirks). Only llm_poll waits, and no longer than it is told. */
+/* Talking to a language model: an OpenAI-compatible chat client over libcurl's multi interface.
+ * Layers, each a file: http.c (bytes, timers, limits; the only one that sees curl), sse.c
+ * (framing), chat.c (wire format), client.c (retries, rate limits, quirks). Only llm_poll waits,
+ * and no longer than it is told. */
 #ifndef AGENT_LLM_LLM_H
 #define AGENT_LLM_LLM_H
 
@@ -14,15 +15,16 @@ typedef struct llm_client llm_client;
 typedef struct llm_limits {          /* 0: the default in brackets */
     int64_t max_body_bytes;          /* [32 MiB] */
     int64_t max_event_bytes;         /* [4 MiB] of one SSE event */
-    double connect_s, first_byte_s, idle_s, total_s; /* [10, 2 idle_s, 300, 1800]; idle counts data events only */
+    double connect_s, first_byte_s;  /* [10, 2 idle_s] */
+    double idle_s, total_s;          /* [300, 1800]; idle counts data events only */
     int max_attempts;                /* [5] including the first */
-    double max_wait_s;               /* [120] longest Retry-After that is honoured; longer ends the request */
+    double max_wait_s;               /* [120] a longer Retry-After ends the request */
     int max_in_flight;               /* [4] */
-    double backoff_s;                /* [0.5] first back-off without Retry-After; doubles, up to 8 s */
+    double backoff_s;                /* [0.5] without Retry-After; doubles, up to 8 s */
 } llm_limits;
 
 typedef struct llm_client_options {
-    const char *base_url;   /* "https://host/v1"; a trailing slash or /chat/completions is accepted */
+    const char *base_url;   /* "https://host/v1"; a final slash or /chat/completions is fine */
     const char *api_key;    /* copied, wiped at close; NULL or "": no Authorization header */
     bool allow_insecure;    /* send a key over plain http to a host that is not loopback */
     bool loopback_only;     /* bundled replay server: ignore proxies */
@@ -52,11 +54,11 @@ typedef struct llm_request {
 
 /* How a request ended. All but OK are recorded outcomes, not ws_err errors. */
 #define LLM_OUTCOME_LIST(X)                                                                        \
-    X(OK, "ok") X(TRUNCATED, "truncated") X(REFUSED, "refused") X(EMPTY, "empty")                   \
-    X(AUTH, "auth") X(QUOTA, "quota") X(RATE_LIMITED, "rate_limited") X(CONTEXT, "context_too_long")\
-    X(BAD_REQUEST, "bad_request") X(SERVER, "server_error") X(TRANSPORT, "transport_error")         \
-    X(STALL, "stall") X(CUT, "cut") X(PROTOCOL, "protocol_error") X(TOO_LARGE, "too_large")          \
-    X(CANCELLED, "cancelled")
+    X(OK, "ok") X(TRUNCATED, "truncated") X(REFUSED, "refused") X(EMPTY, "empty")                  \
+    X(AUTH, "auth") X(QUOTA, "quota") X(RATE_LIMITED, "rate_limited")                              \
+    X(CONTEXT, "context_too_long") X(BAD_REQUEST, "bad_request") X(SERVER, "server_error")         \
+    X(TRANSPORT, "transport_error") X(STALL, "stall") X(CUT, "cut")                                \
+    X(PROTOCOL, "protocol_error") X(TOO_LARGE, "too_large") X(CANCELLED, "cancelled")
 typedef enum llm_outcome {
 #define X(id, name) LLM_##id,
     LLM_OUTCOME_LIST(X)
@@ -77,7 +79,7 @@ typedef struct llm_reply {
     llm_outcome outcome;
     char *content;          /* never NULL */
     char *reasoning;        /* kept apart; "" when none */
-    char *raw;              /* the response body as received (SSE frames or JSON), for the archive */
+    char *raw;              /* the response body as received, SSE frames or JSON */
     char *request_body;     /* JSON as sent */
     char finish_reason[32];
     char model[128];        /* as the server names it */
@@ -95,12 +97,15 @@ void llm_reply_release(llm_reply *r);
 
 /* Queues a request; `id` names it in llm_poll. The request is copied. */
 ws_status llm_submit(llm_client *c, const llm_request *r, int *id, ws_err *err) WS_MUST_CHECK;
-/* Drives transfers for up to timeout_ms; true when a request finished: its id and reply (caller releases). */
+/* Drives transfers for up to timeout_ms; true when a request finished: its id and reply (caller
+ * releases). */
 bool llm_poll(llm_client *c, int timeout_ms, int *id, llm_reply *out);
 void llm_cancel(llm_client *c, int id);
 int llm_in_flight(const llm_client *c);
 /* Tells of arriving text; called from llm_poll. */
-void llm_on_delta(llm_client *c, void (*fn)(void *ud, int id, size_t content_bytes, size_t reasoning_bytes), void *ud);
+void llm_on_delta(llm_client *c,
+                  void (*fn)(void *ud, int id, size_t content_bytes, size_t reasoning_bytes),
+                  void *ud);
 /* The JSON body that would be sent, for `prompt` and --dry-run. */
 void llm_request_body(const llm_request *r, ws_buf *out);
 

@@ -82,7 +82,8 @@ static ws_status load_all(server *s, ws_err *err)
     if (n < 0)
         st = ws_fail_errno(err, WS_EENV, "cannot read '%s'", ws_buf_z(&dir));
     else if (n == 0 || n > MAX_SCRIPTS)
-        st = ws_fail(err, WS_EENV, "'%s' has %d scripts, expected 1 to %d", ws_buf_z(&dir), n, MAX_SCRIPTS);
+        st = ws_fail(err, WS_EENV, "'%s' has %d scripts, expected 1 to %d", ws_buf_z(&dir), n,
+                     MAX_SCRIPTS);
     s->script = ws_calloc(n > 0 ? (size_t)n : 1, sizeof *s->script);
     size_t base = dir.n;
     for (int i = 0; i < n; i++) {
@@ -145,7 +146,8 @@ static void complete(server *s, const wire_request *q, const cJSON *body, wire_r
     const cJSON *messages = get(body, "messages");
     char text[256];
     if (!model || !cJSON_IsArray(messages) || !messages->child) {
-        wire_error(400, "invalid_request", "the body needs 'model' and 'messages'", q->keep_alive, out);
+        wire_error(400, "invalid_request", "the body needs 'model' and 'messages'", q->keep_alive,
+                   out);
         return;
     }
     script *sc = find_script(s, model);
@@ -166,9 +168,13 @@ static void complete(server *s, const wire_request *q, const cJSON *body, wire_r
         return;
     }
     bool stream = cJSON_IsTrue(get(body, "stream")) && !s->no_stream;
-    wire_completion c = {.model = sc->model, .id = ++s->requests, .created_s = (int64_t)time(NULL),
-                         .prompt_tokens = prompt_tokens(messages), .stream = stream,
-                         .include_usage = cJSON_IsTrue(get(get(body, "stream_options"), "include_usage")),
+    wire_completion c = {.model = sc->model,
+                         .id = ++s->requests,
+                         .created_s = (int64_t)time(NULL),
+                         .prompt_tokens = prompt_tokens(messages),
+                         .stream = stream,
+                         .include_usage =
+                             cJSON_IsTrue(get(get(body, "stream_options"), "include_usage")),
                          .keep_alive = q->keep_alive};
     wire_complete(&c, a, out);
 }
@@ -204,8 +210,8 @@ static void answer(server *s, const wire_request *q, wire_response *out)
     if (ends_with(q->path, "/models") && strcmp(q->method, "GET") == 0) {
         list_models(s, q, out);
     } else if (!ends_with(q->path, "/chat/completions")) {
-        wire_error(404, "not_found", "this server knows /v1/chat/completions and /v1/models", q->keep_alive,
-                   out);
+        wire_error(404, "not_found", "this server knows /v1/chat/completions and /v1/models",
+                   q->keep_alive, out);
     } else if (!post) {
         wire_error(405, "method_not_allowed", "use POST", q->keep_alive, out);
     } else {
@@ -273,7 +279,8 @@ static void send_pieces(server *s, connection *c)
             return;
         }
         size_t end = c->out.piece[c->piece].end;
-        ssize_t n = send(c->fd, c->out.bytes.p + c->sent, end - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n =
+            send(c->fd, c->out.bytes.p + c->sent, end - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n < 0) {
@@ -403,7 +410,7 @@ static void on_stop(int signal_number)
     stopped = 1;
 }
 
-/* In the child. A Ctrl-C reaches the whole process group; the parent decides when the server ends. */
+/* In the child. Ctrl-C reaches the whole process group; the parent decides when this ends. */
 _Noreturn static void serve_for(pid_t parent, server *s)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,10 +1,10 @@
-/* The bundled replay server: an OpenAI-compatible HTTP server on loopback that answers with scripted
- * replies from files. Real sockets, real streaming, one process, one poll loop. Parts: script.c (the
- * file), wire.c (HTTP/1.1 and the completion format), replay.c (sockets and time).
+/* The bundled replay server: an OpenAI-compatible HTTP server on loopback that answers with
+ * scripted replies from files. Real sockets, real streaming, one process, one poll loop. Parts:
+ * script.c (the file), wire.c (HTTP/1.1 and the completion format), replay.c (sockets and time).
  *
- * A script is agent/replays/<spec name with '_' for '/'>.json; see script.h. Which reply is served follows
- * from the header X-Warpsmith-Turn (0-based), so that a resumed run gets the same replies; a client that
- * does not send it gets them in order, and from the start again after the last. */
+ * A script is agent/replays/<spec name with '_' for '/'>.json; see script.h. Which reply is served
+ * follows from the header X-Warpsmith-Turn (0-based), so that a resumed run gets the same replies;
+ * a client that does not send it gets them in order, and from the start again after the last. */
 #ifndef AGENT_LLM_REPLAY_H
 #define AGENT_LLM_REPLAY_H
 
@@ -17,7 +17,7 @@ bool replay_find_script(const char *spec_name, char *path, int size);
 
 typedef struct replay_server replay_server;
 typedef struct replay_options {
-    const char *script;    /* path; NULL: all in <home>/agent/replays, chosen by the request's model name */
+    const char *script;    /* path; NULL: all in <home>/agent/replays, chosen by the model's name */
     int port;              /* 0: the kernel chooses */
     bool no_stream;        /* answer streaming requests with plain JSON all the same */
 } replay_options;
@@ -25,7 +25,7 @@ typedef struct replay_options {
 ws_status replay_start(const replay_options *o, replay_server **out, ws_err *err) WS_MUST_CHECK;
 int replay_port(const replay_server *s);
 void replay_stop(replay_server *s);
-/* Serves in this process until SIGINT or SIGTERM (`warpsmith replay`); prints the base URL first. */
+/* Serves in this process until SIGINT or SIGTERM; prints the base URL first. */
 ws_status replay_serve(const replay_options *o, ws_err *err) WS_MUST_CHECK;
 
 #endif

@@ -41,7 +41,8 @@ static ws_status read_text(loader *l, const cJSON *o, const char *where, const c
     return WS_OK;
 }
 
-static ws_status read_file(loader *l, const cJSON *o, const char *where, const char **out, ws_err *err)
+static ws_status read_file(loader *l, const cJSON *o, const char *where, const char **out,
+                           ws_err *err)
 {
     const char *name;
     ws_buf text = {0};
@@ -58,7 +59,8 @@ static ws_status read_file(loader *l, const cJSON *o, const char *where, const c
 }
 
 /* {"Retry-After": "1"} as header lines. */
-static ws_status read_headers(loader *l, const cJSON *o, const char *where, const char **out, ws_err *err)
+static ws_status read_headers(loader *l, const cJSON *o, const char *where, const char **out,
+                              ws_err *err)
 {
     const cJSON *h;
     ws_buf lines = {0};
@@ -89,11 +91,13 @@ static ws_status read_body(loader *l, const cJSON *o, const char **out)
     return WS_OK;
 }
 
-static ws_status read_answer(loader *l, const cJSON *o, const char *where, script_answer *a, ws_err *err)
+static ws_status read_answer(loader *l, const cJSON *o, const char *where, script_answer *a,
+                             ws_err *err)
 {
-    static const char *const known[] = {
-        "file",       "text",      "faults",        "status",    "headers",  "body",  "chunk_bytes", "chunk_ms",
-        "stall_ms", "stall_after", "cut_after", "finish_reason", "reasoning", "no_usage", "clean", NULL};
+    static const char *const known[] = {"file",      "text",        "faults",      "status",
+                                        "headers",   "body",        "chunk_bytes", "chunk_ms",
+                                        "stall_ms",  "stall_after", "cut_after",   "finish_reason",
+                                        "reasoning", "no_usage",    "clean",       NULL};
     int64_t status;
     if (!cJSON_IsObject(o))
         return ws_fail(err, WS_EINPUT, "%s: expected an object", where);
@@ -131,7 +135,8 @@ static ws_status read_turn(loader *l, const cJSON *o, int i, script_turn *t, ws_
     if (!t->answer.text && !t->answer.body)
         return ws_fail(err, WS_EINPUT, "%s: expected 'file', 'text' or 'body'", where);
     if (faults && (!cJSON_IsArray(faults) || cJSON_GetArraySize(faults) > MAX_FAULTS))
-        return ws_fail(err, WS_EINPUT, "%s.faults: expected an array of at most %d", where, MAX_FAULTS);
+        return ws_fail(err, WS_EINPUT, "%s.faults: expected an array of at most %d", where,
+                       MAX_FAULTS);
     t->fault = WS_ARENA_NEW(&l->s->arena, script_answer, cJSON_GetArraySize(faults) + 1);
     cJSON_ArrayForEach(f, faults)
     {
@@ -153,7 +158,8 @@ static ws_status read_turn(loader *l, const cJSON *o, int i, script_turn *t, ws_
 
 static ws_status read_root(loader *l, const cJSON *root, ws_err *err)
 {
-    static const char *const known[] = {"schema", "scripted", "spec", "model", "note", "replies", NULL};
+    static const char *const known[] = {"schema", "scripted", "spec", "model",
+                                        "note",   "replies",  NULL};
     const cJSON *replies, *o;
     int64_t schema;
     script *s = l->s;
@@ -166,7 +172,8 @@ static ws_status read_root(loader *l, const cJSON *root, ws_err *err)
     if (schema != 1)
         return ws_fail(err, WS_EINPUT, "script.schema: expected 1");
     if (!cJSON_IsTrue(get(root, "scripted")))
-        return ws_fail(err, WS_EINPUT, "script.scripted: expected true, the label of scripted replies");
+        return ws_fail(err, WS_EINPUT,
+                       "script.scripted: expected true, the label of scripted replies");
     if (!s->model)
         return ws_fail(err, WS_EINPUT, "script: missing 'model'");
     s->turn = WS_ARENA_NEW(&s->arena, script_turn, cJSON_GetArraySize(replies) + 1);

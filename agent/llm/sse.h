@@ -1,6 +1,6 @@
-/* Server-sent events (WHATWG HTML, section 9.2): bytes in any pieces to whole events. CR, LF and CRLF end
- * a line, a line may be split anywhere; a byte order mark and comments are skipped; several data lines of
- * one event are joined by LF. */
+/* Server-sent events (WHATWG HTML, section 9.2): bytes in any pieces to whole events. CR, LF and
+ * CRLF end a line, a line may be split anywhere; a byte order mark and comments are skipped;
+ * several data lines of one event are joined by LF. */
 #ifndef AGENT_LLM_SSE_H
 #define AGENT_LLM_SSE_H
 

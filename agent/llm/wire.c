@@ -190,8 +190,8 @@ static void frame(const parts *p, int status, const char *type, bool chunked, bo
     if (cut)
         total = (size_t)a->cut_after;
     out->close = !keep_alive || (cut && !a->clean);
-    ws_buf_printf(&out->bytes, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s", status, status_text(status), type,
-                  a->headers ? a->headers : "");
+    ws_buf_printf(&out->bytes, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s", status,
+                  status_text(status), type, a->headers ? a->headers : "");
     if (chunked)
         ws_buf_adds(&out->bytes, "Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n");
     else
@@ -212,18 +212,21 @@ static void frame(const parts *p, int status, const char *type, bool chunked, bo
 
 static const script_answer no_faults = {.stall_after = -1, .cut_after = -1};
 
-void wire_json(const char *body, int status, const script_answer *a, bool keep_alive, wire_response *out)
+void wire_json(const char *body, int status, const script_answer *a, bool keep_alive,
+               wire_response *out)
 {
     parts p = {0};
     ws_buf_adds(&p.body, body);
     end_part(&p);
     const char *start = body + strspn(body, " \t\r\n");
     bool json = *start == '{' || *start == '[';
-    frame(&p, status, json ? "application/json" : "text/plain", false, keep_alive, a ? a : &no_faults, out);
+    frame(&p, status, json ? "application/json" : "text/plain", false, keep_alive,
+          a ? a : &no_faults, out);
     parts_release(&p);
 }
 
-void wire_error(int status, const char *code, const char *message, bool keep_alive, wire_response *out)
+void wire_error(int status, const char *code, const char *message, bool keep_alive,
+                wire_response *out)
 {
     ws_buf body = {0};
     cJSON *root = cJSON_CreateObject(), *e = cJSON_AddObjectToObject(root, "error");
@@ -240,7 +243,8 @@ void wire_error(int status, const char *code, const char *message, bool keep_ali
 /* ---- completions ---- */
 
 /* What is common to a completion and a chunk; *choice is NULL when `with_choice` is false. */
-static cJSON *new_object(const wire_completion *c, const char *kind, bool with_choice, cJSON **choice)
+static cJSON *new_object(const wire_completion *c, const char *kind, bool with_choice,
+                         cJSON **choice)
 {
     char id[48];
     cJSON *o = cJSON_CreateObject();
@@ -269,7 +273,8 @@ static void add_usage(cJSON *o, const wire_completion *c, const script_answer *a
     ws_json_add_int(u, "prompt_tokens", c->prompt_tokens);
     ws_json_add_int(u, "completion_tokens", out);
     ws_json_add_int(u, "total_tokens", c->prompt_tokens + out);
-    ws_json_add_int(cJSON_AddObjectToObject(u, "completion_tokens_details"), "reasoning_tokens", reasoning);
+    ws_json_add_int(cJSON_AddObjectToObject(u, "completion_tokens_details"), "reasoning_tokens",
+                    reasoning);
 }
 
 static const char *finish_of(const script_answer *a)
@@ -301,8 +306,8 @@ static void add_delta(parts *p, const wire_completion *c, const char *key, const
 }
 
 /* The text in events of at most chunk_bytes, not inside a UTF-8 sequence. */
-static void add_text_events(parts *p, const wire_completion *c, const script_answer *a, const char *key,
-                            const char *text)
+static void add_text_events(parts *p, const wire_completion *c, const script_answer *a,
+                            const char *key, const char *text)
 {
     size_t n = strlen(text), step = a->chunk_bytes > 0 ? (size_t)a->chunk_bytes : n;
     for (size_t from = 0, to; from < n; from = to) {
@@ -354,6 +359,7 @@ void wire_complete(const wire_completion *c, const script_answer *a, wire_respon
         complete_streaming(c, a, &p);
     else
         complete_whole(c, a, &p);
-    frame(&p, 200, c->stream ? "text/event-stream" : "application/json", c->stream, c->keep_alive, a, out);
+    frame(&p, 200, c->stream ? "text/event-stream" : "application/json", c->stream, c->keep_alive,
+          a, out);
     parts_release(&p);
 }

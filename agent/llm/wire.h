@@ -32,9 +32,11 @@ typedef struct wire_response {
 void wire_response_release(wire_response *r);
 
 /* A JSON body with a status; `a` (NULL: none) may hold headers and faults. */
-void wire_json(const char *body, int status, const script_answer *a, bool keep_alive, wire_response *out);
+void wire_json(const char *body, int status, const script_answer *a, bool keep_alive,
+               wire_response *out);
 /* {"error": {...}} */
-void wire_error(int status, const char *code, const char *message, bool keep_alive, wire_response *out);
+void wire_error(int status, const char *code, const char *message, bool keep_alive,
+                wire_response *out);
 
 typedef struct wire_completion {
     const char *model;
