@@ -2,15 +2,17 @@
  *
  *   { "schema": 1, "scripted": true, "spec": "basics/softmax", "model": "scripted-softmax",
  *     "note": "for people",
- *     "replies": [ { "file": "basics_softmax/1_compile_error.md", "chunk_bytes": 48, "chunk_ms": 1
- * }, ... ] }
+ *     "replies": [ { "file": "basics_softmax/1_compile_error.md", "chunk_ms": 1 }, ... ] }
  *
- * A reply's text stands in "text", or in "file", relative to the script. Faults, for tests: members
- * of a reply, or of the entries of its "faults", which are served first, one a request: "status",
- * "headers", "body"   an HTTP response as given "stall_ms", "stall_after"     a pause before the
- * response, or after that many bytes of its body "cut_after"                   the connection ends
- * after that many bytes of the body; with "clean": true as if they were all "finish_reason",
- * "reasoning", "no_usage"   of the completion */
+ * A reply's text stands in "text", or in "file", relative to the script; it is sent in events of
+ * "chunk_bytes", "chunk_ms" apart. Faults, for tests: members of a reply, or of the entries of its
+ * "faults", which are served first, one a request:
+ *
+ *   "status", "headers", "body"    an HTTP response as given
+ *   "stall_ms", "stall_after"      a pause, before the response or after so many bytes of its body
+ *   "cut_after", "clean"           the connection ends after so many bytes of the body; with
+ *                                  "clean": true as if they were all
+ *   "finish_reason", "reasoning", "no_usage"    of the completion */
 #ifndef AGENT_LLM_SCRIPT_H
 #define AGENT_LLM_SCRIPT_H
 
