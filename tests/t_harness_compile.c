@@ -335,8 +335,25 @@ static void time_warm(void)
     ws_arena_release(&a);
 }
 
-int main(void)
+/* Without a program to start, the worker is a fork. */
+static void test_fork(void)
 {
+    ws_err err = {0};
+    comp_service *keep = service;
+    setenv("WARPSMITH_EXE", "/nonexistent/warpsmith", 1);
+    if (ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "open: %s", err.msg)) {
+        compiles(K("o[i] = 3;"), "in a fork of this process");
+        test_environment();
+        comp_service_close(service);
+    }
+    service = keep;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "worker") == 0) /* this test is its own worker program */
+        return comp_worker_main();
+    setenv("WARPSMITH_EXE", argv[0], 1);
     ws_err err = {0};
     char version[64] = "";
     setenv("OPENAI_API_KEY", "canary", 1);
@@ -358,6 +375,7 @@ int main(void)
         test_environment();
         test_limits();
         test_damage();
+        test_fork();
         time_warm();
         comp_service_close(service);
     }

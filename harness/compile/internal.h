@@ -111,10 +111,11 @@ ws_status comp_link_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
 void comp_link_run(const char *arch, ws_str ptx, ws_buf *log, ws_buf *cubin, comp_phase *out);
 
 /* ---- sandbox.c ---- */
-/* Irrevocable: no new privileges, limits, no network, no new programs, and no file but for reading below
- * `dirs`. Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files). */
-int comp_sandbox_enter(const char *const *dirs, int n_dirs, uint64_t memory_bytes,
-                       uint64_t cpu_seconds);
+/* Irrevocable: no new privileges, no network, no new programs, and no file but for reading below `dirs`.
+ * Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files), -1 where
+ * it failed. */
+int comp_sandbox_enter(const char *const *dirs, int n_dirs);
+void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds);
 int comp_sandbox_landlock_abi(void);
 
 /* ---- ptx_text.c ---- */

@@ -77,7 +77,7 @@ static const int refused[] = {
     SYS_kill, SYS_tkill, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_pidfd_open,
     SYS_pidfd_getfd, SYS_setns, SYS_unshare, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot,
     SYS_open_by_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_bpf, SYS_perf_event_open,
-    SYS_userfaultfd, SYS_io_uring_setup, SYS_setpgid, SYS_setsid, SYS_prlimit64,
+    SYS_userfaultfd, SYS_io_uring_setup, SYS_setpgid, SYS_setsid,
 };
 
 #if defined(__x86_64__)
@@ -114,17 +114,10 @@ static void limit(int which, uint64_t value)
     setrlimit((__rlimit_resource_t)which, &(struct rlimit){value, value});
 }
 
-int comp_sandbox_enter(const char *const *dirs, int n_dirs, uint64_t memory_bytes,
-                       uint64_t cpu_seconds)
+int comp_sandbox_enter(const char *const *dirs, int n_dirs)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of address space */
-    limit(RLIMIT_AS, memory_bytes);
-#endif
-    limit(RLIMIT_CPU, cpu_seconds);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, 0);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return -1;
     int abi = enter_landlock(dirs, n_dirs);
@@ -132,4 +125,16 @@ int comp_sandbox_enter(const char *const *dirs, int n_dirs, uint64_t memory_byte
     if (!enter_seccomp() && errno != EINVAL)
         return -1;
     return abi;
+}
+
+void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds)
+{
+#ifdef __SANITIZE_ADDRESS__ /* its shadow is terabytes of address space */
+    (void)memory_bytes;
+#else
+    limit(RLIMIT_AS, memory_bytes);
+#endif
+    limit(RLIMIT_CPU, cpu_seconds);
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_FSIZE, 0);
 }
