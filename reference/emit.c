@@ -1,5 +1,5 @@
-/* The emitter: walks the graph, names scratch, assembles plan, helpers and kernels. What an op computes is
- * in emit_<family>.c. */
+/* The emitter: walks the graph, names scratch, assembles plan, helpers and kernels. What an op
+ * computes is in emit_<family>.c. */
 #include "reference/emit.h"
 #include "reference/emit_ops.h"
 
@@ -181,8 +181,8 @@ void em_thread_index(em_node *n, const ws_expr *count)
     em_put(n, "    return;");
 }
 
-void em_coords(em_node *n, const char *flat, const char *prefix, const ws_expr *const *dim, int rank,
-               unsigned needed)
+void em_coords(em_node *n, const char *flat, const char *prefix, const ws_expr *const *dim,
+               int rank, unsigned needed)
 {
     if (!needed)
         return;
@@ -277,8 +277,8 @@ static bool is_output(const ref_graph *g, const ref_value *v)
     return false;
 }
 
-/* What the plan calls a value: tensors and outputs by name; an intermediate that shares its name with a
- * dim gets an underscore. */
+/* What the plan calls a value: tensors and outputs by name; an intermediate that shares its name
+ * with a dim gets an underscore. */
 static const char *plan_name(em_job *j, const ref_value *v)
 {
     const spec *s = j->graph->spec;
@@ -313,8 +313,8 @@ ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_pa
         return ws_fail(j->err, WS_ELIMIT, "the graph needs more than %d launches", MAX_LAUNCHES);
     const char *name = em_text(n, "k%d_%s%s", n->index, n->node->op->name, suffix);
     add_comment(n, how);
-    ws_buf_printf(&j->kernels, "extern \"C\" __global__ void __launch_bounds__(%d)\n%s(", EM_THREADS,
-                  name);
+    ws_buf_printf(&j->kernels, "extern \"C\" __global__ void __launch_bounds__(%d)\n%s(",
+                  EM_THREADS, name);
     ws_buf_printf(&j->launches, "%s{ \"kernel\": \"%s\", \"grid\": [\"",
                   j->n_launches++ ? ",\n    " : "\n    ", name);
     ws_expr_print(ws_expr_binary(a, WS_X_MAX, ws_expr_const(a, 1), blocks), &j->launches);
@@ -500,7 +500,8 @@ static void assemble(const em_job *j, ws_buf *out)
     if (j->n_scratch)
         ws_buf_printf(out, " \"scratch\": [%s ],\n ", ws_buf_z(&j->scratch));
     ws_buf_printf(out, " \"launch\": [%s ] }\n*/\n", ws_buf_z(&j->launches));
-    ws_buf_printf(out, "/* %s, translated op by op: one kernel a node, nothing fused. */\n", s->name);
+    ws_buf_printf(out, "/* %s, translated op by op: one kernel a node, nothing fused. */\n",
+                  s->name);
     add_includes(j->graph, out);
     add_helpers(j, out);
     ws_buf_add(out, j->kernels.p, j->kernels.n);
@@ -512,7 +513,8 @@ ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
     ws_status st = WS_OK;
     for (int o = 0; o < g->n_outputs && !st; o++)
         if (is_tensor(g, g->value[g->output[o]].name))
-            st = ws_fail(err, WS_EINPUT, "output '%s' is an input: in-place outputs cannot be emitted",
+            st = ws_fail(err, WS_EINPUT,
+                         "output '%s' is an input: in-place outputs cannot be emitted",
                          g->value[g->output[o]].name);
     for (int i = 0; i < g->n_nodes && !st; i++)
         st = emit_node(&j, i);

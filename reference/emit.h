@@ -1,6 +1,6 @@
-/* Any graph as naive CUDA with its launch plan: one plain kernel per node, scratch between them, valid at
- * every dims (shapes are macros over DIM_<name>). Generation 0, the eager baseline, and the reference on
- * a GPU. */
+/* Any graph as naive CUDA with its launch plan: one plain kernel per node, scratch between them,
+ * valid at every dims (shapes are macros over DIM_<name>). Generation 0, the eager baseline, and
+ * the reference on a GPU. */
 #ifndef REFERENCE_EMIT_H
 #define REFERENCE_EMIT_H
 

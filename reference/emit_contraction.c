@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* out[batch, m, n] = sum_k a[batch, m, k] b[batch, k, n] + bias[n]; a is K x M when trans_a, b N x K when
- * trans_b. The first elements of a batch's matrices are text over the batch's coordinates. */
+/* out[batch, m, n] = sum_k a[batch, m, k] b[batch, k, n] + bias[n]; a is K x M when trans_a,
+ * b N x K when trans_b. The first elements of a batch's matrices are text over its coordinates. */
 typedef struct product {
     const ws_expr *batches, *m, *n, *k;
     const char *a_first, *b_first;
@@ -13,19 +13,23 @@ typedef struct product {
 
 static void put_tile_loads(em_node *n, const product *p)
 {
-    const char *a = p->trans_a ? "a_first + (k0 + threadIdx.x) * M + row" : "a_first + row * K + k0 + threadIdx.x";
-    const char *b = p->trans_b ? "b_first + col * K + k0 + threadIdx.y" : "b_first + (k0 + threadIdx.y) * N + col";
-    em_put(n, "    a_tile[threadIdx.y][threadIdx.x] = row < M && k0 + threadIdx.x < K ? %s : (%s)0;",
+    const char *a = p->trans_a ? "a_first + (k0 + threadIdx.x) * M + row"
+                               : "a_first + row * K + k0 + threadIdx.x";
+    const char *b = p->trans_b ? "b_first + col * K + k0 + threadIdx.y"
+                               : "b_first + (k0 + threadIdx.y) * N + col";
+    em_put(n,
+           "    a_tile[threadIdx.y][threadIdx.x] = row < M && k0 + threadIdx.x < K ? %s : (%s)0;",
            em_load(n, n->in[0], "a", a), n->type);
-    em_put(n, "    b_tile[threadIdx.y][threadIdx.x] = k0 + threadIdx.y < K && col < N ? %s : (%s)0;",
+    em_put(n,
+           "    b_tile[threadIdx.y][threadIdx.x] = k0 + threadIdx.y < K && col < N ? %s : (%s)0;",
            em_load(n, n->in[1], "b", b), n->type);
 }
 
 /* The lines before it have put what a_first and b_first use. */
 static ws_status put_product(em_node *n, const product *p, const ws_expr *blocks)
 {
-    em_put(n, "__shared__ %s a_tile[%d][%d], b_tile[%d][%d];", n->type, EM_TILE, EM_TILE + 1, EM_TILE,
-           EM_TILE + 1);
+    em_put(n, "__shared__ %s a_tile[%d][%d], b_tile[%d][%d];", n->type, EM_TILE, EM_TILE + 1,
+           EM_TILE, EM_TILE + 1);
     em_put(n, "const long long a_first = %s, b_first = %s;", p->a_first, p->b_first);
     em_put(n, "%s sum = 0;", n->type);
     em_put(n, "for (long long k0 = 0; k0 < K; k0 += %d) {", EM_TILE);
@@ -36,7 +40,8 @@ static ws_status put_product(em_node *n, const product *p, const ws_expr *blocks
     em_put(n, "    __syncthreads();");
     em_put(n, "}");
     em_put(n, "if (row < M && col < N)");
-    const char *value = p->bias ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "col")) : "sum";
+    const char *value =
+        p->bias ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "col")) : "sum";
     em_put(n, "    out[(batch * M + row) * N + col] = %s;", em_store(n, n->out->dtype, value));
     em_param q[4] = {{.role = "a", .value = n->in[0]}, {.role = "b", .value = n->in[1]}};
     int n_q = 2;
@@ -55,19 +60,22 @@ static const ws_expr *put_tiles(em_node *n, const product *p)
     const ws_expr *tiles_n = ws_expr_binary(a, WS_X_CEIL_DIV, p->n, tile);
     const ws_expr *all[] = {p->batches, tiles_m, tiles_n}, *blocks = em_product(n, all, 3);
     n->job->helpers |= EM_AXIS;
-    em_put(n, "const long long M = %s, N = %s, K = %s;", em_expr(n, p->m), em_expr(n, p->n), em_expr(n, p->k));
-    em_put(n, "if (blockIdx.x >= %s * ((M + %d) / %d) * ((N + %d) / %d))", em_expr(n, p->batches), EM_TILE - 1, EM_TILE,
-           EM_TILE - 1, EM_TILE);
+    em_put(n, "const long long M = %s, N = %s, K = %s;", em_expr(n, p->m), em_expr(n, p->n),
+           em_expr(n, p->k));
+    em_put(n, "if (blockIdx.x >= %s * ((M + %d) / %d) * ((N + %d) / %d))", em_expr(n, p->batches),
+           EM_TILE - 1, EM_TILE, EM_TILE - 1, EM_TILE);
     em_put(n, "    return;");
     em_put(n, "long long batch = blockIdx.x;");
-    em_put(n, "const long long col = axis(batch, (N + %d) / %d) * %d + threadIdx.x;", EM_TILE - 1, EM_TILE, EM_TILE);
-    em_put(n, "const long long row = axis(batch, (M + %d) / %d) * %d + threadIdx.y;", EM_TILE - 1, EM_TILE, EM_TILE);
+    em_put(n, "const long long col = axis(batch, (N + %d) / %d) * %d + threadIdx.x;", EM_TILE - 1,
+           EM_TILE, EM_TILE);
+    em_put(n, "const long long row = axis(batch, (M + %d) / %d) * %d + threadIdx.y;", EM_TILE - 1,
+           EM_TILE, EM_TILE);
     return blocks;
 }
 
 /* First element of operand i's matrix: its leading axes broadcast to those of the result. */
-static const char *first_of(em_node *n, const ref_value *lead, const ref_value *operand, int matrix_axes,
-                            const char *matrix, unsigned *needed)
+static const char *first_of(em_node *n, const ref_value *lead, const ref_value *operand,
+                            int matrix_axes, const char *matrix, unsigned *needed)
 {
     ref_value own = *operand;
     const char *at[SPEC_MAX_RANK];
@@ -85,8 +93,11 @@ static ws_status emit_matmul(em_node *n)
     ref_value lead = *n->out;
     lead.rank -= !row + !column;
     const ws_expr *a_rows = row ? one : a->dim[a->rank - 2], *a_last = a->dim[a->rank - 1];
-    product p = {.batches = em_count(n, &lead), .trans_a = n->at->trans_a, .trans_b = n->at->trans_b,
-                 .m = n->at->trans_a ? a_last : a_rows, .k = n->at->trans_a ? a_rows : a_last,
+    product p = {.batches = em_count(n, &lead),
+                 .trans_a = n->at->trans_a,
+                 .trans_b = n->at->trans_b,
+                 .m = n->at->trans_a ? a_last : a_rows,
+                 .k = n->at->trans_a ? a_rows : a_last,
                  .n = column ? one : b->dim[b->rank - (n->at->trans_b ? 2 : 1)]};
     unsigned needed = 0;
     em_choose_type(n, 2, true);
@@ -101,8 +112,13 @@ static ws_status emit_matmul(em_node *n)
 static ws_status emit_linear(em_node *n)
 {
     const ref_value *x = n->in[0], *w = n->in[1];
-    product p = {.batches = ws_expr_const(&n->job->arena, 1), .m = em_product(n, x->dim, x->rank - 1),
-                 .n = w->dim[0], .k = w->dim[1], .trans_b = true, .bias = n->n_in > 2, .a_first = "0",
+    product p = {.batches = ws_expr_const(&n->job->arena, 1),
+                 .m = em_product(n, x->dim, x->rank - 1),
+                 .n = w->dim[0],
+                 .k = w->dim[1],
+                 .trans_b = true,
+                 .bias = n->n_in > 2,
+                 .a_first = "0",
                  .b_first = "0"};
     em_choose_type(n, n->n_in, true);
     const ws_expr *blocks = put_tiles(n, &p);

@@ -7,9 +7,11 @@ enum { MAX_OPERANDS = 3 };
 
 /* Pointers are called <name>_in; the formula is over the names. */
 static const char *const value_names[][MAX_OPERANDS] = {{"x"}, {"a", "b"}, {"a", "b", "c"}};
-static const char *const pointer_names[][MAX_OPERANDS] = {{"x_in"}, {"a_in", "b_in"}, {"a_in", "b_in", "c_in"}};
+static const char *const pointer_names[][MAX_OPERANDS] = {
+    {"x_in"}, {"a_in", "b_in"}, {"a_in", "b_in", "c_in"}};
 
-/* Offsets of the operands' elements for element i of the result; puts the coordinates that they need. */
+/* Offsets of the operands' elements for element i of the result; puts the coordinates that they
+ * need. */
 static void put_indices(em_node *n, const char *index[MAX_OPERANDS])
 {
     unsigned needed = 0;
@@ -68,24 +70,50 @@ static ws_status emit_unary(em_node *n)
 static ws_status emit_gelu(em_node *n)
 {
     const char *half = em_number(n, 0.5);
-    n->formula = n->at->tanh_approximation
-                     ? em_text(n, "%s * x * (1 + tanh(%s * (x + %s * x * x * x)))", half,
-                               em_number(n, 0.79788456080286535588), em_number(n, 0.044715))
-                     : em_text(n, "%s * x * erfc(-x * %s)", half, em_number(n, 0.70710678118654752440));
+    n->formula =
+        n->at->tanh_approximation
+            ? em_text(n, "%s * x * (1 + tanh(%s * (x + %s * x * x * x)))", half,
+                      em_number(n, 0.79788456080286535588), em_number(n, 0.044715))
+            : em_text(n, "%s * x * erfc(-x * %s)", half, em_number(n, 0.70710678118654752440));
     return emit_formula(n);
 }
 
 #define UNARY(op) {.name = op, .emit = emit_unary}
 #define FORMULA(op, text) {.name = op, .emit = emit_formula, .formula = text}
-const em_op em_ops_elementwise[] = {
-    UNARY("relu"), UNARY("neg"), UNARY("abs"), UNARY("exp"), UNARY("log"), UNARY("sqrt"), UNARY("rsqrt"),
-    UNARY("reciprocal"), UNARY("square"), UNARY("tanh"), UNARY("sigmoid"), UNARY("silu"), UNARY("erf"),
-    UNARY("sin"), UNARY("cos"), UNARY("softplus"), UNARY("leaky_relu"), UNARY("elu"),
-    {.name = "gelu", .emit = emit_gelu},
-    FORMULA("cast", "x"),
-    FORMULA("add", "a + b"), FORMULA("sub", "a - b"), FORMULA("mul", "a * b"), FORMULA("div", "a / b"),
-    FORMULA("maximum", "a > b || a != a ? a : b"), FORMULA("minimum", "a < b || a != a ? a : b"),
-    FORMULA("eq", "a == b"), FORMULA("ne", "a != b"), FORMULA("lt", "a < b"), FORMULA("le", "a <= b"),
-    FORMULA("gt", "a > b"), FORMULA("ge", "a >= b"), FORMULA("logical_and", "a != 0 && b != 0"),
-    FORMULA("logical_or", "a != 0 || b != 0"), FORMULA("where", "a != 0 ? b : c"),
-    FORMULA("masked_fill", "b != 0 ? VALUE : a"), {0}};
+const em_op em_ops_elementwise[] = {UNARY("relu"),
+                                    UNARY("neg"),
+                                    UNARY("abs"),
+                                    UNARY("exp"),
+                                    UNARY("log"),
+                                    UNARY("sqrt"),
+                                    UNARY("rsqrt"),
+                                    UNARY("reciprocal"),
+                                    UNARY("square"),
+                                    UNARY("tanh"),
+                                    UNARY("sigmoid"),
+                                    UNARY("silu"),
+                                    UNARY("erf"),
+                                    UNARY("sin"),
+                                    UNARY("cos"),
+                                    UNARY("softplus"),
+                                    UNARY("leaky_relu"),
+                                    UNARY("elu"),
+                                    {.name = "gelu", .emit = emit_gelu},
+                                    FORMULA("cast", "x"),
+                                    FORMULA("add", "a + b"),
+                                    FORMULA("sub", "a - b"),
+                                    FORMULA("mul", "a * b"),
+                                    FORMULA("div", "a / b"),
+                                    FORMULA("maximum", "a > b || a != a ? a : b"),
+                                    FORMULA("minimum", "a < b || a != a ? a : b"),
+                                    FORMULA("eq", "a == b"),
+                                    FORMULA("ne", "a != b"),
+                                    FORMULA("lt", "a < b"),
+                                    FORMULA("le", "a <= b"),
+                                    FORMULA("gt", "a > b"),
+                                    FORMULA("ge", "a >= b"),
+                                    FORMULA("logical_and", "a != 0 && b != 0"),
+                                    FORMULA("logical_or", "a != 0 || b != 0"),
+                                    FORMULA("where", "a != 0 ? b : c"),
+                                    FORMULA("masked_fill", "b != 0 ? VALUE : a"),
+                                    {0}};

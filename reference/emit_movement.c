@@ -16,9 +16,11 @@ static const char *copied(em_node *n, int k, const char *index)
 /* out[i] = value, one thread an element of the result. */
 static ws_status close_copy(em_node *n, const char *value)
 {
-    const em_param p[] = {{.role = "x", .value = n->in[0]}, {.role = "out", .value = n->out, .written = true}};
+    const em_param p[] = {{.role = "x", .value = n->in[0]},
+                          {.role = "out", .value = n->out, .written = true}};
     em_put(n, "out[i] = %s;", value);
-    return em_kernel(n, "", "one thread an element", p, 2, em_blocks(n, em_count(n, n->out)), false);
+    return em_kernel(n, "", "one thread an element", p, 2, em_blocks(n, em_count(n, n->out)),
+                     false);
 }
 
 /* Thread index and the result's coordinates at0, at1, ...; at[] names them. */
@@ -75,7 +77,8 @@ static ws_status emit_pad(em_node *n)
             continue;
         em_put(n, "const long long p%d = at%d - %" PRId64 ";", d, d, n->at->pad_before[d]);
         at[d] = em_text(n, "p%d", d);
-        inside = em_text(n, "%s%sp%d >= 0 && p%d < %s", inside, *inside ? " && " : "", d, d, em_expr(n, x->dim[d]));
+        inside = em_text(n, "%s%sp%d >= 0 && p%d < %s", inside, *inside ? " && " : "", d, d,
+                         em_expr(n, x->dim[d]));
     }
     const char *value = copied(n, 0, em_offset(n, at, x->dim, x->rank));
     const char *fill = em_store(n, n->out->dtype, em_number(n, n->at->value));
@@ -100,7 +103,8 @@ static ws_status emit_roll(em_node *n)
     for (int i = 0; i < n->at->n_dims; i++) {
         int d = n->at->dims[i];
         const char *extent = em_expr(n, n->in[0]->dim[d]);
-        at[d] = em_text(n, "(((at%d - %" PRId64 ") %% %s + %s) %% %s)", d, n->at->shift[i], extent, extent, extent);
+        at[d] = em_text(n, "(((at%d - %" PRId64 ") %% %s + %s) %% %s)", d, n->at->shift[i], extent,
+                        extent, extent);
     }
     return close_copy(n, copied(n, 0, em_offset(n, at, n->in[0]->dim, n->in[0]->rank)));
 }
@@ -112,8 +116,8 @@ static ws_status emit_triangle(em_node *n)
     em_thread_index(n, em_count(n, n->out));
     em_coords(n, "i", "at", n->out->dim, rank, 3u << (rank - 2));
     const char *zero = em_store(n, n->out->dtype, em_number(n, 0));
-    return close_copy(n, em_text(n, "at%d - at%d %s %" PRId64 " ? %s : %s", rank - 1, rank - 2, n->formula,
-                                 n->at->diagonal, copied(n, 0, "i"), zero));
+    return close_copy(n, em_text(n, "at%d - at%d %s %" PRId64 " ? %s : %s", rank - 1, rank - 2,
+                                 n->formula, n->at->diagonal, copied(n, 0, "i"), zero));
 }
 
 /* One kernel an operand: it copies its elements to their place. */
@@ -129,19 +133,21 @@ static ws_status emit_concat(em_node *n)
         em_thread_index(n, count);
         em_coords(n, "i", "at", x->dim, x->rank, (1u << x->rank) - 1);
         for (int d = 0; d < x->rank; d++)
-            at[d] = d == dim && k ? em_text(n, "(%s + at%d)", em_expr(n, first), d) : em_text(n, "at%d", d);
+            at[d] = d == dim && k ? em_text(n, "(%s + at%d)", em_expr(n, first), d)
+                                  : em_text(n, "at%d", d);
         em_put(n, "out[%s] = %s;", em_offset(n, at, n->out->dim, n->out->rank), copied(n, k, "i"));
-        const em_param p[] = {{.role = "x", .value = x}, {.role = "out", .value = n->out, .written = true}};
-        if (em_kernel(n, em_text(n, "_%d", k), em_text(n, "operand %d, one thread an element", k), p, 2,
-                      em_blocks(n, count), false))
+        const em_param p[] = {{.role = "x", .value = x},
+                              {.role = "out", .value = n->out, .written = true}};
+        if (em_kernel(n, em_text(n, "_%d", k), em_text(n, "operand %d, one thread an element", k),
+                      p, 2, em_blocks(n, count), false))
             return n->job->err->status;
         first = ws_expr_binary(a, WS_X_ADD, first, x->dim[dim]);
     }
     return WS_OK;
 }
 
-/* select: out[A..., I..., B...] = x[A..., index[I...], B...]; one_per_row: the index has the result's
- * coordinates. */
+/* select: out[A..., I..., B...] = x[A..., index[I...], B...]; one_per_row: the index has the
+ * result's coordinates. */
 static ws_status emit_gather(em_node *n)
 {
     const ref_value *x = n->in[0], *index = n->in[1];
@@ -157,7 +163,8 @@ static ws_status emit_gather(em_node *n)
     const em_param p[] = {{.role = "x", .value = x},
                           {.role = "index", .value = index},
                           {.role = "out", .value = n->out, .written = true}};
-    return em_kernel(n, "", "one thread an element", p, 3, em_blocks(n, em_count(n, n->out)), false);
+    return em_kernel(n, "", "one thread an element", p, 3, em_blocks(n, em_count(n, n->out)),
+                     false);
 }
 
 /* full, iota */
@@ -168,11 +175,13 @@ static ws_status emit_made(em_node *n)
         n->type = "double"; /* float has no room for their whole numbers */
     em_thread_index(n, em_count(n, n->out));
     const char *v = strcmp(n->node->op->name, "iota") == 0 ? em_text(n, "(%s)i", n->type)
-                    : n->at->value_expr ? em_text(n, "(%s)%s", n->type, em_expr(n, n->at->value_expr))
-                                        : em_number(n, n->at->value);
+                    : n->at->value_expr
+                        ? em_text(n, "(%s)%s", n->type, em_expr(n, n->at->value_expr))
+                        : em_number(n, n->at->value);
     em_put(n, "out[i] = %s;", em_store(n, t, v));
     const em_param p[] = {{.role = "out", .value = n->out, .written = true}};
-    return em_kernel(n, "", "one thread an element", p, 1, em_blocks(n, em_count(n, n->out)), false);
+    return em_kernel(n, "", "one thread an element", p, 1, em_blocks(n, em_count(n, n->out)),
+                     false);
 }
 
 const em_op em_ops_movement[] = {

@@ -1,9 +1,9 @@
-/* Inside the emitter: what its op files share. One row an op; an emitter writes the body of one or two
- * kernels into `body` and hands it to em_kernel(), which adds signature, comment and launch.
+/* Inside the emitter: what its op files share. One row an op; an emitter writes the body of one or
+ * two kernels into `body` and hands it to em_kernel(), which adds signature, comment and launch.
  *
- * Conventions of the emitted text: 256 threads a block (matmul: 16 x 16), one-dimensional grids, 64-bit
- * indices, extents written as DIM_<name> so that the text holds at every dims. Arithmetic runs in float;
- * in double where the spec asks for it or an operand is f64 or a wide integer. */
+ * Conventions of the emitted text: 256 threads a block (matmul: 16 x 16), one-dimensional grids,
+ * 64-bit indices, extents written as DIM_<name> so that the text holds at every dims. Arithmetic
+ * runs in float; in double where the spec asks for it or an operand is f64 or a wide integer. */
 #ifndef REFERENCE_EMIT_OPS_H
 #define REFERENCE_EMIT_OPS_H
 
@@ -13,8 +13,8 @@ enum { EM_THREADS = 256, EM_TILE = 16 };
 
 /* Device functions that kernels call; each is written once when something uses it. */
 typedef enum em_helper {
-    EM_AXIS = 1, EM_SUM = 2, EM_PROD = 4, EM_MAX = 8, EM_MIN = 16, EM_SCAN_SUM = 32, EM_SCAN_PROD = 64,
-    EM_TF32 = 128, EM_WHOLE = 256
+    EM_AXIS = 1, EM_SUM = 2, EM_PROD = 4, EM_MAX = 8, EM_MIN = 16, EM_SCAN_SUM = 32,
+    EM_SCAN_PROD = 64, EM_TF32 = 128, EM_WHOLE = 256
 } em_helper;
 
 typedef struct em_job {
@@ -42,7 +42,7 @@ typedef struct em_node {
 typedef struct em_op {
     const char *name;
     ws_status (*emit)(em_node *n);
-    const char *formula;                 /* the result over the operands' names; NULL: in the emitter */
+    const char *formula; /* the result over the operands' names; NULL: in the emitter */
 } em_op;
 /* One array a family, each ended by a NULL name. */
 extern const em_op em_ops_elementwise[], em_ops_rows[], em_ops_contraction[], em_ops_window[],
@@ -57,9 +57,9 @@ typedef struct em_param {
     bool written;
 } em_param;
 
-/* Closes the kernel whose body was put: `blocks` blocks, at least one. `suffix` tells kernels of one node
- * apart; `how` says in the comment what a thread or a block does. Operands of `p` that are literals are
- * left out. */
+/* Closes the kernel whose body was put: `blocks` blocks, at least one. `suffix` tells kernels of
+ * one node apart; `how` says in the comment what a thread or a block does. Operands of `p` that are
+ * literals are left out. */
 ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_param *p, int n_p,
                     const ws_expr *blocks, bool tiled);
 /* Declares scratch of `count` elements; the name is unique in the plan. */
@@ -93,14 +93,14 @@ const char *em_store(em_node *n, ws_dtype dtype, const char *expr);
 /* ---- indices ---- */
 /* `long long i` of this thread, with the guard against the grid's excess. */
 void em_thread_index(em_node *n, const ws_expr *count);
-/* `const long long <prefix>0, ...`: coordinates of the flat index named `flat` in extents dim[rank]; only
- * those in the bit set `needed`. */
-void em_coords(em_node *n, const char *flat, const char *prefix, const ws_expr *const *dim, int rank,
-               unsigned needed);
+/* `const long long <prefix>0, ...`: coordinates of the flat index named `flat` in extents
+ * dim[rank]; only those in the bit set `needed`. */
+void em_coords(em_node *n, const char *flat, const char *prefix, const ws_expr *const *dim,
+               int rank, unsigned needed);
 /* Row-major offset of the coordinates at[rank] ("0" is left out) in extents dim[rank]. */
 const char *em_offset(em_node *n, const char *const *at, const ws_expr *const *dim, int rank);
-/* Coordinates of `v` under broadcasting to extents out[out_rank], named <prefix>0...; the bits of `needed`
- * are set for those that the text uses. */
+/* Coordinates of `v` under broadcasting to extents out[out_rank], named <prefix>0...; the bits of
+ * `needed` are set for those that the text uses. */
 void em_broadcast(em_node *n, const ref_value *v, const ws_expr *const *out, int out_rank,
                   const char *prefix, const char *at[SPEC_MAX_RANK], unsigned *needed);
 

@@ -34,13 +34,16 @@ static lines put_lines(em_node *n, const ref_value *x, int from, int to)
 }
 
 /* var = update(var, v) over the line's elements v, then over the block. */
-static void put_fold(em_node *n, const lines *l, const ref_value *x, const char *var, const char *start,
-                     const char *update, em_helper helper)
+static void put_fold(em_node *n, const lines *l, const ref_value *x, const char *var,
+                     const char *start, const char *update, em_helper helper)
 {
     static const struct {
         em_helper bit;
         const char *name;
-    } rows[] = {{EM_SUM, "block_sum"}, {EM_PROD, "block_prod"}, {EM_MAX, "block_max"}, {EM_MIN, "block_min"}};
+    } rows[] = {{EM_SUM, "block_sum"},
+                {EM_PROD, "block_prod"},
+                {EM_MAX, "block_max"},
+                {EM_MIN, "block_min"}};
     em_put(n, "%s %s = %s;", n->type, var, start);
     em_put(n, "for (long long k = threadIdx.x; k < n; k += %d) {", EM_THREADS);
     em_put(n, "    const %s v = %s;", n->type, em_load(n, x, "x", l->index));
@@ -76,7 +79,8 @@ static ws_status emit_softmax(em_node *n)
     em_put(n, "    const %s v = %s;", n->type, em_load(n, x, "x", l.index));
     em_put(n, "    out[%s] = %s;", l.index, em_store(n, n->out->dtype, n->formula));
     em_put(n, "}");
-    const em_param p[] = {{.role = "x", .value = x}, {.role = "out", .value = n->out, .written = true}};
+    const em_param p[] = {{.role = "x", .value = x},
+                          {.role = "out", .value = n->out, .written = true}};
     return em_kernel(n, "", "one block a line: maximum, sum, result", p, 2, l.count, false);
 }
 
@@ -120,8 +124,8 @@ static unsigned reduced_axes(const ref_attrs *at)
     return mask;
 }
 
-/* The axes of x in the mask as a list: coordinates <prefix>0, ... over extents dim; other coordinates
- * are 0. */
+/* The axes of x in the mask as a list: coordinates <prefix>0, ... over extents dim; other
+ * coordinates are 0. */
 static int pick_axes(em_node *n, const ref_value *x, unsigned mask, const char *prefix,
                      const ws_expr *dim[SPEC_MAX_RANK], const char *at[SPEC_MAX_RANK])
 {
@@ -136,7 +140,8 @@ static int pick_axes(em_node *n, const ref_value *x, unsigned mask, const char *
     return count;
 }
 
-/* Reduced axes that are not adjacent: a device function gives the offset of the k-th reduced element. */
+/* Reduced axes that are not adjacent: a device function gives the offset of the k-th reduced
+ * element. */
 static lines put_scattered(em_node *n, const ref_value *x, unsigned mask)
 {
     const ws_expr *dim[SPEC_MAX_RANK], *kept[SPEC_MAX_RANK];
@@ -144,9 +149,10 @@ static lines put_scattered(em_node *n, const ref_value *x, unsigned mask)
     int n_reduced = pick_axes(n, x, mask, "r", dim, at);
     em_coords(n, "k", "r", dim, n_reduced, (1u << n_reduced) - 1);
     em_put(n, "return %s;", em_offset(n, at, x->dim, x->rank));
-    ws_buf_printf(&n->job->kernels,
-                  "\nstatic __device__ __forceinline__ long long k%d_element(long long k)\n{\n%s}\n", n->index,
-                  ws_buf_z(&n->body));
+    ws_buf_printf(
+        &n->job->kernels,
+        "\nstatic __device__ __forceinline__ long long k%d_element(long long k)\n{\n%s}\n",
+        n->index, ws_buf_z(&n->body));
     ws_buf_reset(&n->body);
     int n_kept = pick_axes(n, x, ~mask, "at", kept, at);
     lines l = {em_product(n, kept, n_kept), em_product(n, dim, n_reduced),
@@ -199,7 +205,8 @@ static const char *put_reduction(em_node *n, const lines *l, const ref_value *x)
     case REF_L2NORM: put_fold(n, l, x, "s", "0", "s + v * v", EM_SUM); return "sqrt(s)";
     case REF_MAX: put_max(n, l, x); return "m";
     case REF_MIN:
-        put_fold(n, l, x, "m", em_text(n, "(%s)INFINITY", n->type), "v < m || v != v ? v : m", EM_MIN);
+        put_fold(n, l, x, "m", em_text(n, "(%s)INFINITY", n->type), "v < m || v != v ? v : m",
+                 EM_MIN);
         return "m";
     case REF_LOGSUMEXP: put_exp_sum(n, l, x); return "m + log(s)";
     case REF_ARGMAX: return put_arg(n, l, x, "");
@@ -219,7 +226,8 @@ static ws_status emit_reduce(em_node *n)
     em_put(n, "    out[line] = %s;",
            index ? em_text(n, "(%s)%s", ws_dtype_cuda(n->out->dtype), result)
                  : em_store(n, n->out->dtype, result));
-    const em_param p[] = {{.role = "x", .value = x}, {.role = "out", .value = n->out, .written = true}};
+    const em_param p[] = {{.role = "x", .value = x},
+                          {.role = "out", .value = n->out, .written = true}};
     return em_kernel(n, "", "one block a result", p, 2, l.count, false);
 }
 
@@ -237,13 +245,15 @@ static ws_status emit_scan(em_node *n)
     em_put(n, "for (long long k0 = 0; k0 < n; k0 += %d) {", EM_THREADS);
     em_put(n, "    const long long k = k0 + threadIdx.x;");
     em_put(n, "    %s total;", n->type);
-    em_put(n, "    const %s v = block_scan_%s(k < n ? %s : (%s)%s, total);", n->type, product ? "prod" : "sum",
-           em_load(n, x, "x", l.index), n->type, one);
+    em_put(n, "    const %s v = block_scan_%s(k < n ? %s : (%s)%s, total);", n->type,
+           product ? "prod" : "sum", em_load(n, x, "x", l.index), n->type, one);
     em_put(n, "    if (k < n)");
-    em_put(n, "        out[%s] = %s;", l.index, em_store(n, n->out->dtype, em_text(n, "before %s v", op)));
+    em_put(n, "        out[%s] = %s;", l.index,
+           em_store(n, n->out->dtype, em_text(n, "before %s v", op)));
     em_put(n, "    before = before %s total;", op);
     em_put(n, "}");
-    const em_param p[] = {{.role = "x", .value = x}, {.role = "out", .value = n->out, .written = true}};
+    const em_param p[] = {{.role = "x", .value = x},
+                          {.role = "out", .value = n->out, .written = true}};
     return em_kernel(n, "", "one block a line, 256 elements at a time", p, 2, l.count, false);
 }
 

@@ -4,16 +4,18 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Loops over the window: counters w0, w1, ... and positions p0, p1, ... in the operand that lie inside.
- * Returns the depth of the innermost body. */
+/* Loops over the window: counters w0, w1, ... and positions p0, p1, ... in the operand that lie
+ * inside. Returns the depth of the innermost body. */
 static int put_window_loops(em_node *n, const ref_value *x, const ws_expr *const *kernel, int depth)
 {
     const ref_attrs *at = n->at;
     for (int s = 0; s < x->rank - 2; s++, depth++) {
         int pad = 4 * depth;
-        em_put(n, "%*sfor (long long w%d = 0; w%d < %s; w%d++) {", pad, "", s, s, em_expr(n, kernel[s]), s);
-        em_put(n, "%*s    const long long p%d = at%d * %" PRId64 " - %" PRId64 " + w%d * %" PRId64 ";", pad, "", s,
-               s + 2, at->stride[s], at->padding[s], s, at->dilation[s]);
+        em_put(n, "%*sfor (long long w%d = 0; w%d < %s; w%d++) {", pad, "", s, s,
+               em_expr(n, kernel[s]), s);
+        em_put(n,
+               "%*s    const long long p%d = at%d * %" PRId64 " - %" PRId64 " + w%d * %" PRId64 ";",
+               pad, "", s, s + 2, at->stride[s], at->padding[s], s, at->dilation[s]);
         em_put(n, "%*s    if (p%d < 0 || p%d >= %s)", pad, "", s, s, em_expr(n, x->dim[2 + s]));
         em_put(n, "%*s        continue;", pad, "");
     }
@@ -52,7 +54,8 @@ static ws_status emit_conv(em_node *n)
     const ws_expr *count = put_start(n);
     const char *channel = "c";
     if (n->at->groups > 1) {
-        em_put(n, "const long long first = at1 / (%s / %" PRId64 ") * %s; /* channel of this group */",
+        em_put(n,
+               "const long long first = at1 / (%s / %" PRId64 ") * %s; /* channel of this group */",
                em_expr(n, w->dim[0]), n->at->groups, em_expr(n, w->dim[1]));
         channel = "(first + c)";
     }
@@ -62,7 +65,8 @@ static ws_status emit_conv(em_node *n)
     em_put(n, "%*ssum += %s * %s;", 4 * depth, "", em_load(n, x, "x", position(n, x, channel)),
            em_load(n, w, "w", em_offset(n, taps, w->dim, w->rank)));
     close_loops(n, 0, depth);
-    const char *value = n->n_in > 2 ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "at1")) : "sum";
+    const char *value =
+        n->n_in > 2 ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "at1")) : "sum";
     em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
     em_param p[4] = {{.role = "x", .value = x}, {.role = "w", .value = w}};
     if (n->n_in > 2)
@@ -86,12 +90,14 @@ static ws_status emit_pool(em_node *n)
     const ws_expr *count = put_start(n);
     em_put(n, "%s r = %s;", n->type, mean ? "0" : em_text(n, "-(%s)INFINITY", n->type));
     int depth = put_window_loops(n, x, kernel, 0);
-    em_put(n, "%*sconst %s v = %s;", 4 * depth, "", n->type, em_load(n, x, "x", position(n, x, "at1")));
+    em_put(n, "%*sconst %s v = %s;", 4 * depth, "", n->type,
+           em_load(n, x, "x", position(n, x, "at1")));
     em_put(n, "%*sr = %s;", 4 * depth, "", n->formula);
     close_loops(n, 0, depth);
     const char *value = mean ? em_text(n, "r / %" PRId64, window) : "r";
     em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
-    const em_param p[] = {{.role = "x", .value = x}, {.role = "out", .value = n->out, .written = true}};
+    const em_param p[] = {{.role = "x", .value = x},
+                          {.role = "out", .value = n->out, .written = true}};
     return em_kernel(n, "", "one thread an element", p, 2, em_blocks(n, count), false);
 }
 

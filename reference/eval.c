@@ -1,5 +1,6 @@
-/* Evaluating a bound graph node by node, and the helpers that ops share. A result is released after its
- * last use. Values stay in double; what storing a result in its dtype costs goes into the bound. */
+/* Evaluating a bound graph node by node, and the helpers that ops share. A result is released after
+ * its last use. Values stay in double; what storing a result in its dtype costs goes into the
+ * bound. */
 #include "reference/ops.h"
 
 #include "base/pool.h"
@@ -68,7 +69,8 @@ ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws
         return WS_OK;
     free(t->v);
     t->v = NULL;
-    return ws_fail(err, WS_ELIMIT, "no memory for '%s': %" PRId64 " elements take %.1f GiB in double", name,
+    return ws_fail(err, WS_ELIMIT,
+                   "no memory for '%s': %" PRId64 " elements take %.1f GiB in double", name,
                    t->shape.count, bytes / 0x1p30);
 }
 
@@ -144,7 +146,8 @@ void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud
 /* ---- storing a result ---- */
 
 typedef struct format {
-    double u, largest, half_subnormal; /* roundoff, largest finite value, half the smallest positive one */
+    double u, largest;     /* roundoff, largest finite value */
+    double half_subnormal; /* half the smallest positive value */
 } format;
 
 static format format_of(ws_dtype t)
@@ -160,8 +163,8 @@ static format format_of(ws_dtype t)
     }
 }
 
-/* The bound after rounding to t. A value that t holds exactly and that carries no error keeps none; one
- * whose honest result may overflow t has no bound. */
+/* The bound after rounding to t. A value that t holds exactly and that carries no error keeps none;
+ * one whose honest result may overflow t has no bound. */
 static double stored_error(ws_dtype t, const format *f, double v, double e)
 {
     if (!isfinite(v) || (e == 0 && ws_dtype_round(t, v) == v))
@@ -312,7 +315,8 @@ static ws_status take_outputs(run *r, ref_tensor *output, ref_tensor *of)
         const ref_value *v = &g->value[g->output[o]];
         const ref_node *n = index_node(g, o);
         if (v->tensor >= 0)
-            return ws_fail(r->err, WS_EINPUT, "output '%s' is an input: in-place outputs cannot be evaluated",
+            return ws_fail(r->err, WS_EINPUT,
+                           "output '%s' is an input: in-place outputs cannot be evaluated",
                            v->name);
         if (copy_tensor(&r->value[g->output[o]], &output[o], v->name, r->err) ||
             (of && n && copy_tensor(&r->value[n->in[0]], &of[o], v->name, r->err)))
@@ -349,8 +353,8 @@ ws_status ref_eval_full(const ref_bound *b, const ref_tensor *input, bool with_b
     return st;
 }
 
-ws_status ref_eval(const ref_bound *b, const ref_tensor *input, bool with_bounds, ref_tensor *output,
-                   ws_err *err)
+ws_status ref_eval(const ref_bound *b, const ref_tensor *input, bool with_bounds,
+                   ref_tensor *output, ws_err *err)
 {
     return ref_eval_full(b, input, with_bounds, output, NULL, err);
 }

@@ -1,4 +1,4 @@
-/* Building the graph of a spec: operands, attributes, symbolic shapes; binding it to concrete dims. */
+/* Building the graph of a spec: operands, attributes, symbolic shapes; binding it to dims. */
 #include "reference/ops.h"
 
 #include "base/json.h"
@@ -169,11 +169,12 @@ static ws_status read_spatial(attr_reader *r, int64_t out[3], int64_t least)
     const spec_attr *a = r->a;
     int spatial = r->f->in[0]->rank - 2;
     if (spatial < 1 || spatial > 3)
-        return ref_infer_fail(r->f, "the operand has rank %d; expected [N, C] and one to three spatial axes",
-                              r->f->in[0]->rank);
+        return ref_infer_fail(
+            r->f, "the operand has rank %d; expected [N, C] and one to three spatial axes",
+            r->f->in[0]->rank);
     if (a->kind == SPEC_ATTR_LIST && a->n_items != spatial)
-        return ref_infer_fail(r->f, "attribute '%s' has %d values for %d spatial axes", a->name, a->n_items,
-                              spatial);
+        return ref_infer_fail(r->f, "attribute '%s' has %d values for %d spatial axes", a->name,
+                              a->n_items, spatial);
     for (int i = 0; i < spatial; i++) {
         if (read_whole(r, a->kind == SPEC_ATTR_LIST ? &a->item[i] : a, &out[i]))
             return r->f->err->status;
@@ -360,8 +361,8 @@ static int find_value(const ref_graph *g, const char *name)
 
 static int add_literal(ref_graph *g, double v, ws_dtype dtype)
 {
-    g->value[g->n_values] = (ref_value){.dtype = dtype, .tensor = -1, .node = -1, .is_literal = true,
-                                        .literal = v};
+    g->value[g->n_values] =
+        (ref_value){.dtype = dtype, .tensor = -1, .node = -1, .is_literal = true, .literal = v};
     return g->n_values++;
 }
 
@@ -369,7 +370,8 @@ static ws_status add_node(ref_graph *g, const spec_node *sn, ws_err *err)
 {
     ref_node *n = &g->node[g->n_nodes];
     ref_infer f = {.graph = g, .spec = sn, .node = sn->index, .n_in = sn->n_in, .err = err};
-    ref_value out = {.name = sn->out, .dtype = g->spec->precision, .tensor = -1, .node = g->n_nodes};
+    ref_value out = {
+        .name = sn->out, .dtype = g->spec->precision, .tensor = -1, .node = g->n_nodes};
     n->spec = sn;
     if (!(n->op = ref_op_find(sn->op))) {
         ref_infer_fail(&f, "unknown op '%s'", sn->op);
@@ -408,7 +410,8 @@ ws_status ref_graph_new(const spec *s, ref_graph **out, ws_err *err)
     for (int i = 0; i < n_tensors; i++) {
         const spec_tensor *t = &s->tensor[i];
         ref_value *v = &g->value[g->n_values++];
-        *v = (ref_value){.name = t->name, .dtype = t->dtype, .rank = t->rank, .tensor = i, .node = -1};
+        *v = (ref_value){
+            .name = t->name, .dtype = t->dtype, .rank = t->rank, .tensor = i, .node = -1};
         memcpy(v->dim, t->shape, sizeof v->dim);
     }
     for (int i = 0; i < s->n_nodes; i++)
@@ -440,7 +443,8 @@ static ws_status bind_shape(const ref_value *v, const ws_env *env, ref_shape *s,
         if (ws_expr_eval(v->dim[d], env, &s->dim[d], err))
             return ws_wrap(err, "shape of '%s'", v->name);
         if (s->dim[d] < 0)
-            return ws_fail(err, WS_EINPUT, "dimension %d of '%s' is %" PRId64, d, v->name, s->dim[d]);
+            return ws_fail(err, WS_EINPUT, "dimension %d of '%s' is %" PRId64, d, v->name,
+                           s->dim[d]);
         if (__builtin_mul_overflow(s->count, s->dim[d], &s->count) || s->count > INT64_C(1) << 40)
             return ws_fail(err, WS_EINPUT, "'%s' has more than 2^40 elements", v->name);
     }

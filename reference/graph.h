@@ -1,8 +1,9 @@
-/* A spec's graph with shapes inferred (symbolically), bound to concrete dims, and evaluated in double with
- * a first-order error bound per element.
+/* A spec's graph with shapes inferred (symbolically), bound to concrete dims, and evaluated in
+ * double with a first-order error bound per element.
  *
- * ref_graph is built once per spec: every value has a dtype and a shape of expressions. ref_bound is the
- * graph at one set of dims. ref_eval computes. The op table (ops.h) is the only place that knows ops. */
+ * ref_graph is built once per spec: every value has a dtype and a shape of expressions. ref_bound
+ * is the graph at one set of dims. ref_eval computes. The op table (ops.h) is the only place that
+ * knows ops. */
 #ifndef REFERENCE_GRAPH_H
 #define REFERENCE_GRAPH_H
 
@@ -35,7 +36,7 @@ typedef struct ref_node {
     int in[SPEC_MAX_OPERANDS]; /* value indices */
     int n_in;
     int out;                   /* value index */
-    void *attrs;               /* the op's own parsed attributes (expressions where they may vary) */
+    void *attrs; /* the op's own parsed attributes (expressions where they may vary) */
 } ref_node;
 
 typedef struct ref_graph {
@@ -66,7 +67,8 @@ typedef struct ref_bound {
     ref_shape *shape; /* per value */
 } ref_bound;
 /* Evaluates all shapes and needs; an error names the node and quotes the shapes. */
-ws_status ref_bind(const ref_graph *g, const ws_env *env, ws_arena *a, ref_bound **out, ws_err *err) WS_MUST_CHECK;
+ws_status ref_bind(const ref_graph *g, const ws_env *env, ws_arena *a, ref_bound **out,
+                   ws_err *err) WS_MUST_CHECK;
 
 /* A tensor in double: value and error bound (NULL: exact). Row-major, contiguous. */
 typedef struct ref_tensor {
@@ -76,20 +78,20 @@ typedef struct ref_tensor {
 } ref_tensor;
 void ref_tensor_release(ref_tensor *t);
 
-/* `input[i]`: the contents of spec.tensor[i], already rounded to its dtype. `output[o]`: filled. Bounds
- * cover evaluation in spec.precision with spec.accumulate, results rounded to each value's dtype.
- * A large tensor that does not fit in memory is WS_ELIMIT. */
-ws_status ref_eval(const ref_bound *b, const ref_tensor *input, bool with_bounds, ref_tensor *output,
-                   ws_err *err) WS_MUST_CHECK;
+/* `input[i]`: the contents of spec.tensor[i], already rounded to its dtype. `output[o]`: filled.
+ * Bounds cover evaluation in spec.precision with spec.accumulate, results rounded to each value's
+ * dtype. A large tensor that does not fit in memory is WS_ELIMIT. */
+ws_status ref_eval(const ref_bound *b, const ref_tensor *input, bool with_bounds,
+                   ref_tensor *output, ws_err *err) WS_MUST_CHECK;
 
 /* How an output is compared. */
 typedef enum ref_compare { REF_COMPARE_VALUE, REF_COMPARE_INDEX } ref_compare;
-/* INDEX (argmax, argmin): element i of the output is an index along `axis` of value `of`; it is right when
- * the pointed-at value is within tolerance of the true extremum. `of_value` receives the tensor that the
- * indices point into (copied from the evaluation; NULL unless INDEX). */
+/* INDEX (argmax, argmin): element i of the output is an index along `axis` of value `of`; it is
+ * right when the pointed-at value is within tolerance of the true extremum. `of_value` receives the
+ * tensor that the indices point into (copied from the evaluation; NULL unless INDEX). */
 ref_compare ref_output_compare(const ref_graph *g, int output, int *axis);
 
-/* As ref_eval, also giving, for each INDEX output, the tensor pointed into (with bounds) in of[o]. */
+/* As ref_eval, also giving, for each INDEX output, the tensor pointed into (with bounds), of[o]. */
 ws_status ref_eval_full(const ref_bound *b, const ref_tensor *input, bool with_bounds,
                         ref_tensor *output, ref_tensor *of, ws_err *err) WS_MUST_CHECK;
 
@@ -103,6 +105,7 @@ void ref_cost_of(const ref_bound *b, ref_cost *out);
 
 /* Contents of spec.tensor[i] at its dims from its init, rounded to its dtype: element k is a pure
  * function of (seed, i, k). */
-ws_status ref_make_input(const ref_bound *b, int tensor, uint64_t seed, ref_tensor *out, ws_err *err) WS_MUST_CHECK;
+ws_status ref_make_input(const ref_bound *b, int tensor, uint64_t seed, ref_tensor *out,
+                         ws_err *err) WS_MUST_CHECK;
 
 #endif

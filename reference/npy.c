@@ -38,7 +38,8 @@ static const char *descr_of(ws_dtype t)
     ws_bug("dtype %s has no npy descriptor", ws_dtype_name(t));
 }
 
-/* ---- the header: a Python dict, {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } ---- */
+/* ---- the header: a Python dict, {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } ----
+ */
 
 /* The text after 'key':, or NULL. */
 static const char *find_key(const char *header, const char *key)
@@ -68,7 +69,8 @@ static ws_status parse_descr(const char *header, ws_dtype *out, ws_err *err)
             *out = descrs[i].dtype;
             return WS_OK;
         }
-    ws_fail(err, WS_EINPUT, "elements of type '%.*s' are not supported", (int)(n < 40 ? n : 40), p + 1);
+    ws_fail(err, WS_EINPUT, "elements of type '%.*s' are not supported", (int)(n < 40 ? n : 40),
+            p + 1);
     return ws_hint(err, "little-endian f2 f4 f8 i1 i2 i4 i8 u1 b1 are");
 }
 
@@ -89,7 +91,8 @@ static ws_status parse_shape(const char *header, ref_shape *out, ws_err *err)
         if (out->rank == SPEC_MAX_RANK)
             return ws_fail(err, WS_EINPUT, "more than %d axes", SPEC_MAX_RANK);
         out->dim[out->rank++] = extent;
-        if (__builtin_mul_overflow(out->count, (int64_t)extent, &out->count) || out->count > INT64_C(1) << 40)
+        if (__builtin_mul_overflow(out->count, (int64_t)extent, &out->count) ||
+            out->count > INT64_C(1) << 40)
             return ws_fail(err, WS_EINPUT, "more than 2^40 elements");
         p = end;
     }

@@ -64,8 +64,8 @@ static double d_gelu(double x, const ref_attrs *at)
 }
 
 #define R1(name, ulp, cuda) {#name, f_##name, d_##name, ulp, cuda}
-/* ulp: CUDA C++ Programming Guide, mathematical functions, single precision, without -use_fast_math,
- * plus one for the operations around the function. */
+/* ulp: CUDA C++ Programming Guide, mathematical functions, single precision, without
+ * -use_fast_math, plus one for the operations around the function. */
 const ref_unary ref_unaries[] = {
     R1(relu, 0, "(x > 0 || x != x ? x : 0)"), R1(neg, 0, "(-x)"), R1(abs, 0, "fabs(x)"),
     R1(exp, 4, "exp(x)"), R1(log, 4, "log(x)"), R1(sqrt, 2, "sqrt(x)"), R1(rsqrt, 4, "rsqrt(x)"),
@@ -240,9 +240,10 @@ static ws_status eval_cast(const ref_call *c)
     {                                                                                              \
         return run_unary(c, #name);                                                                \
     }
+/* clang-format off */
 EVAL1(relu) EVAL1(neg) EVAL1(abs) EVAL1(exp) EVAL1(log) EVAL1(sqrt) EVAL1(rsqrt) EVAL1(reciprocal)
-EVAL1(square) EVAL1(tanh) EVAL1(sigmoid) EVAL1(silu) EVAL1(erf) EVAL1(sin) EVAL1(cos) EVAL1(softplus)
-EVAL1(leaky_relu) EVAL1(elu) EVAL1(gelu)
+EVAL1(square) EVAL1(tanh) EVAL1(sigmoid) EVAL1(silu) EVAL1(erf) EVAL1(sin) EVAL1(cos)
+EVAL1(softplus) EVAL1(leaky_relu) EVAL1(elu) EVAL1(gelu)
 
 #define EVAL2(name, fn)                                                                            \
     static ws_status eval_##name(const ref_call *c)                                                \
@@ -250,8 +251,8 @@ EVAL1(leaky_relu) EVAL1(elu) EVAL1(gelu)
         return run_binary(c, fn);                                                                  \
     }
 EVAL2(add, B_ADD) EVAL2(sub, B_SUB) EVAL2(mul, B_MUL) EVAL2(div, B_DIV) EVAL2(maximum, B_MAX)
-EVAL2(minimum, B_MIN) EVAL2(eq, B_EQ) EVAL2(ne, B_NE) EVAL2(lt, B_LT) EVAL2(le, B_LE) EVAL2(gt, B_GT)
-EVAL2(ge, B_GE) EVAL2(logical_and, B_AND) EVAL2(logical_or, B_OR)
+EVAL2(minimum, B_MIN) EVAL2(eq, B_EQ) EVAL2(ne, B_NE) EVAL2(lt, B_LT) EVAL2(le, B_LE)
+EVAL2(gt, B_GT) EVAL2(ge, B_GE) EVAL2(logical_and, B_AND) EVAL2(logical_or, B_OR)
 
 #define ROW1(op, attributes) {.name = #op, .min_in = 1, .max_in = 1, .attrs = attributes,          \
                               .infer = infer_same, .eval = eval_##op, .flops = flops_per_element}
@@ -264,11 +265,12 @@ const ref_op ref_ops_elementwise[] = {
     ROW1(leaky_relu, "slope"), ROW1(elu, "alpha"), ROW1(gelu, "approximate"), ROW1(cast, ""),
     ROW2(add, ref_broadcast), ROW2(sub, ref_broadcast), ROW2(mul, ref_broadcast),
     ROW2(div, ref_broadcast), ROW2(maximum, ref_broadcast), ROW2(minimum, ref_broadcast),
-    ROW2(eq, infer_compare), ROW2(ne, infer_compare), ROW2(lt, infer_compare), ROW2(le, infer_compare),
-    ROW2(gt, infer_compare), ROW2(ge, infer_compare), ROW2(logical_and, infer_compare),
-    ROW2(logical_or, infer_compare),
-    {.name = "where", .min_in = 3, .max_in = 3, .attrs = "", .infer = ref_broadcast, .eval = eval_where,
-     .flops = flops_per_element},
+    ROW2(eq, infer_compare), ROW2(ne, infer_compare), ROW2(lt, infer_compare),
+    ROW2(le, infer_compare), ROW2(gt, infer_compare), ROW2(ge, infer_compare),
+    ROW2(logical_and, infer_compare), ROW2(logical_or, infer_compare),
+    {.name = "where", .min_in = 3, .max_in = 3, .attrs = "", .infer = ref_broadcast,
+     .eval = eval_where, .flops = flops_per_element},
     {.name = "masked_fill", .min_in = 2, .max_in = 2, .attrs = "value", .infer = ref_broadcast,
      .eval = eval_masked_fill, .flops = flops_per_element},
     {0}};
+/* clang-format on */

@@ -29,7 +29,8 @@ static void keep_f64(ref_infer *f)
         f->out->dtype = WS_F64;
 }
 
-/* As numpy.matmul: a vector on the left is a row, on the right a column, and its axis of 1 is dropped. */
+/* As numpy.matmul: a vector on the left is a row, on the right a column, and its axis of 1 is
+ * dropped. */
 static ws_status infer_matmul(ref_infer *f)
 {
     const ref_attrs *at = f->at;
@@ -42,7 +43,8 @@ static ws_status infer_matmul(ref_infer *f)
     const ws_expr *ka = from_end(&a, at->trans_a ? 2 : 1);
     const ws_expr *kb = column ? b.dim[0] : from_end(&b, at->trans_b ? 1 : 2);
     if (!ws_expr_same(ka, kb))
-        ref_need_that(f, ws_expr_binary(&f->graph->arena, WS_X_EQ, ka, kb), "the inner extents agree");
+        ref_need_that(f, ws_expr_binary(&f->graph->arena, WS_X_EQ, ka, kb),
+                      "the inner extents agree");
     a.rank -= row ? 1 : 2;
     b.rank -= column ? 1 : 2;
     ref_infer lead = *f;
@@ -69,9 +71,11 @@ static ws_status infer_linear(ref_infer *f)
     if (x->rank < 1 || w->rank != 2 || (f->n_in > 2 && f->in[2]->rank != 1))
         return ref_infer_fail(f, "takes x[..., K], w[N, K] and b[N]");
     if (!ws_expr_same(from_end(x, 1), w->dim[1]))
-        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, from_end(x, 1), w->dim[1]), "the inner extents agree");
+        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, from_end(x, 1), w->dim[1]),
+                      "the inner extents agree");
     if (f->n_in > 2 && !ws_expr_same(f->in[2]->dim[0], w->dim[0]))
-        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, f->in[2]->dim[0], w->dim[0]), "one bias a column");
+        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, f->in[2]->dim[0], w->dim[0]),
+                      "one bias a column");
     ref_same_shape(f->out, x);
     f->out->dim[x->rank - 1] = w->dim[0];
     keep_f64(f);
@@ -82,8 +86,8 @@ static ws_status infer_linear(ref_infer *f)
 
 enum { TILE_M = 8, TILE_N = 64 };
 
-/* a: M x K with element (m, k) at a_at[batch] + m a_m + k a_k. b is packed: K x N, row-major, one matrix
- * after the other. */
+/* a: M x K with element (m, k) at a_at[batch] + m a_m + k a_k. b is packed: K x N, row-major, one
+ * matrix after the other. */
 typedef struct matmul_job {
     const ref_call *c;
     int64_t m, n, k;
@@ -99,8 +103,8 @@ typedef struct tile {
 } tile;
 
 /* One step of k for one row of the tile. */
-static void add_row(const double *b, const double *eb, double a, double ea, int n, double *v, double *size,
-                    double *e)
+static void add_row(const double *b, const double *eb, double a, double ea, int n, double *v,
+                    double *size, double *e)
 {
     for (int j = 0; j < n; j++) {
         v[j] += a * b[j];
@@ -114,8 +118,8 @@ static void add_row(const double *b, const double *eb, double a, double ea, int 
             e[j] += fabs(a) * eb[j];
 }
 
-static void write_tile(const matmul_job *j, const tile *t, int64_t batch, int64_t m0, int64_t n0, int m,
-                       int n)
+static void write_tile(const matmul_job *j, const tile *t, int64_t batch, int64_t m0, int64_t n0,
+                       int m, int n)
 {
     const ref_call *c = j->c;
     double factor = REF_SUM * sqrt((double)j->k) * c->ua;
@@ -146,16 +150,16 @@ static void matmul_tile(void *ud, int64_t index)
         int64_t bk = j->b_at[batch] + k * j->n + n0;
         for (int i = 0; i < m; i++) {
             int64_t at = j->a_at[batch] + (m0 + i) * j->a_m + k * j->a_k;
-            add_row(j->b + bk, j->eb ? j->eb + bk : NULL, a->v[at], ref_err(a, at), n, t.v[i], t.size[i],
-                    t.e[i]);
+            add_row(j->b + bk, j->eb ? j->eb + bk : NULL, a->v[at], ref_err(a, at), n, t.v[i],
+                    t.size[i], t.e[i]);
         }
     }
     write_tile(j, &t, batch, m0, n0, m, n);
 }
 
 /* First element of each matrix of an operand, for every matrix of the result, with broadcasting. */
-static int64_t *find_batches(const ref_shape *out, const ref_shape *in, int64_t matrix, int64_t *count,
-                             int out_axes, int in_axes)
+static int64_t *find_batches(const ref_shape *out, const ref_shape *in, int64_t matrix,
+                             int64_t *count, int out_axes, int in_axes)
 {
     ref_shape lead = *out, own = *in;
     lead.rank -= out_axes;
@@ -243,7 +247,8 @@ static ws_status eval_linear(const ref_call *c)
 }
 
 /* 2 M N K; bias adds M N. */
-static double flops_matmul(const ref_attrs *at, const ref_shape *const *in, int n_in, const ref_shape *out)
+static double flops_matmul(const ref_attrs *at, const ref_shape *const *in, int n_in,
+                           const ref_shape *out)
 {
     int back = at->trans_a ? 2 : 1;
     double k = (double)in[0]->dim[in[0]->rank - back];
@@ -253,6 +258,6 @@ static double flops_matmul(const ref_attrs *at, const ref_shape *const *in, int 
 const ref_op ref_ops_matmul[] = {
     {.name = "matmul", .min_in = 2, .max_in = 2, .attrs = "trans_a trans_b", .infer = infer_matmul,
      .eval = eval_matmul, .flops = flops_matmul, .contraction = true},
-    {.name = "linear", .min_in = 2, .max_in = 3, .attrs = "", .infer = infer_linear, .eval = eval_linear,
-     .flops = flops_matmul, .contraction = true},
+    {.name = "linear", .min_in = 2, .max_in = 3, .attrs = "", .infer = infer_linear,
+     .eval = eval_linear, .flops = flops_matmul, .contraction = true},
     {0}};

@@ -1,8 +1,8 @@
-/* Ops that move elements: permutation, reshaping, broadcasting, slices, padding, triangles, concatenation,
- * gathering; and tensors made from nothing (full, iota).
+/* Ops that move elements: permutation, reshaping, broadcasting, slices, padding, triangles,
+ * concatenation, gathering; and tensors made from nothing (full, iota).
  *
- * Most are one copy: element (c0, c1, ...) of the result is the operand's element at first + c * step along
- * each axis, or a fill where that lies outside. */
+ * Most are one copy: element (c0, c1, ...) of the result is the operand's element at first + c *
+ * step along each axis, or a fill where that lies outside. */
 #include "reference/ops.h"
 
 #include <inttypes.h>
@@ -126,7 +126,8 @@ static ws_status infer_expand(ref_infer *f)
     const ref_value *x = f->in[0];
     int lead = f->at->n_shape - x->rank;
     if (lead < 0)
-        return ref_infer_fail(f, "shape has %d extents for an operand of rank %d", f->at->n_shape, x->rank);
+        return ref_infer_fail(f, "shape has %d extents for an operand of rank %d", f->at->n_shape,
+                              x->rank);
     f->out->dtype = x->dtype;
     f->out->rank = f->at->n_shape;
     for (int d = 0; d < f->at->n_shape; d++) {
@@ -151,7 +152,8 @@ static const ws_expr *clamp_bound(ref_infer *f, const ws_expr *e, const ws_expr 
     int64_t v = 0;
     if (ws_expr_is_const(e, &v))
         return v < 0 ? from_end : v == 0 ? zero : binary(f, WS_X_MIN, e, n);
-    return ws_expr_select(&f->graph->arena, binary(f, WS_X_LT, e, zero), from_end, binary(f, WS_X_MIN, e, n));
+    return ws_expr_select(&f->graph->arena, binary(f, WS_X_LT, e, zero), from_end,
+                          binary(f, WS_X_MIN, e, n));
 }
 
 static ws_status infer_slice(ref_infer *f)
@@ -165,7 +167,8 @@ static ws_status infer_slice(ref_infer *f)
     const ws_expr *n = f->in[0]->dim[at->dim];
     at->start = at->start ? clamp_bound(f, at->start, n) : number(f, 0);
     at->stop = at->stop ? clamp_bound(f, at->stop, n) : n;
-    const ws_expr *length = binary(f, WS_X_MAX, binary(f, WS_X_SUB, at->stop, at->start), number(f, 0));
+    const ws_expr *length =
+        binary(f, WS_X_MAX, binary(f, WS_X_SUB, at->stop, at->start), number(f, 0));
     f->out->dim[at->dim] = binary(f, WS_X_CEIL_DIV, length, number(f, at->step));
     return WS_OK;
 }
@@ -176,7 +179,8 @@ static ws_status infer_pad(ref_infer *f)
     keep_shape(f);
     f->at->value = ws_dtype_round(f->in[0]->dtype, at->value);
     for (int d = 0; d < f->out->rank; d++)
-        f->out->dim[d] = binary(f, WS_X_ADD, f->out->dim[d], number(f, at->pad_before[d] + at->pad_after[d]));
+        f->out->dim[d] =
+            binary(f, WS_X_ADD, f->out->dim[d], number(f, at->pad_before[d] + at->pad_after[d]));
     return WS_OK;
 }
 
@@ -192,7 +196,8 @@ static ws_status infer_triangle(ref_infer *f)
 {
     keep_shape(f);
     if (f->in[0]->rank < 2)
-        return ref_infer_fail(f, "the operand has rank %d; a triangle needs 2 axes", f->in[0]->rank);
+        return ref_infer_fail(f, "the operand has rank %d; a triangle needs 2 axes",
+                              f->in[0]->rank);
     return WS_OK;
 }
 
@@ -232,7 +237,8 @@ static ws_status infer_gather(ref_infer *f)
     for (int d = dim + 1; d < x->rank; d++)
         f->out->dim[f->out->rank++] = x->dim[d];
     if (f->at->per_row && index->rank != f->out->rank)
-        return ref_infer_fail(f, "one index a row: expected rank %d, got %d", f->out->rank, index->rank);
+        return ref_infer_fail(f, "one index a row: expected rank %d, got %d", f->out->rank,
+                              index->rank);
     for (int d = 0; d < index->rank && f->at->per_row; d++)
         need_equal(f, index->dim[d], f->out->dim[d], "one index a row");
     return WS_OK;
@@ -254,7 +260,8 @@ static ws_status infer_iota(ref_infer *f)
 
 /* ---- copies ---- */
 
-/* Coordinate c of the result reads first + c * step of the operand's axis: `n` elements, `stride` apart. */
+/* Coordinate c of the result reads first + c * step of the operand's axis: `n` elements, `stride`
+ * apart. */
 typedef struct axis_map {
     int64_t n, stride, first, step;
     bool wraps; /* roll */
@@ -439,8 +446,8 @@ static ws_status eval_gather(const ref_call *c)
     j.per_outer = c->at->per_row ? 1 : index->shape.count;
     for (int64_t i = 0; i < index->shape.count; i++)
         if (!(index->v[i] >= 0 && index->v[i] < (double)j.n))
-            return ws_fail(c->err, WS_EINPUT, "index %" PRId64 " is %g, not in [0, %" PRId64 ")", i, index->v[i],
-                           j.n);
+            return ws_fail(c->err, WS_EINPUT, "index %" PRId64 " is %g, not in [0, %" PRId64 ")", i,
+                           index->v[i], j.n);
     ref_for(c->out->shape.count, 20, gather_one, &j);
     return WS_OK;
 }
@@ -469,7 +476,8 @@ static ws_status eval_iota(const ref_call *c)
 }
 
 #define MOVE(op, attributes, shape, value)                                                         \
-    {.name = op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = shape, .eval = value, .moves = true}
+    {.name = op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = shape, .eval = value,     \
+     .moves = true}
 const ref_op ref_ops_movement[] = {
     MOVE("reshape", "shape", infer_reshape, eval_same_order),
     MOVE("flatten", "start_dim end_dim", infer_flatten, eval_same_order),
@@ -482,8 +490,8 @@ const ref_op ref_ops_movement[] = {
     MOVE("roll", "shifts dims", infer_roll, eval_roll),
     MOVE("tril", "diagonal", infer_triangle, eval_tril),
     MOVE("triu", "diagonal", infer_triangle, eval_triu),
-    {.name = "concat", .min_in = 1, .max_in = SPEC_MAX_OPERANDS, .attrs = "dim", .infer = infer_concat,
-     .eval = eval_concat, .moves = true},
+    {.name = "concat", .min_in = 1, .max_in = SPEC_MAX_OPERANDS, .attrs = "dim",
+     .infer = infer_concat, .eval = eval_concat, .moves = true},
     {.name = "gather", .min_in = 2, .max_in = 2, .attrs = "dim mode", .infer = infer_gather,
      .eval = eval_gather, .moves = true},
     {.name = "full", .attrs = "shape value", .infer = infer_full, .eval = eval_full},

@@ -24,8 +24,8 @@ typedef struct row_sum {
     double m, s, rel;
 } row_sum;
 
-/* exp(x - m) has the relative error e(x) + e(m) + u|x - m| + 4u: an error of the argument becomes one of
- * the value, and CUDA's expf adds at most 2 ulp. */
+/* exp(x - m) has the relative error e(x) + e(m) + u|x - m| + 4u: an error of the argument becomes
+ * one of the value, and CUDA's expf adds at most 2 ulp. */
 static double exp_error(const ref_call *c, const ref_tensor *x, int64_t at, double m)
 {
     double d = x->v[at] - m;
@@ -61,7 +61,9 @@ static void softmax_row(void *ud, int64_t line)
         if (!c->out->e)
             continue;
         if (j->logarithm)
-            c->out->e[at] = isinf(d) ? 0 : ref_err(x, at) + r.rel + c->u * (fabs(d) + 2 * fabs(v) + 4 + 2 * log(r.s));
+            c->out->e[at] = isinf(d) ? 0
+                                     : ref_err(x, at) + r.rel +
+                                           c->u * (fabs(d) + 2 * fabs(v) + 4 + 2 * log(r.s));
         else
             c->out->e[at] = v * (own + r.rel + 3 * c->u);
     }
@@ -86,7 +88,7 @@ static ws_status eval_log_softmax(const ref_call *c)
     return run_softmax(c, true);
 }
 
-/* ---- layer_norm, rms_norm: y = (x - mean) / sqrt(var + eps) * gamma + beta over the trailing axes ---- */
+/* ---- layer_norm, rms_norm: y = (x - mean) / sqrt(var + eps) * gamma + beta, trailing axes ---- */
 
 static ws_status infer_norm(ref_infer *f)
 {
@@ -94,8 +96,8 @@ static ws_status infer_norm(ref_infer *f)
     const ref_value *x = f->in[0];
     int first = x->rank - f->at->normalized_dims;
     if (first < 0)
-        return ref_infer_fail(f, "%d normalised axes of a tensor of rank %d", f->at->normalized_dims,
-                              x->rank);
+        return ref_infer_fail(f, "%d normalised axes of a tensor of rank %d",
+                              f->at->normalized_dims, x->rank);
     for (int i = 1; i < f->n_in; i++) {
         if (f->in[i]->rank != f->at->normalized_dims)
             return ref_infer_fail(f, "operand %d must have the %d normalised axes", i,
@@ -113,8 +115,8 @@ typedef struct moments {
 } moments;
 
 /* Mean and variance about it (rms: about zero), with bounds. An honest kernel takes two passes or
- * Welford; one that subtracts E[x]^2 from E[x^2] loses var / E[x^2] digits, which stays within the bound
- * while |mean| is of the size of the deviation. */
+ * Welford; one that subtracts E[x]^2 from E[x^2] loses var / E[x^2] digits, which stays within the
+ * bound while |mean| is of the size of the deviation. */
 static moments measure(const ref_call *c, const ref_tensor *x, int64_t at, int64_t n, bool centred)
 {
     moments r = {0};
@@ -238,11 +240,13 @@ static ws_status eval_cross_entropy(const ref_call *c)
     free(j.row_v);
     free(j.row_e);
     bool bad = isnan(v);
-    return bad ? ws_fail(c->err, WS_EINPUT, "cross_entropy: a target is not in [0, %lld)", (long long)j.n)
+    return bad ? ws_fail(c->err, WS_EINPUT, "cross_entropy: a target is not in [0, %lld)",
+                         (long long)j.n)
                : WS_OK;
 }
 
-static double flops_row(const ref_attrs *at, const ref_shape *const *in, int n_in, const ref_shape *out)
+static double flops_row(const ref_attrs *at, const ref_shape *const *in, int n_in,
+                        const ref_shape *out)
 {
     (void)at, (void)n_in, (void)out;
     return 5 * (double)in[0]->count; /* max, subtract, exp, sum, divide; or their like */
@@ -255,8 +259,8 @@ const ref_op ref_ops_norm[] = {
      .eval = eval_log_softmax, .flops = flops_row},
     {.name = "layer_norm", .min_in = 1, .max_in = 3, .attrs = "normalized_dims eps",
      .infer = infer_norm, .eval = eval_layer_norm, .flops = flops_row},
-    {.name = "rms_norm", .min_in = 1, .max_in = 2, .attrs = "normalized_dims eps", .infer = infer_norm,
-     .eval = eval_rms_norm, .flops = flops_row},
+    {.name = "rms_norm", .min_in = 1, .max_in = 2, .attrs = "normalized_dims eps",
+     .infer = infer_norm, .eval = eval_rms_norm, .flops = flops_row},
     {.name = "cross_entropy", .min_in = 2, .max_in = 2, .attrs = "", .infer = infer_cross_entropy,
      .eval = eval_cross_entropy, .flops = flops_row},
     {0}};

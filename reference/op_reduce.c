@@ -41,8 +41,9 @@ static ws_status infer_reduce(ref_infer *f)
             n = ws_expr_binary(&f->graph->arena, WS_X_MUL, n, x->dim[d]);
     }
     if (at->fn != REF_SUM_OF && at->fn != REF_PROD && at->fn != REF_L2NORM)
-        ref_need_that(f, ws_expr_binary(&f->graph->arena, WS_X_GT, n, ws_expr_const(&f->graph->arena, 0)),
-                      "the reduced axes are not empty");
+        ref_need_that(
+            f, ws_expr_binary(&f->graph->arena, WS_X_GT, n, ws_expr_const(&f->graph->arena, 0)),
+            "the reduced axes are not empty");
     return WS_OK;
 }
 
@@ -134,7 +135,8 @@ static double logsumexp(const reduce_job *j, int64_t at, double *e)
         es += p * (ref_err(x, at + j->offset[k]) + j->c->u * (fabs(t - m) + 4));
     }
     double v = m + log(s);
-    *e = es / s + REF_SUM * sqrt((double)j->n) * j->c->ua + j->c->u * (4 + fabs(m) + fabs(v) + fabs(log(s)));
+    *e = es / s + REF_SUM * sqrt((double)j->n) * j->c->ua +
+         j->c->u * (4 + fabs(m) + fabs(v) + fabs(log(s)));
     return v;
 }
 
@@ -148,7 +150,8 @@ static double l2norm(const reduce_job *j, int64_t at, double *e)
         es += 2 * fabs(t) * ref_err(x, at + j->offset[k]);
     }
     double v = sqrt(s);
-    *e = v > 0 ? 0.5 * es / v + (0.5 * REF_SUM * sqrt((double)j->n) * j->c->ua + 3 * j->c->u) * v : sqrt(es);
+    *e = v > 0 ? 0.5 * es / v + (0.5 * REF_SUM * sqrt((double)j->n) * j->c->ua + 3 * j->c->u) * v
+               : sqrt(es);
     return v;
 }
 

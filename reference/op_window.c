@@ -1,7 +1,7 @@
 /* Sliding windows over one to three spatial axes: convolution and pooling.
  *
- * x[N, C, spatial...]. Fewer than three axes are padded in front with extents of 1, so that every loop
- * runs over (depth, row, column). */
+ * x[N, C, spatial...]. Fewer than three axes are padded in front with extents of 1, so that every
+ * loop runs over (depth, row, column). */
 #include "reference/ops.h"
 
 #include <math.h>
@@ -27,13 +27,16 @@ static const ws_expr *window_extent(ref_infer *f, const ws_expr *x, const ws_exp
     const ws_expr *reach = ws_expr_binary(m, WS_X_MUL, ws_expr_const(m, at->dilation[axis]),
                                           ws_expr_binary(m, WS_X_SUB, kernel, one));
     const ws_expr *padded = ws_expr_binary(m, WS_X_ADD, x, ws_expr_const(m, 2 * at->padding[axis]));
-    ref_need_that(f, ws_expr_binary(m, WS_X_GT, padded, reach), "the window fits into the padded operand");
+    ref_need_that(f, ws_expr_binary(m, WS_X_GT, padded, reach),
+                  "the window fits into the padded operand");
     int64_t known = 0;
-    const ws_expr *room = ws_expr_is_const(reach, &known) ? plus(m, x, 2 * at->padding[axis] - known)
-                                                          : ws_expr_binary(m, WS_X_SUB, padded, reach);
+    const ws_expr *room = ws_expr_is_const(reach, &known)
+                              ? plus(m, x, 2 * at->padding[axis] - known)
+                              : ws_expr_binary(m, WS_X_SUB, padded, reach);
     if (at->stride[axis] == 1)
         return room;
-    room = ws_expr_is_const(reach, &known) ? plus(m, x, 2 * at->padding[axis] - known - 1) : plus(m, room, -1);
+    room = ws_expr_is_const(reach, &known) ? plus(m, x, 2 * at->padding[axis] - known - 1)
+                                           : plus(m, room, -1);
     return plus(m, ws_expr_binary(m, WS_X_DIV, room, ws_expr_const(m, at->stride[axis])), 1);
 }
 
@@ -41,8 +44,9 @@ static ws_status check_spatial(ref_infer *f)
 {
     int spatial = f->in[0]->rank - 2;
     if (spatial < 1 || spatial > MAX_SPATIAL)
-        return ref_infer_fail(f, "the operand has rank %d; expected [N, C] and one to three spatial axes",
-                              f->in[0]->rank);
+        return ref_infer_fail(
+            f, "the operand has rank %d; expected [N, C] and one to three spatial axes",
+            f->in[0]->rank);
     return WS_OK;
 }
 
@@ -58,15 +62,17 @@ static ws_status infer_conv(ref_infer *f)
         return ref_infer_fail(f, "weights of rank %d for an operand of rank %d", w->rank, x->rank);
     if (f->at->groups < 1)
         return ref_infer_fail(f, "attribute 'groups' is below 1");
-    ref_need_that(f, ws_expr_binary(m, WS_X_EQ, x->dim[1], ws_expr_binary(m, WS_X_MUL, w->dim[1], groups)),
-                  "channels are those of the weights times groups");
+    ref_need_that(
+        f, ws_expr_binary(m, WS_X_EQ, x->dim[1], ws_expr_binary(m, WS_X_MUL, w->dim[1], groups)),
+        "channels are those of the weights times groups");
     ref_need_that(f, ws_expr_binary(m, WS_X_EQ, ws_expr_binary(m, WS_X_MOD, w->dim[0], groups),
                                     ws_expr_const(m, 0)),
                   "output channels divide into groups");
     if (f->n_in > 2) {
         if (f->in[2]->rank != 1)
             return ref_infer_fail(f, "the bias has rank %d", f->in[2]->rank);
-        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, f->in[2]->dim[0], w->dim[0]), "one bias a channel");
+        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, f->in[2]->dim[0], w->dim[0]),
+                      "one bias a channel");
     }
     f->out->rank = x->rank;
     f->out->dim[0] = x->dim[0];
@@ -162,8 +168,8 @@ static void valid_outputs(const window_job *j, int axis, int64_t k, int64_t *fir
 }
 
 /* Adds w[k] x to a whole output plane: v, the sum of magnitudes, and the propagated error. */
-static void add_tap(const window_job *j, const int64_t k[3], int64_t x_at, double w, double ew, double *v,
-                    double *size, double *e)
+static void add_tap(const window_job *j, const int64_t k[3], int64_t x_at, double w, double ew,
+                    double *v, double *size, double *e)
 {
     const ref_tensor *x = j->c->in[0];
     int64_t first, end;
@@ -173,7 +179,8 @@ static void add_tap(const window_job *j, const int64_t k[3], int64_t x_at, doubl
             int64_t d = source(j, 0, od, k[0]), h = source(j, 1, oh, k[1]);
             if (!inside(j, 0, d) || !inside(j, 1, h))
                 continue;
-            int64_t row = x_at + (d * j->in[1] + h) * j->in[2], y = (od * j->out[1] + oh) * j->out[2];
+            int64_t row = x_at + (d * j->in[1] + h) * j->in[2],
+                    y = (od * j->out[1] + oh) * j->out[2];
             for (int64_t ow = first; ow < end; ow++) {
                 int64_t at = row + source(j, 2, ow, k[2]);
                 v[y + ow] += w * x->v[at];
@@ -199,8 +206,8 @@ static void conv_plane(void *ud, int64_t plane)
             int64_t k[3] = {t / (j->kernel[1] * j->kernel[2]), t / j->kernel[2] % j->kernel[1],
                             t % j->kernel[2]};
             int64_t at = (channel * per_group + i) * j->window + t;
-            add_tap(j, k, (n * j->c_in + group * per_group + i) * j->in_plane, w->v[at], ref_err(w, at),
-                    c->out->v + y_at, size, e);
+            add_tap(j, k, (n * j->c_in + group * per_group + i) * j->in_plane, w->v[at],
+                    ref_err(w, at), c->out->v + y_at, size, e);
         }
     for (int64_t i = 0; i < j->out_plane; i++) {
         double *v = &c->out->v[y_at + i];
@@ -220,7 +227,8 @@ static ws_status eval_conv(const ref_call *c)
     window_job j;
     set_window(&j, c, &c->in[1]->shape);
     ref_for(c->in[0]->shape.dim[0] * j.c_out,
-            (double)j.out_plane * (double)j.window * (double)(j.c_in / c->at->groups) * 2, conv_plane, &j);
+            (double)j.out_plane * (double)j.window * (double)(j.c_in / c->at->groups) * 2,
+            conv_plane, &j);
     return WS_OK;
 }
 
@@ -296,7 +304,8 @@ static ws_status eval_avg_pool(const ref_call *c)
     return run_pool(c, avg_pool_one);
 }
 
-static double flops_conv(const ref_attrs *at, const ref_shape *const *in, int n_in, const ref_shape *out)
+static double flops_conv(const ref_attrs *at, const ref_shape *const *in, int n_in,
+                         const ref_shape *out)
 {
     double taps = 1;
     (void)at;
@@ -305,7 +314,8 @@ static double flops_conv(const ref_attrs *at, const ref_shape *const *in, int n_
     return (double)out->count * (2 * taps + (n_in > 2));
 }
 
-static double flops_pool(const ref_attrs *at, const ref_shape *const *in, int n_in, const ref_shape *out)
+static double flops_pool(const ref_attrs *at, const ref_shape *const *in, int n_in,
+                         const ref_shape *out)
 {
     double window = 1;
     (void)n_in;

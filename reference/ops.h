@@ -1,24 +1,28 @@
 /* The op table: the only place that knows what an op means. One row an op: shape inference over
  * expressions, evaluation in double with a first-order error bound, and the count of useful work.
  *
- * Error model (DESIGN, section 4). An honest evaluation rounds every operation to the spec's precision,
- * unit roundoff u; sums run in `accumulate`, unit roundoff ua; a result is stored in the value's dtype,
- * unit roundoff uo. With |err(x)| <= e(x), to first order:
- *     add, sub  e = e1 + e2 + u|v|            mul  e = |b| e1 + |a| e2 + u|v|
- *     unary f   e = |f'(x)| e + k u |v|       (k: documented error of CUDA's function in ulp)
+ * Error model (DESIGN, section 4). An honest evaluation rounds every operation to the spec's
+ * precision, unit roundoff u; sums run in `accumulate`, unit roundoff ua; a result is stored in the
+ * value's dtype, unit roundoff uo. With |err(x)| <= e(x), to first order:
+ *
+ *     add, sub  e = e1 + e2 + u|v|
+ *     mul       e = |b| e1 + |a| e2 + u|v|
+ *     unary f   e = |f'(x)| e + k u |v|      (k: documented error of CUDA's function in ulp)
  *     sum of n  e = sum e_i + REF_SUM sqrt(n) ua sum|x_i|
+ *
  * and storing adds uo|v| plus half the smallest subnormal. */
 #ifndef REFERENCE_OPS_H
 #define REFERENCE_OPS_H
 
 #include "reference/graph.h"
 
-/* Constant of the probabilistic bound of a sum: errors of random sign grow like sqrt(n), and 2 covers
- * the orders of summation that kernels use (Higham & Mary, SIAM J. Sci. Comput. 41, 2019). */
+/* Constant of the probabilistic bound of a sum: errors of random sign grow like sqrt(n), and 2
+ * covers the orders of summation that kernels use (Higham & Mary, SISC 41, 2019). */
 #define REF_SUM 2.0
 
 typedef enum ref_reduce_fn {
-    REF_SUM_OF, REF_MEAN, REF_MAX, REF_MIN, REF_PROD, REF_ARGMAX, REF_ARGMIN, REF_LOGSUMEXP, REF_L2NORM
+    REF_SUM_OF, REF_MEAN, REF_MAX, REF_MIN, REF_PROD, REF_ARGMAX, REF_ARGMIN, REF_LOGSUMEXP,
+    REF_L2NORM
 } ref_reduce_fn;
 
 /* All attributes that ops have; each op reads those that its row lists. */
@@ -53,7 +57,7 @@ typedef struct ref_infer {
     ref_attrs *at;
     const ref_value *in[SPEC_MAX_OPERANDS];
     int n_in;
-    ref_value *out;               /* dtype is preset to the spec's precision; rank and dim to be set */
+    ref_value *out; /* dtype is preset to the spec's precision; rank and dim to be set */
     ws_err *err;
 } ref_infer;
 
@@ -74,10 +78,11 @@ struct ref_op {
     ws_status (*infer)(ref_infer *f);
     ws_status (*eval)(const ref_call *c);
     /* useful floating-point operations at these shapes */
-    double (*flops)(const ref_attrs *at, const ref_shape *const *in, int n_in, const ref_shape *out);
+    double (*flops)(const ref_attrs *at, const ref_shape *const *in, int n_in,
+                    const ref_shape *out);
     bool contraction;             /* its flops can run on tensor cores */
-    bool is_index;                /* result points into the operand along at->dim (argmax, argmin) */
-    bool moves;                   /* every result is a copy of an element of in[0]'s dtype, or zero */
+    bool is_index; /* result points into the operand along at->dim (argmax, argmin) */
+    bool moves;    /* every result is a copy of an element of in[0]'s dtype, or zero */
 };
 const ref_op *ref_op_find(const char *name); /* NULL: unknown */
 /* NULL-terminated, for nearest-name hints. */
@@ -98,17 +103,19 @@ ws_status ref_infer_fail(ref_infer *f, const char *fmt, ...) WS_PRINTF(2, 3);
 int64_t ref_broadcast_index(const ref_shape *out, const ref_shape *in, int64_t i);
 /* Extents before, along and after an axis. */
 void ref_split(const ref_shape *s, int axis, int64_t *outer, int64_t *n, int64_t *inner);
-/* Runs body(ud, i) for i in [0, n) on all cores; `work` is the cost of one i in elementary steps. */
+/* Runs body(ud, i) for i in [0, n) on all cores; `work` is the cost of one i in elementary
+ * steps. */
 void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud);
 /* Zeroed v, and e when asked for, of t->shape; WS_ELIMIT when the memory is not there. */
-ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws_err *err) WS_MUST_CHECK;
+ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name,
+                           ws_err *err) WS_MUST_CHECK;
 
 /* The rows, one array a family, each ended by a NULL name. */
 extern const ref_op ref_ops_elementwise[], ref_ops_reduce[], ref_ops_norm[], ref_ops_matmul[],
     ref_ops_movement[], ref_ops_window[];
 
-/* Unary functions by name, also for the emitter: f, its derivative, CUDA's error in ulp, and the CUDA
- * expression over a float named x. */
+/* Unary functions by name, also for the emitter: f, its derivative, CUDA's error in ulp, and the
+ * CUDA expression over a float named x. */
 typedef struct ref_unary {
     const char *name;
     double (*f)(double x, const ref_attrs *at);

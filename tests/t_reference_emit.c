@@ -1,5 +1,6 @@
-/* The emitter: every op and every catalogue spec becomes a plan whose launches fit the kernels below it.
- * That the kernels compute the right thing is shown by verifying them, in the verifier's tests. */
+/* The emitter: every op and every catalogue spec becomes a plan whose launches fit the kernels
+ * below it. That the kernels compute the right thing is shown by verifying them, in the verifier's
+ * tests. */
 #include "base/json.h"
 #include "reference/emit.h"
 #include "tests/reference_fixture.h"
@@ -34,7 +35,8 @@ static const char *check_launches(const char *source, const cJSON *plan)
     cJSON_ArrayForEach(launch, list)
     {
         const cJSON *kernel = cJSON_GetObjectItem(launch, "kernel");
-        const char *params = cJSON_IsString(kernel) ? find_kernel(source, kernel->valuestring) : NULL;
+        const char *params =
+            cJSON_IsString(kernel) ? find_kernel(source, kernel->valuestring) : NULL;
         if (!params)
             return "a kernel is missing";
         if (count_params(params) != cJSON_GetArraySize(cJSON_GetObjectItem(launch, "args")))
@@ -138,18 +140,20 @@ static void test_forms(void)
     static const struct {
         const char *nodes, *text, *what;
     } rows[] = {
-        {"{\"out\":\"h\",\"op\":\"cast\",\"in\":[\"x\"],\"dtype\":\"f16\"},{\"out\":\"y\",\"op\":\"relu\",\"in\":[\"h\"]}",
-         "{ \"name\": \"h\", \"dtype\": \"f16\", \"count\": \"max(1, (B * N))\" }", "an intermediate is scratch"},
-        {"{\"out\":\"y\",\"op\":\"cast\",\"in\":[\"x\"],\"dtype\":\"f16\"}", "#include <cuda_fp16.h>",
-         "half precision brings its header"},
+        {"{\"out\":\"h\",\"op\":\"cast\",\"in\":[\"x\"],\"dtype\":\"f16\"},{\"out\":\"y\",\"op\":"
+         "\"relu\",\"in\":[\"h\"]}",
+         "{ \"name\": \"h\", \"dtype\": \"f16\", \"count\": \"max(1, (B * N))\" }",
+         "an intermediate is scratch"},
+        {"{\"out\":\"y\",\"op\":\"cast\",\"in\":[\"x\"],\"dtype\":\"f16\"}",
+         "#include <cuda_fp16.h>", "half precision brings its header"},
         {"{\"out\":\"y\",\"op\":\"add\",\"in\":[\"x\",\"v\"]}", "const float b = b_in[at1];",
          "a broadcast operand is indexed by its own axis"},
         {"{\"out\":\"y\",\"op\":\"mul\",\"in\":[\"x\",0.1]}", "const float b = 0.1f;",
          "a literal is rounded to the arithmetic's type"},
-        {"{\"out\":\"y\",\"op\":\"reduce\",\"in\":[\"s\"],\"fn\":\"sum\",\"dims\":[0,2]}", "k0_element(k)",
-         "axes that are not adjacent"},
-        {"{\"out\":\"y\",\"op\":\"add\",\"in\":[\"k\",1],\"dtype\":\"i64\"}", "__double2ll_rn(trunc(",
-         "wide integers are computed in double"},
+        {"{\"out\":\"y\",\"op\":\"reduce\",\"in\":[\"s\"],\"fn\":\"sum\",\"dims\":[0,2]}",
+         "k0_element(k)", "axes that are not adjacent"},
+        {"{\"out\":\"y\",\"op\":\"add\",\"in\":[\"k\",1],\"dtype\":\"i64\"}",
+         "__double2ll_rn(trunc(", "wide integers are computed in double"},
     };
     for (size_t i = 0; i < WS_COUNT(rows); i++) {
         ws_buf source = emit_nodes(rows[i].nodes);

@@ -1,15 +1,20 @@
-/* Error bounds: an honest f32 evaluation and perturbed inputs stay inside, lower precision does not.
- * Index outputs, inputs, cost, and the limit on memory. */
+/* Error bounds: an honest f32 evaluation and perturbed inputs stay inside, lower precision does
+ * not. Index outputs, inputs, cost, and the limit on memory. */
 #include "tests/reference_fixture.h"
 
 #include <stdlib.h>
 
 /* ---- propagation: inputs that are off by their error ---- */
 
-static const char *const graphs[] = {"vector_add", "gelu",     "row_sum", "row_max",    "softmax",
-                                     "log_softmax", "layer_norm", "rms_norm", "matmul",  "batched_matmul",
-                                     "matvec",      "transpose",  "cumsum",   "conv2d",  "max_pool2d",
-                                     "cross_entropy", "causal_attention", "relpos_attention"};
+static const char *const graphs[] = {"vector_add",       "gelu",
+                                     "row_sum",          "row_max",
+                                     "softmax",          "log_softmax",
+                                     "layer_norm",       "rms_norm",
+                                     "matmul",           "batched_matmul",
+                                     "matvec",           "transpose",
+                                     "cumsum",           "conv2d",
+                                     "max_pool2d",       "cross_entropy",
+                                     "causal_attention", "relpos_attention"};
 
 /* The largest |a - b| / bound. */
 static double worst_ratio(const ref_tensor *a, const ref_tensor *b, const double *bound)
@@ -59,7 +64,8 @@ static void test_propagation(const char *name)
             worst = fmax(worst, worst_ratio(&f.out[0], &g.out[0], f.out[0].e));
         ref_tensor_release(&g.out[0]);
     }
-    ok(worst > 0 && worst <= 1, "%s: inputs off by 2^-20 move the result by %.2f of the bound", name, worst);
+    ok(worst > 0 && worst <= 1, "%s: inputs off by 2^-20 move the result by %.2f of the bound",
+       name, worst);
     fixture_close(&f);
     fixture_close(&g);
 }
@@ -94,7 +100,8 @@ static void float_layer_norm(const fixture *f, double *y)
             var += ((float)x[k] - mean) * ((float)x[k] - mean);
         float scale = 1 / sqrtf(var / (float)n + 1e-5f);
         for (int64_t k = 0; k < n; k++)
-            y[r * n + k] = (double)(((float)x[k] - mean) * scale * (float)f->in[1].v[k] + (float)f->in[2].v[k]);
+            y[r * n + k] = (double)(((float)x[k] - mean) * scale * (float)f->in[1].v[k] +
+                                    (float)f->in[2].v[k]);
     }
 }
 
@@ -133,8 +140,11 @@ static void float_cumsum(const fixture *f, double *y)
 static const struct {
     const char *name;
     void (*run)(const fixture *f, double *y);
-} honest[] = {{"softmax", float_softmax}, {"layer_norm", float_layer_norm}, {"matmul", float_matmul},
-              {"gelu", float_gelu},       {"cumsum", float_cumsum}};
+} honest[] = {{"softmax", float_softmax},
+              {"layer_norm", float_layer_norm},
+              {"matmul", float_matmul},
+              {"gelu", float_gelu},
+              {"cumsum", float_cumsum}};
 
 static double largest(const double *v, int64_t n)
 {
@@ -157,10 +167,12 @@ static void test_honest(void)
             y.v = ws_alloc_tensor((size_t)y.shape.count * sizeof *y.v);
             honest[i].run(&f, y.v);
             double worst = worst_ratio(&f.out[0], &y, f.out[0].e);
-            ok(worst <= 1, "%s, shape %d: float arithmetic is off by %.2f of the bound", honest[i].name, which,
-               worst);
-            double size = largest(f.out[0].v, y.shape.count), slack = largest(f.out[0].e, y.shape.count);
-            ok(slack <= 5e-4 * size, "its bound is tight: %.1e of the largest element", slack / size);
+            ok(worst <= 1, "%s, shape %d: float arithmetic is off by %.2f of the bound",
+               honest[i].name, which, worst);
+            double size = largest(f.out[0].v, y.shape.count),
+                   slack = largest(f.out[0].e, y.shape.count);
+            ok(slack <= 5e-4 * size, "its bound is tight: %.1e of the largest element",
+               slack / size);
             ref_tensor_release(&y);
             fixture_close(&f);
         }
@@ -169,8 +181,8 @@ static void test_honest(void)
 /* Inputs rounded to half precision: what a silent drop of precision does at the least. */
 static void test_half_is_caught(void)
 {
-    static const char *const names[] = {"vector_add", "softmax", "layer_norm", "matmul", "conv2d", "row_sum",
-                                        "causal_attention"};
+    static const char *const names[] = {"vector_add", "softmax", "layer_norm",      "matmul",
+                                        "conv2d",     "row_sum", "causal_attention"};
     for (size_t i = 0; i < WS_COUNT(names); i++) {
         fixture f = {0}, g = {0};
         if (fixture_open(&f, names[i], 1) || fixture_eval(&f) || fixture_open(&g, names[i], 1)) {
@@ -195,7 +207,8 @@ static void test_exact(void)
     for (size_t i = 0; i < WS_COUNT(names); i++) {
         fixture f = {0};
         bool ran = fixture_open(&f, names[i], 1) == WS_OK && fixture_eval(&f) == WS_OK;
-        ok(ran && (!f.out[0].e || largest(f.out[0].e, f.out[0].shape.count) == 0), "%s has no error", names[i]);
+        ok(ran && (!f.out[0].e || largest(f.out[0].e, f.out[0].shape.count) == 0),
+           "%s has no error", names[i]);
         fixture_close(&f);
     }
 }
@@ -221,11 +234,14 @@ static void test_storing(void)
 {
     fixture f = {0};
     ok(fixture_case(&f, "{\"out\":\"h\",\"op\":\"mul\",\"in\":[\"x\",1.3],\"dtype\":\"f16\"},"
-                        "{\"out\":\"y\",\"op\":\"mul\",\"in\":[\"h\",20000],\"dtype\":\"f16\"}") == WS_OK &&
-           fixture_eval(&f) == WS_OK, "half-precision results evaluate");
+                        "{\"out\":\"y\",\"op\":\"mul\",\"in\":[\"h\",20000],\"dtype\":\"f16\"}") ==
+               WS_OK &&
+           fixture_eval(&f) == WS_OK,
+       "half-precision results evaluate");
     const ref_tensor *y = &f.out[0];
     ok(y->e[0] == 0, "zero is exact");
-    ok(y->e[1] >= 2 * 0x1p-12 * y->v[1] && y->e[1] <= 3 * 0x1p-11 * y->v[1], "two roundings to half");
+    ok(y->e[1] >= 2 * 0x1p-12 * y->v[1] && y->e[1] <= 3 * 0x1p-11 * y->v[1],
+       "two roundings to half");
     ok(isinf(y->e[3]), "what may overflow has no bound");
     fixture_close(&f);
 }
@@ -234,9 +250,11 @@ static void test_inputs(void)
 {
     fixture f = {0}, g = {0};
     ref_tensor again = {0}, other = {0};
-    ok(fixture_open(&f, "cross_entropy", 2) == WS_OK && fixture_open(&g, "cross_entropy", 1) == WS_OK &&
+    ok(fixture_open(&f, "cross_entropy", 2) == WS_OK &&
+           fixture_open(&g, "cross_entropy", 1) == WS_OK &&
            ref_make_input(f.bound, 0, 1, &again, &f.err) == WS_OK &&
-           ref_make_input(f.bound, 0, 2, &other, &f.err) == WS_OK, "inputs are made");
+           ref_make_input(f.bound, 0, 2, &other, &f.err) == WS_OK,
+       "inputs are made");
     int64_t n = f.in[0].shape.count, same = 0;
     double sum = 0, square = 0;
     bool rounded = true, in_range = true;
@@ -248,7 +266,8 @@ static void test_inputs(void)
     }
     for (int64_t k = 0; k < f.in[1].shape.count; k++)
         in_range &= f.in[1].v[k] >= 0 && f.in[1].v[k] < 1000 && floor(f.in[1].v[k]) == f.in[1].v[k];
-    ok(memcmp(again.v, f.in[0].v, (size_t)n * sizeof *again.v) == 0, "a seed gives the same contents again");
+    ok(memcmp(again.v, f.in[0].v, (size_t)n * sizeof *again.v) == 0,
+       "a seed gives the same contents again");
     ok(same * 100 < n, "another seed gives others");
     ok(g.in[0].v[100] == f.in[0].v[100], "an element does not depend on the shape");
     ok(fabs(sum / (double)n) < 0.02 && fabs(square / (double)n - 1) < 0.02, "a standard normal");
@@ -275,7 +294,8 @@ static void test_cost(void)
 static void test_memory(void)
 {
     static const char text[] =
-        "{\"schema\":1,\"name\":\"big\",\"dims\":{\"N\":274877906944},\"check\":[{\"N\":1}],\"weights\":[],"
+        "{\"schema\":1,\"name\":\"big\",\"dims\":{\"N\":274877906944},\"check\":[{\"N\":1}],"
+        "\"weights\":[],"
         "\"inputs\":[{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"N\"]}],"
         "\"graph\":[{\"out\":\"y\",\"op\":\"relu\",\"in\":[\"x\"]}],\"outputs\":[\"y\"]}";
     fixture f = {0};

@@ -21,7 +21,8 @@ static void test_round_trip(ws_dtype dtype, const char *descr)
     ok(ref_npy_write(path, &t, dtype, &err) == WS_OK && ref_npy_read(path, &back, &err) == WS_OK &&
            back.shape.rank == 2 && back.shape.dim[0] == 2 && back.shape.dim[1] == 3 &&
            memcmp(back.v, v, sizeof v) == 0, "%s there and back", ws_dtype_name(dtype));
-    ok(ws_read_file(path, 1 << 20, &file, &err) == WS_OK && strstr(file.p + 10, descr), "stored as %s", descr);
+    ok(ws_read_file(path, 1 << 20, &file, &err) == WS_OK && strstr(file.p + 10, descr),
+       "stored as %s", descr);
     unsigned header = (unsigned char)file.p[8] | (unsigned)(unsigned char)file.p[9] << 8;
     is_int((10 + header) % 64, 0, "the data is aligned");
     ref_tensor_release(&back);
@@ -54,14 +55,18 @@ static const struct {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", 0, NULL},
     {"{'descr': '<f4', 'fortran_order': True, 'shape': (4,), }", 16, NULL},
     {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", 16, "Fortran order"},
-    {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, "elements of type '>f4' are not supported"},
+    {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8,
+     "elements of type '>f4' are not supported"},
     {"{'descr': '<c8', 'fortran_order': False, 'shape': (2,), }", 16, "elements of type '<c8'"},
     {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 8, "no plain 'descr'"},
-    {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 20, "20 bytes of data, expected 24"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 20,
+     "20 bytes of data, expected 24"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, "'shape' is malformed"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2", 8, "'shape' is malformed"},
-    {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, "more than 8 axes"},
-    {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 4, "more than 2^40"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4,
+     "more than 8 axes"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 4,
+     "more than 2^40"},
     {"{'descr': '<f4', 'shape': (1,), }", 4, "no 'fortran_order'"},
     {"{'descr': '<f4', 'fortran_order': False}", 4, "no 'shape'"},
 };

@@ -63,11 +63,15 @@ static const struct {
     {"\"op\":\"layer_norm\",\"in\":[\"x\",\"bias\"]", "scale and shift have the normalised shape"},
     {"\"op\":\"cross_entropy\",\"in\":[\"z\",\"v\"]", "one target a row"},
     {"\"op\":\"conv\",\"in\":[\"x\",\"w\"]", "the operand has rank 2; expected [N, C]"},
-    {"\"op\":\"conv\",\"in\":[\"img\",\"depth\"]", "channels are those of the weights times groups"},
-    {"\"op\":\"conv\",\"in\":[\"img\",\"ker\"],\"stride\":[1,1,1]", "'stride' has 3 values for 2 spatial axes"},
-    {"\"op\":\"conv\",\"in\":[\"img\",\"ker\"],\"dilation\":9", "the window fits into the padded operand"},
+    {"\"op\":\"conv\",\"in\":[\"img\",\"depth\"]",
+     "channels are those of the weights times groups"},
+    {"\"op\":\"conv\",\"in\":[\"img\",\"ker\"],\"stride\":[1,1,1]",
+     "'stride' has 3 values for 2 spatial axes"},
+    {"\"op\":\"conv\",\"in\":[\"img\",\"ker\"],\"dilation\":9",
+     "the window fits into the padded operand"},
     {"\"op\":\"max_pool\",\"in\":[\"img\"]", "missing 'kernel'"},
-    {"\"op\":\"max_pool\",\"in\":[\"img\"],\"kernel\":2,\"padding\":2", "padding is more than half"},
+    {"\"op\":\"max_pool\",\"in\":[\"img\"],\"kernel\":2,\"padding\":2",
+     "padding is more than half"},
     {"\"op\":\"reshape\",\"in\":[\"x\"],\"shape\":[4]", "both shapes have as many elements"},
     {"\"op\":\"reshape\",\"in\":[\"x\"],\"shape\":[-1,-1]", "more than one extent is -1"},
     {"\"op\":\"reshape\",\"in\":[\"x\"],\"shape\":[\"Q\"]", "graph[0]: unknown name 'Q'"},
@@ -75,7 +79,8 @@ static const struct {
     {"\"op\":\"expand\",\"in\":[\"v\"],\"shape\":[4]", "an expanded axis has extent 1"},
     {"\"op\":\"slice\",\"in\":[\"x\"],\"dim\":0,\"step\":0", "step is 0"},
     {"\"op\":\"pad\",\"in\":[\"x\"],\"pad\":[1]", "attribute 'pad': expected two numbers an axis"},
-    {"\"op\":\"roll\",\"in\":[\"x\"],\"shifts\":[1,2],\"dims\":[0]", "shifts and dims name one axis each"},
+    {"\"op\":\"roll\",\"in\":[\"x\"],\"shifts\":[1,2],\"dims\":[0]",
+     "shifts and dims name one axis each"},
     {"\"op\":\"tril\",\"in\":[\"v\"]", "a triangle needs 2 axes"},
     {"\"op\":\"concat\",\"in\":[\"x\",\"v\"]", "operand 1 has another rank or dtype"},
     {"\"op\":\"concat\",\"in\":[\"x\",\"w\"],\"dim\":1", "the other extents agree"},
@@ -89,7 +94,8 @@ static void test_bad(void)
         fixture f = {0};
         char node[512];
         snprintf(node, sizeof node, "{\"out\":\"y\",%s}", bad[i].node);
-        bool refused = fixture_case(&f, node) == WS_EINPUT || (!f.err.status && fixture_eval(&f) == WS_EINPUT);
+        bool refused =
+            fixture_case(&f, node) == WS_EINPUT || (!f.err.status && fixture_eval(&f) == WS_EINPUT);
         if (ok(refused, "refused: %s", bad[i].node))
             has_str(f.err.msg, bad[i].error, bad[i].error);
         fixture_close(&f);
