@@ -120,7 +120,7 @@ static ws_status status_of(CUresult r)
     return r == CUDA_ERROR_OUT_OF_MEMORY ? WS_ELIMIT : reason == HX_PASS ? WS_EENV : WS_EINPUT;
 }
 
-/* "cuMemAlloc: out of memory (CUDA_ERROR_OUT_OF_MEMORY)", or on the engine its own sentence. */
+/* "cuMemAlloc_v2: out of memory (CUDA_ERROR_OUT_OF_MEMORY)", or on the engine its own sentence. */
 static ws_status fail(cu_device *d, CUresult r, const char *call, ws_err *err)
 {
     const char *name = NULL, *text = NULL;
@@ -131,7 +131,7 @@ static ws_status fail(cu_device *d, CUresult r, const char *call, ws_err *err)
     d->cu.error_name(r, &name);
     d->cu.error_string(r, &text);
     if (detail[0])
-        return ws_fail(err, status_of(r), "%s (%s)", detail, name ? name : call);
+        return ws_fail(err, status_of(r), "%s: %s", name ? name : call, detail);
     return ws_fail(err, status_of(r), "%s: %s (%s)", call, text ? text : "unknown error",
                    name ? name : "no name");
 }

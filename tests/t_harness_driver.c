@@ -143,7 +143,7 @@ static void test_bad_ptx(cu_device *d)
     static const char cubin[] = "\x7f" "ELF and so on";
     cu_module *m;
     ws_err err = {0};
-    ok(cu_module_load(d, bad, sizeof bad, &m, &err) == WS_EINPUT, "bad PTX is refused: %s", err.msg);
+    ok(cu_module_load(d, bad, sizeof bad, &m, &err) == WS_EINPUT, "bad PTX is refused");
     is_str(hx_reason_name(cu_last_reason(d)), "ptxas_error", "as an assembler's error");
     err = (ws_err){0};
     if (cu_is_engine(d))
@@ -203,6 +203,71 @@ static void test_library(void)
     ok(!dlsym(lib, "ptx_module_load"), "and exports nothing of the engine's inside");
 }
 
+/* cuda.h's types where a test needs them; its header may be missing when tests are built. */
+typedef struct api {
+    int (*init)(unsigned), (*retain)(void **, int), (*set)(void *), (*load)(void **, const void *);
+    int (*function)(void **, void *, const char *), (*sync)(void);
+    int (*global)(uint64_t *, size_t *, void *, const char *);
+    int (*alloc)(uint64_t *, size_t), (*to)(uint64_t, const void *, size_t);
+    int (*from)(void *, uint64_t, size_t), (*fill)(uint64_t, unsigned, size_t);
+    int (*managed)(uint64_t *, size_t, unsigned);
+    int (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *,
+                  void **, void **);
+    int (*occupancy)(int *, void *, int, size_t), (*attribute)(int *, int, int);
+    int (*copy)(uint64_t, uint64_t, size_t);
+} api;
+
+static bool find_api(void *lib, api *a)
+{
+    static const char *const names[] = {
+        "cuInit", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuModuleLoadData",
+        "cuModuleGetFunction", "cuCtxSynchronize", "cuModuleGetGlobal_v2", "cuMemAlloc_v2",
+        "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2", "cuMemsetD32_v2", "cuMemAllocManaged", "cuLaunchKernel",
+        "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuDeviceGetAttribute", "cuMemcpy"};
+    _Static_assert(sizeof(api) == sizeof names, "one name a member");
+    for (size_t i = 0; i < WS_COUNT(names); i++) {
+        void *p = dlsym(lib, names[i]);
+        if (!p)
+            return ok(false, "the library has %s", names[i]);
+        memcpy((char *)a + i * sizeof p, &p, sizeof p);
+    }
+    return true;
+}
+
+/* A program that was written for libcuda: argument pointers, managed memory, module variables. */
+static void test_program(void)
+{
+    api a;
+    void *ctx, *m, *f;
+    uint64_t x, y, z, total;
+    size_t bytes;
+    int blocks = 0, sms = 0, n = N, wrong = 0;
+    unsigned value = 0;
+    const char *path = getenv("WARPSMITH_CUDA_DRIVER");
+    void *lib = dlopen(path ? path : "build/libwarpsmith-cuda.so", RTLD_NOW | RTLD_LOCAL);
+    if (!lib || !find_api(lib, &a))
+        return;
+    is_int(a.alloc(&x, 4), 3, "before cuInit a call fails with CUDA_ERROR_NOT_INITIALIZED");
+    ok(!a.init(0), "cuInit");
+    is_int(a.alloc(&x, 4), 201, "without a context with CUDA_ERROR_INVALID_CONTEXT");
+    ok(!a.retain(&ctx, 0) && !a.set(ctx) && !a.load(&m, kernels) && !a.function(&f, m, "add"),
+       "a context, a module and a kernel");
+    ok(!a.global(&total, &bytes, m, "total") && bytes == 4 && !a.from(&value, total, 4) && value == 7,
+       "a module's variable has its first value");
+    ok(!a.alloc(&x, 4 * N) && !a.alloc(&y, 4 * N) && !a.managed(&z, 4 * N, 1) &&
+           !a.fill(x, 0x3f800000, N) && !a.copy(y, x, 4 * N), "buffers, a fill and a copy");
+    void *args[] = {&x, &y, &z, &n};
+    ok(!a.launch(f, (N + 63) / 64, 1, 1, 64, 1, 1, 0, NULL, args, NULL) && !a.sync(),
+       "a launch with argument pointers");
+    const float *sum = (const float *)(uintptr_t)z;
+    for (int i = 0; i < N; i++)
+        wrong += !(sum[i] == 2);
+    is_int(wrong, 0, "managed memory is read by the host");
+    ok(!a.occupancy(&blocks, f, 256, 0) && blocks == 8, "occupancy is that of 2048 threads");
+    ok(!a.attribute(&sms, 16, 0) && sms > 0, "attributes are answered");
+    is_int(a.to(x, args, 4 * N + 1), 1, "a copy past the end is CUDA_ERROR_INVALID_VALUE");
+}
+
 static void test_device(const char *which)
 {
     cu_device *d = NULL;
@@ -223,6 +288,7 @@ int main(void)
     cu_device *d;
     ws_err err = {0};
     test_library();
+    test_program();
     test_device("cpu");
     if (cu_open("gpu", &d, &err)) {
         skip("the same on a GPU", "no CUDA device");

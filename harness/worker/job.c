@@ -182,11 +182,12 @@ static bool explain(job *j, const ws_err *err)
     res->reason = cu_last_reason(j->d);
     if (res->reason == HX_PASS)
         return false;
+    int line = (int)strcspn(err->msg, "\n"); /* a place in the PTX is shown below it; the reason is enough */
     if (j->failed_launch >= 0 && j->r->plan->n_launches > 1)
-        snprintf(res->text, sizeof res->text, "launch %d of %d: %.900s", j->failed_launch + 1,
-                 j->r->plan->n_launches, err->msg);
+        snprintf(res->text, sizeof res->text, "launch %d of %d: %.*s", j->failed_launch + 1,
+                 j->r->plan->n_launches, line < 900 ? line : 900, err->msg);
     else
-        snprintf(res->text, sizeof res->text, "%s", err->msg);
+        snprintf(res->text, sizeof res->text, "%.*s", line, err->msg);
     return true;
 }
 

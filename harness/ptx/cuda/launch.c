@@ -119,6 +119,8 @@ static CUresult read_attributes(const CUlaunchConfig *c, bool *cooperative)
 static CUresult error_of(hx_reason reason)
 {
     switch (reason) {
+    case HX_INVALID_LAUNCH:
+        return CUDA_ERROR_INVALID_VALUE;
     case HX_OUT_OF_BOUNDS:
         return CUDA_ERROR_ILLEGAL_ADDRESS;
     case HX_MISALIGNED:
