@@ -6,7 +6,7 @@
  *   sandbox.c   what a child may do             worker.c    the server that forks one child per job
  *   wire.c      jobs and replies as bytes       message.c   compiler text to comp_message
  *   ptx_text.c  line information out of PTX     cache.c     replies by key, on disk and in memory
- *   service.c   the client; comp_compile
+ *   client.c    the worker's life            service.c   comp_compile
  *
  * Everything that reads the candidate's text with somebody else's code (NVRTC, ptxas) runs in the child. */
 #ifndef HARNESS_COMPILE_INTERNAL_H
@@ -145,12 +145,26 @@ void comp_cache_free(comp_cache *c);
 bool comp_cache_get(comp_cache *c, const char *key, ws_str *out);
 void comp_cache_put(comp_cache *c, const char *key, ws_str bytes);
 
-/* ---- service.c ---- */
+/* ---- service.c, client.c ---- */
+struct comp_service {
+    comp_toolkit toolkit;
+    double wall_seconds;
+    uint64_t memory_bytes;
+    ws_proc worker;
+    bool forked;            /* the worker is a fork of this process, for want of a program to start */
+    bool greeted;
+    int landlock_abi;
+    char version[64];       /* "" until known */
+    char version_key[WS_SHA256_HEX];
+    comp_cache *cache;
+};
+
+/* Starts the worker and does not wait for it. */
+ws_status comp_worker_start(comp_service *s, ws_err *err) WS_MUST_CHECK;
+/* Waits for a worker that has said hello; starts one where there is none. */
+ws_status comp_worker_ready(comp_service *s, ws_err *err) WS_MUST_CHECK;
 /* One job in the worker, without the text checks and the cache. *out points into *bytes. */
 ws_status comp_service_run(comp_service *s, const comp_job *j, ws_buf *bytes, comp_reply *out,
                            ws_err *err) WS_MUST_CHECK;
-ws_proc *comp_service_worker(comp_service *s);
-/* The kernel's Landlock ABI as the worker saw it; starts the worker. */
-ws_status comp_service_landlock(comp_service *s, int *abi, ws_err *err) WS_MUST_CHECK;
 
 #endif
