@@ -38,7 +38,7 @@ static const char *descr_of(ws_dtype t)
     ws_bug("dtype %s has no npy descriptor", ws_dtype_name(t));
 }
 
-/* ---- the header, a Python dict: {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } ---- */
+/* ---- the header, a Python dict: {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4)} ---- */
 
 /* The text after 'key':, or NULL. */
 static const char *find_key(const char *header, const char *key)
