@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# `warpsmith verify` on tests/kernels/: each file's first line names its spec and the expected reason of
+# harness/diag.h; a line that ends in "HERE" is the place that the verdict must name.
+cd "$(dirname "$0")/.." || exit 70
+if [ ! -x ./warpsmith ]; then
+    echo "ok 1 - kernels of tests/kernels # SKIP ./warpsmith is not built"
+    echo "1..1"
+    exit 0
+fi
+work=$(mktemp -d) || exit 70
+trap 'rm -rf "$work"' EXIT
+for kernel in ${*:-tests/kernels/good/*.cu tests/kernels/bad/*.cu}; do
+    spec=$(sed -n '1s|^// spec: *\([^ ]*\).*|\1|p' "$kernel")
+    out=$work/$(basename "$kernel" .cu)
+    timeout 120 ./warpsmith verify "specs/$spec.json" "$kernel" --json --seed 1 >"$out.json" 2>"$out.err"
+    echo "$? $kernel" >>"$work/list"
+done
+# Reads all verdicts in one process.
+/usr/bin/python3 - "$work" <<'PY'
+import json, os, re, sys
+
+work, n, failed = sys.argv[1], 0, 0
+
+def check(good, what, *detail):
+    global n, failed
+    n += 1
+    failed += not good
+    print(("ok" if good else "not ok"), n, "-", what)
+    if not good:
+        for line in detail:
+            print("#", line)
+
+for entry in open(work + "/list"):
+    status, path = entry.split()
+    lines = open(path).read().split("\n")
+    want = re.search(r"expect: *(\w+)", lines[0]).group(1).lower()
+    base = work + "/" + os.path.basename(path)[:-3]
+    said = open(base + ".err").read().strip()
+    try:
+        verdict = json.load(open(base + ".json"))
+    except ValueError as e:
+        check(False, path, f"exit status {status}, no JSON: {e}", said)
+        continue
+    where = verdict.get("place", {}).get("line")
+    told = f"{verdict['reason']}: {verdict['text']} (line {where}, exit status {status})"
+    check(verdict["reason"] == want and int(status) == (want != "pass"), f"{path} is {want}", "got " + told, said)
+    here = [i + 1 for i, line in enumerate(lines) if line.rstrip().endswith("HERE")]
+    if here and verdict["reason"] == want:
+        check(where == here[0], f"{path} names line {here[0]}", "got " + told)
+print(f"1..{n}")
+sys.exit(failed != 0)
+PY
