@@ -145,9 +145,10 @@ void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud
 
 /* ---- storing a result ---- */
 
+/* `underflow`: what may be lost near zero. Honest f32 may flush subnormals (.ftz, as under
+ * -use_fast_math); half precision keeps them. */
 typedef struct format {
-    double u, largest;     /* roundoff, largest finite value */
-    double half_subnormal; /* half the smallest positive value */
+    double u, largest, underflow; /* roundoff, largest finite value */
 } format;
 
 static format format_of(ws_dtype t)
@@ -155,11 +156,11 @@ static format format_of(ws_dtype t)
     double u = ws_dtype_roundoff(t);
     switch (t) {
     case WS_F16: return (format){u, 65504, 0x1p-25};
-    case WS_BF16: return (format){u, 0x1.fep127, 0x1p-134};
-    case WS_TF32: return (format){u, 0x1.ffcp127, 0x1p-137};
+    case WS_BF16: return (format){u, 0x1.fep127, 0x1p-126};
+    case WS_TF32: return (format){u, 0x1.ffcp127, 0x1p-126};
     case WS_E4M3: return (format){u, 448, 0x1p-10};
     case WS_E5M2: return (format){u, 57344, 0x1p-17};
-    default: return (format){u, FLT_MAX, 0x1p-150};
+    default: return (format){u, FLT_MAX, 0x1p-126};
     }
 }
 
@@ -171,7 +172,7 @@ static double stored_error(ws_dtype t, const format *f, double v, double e)
         return 0;
     if (fabs(v) + e > f->largest)
         return (double)INFINITY;
-    return e + f->u * fabs(v) + f->half_subnormal;
+    return e + f->u * fabs(v) + f->underflow;
 }
 
 typedef struct store_job {

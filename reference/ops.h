@@ -10,7 +10,7 @@
  *     unary f   e = |f'(x)| e + k u |v|      (k: documented error of CUDA's function in ulp)
  *     sum of n  e = sum e_i + REF_SUM sqrt(n) ua sum|x_i|
  *
- * and storing adds uo|v| plus half the smallest subnormal. */
+ * and storing adds uo|v| plus what underflow may lose: in f32 up to the smallest normal number. */
 #ifndef REFERENCE_OPS_H
 #define REFERENCE_OPS_H
 

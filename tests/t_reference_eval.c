@@ -246,6 +246,19 @@ static void test_storing(void)
     fixture_close(&f);
 }
 
+/* exp(-100) is subnormal in f32: kept, rounded or flushed to zero, it is right; 2^-120 is not. */
+static void test_underflow(void)
+{
+    fixture f = {0};
+    ok(fixture_case(&f, "{\"out\":\"t\",\"op\":\"mul\",\"in\":[\"x\",-100]},"
+                        "{\"out\":\"y\",\"op\":\"exp\",\"in\":[\"t\"]}") == WS_OK &&
+           fixture_eval(&f) == WS_OK,
+       "exp of large negative numbers evaluates");
+    const ref_tensor *y = &f.out[0];
+    ok(y->v[1] > 0 && y->e[1] >= y->v[1] && y->e[1] < 0x1p-120, "a subnormal may be flushed");
+    fixture_close(&f);
+}
+
 static void test_inputs(void)
 {
     fixture f = {0}, g = {0};
@@ -314,6 +327,7 @@ int main(void)
     test_exact();
     test_index();
     test_storing();
+    test_underflow();
     test_inputs();
     test_cost();
     test_memory();
