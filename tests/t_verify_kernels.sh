@@ -2,8 +2,9 @@
 # `warpsmith verify` on tests/kernels/: each file's first line names its spec and the expected reason of
 # harness/diag.h; a line that ends in "HERE" is the place that the verdict must name.
 cd "$(dirname "$0")/.." || exit 70
-if [ ! -x ./warpsmith ]; then
-    echo "ok 1 - kernels of tests/kernels # SKIP ./warpsmith is not built"
+program=${WARPSMITH:-./warpsmith}
+if [ ! -x "$program" ]; then
+    echo "ok 1 - kernels of tests/kernels # SKIP $program is not built"
     echo "1..1"
     exit 0
 fi
@@ -12,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 for kernel in ${*:-tests/kernels/good/*.cu tests/kernels/bad/*.cu}; do
     spec=$(sed -n '1s|^// spec: *\([^ ]*\).*|\1|p' "$kernel")
     out=$work/$(basename "$kernel" .cu)
-    timeout 120 ./warpsmith verify "specs/$spec.json" "$kernel" --json --seed 1 >"$out.json" 2>"$out.err"
+    timeout 120 "$program" verify "specs/$spec.json" "$kernel" --json --seed 1 >"$out.json" 2>"$out.err"
     echo "$? $kernel" >>"$work/list"
 done
 # Reads all verdicts in one process.
