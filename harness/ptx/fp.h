@@ -73,29 +73,6 @@ static inline f64 fp_max64(f64 a, f64 b)
     return (b != b) | (a > b) | ((a == b) & ~(s64)(fp_bits64(a) >> 63)) ? a : b;
 }
 
-/* 2^x to about 2^-42 relative before it is rounded to f32; exact at integers. x = n + f, |f| <= 1/2; 2^f by
- * the Taylor series of exp(f ln 2) to degree 10, whose remainder is 2e-13; n goes into the exponent. */
-static inline f32 fp_ex2(f32 a)
-{
-    f64 x = (f64)a;
-    x = x < -160 ? -160 : x > 160 ? 160 : x;
-    f64 shifted = x + 0x1.8p52; /* n in the low bits */
-    f64 t = (x - (shifted - 0x1.8p52)) * 0x1.62e42fefa39efp-1;
-    f64 p = 0x1.27e4fb7789f5cp-22; /* 1/10! */
-    p = __builtin_fma(p, t, 0x1.71de3a556c734p-19);
-    p = __builtin_fma(p, t, 0x1.a01a01a01a01ap-16);
-    p = __builtin_fma(p, t, 0x1.a01a01a01a01ap-13);
-    p = __builtin_fma(p, t, 0x1.6c16c16c16c17p-10);
-    p = __builtin_fma(p, t, 0x1.1111111111111p-7);
-    p = __builtin_fma(p, t, 0x1.5555555555555p-5);
-    p = __builtin_fma(p, t, 0x1.5555555555555p-3);
-    p = __builtin_fma(p, t, 0.5);
-    p = __builtin_fma(p, t, 1);
-    p = __builtin_fma(p, t, 1);
-    f64 s = fp_of_bits64((fp_bits64(shifted) + 1023) << 52);
-    return a == a ? (f32)(p * s) : fp_of_bits(0x7fffffff);
-}
-
 /* Arithmetic between the two runs under PTX_RN .. PTX_RP, provided that it is behind a call or reads and
  * writes memory that has escaped: the compiler knows nothing of the mode. */
 static inline void fp_round_begin(int mode)

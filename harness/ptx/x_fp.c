@@ -2,9 +2,7 @@
  * everything else in one general way with the machine's rounding mode. NaN results of f32 are 0x7fffffff, as
  * on the GPU. Results of .approx are those of double precision, rounded: inside every documented bound. */
 #include "harness/ptx/alu.h"
-#include "harness/ptx/fp.h"
-
-#include <math.h>
+#include "harness/ptx/fpmath.h"
 
 /* ---- the fast way ---- */
 
@@ -180,36 +178,34 @@ FP1(rsqrt_ftz, f32, fp_canon((f32)(1.0 / __builtin_sqrt((f64)fp_flush(a[l])))))
 FP1(ex2_f32, f32, fp_ex2(a[l]))
 FP1(ex2_ftz, f32, fp_flush(fp_ex2(a[l])))
 
-static f32 lg2(f32 x)
+FP1(lg2_f32, f32, fp_lg2(a[l]))
+FP1(lg2_ftz, f32, fp_lg2(fp_flush(a[l])))
+FP1(tanh_f32, f32, fp_tanh(a[l]))
+
+/* libm serves large arguments, infinities and NaN. */
+static inline void run_trig(ptx_warp *w, const ptx_insn *i, u32 quarter)
 {
-    return (f32)log2((f64)x);
+    const f32 *a = IN(f32, i->a);
+    f32 x[PTX_LANES], *d = OUT(f32, i->d);
+    bool ftz = i->mods & PTX_FTZ;
+    u32 beyond = 0;
+    EACH_LANE(l) x[l] = ftz ? fp_flush(a[l]) : a[l];
+    EACH_LANE(l) beyond |= __builtin_fabsf(x[l]) <= FP_TRIG_MAX ? 0 : 1u << l;
+    if (beyond & w->exec)
+        LANES_SPARSE(f32, d, fp_canon((f32)(quarter ? cos((f64)x[l]) : sin((f64)x[l]))));
+    else
+        LANES_DENSE(f32, d, fp_sine(x[l], quarter));
+    if (ftz)
+        LANES_DENSE(f32, d, fp_flush(d[l]));
 }
-static f32 sine(f32 x)
+static void x_sin(ptx_warp *w, const ptx_insn *i)
 {
-    return (f32)sin((f64)x);
+    run_trig(w, i, 0);
 }
-static f32 cosine(f32 x)
+static void x_cos(ptx_warp *w, const ptx_insn *i)
 {
-    return (f32)cos((f64)x);
+    run_trig(w, i, 1);
 }
-static f32 tanhyp(f32 x)
-{
-    return (f32)tanh((f64)x);
-}
-#define LIBM(name, f)                                                                              \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const f32 *a = IN(f32, i->a);                                                              \
-        f32 *d = OUT(f32, i->d);                                                                   \
-        if (i->mods & PTX_FTZ)                                                                     \
-            LANES_SPARSE(f32, d, fp_flush(fp_canon(f(fp_flush(a[l])))));                           \
-        else                                                                                       \
-            LANES_SPARSE(f32, d, fp_canon(f(a[l])));                                               \
-    }
-LIBM(lg2, lg2)
-LIBM(sin, sine)
-LIBM(cos, cosine)
-LIBM(tanh, tanhyp)
 
 /* rcp and rsqrt .approx.ftz.f64 see and give the upper words only. */
 static f64 upper_word(f64 x)
@@ -321,7 +317,7 @@ static bool decode_fp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static bool decode_approx(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const ptx_handler table[][2] = {
-        {x_ex2_f32, x_ex2_ftz}, {x_lg2, x_lg2}, {x_sin, x_sin}, {x_cos, x_cos}, {x_tanh, NULL},
+        {x_ex2_f32, x_ex2_ftz}, {x_lg2_f32, x_lg2_ftz}, {x_sin, x_sin}, {x_cos, x_cos}, {x_tanh_f32, NULL},
     };
     ptx_mods(a, i);
     if (ptx_last_type(a) != PTX_f32 || !ptx_has(a, "approx") || !ptx_alu_only(a, 1, "approx ftz"))

@@ -2,9 +2,8 @@
  * and rounded once: add, sub and mul of f32 may be rounded again to half without error, fma goes by
  * rounding to odd. */
 #include "harness/ptx/compare.h"
+#include "harness/ptx/fpmath.h"
 #include "harness/ptx/half.h"
-
-#include <math.h>
 
 enum { MAX_HALVES = 2 * PTX_LANES };
 
@@ -72,7 +71,7 @@ __attribute__((always_inline)) static inline void compute(const ptx_insn *i, int
     case H_MIN: EVERY(pick(x[k], y[k], false, nan));
     case H_MAX: EVERY(pick(x[k], y[k], true, nan));
     case H_EX2: EVERY(fp_ex2(x[k]));
-    default: EVERY(tanhf(x[k]));
+    default: EVERY(fp_tanh(x[k]));
     }
 }
 

@@ -197,32 +197,35 @@ static inline u32 reverse_u32(u32 x)
 UNARY(brev_u32, u32, reverse_u32(a[l]))
 UNARY(brev_u64, u64, (u64)reverse_u32((u32)a[l]) << 32 | reverse_u32((u32)(a[l] >> 32)))
 
-/* Bits below n, n <= 64. */
-static inline u64 low_bits(u32 n)
-{
-    return n >= 64 ? ~0ull : (1ull << (n & 63)) - 1;
-}
-static inline u64 extract_bits(u64 a, u32 b, u32 c, u32 width, bool is_signed)
-{
-    u32 pos = b & 255, len = c & 255, top = pos + len - 1 < width ? pos + len - 1 : width - 1;
-    bool sign = is_signed && len && (a >> (top & 63) & 1);
-    u32 have = pos >= width ? 0 : len < width - pos ? len : width - pos;
-    u64 field = pos >= width ? 0 : a >> (pos & 63) & low_bits(have);
-    return field | (sign ? ~low_bits(have) : 0);
-}
-static inline u64 insert_bits(u64 a, u64 b, u32 c, u32 n, u32 width)
-{
-    u32 pos = c & 255, len = n & 255;
-    u64 mask = pos >= width ? 0 : low_bits(len < 64 ? len : 64) << (pos & 63);
-    return (b & ~mask) | (a << (pos & 63) & mask);
-}
+/* Positions and lengths have 8 bits. No branches, so that the loops vectorise. */
+#define FIELDS(T, W)                                                                               \
+    static inline T low_##T(u32 n) /* the bits below n */                                          \
+    {                                                                                              \
+        return n >= (W) ? (T)-1 : ((T)1 << (n & ((W) - 1))) - 1;                                   \
+    }                                                                                              \
+    static inline T extract_##T(T a, u32 b, u32 c, bool is_signed)                                 \
+    {                                                                                              \
+        u32 pos = b & 255, len = c & 255, end = pos + len, last = end - 1 < (W) ? end - 1 : (W) - 1; \
+        T sign = is_signed ? 0 - (a >> (last & ((W) - 1)) & (len ? 1 : 0)) : 0;                    \
+        u32 room = pos < (W) ? (W) - pos : 0;                                                      \
+        T mask = low_##T(len < room ? len : room);                                                 \
+        return (a >> (pos & ((W) - 1)) & mask) | (sign & ~mask);                                   \
+    }                                                                                              \
+    static inline T insert_##T(T a, T b, u32 c, u32 n)                                             \
+    {                                                                                              \
+        u32 pos = c & 255;                                                                         \
+        T mask = pos < (W) ? low_##T(n & 255) << (pos & ((W) - 1)) : 0;                            \
+        return (b & ~mask) | (a << (pos & ((W) - 1)) & mask);                                      \
+    }
+FIELDS(u32, 32)
+FIELDS(u64, 64)
 #define BFE(T, U, s)                                                                               \
     static void x_bfe_##T(ptx_warp *w, const ptx_insn *i)                                          \
     {                                                                                              \
         const T *a = IN(T, i->a);                                                                  \
         const u32 *b = IN(u32, i->b), *c = IN(u32, i->c);                                          \
         T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, (T)extract_bits((U)a[l], b[l], c[l], 8 * sizeof(T), s));                 \
+        LANES_DENSE(T, d, (T)extract_##U((U)a[l], b[l], c[l], s));                                 \
     }
 BFE(u32, u32, false)
 BFE(s32, u32, true)
@@ -235,7 +238,7 @@ BFE(s64, u64, true)
         const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
         const u32 *c = IN(u32, i->c), *n = IN(u32, i->d2);                                         \
         T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, (T)insert_bits(a[l], b[l], c[l], n[l], 8 * sizeof(T)));                  \
+        LANES_DENSE(T, d, insert_##T(a[l], b[l], c[l], n[l]));                                     \
     }
 BFI(u32)
 BFI(u64)
@@ -245,7 +248,7 @@ static inline u32 field_mask(u32 a, u32 b, bool clamp)
     if (clamp && a >= 32)
         return 0;
     u32 pos = a & 31, len = clamp ? (b < 32 ? b : 32) : b & 31;
-    return (u32)(low_bits(len) << pos);
+    return (u32)(low_u64(len) << pos);
 }
 BINARY(bmsk_clamp, u32, u32, field_mask(a[l], b[l], true))
 BINARY(bmsk_wrap, u32, u32, field_mask(a[l], b[l], false))
@@ -255,9 +258,9 @@ static inline u32 extend_bits(u32 a, u32 n, bool clamp, bool is_signed)
     u32 len = n & 31;
     if (clamp && n >= 32)
         return a;
-    u32 field = a & (u32)low_bits(len);
+    u32 field = a & low_u32(len);
     bool sign = is_signed && len && (a >> ((len - 1) & 31) & 1);
-    return sign ? field | ~(u32)low_bits(len) : field;
+    return sign ? field | ~low_u32(len) : field;
 }
 BINARY(szext_u32, u32, u32, extend_bits(a[l], b[l], i->op, false))
 BINARY(szext_s32, u32, u32, extend_bits(a[l], b[l], i->op, true))
