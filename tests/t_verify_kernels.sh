@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 for kernel in ${*:-tests/kernels/good/*.cu tests/kernels/bad/*.cu}; do
     spec=$(sed -n '1s|^// spec: *\([^ ]*\).*|\1|p' "$kernel")
     out=$work/$(basename "$kernel" .cu)
-    timeout 120 "$program" verify "specs/$spec.json" "$kernel" --json --seed 1 >"$out.json" 2>"$out.err"
+    timeout 120 "$program" verify "specs/$spec.json" "$kernel" --json --seed 1 --timeout 15s >"$out.json" 2>"$out.err"
     echo "$? $kernel" >>"$work/list"
 done
 # Reads all verdicts in one process.

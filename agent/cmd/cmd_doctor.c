@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct options {
     cli_common common;
@@ -104,6 +105,55 @@ static void check_catalogue(finding *f)
     snprintf(f->text, sizeof f->text, "%d specs under %s/specs", n, ws_home_dir());
 }
 
+/* Names of the specs with a bundled script. */
+static void note_script(void *ud, const char *path)
+{
+    ws_buf *names = ud;
+    ws_buf root = {0};
+    char script[4096];
+    ws_buf_printf(&root, "%s/specs/", ws_home_dir());
+    if (strncmp(path, ws_buf_z(&root), root.n) == 0) {
+        const char *name = path + root.n, *dot = strrchr(name, '.');
+        char *spec_name = ws_strndup(name, dot ? (size_t)(dot - name) : strlen(name));
+        if (replay_find_script(spec_name, script, sizeof script))
+            ws_buf_printf(names, "%s%s", names->n ? ", " : "", spec_name);
+        free(spec_name);
+    }
+    ws_buf_release(&root);
+}
+
+static void check_replay(finding *f)
+{
+    ws_err err = {0};
+    ws_buf names = {.max = 400};
+    if (!spec_catalogue(note_script, &names, &err) && !names.n)
+        ws_fail(&err, WS_EENV, "no script under %s/agent/replays", ws_home_dir());
+    if (!names.n)
+        missing(f, &err, "set WARPSMITH_HOME to the source tree");
+    else {
+        f->ok = true;
+        snprintf(f->text, sizeof f->text, "scripts without a model: %.400s", ws_buf_z(&names));
+    }
+    ws_buf_release(&names);
+}
+
+/* Only for the user's own program around an exported header; nothing here runs it. */
+static void check_nvcc(finding *f)
+{
+    const char *path = getenv("PATH");
+    for (const char *p = path ? path : ""; *p; p += strcspn(p, ":"), p += *p == ':') {
+        snprintf(f->text, sizeof f->text, "%.*s/nvcc", (int)strcspn(p, ":"), p);
+        if (*p != ':' && access(f->text, X_OK) == 0) {
+            f->ok = true;
+            return;
+        }
+    }
+    snprintf(f->text, sizeof f->text, "no nvcc on PATH");
+    snprintf(f->fix, sizeof f->fix,
+             "only what includes an exported header needs it; a CUDA toolkit, or build/cuda/bin after "
+             "'make deps', has it");
+}
+
 static void check_model(finding *f)
 {
     const char *url = getenv("OPENAI_BASE_URL"), *key = getenv("OPENAI_API_KEY");
@@ -140,7 +190,8 @@ static const struct {
     {"nvrtc", check_nvrtc, true},     {"compile", check_compile, true},
     {"engine", check_engine, true},   {"specs", check_catalogue, true},
     {"cache", check_cache, true},     {"gpu", check_gpu, false},
-    {"model", check_model, false},
+    {"model", check_model, false},    {"replay", check_replay, false},
+    {"nvcc", check_nvcc, false},
 };
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
