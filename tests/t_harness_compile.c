@@ -169,6 +169,8 @@ static void test_lines(void)
     is_int(c.diag.line, 1, "an error inside a template is at the template");
     c = build(request("#include <cuda_fp16.h>\n" K("__half h; o[i] = __half2float(h, h);")), &a);
     is_int(c.diag.line, 6, "a wrong call of a header's function");
+    c = build(request(K("auto f = [=] __device__ (float x) { return x; }; o[i] = f(1);")), &a);
+    has_str(c.diag.text, "leave __device__ off", "advice");
     c = build(request("#include <cuda/nothing>\n" K("o[i] = 1;")), &a);
     ok(c.diag.reason == HX_FORBIDDEN_INCLUDE && c.diag.line == 1, "a header that does not exist");
     comp_request r = request("__global__ void other();\n" K("o[i] = 1;") "extern \"C\" __global__ void big(float *o)\n"
@@ -356,15 +358,17 @@ int main(int argc, char **argv)
     setenv("WARPSMITH_EXE", argv[0], 1);
     ws_err err = {0};
     char version[64] = "";
+    comp_toolkit toolkit;
     setenv("OPENAI_API_KEY", "canary", 1);
     test_includes();
     test_constructs();
     if (!mkdtemp(scratch_dir) || setenv("WARPSMITH_CACHE", scratch_dir, 1))
         return 70;
-    if (comp_version(version, sizeof version, &err)) {
+    if (comp_toolkit_find(&toolkit, &err)) {
         skip("compiling", err.msg);
         return tap_done();
     }
+    ok(!comp_version(version, sizeof version, &err), "NVRTC tells its version %s", err.msg);
     has_str(version, "NVRTC 1", "the version");
     printf("# %s\n", version);
     if (ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &service, &err), "open: %s", err.msg)) {

@@ -153,7 +153,7 @@ static int line_of_context(ws_str rest)
         char *end;
         long n = strtol(at + strlen(" at line "), &end, 10);
         ws_str after = {end, (size_t)(line.p + line.n - end)};
-        if (!find(after, " of "))
+        if (!find(after, " of")) /* "of" names another file, here or on the next line */
             return (int)n;
     }
     return 0;
@@ -275,6 +275,19 @@ static bool diagnose_limit(const comp_phase *p, const char *who, double wall_sec
     }
 }
 
+/* What to do where the compiler's own words lead astray. */
+static const char *advice(const char *text)
+{
+    if (strstr(text, "annotation on lambda"))
+        return "; leave __device__ off the lambda: all code here is device code";
+    if (strstr(text, "identifier \"half") || strstr(text, "identifier \"__half") ||
+        strstr(text, "identifier \"__float2half"))
+        return "; #include <cuda_fp16.h>";
+    if (strstr(text, "identifier \"__nv_bfloat16") || strstr(text, "identifier \"nv_bfloat16"))
+        return "; #include <cuda_bf16.h>";
+    return "";
+}
+
 /* A header that passed the text check but could not be opened, e.g. a cuda/ name that does not exist. */
 static bool is_missing_header(const char *text)
 {
@@ -302,7 +315,7 @@ void comp_diagnose_front(const comp_phase *p, const comp_request *r, double wall
         return;
     }
     hx_reject(d, is_missing_header(first->text) ? HX_FORBIDDEN_INCLUDE : HX_COMPILE_ERROR, first->line,
-              first->column, "%.700s", first->text);
+              first->column, "%.700s%s", first->text, advice(first->text));
     size_t used = strlen(d->text);
     if (errors > 1)
         snprintf(d->text + used, sizeof d->text - used, " (and %d more error%s)", errors - 1,
