@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Every kernel has the parameters of `add`; i is the thread's index in the grid. */
@@ -362,6 +363,89 @@ static void test_crash(void)
     job_free(j);
 }
 
+/* ---- what children see, and what becomes of them ---- */
+
+static void test_environment(void)
+{
+    char path[64], text[16384];
+    int server = child_of((int)getpid());
+    snprintf(path, sizeof path, "/proc/%d/environ", server);
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    for (size_t i = 0; i < n; i++)
+        text[i] = text[i] ? text[i] : '\n';
+    text[n] = '\0';
+    has_str(text, "PATH=", "the worker has an environment");
+    ok(!strstr(text, "canary"), "without a key");
+}
+
+static void *in_parallel(void *ud)
+{
+    int *passed = ud;
+    static float x[N];
+    float y[N];
+    for (int i = 0; i < 5; i++) {
+        plan_bound_launch launch = launch_of("twice");
+        plan_bound bound = {.launch = &launch, .n_launches = 1};
+        run_tensor t[2] = {{.name = "x", .role = RUN_INPUT, .bytes = sizeof x, .in = x},
+                           {.name = "y", .role = RUN_OUTPUT, .bytes = sizeof y, .out = y}};
+        run_request r = {.device = "cpu", .image = ptx, .image_bytes = sizeof ptx, .kernel = kernel,
+                         .n_kernels = n_kernels, .plan = &bound, .tensor = t, .n_tensors = 2,
+                         .engine = PTX_OPTIONS_CHECKED, .wall_seconds = 30};
+        run_report *rep = ws_calloc(1, sizeof *rep);
+        ws_err err = {0};
+        *passed += !run_execute(&r, rep, &err) && rep->reason == HX_PASS && y[N - 1] == 0;
+        run_report_release(rep);
+        free(rep);
+    }
+    return NULL;
+}
+
+static void test_parallel(void)
+{
+    enum { THREADS = 4 };
+    pthread_t t[THREADS];
+    int passed[THREADS] = {0}, all = 0;
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&t[i], NULL, in_parallel, &passed[i]);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(t[i], NULL);
+        all += passed[i];
+    }
+    is_int(all, 5 * THREADS, "several threads run plans at once");
+}
+
+/* A parent that is killed in the middle of a run leaves nobody behind. */
+static void test_orphans(void)
+{
+    pid_t parent = fork();
+    if (parent == 0) {
+        job *j = job_new("spin");
+        j->r.engine.max_warp_insns = 0;
+        j->r.wall_seconds = 60;
+        freopen("/dev/null", "w", stdout);
+        job_run(j);
+        _exit(0);
+    }
+    int server = 0, child = 0;
+    for (int i = 0; i < 500 && !child; i++) {
+        ws_sleep_ms(10);
+        server = child_of((int)parent);
+        child = server ? child_of(server) : 0;
+    }
+    ok(child > 0, "a process starts a run");
+    kill(parent, SIGKILL);
+    waitpid(parent, NULL, 0);
+    bool gone = false;
+    for (int i = 0; i < 200 && !gone; i++) {
+        ws_sleep_ms(10);
+        gone = parent_of(child) == 0 && parent_of(server) == 0;
+    }
+    ok(gone, "when it is killed, worker and child end");
+}
+
 static void test_world(void)
 {
     job *j = job_new("twice");
@@ -386,7 +470,9 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "worker") == 0)
         return run_worker_main();
     setenv("WARPSMITH_EXE", argv[0], 1);
+    setenv("OPENAI_API_KEY", "canary", 1);
     load_kernels();
+    test_orphans(); /* first: its process must start a worker of its own */
     test_good("cpu");
     test_partial("cpu");
     test_input_changed();
@@ -395,7 +481,9 @@ int main(int argc, char **argv)
     test_invalid_launch();
     test_scratch_and_repeats("cpu");
     test_inout();
+    test_environment();
     test_crash();
+    test_parallel();
     test_world();
     if (has_gpu()) {
         test_good("gpu");
