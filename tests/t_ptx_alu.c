@@ -263,6 +263,7 @@ static void test_minmax_shift(void)
     CHECK("max.s16x2 %r0, %r1, %r2", V2(0xffff0001, 0x0001ffff, 0x00010001));
     CHECK("min.relu.s16x2 %r0, %r1, %r2", V2(0xffff0003, 0x00010002, 0x00000002));
     CHECK("max.relu.s32 %r0, %r1, %r2", V2(M32(-3), M32(-2), 0), V2(M32(-3), 2, 2));
+    CHECK("max.s32.relu %r0, %r1, %r2", V2(M32(-3), M32(-2), 0), V2(M32(-3), 2, 2));
     CHECK("neg.s32 %r0, %r1", V1(5, M32(-5)), V1(0x80000000, 0x80000000));
     CHECK("abs.s32 %r0, %r1", V1(M32(-5), 5), V1(0x80000000, 0x80000000));
     CHECK("abs.s16 %h0, %h1", V1(0xffff, 1));

@@ -482,26 +482,29 @@ static bool decode_add(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     return ptx_alu_operands(d, a, i, ptx_last_type(a), 3);
 }
 
+/* .relu stands before the type by the ISA's text, and after it in what nvcc writes. */
 static bool decode_minmax(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bool is_min = i->op == I_MIN, relu = ptx_has(a, "relu");
-    bool packed_signed = ws_str_eqz(a->part[a->n_parts - 1], "s16x2");
-    if (!ptx_alu_only(a, 1, "relu"))
+    int last = a->n_parts - 1 - ws_str_eqz(a->part[a->n_parts - 1], "relu");
+    ws_str type = a->part[last];
+    int t = type_index(ptx_type_find(type));
+    if (a->n_parts != 2 + relu)
         return false;
-    if (packed_signed || (!relu && ws_str_eqz(a->part[a->n_parts - 1], "u16x2"))) {
-        if (relu)
-            i->run = is_min ? x_minrelu_s16x2 : x_maxrelu_s16x2;
-        else if (packed_signed)
-            i->run = is_min ? x_min_s16x2 : x_max_s16x2;
-        else
-            i->run = is_min ? x_min_u16x2 : x_max_u16x2;
+    if (ws_str_eqz(type, "s16x2")) {
+        i->run = relu ? (is_min ? x_minrelu_s16x2 : x_maxrelu_s16x2) : is_min ? x_min_s16x2 : x_max_s16x2;
         return ptx_alu_operands(d, a, i, PTX_b32, 3);
     }
-    if (!choose(a, i, i->op) || (relu && ptx_last_type(a) != PTX_s32))
+    if (ws_str_eqz(type, "u16x2") && !relu) {
+        i->run = is_min ? x_min_u16x2 : x_max_u16x2;
+        return ptx_alu_operands(d, a, i, PTX_b32, 3);
+    }
+    if (t < 0 || (relu && ptx_type_find(type) != PTX_s32))
         return false;
+    i->run = handlers[i->op][t];
     if (relu)
         i->run = is_min ? x_minrelu_s32 : x_maxrelu_s32;
-    return ptx_alu_operands(d, a, i, ptx_last_type(a), 3);
+    return ptx_alu_operands(d, a, i, ptx_type_find(type), 3);
 }
 
 static ptx_type doubled(ptx_type t)
