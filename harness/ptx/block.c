@@ -19,7 +19,7 @@ static ptx_block *block_new(ptx_worker *k)
         ws_bug("out of memory");
     b->shared_state = ws_calloc(g->shared_bytes + SHARED_SLACK, 1);
     if (g->options->check_race && g->shared_bytes)
-        b->shared_shadow = ptx_shadow_new(g->shared_bytes, g->program->granule);
+        b->shared_shadow = ptx_shadow_new(g->shared_bytes, g->program->granule, false);
     return b;
 }
 

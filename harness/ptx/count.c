@@ -77,7 +77,7 @@ void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 
 /* Wavefronts of a shared access: the most distinct 4-byte words that any bank has to serve. Accesses of 8
  * and 16 bytes go by half and quarter warps. */
-static u32 wavefronts(const ptx_access *x)
+static u32 count_wavefronts(const ptx_access *x)
 {
     u32 per = x->size <= 4 ? 32 : x->size == 8 ? 16 : 8, words = x->size <= 4 ? 1 : x->size / 4, total = 0;
     for (u32 first = 0; first < PTX_LANES; first += per) {
@@ -98,6 +98,21 @@ static u32 wavefronts(const ptx_access *x)
         total += most;
     }
     return total;
+}
+
+/* Whether no bank has to serve two words: then the access takes one wavefront. For 4 bytes and less. */
+static bool is_free_of_conflicts(const ptx_access *x)
+{
+    u32 last[BANKS] = {0}, word[PTX_LANES], differs = 0;
+    EACH_LANE(l) word[l] = (u32)(x->addr[l] >> 2);
+    EACH_SET(l, x->mask) last[word[l] % BANKS] = word[l];
+    EACH_LANE(l) differs |= x->mask >> l & 1 ? last[word[l] % BANKS] ^ word[l] : 0;
+    return !differs;
+}
+
+static u32 wavefronts(const ptx_access *x)
+{
+    return x->size <= 4 && is_free_of_conflicts(x) ? 1 : count_wavefronts(x);
 }
 
 void ptx_count_shared(ptx_warp *w, const ptx_access *x)

@@ -178,6 +178,7 @@ struct ptx_warp {
 
     /* race detection: see race.c */
     uint32_t clock;
+    uint32_t floor;          /* least of seen */
     uint32_t seen[PTX_LANES]; /* accesses of warp v with a lower clock happen before this warp's next one */
 
     uint8_t *local;          /* words interleaved by lane */
@@ -333,7 +334,7 @@ bool ptx_watch(ptx_warp *w, const ptx_access *x);
 
 /* ---- race.c ---- */
 typedef struct ptx_shadow ptx_shadow;
-ptx_shadow *ptx_shadow_new(uint64_t bytes, uint32_t granule); /* NULL: no memory for it */
+ptx_shadow *ptx_shadow_new(uint64_t bytes, uint32_t granule, bool is_global); /* NULL: no memory for it */
 void ptx_shadow_free(ptx_shadow *s);
 void ptx_race_block(ptx_block *b);               /* its warps start */
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x); /* false: a fault was reported */

@@ -1,5 +1,5 @@
 /* Data races, after FastTrack (Flanagan and Freund, PLDI 2009), with the last write and the last reads of
- * every granule of memory in a shadow cell.
+ * every granule of memory in a shadow.
  *
  * Inside a block, time is a clock per warp that advances at barriers and at bar.warp.sync; `seen[v]` of a
  * warp says which accesses of warp v happened before. Lanes of one warp are ordered only by
@@ -7,57 +7,36 @@
  * strong access say so (order.c). Strong accesses and atomics do not race with each other, nor do writes
  * of the value that is there already.
  *
- * Each worker keeps its own shadow of global memory; what two workers did is compared at the end. */
-#include "harness/ptx/engine.h"
-#include "harness/ptx/lanes.h"
+ * An access is first tried for all lanes at once, against `floor`: what every warp did before that clock
+ * happened before. Only lanes that this does not settle are looked at one by one. Each worker keeps its
+ * own shadow of global memory; what two workers did is compared at the end. */
+#include "harness/ptx/race.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* A key: clock | warp | lane | flags; 0 is no access. */
-#define KEY_WARP_SHIFT 19
-#define KEY_LANE_SHIFT 24
-#define KEY_CLOCK_MASK ((1u << KEY_WARP_SHIFT) - 1)
-#define KEY_STRONG (1u << 29) /* volatile, relaxed and stronger, atomic */
-#define KEY_MANY   (1u << 30) /* reads: by more than one lane */
-
-#define MANY_BLOCKS UINT32_MAX
-enum { CHUNK = 4096 /* granules */, CLOCK_RESET = 1 << 18 };
-
-typedef struct cell {
-    u32 w_key, w_pc, w_block, w_time;
-    u32 r_key, r_pc, r_block, r_time; /* shared memory: r_block is the set of warps that read */
-} cell;
-
-struct ptx_shadow {
-    cell *cell;
-    uint8_t *touched;   /* per chunk: 1 read, 2 written */
-    u64 n;
-    size_t mapped;
-    u32 shift;          /* log2 of the granule */
-};
-
-struct ptx_gshadow {
-    struct ptx_gshadow *next;
-    ptx_alloc *alloc;
-    ptx_shadow *shadow; /* NULL: no memory for it */
-};
+enum { CLOCK_RESET = 1 << 18 };
 
 /* Pages come zeroed and only when touched. */
-ptx_shadow *ptx_shadow_new(u64 bytes, u32 granule)
+ptx_shadow *ptx_shadow_new(u64 bytes, u32 granule, bool is_global)
 {
     ptx_shadow *s = ws_calloc(1, sizeof *s);
+    u32 **column[] = {&s->w_key, &s->r_key, &s->r_who, &s->w_pc, &s->r_pc, &s->w_block,
+                        &s->w_value, &s->w_time, &s->r_time};
+    size_t columns = is_global ? 9 : 5;
     s->shift = (u32)__builtin_ctz(granule);
-    s->n = (bytes >> s->shift) + 16;
-    s->mapped = s->n * sizeof *s->cell;
-    void *p = mmap(NULL, s->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
+    s->n = (bytes >> s->shift) + 1;
+    size_t stride = (s->n + 64) & ~63ull;
+    s->mapped = columns * stride * sizeof(u32);
+    s->map = mmap(NULL, s->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (s->map == MAP_FAILED) {
         free(s);
         return NULL;
     }
-    s->cell = p;
-    s->touched = ws_calloc(s->n / CHUNK + 1, 1);
+    for (size_t c = 0; c < columns; c++)
+        *column[c] = (u32 *)s->map + c * stride;
+    s->touched = ws_calloc(s->n / SHADOW_CHUNK + 1, 1);
     return s;
 }
 
@@ -65,7 +44,7 @@ void ptx_shadow_free(ptx_shadow *s)
 {
     if (!s)
         return;
-    munmap(s->cell, s->mapped);
+    munmap(s->map, s->mapped);
     free(s->touched);
     free(s);
 }
@@ -82,14 +61,24 @@ void ptx_race_block(ptx_block *b)
     for (int n = 0; n < b->n_warps; n++)
         clock = b->warp[n].clock > clock ? b->warp[n].clock : clock;
     if (clock > CLOCK_RESET && b->shared_shadow) {
-        memset(b->shared_shadow->cell, 0, b->shared_shadow->mapped);
+        memset(b->shared_shadow->map, 0, b->shared_shadow->mapped);
         clock = 0;
     }
     for (int n = 0; n < b->n_warps; n++) {
         ptx_warp *w = &b->warp[n];
         w->clock = clock + 1;
         EACH_LANE(v) w->seen[v] = clock + 1;
+        w->floor = clock + 1;
     }
+}
+
+/* Every access with a lower clock happened before, whichever warp made it. */
+static void find_floor(ptx_warp *w)
+{
+    u32 least = KEY_CLOCK_MASK;
+    for (int v = 0; v < w->block->n_warps; v++)
+        least = w->seen[v] < least ? w->seen[v] : least;
+    w->floor = least;
 }
 
 static void advance(ptx_warp *w)
@@ -97,6 +86,7 @@ static void advance(ptx_warp *w)
     if (w->clock < KEY_CLOCK_MASK)
         w->clock++;
     w->seen[w->id] = w->clock;
+    find_floor(w);
 }
 
 void ptx_race_warp_sync(ptx_warp *w, u32 mask)
@@ -132,219 +122,285 @@ void ptx_race_barrier(ptx_block *b, u32 id)
     join(joined, b->arrived_seen[id]);
     memset(b->arrived_seen[id], 0, sizeof b->arrived_seen[id]);
     for (int n = 0; n < b->n_warps; n++)
-        if (is_waiting_at(&b->warp[n], id))
+        if (is_waiting_at(&b->warp[n], id)) {
             memcpy(b->warp[n].seen, joined, sizeof joined);
+            find_floor(&b->warp[n]);
+        }
 }
 
-/* ---- one access ---- */
-
-typedef struct look { /* what the cells of one warp-wide access are held against */
-    ptx_warp *w;
-    const ptx_access *x;
-    ptx_shadow *shadow;
-    const ptx_alloc *alloc; /* NULL: shared memory */
-    u64 base;
-    u32 key;                /* without the lane */
-    u32 pc, time;
-} look;
-
-static u32 key_warp(u32 key)
-{
-    return key >> KEY_WARP_SHIFT & 31;
-}
+/* ---- one lane ---- */
 
 /* Inside the block. */
 static bool is_ordered(const ptx_warp *w, u32 key, u32 lane)
 {
-    if ((key & KEY_CLOCK_MASK) < w->seen[key_warp(key)])
+    if ((key & KEY_CLOCK_MASK) < w->seen[race_warp(key)])
         return true;
-    return key_warp(key) == (u32)w->id && !(key & KEY_MANY) && (key >> KEY_LANE_SHIFT & 31) == lane;
+    return race_warp(key) == (u32)w->id && !(key & KEY_MANY) && race_lane(key) == lane;
 }
 
-static bool reads_ordered(const look *k, const cell *c, u32 lane)
+static bool reads_ordered(const race_look *k, u64 g, u32 lane)
 {
     const ptx_warp *w = k->w;
-    if (k->alloc && c->r_block != w->block->index)
-        return ptx_order_before(w, c->r_block, c->r_time);
-    if (k->alloc || !(c->r_key & KEY_MANY))
-        return is_ordered(w, c->r_key, lane);
-    for (u32 left = c->r_block; left; left &= left - 1)
-        if ((c->r_key & KEY_CLOCK_MASK) >= w->seen[__builtin_ctz(left)])
+    u32 key = k->shadow->r_key[g], who = k->shadow->r_who[g];
+    if (k->alloc && who != k->me)
+        return ptx_order_before(w, who, k->shadow->r_time[g]);
+    if (k->alloc || !(key & KEY_MANY))
+        return is_ordered(w, key, lane);
+    for (u32 left = who; left; left &= left - 1)
+        if ((key & KEY_CLOCK_MASK) >= w->seen[__builtin_ctz(left)])
             return false;
     return true;
 }
 
-static bool write_ordered(const look *k, const cell *c, u32 lane)
+static bool write_ordered(const race_look *k, u64 g, u32 lane)
 {
-    if (k->alloc && c->w_block != k->w->block->index)
-        return ptx_order_before(k->w, c->w_block, c->w_time);
-    return is_ordered(k->w, c->w_key, lane);
-}
-
-static bool both_strong(u32 a, u32 b)
-{
-    return a & b & KEY_STRONG;
+    if (k->alloc && k->shadow->w_block[g] != k->me)
+        return ptx_order_before(k->w, k->shadow->w_block[g], k->shadow->w_time[g]);
+    return is_ordered(k->w, k->shadow->w_key[g], lane);
 }
 
 /* A write of the value that is there already, or that another lane writes in the same instruction. */
-static bool is_same_value(const look *k, const cell *c, u32 lane)
+static bool is_same_value(const race_look *k, u64 g, u32 lane)
 {
     const ptx_insn *i = k->x->insn;
     const ptx_warp *w = k->w;
+    const ptx_shadow *s = k->shadow;
     if (!k->x->slot)
         return false;
     const uint8_t *to = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane] : w->block->shared + k->x->addr[lane];
-    u32 other = c->w_key >> KEY_LANE_SHIFT & 31;
-    bool now = key_warp(c->w_key) == (u32)w->id && (c->w_key & KEY_CLOCK_MASK) == w->clock && c->w_pc == k->pc &&
-               (!k->alloc || c->w_block == w->block->index) && k->x->mask >> other & 1 &&
-               k->x->addr[other] == k->x->addr[lane];
+    u32 key = s->w_key[g], other = race_lane(key);
+    bool now = race_warp(key) == (u32)w->id && (key & KEY_CLOCK_MASK) == w->clock && s->w_pc[g] == k->pc &&
+               (!k->alloc || s->w_block[g] == k->me) && k->x->mask >> other & 1 && k->x->addr[other] == k->x->addr[lane];
     bool in_memory = true, in_lanes = now;
     for (int e = 0; e < i->vec; e++) {
         const uint8_t *reg = IN(uint8_t, k->x->slot[e]);
         in_memory &= memcmp(to + (size_t)e * i->esize, reg + (size_t)lane * i->dsize, i->esize) == 0;
         in_lanes &= memcmp(reg + (size_t)other * i->dsize, reg + (size_t)lane * i->dsize, i->esize) == 0;
     }
-    return in_memory || in_lanes;
+    return now ? in_lanes : in_memory;
 }
 
-static const ptx_insn *insn_at(const ptx_warp *w, u32 pc)
+/* The bytes that `lane` writes to part `part` of its access. Atomics have no value that is known here; they
+ * are told apart by their key. */
+static u32 value_of(const race_look *k, u32 part, u32 lane)
 {
-    const ptx_program *p = w->worker->grid->program;
-    u32 code = pc >> 24, at = pc & 0xffffff;
-    return code < (u32)p->n_codes && at < p->code[code]->n ? &p->code[code]->insn[at] : NULL;
+    const ptx_warp *w = k->w;
+    const ptx_insn *i = k->x->insn;
+    u32 granule = 1u << k->shadow->shift, at = part * granule, v = 0;
+    if (!k->x->slot)
+        return 0;
+    const uint8_t *reg = IN(uint8_t, k->x->slot[at / i->esize]);
+    memcpy(&v, reg + (size_t)lane * i->dsize + at % i->esize, granule);
+    return v;
 }
+
+static u32 part_of(const race_look *k, u64 g, u32 lane)
+{
+    return (u32)(g - ((k->x->addr[lane] - k->base) >> k->shadow->shift));
+}
+
+static void record_write(const race_look *k, u64 g, u32 lane)
+{
+    ptx_shadow *s = k->shadow;
+    s->w_key[g] = k->key | lane << KEY_LANE_SHIFT;
+    s->w_pc[g] = k->pc;
+    s->r_key[g] = 0;
+    if (k->alloc) {
+        s->w_block[g] = k->me;
+        s->w_value[g] = value_of(k, part_of(k, g, lane), lane);
+        s->w_time[g] = k->time;
+    }
+}
+
+static void record_read(const race_look *k, u64 g, u32 lane, u32 many)
+{
+    ptx_shadow *s = k->shadow;
+    u32 key = k->key | lane << KEY_LANE_SHIFT | many, old = s->r_key[g];
+    if (!old || reads_ordered(k, g, lane)) {
+        s->r_key[g] = key;
+        s->r_pc[g] = k->pc;
+        s->r_who[g] = k->me;
+        if (k->alloc)
+            s->r_time[g] = k->time;
+        return;
+    }
+    /* Several readers: the lowest clock stands for all. Strong only when all are. */
+    u32 clock = (key & KEY_CLOCK_MASK) < (old & KEY_CLOCK_MASK) ? key & KEY_CLOCK_MASK : old & KEY_CLOCK_MASK;
+    s->r_key[g] = (old & ~KEY_CLOCK_MASK & (key | ~KEY_STRONG)) | clock | KEY_MANY;
+    s->r_who[g] = k->alloc ? (s->r_who[g] == k->me ? k->me : MANY_BLOCKS) : s->r_who[g] | k->me;
+}
+
+/* false: a race, which was reported */
+static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
+{
+    const ptx_shadow *s = k->shadow;
+    const ptx_access *x = k->x;
+    if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key) && !write_ordered(k, g, lane) &&
+        !(x->write && is_same_value(k, g, lane)))
+        return race_report(k, lane, g, true);
+    if (!x->write) {
+        record_read(k, g, lane, many);
+        return true;
+    }
+    if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key) && !reads_ordered(k, g, lane))
+        return race_report(k, lane, g, false);
+    record_write(k, g, lane);
+    return true;
+}
+
+/* ---- all lanes at once ---- */
+
+/* The granules of the lanes, or the dummy. */
+static void granules_of(const race_look *k, u32 part, u32 g[PTX_LANES])
+{
+    u32 dummy = (u32)k->shadow->n, mask = k->x->mask;
+    EACH_LANE(l)
+    {
+        u32 at = (u32)((k->x->addr[l] - k->base) >> k->shadow->shift) + part;
+        g[l] = mask >> l & 1 ? at : dummy;
+    }
+}
+
+/* Sets a bit for every lane that the floor does not settle. In global memory the last access must be this
+ * block's own, or there must be none. */
+static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, const u32 g[PTX_LANES])
+{
+    u32 floor = k->w->floor, mine = k->key, me = k->me, bad[PTX_LANES], out = 0;
+    if (k->alloc) {
+        EACH_LANE(l)
+        {
+            u32 key = key_of[g[l]];
+            bool own = ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+            bad[l] = key && (who[g[l]] != me || !((key & KEY_CLOCK_MASK) < floor || own));
+        }
+    } else {
+        EACH_LANE(l)
+        {
+            u32 key = key_of[g[l]];
+            bool own = ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+            bad[l] = !((key & KEY_CLOCK_MASK) < floor || own);
+        }
+    }
+    EACH_LANE(l) out |= (bad[l] != 0) << l;
+    return out & k->x->mask;
+}
+
+/* Reads of granules that nobody writes now. Lanes that read the same granule make it a read by many. */
+static void read_all(const race_look *k, const u32 g[PTX_LANES])
+{
+    ptx_shadow *s = k->shadow;
+    u32 key = k->key, floor = k->w->floor, me = k->me, pc = k->pc, strong = key | ~KEY_STRONG, clock = key & KEY_CLOCK_MASK;
+    u32 next[PTX_LANES], who[PTX_LANES], mask = k->x->mask, differs = 0;
+    bool shared = !k->alloc;
+    EACH_LANE(l)
+    {
+        u32 old = s->r_key[g[l]], old_who = s->r_who[g[l]], mine = key | (u32)l << KEY_LANE_SHIFT;
+        u32 old_clock = old & KEY_CLOCK_MASK, low = old_clock < clock ? old_clock : clock;
+        bool is_fresh = !old || ((old == mine || old_clock < floor) && (shared || old_who == me));
+        next[l] = is_fresh ? mine : (old & ~KEY_CLOCK_MASK & strong) | low | KEY_MANY;
+        who[l] = is_fresh ? me : shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
+    }
+#pragma GCC ivdep
+    EACH_LANE(l)
+    {
+        s->r_key[g[l]] = next[l];
+        s->r_who[g[l]] = who[l];
+        s->r_pc[g[l]] = pc;
+    }
+    EACH_LANE(l) differs |= mask >> l & 1 ? s->r_key[g[l]] ^ next[l] : 0;
+    if (differs) {
+        EACH_SET(l, mask)
+            if (s->r_key[g[l]] != next[l])
+                s->r_key[g[l]] |= KEY_MANY;
+    }
+}
+
+/* Writes to granules that nobody uses now; 0, or the lanes that another lane got in the way of. */
+static u32 write_all(const race_look *k, u32 part, const u32 g[PTX_LANES])
+{
+    ptx_shadow *s = k->shadow;
+    u32 key = k->key, pc = k->pc, me = k->me, lost = 0;
+#pragma GCC ivdep
+    EACH_LANE(l)
+    {
+        s->w_key[g[l]] = key | (u32)l << KEY_LANE_SHIFT;
+        s->w_pc[g[l]] = pc;
+        s->r_key[g[l]] = 0;
+    }
+    if (k->alloc) {
+#pragma GCC ivdep
+        EACH_LANE(l) s->w_block[g[l]] = me;
+        EACH_LANE(l) s->w_value[g[l]] = value_of(k, part, (u32)l);
+    }
+    EACH_LANE(l) lost |= (u32)(s->w_key[g[l]] != (key | (u32)l << KEY_LANE_SHIFT)) << l;
+    return lost & k->x->mask;
+}
+
+static bool touch_each(const race_look *k, const u32 g[PTX_LANES], u32 lanes, u32 many)
+{
+    EACH_SET(l, lanes)
+        if (!touch(k, g[l], l, many))
+            return false;
+    return true;
+}
+
+/* One granule of every lane. */
+static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
+{
+    const ptx_shadow *s = k->shadow;
+    if (k->w->worker->grid->clocks)
+        return touch_each(k, g, k->x->mask, 0);
+    u32 slow = unsettled(k, s->w_key, s->w_block, g);
+    if (!k->x->write) {
+        if (slow)
+            return touch_each(k, g, k->x->mask, 0);
+        read_all(k, g);
+        return true;
+    }
+    slow |= unsettled(k, s->r_key, s->r_who, g);
+    if (slow)
+        return touch_each(k, g, k->x->mask, 0);
+    return touch_each(k, g, write_all(k, part, g), 0);
+}
+
+static void mark_touched(const race_look *k)
+{
+    u8 bit = k->x->write ? 2 : 1;
+    EACH_SET(l, k->x->mask)
+    {
+        u64 at = (k->x->addr[l] - k->base) >> k->shadow->shift, end = at + (k->x->size >> k->shadow->shift);
+        k->shadow->touched[at / SHADOW_CHUNK] |= bit;
+        k->shadow->touched[end / SHADOW_CHUNK] |= bit;
+    }
+}
+
+static bool touch_all(const race_look *k)
+{
+    const ptx_access *x = k->x;
+    u32 g[PTX_LANES], parts = x->size >> k->shadow->shift;
+    parts = parts ? parts : 1;
+    if (k->alloc)
+        mark_touched(k);
+    if (!x->write && x->mask == PTX_FULL && ptx_is_uniform(x->addr)) {
+        u64 at = (x->addr[0] - k->base) >> k->shadow->shift;
+        for (u32 p = 0; p < parts; p++)
+            if (!touch(k, at + p, 0, KEY_MANY))
+                return false;
+        return true;
+    }
+    for (u32 p = 0; p < parts; p++) {
+        granules_of(k, p, g);
+        if (!touch_part(k, p, g))
+            return false;
+    }
+    return true;
+}
+
+/* ---- accesses ---- */
 
 static u32 place_of(const ptx_warp *w, const ptx_insn *i)
 {
     return (u32)w->frame->code->index << 24 | ((u32)(i - w->frame->code->insn) & 0xffffff);
-}
-
-static void thread_of_key(const ptx_warp *w, u32 key, u32 tid[3])
-{
-    const ptx_block *b = w->block;
-    u32 id = key_warp(key);
-    if (id < (u32)b->n_warps)
-        ptx_thread_of(&b->warp[id], (int)(key >> KEY_LANE_SHIFT & 31), tid);
-}
-
-static void block_of(const ptx_grid *g, u32 index, u32 ctaid[3])
-{
-    if (index == MANY_BLOCKS)
-        index = 0;
-    ctaid[0] = index % g->args->grid[0];
-    ctaid[1] = index / g->args->grid[0] % g->args->grid[1];
-    ctaid[2] = index / g->args->grid[0] / g->args->grid[1];
-}
-
-typedef struct other { /* the earlier access of a race */
-    u32 key, pc, block;
-    bool write;
-} other;
-
-static const char *act(bool write, bool atomic)
-{
-    return atomic ? "atomic" : write ? "write" : "read";
-}
-
-/* The finding; `lane` made the later access. */
-static bool report(const look *k, u32 lane, u64 address, other o)
-{
-    const ptx_access *x = k->x;
-    const ptx_grid *g = k->w->worker->grid;
-    ptx_fault *f = ptx_fault_new(k->w, x->insn, (int)lane, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
-    if (!f)
-        return false;
-    const ptx_insn *oi = insn_at(k->w, o.pc);
-    memcpy(f->space, k->alloc ? "global" : "shared", 7);
-    f->write = x->write;
-    f->atomic = x->atomic;
-    f->size = x->size;
-    f->address = address;
-    f->other_write = o.write;
-    f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
-    thread_of_key(k->w, o.key, f->other_thread);
-    if (k->alloc)
-        block_of(g, o.block, f->other_block);
-    else
-        memcpy(f->other_block, k->w->block->ctaid, sizeof f->other_block);
-    if (k->alloc) {
-        memcpy(f->buffer, k->alloc->name, sizeof f->buffer);
-        f->buffer_offset = (int64_t)(address - k->alloc->lo);
-        f->buffer_bytes = k->alloc->hi - k->alloc->lo;
-    }
-    ptx_fault_done(k->w, f, "race: %s of %u bytes at byte %lld of %s%s%s races with the %s by thread (%u,%u,%u) in block "
-                   "(%u,%u,%u) at line %d; found", act(x->write, x->atomic), x->size,
-                   (long long)(k->alloc ? f->buffer_offset : (int64_t)address), k->alloc ? "'" : "shared memory",
-                   k->alloc ? f->buffer : "", k->alloc ? "'" : "", act(o.write, false), f->other_thread[0], f->other_thread[1],
-                   f->other_thread[2], f->other_block[0], f->other_block[1], f->other_block[2], f->other_line);
-    return false;
-}
-
-static void record_read(const look *k, cell *c, u32 lane, u32 lanes_flag)
-{
-    const ptx_warp *w = k->w;
-    u32 key = k->key | lane << KEY_LANE_SHIFT | lanes_flag, mine = k->alloc ? w->block->index : 1u << w->id;
-    bool same = c->r_key == key && c->r_block == mine;
-    if (same)
-        return;
-    if (!c->r_key || reads_ordered(k, c, lane)) {
-        c->r_key = key;
-        c->r_pc = k->pc;
-        c->r_block = mine;
-        c->r_time = k->time;
-        return;
-    }
-    /* Several readers: the lowest clock stands for all. Strong only when all are. */
-    u32 clock = (key & KEY_CLOCK_MASK) < (c->r_key & KEY_CLOCK_MASK) ? key : c->r_key;
-    c->r_key = (c->r_key & ~(KEY_CLOCK_MASK | (key & KEY_STRONG ? 0 : KEY_STRONG))) | (clock & KEY_CLOCK_MASK) | KEY_MANY;
-    if (k->alloc)
-        c->r_block = c->r_block == mine ? mine : MANY_BLOCKS;
-    else
-        c->r_block |= mine;
-}
-
-static bool touch(const look *k, cell *c, u32 lane, u32 lanes_flag)
-{
-    const ptx_access *x = k->x;
-    u64 address = x->addr[lane];
-    if (c->w_key && !both_strong(c->w_key, k->key) && !write_ordered(k, c, lane) &&
-        !(x->write && is_same_value(k, c, lane)))
-        return report(k, lane, address, (other){c->w_key, c->w_pc, c->w_block, true});
-    if (!x->write) {
-        record_read(k, c, lane, lanes_flag);
-        return true;
-    }
-    if (c->r_key && !both_strong(c->r_key, k->key) && !reads_ordered(k, c, lane) && !(x->slot && is_same_value(k, c, lane)))
-        return report(k, lane, address, (other){c->r_key, c->r_pc, c->r_block, false});
-    c->w_key = k->key | lane << KEY_LANE_SHIFT;
-    c->w_pc = k->pc;
-    c->w_block = k->w->block->index;
-    c->w_time = k->time;
-    c->r_key = 0;
-    return true;
-}
-
-static bool touch_lane(const look *k, u32 lane, u32 lanes_flag)
-{
-    u64 first = (k->x->addr[lane] - k->base) >> k->shadow->shift;
-    u64 last = (k->x->addr[lane] - k->base + k->x->size - 1) >> k->shadow->shift;
-    k->shadow->touched[first / CHUNK] |= k->x->write ? 2 : 1;
-    k->shadow->touched[last / CHUNK] |= k->x->write ? 2 : 1;
-    for (u64 g = first; g <= last; g++)
-        if (!touch(k, &k->shadow->cell[g], lane, lanes_flag))
-            return false;
-    return true;
-}
-
-static bool touch_all(const look *k)
-{
-    const ptx_access *x = k->x;
-    if (!x->write && x->mask == PTX_FULL && ptx_is_uniform(x->addr))
-        return touch_lane(k, 0, KEY_MANY);
-    EACH_SET(l, x->mask)
-        if (!touch_lane(k, l, 0))
-            return false;
-    return true;
 }
 
 static u32 key_of(const ptx_warp *w, const ptx_access *x)
@@ -354,7 +410,8 @@ static u32 key_of(const ptx_warp *w, const ptx_access *x)
 
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x)
 {
-    look k = {.w = w, .x = x, .shadow = w->block->shared_shadow, .key = key_of(w, x), .pc = place_of(w, x->insn)};
+    race_look k = {.w = w, .x = x, .shadow = w->block->shared_shadow, .key = key_of(w, x), .me = 1u << w->id,
+                   .pc = place_of(w, x->insn)};
     return touch_all(&k);
 }
 
@@ -365,7 +422,7 @@ static ptx_shadow *shadow_of(ptx_worker *k, ptx_alloc *a)
             return s->shadow;
     struct ptx_gshadow *s = ws_calloc(1, sizeof *s);
     s->alloc = a;
-    s->shadow = ptx_shadow_new(a->hi - a->lo, k->grid->program->granule);
+    s->shadow = ptx_shadow_new(a->hi - a->lo, k->grid->program->granule, true);
     s->next = k->gshadow;
     k->gshadow = s;
     return s->shadow;
@@ -377,8 +434,8 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
         return true;
     if (x->atomic || x->strong)
         EACH_SET(l, x->mask) ptx_order_access(w, x->insn, x->addr[l], x->write);
-    look k = {.w = w, .x = x, .shadow = shadow_of(w->worker, alloc), .alloc = alloc, .base = alloc->lo,
-              .key = key_of(w, x), .pc = place_of(w, x->insn), .time = ptx_order_time(w)};
+    race_look k = {.w = w, .x = x, .shadow = shadow_of(w->worker, alloc), .alloc = alloc, .base = alloc->lo,
+                   .key = key_of(w, x), .me = w->block->index, .pc = place_of(w, x->insn), .time = ptx_order_time(w)};
     return !k.shadow || touch_all(&k);
 }
 
@@ -390,88 +447,10 @@ void ptx_race_begin(ptx_grid *g)
         g->clocks = ptx_clocks_new(g->n_blocks);
 }
 
-static const ptx_shadow *find_shadow(const ptx_worker *k, const ptx_alloc *a)
-{
-    for (const struct ptx_gshadow *s = k->gshadow; s; s = s->next)
-        if (s->alloc == a)
-            return s->shadow;
-    return NULL;
-}
-
-/* A finding between blocks of two workers; thread numbers follow from the key and the block's shape. */
-static void report_between(ptx_grid *g, const ptx_alloc *a, u64 offset, const cell *now, bool write, const cell *before,
-                           bool other_write)
-{
-    const u32 *dim = g->args->block;
-    ptx_worker k = {.grid = g};
-    ptx_block b = {.index = write ? now->w_block : now->r_block};
-    ptx_warp w = {.worker = &k, .block = &b};
-    u32 key = write ? now->w_key : now->r_key, other_key = other_write ? before->w_key : before->r_key;
-    u32 t = key_warp(key) * PTX_LANES + (key >> KEY_LANE_SHIFT & 31);
-    u32 ot = key_warp(other_key) * PTX_LANES + (other_key >> KEY_LANE_SHIFT & 31);
-    block_of(g, b.index, b.ctaid);
-    w.tid[0][0] = t % dim[0], w.tid[1][0] = t / dim[0] % dim[1], w.tid[2][0] = t / dim[0] / dim[1];
-    const ptx_insn *i = insn_at(&w, write ? now->w_pc : now->r_pc);
-    const ptx_insn *oi = insn_at(&w, other_write ? before->w_pc : before->r_pc);
-    ptx_fault *f = ptx_fault_new(&w, i, 0, HX_GLOBAL_RACE);
-    if (!f)
-        return;
-    memcpy(f->space, "global", 7);
-    memcpy(f->buffer, a->name, sizeof f->buffer);
-    f->write = write;
-    f->address = a->lo + offset;
-    f->buffer_offset = (int64_t)offset;
-    f->buffer_bytes = a->hi - a->lo;
-    f->other_write = other_write;
-    f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
-    f->other_thread[0] = ot % dim[0], f->other_thread[1] = ot / dim[0] % dim[1], f->other_thread[2] = ot / dim[0] / dim[1];
-    block_of(g, other_write ? before->w_block : before->r_block, f->other_block);
-    ptx_fault_done(&w, f, "race: %s at byte %lld of '%s' races with the %s by thread (%u,%u,%u) in block (%u,%u,%u) at line "
-                   "%d; found", act(write, false), (long long)offset, a->name, act(other_write, false), f->other_thread[0],
-                   f->other_thread[1], f->other_thread[2], f->other_block[0], f->other_block[1], f->other_block[2],
-                   f->other_line);
-}
-
-static bool conflict(u32 a, u32 b)
-{
-    return a && b && !both_strong(a, b);
-}
-
-static bool compare_cells(ptx_grid *g, const ptx_alloc *al, u64 offset, const cell *a, const cell *b)
-{
-    if (conflict(a->w_key, b->w_key))
-        report_between(g, al, offset, a, true, b, true);
-    else if (conflict(a->w_key, b->r_key))
-        report_between(g, al, offset, a, true, b, false);
-    else if (conflict(a->r_key, b->w_key))
-        report_between(g, al, offset, a, false, b, true);
-    else
-        return true;
-    return false;
-}
-
-static void compare_shadows(ptx_grid *g, const ptx_alloc *al, const ptx_shadow *a, const ptx_shadow *b)
-{
-    for (u64 chunk = 0; chunk * CHUNK < a->n; chunk++) {
-        if (!a->touched[chunk] || !b->touched[chunk] || !((a->touched[chunk] | b->touched[chunk]) & 2))
-            continue;
-        u64 end = (chunk + 1) * CHUNK < a->n ? (chunk + 1) * CHUNK : a->n;
-        for (u64 i = chunk * CHUNK; i < end; i++)
-            if ((a->cell[i].w_key || b->cell[i].w_key) &&
-                !compare_cells(g, al, i << a->shift, &a->cell[i], &b->cell[i]))
-                return;
-    }
-}
-
 void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n)
 {
-    for (int i = 0; i < n && !atomic_load(&g->stop); i++)
-        for (const struct ptx_gshadow *s = workers[i].gshadow; s; s = s->next)
-            for (int j = i + 1; j < n && s->shadow; j++) {
-                const ptx_shadow *other_shadow = find_shadow(&workers[j], s->alloc);
-                if (other_shadow)
-                    compare_shadows(g, s->alloc, s->shadow, other_shadow);
-            }
+    if (!atomic_load(&g->stop))
+        race_merge(g, workers, n);
     for (int i = 0; i < n; i++)
         for (struct ptx_gshadow *s = workers[i].gshadow, *next; s; s = next) {
             next = s->next;

@@ -216,7 +216,8 @@ int fac_blocks_per_sm(uint64_t threads, uint64_t shared_bytes)
 static CUresult push(CUcontext c)
 {
     if (depth == MAX_CONTEXT_STACK)
-        return fac_fail(CUDA_ERROR_INVALID_VALUE, "more than %d contexts pushed", MAX_CONTEXT_STACK);
+        return fac_fail(CUDA_ERROR_INVALID_VALUE, "more than %d contexts pushed",
+                        MAX_CONTEXT_STACK);
     stack[depth++] = c;
     return CUDA_SUCCESS;
 }

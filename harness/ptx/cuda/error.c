@@ -15,9 +15,11 @@
     X(CUDA_ERROR_INVALID_CONTEXT, "invalid device context")                                        \
     X(CUDA_ERROR_NO_BINARY_FOR_GPU, "no kernel image is available for execution on the device")    \
     X(CUDA_ERROR_UNSUPPORTED_LIMIT, "limit is not supported on this architecture")                 \
-    X(CUDA_ERROR_PEER_ACCESS_UNSUPPORTED, "peer access is not supported between these two devices") \
+    X(CUDA_ERROR_PEER_ACCESS_UNSUPPORTED,                                                          \
+      "peer access is not supported between these two devices")                                    \
     X(CUDA_ERROR_INVALID_PTX, "a PTX JIT compilation failed")                                      \
-    X(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, "the provided PTX was compiled with an unsupported toolchain.") \
+    X(CUDA_ERROR_UNSUPPORTED_PTX_VERSION,                                                          \
+      "the provided PTX was compiled with an unsupported toolchain.")                              \
     X(CUDA_ERROR_INVALID_SOURCE, "device kernel image is invalid")                                 \
     X(CUDA_ERROR_FILE_NOT_FOUND, "file not found")                                                 \
     X(CUDA_ERROR_OPERATING_SYSTEM, "OS call failed or operation not supported on this OS")         \
@@ -30,8 +32,10 @@
     X(CUDA_ERROR_LAUNCH_TIMEOUT, "the launch timed out and was terminated")                        \
     X(CUDA_ERROR_CONTEXT_IS_DESTROYED, "context is destroyed")                                     \
     X(CUDA_ERROR_ASSERT, "device-side assert triggered")                                           \
-    X(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED, "part or all of the requested memory range is already mapped") \
-    X(CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED, "pointer does not correspond to a registered memory region") \
+    X(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED,                                                   \
+      "part or all of the requested memory range is already mapped")                               \
+    X(CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED,                                                       \
+      "pointer does not correspond to a registered memory region")                                 \
     X(CUDA_ERROR_HARDWARE_STACK_ERROR, "hardware stack error")                                     \
     X(CUDA_ERROR_ILLEGAL_INSTRUCTION, "an illegal instruction was encountered")                    \
     X(CUDA_ERROR_MISALIGNED_ADDRESS, "misaligned address")                                         \

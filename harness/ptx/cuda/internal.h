@@ -1,6 +1,7 @@
-/* What the files of the CUDA facade share. One process has one device with one address space; contexts,
- * streams and events are handles with little behind them, because everything runs when it is enqueued.
- * A faulting kernel leaves its error behind and every later call returns it, as a GPU's driver does. */
+/* What the files of the CUDA facade share. One process has one device with one address space;
+ * contexts, streams and events are handles with little behind them, because everything runs when it
+ * is enqueued. A faulting kernel leaves its error behind and every later call returns it, as a
+ * GPU's driver does. */
 #ifndef HARNESS_PTX_CUDA_INTERNAL_H
 #define HARNESS_PTX_CUDA_INTERNAL_H
 
@@ -58,7 +59,8 @@ struct CUevent_st {
 
 typedef struct fac_state {
     pthread_mutex_t lock;
-    bool initialised, configured; /* configured: wsEngineConfigure was called, findings go to the report */
+    bool initialised,
+        configured; /* configured: wsEngineConfigure was called, findings go to the report */
     ptx_memory *mem;
     ptx_options options;
     ptx_report report;
@@ -69,8 +71,9 @@ typedef struct fac_state {
 } fac_state;
 extern fac_state fac;
 
-/* Every entry point is `CUresult r = fac_enter(); if (!r) ...; return fac_leave(r);`. Entering locks the
- * facade and fails before cuInit, without a current context and after a kernel's fault. */
+/* Every entry point is `CUresult r = fac_enter(); if (!r) ...; return fac_leave(r);`. Entering
+ * locks the facade and fails before cuInit, without a current context and after a kernel's fault.
+ */
 CUresult fac_enter(void);
 CUresult fac_leave(CUresult r);
 CUresult fac_enter_device(void); /* needs cuInit alone */

@@ -1,5 +1,5 @@
-/* Launches and occupancy. A launch is checked as libcuda checks it, then runs to its end; what it finds
- * wrong is the sticky error of the calls after it, and its text is in the report. */
+/* Launches and occupancy. A launch is checked as libcuda checks it, then runs to its end; what it
+ * finds wrong is the sticky error of the calls after it, and its text is in the report. */
 #include "harness/ptx/cuda/internal.h"
 
 #include <limits.h>
@@ -13,8 +13,9 @@ static CUresult gather_params(const ptx_kernel_info *k, void **params, void **ex
                               unsigned char *block)
 {
     if (k->param_bytes > FAC_MAX_PARAM_BYTES)
-        return fac_fail(CUDA_ERROR_INVALID_VALUE, "kernel '%s' has %u bytes of parameters, at most %d",
-                        k->name, k->param_bytes, FAC_MAX_PARAM_BYTES);
+        return fac_fail(CUDA_ERROR_INVALID_VALUE,
+                        "kernel '%s' has %u bytes of parameters, at most %d", k->name,
+                        k->param_bytes, FAC_MAX_PARAM_BYTES);
     if (params) {
         for (int i = 0; i < k->n_params; i++)
             memcpy(block + k->param[i].offset, params[i], k->param[i].size);
@@ -53,11 +54,13 @@ static CUresult check_extents(const CUlaunchConfig *c, const ptx_kernel_info *k)
                             k->name, grid[0], grid[1], grid[2], block[0], block[1], block[2]);
     uint64_t threads = (uint64_t)block[0] * block[1] * block[2];
     if (threads > FAC_MAX_THREADS)
-        return fac_fail(CUDA_ERROR_INVALID_VALUE, "kernel '%s': %llu threads in a block, at most %d",
-                        k->name, (unsigned long long)threads, FAC_MAX_THREADS);
+        return fac_fail(CUDA_ERROR_INVALID_VALUE,
+                        "kernel '%s': %llu threads in a block, at most %d", k->name,
+                        (unsigned long long)threads, FAC_MAX_THREADS);
     bool over = threads > (uint64_t)k->max_threads;
     for (int i = 0; i < 3; i++)
-        over |= k->max_ntid[i] && block[i] > (unsigned)k->max_ntid[i] && k->max_threads < (int)threads;
+        over |=
+            k->max_ntid[i] && block[i] > (unsigned)k->max_ntid[i] && k->max_threads < (int)threads;
     if (over)
         return fac_fail(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
                         "kernel '%s': %llu threads in a block, its launch bounds allow %d", k->name,
@@ -68,10 +71,10 @@ static CUresult check_extents(const CUlaunchConfig *c, const ptx_kernel_info *k)
 static CUresult check_shared(const CUlaunchConfig *c, CUfunction f)
 {
     if (c->sharedMemBytes > (unsigned)f->max_dynamic_shared)
-        return fac_fail(CUDA_ERROR_INVALID_VALUE,
-                        "kernel '%s': %u bytes of dynamic shared memory beside %u static, at most %d",
-                        f->info->name, c->sharedMemBytes, f->info->static_shared_bytes,
-                        f->max_dynamic_shared);
+        return fac_fail(
+            CUDA_ERROR_INVALID_VALUE,
+            "kernel '%s': %u bytes of dynamic shared memory beside %u static, at most %d",
+            f->info->name, c->sharedMemBytes, f->info->static_shared_bytes, f->max_dynamic_shared);
     return CUDA_SUCCESS;
 }
 
@@ -79,12 +82,14 @@ static CUresult check_cooperative(const CUlaunchConfig *c, CUfunction f)
 {
     uint64_t blocks = (uint64_t)c->gridDimX * c->gridDimY * c->gridDimZ;
     uint64_t threads = (uint64_t)c->blockDimX * c->blockDimY * c->blockDimZ;
-    uint64_t room = (uint64_t)FAC_SMS *
-                    (uint64_t)fac_blocks_per_sm(threads, c->sharedMemBytes + f->info->static_shared_bytes);
+    uint64_t room =
+        (uint64_t)FAC_SMS *
+        (uint64_t)fac_blocks_per_sm(threads, c->sharedMemBytes + f->info->static_shared_bytes);
     if (blocks > room)
-        return fac_fail(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
-                        "kernel '%s': %llu blocks in a cooperative launch, at most %llu are resident",
-                        f->info->name, (unsigned long long)blocks, (unsigned long long)room);
+        return fac_fail(
+            CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
+            "kernel '%s': %llu blocks in a cooperative launch, at most %llu are resident",
+            f->info->name, (unsigned long long)blocks, (unsigned long long)room);
     return CUDA_SUCCESS;
 }
 
@@ -151,7 +156,8 @@ static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bo
     int before = fac.report.n_faults;
     if (ptx_launch(f->module->ptx, fac.mem, &args, &fac.options, &fac.report))
         return CUDA_SUCCESS;
-    fac.sticky = fac.report.n_faults ? error_of(fac.report.fault[0].reason) : CUDA_ERROR_LAUNCH_FAILED;
+    fac.sticky =
+        fac.report.n_faults ? error_of(fac.report.fault[0].reason) : CUDA_ERROR_LAUNCH_FAILED;
     for (int i = before; !fac.configured && i < fac.report.n_faults; i++)
         fprintf(stderr, "warpsmith: %s\n", fac.report.fault[i].text);
     return CUDA_SUCCESS; /* as on a GPU: the next call tells */
@@ -185,8 +191,9 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **par
     return launch(config, f, params, extra, false);
 }
 
-CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-                        unsigned bz, unsigned shared, CUstream stream, void **params, void **extra)
+CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                        unsigned by, unsigned bz, unsigned shared, CUstream stream, void **params,
+                        void **extra)
 {
     CUlaunchConfig c = {.gridDimX = gx, .gridDimY = gy, .gridDimZ = gz, .blockDimX = bx,
                         .blockDimY = by, .blockDimZ = bz, .sharedMemBytes = shared,
@@ -206,7 +213,8 @@ CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned gx, unsigned gy, unsig
 
 /* ---- occupancy ---- */
 
-CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *out, CUfunction f, int block, size_t shared)
+CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *out, CUfunction f, int block,
+                                                     size_t shared)
 {
     CUresult r = fac_enter();
     if (!r && (!f || block <= 0))

@@ -1,5 +1,5 @@
-/* Device memory, copies and fills. A device address of the engine is a host address, so managed and pinned
- * memory are device allocations that count as initialised. */
+/* Device memory, copies and fills. A device address of the engine is a host address, so managed and
+ * pinned memory are device allocations that count as initialised. */
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
 
@@ -36,7 +36,8 @@ CUresult cuMemAlloc(CUdeviceptr *out, size_t n)
     return fac_leave(r ? r : allocate(out, n, false));
 }
 
-CUresult cuMemAllocPitch(CUdeviceptr *out, size_t *pitch, size_t width, size_t height, unsigned element)
+CUresult cuMemAllocPitch(CUdeviceptr *out, size_t *pitch, size_t width, size_t height,
+                         unsigned element)
 {
     (void)element;
     CUresult r = fac_enter();
@@ -163,7 +164,8 @@ static bool on_device(uint64_t p)
 
 static CUresult outside(CUdeviceptr p, size_t n)
 {
-    return fac_fail(CUDA_ERROR_INVALID_VALUE, "%zu bytes at 0x%llx are not inside one allocation", n, p);
+    return fac_fail(CUDA_ERROR_INVALID_VALUE, "%zu bytes at 0x%llx are not inside one allocation",
+                    n, p);
 }
 
 static CUresult to_device(CUdeviceptr dst, const void *src, size_t n)
@@ -266,8 +268,10 @@ CUresult cuMemcpy2D(const CUDA_MEMCPY2D *c)
 {
     CUdeviceptr src = 0, dst = 0;
     CUresult r = fac_enter();
-    if (!r && (!side(c->srcMemoryType, c->srcHost, c->srcDevice, c->srcPitch, c->srcXInBytes, c->srcY, &src) ||
-               !side(c->dstMemoryType, c->dstHost, c->dstDevice, c->dstPitch, c->dstXInBytes, c->dstY, &dst)))
+    if (!r && (!side(c->srcMemoryType, c->srcHost, c->srcDevice, c->srcPitch, c->srcXInBytes,
+                     c->srcY, &src) ||
+               !side(c->dstMemoryType, c->dstHost, c->dstDevice, c->dstPitch, c->dstXInBytes,
+                     c->dstY, &dst)))
         r = fac_fail(CUDA_ERROR_NOT_SUPPORTED, "copies to and from arrays");
     for (size_t y = 0; !r && y < c->Height; y++)
         r = copy_any(dst + y * c->dstPitch, src + y * c->srcPitch, c->WidthInBytes);
@@ -288,7 +292,8 @@ CUresult cuMemcpy2DUnaligned(const CUDA_MEMCPY2D *c)
 /* ---- fills ---- */
 
 /* `rows` rows of `n` elements of `size` bytes, `pitch` bytes apart. */
-static CUresult fill(CUdeviceptr dst, size_t pitch, unsigned value, size_t size, size_t n, size_t rows)
+static CUresult fill(CUdeviceptr dst, size_t pitch, unsigned value, size_t size, size_t n,
+                     size_t rows)
 {
     CUresult r = fac_enter();
     size_t bytes;
@@ -343,12 +348,14 @@ CUresult cuMemsetD32Async(CUdeviceptr dst, unsigned value, size_t n, CUstream st
     return cuMemsetD32(dst, value, n);
 }
 
-CUresult cuMemsetD2D8(CUdeviceptr dst, size_t pitch, unsigned char value, size_t width, size_t height)
+CUresult cuMemsetD2D8(CUdeviceptr dst, size_t pitch, unsigned char value, size_t width,
+                      size_t height)
 {
     return fill(dst, pitch, value, 1, width, height);
 }
 
-CUresult cuMemsetD2D16(CUdeviceptr dst, size_t pitch, unsigned short value, size_t width, size_t height)
+CUresult cuMemsetD2D16(CUdeviceptr dst, size_t pitch, unsigned short value, size_t width,
+                       size_t height)
 {
     return fill(dst, pitch, value, 2, width, height);
 }

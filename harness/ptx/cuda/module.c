@@ -1,4 +1,5 @@
-/* Modules, libraries, kernels and their attributes. A library is a module and a CUkernel a CUfunction. */
+/* Modules, libraries, kernels and their attributes. A library is a module and a CUkernel a
+ * CUfunction. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
@@ -225,17 +226,18 @@ static CUresult set_attribute(CUfunction f, CUfunction_attribute attribute, int 
     switch ((int)attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
         if (value < 0 || value > FAC_SHARED_OPTIN - (int)f->info->static_shared_bytes)
-            return fac_fail(CUDA_ERROR_INVALID_VALUE,
-                            "%d bytes of dynamic shared memory, at most %d beside the %u static ones",
-                            value, FAC_SHARED_OPTIN - (int)f->info->static_shared_bytes,
-                            f->info->static_shared_bytes);
+            return fac_fail(
+                CUDA_ERROR_INVALID_VALUE,
+                "%d bytes of dynamic shared memory, at most %d beside the %u static ones", value,
+                FAC_SHARED_OPTIN - (int)f->info->static_shared_bytes, f->info->static_shared_bytes);
         f->max_dynamic_shared = value;
         return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
     case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
         return CUDA_SUCCESS; /* hints */
     default:
-        return fac_fail(CUDA_ERROR_INVALID_VALUE, "function attribute %d cannot be set", (int)attribute);
+        return fac_fail(CUDA_ERROR_INVALID_VALUE, "function attribute %d cannot be set",
+                        (int)attribute);
     }
 }
 

@@ -1,6 +1,6 @@
-/* The entry points that libwarpsmith-cuda.so has beside those of the CUDA driver API. A real libcuda
- * lacks them; harness/driver.c looks them up with dlsym and knows from their absence that it talks to a
- * GPU. All return 0 on success. Pointers are CUdeviceptr values. */
+/* The entry points that libwarpsmith-cuda.so has beside those of the CUDA driver API. A real
+ * libcuda lacks them; harness/driver.c looks them up with dlsym and knows from their absence that
+ * it talks to a GPU. All return 0 on success. Pointers are CUdeviceptr values. */
 #ifndef HARNESS_PTX_CUDA_WS_ENGINE_H
 #define HARNESS_PTX_CUDA_WS_ENGINE_H
 

@@ -1,0 +1,71 @@
+/* Inside the race detector: race.c (accesses), race_report.c (findings), race_merge.c (between workers). */
+#ifndef HARNESS_PTX_RACE_H
+#define HARNESS_PTX_RACE_H
+
+#include "harness/ptx/lanes.h"
+
+/* Who made an access: clock | warp | lane | flags; 0: nobody. */
+#define KEY_WARP_SHIFT 19
+#define KEY_LANE_SHIFT 24
+#define KEY_CLOCK_MASK ((1u << KEY_WARP_SHIFT) - 1)
+#define KEY_STRONG (1u << 29) /* volatile, relaxed and stronger, atomic */
+#define KEY_MANY   (1u << 30) /* reads: by more than one lane; the clock is the lowest of theirs */
+
+#define MANY_BLOCKS UINT32_MAX
+enum { SHADOW_CHUNK = 4096 /* granules */ };
+
+/* The last write and the last reads of every granule, each column an array. */
+struct ptx_shadow {
+    u32 *w_key, *w_pc, *r_key, *r_pc;
+    u32 *r_who;           /* shared memory: set of warps that read; global: the block, or MANY_BLOCKS */
+    u32 *w_block;         /* global only, like the next three */
+    u32 *w_value;         /* what was written: equal values do not race */
+    u32 *w_time, *r_time; /* of the block, see order.c */
+    uint8_t *touched;     /* per chunk: 1 read, 2 written */
+    u64 n;                /* granules; one more is the dummy of lanes that do not take part */
+    void *map;
+    size_t mapped;
+    u32 shift;            /* log2 of the granule's bytes */
+};
+
+struct ptx_gshadow {
+    struct ptx_gshadow *next;
+    ptx_alloc *alloc;
+    ptx_shadow *shadow; /* NULL: no memory for it */
+};
+
+typedef struct race_look { /* what the cells of one warp-wide access are held against */
+    ptx_warp *w;
+    const ptx_access *x;
+    ptx_shadow *shadow;
+    const ptx_alloc *alloc; /* NULL: shared memory */
+    u64 base;
+    u32 key;                /* without the lane */
+    u32 me;                 /* the bit of the warp in shared memory, the block in global */
+    u32 pc, time;
+} race_look;
+
+static inline u32 race_warp(u32 key)
+{
+    return key >> KEY_WARP_SHIFT & 31;
+}
+static inline u32 race_lane(u32 key)
+{
+    return key >> KEY_LANE_SHIFT & 31;
+}
+static inline bool race_both_strong(u32 a, u32 b)
+{
+    return a & b & KEY_STRONG;
+}
+
+/* race_report.c; both record a finding. `lane` made the later access to granule g; what was there before
+ * is the granule's last write or its reads. */
+bool race_report(const race_look *k, u32 lane, u64 g, bool other_write); /* false */
+/* Granule g of one allocation, accessed by blocks of two workers. */
+void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now, bool write,
+                         const ptx_shadow *before, bool other_write);
+
+/* race_merge.c */
+void race_merge(ptx_grid *g, ptx_worker *workers, int n);
+
+#endif

@@ -1,0 +1,116 @@
+/* Races as findings: who, where, against whom. */
+#include "harness/ptx/race.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct party { /* one side of a race */
+    u32 key, pc, block;
+    bool write;
+} party;
+
+static const char *act(const party *p)
+{
+    return p->key & KEY_STRONG ? (p->write ? "atomic or strong write" : "strong read") : p->write ? "write" : "read";
+}
+
+static const ptx_insn *insn_at(const ptx_program *p, u32 pc)
+{
+    u32 code = pc >> 24, at = pc & 0xffffff;
+    return code < (u32)p->n_codes && at < p->code[code]->n ? &p->code[code]->insn[at] : NULL;
+}
+
+static void thread_of(const ptx_grid *g, u32 key, u32 tid[3])
+{
+    const u32 *dim = g->args->block;
+    u32 t = race_warp(key) * PTX_LANES + race_lane(key);
+    tid[0] = t % dim[0];
+    tid[1] = t / dim[0] % dim[1];
+    tid[2] = t / dim[0] / dim[1];
+}
+
+static void block_of(const ptx_grid *g, u32 index, u32 ctaid[3])
+{
+    const u32 *dim = g->args->grid;
+    index = index == MANY_BLOCKS ? 0 : index;
+    ctaid[0] = index % dim[0];
+    ctaid[1] = index / dim[0] % dim[1];
+    ctaid[2] = index / dim[0] / dim[1];
+}
+
+static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset, const party *now, const party *before)
+{
+    const ptx_insn *oi = insn_at(g->program, before->pc);
+    memcpy(f->space, a ? "global" : "shared", 7);
+    f->write = now->write;
+    f->atomic = now->key & KEY_STRONG;
+    f->address = a ? a->lo + offset : offset;
+    f->other_write = before->write;
+    f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
+    thread_of(g, before->key, f->other_thread);
+    block_of(g, before->block, f->other_block);
+    if (!a)
+        return;
+    memcpy(f->buffer, a->name, sizeof f->buffer);
+    f->buffer_offset = (int64_t)offset;
+    f->buffer_bytes = a->hi - a->lo;
+}
+
+static void finish(ptx_warp *w, ptx_fault *f, const ptx_alloc *a, u64 offset, const party *now, const party *before)
+{
+    char line[32] = "";
+    if (f->other_line)
+        snprintf(line, sizeof line, " at line %d", f->other_line);
+    ptx_fault_done(w, f, "race: %s at byte %llu of %s%s%s conflicts with the %s by thread (%u,%u,%u) in block (%u,%u,%u)%s, "
+                   "with no barrier between;", act(now), (unsigned long long)offset, a ? "'" : "shared memory",
+                   a ? a->name : "", a ? "'" : "", act(before), f->other_thread[0], f->other_thread[1], f->other_thread[2],
+                   f->other_block[0], f->other_block[1], f->other_block[2], line);
+}
+
+static party last_write(const ptx_shadow *s, u64 g, u32 block)
+{
+    return (party){s->w_key[g], s->w_pc[g], block, true};
+}
+
+static party last_read(const ptx_shadow *s, u64 g, u32 block)
+{
+    return (party){s->r_key[g], s->r_pc[g], block, false};
+}
+
+bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
+{
+    const ptx_shadow *s = k->shadow;
+    const ptx_grid *grid = k->w->worker->grid;
+    party now = {k->key | lane << KEY_LANE_SHIFT, k->pc, k->w->block->index, k->x->write};
+    u32 block = !k->alloc ? now.block : other_write ? s->w_block[g] : s->r_who[g];
+    party before = other_write ? last_write(s, g, block) : last_read(s, g, block);
+    ptx_fault *f = ptx_fault_new(k->w, k->x->insn, (int)lane, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
+    if (!f)
+        return false;
+    f->size = k->x->size;
+    describe(f, grid, k->alloc, k->x->addr[lane] - k->base, &now, &before);
+    finish(k->w, f, k->alloc, k->x->addr[lane] - k->base, &now, &before);
+    return false;
+}
+
+void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now, bool write,
+                         const ptx_shadow *before, bool other_write)
+{
+    party one = write ? last_write(now, g, now->w_block[g]) : last_read(now, g, now->r_who[g]);
+    party two = other_write ? last_write(before, g, before->w_block[g]) : last_read(before, g, before->r_who[g]);
+    /* The launch is over: a warp that stands for the thread that made the access. */
+    ptx_worker k = {.grid = grid};
+    ptx_block b = {.index = one.block};
+    ptx_warp w = {.worker = &k, .block = &b};
+    u32 tid[3];
+    block_of(grid, one.block, b.ctaid);
+    thread_of(grid, one.key, tid);
+    for (int d = 0; d < 3; d++)
+        w.tid[d][0] = tid[d];
+    ptx_fault *f = ptx_fault_new(&w, insn_at(grid->program, one.pc), 0, HX_GLOBAL_RACE);
+    if (!f)
+        return;
+    f->size = 1u << now->shift;
+    describe(f, grid, a, g << now->shift, &one, &two);
+    finish(&w, f, a, g << now->shift, &one, &two);
+}
