@@ -15,8 +15,8 @@
 
 enum { JIT_LOG_BYTES = 8192 };
 
-/* member, symbol of libcuda, whether a driver may lack it. The symbols are those that every driver since
- * CUDA 12 exports with these signatures. */
+/* member, symbol of libcuda, whether a driver may lack it. The symbols are those that every driver
+ * since CUDA 12 exports with these signatures. */
 #define SYMBOL_LIST(X)                                                                             \
     X(init, cuInit, false)                                                                         \
     X(error_name, cuGetErrorName, false)                                                           \
@@ -170,7 +170,8 @@ static bool beside(const char *program, ws_buf *out)
     const char *slash = strrchr(program, '/');
     for (size_t i = 0; slash && i < WS_COUNT(places); i++) {
         ws_buf_reset(out);
-        ws_buf_printf(out, "%.*s%slibwarpsmith-cuda.so", (int)(slash - program), program, places[i]);
+        ws_buf_printf(out, "%.*s%slibwarpsmith-cuda.so", (int)(slash - program), program,
+                      places[i]);
         if (ws_file_exists(ws_buf_z(out)))
             return true;
     }
@@ -226,8 +227,10 @@ static ws_status open_device(cu_device *d, ws_err *err)
         return ws_fail(err, WS_EENV, "the CUDA driver sees no device");
     if (TRY(d, device_get, err, &d->device, 0) ||
         TRY(d, device_name, err, d->name, (int)sizeof d->name, d->device) ||
-        TRY(d, device_attribute, err, &major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, d->device) ||
-        TRY(d, device_attribute, err, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, d->device) ||
+        TRY(d, device_attribute, err, &major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+            d->device) ||
+        TRY(d, device_attribute, err, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+            d->device) ||
         TRY(d, ctx_retain, err, &d->context, d->device) || TRY(d, ctx_set, err, d->context))
         return err->status;
     d->capability = 10 * major + minor;
@@ -265,7 +268,7 @@ void cu_preload_engine(void)
 {
     ws_buf path = {0};
     if (find_engine(&path))
-        dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL); /* kept; a failure shows when it is opened */
+        dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL); /* kept; opening it tells of a failure */
     ws_buf_release(&path);
 }
 

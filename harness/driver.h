@@ -1,5 +1,5 @@
-/* The CUDA driver API through dlopen: libcuda.so.1 where there is a GPU, our libwarpsmith-cuda.so where
- * there is none. One table of symbols; nobody else sees <cuda.h>. */
+/* The CUDA driver API through dlopen: libcuda.so.1 where there is a GPU, our libwarpsmith-cuda.so
+ * where there is none. One table of symbols; nobody else sees <cuda.h>. */
 #ifndef HARNESS_DRIVER_H
 #define HARNESS_DRIVER_H
 
@@ -12,8 +12,9 @@
 
 typedef struct cu_device cu_device; /* an open driver with a context on one device */
 
-/* Which driver: WARPSMITH_DEVICE=cpu|gpu|auto decides when `which` is NULL. auto: the GPU when libcuda
- * loads and has a device. The CPU driver is $WARPSMITH_CUDA_DRIVER or stands beside the program. */
+/* Which driver: WARPSMITH_DEVICE=cpu|gpu|auto decides when `which` is NULL. auto: the GPU when
+ * libcuda loads and has a device. The CPU driver is $WARPSMITH_CUDA_DRIVER or stands beside the
+ * program. */
 ws_status cu_open(const char *which, cu_device **out, ws_err *err) WS_MUST_CHECK;
 void cu_close(cu_device *d);
 /* Loads the CPU driver's code without opening it, so that processes forked later find it mapped. */
@@ -21,25 +22,30 @@ void cu_preload_engine(void);
 bool cu_is_engine(const cu_device *d);
 const char *cu_name(const cu_device *d);    /* "NVIDIA H200", or "CPU engine" */
 int cu_compute_capability(const cu_device *d); /* 90 for 9.0 */
-/* What the last failed call says about the candidate: INVALID_LAUNCH, OUT_OF_BOUNDS, ..., or HX_PASS when
- * the failure is not the candidate's. On a GPU the context is lost after a kernel's fault. */
+/* What the last failed call says about the candidate: INVALID_LAUNCH, OUT_OF_BOUNDS, ..., or
+ * HX_PASS when the failure is not the candidate's. On a GPU the context is lost after a kernel's
+ * fault. */
 hx_reason cu_last_reason(const cu_device *d);
 
 typedef struct cu_module cu_module;
 /* `image` is PTX text (NUL-terminated) or a cubin. */
-ws_status cu_module_load(cu_device *d, const void *image, size_t n, cu_module **out, ws_err *err) WS_MUST_CHECK;
+ws_status cu_module_load(cu_device *d, const void *image, size_t n, cu_module **out,
+                         ws_err *err) WS_MUST_CHECK;
 void cu_module_unload(cu_device *d, cu_module *m);
 
-ws_status cu_alloc(cu_device *d, size_t bytes, const char *name, uint64_t *out, ws_err *err) WS_MUST_CHECK;
+ws_status cu_alloc(cu_device *d, size_t bytes, const char *name, uint64_t *out,
+                   ws_err *err) WS_MUST_CHECK;
 void cu_free(cu_device *d, uint64_t ptr);
-ws_status cu_upload(cu_device *d, uint64_t dst, const void *src, size_t n, ws_err *err) WS_MUST_CHECK;
+ws_status cu_upload(cu_device *d, uint64_t dst, const void *src, size_t n,
+                    ws_err *err) WS_MUST_CHECK;
 ws_status cu_download(cu_device *d, void *dst, uint64_t src, size_t n, ws_err *err) WS_MUST_CHECK;
-ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n, ws_err *err) WS_MUST_CHECK;
+ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n,
+                  ws_err *err) WS_MUST_CHECK;
 
 typedef struct cu_launch_args {
     const char *kernel;
     uint32_t grid[3], block[3], shared_bytes;
-    uint32_t max_shared_bytes; /* of dynamic shared memory that the kernel may be given; 0: shared_bytes */
+    uint32_t max_shared_bytes; /* of dynamic shared memory to allow; 0: shared_bytes */
     bool cooperative;
     uint32_t cluster[3];      /* 0: none */
     const void *params;
@@ -55,7 +61,7 @@ void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *writte
 void cu_engine_report(cu_device *d, ptx_report *out);
 void cu_engine_printf(cu_device *d, char *out, size_t size);
 
-/* Milliseconds between two recorded events around what `body` enqueues; on the engine, wall time. */
+/* Milliseconds between two events around what `body` enqueues; on the engine, wall time. */
 ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), void *ud, double *out,
                      ws_err *err) WS_MUST_CHECK;
 

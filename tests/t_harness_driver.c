@@ -1,4 +1,4 @@
-/* The CUDA driver API as the harness uses it, over the CPU driver and, where there is one, a GPU. */
+/* The CUDA driver API as the harness uses it: over the CPU driver and, where one is, a GPU. */
 #include "base/mem.h"
 #include "harness/driver.h"
 #include "tests/tap.h"
@@ -84,9 +84,10 @@ static void test_add(cu_device *d, cu_module *m)
         b[i] = 0.5f * (float)i;
         c[i] = -1;
     }
-    bool up = !cu_alloc(d, sizeof a, "a", &at[0], &err) && !cu_alloc(d, sizeof b, "b", &at[1], &err) &&
-              !cu_alloc(d, sizeof c, "c", &at[2], &err) && !cu_upload(d, at[0], a, sizeof a, &err) &&
-              !cu_upload(d, at[1], b, sizeof b, &err) && !cu_fill(d, at[2], 0xff, sizeof c, &err);
+    bool up =
+        !cu_alloc(d, sizeof a, "a", &at[0], &err) && !cu_alloc(d, sizeof b, "b", &at[1], &err) &&
+        !cu_alloc(d, sizeof c, "c", &at[2], &err) && !cu_upload(d, at[0], a, sizeof a, &err) &&
+        !cu_upload(d, at[1], b, sizeof b, &err) && !cu_fill(d, at[2], 0xff, sizeof c, &err);
     if (!ok(up, "buffers are made and filled"))
         printf("# %s\n", err.msg);
     params p = {at[0], at[1], at[2], N};
@@ -99,7 +100,8 @@ static void test_add(cu_device *d, cu_module *m)
     for (int i = 0; i < N; i++)
         wrong += !(c[i] == a[i] + b[i]);
     is_int(wrong, 0, "every element is the sum");
-    ok(!cu_time_ms(d, body, &r, &ms, &err) && ms >= 0 && ms < 10000, "a launch is timed: %g ms", ms);
+    ok(!cu_time_ms(d, body, &r, &ms, &err) && ms >= 0 && ms < 10000, "a launch is timed: %g ms",
+       ms);
     for (int i = 0; i < 3; i++)
         cu_free(d, at[i]);
 }
@@ -127,13 +129,15 @@ static void test_refusals(cu_device *d, cu_module *m)
     refused(d, m, (cu_launch_args){.kernel = "add", .grid = {1, 70000, 1}, .block = {1, 1, 1}},
             HX_INVALID_LAUNCH, "CUDA_ERROR_INVALID_VALUE");
     refused(d, m,
-            (cu_launch_args){.kernel = "add", .grid = {1, 1, 1}, .block = {1, 1, 1}, .shared_bytes = 300000},
+            (cu_launch_args){
+                .kernel = "add", .grid = {1, 1, 1}, .block = {1, 1, 1}, .shared_bytes = 300000},
             HX_INVALID_LAUNCH, "CUDA_ERROR_INVALID_VALUE");
     refused(d, m, (cu_launch_args){.kernel = "bounded", .grid = {1, 1, 1}, .block = {65, 1, 1}},
             HX_INVALID_LAUNCH, "CUDA_ERROR");
     if (cu_is_engine(d))
         refused(d, m,
-                (cu_launch_args){.kernel = "add", .grid = {2, 1, 1}, .block = {1, 1, 1}, .cluster = {2, 1, 1}},
+                (cu_launch_args){
+                    .kernel = "add", .grid = {2, 1, 1}, .block = {1, 1, 1}, .cluster = {2, 1, 1}},
                 HX_UNSUPPORTED, "cluster");
 }
 
@@ -177,7 +181,8 @@ static void test_engine(cu_device *d, cu_module *m)
     ok(!cu_launch(d, m, &a, &err), "a launch that will fault is accepted");
     ok(cu_synchronize(d, &err) != WS_OK, "the fault shows when waiting: %s", err.msg);
     cu_engine_report(d, &report);
-    is_int(report.n_faults > 0 ? (int)report.fault[0].reason : -1, HX_TRAP, "the report has its reason");
+    is_int(report.n_faults > 0 ? (int)report.fault[0].reason : -1, HX_TRAP,
+           "the report has its reason");
     err = (ws_err){0};
     ok(cu_alloc(d, 16, "q", &p, &err) != WS_OK, "the context is lost, as on a GPU");
     cu_engine_configure(d, &o);
@@ -197,7 +202,8 @@ static void test_library(void)
     if (!ok(sym, "the library has cuGetProcAddress"))
         return;
     memcpy(&get, &sym, sizeof get);
-    ok(get("cuMemAlloc", &fn, 13000, 0, &status) == 0 && fn == dlsym(lib, "cuMemAlloc_v2") && status == 0,
+    ok(get("cuMemAlloc", &fn, 13000, 0, &status) == 0 && fn == dlsym(lib, "cuMemAlloc_v2") &&
+           status == 0,
        "which gives the preferred version");
     ok(get("cuNoSuchThing", &fn, 13000, 0, &status) != 0 && !fn && status == 1, "or nothing");
     ok(!dlsym(lib, "ptx_module_load"), "and exports nothing of the engine's inside");
@@ -211,8 +217,8 @@ typedef struct api {
     int (*alloc)(uint64_t *, size_t), (*to)(uint64_t, const void *, size_t);
     int (*from)(void *, uint64_t, size_t), (*fill)(uint64_t, unsigned, size_t);
     int (*managed)(uint64_t *, size_t, unsigned);
-    int (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *,
-                  void **, void **);
+    int (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                  void *, void **, void **);
     int (*occupancy)(int *, void *, int, size_t), (*attribute)(int *, int, int);
     int (*copy)(uint64_t, uint64_t, size_t);
 } api;
@@ -222,8 +228,9 @@ static bool find_api(void *lib, api *a)
     static const char *const names[] = {
         "cuInit", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuModuleLoadData",
         "cuModuleGetFunction", "cuCtxSynchronize", "cuModuleGetGlobal_v2", "cuMemAlloc_v2",
-        "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2", "cuMemsetD32_v2", "cuMemAllocManaged", "cuLaunchKernel",
-        "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuDeviceGetAttribute", "cuMemcpy"};
+        "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2", "cuMemsetD32_v2", "cuMemAllocManaged",
+        "cuLaunchKernel", "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuDeviceGetAttribute",
+        "cuMemcpy"};
     _Static_assert(sizeof(api) == sizeof names, "one name a member");
     for (size_t i = 0; i < WS_COUNT(names); i++) {
         void *p = dlsym(lib, names[i]);
@@ -252,7 +259,8 @@ static void test_program(void)
     is_int(a.alloc(&x, 4), 201, "without a context with CUDA_ERROR_INVALID_CONTEXT");
     ok(!a.retain(&ctx, 0) && !a.set(ctx) && !a.load(&m, kernels) && !a.function(&f, m, "add"),
        "a context, a module and a kernel");
-    ok(!a.global(&total, &bytes, m, "total") && bytes == 4 && !a.from(&value, total, 4) && value == 7,
+    ok(!a.global(&total, &bytes, m, "total") && bytes == 4 && !a.from(&value, total, 4) &&
+           value == 7,
        "a module's variable has its first value");
     ok(!a.alloc(&x, 4 * N) && !a.alloc(&y, 4 * N) && !a.managed(&z, 4 * N, 1) &&
            !a.fill(x, 0x3f800000, N) && !a.copy(y, x, 4 * N), "buffers, a fill and a copy");

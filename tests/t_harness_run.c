@@ -28,14 +28,17 @@ static const char ptx[] =
     KERNEL("twice", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n  add.f32 %f2, %f1, %f1;\n"
                     "  st.global.f32 [%rd5], %f2;\n")
     KERNEL("evens", "  @%p1 bra DONE;\n  and.b32 %r6, %r5, 1;\n  setp.eq.s32 %p2, %r6, 1;\n"
-                    "  @%p2 bra DONE;\n  mov.f32 %f1, 0f3f800000;\n  st.global.f32 [%rd5], %f1;\n")
+                    "  @%p2 bra DONE;\n  mov.f32 %f1, 0f3f800000;\n"
+                    "  st.global.f32 [%rd5], %f1;\n")
     KERNEL("bump", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n  add.f32 %f2, %f1, %f1;\n"
                    "  st.global.f32 [%rd5], %f2;\n  st.global.f32 [%rd4], %f2;\n")
     KERNEL("past", "  mov.f32 %f1, 0f3f800000;\n  st.global.f32 [%rd5], %f1;\n")
-    KERNEL("spin", "  mov.u32 %r6, 1;\nAGAIN:\n  add.s32 %r6, %r6, 1;\n  setp.ne.s32 %p2, %r6, 0;\n"
-                   "  @%p2 bra AGAIN;\n  bra AGAIN;\n")
-    KERNEL("odd", "  add.s64 %rd5, %rd5, 1;\n  mov.f32 %f1, 0f3f800000;\n  st.global.f32 [%rd5], %f1;\n")
-    KERNEL("copy", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n  st.global.f32 [%rd5], %f1;\n");
+    KERNEL("spin", "  mov.u32 %r6, 1;\nAGAIN:\n  add.s32 %r6, %r6, 1;\n"
+                   "  setp.ne.s32 %p2, %r6, 0;\n  @%p2 bra AGAIN;\n  bra AGAIN;\n")
+    KERNEL("odd", "  add.s64 %rd5, %rd5, 1;\n  mov.f32 %f1, 0f3f800000;\n"
+                  "  st.global.f32 [%rd5], %f1;\n")
+    KERNEL("copy", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n"
+                   "  st.global.f32 [%rd5], %f1;\n");
 
 enum { N = 300, BLOCK = 128, MAX_KERNELS = 16 };
 
@@ -56,7 +59,8 @@ static void load_kernels(void)
     for (int i = 0; i < n_kernels; i++) {
         const ptx_kernel_info *k = ptx_module_kernel(m, i);
         size_t bytes = (size_t)k->n_params * sizeof *k->param;
-        kernel[i] = (comp_kernel){.name = k->name, .n_params = k->n_params, .param = ws_malloc(bytes)};
+        kernel[i] =
+            (comp_kernel){.name = k->name, .n_params = k->n_params, .param = ws_malloc(bytes)};
         memcpy(kernel[i].param, k->param, bytes);
     }
 }
@@ -85,12 +89,21 @@ static job *job_new(const char *name)
     job *j = ws_calloc(1, sizeof *j);
     j->launch[0] = launch_of(name);
     j->plan = (plan_bound){.launch = j->launch, .n_launches = 1};
-    j->tensor[0] = (run_tensor){.name = "x", .role = RUN_INPUT, .bytes = sizeof in, .in = in, .after = after};
+    j->tensor[0] =
+        (run_tensor){.name = "x", .role = RUN_INPUT, .bytes = sizeof in, .in = in, .after = after};
     j->tensor[1] = (run_tensor){.name = "y", .role = RUN_OUTPUT, .bytes = sizeof out, .out = out,
                                 .written = written};
-    j->r = (run_request){.device = "cpu", .image = ptx, .image_bytes = sizeof ptx, .kernel = kernel,
-                         .n_kernels = n_kernels, .plan = &j->plan, .tensor = j->tensor, .n_tensors = 2,
-                         .engine = PTX_OPTIONS_CHECKED, .poison = 0xA5, .wall_seconds = 30};
+    j->r = (run_request){.device = "cpu",
+                         .image = ptx,
+                         .image_bytes = sizeof ptx,
+                         .kernel = kernel,
+                         .n_kernels = n_kernels,
+                         .plan = &j->plan,
+                         .tensor = j->tensor,
+                         .n_tensors = 2,
+                         .engine = PTX_OPTIONS_CHECKED,
+                         .poison = 0xA5,
+                         .wall_seconds = 30};
     for (int i = 0; i < N; i++)
         in[i] = 1 + (float)i;
     memset(out, 0, sizeof out);
@@ -104,7 +117,8 @@ static void job_run(job *j)
     if (run_execute(&j->r, &j->rep, &j->err))
         printf("# error: %s\n", j->err.msg);
     else
-        printf("# %s: %s (%.1f ms)\n", hx_reason_name(j->rep.reason), j->rep.text, 1e3 * j->rep.seconds);
+        printf("# %s: %s (%.1f ms)\n", hx_reason_name(j->rep.reason), j->rep.text,
+               1e3 * j->rep.seconds);
 }
 
 static void job_free(job *j)
@@ -141,7 +155,8 @@ static void test_good(const char *device)
     is_int(j->rep.on_engine, strcmp(device, "cpu") == 0, "on the device that was asked for");
     is_int(j->rep.n_ms, 0, "one run is not timed");
     if (j->rep.on_engine)
-        ok(j->rep.engine.ok && j->rep.engine.counters.launches == 1 && j->rep.engine.counters.threads >= N,
+        ok(j->rep.engine.ok && j->rep.engine.counters.launches == 1 &&
+               j->rep.engine.counters.threads >= N,
            "the counters came along");
     job_free(j);
 }
@@ -285,7 +300,8 @@ static void test_inout(void)
     static float x[N];
     job *j = job_new("bump");
     memcpy(x, in, sizeof x);
-    j->tensor[0] = (run_tensor){.name = "x", .role = RUN_INOUT, .bytes = sizeof x, .in = x, .out = x};
+    j->tensor[0] =
+        (run_tensor){.name = "x", .role = RUN_INOUT, .bytes = sizeof x, .in = x, .out = x};
     j->r.repeats = 2;
     job_run(j);
     is_reason(j, HX_PASS, "an in-place tensor is passed in and out");

@@ -16,7 +16,7 @@
 #endif
 
 enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xC9, PARAM_BYTES = 4096 };
-/* Of the child's wall time: a launch that takes more is ended by the engine, which can say where it was. */
+/* Of the child's wall time: a launch that takes more is ended by the engine, which says where. */
 static const double engine_share = 0.8;
 
 /* One device buffer. On a GPU it stands between guard zones; the engine has its own. */
@@ -66,11 +66,13 @@ static ws_status make_buffers(job *j, ws_err *err)
         if (make_buffer(j, r->tensor[i].name, r->tensor[i].bytes, &j->tensor[i], err))
             return err->status;
         j->tensor_at[i] = j->tensor[i].ptr;
-        if (r->tensor[i].in && cu_upload(j->d, j->tensor[i].ptr, r->tensor[i].in, r->tensor[i].bytes, err))
+        if (r->tensor[i].in &&
+            cu_upload(j->d, j->tensor[i].ptr, r->tensor[i].in, r->tensor[i].bytes, err))
             return err->status;
     }
     for (int i = 0; i < n_scratch; i++) {
-        if (make_buffer(j, r->scratch_name[i], (size_t)r->plan->scratch_bytes[i], &j->scratch[i], err))
+        if (make_buffer(j, r->scratch_name[i], (size_t)r->plan->scratch_bytes[i], &j->scratch[i],
+                        err))
             return err->status;
         j->scratch_at[i] = j->scratch[i].ptr;
     }
@@ -182,7 +184,8 @@ static bool explain(job *j, const ws_err *err)
     res->reason = cu_last_reason(j->d);
     if (res->reason == HX_PASS)
         return false;
-    int line = (int)strcspn(err->msg, "\n"); /* a place in the PTX is shown below it; the reason is enough */
+    /* The PTX around the place follows on further lines. */
+    int line = (int)strcspn(err->msg, "\n");
     if (j->failed_launch >= 0 && j->r->plan->n_launches > 1)
         snprintf(res->text, sizeof res->text, "launch %d of %d: %.*s", j->failed_launch + 1,
                  j->r->plan->n_launches, line < 900 ? line : 900, err->msg);
@@ -205,7 +208,7 @@ static ws_status download_outputs(job *j, ws_err *err)
     return WS_OK;
 }
 
-/* A GPU does not say what was written. A byte that shows two different poisons after two runs was not. */
+/* A GPU does not say what was written. A byte that shows both poisons after two runs was not. */
 static void note_written(job *j, unsigned char byte, bool first)
 {
     for (int i = 0; i < j->r->n_tensors; i++) {
@@ -226,12 +229,13 @@ static bool wants_written(const run_request *r)
 
 /* ---- the run ---- */
 
-/* The engine runs in this process, which needs no file and no privilege any more. Kernels without Landlock
- * leave it at that. */
+/* The engine runs in this process, which needs no file and no privilege any more. Kernels without
+ * Landlock leave it at that. */
 static void close_files(void)
 {
 #ifdef LANDLOCK_ACCESS_FS_MAKE_SYM
-    struct landlock_ruleset_attr all = {.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
+    uint64_t every = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+    struct landlock_ruleset_attr all = {.handled_access_fs = every};
     int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
     if (rules >= 0) {
         syscall(SYS_landlock_restrict_self, rules, 0);
@@ -240,8 +244,8 @@ static void close_files(void)
 #endif
 }
 
-/* PTX that declares more memory than the machine has is refused, not swapped. A GPU's driver reserves
- * addresses far beyond that, and starts helpers. */
+/* PTX that declares more memory than the machine has is refused, not swapped. A GPU's driver
+ * reserves addresses far beyond that, and starts helpers. */
 static void confine(void)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -293,7 +297,8 @@ static ws_status finish(job *j, ws_err *err)
         return err->status;
     for (int i = 0; j->engine && i < j->r->n_tensors; i++)
         if (j->r->tensor[i].written)
-            cu_engine_written(j->d, j->tensor[i].ptr, j->r->tensor[i].bytes, j->r->tensor[i].written);
+            cu_engine_written(j->d, j->tensor[i].ptr, j->r->tensor[i].bytes,
+                              j->r->tensor[i].written);
     if (j->engine)
         cu_engine_report(j->d, &j->result->engine);
     return WS_OK;

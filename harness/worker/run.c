@@ -152,7 +152,7 @@ static void sanitise_report(ptx_report *r)
 
 static ws_status take_result(const wire *w, run_request *r, run_report *out, ws_err *err)
 {
-    wire_result *copy = ws_malloc(sizeof *copy); /* of a page that nobody else can change any more */
+    wire_result *copy = ws_malloc(sizeof *copy);
     memcpy(copy, w->result, sizeof *copy);
     TERMINATE(copy->err.msg);
     TERMINATE(copy->err.hint);
@@ -202,11 +202,13 @@ static ws_status judge(const wire *w, const serve_reply *reply, int output, run_
     out->reason = HX_CRASH;
     last_output(output, tail);
     if (reply->how == WS_PROC_SIGNALED)
-        snprintf(out->text, sizeof out->text, "the process that ran the kernel died of signal %d (%s)%s%s",
-                 reply->code, strsignal(reply->code), tail[0] ? ": " : "", tail);
+        snprintf(out->text, sizeof out->text,
+                 "the process that ran the kernel died of signal %d (%s)%s%s", reply->code,
+                 strsignal(reply->code), tail[0] ? ": " : "", tail);
     else
-        snprintf(out->text, sizeof out->text, "the process that ran the kernel ended with code %d%s%s",
-                 reply->code, tail[0] ? ": " : "", tail);
+        snprintf(out->text, sizeof out->text,
+                 "the process that ran the kernel ended with code %d%s%s", reply->code,
+                 tail[0] ? ": " : "", tail);
     return WS_OK;
 }
 

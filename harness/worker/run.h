@@ -1,5 +1,6 @@
-/* Runs one bound plan on given tensors in a child process (`warpsmith worker run`), so that a fault, a
- * hang or a crash of untrusted code is a result. One request, one launch sequence, one report. */
+/* Runs one bound plan on given tensors in a child process (`warpsmith worker run`), so that a
+ * fault, a hang or a crash of untrusted code is a result. One request, one launch sequence, one
+ * report. */
 #ifndef HARNESS_WORKER_RUN_H
 #define HARNESS_WORKER_RUN_H
 
@@ -16,7 +17,7 @@ typedef struct run_tensor {
     size_t bytes;
     const void *in;        /* INPUT, INOUT: initial content */
     void *out;             /* OUTPUT, INOUT: receives the content after the run */
-    void *after;           /* INPUT: receives the content after the run, to see whether it changed */
+    void *after;           /* INPUT: receives the content after the run, to see if it changed */
     uint8_t *written;      /* OUTPUT: one flag a byte; filled on the engine, NULL: not wanted */
 } run_tensor;
 
@@ -37,7 +38,7 @@ typedef struct run_request {
 } run_request;
 
 typedef struct run_report {
-    hx_reason reason;       /* HX_PASS, a fault's reason, ENDLESS at the deadline, CRASH, INVALID_LAUNCH */
+    hx_reason reason;       /* HX_PASS, a fault's, ENDLESS at the deadline, CRASH, INVALID_LAUNCH */
     char text[1024];        /* one line about it */
     ptx_report engine;      /* on the CPU engine */
     bool on_engine;

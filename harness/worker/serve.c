@@ -112,7 +112,8 @@ static bool serve_one(const request *q, const int fds[N_FDS])
     int death[2], status = 0;
     ws_err err = {0};
     serve_reply reply = {WS_PROC_EXITED, 0};
-    double wall = isfinite(q->wall_seconds) && q->wall_seconds > 0 ? fmin(q->wall_seconds, 1e6) : 60;
+    double wall =
+        isfinite(q->wall_seconds) && q->wall_seconds > 0 ? fmin(q->wall_seconds, 1e6) : 60;
     int64_t deadline = ws_now_ns() + (int64_t)(wall * 1e9);
     if (pipe(death))
         return false;

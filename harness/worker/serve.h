@@ -1,6 +1,6 @@
-/* The server behind `warpsmith worker run`: it forks a child per request, so that a request costs a fork
- * instead of starting the program, and each candidate still has a process of its own. The server itself
- * never opens a device. */
+/* The server behind `warpsmith worker run`: it forks a child per request, so that a request costs a
+ * fork instead of starting the program, and each candidate still has a process of its own. The
+ * server itself never opens a device. */
 #ifndef HARNESS_WORKER_SERVE_H
 #define HARNESS_WORKER_SERVE_H
 
@@ -18,6 +18,7 @@ typedef struct serve_reply {
 enum { SERVE_RUN = 1, SERVE_ENDED = 2 };
 
 /* Sends a request: the wire's memory, a file for what the child prints, and its wall time. */
-ws_status serve_send(int sock, int wire_fd, int output_fd, double wall_seconds, ws_err *err) WS_MUST_CHECK;
+ws_status serve_send(int sock, int wire_fd, int output_fd, double wall_seconds,
+                     ws_err *err) WS_MUST_CHECK;
 
 #endif

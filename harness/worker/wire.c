@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The memory: header, result, times, tensors, image, and last the description that names the offsets. */
+/* The memory: header, result, times, tensors, image, and last the description with the offsets. */
 enum { ALIGNMENT = 64, MAX_META_BYTES = 64 << 20 };
 
 typedef struct header {
@@ -99,7 +99,8 @@ static void put_request(ws_buf *b, const run_request *r, const size_t *at)
         const comp_kernel *k = &r->kernel[i];
         put_text(b, k->name);
         PUT(b, k->n_params);
-        put(b, k->param, (size_t)k->n_params * sizeof *k->param); /* its name pointers are not followed */
+        /* The names in it are pointers, which nobody follows. */
+        put(b, k->param, (size_t)k->n_params * sizeof *k->param);
     }
     PUT(b, r->plan->n_launches);
     for (int i = 0; i < r->plan->n_launches; i++)

@@ -1,6 +1,6 @@
-/* A run request and its result in memory that parent and child share (a memfd), so that tensors are copied
- * once each way. The parent lays it out and afterwards trusts its own record of the layout alone: the
- * child, which ran untrusted code, may have written anything. */
+/* A run request and its result in memory that parent and child share (a memfd), so that tensors are
+ * copied once each way. The parent lays it out and afterwards trusts its own record of the layout
+ * alone: the child, which ran untrusted code, may have written anything. */
 #ifndef HARNESS_WORKER_WIRE_H
 #define HARNESS_WORKER_WIRE_H
 
@@ -36,7 +36,7 @@ typedef struct wire {
 
 /* Parent: lays out and fills the memory. */
 ws_status wire_new(const run_request *r, wire *out, ws_err *err) WS_MUST_CHECK;
-/* Parent: copies outputs, `after` and `written` to the tensors of the request that it was made of. */
+/* Parent: copies outputs, `after` and `written` to the tensors of the request. */
 void wire_collect(const wire *w, run_request *r);
 /* Child: maps fd (kept open by the caller) and decodes the request. */
 ws_status wire_open(int fd, wire *out, ws_err *err) WS_MUST_CHECK;
