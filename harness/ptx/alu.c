@@ -37,7 +37,8 @@ bool ptx_alu_src(ptx_decoder *d, const ptx_operand *o, ptx_type t, uint32_t *slo
 bool ptx_alu_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type t, int n)
 {
     uint32_t *src[] = {&i->a, &i->b, &i->c};
-    if (a->n_operands != n || t == PTX_TYPE_NONE || !ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d))
+    if (a->n_operands != n || t == PTX_TYPE_NONE ||
+        !ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d))
         return false;
     for (int k = 1; k < n; k++)
         if (!ptx_alu_src(d, &a->operand[k], t, src[k - 1]))

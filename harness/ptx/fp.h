@@ -1,4 +1,5 @@
-/* Floating-point pieces that several families of handlers share. All inline: they stand in lane loops. */
+/* Floating-point pieces that several families of handlers share. All inline: they stand in lane
+ * loops. */
 #ifndef HARNESS_PTX_FP_H
 #define HARNESS_PTX_FP_H
 
@@ -73,8 +74,8 @@ static inline f64 fp_max64(f64 a, f64 b)
     return (b != b) | (a > b) | ((a == b) & ~(s64)(fp_bits64(a) >> 63)) ? a : b;
 }
 
-/* Arithmetic between the two runs under PTX_RN .. PTX_RP, provided that it is behind a call or reads and
- * writes memory that has escaped: the compiler knows nothing of the mode. */
+/* Arithmetic between the two runs under PTX_RN .. PTX_RP, provided that it is behind a call or
+ * reads and writes memory that has escaped: the compiler knows nothing of the mode. */
 static inline void fp_round_begin(int mode)
 {
     static const int modes[] = {FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD};

@@ -1,5 +1,5 @@
-/* Elementary functions of f32 lanes, computed in double well beyond the precision of f32 and rounded once.
- * Straight-line code, so that lane loops vectorise. */
+/* Elementary functions of f32 lanes, computed in double well beyond the precision of f32 and
+ * rounded once. Straight-line code, so that lane loops vectorise. */
 #ifndef HARNESS_PTX_FPMATH_H
 #define HARNESS_PTX_FPMATH_H
 
@@ -9,8 +9,8 @@
 
 #define FP_MAGIC 0x1.8p52 /* adding it leaves the nearest integer in the low bits */
 
-/* 2^x for |x| <= 1000, relative error 2e-13, exact at integers. x = n + f, |f| <= 1/2; 2^f by the Taylor
- * series of exp(f ln 2) to degree 10, n goes into the exponent. */
+/* 2^x for |x| <= 1000, relative error 2e-13, exact at integers. x = n + f, |f| <= 1/2; 2^f by the
+ * Taylor series of exp(f ln 2) to degree 10, n goes into the exponent. */
 static inline f64 fp_exp2(f64 x)
 {
     f64 shifted = x + FP_MAGIC;
@@ -36,7 +36,8 @@ static inline f32 fp_ex2(f32 a)
     return a == a ? (f32)fp_exp2(x) : fp_of_bits(0x7fffffff);
 }
 
-/* a = m 2^e with m in [sqrt(1/2), sqrt(2)); log2(m) = 2 / ln 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172. */
+/* a = m 2^e with m in [sqrt(1/2), sqrt(2)); log2(m) = 2 / ln 2 atanh(s), s = (m - 1) / (m + 1), |s|
+ * < 0.172. */
 static inline f32 fp_lg2(f32 a)
 {
     u64 b = fp_bits64((f64)a);
@@ -72,13 +73,15 @@ static inline f32 fp_tanh(f32 a)
     return a == a ? __builtin_copysignf((f32)r, a) : fp_of_bits(0x7fffffff);
 }
 
-/* sin(a + quarter pi/2) for |a| <= FP_TRIG_MAX: the nearest multiple k of pi/2 is taken off in two parts; Taylor
- * series on [-pi/4, pi/4]. */
+/* sin(a + quarter pi/2) for |a| <= FP_TRIG_MAX: the nearest multiple k of pi/2 is taken off in two
+ * parts; Taylor series on [-pi/4, pi/4]. */
 #define FP_TRIG_MAX 0x1p20f
 static inline f32 fp_sine(f32 a, u32 quarter)
 {
-    f64 x = (f64)a, shifted = __builtin_fma(x, 0x1.45f306dc9c883p-1, FP_MAGIC), k = shifted - FP_MAGIC;
-    f64 r = __builtin_fma(k, -0x1.1a62633145c07p-54, __builtin_fma(k, -0x1.921fb54442d18p0, x)), z = r * r;
+    f64 x = (f64)a, shifted = __builtin_fma(x, 0x1.45f306dc9c883p-1, FP_MAGIC),
+        k = shifted - FP_MAGIC;
+    f64 r = __builtin_fma(k, -0x1.1a62633145c07p-54, __builtin_fma(k, -0x1.921fb54442d18p0, x)),
+        z = r * r;
     u64 q = fp_bits64(shifted) + quarter;
     f64 s = 0x1.6124613a86d09p-33; /* 1/13! */
     s = __builtin_fma(s, z, -0x1.ae64567f544e4p-26);

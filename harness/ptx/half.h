@@ -43,7 +43,8 @@ static inline void half_widen_f16(f32 *x, const u16 *h, int n)
 {
 #ifdef __F16C__
     for (int k = 0; k < n; k += 8)
-        _mm256_storeu_ps(x + k, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(h + k))));
+        _mm256_storeu_ps(x + k,
+                         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(h + k))));
 #else
     for (int k = 0; k < n; k++)
         x[k] = (f32)ws_f16_to_f64(h[k]);
@@ -60,8 +61,9 @@ static inline void half_narrow_f16(u16 *h, const f32 *x, int n)
 {
 #ifdef __F16C__
     for (int k = 0; k < n; k += 8)
-        _mm_storeu_si128((__m128i *)(void *)(h + k),
-                         _mm256_cvtps_ph(_mm256_loadu_ps(x + k), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+        _mm_storeu_si128(
+            (__m128i *)(void *)(h + k),
+            _mm256_cvtps_ph(_mm256_loadu_ps(x + k), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     for (int k = 0; k < n; k++)
         h[k] = (h[k] & 0x7fff) > 0x7c00 ? 0x7fff : h[k];
 #else
@@ -94,9 +96,9 @@ static inline void half_narrow(u16 *h, const f32 *x, int n, bool bf)
         half_narrow_f16(h, x, n);
 }
 
-/* f is some value rounded to nearest; `above` and `below`: the value is greater or less than f. Rounded to odd
- * instead, it can be rounded once more to a format that is two bits or more narrower without double rounding
- * (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums"). */
+/* f is some value rounded to nearest; `above` and `below`: the value is greater or less than f.
+ * Rounded to odd instead, it can be rounded once more to a format that is two bits or more narrower
+ * without double rounding (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums"). */
 static inline f32 fp_round_odd(f32 f, bool above, bool below)
 {
     u32 b = fp_bits(f), away = (u32)above ^ (b >> 31);

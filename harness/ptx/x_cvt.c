@@ -1,7 +1,7 @@
 /* Conversions (PTX ISA 9.7.9.21 to 9.7.9.22), and addresses between generic and other spaces.
  *
- * The frequent pairs of types have loops of their own. All others go in three steps through 64-bit lanes:
- * load (registers may be wider than the type), convert, store (extended to the register). */
+ * The frequent pairs of types have loops of their own. All others go in three steps through 64-bit
+ * lanes: load (registers may be wider than the type), convert, store (extended to the register). */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/half.h"
 
@@ -26,6 +26,10 @@ WIDTHS(u32)
 WIDTHS(s32)
 WIDTHS(u64)
 WIDTHS(s64)
+CONVERT(s32_low8, s32, s32, (s8)a[l])
+CONVERT(u32_low8, u32, u32, (u8)a[l])
+CONVERT(s16_low8, s16, s16, (s8)a[l])
+CONVERT(u16_low8, u16, u16, (u8)a[l])
 CONVERT(f32_s32, f32, s32, a[l])
 CONVERT(f32_u32, f32, u32, a[l])
 CONVERT(f64_s32, f64, s32, a[l])
@@ -160,10 +164,14 @@ static void widen(lanes64 *x, int kind, bool ftz)
 
 static f64 integral(f64 x, int to)
 {
-    return to == TO_NEAREST ? rint(x) : to == TO_ZERO ? trunc(x) : to == TO_DOWN ? floor(x) : to == TO_UP ? ceil(x) : x;
+    return to == TO_NEAREST ? rint(x)
+           : to == TO_ZERO  ? trunc(x)
+           : to == TO_DOWN  ? floor(x)
+           : to == TO_UP    ? ceil(x)
+                            : x;
 }
 
-/* Saturates; NaN gives 0, but the sign bit alone when the source is f64 or the result has 64 bits. */
+/* Saturates; NaN gives 0, but the sign bit alone if the source is f64 or the result has 64 bits. */
 static void float_to_int(lanes64 *x, int kind, bool from_f64, int to)
 {
     int bits = 8 * kind_bytes[kind];
@@ -184,8 +192,8 @@ static void float_to_int(lanes64 *x, int kind, bool from_f64, int to)
     extend(x, kind);
 }
 
-/* Values that have more than 53 significant bits are rounded to odd there, so that rounding them to a
- * narrow format later is right. */
+/* Values that have more than 53 significant bits are rounded to odd there, so that rounding them to
+ * a narrow format later is right. */
 static u64 sticky(u64 v)
 {
     return v >> 53 ? (v & ~0x7ffull) | (v & 0x7ff ? 0x800 : 0) : v;
@@ -267,8 +275,8 @@ static void int_to_int_sat(lanes64 *x, int from, int to)
     }
 }
 
-/* op: kind of the source, type: of the destination, esize: of the source register, vec: TO_*, flags: SIGNED
- * for .satfinite */
+/* op: kind of the source, type: of the destination, esize: of the source register, vec: TO_*,
+ * flags: SIGNED for .satfinite */
 static void x_general(ptx_warp *w, const ptx_insn *i)
 {
     lanes64 x;
@@ -340,7 +348,8 @@ static void x_tf32(ptx_warp *w, const ptx_insn *i)
     u32 *d = OUT(u32, i->d), r[PTX_LANES];
     EACH_LANE(l) r[l] = tf32_of(i->mods & PTX_RELU && a[l] <= 0 ? 0 : a[l], i->vec);
     if (i->flags & PTX_IF_SIGNED) /* .satfinite */
-        EACH_LANE(l) r[l] = (r[l] & 0x7fffffff) == 0x7f800000 ? (r[l] & 0x80000000) | 0x7f7fe000 : r[l];
+        EACH_LANE(l)
+        r[l] = (r[l] & 0x7fffffff) == 0x7f800000 ? (r[l] & 0x80000000) | 0x7f7fe000 : r[l];
     LANES_DENSE(u32, d, r[l]);
 }
 
@@ -352,7 +361,8 @@ static u32 fp8_of(f64 x, const ptx_insn *i)
     return x != x ? 0x7f : i->op ? ws_e5m2_from_f64(x) : ws_e4m3_from_f64(x);
 }
 
-/* e4m3x2 or e5m2x2 from f32 a (upper) and b (lower), or from the halves of a; vec: 0 f32, 1 f16x2, 2 bf16x2 */
+/* e4m3x2 or e5m2x2 from f32 a (upper) and b (lower), or from the halves of a; vec: 0 f32, 1 f16x2,
+ * 2 bf16x2 */
 static void x_fp8(ptx_warp *w, const ptx_insn *i)
 {
     lanes64 x, y;
@@ -407,8 +417,8 @@ static void x_pack(ptx_warp *w, const ptx_insn *i)
 
 static int kind_of(ptx_type t)
 {
-    static const ptx_type types[] = {PTX_u8, PTX_s8, PTX_u16, PTX_s16, PTX_u32, PTX_s32, PTX_u64, PTX_s64,
-                                     PTX_f16, PTX_bf16, PTX_f32, PTX_f64};
+    static const ptx_type types[] = {PTX_u8,  PTX_s8,  PTX_u16, PTX_s16,  PTX_u32, PTX_s32,
+                                     PTX_u64, PTX_s64, PTX_f16, PTX_bf16, PTX_f32, PTX_f64};
     for (int k = 0; k < K_NONE; k++)
         if (types[k] == t)
             return k;
@@ -423,12 +433,27 @@ static uint8_t register_bytes(const ptx_decoder *d, const ptx_operand *o, uint32
     return bytes >= least && bytes <= 8 ? (uint8_t)bytes : 0;
 }
 
+/* From or to 8 bits with registers of 32 or 16 bits on both sides. */
+static ptx_handler low_byte(const ptx_insn *i, int to, int from)
+{
+    int byte = from <= K_S8 ? from : to;
+    if (i->mods || is_float(to) || is_float(from) || byte > K_S8 || i->esize != i->dsize)
+        return NULL;
+    /* a result that is narrower than its register is extended by its own sign */
+    if (from <= K_S8 && from != to && kind_bytes[to] != i->dsize)
+        return NULL;
+    if (i->esize == 4)
+        return is_signed(byte) ? x_s32_low8 : x_u32_low8;
+    return i->esize != 2 ? NULL : is_signed(byte) ? x_s16_low8 : x_u16_low8;
+}
+
 /* The loop of a frequent pair, or NULL. */
 static ptx_handler frequent(ptx_insn *i, int to, int from)
 {
     static const ptx_handler ints[6][3] = {
-        {x_u16_u16, x_u32_u16, x_u64_u16}, {x_u16_s16, x_u32_s16, x_u64_s16}, {x_u16_u32, x_u32_u32, x_u64_u32},
-        {x_u16_s32, x_u32_s32, x_u64_s32}, {x_u16_u64, x_u32_u64, x_u64_u64}, {x_u16_s64, x_u32_s64, x_u64_s64},
+        {x_u16_u16, x_u32_u16, x_u64_u16}, {x_u16_s16, x_u32_s16, x_u64_s16},
+        {x_u16_u32, x_u32_u32, x_u64_u32}, {x_u16_s32, x_u32_s32, x_u64_s32},
+        {x_u16_u64, x_u32_u64, x_u64_u64}, {x_u16_s64, x_u32_s64, x_u64_s64},
     };
     static const ptx_handler to_s32[] = {NULL, x_s32_rni, x_s32_rzi, x_s32_rmi, x_s32_rpi};
     static const ptx_handler to_u32[] = {NULL, x_u32_rni, x_u32_rzi, x_u32_rmi, x_u32_rpi};
@@ -448,10 +473,16 @@ static ptx_handler frequent(ptx_insn *i, int to, int from)
         return x_f32_half;
     }
     if (from == K_F32)
-        return to == K_S32 ? to_s32[i->vec] : to == K_U32 ? to_u32[i->vec] : to == K_F32 ? to_f32[i->vec]
-               : to == K_F64 ? x_f64_f32 : NULL;
+        return to == K_S32   ? to_s32[i->vec]
+               : to == K_U32 ? to_u32[i->vec]
+               : to == K_F32 ? to_f32[i->vec]
+               : to == K_F64 ? x_f64_f32
+                             : NULL;
     if (to == K_F32)
-        return from == K_S32 ? x_f32_s32 : from == K_U32 ? x_f32_u32 : from == K_F64 ? x_f32_f64 : NULL;
+        return from == K_S32   ? x_f32_s32
+               : from == K_U32 ? x_f32_u32
+               : from == K_F64 ? x_f32_f64
+                               : NULL;
     if (to == K_F64)
         return from == K_S32 ? x_f64_s32 : from == K_U32 ? x_f64_u32 : NULL;
     return NULL;
@@ -469,7 +500,8 @@ static uint8_t integral_mode(const ptx_ast_insn *a)
 static bool decode_scalar(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int to, int from)
 {
     const ptx_operand *o = a->operand;
-    if (!ptx_alu_only(a, 2, "rn rz rm rp rni rzi rmi rpi ftz sat relu satfinite") || a->n_operands != 2)
+    if (!ptx_alu_only(a, 2, "rn rz rm rp rni rzi rmi rpi ftz sat relu satfinite") ||
+        a->n_operands != 2)
         return false;
     i->vec = integral_mode(a);
     if (is_float(from) && !is_float(to) && !i->vec)
@@ -483,15 +515,20 @@ static bool decode_scalar(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, in
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
     i->op = (uint8_t)from;
     i->type = (uint8_t)to;
-    i->esize = o[1].kind == PTX_OPD_IMM ? kind_bytes[from] : register_bytes(d, &o[1], kind_bytes[from]);
-    i->dsize = o[0].kind == PTX_OPD_SINK ? kind_bytes[to] : register_bytes(d, &o[0], kind_bytes[to]);
+    i->esize =
+        o[1].kind == PTX_OPD_IMM ? kind_bytes[from] : register_bytes(d, &o[1], kind_bytes[from]);
+    i->dsize =
+        o[0].kind == PTX_OPD_SINK ? kind_bytes[to] : register_bytes(d, &o[0], kind_bytes[to]);
     if (!i->esize || !i->dsize || !ptx_alu_dst(d, &o[0], i->dsize, &i->d))
         return false;
     if (o[1].kind == PTX_OPD_IMM)
         i->a = ptx_src(d, &o[1], ptx_part_type(a, 0));
     else
         i->a = ptx_src(d, &o[1], ptx_reg_type(d, &o[1]));
-    i->run = i->esize == kind_bytes[from] && i->dsize == kind_bytes[to] ? frequent(i, to, from) : NULL;
+    i->run =
+        i->esize == kind_bytes[from] && i->dsize == kind_bytes[to] ? frequent(i, to, from) : NULL;
+    if (!i->run)
+        i->run = low_byte(i, to, from);
     if (!i->run)
         i->run = x_general;
     return i->a != PTX_NO_SLOT;
@@ -506,7 +543,8 @@ static bool decode_pair(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, bool
     i->dsize = 4;
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
     i->run = i->mods || i->flags ? x_pair_general : x_pair_f32;
-    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], PTX_f32, &i->a) &&
+    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
+           ptx_alu_src(d, &a->operand[1], PTX_f32, &i->a) &&
            ptx_alu_src(d, &a->operand[2], PTX_f32, &i->b);
 }
 
@@ -517,13 +555,16 @@ static bool decode_tf32(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->vec = ptx_has(a, "rna") ? 1 : i->mods & PTX_RZ ? 2 : 0;
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
     i->run = x_tf32;
-    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], PTX_f32, &i->a);
+    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
+           ptx_alu_src(d, &a->operand[1], PTX_f32, &i->a);
 }
 
-static bool decode_fp8(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type to, ptx_type from)
+static bool decode_fp8(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type to,
+                       ptx_type from)
 {
     bool down = to == PTX_e4m3x2 || to == PTX_e5m2x2, two = down && from == PTX_f32;
-    if (!ptx_alu_only(a, 2, down ? "rn relu satfinite" : "rn relu") || a->n_operands != (two ? 3 : 2))
+    if (!ptx_alu_only(a, 2, down ? "rn relu satfinite" : "rn relu") ||
+        a->n_operands != (two ? 3 : 2))
         return false;
     i->op = to == PTX_e5m2x2 || from == PTX_e5m2x2;
     if (!down) {
@@ -549,8 +590,9 @@ static bool decode_pack(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     } types[] = {{"u16", 16, 0}, {"s16", 16, 1}, {"u8", 8, 0}, {"s8", 8, 1},
                  {"u4", 4, 0},   {"s4", 4, 1},   {"u2", 2, 0}, {"s2", 2, 1}};
     bool with_c = a->n_parts == 6;
-    if ((a->n_parts != 5 && !with_c) || a->n_operands != (with_c ? 4 : 3) || !ws_str_eqz(a->part[2], "sat") ||
-        !ws_str_eqz(a->part[4], "s32") || (with_c && !ws_str_eqz(a->part[5], "b32")))
+    if ((a->n_parts != 5 && !with_c) || a->n_operands != (with_c ? 4 : 3) ||
+        !ws_str_eqz(a->part[2], "sat") || !ws_str_eqz(a->part[4], "s32") ||
+        (with_c && !ws_str_eqz(a->part[5], "b32")))
         return false;
     for (size_t t = 0; t < WS_COUNT(types); t++)
         if (ws_str_eqz(a->part[3], types[t].name)) {
@@ -559,7 +601,8 @@ static bool decode_pack(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
             i->run = x_pack;
         }
     i->vec = with_c;
-    return i->run && with_c == (i->esize < 16) && ptx_alu_operands(d, a, i, PTX_b32, with_c ? 4 : 3);
+    return i->run && with_c == (i->esize < 16) &&
+           ptx_alu_operands(d, a, i, PTX_b32, with_c ? 4 : 3);
 }
 
 static bool decode_cvt(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
@@ -589,8 +632,13 @@ static bool find_window(ws_str space, uint64_t *base, bool *is_const)
     static const struct {
         const char *name;
         uint64_t base;
-    } spaces[] = {{"global", 0}, {"const", 0}, {"shared", PTX_WINDOW_SHARED}, {"shared::cta", PTX_WINDOW_SHARED},
-                  {"shared::cluster", PTX_WINDOW_SHARED}, {"local", PTX_WINDOW_LOCAL}, {"param", PTX_WINDOW_PARAM},
+    } spaces[] = {{"global", 0},
+                  {"const", 0},
+                  {"shared", PTX_WINDOW_SHARED},
+                  {"shared::cta", PTX_WINDOW_SHARED},
+                  {"shared::cluster", PTX_WINDOW_SHARED},
+                  {"local", PTX_WINDOW_LOCAL},
+                  {"param", PTX_WINDOW_PARAM},
                   {"param::entry", PTX_WINDOW_PARAM}};
     *is_const = ws_str_eqz(space, "const");
     for (size_t s = 0; s < WS_COUNT(spaces); s++)
@@ -620,12 +668,15 @@ static bool decode_cvta(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     uint64_t base;
     const ptx_operand *o = &a->operand[1];
     ptx_type t = ptx_last_type(a);
-    if (a->n_parts != (to ? 4 : 3) || a->n_operands != 2 || (t != PTX_u64 && t != PTX_b64 && t != PTX_s64) ||
-        !find_window(a->part[to ? 2 : 1], &base, &is_const) || !ptx_alu_dst(d, &a->operand[0], 8, &i->d))
+    if (a->n_parts != (to ? 4 : 3) || a->n_operands != 2 ||
+        (t != PTX_u64 && t != PTX_b64 && t != PTX_s64) ||
+        !find_window(a->part[to ? 2 : 1], &base, &is_const) ||
+        !ptx_alu_dst(d, &a->operand[0], 8, &i->d))
         return false;
     i->imm = (int64_t)(to ? 0 - base : base);
     i->run = x_cvta;
-    if (o->kind != PTX_OPD_VAR || (o->var->space != PTX_SPACE_LOCAL && o->var->space != PTX_SPACE_PARAM))
+    if (o->kind != PTX_OPD_VAR ||
+        (o->var->space != PTX_SPACE_LOCAL && o->var->space != PTX_SPACE_PARAM))
         return ptx_alu_src(d, o, t, &i->a);
     uint32_t at = ptx_frame_var(d, o->var, &entry);
     i->imm += (int64_t)at + o->imm;
@@ -644,7 +695,8 @@ static void x_isspacep(ptx_warp *w, const ptx_insn *i)
     const u64 window = (u64)i->imm;
     EACH_LANE(l) m |= (u32)(a[l] >> PTX_WINDOW_SHIFT == window) << l;
     if (window == 0) /* kernel parameters count as global, too */
-        EACH_LANE(l) m |= (u32)(a[l] >> PTX_WINDOW_SHIFT == PTX_WINDOW_PARAM >> PTX_WINDOW_SHIFT) << l;
+        EACH_LANE(l)
+        m |= (u32)(a[l] >> PTX_WINDOW_SHIFT == PTX_WINDOW_PARAM >> PTX_WINDOW_SHIFT) << l;
     ptx_set_pred(w, i->d, m);
 }
 
@@ -652,11 +704,13 @@ static bool decode_isspacep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     uint64_t base;
     bool is_const;
-    if (a->n_parts != 2 || a->n_operands != 2 || !find_window(a->part[1], &base, &is_const) || is_const)
+    if (a->n_parts != 2 || a->n_operands != 2 || !find_window(a->part[1], &base, &is_const) ||
+        is_const)
         return false;
     i->imm = (int64_t)(base >> PTX_WINDOW_SHIFT);
     i->run = x_isspacep;
-    return ptx_alu_pred_dst(d, &a->operand[0], &i->d) && ptx_alu_src(d, &a->operand[1], PTX_u64, &i->a);
+    return ptx_alu_pred_dst(d, &a->operand[0], &i->d) &&
+           ptx_alu_src(d, &a->operand[1], PTX_u64, &i->a);
 }
 
 const ptx_op_row ptx_ops_cvt[] = {

@@ -1,6 +1,7 @@
-/* f32 and f64 arithmetic (PTX ISA 9.7.3). Round to nearest without .ftz and .sat runs in plain lane loops;
- * everything else in one general way with the machine's rounding mode. NaN results of f32 are 0x7fffffff, as
- * on the GPU. Results of .approx are those of double precision, rounded: inside every documented bound. */
+/* f32 and f64 arithmetic (PTX ISA 9.7.3). Round to nearest without .ftz and .sat runs in plain lane
+ * loops; everything else in one general way with the machine's rounding mode. NaN results of f32
+ * are 0x7fffffff, as on the GPU. Results of .approx are those of double precision, rounded: inside
+ * every documented bound. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/fpmath.h"
 
@@ -57,7 +58,8 @@ FP2(max_f64, f64, fp_max64(a[l], b[l]))
 FP2(add_ftz, f32, fp_flush(fp_canon(fp_flush(a[l]) + fp_flush(b[l]))))
 FP2(sub_ftz, f32, fp_flush(fp_canon(fp_flush(a[l]) - fp_flush(b[l]))))
 FP2(mul_ftz, f32, fp_flush(fp_canon(fp_flush(a[l]) * fp_flush(b[l]))))
-FP3(fma_ftz, f32, fp_flush(fp_canon(__builtin_fmaf(fp_flush(a[l]), fp_flush(b[l]), fp_flush(c[l])))))
+FP3(fma_ftz, f32,
+    fp_flush(fp_canon(__builtin_fmaf(fp_flush(a[l]), fp_flush(b[l]), fp_flush(c[l])))))
 
 /* ---- the general way ---- */
 
@@ -78,8 +80,8 @@ static f32 minmax(f32 x, f32 y, bool max, bool nan)
 }
 
 /* Opaque: the compiler would move arithmetic across the changes of the rounding mode. */
-__attribute__((noipa)) static void compute_f32(const ptx_insn *i, const lanes_f32 *x, const lanes_f32 *y,
-                                                  const lanes_f32 *z, lanes_f32 *r)
+__attribute__((noipa)) static void compute_f32(const ptx_insn *i, const lanes_f32 *x,
+                                               const lanes_f32 *y, const lanes_f32 *z, lanes_f32 *r)
 {
     bool nan = i->mods & PTX_NAN;
 #define EVERY(expr) EACH_LANE(l) r->v[l] = (expr); break
@@ -100,8 +102,8 @@ __attribute__((noipa)) static void compute_f32(const ptx_insn *i, const lanes_f3
     }
 }
 
-__attribute__((noipa)) static void compute_f64(const ptx_insn *i, const f64 *x, const f64 *y, const f64 *z,
-                                                  lanes_f64 *r)
+__attribute__((noipa)) static void compute_f64(const ptx_insn *i, const f64 *x, const f64 *y,
+                                               const f64 *z, lanes_f64 *r)
 {
     switch (i->op) {
     case F_ADD: EVERY(x[l] + y[l]);
@@ -143,7 +145,8 @@ static void x_general_f32(ptx_warp *w, const ptx_insn *i)
         EACH_LANE(l) r.v[l] = fp_sat(r.v[l]);
     if (i->flags & PTX_IF_SIGNED) { /* .xorsign */
         const u32 *a = IN(u32, i->a), *b = IN(u32, i->b);
-        EACH_LANE(l) if (r.v[l] == r.v[l]) r.v[l] = fp_of_bits(fp_bits(r.v[l]) | ((a[l] ^ b[l]) & 0x80000000));
+        EACH_LANE(l)
+        if (r.v[l] == r.v[l]) r.v[l] = fp_of_bits(fp_bits(r.v[l]) | ((a[l] ^ b[l]) & 0x80000000));
     }
     f32 *d = OUT(f32, i->d);
     LANES_DENSE(f32, d, r.v[l]);
@@ -152,7 +155,8 @@ static void x_general_f32(ptx_warp *w, const ptx_insn *i)
 static void x_general_f64(ptx_warp *w, const ptx_insn *i)
 {
     lanes_f64 r;
-    const f64 *a = IN(f64, i->a), *b = i->type > 1 ? IN(f64, i->b) : a, *c = i->type > 2 ? IN(f64, i->c) : a;
+    const f64 *a = IN(f64, i->a), *b = i->type > 1 ? IN(f64, i->b) : a,
+              *c = i->type > 2 ? IN(f64, i->c) : a;
     fp_round_begin(i->mods & 3);
     compute_f64(i, a, b, c, &r);
     fp_round_end(i->mods & 3);
@@ -240,7 +244,8 @@ static void x_testp(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_testp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    static const char *const names[] = {"finite", "infinite", "number", "notanumber", "normal", "subnormal"};
+    static const char *const names[] = {"finite",     "infinite", "number",
+                                        "notanumber", "normal",   "subnormal"};
     ptx_type t = ptx_last_type(a);
     if (a->n_parts != 3 || a->n_operands != 2 || (t != PTX_f32 && t != PTX_f64))
         return false;
@@ -266,7 +271,8 @@ static const form forms[] = {
     [F_MUL] = {2, x_mul_f32, x_mul_ftz, x_mul_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
     [F_FMA] = {3, x_fma_f32, x_fma_ftz, x_fma_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
     [F_DIV] = {2, x_div_f32, x_div_ftz, x_div_f64, "rn rz rm rp full approx ftz", "rn rz rm rp"},
-    [F_RCP] = {1, x_rcp_f32, x_rcp_ftz, x_rcp_f64, "rn rz rm rp approx ftz", "rn rz rm rp approx ftz"},
+    [F_RCP] = {1, x_rcp_f32, x_rcp_ftz, x_rcp_f64, "rn rz rm rp approx ftz",
+               "rn rz rm rp approx ftz"},
     [F_SQRT] = {1, x_sqrt_f32, x_sqrt_ftz, x_sqrt_f64, "rn rz rm rp approx ftz", "rn rz rm rp"},
     [F_NEG] = {1, x_neg_f32, NULL, x_neg_f64, "ftz", ""},
     [F_ABS] = {1, x_abs_f32, NULL, x_abs_f64, "ftz", ""},
@@ -317,7 +323,8 @@ static bool decode_fp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static bool decode_approx(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const ptx_handler table[][2] = {
-        {x_ex2_f32, x_ex2_ftz}, {x_lg2_f32, x_lg2_ftz}, {x_sin, x_sin}, {x_cos, x_cos}, {x_tanh_f32, NULL},
+        {x_ex2_f32, x_ex2_ftz}, {x_lg2_f32, x_lg2_ftz}, {x_sin, x_sin},
+        {x_cos, x_cos},         {x_tanh_f32, NULL},
     };
     ptx_mods(a, i);
     if (ptx_last_type(a) != PTX_f32 || !ptx_has(a, "approx") || !ptx_alu_only(a, 1, "approx ftz"))
@@ -329,7 +336,8 @@ static bool decode_approx(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static bool decode_rsqrt(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     ptx_type t = ptx_last_type(a);
-    if ((t != PTX_f32 && t != PTX_f64) || !ptx_has(a, "approx") || !ptx_alu_only(a, 1, "approx ftz"))
+    if ((t != PTX_f32 && t != PTX_f64) || !ptx_has(a, "approx") ||
+        !ptx_alu_only(a, 1, "approx ftz"))
         return false;
     bool ftz = ptx_has(a, "ftz");
     i->run = t == PTX_f32 ? (ftz ? x_rsqrt_ftz : x_rsqrt_f32) : ftz ? x_rsqrt_upper : x_rsqrt_f64;

@@ -1,15 +1,28 @@
-/* f16, bf16 and their packed pairs (PTX ISA 9.7.4, 9.7.5, 9.7.7). Lanes are widened to f32 in bulk, computed
- * and rounded once: add, sub and mul of f32 may be rounded again to half without error, fma goes by
- * rounding to odd. */
+/* f16, bf16 and their packed pairs (PTX ISA 9.7.4, 9.7.5, 9.7.7). Lanes are widened to f32 in bulk,
+ * computed and rounded once: add, sub and mul of f32 may be rounded again to half without error,
+ * fma goes by rounding to odd. */
 #include "harness/ptx/compare.h"
 #include "harness/ptx/fpmath.h"
 #include "harness/ptx/half.h"
 
 enum { MAX_HALVES = 2 * PTX_LANES };
 
-typedef enum half_op { H_ADD, H_SUB, H_MUL, H_FMA, H_NEG, H_ABS, H_MIN, H_MAX, H_EX2, H_TANH, H_COUNT } half_op;
-static const uint8_t sources_of[] = {[H_ADD] = 2, [H_SUB] = 2, [H_MUL] = 2, [H_FMA] = 3, [H_NEG] = 1,
-                                     [H_ABS] = 1, [H_MIN] = 2, [H_MAX] = 2, [H_EX2] = 1, [H_TANH] = 1};
+typedef enum half_op {
+    H_ADD,
+    H_SUB,
+    H_MUL,
+    H_FMA,
+    H_NEG,
+    H_ABS,
+    H_MIN,
+    H_MAX,
+    H_EX2,
+    H_TANH,
+    H_COUNT
+} half_op;
+static const uint8_t sources_of[] = {
+    [H_ADD] = 2, [H_SUB] = 2, [H_MUL] = 2, [H_FMA] = 3, [H_NEG] = 1,
+    [H_ABS] = 1, [H_MIN] = 2, [H_MAX] = 2, [H_EX2] = 1, [H_TANH] = 1};
 
 /* ---- arithmetic ---- */
 
@@ -56,8 +69,8 @@ static inline f32 pick(f32 x, f32 y, bool max, bool nan)
     return nan && (x != x || y != y) ? NAN : max ? fp_max(x, y) : fp_min(x, y);
 }
 
-__attribute__((always_inline)) static inline void compute(const ptx_insn *i, int op, bool bf, int n, const f32 *x,
-                                                          const f32 *y, const f32 *z, f32 *r)
+__attribute__((always_inline)) static inline void
+compute(const ptx_insn *i, int op, bool bf, int n, const f32 *x, const f32 *y, const f32 *z, f32 *r)
 {
     bool nan = i->mods & PTX_NAN;
 #define EVERY(expr) for (int k = 0; k < n; k++) r[k] = (expr); break
@@ -76,7 +89,8 @@ __attribute__((always_inline)) static inline void compute(const ptx_insn *i, int
 }
 
 /* The handler of one operation on n halves: 32 of them in u16 slots, or 64 in u32 ones. */
-__attribute__((always_inline)) static inline void run_half(ptx_warp *w, const ptx_insn *i, int op, bool bf, int n)
+__attribute__((always_inline)) static inline void run_half(ptx_warp *w, const ptx_insn *i, int op,
+                                                           bool bf, int n)
 {
     f32 x[MAX_HALVES], y[MAX_HALVES], z[MAX_HALVES], r[MAX_HALVES];
     u16 h[MAX_HALVES] __attribute__((aligned(64)));
@@ -139,13 +153,21 @@ HALF(tanh, H_TANH)
 
 #define FOUR(n) {x_##n##_f16, x_##n##_bf16, x_##n##_f16x2, x_##n##_bf16x2}
 static const ptx_handler handlers[H_COUNT][4] = {
-    [H_ADD] = FOUR(add), [H_SUB] = FOUR(sub), [H_MUL] = FOUR(mul), [H_FMA] = FOUR(fma), [H_NEG] = FOUR(neg),
-    [H_ABS] = FOUR(abs), [H_MIN] = FOUR(min), [H_MAX] = FOUR(max), [H_EX2] = FOUR(ex2), [H_TANH] = FOUR(tanh),
+    [H_ADD] = FOUR(add), [H_SUB] = FOUR(sub),   [H_MUL] = FOUR(mul), [H_FMA] = FOUR(fma),
+    [H_NEG] = FOUR(neg), [H_ABS] = FOUR(abs),   [H_MIN] = FOUR(min), [H_MAX] = FOUR(max),
+    [H_EX2] = FOUR(ex2), [H_TANH] = FOUR(tanh),
 };
 static const char *const modifiers[H_COUNT] = {
-    [H_ADD] = "rn ftz sat", [H_SUB] = "rn ftz sat", [H_MUL] = "rn ftz sat", [H_FMA] = "rn ftz sat relu",
-    [H_NEG] = "ftz", [H_ABS] = "ftz", [H_MIN] = "ftz NaN xorsign abs", [H_MAX] = "ftz NaN xorsign abs",
-    [H_EX2] = "approx ftz", [H_TANH] = "approx",
+    [H_ADD] = "rn ftz sat",
+    [H_SUB] = "rn ftz sat",
+    [H_MUL] = "rn ftz sat",
+    [H_FMA] = "rn ftz sat relu",
+    [H_NEG] = "ftz",
+    [H_ABS] = "ftz",
+    [H_MIN] = "ftz NaN xorsign abs",
+    [H_MAX] = "ftz NaN xorsign abs",
+    [H_EX2] = "approx ftz",
+    [H_TANH] = "approx",
 };
 
 /* 0 f16, 1 bf16, 2 f16x2, 3 bf16x2; -1 no half */
@@ -210,7 +232,8 @@ static bool decode_half(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 /* ---- comparisons ---- */
 
-/* vec: the base test; esize: bf16; dsize: 1 or 2 halves a lane. The results of the lower and the upper halves. */
+/* vec: the base test; esize: bf16; dsize: 1 or 2 halves a lane. The results of the lower and the
+ * upper halves. */
 static void test_halves(const ptx_warp *w, const ptx_insn *i, u32 t[2])
 {
     f32 x[MAX_HALVES], y[MAX_HALVES];
@@ -248,7 +271,8 @@ static void x_set_half(ptx_warp *w, const ptx_insn *i)
 static bool decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n_types)
 {
     int index = half_index(ptx_last_type(a));
-    int base = index < 0 ? -1 : ptx_cmp_decode(d, a, i, n_types, index > 1 ? PTX_b32 : PTX_f16, true);
+    int base =
+        index < 0 ? -1 : ptx_cmp_decode(d, a, i, n_types, index > 1 ? PTX_b32 : PTX_f16, true);
     ptx_mods(a, i);
     i->vec = (uint8_t)base;
     i->esize = index & 1;

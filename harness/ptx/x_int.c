@@ -1,12 +1,13 @@
-/* Integer arithmetic, logic and shifts (PTX ISA 9.7.1, 9.7.8). Wrap-around goes through the unsigned type W
- * of the element, at least 32 bits wide so that no promotion to int can overflow. */
+/* Integer arithmetic, logic and shifts (PTX ISA 9.7.1, 9.7.8). Wrap-around goes through the
+ * unsigned type W of the element, at least 32 bits wide: no promotion to int can overflow. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/lanes.h"
 
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 s128;
 
-/* Handlers of all six types. `expr` sees a, b, c and l, and the types T and W by its macro parameters. */
+/* Handlers of all six types. `expr` sees a, b, c and l, and the types T and W by its macro
+ * parameters. */
 #define UNARY(name, T, expr)                                                                       \
     static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
     {                                                                                              \
@@ -112,7 +113,8 @@ MUL24(u32, u64, LOW24U)
 MUL24(s32, s64, LOW24S)
 TERNARY(mad24hisat_s32, s32, s32, clamp_s32(((s64)LOW24S(a[l]) * LOW24S(b[l]) >> 16) + c[l]))
 
-/* ---- division: by zero all ones, as the code that ptxas makes; the least number by -1 wraps ---- */
+/* ---- division ----
+ * By zero all ones, as in the code that ptxas makes; the least number by -1 wraps. */
 
 /* The quotient of 32-bit integers truncates exactly from double, which vectorises. */
 static inline u32 div_u32(u32 a, u32 b)
@@ -201,21 +203,21 @@ UNARY(brev_u64, u64, (u64)reverse_u32((u32)a[l]) << 32 | reverse_u32((u32)(a[l] 
 #define FIELDS(T, W)                                                                               \
     static inline T low_##T(u32 n) /* the bits below n */                                          \
     {                                                                                              \
-        return n >= (W) ? (T)-1 : ((T)1 << (n & ((W) - 1))) - 1;                                   \
+        return n >= (W) ? (T)-1 : ((T)1 << (n & ((W)-1))) - 1;                                     \
     }                                                                                              \
     static inline T extract_##T(T a, u32 b, u32 c, bool is_signed)                                 \
     {                                                                                              \
-        u32 pos = b & 255, len = c & 255, end = pos + len, last = end - 1 < (W) ? end - 1 : (W) - 1; \
-        T sign = is_signed ? 0 - (a >> (last & ((W) - 1)) & (len ? 1 : 0)) : 0;                    \
-        u32 room = pos < (W) ? (W) - pos : 0;                                                      \
+        u32 pos = b & 255, len = c & 255, end = pos + len, last = end - 1 < (W) ? end - 1 : (W)-1; \
+        T sign = is_signed ? 0 - (a >> (last & ((W)-1)) & (len ? 1 : 0)) : 0;                      \
+        u32 room = pos < (W) ? (W)-pos : 0;                                                        \
         T mask = low_##T(len < room ? len : room);                                                 \
-        return (a >> (pos & ((W) - 1)) & mask) | (sign & ~mask);                                   \
+        return (a >> (pos & ((W)-1)) & mask) | (sign & ~mask);                                     \
     }                                                                                              \
     static inline T insert_##T(T a, T b, u32 c, u32 n)                                             \
     {                                                                                              \
         u32 pos = c & 255;                                                                         \
-        T mask = pos < (W) ? low_##T(n & 255) << (pos & ((W) - 1)) : 0;                            \
-        return (b & ~mask) | (a << (pos & ((W) - 1)) & mask);                                      \
+        T mask = pos < (W) ? low_##T(n & 255) << (pos & ((W)-1)) : 0;                              \
+        return (b & ~mask) | (a << (pos & ((W)-1)) & mask);                                        \
     }
 FIELDS(u32, 32)
 FIELDS(u64, 64)
@@ -276,8 +278,9 @@ static void x_lop3(ptx_warp *w, const ptx_insn *i)
     u32 *d = OUT(u32, i->d), m[8];
     for (int k = 0; k < 8; k++)
         m[k] = 0 - (u32)(i->imm >> k & 1);
-#define HALF(s) ((b[l] & ((c[l] & m[(s) + 3]) | (~c[l] & m[(s) + 2]))) |                            \
-                 (~b[l] & ((c[l] & m[(s) + 1]) | (~c[l] & m[s]))))
+#define HALF(s)                                                                                    \
+    ((b[l] & ((c[l] & m[(s) + 3]) | (~c[l] & m[(s) + 2]))) |                                       \
+     (~b[l] & ((c[l] & m[(s) + 1]) | (~c[l] & m[s]))))
     LANES_DENSE(u32, d, (a[l] & HALF(4)) | (~a[l] & HALF(0)));
 }
 
@@ -295,8 +298,12 @@ static void x_lop3_pred(ptx_warp *w, const ptx_insn *i)
 enum { PRMT_GENERIC, PRMT_F4E, PRMT_B4E, PRMT_RC8, PRMT_ECL, PRMT_ECR, PRMT_RC16 };
 static const u32 prmt_select[][4] = {
     {0},
-    {0x3210, 0x4321, 0x5432, 0x6543}, {0x5670, 0x6701, 0x7012, 0x0123}, {0x0000, 0x1111, 0x2222, 0x3333},
-    {0x3210, 0x3211, 0x3222, 0x3333}, {0x0000, 0x1110, 0x2210, 0x3210}, {0x1010, 0x3232, 0x1010, 0x3232},
+    {0x3210, 0x4321, 0x5432, 0x6543},
+    {0x5670, 0x6701, 0x7012, 0x0123},
+    {0x0000, 0x1111, 0x2222, 0x3333},
+    {0x3210, 0x3211, 0x3222, 0x3333},
+    {0x0000, 0x1110, 0x2210, 0x3210},
+    {0x1010, 0x3232, 0x1010, 0x3232},
 };
 static inline u32 permute_byte(u64 bytes, u32 select)
 {
@@ -361,11 +368,13 @@ static void x_carry(ptx_warp *w, const ptx_insn *i)
     bool wide = i->dsize == 8, is_signed = i->flags & PTX_IF_SIGNED;
     int kind = i->type & 3;
     EACH_SET(l, w->exec) {
-        u64 x = wide ? IN(u64, i->a)[l] : IN(u32, i->a)[l], y = wide ? IN(u64, i->b)[l] : IN(u32, i->b)[l];
+        u64 x = wide ? IN(u64, i->a)[l] : IN(u32, i->a)[l],
+            y = wide ? IN(u64, i->b)[l] : IN(u32, i->b)[l];
         u64 in = i->type & CC_IN ? w->carry >> l & 1 : 0, r;
         bool out;
         if (kind == CC_MAD_LO || kind == CC_MAD_HI) {
-            u128 t = is_signed ? (u128)(wide ? (s128)(s64)x * (s64)y : (s128)(s32)x * (s32)y) : (u128)x * y;
+            u128 t = is_signed ? (u128)(wide ? (s128)(s64)x * (s64)y : (s128)(s32)x * (s32)y)
+                               : (u128)x * y;
             x = (u64)(kind == CC_MAD_HI ? t >> (wide ? 64 : 32) : t);
             x = wide ? x : (u32)x;
             y = wide ? IN(u64, i->c)[l] : IN(u32, i->c)[l];
@@ -398,9 +407,35 @@ static int type_index(ptx_type t)
 }
 
 typedef enum int_op {
-    I_ADD, I_SUB, I_MUL, I_MULHI, I_MULWIDE, I_MAD, I_MADHI, I_MADWIDE, I_SAD, I_DIV, I_REM, I_MIN, I_MAX,
-    I_NEG, I_ABS, I_AND, I_OR, I_XOR, I_NOT, I_CNOT, I_SHL, I_SHR, I_POPC, I_CLZ, I_BFIND, I_SHAMT, I_BREV,
-    I_BFE, I_BFI
+    I_ADD,
+    I_SUB,
+    I_MUL,
+    I_MULHI,
+    I_MULWIDE,
+    I_MAD,
+    I_MADHI,
+    I_MADWIDE,
+    I_SAD,
+    I_DIV,
+    I_REM,
+    I_MIN,
+    I_MAX,
+    I_NEG,
+    I_ABS,
+    I_AND,
+    I_OR,
+    I_XOR,
+    I_NOT,
+    I_CNOT,
+    I_SHL,
+    I_SHR,
+    I_POPC,
+    I_CLZ,
+    I_BFIND,
+    I_SHAMT,
+    I_BREV,
+    I_BFE,
+    I_BFI
 } int_op;
 
 #define ALL(n) {x_##n##_u16, x_##n##_s16, x_##n##_u32, x_##n##_s32, x_##n##_u64, x_##n##_s64}
@@ -409,13 +444,34 @@ typedef enum int_op {
 #define LARGE(n) {[2] = x_##n##_u32, x_##n##_s32, x_##n##_u64, x_##n##_s64}
 #define LARGE_SAME(n) {[2] = x_##n##_u32, x_##n##_u32, x_##n##_u64, x_##n##_u64}
 static const ptx_handler handlers[][6] = {
-    [I_ADD] = SAME(add), [I_SUB] = SAME(sub), [I_MUL] = SAME(mul), [I_MULHI] = ALL(mulhi),
-    [I_MULWIDE] = NARROW(mulwide), [I_MAD] = SAME(mad), [I_MADHI] = ALL(madhi), [I_MADWIDE] = NARROW(madwide),
-    [I_SAD] = ALL(sad), [I_DIV] = ALL(div), [I_REM] = ALL(rem), [I_MIN] = ALL(min), [I_MAX] = ALL(max),
-    [I_NEG] = SAME(neg), [I_ABS] = {[1] = x_abs_s16, [3] = x_abs_s32, [5] = x_abs_s64},
-    [I_AND] = SAME(and), [I_OR] = SAME(or), [I_XOR] = SAME(xor), [I_NOT] = SAME(not), [I_CNOT] = SAME(cnot),
-    [I_SHL] = SAME(shl), [I_SHR] = ALL(shr), [I_POPC] = LARGE_SAME(popc), [I_CLZ] = LARGE_SAME(clz),
-    [I_BFIND] = LARGE(bfind), [I_SHAMT] = LARGE(shamt), [I_BREV] = LARGE_SAME(brev), [I_BFE] = LARGE(bfe),
+    [I_ADD] = SAME(add),
+    [I_SUB] = SAME(sub),
+    [I_MUL] = SAME(mul),
+    [I_MULHI] = ALL(mulhi),
+    [I_MULWIDE] = NARROW(mulwide),
+    [I_MAD] = SAME(mad),
+    [I_MADHI] = ALL(madhi),
+    [I_MADWIDE] = NARROW(madwide),
+    [I_SAD] = ALL(sad),
+    [I_DIV] = ALL(div),
+    [I_REM] = ALL(rem),
+    [I_MIN] = ALL(min),
+    [I_MAX] = ALL(max),
+    [I_NEG] = SAME(neg),
+    [I_ABS] = {[1] = x_abs_s16, [3] = x_abs_s32, [5] = x_abs_s64},
+    [I_AND] = SAME(and),
+    [I_OR] = SAME(or),
+    [I_XOR] = SAME(xor),
+    [I_NOT] = SAME(not ),
+    [I_CNOT] = SAME(cnot),
+    [I_SHL] = SAME(shl),
+    [I_SHR] = ALL(shr),
+    [I_POPC] = LARGE_SAME(popc),
+    [I_CLZ] = LARGE_SAME(clz),
+    [I_BFIND] = LARGE(bfind),
+    [I_SHAMT] = LARGE(shamt),
+    [I_BREV] = LARGE_SAME(brev),
+    [I_BFE] = LARGE(bfe),
     [I_BFI] = LARGE_SAME(bfi),
 };
 
@@ -429,7 +485,8 @@ static bool choose(const ptx_ast_insn *a, ptx_insn *i, int op)
 /* d and n - 1 sources of one type; no modifiers */
 static bool decode_same(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n)
 {
-    return ptx_alu_only(a, 1, "") && choose(a, i, i->op) && ptx_alu_operands(d, a, i, ptx_last_type(a), n);
+    return ptx_alu_only(a, 1, "") && choose(a, i, i->op) &&
+           ptx_alu_operands(d, a, i, ptx_last_type(a), n);
 }
 
 static bool decode_unary(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
@@ -492,7 +549,9 @@ static bool decode_minmax(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (a->n_parts != 2 + relu)
         return false;
     if (ws_str_eqz(type, "s16x2")) {
-        i->run = relu ? (is_min ? x_minrelu_s16x2 : x_maxrelu_s16x2) : is_min ? x_min_s16x2 : x_max_s16x2;
+        i->run = relu     ? (is_min ? x_minrelu_s16x2 : x_maxrelu_s16x2)
+                 : is_min ? x_min_s16x2
+                          : x_max_s16x2;
         return ptx_alu_operands(d, a, i, PTX_b32, 3);
     }
     if (ws_str_eqz(type, "u16x2") && !relu) {
@@ -515,13 +574,15 @@ static ptx_type doubled(ptx_type t)
 /* mul and mad: exactly one of lo, hi, wide */
 static bool decode_mul(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    bool is_mad = i->op == I_MAD, hi = ptx_has(a, "hi"), wide = ptx_has(a, "wide"), sat = ptx_has(a, "sat");
+    bool is_mad = i->op == I_MAD, hi = ptx_has(a, "hi"), wide = ptx_has(a, "wide"),
+         sat = ptx_has(a, "sat");
     ptx_type t = ptx_last_type(a);
     if (is_mad && ptx_has(a, "cc")) {
         i->op = CC_MAD_LO;
         return decode_carry(d, a, i);
     }
-    if (!ptx_alu_only(a, 1, is_mad ? "lo hi wide sat" : "lo hi wide") || hi + wide + ptx_has(a, "lo") != 1)
+    if (!ptx_alu_only(a, 1, is_mad ? "lo hi wide sat" : "lo hi wide") ||
+        hi + wide + ptx_has(a, "lo") != 1)
         return false;
     if (!choose(a, i, i->op + (hi ? 1 : wide ? 2 : 0)) || (sat && !(hi && t == PTX_s32)))
         return false;
@@ -544,7 +605,8 @@ static bool decode_mul24(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     };
     ptx_type t = ptx_last_type(a);
     bool hi = ptx_has(a, "hi"), sat = ptx_has(a, "sat");
-    if ((t != PTX_u32 && t != PTX_s32) || !ptx_alu_only(a, 1, "lo hi sat") || hi == ptx_has(a, "lo"))
+    if ((t != PTX_u32 && t != PTX_s32) || !ptx_alu_only(a, 1, "lo hi sat") ||
+        hi == ptx_has(a, "lo"))
         return false;
     if (sat && !(i->op && hi && t == PTX_s32))
         return false;
@@ -558,15 +620,17 @@ static bool decode_shift(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     ptx_type t = ptx_last_type(a);
     return ptx_alu_only(a, 1, "") && choose(a, i, i->op) && a->n_operands == 3 &&
            ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b);
+           ptx_alu_src(d, &a->operand[1], t, &i->a) &&
+           ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b);
 }
 
 /* popc, clz, bfind: a 32-bit count */
 static bool decode_count(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bool shamt = i->op == I_BFIND && ptx_has(a, "shiftamt");
-    return ptx_alu_only(a, 1, i->op == I_BFIND ? "shiftamt" : "") && choose(a, i, shamt ? I_SHAMT : i->op) &&
-           a->n_operands == 2 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
+    return ptx_alu_only(a, 1, i->op == I_BFIND ? "shiftamt" : "") &&
+           choose(a, i, shamt ? I_SHAMT : i->op) && a->n_operands == 2 &&
+           ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
            ptx_alu_src(d, &a->operand[1], ptx_last_type(a), &i->a);
 }
 
@@ -575,7 +639,8 @@ static bool decode_bfe(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     ptx_type t = ptx_last_type(a);
     return ptx_alu_only(a, 1, "") && choose(a, i, I_BFE) && a->n_operands == 4 &&
            ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b) &&
+           ptx_alu_src(d, &a->operand[1], t, &i->a) &&
+           ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b) &&
            ptx_alu_src(d, &a->operand[3], PTX_u32, &i->c);
 }
 
@@ -585,7 +650,8 @@ static bool decode_bfi(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     return ptx_alu_only(a, 1, "") && choose(a, i, I_BFI) && a->n_operands == 5 &&
            ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
            ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], t, &i->b) &&
-           ptx_alu_src(d, &a->operand[3], PTX_u32, &i->c) && ptx_alu_src(d, &a->operand[4], PTX_u32, &i->d2);
+           ptx_alu_src(d, &a->operand[3], PTX_u32, &i->c) &&
+           ptx_alu_src(d, &a->operand[4], PTX_u32, &i->d2);
 }
 
 /* selector 0: bmsk, 1: szext */
@@ -595,7 +661,9 @@ static bool decode_clamp_wrap(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i
     bool clamp = ptx_has(a, "clamp");
     if (!ptx_alu_only(a, 1, "clamp wrap") || clamp == ptx_has(a, "wrap") || ptx_type_bytes(t) != 4)
         return false;
-    i->run = i->op == 0 ? (clamp ? x_bmsk_clamp : x_bmsk_wrap) : t == PTX_s32 ? x_szext_s32 : x_szext_u32;
+    i->run = i->op == 0     ? (clamp ? x_bmsk_clamp : x_bmsk_wrap)
+             : t == PTX_s32 ? x_szext_s32
+                            : x_szext_u32;
     i->op = clamp;
     return ptx_alu_operands(d, a, i, t, 3);
 }
@@ -603,7 +671,8 @@ static bool decode_clamp_wrap(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i
 static bool decode_shf(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bool left = ptx_has(a, "l"), clamp = ptx_has(a, "clamp");
-    if (!ptx_alu_only(a, 1, "l r clamp wrap") || left == ptx_has(a, "r") || clamp == ptx_has(a, "wrap"))
+    if (!ptx_alu_only(a, 1, "l r clamp wrap") || left == ptx_has(a, "r") ||
+        clamp == ptx_has(a, "wrap"))
         return false;
     i->run = left ? (clamp ? x_shf_l_clamp : x_shf_l_wrap) : clamp ? x_shf_r_clamp : x_shf_r_wrap;
     return ptx_last_type(a) == PTX_b32 && ptx_alu_operands(d, a, i, PTX_b32, 4);
@@ -613,10 +682,12 @@ static bool decode_lop3(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bool with_pred = a->n_parts == 3, neg = false;
     const ptx_operand *o = a->operand;
-    if (!ptx_alu_only(a, 1, "and or") || ptx_last_type(a) != PTX_b32 || a->n_operands != (with_pred ? 6 : 5))
+    if (!ptx_alu_only(a, 1, "and or") || ptx_last_type(a) != PTX_b32 ||
+        a->n_operands != (with_pred ? 6 : 5))
         return false;
-    if (o[4].kind != PTX_OPD_IMM || !ptx_alu_dst(d, &o[0], 4, &i->d) || !ptx_alu_src(d, &o[1], PTX_b32, &i->a) ||
-        !ptx_alu_src(d, &o[2], PTX_b32, &i->b) || !ptx_alu_src(d, &o[3], PTX_b32, &i->c))
+    if (o[4].kind != PTX_OPD_IMM || !ptx_alu_dst(d, &o[0], 4, &i->d) ||
+        !ptx_alu_src(d, &o[1], PTX_b32, &i->a) || !ptx_alu_src(d, &o[2], PTX_b32, &i->b) ||
+        !ptx_alu_src(d, &o[3], PTX_b32, &i->c))
         return false;
     i->imm = o[4].imm;
     i->run = x_lop3;

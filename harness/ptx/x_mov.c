@@ -1,7 +1,10 @@
-/* Moves, selections, comparisons and logic on predicates (PTX ISA 9.7.6, 9.7.8, 9.7.9.3, 9.7.9.4). */
+/* Moves, selections, comparisons, logic on predicates (PTX ISA 9.7.6, 9.7.8, 9.7.9.3, 9.7.9.4). */
 #include "harness/ptx/compare.h"
 
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 /* ---- mov ---- */
 
@@ -37,7 +40,7 @@ static void x_mov_frame(ptx_warp *w, const ptx_insn *i)
         LANES_SPARSE(u32, OUT(u32, i->d), at);
 }
 
-/* Slots of the elements of a vector operand; PTX_NO_SLOT where an element of a destination is `_`. */
+/* Slots of the elements of a vector operand; PTX_NO_SLOT for a `_` of a destination. */
 typedef struct elements {
     u32 slot[4];
 } elements;
@@ -112,7 +115,8 @@ static ptx_handler choose_vector(bool pack, uint32_t bytes, int n)
 {
     static const ptx_handler two[2][3] = {{x_unpack2_b8, x_unpack2_b16, x_unpack2_b32},
                                           {x_pack2_b8, x_pack2_b16, x_pack2_b32}};
-    static const ptx_handler four[2][2] = {{x_unpack4_b8, x_unpack4_b16}, {x_pack4_b8, x_pack4_b16}};
+    static const ptx_handler four[2][2] = {{x_unpack4_b8, x_unpack4_b16},
+                                           {x_pack4_b8, x_pack4_b16}};
     uint32_t element = bytes / (uint32_t)n;
     if (bytes == 16)
         return element < 4 ? NULL : pack ? x_pack_b128 : x_unpack_b128;
@@ -136,10 +140,12 @@ static bool decode_vector(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, pt
     for (int k = 0; k < v->n_elem && i->run; k++) {
         e->slot[k] = PTX_NO_SLOT;
         if (pack ? !ptx_alu_src(d, &v->elem[k], bits_of(i->esize), &e->slot[k])
-                 : v->elem[k].kind != PTX_OPD_SINK && !ptx_alu_dst(d, &v->elem[k], i->esize, &e->slot[k]))
+                 : v->elem[k].kind != PTX_OPD_SINK &&
+                       !ptx_alu_dst(d, &v->elem[k], i->esize, &e->slot[k]))
             return false;
     }
-    return i->run && (pack ? ptx_alu_dst(d, &a->operand[0], bytes, &i->d) : ptx_alu_src(d, &a->operand[1], t, &i->a));
+    return i->run && (pack ? ptx_alu_dst(d, &a->operand[0], bytes, &i->d)
+                           : ptx_alu_src(d, &a->operand[1], t, &i->a));
 }
 
 static bool decode_address(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, uint32_t bytes)
@@ -221,8 +227,9 @@ static bool decode_selp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (a->n_operands != 4 || a->n_parts != 2 || bytes < 2 || bytes > 8)
         return false;
     i->run = by_width[bytes / 4];
-    if (!ptx_alu_dst(d, &a->operand[0], bytes, &i->d) || !ptx_alu_src(d, &a->operand[1], t, &i->a) ||
-        !ptx_alu_src(d, &a->operand[2], t, &i->b) || !ptx_alu_pred_src(d, &a->operand[3], &i->c, &neg))
+    if (!ptx_alu_dst(d, &a->operand[0], bytes, &i->d) ||
+        !ptx_alu_src(d, &a->operand[1], t, &i->a) || !ptx_alu_src(d, &a->operand[2], t, &i->b) ||
+        !ptx_alu_pred_src(d, &a->operand[3], &i->c, &neg))
         return false;
     i->type = neg;
     return true;
@@ -247,10 +254,16 @@ static bool decode_slct(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 static inline f32 flush(f32 x)
 {
-    return x < 0x1p-126f && x > -0x1p-126f ? 0 : x; /* the zero's sign does not matter in comparisons */
+    return x < 0x1p-126f && x > -0x1p-126f ? 0
+                                           : x; /* the zero's sign does not matter in comparisons */
 }
 
 typedef u32 (*compare_fn)(const ptx_warp *w, const ptx_insn *i);
+#define SETP(name)                                                                                 \
+    static void x_setp_##name(ptx_warp *w, const ptx_insn *i)                                      \
+    {                                                                                              \
+        ptx_cmp_store(w, i, test_##name(w, i));                                                    \
+    }
 #define COMPARE(name, T, base, x, y)                                                               \
     static inline u32 test_##name(const ptx_warp *w, const ptx_insn *i)                            \
     {                                                                                              \
@@ -259,29 +272,44 @@ typedef u32 (*compare_fn)(const ptx_warp *w, const ptx_insn *i);
         EACH_LANE(l) m |= (u32)(CMP_TEST(base, x, y)) << l;                                        \
         return m;                                                                                  \
     }                                                                                              \
-    static void x_setp_##name(ptx_warp *w, const ptx_insn *i)                                      \
+    SETP(name)
+#ifdef __AVX512F__ /* compares into masks, where gcc makes bits of its vectors one by one */
+#define COMPARE_MASK(name, T, base, load, compare, how)                                            \
+    static inline u32 test_##name(const ptx_warp *w, const ptx_insn *i)                            \
     {                                                                                              \
-        ptx_cmp_store(w, i, test_##name(w, i));                                                    \
-    }
-#define COMPARE_INT(T) COMPARE(lt_##T, T, CMP_LT, a[l], b[l])
-#define COMPARE_FLOAT(name, T, x, y)                                                               \
-    COMPARE(eq_##name, T, CMP_EQ, x, y)                                                            \
-    COMPARE(lt_##name, T, CMP_LT, x, y)                                                            \
-    COMPARE(le_##name, T, CMP_LE, x, y)                                                            \
-    COMPARE(lg_##name, T, CMP_LG, x, y)                                                            \
-    COMPARE(num_##name, T, CMP_NUM, x, y)
+        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
+        enum { STEP = 64 / sizeof(T) };                                                            \
+        u32 m = 0;                                                                                 \
+        for (u32 l = 0; l < PTX_LANES; l += STEP)                                                  \
+            m |= (u32)compare(load(a + l), load(b + l), how) << l;                                 \
+        return m;                                                                                  \
+    }                                                                                              \
+    SETP(name)
+#else
+#define COMPARE_MASK(name, T, base, load, compare, how) COMPARE(name, T, base, a[l], b[l])
+#endif
+#define COMPARE_FLOAT(T, load, compare)                                                            \
+    COMPARE_MASK(eq_##T, T, CMP_EQ, load, compare, _CMP_EQ_OQ)                                     \
+    COMPARE_MASK(lt_##T, T, CMP_LT, load, compare, _CMP_LT_OQ)                                     \
+    COMPARE_MASK(le_##T, T, CMP_LE, load, compare, _CMP_LE_OQ)                                     \
+    COMPARE_MASK(lg_##T, T, CMP_LG, load, compare, _CMP_NEQ_OQ)                                    \
+    COMPARE_MASK(num_##T, T, CMP_NUM, load, compare, _CMP_ORD_Q)
 COMPARE(eq_u16, u16, CMP_EQ, a[l], b[l])
-COMPARE(eq_u32, u32, CMP_EQ, a[l], b[l])
-COMPARE(eq_u64, u64, CMP_EQ, a[l], b[l])
-COMPARE_INT(u16)
-COMPARE_INT(s16)
-COMPARE_INT(u32)
-COMPARE_INT(s32)
-COMPARE_INT(u64)
-COMPARE_INT(s64)
-COMPARE_FLOAT(f32, f32, a[l], b[l])
-COMPARE_FLOAT(f64, f64, a[l], b[l])
-COMPARE_FLOAT(ftz, f32, flush(a[l]), flush(b[l]))
+COMPARE(lt_u16, u16, CMP_LT, a[l], b[l])
+COMPARE(lt_s16, s16, CMP_LT, a[l], b[l])
+COMPARE_MASK(eq_u32, u32, CMP_EQ, _mm512_load_si512, _mm512_cmp_epu32_mask, _MM_CMPINT_EQ)
+COMPARE_MASK(eq_u64, u64, CMP_EQ, _mm512_load_si512, _mm512_cmp_epu64_mask, _MM_CMPINT_EQ)
+COMPARE_MASK(lt_u32, u32, CMP_LT, _mm512_load_si512, _mm512_cmp_epu32_mask, _MM_CMPINT_LT)
+COMPARE_MASK(lt_s32, s32, CMP_LT, _mm512_load_si512, _mm512_cmp_epi32_mask, _MM_CMPINT_LT)
+COMPARE_MASK(lt_u64, u64, CMP_LT, _mm512_load_si512, _mm512_cmp_epu64_mask, _MM_CMPINT_LT)
+COMPARE_MASK(lt_s64, s64, CMP_LT, _mm512_load_si512, _mm512_cmp_epi64_mask, _MM_CMPINT_LT)
+COMPARE_FLOAT(f32, _mm512_load_ps, _mm512_cmp_ps_mask)
+COMPARE_FLOAT(f64, _mm512_load_pd, _mm512_cmp_pd_mask)
+COMPARE(eq_ftz, f32, CMP_EQ, flush(a[l]), flush(b[l]))
+COMPARE(lt_ftz, f32, CMP_LT, flush(a[l]), flush(b[l]))
+COMPARE(le_ftz, f32, CMP_LE, flush(a[l]), flush(b[l]))
+COMPARE(lg_ftz, f32, CMP_LG, flush(a[l]), flush(b[l]))
+COMPARE(num_ftz, f32, CMP_NUM, a[l], b[l])
 
 typedef struct comparison {
     ptx_handler setp;
@@ -291,8 +319,10 @@ enum { K_U16, K_S16, K_U32, K_S32, K_U64, K_S64, K_F32, K_F64, K_FTZ, K_COUNT };
 #define C(n) {x_setp_##n, test_##n}
 #define C_FLOAT(n) [K_F32] = C(n##_f32), [K_F64] = C(n##_f64), [K_FTZ] = C(n##_ftz)
 static const comparison comparisons[CMP_BASES][K_COUNT] = {
-    [CMP_EQ] = {[K_U16] = C(eq_u16), C(eq_u16), C(eq_u32), C(eq_u32), C(eq_u64), C(eq_u64), C_FLOAT(eq)},
-    [CMP_LT] = {[K_U16] = C(lt_u16), C(lt_s16), C(lt_u32), C(lt_s32), C(lt_u64), C(lt_s64), C_FLOAT(lt)},
+    [CMP_EQ] =
+        {[K_U16] = C(eq_u16), C(eq_u16), C(eq_u32), C(eq_u32), C(eq_u64), C(eq_u64), C_FLOAT(eq)},
+    [CMP_LT] =
+        {[K_U16] = C(lt_u16), C(lt_s16), C(lt_u32), C(lt_s32), C(lt_u64), C(lt_s64), C_FLOAT(lt)},
     [CMP_LE] = {C_FLOAT(le)},
     [CMP_LG] = {C_FLOAT(lg)},
     [CMP_NUM] = {C_FLOAT(num)},
@@ -313,7 +343,8 @@ static int kind_of(ptx_type t, bool ftz)
     }
 }
 
-static const comparison *decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n_types)
+static const comparison *decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i,
+                                        int n_types)
 {
     ptx_type t = ptx_last_type(a);
     int kind = kind_of(t, ptx_has(a, "ftz"));
@@ -358,7 +389,8 @@ enum { P_MOV, P_NOT, P_AND, P_OR, P_XOR };
 /* type: bit 0 and 1 negate the sources */
 static void x_pred(ptx_warp *w, const ptx_insn *i)
 {
-    u32 x = w->pred[i->a] ^ (0 - (u32)(i->type & 1)), y = w->pred[i->b] ^ (0 - (u32)(i->type >> 1 & 1));
+    u32 x = w->pred[i->a] ^ (0 - (u32)(i->type & 1)),
+        y = w->pred[i->b] ^ (0 - (u32)(i->type >> 1 & 1));
     ptx_set_pred(w, i->d, i->op == P_NOT ? ~x : i->op == P_AND ? x & y : i->op == P_OR ? x | y
                           : i->op == P_XOR ? x ^ y : x);
 }
@@ -368,7 +400,8 @@ static bool decode_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     int n = i->op >= P_AND ? 3 : 2;
     bool neg[2] = {false, false};
     if (ptx_last_type(a) != PTX_pred || a->n_parts != 2 || a->n_operands != n ||
-        !ptx_alu_pred_dst(d, &a->operand[0], &i->d) || !ptx_alu_pred_src(d, &a->operand[1], &i->a, &neg[0]) ||
+        !ptx_alu_pred_dst(d, &a->operand[0], &i->d) ||
+        !ptx_alu_pred_src(d, &a->operand[1], &i->a, &neg[0]) ||
         (n == 3 && !ptx_alu_pred_src(d, &a->operand[2], &i->b, &neg[1])))
         return false;
     i->type = (uint8_t)(neg[0] | neg[1] << 1);
