@@ -10,12 +10,12 @@ override CUDA_HOME := $(patsubst %/include/nvrtc.h,%,$(firstword $(realpath $(ad
 export PATH := $(CUDA_HOME)/bin:$(PATH)
 ENGINE_ARCH ?= native
 
+comma  := ,
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
           -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Wno-format-nonliteral
 CFLAGS ?= -O2 -g
 ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WERROR),-Werror) \
             $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) $(CFLAGS)
-comma := ,
 LDFLAGS += $(if $(SAN),-fsanitize=address$(comma)undefined)
 LIBS   := -lcurl -lcjson -lpcre2-8 -lsqlite3 -lpthread -ldl -lm
 Q      := $(if $(V),,@)
