@@ -14,6 +14,7 @@ comma  := ,
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
           -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Wno-format-nonliteral
 CFLAGS ?= -O2 -g
+comma := ,
 ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WERROR),-Werror) \
             $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) $(CFLAGS)
 LDFLAGS += $(if $(SAN),-fsanitize=address$(comma)undefined)
@@ -45,10 +46,7 @@ DEPS_results   := results verifier reference harness ptx specs base
 DEPS_agent     := $(MODULES)
 
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
-# The program links once every module that it needs has its sources.
-PROGRAMS := $(if $(and $(wildcard reference/eval.c),$(wildcard reference/emit.c),$(wildcard harness/driver.c),$(wildcard \
-              harness/ptx/exec.c),$(wildcard results/archive.c),$(wildcard agent/llm/client.c)),warpsmith) \
-            $(if $(facade_SRC),$(BUILD)/libwarpsmith-cuda.so)
+PROGRAMS := warpsmith $(BUILD)/libwarpsmith-cuda.so
 
 .PHONY: all demo test check bench deps clean help
 .DELETE_ON_ERROR:
