@@ -107,14 +107,19 @@ ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
 /* Compiles; log and PTX are appended to the buffers, which the phase points into. */
 void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
                     comp_phase *out);
+/* As above, and prepares the process so that later runs, in its children too, are faster. */
+void comp_nvrtc_warm(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
+                     comp_phase *out);
+/* The directory in which runs make temporary files; NULL: they make none. */
+const char *comp_nvrtc_scratch(void);
 ws_status comp_link_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
 void comp_link_run(const char *arch, ws_str ptx, ws_buf *log, ws_buf *cubin, comp_phase *out);
 
 /* ---- sandbox.c ---- */
-/* Irrevocable: no new privileges, no network, no new programs, and no file but for reading below `dirs`.
- * Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files), -1 where
+/* Irrevocable: no new privileges, no network, no new programs, no file but for reading below `dirs` and as
+ * a temporary one in `scratch` (NULL: none). Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files), -1 where
  * it failed. */
-int comp_sandbox_enter(const char *const *dirs, int n_dirs);
+int comp_sandbox_enter(const char *const *dirs, int n_dirs, const char *scratch);
 void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds);
 int comp_sandbox_landlock_abi(void);
 

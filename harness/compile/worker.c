@@ -122,7 +122,7 @@ _Noreturn static void child_main(const server *s, int fd)
     close(SOCKET);
     populate();
     /* Nothing is read from a candidate outside its sandbox. */
-    if (comp_sandbox_enter(dirs, s->toolkit.n_includes) < 0)
+    if (comp_sandbox_enter(dirs, s->toolkit.n_includes, comp_nvrtc_scratch()) < 0)
         _exit(NO_SANDBOX);
     if (ws_msg_recv(fd, 0, COMP_MAX_REPLY, &type, &bytes, &err) ||
         !comp_job_read(&a, (ws_str){ws_buf_z(&bytes), bytes.n}, &j))
@@ -273,7 +273,7 @@ static ws_status warm_up(server *s, ws_err *err)
     ws_buf log = {0}, ptx = {0}, plain = {0}, link_log = {0}, cubin = {0};
     comp_phase front = {0}, back = {0};
     ws_status st = WS_OK;
-    comp_nvrtc_run(&s->toolkit, &j, &log, &ptx, &front);
+    comp_nvrtc_warm(&s->toolkit, &j, &log, &ptx, &front);
     if (front.outcome != COMP_DONE ||
         !comp_ptx_version(front.output.p, front.output.n, s->version, sizeof s->version))
         st = ws_fail(err, WS_EENV, "NVRTC in '%s' does not compile a trivial kernel: %.600s",
