@@ -170,6 +170,7 @@ static void json_model(cJSON *o, const vfy_verdict *v)
     cJSON *m = cJSON_AddObjectToObject(o, "modelled");
     cJSON_AddStringToObject(m, "gpu", v->gpu);
     cJSON_AddStringToObject(m, "kind", "modelled");
+    cJSON_AddStringToObject(m, "from", v->model_sampled ? "sampled blocks" : "check shape");
     ws_json_add_double(m, "seconds", v->model.seconds);
     ws_json_add_double(m, "floor_seconds", v->model.floor_s);
     cJSON_AddStringToObject(m, "bound", v->model.bound);

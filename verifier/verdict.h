@@ -49,6 +49,7 @@ typedef struct vfy_verdict {
     bool has_model;
     char gpu[32];
     tim_estimate model;
+    bool model_sampled;     /* from blocks of the benchmark shape; else scaled from a check shape */
     /* resources of the benchmark-shape cubin, summed up per kernel as text "k: 32 registers, ..." */
     char resources[1024];
     int n_kernels;

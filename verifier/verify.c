@@ -5,6 +5,7 @@
 #include "harness/plan/plan.h"
 #include "harness/worker/run.h"
 #include "verifier/compare.h"
+#include "verifier/model.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -472,35 +473,17 @@ static ws_status judge_shape(job *j, int check, ws_err *err)
 
 /* ---- modelled time at the benchmark shape ---- */
 
-static ws_status model_time(job *j, const plan_bound *bench, ws_err *err)
+static ws_status model_time(job *j, const plan_bound *bench, const comp_result *compiled, ws_err *err)
 {
     vfy_verdict *v = j->v;
     const tim_gpu *gpu = tim_gpu_find(v->gpu);
     if (!gpu)
         return ws_fail(err, WS_EUSAGE, "unknown GPU '%s' for the cost model", v->gpu);
-    ws_env env = spec_env(j->s->spec, -1);
-    ref_bound *b;
-    ref_cost cost;
-    if (ref_bind(j->s->graph, &env, &j->arena, &b, err))
-        return err->status;
-    ref_cost_of(b, &cost);
-    tim_launch l = {.registers = v->registers, .shared_bytes = v->shared_bytes,
-                    .counters = v->counters};
-    for (int i = 0; i < bench->n_launches; i++) {
-        const plan_bound_launch *p = &bench->launch[i];
-        uint32_t threads = (uint32_t)(p->block[0] * p->block[1] * p->block[2]);
-        l.blocks += (uint64_t)(p->grid[0] * p->grid[1] * p->grid[2]);
-        l.threads_per_block = threads > l.threads_per_block ? threads : l.threads_per_block;
-        if (v->shared_bytes + p->shared > l.shared_bytes)
-            l.shared_bytes = (int)(v->shared_bytes + p->shared);
-    }
-    l.scale = (cost.flops + cost.min_bytes) / j->counted_work;
-    tim_model(gpu, &l, 1, cost.flops, cost.min_bytes, &v->model);
-    double more = (bench->n_launches - 1) * gpu->launch_s;
-    v->model.launch_s += more;
-    v->model.seconds += more;
+    vfy_model_input m = {.graph = j->s->graph, .plan = j->plan, .bench = bench, .compiled = compiled,
+                         .tensor_name = j->s->tensor_name, .gpu = gpu, .checked = &v->counters,
+                         .checked_work = j->counted_work};
     v->has_model = true;
-    return WS_OK;
+    return vfy_model(&m, &j->arena, &v->model, &v->model_sampled, err);
 }
 
 static ws_status verify(job *j, ws_err *err)
@@ -541,7 +524,7 @@ static ws_status verify(job *j, ws_err *err)
     v->level = VFY_EMULATED;
     snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs", v->shapes_passed,
              v->runs);
-    return model_time(j, bench, err);
+    return model_time(j, bench, &cubin, err);
 }
 
 ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_options *o,

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(sizeof(ptx_counters) % sizeof(u64) == 0, "counters are 64-bit words");
+
 enum { SECTOR_SHIFT = 5, BANKS = 32 };
 
 /* Distinct values among v[0..n); n <= 64. */
@@ -29,34 +31,53 @@ static u32 count_distinct(u64 *v, u32 n)
     return distinct;
 }
 
-/* Two bytes a sector of the allocation: read, written. */
-static uint8_t *sector_flags(ptx_alloc *a)
+enum { CHUNK = 4096 /* sectors */ };
+
+struct ptx_sectors {
+    uint8_t *touched;   /* per chunk */
+    uint8_t used[][2];  /* per sector: read, written */
+};
+
+void ptx_sectors_free(struct ptx_sectors *s)
 {
-    uint8_t *s = atomic_load_explicit(&a->sectors, memory_order_acquire);
+    if (s)
+        free(s->touched);
+    free(s);
+}
+
+static u64 sector_count(const ptx_alloc *a)
+{
+    return ((a->hi - a->lo) >> SECTOR_SHIFT) + 1;
+}
+
+static struct ptx_sectors *sectors_of(ptx_alloc *a)
+{
+    struct ptx_sectors *s = atomic_load_explicit(&a->sectors, memory_order_acquire), *none = NULL;
     if (s)
         return s;
-    uint8_t *fresh = ws_calloc(((a->hi - a->lo) >> SECTOR_SHIFT) + 2, 2);
-    uint8_t *expected = NULL;
-    if (atomic_compare_exchange_strong(&a->sectors, &expected, fresh))
-        return fresh;
-    free(fresh);
-    return expected;
+    s = ws_calloc(1, sizeof *s + 2 * sector_count(a));
+    s->touched = ws_calloc(sector_count(a) / CHUNK + 1, 1);
+    if (atomic_compare_exchange_strong(&a->sectors, &none, s))
+        return s;
+    ptx_sectors_free(s);
+    return none;
 }
 
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 {
     ptx_counters *c = &w->worker->counters;
-    uint8_t *flags = sector_flags(alloc);
+    struct ptx_sectors *s = sectors_of(alloc);
     u64 sector[PTX_LANES];
     u32 n = 0, lanes = (u32)__builtin_popcount(x->mask);
     EACH_SET(l, x->mask)
     {
         sector[n] = (x->addr[l] - alloc->lo) >> SECTOR_SHIFT;
-        uint8_t *f = flags + 2 * sector[n++];
+        s->touched[sector[n] / CHUNK] = 1;
         if (x->read)
-            f[0] = 1;
+            s->used[sector[n]][0] = 1;
         if (x->write)
-            f[1] = 1;
+            s->used[sector[n]][1] = 1;
+        n++;
     }
     u32 sectors = count_distinct(sector, n);
     if (x->atomic) {
@@ -127,17 +148,30 @@ void ptx_count_shared(ptx_warp *w, const ptx_access *x)
         c->shared_wavefronts += wavefronts(x);
 }
 
-static void add_sectors(ptx_grid *g)
+/* Distinct sectors of one allocation. Blocks that were not run use others too, up to all there are. */
+static u64 scaled_sectors(u64 n, u64 all, double scale)
+{
+    double more = (double)n * scale + 0.5;
+    return more < (double)all ? (u64)more : all;
+}
+
+static void add_sectors(ptx_grid *g, double scale)
 {
     for (int i = 0; i < g->mem->n; i++) {
         ptx_alloc *a = g->mem->alloc[i];
-        uint8_t *flags = atomic_exchange(&a->sectors, NULL);
-        u64 n = ((a->hi - a->lo) >> SECTOR_SHIFT) + 1;
-        for (u64 s = 0; flags && s < n; s++) {
-            g->report->counters.unique_ld_sectors += flags[2 * s];
-            g->report->counters.unique_st_sectors += flags[2 * s + 1];
+        struct ptx_sectors *s = atomic_exchange(&a->sectors, NULL);
+        u64 all = sector_count(a), read = 0, written = 0;
+        for (u64 k = 0; s && k < all; k++) {
+            if (k % CHUNK == 0 && !s->touched[k / CHUNK]) {
+                k += CHUNK - 1;
+                continue;
+            }
+            read += s->used[k][0];
+            written += s->used[k][1];
         }
-        free(flags);
+        g->report->counters.unique_ld_sectors += scaled_sectors(read, all, scale);
+        g->report->counters.unique_st_sectors += scaled_sectors(written, all, scale);
+        ptx_sectors_free(s);
     }
 }
 
@@ -172,43 +206,27 @@ static void add_blocks(ptx_counters *to, const ptx_program *p, const u64 *hits, 
     to->f16_fma_lanes += fma[2];
 }
 
-static u64 larger(u64 a, u64 b)
+/* All counters are 64-bit words that add up, but for the two maxima. */
+static void add_scaled(ptx_counters *to, const ptx_counters *c, double scale)
 {
-    return a > b ? a : b;
-}
-
-static void add_worker(ptx_counters *to, const ptx_counters *c)
-{
-    to->blocks += c->blocks;
-    to->warps += c->warps;
-    to->threads += c->threads;
-    to->divergent_branch += c->divergent_branch;
-    to->barrier_waits += c->barrier_waits;
-    to->tensor_flops += c->tensor_flops;
-    to->global_ld_requests += c->global_ld_requests;
-    to->global_st_requests += c->global_st_requests;
-    to->global_ld_sectors += c->global_ld_sectors;
-    to->global_st_sectors += c->global_st_sectors;
-    to->global_ld_bytes += c->global_ld_bytes;
-    to->global_st_bytes += c->global_st_bytes;
-    to->global_atomic_requests += c->global_atomic_requests;
-    to->global_atomic_lanes += c->global_atomic_lanes;
-    to->shared_requests += c->shared_requests;
-    to->shared_wavefronts += c->shared_wavefronts;
-    to->shared_atomic_lanes += c->shared_atomic_lanes;
-    to->local_requests += c->local_requests;
-    to->const_requests += c->const_requests;
-    to->max_block_warp_insns = larger(to->max_block_warp_insns, c->max_block_warp_insns);
-    to->max_warp_insns = larger(to->max_warp_insns, c->max_warp_insns);
+    u64 block = to->max_block_warp_insns, warp = to->max_warp_insns;
+    const u64 *from = (const u64 *)(const void *)c;
+    u64 *sum = (u64 *)(void *)to;
+    for (size_t i = 0; i < sizeof *c / sizeof *sum; i++)
+        sum[i] += scale > 1 ? (u64)((double)from[i] * scale + 0.5) : from[i];
+    to->max_block_warp_insns = c->max_block_warp_insns > block ? c->max_block_warp_insns : block;
+    to->max_warp_insns = c->max_warp_insns > warp ? c->max_warp_insns : warp;
 }
 
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
 {
-    add_sectors(g);
-    if (!g->options->count)
-        return;
-    for (int k = 0; k < n; k++) {
-        add_blocks(&g->report->counters, g->program, workers[k].hits, workers[k].lanes);
-        add_worker(&g->report->counters, &workers[k].counters);
+    u64 blocks = 0;
+    for (int k = 0; k < n; k++)
+        blocks += workers[k].counters.blocks;
+    double scale = g->stride && blocks ? (double)g->n_blocks / (double)blocks : 1;
+    add_sectors(g, scale);
+    for (int k = 0; k < n && g->options->count; k++) {
+        add_blocks(&workers[k].counters, g->program, workers[k].hits, workers[k].lanes);
+        add_scaled(&g->report->counters, &workers[k].counters, scale);
     }
 }

@@ -104,7 +104,7 @@ typedef struct ptx_alloc {
     uint8_t *raw;          /* mapped, with guard zones */
     size_t raw_bytes;
     uint8_t *state;        /* per byte: PTX_INIT | PTX_WRITTEN */
-    _Atomic(uint8_t *) sectors; /* in this launch, two bytes for each 32: read, written; NULL: untouched */
+    _Atomic(struct ptx_sectors *) sectors; /* used in this launch; NULL: none */
     char name[64];
     bool read_only;
 } ptx_alloc;
@@ -239,6 +239,7 @@ typedef struct ptx_grid { /* one launch */
     uint32_t threads;        /* per block */
     int64_t start_ns, deadline_ns;
     uint32_t *order;         /* of blocks, NULL: 0, 1, ... */
+    uint32_t stride;         /* sampling: the n-th block to run is n * stride mod n_blocks; 0: not sampling */
     struct ptx_clocks *clocks; /* between blocks, when the program has fences */
 } ptx_grid;
 
@@ -358,6 +359,7 @@ bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time);
 /* ---- count.c ---- */
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_count_shared(ptx_warp *w, const ptx_access *x);
+void ptx_sectors_free(struct ptx_sectors *s);
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
 
 /* ---- printf.c ---- */

@@ -123,14 +123,39 @@ static uint32_t *block_order(const ptx_grid *g)
     return order;
 }
 
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+    return b ? gcd(b, a % b) : a;
+}
+
+/* A stride near the golden section of the grid: every prefix of 0, s, 2s, ... mod n is spread evenly. */
+static uint32_t sample_stride(const ptx_grid *g)
+{
+    const ptx_options *o = g->options;
+    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || g->program->has_fence || g->args->cooperative)
+        return 0;
+    uint32_t s = (uint32_t)((double)g->n_blocks * 0.6180339887498949);
+    while (s < 1 || gcd(s, g->n_blocks) != 1)
+        s++;
+    return s;
+}
+
+static bool sampled_enough(const ptx_grid *g, uint32_t taken)
+{
+    return g->stride && taken && (taken >= g->options->sample_blocks ||
+                                  (g->options->sample_insns && atomic_load(&g->insns) >= g->options->sample_insns));
+}
+
 static bool next_block(ptx_grid *g, uint32_t *index)
 {
+    if (sampled_enough(g, atomic_load(&g->next_block)))
+        return false;
     uint32_t n = atomic_fetch_add(&g->next_block, 1);
     if (n >= g->n_blocks) {
         atomic_store(&g->next_block, g->n_blocks); /* so that the counter cannot wrap */
         return false;
     }
-    *index = g->order ? g->order[n] : n;
+    *index = g->stride ? (uint32_t)((uint64_t)n * g->stride % g->n_blocks) : g->order ? g->order[n] : n;
     return true;
 }
 
@@ -188,6 +213,10 @@ static void work(ptx_worker *k, crew *c)
     ptx_block *b;
     while (!atomic_load(&g->stop) && (b = take_block(k))) {
         ptx_block_end end = ptx_block_run(k, b, slice);
+        if (g->stride) {
+            atomic_fetch_add(&g->insns, k->unreported_insns);
+            k->unreported_insns = 0;
+        }
         if (end == PTX_BLOCK_AGAIN)
             add_resident(k, b);
         else if (end == PTX_BLOCK_DONE)
@@ -273,6 +302,7 @@ bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args, con
         return false;
     g.start_ns = ws_now_ns();
     g.deadline_ns = options->deadline_ms ? g.start_ns + (int64_t)options->deadline_ms * 1000000 : 0;
+    g.stride = sample_stride(&g);
     g.order = block_order(&g);
     pthread_mutex_init(&g.lock, NULL);
     report->counters.launches++;

@@ -22,7 +22,7 @@ static void alloc_free(ptx_alloc *a)
 {
     munmap(a->raw, a->raw_bytes);
     free(a->state);
-    free(a->sectors);
+    ptx_sectors_free(a->sectors);
     free(a);
 }
 

@@ -68,6 +68,11 @@ typedef struct ptx_options {
     bool check_init;           /* reads of memory that nothing wrote */
     bool check_race;           /* shared and global */
     bool count;                /* fill the counters */
+    /* For counting alone: run blocks spread over the grid until so many are done, or so many warp
+     * instructions, and scale the counters to the whole grid. 0: all blocks. Programs whose blocks may
+     * wait for each other (fences, cooperative launches) run whole. */
+    uint32_t sample_blocks;
+    uint64_t sample_insns;
 } ptx_options;
 extern const ptx_options PTX_OPTIONS_CHECKED; /* every check and counter on, 2 G warp instructions */
 

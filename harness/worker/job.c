@@ -35,6 +35,8 @@ typedef struct job {
     size_t guard;
     buffer *tensor, *scratch;
     uint64_t *tensor_at, *scratch_at;
+    ptx_options options;
+    ptx_counters *launch;
     ws_arena *arena;
     int failed_launch; /* index, -1: none */
 } job;
@@ -92,14 +94,14 @@ static ws_status poison(job *j, const buffer *b, unsigned char byte, ws_err *err
 static ws_status prepare(job *j, unsigned char byte, ws_err *err)
 {
     const run_request *r = j->r;
-    for (int i = 0; i < r->n_tensors; i++) {
+    for (int i = 0; i < r->n_tensors && !r->counting; i++) {
         const run_tensor *t = &r->tensor[i];
         if (t->role == RUN_OUTPUT && poison(j, &j->tensor[i], byte, err))
             return err->status;
         if (t->role == RUN_INOUT && cu_upload(j->d, j->tensor[i].ptr, t->in, t->bytes, err))
             return err->status;
     }
-    for (int i = 0; i < r->plan->n_scratch; i++)
+    for (int i = 0; i < r->plan->n_scratch && !r->counting; i++)
         if (poison(j, &j->scratch[i], byte, err))
             return err->status;
     return WS_OK;
@@ -154,6 +156,15 @@ static ws_status launch(job *j, const plan_bound_launch *l, ws_err *err)
     return cu_launch(j->d, j->m, &a, err);
 }
 
+/* The counters of launch i; the next one begins at zero. */
+static void count_launch(job *j, int i)
+{
+    ptx_report *now = WS_ARENA_NEW(j->arena, ptx_report, 1);
+    cu_engine_report(j->d, now);
+    j->launch[i] = now->counters;
+    cu_engine_configure(j->d, &j->options);
+}
+
 static ws_status launch_all(void *ud, ws_err *err)
 {
     job *j = ud;
@@ -164,6 +175,8 @@ static ws_status launch_all(void *ud, ws_err *err)
         /* The engine has run it by now; its fault belongs to this launch. */
         if (j->engine && cu_synchronize(j->d, err))
             return err->status;
+        if (j->engine && j->r->counting)
+            count_launch(j, i);
     }
     j->failed_launch = -1; /* any of them, from here on */
     return j->engine ? WS_OK : cu_synchronize(j->d, err);
@@ -301,6 +314,7 @@ static ws_status finish(job *j, ws_err *err)
                               j->r->tensor[i].written);
     if (j->engine)
         cu_engine_report(j->d, &j->result->engine);
+    j->result->n_launches = j->engine && j->r->counting ? j->r->plan->n_launches : 0;
     return WS_OK;
 }
 
@@ -313,10 +327,10 @@ static ws_status execute(job *j, double *ms, ws_err *err)
     snprintf(j->result->device, sizeof j->result->device, "%s", cu_name(j->d));
     if (j->engine) {
         confine();
-        ptx_options o = j->r->engine;
-        if (!o.deadline_ms)
-            o.deadline_ms = (uint64_t)(j->r->wall_seconds * engine_share * 1e3);
-        cu_engine_configure(j->d, &o);
+        j->options = j->r->engine;
+        if (!j->options.deadline_ms)
+            j->options.deadline_ms = (uint64_t)(j->r->wall_seconds * engine_share * 1e3);
+        cu_engine_configure(j->d, &j->options);
     }
     if (cu_module_load(j->d, j->r->image, j->r->image_bytes, &j->m, err))
         return explain(j, err) ? WS_OK : err->status;
@@ -328,7 +342,7 @@ static ws_status execute(job *j, double *ms, ws_err *err)
 void job_run(wire *w)
 {
     ws_err err = {0};
-    job j = {.r = &w->request, .result = w->result, .arena = &w->arena, .failed_launch = -1};
+    job j = {.r = &w->request, .result = w->result, .launch = w->launch, .arena = &w->arena, .failed_launch = -1};
     w->result->reason = HX_PASS;
     w->result->status = execute(&j, w->ms, &err);
     w->result->err = err;

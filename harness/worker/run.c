@@ -179,6 +179,11 @@ static ws_status take_result(const wire *w, run_request *r, run_report *out, ws_
         out->ms = ws_malloc((size_t)out->n_ms * sizeof *out->ms);
         memcpy(out->ms, w->ms, (size_t)out->n_ms * sizeof *out->ms);
     }
+    out->n_launches = !st && r->counting && copy->n_launches == r->plan->n_launches ? copy->n_launches : 0;
+    if (out->n_launches) {
+        out->launch = ws_malloc((size_t)out->n_launches * sizeof *out->launch);
+        memcpy(out->launch, w->launch, (size_t)out->n_launches * sizeof *out->launch);
+    }
     free(copy);
     return st;
 }
@@ -243,6 +248,8 @@ void run_report_release(run_report *r)
     if (!r)
         return;
     free(r->ms);
+    free(r->launch);
     r->ms = NULL;
+    r->launch = NULL;
     r->n_ms = 0;
 }

@@ -34,6 +34,7 @@ typedef struct run_request {
     ptx_options engine;
     unsigned char poison;        /* byte pattern of outputs and scratch before the run */
     int repeats;                 /* whole plan, 0: 1; times are taken when > 1 */
+    bool counting;               /* engine: for the counters alone; tensors without content are zeros */
     double wall_seconds;         /* of the child, 0: 60 */
 } run_request;
 
@@ -45,6 +46,8 @@ typedef struct run_report {
     char device[64];
     double *ms;             /* `repeats` times in ms, malloc'ed; NULL when repeats <= 1 */
     int n_ms;
+    ptx_counters *launch;   /* counting: of every launch of the plan, malloc'ed; else NULL */
+    int n_launches;
     char printed[4096];     /* output of device printf */
     double seconds;         /* wall time of the child */
 } run_report;

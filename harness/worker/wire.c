@@ -14,7 +14,7 @@
 enum { ALIGNMENT = 64, MAX_META_BYTES = 64 << 20 };
 
 typedef struct header {
-    uint64_t magic, meta_at, meta_bytes, result_at, ms_at, image_at, image_bytes;
+    uint64_t magic, meta_at, meta_bytes, result_at, ms_at, launch_at, image_at, image_bytes;
 } header;
 static const uint64_t MAGIC = 0x31656b616d737077ull;
 
@@ -45,6 +45,7 @@ static void lay_out(const run_request *r, layout *l, size_t *at)
     *l = (layout){.h.magic = MAGIC, .end = ALIGNMENT * 2};
     l->h.result_at = reserve(l, sizeof(wire_result));
     l->h.ms_at = reserve(l, (size_t)runs * sizeof(double));
+    l->h.launch_at = reserve(l, (size_t)(r->counting ? r->plan->n_launches : 0) * sizeof(ptx_counters));
     for (int i = 0; i < r->n_tensors; i++) {
         const run_tensor *t = &r->tensor[i];
         at[i * AREAS + AT_IN] = t->in ? reserve(l, t->bytes) : 0;
@@ -93,6 +94,7 @@ static void put_request(ws_buf *b, const run_request *r, const size_t *at)
     PUT(b, r->engine);
     PUT(b, r->poison);
     PUT(b, r->repeats);
+    PUT(b, r->counting);
     PUT(b, r->wall_seconds);
     PUT(b, r->n_kernels);
     for (int i = 0; i < r->n_kernels; i++) {
@@ -237,6 +239,7 @@ static void get_request(reader *r, run_request *out, unsigned char *map)
     GET(r, out->engine);
     GET(r, out->poison);
     GET(r, out->repeats);
+    GET(r, out->counting);
     GET(r, out->wall_seconds);
     get_kernels(r, out);
     get_plan(r, out);
@@ -285,6 +288,7 @@ ws_status wire_new(const run_request *r, wire *out, ws_err *err)
                 memcpy(w.map + w.at[i * AREAS + AT_IN], r->tensor[i].in, r->tensor[i].bytes);
         w.result = (wire_result *)(void *)(w.map + l.h.result_at);
         w.ms = (double *)(void *)(w.map + l.h.ms_at);
+        w.launch = (ptx_counters *)(void *)(w.map + l.h.launch_at);
     }
     ws_buf_release(&meta);
     if (err->status) {
@@ -327,6 +331,7 @@ ws_status wire_open(int fd, wire *out, ws_err *err)
     }
     w.result = (wire_result *)(void *)(w.map + h.result_at);
     w.ms = (double *)(void *)(w.map + h.ms_at);
+    w.launch = (ptx_counters *)(void *)(w.map + h.launch_at);
     reader in = {w.map + h.meta_at, w.map + h.meta_at + h.meta_bytes, &w.arena, false};
     w.request.image = w.map + h.image_at;
     w.request.image_bytes = h.image_bytes;

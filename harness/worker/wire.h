@@ -21,6 +21,7 @@ typedef struct wire_result {
     char device[64];
     char printed[4096];
     int n_ms;
+    int n_launches;          /* whose counters are there */
 } wire_result;
 
 typedef struct wire {
@@ -29,6 +30,7 @@ typedef struct wire {
     size_t bytes;
     wire_result *result;
     double *ms;
+    ptx_counters *launch;    /* one a launch when counting */
     run_request request;     /* child: decoded, tensors point into the map */
     size_t *at;              /* parent: 4 offsets a tensor (in, out, after, written), 0: none */
     ws_arena arena;

@@ -1,0 +1,115 @@
+#include "verifier/model.h"
+
+#include "harness/worker/run.h"
+
+#include <string.h>
+
+/* A sample costs some 10 ms where blocks are short, and ends after the first block where they are long. */
+enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, SAMPLE_SECONDS = 10 };
+
+static const comp_kernel *kernel_named(const comp_result *c, const char *name)
+{
+    for (int k = 0; k < c->n_kernels; k++)
+        if (strcmp(c->kernel[k].name, name) == 0)
+            return &c->kernel[k];
+    return NULL;
+}
+
+static tim_launch describe_launch(const vfy_model_input *m, const plan_bound_launch *l)
+{
+    const comp_kernel *k = kernel_named(m->compiled, l->kernel);
+    return (tim_launch){
+        .blocks = (uint64_t)(l->grid[0] * l->grid[1] * l->grid[2]),
+        .threads_per_block = (uint32_t)(l->block[0] * l->block[1] * l->block[2]),
+        .registers = k ? k->registers : -1,
+        .shared_bytes = (int)((k && k->shared_bytes > 0 ? k->shared_bytes : 0) + l->shared),
+    };
+}
+
+/* Tensors of the benchmark shape, without content. */
+static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_arena *a, run_tensor **out, int *n, ws_err *err)
+{
+    const ref_graph *g = m->graph;
+    const spec *s = g->spec;
+    int n_in = s->n_inputs + s->n_weights;
+    run_tensor *t = WS_ARENA_NEW(a, run_tensor, n_in + g->n_outputs + 1);
+    for (int i = 0; i < n_in; i++) {
+        ref_shape shape = {.rank = s->tensor[i].rank};
+        if (spec_tensor_dims(&s->tensor[i], &b->env, shape.dim, &shape.count, err))
+            return err->status;
+        t[i] = (run_tensor){.name = m->tensor_name[i], .role = RUN_INPUT,
+                            .bytes = (size_t)shape.count * ws_dtype_bytes(s->tensor[i].dtype)};
+    }
+    for (int o = 0; o < g->n_outputs; o++) {
+        const ref_value *v = &g->value[g->output[o]];
+        t[n_in + o] = (run_tensor){.name = m->tensor_name[n_in + o], .role = RUN_OUTPUT,
+                                   .bytes = (size_t)b->shape[g->output[o]].count * ws_dtype_bytes(v->dtype)};
+    }
+    *out = t;
+    *n = n_in + g->n_outputs;
+    return WS_OK;
+}
+
+/* rep->launch is filled when the sample ended well. */
+static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_arena *a, run_report *rep, ws_err *err)
+{
+    run_request r = {
+        .device = "cpu", .image = m->compiled->ptx, .image_bytes = m->compiled->ptx_bytes + 1,
+        .kernel = m->compiled->kernel, .n_kernels = m->compiled->n_kernels, .plan = m->bench,
+        .engine = PTX_OPTIONS_CHECKED, .wall_seconds = SAMPLE_SECONDS, .counting = true,
+    };
+    const char **scratch = WS_ARENA_NEW(a, const char *, m->plan->n_scratch + 1);
+    for (int i = 0; i < m->plan->n_scratch; i++)
+        scratch[i] = m->plan->scratch[i].name;
+    r.scratch_name = scratch;
+    r.engine.check_init = r.engine.check_race = false;
+    r.engine.sample_blocks = SAMPLE_BLOCKS;
+    r.engine.sample_insns = SAMPLE_INSNS;
+    if (make_tensors(m, b, a, &r.tensor, &r.n_tensors, err))
+        return err->status;
+    return run_execute(&r, rep, err);
+}
+
+static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim_launch *l)
+{
+    tim_launch all = l[0];
+    all.blocks = 0;
+    for (int i = 0; i < m->bench->n_launches; i++) {
+        all.blocks += l[i].blocks;
+        all.threads_per_block = l[i].threads_per_block > all.threads_per_block ? l[i].threads_per_block : all.threads_per_block;
+        all.registers = l[i].registers > all.registers ? l[i].registers : all.registers;
+        all.shared_bytes = l[i].shared_bytes > all.shared_bytes ? l[i].shared_bytes : all.shared_bytes;
+    }
+    all.counters = *m->checked;
+    all.scale = (cost->flops + cost->min_bytes) / m->checked_work;
+    l[0] = all;
+}
+
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled, ws_err *err)
+{
+    int n = m->bench->n_launches;
+    ws_env env = spec_env(m->graph->spec, -1);
+    ref_bound *b;
+    ref_cost cost;
+    run_report rep = {0};
+    ws_err failed = {0};
+    if (ref_bind(m->graph, &env, a, &b, err))
+        return err->status;
+    ref_cost_of(b, &cost);
+    tim_launch *l = WS_ARENA_NEW(a, tim_launch, n + 1);
+    for (int i = 0; i < n; i++)
+        l[i] = describe_launch(m, &m->bench->launch[i]);
+    /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
+    *sampled = !run_sample(m, b, a, &rep, &failed) && rep.n_launches == n;
+    for (int i = 0; *sampled && i < n; i++)
+        l[i].counters = rep.launch[i];
+    if (!*sampled)
+        scale_from_check(m, &cost, l);
+    tim_model(m->gpu, l, *sampled ? n : 1, cost.flops, cost.min_bytes, out);
+    if (!*sampled) {
+        out->launch_s += (n - 1) * m->gpu->launch_s;
+        out->seconds += (n - 1) * m->gpu->launch_s;
+    }
+    run_report_release(&rep);
+    return WS_OK;
+}

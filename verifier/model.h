@@ -1,0 +1,25 @@
+/* The modelled time at the benchmark shape. */
+#ifndef VERIFIER_MODEL_H
+#define VERIFIER_MODEL_H
+
+#include "harness/plan/plan.h"
+#include "reference/graph.h"
+#include "verifier/verdict.h"
+
+/* What was compiled for the benchmark shape, and what a verified check shape showed. */
+typedef struct vfy_model_input {
+    const ref_graph *graph;
+    const plan *plan;
+    const plan_bound *bench;
+    const comp_result *compiled;    /* with resource lines */
+    const char *const *tensor_name; /* inputs, weights, outputs */
+    const tim_gpu *gpu;
+    const ptx_counters *checked;    /* of a run of a check shape, the fallback */
+    double checked_work;            /* its flops + bytes */
+} vfy_model_input;
+
+/* Runs a sample of the blocks of every launch at the benchmark shape on the engine, on zeros, for their
+ * counters; a plan too long for that is scaled from the check shape. *sampled says which. */
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled, ws_err *err) WS_MUST_CHECK;
+
+#endif
