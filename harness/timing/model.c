@@ -6,9 +6,11 @@
  *   shared   wavefronts of shared, local and global accesses through the SM's L1 data path, one a clock
  *   latency  waves of blocks x the dependent path of the longest warp
  *
- * The launch takes the largest of them plus the launch overhead; launches add up. Blocks are whole: the
- * SM with the most blocks decides compute and shared, and the number of waves decides latency, so tails
- * and small grids cost what they cost. No estimate is below the operation's roofline.
+ * The launch takes their OVERLAP-norm plus the launch overhead; launches add up. The norm is near the
+ * largest of them when that one stands out, and above it when several are alike, because units do not
+ * overlap perfectly. Blocks are whole: the SM with the most blocks decides compute and shared, and the
+ * number of waves decides latency, so tails and small grids cost what they cost. No estimate is below the
+ * operation's roofline.
  *
  * What is not simulated, and the constant that stands for it: L1 hits of repeated global loads, DRAM row
  * misses, independent instructions of one warp, loads in flight of one warp. */
@@ -27,6 +29,7 @@ static const double L1_REPEAT_HIT = 0.5;    /* of loads of a sector that the lau
 static const double DEPENDENT_CLOCKS = 2;   /* per instruction of one warp: 4 clocks, 2 in flight */
 static const double LOADS_IN_FLIGHT = 4;    /* of one warp */
 static const double BARRIER_CLOCKS = 30;
+static const double OVERLAP = 4;            /* two equal parts take 1.19 of one; infinity: the largest */
 
 typedef struct parts {
     double compute, dram, l2, shared, latency;
@@ -38,9 +41,15 @@ static double max2(double a, double b)
     return a > b ? a : b;
 }
 
-static double max5(const parts *p)
+static double overlapped(const parts *p)
 {
-    return max2(max2(max2(p->compute, p->dram), max2(p->l2, p->shared)), p->latency);
+    double most = max2(max2(max2(p->compute, p->dram), max2(p->l2, p->shared)), p->latency);
+    double part[] = {p->compute, p->dram, p->l2, p->shared, p->latency}, sum = 0;
+    if (!(most > 0))
+        return 0;
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        sum += pow(part[i] / most, OVERLAP);
+    return most * pow(sum, 1 / OVERLAP);
 }
 
 static int warps_per_block(const tim_launch *l)
@@ -194,8 +203,8 @@ void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops
         const tim_launch *l = &launch[i];
         parts p;
         model_launch(gpu, arch, l, &p);
-        double longest = max5(&p), w = longest > 0 ? longest : 1e-12;
-        busy += longest;
+        double time = overlapped(&p), w = time > 0 ? time : 1e-12;
+        busy += time;
         e.compute_s += p.compute;
         e.memory_s += p.dram;
         e.l2_s += p.l2;
