@@ -630,6 +630,55 @@ static void test_half_fma_random(void)
     teardown(&x);
 }
 
+__extension__ typedef __float128 quad;
+
+/* x y + z rounded to odd in double, by way of 113 bits and the error of their sum. */
+static f64 fma_odd(f64 x, f64 y, f64 z)
+{
+    quad p = (quad)x * y, s = p + z, v = s - p;
+    quad rest = (p - (s - v)) + (z - v);
+    f64 d = (f64)s;
+    u64 bits;
+    memcpy(&bits, &d, 8);
+    rest += s - (quad)d;
+    return rest == 0 || bits & 1 ? d : nextafter(d, rest > 0 ? INFINITY : -INFINITY);
+}
+
+/* Even rounds keep to exponents near each other, odd ones take all, with products out of f32's
+ * range. */
+static void test_bf16_fma_random(void)
+{
+    fixture x;
+    bool pass = setup(&x, "fma.rn.bf16 %h0, %h1, %h2, %h3");
+    u32 seed = 11;
+    for (int round = 0; round < 3000 && pass; round++) {
+        u16 v[3][PTX_LANES];
+        for (int l = 0; l < PTX_LANES; l++)
+            for (int k = 0; k < 3; k++) {
+                seed = seed * 1664525 + 1013904223;
+                u16 h = (u16)(seed >> 11);
+                if (round & 1)
+                    h = (h & 0x7f80) == 0x7f80 ? h & 0xbfff : h;
+                else
+                    h = (h & 0x807f) | (u16)(127 + (seed >> 29)) << 7;
+                put(&x, k + 1, l, v[k][l] = h);
+            }
+        x.insn->run(&x.w, x.insn);
+        for (int l = 0; l < PTX_LANES; l++) {
+            f64 d =
+                fma_odd(ws_bf16_to_f64(v[0][l]), ws_bf16_to_f64(v[1][l]), ws_bf16_to_f64(v[2][l]));
+            u16 want = ws_bf16_from_f64(d), got = (u16)get(&x, 0, l);
+            if (got != want && !(d == 0 && (got & 0x7fff) == 0)) {
+                printf("# %04x %04x %04x: got %04x, want %04x\n", v[0][l], v[1][l], v[2][l], got,
+                       want);
+                pass = false;
+            }
+        }
+    }
+    ok(pass, "fma.rn.bf16 is rounded once on 96000 triples");
+    teardown(&x);
+}
+
 /* ---- cvt ---- */
 
 static void test_cvt_int(void)
@@ -849,6 +898,7 @@ int main(void)
     test_accuracy();
     test_half();
     test_half_fma_random();
+    test_bf16_fma_random();
     test_cvt_int();
     test_cvt_float();
     test_mov();

@@ -38,13 +38,15 @@ static inline u16 half_round(f32 x, bool bf, int mode)
     return (u16)(sign << 15 | (h + up));
 }
 
-/* n is a multiple of 8 in all of these. */
+/* n is a multiple of 16 in all of these. */
 static inline void half_widen_f16(f32 *x, const u16 *h, int n)
 {
-#ifdef __F16C__
+#if defined(__AVX512F__)
+    for (int k = 0; k < n; k += 16)
+        _mm512_storeu_ps(x + k, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(h + k))));
+#elif defined(__F16C__)
     for (int k = 0; k < n; k += 8)
-        _mm256_storeu_ps(x + k,
-                         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(h + k))));
+        _mm256_storeu_ps(x + k, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(h + k))));
 #else
     for (int k = 0; k < n; k++)
         x[k] = (f32)ws_f16_to_f64(h[k]);
@@ -59,13 +61,20 @@ static inline void half_widen_bf16(f32 *x, const u16 *h, int n)
 
 static inline void half_narrow_f16(u16 *h, const f32 *x, int n)
 {
-#ifdef __F16C__
-    for (int k = 0; k < n; k += 8)
-        _mm_storeu_si128(
-            (__m128i *)(void *)(h + k),
-            _mm256_cvtps_ph(_mm256_loadu_ps(x + k), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-    for (int k = 0; k < n; k++)
-        h[k] = (h[k] & 0x7fff) > 0x7c00 ? 0x7fff : h[k];
+#if defined(__AVX512F__)
+    const __m512 nan = _mm512_castsi512_ps(_mm512_set1_epi32(0x7fffffff));
+    for (int k = 0; k < n; k += 16) {
+        __m512 v = _mm512_loadu_ps(x + k);
+        v = _mm512_mask_mov_ps(v, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), nan);
+        _mm256_storeu_si256((void *)(h + k), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
+#elif defined(__F16C__)
+    const __m256 nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    for (int k = 0; k < n; k += 8) {
+        __m256 v = _mm256_loadu_ps(x + k);
+        v = _mm256_blendv_ps(v, nan, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+        _mm_storeu_si128((void *)(h + k), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
 #else
     for (int k = 0; k < n; k++)
         h[k] = half_round(x[k], false, PTX_RN);

@@ -36,15 +36,16 @@ static inline void *ptx_out(const ptx_warp *w, u32 slot)
  * through memory before they are merged: gcc 12 fails on a 16-bit minimum that it has joined with the mask. */
 #define LANES_DENSE(T, d, expr)                                                                    \
     do {                                                                                           \
+        T *const o_ = (d);                                                                         \
         if (w->exec == PTX_FULL) {                                                                 \
-            _Pragma("GCC ivdep") EACH_LANE(l) (d)[l] = (expr);                                     \
+            _Pragma("GCC ivdep") EACH_LANE(l) o_[l] = (expr);                                      \
         } else {                                                                                   \
             T t_[PTX_LANES] __attribute__((aligned(64)));                                          \
             _Pragma("GCC ivdep") EACH_LANE(l) t_[l] = (expr);                                      \
             const T *p_ = t_;                                                                      \
             const u32 m_ = w->exec;                                                                \
             __asm__ volatile("" : "+r"(p_) : : "memory");                                          \
-            _Pragma("GCC ivdep") EACH_LANE(l) (d)[l] = m_ >> l & 1 ? p_[l] : (d)[l];               \
+            _Pragma("GCC ivdep") EACH_LANE(l) o_[l] = m_ >> l & 1 ? p_[l] : o_[l];                 \
         }                                                                                          \
     } while (0)
 /* The same one lane at a time, for bodies that are costly or may trap. */

@@ -48,20 +48,31 @@ static inline void load(f32 *x, const ptx_warp *w, const ptx_insn *i, u32 slot, 
     half_widen(x, h, n, bf);
 }
 
-/* x y + z, ready to be rounded to f16: products of halves are exact in f32. */
-static inline f32 fma_f16(f32 x, f32 y, f32 z)
+/* x y + z, ready to be rounded to a half, when the product is exact in f32, as it is for f16. */
+static inline f32 fma_narrow(f32 x, f32 y, f32 z)
 {
     f32 p = x * y, s = p + z, v = s - p;
     f32 e = (p - (s - v)) + (z - v);
     return fp_round_odd(s, e > 0, e < 0);
 }
 
-/* The same for bf16, whose products leave the range of f32. */
-static inline f32 fma_bf16(f32 x, f32 y, f32 z)
+/* The same for bf16, whose products may leave the range of f32. */
+static inline f32 fma_wide(f32 x, f32 y, f32 z)
 {
     f64 p = (f64)x * (f64)y, c = (f64)z, s = p + c, v = s - p;
     f64 e = (p - (s - v)) + (c - v);
     return fp_narrow_odd(fp_round_odd64(s, e > 0, e < 0));
+}
+
+static inline bool in_range(const f32 *x, const f32 *y, const f32 *z, int n)
+{
+    u32 all = 1;
+    for (int k = 0; k < n; k++) {
+        f32 p = __builtin_fabsf(x[k] * y[k]), c = __builtin_fabsf(z[k]);
+        all &= (u32)((p >= 0x1p-100f) | (x[k] == 0) | (y[k] == 0)) & (p <= 0x1p120f) &
+               (c <= 0x1p120f);
+    }
+    return all;
 }
 
 static inline f32 pick(f32 x, f32 y, bool max, bool nan)
@@ -72,13 +83,17 @@ static inline f32 pick(f32 x, f32 y, bool max, bool nan)
 __attribute__((always_inline)) static inline void
 compute(const ptx_insn *i, int op, bool bf, int n, const f32 *x, const f32 *y, const f32 *z, f32 *r)
 {
-    bool nan = i->mods & PTX_NAN;
+    bool nan = i->mods & PTX_NAN, wide = op == H_FMA && bf && !in_range(x, y, z, n);
 #define EVERY(expr) for (int k = 0; k < n; k++) r[k] = (expr); break
     switch (op) {
     case H_ADD: EVERY(x[k] + y[k]);
     case H_SUB: EVERY(x[k] - y[k]);
     case H_MUL: EVERY(x[k] * y[k]);
-    case H_FMA: EVERY(bf ? fma_bf16(x[k], y[k], z[k]) : fma_f16(x[k], y[k], z[k]));
+    case H_FMA:
+        if (wide) {
+            EVERY(fma_wide(x[k], y[k], z[k]));
+        }
+        EVERY(fma_narrow(x[k], y[k], z[k]));
     case H_NEG: EVERY(-x[k]);
     case H_ABS: EVERY(__builtin_fabsf(x[k]));
     case H_MIN: EVERY(pick(x[k], y[k], false, nan));
