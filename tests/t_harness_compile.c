@@ -5,6 +5,7 @@
 #include "harness/ptx/ptx.h"
 #include "tests/tap.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -228,7 +229,6 @@ static void test_prelude(void)
 static void test_files(void)
 {
     ws_err err = {0};
-    ws_buf bytes = {0};
     comp_reply reply = {0};
     int abi = 0;
     ok(!comp_worker_ready(service, &err), "the worker runs");
@@ -243,13 +243,41 @@ static void test_files(void)
         snprintf(source, sizeof source, "#include \"%s\"\n", path[i]);
         comp_job j = {.compile = true, .arch = "sm_90", .file = "kernel.cu", .wall_seconds = 30,
                       .memory_bytes = UINT64_C(4) << 30, .source = ws_str_of(source)};
-        ws_buf_reset(&bytes);
-        ok(!comp_service_run(service, &j, &bytes, &reply, &err) && reply.front.outcome == COMP_REJECTED &&
+        comp_pending *p = comp_submit(service, &j, "", "");
+        ok(p && !comp_await(service, p, &reply, &err) && reply.front.outcome == COMP_REJECTED &&
                memmem(reply.front.log.p, reply.front.log.n, "open source file", 16),
            "past the text check, %s is still closed", path[i]);
         printf("# %.*s\n", (int)strcspn(reply.front.log.p, "\n"), reply.front.log.p);
+        comp_pending_remove(service, p);
     }
-    ws_buf_release(&bytes);
+}
+
+/* Several at once, taken in another order than they were started; and a worker that dies among them. */
+static void test_prefetch(void)
+{
+    enum { N = 5 };
+    ws_arena a = {0};
+    comp_request r[N];
+    int good = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < N; i++) {
+            r[i] = request(ws_arena_printf(&a, K("o[i] = %d;"), 100 * round + i));
+            r[i].want_cubin = i == 0;
+            comp_prefetch(service, &r[i]);
+        }
+        if (round == 1)
+            kill(service->worker.pid, SIGKILL);
+        int64_t start = ws_now_ns();
+        good = 0;
+        for (int i = N - 1; i >= 0; i--) {
+            comp_result c = build(r[i], &a);
+            good += c.ok && (c.cubin_bytes > 0) == (i == 0);
+        }
+        is_int(good, N, round ? "a worker that dies is replaced and loses nothing" : "five started at once");
+        printf("# %d compiles in %.1f ms\n", N, ws_seconds_since(start) * 1e3);
+    }
+    is_int(service->n_pending, 0, "all are taken");
+    ws_arena_release(&a);
 }
 
 static void test_limits(void)
@@ -377,6 +405,7 @@ int main(int argc, char **argv)
         test_prelude();
         test_files();
         test_environment();
+        test_prefetch();
         test_limits();
         test_damage();
         test_fork();

@@ -77,6 +77,9 @@ typedef struct comp_result {
 /* A candidate that does not compile is `ok == false`, not an error. All pointers live in `a`. */
 ws_status comp_compile(comp_service *s, const comp_request *r, ws_arena *a, comp_result *out,
                        ws_err *err) WS_MUST_CHECK;
+/* Starts a compile that comp_compile will be asked for later, and does not wait: several run at once, one
+ * for each core. Whatever goes wrong is reported by comp_compile. */
+void comp_prefetch(comp_service *s, const comp_request *r);
 /* Level 0 on the text alone: includes, host code, forbidden constructs. Cheap; comp_compile calls it. */
 bool comp_check_source(const char *source, size_t n, hx_diag *d);
 

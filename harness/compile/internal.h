@@ -3,10 +3,11 @@
  *   source.c    text checks                     headers.c   which #include names exist, and as what
  *   prelude.c   our own device-side std         toolkit.c   where NVRTC and its headers are
  *   nvrtc.c     CUDA to PTX                     link.c      PTX to cubin
- *   sandbox.c   what a child may do             worker.c    the server that forks one child per job
+ *   sandbox.c   what a child may do             child.c     one job in a sandbox
+ *   worker.c    the server that forks the children
  *   wire.c      jobs and replies as bytes       message.c   compiler text to comp_message
  *   ptx_text.c  line information out of PTX     cache.c     replies by key, on disk and in memory
- *   client.c    the worker's life            service.c   comp_compile
+ *   client.c    the worker's life, its jobs     service.c   comp_compile
  *
  * Everything that reads the candidate's text with somebody else's code (NVRTC, ptxas) runs in the child. */
 #ifndef HARNESS_COMPILE_INTERNAL_H
@@ -56,6 +57,7 @@ const char *comp_include_refused(const char *name, size_t n);
 
 /* ---- wire.c ---- */
 typedef struct comp_job {
+    uint64_t id;                /* comes back with the reply */
     bool compile;               /* source to PTX */
     bool assemble;              /* the PTX (made by this job or given) to a cubin */
     bool fmad;
@@ -74,7 +76,8 @@ typedef enum comp_outcome {
     COMP_REJECTED,  /* the compiler says no; the log says why */
     COMP_BAD_ARCH,
     COMP_TIME, COMP_MEMORY, /* a limit ended it */
-    COMP_CRASHED    /* the compiler itself died: `code` is the signal */
+    COMP_CRASHED,   /* the compiler itself died: `code` is the signal */
+    COMP_NO_REPLY   /* inside the worker only */
 } comp_outcome;
 
 typedef struct comp_phase { /* what one of the two phases left */
@@ -98,9 +101,14 @@ bool comp_reply_read(ws_str bytes, comp_reply *out);
 void comp_wire_put(ws_buf *out, const void *data, size_t n); /* length, bytes */
 bool comp_wire_get(ws_str *rest, ws_str *out);
 
-/* Message types on the worker's socket. HELLO: version, hash of the headers, Landlock ABI as text.
- * FAILED: message and hint of a ws_err; the worker ends after it. */
-enum { COMP_MSG_HELLO = 1, COMP_MSG_FAILED, COMP_MSG_JOB, COMP_MSG_REPLY };
+/* Message types on the worker's socket. HELLO: version, hash of the headers, Landlock ABI. FAILED and
+ * JOB_FAILED: id, message and hint of a ws_err; the worker ends after FAILED. REPLY: id, comp_reply. */
+enum { COMP_MSG_HELLO = 1, COMP_MSG_FAILED, COMP_MSG_JOB, COMP_MSG_JOB_FAILED, COMP_MSG_REPLY };
+
+/* ---- child.c ---- */
+enum { COMP_EXIT_SANDBOX = 2, COMP_EXIT_JOB = 3 };
+/* Reads a COMP_MSG_JOB from fd, writes two framed phases. has_time: no job is there yet. */
+_Noreturn void comp_child_main(const comp_toolkit *t, int fd, bool has_time);
 
 /* ---- nvrtc.c, link.c: only in the worker ---- */
 ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
@@ -151,6 +159,19 @@ bool comp_cache_get(comp_cache *c, const char *key, ws_str *out);
 void comp_cache_put(comp_cache *c, const char *key, ws_str bytes);
 
 /* ---- service.c, client.c ---- */
+
+/* A job that the worker has, or whose reply waits to be taken. */
+typedef struct comp_pending {
+    uint64_t id;
+    char front_key[WS_SHA256_HEX], back_key[WS_SHA256_HEX]; /* under which to remember the phases; "" */
+    double wall_seconds;
+    ws_buf request, reply;
+    bool done;
+    ws_err failure;         /* when done: the world's fault, WS_OK: none */
+} comp_pending;
+
+enum { COMP_MAX_PENDING = 64 };
+
 struct comp_service {
     comp_toolkit toolkit;
     double wall_seconds;
@@ -160,16 +181,24 @@ struct comp_service {
     bool greeted;
     int landlock_abi;
     char version[64];       /* "" until known */
-    char version_key[WS_SHA256_HEX];
+    char compiler_id[WS_SHA256_HEX]; /* which NVRTC this is, for keys; "" until known */
     comp_cache *cache;
+    uint64_t last_id;
+    comp_pending *pending[COMP_MAX_PENDING];
+    int n_pending;
 };
 
 /* Starts the worker and does not wait for it. */
 ws_status comp_worker_start(comp_service *s, ws_err *err) WS_MUST_CHECK;
 /* Waits for a worker that has said hello; starts one where there is none. */
 ws_status comp_worker_ready(comp_service *s, ws_err *err) WS_MUST_CHECK;
-/* One job in the worker, without the text checks and the cache. *out points into *bytes. */
-ws_status comp_service_run(comp_service *s, const comp_job *j, ws_buf *bytes, comp_reply *out,
-                           ws_err *err) WS_MUST_CHECK;
+/* Queues a job and does not wait; NULL: there are too many. */
+comp_pending *comp_submit(comp_service *s, const comp_job *j, const char *front_key, const char *back_key);
+comp_pending *comp_pending_find(comp_service *s, const char *front_key);
+void comp_pending_remove(comp_service *s, comp_pending *p);
+/* Waits for the job and takes its reply, which points into p. */
+ws_status comp_await(comp_service *s, comp_pending *p, comp_reply *out, ws_err *err) WS_MUST_CHECK;
+/* Called with each reply as it arrives: puts the phases into the cache. */
+void comp_remember(comp_service *s, const comp_pending *p);
 
 #endif

@@ -14,21 +14,31 @@
 
 /* ---- opening ---- */
 
-/* The version costs a compile to find; the library's identity leads to the one that is remembered. */
-static void make_version_key(comp_service *s)
+/* Which compiler this is, by the identity of the library's file: asking it costs a compile. A bare name has
+ * no identity; then the version itself stands for it. */
+static void identify_compiler(comp_service *s)
 {
     struct stat st = {0};
     ws_sha256 h;
-    (void)!stat(s->toolkit.nvrtc, &st); /* a bare name has no identity: it is asked every time */
+    if (stat(s->toolkit.nvrtc, &st))
+        return;
     int64_t id[] = {(int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec, (int64_t)st.st_mtim.tv_nsec,
                     (int64_t)st.st_ino};
     ws_sha256_init(&h);
-    ws_sha256_add_field(&h, "version", 7);
+    ws_sha256_add_field(&h, "compiler", 8);
     ws_sha256_add_field(&h, s->toolkit.nvrtc, strlen(s->toolkit.nvrtc));
     ws_sha256_add_field(&h, id, sizeof id);
-    ws_sha256_hex(&h, s->version_key);
-    if (!st.st_size)
-        s->version_key[0] = '\0';
+    ws_sha256_hex(&h, s->compiler_id);
+}
+
+static ws_status know_compiler(comp_service *s, ws_err *err)
+{
+    if (s->compiler_id[0])
+        return WS_OK;
+    if (comp_worker_ready(s, err))
+        return err->status;
+    ws_sha256_of(s->version, strlen(s->version), s->compiler_id);
+    return WS_OK;
 }
 
 static ws_status know_version(comp_service *s, ws_err *err)
@@ -36,15 +46,14 @@ static ws_status know_version(comp_service *s, ws_err *err)
     ws_str found;
     if (s->version[0])
         return WS_OK;
-    if (s->version_key[0] && comp_cache_get(s->cache, s->version_key, &found) &&
+    if (s->compiler_id[0] && comp_cache_get(s->cache, s->compiler_id, &found) &&
         found.n < sizeof s->version) {
         snprintf(s->version, sizeof s->version, "%.*s", WS_STR_ARG(found));
         return WS_OK;
     }
-    if (comp_worker_ready(s, err))
+    if (comp_worker_ready(s, err) || know_compiler(s, err))
         return err->status;
-    if (s->version_key[0])
-        comp_cache_put(s->cache, s->version_key, ws_str_of(s->version));
+    comp_cache_put(s->cache, s->compiler_id, ws_str_of(s->version));
     return WS_OK;
 }
 
@@ -68,7 +77,7 @@ static ws_status new_service(const comp_service_options *o, comp_service **out, 
     }
     s->cache = comp_cache_new(ws_buf_z(&dir));
     ws_buf_release(&dir);
-    make_version_key(s);
+    identify_compiler(s);
     *out = s;
     return WS_OK;
 }
@@ -97,6 +106,8 @@ void comp_service_close(comp_service *s)
     if (open_service == s)
         open_service = NULL;
     ws_proc_kill(&s->worker);
+    while (s->n_pending)
+        comp_pending_remove(s, s->pending[0]);
     comp_cache_free(s->cache);
     free(s);
 }
@@ -178,7 +189,7 @@ static ws_status make_job(comp_service *s, const comp_request *r, ws_arena *a, c
     if (r->n_macros > COMP_MAX_MACROS)
         return ws_fail(err, WS_EINPUT, "%zu macros, at most %d", r->n_macros, COMP_MAX_MACROS);
     const char **define = WS_ARENA_NEW(a, const char *, r->n_macros + 1);
-    *j = (comp_job){.fmad = r->fmad, .wall_seconds = s->wall_seconds, .memory_bytes = s->memory_bytes,
+    *j = (comp_job){.compile = true, .assemble = r->want_cubin, .fmad = r->fmad, .wall_seconds = s->wall_seconds, .memory_bytes = s->memory_bytes,
                     .arch = ws_arena_strdup(a, arch), .file = display_name(a, r->file),
                     .source = {r->source, r->source_bytes}, .define = define};
     for (size_t i = 0; i < r->n_macros; i++)
@@ -199,7 +210,7 @@ static void front_key(const comp_service *s, const comp_job *j, char key[WS_SHA2
     ws_sha256 h;
     ws_sha256_init(&h);
     add_z(&h, "ptx 1");
-    add_z(&h, s->version);
+    add_z(&h, s->compiler_id);
     add_z(&h, comp_headers_sha256());
     add_z(&h, j->arch);
     add_z(&h, j->file);
@@ -215,21 +226,44 @@ static void back_key(const comp_service *s, const char *arch, ws_str ptx, char k
     ws_sha256 h;
     ws_sha256_init(&h);
     add_z(&h, "cubin 1");
-    add_z(&h, s->version);
+    add_z(&h, s->compiler_id);
     add_z(&h, arch);
     ws_sha256_add_field(&h, ptx.p, ptx.n);
     ws_sha256_hex(&h, key);
 }
 
-/* Limits depend on the machine's load, so their outcome is not remembered. */
+/* ---- what is remembered ---- */
+
+/* Limits depend on the machine's load, so their outcome is not. */
 static void remember(comp_service *s, const char *key, const comp_phase *p)
 {
     ws_buf b = {.max = COMP_MAX_REPLY};
-    if (p->outcome != COMP_DONE && p->outcome != COMP_REJECTED)
+    if (!key[0] || (p->outcome != COMP_DONE && p->outcome != COMP_REJECTED))
         return;
     comp_phase_write(&b, p);
     comp_cache_put(s->cache, key, (ws_str){ws_buf_z(&b), b.n});
     ws_buf_release(&b);
+}
+
+void comp_remember(comp_service *s, const comp_pending *p)
+{
+    comp_reply r;
+    comp_job j;
+    ws_arena a = {0};
+    ws_buf plain = {.max = COMP_MAX_REPLY};
+    char key[WS_SHA256_HEX];
+    if (!comp_reply_read((ws_str){ws_buf_z(&p->reply), p->reply.n}, &r) ||
+        !comp_job_read(&a, (ws_str){ws_buf_z(&p->request), p->request.n}, &j))
+        return;
+    remember(s, p->front_key, &r.front);
+    snprintf(key, sizeof key, "%s", p->back_key);
+    if (j.compile && r.front.outcome == COMP_DONE && r.back.outcome != COMP_NOT_RUN) {
+        comp_ptx_without_lines(r.front.output.p, r.front.output.n, &plain);
+        back_key(s, j.arch, (ws_str){ws_buf_z(&plain), plain.n}, key);
+        ws_buf_release(&plain);
+    }
+    remember(s, key, &r.back);
+    ws_arena_release(&a);
 }
 
 static bool recall(comp_service *s, ws_arena *a, const char *key, comp_phase *out)
@@ -241,9 +275,11 @@ static bool recall(comp_service *s, ws_arena *a, const char *key, comp_phase *ou
     return comp_phase_read((ws_str){copy, bytes.n}, out);
 }
 
-static ws_status bad_arch(const comp_job *j, const comp_service *s, ws_err *err)
+/* ---- the two phases of a request ---- */
+
+static ws_status bad_arch(const comp_job *j, ws_err *err)
 {
-    return ws_fail(err, WS_EUSAGE, "%s does not know the architecture '%s'", s->version, j->arch);
+    return ws_fail(err, WS_EUSAGE, "NVRTC does not know the architecture '%s'", j->arch);
 }
 
 /* The phase's bytes, moved to the arena. */
@@ -253,55 +289,61 @@ static void keep_phase(ws_arena *a, comp_phase *p)
     p->output.p = ws_arena_strndup(a, p->output.p ? p->output.p : "", p->output.n);
 }
 
-/* PTX, and the cubin too when it is wanted and the worker is asked anyway. */
-static ws_status get_front(comp_service *s, comp_job *j, bool want_cubin, const char *key, ws_arena *a,
-                           comp_reply *out, bool *cached, ws_err *err)
+/* Waits for `p`, submitting the job first when p is NULL, and keeps what it made. */
+static ws_status take_reply(comp_service *s, comp_pending *p, const comp_job *j, const char *front,
+                            const char *back, ws_arena *a, comp_reply *out, ws_err *err)
 {
-    ws_buf bytes = {0};
-    *out = (comp_reply){0};
-    *cached = recall(s, a, key, &out->front);
-    if (*cached)
-        return WS_OK;
-    j->compile = true;
-    j->assemble = want_cubin;
-    ws_status st = comp_service_run(s, j, &bytes, out, err);
+    while (!p && !(p = comp_submit(s, j, front, back))) {
+        /* Too much in flight: what is there must be waited for. */
+        comp_reply ignored;
+        comp_pending *oldest = NULL;
+        for (int i = 0; i < s->n_pending; i++)
+            if (!s->pending[i]->done && (!oldest || s->pending[i]->id < oldest->id))
+                oldest = s->pending[i];
+        if (!oldest)
+            ws_bug("no room for a compile job although none is waiting");
+        if (comp_await(s, oldest, &ignored, err))
+            return err->status;
+    }
+    ws_status st = comp_await(s, p, out, err);
     if (!st) {
         keep_phase(a, &out->front);
         keep_phase(a, &out->back);
-        remember(s, key, &out->front);
-        if (out->front.outcome == COMP_BAD_ARCH)
-            st = bad_arch(j, s, err);
     }
-    ws_buf_release(&bytes);
+    comp_pending_remove(s, p);
     return st;
+}
+
+/* PTX, and the cubin too when it is wanted and the worker is asked anyway. */
+static ws_status get_front(comp_service *s, comp_job *j, const char *key, ws_arena *a, comp_reply *out,
+                           bool *cached, ws_err *err)
+{
+    comp_pending *p = comp_pending_find(s, key);
+    *out = (comp_reply){0};
+    *cached = !p && recall(s, a, key, &out->front);
+    if (*cached)
+        return WS_OK;
+    if (take_reply(s, p, j, key, "", a, out, err))
+        return err->status;
+    return out->front.outcome == COMP_BAD_ARCH ? bad_arch(j, err) : WS_OK;
 }
 
 static ws_status get_back(comp_service *s, comp_job *j, ws_str plain, ws_arena *a, comp_phase *back,
                           bool *cached, ws_err *err)
 {
     char key[WS_SHA256_HEX];
-    ws_buf bytes = {0};
     comp_reply reply = {0};
-    ws_status st = WS_OK;
     back_key(s, j->arch, plain, key);
-    if (back->outcome == COMP_NOT_RUN && recall(s, a, key, back))
-        return WS_OK;
-    *cached = false;
-    if (back->outcome == COMP_NOT_RUN) {
+    if (back->outcome == COMP_NOT_RUN && !recall(s, a, key, back)) {
+        *cached = false;
         j->compile = false;
         j->assemble = true;
         j->ptx = plain;
-        st = comp_service_run(s, j, &bytes, &reply, err);
-        if (!st) {
-            *back = reply.back;
-            keep_phase(a, back);
-        }
-        ws_buf_release(&bytes);
+        if (take_reply(s, NULL, j, "", key, a, &reply, err))
+            return err->status;
+        *back = reply.back;
     }
-    if (st)
-        return st;
-    remember(s, key, back);
-    return back->outcome == COMP_BAD_ARCH ? bad_arch(j, s, err) : WS_OK;
+    return back->outcome == COMP_BAD_ARCH ? bad_arch(j, err) : WS_OK;
 }
 
 /* The kernels of the PTX. PTX that our parser refuses is the engine's gap, not the compiler's. */
@@ -334,10 +376,10 @@ static ws_status compile(comp_service *s, const comp_request *r, ws_arena *a, co
     comp_job j;
     comp_reply reply;
     ws_buf plain = {.max = COMP_MAX_REPLY};
-    if (make_job(s, r, a, &j, err) || know_version(s, err))
+    if (make_job(s, r, a, &j, err) || know_compiler(s, err))
         return err->status;
     front_key(s, &j, out->key);
-    if (get_front(s, &j, r->want_cubin, out->key, a, &reply, &out->cached, err))
+    if (get_front(s, &j, out->key, a, &reply, &out->cached, err))
         return err->status;
     out->log = comp_log_clean(a, &s->toolkit, reply.front.log);
     comp_log_messages(a, out->log, r, j.file, out);
@@ -381,4 +423,21 @@ ws_status comp_compile(comp_service *s, const comp_request *r, ws_arena *a, comp
         st = compile(s, r, a, out, err);
     out->seconds = ws_seconds_since(start);
     return st ? ws_wrap(err, "compile") : WS_OK;
+}
+
+void comp_prefetch(comp_service *s, const comp_request *r)
+{
+    ws_arena a = {0};
+    ws_err ignored = {0}; /* comp_compile meets it again and reports it */
+    hx_diag d;
+    comp_job j;
+    comp_phase known;
+    char key[WS_SHA256_HEX];
+    if (comp_check_source(r->source, r->source_bytes, &d) && !make_job(s, r, &a, &j, &ignored) &&
+        !know_compiler(s, &ignored)) {
+        front_key(s, &j, key);
+        if (!comp_pending_find(s, key) && !recall(s, &a, key, &known))
+            comp_submit(s, &j, key, "");
+    }
+    ws_arena_release(&a);
 }

@@ -47,6 +47,7 @@ static bool get_text(ws_arena *a, ws_str *rest, const char **out)
 void comp_job_write(ws_buf *out, const comp_job *j)
 {
     uint8_t flags = (uint8_t)(j->compile | j->assemble << 1 | j->fmad << 2);
+    comp_wire_put(out, &j->id, sizeof j->id);
     comp_wire_put(out, &flags, sizeof flags);
     comp_wire_put(out, &j->wall_seconds, sizeof j->wall_seconds);
     comp_wire_put(out, &j->memory_bytes, sizeof j->memory_bytes);
@@ -63,7 +64,7 @@ bool comp_job_read(ws_arena *a, ws_str bytes, comp_job *out)
 {
     uint8_t flags;
     comp_job j = {0};
-    if (!get_number(&bytes, &flags, sizeof flags) ||
+    if (!get_number(&bytes, &j.id, sizeof j.id) || !get_number(&bytes, &flags, sizeof flags) ||
         !get_number(&bytes, &j.wall_seconds, sizeof j.wall_seconds) ||
         !get_number(&bytes, &j.memory_bytes, sizeof j.memory_bytes) ||
         !get_text(a, &bytes, &j.arch) || !get_text(a, &bytes, &j.file) ||
