@@ -250,19 +250,23 @@ static uint64_t next_random(ptx_worker *k)
     return k->rng >> 33;
 }
 
-/* One turn of every warp that can run. */
-static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran)
+/* One turn of every warp that can run; *waits: all that ran did nothing but look at memory. */
+static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *waits)
 {
     uint64_t first = next_random(k);
+    *waits = true;
     for (int n = 0; n < b->n_warps; n++) {
         ptx_warp *w = &b->warp[nth_warp(k, b, n, first)];
         if (w->state != PTX_WARP_READY)
             continue;
         *ran = true;
         w->quantum = WARP_QUANTUM;
+        w->polled = false;
+        uint64_t before = w->insns;
         ptx_event e = ptx_warp_run(w);
-        int64_t insns = WARP_QUANTUM - w->quantum;
+        int64_t insns = (int64_t)(w->insns - before);
         *used += insns;
+        *waits &= w->polled;
         b->insns += (uint64_t)insns;
         if (e == PTX_EV_DONE) {
             w->state = PTX_WARP_DONE;
@@ -284,8 +288,8 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
 {
     int64_t used = 0;
     for (;;) {
-        bool ran = false, fault = false;
-        if (!turn(k, b, &used, &ran))
+        bool ran = false, waits = false, fault = false;
+        if (!turn(k, b, &used, &ran, &waits))
             return PTX_BLOCK_STOPPED;
         if (b->done == b->n_warps) {
             if (b->insns > k->counters.max_block_warp_insns)
@@ -296,7 +300,7 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
             report_deadlock(b);
         if (atomic_load_explicit(&k->grid->stop, memory_order_relaxed))
             return PTX_BLOCK_STOPPED;
-        if (used >= slice)
+        if (used >= slice || (ran && waits))
             return PTX_BLOCK_AGAIN;
     }
 }

@@ -163,6 +163,9 @@ struct ptx_warp {
     ptx_event event;
     uint32_t carry;          /* condition code register, a bit a lane */
     int64_t quantum;         /* instructions left before the warp yields */
+    const ptx_insn *poll;    /* the last strong access, how often in a row, and whether it ended the turn */
+    int polls;
+    bool polled;
 
     uint32_t live;           /* lanes that have not exited */
     ptx_group parked[PTX_MAX_GROUPS];
@@ -236,6 +239,7 @@ typedef struct ptx_grid { /* one launch */
     atomic_uint next_block;
     uint32_t n_blocks;
     uint32_t shared_bytes;   /* static + dynamic */
+    uint64_t workspace;      /* of grid-wide barriers in a cooperative launch, else 0 */
     uint32_t threads;        /* per block */
     int64_t start_ns, deadline_ns;
     uint32_t *order;         /* of blocks, NULL: 0, 1, ... */
@@ -292,6 +296,8 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing 
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
 void ptx_warp_return(ptx_warp *w);
 void ptx_warp_release(ptx_warp *w); /* frames and local memory */
+/* A strong access or a sleep: a warp that does only that waits for others, and ends its turn. */
+void ptx_warp_poll(ptx_warp *w, const ptx_insn *i);
 static inline uint32_t ptx_group_pc(const ptx_warp *w)   /* of the next instruction */
 {
     return (uint32_t)(w->insn - w->frame->code->insn);

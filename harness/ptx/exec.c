@@ -10,7 +10,7 @@
 #include <string.h>
 
 const ptx_options PTX_OPTIONS_CHECKED = {
-    .max_warp_insns = 2000000000ull,
+    .max_warp_insns = 200000000ull,
     .check_memory = true,
     .check_init = true,
     .check_race = true,
@@ -23,7 +23,8 @@ enum {
     MAX_COOPERATIVE = 4096,
     SERIAL_NS = 100000,         /* launches shorter than this are not worth a thread */
     MAX_SHARED = 232448,        /* bytes a block, sm_90 */
-    ACCOUNT_STEP = 1 << 16
+    ACCOUNT_STEP = 1 << 16,
+    WORKSPACE_BYTES = 8
 };
 /* Warp instructions of a block before the worker turns to another. Blocks that wait for each other spin, so
  * the turn is short where the program could do that. */
@@ -284,6 +285,13 @@ static void run_grid(ptx_grid *g)
     free(worker);
 }
 
+/* Two words of zeros, as cooperative_groups expects: size, barrier. */
+static uint64_t make_workspace(ptx_memory *mem)
+{
+    uint64_t at = ptx_memory_alloc(mem, WORKSPACE_BYTES, "grid workspace");
+    return at && ptx_memory_fill(mem, at, 0, WORKSPACE_BYTES) ? at : 0;
+}
+
 bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args, const ptx_options *options,
                 ptx_report *report)
 {
@@ -306,7 +314,11 @@ bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args, con
     g.order = block_order(&g);
     pthread_mutex_init(&g.lock, NULL);
     report->counters.launches++;
+    if (args->cooperative && !(g.workspace = make_workspace(mem)))
+        ws_bug("out of memory");
     run_grid(&g);
+    if (g.workspace)
+        ptx_memory_release(mem, g.workspace);
     pthread_mutex_destroy(&g.lock);
     free(g.order);
     report->engine_seconds += (double)(ws_now_ns() - g.start_ns) * 1e-9;

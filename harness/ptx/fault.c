@@ -11,8 +11,9 @@ ptx_place ptx_insn_place(const ptx_ast *ast, const ptx_ast_insn *a)
     ptx_place p = {0, ""};
     if (a && a->src_line > 0) {
         p.line = a->src_line;
-        if (a->src_file >= 0 && a->src_file < ast->n_files && ast->file[a->src_file])
-            p.file = ast->file[a->src_file];
+        const char *file = a->src_file >= 0 && a->src_file < ast->n_files ? ast->file[a->src_file] : NULL;
+        const char *slash = file ? strrchr(file, '/') : NULL;
+        p.file = slash ? slash + 1 : file ? file : "";
     }
     return p;
 }

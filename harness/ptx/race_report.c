@@ -7,6 +7,7 @@
 typedef struct party { /* one side of a race */
     u32 key, pc, block;
     bool write;
+    u32 warps; /* shared memory: set of those that read */
 } party;
 
 static const char *act(const party *p)
@@ -38,6 +39,13 @@ static void block_of(const ptx_grid *g, u32 index, u32 ctaid[3])
     ctaid[2] = index / dim[0] / dim[1];
 }
 
+/* Of many readers, a warp that stands for them: another one than `not` where there is one. */
+static u32 some_reader(const party *p, u32 not)
+{
+    u32 others = p->warps & ~(1u << not);
+    return others ? (u32)__builtin_ctz(others) : race_warp(p->key);
+}
+
 static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset, const party *now, const party *before)
 {
     const ptx_insn *oi = insn_at(g->program, before->pc);
@@ -47,7 +55,10 @@ static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 of
     f->address = a ? a->lo + offset : offset;
     f->other_write = before->write;
     f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
-    thread_of(g, before->key, f->other_thread);
+    u32 key = before->key;
+    if (key & KEY_MANY)
+        key = some_reader(before, race_warp(now->key)) << KEY_WARP_SHIFT;
+    thread_of(g, key, f->other_thread);
     block_of(g, before->block, f->other_block);
     if (!a)
         return;
@@ -61,27 +72,28 @@ static void finish(ptx_warp *w, ptx_fault *f, const ptx_alloc *a, u64 offset, co
     char line[32] = "";
     if (f->other_line)
         snprintf(line, sizeof line, " at line %d", f->other_line);
-    ptx_fault_done(w, f, "race: %s at byte %llu of %s%s%s conflicts with the %s by thread (%u,%u,%u) in block (%u,%u,%u)%s, "
-                   "with no barrier between;", act(now), (unsigned long long)offset, a ? "'" : "shared memory",
-                   a ? a->name : "", a ? "'" : "", act(before), f->other_thread[0], f->other_thread[1], f->other_thread[2],
+    const char *who = before->key & KEY_MANY ? "several threads from" : "thread";
+    ptx_fault_done(w, f, "race: %s at byte %llu of %s%s%s conflicts with the %s by %s (%u,%u,%u) in block (%u,%u,%u)%s, with "
+                   "nothing that orders them; found", act(now), (unsigned long long)offset, a ? "'" : "shared memory",
+                   a ? a->name : "", a ? "'" : "", act(before), who, f->other_thread[0], f->other_thread[1], f->other_thread[2],
                    f->other_block[0], f->other_block[1], f->other_block[2], line);
 }
 
 static party last_write(const ptx_shadow *s, u64 g, u32 block)
 {
-    return (party){s->w_key[g], s->w_pc[g], block, true};
+    return (party){s->w_key[g], s->w_pc[g], block, true, 0};
 }
 
 static party last_read(const ptx_shadow *s, u64 g, u32 block)
 {
-    return (party){s->r_key[g], s->r_pc[g], block, false};
+    return (party){s->r_key[g], s->r_pc[g], block, false, s->w_block ? 0 : s->r_who[g]};
 }
 
 bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
 {
     const ptx_shadow *s = k->shadow;
     const ptx_grid *grid = k->w->worker->grid;
-    party now = {k->key | lane << KEY_LANE_SHIFT, k->pc, k->w->block->index, k->x->write};
+    party now = {k->key | lane << KEY_LANE_SHIFT, k->pc, k->w->block->index, k->x->write, 0};
     u32 block = !k->alloc ? now.block : other_write ? s->w_block[g] : s->r_who[g];
     party before = other_write ? last_write(s, g, block) : last_read(s, g, block);
     ptx_fault *f = ptx_fault_new(k->w, k->x->insn, (int)lane, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);

@@ -74,7 +74,7 @@ typedef struct ptx_options {
     uint32_t sample_blocks;
     uint64_t sample_insns;
 } ptx_options;
-extern const ptx_options PTX_OPTIONS_CHECKED; /* every check and counter on, 2 G warp instructions */
+extern const ptx_options PTX_OPTIONS_CHECKED; /* every check and counter on, 200 M warp instructions */
 
 typedef struct ptx_report {
     bool ok; /* no fault */

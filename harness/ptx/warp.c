@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAIR_TICKS = 1 << 14, LOCAL_LIMIT = 512 << 10 };
+enum { FAIR_TICKS = 1 << 14, MAX_POLLS = 32, LOCAL_LIMIT = 512 << 10 };
 
 /* ---- frames ---- */
 
@@ -368,6 +368,17 @@ void ptx_warp_return(ptx_warp *w)
     park(w, (ptx_group){.pc = f->return_pc, .mask = mask, .last_pc = w->last_pc, .frame = to});
     drop_active(w, mask);
     frame_leave(w, f, mask, false);
+}
+
+void ptx_warp_poll(ptx_warp *w, const ptx_insn *i)
+{
+    w->polls = w->poll == i ? w->polls + 1 : 0;
+    w->poll = i;
+    if (w->polls < MAX_POLLS)
+        return;
+    w->polls = 0;
+    w->polled = true;
+    w->quantum = 0;
 }
 
 /* ---- running ---- */

@@ -127,6 +127,7 @@ static void x_atom(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES];
     u32 left = w->exec, mask = 0;
+    ptx_warp_poll(w, i);
     ptx_mem_addresses(w, i, addr);
     while (left) {
         ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);

@@ -199,7 +199,7 @@ static void x_nop(ptx_warp *w, const ptx_insn *i)
 /* A sleeping warp gives the others their turn. */
 static void x_nanosleep(ptx_warp *w, const ptx_insn *i)
 {
-    (void)i;
+    ptx_warp_poll(w, i);
     w->quantum = 0;
 }
 

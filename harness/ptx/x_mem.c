@@ -189,6 +189,8 @@ static void x_ld(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
     u32 left = w->exec, mask = 0;
+    if (i->flags & PTX_IF_STRONG)
+        ptx_warp_poll(w, i);
     ptx_mem_addresses(w, i, addr);
     while (left) {
         ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);

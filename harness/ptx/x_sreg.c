@@ -3,12 +3,13 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/lanes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef enum sreg {
     S_TID, S_NTID, S_CTAID, S_NCTAID, S_LANEID, S_WARPID, S_NWARPID, S_ZERO, S_ONE, S_LANEMASK_EQ, S_LANEMASK_LE,
     S_LANEMASK_LT, S_LANEMASK_GE, S_LANEMASK_GT, S_CLOCK, S_CLOCK_HI, S_GLOBALTIMER, S_GLOBALTIMER_HI, S_DYNAMIC_SHARED,
-    S_TOTAL_SHARED
+    S_TOTAL_SHARED, S_ENVREG
 } sreg;
 
 /* Registers with .x .y .z have three values. Clusters are of one block. */
@@ -57,6 +58,8 @@ static u64 uniform_value(const ptx_warp *w, sreg kind, int axis)
         return g->args->dynamic_shared_bytes;
     case S_TOTAL_SHARED:
         return g->shared_bytes;
+    case S_ENVREG: /* 1 and 2: address of a cooperative launch's workspace, high half first */
+        return axis == 1 ? g->workspace >> 32 : axis == 2 ? (u32)g->workspace : 0;
     default:
         return 0;
     }
@@ -115,7 +118,8 @@ static bool find_sreg(const char *text, ptx_insn *i)
         return i->type < 3;
     }
     if (strncmp(text, "%envreg", 7) == 0) {
-        i->op = S_ZERO;
+        i->op = S_ENVREG;
+        i->type = (uint8_t)atoi(text + 7);
         return true;
     }
     return false;
