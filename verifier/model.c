@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-/* A sample costs some 10 ms where blocks are short, and ends after the first block where they are long. */
-enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, SAMPLE_SECONDS = 10 };
+/* A sample costs some 10 ms where blocks are short, and ends after the first block where they are long.
+ * What takes more than MAX_INSNS for one block, or for a whole grid that synchronises, is not sampled. */
+enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 20000000, SAMPLE_SECONDS = 10 };
 
 static const comp_kernel *kernel_named(const comp_result *c, const char *name)
 {
@@ -65,6 +66,7 @@ static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_are
     r.engine.check_init = r.engine.check_race = false;
     r.engine.sample_blocks = SAMPLE_BLOCKS;
     r.engine.sample_insns = SAMPLE_INSNS;
+    r.engine.max_warp_insns = MAX_INSNS;
     if (make_tensors(m, b, a, &r.tensor, &r.n_tensors, err))
         return err->status;
     return run_execute(&r, rep, err);
