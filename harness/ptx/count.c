@@ -63,23 +63,41 @@ static struct ptx_sectors *sectors_of(ptx_alloc *a)
     return none;
 }
 
+static void use_sector(struct ptx_sectors *s, u64 k, const ptx_access *x)
+{
+    s->touched[k / CHUNK] = 1;
+    if (x->read)
+        s->used[k][0] = 1;
+    if (x->write)
+        s->used[k][1] = 1;
+}
+
+/* Marks the sectors of one request and counts them. */
+static u32 use_sectors(struct ptx_sectors *s, const ptx_access *x, u64 base)
+{
+    u64 sector[PTX_LANES];
+    u32 n = 0;
+    if (x->mask == PTX_FULL && ptx_is_linear(x->addr, x->size)) {
+        u64 first = (x->addr[0] - base) >> SECTOR_SHIFT, last = (x->addr[PTX_LANES - 1] - base + x->size - 1) >> SECTOR_SHIFT;
+        for (u64 k = first; k <= last; k++)
+            use_sector(s, k, x);
+        return (u32)(last - first + 1);
+    }
+    EACH_SET(l, x->mask)
+    {
+        u64 k = (x->addr[l] - base) >> SECTOR_SHIFT;
+        if (n && sector[n - 1] == k)
+            continue;
+        use_sector(s, k, x);
+        sector[n++] = k;
+    }
+    return count_distinct(sector, n);
+}
+
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 {
     ptx_counters *c = &w->worker->counters;
-    struct ptx_sectors *s = sectors_of(alloc);
-    u64 sector[PTX_LANES];
-    u32 n = 0, lanes = (u32)__builtin_popcount(x->mask);
-    EACH_SET(l, x->mask)
-    {
-        sector[n] = (x->addr[l] - alloc->lo) >> SECTOR_SHIFT;
-        s->touched[sector[n] / CHUNK] = 1;
-        if (x->read)
-            s->used[sector[n]][0] = 1;
-        if (x->write)
-            s->used[sector[n]][1] = 1;
-        n++;
-    }
-    u32 sectors = count_distinct(sector, n);
+    u32 lanes = (u32)__builtin_popcount(x->mask), sectors = use_sectors(sectors_of(alloc), x, alloc->lo);
     if (x->atomic) {
         c->global_atomic_requests++;
         c->global_atomic_lanes += lanes;
