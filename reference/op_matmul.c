@@ -1,7 +1,11 @@
 /* Contractions: matmul with broadcast leading axes, and linear.
  *
  *     c[..., m, n] = sum_k a[..., m, k] b[..., k, n]
- *     e = sum_k (|a| e_b + |b| e_a) + REF_SUM sqrt(K) ua sum_k |a b| */
+ *     e = sum_k (|a| e_b + |b| e_a) + REF_SUM sqrt(K) ua sum_k |a b| + u sqrt(sum_k (a b)^2)
+ *
+ * The last term, where sums are finer than the precision (ua < u), is for products that are rounded to
+ * the precision before they are added: their errors have random signs. Sums in the precision itself are
+ * sqrt(K) times as far off. */
 #include "reference/ops.h"
 
 #include <math.h>
@@ -99,16 +103,17 @@ typedef struct matmul_job {
 } matmul_job;
 
 typedef struct tile {
-    double v[TILE_M][TILE_N], size[TILE_M][TILE_N], e[TILE_M][TILE_N];
+    double v[TILE_M][TILE_N], size[TILE_M][TILE_N], square[TILE_M][TILE_N], e[TILE_M][TILE_N];
 } tile;
 
 /* One step of k for one row of the tile. */
 static void add_row(const double *b, const double *eb, double a, double ea, int n, double *v,
-                    double *size, double *e)
+                    double *size, double *square, double *e)
 {
     for (int j = 0; j < n; j++) {
         v[j] += a * b[j];
         size[j] += fabs(a * b[j]);
+        square[j] += a * b[j] * (a * b[j]);
     }
     if (ea > 0)
         for (int j = 0; j < n; j++)
@@ -127,6 +132,8 @@ static void write_tile(const matmul_job *j, const tile *t, int64_t batch, int64_
         for (int x = 0; x < n; x++) {
             int64_t at = (batch * j->m + m0 + i) * j->n + n0 + x;
             double v = t->v[i][x], e = t->e[i][x] + factor * t->size[i][x];
+            if (c->u > c->ua)
+                e += c->u * sqrt(t->square[i][x]);
             if (j->bias) {
                 v += j->bias->v[n0 + x];
                 e += ref_err(j->bias, n0 + x) + c->u * fabs(v);
@@ -151,7 +158,7 @@ static void matmul_tile(void *ud, int64_t index)
         for (int i = 0; i < m; i++) {
             int64_t at = j->a_at[batch] + (m0 + i) * j->a_m + k * j->a_k;
             add_row(j->b + bk, j->eb ? j->eb + bk : NULL, a->v[at], ref_err(a, at), n, t.v[i],
-                    t.size[i], t.e[i]);
+                    t.size[i], t.square[i], t.e[i]);
         }
     }
     write_tile(j, &t, batch, m0, n0, m, n);
