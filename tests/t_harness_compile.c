@@ -366,13 +366,14 @@ static void time_warm(void)
 }
 
 /* Without a program to start, the worker is a fork. */
-static void test_fork(void)
+static void test_fork(const char *same)
 {
     ws_err err = {0};
     comp_service *keep = service;
     setenv("WARPSMITH_EXE", "/nonexistent/warpsmith", 1);
     if (ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "open: %s", err.msg)) {
         compiles(K("o[i] = 3;"), "in a fork of this process");
+        is_str(service->version, same, "the version is the one of its file");
         test_environment();
         comp_service_close(service);
     }
@@ -399,6 +400,10 @@ int main(int argc, char **argv)
     ok(!comp_version(version, sizeof version, &err), "NVRTC tells its version %s", err.msg);
     has_str(version, "NVRTC 1", "the version");
     printf("# %s\n", version);
+    char same[64] = "";
+    int64_t start = ws_now_ns();
+    ok(comp_toolkit_version(&toolkit, same, sizeof same), "as its file has it");
+    printf("# found in %.1f ms\n", ws_seconds_since(start) * 1e3);
     if (ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &service, &err), "open: %s", err.msg)) {
         test_result();
         test_lines();
@@ -408,7 +413,7 @@ int main(int argc, char **argv)
         test_prefetch();
         test_limits();
         test_damage();
-        test_fork();
+        test_fork(same);
         time_warm();
         comp_service_close(service);
     }

@@ -5,6 +5,7 @@
 #include "harness/ptx/strip.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -70,12 +71,13 @@ static void run_job(const comp_toolkit *t, const comp_job *j, int fd)
 
 /* A forked child shares the compiler's pages but must fault each of them in again: some 2600 faults, 20 ms.
  * Doing it in bulk takes about as long, but a child that has no job yet makes nobody wait. */
-static void populate(void)
+static void populate(int fd)
 {
+    struct pollfd job = {fd, POLLIN, 0};
     FILE *maps = fopen("/proc/self/maps", "r");
     char line[PATH_MAX + 128], access[8];
     unsigned long from, to;
-    while (maps && fgets(line, sizeof line, maps)) {
+    while (maps && fgets(line, sizeof line, maps) && poll(&job, 1, 0) == 0) {
         bool library = strstr(line, "libnvrtc") || strstr(line, "libnvJitLink");
         if (sscanf(line, "%lx-%lx %7s", &from, &to, access) != 3 || access[0] != 'r' ||
             !(library || strstr(line, "[heap]")))
@@ -97,7 +99,7 @@ void comp_child_main(const comp_toolkit *t, int fd, bool has_time)
     uint32_t type = 0;
     comp_job j;
     if (has_time)
-        populate();
+        populate(fd);
     /* Nothing is read from a candidate outside its sandbox. */
     if (comp_sandbox_enter(dirs, t->n_includes, comp_nvrtc_scratch()) < 0)
         _exit(COMP_EXIT_SANDBOX);

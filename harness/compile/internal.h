@@ -40,6 +40,8 @@ typedef struct comp_toolkit {
 } comp_toolkit;
 /* $CUDA_HOME, the toolkit that the build saw, <home>/build/cuda, /usr/local/cuda, the loader's path. */
 ws_status comp_toolkit_find(comp_toolkit *out, ws_err *err) WS_MUST_CHECK;
+/* "NVRTC 13.0.88", from the library's file; false: it is not to be found there. */
+bool comp_toolkit_version(const comp_toolkit *t, char *out, size_t cap);
 
 /* ---- headers.c, prelude.c ---- */
 /* NVRTC's in-memory headers: text[i] answers #include of name[i]. The first is the prelude itself. */
@@ -75,6 +77,7 @@ typedef enum comp_outcome {
     COMP_DONE,
     COMP_REJECTED,  /* the compiler says no; the log says why */
     COMP_BAD_ARCH,
+    COMP_BROKEN,    /* the compiler cannot work here; the log says why */
     COMP_TIME, COMP_MEMORY, /* a limit ended it */
     COMP_CRASHED,   /* the compiler itself died: `code` is the signal */
     COMP_NO_REPLY   /* inside the worker only */
@@ -112,6 +115,8 @@ _Noreturn void comp_child_main(const comp_toolkit *t, int fd, bool has_time);
 
 /* ---- nvrtc.c, link.c: only in the worker ---- */
 ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
+/* A child may compile in its sandbox before anything was compiled outside. */
+bool comp_nvrtc_ready_at_once(void);
 /* Compiles; log and PTX are appended to the buffers, which the phase points into. */
 void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
                     comp_phase *out);

@@ -30,12 +30,29 @@ static struct {
     int major, minor;
 } api;
 
+static bool ready_at_once;
+
 /* dlsym gives an object pointer; POSIX says that it converts. */
 static bool symbol(void *lib, const char *name, void *slot)
 {
     void *p = dlsym(lib, name);
     memcpy(slot, &p, sizeof p);
     return p != NULL;
+}
+
+/* NVRTC loads this one at its first compile; inside the sandbox it could not. */
+static void load_builtins(const comp_toolkit *t)
+{
+    char path[PATH_MAX + 64];
+    const char *slash = strrchr(t->nvrtc, '/');
+    snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d", slash ? (int)(slash + 1 - t->nvrtc) : 0,
+             t->nvrtc, api.major, api.minor);
+    ready_at_once = dlopen(path, RTLD_NOW | RTLD_LOCAL) != NULL;
+}
+
+bool comp_nvrtc_ready_at_once(void)
+{
+    return ready_at_once;
 }
 
 ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err)
@@ -56,6 +73,7 @@ ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err)
     if (rc || api.major < 12)
         return ws_fail(err, WS_EENV, "NVRTC %d.%d in '%s' is too old: 12.0 is the first that serves",
                        api.major, api.minor, t->nvrtc);
+    load_builtins(t);
     return WS_OK;
 }
 
@@ -146,10 +164,11 @@ static void run(const comp_toolkit *t, const comp_job *j, const char *precompile
             take(api.ptx_size, api.ptx, p, ptx);
         api.destroy(&p);
     }
-    out->outcome = rc == RC_OK              ? COMP_DONE
-                   : rc == RC_OUT_OF_MEMORY ? COMP_MEMORY
+    out->outcome = rc == RC_OK               ? COMP_DONE
+                   : rc == RC_COMPILATION    ? COMP_REJECTED
+                   : rc == RC_OUT_OF_MEMORY  ? COMP_MEMORY
                    : rc == RC_INVALID_OPTION ? COMP_BAD_ARCH
-                                             : COMP_REJECTED;
+                                             : COMP_BROKEN;
     out->code = rc;
     if (rc != RC_OK && rc != RC_COMPILATION)
         ws_buf_printf(log, "%s\n", api.error_string(rc));

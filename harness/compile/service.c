@@ -51,7 +51,9 @@ static ws_status know_version(comp_service *s, ws_err *err)
         snprintf(s->version, sizeof s->version, "%.*s", WS_STR_ARG(found));
         return WS_OK;
     }
-    if (comp_worker_ready(s, err) || know_compiler(s, err))
+    if (!comp_toolkit_version(&s->toolkit, s->version, sizeof s->version) && comp_worker_ready(s, err))
+        return err->status;
+    if (know_compiler(s, err))
         return err->status;
     comp_cache_put(s->cache, s->compiler_id, ws_str_of(s->version));
     return WS_OK;
@@ -277,9 +279,15 @@ static bool recall(comp_service *s, ws_arena *a, const char *key, comp_phase *ou
 
 /* ---- the two phases of a request ---- */
 
-static ws_status bad_arch(const comp_job *j, ws_err *err)
+/* Outcomes that say nothing about the candidate. */
+static ws_status check_world(const comp_job *j, const comp_phase *p, ws_err *err)
 {
-    return ws_fail(err, WS_EUSAGE, "NVRTC does not know the architecture '%s'", j->arch);
+    if (p->outcome == COMP_BAD_ARCH)
+        return ws_fail(err, WS_EUSAGE, "NVRTC does not know the architecture '%s'", j->arch);
+    if (p->outcome == COMP_BROKEN)
+        return ws_fail(err, WS_EENV, "NVRTC does not work: %.*s", p->log.n > 600 ? 600 : (int)p->log.n,
+                       p->log.p);
+    return WS_OK;
 }
 
 /* The phase's bytes, moved to the arena. */
@@ -325,7 +333,7 @@ static ws_status get_front(comp_service *s, comp_job *j, const char *key, ws_are
         return WS_OK;
     if (take_reply(s, p, j, key, "", a, out, err))
         return err->status;
-    return out->front.outcome == COMP_BAD_ARCH ? bad_arch(j, err) : WS_OK;
+    return check_world(j, &out->front, err);
 }
 
 static ws_status get_back(comp_service *s, comp_job *j, ws_str plain, ws_arena *a, comp_phase *back,
@@ -343,7 +351,7 @@ static ws_status get_back(comp_service *s, comp_job *j, ws_str plain, ws_arena *
             return err->status;
         *back = reply.back;
     }
-    return back->outcome == COMP_BAD_ARCH ? bad_arch(j, err) : WS_OK;
+    return check_world(j, back, err);
 }
 
 /* The kernels of the PTX. PTX that our parser refuses is the engine's gap, not the compiler's. */

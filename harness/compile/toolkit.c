@@ -5,10 +5,14 @@
 #include "base/file.h"
 
 #include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const lib_dirs[] = {"lib64", "lib", "targets/x86_64-linux/lib",
                                        "targets/sbsa-linux/lib", "lib/x86_64-linux-gnu"};
@@ -92,4 +96,36 @@ ws_status comp_toolkit_find(comp_toolkit *out, ws_err *err)
     ws_fail(err, WS_EENV, "NVRTC (libnvrtc.so.13 or .12) was not found in '%s'",
             root[0] ? root[0] : WS_CUDA_HOME);
     return ws_hint(err, "run 'make deps', or set CUDA_HOME to a CUDA 12 or 13 toolkit");
+}
+
+/* "... release 13.0, V13.0.88" stands among the constants of the library, as it does in every PTX. */
+bool comp_toolkit_version(const comp_toolkit *t, char *out, size_t cap)
+{
+    static const char mark[] = "Cuda compilation tools, release ";
+    struct stat st;
+    bool found = false;
+    int fd = open(t->nvrtc, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) || st.st_size < (off_t)sizeof(Elf64_Ehdr)) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    size_t n = (size_t)st.st_size;
+    const char *file = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (file == MAP_FAILED)
+        return false;
+    const Elf64_Ehdr *e = (const Elf64_Ehdr *)(const void *)file;
+    size_t table = (size_t)e->e_phoff, size = (size_t)e->e_phnum * sizeof(Elf64_Phdr);
+    bool is_elf = memcmp(file, ELFMAG, SELFMAG) == 0 && table % 8 == 0 && table < n && size <= n - table;
+    for (int i = 0; is_elf && i < e->e_phnum && !found; i++) {
+        const Elf64_Phdr *p = (const Elf64_Phdr *)(const void *)(file + table) + i;
+        /* Constants: loaded, neither code nor written. */
+        if (p->p_type != PT_LOAD || p->p_flags != PF_R || p->p_offset > n || p->p_filesz > n - p->p_offset)
+            continue;
+        const char *at = memmem(file + p->p_offset, p->p_filesz, mark, sizeof mark - 1);
+        found = at && comp_ptx_version(at, (size_t)(file + p->p_offset + p->p_filesz - at), out, cap);
+    }
+    munmap((void *)(uintptr_t)file, n);
+    return found;
 }

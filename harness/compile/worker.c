@@ -8,17 +8,19 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOCKET = 3, MAX_CHILDREN = 32 };
+enum { SOCKET = 3, MAX_CHILDREN = 32, MAX_EARLY = 4 };
 
 typedef struct child {
     pid_t pid;          /* 0: the slot is free */
@@ -234,6 +236,12 @@ static void enqueue(server *s, const ws_buf *bytes)
     s->last = &q->next;
 }
 
+static void free_queued(queued *q)
+{
+    free((char *)(uintptr_t)q->bytes.p);
+    free(q);
+}
+
 static queued *dequeue(server *s)
 {
     queued *q = s->first;
@@ -275,8 +283,7 @@ static ws_status dispatch(server *s, ws_err *err)
     while (s->first && count(s, true) < s->max_busy) {
         queued *q = dequeue(s);
         ws_status st = assign(s, q->bytes, err);
-        free((char *)(uintptr_t)q->bytes.p);
-        free(q);
+        free_queued(q);
         if (st)
             return st;
     }
@@ -354,8 +361,68 @@ static ws_status warm_up(server *s, ws_err *err)
     return st;
 }
 
+/* ---- jobs that come while NVRTC warms up ----
+ *
+ * The first job often comes with the worker's start, and the warm-up takes a tenth of a second on one core.
+ * Children that were forked before it take such jobs: they are slower, but they begin at once. */
+
+typedef struct early {
+    server *s;
+    int stop; /* eventfd: the warm-up is over */
+    pthread_t thread;
+    bool runs;
+} early;
+
+static void *take_early(void *ud)
+{
+    early *e = ud;
+    ws_buf request = {.max = COMP_MAX_REPLY};
+    ws_err err = {0};
+    uint32_t type = 0;
+    struct pollfd f[2] = {{e->stop, POLLIN, 0}, {SOCKET, POLLIN, 0}};
+    while (find_idle(e->s) && poll(f, 2, -1) > 0 && !f[0].revents) {
+        ws_buf_reset(&request);
+        if (ws_msg_recv(SOCKET, 0, COMP_MAX_REPLY, &type, &request, &err))
+            break; /* the loop finds the same and ends */
+        if (type != COMP_MSG_JOB)
+            continue;
+        enqueue(e->s, &request);
+        queued *q = dequeue(e->s);
+        if (assign(e->s, q->bytes, &err))
+            break;
+        free_queued(q);
+    }
+    ws_buf_release(&request);
+    return NULL;
+}
+
+static void early_begin(server *s, early *e)
+{
+    ws_err ignored = {0}; /* nothing depends on it */
+    *e = (early){.s = s, .stop = eventfd(0, 0)};
+    int n = comp_nvrtc_ready_at_once() ? s->max_busy - 1 : 0;
+    for (int i = 0; i < n && i < MAX_EARLY; i++)
+        fork_child(s, false, &ignored);
+    e->runs = e->stop >= 0 && count(s, false) && !pthread_create(&e->thread, NULL, take_early, e);
+}
+
+static void early_end(server *s, early *e)
+{
+    uint64_t one = 1;
+    if (e->runs && write(e->stop, &one, sizeof one) == (ssize_t)sizeof one)
+        pthread_join(e->thread, NULL);
+    if (e->stop >= 0)
+        close(e->stop);
+    for (child *c; (c = find_idle(s));) { /* warm ones are better from now on */
+        kill(c->pid, SIGKILL);
+        waitpid(c->pid, NULL, 0);
+        release(c);
+    }
+}
+
 static ws_status start(server *s, ws_err *err)
 {
+    early e;
     s->last = &s->first;
     s->max_busy = ws_cpu_count() < MAX_CHILDREN - 1 ? ws_cpu_count() : MAX_CHILDREN - 1;
     for (int i = 0; i < MAX_CHILDREN; i++)
@@ -363,11 +430,14 @@ static ws_status start(server *s, ws_err *err)
     if (comp_toolkit_find(&s->toolkit, err) || comp_nvrtc_load(&s->toolkit, err))
         return err->status;
     s->can_link = !comp_link_load(&s->toolkit, &s->link_err);
-    if (warm_up(s, err))
+    if (chdir("/")) /* relative names in a candidate lead nowhere */
+        return ws_fail_errno(err, WS_EENV, "cannot enter '/'");
+    early_begin(s, &e);
+    warm_up(s, err);
+    early_end(s, &e);
+    if (err->status)
         return err->status;
-    return chdir("/") /* relative names in a candidate lead nowhere */
-               ? ws_fail_errno(err, WS_EENV, "cannot enter '/'")
-               : WS_OK;
+    return WS_OK;
 }
 
 static ws_status say_hello(const server *s, ws_err *err)
