@@ -78,7 +78,7 @@ static void populate(int fd)
     char line[PATH_MAX + 128], access[8];
     unsigned long from, to;
     while (maps && fgets(line, sizeof line, maps) && poll(&job, 1, 0) == 0) {
-        bool library = strstr(line, "libnvrtc") || strstr(line, "libnvJitLink");
+        bool library = strstr(line, "libnvrtc"); /* nvJitLink only serves cubins */
         if (sscanf(line, "%lx-%lx %7s", &from, &to, access) != 3 || access[0] != 'r' ||
             !(library || strstr(line, "[heap]")))
             continue;

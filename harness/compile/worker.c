@@ -287,11 +287,16 @@ static ws_status dispatch(server *s, ws_err *err)
         if (st)
             return st;
     }
-    if (!s->first && !count(s, false)) {
-        ws_err ignored = {0}; /* the job that needs it tries again and reports it */
-        fork_child(s, true, &ignored);
-    }
     return WS_OK;
+}
+
+/* A child for the next job, made when nothing has been asked for a while: what it costs to make is not taken
+ * from the jobs at hand. */
+static void prepare_spare(server *s)
+{
+    ws_err ignored = {0}; /* the job that needs it tries again and reports it */
+    if (!s->first && !count(s, true) && !count(s, false))
+        fork_child(s, true, &ignored);
 }
 
 /* ---- the loop ---- */
@@ -308,7 +313,7 @@ static ws_status end_late(server *s, int64_t now, ws_err *err)
 
 static int poll_ms(const server *s, int64_t now)
 {
-    int64_t best = INT64_C(1000000000);
+    int64_t best = INT64_C(100000000);
     for (int i = 0; i < MAX_CHILDREN; i++)
         if (s->child[i].pid && s->child[i].busy && s->child[i].deadline_ns - now < best)
             best = s->child[i].deadline_ns - now;
@@ -327,8 +332,11 @@ static ws_status serve(server *s, ws_buf *request, ws_err *err)
             f[n] = (struct pollfd){s->child[i].fd, POLLIN, 0};
             of[n++] = &s->child[i];
         }
-    if (poll(f, n, poll_ms(s, ws_now_ns())) < 0 && errno != EINTR)
+    int ready = poll(f, n, count(s, false) && n == 1 ? -1 : poll_ms(s, ws_now_ns()));
+    if (ready < 0 && errno != EINTR)
         return ws_fail_errno(err, WS_EENV, "cannot wait for jobs");
+    if (ready == 0)
+        prepare_spare(s);
     for (nfds_t i = 1; i < n; i++)
         if (f[i].revents && read_child(s, of[i], err))
             return err->status;
