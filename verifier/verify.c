@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { POISON = 0xA5, MAX_NAMES = 128 };
+enum { POISON = 0xA5, MAX_NAMES = 128, ENGINE_MS = 20000 /* per launch, unless told otherwise */ };
 
 struct vfy_session {
     const spec *spec;
@@ -361,6 +361,8 @@ static ws_status execute(job *j, const plan_bound *b, const comp_result *c, buff
         .tensor = buf->t, .n_tensors = buf->n, .engine = PTX_OPTIONS_CHECKED, .poison = POISON,
         .wall_seconds = j->o->wall_seconds,
     };
+    if (!(j->o->wall_seconds > 0))
+        r.engine.deadline_ms = ENGINE_MS;
     r.engine.schedule = schedule;
     r.engine.seed = j->seed;
     if (run_execute(&r, rep, err))

@@ -300,7 +300,9 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
             report_deadlock(b);
         if (atomic_load_explicit(&k->grid->stop, memory_order_relaxed))
             return PTX_BLOCK_STOPPED;
-        if (used >= slice || (ran && waits))
+        if (ran && waits)
+            return PTX_BLOCK_WAITS;
+        if (used >= slice)
             return PTX_BLOCK_AGAIN;
     }
 }

@@ -4,7 +4,8 @@
 
 #include "harness/ptx/engine.h"
 
-typedef enum ptx_block_end { PTX_BLOCK_DONE, PTX_BLOCK_AGAIN, PTX_BLOCK_STOPPED } ptx_block_end;
+/* WAITS: all its warps wait for memory to change. */
+typedef enum ptx_block_end { PTX_BLOCK_DONE, PTX_BLOCK_AGAIN, PTX_BLOCK_WAITS, PTX_BLOCK_STOPPED } ptx_block_end;
 
 /* A block of the worker's grid, ready to run as number `index`; recycled ones are taken first. */
 ptx_block *ptx_block_start(ptx_worker *k, uint32_t index);

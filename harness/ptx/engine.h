@@ -163,7 +163,8 @@ struct ptx_warp {
     ptx_event event;
     uint32_t carry;          /* condition code register, a bit a lane */
     int64_t quantum;         /* instructions left before the warp yields */
-    const ptx_insn *poll;    /* the last strong access, how often in a row, and whether it ended the turn */
+    const ptx_insn *poll;    /* the last strong access that changed nothing, where, how often in a row, */
+    uint64_t poll_addr;      /* and whether that ended the turn */
     int polls;
     bool polled;
 
@@ -224,6 +225,8 @@ struct ptx_worker {
     uint64_t unreported_insns;
     ptx_block *resident, **resident_tail; /* blocks that wait for another turn */
     int n_resident;
+    int idle_turns;          /* of blocks, in a row, that only polled */
+    bool idle;               /* counted in ptx_grid.idle */
 };
 
 typedef struct ptx_grid { /* one launch */
@@ -237,6 +240,7 @@ typedef struct ptx_grid { /* one launch */
     atomic_bool stop;
     atomic_ullong insns;
     atomic_uint next_block;
+    atomic_int workers, idle; /* at work, and of them those whose threads all poll, or that have ended */
     uint32_t n_blocks;
     uint32_t shared_bytes;   /* static + dynamic */
     uint64_t workspace;      /* of grid-wide barriers in a cooperative launch, else 0 */
@@ -296,8 +300,9 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing 
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
 void ptx_warp_return(ptx_warp *w);
 void ptx_warp_release(ptx_warp *w); /* frames and local memory */
-/* A strong access or a sleep: a warp that does only that waits for others, and ends its turn. */
-void ptx_warp_poll(ptx_warp *w, const ptx_insn *i);
+/* A strong access that changes nothing, or a sleep: a warp that does only that waits for others, and ends
+ * its turn. */
+void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr);
 static inline uint32_t ptx_group_pc(const ptx_warp *w)   /* of the next instruction */
 {
     return (uint32_t)(w->insn - w->frame->code->insn);

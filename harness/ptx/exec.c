@@ -24,6 +24,7 @@ enum {
     SERIAL_NS = 100000,         /* launches shorter than this are not worth a thread */
     MAX_SHARED = 232448,        /* bytes a block, sm_90 */
     ACCOUNT_STEP = 1 << 16,
+    IDLE_ROUNDS = 1000,         /* of polling, by all blocks there are: nobody will change what they poll */
     WORKSPACE_BYTES = 8
 };
 /* Warp instructions of a block before the worker turns to another. Blocks that wait for each other spin, so
@@ -198,11 +199,30 @@ typedef struct crew {
 
 static void *worker_main(void *arg);
 
+/* Polling ends a launch when all workers do nothing else for long. */
+static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
+{
+    ptx_grid *g = k->grid;
+    k->idle_turns = waits ? k->idle_turns + 1 : 0;
+    bool idle = k->idle_turns > IDLE_ROUNDS * (k->n_resident + 1) && atomic_load(&g->next_block) >= g->n_blocks;
+    if (idle != k->idle)
+        atomic_fetch_add(&g->idle, idle ? 1 : -1);
+    k->idle = idle;
+    if (!idle || atomic_load(&g->idle) < atomic_load(&g->workers))
+        return;
+    ptx_warp *w = &b->warp[0];
+    for (int n = 0; n < b->n_warps; n++)
+        w = b->warp[n].polled ? &b->warp[n] : w;
+    ptx_fault_simple(w, w->poll, w->active ? __builtin_ctz(w->active) : 0, HX_ENDLESS,
+                     "endless: every thread waits for memory that nobody changes any more");
+}
+
 static void hire(crew *c)
 {
     while (c->started < c->n &&
            pthread_create(&c->thread[c->started], NULL, worker_main, &c->worker[c->started]) == 0)
         c->started++;
+    atomic_store(&c->grid->workers, c->started);
     c->n = c->started; /* what the system gives is what there is */
 }
 
@@ -218,7 +238,8 @@ static void work(ptx_worker *k, crew *c)
             atomic_fetch_add(&g->insns, k->unreported_insns);
             k->unreported_insns = 0;
         }
-        if (end == PTX_BLOCK_AGAIN)
+        note_idle(k, b, end == PTX_BLOCK_WAITS);
+        if (end == PTX_BLOCK_AGAIN || end == PTX_BLOCK_WAITS)
             add_resident(k, b);
         else if (end == PTX_BLOCK_DONE)
             ptx_block_recycle(k, b);
@@ -231,7 +252,10 @@ static void work(ptx_worker *k, crew *c)
 
 static void *worker_main(void *arg)
 {
-    work(arg, NULL);
+    ptx_worker *k = arg;
+    work(k, NULL);
+    if (!k->idle)
+        atomic_fetch_add(&k->grid->idle, 1);
     return NULL;
 }
 
@@ -274,8 +298,11 @@ static void run_grid(ptx_grid *g)
     for (int k = 0; k < n; k++)
         worker_init(&worker[k], g, k);
     crew c = {.grid = g, .worker = worker, .n = n, .started = 1};
+    atomic_store(&g->workers, 1);
     ptx_race_begin(g);
     work(&worker[0], &c);
+    if (!worker[0].idle)
+        atomic_fetch_add(&g->idle, 1);
     for (int k = 1; k < c.started; k++)
         pthread_join(c.thread[k], NULL);
     ptx_race_end(g, worker, n);

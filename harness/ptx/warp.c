@@ -370,10 +370,11 @@ void ptx_warp_return(ptx_warp *w)
     frame_leave(w, f, mask, false);
 }
 
-void ptx_warp_poll(ptx_warp *w, const ptx_insn *i)
+void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr)
 {
-    w->polls = w->poll == i ? w->polls + 1 : 0;
+    w->polls = w->poll == i && w->poll_addr == addr ? w->polls + 1 : 0;
     w->poll = i;
+    w->poll_addr = addr;
     if (w->polls < MAX_POLLS)
         return;
     w->polls = 0;

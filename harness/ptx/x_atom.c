@@ -111,23 +111,26 @@ static u64 element(const ptx_warp *w, u32 slot, u32 lane, u32 bytes)
     return v;
 }
 
-static void step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base, const u64 *addr)
+/* false: no lane changed anything. */
+static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base, const u64 *addr)
 {
+    bool changed = false;
     EACH_SET(l, mask)
         for (u32 v = 0; v < i->vec; v++) {
             void *p = (void *)((uintptr_t)base + addr[l] + v * i->esize);
             u64 c = at->c == PTX_NO_SLOT ? 0 : element(w, at->c, l, i->esize);
             u64 old = at->step(p, element(w, at->b[v], l, i->esize), c);
+            changed |= memcmp(p, &old, i->esize) != 0;
             if (at->d[v] != PTX_NO_SLOT)
                 memcpy(OUT(uint8_t, at->d[v]) + (size_t)l * i->esize, &old, i->esize);
         }
+    return changed;
 }
 
 static void x_atom(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES];
     u32 left = w->exec, mask = 0;
-    ptx_warp_poll(w, i);
     ptx_mem_addresses(w, i, addr);
     while (left) {
         ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
@@ -139,7 +142,8 @@ static void x_atom(ptx_warp *w, const ptx_insn *i)
                         .atomic = true, .strong = true, .addr = addr};
         if (!ptx_watch(w, &x))
             return;
-        step_lanes(w, i, i->aux, mask, ptx_mem_base(w, space), addr);
+        if (!step_lanes(w, i, i->aux, mask, ptx_mem_base(w, space), addr))
+            ptx_warp_poll(w, i, addr[__builtin_ctz(mask)]);
     }
 }
 

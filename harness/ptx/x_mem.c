@@ -189,9 +189,9 @@ static void x_ld(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
     u32 left = w->exec, mask = 0;
-    if (i->flags & PTX_IF_STRONG)
-        ptx_warp_poll(w, i);
     ptx_mem_addresses(w, i, addr);
+    if (i->flags & PTX_IF_STRONG)
+        ptx_warp_poll(w, i, addr[__builtin_ctz(w->exec)]);
     while (left) {
         ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
         if (!watch(w, i, space, mask, addr, false))
@@ -343,10 +343,24 @@ static bool is_fixed_param(const ptx_insn *i, const ptx_decoder *d)
            (u64)i->imm + (u64)i->esize * i->vec <= end;
 }
 
+/* A plain load whose address a compare-and-swap further down takes too: the first guess of its loop, as the
+ * CUDA manual writes it. A stale guess costs a turn of the loop, so the load counts as a strong one. */
+static bool is_first_guess(const ptx_func *f, const ptx_ast_insn *a)
+{
+    const ptx_operand *at = &a->operand[1];
+    for (const ptx_ast_insn *n = a + 1; n < f->insn + f->n_insns; n++)
+        if (n->n_operands > 1 && ws_str_eqz(n->part[0], "atom") && ptx_has(n, "cas") && n->operand[1].reg == at->reg &&
+            n->operand[1].var == at->var && n->operand[1].imm == at->imm)
+            return true;
+    return false;
+}
+
 static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     if (a->n_operands < 2 || !common(d, a, i, &a->operand[1]))
         return false;
+    if (i->vec == 1 && is_first_guess(ptx_decoder_func(d), a))
+        i->flags |= PTX_IF_STRONG;
     elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), elements, 1);
     u32 dsize = 0;
     for (int v = 0; v < i->vec; v++) {

@@ -68,6 +68,14 @@ static u32 source_lane(u8 mode, u32 l, u32 b, u32 c, bool *in_range)
     return *in_range ? j : l;
 }
 
+/* What a lane gets from one that takes no part: undefined, and often never used, as in the upper half of a
+ * shrinking tree. Huge, so that a result that does depend on it is wrong; either sign, so that neither a
+ * minimum nor a maximum hides it on every schedule. */
+static u32 undefined_value(const ptx_warp *w, u32 lane)
+{
+    return 0x7f61c3d5u ^ (lane + (u32)w->worker->grid->options->schedule) << 31;
+}
+
 static void shuffle(ptx_warp *w, const ptx_insn *i)
 {
     const u32 *a = IN(u32, i->a), *b = IN(u32, i->b), *c = IN(u32, i->c);
@@ -76,12 +84,7 @@ static void shuffle(ptx_warp *w, const ptx_insn *i)
     {
         bool p = false;
         u32 j = source_lane(i->op, l, b[l], c[l], &p);
-        if (!(w->exec >> j & 1)) {
-            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: shuffle reads lane %u, which %s", j,
-                             w->live >> j & 1 ? "is not in the member mask" : "has exited or never existed");
-            return;
-        }
-        result[l] = a[j];
+        result[l] = w->exec >> j & 1 ? a[j] : undefined_value(w, l);
         in_range |= p ? 1u << l : 0;
     }
     if (i->d != PTX_NO_SLOT)
