@@ -28,6 +28,12 @@ struct vfy_session {
     uint64_t cases_seed;
 };
 
+/* The plan at one check shape, or why there is none. */
+typedef struct bound_shape {
+    plan_bound *plan; /* NULL: refused or wrong, see `why` */
+    hx_diag why;
+} bound_shape;
+
 /* Everything of one vfy_verify call. */
 typedef struct job {
     vfy_session *s;
@@ -37,6 +43,9 @@ typedef struct job {
     const char *file;
     ws_arena arena;
     plan *plan;
+    plan_bound *bench;  /* at the benchmark shape */
+    bound_shape *shape; /* per check shape */
+    int next_case;      /* up to here the cases were made ahead */
     vfy_verdict *v;
     uint64_t seed;
     int counted_check; /* check shape whose counters stand in the verdict, -1 none */
@@ -111,6 +120,11 @@ void vfy_session_close(vfy_session *s)
     free(s);
 }
 
+static bool has_case(const vfy_session *s, int slot, uint64_t seed)
+{
+    return s->cases_seed == seed && s->have[slot];
+}
+
 static ws_status get_case(vfy_session *s, int check, vfy_inputs kind, uint64_t seed, vfy_case **out,
                           ws_err *err)
 {
@@ -129,16 +143,41 @@ static ws_status get_case(vfy_session *s, int check, vfy_inputs kind, uint64_t s
 
 /* ---- compiling ---- */
 
-static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *out, ws_err *err)
+static comp_request request_of(job *j, const plan_bound *b, bool cubin)
 {
     comp_macro *macro = WS_ARENA_NEW(&j->arena, comp_macro, b->n_macros + 1);
     for (size_t i = 0; i < b->n_macros; i++)
         macro[i] = (comp_macro){b->macro[i].name, b->macro[i].value};
-    comp_request r = {
+    return (comp_request){
         .source = j->source, .source_bytes = j->n, .file = j->file, .arch = j->v->arch,
         .macro = macro, .n_macros = b->n_macros, .want_cubin = cubin, .line_info = !cubin,
         .fmad = true,
     };
+}
+
+/* Makes the next case that the candidate will meet; false: there is none left. What fails here fails again,
+ * and is reported, when the case is needed. */
+static bool make_case_ahead(job *j)
+{
+    const int n = j->s->spec->n_checks * VFY_INPUTS_COUNT;
+    while (j->next_case < n) {
+        const int at = j->next_case++;
+        ws_err ignored = {0};
+        vfy_case *c;
+        if (!j->shape[at / VFY_INPUTS_COUNT].plan || has_case(j->s, at, j->seed))
+            continue;
+        (void)!get_case(j->s, at / VFY_INPUTS_COUNT, (vfy_inputs)(at % VFY_INPUTS_COUNT), j->seed, &c,
+                        &ignored);
+        return true;
+    }
+    return false;
+}
+
+static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *out, ws_err *err)
+{
+    comp_request r = request_of(j, b, cubin);
+    while (!comp_ready(j->s->comp, &r) && make_case_ahead(j))
+        ;
     if (comp_compile(j->s->comp, &r, &j->arena, out, err))
         return err->status;
     j->v->compile_seconds += out->seconds;
@@ -148,6 +187,25 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
             snprintf(j->v->log, sizeof j->v->log, "%s", out->log);
     }
     return WS_OK;
+}
+
+/* Binds the plan at every check shape and starts all compiles; the benchmark shape's comes first. */
+static void start_compiles(job *j)
+{
+    const int n = j->s->spec->n_checks;
+    comp_request r = request_of(j, j->bench, true);
+    j->shape = WS_ARENA_NEW(&j->arena, bound_shape, n + 1);
+    comp_prefetch(j->s->comp, &r);
+    for (int c = 0; c < n; c++) {
+        bound_shape *b = &j->shape[c];
+        ws_env env = spec_env(j->s->spec, c);
+        if (!plan_bind(&j->arena, j->plan, &env, j->o->tune, &b->plan, &b->why)) {
+            b->plan = NULL;
+            continue;
+        }
+        r = request_of(j, b->plan, false);
+        comp_prefetch(j->s->comp, &r);
+    }
 }
 
 static void record_resources(job *j, const comp_result *c)
@@ -445,14 +503,12 @@ static ws_status judge_case(job *j, const vfy_case *c, const plan_bound *b, cons
 
 static ws_status judge_shape(job *j, int check, ws_err *err)
 {
-    ws_env env = spec_env(j->s->spec, check);
-    plan_bound *b;
-    hx_diag d = {0};
-    if (!plan_bind(&j->arena, j->plan, &env, j->o->tune, &b, &d)) {
-        if (d.reason == HX_SHAPE_REFUSED && !j->s->spec->generic)
+    const plan_bound *b = j->shape[check].plan;
+    if (!b) {
+        if (j->shape[check].why.reason == HX_SHAPE_REFUSED && !j->s->spec->generic)
             j->v->shapes_refused++;
         else
-            reject(j, &d);
+            reject(j, &j->shape[check].why);
         return WS_OK;
     }
     comp_result comp = {0};
@@ -506,21 +562,27 @@ static ws_status model_time(job *j, const plan_bound *bench, const comp_result *
     return vfy_model(&m, &j->arena, &v->model, &v->model_sampled, err);
 }
 
+static bool keeps_policy(job *j)
+{
+    hx_diag d = {0};
+    ws_env env = spec_env(j->s->spec, -1);
+    if (!comp_check_source(j->source, j->n, &d) ||
+        !plan_parse(&j->arena, j->source, j->n, &j->s->names, &j->plan, &d) ||
+        !plan_bind(&j->arena, j->plan, &env, j->o->tune, &j->bench, &d)) {
+        reject(j, &d);
+        return false;
+    }
+    j->v->level = VFY_POLICY;
+    return true;
+}
+
 static ws_status verify(job *j, ws_err *err)
 {
     vfy_verdict *v = j->v;
     hx_diag d = {0};
-    ws_env env = spec_env(j->s->spec, -1);
-    plan_bound *bench;
     comp_result cubin = {0};
-    if (!comp_check_source(j->source, j->n, &d) ||
-        !plan_parse(&j->arena, j->source, j->n, &j->s->names, &j->plan, &d) ||
-        !plan_bind(&j->arena, j->plan, &env, j->o->tune, &bench, &d)) {
-        reject(j, &d);
-        return WS_OK;
-    }
-    v->level = VFY_POLICY;
-    if (compile(j, bench, true, &cubin, err))
+    if (compile(j, j->bench, true, &cubin, err) ||
+        comp_version(v->compiler, sizeof v->compiler, err))
         return err->status;
     if (v->reason != HX_PASS)
         return WS_OK;
@@ -545,7 +607,7 @@ static ws_status verify(job *j, ws_err *err)
     v->level = VFY_EMULATED;
     snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs", v->shapes_passed,
              v->runs);
-    return model_time(j, bench, &cubin, err);
+    return model_time(j, j->bench, &cubin, err);
 }
 
 ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_options *o,
@@ -559,9 +621,14 @@ ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_opt
     snprintf(out->gpu, sizeof out->gpu, "%s", o->gpu ? o->gpu : "h100");
     out->seed = j.seed;
     ws_sha256_of(source, n, out->source_sha256);
-    ws_status st = comp_version(out->compiler, sizeof out->compiler, err);
-    if (!st)
+    ws_status st;
+    if (keeps_policy(&j)) {
+        start_compiles(&j);
         st = verify(&j, err);
+        comp_cancel(s->comp);
+    } else {
+        st = comp_version(out->compiler, sizeof out->compiler, err);
+    }
     out->total_seconds = ws_seconds_since(start);
     ws_arena_release(&j.arena);
     return st ? ws_wrap(err, "verify %s", s->spec->name) : WS_OK;

@@ -199,6 +199,28 @@ static ws_status receive_until(comp_service *s, const bool *flag, double seconds
     return WS_OK;
 }
 
+/* A message of the worker's waits to be read, and it is not its last words, which comp_await reads. */
+static bool has_message(const comp_service *s)
+{
+    uint32_t type = 0;
+    return s->worker.pid && recv(s->worker.sock, &type, sizeof type, MSG_PEEK | MSG_DONTWAIT) == sizeof type &&
+           type != COMP_MSG_FAILED;
+}
+
+void comp_take_replies(comp_service *s)
+{
+    bool final = false;
+    int64_t deadline = ws_now_ns() + GRACE_SECONDS * INT64_C(1000000000);
+    while (has_message(s)) {
+        ws_err err = {0};
+        bool greeted = s->greeted;
+        if (receive(s, deadline, &final, &err)) {
+            stop(s); /* comp_await starts another */
+            s->forked |= !greeted;
+        }
+    }
+}
+
 ws_status comp_worker_ready(comp_service *s, ws_err *err)
 {
     if (s->greeted)
@@ -267,6 +289,19 @@ comp_pending *comp_submit(comp_service *s, const comp_job *j, const char *front_
     if (s->worker.pid && ws_msg_send(s->worker.sock, COMP_MSG_JOB, p->request.p, p->request.n, &ignored))
         stop(s); /* comp_await starts another */
     return p;
+}
+
+void comp_cancel(comp_service *s)
+{
+    ws_err ignored = {0};
+    bool running = false;
+    comp_take_replies(s);
+    while (s->n_pending) {
+        running |= !s->pending[0]->done;
+        comp_pending_remove(s, s->pending[0]);
+    }
+    if (running && s->worker.pid && ws_msg_send(s->worker.sock, COMP_MSG_CANCEL, "", 0, &ignored))
+        stop(s);
 }
 
 ws_status comp_await(comp_service *s, comp_pending *p, comp_reply *out, ws_err *err)

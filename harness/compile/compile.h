@@ -80,6 +80,10 @@ ws_status comp_compile(comp_service *s, const comp_request *r, ws_arena *a, comp
 /* Starts a compile that comp_compile will be asked for later, and does not wait: several run at once, one
  * for each core. Whatever goes wrong is reported by comp_compile. */
 void comp_prefetch(comp_service *s, const comp_request *r);
+/* false: comp_compile would still have to wait for this one. */
+bool comp_ready(comp_service *s, const comp_request *r);
+/* Ends what was started ahead and has not been asked for. */
+void comp_cancel(comp_service *s);
 /* Level 0 on the text alone: includes, host code, forbidden constructs. Cheap; comp_compile calls it. */
 bool comp_check_source(const char *source, size_t n, hx_diag *d);
 

@@ -105,8 +105,11 @@ void comp_wire_put(ws_buf *out, const void *data, size_t n); /* length, bytes */
 bool comp_wire_get(ws_str *rest, ws_str *out);
 
 /* Message types on the worker's socket. HELLO: version, hash of the headers, Landlock ABI. FAILED and
- * JOB_FAILED: id, message and hint of a ws_err; the worker ends after FAILED. REPLY: id, comp_reply. */
-enum { COMP_MSG_HELLO = 1, COMP_MSG_FAILED, COMP_MSG_JOB, COMP_MSG_JOB_FAILED, COMP_MSG_REPLY };
+ * JOB_FAILED: id, message and hint of a ws_err; the worker ends after FAILED. REPLY: id, comp_reply.
+ * CANCEL, empty: the client waits for no job any more. */
+enum {
+    COMP_MSG_HELLO = 1, COMP_MSG_FAILED, COMP_MSG_JOB, COMP_MSG_JOB_FAILED, COMP_MSG_REPLY, COMP_MSG_CANCEL
+};
 
 /* ---- child.c ---- */
 enum { COMP_EXIT_SANDBOX = 2, COMP_EXIT_JOB = 3 };
@@ -203,6 +206,8 @@ comp_pending *comp_pending_find(comp_service *s, const char *front_key);
 void comp_pending_remove(comp_service *s, comp_pending *p);
 /* Waits for the job and takes its reply, which points into p. */
 ws_status comp_await(comp_service *s, comp_pending *p, comp_reply *out, ws_err *err) WS_MUST_CHECK;
+/* Takes what the worker has said so far, without waiting for more. */
+void comp_take_replies(comp_service *s);
 /* Called with each reply as it arrives: puts the phases into the cache. */
 void comp_remember(comp_service *s, const comp_pending *p);
 

@@ -433,19 +433,39 @@ ws_status comp_compile(comp_service *s, const comp_request *r, ws_arena *a, comp
     return st ? ws_wrap(err, "compile") : WS_OK;
 }
 
+/* The key of a request's PTX; false: comp_compile refuses it, or does not know the compiler yet. */
+static bool request_key(comp_service *s, const comp_request *r, ws_arena *a, comp_job *j,
+                        char key[WS_SHA256_HEX])
+{
+    ws_err ignored = {0}; /* comp_compile meets it again and reports it */
+    hx_diag d;
+    if (!comp_check_source(r->source, r->source_bytes, &d) || make_job(s, r, a, j, &ignored) ||
+        know_compiler(s, &ignored))
+        return false;
+    front_key(s, j, key);
+    return true;
+}
+
 void comp_prefetch(comp_service *s, const comp_request *r)
 {
     ws_arena a = {0};
-    ws_err ignored = {0}; /* comp_compile meets it again and reports it */
-    hx_diag d;
     comp_job j;
     comp_phase known;
     char key[WS_SHA256_HEX];
-    if (comp_check_source(r->source, r->source_bytes, &d) && !make_job(s, r, &a, &j, &ignored) &&
-        !know_compiler(s, &ignored)) {
-        front_key(s, &j, key);
-        if (!comp_pending_find(s, key) && !recall(s, &a, key, &known))
-            comp_submit(s, &j, key, "");
-    }
+    if (request_key(s, r, &a, &j, key) && !comp_pending_find(s, key) && !recall(s, &a, key, &known))
+        comp_submit(s, &j, key, "");
     ws_arena_release(&a);
+}
+
+bool comp_ready(comp_service *s, const comp_request *r)
+{
+    ws_arena a = {0};
+    comp_job j;
+    char key[WS_SHA256_HEX];
+    const comp_pending *p = NULL;
+    comp_take_replies(s);
+    if (request_key(s, r, &a, &j, key))
+        p = comp_pending_find(s, key);
+    ws_arena_release(&a);
+    return !p || p->done;
 }

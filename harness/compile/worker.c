@@ -167,15 +167,21 @@ static void reap(server *s)
     s->n_answered = kept;
 }
 
-/* Both phases are there: the reply does not wait for the child's end, which takes ten milliseconds. */
-static ws_status finish(server *s, child *c, const comp_reply *r, ws_err *err)
+/* Ends a child and does not wait for that: it takes ten milliseconds. */
+static void dismiss(server *s, child *c)
 {
-    ws_status st = send_reply(c->id, r, err);
-    kill(c->pid, SIGKILL); /* it has nothing left to do but to hand back its memory */
+    kill(c->pid, SIGKILL);
     while (s->n_answered == (int)WS_COUNT(s->answered))
         reap(s);
     s->answered[s->n_answered++] = c->pid;
     release(c);
+}
+
+/* Both phases are there; the child has nothing left to do but to hand back its memory. */
+static ws_status finish(server *s, child *c, const comp_reply *r, ws_err *err)
+{
+    ws_status st = send_reply(c->id, r, err);
+    dismiss(s, c);
     return st;
 }
 
@@ -249,6 +255,15 @@ static queued *dequeue(server *s)
     if (!s->first)
         s->last = &s->first;
     return q;
+}
+
+static void cancel(server *s)
+{
+    while (s->first)
+        free_queued(dequeue(s));
+    for (int i = 0; i < MAX_CHILDREN; i++)
+        if (s->child[i].pid && s->child[i].busy)
+            dismiss(s, &s->child[i]);
 }
 
 static ws_status assign(server *s, ws_str bytes, ws_err *err)
@@ -347,6 +362,8 @@ static ws_status serve(server *s, ws_buf *request, ws_err *err)
             return err->status;
         if (type == COMP_MSG_JOB)
             enqueue(s, request);
+        else if (type == COMP_MSG_CANCEL)
+            cancel(s);
     }
     return end_late(s, ws_now_ns(), err) ? err->status : dispatch(s, err);
 }
@@ -392,6 +409,8 @@ static void *take_early(void *ud)
         ws_buf_reset(&request);
         if (ws_msg_recv(SOCKET, 0, COMP_MAX_REPLY, &type, &request, &err))
             break; /* the loop finds the same and ends */
+        if (type == COMP_MSG_CANCEL)
+            cancel(e->s);
         if (type != COMP_MSG_JOB)
             continue;
         enqueue(e->s, &request);
