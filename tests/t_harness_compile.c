@@ -5,9 +5,12 @@
 #include "harness/ptx/ptx.h"
 #include "tests/tap.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define K(body)                                                                                    \
@@ -304,6 +307,39 @@ static void test_limits(void)
     ws_arena_release(&a);
 }
 
+/* The sandbox itself, in a child: bit i is set when attempt i succeeds. */
+static int attempts(void)
+{
+    int got = 0, fd[2];
+    const char *dirs[] = {"/usr/include"};
+    char *argv[] = {(char[]){"/bin/true"}, NULL};
+    int abi = comp_sandbox_enter(dirs, 1, NULL);
+    got |= (abi < 0) << 0;
+    got |= (abi > 0 && open("/etc/passwd", O_RDONLY) >= 0) << 1;
+    got |= (abi > 0 && open("/tmp/t_compile_written", O_WRONLY | O_CREAT, 0600) >= 0) << 2;
+    got |= (open("/usr/include/stdio.h", O_RDONLY) < 0) << 3;
+    got |= (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0) << 4;
+    got |= (kill(getppid(), 0) == 0) << 5;
+    comp_sandbox_limit(UINT64_C(64) << 30, 5);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    got |= (pid > 0) << 6;
+    execv(argv[0], argv);
+    return got;
+}
+
+static void test_sandbox(void)
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(attempts());
+    ok(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+       "no file, socket, signal, process or program: %#x", (unsigned)WEXITSTATUS(status));
+}
+
 /* Reads the environment of every process of ours that looks like the worker. */
 static void test_environment(void)
 {
@@ -391,6 +427,7 @@ int main(int argc, char **argv)
     setenv("OPENAI_API_KEY", "canary", 1);
     test_includes();
     test_constructs();
+    test_sandbox();
     if (!mkdtemp(scratch_dir) || setenv("WARPSMITH_CACHE", scratch_dir, 1))
         return 70;
     if (comp_toolkit_find(&toolkit, &err)) {
