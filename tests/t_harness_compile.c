@@ -81,6 +81,7 @@ static void test_constructs(void)
     accepted("#define CHECK(x) do { if (cudaGetLastError()) ; } while (0)\n", "macros that nobody uses");
     accepted("#ifdef HOST\nint main() { k<<<1,1>>>(); }\n#endif\n", "host code that is switched off");
     accepted("__device__ int domain(int x); __device__ void f(cudaStream_t s);\n", "names that look alike");
+    refused("\xff\xfe#", no, 1, "UTF-16", "UTF-16");
     hx_diag d;
     ok(!comp_check_source("a\nb\0c", 5, &d) && d.line == 2, "a zero byte");
 }
@@ -184,6 +185,12 @@ static void test_lines(void)
     is_int(c.diag.reason, HX_PTXAS_ERROR, "too much shared memory is ptxas' error");
     is_int(c.diag.line, 8, "at the kernel's line");
     has_str(c.diag.text, "shared", "in ptxas' words");
+    r = request(K("o[i] = 1;\n    asm volatile(\"bogus.u32 %r1;\");"));
+    r.want_cubin = true;
+    c = build(r, &a);
+    ok(c.diag.reason == HX_PTXAS_ERROR && c.diag.line == 6, "a bad instruction in asm, at its line");
+    c = build(request("int x = 1; \x01 \xff\xfe\x80 $ @"), &a);
+    ok(c.diag.reason == HX_COMPILE_ERROR && !strpbrk(c.log, "\xff\xfe\x01"), "the log is text");
     r.arch = "sm_9000";
     ws_err err = {0};
     ok(comp_compile(service, &r, &a, &c, &err) == WS_EUSAGE, "a malformed architecture: %s", err.msg);

@@ -142,6 +142,8 @@ int comp_sandbox_landlock_abi(void);
 /* ---- ptx_text.c ---- */
 /* Without .loc, .file and debug sections: what is assembled, and what identifies a kernel. */
 void comp_ptx_without_lines(const char *ptx, size_t n, ws_buf *out);
+/* The candidate's line behind line `number` of the text without lines; 0: not known. */
+int comp_ptx_source_line(const char *ptx, size_t n, int number);
 /* "NVRTC 13.0.88" from the head of a PTX text. */
 bool comp_ptx_version(const char *ptx, size_t n, char *out, size_t cap);
 
@@ -155,8 +157,8 @@ void comp_log_resources(ws_str log, comp_kernel *kernel, int n_kernels);
 /* The diagnosis of a phase that did not end well. */
 void comp_diagnose_front(const comp_phase *p, const comp_request *r, double wall_seconds,
                          comp_result *out);
-void comp_diagnose_back(const comp_phase *p, const comp_request *r, double wall_seconds,
-                        comp_result *out);
+void comp_diagnose_back(const comp_phase *p, ws_str ptx, const comp_request *r, double wall_seconds,
+                        comp_result *out); /* ptx: with its lines */
 
 /* ---- cache.c ---- */
 typedef struct comp_cache comp_cache;

@@ -43,6 +43,23 @@ static size_t directory_at(const comp_toolkit *t, const char *p, size_t left)
     return best;
 }
 
+/* Length of the UTF-8 character at p, 0: it is none. Candidates may be any bytes, reports are text. */
+static size_t utf8_length(const char *p, size_t left)
+{
+    unsigned char c = (unsigned char)*p;
+    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    if (n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)p[i] & 0xc0) != 0x80)
+            return 0;
+    /* Overlong forms and surrogates. */
+    unsigned char second = n > 2 ? (unsigned char)p[1] : 0xa0;
+    bool bad = (c == 0xe0 && second < 0xa0) || (c == 0xed && second >= 0xa0) ||
+               (c == 0xf0 && second < 0x90) || (c == 0xf4 && second >= 0x90);
+    return bad || (n == 1 && c < ' ' && c != '\t') || c == 0x7f ? 0 : n;
+}
+
 const char *comp_log_clean(ws_arena *a, const comp_toolkit *t, ws_str log)
 {
     ws_buf out = {.max = COMP_MAX_LOG + 4096};
@@ -52,10 +69,10 @@ const char *comp_log_clean(ws_arena *a, const comp_toolkit *t, ws_str log)
             break;
         for (size_t i = 0; i < line.n;) {
             size_t skip = line.p[i] == '/' ? directory_at(t, line.p + i, line.n - i) : 0;
-            if (skip)
-                i += skip;
-            else
-                ws_buf_addc(&out, line.p[i++]);
+            size_t n = utf8_length(line.p + i, line.n - i);
+            if (!skip)
+                ws_buf_add(&out, n ? line.p + i : "?", n ? n : 1);
+            i += skip ? skip : n ? n : 1;
         }
         ws_buf_addc(&out, '\n');
     }
@@ -338,36 +355,41 @@ static int line_of_kernel(const comp_request *r, ws_str name)
     return 0;
 }
 
-/* "ptxas error   : Entry function 'k' uses too much shared data (0x10000 bytes, 0xc000 max)" */
-static ws_str first_ptxas_error(ws_str log)
+/* "ptxas error   : Entry function 'k' uses too much shared data (0x10000 bytes, 0xc000 max)", or
+ * "ptxas application ptx input, line 23; error   : Unknown symbol 'x'" with a line of the PTX. */
+static ws_str first_ptxas_error(ws_str log, int *ptx_line)
 {
+    *ptx_line = 0;
     while (log.n) {
         ws_str line = take_line(&log);
-        const char *p = find(line, "error");
-        const char *colon = p ? memchr(p, ':', (size_t)(line.p + line.n - p)) : NULL;
+        const char *p = find(line, "error"), *end = line.p + line.n;
+        const char *colon = p ? memchr(p, ':', (size_t)(end - p)) : NULL;
         if (!colon)
-            colon = p ? memchr(p, ';', (size_t)(line.p + line.n - p)) : NULL;
-        if (p && colon)
-            return ws_str_trim((ws_str){colon + 1, (size_t)(line.p + line.n - colon) - 1});
+            continue;
+        const char *at = find((ws_str){line.p, (size_t)(p - line.p)}, ", line ");
+        if (at)
+            *ptx_line = (int)strtol(at + strlen(", line "), NULL, 10);
+        return ws_str_trim((ws_str){colon + 1, (size_t)(end - colon) - 1});
     }
     return (ws_str){0};
 }
 
-void comp_diagnose_back(const comp_phase *p, const comp_request *r, double wall_seconds,
+void comp_diagnose_back(const comp_phase *p, ws_str ptx, const comp_request *r, double wall_seconds,
                         comp_result *out)
 {
     hx_diag *d = &out->diag;
+    int ptx_line = 0;
     if (diagnose_limit(p, "ptxas", wall_seconds, d))
         return;
-    ws_str text = first_ptxas_error(p->log);
-    int line = 0;
-    const char *quote = text.n ? memchr(text.p, '\'', text.n) : NULL;
+    ws_str text = first_ptxas_error(p->log, &ptx_line);
+    int line = ptx_line ? comp_ptx_source_line(ptx.p, ptx.n, ptx_line) : 0;
+    const char *quote = text.n && !line ? memchr(text.p, '\'', text.n) : NULL;
     if (quote) {
         const char *end = memchr(quote + 1, '\'', (size_t)(text.p + text.n - quote) - 1);
         if (end)
             line = line_of_kernel(r, (ws_str){quote + 1, (size_t)(end - quote) - 1});
     }
     if (!text.n)
-        text = (ws_str){"the assembler failed without a message", 38};
+        text = ws_str_of("the assembler failed without a message");
     hx_reject(d, HX_PTXAS_ERROR, line, 0, "%.*s", text.n > 900 ? 900 : (int)text.n, text.p);
 }

@@ -11,23 +11,56 @@ static bool starts(ws_str line, const char *word)
     return line.n > n && memcmp(line.p, word, n) == 0 && (line.p[n] == ' ' || line.p[n] == '\t');
 }
 
-/* NVRTC writes one directive a line; a .section is "{" ... "}" with no braces or strings inside. */
+/* What becomes of the lines of a PTX text, in order. NVRTC writes one directive a line; a .section is
+ * "{" ... "}" with no braces or strings inside. */
+typedef struct reader {
+    const char *p, *end;
+    bool in_section;
+} reader;
+
+typedef enum line_kind { LINE_CODE, LINE_LOC, LINE_DEBUG } line_kind;
+
+static bool next_line(reader *r, ws_str *line, line_kind *kind)
+{
+    if (r->p >= r->end)
+        return false;
+    const char *newline = memchr(r->p, '\n', (size_t)(r->end - r->p));
+    size_t len = newline ? (size_t)(newline - r->p) + 1 : (size_t)(r->end - r->p);
+    *line = (ws_str){r->p, len};
+    r->p += len;
+    if (r->in_section || starts(*line, ".section")) {
+        r->in_section = !memchr(line->p, '}', line->n);
+        *kind = LINE_DEBUG;
+    } else {
+        *kind = starts(*line, ".loc") ? LINE_LOC : starts(*line, ".file") ? LINE_DEBUG : LINE_CODE;
+    }
+    return true;
+}
+
 void comp_ptx_without_lines(const char *ptx, size_t n, ws_buf *out)
 {
-    const char *p = ptx, *end = ptx + n;
-    bool in_section = false;
-    while (p < end) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        size_t len = newline ? (size_t)(newline - p) + 1 : (size_t)(end - p);
-        ws_str line = {p, len};
-        p += len;
-        if (in_section || starts(line, ".section")) {
-            in_section = !memchr(line.p, '}', line.n);
-            continue;
-        }
-        if (!starts(line, ".loc") && !starts(line, ".file"))
+    reader r = {ptx, ptx + n, false};
+    ws_str line;
+    line_kind kind;
+    while (next_line(&r, &line, &kind))
+        if (kind == LINE_CODE)
             ws_buf_add(out, line.p, line.n);
+}
+
+int comp_ptx_source_line(const char *ptx, size_t n, int number)
+{
+    reader r = {ptx, ptx + n, false};
+    ws_str line;
+    line_kind kind;
+    int at = 0, source = 0;
+    while (at < number && next_line(&r, &line, &kind)) {
+        int file = 0, l = 0;
+        at += kind == LINE_CODE;
+        /* File 1 is the candidate: NVRTC numbers it first. */
+        if (kind == LINE_LOC && sscanf(line.p, " .loc %d %d", &file, &l) == 2 && file == 1)
+            source = l;
     }
+    return at == number ? source : 0;
 }
 
 bool comp_ptx_version(const char *ptx, size_t n, char *out, size_t cap)

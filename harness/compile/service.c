@@ -401,23 +401,22 @@ static ws_status compile(comp_service *s, const comp_request *r, ws_arena *a, co
     ws_buf_release(&plain);
     out->ptx = r->line_info ? reply.front.output.p : text.p;
     out->ptx_bytes = r->line_info ? reply.front.output.n : text.n;
-    if (!list_kernels(a, out))
-        return WS_OK;
+    bool readable = list_kernels(a, out);
     if (!r->want_cubin) {
-        out->ok = true;
+        out->ok = readable;
         return WS_OK;
     }
     if (get_back(s, &j, text, a, &reply.back, &out->cached, err))
         return err->status;
     if (reply.back.outcome != COMP_DONE) {
         out->log = comp_log_clean(a, &s->toolkit, reply.back.log);
-        comp_diagnose_back(&reply.back, r, s->wall_seconds, out);
+        comp_diagnose_back(&reply.back, reply.front.output, r, s->wall_seconds, out);
         return WS_OK;
     }
     comp_log_resources(reply.back.log, out->kernel, out->n_kernels);
     out->cubin = reply.back.output.p;
     out->cubin_bytes = reply.back.output.n;
-    out->ok = true;
+    out->ok = readable;
     return WS_OK;
 }
 

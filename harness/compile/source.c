@@ -344,6 +344,9 @@ bool comp_check_source(const char *source, size_t n, hx_diag *d)
     if (n > COMP_MAX_SOURCE)
         return hx_reject(d, HX_FORBIDDEN_CONSTRUCT, 0, 0,
                          "the source has %zu bytes, candidates may have %d", n, COMP_MAX_SOURCE);
+    if (n >= 2 && (memcmp(source, "\xff\xfe", 2) == 0 || memcmp(source, "\xfe\xff", 2) == 0))
+        return hx_reject(d, HX_FORBIDDEN_CONSTRUCT, 1, 1,
+                         "the source is UTF-16, which the compiler would read unlike these checks; write UTF-8");
     text t;
     bool good = splice(source, n, &t);
     scan s = {.t = &t, .d = d, .fresh = true};
