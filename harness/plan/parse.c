@@ -181,6 +181,26 @@ static bool array_member(parser *s, const cJSON *o, const char *at, const char *
     return true;
 }
 
+/* Scratch is only bytes to the harness, so that other usual names of its types do no harm. */
+static bool read_dtype(const char *name, ws_dtype *out)
+{
+    static const struct {
+        const char *name;
+        ws_dtype dtype;
+    } other[] = {
+        {"float", WS_F32},  {"float32", WS_F32},  {"double", WS_F64},  {"float64", WS_F64}, {"half", WS_F16},
+        {"float16", WS_F16}, {"bfloat16", WS_BF16}, {"int", WS_I32},     {"int32", WS_I32},   {"int64", WS_I64},
+        {"int16", WS_I16},  {"int8", WS_I8},      {"uint8", WS_U8},    {"u16", WS_I16},     {"uint16", WS_I16},
+        {"u32", WS_I32},    {"uint32", WS_I32},   {"uint", WS_I32},    {"u64", WS_I64},     {"uint64", WS_I64},
+    };
+    for (size_t n = 0; n < WS_COUNT(other); n++)
+        if (strcmp(name, other[n].name) == 0) {
+            *out = other[n].dtype;
+            return true;
+        }
+    return ws_dtype_parse(name, out);
+}
+
 static bool read_scratch(parser *s, const cJSON *root)
 {
     static const char *const known[] = {"name", "dtype", "count", NULL};
@@ -203,8 +223,9 @@ static bool read_scratch(parser *s, const cJSON *root)
             return bad_err(s, here, &err);
         if (!new_name(s, here, where, name))
             return false;
-        if (!ws_dtype_parse(dtype, &sc->dtype))
-            return bad(s, plan_json_member(here, "dtype"), "%s.dtype: unknown dtype '%s'", where, dtype);
+        if (!read_dtype(dtype, &sc->dtype))
+            return bad(s, plan_json_member(here, "dtype"), "%s.dtype: unknown dtype '%s', expected one such as "
+                       "f32, f16, bf16, f64, i32, i64 or u8", where, dtype);
         const cJSON *count = cJSON_GetObjectItemCaseSensitive(o, "count");
         if (!count)
             return bad(s, here, "%s: missing 'count'", where);

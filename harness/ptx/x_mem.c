@@ -343,14 +343,29 @@ static bool is_fixed_param(const ptx_insn *i, const ptx_decoder *d)
            (u64)i->imm + (u64)i->esize * i->vec <= end;
 }
 
+/* The same address as written, or a register that was set to the address of the variable. */
+static bool is_same_address(const ptx_func *f, const ptx_operand *a, const ptx_operand *b)
+{
+    if (a->reg == b->reg && a->var == b->var && a->imm == b->imm)
+        return true;
+    if (!a->var || b->reg < 0)
+        return false;
+    for (int n = 0; n < f->n_insns; n++) {
+        const ptx_ast_insn *m = &f->insn[n];
+        if (m->n_operands == 2 && m->operand[0].kind == PTX_OPD_REG && m->operand[0].reg == b->reg &&
+            m->operand[1].kind == PTX_OPD_VAR)
+            return m->operand[1].var == a->var && m->operand[1].imm + b->imm == a->imm;
+    }
+    return false;
+}
+
 /* A plain load whose address a compare-and-swap further down takes too: the first guess of its loop, as the
  * CUDA manual writes it. A stale guess costs a turn of the loop, so the load counts as a strong one. */
 static bool is_first_guess(const ptx_func *f, const ptx_ast_insn *a)
 {
-    const ptx_operand *at = &a->operand[1];
     for (const ptx_ast_insn *n = a + 1; n < f->insn + f->n_insns; n++)
-        if (n->n_operands > 1 && ws_str_eqz(n->part[0], "atom") && ptx_has(n, "cas") && n->operand[1].reg == at->reg &&
-            n->operand[1].var == at->var && n->operand[1].imm == at->imm)
+        if (n->n_operands > 1 && ws_str_eqz(n->part[0], "atom") && ptx_has(n, "cas") &&
+            is_same_address(f, &a->operand[1], &n->operand[1]))
             return true;
     return false;
 }
