@@ -39,11 +39,15 @@ static void block_of(const ptx_grid *g, u32 index, u32 ctaid[3])
     ctaid[2] = index / dim[0] / dim[1];
 }
 
-/* Of many readers, a warp that stands for them: another one than `not` where there is one. */
-static u32 some_reader(const party *p, u32 not)
+/* The key of one of many readers: of another warp than the later access's where there is one, else of
+ * another lane. */
+static u32 some_reader(const party *readers, u32 now)
 {
-    u32 others = p->warps & ~(1u << not);
-    return others ? (u32)__builtin_ctz(others) : race_warp(p->key);
+    u32 others = readers->warps & ~(1u << race_warp(now));
+    if (others)
+        return (u32)__builtin_ctz(others) << KEY_WARP_SHIFT;
+    bool same = race_warp(readers->key) == race_warp(now) && race_lane(readers->key) == race_lane(now);
+    return same ? readers->key ^ 1u << KEY_LANE_SHIFT : readers->key;
 }
 
 static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset, const party *now, const party *before)
@@ -57,7 +61,7 @@ static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 of
     f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
     u32 key = before->key;
     if (key & KEY_MANY)
-        key = some_reader(before, race_warp(now->key)) << KEY_WARP_SHIFT;
+        key = some_reader(before, now->key);
     thread_of(g, key, f->other_thread);
     block_of(g, before->block, f->other_block);
     if (!a)
@@ -72,7 +76,7 @@ static void finish(ptx_warp *w, ptx_fault *f, const ptx_alloc *a, u64 offset, co
     char line[32] = "";
     if (f->other_line)
         snprintf(line, sizeof line, " at line %d", f->other_line);
-    const char *who = before->key & KEY_MANY ? "several threads from" : "thread";
+    const char *who = before->key & KEY_MANY ? "several threads, like" : "thread";
     ptx_fault_done(w, f, "race: %s at byte %llu of %s%s%s conflicts with the %s by %s (%u,%u,%u) in block (%u,%u,%u)%s, with "
                    "nothing that orders them; found", act(now), (unsigned long long)offset, a ? "'" : "shared memory",
                    a ? a->name : "", a ? "'" : "", act(before), who, f->other_thread[0], f->other_thread[1], f->other_thread[2],
