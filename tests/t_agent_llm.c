@@ -289,6 +289,74 @@ static void test_broken_streams(void)
     llm_reply_release(&r);
 }
 
+/* What servers of other makers answer, and what is made of it. */
+static void test_dialects(void)
+{
+    static const char fastapi[] =
+        "[{\"text\": \"good\", \"faults\": [{\"status\": 422, \"body\": {\"detail\": [{\"type\": "
+        "\"extra_forbidden\", \"loc\": [\"body\", \"stream_options\"], \"msg\": \"Extra inputs are not "
+        "permitted\"}]}}]}]";
+    static const char vllm[] =
+        "[{\"text\": \"good\", \"faults\": [{\"status\": 400, \"body\": {\"object\": \"error\", "
+        "\"message\": \"'max_tokens' is too large: 16000. This model's maximum context length is 8192 "
+        "tokens and your request has 1200 input tokens\", \"code\": 400}}]}]";
+    llm_reply r = ask(&(setup){.replies = fastapi});
+    is_outcome(&r, LLM_OK, "FastAPI refuses a field by its place");
+    ok(!strstr(r.request_body, "stream_options"), "which the second request leaves out");
+    llm_reply_release(&r);
+    r = ask(&(setup){.replies = vllm});
+    is_outcome(&r, LLM_OK, "vLLM's context is smaller than the token limit");
+    ok(!strstr(r.request_body, "max_tokens"), "which is left to the server then");
+    llm_reply_release(&r);
+    r = ask(&(setup){.replies = "[{\"status\": 502, \"body\": \"<html>\\n<head><style>a{}</style>"
+                                "<title>502 Bad Gateway</title></head>\\u001b[31m</html>\"}]",
+                     .limits = {.max_attempts = 1}});
+    is_str(r.error, "the server failed (HTTP 502): 502 Bad Gateway [31m", "a page is told as text");
+    llm_reply_release(&r);
+    r = ask(&(setup){.replies = "[{\"body\": \"error: not ready\"}]", .limits = {.max_attempts = 3}});
+    is_outcome(&r, LLM_PROTOCOL, "plain text is no stream");
+    has_str(r.error, "error: not ready", "and is told");
+    llm_reply_release(&r);
+    r = ask(&(setup){.replies = "[{\"status\": 400, \"body\": [{\"error\": {\"code\": 400, \"message\": "
+                                "\"API key not valid.\"}}]}]"});
+    ok(r.outcome == LLM_AUTH && r.fatal, "Gemini's bad key");
+    llm_reply_release(&r);
+}
+
+/* Servers that say that they are done, and then neither [DONE] nor good-bye. */
+static void test_lingering(void)
+{
+    llm_reply r = ask(&(setup){.replies = "[{\"text\": \"all of it\", \"no_usage\": true}]"});
+    char replies[160];
+    snprintf(replies, sizeof replies,
+             "[{\"text\": \"all of it\", \"no_usage\": true, \"stall_ms\": 8000, \"stall_after\": %zu}]",
+             strlen(r.raw) - strlen("data: [DONE]\n\n"));
+    llm_reply_release(&r);
+    r = ask(&(setup){.replies = replies, .limits = {.idle_s = 0.3, .max_attempts = 2}});
+    is_outcome(&r, LLM_OK, "an answer whose end was told is an answer");
+    ok(r.n_attempts == 1 && r.seconds < 2, "and is not asked for again");
+    is_str(r.content, "all of it", "its text");
+    llm_reply_release(&r);
+}
+
+/* A call may be bounded in requests, the ones that only adapt included. */
+static void test_request_budget(void)
+{
+    setup s = {.replies = "[{\"status\": 500}]", .limits = {.max_attempts = 9}};
+    replay_server *server = start(&s);
+    llm_client *c = open_client(replay_port(server), s.limits, NULL);
+    llm_request q = {.model = "any", .message = message, .n_messages = 2, .max_requests = 2,
+                     .temperature = -1};
+    llm_reply r = {0};
+    ws_err err = {0};
+    int id = 0, done = 0;
+    ok(!llm_submit(c, &q, &id, &err) && llm_poll(c, 3000, &done, &r) && r.n_attempts == 2,
+       "two requests and no more");
+    llm_reply_release(&r);
+    llm_client_close(c);
+    replay_stop(server);
+}
+
 static void test_limits(void)
 {
     ws_buf replies = {0};
@@ -316,6 +384,7 @@ static void test_limits(void)
     llm_cancel(c, id);
     ok(!early && llm_poll(c, 50, &done, &r) && done == id && r.outcome == LLM_CANCELLED,
        "a cancelled request");
+    ok(r.n_attempts == 1 && r.attempt[0].outcome == LLM_CANCELLED, "is recorded as one that left");
     llm_reply_release(&r);
     llm_client_close(c);
     replay_stop(server);
@@ -538,6 +607,9 @@ int main(void)
     test_rate_limit();
     test_server_errors();
     test_broken_streams();
+    test_dialects();
+    test_lingering();
+    test_request_budget();
     test_limits();
     test_key();
     test_refused_addresses();

@@ -121,12 +121,15 @@ static double retry_info(const cJSON *error)
 
 static void read_error_object(const cJSON *e, chat_error *out)
 {
-    const cJSON *code = get(e, "code");
+    const cJSON *code = get(e, "code"), *place = cJSON_GetArrayItem(get(e, "loc"), 0);
     const char *message = text_of(e, "message");
     copy_text(out->message, sizeof out->message, *message ? message : text_of(e, "msg"));
     copy_text(out->type, sizeof out->type,
               *text_of(e, "type") ? text_of(e, "type") : text_of(e, "status"));
     copy_text(out->param, sizeof out->param, text_of(e, "param"));
+    for (; place && !*text_of(e, "param"); place = place->next) /* FastAPI: ["body", "stream_options"] */
+        if (cJSON_IsString(place))
+            copy_text(out->param, sizeof out->param, place->valuestring);
     if (cJSON_IsString(code))
         copy_text(out->code, sizeof out->code, code->valuestring);
     else if (cJSON_IsNumber(code) && code->valuedouble >= 400 && code->valuedouble < 600)
@@ -136,11 +139,14 @@ static void read_error_object(const cJSON *e, chat_error *out)
 }
 
 /* {"error":{...}}, {"error":"..."}, [{"error":...}] (Gemini), {"object":"error",...} (old vLLM),
- * {"detail":...} (FastAPI), {"type":"error","error":...} (Anthropic). */
+ * {"detail":...} (FastAPI), {"message":{"detail":...}} (Mistral), {"type":"error","error":...}
+ * (Anthropic). */
 static bool read_error(const cJSON *o, chat_error *out)
 {
     if (cJSON_IsArray(o))
         o = cJSON_GetArrayItem(o, 0);
+    if (cJSON_IsObject(get(o, "message")) && get(get(o, "message"), "detail"))
+        o = get(o, "message");
     const cJSON *e = get(o, "error"), *detail = get(o, "detail");
     *out = (chat_error){.retry_after_s = (double)NAN};
     if (cJSON_IsObject(e)) {
@@ -184,7 +190,7 @@ static bool is_refused_field(const chat_error *e)
     static const char *const words[] = {
         "unsupported", "not supported", "does not support", "unknown",     "unrecognized",
         "unexpected",  "extra",         "not permitted",    "not allowed", "only the default",
-        NULL};
+        "not accepted", "invalid parameter", "no longer",   NULL};
     return says_any(e, words);
 }
 
@@ -200,6 +206,26 @@ static bool names_field(const chat_error *e, const char *field)
             return true;
     }
     return false;
+}
+
+static bool is_context(const chat_error *e)
+{
+    static const char *const words[] = {"context_length_exceeded", "exceed_context_size",
+                                        "maximum context length",  "prompt is too long",
+                                        "context window",          "too many tokens", NULL};
+    return says_any(e, words);
+}
+
+/* The reply's limit is more than the model can give, or than its context leaves: without a limit the
+ * server takes its own. */
+static bool is_token_limit(const chat_error *e)
+{
+    static const char *const words[] = {"too large",  "too high", "at most", "valid range", "exceed",
+                                        "less than", "maximum",  NULL};
+    if (is_context(e))
+        return true;
+    return (names_field(e, "max_tokens") || names_field(e, "max_completion_tokens")) &&
+           says_any(e, words);
 }
 
 unsigned chat_quirk_for(const chat_error *e, const llm_request *r, unsigned quirks)
@@ -218,6 +244,8 @@ unsigned chat_quirk_for(const chat_error *e, const llm_request *r, unsigned quir
         {"seed", r->seed != 0, CHAT_NO_SEED},
         {"reasoning_effort", r->reasoning_effort != NULL, CHAT_NO_EFFORT},
     };
+    if (e->present && r->max_tokens > 0 && !(quirks & CHAT_NO_MAX_TOKENS) && is_token_limit(e))
+        return CHAT_NO_MAX_TOKENS;
     if (!e->present || !is_refused_field(e))
         return 0;
     for (int by_param = 1; by_param >= 0; by_param--)
@@ -236,16 +264,10 @@ static bool is_quota(const chat_error *e)
     return says_any(e, words);
 }
 
-static bool is_context(const chat_error *e)
-{
-    static const char *const words[] = {"context_length_exceeded", "exceed_context_size",
-                                        "maximum context length",  "prompt is too long",
-                                        "context window",          "too many tokens", NULL};
-    return says_any(e, words);
-}
-
 llm_outcome chat_error_outcome(int status, const chat_error *e)
 {
+    static const char *const bad_key[] = {"api key not valid", "invalid api key", "incorrect api key",
+                                          "invalid_api_key",   NULL};
     static const char *const moderated[] = {"moderation", "flagged", "content_policy",
                                             "content_filter", NULL};
     if (status < 400 && e->status)
@@ -263,6 +285,8 @@ llm_outcome chat_error_outcome(int status, const chat_error *e)
     }
     if (is_context(e))
         return LLM_CONTEXT;
+    if (status == 400 && says_any(e, bad_key)) /* Gemini */
+        return LLM_AUTH;
     if (status >= 400 && status < 500)
         return says_any(e, moderated) ? LLM_REFUSED : LLM_BAD_REQUEST;
     if (status >= 300 && status < 400)
@@ -271,7 +295,73 @@ llm_outcome chat_error_outcome(int status, const chat_error *e)
                                                                       : LLM_SERVER;
 }
 
+/* ---- text of a body that is no JSON ---- */
+
+/* The end of a tag at p, past a script's or a style's content. */
+static const char *skip_tag(const char *p, const char *end)
+{
+    static const char *const with_content[] = {"script", "style"};
+    for (size_t i = 0; i < WS_COUNT(with_content); i++) {
+        size_t n = strlen(with_content[i]);
+        if ((size_t)(end - p) > n + 1 && strncasecmp(p + 1, with_content[i], n) == 0) {
+            const char *close = memmem(p, (size_t)(end - p), "</", 2);
+            p = close ? close : end;
+        }
+    }
+    const char *gt = p < end ? memchr(p, '>', (size_t)(end - p)) : NULL;
+    return gt ? gt + 1 : end;
+}
+
+/* Appends one character; `blank`: a space is due before it. */
+static bool put_char(char *out, size_t size, size_t *at, bool blank, const char *c, size_t n)
+{
+    if (*at + n + 2 > size)
+        return false;
+    if (blank && *at)
+        out[(*at)++] = ' ';
+    memcpy(out + *at, c, n);
+    *at += n;
+    return true;
+}
+
+void chat_plain_text(const char *body, size_t n, char *out, size_t size)
+{
+    char *clean;
+    char *copy = ws_strndup(body ? body : "", body ? strnlen(body, n) : 0);
+    clean = valid_utf8(copy);
+    const char *p = clean + strspn(clean, " \t\r\n"), *end = clean + strlen(clean);
+    bool html = *p == '<', blank = false;
+    size_t at = 0;
+    while (p < end) {
+        size_t k = utf8_length((const unsigned char *)p);
+        /* C0, DEL and C1 could command a terminal. */
+        bool control = (unsigned char)*p < ' ' || *p == 0x7f || (k == 2 && (unsigned char)p[0] == 0xc2 &&
+                                                                (unsigned char)p[1] < 0xa0);
+        if (html && *p == '<') {
+            p = skip_tag(p, end);
+            blank = true;
+            continue;
+        }
+        if (control || *p == ' ') {
+            blank = true;
+        } else {
+            if (!put_char(out, size, &at, blank, p, k))
+                break;
+            blank = false;
+        }
+        p += k;
+    }
+    out[at] = '\0';
+    free(copy);
+    free(clean);
+}
+
 /* ---- replies ---- */
+
+bool chat_reply_has_usage(const chat_reply *r)
+{
+    return r->prompt_tokens >= 0 && r->completion_tokens >= 0;
+}
 
 void chat_reply_init(chat_reply *r)
 {
@@ -387,7 +477,9 @@ void chat_reply_event(chat_reply *r, const char *data, size_t n)
 
 void chat_reply_whole(chat_reply *r, const char *body, size_t n)
 {
-    cJSON *o = cJSON_ParseWithLength(body, n);
+    const char *end = NULL;
+    cJSON *o = cJSON_ParseWithLengthOpts(body, n, &end, false);
+    r->partial = !o && end && end + 1 >= body + n;
     if (o && cJSON_IsArray(o) && !read_error(o, &r->error)) {
         r->malformed = true;
     } else if (o) {

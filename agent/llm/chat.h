@@ -36,6 +36,7 @@ typedef struct chat_reply {
     bool finished;         /* a finish reason or [DONE] was seen */
     bool done;             /* [DONE] was seen: nothing follows */
     bool malformed;        /* something was not JSON, or not a completion */
+    bool partial;          /* malformed because the JSON ends too early */
 } chat_reply;
 
 void chat_reply_init(chat_reply *r);
@@ -49,6 +50,10 @@ void chat_reply_whole(chat_reply *r, const char *body, size_t n);
 bool chat_error_parse(const char *body, size_t n, chat_error *out);
 /* The quirk that `e` asks for, given those already in use; 0: none. */
 unsigned chat_quirk_for(const chat_error *e, const llm_request *r, unsigned quirks);
+/* A reply whose usage was told in full. */
+bool chat_reply_has_usage(const chat_reply *r);
+/* The text of an HTML page, or of any bytes, on one line of valid UTF-8 without control characters. */
+void chat_plain_text(const char *body, size_t n, char *out, size_t size);
 /* How a response with this HTTP status ends the attempt. */
 llm_outcome chat_error_outcome(int status, const chat_error *e);
 

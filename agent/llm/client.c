@@ -16,8 +16,9 @@
 #include <strings.h>
 #include <sys/random.h>
 
-enum { MAX_ATTEMPTS = 100, MAX_ERROR_BODY = 1 << 20 };
-static const double MAX_BACKOFF_S = 8;
+/* Servers without keys are given words like EMPTY or local, which may stand in a kernel. */
+enum { MIN_SECRET = 8, MAX_ATTEMPTS = 100, MAX_ERROR_BODY = 1 << 20 };
+static const double MAX_BACKOFF_S = 8, MAX_RATE_BACKOFF_S = 30;
 
 typedef enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_WAITING, JOB_FINISHED } job_state;
 /* What the body turned out to be: servers answer JSON to a stream request and streams to a plain
@@ -97,17 +98,21 @@ static void fill_limits(llm_limits *l)
         l->max_attempts = MAX_ATTEMPTS;
 }
 
-/* "https://host/v1", ".../v1/" and ".../v1/chat/completions" name the same server. */
+/* "https://host/v1", ".../v1/" and ".../v1/chat/completions" name the same server. A query (Azure's
+ * api-version) stays at the end. */
 static char *endpoint(const char *base)
 {
     static const char tail[] = "/chat/completions";
     ws_buf url = {0};
-    size_t n = strlen(base);
+    size_t n = strcspn(base, "?#");
+    const char *query = base + n;
     while (n && base[n - 1] == '/')
         n--;
     ws_buf_add(&url, base, n);
     if (n < sizeof tail || memcmp(base + n - (sizeof tail - 1), tail, sizeof tail - 1))
         ws_buf_adds(&url, tail);
+    if (*query == '?')
+        ws_buf_adds(&url, query);
     return ws_buf_take(&url);
 }
 
@@ -144,7 +149,7 @@ ws_status llm_client_open(const llm_client_options *o, llm_client **out, ws_err 
     c->key = ws_strdup(o->api_key ? o->api_key : "");
     c->loopback_only = o->loopback_only;
     c->next_id = 1;
-    http_options ho = {.api_key = c->key, .direct = o->loopback_only, .ca_file = o->ca_file,
+    http_options ho = {.api_key = c->key, .azure = u.azure, .direct = o->loopback_only, .ca_file = o->ca_file,
                        .max_connections = c->limits.max_in_flight};
     if (http_open(&ho, &c->pool, err)) {
         llm_client_close(c);
@@ -204,7 +209,7 @@ void llm_on_delta(llm_client *c, void (*fn)(void *, int, size_t, size_t), void *
 static void redact(const llm_client *c, char *text, size_t n)
 {
     size_t k = strlen(c->key);
-    if (k < 4 || !text)
+    if (k < MIN_SECRET || !text)
         return;
     for (char *p = text; (p = memmem(p, n - (size_t)(p - text), c->key, k)); p += k)
         memset(p, '*', k);
@@ -249,6 +254,7 @@ static void on_event(void *ud, const char *event, const char *data, size_t n)
 /* By the first byte that is not blank; content types lie. */
 static body_kind kind_of(const ws_buf *raw)
 {
+    static const char *const field[] = {":", "data:", "event:", "id:", "retry:"};
     ws_str s = ws_str_trim((ws_str){raw->p, raw->n});
     if (s.n >= 3 && memcmp(s.p, "\xef\xbb\xbf", 3) == 0)
         s = ws_str_trim((ws_str){s.p + 3, s.n - 3});
@@ -256,7 +262,12 @@ static body_kind kind_of(const ws_buf *raw)
         return BODY_UNKNOWN;
     if (*s.p == '{' || *s.p == '[')
         return BODY_JSON;
-    return strchr("deir:", *s.p) ? BODY_SSE : BODY_OTHER;
+    for (size_t i = 0; i < WS_COUNT(field); i++) {
+        size_t n = strlen(field[i]);
+        if (memcmp(s.p, field[i], s.n < n ? s.n : n) == 0)
+            return s.n < n ? BODY_UNKNOWN : BODY_SSE;
+    }
+    return BODY_OTHER;
 }
 
 static http_take receive(void *ud, int status, const char *bytes, size_t n)
@@ -279,9 +290,14 @@ static http_take receive(void *ud, int status, const char *bytes, size_t n)
     j->progress = false;
     if (!sse_feed(&j->sse, bytes, n, on_event, j))
         return HTTP_TAKE_TOO_LARGE;
-    if (j->reply.done || j->reply.error.present)
+    if (j->reply.done || j->reply.error.present ||
+        (j->reply.finished && chat_reply_has_usage(&j->reply)))
         return HTTP_TAKE_SETTLED;
-    return j->progress ? take_progress(j) : HTTP_TAKE_NOTHING;
+    if (j->progress)
+        take_progress(j);
+    if (j->reply.finished)
+        return j->progress ? HTTP_TAKE_ENDING : HTTP_TAKE_NOTHING;
+    return j->progress ? HTTP_TAKE_PROGRESS : HTTP_TAKE_NOTHING;
 }
 
 static void start_attempt(job *j)
@@ -360,7 +376,7 @@ static llm_outcome outcome_of_success(job *j)
     if (r->error.present)
         return chat_error_outcome(200, &r->error);
     if (r->malformed || j->kind == BODY_OTHER || j->kind == BODY_UNKNOWN)
-        return j->kind == BODY_UNKNOWN ? LLM_CUT : LLM_PROTOCOL;
+        return r->partial || j->kind == BODY_UNKNOWN ? LLM_CUT : LLM_PROTOCOL;
     if (!r->finished)
         return LLM_CUT;
     return outcome_of_reply(r);
@@ -382,6 +398,8 @@ static llm_outcome outcome_of_attempt(job *j, const http_response *h)
         break;
     case HTTP_COMPLETE: break;
     }
+    if (j->raw.p) /* before it is parsed: parts of it are kept in bounded texts */
+        redact(j->client, j->raw.p, j->raw.n);
     if (h->status / 100 == 2)
         return outcome_of_success(j);
     chat_error_parse(ws_buf_z(&j->raw), j->raw.n, &j->reply.error);
@@ -394,15 +412,19 @@ static void describe(const job *j, const http_response *h, llm_outcome o, char *
     const chat_reply *r = &j->reply;
     out[0] = '\0';
     if (r->error.present && r->error.message[0])
-        snprintf(out, size, "%s", r->error.message);
+        chat_plain_text(r->error.message, strlen(r->error.message), out, size);
     else if (h->error[0])
         snprintf(out, size, "%s", h->error);
+    else if (h->status / 100 == 3 && h->location[0])
+        snprintf(out, size, "it points to '%s'", h->location);
     else if (o == LLM_CUT)
         snprintf(out, size, "the reply ended before it was complete (%zu bytes)", j->raw.n);
     else if (o == LLM_REFUSED && r->refusal.n)
-        snprintf(out, size, "%.400s", ws_buf_z(&r->refusal));
+        chat_plain_text(r->refusal.p, r->refusal.n, out, size < 400 ? size : 400);
+    else if (o == LLM_CANCELLED)
+        snprintf(out, size, "cancelled after %zu bytes", j->raw.n);
     else if (o != LLM_OK && o != LLM_TRUNCATED && o != LLM_EMPTY && o != LLM_REFUSED)
-        snprintf(out, size, "%.200s", ws_buf_z(&j->raw));
+        chat_plain_text(j->raw.p, j->raw.n, out, size < 200 ? size : 200);
     else
         snprintf(out, size, "%s", r->finish_reason);
     for (char *p = out; *p; p++)
@@ -481,10 +503,13 @@ static void finish(job *j, llm_outcome o, const llm_attempt *last)
     snprintf(j->hint, sizeof j->hint, "%s", t.hint);
     if (o == LLM_OK)
         return;
+    bool told = last && last->detail[0] && strcmp(last->detail, t.error) != 0;
     if (last && last->http_status && last->http_status / 100 != 2)
-        snprintf(j->error, sizeof j->error, "%s (HTTP %d): %s", t.error, last->http_status,
-                 last->detail);
-    else if (last && last->detail[0])
+        snprintf(j->error, sizeof j->error, "%s (HTTP %d)%s%s", t.error, last->http_status,
+                 told ? ": " : "", told ? last->detail : "");
+    else if (told && (o == LLM_EMPTY || o == LLM_TRUNCATED))
+        snprintf(j->error, sizeof j->error, "%s (finish reason %s)", t.error, last->detail);
+    else if (told)
         snprintf(j->error, sizeof j->error, "%s: %s", t.error, last->detail);
     else
         snprintf(j->error, sizeof j->error, "%s", t.error);
@@ -499,19 +524,34 @@ static double random_unit(void)
     return getrandom(&x, sizeof x, 0) == sizeof x ? x / 4294967296.0 : 0.5;
 }
 
-/* Full jitter; a wait that the server names is kept, stretched a little so that clients spread. */
-static double wait_before_retry(const job *j, const http_response *h)
+/* The wait that the server names, NaN: none. */
+static double told_wait(const job *j, const http_response *h)
 {
-    double told = isnan(h->retry_after_s) ? j->reply.error.retry_after_s : h->retry_after_s;
-    if (!isnan(told))
-        return told * (1 + 0.1 * random_unit());
-    double cap = j->client->limits.backoff_s * exp2(j->tries - 1);
-    return random_unit() * fmin(cap, MAX_BACKOFF_S);
+    return isnan(h->retry_after_s) ? j->reply.error.retry_after_s : h->retry_after_s;
+}
+
+/* Full jitter; a wait that the server names is kept, stretched a little so that clients spread. Rates
+ * are counted by the minute: without a named wait a 429 is waited out longer than a failure. */
+static double wait_before_retry(const job *j, const http_response *h, llm_outcome o)
+{
+    double told = told_wait(j, h), step = j->client->limits.backoff_s * exp2(j->tries - 1);
+    double jitter = random_unit();
+    if (told > 0)
+        return told * (1 + 0.1 * jitter);
+    if (o == LLM_RATE_LIMITED)
+        return (0.5 + 0.5 * jitter) * fmin(4 * step, MAX_RATE_BACKOFF_S);
+    return jitter * fmin(step, MAX_BACKOFF_S);
+}
+
+/* Whether the call has made as many requests as it may. */
+static bool used_up(const job *j)
+{
+    return j->q.max_requests > 0 && j->n_attempts >= j->q.max_requests;
 }
 
 static bool may_retry(job *j, const http_response *h, llm_outcome o)
 {
-    if (j->tries >= j->client->limits.max_attempts || h->should_retry == 0)
+    if (j->tries >= j->client->limits.max_attempts || h->should_retry == 0 || used_up(j))
         return false;
     switch (o) {
     case LLM_RATE_LIMITED:
@@ -522,6 +562,16 @@ static bool may_retry(job *j, const http_response *h, llm_outcome o)
     case LLM_PROTOCOL: return ++j->protocol_errors <= 1; /* a proxy's page, once */
     default: return h->should_retry == 1;
     }
+}
+
+static void warn_of_retry(const job *j, llm_outcome o, const llm_attempt *a, double wait_s)
+{
+    char status[32] = "";
+    if (a->http_status && a->http_status / 100 != 2)
+        snprintf(status, sizeof status, " (HTTP %d)", a->http_status);
+    ws_log(WS_LOG_WARN, "%s%s%s%s; try %d of %d in %.1f s", text_of_outcome(o, a->http_status).error,
+           status, a->detail[0] ? ": " : "", a->detail, j->tries + 1, j->client->limits.max_attempts,
+           wait_s);
 }
 
 static void end_attempt(job *j)
@@ -535,25 +585,26 @@ static void end_attempt(job *j)
     c->n_running--;
     j->waited_s = 0;
     unsigned *known = quirks_of(c, j->q.model);
-    unsigned quirk = o == LLM_BAD_REQUEST ? chat_quirk_for(&j->reply.error, &j->q, j->quirks) : 0;
-    if (quirk) {
-        ws_log(WS_LOG_DEBUG, "model '%s': resending without what the server refuses", j->q.model);
+    bool adapts = o == LLM_BAD_REQUEST || o == LLM_CONTEXT;
+    unsigned quirk = adapts ? chat_quirk_for(&j->reply.error, &j->q, j->quirks) : 0;
+    if (quirk && !used_up(j)) {
+        ws_log(WS_LOG_INFO, "model '%s': resending without what the server refuses: %s", j->q.model,
+               a->detail);
         *known |= quirk;
         j->state = JOB_QUEUED;
         return;
     }
     j->tries++;
-    double wait_s = wait_before_retry(j, &h);
+    double wait_s = wait_before_retry(j, &h, o);
     if (!may_retry(j, &h, o)) {
         finish(j, o, a);
     } else if (wait_s > c->limits.max_wait_s) {
         finish(j, o, a);
         size_t n = strlen(j->error);
         snprintf(j->error + n, sizeof j->error - n, "; it asks to wait %.0f s, more than %.0f s",
-                 wait_s, c->limits.max_wait_s);
+                 told_wait(j, &h), c->limits.max_wait_s);
     } else {
-        ws_log(WS_LOG_INFO, "request %d: %s (%s); next try in %.1f s", j->id, llm_outcome_name(o),
-               a->detail, wait_s);
+        warn_of_retry(j, o, a, wait_s);
         j->waited_s = wait_s;
         j->not_before_ns = ws_now_ns() + (int64_t)(wait_s * 1e9);
         j->state = JOB_WAITING;
@@ -592,7 +643,10 @@ void llm_cancel(llm_client *c, int id)
     for (job *j = c->first; j; j = j->next) {
         if (j->id != id || j->state == JOB_FINISHED)
             continue;
-        if (j->transfer) {
+        if (j->transfer) { /* a request that left is recorded: it may be paid for */
+            http_response h = *http_result(j->transfer);
+            h.seconds = http_seconds(j->transfer);
+            record(j, &h, LLM_CANCELLED);
             http_free(j->transfer);
             j->transfer = NULL;
             c->n_running--;

@@ -12,8 +12,9 @@
 #include <strings.h>
 #include <time.h>
 
-/* How long a transfer may take to end after its message is complete. */
-static const double SETTLE_S = 1.0;
+/* How long a transfer may take to end after its message is complete, and between the answer's last
+ * word and what some servers send after it (usage, [DONE]). */
+static const double SETTLE_S = 1.0, ENDING_S = 10.0;
 
 struct http_pool {
     CURLM *multi;
@@ -32,14 +33,24 @@ struct http_transfer {
     char curl_error[CURL_ERROR_SIZE];
     int64_t start_ns, progress_ns; /* progress_ns 0: no first byte yet */
     int64_t settled_ns, body_bytes;
-    bool ended, delivered, too_large;
+    bool ended, delivered, too_large, ending;
 };
 
 /* ---- pool ---- */
 
+/* URLs are archived and printed: a key must not be part of one. */
+static bool holds_secret(const char *query)
+{
+    static const char *const words[] = {"key=", "token=", "secret=", "password=", "sig=", NULL};
+    for (int i = 0; words[i]; i++)
+        if (strcasestr(query, words[i]))
+            return true;
+    return false;
+}
+
 ws_status http_url_parse(const char *url, http_url *out, ws_err *err)
 {
-    char *scheme = NULL, *host = NULL, *user = NULL;
+    char *scheme = NULL, *host = NULL, *user = NULL, *query = NULL;
     CURLU *u = curl_url();
     ws_status st = WS_OK;
     if (!u || curl_url_set(u, CURLUPART_URL, url, 0) ||
@@ -51,14 +62,19 @@ ws_status http_url_parse(const char *url, http_url *out, ws_err *err)
     } else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK) {
         st = ws_fail(err, WS_EUSAGE, "the base URL holds a user name");
         ws_hint(err, "give the key in OPENAI_API_KEY or --api-key-file");
+    } else if (curl_url_get(u, CURLUPART_QUERY, &query, 0) == CURLUE_OK && holds_secret(query)) {
+        st = ws_fail(err, WS_EUSAGE, "the base URL's query holds a key, which would be stored");
+        ws_hint(err, "give the key in OPENAI_API_KEY or --api-key-file");
     } else {
         *out = (http_url){.tls = strcmp(scheme, "https") == 0,
+                          .azure = query && strstr(query, "api-version="),
                           .loopback = strcasecmp(host, "localhost") == 0 ||
                                       strcmp(host, "[::1]") == 0 || strncmp(host, "127.", 4) == 0};
     }
     curl_free(scheme);
     curl_free(host);
     curl_free(user);
+    curl_free(query);
     curl_url_cleanup(u);
     return st;
 }
@@ -110,6 +126,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ud)
     switch (t->r.receive(t->r.ud, (int)status, bytes, n)) {
     case HTTP_TAKE_NOTHING:
         break;
+    case HTTP_TAKE_ENDING:
+        t->ending = true;
+        t->progress_ns = ws_now_ns();
+        break;
     case HTTP_TAKE_PROGRESS:
         t->progress_ns = ws_now_ns();
         break;
@@ -157,7 +177,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
     if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) { /* a new response after 1xx */
         r->retry_after_s = (double)NAN;
         r->should_retry = -1;
-        r->request_id[0] = '\0';
+        r->request_id[0] = r->location[0] = '\0';
     } else if (header_value(line, "retry-after-ms", value, sizeof value)) {
         r->retry_after_s = parse_retry_after(value, 1e-3);
     } else if (header_value(line, "retry-after", value, sizeof value)) {
@@ -170,6 +190,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
     } else if (header_value(line, "x-request-id", value, sizeof value) ||
                header_value(line, "request-id", value, sizeof value)) {
         snprintf(r->request_id, sizeof r->request_id, "%s", value);
+    } else {
+        char place[sizeof r->location];
+        if (header_value(line, "location", place, sizeof place))
+            snprintf(r->location, sizeof r->location, "%s", place);
     }
     return size * count;
 }
@@ -196,6 +220,12 @@ static bool add_headers(http_transfer *t)
         ws_buf line = {0};
         ws_buf_printf(&line, "Authorization: Bearer %s", key);
         all = add_header(t, ws_buf_z(&line));
+        if (all && t->pool->o.azure) {
+            explicit_bzero(line.p, line.cap);
+            ws_buf_reset(&line);
+            ws_buf_printf(&line, "api-key: %s", key);
+            all = add_header(t, ws_buf_z(&line));
+        }
         explicit_bzero(line.p, line.cap);
         ws_buf_release(&line);
     }
@@ -218,6 +248,8 @@ static void set_options(http_transfer *t)
     curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(e, CURLOPT_USERAGENT, "warpsmith");
+    /* Asks for plain text, and decodes what a proxy compresses all the same. */
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(e, CURLOPT_POST, 1L);
     curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->r.body);
     curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->r.body_bytes);
@@ -285,6 +317,11 @@ const http_response *http_result(const http_transfer *t)
     return &t->response;
 }
 
+double http_seconds(const http_transfer *t)
+{
+    return ws_seconds_since(t->start_ns);
+}
+
 void *http_context(const http_transfer *t)
 {
     return t->r.ud;
@@ -328,12 +365,14 @@ static int retries_of(CURLcode rc)
 static void end_by_curl(http_transfer *t, CURLcode rc)
 {
     const char *why = t->curl_error[0] ? t->curl_error : curl_easy_strerror(rc);
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     t->response.worth_retrying = retries_of(rc);
     if (t->too_large)
         end(t, HTTP_TOO_LARGE, "the reply is larger than the limit");
     else if (rc == CURLE_OK || t->settled_ns)
         end(t, HTTP_COMPLETE, "%s", "");
-    else if (t->body_bytes > 0)
+    else if (t->body_bytes > 0 || status > 0)
         end(t, HTTP_CUT, "%s", why);
     else
         end(t, HTTP_FAILED, "%s", why);
@@ -358,8 +397,9 @@ static double time_left(const http_transfer *t, int *which)
 {
     double left[4] = {(double)INFINITY, (double)INFINITY,
                       t->r.total_s - ws_seconds_since(t->start_ns), (double)INFINITY};
+    double idle_s = t->ending ? fmin(t->r.idle_s, ENDING_S) : t->r.idle_s;
     if (t->progress_ns)
-        left[1] = t->r.idle_s - ws_seconds_since(t->progress_ns);
+        left[1] = idle_s - ws_seconds_since(t->progress_ns);
     else
         left[0] = t->r.first_byte_s - ws_seconds_since(t->start_ns);
     if (t->settled_ns)
@@ -382,7 +422,7 @@ static double check_timers(http_pool *p)
         double left = time_left(t, &which);
         if (left > 0)
             nearest = left < nearest ? left : nearest;
-        else if (t->settled_ns)
+        else if (t->settled_ns || (t->ending && which == 1))
             end(t, HTTP_COMPLETE, "%s", "");
         else if (which == 0)
             end(t, HTTP_STALLED, "no data within %g s", t->r.first_byte_s);

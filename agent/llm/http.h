@@ -15,20 +15,23 @@ typedef struct http_options {
     const char *api_key;   /* kept by reference: outlives the pool; NULL or "": no Authorization */
     bool direct;           /* no proxy, whatever the environment says */
     const char *ca_file;   /* NULL: $SSL_CERT_FILE, $CURL_CA_BUNDLE, the system's */
+    bool azure;            /* the key also as Azure's header api-key */
     int max_connections;
 } http_options;
 
 /* What a URL is, so that a key does not leave in the clear. Only http and https, no user name. */
 typedef struct http_url {
     bool tls, loopback;
+    bool azure;            /* has Azure's query parameter api-version */
 } http_url;
 ws_status http_url_parse(const char *url, http_url *out, ws_err *err) WS_MUST_CHECK;
 
 /* What the receiver made of a piece of the body. SETTLED: the message is complete; the rest of the
- * transfer may end as it likes, and soon. */
+ * transfer may end as it likes, and soon. ENDING: the answer is complete, a little may follow. */
 typedef enum http_take {
     HTTP_TAKE_NOTHING,
     HTTP_TAKE_PROGRESS,
+    HTTP_TAKE_ENDING,
     HTTP_TAKE_SETTLED,
     HTTP_TAKE_TOO_LARGE
 } http_take;
@@ -60,6 +63,7 @@ typedef struct http_response {
     double retry_after_s;   /* Retry-After-Ms or Retry-After (seconds or date), NaN: none */
     int should_retry;       /* X-Should-Retry: 1 true, 0 false, -1 absent */
     char request_id[128];
+    char location[256];     /* of a redirect */
     char error[256];        /* curl's words, or which timer ran out */
     double seconds;
 } http_response;
@@ -71,6 +75,7 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out,
 /* Drives all transfers for up to timeout_ms; the first that ended, or NULL. */
 http_transfer *http_poll(http_pool *p, int timeout_ms);
 const http_response *http_result(const http_transfer *t);
+double http_seconds(const http_transfer *t); /* since the start */
 void *http_context(const http_transfer *t); /* the request's ud */
 void http_free(http_transfer *t);           /* aborts one that still runs */
 

@@ -50,6 +50,7 @@ typedef struct llm_request {
     const char *reasoning_effort; /* NULL: not sent */
     int64_t seed;           /* 0: not sent */
     int turn;               /* sent as X-Warpsmith-Turn to a loopback_only server; -1: not sent */
+    int max_requests;       /* HTTP requests that this call may make, resends included; 0: no limit */
 } llm_request;
 
 /* How a request ended. All but OK are recorded outcomes, not ws_err errors. */
