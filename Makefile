@@ -48,7 +48,7 @@ DEPS_agent     := $(MODULES)
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 PROGRAMS := warpsmith $(BUILD)/libwarpsmith-cuda.so
 
-.PHONY: all demo test check bench deps clean help
+.PHONY: all demo test check bench bench-ptx deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -94,6 +94,10 @@ demo: deps
 	$(Q)tests/demo
 bench: all
 	$(Q)tests/bench
+# A program beside the tests: it prints times and passes no judgement.
+$(eval $(call test_rule,$(BUILD)/tests/bench_ptx))
+bench-ptx: all $(BUILD)/tests/bench_ptx
+	$(Q)$(BUILD)/tests/bench_ptx
 deps:
 	$(Q)tests/deps
 
@@ -103,6 +107,7 @@ help:
 	@echo 'make         the program (./warpsmith) and the CPU driver (build/libwarpsmith-cuda.so)'
 	@echo 'make demo    set up what is missing, build, run the main job on real input'
 	@echo 'make bench   time from reply to verdict against nvcc'
+	@echo 'make bench-ptx  instructions a second of the PTX engine'
 	@echo 'make test    set up what is missing, build, run every test'
 	@echo 'make check   the tests alone'
 	@echo 'make deps    install what is missing'
