@@ -407,7 +407,18 @@ static ws_status buffers_init(buffers *b, vfy_session *s, const vfy_case *c, ws_
     return WS_OK;
 }
 
-static ws_status execute(job *j, const plan_bound *b, const comp_result *c, buffers *buf,
+/* Warp instructions of one launch: many times what one thread alone would need for the whole operation, so
+ * that an endless loop ends in seconds. */
+static uint64_t instruction_budget(const vfy_case *c)
+{
+    ref_cost cost;
+    ref_cost_of(c->bound, &cost);
+    const double want = 2e7 + 64 * (cost.flops + cost.min_bytes);
+    const uint64_t most = PTX_OPTIONS_CHECKED.max_warp_insns;
+    return want < (double)most ? (uint64_t)want : most;
+}
+
+static ws_status execute(job *j, const plan_bound *b, const vfy_case *of, const comp_result *c, buffers *buf,
                          ptx_schedule schedule, run_report *rep, ws_err *err)
 {
     const char **scratch = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1);
@@ -421,6 +432,7 @@ static ws_status execute(job *j, const plan_bound *b, const comp_result *c, buff
     };
     if (!(j->o->wall_seconds > 0))
         r.engine.deadline_ms = ENGINE_MS;
+    r.engine.max_warp_insns = instruction_budget(of);
     r.engine.schedule = schedule;
     r.engine.seed = j->seed;
     if (run_execute(&r, rep, err))
@@ -458,7 +470,7 @@ static ws_status judge_schedule(job *j, const vfy_case *c, const plan_bound *b,
     run_report rep = {0};
     if (buffers_init(&again, j->s, c, err))
         return err->status;
-    ws_status st = execute(j, b, comp, &again, PTX_SCHED_RANDOM, &rep, err);
+    ws_status st = execute(j, b, c, comp, &again, PTX_SCHED_RANDOM, &rep, err);
     if (!st && rep.reason != HX_PASS)
         reject_fault(j, &rep);
     else if (!st)
@@ -478,7 +490,7 @@ static ws_status judge_case(job *j, const vfy_case *c, const plan_bound *b, cons
     run_report rep = {0};
     if (buffers_init(&buf, j->s, c, err))
         return err->status;
-    ws_status st = execute(j, b, comp, &buf, PTX_SCHED_ROUND_ROBIN, &rep, err);
+    ws_status st = execute(j, b, c, comp, &buf, PTX_SCHED_ROUND_ROBIN, &rep, err);
     if (!st && rep.reason != HX_PASS)
         reject_fault(j, &rep);
     else if (!st)
@@ -605,8 +617,9 @@ static ws_status verify(job *j, ws_err *err)
         return WS_OK;
     }
     v->level = VFY_EMULATED;
-    snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs", v->shapes_passed,
-             v->runs);
+    int at = snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs", v->shapes_passed, v->runs);
+    if (v->shapes_refused)
+        snprintf(v->text + at, sizeof v->text - (size_t)at, "; require refuses %d", v->shapes_refused);
     return model_time(j, j->bench, &cubin, err);
 }
 

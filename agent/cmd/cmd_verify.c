@@ -19,7 +19,7 @@ static const ws_opt option_table[] = {
     {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "0",
      .arg = "N", .help = "seed of the inputs; 0 takes a fresh one", .group = "Checks"},
     {.name = "timeout", .type = WS_OPT_SECONDS, .offset = offsetof(options, timeout),
-     .fallback = "60s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
+     .fallback = "25s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
     CLI_COMMON_OPTIONS};
 
 static const char *base_name(const char *path)

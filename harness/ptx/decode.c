@@ -2,6 +2,7 @@
  * opcode means is in the rows of the x_*.c files. */
 #include "harness/ptx/alu.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,10 +278,24 @@ static void mark_unsupported(ptx_decoder *d, const ptx_ast_insn *a)
     ws_buf_release(&name);
 }
 
+/* The function that a direct call names, NULL: none. */
+static const char *called_function(const ptx_ast_insn *a)
+{
+    for (int o = 0; o < a->n_operands && o < 2 && ws_str_eqz(a->part[0], "call"); o++)
+        if (a->operand[o].kind == PTX_OPD_FUNC)
+            return a->operand[o].text;
+    return NULL;
+}
+
 static void x_unsupported(ptx_warp *w, const ptx_insn *i)
 {
-    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED,
-                     "the CPU engine does not support the instruction '%.*s'", WS_STR_ARG(i->ast->text));
+    const ptx_ast_insn *a = i->ast;
+    const char *callee = called_function(a);
+    char name[160] = "";
+    for (int part = 0, at = 0; part < a->n_parts && at < (int)sizeof name; part++)
+        at += snprintf(name + at, sizeof name - (size_t)at, "%s%.*s", part ? "." : "", WS_STR_ARG(a->part[part]));
+    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED, "the CPU engine does not support %s '%s'",
+                     callee ? "a call of" : "the instruction", callee ? callee : name);
 }
 
 static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)

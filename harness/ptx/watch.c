@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bytes: what a null pointer with an index reaches, and how far a place is still told from a buffer. */
+enum { PAGE = 4096, FAR = 1 << 30 };
+
 static const char *space_name(ptx_space s)
 {
     switch (s) {
@@ -46,7 +49,9 @@ static void where(char *out, size_t n, const ptx_fault *f)
 {
     const char *name = f->buffer[0] ? f->buffer : "an unnamed buffer";
     long long off = (long long)f->buffer_offset, bytes = (long long)f->buffer_bytes;
-    if (!f->buffer_bytes && !f->buffer[0])
+    if (f->address < PAGE && strcmp(f->space, "global") == 0)
+        snprintf(out, n, "address 0x%llx, a null pointer", (unsigned long long)f->address);
+    else if ((!f->buffer_bytes && !f->buffer[0]) || off < -FAR || off > bytes + FAR)
         snprintf(out, n, "address 0x%llx, far from every buffer", (unsigned long long)f->address);
     else if (off < 0)
         snprintf(out, n, "%lld bytes before the start of '%s' (%lld bytes)", -off, name, bytes);

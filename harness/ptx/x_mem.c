@@ -364,7 +364,7 @@ static bool is_same_address(const ptx_func *f, const ptx_operand *a, const ptx_o
 static bool is_first_guess(const ptx_func *f, const ptx_ast_insn *a)
 {
     for (const ptx_ast_insn *n = a + 1; n < f->insn + f->n_insns; n++)
-        if (n->n_operands > 1 && ws_str_eqz(n->part[0], "atom") && ptx_has(n, "cas") &&
+        if (n->n_operands == 4 && n->operand[1].kind == PTX_OPD_ADDR && ptx_has(n, "cas") &&
             is_same_address(f, &a->operand[1], &n->operand[1]))
             return true;
     return false;
