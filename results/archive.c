@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* "WSar" in the file's header: tells our archives from other SQLite files. */
 enum { APPLICATION_ID = 0x57536172, BUSY_TIMEOUT_MS = 10000 };
@@ -272,6 +273,9 @@ void db_close(db_archive *db)
     if (!db)
         return;
     sqlite3_close(db->handle);
+    /* After it: closing any descriptor of the file drops SQLite's own locks. */
+    if (db->lock_fd)
+        close(db->lock_fd);
     free(db->path);
     free(db);
 }

@@ -32,6 +32,12 @@ typedef struct db_run {
 ws_status db_run_begin(db_archive *db, const db_run *r, int64_t *id, ws_err *err) WS_MUST_CHECK;
 ws_status db_run_end(db_archive *db, int64_t id, const char *status, const char *stop_reason, int64_t best, ws_err *err) WS_MUST_CHECK;
 ws_status db_run_reopen(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK; /* back to "running" */
+/* Replaces options, model and server of a run that goes on with others. */
+ws_status db_run_configure(db_archive *db, int64_t id, const char *config_json, const char *model,
+                           const char *base_url, ws_err *err) WS_MUST_CHECK;
+/* Makes this process the only one that works on the run, until db_close or the process's end, however
+ * it ends. WS_EENV when another one does. One run for a db_archive. */
+ws_status db_run_lock(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK;
 /* By name, numeric id, "last", or unique prefix of a name. Strings in `a`. */
 ws_status db_run_find(db_archive *db, const char *which, ws_arena *a, db_run *out, ws_err *err) WS_MUST_CHECK;
 ws_status db_run_list(db_archive *db, ws_arena *a, db_run **out, int *n, ws_err *err) WS_MUST_CHECK;
@@ -58,6 +64,7 @@ ws_status db_call_end(db_archive *db, const db_call *c, ws_err *err) WS_MUST_CHE
 ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, int *n, ws_err *err) WS_MUST_CHECK;
 
 /* ---- candidates ---- */
+struct db_timing;
 typedef struct db_candidate {
     int64_t id, run, call;    /* call 0: not from a model (generation 0, tuner) */
     int64_t parent;           /* 0: none */
@@ -73,8 +80,11 @@ typedef struct db_candidate {
     const char *created;
     const char *note;         /* what the model said it changed, or NULL */
 } db_candidate;
-/* Stores candidate, verdict, compile facts and counters in one transaction. */
+/* Stores candidate, verdict, compile facts and counters in one transaction; with db_candidate_add_timed a
+ * timing too (its `candidate` is not read; NULL: none). */
 ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verdict *v, int64_t *id, ws_err *err) WS_MUST_CHECK;
+ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vfy_verdict *v, const struct db_timing *t,
+                                 int64_t *id, ws_err *err) WS_MUST_CHECK;
 ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candidate **out, int *n, ws_err *err) WS_MUST_CHECK;
 ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out, ws_err *err) WS_MUST_CHECK;
 /* The stored verdict as JSON text, in `a`. */

@@ -104,8 +104,40 @@ static ws_status insert_verdict(db_archive *db, int64_t id, const vfy_verdict *v
     return st;
 }
 
-ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verdict *v, int64_t *id,
-                           ws_err *err)
+static void samples_json(const db_timing *t, ws_buf *out)
+{
+    ws_buf_addc(out, '[');
+    for (int i = 0; i < t->n_samples; i++)
+        ws_buf_printf(out, "%s%.17g", i ? "," : "", t->sample[i]);
+    ws_buf_addc(out, ']');
+}
+
+static ws_status insert_timing(db_archive *db, int64_t candidate, const db_timing *t, ws_err *err)
+{
+    ws_buf samples = {0};
+    char now[WS_UTC_SIZE];
+    ws_utc_now(now);
+    samples_json(t, &samples);
+    ws_status st =
+        db_exec(db, err,
+                "INSERT INTO timing (candidate, kind, gpu, shape, unit, samples, environment, created)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "isssssss", candidate, t->kind, t->gpu, t->shape, t->unit, ws_buf_z(&samples),
+                t->environment_json, now);
+    ws_buf_release(&samples);
+    return st;
+}
+
+ws_status db_timing_add(db_archive *db, const db_timing *t, ws_err *err)
+{
+    ws_status st = db_begin(db, err);
+    if (!st)
+        st = db_end(db, insert_timing(db, t->candidate, t, err), err);
+    return st ? ws_wrap(err, "timing of candidate #%" PRId64, t->candidate) : WS_OK;
+}
+
+ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vfy_verdict *v,
+                                 const db_timing *t, int64_t *id, ws_err *err)
 {
     if (db_begin(db, err))
         return err->status;
@@ -118,10 +150,18 @@ ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verd
     }
     if (!st)
         st = insert_verdict(db, made, v, err);
+    if (!st && t)
+        st = insert_timing(db, made, t, err);
     st = db_end(db, st, err);
     if (!st)
         *id = made;
     return st ? ws_wrap(err, "candidate of round %d", c->round) : WS_OK;
+}
+
+ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verdict *v, int64_t *id,
+                           ws_err *err)
+{
+    return db_candidate_add_timed(db, c, v, NULL, id, err);
 }
 
 /* ---- reading ---- */
@@ -229,33 +269,6 @@ ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id, 
 }
 
 /* ---- timings ---- */
-
-static void samples_json(const db_timing *t, ws_buf *out)
-{
-    ws_buf_addc(out, '[');
-    for (int i = 0; i < t->n_samples; i++)
-        ws_buf_printf(out, "%s%.17g", i ? "," : "", t->sample[i]);
-    ws_buf_addc(out, ']');
-}
-
-ws_status db_timing_add(db_archive *db, const db_timing *t, ws_err *err)
-{
-    ws_buf samples = {0};
-    char now[WS_UTC_SIZE];
-    ws_utc_now(now);
-    samples_json(t, &samples);
-    ws_status st = db_begin(db, err);
-    if (!st) {
-        st = db_exec(db, err,
-                     "INSERT INTO timing (candidate, kind, gpu, shape, unit, samples, environment, created)"
-                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                     "isssssss", t->candidate, t->kind, t->gpu, t->shape, t->unit, ws_buf_z(&samples),
-                     t->environment_json, now);
-        st = db_end(db, st, err);
-    }
-    ws_buf_release(&samples);
-    return st ? ws_wrap(err, "timing of candidate #%" PRId64, t->candidate) : WS_OK;
-}
 
 static ws_status read_samples(const char *json, ws_arena *a, db_timing *t, ws_err *err)
 {

@@ -11,6 +11,7 @@ struct db_archive {
     sqlite3 *handle;
     char *path;
     bool read_only;
+    int lock_fd;           /* holds the lock of a run; 0: none */
 };
 
 /* SQL that takes the schema from version i to i + 1. */

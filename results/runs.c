@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,35 @@ ws_status db_run_reopen(db_archive *db, int64_t id, ws_err *err)
         db, err, "UPDATE run SET status = 'running', stop_reason = NULL, ended = NULL WHERE id = ?", "i",
         id);
     return finish_update(db, id, st, err);
+}
+
+ws_status db_run_configure(db_archive *db, int64_t id, const char *config_json, const char *model,
+                           const char *base_url, ws_err *err)
+{
+    if (db_begin(db, err))
+        return err->status;
+    ws_status st = db_exec(db, err, "UPDATE run SET config = ?, model = ?, base_url = ? WHERE id = ?",
+                           "sssi", config_json, model, base_url, id);
+    return finish_update(db, id, st, err);
+}
+
+/* A byte-range lock of the open file description, far behind SQLite's own locks and the data. */
+ws_status db_run_lock(db_archive *db, int64_t id, ws_err *err)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = ((off_t)1 << 60) + id,
+                         .l_len = 1};
+    int fd = open(db->path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return ws_fail_errno(err, WS_EENV, "cannot open archive '%s'", db->path);
+    if (fcntl(fd, F_OFD_SETLK, &lock)) {
+        bool busy = errno == EAGAIN || errno == EACCES;
+        ws_status st = busy ? ws_fail(err, WS_EENV, "another process works on this run")
+                            : ws_fail_errno(err, WS_EENV, "cannot lock archive '%s'", db->path);
+        db->lock_fd = fd; /* closed with the archive: see db_close */
+        return st;
+    }
+    db->lock_fd = fd;
+    return WS_OK;
 }
 
 static void read_run(sqlite3_stmt *s, ws_arena *a, db_run *r)
