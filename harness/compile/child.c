@@ -1,15 +1,16 @@
-/* The process that reads a candidate: one job, in a sandbox. It writes what it made into its socket, phase
- * by phase, so that one that dies while assembling still leaves its PTX. */
+/* The process that reads a candidate, in a sandbox: one source, and the jobs about it one after the other. It
+ * writes what it made into its socket, phase by phase, so that one that dies while assembling still leaves
+ * its PTX. */
 #include "harness/compile/internal.h"
 
 #include "harness/ptx/strip.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* A process that has grown beyond this is not used again: the next job would meet its memory limit early. */
+enum { MAX_KEPT_KIB = 256 << 10 };
 
 static void write_all(int fd, const void *data, size_t n)
 {
@@ -25,14 +26,20 @@ static void write_all(int fd, const void *data, size_t n)
     }
 }
 
+static void write_frame(int fd, const void *data, size_t n)
+{
+    ws_buf framed = {.max = COMP_MAX_REPLY};
+    comp_wire_put(&framed, data, n);
+    write_all(fd, framed.p, framed.n);
+    ws_buf_release(&framed);
+}
+
 static void write_phase(int fd, const comp_phase *p)
 {
-    ws_buf body = {.max = COMP_MAX_REPLY}, framed = {.max = COMP_MAX_REPLY};
+    ws_buf body = {.max = COMP_MAX_REPLY};
     comp_phase_write(&body, p);
-    comp_wire_put(&framed, body.p, body.n);
-    write_all(fd, framed.p, framed.n);
+    write_frame(fd, body.p, body.n);
     ws_buf_release(&body);
-    ws_buf_release(&framed);
 }
 
 /* The PTX of `front` without what the kernels do not use; PTX that our parser refuses stays as it is, for
@@ -49,6 +56,7 @@ static void run_job(const comp_toolkit *t, const comp_job *j, int fd)
 {
     ws_buf log = {0}, ptx = {0}, stripped = {0}, plain = {0}, link_log = {0}, cubin = {0};
     comp_phase front = {0}, back = {0};
+    struct rusage u = {0};
     if (j->compile) {
         comp_nvrtc_run(t, j, &log, &ptx, &front);
         if (front.outcome == COMP_DONE)
@@ -64,49 +72,34 @@ static void run_job(const comp_toolkit *t, const comp_job *j, int fd)
         comp_link_run(j->arch, text, &link_log, &cubin, &back);
     }
     write_phase(fd, &back);
+    getrusage(RUSAGE_SELF, &u);
+    uint8_t again = front.outcome <= COMP_REJECTED && back.outcome <= COMP_REJECTED && u.ru_maxrss < MAX_KEPT_KIB;
+    write_frame(fd, &again, sizeof again);
     ws_buf *all[] = {&log, &ptx, &stripped, &plain, &link_log, &cubin};
     for (size_t i = 0; i < WS_COUNT(all); i++)
         ws_buf_release(all[i]);
 }
 
-/* A forked child shares the compiler's pages but must fault each of them in again: some 2600 faults, 20 ms.
- * Doing it in bulk takes about as long, but a child that has no job yet makes nobody wait. */
-static void populate(int fd)
-{
-    struct pollfd job = {fd, POLLIN, 0};
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[PATH_MAX + 128], access[8];
-    unsigned long from, to;
-    while (maps && fgets(line, sizeof line, maps) && poll(&job, 1, 0) == 0) {
-        bool library = strstr(line, "libnvrtc"); /* nvJitLink only serves cubins */
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, access) != 3 || access[0] != 'r' ||
-            !(library || strstr(line, "[heap]")))
-            continue;
-        /* An older kernel refuses the advice; then the faults come one by one. */
-        (void)!madvise((void *)from, to - from,
-                       access[1] == 'w' ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
-    }
-    if (maps)
-        fclose(maps);
-}
-
-void comp_child_main(const comp_toolkit *t, int fd, bool has_time)
+void comp_child_main(const comp_toolkit *t, int fd, bool load_linker)
 {
     const char *dirs[2] = {t->include[0], t->include[1]};
-    ws_arena a = {0};
     ws_buf bytes = {.max = COMP_MAX_REPLY};
     ws_err err = {0};
     uint32_t type = 0;
-    comp_job j;
-    if (has_time)
-        populate(fd);
+    if (load_linker && comp_link_load(t, &err))
+        _exit(COMP_EXIT_LINKER);
     /* Nothing is read from a candidate outside its sandbox. */
-    if (comp_sandbox_enter(dirs, t->n_includes, comp_nvrtc_scratch()) < 0)
+    if (comp_sandbox_enter(dirs, t->n_includes) < 0)
         _exit(COMP_EXIT_SANDBOX);
-    if (ws_msg_recv(fd, 0, COMP_MAX_REPLY, &type, &bytes, &err) ||
-        !comp_job_read(&a, (ws_str){ws_buf_z(&bytes), bytes.n}, &j))
-        _exit(COMP_EXIT_JOB);
-    comp_sandbox_limit(j.memory_bytes, (uint64_t)j.wall_seconds + 2);
-    run_job(t, &j, fd);
+    while (!ws_msg_recv(fd, 0, COMP_MAX_REPLY, &type, &bytes, &err)) {
+        ws_arena a = {0};
+        comp_job j;
+        if (!comp_job_read(&a, (ws_str){ws_buf_z(&bytes), bytes.n}, &j))
+            _exit(COMP_EXIT_JOB);
+        comp_sandbox_limit(j.memory_bytes, (uint64_t)j.wall_seconds + 2);
+        run_job(t, &j, fd);
+        ws_arena_release(&a);
+        ws_buf_reset(&bytes);
+    }
     _exit(0);
 }

@@ -3,7 +3,7 @@
  *   source.c    text checks                     headers.c   which #include names exist, and as what
  *   prelude.c   our own device-side std         toolkit.c   where NVRTC and its headers are
  *   nvrtc.c     CUDA to PTX                     link.c      PTX to cubin
- *   sandbox.c   what a child may do             child.c     one job in a sandbox
+ *   sandbox.c   what a child may do             child.c     one source in a sandbox
  *   worker.c    the server that forks the children
  *   wire.c      jobs and replies as bytes       message.c   compiler text to comp_message
  *   ptx_text.c  line information out of PTX     cache.c     replies by key, on disk and in memory
@@ -112,30 +112,24 @@ enum {
 };
 
 /* ---- child.c ---- */
-enum { COMP_EXIT_SANDBOX = 2, COMP_EXIT_JOB = 3 };
-/* Reads a COMP_MSG_JOB from fd, writes two framed phases. has_time: no job is there yet. */
-_Noreturn void comp_child_main(const comp_toolkit *t, int fd, bool has_time);
+enum { COMP_EXIT_SANDBOX = 2, COMP_EXIT_JOB = 3, COMP_EXIT_LINKER = 4 };
+/* For each COMP_MSG_JOB on fd it writes three frames: the two phases, and one byte, 1: it may be asked again. */
+_Noreturn void comp_child_main(const comp_toolkit *t, int fd, bool load_linker);
 
 /* ---- nvrtc.c, link.c: only in the worker ---- */
 ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
-/* A child may compile in its sandbox before anything was compiled outside. */
-bool comp_nvrtc_ready_at_once(void);
 /* Compiles; log and PTX are appended to the buffers, which the phase points into. */
 void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
                     comp_phase *out);
-/* As above, and prepares the process so that later runs, in its children too, are faster. */
-void comp_nvrtc_warm(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
-                     comp_phase *out);
-/* The directory in which runs make temporary files; NULL: they make none. */
-const char *comp_nvrtc_scratch(void);
 ws_status comp_link_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
 void comp_link_run(const char *arch, ws_str ptx, ws_buf *log, ws_buf *cubin, comp_phase *out);
 
 /* ---- sandbox.c ---- */
-/* Irrevocable: no new privileges, no network, no new programs, no file but for reading below `dirs` and as
- * a temporary one in `scratch` (NULL: none). Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files), -1 where
+/* Irrevocable: no new privileges, no network, no new programs, and no file but for reading below `dirs`.
+ * Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files), -1 where
  * it failed. */
-int comp_sandbox_enter(const char *const *dirs, int n_dirs, const char *scratch);
+int comp_sandbox_enter(const char *const *dirs, int n_dirs);
+/* For the job that begins now: address space, and processor time from now on. */
 void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds);
 int comp_sandbox_landlock_abi(void);
 

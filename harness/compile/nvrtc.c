@@ -2,16 +2,10 @@
  * stable since 7.0), so that the build needs no toolkit. */
 #include "harness/compile/internal.h"
 
-#include "base/file.h"
-
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 typedef struct nvrtc_program *program;
 enum { RC_OK, RC_OUT_OF_MEMORY, RC_INVALID_OPTION = 5, RC_COMPILATION = 6 };
@@ -30,8 +24,6 @@ static struct {
     int major, minor;
 } api;
 
-static bool ready_at_once;
-
 /* dlsym gives an object pointer; POSIX says that it converts. */
 static bool symbol(void *lib, const char *name, void *slot)
 {
@@ -40,19 +32,21 @@ static bool symbol(void *lib, const char *name, void *slot)
     return p != NULL;
 }
 
-/* NVRTC loads this one at its first compile; inside the sandbox it could not. */
+/* NVRTC loads this one at its first compile; inside the sandbox it could not. Where it is not beside NVRTC, a
+ * compile shows NVRTC where to find it. */
 static void load_builtins(const comp_toolkit *t)
 {
     char path[PATH_MAX + 64];
     const char *slash = strrchr(t->nvrtc, '/');
+    comp_job j = {.arch = "sm_90", .file = "k.cu", .source = ws_str_of("__global__ void k() {}\n")};
+    ws_buf log = {0}, ptx = {0};
+    comp_phase p = {0};
     snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d", slash ? (int)(slash + 1 - t->nvrtc) : 0,
              t->nvrtc, api.major, api.minor);
-    ready_at_once = dlopen(path, RTLD_NOW | RTLD_LOCAL) != NULL;
-}
-
-bool comp_nvrtc_ready_at_once(void)
-{
-    return ready_at_once;
+    if (!dlopen(path, RTLD_NOW | RTLD_LOCAL))
+        comp_nvrtc_run(t, &j, &log, &ptx, &p);
+    ws_buf_release(&log);
+    ws_buf_release(&ptx);
 }
 
 ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err)
@@ -89,20 +83,8 @@ static void add(options *o, const char *text)
     o->item[o->n++] = text;
 }
 
-/* The parsed prelude, as a precompiled header in memory: children of this process map it where it was made
- * (NVRTC refuses it at any other address), which saves each of them some 20 ms. NVRTC takes the file only
- * for the options that it was made with; otherwise it reads the prelude as text. */
-static int pch = -1;
-static char pch_arch[16];
-static char scratch[PATH_MAX - 64];
-
-const char *comp_nvrtc_scratch(void)
-{
-    return pch >= 0 ? scratch : NULL;
-}
-
 /* "sm_90a" -> "compute_90a": PTX only; the cubin comes from the stripped PTX. */
-static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *j, const char *precompiled)
+static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *j)
 {
     options o = {WS_ARENA_NEW(a, const char *, 16), 0};
     add(&o, ws_arena_printf(a, "--gpu-architecture=compute_%s", j->arch + strlen("sm_")));
@@ -116,10 +98,6 @@ static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *
         add(&o, "-no-cache"); /* NVRTC's own goes through libcuda.so.1 */
     for (int i = 0; i < t->n_includes; i++)
         add(&o, ws_arena_printf(a, "-I%s", t->include[i]));
-    if (precompiled) {
-        add(&o, precompiled);
-        add(&o, "--pch-messages=false");
-    }
     return o;
 }
 
@@ -149,13 +127,13 @@ static void take(int (*size)(program, size_t *), int (*get)(program, char *), pr
     free(text);
 }
 
-static void run(const comp_toolkit *t, const comp_job *j, const char *precompiled, ws_buf *log,
-                ws_buf *ptx, comp_phase *out)
+void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
+                    comp_phase *out)
 {
     const comp_headers *h = comp_headers_get();
     ws_arena a = {0};
     program p = NULL;
-    options o = make_options(&a, t, j, precompiled);
+    options o = make_options(&a, t, j);
     int rc = api.create(&p, full_source(&a, j), j->file, h->n, h->text, h->name);
     if (rc == RC_OK) {
         rc = api.compile(p, o.n, o.item);
@@ -175,65 +153,4 @@ static void run(const comp_toolkit *t, const comp_job *j, const char *precompile
     out->log = (ws_str){ws_buf_z(log), log->n};
     out->output = (ws_str){ws_buf_z(ptx), ptx->n};
     ws_arena_release(&a);
-}
-
-void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
-                    comp_phase *out)
-{
-    char option[64];
-    snprintf(option, sizeof option, "--use-pch=/proc/self/fd/%d", pch);
-    run(t, j, pch >= 0 && strcmp(j->arch, pch_arch) == 0 ? option : NULL, log, ptx, out);
-}
-
-/* The file's content in memory, so that nothing is left behind and the sandbox needs no rule for it. */
-static int move_to_memory(const char *path)
-{
-    ws_buf b = {.max = COMP_MAX_REPLY};
-    ws_err err = {0};
-    int fd = -1;
-    if (!ws_read_file(path, COMP_MAX_REPLY, &b, &err) && b.n)
-        fd = memfd_create("prelude", 0);
-    for (size_t at = 0; fd >= 0 && at < b.n;) {
-        ssize_t put = write(fd, b.p + at, b.n - at);
-        if (put > 0) {
-            at += (size_t)put;
-        } else {
-            close(fd);
-            fd = -1;
-        }
-    }
-    unlink(path);
-    ws_buf_release(&b);
-    return fd;
-}
-
-/* With a precompiled header NVRTC needs a temporary file, which it unlinks as soon as it is open: a
- * directory of this user's own, the same for every worker, so that none is left behind. */
-static bool make_scratch(void)
-{
-    const char *tmp = getenv("TMPDIR");
-    struct stat st;
-    int n = snprintf(scratch, sizeof scratch, "%s/warpsmith-%u", tmp && *tmp ? tmp : "/tmp", getuid());
-    if (n >= (int)sizeof scratch || (mkdir(scratch, 0700) && errno != EEXIST) || lstat(scratch, &st))
-        return false;
-    return S_ISDIR(st.st_mode) && st.st_uid == getuid() && (st.st_mode & 077) == 0 &&
-           !setenv("TMPDIR", scratch, 1);
-}
-
-void comp_nvrtc_warm(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
-                     comp_phase *out)
-{
-    char path[PATH_MAX], option[PATH_MAX + 32];
-    if ((api.major > 12 || api.minor >= 8) && make_scratch()) {
-        snprintf(path, sizeof path, "%s/prelude-%d.pch", scratch, (int)getpid());
-        snprintf(option, sizeof option, "--create-pch=%s", path);
-        run(t, j, option, log, ptx, out);
-        pch = move_to_memory(path);
-        snprintf(pch_arch, sizeof pch_arch, "%s", j->arch);
-        if (out->outcome == COMP_DONE)
-            return;
-        ws_buf_reset(log); /* then without it */
-        ws_buf_reset(ptx);
-    }
-    run(t, j, NULL, log, ptx, out);
 }

@@ -247,8 +247,7 @@ static const char tail[] =
     "#ifdef __host__\n"
     "#undef __host__\n"
     "#endif\n"
-    "#define __host__\n"
-    "#pragma nv_hdrstop\n"; /* what is in front of it can be precompiled */
+    "#define __host__\n";
 
 const char *const comp_prelude_part[] = {types, floats, std_names, std_traits, std_kinds,
                                          std_algorithms, std_limits, tail, NULL};

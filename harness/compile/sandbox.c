@@ -23,8 +23,6 @@
 #define NET_TCP     (3ull)              /* ABI 4: bind, connect */
 #define SCOPE_ALL   (3ull)              /* ABI 6: abstract sockets, signals */
 
-#define MAX_TEMPORARY_BYTES (UINT64_C(512) << 20) /* NVRTC's heap beside a precompiled header is a file */
-
 typedef struct ruleset_attr {
     uint64_t fs, net, scoped;
 } ruleset_attr;
@@ -35,16 +33,10 @@ int comp_sandbox_landlock_abi(void)
     return abi > 0 ? (int)abi : 0;
 }
 
-enum {
-    READING = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
-    TEMPORARY = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
-                LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE
-};
-
-static bool allow(int ruleset, const char *dir, uint64_t access)
+static bool allow_reading(int ruleset, const char *dir)
 {
     struct landlock_path_beneath_attr rule = {
-        .allowed_access = access,
+        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
         .parent_fd = open(dir, O_PATH | O_CLOEXEC),
     };
     if (rule.parent_fd < 0)
@@ -54,7 +46,7 @@ static bool allow(int ruleset, const char *dir, uint64_t access)
     return rc == 0;
 }
 
-static int enter_landlock(const char *const *dirs, int n_dirs, const char *scratch)
+static int enter_landlock(const char *const *dirs, int n_dirs)
 {
     int abi = comp_sandbox_landlock_abi();
     if (!abi)
@@ -69,9 +61,7 @@ static int enter_landlock(const char *const *dirs, int n_dirs, const char *scrat
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
     bool good = ruleset >= 0;
     for (int i = 0; i < n_dirs && good; i++)
-        good = allow(ruleset, dirs[i], READING);
-    if (good && scratch)
-        good = allow(ruleset, scratch, TEMPORARY | (abi >= 3 ? FS_TRUNCATE : 0));
+        good = allow_reading(ruleset, dirs[i]);
     good = good && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     if (ruleset >= 0)
         close(ruleset);
@@ -124,13 +114,13 @@ static void limit(int which, uint64_t value)
     setrlimit((__rlimit_resource_t)which, &(struct rlimit){value, value});
 }
 
-int comp_sandbox_enter(const char *const *dirs, int n_dirs, const char *scratch)
+int comp_sandbox_enter(const char *const *dirs, int n_dirs)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return -1;
-    int abi = enter_landlock(dirs, n_dirs, scratch);
+    int abi = enter_landlock(dirs, n_dirs);
     /* A kernel without seccomp filters (EINVAL) still has Landlock and the limits. */
     if (!enter_seccomp() && errno != EINVAL)
         return -1;
@@ -139,12 +129,16 @@ int comp_sandbox_enter(const char *const *dirs, int n_dirs, const char *scratch)
 
 void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds)
 {
+    struct rusage u = {0};
 #ifdef __SANITIZE_ADDRESS__ /* its shadow is terabytes of address space */
     (void)memory_bytes;
 #else
     limit(RLIMIT_AS, memory_bytes);
 #endif
-    limit(RLIMIT_CPU, cpu_seconds);
+    getrusage(RUSAGE_SELF, &u);
+    uint64_t used = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec);
+    /* The soft limit is this job's; a hard one would stay for the next. */
+    setrlimit(RLIMIT_CPU, &(struct rlimit){used + cpu_seconds, RLIM_INFINITY});
     limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, MAX_TEMPORARY_BYTES);
+    limit(RLIMIT_FSIZE, 0);
 }

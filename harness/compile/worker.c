@@ -1,52 +1,59 @@
-/* The compile server: loads NVRTC once, compiles something trivial so that its tables are there, and forks
- * a child for each job, as many at once as there are cores. One more child waits for a job to come. The
- * server itself never touches a candidate's text except to hand it on. */
+/* The compile server: loads NVRTC and forks children that compile, as many at once as there are cores. A child
+ * meets one candidate's text and no other; it is kept for the further jobs about this text, which then need
+ * neither a process nor the compiler's first steps. The server itself never touches a candidate's text
+ * except to hand it on. */
 #include "harness/compile/internal.h"
 
 #include "base/clock.h"
 #include "base/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOCKET = 3, MAX_CHILDREN = 32, MAX_EARLY = 4 };
+enum { SOCKET = 3, MAX_BUSY = 16, MAX_CHILDREN = 2 * MAX_BUSY, KEEP_IDLE_MS = 1000, LINKER_IDLE_MS = 50 };
+
+typedef struct queued {
+    struct queued *next;
+    ws_arena arena;
+    ws_buf bytes;
+    comp_job job;       /* points into both */
+    char source[WS_SHA256_HEX];
+    bool alone;         /* in a new child: one that had done other jobs failed */
+} queued;
 
 typedef struct child {
     pid_t pid;          /* 0: the slot is free */
     int fd;
-    bool busy;
-    uint64_t id;        /* of its job */
-    uint64_t memory_bytes;
+    bool has_linker;
+    int jobs;           /* begun */
+    char source[WS_SHA256_HEX];
+    queued *work;       /* NULL: idle */
     int64_t deadline_ns;
     ws_buf made;
 } child;
 
-typedef struct queued {
-    struct queued *next;
-    ws_str bytes;
-} queued;
+typedef enum linker { LINKER_UNKNOWN, LINKER_LOADED, LINKER_MISSING } linker;
 
 typedef struct server {
     comp_toolkit toolkit;
-    bool can_link;
+    linker linker;
     ws_err link_err;
-    char version[64];
     child child[MAX_CHILDREN];
     int max_busy;
-    pid_t answered[4 * MAX_CHILDREN]; /* children to be reaped, see finish() */
-    int n_answered;
-    queued *first, **last;
+    int64_t quiet_since_ns;
+    pid_t ending[4 * MAX_CHILDREN]; /* children to be reaped, see dismiss() */
+    int n_ending;
+    queued *first;
 } server;
 
 /* ---- replies ---- */
@@ -87,49 +94,114 @@ static comp_phase unfinished(bool in_time, int status, const struct rusage *u, u
     return p;
 }
 
-/* The phases that a child wrote; true: both are there. */
-static bool read_phases(const ws_buf *made, comp_reply *out)
+/* The phases that a child wrote; true: all that it has to say about this job is there. */
+static bool read_phases(const ws_buf *made, comp_reply *out, bool *again)
 {
     ws_str bytes = {ws_buf_z(made), made->n}, one;
-    *out = (comp_reply){0};
+    *out = (comp_reply){.front.outcome = COMP_NO_REPLY, .back.outcome = COMP_NO_REPLY};
     if (!comp_wire_get(&bytes, &one) || !comp_phase_read(one, &out->front)) {
-        out->front.outcome = COMP_NO_REPLY;
+        out->front = (comp_phase){.outcome = COMP_NO_REPLY};
         return false;
     }
     if (!comp_wire_get(&bytes, &one) || !comp_phase_read(one, &out->back)) {
-        out->back.outcome = COMP_NO_REPLY;
+        out->back = (comp_phase){.outcome = COMP_NO_REPLY};
         return false;
     }
-    return true;
+    *again = comp_wire_get(&bytes, &one) && one.n == 1 && one.p[0] == 1 && bytes.n == 0;
+    return one.n == 1;
+}
+
+/* ---- the queue ---- */
+
+static void free_queued(queued *q)
+{
+    ws_arena_release(&q->arena);
+    ws_buf_release(&q->bytes);
+    free(q);
+}
+
+static void enqueue(server *s, queued *q)
+{
+    queued **last = &s->first;
+    while (*last)
+        last = &(*last)->next;
+    *last = q;
+}
+
+static queued *dequeue(server *s)
+{
+    queued *q = s->first;
+    s->first = q->next;
+    q->next = NULL;
+    return q;
+}
+
+static ws_status take_job(server *s, const ws_buf *message)
+{
+    queued *q = ws_calloc(1, sizeof *q);
+    ws_err failure = {0};
+    q->bytes.max = COMP_MAX_REPLY;
+    ws_buf_add(&q->bytes, message->p, message->n);
+    if (!comp_job_read(&q->arena, (ws_str){ws_buf_z(&q->bytes), q->bytes.n}, &q->job)) {
+        ws_fail(&failure, WS_EBUG, "the compile worker got a malformed job");
+        free_queued(q);
+        return send_failure(COMP_MSG_JOB_FAILED, 0, &failure);
+    }
+    const ws_str text = q->job.compile ? q->job.source : q->job.ptx;
+    ws_sha256_of(text.p, text.n, q->source);
+    enqueue(s, q);
+    return WS_OK;
 }
 
 /* ---- children ---- */
 
-static int count(const server *s, bool busy)
+static int count_busy(const server *s)
 {
     int n = 0;
     for (int i = 0; i < MAX_CHILDREN; i++)
-        n += s->child[i].pid && s->child[i].busy == busy;
+        n += s->child[i].pid && s->child[i].work;
     return n;
 }
 
-static child *find_idle(server *s)
+static void reap(server *s)
 {
-    for (int i = 0; i < MAX_CHILDREN; i++)
-        if (s->child[i].pid && !s->child[i].busy)
-            return &s->child[i];
-    return NULL;
+    int kept = 0;
+    for (int i = 0; i < s->n_ending; i++)
+        if (waitpid(s->ending[i], NULL, WNOHANG) == 0)
+            s->ending[kept++] = s->ending[i];
+    s->n_ending = kept;
 }
 
 static void release(child *c)
 {
     if (c->fd >= 0)
         close(c->fd);
+    if (c->work)
+        free_queued(c->work);
     ws_buf_release(&c->made);
     *c = (child){.fd = -1};
 }
 
-static child *fork_child(server *s, bool has_time, ws_err *err)
+/* Ends a child and does not wait for that: handing back its memory takes it ten milliseconds. */
+static void dismiss(server *s, child *c)
+{
+    kill(c->pid, SIGKILL);
+    while (s->n_ending == (int)WS_COUNT(s->ending))
+        reap(s);
+    s->ending[s->n_ending++] = c->pid;
+    release(c);
+}
+
+static void dismiss_idle(server *s, const char *but_source)
+{
+    for (int i = 0; i < MAX_CHILDREN; i++) {
+        child *c = &s->child[i];
+        if (c->pid && !c->work && strcmp(c->source, but_source) != 0)
+            dismiss(s, c);
+    }
+}
+
+static child *fork_child(server *s, bool load_linker, ws_err *err)
 {
     int fd[2];
     child *c = s->child;
@@ -146,7 +218,7 @@ static child *fork_child(server *s, bool has_time, ws_err *err)
                 close(s->child[i].fd);
         close(SOCKET);
         close(fd[0]);
-        comp_child_main(&s->toolkit, fd[1], has_time);
+        comp_child_main(&s->toolkit, fd[1], load_linker);
     }
     close(fd[1]);
     if (pid < 0) {
@@ -154,63 +226,87 @@ static child *fork_child(server *s, bool has_time, ws_err *err)
         close(fd[0]);
         return NULL;
     }
-    *c = (child){.pid = pid, .fd = fd[0], .made = {.max = COMP_MAX_REPLY}};
+    *c = (child){.pid = pid, .fd = fd[0], .has_linker = load_linker || s->linker == LINKER_LOADED,
+                 .made = {.max = COMP_MAX_REPLY}};
     return c;
 }
 
-static void reap(server *s)
+static void load_linker(server *s)
 {
-    int kept = 0;
-    for (int i = 0; i < s->n_answered; i++)
-        if (waitpid(s->answered[i], NULL, WNOHANG) == 0)
-            s->answered[kept++] = s->answered[i];
-    s->n_answered = kept;
+    if (s->linker == LINKER_UNKNOWN)
+        s->linker = comp_link_load(&s->toolkit, &s->link_err) ? LINKER_MISSING : LINKER_LOADED;
 }
 
-/* Ends a child and does not wait for that: it takes ten milliseconds. */
-static void dismiss(server *s, child *c)
+/* ---- the end of a job ---- */
+
+/* Everything is there. The child stays for the next job about the same text, if it may. */
+static ws_status finish(server *s, child *c, const comp_reply *r, bool again, ws_err *err)
 {
-    kill(c->pid, SIGKILL);
-    while (s->n_answered == (int)WS_COUNT(s->answered))
-        reap(s);
-    s->answered[s->n_answered++] = c->pid;
+    if (!again && c->jobs > 1 && r->front.outcome != COMP_BAD_ARCH) { /* it may have suffered from the others */
+        c->work->alone = true;
+        c->work->next = s->first;
+        s->first = c->work;
+        c->work = NULL;
+        dismiss(s, c);
+        return WS_OK;
+    }
+    ws_status st = send_reply(c->work->job.id, r, err);
+    if (!again) {
+        dismiss(s, c);
+        return st;
+    }
+    free_queued(c->work);
+    c->work = NULL;
+    ws_buf_reset(&c->made);
+    return st;
+}
+
+static ws_status fail_job(server *s, child *c, int code)
+{
+    ws_err failure = {0};
+    if (code == COMP_EXIT_LINKER) {
+        load_linker(s);
+        failure = s->link_err;
+    }
+    if (!failure.status)
+        ws_fail(&failure, WS_EENV, "%s",
+                code == COMP_EXIT_SANDBOX  ? "cannot enter the sandbox of the compile child"
+                : code == COMP_EXIT_LINKER ? "cannot load nvJitLink in the compile child"
+                                           : "the compile child got a malformed job");
+    ws_status st = send_failure(COMP_MSG_JOB_FAILED, c->work->job.id, &failure);
     release(c);
-}
-
-/* Both phases are there; the child has nothing left to do but to hand back its memory. */
-static ws_status finish(server *s, child *c, const comp_reply *r, ws_err *err)
-{
-    ws_status st = send_reply(c->id, r, err);
-    dismiss(s, c);
     return st;
 }
 
 /* The child ended, or must end now, before it had written everything. */
-static ws_status give_up(child *c, bool in_time, ws_err *err)
+static ws_status give_up(server *s, child *c, bool in_time, ws_err *err)
 {
     int status = 0;
     struct rusage u = {0};
     comp_reply r;
+    bool again = false;
     if (!in_time || c->made.overflow)
         kill(c->pid, SIGKILL);
     while (wait4(c->pid, &status, 0, &u) < 0 && errno == EINTR)
         ;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    if (code == COMP_EXIT_SANDBOX || code == COMP_EXIT_JOB) {
-        ws_err failure = {0};
-        ws_fail(&failure, WS_EENV, code == COMP_EXIT_JOB ? "the compile child got a malformed job"
-                                                         : "cannot enter the sandbox of the compile child");
-        ws_status st = send_failure(COMP_MSG_JOB_FAILED, c->id, &failure);
+    if (code == COMP_EXIT_SANDBOX || code == COMP_EXIT_JOB || code == COMP_EXIT_LINKER)
+        return fail_job(s, c, code);
+    if (in_time && c->jobs > 1) { /* what earlier jobs left in it is no verdict on this one */
+        c->work->alone = true;
+        c->work->next = s->first;
+        s->first = c->work;
+        c->work = NULL;
         release(c);
-        return st;
+        return WS_OK;
     }
-    comp_phase p = unfinished(in_time, status, &u, c->memory_bytes);
-    read_phases(&c->made, &r);
+    comp_phase p = unfinished(in_time, status, &u, c->work->job.memory_bytes);
+    read_phases(&c->made, &r, &again);
     if (r.front.outcome == COMP_NO_REPLY)
-        r.front = p;
+        r = (comp_reply){.front = p};
     else if (r.back.outcome == COMP_NO_REPLY)
         r.back = p;
-    ws_status st = send_reply(c->id, &r, err);
+    ws_status st = send_reply(c->work->job.id, &r, err);
     release(c);
     return st;
 }
@@ -219,42 +315,77 @@ static ws_status read_child(server *s, child *c, ws_err *err)
 {
     static char chunk[1 << 18];
     comp_reply r;
+    bool again = false;
     ssize_t got = read(c->fd, chunk, sizeof chunk);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return WS_OK;
     if (got <= 0)
-        return give_up(c, true, err);
+        return give_up(s, c, true, err);
     ws_buf_add(&c->made, chunk, (size_t)got);
     if (c->made.overflow)
-        return give_up(c, true, err);
-    return read_phases(&c->made, &r) ? finish(s, c, &r, err) : WS_OK;
+        return give_up(s, c, true, err);
+    return read_phases(&c->made, &r, &again) ? finish(s, c, &r, again, err) : WS_OK;
 }
 
-/* ---- jobs ---- */
+/* ---- the begin of a job ---- */
 
-static void enqueue(server *s, const ws_buf *bytes)
+static bool start_in(child *c, queued *q)
 {
-    queued *q = ws_calloc(1, sizeof *q);
-    char *copy = ws_malloc(bytes->n + 1);
-    memcpy(copy, bytes->p, bytes->n);
-    q->bytes = (ws_str){copy, bytes->n};
-    *s->last = q;
-    s->last = &q->next;
+    ws_err ignored = {0};
+    if (ws_msg_send(c->fd, COMP_MSG_JOB, q->bytes.p, q->bytes.n, &ignored))
+        return false;
+    c->work = q;
+    c->jobs++;
+    memcpy(c->source, q->source, sizeof c->source);
+    c->deadline_ns = ws_now_ns() + (int64_t)(q->job.wall_seconds * 1e9);
+    return true;
 }
 
-static void free_queued(queued *q)
+/* A child that has done jobs about the same text. It has met untrusted text, so the server does not wait for
+ * it: what does not fit into the socket goes to another one. */
+static bool start_in_kept(server *s, queued *q)
 {
-    free((char *)(uintptr_t)q->bytes.p);
-    free(q);
+    for (int i = 0; i < MAX_CHILDREN; i++) {
+        child *c = &s->child[i];
+        if (!c->pid || c->work || q->alone || strcmp(c->source, q->source) != 0 ||
+            (q->job.assemble && !c->has_linker))
+            continue;
+        fcntl(c->fd, F_SETFL, O_NONBLOCK);
+        if (start_in(c, q))
+            return true;
+        dismiss(s, c);
+    }
+    return false;
 }
 
-static queued *dequeue(server *s)
+static ws_status begin(server *s, queued *q)
 {
-    queued *q = s->first;
-    s->first = q->next;
-    if (!s->first)
-        s->last = &s->first;
-    return q;
+    ws_err failure = {0};
+    dismiss_idle(s, q->source);
+    if (start_in_kept(s, q))
+        return WS_OK;
+    if (q->job.assemble && s->linker == LINKER_MISSING) {
+        failure = s->link_err;
+    } else {
+        child *c = fork_child(s, q->job.assemble && s->linker == LINKER_UNKNOWN, &failure);
+        if (c && start_in(c, q))
+            return WS_OK;
+        if (c) {
+            c->work = q; /* it died before it got the job */
+            return give_up(s, c, true, &failure);
+        }
+    }
+    ws_status st = send_failure(COMP_MSG_JOB_FAILED, q->job.id, &failure);
+    free_queued(q);
+    return st;
+}
+
+static ws_status dispatch(server *s, ws_err *err)
+{
+    while (s->first && count_busy(s) < s->max_busy)
+        if (begin(s, dequeue(s)))
+            return ws_fail(err, WS_EENV, "the client is gone");
+    return WS_OK;
 }
 
 static void cancel(server *s)
@@ -262,56 +393,8 @@ static void cancel(server *s)
     while (s->first)
         free_queued(dequeue(s));
     for (int i = 0; i < MAX_CHILDREN; i++)
-        if (s->child[i].pid && s->child[i].busy)
+        if (s->child[i].pid && s->child[i].work)
             dismiss(s, &s->child[i]);
-}
-
-static ws_status assign(server *s, ws_str bytes, ws_err *err)
-{
-    ws_arena a = {0};
-    ws_err failure = {0};
-    comp_job j = {0};
-    ws_status st = WS_OK;
-    child *c = NULL;
-    if (!comp_job_read(&a, bytes, &j))
-        ws_fail(&failure, WS_EBUG, "the compile worker got a malformed job");
-    else if (j.assemble && !s->can_link)
-        failure = s->link_err;
-    else if ((c = find_idle(s)) || (c = fork_child(s, false, &failure)))
-        st = ws_msg_send(c->fd, COMP_MSG_JOB, bytes.p, bytes.n, &failure);
-    if (c) {
-        c->busy = true;
-        c->id = j.id;
-        c->memory_bytes = j.memory_bytes;
-        c->deadline_ns = ws_now_ns() + (int64_t)(j.wall_seconds * 1e9);
-        if (st) /* it died before it got the job */
-            st = give_up(c, true, err);
-    } else {
-        st = send_failure(COMP_MSG_JOB_FAILED, j.id, &failure);
-    }
-    ws_arena_release(&a);
-    return st;
-}
-
-static ws_status dispatch(server *s, ws_err *err)
-{
-    while (s->first && count(s, true) < s->max_busy) {
-        queued *q = dequeue(s);
-        ws_status st = assign(s, q->bytes, err);
-        free_queued(q);
-        if (st)
-            return st;
-    }
-    return WS_OK;
-}
-
-/* A child for the next job, made when nothing has been asked for a while: what it costs to make is not taken
- * from the jobs at hand. */
-static void prepare_spare(server *s)
-{
-    ws_err ignored = {0}; /* the job that needs it tries again and reports it */
-    if (!s->first && !count(s, true) && !count(s, false))
-        fork_child(s, true, &ignored);
 }
 
 /* ---- the loop ---- */
@@ -320,158 +403,123 @@ static ws_status end_late(server *s, int64_t now, ws_err *err)
 {
     for (int i = 0; i < MAX_CHILDREN; i++) {
         child *c = &s->child[i];
-        if (c->pid && c->busy && now >= c->deadline_ns && give_up(c, false, err))
+        if (c->pid && c->work && now >= c->deadline_ns && give_up(s, c, false, err))
             return err->status;
     }
     return WS_OK;
+}
+
+/* When nothing is to be done for a while. */
+static void tidy(server *s, int64_t now)
+{
+    int64_t quiet_ms = (now - s->quiet_since_ns) / 1000000;
+    if (count_busy(s))
+        return;
+    if (quiet_ms >= LINKER_IDLE_MS)
+        load_linker(s);
+    if (quiet_ms >= KEEP_IDLE_MS)
+        dismiss_idle(s, "");
 }
 
 static int poll_ms(const server *s, int64_t now)
 {
-    int64_t best = INT64_C(100000000);
+    int64_t best = INT64_C(1000000000000), quiet = now - s->quiet_since_ns;
     for (int i = 0; i < MAX_CHILDREN; i++)
-        if (s->child[i].pid && s->child[i].busy && s->child[i].deadline_ns - now < best)
+        if (s->child[i].pid && s->child[i].work && s->child[i].deadline_ns - now < best)
             best = s->child[i].deadline_ns - now;
+    if (count_busy(s))
+        ;
+    else if (s->linker == LINKER_UNKNOWN)
+        best = LINKER_IDLE_MS * INT64_C(1000000) - quiet;
+    else if (quiet < KEEP_IDLE_MS * INT64_C(1000000))
+        best = KEEP_IDLE_MS * INT64_C(1000000) - quiet;
     return best < 0 ? 0 : (int)(best / 1000000) + 1;
 }
 
-/* One round; a failure means that the client is gone. */
-static ws_status serve(server *s, ws_buf *request, ws_err *err)
+/* One message of the client's; a failure means that it is gone. */
+static ws_status take_message(server *s, ws_err *err)
+{
+    static ws_buf message = {.max = COMP_MAX_REPLY};
+    uint32_t type = 0;
+    ws_buf_reset(&message);
+    if (ws_msg_recv(SOCKET, 0, COMP_MAX_REPLY, &type, &message, err))
+        return err->status;
+    s->quiet_since_ns = ws_now_ns();
+    if (type == COMP_MSG_CANCEL)
+        cancel(s);
+    return type == COMP_MSG_JOB ? take_job(s, &message) : WS_OK;
+}
+
+static ws_status serve(server *s, ws_err *err)
 {
     struct pollfd f[MAX_CHILDREN + 1] = {{SOCKET, POLLIN, 0}};
     child *of[MAX_CHILDREN + 1] = {NULL};
     nfds_t n = 1;
-    uint32_t type = 0;
     for (int i = 0; i < MAX_CHILDREN; i++)
-        if (s->child[i].pid && s->child[i].busy) {
+        if (s->child[i].pid && s->child[i].work) {
             f[n] = (struct pollfd){s->child[i].fd, POLLIN, 0};
             of[n++] = &s->child[i];
         }
-    int ready = poll(f, n, count(s, false) && n == 1 ? -1 : poll_ms(s, ws_now_ns()));
-    if (ready < 0 && errno != EINTR)
+    if (poll(f, n, poll_ms(s, ws_now_ns())) < 0 && errno != EINTR)
         return ws_fail_errno(err, WS_EENV, "cannot wait for jobs");
-    if (ready == 0)
-        prepare_spare(s);
     for (nfds_t i = 1; i < n; i++)
-        if (f[i].revents && read_child(s, of[i], err))
-            return err->status;
+        if (f[i].revents) {
+            s->quiet_since_ns = ws_now_ns();
+            if (read_child(s, of[i], err))
+                return err->status;
+        }
     reap(s);
-    if (f[0].revents) {
-        ws_buf_reset(request);
-        if (ws_msg_recv(SOCKET, 0, COMP_MAX_REPLY, &type, request, err))
-            return err->status;
-        if (type == COMP_MSG_JOB)
-            enqueue(s, request);
-        else if (type == COMP_MSG_CANCEL)
-            cancel(s);
-    }
+    if (f[0].revents && take_message(s, err))
+        return err->status;
+    tidy(s, ws_now_ns());
     return end_late(s, ws_now_ns(), err) ? err->status : dispatch(s, err);
 }
 
-/* NVRTC loads its parts at the first use; the version stands in the PTX. */
-static ws_status warm_up(server *s, ws_err *err)
-{
-    static const char source[] = "extern \"C\" __global__ void k(float *x) { x[threadIdx.x] = INFINITY; }\n";
-    comp_job j = {.arch = "sm_90", .file = "warm.cu", .source = ws_str_of(source), .fmad = true};
-    ws_buf log = {0}, ptx = {0};
-    comp_phase front = {0};
-    ws_status st = WS_OK;
-    comp_nvrtc_warm(&s->toolkit, &j, &log, &ptx, &front);
-    if (front.outcome != COMP_DONE ||
-        !comp_ptx_version(front.output.p, front.output.n, s->version, sizeof s->version))
-        st = ws_fail(err, WS_EENV, "NVRTC in '%s' does not compile a trivial kernel: %.600s",
-                     s->toolkit.nvrtc, ws_buf_z(&log));
-    ws_buf_release(&log);
-    ws_buf_release(&ptx);
-    return st;
-}
-
-/* ---- jobs that come while NVRTC warms up ----
- *
- * The first job often comes with the worker's start, and the warm-up takes a tenth of a second on one core.
- * Children that were forked before it take such jobs: they are slower, but they begin at once. */
-
-typedef struct early {
-    server *s;
-    int stop; /* eventfd: the warm-up is over */
-    pthread_t thread;
-    bool runs;
-} early;
-
-static void *take_early(void *ud)
-{
-    early *e = ud;
-    ws_buf request = {.max = COMP_MAX_REPLY};
-    ws_err err = {0};
-    uint32_t type = 0;
-    struct pollfd f[2] = {{e->stop, POLLIN, 0}, {SOCKET, POLLIN, 0}};
-    while (find_idle(e->s) && poll(f, 2, -1) > 0 && !f[0].revents) {
-        ws_buf_reset(&request);
-        if (ws_msg_recv(SOCKET, 0, COMP_MAX_REPLY, &type, &request, &err))
-            break; /* the loop finds the same and ends */
-        if (type == COMP_MSG_CANCEL)
-            cancel(e->s);
-        if (type != COMP_MSG_JOB)
-            continue;
-        enqueue(e->s, &request);
-        queued *q = dequeue(e->s);
-        if (assign(e->s, q->bytes, &err))
-            break;
-        free_queued(q);
-    }
-    ws_buf_release(&request);
-    return NULL;
-}
-
-static void early_begin(server *s, early *e)
-{
-    ws_err ignored = {0}; /* nothing depends on it */
-    *e = (early){.s = s, .stop = eventfd(0, 0)};
-    int n = comp_nvrtc_ready_at_once() ? s->max_busy - 1 : 0;
-    for (int i = 0; i < n && i < MAX_EARLY; i++)
-        fork_child(s, false, &ignored);
-    e->runs = e->stop >= 0 && count(s, false) && !pthread_create(&e->thread, NULL, take_early, e);
-}
-
-static void early_end(server *s, early *e)
-{
-    uint64_t one = 1;
-    if (e->runs && write(e->stop, &one, sizeof one) == (ssize_t)sizeof one)
-        pthread_join(e->thread, NULL);
-    if (e->stop >= 0)
-        close(e->stop);
-    for (child *c; (c = find_idle(s));) { /* warm ones are better from now on */
-        kill(c->pid, SIGKILL);
-        waitpid(c->pid, NULL, 0);
-        release(c);
-    }
-}
+/* ---- the start ---- */
 
 static ws_status start(server *s, ws_err *err)
 {
-    early e;
-    s->last = &s->first;
-    s->max_busy = ws_cpu_count() < MAX_CHILDREN - 1 ? ws_cpu_count() : MAX_CHILDREN - 1;
+    int cores = ws_cpu_count();
+    s->max_busy = cores < 1 ? 1 : cores < MAX_BUSY ? cores : MAX_BUSY;
+    s->quiet_since_ns = ws_now_ns();
     for (int i = 0; i < MAX_CHILDREN; i++)
         s->child[i].fd = -1;
     if (comp_toolkit_find(&s->toolkit, err) || comp_nvrtc_load(&s->toolkit, err))
         return err->status;
-    s->can_link = !comp_link_load(&s->toolkit, &s->link_err);
-    if (chdir("/")) /* relative names in a candidate lead nowhere */
+    comp_headers_get(); /* once, not in every child */
+    if (chdir("/"))     /* relative names in a candidate lead nowhere */
         return ws_fail_errno(err, WS_EENV, "cannot enter '/'");
-    early_begin(s, &e);
-    warm_up(s, err);
-    early_end(s, &e);
-    if (err->status)
-        return err->status;
     return WS_OK;
 }
 
-static ws_status say_hello(const server *s, ws_err *err)
+/* From the library's file, or from what it writes into a PTX. */
+static ws_status find_version(server *s, char *out, size_t cap, ws_err *err)
 {
+    static const char source[] = "extern \"C\" __global__ void k(float *x) { x[threadIdx.x] = INFINITY; }\n";
+    comp_job j = {.arch = "sm_90", .file = "k.cu", .source = ws_str_of(source), .fmad = true};
+    ws_buf log = {0}, ptx = {0};
+    comp_phase front = {0};
+    if (comp_toolkit_version(&s->toolkit, out, cap))
+        return WS_OK;
+    comp_nvrtc_run(&s->toolkit, &j, &log, &ptx, &front);
+    if (front.outcome != COMP_DONE || !comp_ptx_version(front.output.p, front.output.n, out, cap))
+        ws_fail(err, WS_EENV, "NVRTC in '%s' does not compile a trivial kernel: %.600s", s->toolkit.nvrtc,
+                ws_buf_z(&log));
+    ws_buf_release(&log);
+    ws_buf_release(&ptx);
+    return err->status;
+}
+
+static ws_status say_hello(server *s, ws_err *err)
+{
+    char version[64] = "";
     ws_buf b = {0};
     int32_t abi = comp_sandbox_landlock_abi();
-    comp_wire_put(&b, s->version, strlen(s->version));
+    if (find_version(s, version, sizeof version, err)) {
+        send_failure(COMP_MSG_FAILED, 0, err);
+        return err->status;
+    }
+    comp_wire_put(&b, version, strlen(version));
     comp_wire_put(&b, comp_headers_sha256(), strlen(comp_headers_sha256()));
     comp_wire_put(&b, &abi, sizeof abi);
     ws_status st = ws_msg_send(SOCKET, COMP_MSG_HELLO, b.p, b.n, err);
@@ -479,20 +527,28 @@ static ws_status say_hello(const server *s, ws_err *err)
     return st;
 }
 
+/* The first jobs often come with the start of the worker: their children begin before anything else is done. */
+static ws_status take_first_jobs(server *s, ws_err *err)
+{
+    struct pollfd f = {SOCKET, POLLIN, 0};
+    while (poll(&f, 1, 0) > 0)
+        if (take_message(s, err) || dispatch(s, err))
+            return err->status;
+    return WS_OK;
+}
+
 int comp_worker_main(void)
 {
     static server s;
     ws_err err = {0};
-    ws_buf request = {.max = COMP_MAX_REPLY};
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (start(&s, &err)) {
         send_failure(COMP_MSG_FAILED, 0, &err);
         return ws_status_exit_code(err.status);
     }
-    if (say_hello(&s, &err) || dispatch(&s, &err))
+    if (take_first_jobs(&s, &err) || say_hello(&s, &err))
         return ws_status_exit_code(err.status);
-    while (!serve(&s, &request, &err))
+    while (!serve(&s, &err))
         ;
-    ws_buf_release(&request);
     return 0; /* the children end with their parent */
 }
