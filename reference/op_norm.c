@@ -24,12 +24,12 @@ typedef struct row_sum {
     double m, s, rel;
 } row_sum;
 
-/* exp(x - m) has the relative error e(x) + e(m) + u|x - m| + 4u: an error of the argument becomes
- * one of the value, and CUDA's expf adds at most 2 ulp. */
+/* exp(x - m) has the relative error e(x) + e(m) + u|x - m| + u|m| + 4u: an error of the argument becomes one
+ * of the value, scaling x by log2(e) first for exp2 rounds it, and CUDA's expf adds at most 2 ulp. */
 static double exp_error(const ref_call *c, const ref_tensor *x, int64_t at, double m)
 {
     double d = x->v[at] - m;
-    return isinf(d) ? 0 : ref_err(x, at) + c->u * (fabs(d) + 4);
+    return isinf(d) ? 0 : ref_err(x, at) + c->u * (fabs(d) + fabs(m) + 4);
 }
 
 static row_sum sum_row(const ref_call *c, const ref_tensor *x, int64_t at, int64_t n, int64_t step)
@@ -54,6 +54,7 @@ static void softmax_row(void *ud, int64_t line)
     const ref_tensor *x = c->in[0];
     int64_t at = line / j->inner * j->n * j->inner + line % j->inner;
     row_sum r = sum_row(c, x, at, j->n, j->inner);
+    /* The logarithm may be x - (m + log s): hence u|m|. */
     for (int64_t k = 0; k < j->n; k++, at += j->inner) {
         double d = x->v[at] - r.m, own = exp_error(c, x, at, r.m);
         double v = j->logarithm ? d - log(r.s) : exp(d) / r.s;
@@ -63,7 +64,7 @@ static void softmax_row(void *ud, int64_t line)
         if (j->logarithm)
             c->out->e[at] = isinf(d) ? 0
                                      : ref_err(x, at) + r.rel +
-                                           c->u * (fabs(d) + 2 * fabs(v) + 4 + 2 * log(r.s));
+                                           c->u * (fabs(d) + 2 * fabs(v) + 4 + 2 * log(r.s) + fabs(r.m));
         else
             c->out->e[at] = v * (own + r.rel + 3 * c->u);
     }

@@ -15,11 +15,11 @@ const char *vfy_inputs_name(vfy_inputs k)
     return kind_names[k];
 }
 
-static double transform(vfy_inputs kind, double v)
+static double transform(vfy_inputs kind, ws_dtype t, double v)
 {
     switch (kind) {
     case VFY_INPUTS_NEGATIVE: return -fabs(v) - 0.125;
-    case VFY_INPUTS_LARGE: return 16 * v;
+    case VFY_INPUTS_LARGE: return (ws_dtype_roundoff(t) > 0x1p-20 ? 16 : 64) * v;
     default: return v;
     }
 }
@@ -29,7 +29,7 @@ static void apply_kind(const spec_tensor *t, vfy_inputs kind, ref_tensor *x)
     if (kind == VFY_INPUTS_RANDOM || t->is_weight || !ws_dtype_is_float(t->dtype))
         return;
     for (int64_t i = 0; i < x->shape.count; i++)
-        x->v[i] = ws_dtype_round(t->dtype, transform(kind, x->v[i]));
+        x->v[i] = ws_dtype_round(t->dtype, transform(kind, t->dtype, x->v[i]));
 }
 
 static bool all_finite(const ref_tensor *t)

@@ -5,8 +5,8 @@
 #include "reference/graph.h"
 
 /* RANDOM follows the spec's init. NEGATIVE makes every float input below zero, which shows reductions
- * that start from 0 and lost signs. LARGE multiplies float inputs by 16, which shows overflow in
- * exponentials and sums. Weights keep their init. */
+ * that start from 0 and lost signs. LARGE multiplies float inputs by 64, those of 16 bits
+ * and less by 16, which shows overflow in exponentials and sums. Weights keep their init. */
 #define VFY_INPUTS_LIST(X) X(RANDOM, "random") X(NEGATIVE, "negative") X(LARGE, "large")
 typedef enum vfy_inputs {
 #define X(id, name) VFY_INPUTS_##id,
