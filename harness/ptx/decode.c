@@ -521,6 +521,7 @@ ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const p
     for (int c = 0; c < p->n_codes; c++)
         decode_function(&d, p->code[c]);
     tabulate_mix(p);
+    p->store_roots = ptx_store_roots(kernel, &p->stores_unknown);
     return p;
 }
 

@@ -94,6 +94,8 @@ typedef struct ptx_program { /* one kernel, ready to run */
     uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
     bool has_fence;                  /* ordering between blocks matters: one worker */
     uint32_t granule;                /* least access size: of the race shadow */
+    uint64_t store_roots;            /* parameters that stores can go through, a bit each */
+    bool stores_unknown;             /* through others, too */
     const char *unsupported;         /* name and line, NULL: none */
     const ptx_ast_insn *unsupported_insn;
 } ptx_program;
@@ -107,6 +109,8 @@ typedef struct ptx_alloc {
     _Atomic(struct ptx_sectors *) sectors; /* used in this launch; NULL: none */
     char name[64];
     bool read_only;
+    bool all_init;         /* every byte is PTX_INIT */
+    bool only_read;        /* the running launch cannot write it */
 } ptx_alloc;
 enum { PTX_INIT = 1, PTX_WRITTEN = 2 };
 
@@ -286,6 +290,9 @@ ptx_program *ptx_decoder_program(ptx_decoder *d);
 const ptx_func *ptx_decoder_func(const ptx_decoder *d);
 const ptx_code *ptx_decode_callee(ptx_decoder *d, const char *name); /* NULL: none */
 uint32_t ptx_frame_var(ptx_decoder *d, const ptx_var *v, bool *entry); /* offset of a .param/.local variable */
+
+/* ---- roots.c ---- */
+uint64_t ptx_store_roots(const ptx_func *kernel, bool *unknown);
 
 /* ---- warp.c ---- */
 void ptx_warp_start(ptx_warp *w, uint32_t lanes);

@@ -159,6 +159,12 @@ static ptx_alloc *holding(const ptx_memory *m, uint64_t ptr, size_t n)
     return a && ptr <= a->hi && n <= a->hi - ptr ? a : NULL;
 }
 
+static void note_init(ptx_alloc *a, uint64_t from, size_t n)
+{
+    memset(a->state + (from - a->lo), PTX_INIT, n);
+    a->all_init |= n == a->hi - a->lo;
+}
+
 bool ptx_memory_write(ptx_memory *m, uint64_t dst, const void *src, size_t n)
 {
     ptx_alloc *a = holding(m, dst, n);
@@ -166,7 +172,7 @@ bool ptx_memory_write(ptx_memory *m, uint64_t dst, const void *src, size_t n)
         return false;
     if (n)
         memcpy((void *)(uintptr_t)dst, src, n);
-    memset(a->state + (dst - a->lo), PTX_INIT, n);
+    note_init(a, dst, n);
     return true;
 }
 
@@ -185,15 +191,17 @@ bool ptx_memory_fill(ptx_memory *m, uint64_t dst, int byte, size_t n)
     if (!a)
         return false;
     memset((void *)(uintptr_t)dst, byte, n);
-    memset(a->state + (dst - a->lo), PTX_INIT, n);
+    note_init(a, dst, n);
     return true;
 }
 
 bool ptx_memory_mark_uninitialized(ptx_memory *m, uint64_t ptr, size_t n)
 {
     ptx_alloc *a = holding(m, ptr, n);
-    if (a)
+    if (a) {
         memset(a->state + (ptr - a->lo), 0, n);
+        a->all_init = false;
+    }
     return a != NULL;
 }
 

@@ -430,7 +430,7 @@ static ptx_shadow *shadow_of(ptx_worker *k, ptx_alloc *a)
 
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 {
-    if (alloc->read_only)
+    if (alloc->only_read)
         return true;
     if (x->atomic || x->strong)
         EACH_SET(l, x->mask) ptx_order_access(w, x->insn, x->addr[l], x->write);
@@ -441,8 +441,34 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 
 /* ---- the launch ---- */
 
+/* Sets only_read of every allocation that a word of parameter p points into. */
+static void set_only_read(ptx_grid *g, const ptx_var *p, bool only_read)
+{
+    const uint8_t *block = g->args->params;
+    for (u64 at = 0; at + 8 <= p->bytes; at += 8) {
+        u64 address;
+        memcpy(&address, block + p->address + at, 8);
+        ptx_alloc *a = ptx_memory_find(g->mem, address);
+        if (a)
+            a->only_read = only_read;
+    }
+}
+
+static void find_only_read(ptx_grid *g)
+{
+    const ptx_program *p = g->program;
+    const ptx_func *f = p->code[0]->fn;
+    for (int i = 0; i < g->mem->n; i++)
+        g->mem->alloc[i]->only_read = g->mem->alloc[i]->read_only;
+    for (int pass = 0; pass < 2 && !p->stores_unknown; pass++)
+        for (int k = 0; k < f->n_params; k++)
+            if ((int)(p->store_roots >> k & 1) == pass)
+                set_only_read(g, f->param[k], pass == 0);
+}
+
 void ptx_race_begin(ptx_grid *g)
 {
+    find_only_read(g);
     if (g->options->check_race && (g->program->has_fence || g->args->cooperative))
         g->clocks = ptx_clocks_new(g->n_blocks);
 }

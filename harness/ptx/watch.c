@@ -153,7 +153,7 @@ static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a, span s)
     const ptx_options *o = w->worker->grid->options;
     if (x->write && a->read_only)
         return fault_at(w, x, __builtin_ctz(x->mask), a, HX_ILLEGAL, "write to constant memory");
-    int bad = x->read && o->check_init ? uninitialized_lane(x, a->state, a->lo, s) : -1;
+    int bad = x->read && o->check_init && !a->all_init ? uninitialized_lane(x, a->state, a->lo, s) : -1;
     if (bad >= 0)
         return fault_at(w, x, bad, a, HX_UNINITIALIZED_READ, "uninitialized read");
     if (o->check_race && !ptx_race_global(w, x, a))
