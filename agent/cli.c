@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 volatile sig_atomic_t cli_interrupted;
+char cli_resume_hint[400];
 
 const cli_command *const cli_commands[] = {
     &cmd_optimize, &cmd_verify, &cmd_compile, &cmd_emit,   &cmd_reference, &cmd_prompt, &cmd_submit,

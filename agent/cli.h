@@ -42,6 +42,10 @@ extern const cli_command *const cli_commands[]; /* NULL-terminated */
 /* Set by the first SIGINT or SIGTERM; a second one ends the process at once with 130. */
 extern volatile sig_atomic_t cli_interrupted;
 
+/* The command that goes on with the run at hand, "" when there is none; printed when a second signal ends
+ * the process. */
+extern char cli_resume_hint[400];
+
 /* Prints `v` to stdout with a newline, and frees it. */
 void cli_print_json(cJSON *v);
 

@@ -12,12 +12,27 @@
 
 #define VERSION "0.1.0"
 
+/* In a signal handler: no stdio. */
+static void say(const char *text)
+{
+    ssize_t n = write(STDERR_FILENO, text, strlen(text));
+    (void)n;
+}
+
 static void on_interrupt(int signal_number)
 {
     (void)signal_number;
-    if (cli_interrupted)
+    if (cli_interrupted) {
+        if (cli_resume_hint[0]) {
+            say("\nwarpsmith: interrupted; nothing is lost, to go on: ");
+            say(cli_resume_hint);
+            say("\n");
+        }
         _exit(130);
+    }
     cli_interrupted = 1;
+    if (cli_resume_hint[0])
+        say("\nwarpsmith: interrupted: ending the step at hand; once more ends at once\n");
 }
 
 static void catch_interrupts(void)
@@ -27,6 +42,7 @@ static void catch_interrupts(void)
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error of the write */
 }
 
 static void print_overview(FILE *to)

@@ -5,14 +5,46 @@
 #include "base/json.h"
 #include "base/log.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char *attempts_json(ws_arena *a, const llm_reply *r)
+enum {
+    CHARS_PER_TOKEN = 3,   /* of a prompt, on the safe side */
+    SHORTEST_REPLY = 500   /* tokens; a budget with less room for a reply is spent */
+};
+
+bool loop_answered(const db_call *c)
 {
-    cJSON *array = cJSON_CreateArray();
+    static const char *const answers[] = {"ok", "truncated", "refused", "empty", "too_large"};
+    if (strcmp(c->state, "done") != 0 || !c->outcome)
+        return false;
+    for (size_t i = 0; i < WS_COUNT(answers); i++)
+        if (strcmp(c->outcome, answers[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The requests of this session after those that earlier ones made for the same call. */
+static cJSON *earlier_attempts(const db_call *earlier)
+{
+    cJSON *array = earlier && earlier->attempts_json ? cJSON_Parse(earlier->attempts_json) : NULL;
+    if (!array)
+        array = cJSON_CreateArray();
+    if (earlier && strcmp(earlier->state, "sent") == 0) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "outcome", "lost");
+        cJSON_AddStringToObject(o, "detail", "the process ended before the answer");
+        cJSON_AddItemToArray(array, o);
+    }
+    return array;
+}
+
+static char *attempts_json(ws_arena *a, const db_call *earlier, const llm_reply *r)
+{
+    cJSON *array = earlier_attempts(earlier);
     ws_buf text = {0};
     for (int i = 0; i < r->n_attempts; i++) {
         const llm_attempt *t = &r->attempt[i];
@@ -39,7 +71,7 @@ static char *now(ws_arena *a)
     return when;
 }
 
-static void record_reply(loop_state *s, const llm_reply *r, db_call *c)
+static void record_reply(loop_state *s, const db_call *earlier, const llm_reply *r, db_call *c)
 {
     ws_arena *a = &s->arena;
     c->state = "done";
@@ -57,7 +89,7 @@ static void record_reply(loop_state *s, const llm_reply *r, db_call *c)
     c->usage_estimated = r->usage_estimated;
     c->cost_usd = r->cost_usd;
     c->seconds = r->seconds;
-    c->attempts_json = attempts_json(a, r);
+    c->attempts_json = attempts_json(a, earlier, r);
     c->ended = now(a);
 }
 
@@ -66,7 +98,9 @@ static void await(loop_state *s, int id, llm_reply *reply)
 {
     int done;
     bool cancelled = false;
+    int64_t begin = ws_now_ns();
     while (!llm_poll(s->client, 100, &done, reply) || done != id) {
+        loop_report_waiting(s, ws_seconds_since(begin));
         double spent = s->seconds_before + ws_seconds_since(s->start_ns);
         bool late = s->o->budget.seconds > 0 && spent > s->o->budget.seconds;
         if (!cancelled && (cli_interrupted || late)) {
@@ -74,6 +108,7 @@ static void await(loop_state *s, int id, llm_reply *reply)
             cancelled = true;
         }
     }
+    loop_report_waiting(s, -1);
 }
 
 static ws_status begin_call(loop_state *s, const loop_step *step, const llm_request *q, db_call *c,
@@ -101,10 +136,39 @@ static void account(loop_state *s, const llm_reply *r)
         s->tokens += r->prompt_tokens;
     if (r->completion_tokens > 0)
         s->tokens += r->completion_tokens;
-    if (r->fatal || r->outcome == LLM_AUTH || r->outcome == LLM_QUOTA) {
-        s->stop = ws_arena_printf(&s->arena, "%s", r->error);
-        s->status = "failed";
+}
+
+/* No answer after every retry: the run ends here, and resumes with the same question. */
+static void give_up(loop_state *s, const llm_reply *r)
+{
+    const char *hint = r->hint[0] ? r->hint : r->fatal ? "" : "try again later";
+    s->stop = ws_arena_strdup(&s->arena, r->error);
+    s->status = "failed";
+    snprintf(s->hint, sizeof s->hint, "%.500s%sto go on: %s", hint, *hint ? "; " : "", cli_resume_hint);
+}
+
+/* What may still be spent: the reply's limit within the token budget. False: no room for a call. */
+static bool within_budget(loop_state *s, const llm_message *m, int n, llm_request *q)
+{
+    const loop_budget *b = &s->o->budget;
+    int64_t prompt = 0;
+    for (int i = 0; i < n; i++)
+        prompt += (int64_t)strlen(m[i].content) / CHARS_PER_TOKEN;
+    if (b->calls)
+        q->max_requests = (int)(b->calls - s->requests);
+    if (!b->tokens)
+        return true;
+    int64_t left = b->tokens - s->tokens - prompt;
+    if (left < SHORTEST_REPLY) {
+        s->stop = ws_arena_printf(&s->arena, "the token budget is spent: %" PRId64 " of %" PRId64
+                                  " used, the next prompt takes about %" PRId64,
+                                  s->tokens, b->tokens, prompt);
+        s->status = "limit";
+        return false;
     }
+    if (!q->max_tokens || q->max_tokens > left)
+        q->max_tokens = left;
+    return true;
 }
 
 ws_status loop_ask(loop_state *s, const loop_step *step, db_call *done, ws_err *err)
@@ -120,20 +184,24 @@ ws_status loop_ask(loop_state *s, const loop_step *step, db_call *done, ws_err *
                      .stream = !s->o->no_stream, .max_tokens = s->o->max_tokens,
                      .temperature = s->o->temperature, .reasoning_effort = s->o->reasoning_effort};
     q.turn = s->turn;
-    ws_status st = begin_call(s, step, &q, done, err);
+    *done = (db_call){.state = "sent"};
+    const db_call *earlier = s->turn < s->n_calls ? &s->call[s->turn] : NULL;
+    ws_status st = WS_OK;
+    if (!within_budget(s, message, 2, &q))
+        goto out;
+    st = begin_call(s, step, &q, done, err);
     if (!st)
         st = llm_submit(s->client, &q, &id, err);
     if (!st) {
         await(s, id, &reply);
-        if (reply.outcome == LLM_CANCELLED) { /* not an answer: the call stays "sent" for --resume */
-            done->outcome = "cancelled";
-        } else {
-            record_reply(s, &reply, done);
-            account(s, &reply);
-            st = db_call_end(s->db, done, err);
-        }
+        record_reply(s, earlier, &reply, done);
+        account(s, &reply);
+        st = db_call_end(s->db, done, err);
+        if (!loop_answered(done) && reply.outcome != LLM_CANCELLED)
+            give_up(s, &reply);
         llm_reply_release(&reply);
     }
+out:
     loop_prompt_release(&p);
     return st;
 }

@@ -25,21 +25,6 @@ static void remember(loop_state *s, const db_candidate *c, const char *verdict)
     s->n_attempts++;
 }
 
-static ws_status store_timing(loop_state *s, const db_candidate *c, ws_err *err)
-{
-    if (isnan(c->modelled_s))
-        return WS_OK;
-    ws_env env = spec_env(s->spec, -1);
-    ws_buf shape = {0};
-    spec_env_print(&env, &shape);
-    db_timing t = {.candidate = c->id, .kind = "modelled", .gpu = c->gpu, .shape = ws_buf_z(&shape),
-                   .unit = "s", .sample = &c->modelled_s, .n_samples = 1,
-                   .environment_json = "{\"device\":\"CPU engine\"}"};
-    ws_status st = db_timing_add(s->db, &t, err);
-    ws_buf_release(&shape);
-    return st;
-}
-
 static ws_status store(loop_state *s, db_candidate *c, const vfy_verdict *v, ws_err *err)
 {
     char *when = ws_arena_alloc(&s->arena, WS_UTC_SIZE);
@@ -55,11 +40,19 @@ static ws_status store(loop_state *s, db_candidate *c, const vfy_verdict *v, ws_
     c->gpu = s->run.gpu;
     c->created = when;
     const char *verdict;
-    if (db_candidate_add(s->db, c, v, &c->id, err) || store_timing(s, c, err) ||
-        db_verdict_json(s->db, c->id, &s->arena, &verdict, err))
-        return err->status;
+    ws_env env = spec_env(s->spec, -1);
+    ws_buf shape = {0};
+    spec_env_print(&env, &shape);
+    db_timing t = {.kind = "modelled", .gpu = c->gpu, .shape = ws_buf_z(&shape), .unit = "s",
+                   .sample = &c->modelled_s, .n_samples = 1,
+                   .environment_json = "{\"device\":\"CPU engine\"}"};
+    ws_status st =
+        db_candidate_add_timed(s->db, c, v, isnan(c->modelled_s) ? NULL : &t, &c->id, err);
+    ws_buf_release(&shape);
+    if (st || (st = db_verdict_json(s->db, c->id, &s->arena, &verdict, err)))
+        return st;
     remember(s, c, verdict);
-    loop_report_row(s, c, v);
+    loop_report_row(s, &s->attempt[s->n_attempts - 1]);
     return WS_OK;
 }
 
@@ -72,6 +65,9 @@ ws_status loop_judge(loop_state *s, const db_candidate *template, const char *so
     c.source = source;
     if (vfy_verify(s->session, source, strlen(source), &vo, &v, err))
         return err->status;
+    /* A signal to the whole session may have hit the worker: no verdict then, --resume judges again. */
+    if (cli_interrupted && v.reason != HX_PASS)
+        return WS_OK;
     return store(s, &c, &v, err);
 }
 
@@ -160,12 +156,16 @@ static ws_status store_unusable(loop_state *s, const db_call *call, db_candidate
     return store(s, c, &v, err);
 }
 
-/* The reply's first sentence before its code: what the model says it changed. */
+/* The reply's beginning before its code: what the model says it changed, or said in the place of code. */
 static const char *note_of(loop_state *s, const char *content)
 {
+    enum { LONGEST = 300 };
     const char *fence = strstr(content, "```");
-    ws_str text = ws_str_trim((ws_str){content, fence ? (size_t)(fence - content) : 0});
-    return text.n ? ws_arena_strndup(&s->arena, text.p, text.n > 300 ? 300 : text.n) : NULL;
+    ws_str text = ws_str_trim((ws_str){content, fence ? (size_t)(fence - content) : strlen(content)});
+    if (text.n > LONGEST)
+        for (text.n = LONGEST; text.n && ((unsigned char)text.p[text.n] & 0xc0) == 0x80;)
+            text.n--; /* not inside a UTF-8 sequence */
+    return text.n ? ws_arena_strndup(&s->arena, text.p, text.n) : NULL;
 }
 
 ws_status loop_judge_reply(loop_state *s, const db_call *call, int parent, ws_err *err)
@@ -176,21 +176,21 @@ ws_status loop_judge_reply(loop_state *s, const db_call *call, int parent, ws_er
                       .parent = parent >= 0 ? s->attempt[parent].candidate->id : 0,
                       .note = note_of(s, content)};
     ws_status st;
-    bool whole = strcmp(call->outcome, "truncated") != 0;
-    if (strcmp(call->outcome, "ok") != 0 && whole) {
-        ws_buf why = {.max = 1000};
-        ws_buf_printf(&why, "the call ended as %s: %s", call->outcome, call->error ? call->error : "");
-        st = store_unusable(s, call, &c, HX_NO_CODE, "", ws_buf_z(&why), err);
-        ws_buf_release(&why);
-        return st;
-    }
+    bool cut = strcmp(call->outcome, "truncated") == 0;
+    if (strcmp(call->outcome, "ok") != 0 && !cut) /* refused, empty, too large */
+        return store_unusable(s, call, &c, HX_NO_CODE, "", call->error ? call->error : call->outcome, err);
     llm_extract_status found = llm_extract_cuda(content, strlen(content), &code);
-    if (found == LLM_EXTRACT_NONE)
+    if (found == LLM_EXTRACT_NONE && !cut)
         st = store_unusable(s, call, &c, HX_NO_CODE, "", "the reply has no CUDA code block", err);
-    else if (found == LLM_EXTRACT_TRUNCATED || !whole)
+    else if (found == LLM_EXTRACT_NONE)
+        st = store_unusable(s, call, &c, HX_NO_CODE, "",
+                            "the reply reached the token limit before its code", err);
+    else if (found == LLM_EXTRACT_TRUNCATED || (cut && found == LLM_EXTRACT_BARE))
         st = store_unusable(s, call, &c, HX_TRUNCATED, ws_buf_z(&code),
-                            "the reply ends inside its code block", err);
-    else if (!(st = loop_judge(s, &c, ws_buf_z(&code), NULL, err)) &&
+                            cut ? "the reply reached the token limit inside its code block"
+                                : "the reply ends inside its code block",
+                            err);
+    else if (!(st = loop_judge(s, &c, ws_buf_z(&code), NULL, err)) && !cli_interrupted &&
              strcmp(s->attempt[s->n_attempts - 1].candidate->reason, "pass") == 0)
         st = tune(s, s->n_attempts - 1, err);
     ws_buf_release(&code);

@@ -11,7 +11,7 @@
 typedef struct loop_budget { /* 0: no limit */
     int64_t rounds;          /* model replies */
     int64_t tokens;          /* prompt + completion */
-    int64_t calls;           /* requests, retries included */
+    int64_t calls;           /* HTTP requests, retries included */
     double seconds;          /* wall time, over all resumptions */
 } loop_budget;
 
@@ -19,14 +19,19 @@ typedef struct loop_options {
     const char *spec, *model, *base_url, *api_key, *archive, *gpu, *arch, *prompts, *resume, *export_path;
     const char *reasoning_effort;
     bool no_stream, json, scripted, allow_insecure;
+    int64_t script_replies;  /* scripted: how many there are */
     int64_t max_tokens, tune_max;
     double temperature;      /* negative: not sent */
     loop_budget budget;
     llm_limits limits;
 } loop_options;
 
-/* Runs to the end, a limit, or an interrupt. `exit_code` becomes 1 when nothing beats generation 0. */
+/* Runs to the end, a limit, or an interrupt. `exit_code` becomes 1 when nothing beats generation 0. With
+ * `resume` the options are the run's own, as loop_options_of_run gives them, or what replaces them. */
 ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err) WS_MUST_CHECK;
+
+/* The options that a stored run was started with, into `o`; strings in `a`. */
+ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o, ws_err *err) WS_MUST_CHECK;
 
 /* ---- what a strategy sees ---- */
 typedef struct loop_attempt {
@@ -41,7 +46,7 @@ typedef struct loop_history {
 } loop_history;
 
 typedef struct loop_step {
-    const char *purpose;  /* "generate", "repair", "improve": also the template's name */
+    const char *purpose;  /* "generate", "repair", "again", "improve": also the template's name */
     int subject;          /* index of the attempt to work on, -1: none */
 } loop_step;
 

@@ -141,16 +141,57 @@ static void put_source(const context *c, ws_buf *out)
         ws_buf_adds(out, subject(c)->candidate->source);
 }
 
+/* Without hashes and our own times, which tell a model nothing and make every prompt another one. */
 static void put_verdict(const context *c, ws_buf *out)
 {
-    if (subject(c))
-        ws_buf_adds(out, subject(c)->verdict_json);
+    static const char *const noise[] = {"source_sha256", "ptx_sha256", "compile_seconds",
+                                        "run_seconds", "total_seconds"};
+    if (!subject(c))
+        return;
+    cJSON *v = cJSON_Parse(subject(c)->verdict_json);
+    cJSON *evidence = cJSON_GetObjectItemCaseSensitive(v, "evidence");
+    for (size_t i = 0; i < WS_COUNT(noise); i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(evidence, noise[i]);
+    if (v)
+        ws_json_print(v, false, out);
+    cJSON_Delete(v);
 }
 
 static void put_subject_time(const context *c, ws_buf *out)
 {
     if (subject(c))
         put_time(subject(c)->candidate, out);
+}
+
+static const loop_attempt *best(const context *c)
+{
+    return c->history->best >= 0 ? &c->history->attempt[c->history->best] : &c->history->attempt[0];
+}
+
+static void put_best(const context *c, ws_buf *out)
+{
+    if (c->history->n)
+        ws_buf_adds(out, best(c)->candidate->source);
+}
+
+static void put_best_time(const context *c, ws_buf *out)
+{
+    if (c->history->n)
+        put_time(best(c)->candidate, out);
+}
+
+/* Why a reply could not be used, and how it began. */
+static void put_problem(const context *c, ws_buf *out)
+{
+    if (!subject(c))
+        return;
+    cJSON *v = cJSON_Parse(subject(c)->verdict_json);
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "text"));
+    const char *note = subject(c)->candidate->note;
+    ws_buf_adds(out, text && *text ? text : subject(c)->candidate->reason);
+    if (note && *note)
+        ws_buf_printf(out, ". It began: \"%s\"", note);
+    cJSON_Delete(v);
 }
 
 static void put_speedup(const context *c, ws_buf *out)
@@ -195,7 +236,8 @@ static const struct {
     {"checks", put_checks},     {"notes", put_notes},     {"gpu", put_gpu},
     {"baseline", put_baseline}, {"baseline_time", put_baseline_time}, {"source", put_source},
     {"verdict", put_verdict},   {"time", put_subject_time},   {"speedup", put_speedup},
-    {"attempts", put_attempts},
+    {"attempts", put_attempts}, {"best", put_best},       {"best_time", put_best_time},
+    {"problem", put_problem},
 };
 
 static ws_status put_variable(const char *dir, ws_str name, const context *c, ws_buf *out,

@@ -18,6 +18,12 @@ static bool from_model(const loop_attempt *a)
     return strcmp(a->candidate->origin, "model") == 0;
 }
 
+/* Whether there is a whole kernel to repair. */
+static bool has_source(const loop_attempt *a)
+{
+    return strcmp(a->candidate->reason, "no_code") != 0 && strcmp(a->candidate->reason, "truncated") != 0;
+}
+
 static loop_step next(const loop_history *h)
 {
     int last = -1, broken = 0;
@@ -34,8 +40,8 @@ static loop_step next(const loop_history *h)
         return (loop_step){"generate", -1};
     /* Repairs are counted from the last success: 1..REPAIRS tries, one fresh start, and again. */
     if (broken % (REPAIRS + 1) != 0)
-        return (loop_step){"repair", last};
-    return (loop_step){"improve", h->best};
+        return (loop_step){has_source(&h->attempt[last]) ? "repair" : "again", last};
+    return (loop_step){h->best >= 0 ? "improve" : "generate", h->best};
 }
 
 const loop_strategy loop_refine = {"refine", next};

@@ -1,14 +1,17 @@
 #include "agent/loop/state.h"
 
+#include "agent/cli.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "agent/cli.h"
+#include "base/log.h"
 #include "results/export.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 /* Tokens of the call that a candidate came from, or 0. */
 static int64_t tokens_of(const loop_state *s, const db_candidate *c)
@@ -16,50 +19,150 @@ static int64_t tokens_of(const loop_state *s, const db_candidate *c)
     if (strcmp(c->origin, "model"))
         return 0;
     for (int i = 0; i < s->n_calls; i++)
-        if (s->call[i].id == c->call)
+        if (s->call[i].id == c->call && s->call[i].prompt_tokens >= 0 && s->call[i].completion_tokens >= 0)
             return s->call[i].prompt_tokens + s->call[i].completion_tokens;
     return 0;
 }
 
+/* Over generation 0; NaN when one of the times is not known. */
+static double speedup(const loop_state *s, const db_candidate *c)
+{
+    return s->n_attempts ? loop_seconds(s->attempt[0].candidate) / loop_seconds(c) : (double)NAN;
+}
+
+/* ---- rows ---- */
+
+/* Columns left for the finding on a terminal; 0: no terminal, all of it. */
+static int room(int used)
+{
+    struct winsize w;
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || w.ws_col <= used + 20)
+        return 0;
+    return w.ws_col - used;
+}
+
+/* {"BLOCK":256,"VEC":4} as "BLOCK=256 VEC=4: " */
+static void put_tune(const char *json, ws_buf *out)
+{
+    cJSON *o = json ? cJSON_Parse(json) : NULL;
+    const cJSON *v;
+    cJSON_ArrayForEach(v, o)
+        ws_buf_printf(out, "%s%s=%.0f", out->n ? " " : "", v->string, v->valuedouble);
+    if (out->n)
+        ws_buf_adds(out, ": ");
+    cJSON_Delete(o);
+}
+
+/* The verdict's finding in one line: what was tuned, the place, the text, and what bounds a right one. */
+static void put_finding(const loop_attempt *a, ws_buf *out)
+{
+    cJSON *v = cJSON_Parse(a->verdict_json);
+    const cJSON *place = cJSON_GetObjectItemCaseSensitive(v, "place");
+    const cJSON *line = cJSON_GetObjectItemCaseSensitive(place, "line");
+    const char *file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(place, "file"));
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "text"));
+    const cJSON *time = cJSON_GetObjectItemCaseSensitive(v, "modelled");
+    const char *bound = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(time, "bound"));
+    put_tune(a->candidate->tune_json, out);
+    if (cJSON_IsNumber(line) && line->valuedouble > 0)
+        ws_buf_printf(out, "%s:%.0f: ", file ? file : "line", line->valuedouble);
+    ws_buf_adds(out, text ? text : a->candidate->reason);
+    if (bound)
+        ws_buf_printf(out, ", %s-bound", bound);
+    for (size_t i = 0; i < out->n; i++) /* text of a model or a compiler must not command a terminal */
+        if ((unsigned char)out->p[i] < ' ' || out->p[i] == 0x7f)
+            out->p[i] = ' ';
+    cJSON_Delete(v);
+}
+
+static const char header[] = "round  origin   verdict                               time  speed-up  tokens  finding";
+
 void loop_report_header(const loop_state *s)
 {
+    if (ws_log_level() >= WS_LOG_WARN && !s->o->json)
+        fprintf(stderr, "%s %s: %s for %s, model '%s' at %s\n", s->o->resume ? "resuming" : "run",
+                s->run.name, s->spec->name, s->run.gpu, s->run.model ? s->run.model : "",
+                s->run.base_url ? s->run.base_url : "");
     if (!s->o->json)
-        printf("%-6s %-9s %-20s %15s %9s %8s  %s\n", "round", "origin", "verdict", "time", "speed-up",
-               "tokens", "reason");
+        puts(header);
+    fflush(stdout);
 }
 
-static void print_speedup(const loop_state *s, const db_candidate *c)
+void loop_report_row(const loop_state *s, const loop_attempt *a)
 {
-    double r = s->n_attempts ? loop_seconds(s->attempt[0].candidate) / loop_seconds(c) : (double)NAN;
-    if (isfinite(r))
-        printf(" %8.2fx", r);
-    else
-        printf(" %9s", "-");
-}
-
-void loop_report_row(const loop_state *s, const db_candidate *c, const vfy_verdict *v)
-{
+    const db_candidate *c = a->candidate;
+    double t = loop_seconds(c), r = speedup(s, c);
+    int64_t tokens = tokens_of(s, c);
+    ws_buf finding = {0};
     if (s->o->json)
         return;
-    double t = loop_seconds(c);
-    printf("%-6d %-9s %-20s", c->round, c->origin, c->reason);
+    put_finding(a, &finding);
+    printf("%5d  %-8s %-18s", c->round, c->origin, c->reason);
     if (isfinite(t))
-        printf(" %9.2f us mod", t * 1e6);
+        printf(" %9.2f us %s", t * 1e6, isnan(c->measured_s) ? "modelled" : "measured");
     else
-        printf(" %16s", "-");
-    print_speedup(s, c);
-    int64_t tokens = tokens_of(s, c);
-    if (tokens > 0)
-        printf(" %8" PRId64, tokens);
-    else
-        printf(" %8s", "-");
-    if (c->tune_json)
-        printf("  %s", c->tune_json);
-    if (v->line)
-        printf("  %s:%d: %s\n", v->file, v->line, v->text);
-    else
-        printf("  %s\n", v->text);
+        printf(" %21s", "-");
+    isfinite(r) ? printf("  %8.2fx", r) : printf("  %9s", "-");
+    tokens > 0 ? printf(" %7" PRId64, tokens) : printf(" %7s", "-");
+    size_t left = (size_t)room(68);
+    if (left && finding.n > left) {
+        for (left -= 3; left && ((unsigned char)finding.p[left] & 0xc0) == 0x80;)
+            left--;
+        printf("  %.*s...\n", (int)left, finding.p);
+    } else {
+        printf("  %s\n", ws_buf_z(&finding));
+    }
     fflush(stdout);
+    ws_buf_release(&finding);
+}
+
+void loop_report_so_far(const loop_state *s)
+{
+    for (int i = 0; i < s->n_attempts; i++)
+        loop_report_row(s, &s->attempt[i]);
+}
+
+void loop_report_waiting(const loop_state *s, double seconds)
+{
+    static bool shown;
+    if (s->o->json || ws_log_level() < WS_LOG_WARN || !isatty(STDERR_FILENO))
+        return;
+    if (seconds > 1)
+        fprintf(stderr, "\r\033[Kround %d: waiting for '%s', %.0f s", s->turn + 1, s->run.model, seconds);
+    else if (shown)
+        fputs("\r\033[K", stderr);
+    shown = seconds > 1;
+    fflush(stderr);
+}
+
+/* ---- the end ---- */
+
+static void json_attempt(const loop_state *s, const loop_attempt *a, cJSON *rows)
+{
+    const db_candidate *c = a->candidate;
+    cJSON *r = cJSON_CreateObject(), *v = cJSON_Parse(a->verdict_json);
+    cJSON *tune = c->tune_json ? cJSON_Parse(c->tune_json) : NULL;
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "text"));
+    cJSON *place = cJSON_DetachItemFromObjectCaseSensitive(v, "place");
+    int64_t tokens = tokens_of(s, c);
+    cJSON_AddNumberToObject(r, "id", (double)c->id);
+    cJSON_AddNumberToObject(r, "parent", (double)c->parent);
+    cJSON_AddNumberToObject(r, "round", c->round);
+    cJSON_AddStringToObject(r, "origin", c->origin);
+    cJSON_AddStringToObject(r, "reason", c->reason);
+    cJSON_AddStringToObject(r, "text", text ? text : "");
+    if (place)
+        cJSON_AddItemToObject(r, "place", place);
+    if (tune)
+        cJSON_AddItemToObject(r, "tune", tune);
+    if (isfinite(c->modelled_s))
+        cJSON_AddNumberToObject(r, "modelled_seconds", c->modelled_s);
+    if (isfinite(speedup(s, c)))
+        cJSON_AddNumberToObject(r, "speedup_over_generation_0", speedup(s, c));
+    if (tokens > 0)
+        ws_json_add_int(r, "tokens", tokens);
+    cJSON_AddItemToArray(rows, r);
+    cJSON_Delete(v);
 }
 
 static void print_json(const loop_state *s, const db_candidate *best, const db_totals *t)
@@ -70,53 +173,67 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
     cJSON_AddStringToObject(o, "spec", s->spec->name);
     cJSON_AddStringToObject(o, "status", s->status);
     cJSON_AddStringToObject(o, "stop_reason", s->stop ? s->stop : "");
+    cJSON_AddStringToObject(o, "archive", s->o->archive);
+    cJSON_AddStringToObject(o, "model", s->run.model ? s->run.model : "");
+    cJSON_AddStringToObject(o, "gpu", s->run.gpu);
     cJSON_AddBoolToObject(o, "scripted", s->run.scripted);
     cJSON_AddNumberToObject(o, "calls", t->calls);
+    cJSON_AddNumberToObject(o, "requests", t->attempts);
     cJSON_AddNumberToObject(o, "candidates", t->candidates);
     ws_json_add_int(o, "prompt_tokens", t->prompt_tokens);
     ws_json_add_int(o, "completion_tokens", t->completion_tokens);
     if (t->cost_known)
         cJSON_AddNumberToObject(o, "cost_usd", t->cost_usd);
     cJSON *rows = cJSON_AddArrayToObject(o, "attempts");
-    for (int i = 0; i < s->n_attempts; i++) {
-        const db_candidate *c = s->attempt[i].candidate;
-        cJSON *r = cJSON_CreateObject();
-        cJSON_AddNumberToObject(r, "id", (double)c->id);
-        cJSON_AddNumberToObject(r, "round", c->round);
-        cJSON_AddStringToObject(r, "origin", c->origin);
-        cJSON_AddStringToObject(r, "reason", c->reason);
-        ws_json_add_double(r, "modelled_seconds", c->modelled_s);
-        cJSON_AddItemToArray(rows, r);
-    }
+    for (int i = 0; i < s->n_attempts; i++)
+        json_attempt(s, &s->attempt[i], rows);
     if (best) {
         cJSON *w = cJSON_AddObjectToObject(o, "winner");
         cJSON_AddNumberToObject(w, "id", (double)best->id);
         cJSON_AddNumberToObject(w, "round", best->round);
         cJSON_AddStringToObject(w, "source_sha256", best->source_sha256);
         ws_json_add_double(w, "modelled_seconds", best->modelled_s);
-        ws_json_add_double(w, "speedup_over_generation_0",
-                           loop_seconds(s->attempt[0].candidate) / loop_seconds(best));
+        ws_json_add_double(w, "speedup_over_generation_0", speedup(s, best));
     }
     cli_print_json(o);
 }
 
+static void print_winner(const loop_state *s, const db_candidate *best)
+{
+    const char *kind = best && isnan(best->measured_s) ? "modelled" : "measured";
+    ws_buf tuned = {0};
+    if (!best) {
+        printf("\nno candidate passed\n");
+        return;
+    }
+    put_tune(best->tune_json, &tuned);
+    if (s->best == 0)
+        printf("\nno reply is faster than the plain translation: %.2f us %s on %s\n",
+               loop_seconds(best) * 1e6, kind, s->run.gpu);
+    else
+        printf("\nwinner: candidate #%" PRId64 " of round %d%s%.*s, %.2f us %s on %s, %.2fx over "
+               "generation 0\n",
+               best->id, best->round, tuned.n ? ", " : "", tuned.n ? (int)tuned.n - 2 : 0,
+               ws_buf_z(&tuned), loop_seconds(best) * 1e6, kind, s->run.gpu, speedup(s, best));
+    ws_buf_release(&tuned);
+}
+
 static void print_text(const loop_state *s, const db_candidate *best, const db_totals *t)
 {
-    if (best)
-        printf("\nwinner: candidate #%" PRId64 " of round %d, %.2f us modelled on %s, %.2fx over "
-               "generation 0\n",
-               best->id, best->round, loop_seconds(best) * 1e6, s->run.gpu,
-               loop_seconds(s->attempt[0].candidate) / loop_seconds(best));
-    else
-        printf("\nno candidate passed\n");
-    printf("run %s: %s%s%s; %d calls, %" PRId64 " tokens", s->run.name, s->status,
-           s->stop ? ", " : "", s->stop ? s->stop : "", t->calls,
+    print_winner(s, best);
+    printf("run %s: %s%s%s; %d call%s, %" PRId64 " tokens", s->run.name, s->status,
+           s->stop && strcmp(s->stop, s->status) ? ", " : "",
+           s->stop && strcmp(s->stop, s->status) ? s->stop : "", t->calls, t->calls == 1 ? "" : "s",
            t->prompt_tokens + t->completion_tokens);
     if (t->cost_known)
         printf(", %.4f USD", t->cost_usd);
     else
         printf(", cost unknown");
     printf("; archive %s\n", s->o->archive);
+    if (strcmp(s->status, "interrupted") == 0 || strcmp(s->status, "limit") == 0)
+        printf("to go on%s: %s\n", strcmp(s->status, "limit") ? "" : ", with a larger budget",
+               cli_resume_hint);
+    fflush(stdout);
 }
 
 static ws_status write_header(const loop_state *s, const loop_attempt *best, ws_err *err)

@@ -1,5 +1,5 @@
-/* The state of one run and its parts: judge.c (verify, store, tune), ask.c (one model call), report.c
- * (rows and summary), loop.c (the controller). */
+/* The state of one run and its parts: open.c (a new or a resumed run), judge.c (verify, store, tune), ask.c
+ * (one model call), report.c (rows and summary), loop.c (the controller). */
 #ifndef AGENT_LOOP_STATE_H
 #define AGENT_LOOP_STATE_H
 
@@ -25,7 +25,12 @@ typedef struct loop_state {
     int64_t tokens, requests;
     const char *stop;       /* why the run ended, NULL: goes on */
     const char *status;     /* for db_run_end */
+    char hint[1024];        /* what to do about a failed call */
 } loop_state;
+
+/* ---- open.c ---- */
+/* Archive, run, lock, spec, and of a resumed run what it has so far. */
+ws_status loop_open_run(loop_state *s, ws_err *err) WS_MUST_CHECK;
 
 /* ---- judge.c ---- */
 /* Verifies `source`, stores candidate, verdict and timing, appends the attempt, updates `best`, prints
@@ -40,13 +45,18 @@ ws_status loop_finish_tuning(loop_state *s, ws_err *err) WS_MUST_CHECK;
 ws_status loop_load_attempts(loop_state *s, ws_err *err) WS_MUST_CHECK;
 
 /* ---- ask.c ---- */
-/* Sends the step's prompt as turn s->turn, stores the call before and after. `*done` has the reply;
- * s->stop is set when no further call can help or a limit was reached. */
+/* The model answered, with whatever: its reply is judged, and never asked for again. */
+bool loop_answered(const db_call *c);
+/* Sends the step's prompt as turn s->turn, stores the call before and after. `*done` has the reply; when it
+ * is no answer, s->stop says why the run ends here. */
 ws_status loop_ask(loop_state *s, const loop_step *step, db_call *done, ws_err *err) WS_MUST_CHECK;
 
 /* ---- report.c ---- */
 void loop_report_header(const loop_state *s);
-void loop_report_row(const loop_state *s, const db_candidate *c, const vfy_verdict *v);
+void loop_report_row(const loop_state *s, const loop_attempt *a);
+void loop_report_so_far(const loop_state *s);
+/* On a terminal: that a reply is being waited for; negative: the wait is over. */
+void loop_report_waiting(const loop_state *s, double seconds);
 ws_status loop_report_end(loop_state *s, ws_err *err) WS_MUST_CHECK;
 
 loop_history loop_history_of(const loop_state *s);
