@@ -18,7 +18,7 @@ comma := ,
 ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WERROR),-Werror) \
             $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) $(CFLAGS)
 LDFLAGS += $(if $(SAN),-fsanitize=address$(comma)undefined)
-LIBS   := -lcurl -lcjson -lpcre2-8 -lsqlite3 -lpthread -ldl -lm
+LIBS   := -lcjson -lpcre2-8 -lsqlite3 -lpthread -ldl -lm
 Q      := $(if $(V),,@)
 
 # One static library per module; a program links those that it needs, in this order of dependency.

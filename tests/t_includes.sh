@@ -32,7 +32,7 @@ check "verifier includes harness, reference, specs" "$(edges verifier verifier h
 check "results includes verifier and what it includes" "$(edges results results verifier harness reference specs base)"
 check "only the driver and the facade see cuda.h" "$(only 'cuda\.h>' '^harness/(driver\.c|profile/|ptx/cuda/)')"
 check "only harness/compile sees nvrtc.h" "$(only 'nvrtc\.h' '^harness/compile/')"
-check "only agent/llm/http.c sees curl" "$(only 'curl/' '^agent/llm/http\.c')"
+check "only agent/llm/curl.h sees curl" "$(only 'curl/' '^agent/llm/curl\.h')"
 check "only results sees sqlite" "$(only 'sqlite3\.h' '^results/')"
 check "no fast-math" "$(grep -nE '(-f|-O)fast' Makefile)"
 echo "1..$n"

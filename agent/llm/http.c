@@ -1,9 +1,9 @@
 #include "agent/llm/http.h"
 
+#include "agent/llm/curl.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <curl/curl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +51,8 @@ static bool holds_secret(const char *query)
 ws_status http_url_parse(const char *url, http_url *out, ws_err *err)
 {
     char *scheme = NULL, *host = NULL, *user = NULL, *query = NULL;
+    if (curl_load(err))
+        return err->status;
     CURLU *u = curl_url();
     ws_status st = WS_OK;
     if (!u || curl_url_set(u, CURLUPART_URL, url, 0) ||
@@ -82,6 +84,8 @@ ws_status http_url_parse(const char *url, http_url *out, ws_err *err)
 ws_status http_open(const http_options *o, http_pool **out, ws_err *err)
 {
     struct sigaction old;
+    if (curl_load(err))
+        return err->status;
     if (curl_global_init(CURL_GLOBAL_DEFAULT))
         return ws_fail(err, WS_EENV, "libcurl cannot be initialised");
     CURLM *multi = curl_multi_init();
