@@ -14,7 +14,7 @@ typedef struct options {
     cli_common common;
     const char *model, *base_url, *api_key_file, *archive, *gpu, *arch, *prompts, *resume, *export_path;
     const char *effort;
-    int64_t rounds, max_tokens, tokens, calls, tune_max, attempts;
+    int64_t rounds, max_tokens, tokens, calls, tune_max, attempts, seed;
     double temperature, time, idle, timeout;
     bool no_stream, insecure;
     struct { /* what replaces the own options of a run that is resumed */
@@ -72,6 +72,8 @@ static const ws_opt option_table[] = {
      .help = "GPU of the cost model", .group = "Device", GIVEN(gpu)},
     {.name = "arch", .type = WS_OPT_STRING, .offset = OPT(arch), .fallback = "sm_90", .arg = "ARCH",
      .help = "compile for this architecture", .group = "Device", GIVEN(arch)},
+    {.name = "seed", .type = WS_OPT_INT, .offset = OPT(seed), .fallback = "0", .arg = "N",
+     .help = "seed of the inputs of a new run; 0 takes a fresh one", .group = "Device"},
     {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = OPT(archive),
      .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
     {.name = "export", .letter = 'o', .type = WS_OPT_STRING, .offset = OPT(export_path), .arg = "FILE",
@@ -239,6 +241,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         .resume = o->resume, .export_path = o->export_path, .reasoning_effort = o->effort,
         .no_stream = o->no_stream, .json = o->common.json, .allow_insecure = o->insecure,
         .max_tokens = o->max_tokens, .tune_max = o->tune_max, .temperature = o->temperature,
+        .seed = o->seed,
         .budget = {o->rounds, o->tokens, o->calls, o->time},
         .limits = {.max_attempts = (int)o->attempts, .idle_s = o->idle, .total_s = o->timeout},
     };

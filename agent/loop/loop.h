@@ -21,6 +21,7 @@ typedef struct loop_options {
     bool no_stream, json, scripted, allow_insecure;
     int64_t script_replies;  /* scripted: how many there are */
     int64_t max_tokens, tune_max;
+    int64_t seed;            /* of the inputs of a new run; 0: a fresh one */
     double temperature;      /* negative: not sent */
     loop_budget budget;
     llm_limits limits;

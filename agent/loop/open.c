@@ -125,6 +125,8 @@ static ws_status begin_run(loop_state *s, ws_err *err)
     if (getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
         return ws_fail_errno(err, WS_EENV, "cannot read random bytes");
     name_run(s, s->seed);
+    if (o->seed)
+        s->seed = (uint64_t)o->seed;
     ws_json_print(s->spec->root, false, &json);
     s->run.spec_name = s->spec->name;
     s->run.spec_sha256 = s->spec->sha256;

@@ -141,17 +141,18 @@ static void put_source(const context *c, ws_buf *out)
         ws_buf_adds(out, subject(c)->candidate->source);
 }
 
-/* Without hashes and our own times, which tell a model nothing and make every prompt another one. */
+/* Without hashes, seeds and our own times, which tell a model nothing and make every prompt another one. */
 static void put_verdict(const context *c, ws_buf *out)
 {
     static const char *const noise[] = {"source_sha256", "ptx_sha256", "compile_seconds",
-                                        "run_seconds", "total_seconds"};
+                                        "run_seconds", "total_seconds", "worst_error_over_tolerance"};
     if (!subject(c))
         return;
     cJSON *v = cJSON_Parse(subject(c)->verdict_json);
     cJSON *evidence = cJSON_GetObjectItemCaseSensitive(v, "evidence");
     for (size_t i = 0; i < WS_COUNT(noise); i++)
         cJSON_DeleteItemFromObjectCaseSensitive(evidence, noise[i]);
+    cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItemCaseSensitive(v, "case"), "seed");
     if (v)
         ws_json_print(v, false, out);
     cJSON_Delete(v);
