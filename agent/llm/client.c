@@ -348,6 +348,11 @@ static void start_attempt(job *j)
 
 /* ---- what an attempt was ---- */
 
+static bool reached_limit(const chat_reply *r)
+{
+    return strcmp(r->finish_reason, "length") == 0 || strcmp(r->finish_reason, "max_tokens") == 0;
+}
+
 static llm_outcome outcome_of_reply(const chat_reply *r)
 {
     if (r->refusal.n || strcmp(r->finish_reason, "content_filter") == 0)
@@ -356,9 +361,7 @@ static llm_outcome outcome_of_reply(const chat_reply *r)
         return LLM_SERVER;
     if (!ws_str_trim((ws_str){ws_buf_z(&r->content), r->content.n}).n)
         return LLM_EMPTY;
-    bool cut =
-        strcmp(r->finish_reason, "length") == 0 || strcmp(r->finish_reason, "max_tokens") == 0;
-    return cut ? LLM_TRUNCATED : LLM_OK;
+    return reached_limit(r) ? LLM_TRUNCATED : LLM_OK;
 }
 
 /* The outcome of a 2xx response that arrived whole, as far as HTTP goes. */
@@ -469,7 +472,10 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
     case LLM_QUOTA: return (outcome_text){"the account's quota is spent", "", true};
     case LLM_RATE_LIMITED:
         return (outcome_text){"the server limits the rate of requests", "try again later", false};
-    case LLM_CONTEXT: return (outcome_text){"the prompt is too long for the model", "", false};
+    case LLM_CONTEXT:
+        return (outcome_text){"the prompt is too long for the model",
+                              "take a model with a longer context, or shorter templates with --prompts",
+                              false};
     case LLM_BAD_REQUEST:
         if (status == 404)
             return (outcome_text){"the server does not know this model or address",
@@ -478,13 +484,14 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
             return (outcome_text){"the server redirects elsewhere, which is not followed",
                                   "give the final address as --base-url", true};
         return (outcome_text){"the server does not accept the request", "", false};
-    case LLM_SERVER: return (outcome_text){"the server failed", "", false};
+    case LLM_SERVER: return (outcome_text){"the server failed", "try again later", false};
     case LLM_TRANSPORT: return (outcome_text){"cannot reach the server", "check --base-url", false};
     case LLM_STALL:
         return (outcome_text){"the server stopped sending", "raise --idle-timeout for a slow one",
                               false};
     case LLM_CUT:
-        return (outcome_text){"the connection ended in the middle of the reply", "", false};
+        return (outcome_text){"the connection ended in the middle of the reply", "try again later",
+                              false};
     case LLM_PROTOCOL:
         return (outcome_text){"the server's answer is not a chat completion", "check --base-url",
                               false};
@@ -507,6 +514,8 @@ static void finish(job *j, llm_outcome o, const llm_attempt *last)
     if (last && last->http_status && last->http_status / 100 != 2)
         snprintf(j->error, sizeof j->error, "%s (HTTP %d)%s%s", t.error, last->http_status,
                  told ? ": " : "", told ? last->detail : "");
+    else if (told && o == LLM_EMPTY && reached_limit(&j->reply))
+        snprintf(j->error, sizeof j->error, "%s: reasoning took all of its tokens", t.error);
     else if (told && (o == LLM_EMPTY || o == LLM_TRUNCATED))
         snprintf(j->error, sizeof j->error, "%s (finish reason %s)", t.error, last->detail);
     else if (told)

@@ -141,10 +141,10 @@ static void account(loop_state *s, const llm_reply *r)
 /* No answer after every retry: the run ends here, and resumes with the same question. */
 static void give_up(loop_state *s, const llm_reply *r)
 {
-    const char *hint = r->hint[0] ? r->hint : r->fatal ? "" : "try again later";
     s->stop = ws_arena_strdup(&s->arena, r->error);
     s->status = "failed";
-    snprintf(s->hint, sizeof s->hint, "%.500s%sto go on: %s", hint, *hint ? "; " : "", cli_resume_hint);
+    snprintf(s->hint, sizeof s->hint, "%.500s%sto go on: %s", r->hint, r->hint[0] ? "; " : "",
+             cli_resume_hint);
 }
 
 /* What may still be spent: the reply's limit within the token budget. False: no room for a call. */

@@ -207,7 +207,9 @@ static void print_winner(const loop_state *s, const db_candidate *best)
         return;
     }
     put_tune(best->tune_json, &tuned);
-    if (s->best == 0)
+    if (s->n_attempts == 1)
+        printf("\n");
+    else if (s->best == 0)
         printf("\nno reply is faster than the plain translation: %.2f us %s on %s\n",
                loop_seconds(best) * 1e6, kind, s->run.gpu);
     else
