@@ -114,6 +114,37 @@ void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
     }
 }
 
+void ptx_count_gather(ptx_warp *w, ptx_alloc *alloc, u64 first, u64 bits, u64 asked)
+{
+    ptx_counters *c = &w->worker->counters;
+    struct ptx_sectors *s = sectors_of(alloc);
+    c->global_ld_requests++;
+    c->global_ld_sectors += (u64)__builtin_popcountll(bits);
+    c->global_ld_bytes += asked;
+    s->touched[first / CHUNK] = s->touched[(first + 63 - (u64)__builtin_clzll(bits)) / CHUNK] = 1;
+    for (; bits; bits &= bits - 1)
+        s->used[first + (u64)__builtin_ctzll(bits)][0] = 1;
+}
+
+void ptx_count_span(ptx_warp *w, ptx_alloc *alloc, u64 addr, u64 bytes, u64 asked, bool write)
+{
+    ptx_counters *c = &w->worker->counters;
+    struct ptx_sectors *s = sectors_of(alloc);
+    u64 first = (addr - alloc->lo) >> SECTOR_SHIFT, last = (addr - alloc->lo + bytes - 1) >> SECTOR_SHIFT;
+    for (u64 k = first; k <= last; k++)
+        s->used[k][write] = 1;
+    s->touched[first / CHUNK] = s->touched[last / CHUNK] = 1;
+    if (write) {
+        c->global_st_requests++;
+        c->global_st_sectors += last - first + 1;
+        c->global_st_bytes += asked;
+    } else {
+        c->global_ld_requests++;
+        c->global_ld_sectors += last - first + 1;
+        c->global_ld_bytes += asked;
+    }
+}
+
 /* Wavefronts of a shared access: the most distinct 4-byte words that any bank has to serve. Accesses of 8
  * and 16 bytes go by half and quarter warps. */
 static u32 count_wavefronts(const ptx_access *x)

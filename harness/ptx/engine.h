@@ -221,6 +221,7 @@ struct ptx_worker {
     struct ptx_grid *grid;
     int id;
     ptx_alloc *last;         /* allocation cache */
+    ptx_alloc *recent[16];   /* the same, by instruction */
     uint64_t *hits, *lanes;  /* per basic block */
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
@@ -351,12 +352,22 @@ typedef struct ptx_access {
 /* Bounds, alignment, initialisation, races, counters. false: a fault was reported. */
 bool ptx_watch(ptx_warp *w, const ptx_access *x);
 
+/* ---- fast.c: whole warps at one address or at consecutive ones, and gathers of global memory ----
+ * All checks, shadow and counters in a few steps. false: nothing was done; ptx_watch says what is wrong,
+ * or what makes the access special. Sizes are those of a lane, a power of two. */
+bool ptx_fast_shared(ptx_warp *w, const ptx_insn *i, uint64_t first, bool linear, bool write);
+bool ptx_fast_global(ptx_warp *w, const ptx_insn *i, uint64_t first, bool linear, bool write);
+bool ptx_fast_gather(ptx_warp *w, const ptx_insn *i, const uint64_t *addr);
+
 /* ---- race.c ---- */
 typedef struct ptx_shadow ptx_shadow;
 ptx_shadow *ptx_shadow_new(uint64_t bytes, uint32_t granule, bool is_global); /* NULL: no memory for it */
 void ptx_shadow_free(ptx_shadow *s);
 void ptx_race_block(ptx_block *b);               /* its warps start */
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x); /* false: a fault was reported */
+/* A full warp at one shared address, or at consecutive ones from `first`. false: nothing was done, and
+ * ptx_race_shared has to decide. */
+bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, uint64_t first, uint32_t size, bool linear, bool write);
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
 void ptx_race_arrive(ptx_warp *w, uint32_t id); /* bar.arrive */
@@ -377,6 +388,10 @@ bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time);
 /* ---- count.c ---- */
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_count_shared(ptx_warp *w, const ptx_access *x);
+/* A gather of the sectors first + k for every bit k of `bits`. */
+void ptx_count_gather(ptx_warp *w, ptx_alloc *alloc, uint64_t first, uint64_t bits, uint64_t asked);
+/* `bytes` from addr, in one request of the warp that asks for `asked` bytes. */
+void ptx_count_span(ptx_warp *w, ptx_alloc *alloc, uint64_t addr, uint64_t bytes, uint64_t asked, bool write);
 void ptx_sectors_free(struct ptx_sectors *s);
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
 

@@ -37,6 +37,7 @@ ptx_shadow *ptx_shadow_new(u64 bytes, u32 granule, bool is_global)
     for (size_t c = 0; c < columns; c++)
         *column[c] = (u32 *)s->map + c * stride;
     s->touched = ws_calloc(s->n / SHADOW_CHUNK + 1, 1);
+    s->chunk = is_global ? NULL : ws_calloc(s->n / RACE_CHUNK + 2, sizeof *s->chunk);
     return s;
 }
 
@@ -46,6 +47,7 @@ void ptx_shadow_free(ptx_shadow *s)
         return;
     munmap(s->map, s->mapped);
     free(s->touched);
+    free(s->chunk);
     free(s);
 }
 
@@ -62,6 +64,7 @@ void ptx_race_block(ptx_block *b)
         clock = b->warp[n].clock > clock ? b->warp[n].clock : clock;
     if (clock > CLOCK_RESET && b->shared_shadow) {
         memset(b->shared_shadow->map, 0, b->shared_shadow->mapped);
+        memset(b->shared_shadow->chunk, 0, (b->shared_shadow->n / RACE_CHUNK + 2) * sizeof *b->shared_shadow->chunk);
         clock = 0;
     }
     for (int n = 0; n < b->n_warps; n++) {
@@ -126,6 +129,125 @@ void ptx_race_barrier(ptx_block *b, u32 id)
             memcpy(b->warp[n].seen, joined, sizeof joined);
             find_floor(&b->warp[n]);
         }
+}
+
+/* ---- chunks of shared memory ---- */
+
+static u32 place_of(const ptx_warp *w, const ptx_insn *i)
+{
+    return (u32)w->frame->code->index << 24 | ((u32)(i - w->frame->code->insn) & 0xffffff);
+}
+
+static u32 larger(u32 a, u32 b)
+{
+    return a > b ? a : b;
+}
+
+/* Spreads the chunk's full-warp read over its granules, as reads of their own. */
+static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
+{
+    race_chunk *c = &s->chunk[index];
+    u32 one = (c->r_who & (c->r_who - 1)) == 0, warp = (u32)__builtin_ctz(c->r_who | 1u << 31);
+    for (u32 g = index * RACE_CHUNK; g < (index + 1) * RACE_CHUNK && g < s->n; g++) {
+        u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g], old_clock = old & KEY_CLOCK_MASK;
+        u32 key = c->r_clock | warp << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT | (one ? 0 : KEY_MANY);
+        bool own = ((old ^ key) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+        bool keep = old && old_clock >= w->floor && !own;
+        s->r_who[g] = c->r_who | (keep ? s->r_who[g] : 0);
+        s->r_key[g] = !keep ? key : (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | KEY_MANY |
+                                        (old_clock < c->r_clock ? old_clock : c->r_clock);
+        s->r_pc[g] = c->r_pc;
+    }
+    c->r_max = larger(c->r_max, c->r_clock);
+    c->r_clock = 0;
+}
+
+/* Before granules are looked at one by one. Lanes far apart are taken for the whole stretch between. */
+static void open_chunks(const race_look *k)
+{
+    ptx_shadow *s = k->shadow;
+    u64 lo = UINT64_MAX, hi = 0;
+    EACH_SET(l, k->x->mask)
+    {
+        lo = k->x->addr[l] < lo ? k->x->addr[l] : lo;
+        hi = k->x->addr[l] > hi ? k->x->addr[l] : hi;
+    }
+    u32 first = (u32)(lo >> s->shift) / RACE_CHUNK, last = (u32)((hi + k->x->size - 1) >> s->shift) / RACE_CHUNK;
+    for (u32 c = first; c <= last; c++) {
+        if (k->x->write) {
+            if (s->chunk[c].r_clock)
+                spread_read(k->w, s, c);
+            s->chunk[c].w_max = larger(s->chunk[c].w_max, k->w->clock);
+        } else {
+            s->chunk[c].r_max = larger(s->chunk[c].r_max, k->w->clock);
+        }
+    }
+}
+
+static void fast_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
+{
+    u32 old = s->r_key[g], me = 1u << w->id, key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
+    race_chunk *c = &s->chunk[g / RACE_CHUNK];
+    c->r_max = larger(c->r_max, w->clock);
+    if ((old & KEY_CLOCK_MASK) < w->floor) {
+        s->r_key[g] = key;
+        s->r_who[g] = me;
+    } else {
+        u32 clock = old & KEY_CLOCK_MASK;
+        s->r_key[g] = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | KEY_MANY | (clock < w->clock ? clock : w->clock);
+        s->r_who[g] |= me;
+    }
+    s->r_pc[g] = pc;
+}
+
+static void fast_linear_write(const ptx_warp *w, ptx_shadow *s, u32 g0, u32 shift, u32 pc)
+{
+    u32 key = w->clock | (u32)w->id << KEY_WARP_SHIFT, n = (u32)PTX_LANES << shift;
+    for (u32 k = 0; k < n; k++) {
+        s->w_key[g0 + k] = key | (k >> shift) << KEY_LANE_SHIFT;
+        s->w_pc[g0 + k] = pc;
+        s->r_key[g0 + k] = 0;
+    }
+    for (u32 c = g0 / RACE_CHUNK; c < (g0 + n) / RACE_CHUNK; c++) {
+        s->chunk[c].w_max = w->clock;
+        s->chunk[c].r_max = s->chunk[c].r_clock = 0;
+    }
+}
+
+static void fast_linear_read(const ptx_warp *w, ptx_shadow *s, u32 g0, u32 shift, u32 pc)
+{
+    for (u32 c = g0 / RACE_CHUNK; c < (g0 + (PTX_LANES << shift)) / RACE_CHUNK; c++) {
+        race_chunk *k = &s->chunk[c];
+        k->r_who = (k->r_clock == w->clock ? k->r_who : 0) | 1u << w->id;
+        k->r_clock = w->clock;
+        k->r_pc = pc;
+        k->r_base = g0;
+        k->r_shift = shift;
+    }
+}
+
+bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool linear, bool write)
+{
+    ptx_shadow *s = w->block->shared_shadow;
+    u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift), floor = w->floor;
+    u32 n = (linear ? (u32)PTX_LANES : 1u) << shift, pc = place_of(w, i);
+    if (size >> s->shift == 0 || (linear && g0 % RACE_CHUNK) || (!linear && write))
+        return false;
+    for (u32 c = g0 / RACE_CHUNK; c <= (g0 + n - 1) / RACE_CHUNK; c++) {
+        const race_chunk *k = &s->chunk[c];
+        bool again = k->r_clock == w->clock && k->r_base == g0 && k->r_shift == shift;
+        if (k->w_max >= floor || (write && (k->r_max >= floor || k->r_clock >= floor)) ||
+            (linear && !write && k->r_clock >= floor && !again))
+            return false;
+    }
+    if (!linear)
+        for (u32 g = g0; g < g0 + n; g++)
+            fast_uniform_read(w, s, g, pc);
+    else if (write)
+        fast_linear_write(w, s, g0, shift, pc);
+    else
+        fast_linear_read(w, s, g0, shift, pc);
+    return true;
 }
 
 /* ---- one lane ---- */
@@ -296,7 +418,8 @@ static void read_all(const race_look *k, const u32 g[PTX_LANES])
     {
         u32 old = s->r_key[g[l]], old_who = s->r_who[g[l]], mine = key | (u32)l << KEY_LANE_SHIFT;
         u32 old_clock = old & KEY_CLOCK_MASK, low = old_clock < clock ? old_clock : clock;
-        bool is_fresh = !old || ((old == mine || old_clock < floor) && (shared || old_who == me));
+        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+        bool is_fresh = !old || ((own || old_clock < floor) && (shared || old_who == me));
         next[l] = is_fresh ? mine : (old & ~KEY_CLOCK_MASK & strong) | low | KEY_MANY;
         who[l] = is_fresh ? me : shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
     }
@@ -381,6 +504,8 @@ static bool touch_all(const race_look *k)
     parts = parts ? parts : 1;
     if (k->alloc)
         mark_touched(k);
+    else
+        open_chunks(k);
     if (!x->write && x->mask == PTX_FULL && ptx_is_uniform(x->addr)) {
         u64 at = (x->addr[0] - k->base) >> k->shadow->shift;
         for (u32 p = 0; p < parts; p++)
@@ -397,11 +522,6 @@ static bool touch_all(const race_look *k)
 }
 
 /* ---- accesses ---- */
-
-static u32 place_of(const ptx_warp *w, const ptx_insn *i)
-{
-    return (u32)w->frame->code->index << 24 | ((u32)(i - w->frame->code->insn) & 0xffffff);
-}
 
 static u32 key_of(const ptx_warp *w, const ptx_access *x)
 {

@@ -14,6 +14,17 @@
 #define MANY_BLOCKS UINT32_MAX
 enum { SHADOW_CHUNK = 4096 /* granules */ };
 
+/* Of 32 granules of shared memory together, so that whole warps are dealt with in one step. A full-warp
+ * read of consecutive values is kept here alone until something else happens to the granules: then it is
+ * spread over them. */
+typedef struct race_chunk {
+    u32 w_max, r_max;     /* highest clock of a write, of a read that stands in the granules */
+    u32 r_clock;          /* of the full-warp read, 0: none */
+    u32 r_who, r_pc;      /* its warps, its place */
+    u32 r_base, r_shift;  /* lane l read the granules from r_base + (l << r_shift) */
+} race_chunk;
+enum { RACE_CHUNK = 32 };
+
 /* The last write and the last reads of every granule, each column an array. */
 struct ptx_shadow {
     u32 *w_key, *w_pc, *r_key, *r_pc;
@@ -21,7 +32,8 @@ struct ptx_shadow {
     u32 *w_block;         /* global only, like the next three */
     u32 *w_value;         /* what was written: equal values do not race */
     u32 *w_time, *r_time; /* of the block, see order.c */
-    uint8_t *touched;     /* per chunk: 1 read, 2 written */
+    race_chunk *chunk;    /* shared memory only */
+    uint8_t *touched;     /* global only, per SHADOW_CHUNK: 1 read, 2 written */
     u64 n;                /* granules; one more is the dummy of lanes that do not take part */
     void *map;
     size_t mapped;
