@@ -127,7 +127,7 @@ ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr);
 
 /* ---- execution ---- */
 typedef struct ptx_frame {
-    struct ptx_frame *parent, *next_free;
+    struct ptx_frame *parent, *next_free, *next_made;
     const ptx_code *code;
     uint8_t *regs;
     uint32_t *pred;
@@ -168,7 +168,8 @@ struct ptx_warp {
     uint32_t carry;          /* condition code register, a bit a lane */
     int64_t quantum;         /* instructions left before the warp yields */
     const ptx_insn *poll;    /* the last strong access that changed nothing, where, how often in a row, */
-    uint64_t poll_addr;      /* and whether that ended the turn */
+    uint64_t poll_addr;      /* and whether that ended the turn; the registers when it did the last time */
+    uint64_t poll_state;
     int polls;
     bool polled;
 
@@ -191,7 +192,7 @@ struct ptx_warp {
 
     uint8_t *local;          /* words interleaved by lane */
     uint32_t local_bytes;    /* per lane */
-    ptx_frame *free_frames;
+    ptx_frame *free_frames, *frames; /* frames: all that were made */
     ptx_block *block;
     ptx_worker *worker;
     uint32_t tid[3][PTX_LANES];
@@ -308,8 +309,9 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing 
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
 void ptx_warp_return(ptx_warp *w);
 void ptx_warp_release(ptx_warp *w); /* frames and local memory */
-/* A strong access that changes nothing, or a sleep: a warp that does only that waits for others, and ends
- * its turn. */
+/* A strong access that changes nothing: a warp that does only that waits for others, and ends its turn, as a
+ * sleeping one does at once. */
+void ptx_warp_end_turn(ptx_warp *w);
 void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr);
 static inline uint32_t ptx_group_pc(const ptx_warp *w)   /* of the next instruction */
 {

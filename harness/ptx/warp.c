@@ -25,6 +25,8 @@ static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
         *link = f->next_free;
     } else {
         f = ws_calloc(1, sizeof *f);
+        f->next_made = w->frames;
+        w->frames = f;
         f->capacity = (code->frame_bytes + 4095) & ~(size_t)4095;
         if (posix_memalign((void **)&f->regs, 64, f->capacity))
             ws_bug("out of memory");
@@ -70,12 +72,12 @@ void ptx_local_reserve(ptx_warp *w, uint32_t bytes)
 
 void ptx_warp_release(ptx_warp *w)
 {
-    while (w->free_frames) {
-        ptx_frame *f = w->free_frames;
-        w->free_frames = f->next_free;
+    for (ptx_frame *f = w->frames, *next; f; f = next) { /* those in use too, after a fault */
+        next = f->next_made;
         free(f->regs);
         free(f);
     }
+    w->frames = w->free_frames = NULL;
     free(w->local);
     w->local = NULL;
     w->local_bytes = 0;
@@ -278,7 +280,7 @@ static void drop_active(ptx_warp *w, uint32_t mask)
 void ptx_warp_send(ptx_warp *w, uint32_t mask, uint32_t target)
 {
     park_running(w, mask, target);
-        drop_active(w, mask);
+    drop_active(w, mask);
 }
 
 static void note_exit(ptx_block *b, uint32_t last_pc)
@@ -370,16 +372,42 @@ void ptx_warp_return(ptx_warp *w)
     frame_leave(w, f, mask, false);
 }
 
+/* Of the registers and predicates of the running frame. */
+static uint64_t state_hash(const ptx_warp *w)
+{
+    const ptx_code *code = w->frame->code;
+    uint64_t h = 0xcbf29ce484222325ull ^ w->active, word;
+    for (uint32_t at = 0; at + 8 <= code->frame_bytes; at += 8) {
+        memcpy(&word, w->regs + at, 8);
+        h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+/* Lanes that wait for others of their warp let these run first. A loop that changes registers, like a counter,
+ * ends some time and is no polling. */
+void ptx_warp_end_turn(ptx_warp *w)
+{
+    w->polls = 0;
+    w->quantum = 0;
+    if (best_parked(w, false) >= 0) {
+        w->diverged_ticks = FAIR_TICKS;
+        w->hold = 0;
+        return;
+    }
+    uint64_t state = state_hash(w);
+    w->polled = state == w->poll_state;
+    w->poll_state = state;
+}
+
 void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr)
 {
     w->polls = w->poll == i && w->poll_addr == addr ? w->polls + 1 : 0;
     w->poll = i;
     w->poll_addr = addr;
-    if (w->polls < MAX_POLLS)
-        return;
-    w->polls = 0;
-    w->polled = true;
-    w->quantum = 0;
+    if (w->polls >= MAX_POLLS)
+        ptx_warp_end_turn(w);
 }
 
 /* ---- running ---- */

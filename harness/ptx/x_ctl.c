@@ -199,9 +199,8 @@ static void x_nop(ptx_warp *w, const ptx_insn *i)
 /* A sleeping warp gives the others their turn. */
 static void x_nanosleep(ptx_warp *w, const ptx_insn *i)
 {
-    (void)i;
-    w->polled = true;
-    w->quantum = 0;
+    w->poll = i;
+    ptx_warp_end_turn(w);
 }
 
 static bool decode_nanosleep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
