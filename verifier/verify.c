@@ -1,6 +1,7 @@
 #include "verifier/verify.h"
 
 #include "base/clock.h"
+#include "base/pool.h"
 #include "base/sha256.h"
 #include "harness/plan/plan.h"
 #include "harness/worker/run.h"
@@ -14,7 +15,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { POISON = 0xA5, MAX_NAMES = 128, ENGINE_MS = 20000 /* per launch, unless told otherwise */ };
+enum { POISON = 0xA5, MAX_NAMES = 128, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
+       NEAR_DEADLINE_SECONDS = 8 };
 
 struct vfy_session {
     const spec *spec;
@@ -206,6 +208,7 @@ static void start_compiles(job *j)
         r = request_of(j, b->plan, false);
         comp_prefetch(j->s->comp, &r);
     }
+    run_prepare(ws_cpu_count());
 }
 
 static void record_resources(job *j, const comp_result *c)
@@ -377,6 +380,7 @@ static void buffers_release(buffers *b)
         free(b->t[i].written);
     }
     free(b->t);
+    *b = (buffers){0};
 }
 
 static ws_status buffers_init(buffers *b, vfy_session *s, const vfy_case *c, ws_err *err)
@@ -418,28 +422,68 @@ static uint64_t instruction_budget(const vfy_case *c)
     return want < (double)most ? (uint64_t)want : most;
 }
 
-static ws_status execute(job *j, const plan_bound *b, const vfy_case *of, const comp_result *c, buffers *buf,
-                         ptx_schedule schedule, run_report *rep, ws_err *err)
+/* One execution: a case under a schedule, and what came of it. */
+typedef struct one_run {
+    const vfy_case *c;
+    ptx_schedule schedule;
+    buffers buf;
+    run_report rep;
+    ws_err err;
+} one_run;
+
+/* Runs that may go on at the same time, each in a process of its own. */
+typedef struct batch {
+    const job *j;
+    const plan_bound *plan;
+    const comp_result *compiled;
+    const char **scratch_name;
+    one_run *run;
+} batch;
+
+static void execute(void *ud, size_t i, int worker)
 {
-    const char **scratch = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1);
-    for (int i = 0; i < j->plan->n_scratch; i++)
-        scratch[i] = j->plan->scratch[i].name;
+    const batch *b = ud;
+    const job *j = b->j;
+    const comp_result *c = b->compiled;
+    one_run *o = &b->run[i];
+    (void)worker;
+    if (buffers_init(&o->buf, j->s, o->c, &o->err))
+        return;
     run_request r = {
         .device = "cpu", .image = c->ptx, .image_bytes = c->ptx_bytes + 1,
-        .kernel = c->kernel, .n_kernels = c->n_kernels, .plan = b, .scratch_name = scratch,
-        .tensor = buf->t, .n_tensors = buf->n, .engine = PTX_OPTIONS_CHECKED, .poison = POISON,
+        .kernel = c->kernel, .n_kernels = c->n_kernels, .plan = b->plan, .scratch_name = b->scratch_name,
+        .tensor = o->buf.t, .n_tensors = o->buf.n, .engine = PTX_OPTIONS_CHECKED, .poison = POISON,
         .wall_seconds = j->o->wall_seconds,
     };
     if (!(j->o->wall_seconds > 0))
         r.engine.deadline_ms = ENGINE_MS;
-    r.engine.max_warp_insns = instruction_budget(of);
-    r.engine.schedule = schedule;
+    r.engine.max_warp_insns = instruction_budget(o->c);
+    r.engine.schedule = o->schedule;
     r.engine.seed = j->seed;
-    if (run_execute(&r, rep, err))
-        return err->status;
-    j->v->runs++;
-    j->v->run_seconds += rep->seconds;
-    return WS_OK;
+    (void)!run_execute(&r, &o->rep, &o->err);
+}
+
+static void run_release(one_run *o)
+{
+    if (!o->c)
+        return;
+    run_report_release(&o->rep);
+    buffers_release(&o->buf);
+    *o = (one_run){0};
+}
+
+/* A run that came near its deadline beside others is judged by how it does alone. */
+static void execute_all(batch *b, int n)
+{
+    ws_parallel_for((size_t)n, n, execute, b);
+    for (int i = 0; n > 1 && i < n; i++) {
+        one_run *o = &b->run[i], again = {.c = o->c, .schedule = o->schedule};
+        if (o->err.status || o->rep.reason != HX_ENDLESS || o->rep.seconds < NEAR_DEADLINE_SECONDS)
+            continue;
+        run_release(o);
+        *o = again;
+        execute(b, (size_t)i, 0);
+    }
 }
 
 static void describe_case(job *j, const vfy_case *c)
@@ -462,54 +506,88 @@ static void judge_outputs(job *j, const vfy_case *c, const comp_result *comp, co
             return;
 }
 
-/* A second schedule for the random inputs: the result must be right again. */
-static ws_status judge_schedule(job *j, const vfy_case *c, const plan_bound *b,
-                                const comp_result *comp, const buffers *first, ws_err *err)
+static void record_counters(job *j, const one_run *o)
 {
-    buffers again;
-    run_report rep = {0};
-    if (buffers_init(&again, j->s, c, err))
-        return err->status;
-    ws_status st = execute(j, b, c, comp, &again, PTX_SCHED_RANDOM, &rep, err);
-    if (!st && rep.reason != HX_PASS)
-        reject_fault(j, &rep);
-    else if (!st)
-        judge_outputs(j, c, comp, &again);
-    for (int i = 0; !st && i < again.n; i++)
-        if (again.t[i].role == RUN_OUTPUT)
-            j->v->schedule_dependent |= memcmp(again.t[i].out, first->t[i].out, again.t[i].bytes) != 0;
-    run_report_release(&rep);
-    buffers_release(&again);
-    return st;
+    ref_cost cost;
+    ref_cost_of(o->c->bound, &cost);
+    if (cost.flops + cost.min_bytes > j->counted_work) {
+        j->counted_work = cost.flops + cost.min_bytes;
+        j->v->counters = o->rep.engine.counters;
+    }
+    snprintf(j->v->printed, sizeof j->v->printed, "%.*s", (int)sizeof j->v->printed - 1, o->rep.printed);
 }
 
-static ws_status judge_case(job *j, const vfy_case *c, const plan_bound *b, const comp_result *comp,
-                            ws_err *err)
+/* `first` is the run of the same case on the first schedule, NULL: this is the first. */
+static ws_status judge_run(job *j, const one_run *o, const one_run *first, const comp_result *comp, ws_err *err)
 {
-    buffers buf;
-    run_report rep = {0};
-    if (buffers_init(&buf, j->s, c, err))
+    if (o->err.status) {
+        *err = o->err;
         return err->status;
-    ws_status st = execute(j, b, c, comp, &buf, PTX_SCHED_ROUND_ROBIN, &rep, err);
-    if (!st && rep.reason != HX_PASS)
-        reject_fault(j, &rep);
-    else if (!st)
-        judge_outputs(j, c, comp, &buf);
-    if (!st && j->v->reason == HX_PASS && c->inputs == VFY_INPUTS_RANDOM) {
-        ref_cost cost;
-        ref_cost_of(c->bound, &cost);
-        if (cost.flops + cost.min_bytes > j->counted_work) {
-            j->counted_work = cost.flops + cost.min_bytes;
-            j->v->counters = rep.engine.counters;
-        }
-        snprintf(j->v->printed, sizeof j->v->printed, "%.*s", (int)sizeof j->v->printed - 1,
-                 rep.printed);
-        st = judge_schedule(j, c, b, comp, &buf, err);
     }
-    if (!st && j->v->reason != HX_PASS)
-        describe_case(j, c);
-    run_report_release(&rep);
-    buffers_release(&buf);
+    j->v->runs++;
+    j->v->run_seconds += o->rep.seconds;
+    if (o->rep.reason != HX_PASS)
+        reject_fault(j, &o->rep);
+    else
+        judge_outputs(j, o->c, comp, &o->buf);
+    for (int i = 0; first && i < o->buf.n; i++)
+        if (o->buf.t[i].role == RUN_OUTPUT)
+            j->v->schedule_dependent |=
+                memcmp(o->buf.t[i].out, first->buf.t[i].out, o->buf.t[i].bytes) != 0;
+    if (j->v->reason != HX_PASS)
+        describe_case(j, o->c);
+    else if (!first && o->c->inputs == VFY_INPUTS_RANDOM)
+        record_counters(j, o);
+    return WS_OK;
+}
+
+/* The runs of one check shape: every kind of inputs, the random ones first and on a second schedule too,
+ * where the result must be right again. They are judged in this order, whichever ends first. */
+enum { STEPS = VFY_INPUTS_COUNT + 1 };
+
+/* Takes the next steps into `run`, at most `most`; a case that cannot be made ends them. */
+static ws_status next_runs(job *j, int check, int most, int *step, one_run *run, int *n, ws_err *err)
+{
+    *n = 0;
+    while (*n < most && *step < STEPS) {
+        const vfy_inputs kind = (vfy_inputs)(*step ? *step - 1 : 0);
+        vfy_case *c = NULL;
+        if (get_case(j->s, check, kind, j->seed, &c, err))
+            return err->status;
+        if (!c->meaningless || kind == VFY_INPUTS_RANDOM)
+            run[(*n)++] = (one_run){
+                .c = c, .schedule = *step == 1 ? PTX_SCHED_RANDOM : PTX_SCHED_ROUND_ROBIN};
+        ++*step;
+    }
+    return WS_OK;
+}
+
+static ws_status judge_runs(job *j, int check, const comp_result *comp, ws_err *err)
+{
+    one_run run[STEPS] = {0};
+    batch b = {.j = j, .plan = j->shape[check].plan, .compiled = comp,
+               .scratch_name = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1)};
+    int step = 0, done = 0, n = 0;
+    ws_status st = WS_OK;
+    for (int i = 0; i < j->plan->n_scratch; i++)
+        b.scratch_name[i] = j->plan->scratch[i].name;
+    while (step < STEPS && !st && j->v->reason == HX_PASS) {
+        /* A candidate that fails fails mostly in its very first run, which goes alone. */
+        const int most = j->v->runs ? ws_cpu_count() : 1;
+        ws_err late = {0};
+        b.run = &run[done];
+        (void)!next_runs(j, check, most, &step, b.run, &n, &late);
+        execute_all(&b, n);
+        for (int i = done; i < done + n && !st && j->v->reason == HX_PASS; i++)
+            st = judge_run(j, &run[i], run[i].schedule == PTX_SCHED_RANDOM ? &run[0] : NULL, comp, err);
+        done += n;
+        if (!st && late.status && j->v->reason == HX_PASS) {
+            *err = late;
+            st = err->status;
+        }
+    }
+    for (int i = 0; i < done; i++)
+        run_release(&run[i]);
     return st;
 }
 
@@ -528,15 +606,8 @@ static ws_status judge_shape(job *j, int check, ws_err *err)
         return err->status;
     if (j->v->reason != HX_PASS)
         return WS_OK;
-    for (int kind = 0; kind < VFY_INPUTS_COUNT && j->v->reason == HX_PASS; kind++) {
-        vfy_case *c = NULL;
-        if (get_case(j->s, check, (vfy_inputs)kind, j->seed, &c, err))
-            return err->status;
-        if (c->meaningless && kind != VFY_INPUTS_RANDOM)
-            continue;
-        if (judge_case(j, c, b, &comp, err))
-            return err->status;
-    }
+    if (judge_runs(j, check, &comp, err))
+        return err->status;
     j->v->shapes_passed += j->v->reason == HX_PASS;
     return WS_OK;
 }

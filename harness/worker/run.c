@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAX_SERVERS = 64, OUTPUT_TAIL = 512, GRACE_SECONDS = 10, DEFAULT_WALL_SECONDS = 60 };
+enum { MAX_SERVERS = 64, MAX_PREPARED = 4, OUTPUT_TAIL = 512, GRACE_SECONDS = 10, DEFAULT_WALL_SECONDS = 60 };
 
 /* ---- idle servers, kept until this process ends: they leave when their socket closes ---- */
 
@@ -39,6 +39,15 @@ static ws_status start_server(ws_proc *out, ws_err *err)
     ws_status st = ws_proc_spawn(&o, out, err);
     ws_arena_release(&a);
     return st;
+}
+
+void run_prepare(int n)
+{
+    ws_err ignored = {0}; /* the run that needs it tries again and reports it */
+    pthread_mutex_lock(&lock);
+    while (n_idle < n && n_idle < MAX_PREPARED && !start_server(&idle[n_idle], &ignored))
+        n_idle++;
+    pthread_mutex_unlock(&lock);
 }
 
 static ws_status take_server(ws_proc *out, bool *fresh, ws_err *err)

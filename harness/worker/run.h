@@ -53,6 +53,8 @@ typedef struct run_report {
 } run_report;
 
 ws_status run_execute(run_request *r, run_report *out, ws_err *err) WS_MUST_CHECK;
+/* Starts worker processes ahead, so that `n` runs at once (at most 4) find them ready. */
+void run_prepare(int n);
 void run_report_release(run_report *r);
 /* Entry of `warpsmith worker run`; returns the exit code. */
 int run_worker_main(void);
