@@ -265,7 +265,7 @@ static void test_files(void)
 /* Several at once, taken in another order than they were started; and a worker that dies among them. */
 static void test_prefetch(void)
 {
-    enum { N = 5 };
+    enum { N = 8 };
     ws_arena a = {0};
     comp_request r[N];
     int good = 0;
@@ -283,34 +283,92 @@ static void test_prefetch(void)
             comp_result c = build(r[i], &a);
             good += c.ok && (c.cubin_bytes > 0) == (i == 0);
         }
-        is_int(good, N, round ? "a worker that dies is replaced and loses nothing" : "five started at once");
+        is_int(good, N, round ? "a worker that dies is replaced and loses nothing" : "eight started at once");
         printf("# %d compiles in %.1f ms\n", N, ws_seconds_since(start) * 1e3);
     }
     is_int(service->n_pending, 0, "all are taken");
     ws_arena_release(&a);
 }
 
-static void test_limits(void)
+/* A source that takes longer than any deadline. */
+static const char *endless(ws_arena *a, const char *variable)
 {
-    ws_arena a = {0};
-    ws_err err = {0};
-    comp_service *small = NULL;
     ws_buf b = {0};
-    ok(!comp_service_open(&(comp_service_options){.cache_dir = "", .wall_seconds = 2}, &small, &err), "a short deadline");
-    comp_service *keep = service;
-    service = small;
-    compiles(K("o[i] = 1;"), "the worker is warm");
-    ws_buf_adds(&b, "#define A0 o[i] += 1;\n");
+    ws_buf_printf(&b, "#define A0 o[i] += %s;\n", variable);
     for (int i = 0; i < 27; i++)
         ws_buf_printf(&b, "#define A%d A%d A%d\n", i + 1, i, i);
     ws_buf_adds(&b, K("A27"));
-    comp_result c = build(request(ws_buf_z(&b)), &a);
+    const char *text = ws_arena_strdup(a, ws_buf_z(&b));
+    ws_buf_release(&b);
+    return text;
+}
+
+static void test_limits(void)
+{
+    enum { N = 6 };
+    ws_arena a = {0};
+    ws_err err = {0};
+    comp_service *small = NULL;
+    comp_request r[N];
+    int good = 0;
+    ok(!comp_service_open(&(comp_service_options){.cache_dir = "", .wall_seconds = 2}, &small, &err), "a short deadline");
+    comp_service *keep = service;
+    service = small;
+    for (int i = 0; i < N; i++) {
+        r[i] = request(i == 1 ? endless(&a, "1") : ws_arena_printf(&a, K("o[i] = %d;"), i));
+        comp_prefetch(service, &r[i]);
+    }
+    comp_result c = build(r[1], &a);
     is_int(c.diag.reason, HX_COMPILE_LIMIT, "an endless compile ends");
     ok(c.seconds < 6, "in time: %.1f s", c.seconds);
-    compiles(K("o[i] = 2;"), "and the next one works");
+    for (int i = 0; i < N; i++)
+        good += i != 1 && build(r[i], &a).ok;
+    is_int(good, N - 1, "and takes none of the others with it");
+    for (int i = 0; i < 4; i++) {
+        r[i] = request(endless(&a, i & 1 ? "2" : "3"));
+        comp_prefetch(service, &r[i]);
+    }
+    comp_cancel(service);
+    c = build(request(K("o[i] = 222;")), &a);
+    ok(c.ok && c.seconds < 1.5, "what is not wanted any more is ended: %.2f s", c.seconds);
+    is_int(service->n_pending, 0, "and forgotten");
     comp_service_close(small);
     service = keep;
-    ws_buf_release(&b);
+    ws_arena_release(&a);
+}
+
+static comp_result build_n(int value, ws_arena *a)
+{
+    comp_macro macro = {"N", value};
+    comp_request r = request(K("for (int k = 0; k < N; k++) o[i] += sinf(o[i] + k);"));
+    r.macro = &macro;
+    r.n_macros = 1;
+    r.want_cubin = value & 1;
+    return build(r, a);
+}
+
+/* Jobs about one source share a process: what they make is what a process of its own makes. */
+static void test_kept_child(void)
+{
+    ws_arena a = {0};
+    ws_err err = {0};
+    comp_service *keep = service;
+    comp_result shared[6], alone;
+    int same = 0;
+    ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "a service without a cache");
+    for (int n = 0; n < 6; n++)
+        shared[n] = build_n(40 + n, &a);
+    comp_service_close(service);
+    for (int n = 0; n < 6; n++) {
+        ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "a new one");
+        alone = build_n(40 + n, &a);
+        same += alone.ok && shared[n].ok && alone.ptx_bytes == shared[n].ptx_bytes &&
+                strcmp(alone.ptx, shared[n].ptx) == 0 && alone.cubin_bytes == shared[n].cubin_bytes &&
+                memcmp(alone.cubin ? alone.cubin : "", shared[n].cubin ? shared[n].cubin : "", alone.cubin_bytes) == 0;
+        comp_service_close(service);
+    }
+    is_int(same, 6, "a child that has done other jobs makes the same PTX and cubin as a new one");
+    service = keep;
     ws_arena_release(&a);
 }
 
@@ -456,6 +514,7 @@ int main(int argc, char **argv)
         test_environment();
         test_prefetch();
         test_limits();
+        test_kept_child();
         test_damage();
         test_fork(same);
         time_warm();
