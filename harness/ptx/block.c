@@ -51,6 +51,8 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
     w->state = PTX_WARP_READY;
     w->linear0 = (uint32_t)id * PTX_LANES;
     w->barrier_votes = 0;
+    if (w->async)
+        ptx_async_release(w);
     EACH_LANE(l)
     {
         uint32_t t = w->linear0 + (uint32_t)l;

@@ -190,6 +190,7 @@ struct ptx_warp {
     uint32_t floor;          /* least of seen */
     uint32_t seen[PTX_LANES]; /* accesses of warp v with a lower clock happen before this warp's next one */
 
+    struct ptx_async *async; /* copies under way, NULL: none yet */
     uint8_t *local;          /* words interleaved by lane */
     uint32_t local_bytes;    /* per lane */
     ptx_frame *free_frames, *frames; /* frames: all that were made */
@@ -267,7 +268,7 @@ typedef struct ptx_op_row {
     uint8_t unit;
 } ptx_op_row;
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
-    ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[];
+    ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
@@ -308,7 +309,8 @@ void ptx_warp_exit(ptx_warp *w);
 void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing lanes */
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
 void ptx_warp_return(ptx_warp *w);
-void ptx_warp_release(ptx_warp *w); /* frames and local memory */
+void ptx_warp_release(ptx_warp *w); /* frames, local memory, copies under way */
+void ptx_async_release(ptx_warp *w); /* x_async.c */
 /* A strong access that changes nothing: a warp that does only that waits for others, and ends its turn, as a
  * sleeping one does at once. */
 void ptx_warp_end_turn(ptx_warp *w);

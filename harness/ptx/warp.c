@@ -78,6 +78,7 @@ void ptx_warp_release(ptx_warp *w)
         free(f);
     }
     w->frames = w->free_frames = NULL;
+    ptx_async_release(w);
     free(w->local);
     w->local = NULL;
     w->local_bytes = 0;

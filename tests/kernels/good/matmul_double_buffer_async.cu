@@ -1,4 +1,4 @@
-// spec: basics/matmul  expect: UNSUPPORTED
+// spec: basics/matmul  expect: PASS
 /* @plan
 { "launch": [ { "kernel": "matmul_async", "grid": ["ceil_div(N, 16)", "ceil_div(M, 16)"], "block": [16, 16],
                 "args": ["a", "b", "c", "M", "N", "K"] } ] }
