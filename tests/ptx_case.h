@@ -212,7 +212,8 @@ static ws_status case_argument(ptx_case *c, case_launch *l, char **p, ws_err *er
     if (!a->bytes)
         return ws_fail(err, WS_EINPUT, "'%s' is neither a buffer nor a type", word);
     case_word(p, value, sizeof value);
-    case_store(word, a->value, strtoll(value, NULL, 0), strtod(value, NULL));
+    case_store(word, a->value, value[0] == '-' ? strtoll(value, NULL, 0) : (int64_t)strtoull(value, NULL, 0),
+               strtod(value, NULL));
     return WS_OK;
 }
 

@@ -64,7 +64,7 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
     ptx_warp_start(w, lanes);
 }
 
-ptx_block *ptx_block_start(ptx_worker *k, uint32_t index)
+ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
 {
     const uint32_t *grid = k->grid->args->grid;
     ptx_block *b = k->free_blocks;
@@ -74,6 +74,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index)
         b = block_new(k);
     b->next = NULL;
     b->index = index;
+    b->turn = turn;
     b->ctaid[0] = index % grid[0];
     b->ctaid[1] = index / grid[0] % grid[1];
     b->ctaid[2] = index / grid[0] / grid[1];
@@ -280,7 +281,7 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
         }
         if (e != PTX_EV_FAULT)
             ptx_account(w, (uint64_t)insns);
-        if (atomic_load_explicit(&k->grid->stop, memory_order_relaxed))
+        if (ptx_must_stop(k->grid, b->turn))
             return false;
     }
     return true;
@@ -300,7 +301,7 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
         }
         if (!pass_barriers(k, b, &fault) && !fault && !ran)
             report_deadlock(b);
-        if (atomic_load_explicit(&k->grid->stop, memory_order_relaxed))
+        if (ptx_must_stop(k->grid, b->turn))
             return PTX_BLOCK_STOPPED;
         if (ran && waits)
             return PTX_BLOCK_WAITS;

@@ -202,6 +202,7 @@ enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
 
 struct ptx_block {
     uint32_t index;          /* linear */
+    uint32_t turn;           /* in the order of the launch */
     uint32_t ctaid[3];
     int n_warps, done;
     uint32_t threads;
@@ -244,7 +245,9 @@ typedef struct ptx_grid { /* one launch */
     const ptx_options *options;
     ptx_report *report;
     pthread_mutex_t lock;    /* report */
-    atomic_bool stop;
+    atomic_uint stop_at;     /* blocks whose turn is this one or later end; UINT32_MAX: none */
+    int first_fault;         /* of this launch in the report */
+    uint32_t fault_turn[PTX_MAX_FAULTS]; /* when the blocks' turns were that have them */
     atomic_ullong insns;
     atomic_uint next_block;
     atomic_int workers, idle; /* at work, and of them those whose threads all poll, or that have ended */
@@ -332,6 +335,13 @@ uint32_t ptx_barrier_id(const ptx_warp *w, const ptx_group *g);
 uint32_t ptx_barrier_threads(const ptx_warp *w, const ptx_group *g); /* 0: all */
 /* bar.red: `value` into the destination of the group's lanes. */
 void ptx_barrier_finish(const ptx_group *g, uint32_t value);
+
+/* Whether a block has to end because one that came before it, or itself, has a finding. Those before go on, so
+ * that however many threads run a launch, the same finding comes first. */
+static inline bool ptx_must_stop(const ptx_grid *g, uint32_t turn)
+{
+    return turn >= atomic_load_explicit(&g->stop_at, memory_order_relaxed);
+}
 
 /* ---- fault.c: all are safe from several threads; the launch ends ---- */
 ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason); /* locked; NULL: full */

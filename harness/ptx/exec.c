@@ -21,7 +21,7 @@ enum {
     MAX_WORKERS = 64,
     MAX_RESIDENT = 1024,        /* blocks that one worker keeps half done, unless the launch is cooperative */
     MAX_COOPERATIVE = 4096,
-    SERIAL_NS = 100000,         /* launches shorter than this are not worth a thread */
+    SERIAL_NS = 100000,         /* launches shorter than this are not worth a thread unless it is asked for */
     MAX_SHARED = 232448,        /* bytes a block, sm_90 */
     ACCOUNT_STEP = 1 << 16,
     IDLE_ROUNDS = 1000,         /* of polling, by all blocks there are: nobody will change what they poll */
@@ -148,11 +148,12 @@ static bool sampled_enough(const ptx_grid *g, uint32_t taken)
                                   (g->options->sample_insns && atomic_load(&g->insns) >= g->options->sample_insns));
 }
 
-static bool next_block(ptx_grid *g, uint32_t *index)
+static bool next_block(ptx_grid *g, uint32_t *index, uint32_t *turn)
 {
-    if (sampled_enough(g, atomic_load(&g->next_block)))
+    uint32_t taken = atomic_load(&g->next_block);
+    if (sampled_enough(g, taken) || ptx_must_stop(g, taken))
         return false;
-    uint32_t n = atomic_fetch_add(&g->next_block, 1);
+    uint32_t n = *turn = atomic_fetch_add(&g->next_block, 1);
     if (n >= g->n_blocks) {
         atomic_store(&g->next_block, g->n_blocks); /* so that the counter cannot wrap */
         return false;
@@ -184,9 +185,9 @@ static ptx_block *take_resident(ptx_worker *k)
 /* A fresh block while there is room for one, else the one that has waited longest. */
 static ptx_block *take_block(ptx_worker *k)
 {
-    uint32_t index = 0;
-    if (k->n_resident < (k->grid->args->cooperative ? MAX_COOPERATIVE : MAX_RESIDENT) && next_block(k->grid, &index))
-        return ptx_block_start(k, index);
+    uint32_t index = 0, turn = 0;
+    if (k->n_resident < (k->grid->args->cooperative ? MAX_COOPERATIVE : MAX_RESIDENT) && next_block(k->grid, &index, &turn))
+        return ptx_block_start(k, index, turn);
     return take_resident(k);
 }
 
@@ -232,20 +233,21 @@ static void work(ptx_worker *k, crew *c)
     ptx_grid *g = k->grid;
     int64_t slice = g->program->has_fence || g->args->cooperative ? SPIN_SLICE : SLICE;
     ptx_block *b;
-    while (!atomic_load(&g->stop) && (b = take_block(k))) {
-        ptx_block_end end = ptx_block_run(k, b, slice);
+    while ((b = take_block(k))) {
+        ptx_block_end end = ptx_must_stop(g, b->turn) ? PTX_BLOCK_STOPPED : ptx_block_run(k, b, slice);
         if (g->stride) {
             atomic_fetch_add(&g->insns, k->unreported_insns);
             k->unreported_insns = 0;
         }
-        note_idle(k, b, end == PTX_BLOCK_WAITS);
+        if (end != PTX_BLOCK_STOPPED)
+            note_idle(k, b, end == PTX_BLOCK_WAITS);
         if (end == PTX_BLOCK_AGAIN || end == PTX_BLOCK_WAITS)
             add_resident(k, b);
         else if (end == PTX_BLOCK_DONE)
             ptx_block_recycle(k, b);
         else
             ptx_block_free(b);
-        if (c && c->started < c->n && ws_now_ns() - g->start_ns > SERIAL_NS)
+        if (c && c->started < c->n && (g->options->threads || ws_now_ns() - g->start_ns > SERIAL_NS))
             hire(c);
     }
 }
@@ -299,6 +301,8 @@ static void run_grid(ptx_grid *g)
         worker_init(&worker[k], g, k);
     crew c = {.grid = g, .worker = worker, .n = n, .started = 1};
     atomic_store(&g->workers, 1);
+    atomic_store(&g->stop_at, UINT32_MAX);
+    g->first_fault = g->report->n_faults;
     ptx_race_begin(g);
     work(&worker[0], &c);
     if (!worker[0].idle)

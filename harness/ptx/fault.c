@@ -25,12 +25,12 @@ void ptx_thread_of(const ptx_warp *w, int lane, uint32_t tid[3])
 }
 
 /* The further copies of a finding are counted, not listed. */
-static ptx_fault *same_fault(ptx_report *r, hx_reason reason, const ptx_ast_insn *a)
+static int same_fault(const ptx_report *r, hx_reason reason, const ptx_ast_insn *a)
 {
     for (int i = 0; i < r->n_faults; i++)
         if (r->fault[i].reason == reason && r->fault[i].ptx_line == (a ? a->ptx_line : 0))
-            return &r->fault[i];
-    return NULL;
+            return i;
+    return -1;
 }
 
 static void copy_name(char *out, size_t size, const ptx_ast_insn *a)
@@ -51,23 +51,68 @@ static void fill_place(ptx_fault *f, const ptx_grid *g, const ptx_ast_insn *a)
     copy_name(f->insn, sizeof f->insn, a);
 }
 
+/* The blocks from this turn on end. Where blocks may wait for each other, or the budget is spent, all do. */
+static void stop_from(ptx_grid *g, uint32_t turn, hx_reason reason)
+{
+    bool all = g->program->has_fence || g->args->cooperative || reason == HX_ENDLESS;
+    turn = all ? 0 : turn;
+    if (turn < atomic_load(&g->stop_at))
+        atomic_store(&g->stop_at, turn);
+}
+
+static bool is_later(const ptx_grid *g, int at, uint32_t turn)
+{
+    return at >= g->first_fault && g->fault_turn[at] > turn;
+}
+
+static void remove_fault(ptx_grid *g, int at)
+{
+    for (g->report->n_faults--; at < g->report->n_faults; at++) {
+        g->report->fault[at] = g->report->fault[at + 1];
+        g->fault_turn[at] = g->fault_turn[at + 1];
+    }
+}
+
+/* The place of a finding among those of this launch, by turn. A copy that an earlier block has replaces the one
+ * that is there. NULL: it was counted, or there is no room. */
+static ptx_fault *insert_fault(ptx_grid *g, uint32_t turn, hx_reason reason, const ptx_ast_insn *a)
+{
+    ptx_report *r = g->report;
+    int same = same_fault(r, reason, a), at;
+    uint64_t count = 0;
+    if (same >= 0) {
+        count = ++r->fault[same].count;
+        if (!is_later(g, same, turn))
+            return NULL;
+        remove_fault(g, same);
+    }
+    if (r->n_faults == PTX_MAX_FAULTS) {
+        if (!is_later(g, r->n_faults - 1, turn))
+            return NULL;
+        r->n_faults--;
+    }
+    for (at = r->n_faults++; at > 0 && is_later(g, at - 1, turn); at--) {
+        r->fault[at] = r->fault[at - 1];
+        g->fault_turn[at] = g->fault_turn[at - 1];
+    }
+    g->fault_turn[at] = turn;
+    r->fault[at] = (ptx_fault){.reason = reason, .count = count};
+    return &r->fault[at];
+}
+
 ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason)
 {
     ptx_grid *g = w->worker->grid;
     const ptx_ast_insn *a = i ? i->ast : NULL;
     w->event = PTX_EV_FAULT;
     pthread_mutex_lock(&g->lock);
-    atomic_store(&g->stop, true);
+    stop_from(g, w->block->turn, reason);
     g->report->ok = false;
-    ptx_fault *f = same_fault(g->report, reason, a);
-    if (f)
-        f->count++;
-    if (f || g->report->n_faults == PTX_MAX_FAULTS) {
+    ptx_fault *f = insert_fault(g, w->block->turn, reason, a);
+    if (!f) {
         pthread_mutex_unlock(&g->lock);
         return NULL;
     }
-    f = &g->report->fault[g->report->n_faults++];
-    *f = (ptx_fault){.reason = reason};
     fill_place(f, g, a);
     ptx_thread_of(w, lane, f->thread);
     memcpy(f->block, w->block->ctaid, sizeof f->block);

@@ -595,8 +595,7 @@ void ptx_race_begin(ptx_grid *g)
 
 void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n)
 {
-    if (!atomic_load(&g->stop))
-        race_merge(g, workers, n);
+    race_merge(g, workers, n);
     for (int i = 0; i < n; i++)
         for (struct ptx_gshadow *s = workers[i].gshadow, *next; s; s = next) {
             next = s->next;

@@ -14,19 +14,34 @@ static bool conflict(u32 a, u32 b)
     return a && b && !race_both_strong(a, b);
 }
 
-/* false: a finding */
+static u32 block_at(const ptx_shadow *s, u64 g, bool write)
+{
+    u32 block = write ? s->w_block[g] : s->r_who[g];
+    return block == MANY_BLOCKS ? 0 : block;
+}
+
+/* The block with the higher number is the one that finds the other. What a launch that ended early would not
+ * have come to in order is left out. true: a finding */
+static bool report(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow *a, bool a_writes, const ptx_shadow *b,
+                   bool b_writes)
+{
+    u32 one = block_at(a, g, a_writes), two = block_at(b, g, b_writes);
+    if (ptx_must_stop(grid, one > two ? one : two))
+        return false;
+    if (one > two)
+        race_report_between(grid, al, g, a, a_writes, b, b_writes);
+    else
+        race_report_between(grid, al, g, b, b_writes, a, a_writes);
+    return true;
+}
+
+/* true: a finding */
 static bool compare(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow *a, const ptx_shadow *b)
 {
     bool same = !((a->w_key[g] | b->w_key[g]) & KEY_STRONG) && a->w_value[g] == b->w_value[g];
-    if (conflict(a->w_key[g], b->w_key[g]) && !same)
-        race_report_between(grid, al, g, a, true, b, true);
-    else if (conflict(a->w_key[g], b->r_key[g]))
-        race_report_between(grid, al, g, a, true, b, false);
-    else if (conflict(a->r_key[g], b->w_key[g]))
-        race_report_between(grid, al, g, a, false, b, true);
-    else
-        return true;
-    return false;
+    return (conflict(a->w_key[g], b->w_key[g]) && !same && report(grid, al, g, a, true, b, true)) ||
+           (conflict(a->w_key[g], b->r_key[g]) && report(grid, al, g, a, true, b, false)) ||
+           (conflict(a->r_key[g], b->w_key[g]) && report(grid, al, g, a, false, b, true));
 }
 
 static void compare_shadows(ptx_grid *grid, const ptx_alloc *al, const ptx_shadow *a, const ptx_shadow *b)
@@ -36,13 +51,15 @@ static void compare_shadows(ptx_grid *grid, const ptx_alloc *al, const ptx_shado
             continue;
         u64 end = (chunk + 1) * SHADOW_CHUNK < a->n ? (chunk + 1) * SHADOW_CHUNK : a->n;
         for (u64 g = chunk * SHADOW_CHUNK; g < end; g++)
-            if ((a->w_key[g] | b->w_key[g]) && !compare(grid, al, g, a, b))
+            if ((a->w_key[g] | b->w_key[g]) && compare(grid, al, g, a, b))
                 return;
     }
 }
 
 void race_merge(ptx_grid *g, ptx_worker *workers, int n)
 {
+    if (atomic_load(&g->stop_at) != UINT32_MAX && (g->order || g->stride))
+        return;
     for (int i = 0; i < n; i++)
         for (const struct ptx_gshadow *s = workers[i].gshadow; s; s = s->next)
             for (int j = i + 1; j < n && s->shadow; j++) {

@@ -116,7 +116,7 @@ void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_sh
     party two = other_write ? last_write(before, g, before->w_block[g]) : last_read(before, g, before->r_who[g]);
     /* The launch is over: a warp that stands for the thread that made the access. */
     ptx_worker k = {.grid = grid};
-    ptx_block b = {.index = one.block};
+    ptx_block b = {.index = one.block, .turn = one.block};
     ptx_warp w = {.worker = &k, .block = &b};
     u32 tid[3];
     block_of(grid, one.block, b.ctaid);

@@ -187,7 +187,7 @@ static ptx_event all_wait(ptx_warp *w)
     for (int k = 0; k < w->n_parked; k++) {
         ptx_group *g = &w->parked[k];
         const ptx_barrier *bar = g->wait == PTX_WAIT_BARRIER ? group_insn(g)->aux : NULL;
-        if (bar)
+        if (bar && (first->wait != PTX_WAIT_BARRIER || is_before(g->frame, g->pc, first->frame, first->pc)))
             first = g;
         one_barrier &= bar && (w->n_parked == 1 || (!bar->aligned && ptx_barrier_id(w, g) == ptx_barrier_id(w, first)));
     }
