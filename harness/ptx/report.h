@@ -58,6 +58,9 @@ typedef struct ptx_counters {
 
 typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE, PTX_SCHED_RANDOM } ptx_schedule;
 
+/* How sums of matrix products round: as the named GPU's tensor cores (mma.h), or exactly. */
+typedef enum ptx_mma_model { PTX_MMA_HOPPER, PTX_MMA_AMPERE, PTX_MMA_EXACT } ptx_mma_model;
+
 typedef struct ptx_options {
     uint64_t max_warp_insns;   /* per launch; 0: no limit */
     uint64_t deadline_ms;      /* wall time per launch; 0: none */
@@ -73,6 +76,7 @@ typedef struct ptx_options {
      * wait for each other (fences, cooperative launches) run whole. */
     uint32_t sample_blocks;
     uint64_t sample_insns;
+    ptx_mma_model mma_model;
 } ptx_options;
 extern const ptx_options PTX_OPTIONS_CHECKED; /* every check and counter on, 200 M warp instructions */
 

@@ -1,0 +1,409 @@
+/* mma.sync: fragments in registers to tiles and back.
+ *
+ * One layout covers all shapes but the m8n8k4 of sm_70 (PTX ISA 9.7.14.5). With e elements of a row in a register,
+ * g = lane / 4 and t = lane % 4, element i of register r is
+ *   A  row g + 8 (r % 2), column 4 e (r / 2) + e t + i   (8 rows: row g, column 4 e r + e t + i)
+ *   B  row 4 e r + e t + i, column g
+ *   C  row g + 8 (r / 2), column 2 t + r % 2             (f16: two columns share a register) */
+#include "harness/ptx/half.h"
+#include "harness/ptx/mma.h"
+#include "harness/ptx/alu.h"
+#include "harness/ptx/x_matrix.h"
+
+#include <string.h>
+
+enum { MAX_REGS = 8, MAX_INT_K = 128 };
+
+typedef struct mma_form {
+    u32 m, k;                /* n is 8 */
+    mma_type a, b, c;
+    bool half, saturates, is_and;
+    bool col_a, row_b;       /* m8n8k4 */
+    u32 n_a, n_b, n_c;       /* registers */
+    u32 slot_a[MAX_REGS], slot_b[MAX_REGS], slot_c[MAX_REGS], slot_d[MAX_REGS];
+} mma_form;
+
+/* ---- floating-point operands ---- */
+
+/* Registers of two halves: whole rows of registers are widened at once. */
+static void unpack_halves(const ptx_warp *w, const mma_form *f, mma_tile *x)
+{
+    bool bf = f->a == MMA_BF16;
+    for (u32 q = 0; q < f->n_a / 2; q++) {
+        const u32 *low = IN(u32, f->slot_a[2 * q]), *high = IN(u32, f->slot_a[2 * q + 1]);
+        u32 pair[4][MMA_M];
+        for (u32 t = 0; t < 4; t++)
+            for (u32 g = 0; g < 8; g++) {
+                pair[t][g] = low[4 * g + t];
+                pair[t][g + 8] = high[4 * g + t];
+            }
+        for (u32 t = 0; t < 4; t++) {
+            u16 even[MMA_M], odd[MMA_M];
+            for (u32 r = 0; r < MMA_M; r++) {
+                even[r] = (u16)pair[t][r];
+                odd[r] = (u16)(pair[t][r] >> 16);
+            }
+            half_widen(x->a[8 * q + 2 * t], even, MMA_M, bf);
+            half_widen(x->a[8 * q + 2 * t + 1], odd, MMA_M, bf);
+        }
+    }
+    for (u32 r = 0; r < f->n_b; r++) { /* already a matrix of 8 columns by 8 */
+        u16 h[64];
+        f32 wide[8][8];
+        memcpy(h, IN(u32, f->slot_b[r]), sizeof h);
+        half_widen(wide[0], h, 64, bf);
+        for (u32 j = 0; j < MMA_N; j++)
+            memcpy(&x->b[j][8 * r], wide[j], sizeof wide[j]);
+    }
+}
+
+static void unpack_floats(const ptx_warp *w, const mma_form *f, mma_tile *x)
+{
+    u32 bits = mma_type_bits(f->a), e = 32 / bits, mask = (u32)((1ull << bits) - 1);
+    for (u32 r = 0; r < f->n_a; r++)
+        EACH_LANE(l)
+            for (u32 i = 0; i < e; i++)
+                x->a[4 * e * (r / 2) + e * ((u32)l & 3) + i][((u32)l >> 2) + 8 * (r & 1)] =
+                    mma_widen(f->a, IN(u32, f->slot_a[r])[l] >> (bits * i) & mask);
+    for (u32 r = 0; r < f->n_b; r++)
+        EACH_LANE(l)
+            for (u32 i = 0; i < e; i++)
+                x->b[l >> 2][4 * e * r + e * ((u32)l & 3) + i] = mma_widen(f->b, IN(u32, f->slot_b[r])[l] >> (bits * i) & mask);
+}
+
+static void unpack_c(const ptx_warp *w, const mma_form *f, mma_tile *x)
+{
+    if (!f->half) {
+        for (u32 h = 0; h < 2; h++) {
+            const f32 *even = IN(f32, f->slot_c[2 * h]), *odd = IN(f32, f->slot_c[2 * h + 1]);
+            for (u32 t = 0; t < 4; t++)
+                for (u32 g = 0; g < 8; g++) {
+                    x->c[2 * t][g + 8 * h] = even[4 * g + t];
+                    x->c[2 * t + 1][g + 8 * h] = odd[4 * g + t];
+                }
+        }
+        return;
+    }
+    for (u32 h = 0; h < 2; h++) {
+        u16 v[64];
+        f32 wide[8][8];
+        memcpy(v, IN(u32, f->slot_c[h]), sizeof v);
+        half_widen_f16(wide[0], v, 64);
+        for (u32 g = 0; g < 8; g++)
+            for (u32 j = 0; j < MMA_N; j++)
+                x->c[j][g + 8 * h] = wide[g][j];
+    }
+}
+
+static void pack_d(const ptx_warp *w, const mma_form *f, const mma_tile *x)
+{
+    if (!f->half) {
+        for (u32 h = 0; h < 2; h++) {
+            f32 *even = OUT(f32, f->slot_d[2 * h]), *odd = OUT(f32, f->slot_d[2 * h + 1]);
+            for (u32 t = 0; t < 4; t++)
+                for (u32 g = 0; g < 8; g++) {
+                    even[4 * g + t] = x->d[2 * t][g + 8 * h];
+                    odd[4 * g + t] = x->d[2 * t + 1][g + 8 * h];
+                }
+        }
+        return;
+    }
+    for (u32 h = 0; h < 2; h++) {
+        u16 v[64];
+        f32 wide[8][8];
+        for (u32 g = 0; g < 8; g++)
+            for (u32 j = 0; j < MMA_N; j++)
+                wide[g][j] = x->d[j][g + 8 * h];
+        half_narrow_f16(v, wide[0], 64);
+        memcpy(OUT(u32, f->slot_d[h]), v, sizeof v);
+    }
+}
+
+static void count_flops(ptx_warp *w, u64 m, u64 n, u64 k)
+{
+    w->worker->counters.tensor_flops += 2 * m * n * k;
+}
+
+static void x_mma_float(ptx_warp *w, const ptx_insn *i)
+{
+    const mma_form *f = i->aux;
+    mma_tile x;
+    if (!ptx_whole_warp(w, i))
+        return;
+    if (f->a == MMA_F16 || f->a == MMA_BF16)
+        unpack_halves(w, f, &x);
+    else
+        unpack_floats(w, f, &x);
+    unpack_c(w, f, &x);
+    mma_multiply(&x, f->k, f->a, f->half, w->worker->grid->options->mma_model, false);
+    pack_d(w, f, &x);
+    count_flops(w, f->m, MMA_N, f->k);
+}
+
+/* ---- m8n8k4 of sm_70: lanes 4 p .. 4 p + 3 and 16 above them compute the p-th of four products ---- */
+
+static f32 half_at(const ptx_warp *w, const u32 *slot, u32 lane, u32 element)
+{
+    return mma_widen(MMA_F16, IN(u32, slot[element / 2])[lane] >> (16 * (element % 2)) & 0xffff);
+}
+
+static void quad_unpack(const ptx_warp *w, const mma_form *f, u32 p, mma_tile *x)
+{
+    memset(x, 0, sizeof *x);
+    for (u32 n = 0; n < 8; n++) {
+        u32 lane = 4 * p + (n & 3) + (n >= 4 ? 16 : 0), base = n & 4, q = n & 3;
+        for (u32 i = 0; i < 4; i++) {
+            *(f->col_a ? &x->a[q][base + i] : &x->a[i][base + q]) = half_at(w, f->slot_a, lane, i);
+            *(f->row_b ? &x->b[base + i][q] : &x->b[base + q][i]) = half_at(w, f->slot_b, lane, i);
+        }
+        for (u32 i = 0; i < 8; i++)
+            if (f->c == MMA_F16)
+                x->c[i][base + q] = half_at(w, f->slot_c, lane, i);
+            else
+                x->c[(i & 4) + (lane & 2) + (i & 1)][base + (lane & 1) + (i & 2)] = IN(f32, f->slot_c[i])[lane];
+    }
+}
+
+static void put_half(u32 *word, u32 which, u16 h)
+{
+    *word = which ? (*word & 0xffff) | (u32)h << 16 : (*word & 0xffff0000) | h;
+}
+
+static void quad_pack(const ptx_warp *w, const mma_form *f, u32 p, const mma_tile *x)
+{
+    for (u32 n = 0; n < 8; n++) {
+        u32 lane = 4 * p + (n & 3) + (n >= 4 ? 16 : 0), base = n & 4, q = n & 3;
+        for (u32 i = 0; i < 8; i++)
+            if (f->half)
+                put_half(OUT(u32, f->slot_d[i / 2]) + lane, i % 2, half_round(x->d[i][base + q], false, PTX_RN));
+            else
+                OUT(f32, f->slot_d[i])[lane] = x->d[(i & 4) + (lane & 2) + (i & 1)][base + (lane & 1) + (i & 2)];
+    }
+}
+
+static void x_mma_quads(ptx_warp *w, const ptx_insn *i)
+{
+    const mma_form *f = i->aux;
+    mma_tile x[4];
+    if (!ptx_whole_warp(w, i))
+        return;
+    for (u32 p = 0; p < 4; p++) {
+        quad_unpack(w, f, p, &x[p]);
+        mma_multiply(&x[p], 4, MMA_F16, f->half, w->worker->grid->options->mma_model, false);
+    }
+    for (u32 p = 0; p < 4; p++)
+        quad_pack(w, f, p, &x[p]);
+    count_flops(w, 4 * 8, 8, 4);
+}
+
+/* ---- f64: chains of fma ---- */
+
+static void x_mma_f64(ptx_warp *w, const ptx_insn *i)
+{
+    const mma_form *f = i->aux;
+    f64 d[4][PTX_LANES];
+    if (!ptx_whole_warp(w, i))
+        return;
+    u32 rows = f->m / 8;
+    for (u32 r = 0; r < 2 * rows; r++)
+        EACH_LANE(l)
+        {
+            u32 g = (u32)l >> 2, column = 2 * ((u32)l & 3) + (r & 1), half = r / 2;
+            f64 sum = IN(f64, f->slot_c[r])[l];
+            for (u32 k = 0; k < f->k; k++)
+                sum = __builtin_fma(IN(f64, f->slot_a[rows * (k / 4) + half])[4 * g + k % 4],
+                                    IN(f64, f->slot_b[k / 4])[4 * column + k % 4], sum);
+            d[r][l] = sum;
+        }
+    for (u32 r = 0; r < 2 * rows; r++)
+        memcpy(OUT(f64, f->slot_d[r]), d[r], sizeof d[r]);
+    count_flops(w, f->m, MMA_N, f->k);
+}
+
+/* ---- integers and bits ---- */
+
+static s32 integer_at(mma_type t, u32 word, u32 i)
+{
+    switch (t) {
+    case MMA_S8:
+        return (s8)(word >> (8 * i));
+    case MMA_U8:
+        return (u8)(word >> (8 * i));
+    case MMA_S4:
+        return (s32)(word << (28 - 4 * i)) >> 28;
+    case MMA_U4:
+        return (s32)(word >> (4 * i) & 15);
+    default:
+        return (s32)word; /* 32 bits at once */
+    }
+}
+
+static s64 int_dot(const mma_form *f, const s32 *a, const s32 *b, u32 n)
+{
+    s64 sum = 0;
+    if (f->a == MMA_B1) {
+        for (u32 k = 0; k < n; k++)
+            sum += __builtin_popcount((u32)(f->is_and ? a[k] & b[k] : a[k] ^ b[k]));
+        return sum;
+    }
+    s32 part = 0; /* 128 products of 8 bits fit */
+    for (u32 k = 0; k < n; k++)
+        part += a[k] * b[k];
+    return part;
+}
+
+static void x_mma_int(ptx_warp *w, const ptx_insn *i)
+{
+    const mma_form *f = i->aux;
+    s32 a[MMA_M][MAX_INT_K], b[MMA_N][MAX_INT_K], d[4][PTX_LANES];
+    u32 bits = mma_type_bits(f->a), e = bits == 1 ? 1 : 32 / bits, rows = f->m / 8, n = bits == 1 ? f->k / 32 : f->k;
+    u32 n_c = rows == 2 ? 4 : 2;
+    if (!ptx_whole_warp(w, i))
+        return;
+    for (u32 r = 0; r < f->n_a; r++)
+        EACH_LANE(l)
+            for (u32 q = 0; q < e; q++)
+                a[((u32)l >> 2) + 8 * (r % rows)][4 * e * (r / rows) + e * ((u32)l & 3) + q] =
+                    integer_at(f->a, IN(u32, f->slot_a[r])[l], q);
+    for (u32 r = 0; r < f->n_b; r++)
+        EACH_LANE(l)
+            for (u32 q = 0; q < e; q++)
+                b[l >> 2][4 * e * r + e * ((u32)l & 3) + q] = integer_at(f->b, IN(u32, f->slot_b[r])[l], q);
+    for (u32 r = 0; r < n_c; r++)
+        EACH_LANE(l)
+        {
+            s64 sum = IN(s32, f->slot_c[r])[l] + int_dot(f, a[((u32)l >> 2) + 8 * (r / 2)], b[2 * ((u32)l & 3) + (r & 1)], n);
+            sum = f->saturates && sum > INT32_MAX ? INT32_MAX : f->saturates && sum < INT32_MIN ? INT32_MIN : sum;
+            d[r][l] = (s32)(u32)(u64)sum;
+        }
+    for (u32 r = 0; r < n_c; r++)
+        memcpy(OUT(s32, f->slot_d[r]), d[r], sizeof d[r]);
+    count_flops(w, f->m, MMA_N, f->k);
+}
+
+/* ---- decoding ---- */
+
+static const struct {
+    u8 m;
+    u16 k;
+    mma_type a;
+} shapes[] = {
+    {16, 8, MMA_F16},   {16, 16, MMA_F16},  {16, 8, MMA_BF16},   {16, 16, MMA_BF16}, {16, 4, MMA_TF32}, {16, 8, MMA_TF32},
+    {16, 16, MMA_E4M3}, {16, 32, MMA_E4M3}, {16, 16, MMA_E5M2},  {16, 32, MMA_E5M2}, {8, 4, MMA_F64},   {16, 4, MMA_F64},
+    {16, 8, MMA_F64},   {16, 16, MMA_F64},  {8, 16, MMA_S8},     {16, 16, MMA_S8},   {16, 32, MMA_S8},  {8, 32, MMA_S4},
+    {16, 32, MMA_S4},   {16, 64, MMA_S4},   {8, 128, MMA_B1},    {16, 128, MMA_B1},  {16, 256, MMA_B1}, {8, 4, MMA_F16},
+};
+
+static mma_type unsigned_as_signed(mma_type t)
+{
+    return t == MMA_U8 ? MMA_S8 : t == MMA_U4 ? MMA_S4 : t;
+}
+
+/* "m16n8k16" */
+static bool parse_shape(ws_str s, u32 *m, u32 *n, u32 *k)
+{
+    u32 *to[] = {m, n, k};
+    size_t at = 0;
+    for (int p = 0; p < 3; p++) {
+        if (at >= s.n || s.p[at++] != "mnk"[p])
+            return false;
+        *to[p] = 0;
+        size_t first = at;
+        while (at < s.n && s.p[at] >= '0' && s.p[at] <= '9' && *to[p] < 1000)
+            *to[p] = *to[p] * 10 + (u32)(s.p[at++] - '0');
+        if (at == first)
+            return false;
+    }
+    return at == s.n;
+}
+
+static bool is_float8(mma_type t)
+{
+    return t == MMA_E4M3 || t == MMA_E5M2;
+}
+
+/* Types of D, A, B, C fit together. */
+static bool types_fit(const mma_type t[4], bool quads)
+{
+    bool same = unsigned_as_signed(t[1]) == unsigned_as_signed(t[2]) || (is_float8(t[1]) && is_float8(t[2]));
+    bool wide = t[0] == MMA_F32 && t[3] == MMA_F32, halves = t[0] == MMA_F16 && t[3] == MMA_F16;
+    if (!same)
+        return false;
+    switch (t[1]) {
+    case MMA_F16:
+        return wide || halves || (quads && t[0] == MMA_F32 && t[3] == MMA_F16);
+    case MMA_E4M3: case MMA_E5M2:
+        return wide || halves;
+    case MMA_BF16: case MMA_TF32:
+        return wide;
+    case MMA_F64:
+        return t[0] == MMA_F64 && t[3] == MMA_F64;
+    default:
+        return t[0] == MMA_S32 && t[3] == MMA_S32;
+    }
+}
+
+static bool decode_parts(const ptx_ast_insn *a, mma_form *f, bool *quads)
+{
+    mma_type t[4];
+    u32 n = 0, n_types = 0, n_layouts = 0;
+    bool aligned = false;
+    for (int p = 2; p < a->n_parts; p++) {
+        mma_type found = mma_type_find(a->part[p]);
+        bool row = ws_str_eqz(a->part[p], "row"), col = ws_str_eqz(a->part[p], "col");
+        if (found != MMA_TYPE_COUNT) {
+            if (n_types == 4)
+                return false;
+            t[n_types++] = found;
+        } else if (row || col) {
+            f->col_a |= n_layouts == 0 && col;
+            f->row_b |= n_layouts == 1 && row;
+            n_layouts++;
+        } else if (ws_str_eqz(a->part[p], "aligned")) {
+            aligned = true;
+        } else if (ws_str_eqz(a->part[p], "satfinite")) {
+            f->saturates = true;
+        } else if (ws_str_eqz(a->part[p], "and")) {
+            f->is_and = true;
+        } else if (!ws_str_eqz(a->part[p], "xor") && !ws_str_eqz(a->part[p], "popc") &&
+                   !parse_shape(a->part[p], &f->m, &n, &f->k)) {
+            return false;
+        }
+    }
+    if (!aligned || n != MMA_N || n_types != 4 || n_layouts != 2)
+        return false;
+    *quads = f->m == 8 && f->k == 4 && t[1] == MMA_F16;
+    f->a = t[1];
+    f->b = t[2];
+    f->c = t[3];
+    f->half = t[0] == MMA_F16;
+    bool known = false;
+    for (size_t s = 0; s < WS_COUNT(shapes); s++)
+        known |= shapes[s].m == f->m && shapes[s].k == f->k &&
+                 (shapes[s].a == unsigned_as_signed(f->a) || (is_float8(f->a) && shapes[s].a == f->a));
+    return known && types_fit(t, *quads) && (*quads || (!f->col_a && !f->row_b));
+}
+
+static bool decode_mma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    mma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), mma_form, 1);
+    bool quads = false;
+    if (a->n_operands != 4 || a->n_parts < 8 || !ws_str_eqz(a->part[1], "sync") || !decode_parts(a, f, &quads))
+        return false;
+    u32 bits = mma_type_bits(f->a), wide = f->a == MMA_F64 ? 8 : 4, n_d;
+    f->n_a = quads ? 2 : f->m * f->k * bits / (PTX_LANES * 8 * wide);
+    f->n_b = quads ? 2 : MMA_N * f->k * bits / (PTX_LANES * 8 * wide);
+    f->n_c = quads ? (f->c == MMA_F16 ? 4 : 8) : f->m * MMA_N / PTX_LANES / (f->c == MMA_F16 ? 2 : 1);
+    n_d = quads && f->c == MMA_F16 && !f->half ? 8 : f->n_c;
+    i->aux = f;
+    i->run = quads ? x_mma_quads : f->a == MMA_F64 ? x_mma_f64 : f->c == MMA_S32 ? x_mma_int : x_mma_float;
+    return ptx_vec_slots(d, &a->operand[0], wide, true, f->slot_d, (int)n_d) &&
+           ptx_vec_slots(d, &a->operand[1], wide, false, f->slot_a, (int)f->n_a) &&
+           ptx_vec_slots(d, &a->operand[2], wide, false, f->slot_b, (int)f->n_b) &&
+           ptx_vec_slots(d, &a->operand[3], wide, false, f->slot_c, (int)f->n_c);
+}
+
+const ptx_op_row ptx_ops_mma[] = {
+    {"mma", decode_mma, 0, PTX_UNIT_TENSOR},
+    {NULL, NULL, 0, 0},
+};
