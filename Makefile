@@ -72,7 +72,7 @@ endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 
 # The engine's lane loops only vectorise at -O3 (gcc 12), and gain again from the machine's own vectors.
-$(BUILD)/harness/ptx/%.o: ALLFLAGS += -O3 -march=$(ENGINE_ARCH) -fno-trapping-math -fno-math-errno
+$(BUILD)/harness/ptx/%.o: ALLFLAGS += -O3 -march=$(ENGINE_ARCH) -mprefer-vector-width=512 -fno-trapping-math -fno-math-errno
 $(BUILD)/reference/%.o: ALLFLAGS += -O3
 $(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
 $(BUILD)/%.o: %.c

@@ -93,7 +93,7 @@ static u64 near_sectors(const u64 *addr, u64 lo, u64 hi)
     u64 first = lo >> 5, bits = 0;
     if ((hi >> 5) - first >= 64)
         return 0;
-    EACH_LANE(l) bits |= 1ull << ((addr[l] >> 5) - first);
+    EACH_LANE(l) bits |= (u64)1 << (((addr[l] >> 5) - first) & 63);
     return bits;
 }
 

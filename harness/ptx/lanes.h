@@ -4,6 +4,10 @@
 
 #include "harness/ptx/engine.h"
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -57,17 +61,71 @@ static inline void ptx_set_pred(ptx_warp *w, u32 p, u32 x)
     w->pred[p] = (w->pred[p] & ~w->exec) | (x & w->exec);
 }
 
-static inline bool ptx_is_linear(const u64 *addr, u64 step)
+/* How 32 values lie: all alike, or each `step` above the one before. */
+typedef struct ptx_run {
+    bool uniform, linear;
+} ptx_run;
+
+#ifdef __AVX512F__
+static inline ptx_run ptx_run64(const u64 *v, u32 step)
 {
-    u64 diff = 0;
-    EACH_LANE(l) diff |= addr[l] ^ (addr[0] + step * (u64)l);
-    return !diff;
+    const __m512i first = _mm512_set1_epi64((s64)v[0]), eight = _mm512_set1_epi64((s64)step * 8);
+    __m512i expect = _mm512_add_epi64(first, _mm512_mullo_epi64(_mm512_set1_epi64((s64)step),
+                                                               _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)));
+    u32 uniform = 0, linear = 0;
+    for (int k = 0; k < 4; k++) {
+        __m512i x = _mm512_loadu_si512(v + 8 * k);
+        uniform |= _mm512_cmpneq_epi64_mask(x, first);
+        linear |= _mm512_cmpneq_epi64_mask(x, expect);
+        expect = _mm512_add_epi64(expect, eight);
+    }
+    return (ptx_run){!uniform, !linear};
+}
+/* The same of 8. */
+static inline ptx_run ptx_run8(const u64 *v, u32 step)
+{
+    const __m512i x = _mm512_loadu_si512(v), first = _mm512_set1_epi64((s64)v[0]);
+    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    __m512i expect = _mm512_add_epi64(first, _mm512_mullo_epi64(_mm512_set1_epi64((s64)step), lane));
+    return (ptx_run){!_mm512_cmpneq_epi64_mask(x, first), !_mm512_cmpneq_epi64_mask(x, expect)};
+}
+#else
+static inline ptx_run ptx_run_of(const u64 *v, u32 n, u32 step)
+{
+    u64 uniform = 0, linear = 0, expect = v[0];
+    for (u32 l = 0; l < n; l++, expect += step) {
+        uniform |= v[l] ^ v[0];
+        linear |= v[l] ^ expect;
+    }
+    return (ptx_run){!uniform, !linear};
+}
+static inline ptx_run ptx_run64(const u64 *v, u32 step)
+{
+    return ptx_run_of(v, PTX_LANES, step);
+}
+static inline ptx_run ptx_run8(const u64 *v, u32 step)
+{
+    return ptx_run_of(v, 8, step);
+}
+#endif
+static inline ptx_run ptx_run32(const u32 *v, u32 step)
+{
+    u32 uniform = 0, linear = 0, shift = (u32)__builtin_ctz(step);
+    EACH_LANE(l)
+    {
+        uniform |= v[l] ^ v[0];
+        linear |= v[l] ^ (v[0] + ((u32)l << shift));
+    }
+    return (ptx_run){!uniform, !linear};
+}
+
+static inline bool ptx_is_linear(const u64 *addr, u32 step)
+{
+    return ptx_run64(addr, step).linear;
 }
 static inline bool ptx_is_uniform(const u64 *addr)
 {
-    u64 diff = 0;
-    EACH_LANE(l) diff |= addr[l] ^ addr[0];
-    return !diff;
+    return ptx_run64(addr, 0).uniform;
 }
 
 #endif

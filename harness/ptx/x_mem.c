@@ -192,26 +192,16 @@ typedef struct pattern {
     bool linear, uniform;
 } pattern;
 
-static inline pattern pattern32(const u32 *a, u32 imm, u32 size)
+static inline pattern pattern64(const u64 *a, u64 imm, u32 size)
 {
-    u32 first = a[0], linear = 0, uniform = 0;
-    EACH_LANE(l)
-    {
-        uniform |= a[l] ^ first;
-        linear |= a[l] ^ (first + size * (u32)l);
-    }
-    return (pattern){first + imm, !linear, !uniform};
+    ptx_run r = ptx_run64(a, size);
+    return (pattern){a[0] + imm, r.linear, r.uniform};
 }
 
-static inline pattern pattern64(const u64 *a, u64 imm, u64 size)
+static inline pattern pattern32(const u32 *a, u32 imm, u32 size)
 {
-    u64 first = a[0], linear = 0, uniform = 0;
-    EACH_LANE(l)
-    {
-        uniform |= a[l] ^ first;
-        linear |= a[l] ^ (first + size * (u64)l);
-    }
-    return (pattern){first + imm, !linear, !uniform};
+    ptx_run r = ptx_run32(a, size);
+    return (pattern){a[0] + imm, r.linear, r.uniform};
 }
 
 /* Of the instruction's addresses, in either width: nvcc gives shared memory 32-bit ones, NVRTC 64-bit. */
@@ -265,14 +255,10 @@ static inline void gather_u32(u32 *d, const u64 *addr)
 {
     for (int g = 0; g < PTX_LANES; g += 8) {
         const u32 *from = (const u32 *)(uintptr_t)addr[g];
-        u64 linear = 0, uniform = 0;
-        for (int l = 0; l < 8; l++) {
-            linear |= addr[g + l] ^ (addr[g] + 4 * (u64)l);
-            uniform |= addr[g + l] ^ addr[g];
-        }
-        if (!linear)
+        ptx_run r = ptx_run8(addr + g, sizeof *from);
+        if (r.linear)
             memcpy(d + g, from, 8 * sizeof *d);
-        else if (!uniform)
+        else if (r.uniform)
             for (int l = 0; l < 8; l++)
                 d[g + l] = *from;
         else
@@ -299,7 +285,7 @@ static void x_ld_global(ptx_warp *w, const ptx_insn *i)
 {
     if (w->exec == PTX_FULL) {
         const u64 *a = IN(u64, i->a);
-        pattern p = pattern64(a, (u64)i->imm, (u64)i->esize * i->vec);
+        pattern p = pattern64(a, (u64)i->imm, (u32)i->esize * i->vec);
         if (p.linear || p.uniform) {
             if (ptx_fast_global(w, i, p.first, p.linear, false)) {
                 take(w, i, (const void *)(uintptr_t)p.first, p.linear);
@@ -457,7 +443,7 @@ static void x_st_shared(ptx_warp *w, const ptx_insn *i)
 static void x_st_global(ptx_warp *w, const ptx_insn *i)
 {
     if (w->exec == PTX_FULL) {
-        pattern p = pattern64(IN(u64, i->a), (u64)i->imm, (u64)i->esize * i->vec);
+        pattern p = pattern64(IN(u64, i->a), (u64)i->imm, (u32)i->esize * i->vec);
         if (p.linear && ptx_fast_global(w, i, p.first, true, true)) {
             put(w, i, (void *)(uintptr_t)p.first);
             return;
