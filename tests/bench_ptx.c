@@ -224,7 +224,8 @@ static void compile(ws_arena *arena, comp_result *out)
     comp_service_close(s);
 }
 
-int main(void)
+/* With the name of a kernel, that one alone: for a profiler. */
+int main(int argc, char **argv)
 {
     enum { FLOATS = ROWS * COLS };
     ws_arena arena = {0};
@@ -251,7 +252,8 @@ int main(void)
         printf(" %12s", settings[s].name);
     printf(" %11s %14s\n", "race x", "x native loop");
     for (size_t k = 0; k < sizeof benches / sizeof *benches; k++)
-        run_bench(m, mem, &benches[k], ptr);
+        if (argc < 2 || strcmp(argv[1], benches[k].kernel) == 0)
+            run_bench(m, mem, &benches[k], ptr);
     printf("from PTX text (%zu bytes, 3 kernels) to the end of a first launch: %.2f ms\n", ptx.ptx_bytes, first_launch_ms(&ptx));
     ptx_module_free(m);
     ptx_memory_free(mem);

@@ -3,6 +3,8 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/lanes.h"
 
+#include <string.h>
+
 /* ptx_insn.target: slot of the member mask. */
 #define MEMBER_SLOT target
 
@@ -22,7 +24,12 @@ static bool check_member(ptx_warp *w, const ptx_insn *i, u32 lanes, u32 mask)
 static void converge(ptx_warp *w, const ptx_insn *i, ptx_wait kind, body_fn body)
 {
     const u32 *member = IN(u32, i->MEMBER_SLOT);
-    u32 todo = w->exec;
+    u32 todo = w->exec, partial = ~todo;
+    EACH_LANE(l) partial |= ~member[l];
+    if (!partial) { /* all lanes, all named */
+        body(w, i);
+        return;
+    }
     while (todo) {
         u32 mask = member[__builtin_ctz(todo)], same = 0;
         EACH_SET(l, todo) same |= member[l] == mask ? 1u << l : 0;
@@ -76,8 +83,44 @@ static u32 undefined_value(const ptx_warp *w, u32 lane)
     return 0x7f61c3d5u ^ (lane + (u32)w->worker->grid->options->schedule) << 31;
 }
 
+/* One mode over all lanes, when all take part. */
+#define SHUFFLE_ALL(name, range_ok, from)                                                          \
+    static u32 shuffle_##name(const u32 *a, const u32 *b, const u32 *c, u32 *result)               \
+    {                                                                                              \
+        u32 ok[PTX_LANES], bits = 0;                                                               \
+        EACH_LANE(l)                                                                               \
+        {                                                                                          \
+            u32 bval = b[l] & 31, cval = c[l] & 31, segment = c[l] >> 8 & 31;                      \
+            u32 least = (u32)l & segment, most = least | (cval & ~segment), j = (from);            \
+            (void)bval, (void)least;                                                               \
+            ok[l] = (range_ok);                                                                    \
+            result[l] = a[(ok[l] ? j : (u32)l) & 31];                                              \
+        }                                                                                          \
+        EACH_LANE(l) bits |= ok[l] << l;                                                           \
+        return bits;                                                                               \
+    }
+SHUFFLE_ALL(up, (s32)j >= (s32)most, (u32)l - bval)
+SHUFFLE_ALL(down, j <= most, (u32)l + bval)
+SHUFFLE_ALL(bfly, j <= most, (u32)l ^ bval)
+SHUFFLE_ALL(idx, j <= most, least | (bval & ~segment))
+
+static void shuffle_all(ptx_warp *w, const ptx_insn *i)
+{
+    static u32 (*const modes[])(const u32 *, const u32 *, const u32 *, u32 *) = {shuffle_up, shuffle_down,
+                                                                                shuffle_bfly, shuffle_idx};
+    u32 result[PTX_LANES] __attribute__((aligned(64)));
+    u32 in_range = modes[i->op](IN(u32, i->a), IN(u32, i->b), IN(u32, i->c), result);
+    if (i->d != PTX_NO_SLOT)
+        memcpy(OUT(u32, i->d), result, sizeof result);
+    w->pred[i->d2] = in_range;
+}
+
 static void shuffle(ptx_warp *w, const ptx_insn *i)
 {
+    if (w->exec == PTX_FULL) {
+        shuffle_all(w, i);
+        return;
+    }
     const u32 *a = IN(u32, i->a), *b = IN(u32, i->b), *c = IN(u32, i->c);
     u32 result[PTX_LANES], in_range = 0;
     EACH_SET(l, w->exec)
