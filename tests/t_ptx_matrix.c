@@ -388,6 +388,95 @@ static void test_movement(void)
     ok(!bad[3], "movmatrix");
 }
 
+/* ---- wmma: a product of one tile in every shape ---- */
+
+static const char wmma_source[] =
+    "using namespace nvcuda;\n"
+    "template <class X> struct same { static const bool row = false; };\n"
+    "template <> struct same<wmma::row_major> { static const bool row = true; };\n"
+    "template <int M, int N, int K, class U, class V, class W, class X, class Y, bool Z>\n"
+    "__device__ void tile(const W *a, const W *b, const V *c, V *d) {\n"
+    "  wmma::fragment<wmma::matrix_a, M, N, K, U, X> fa; wmma::fragment<wmma::matrix_b, M, N, K, U, Y> fb;\n"
+    "  wmma::fragment<wmma::accumulator, M, N, K, V> fc;\n"
+    "  constexpr bool ra = same<X>::row, rb = same<Y>::row;\n"
+    "  if constexpr (Z) {\n"
+    "    __shared__ __align__(32) W s[M * K]; for (int i = threadIdx.x; i < M * K; i += 32) s[i] = a[i];\n"
+    "    __syncwarp(); wmma::load_matrix_sync(fa, s, ra ? K : M);\n"
+    "  } else wmma::load_matrix_sync(fa, a, ra ? K : M);\n"
+    "  wmma::load_matrix_sync(fb, b, rb ? N : K);\n"
+    "  wmma::load_matrix_sync(fc, c, N, wmma::mem_row_major);\n"
+    "  wmma::mma_sync(fc, fa, fb, fc);\n"
+    "  wmma::store_matrix_sync(d, fc, M, wmma::mem_col_major);\n"
+    "}\n"
+    "typedef wmma::row_major R; typedef wmma::col_major L; typedef signed char s8; typedef wmma::precision::tf32 tf32;\n"
+    "extern \"C\" __global__ void k(const TA *a, const TA *b, const S *c, S *d) { tile<SHAPE, T, S, TA, LA, LB, SH>(a, b, c, d); }\n";
+
+typedef struct wmma_case {
+    int m, n, k;
+    const char *type, *memory, *sum; /* of A and B in fragments and memory, of C */
+    char kind, acc;
+    bool row_a, row_b, shared;
+} wmma_case;
+
+static void check_wmma(const wmma_case *t)
+{
+    static double a[32][16], b[16][32], c[32][32];
+    static uint8_t ma[32 * 16 * 8], mb[32 * 16 * 8], mc[32 * 32 * 8], md[32 * 32 * 8];
+    int bits = t->kind == 'h' || t->kind == 'b' ? 16 : t->kind == 's' || t->kind == 'u' ? 8 : t->kind == 'd' ? 64 : 32;
+    int cbits = t->acc == 'h' ? 16 : t->acc == 'd' ? 64 : 32, bad = 0;
+    for (int r = 0; r < t->m; r++)
+        for (int q = 0; q < t->k; q++) {
+            a[r][q] = (r * 7 + q * 3) % 11 - (t->kind == 'u' ? 0 : 5);
+            put(ma, bits, t->row_a ? r * t->k + q : q * t->m + r, encode(t->kind, a[r][q]));
+        }
+    for (int q = 0; q < t->k; q++)
+        for (int j = 0; j < t->n; j++) {
+            b[q][j] = (q * 5 + j * 2) % 13 - (t->kind == 'u' ? 0 : 6);
+            put(mb, bits, t->row_b ? q * t->n + j : j * t->k + q, encode(t->kind, b[q][j]));
+        }
+    for (int r = 0; r < t->m; r++)
+        for (int j = 0; j < t->n; j++) {
+            c[r][j] = r - j;
+            put(mc, cbits, r * t->n + j, encode(t->acc, c[r][j]));
+        }
+    ws_buf source = {0};
+    ws_buf_printf(&source, "#include <mma.h>\n#include <cuda_fp16.h>\n#include <cuda_bf16.h>\n"
+                  "#define SHAPE %d, %d, %d\n#define T %s\n#define TA %s\n#define S %s\n#define LA %s\n#define LB %s\n"
+                  "#define SH %d\n%s", t->m, t->n, t->k, t->type, t->memory, t->sum, t->row_a ? "R" : "L", t->row_b ? "R" : "L",
+                  t->shared, wmma_source);
+    run_case r = {.n_buffers = 4,
+                  .buffer = {{ma, (size_t)(t->m * t->k * bits / 8), false, "a"}, {mb, (size_t)(t->n * t->k * bits / 8), false, "b"},
+                             {mc, (size_t)(t->m * t->n * cbits / 8), false, "c"}, {md, (size_t)(t->m * t->n * cbits / 8), true, "d"}}};
+    bool ran = run_cuda(ws_buf_z(&source), "sm_90", &r);
+    for (int i = 0; ran && i < t->m; i++)
+        for (int j = 0; j < t->n; j++) {
+            double want = c[i][j], got = decode(t->acc, take(md, cbits, j * t->m + i));
+            for (int q = 0; q < t->k; q++)
+                want += a[i][q] * b[q][j];
+            if (got != want && !bad++)
+                printf("# row %d column %d: %g, expected %g\n", i, j, got, want);
+        }
+    ok(ran && !bad, "wmma m%dn%dk%d %s to %s, A by %s, B by %s%s%s", t->m, t->n, t->k, t->type, t->sum, t->row_a ? "rows" : "columns",
+       t->row_b ? "rows" : "columns", ran ? "" : ": ", ran ? "" : run_fault());
+    ws_buf_release(&source);
+}
+
+static const wmma_case wmma_cases[] = {
+    {16, 16, 16, "__half", "__half", "float", 'h', 'f', true, false, true},
+    {16, 16, 16, "__half", "__half", "float", 'h', 'f', true, true, false},
+    {16, 16, 16, "__half", "__half", "__half", 'h', 'h', false, true, true},
+    {32, 8, 16, "__half", "__half", "float", 'h', 'f', false, false, false},
+    {8, 32, 16, "__half", "__half", "__half", 'h', 'h', true, true, true},
+    {16, 16, 16, "__nv_bfloat16", "__nv_bfloat16", "float", 'b', 'f', true, true, true},
+    {32, 8, 16, "__nv_bfloat16", "__nv_bfloat16", "float", 'b', 'f', true, false, false},
+    {8, 32, 16, "__nv_bfloat16", "__nv_bfloat16", "float", 'b', 'f', true, false, false},
+    {16, 16, 8, "tf32", "float", "float", 't', 'f', true, true, true},
+    {16, 16, 16, "s8", "s8", "int", 's', 'i', true, false, true},
+    {8, 32, 16, "s8", "s8", "int", 's', 'i', true, true, false},
+    {32, 8, 16, "unsigned char", "unsigned char", "int", 'u', 'i', false, false, false},
+    {8, 8, 4, "double", "double", "double", 'd', 'd', true, true, false},
+};
+
 int main(void)
 {
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
@@ -396,6 +485,8 @@ int main(void)
     test_quads();
     test_faults();
     test_movement();
+    for (size_t t = 0; t < sizeof wmma_cases / sizeof *wmma_cases; t++)
+        check_wmma(&wmma_cases[t]);
     if (run_service)
         comp_service_close(run_service);
     return tap_done();

@@ -84,7 +84,7 @@ static void add(options *o, const char *text)
 }
 
 /* "sm_90a" -> "compute_90a": PTX only; the cubin comes from the stripped PTX. */
-static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *j, bool minimal)
+static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *j)
 {
     options o = {WS_ARENA_NEW(a, const char *, 16), 0};
     add(&o, ws_arena_printf(a, "--gpu-architecture=compute_%s", j->arch + strlen("sm_")));
@@ -98,8 +98,6 @@ static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *
         add(&o, "-no-cache"); /* NVRTC's own goes through libcuda.so.1 */
     for (int i = 0; i < t->n_includes; i++)
         add(&o, ws_arena_printf(a, "-I%s", t->include[i]));
-    if (minimal)
-        add(&o, "--minimal");
     return o;
 }
 
@@ -129,13 +127,13 @@ static void take(int (*size)(program, size_t *), int (*get)(program, char *), pr
     free(text);
 }
 
-static void run(const comp_toolkit *t, const comp_job *j, bool minimal, ws_buf *log, ws_buf *ptx,
-                comp_phase *out)
+void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
+                    comp_phase *out)
 {
     const comp_headers *h = comp_headers_get();
     ws_arena a = {0};
     program p = NULL;
-    options o = make_options(&a, t, j, minimal);
+    options o = make_options(&a, t, j);
     int rc = api.create(&p, full_source(&a, j), j->file, h->n, h->text, h->name);
     if (rc == RC_OK) {
         rc = api.compile(p, o.n, o.item);
@@ -155,36 +153,4 @@ static void run(const comp_toolkit *t, const comp_job *j, bool minimal, ws_buf *
     out->log = (ws_str){ws_buf_z(log), log->n};
     out->output = (ws_str){ws_buf_z(ptx), ptx->n};
     ws_arena_release(&a);
-}
-
-/* Names beginning with cuda, textures and surfaces are what --minimal leaves out; device runtime and
- * cooperative groups need some of them. */
-static bool may_be_minimal(ws_str source)
-{
-    static const char *const needs[] = {"cuda", "tex", "surf", "cooperative_groups", "mma.h", "cub/"};
-    static const char *const harmless[] = {"cuda_runtime.h", "cuda_fp16.h", "cuda_bf16.h"};
-    for (size_t i = 0; i < WS_COUNT(needs); i++) {
-        const char *p = source.p, *end = source.p + source.n;
-        for (; (p = memmem(p, (size_t)(end - p), needs[i], strlen(needs[i]))); p++) {
-            bool good = false;
-            for (size_t k = 0; k < WS_COUNT(harmless); k++)
-                good |= (size_t)(end - p) >= strlen(harmless[k]) && memcmp(p, harmless[k], strlen(harmless[k])) == 0;
-            if (!good)
-                return false;
-        }
-    }
-    return true;
-}
-
-/* Without NVRTC's declarations for the CUDA runtime a small kernel compiles in three quarters of the time, to
- * the same PTX. Whatever does not compile so is compiled in full, for its errors too. */
-void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx, comp_phase *out)
-{
-    bool minimal = may_be_minimal(j->source);
-    run(t, j, minimal, log, ptx, out);
-    if (!minimal || out->outcome == COMP_DONE || out->outcome == COMP_MEMORY)
-        return;
-    ws_buf_reset(log);
-    ws_buf_reset(ptx);
-    run(t, j, false, log, ptx, out);
 }

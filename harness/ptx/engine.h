@@ -272,7 +272,7 @@ typedef struct ptx_op_row {
 } ptx_op_row;
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
-    ptx_ops_matrix[], ptx_ops_mma[];
+    ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
@@ -372,6 +372,7 @@ bool ptx_watch(ptx_warp *w, const ptx_access *x);
  * or what makes the access special. Sizes are those of a lane, a power of two. */
 bool ptx_fast_shared(ptx_warp *w, const ptx_insn *i, uint64_t first, bool linear, bool write);
 bool ptx_fast_global(ptx_warp *w, const ptx_insn *i, uint64_t first, bool linear, bool write);
+void ptx_fast_written(ptx_warp *w, const ptx_insn *i, uint64_t first); /* after a linear write */
 bool ptx_fast_gather(ptx_warp *w, const ptx_insn *i, const uint64_t *addr);
 
 /* ---- race.c ---- */
@@ -383,6 +384,10 @@ bool ptx_race_shared(ptx_warp *w, const ptx_access *x); /* false: a fault was re
 /* A full warp at one shared address, or at consecutive ones from `first`. false: nothing was done, and
  * ptx_race_shared has to decide. */
 bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, uint64_t first, uint32_t size, bool linear, bool write);
+/* A full warp at consecutive global addresses that nobody has used in this launch; false: not so, and
+ * nothing was done. After the write its values are noted. */
+bool ptx_race_first_write(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, uint64_t first, uint32_t size);
+void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, uint64_t first, uint32_t bytes);
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
 void ptx_race_arrive(ptx_warp *w, uint32_t id); /* bar.arrive */
