@@ -451,7 +451,9 @@ void replay_stop(replay_server *s)
 {
     if (!s)
         return;
-    kill(s->child, SIGTERM);
+    /* Not SIGTERM: a child that has only just been forked still has this process's handler. It has
+     * nothing to save. */
+    kill(s->child, SIGKILL);
     while (waitpid(s->child, NULL, 0) < 0 && errno == EINTR)
         ;
     free(s);

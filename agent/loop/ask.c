@@ -101,8 +101,7 @@ static void await(loop_state *s, int id, llm_reply *reply)
     int64_t begin = ws_now_ns();
     while (!llm_poll(s->client, 100, &done, reply) || done != id) {
         loop_report_waiting(s, ws_seconds_since(begin));
-        double spent = s->seconds_before + ws_seconds_since(s->start_ns);
-        bool late = s->o->budget.seconds > 0 && spent > s->o->budget.seconds;
+        bool late = s->o->budget.seconds > 0 && loop_spent_seconds(s) > s->o->budget.seconds;
         if (!cancelled && (cli_interrupted || late)) {
             llm_cancel(s->client, id);
             cancelled = true;

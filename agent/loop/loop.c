@@ -86,7 +86,7 @@ static void check_limits(loop_state *s)
         which = "token";
     else if (b->calls && s->requests >= b->calls)
         which = "call";
-    else if (b->seconds > 0 && s->seconds_before + ws_seconds_since(s->start_ns) >= b->seconds)
+    else if (b->seconds > 0 && loop_spent_seconds(s) >= b->seconds)
         which = "time";
     if (which) {
         s->stop = ws_arena_printf(&s->arena, "the %s budget is spent", which);
@@ -173,8 +173,10 @@ static ws_status close_run(loop_state *s, ws_status st, ws_err *err)
         s->stop = s->status = "interrupted";
         st = WS_OK;
     }
-    ws_status end = db_run_end(s->db, s->run.id, st ? "failed" : s->status, st ? err->msg : s->stop, best,
-                               &late);
+    ws_status end = db_run_configure(s->db, s->run.id, loop_config_json(s), s->run.model,
+                                     s->run.base_url, &late);
+    if (!end)
+        end = db_run_end(s->db, s->run.id, st ? "failed" : s->status, st ? err->msg : s->stop, best, &late);
     s->run.best_candidate = best;
     if (!st && end) {
         *err = late;
@@ -203,7 +205,7 @@ ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err)
         st = loop_report_end(&s, err);
     if (!st)
         st = exit_status(&s, exit_code, err);
-    else if (cli_resume_hint[0] && !err->hint[0])
+    else if (cli_resume_hint[0] && !err->hint[0] && st != WS_EUSAGE && st != WS_EINPUT)
         ws_hint(err, "to go on: %s", cli_resume_hint);
     cli_resume_hint[0] = '\0';
     close_all(&s);

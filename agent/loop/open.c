@@ -2,6 +2,7 @@
  * after a break it goes on as it would have. */
 #include "agent/loop/state.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -14,7 +15,7 @@
 
 /* ---- options as JSON ---- */
 
-static char *config_json(loop_state *s)
+char *loop_config_json(loop_state *s)
 {
     const loop_options *o = s->o;
     char seed[24];
@@ -34,11 +35,17 @@ static char *config_json(loop_state *s)
     ws_json_add_int(j, "call_budget", o->budget.calls);
     cJSON_AddNumberToObject(j, "time_budget_seconds", o->budget.seconds);
     ws_json_add_int(j, "tune_max", o->tune_max);
+    cJSON_AddNumberToObject(j, "spent_seconds", loop_spent_seconds(s));
     ws_json_print(j, false, &text);
     cJSON_Delete(j);
     char *copy = ws_arena_strdup(&s->arena, ws_buf_z(&text));
     ws_buf_release(&text);
     return copy;
+}
+
+double loop_spent_seconds(const loop_state *s)
+{
+    return s->seconds_before + ws_seconds_since(s->start_ns);
 }
 
 static void read_int(const cJSON *config, const char *key, int64_t *out)
@@ -89,7 +96,8 @@ ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o, ws_
     return WS_OK;
 }
 
-static ws_status read_seed(loop_state *s, ws_err *err)
+/* The seed, and the time that the run took so far as its last session told when it ended. */
+static ws_status read_state(loop_state *s, ws_err *err)
 {
     cJSON *config = NULL;
     const char *seed;
@@ -98,6 +106,7 @@ static ws_status read_seed(loop_state *s, ws_err *err)
         st = ws_json_string(config, "config", "seed", &seed, err);
     if (!st && sscanf(seed, "%" SCNu64, &s->seed) != 1)
         st = ws_fail(err, WS_EINPUT, "the run's seed '%s' is not a number", seed);
+    read_number(config, "spent_seconds", &s->seconds_before);
     cJSON_Delete(config);
     return st ? ws_wrap(err, "run '%s'", s->run.name) : WS_OK;
 }
@@ -139,7 +148,7 @@ static ws_status begin_run(loop_state *s, ws_err *err)
     s->run.device = "cpu";
     s->run.status = "running";
     s->run.scripted = o->scripted;
-    s->run.config_json = config_json(s);
+    s->run.config_json = loop_config_json(s);
     ws_buf_release(&json);
     if (db_run_begin(s->db, &s->run, &s->run.id, err))
         return err->status;
@@ -161,16 +170,18 @@ static ws_status resume_run(loop_state *s, ws_err *err)
         return err->status;
     }
     if (spec_from_text(r->spec_json, strlen(r->spec_json), r->spec_name, &s->spec, err) ||
-        read_seed(s, err) || db_run_reopen(s->db, r->id, err) || loop_load_attempts(s, err) ||
+        read_state(s, err) || db_run_reopen(s->db, r->id, err) || loop_load_attempts(s, err) ||
         db_call_list(s->db, r->id, &s->arena, &s->call, &s->n_calls, err) ||
         db_run_totals(s->db, r->id, &totals, err))
         return err->status;
     s->tokens = totals.prompt_tokens + totals.completion_tokens;
     s->requests = totals.attempts;
-    s->seconds_before = totals.model_seconds + totals.judge_seconds;
+    /* A session that was killed told nothing: then at least its calls and verdicts count. */
+    if (s->seconds_before < totals.model_seconds + totals.judge_seconds)
+        s->seconds_before = totals.model_seconds + totals.judge_seconds;
     r->model = s->o->model;
     r->base_url = s->o->base_url;
-    r->config_json = config_json(s);
+    r->config_json = loop_config_json(s);
     return db_run_configure(s->db, r->id, r->config_json, r->model, r->base_url, err);
 }
 

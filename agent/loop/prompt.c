@@ -299,6 +299,8 @@ ws_status loop_prompt_make(const spec *s, const char *dir, const char *gpu, cons
 {
     context c = {s, gpu, h, step};
     ws_buf system = {0}, user = {0};
+    if (dir && !ws_file_exists(dir))
+        return ws_fail(err, WS_EINPUT, "there is no directory '%s' with templates", dir);
     if (fill(dir, "system", &c, &system, err) || fill(dir, step->purpose, &c, &user, err)) {
         ws_buf_release(&system);
         ws_buf_release(&user);

@@ -31,6 +31,9 @@ typedef struct loop_state {
 /* ---- open.c ---- */
 /* Archive, run, lock, spec, and of a resumed run what it has so far. */
 ws_status loop_open_run(loop_state *s, ws_err *err) WS_MUST_CHECK;
+/* The options as they are stored, with seed and time spent; in the arena. */
+char *loop_config_json(loop_state *s);
+double loop_spent_seconds(const loop_state *s); /* by all sessions of the run */
 
 /* ---- judge.c ---- */
 /* Verifies `source`, stores candidate, verdict and timing, appends the attempt, updates `best`, prints
