@@ -74,6 +74,7 @@ $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 # The engine's lane loops only vectorise at -O3 (gcc 12), and gain again from the machine's own vectors.
 $(BUILD)/harness/ptx/%.o: ALLFLAGS += -O3 -march=$(ENGINE_ARCH) -mprefer-vector-width=512 -fno-trapping-math -fno-math-errno
 $(BUILD)/reference/%.o: ALLFLAGS += -O3
+$(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
 $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)

@@ -76,15 +76,24 @@ bool ptx_fast_global(ptx_warp *w, const ptx_insn *i, u64 first, bool linear, boo
     ptx_alloc *a = alloc_at(w, i, first, bytes);
     if (first & (size - 1) || !a)
         return false;
-    if (write ? o->check_race || a->read_only || !linear : !is_plain(w, a))
+    if (write ? a->read_only || !linear : !is_plain(w, a))
         return false;
     if (!write && o->check_init && !a->all_init && !is_init(a->state + (first - a->lo), (u32)bytes))
+        return false;
+    if (write && o->check_race && !ptx_race_first_write(w, i, a, first, size))
         return false;
     if (write)
         memset(a->state + (first - a->lo), PTX_INIT | PTX_WRITTEN, bytes);
     if (o->count)
         ptx_count_span(w, a, first, bytes, (u64)size * PTX_LANES, write);
     return true;
+}
+
+void ptx_fast_written(ptx_warp *w, const ptx_insn *i, u64 first)
+{
+    u32 bytes = lane_bytes(i) * PTX_LANES;
+    if (w->worker->grid->options->check_race)
+        ptx_race_note_values(w, alloc_at(w, i, first, bytes), first, bytes);
 }
 
 /* Sectors of 32 addresses that lie within 64 sectors of the lowest, as a bit set; 0: further apart. */

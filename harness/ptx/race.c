@@ -559,6 +559,46 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
     return !k.shadow || touch_all(&k);
 }
 
+/* ---- first writes of global memory, a full warp at consecutive places ---- */
+
+bool ptx_race_first_write(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, u64 first, u32 size)
+{
+    ptx_shadow *s = shadow_of(w->worker, alloc);
+    if (!s || w->worker->grid->clocks || size >> s->shift == 0)
+        return false;
+    u32 shift = (u32)__builtin_ctz(size) - s->shift, n = (u32)PTX_LANES << shift, used = 0;
+    u32 key = w->clock | (u32)w->id << KEY_WARP_SHIFT, pc = place_of(w, i), me = w->block->index;
+    u64 g0 = (first - alloc->lo) >> s->shift;
+    u32 *w_key = s->w_key + g0, *w_pc = s->w_pc + g0, *w_block = s->w_block + g0;
+    const u32 *r_key = s->r_key + g0;
+    for (u32 g = 0; g < n; g++)
+        used |= w_key[g] | r_key[g];
+    if (used)
+        return false;
+    for (u32 g = 0; g < n; g++) {
+        w_key[g] = key | (g >> shift) << KEY_LANE_SHIFT;
+        w_pc[g] = pc;
+        w_block[g] = me;
+    }
+    s->touched[g0 / SHADOW_CHUNK] |= 2;
+    s->touched[(g0 + n - 1) / SHADOW_CHUNK] |= 2;
+    return true;
+}
+
+void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, u64 first, u32 bytes)
+{
+    ptx_shadow *s = shadow_of(w->worker, alloc);
+    const uint8_t *from = (const uint8_t *)(uintptr_t)first;
+    u64 g0 = (first - alloc->lo) >> s->shift;
+    if (s->shift == 2)
+        memcpy(s->w_value + g0, from, bytes);
+    else
+        for (u32 g = 0; g < bytes >> s->shift; g++) {
+            s->w_value[g0 + g] = 0;
+            memcpy(&s->w_value[g0 + g], from + ((size_t)g << s->shift), 1u << s->shift);
+        }
+}
+
 /* ---- the launch ---- */
 
 /* Sets only_read of every allocation that a word of parameter p points into. */

@@ -446,6 +446,7 @@ static void x_st_global(ptx_warp *w, const ptx_insn *i)
         pattern p = pattern64(IN(u64, i->a), (u64)i->imm, (u32)i->esize * i->vec);
         if (p.linear && ptx_fast_global(w, i, p.first, true, true)) {
             put(w, i, (void *)(uintptr_t)p.first);
+            ptx_fast_written(w, i, p.first);
             return;
         }
     }

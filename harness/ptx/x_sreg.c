@@ -98,6 +98,13 @@ static void x_sreg(ptx_warp *w, const ptx_insn *i)
     sreg kind = (sreg)i->op;
     u64 uniform = varies(kind) ? 0 : uniform_value(w, kind, i->type);
     uint8_t *d = OUT(uint8_t, i->d);
+    if (i->dsize == 4 && w->exec == PTX_FULL && (kind == S_TID || !varies(kind))) {
+        if (kind == S_TID)
+            memcpy(OUT(u32, i->d), w->tid[i->type], sizeof w->tid[0]);
+        else
+            EACH_LANE(l) OUT(u32, i->d)[l] = (u32)uniform;
+        return;
+    }
     EACH_SET(l, w->exec)
     {
         u64 v = varies(kind) ? lane_value(w, kind, i->type, (int)l) : uniform;
