@@ -79,6 +79,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     b->ctaid[1] = index / grid[0] % grid[1];
     b->ctaid[2] = index / grid[0] / grid[1];
     b->done = b->n_exits = 0;
+    b->held.insn = NULL;
     b->insns = b->barriers = 0;
     memset(b->arrived, 0, sizeof b->arrived);
     memset(b->shared, UNINITIALIZED_BYTE, k->grid->shared_bytes);
@@ -207,6 +208,10 @@ static bool try_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool *fault)
         *fault = true;
         return false;
     }
+    if (ptx_watch_release(b)) {
+        *fault = true;
+        return false;
+    }
     pass_barrier(k, b, id);
     return true;
 }
@@ -295,6 +300,8 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
         if (!turn(k, b, &used, &ran, &waits))
             return PTX_BLOCK_STOPPED;
         if (b->done == b->n_warps) {
+            if (ptx_watch_release(b))
+                return PTX_BLOCK_STOPPED;
             if (b->insns > k->counters.max_block_warp_insns)
                 k->counters.max_block_warp_insns = b->insns;
             return PTX_BLOCK_DONE;

@@ -198,6 +198,17 @@ struct ptx_warp {
     ptx_worker *worker;
     uint32_t tid[3][PTX_LANES];
 };
+/* A read of memory that nothing wrote, of the kind that a missing barrier gives: it waits until the block's next
+ * barrier or end, and is dropped when the late write shows up as a race. */
+typedef struct ptx_held {
+    ptx_warp *warp;
+    const ptx_insn *insn; /* NULL: none */
+    uint64_t addr;
+    uint32_t size;
+    int lane;
+    ptx_space space;
+} ptx_held;
+
 enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
 
 struct ptx_block {
@@ -215,6 +226,7 @@ struct ptx_block {
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
     int n_exits;
     bool fenced;             /* a thread has executed a fence */
+    ptx_held held;
     uint64_t barriers;
     uint64_t insns;
     ptx_block *next;
@@ -366,6 +378,8 @@ typedef struct ptx_access {
 } ptx_access;
 /* Bounds, alignment, initialisation, races, counters. false: a fault was reported. */
 bool ptx_watch(ptx_warp *w, const ptx_access *x);
+/* Reports what is held, if anything; true: there was something. */
+bool ptx_watch_release(ptx_block *b);
 
 /* ---- fast.c: whole warps at one address or at consecutive ones, and gathers of global memory ----
  * All checks, shadow and counters in a few steps. false: nothing was done; ptx_watch says what is wrong,

@@ -105,6 +105,9 @@ ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason rea
     ptx_grid *g = w->worker->grid;
     const ptx_ast_insn *a = i ? i->ast : NULL;
     w->event = PTX_EV_FAULT;
+    if (reason == HX_SHARED_RACE || reason == HX_GLOBAL_RACE)
+        w->block->held.insn = NULL;
+    ptx_watch_release(w->block);
     pthread_mutex_lock(&g->lock);
     stop_from(g, w->block->turn, reason);
     g->report->ok = false;

@@ -146,6 +146,37 @@ static void mark_written(const ptx_access *x, uint8_t *state, u64 base)
     EACH_SET(l, x->mask) memset(state + (x->addr[l] - base), PTX_INIT | PTX_WRITTEN, x->size);
 }
 
+static bool fault_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
+{
+    ptx_alloc window = {.lo = 0, .hi = w->worker->grid->shared_bytes, .name = "shared memory"};
+    const ptx_alloc *a = x->space == PTX_SPACE_SHARED ? &window : ptx_memory_find(w->worker->grid->mem, x->addr[lane]);
+    return fault_at(w, x, lane, a, HX_UNINITIALIZED_READ, "uninitialized read");
+}
+
+/* true: the block goes on */
+static bool hold_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
+{
+    ptx_held *h = &w->block->held;
+    if (!w->worker->grid->options->check_race || x->write)
+        return fault_uninitialized(w, x, lane);
+    if (!h->insn)
+        *h = (ptx_held){w, x->insn, x->addr[lane], x->size, lane, x->space};
+    return true;
+}
+
+bool ptx_watch_release(ptx_block *b)
+{
+    ptx_held h = b->held;
+    if (!h.insn)
+        return false;
+    u64 addr[PTX_LANES] = {0};
+    addr[h.lane] = h.addr;
+    ptx_access x = {.insn = h.insn, .space = h.space, .mask = 1u << h.lane, .size = h.size, .read = true, .addr = addr};
+    b->held.insn = NULL;
+    fault_uninitialized(h.warp, &x, h.lane);
+    return true;
+}
+
 /* ---- spaces ---- */
 
 static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a, span s)
@@ -154,8 +185,8 @@ static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a, span s)
     if (x->write && a->read_only)
         return fault_at(w, x, __builtin_ctz(x->mask), a, HX_ILLEGAL, "write to constant memory");
     int bad = x->read && o->check_init && !a->all_init ? uninitialized_lane(x, a->state, a->lo, s) : -1;
-    if (bad >= 0)
-        return fault_at(w, x, bad, a, HX_UNINITIALIZED_READ, "uninitialized read");
+    if (bad >= 0 && !hold_uninitialized(w, x, bad))
+        return false;
     if (o->check_race && !ptx_race_global(w, x, a))
         return false;
     if (x->write)
@@ -235,10 +266,8 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
     if (!check_window(w, x, g->shared_bytes, &s))
         return false;
     int bad = x->read && g->options->check_init ? uninitialized_lane(x, w->block->shared_state, 0, s) : -1;
-    if (bad >= 0) {
-        ptx_alloc window = {.lo = 0, .hi = g->shared_bytes, .name = "shared memory"};
-        return fault_at(w, x, bad, &window, HX_UNINITIALIZED_READ, "uninitialized read");
-    }
+    if (bad >= 0 && !hold_uninitialized(w, x, bad))
+        return false;
     if (w->block->shared_shadow && !ptx_race_shared(w, x))
         return false;
     if (x->write)
