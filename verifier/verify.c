@@ -240,8 +240,15 @@ static void reject_fault(job *j, const run_report *r)
     v->reason = r->reason;
     snprintf(v->text, sizeof v->text, "%s", r->text);
     snprintf(v->printed, sizeof v->printed, "%.*s", (int)sizeof v->printed - 1, r->printed);
-    if (!r->engine.n_faults)
+    if (!r->engine.n_faults) {
+        int launch = 1;
+        if (j->plan->n_launches > 1 && sscanf(r->text, "launch %d of", &launch) != 1)
+            return;
+        v->line = j->plan->launch[launch - 1].line;
+        snprintf(v->file, sizeof v->file, "%s", j->file);
+        snprintf(v->kernel, sizeof v->kernel, "%s", j->plan->launch[launch - 1].kernel);
         return;
+    }
     const ptx_fault *f = &r->engine.fault[0];
     v->fault = *f;
     v->has_fault = true;

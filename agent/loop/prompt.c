@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "reference/graph.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -41,6 +42,28 @@ static void put_title(const context *c, ws_buf *out)
     ws_buf_adds(out, c->spec->title ? c->spec->title : "");
 }
 
+/* Type and shape of every output follow from the graph. */
+static void put_outputs(const spec *s, ws_buf *out)
+{
+    ref_graph *g = NULL;
+    ws_err err = {0};
+    if (ref_graph_new(s, &g, &err)) { /* verification will say what is wrong with it */
+        for (int o = 0; o < s->n_outputs; o++)
+            ws_buf_printf(out, "  output %s\n", s->output[o]);
+        return;
+    }
+    for (int o = 0; o < g->n_outputs; o++) {
+        const ref_value *v = &g->value[g->output[o]];
+        ws_buf_printf(out, "  output %s: %s *, shape [", s->output[o], ws_dtype_cuda(v->dtype));
+        for (int d = 0; d < v->rank; d++) {
+            ws_buf_adds(out, d ? ", " : "");
+            ws_expr_print(v->dim[d], out);
+        }
+        ws_buf_adds(out, v->rank ? "]\n" : "], one element\n");
+    }
+    ref_graph_free(g);
+}
+
 static void put_tensors(const context *c, ws_buf *out)
 {
     const spec *s = c->spec;
@@ -54,8 +77,7 @@ static void put_tensors(const context *c, ws_buf *out)
         }
         ws_buf_adds(out, "]\n");
     }
-    for (int o = 0; o < s->n_outputs; o++)
-        ws_buf_printf(out, "  output %s\n", s->output[o]);
+    put_outputs(s, out);
 }
 
 static void put_graph(const context *c, ws_buf *out)
