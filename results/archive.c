@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* "WSar" in the file's header: tells our archives from other SQLite files. */
@@ -34,9 +35,15 @@ ws_status db_fail(db_archive *db, ws_err *err, const char *what)
 {
     int rc = db->handle ? sqlite3_errcode(db->handle) : SQLITE_NOMEM;
     const char *text = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
-    ws_status st = ws_fail(err, status_of(rc), "archive '%s': %s: %s", db->path, what, text);
+    int os = db->handle ? sqlite3_system_errno(db->handle) : 0;
+    bool io = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_FULL;
+    bool told = io && os; /* SQLite's text does not say why */
+    ws_status st = ws_fail(err, status_of(rc), "archive '%s': %s: %s%s%s%s", db->path, what, text,
+                           told ? " (" : "", told ? strerror(os) : "", told ? ")" : "");
     if ((rc & 0xff) == SQLITE_BUSY)
         ws_hint(err, "another process holds the archive; give this run its own with --archive FILE");
+    if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_FULL || (rc & 0xff) == SQLITE_CANTOPEN)
+        ws_hint(err, "the archive and its directory must be writable; --archive FILE names another");
     return st;
 }
 
@@ -249,6 +256,32 @@ static ws_status configure(db_archive *db, ws_err *err)
     return WS_OK;
 }
 
+/* "file:<path>?immutable=1": for an archive that nobody can write to, because WAL wants to make a file
+ * beside it even to read. Only when no such file holds transactions of its own. */
+static char *immutable_uri(const char *path)
+{
+    ws_buf wal = {0}, uri = {0};
+    struct stat st;
+    ws_buf_printf(&wal, "%s-wal", path);
+    bool pending = stat(ws_buf_z(&wal), &st) == 0 && st.st_size > 0;
+    ws_buf_release(&wal);
+    if (pending)
+        return NULL;
+    ws_buf_adds(&uri, "file:");
+    for (const char *p = path; *p; p++)
+        strchr("%?#", *p) ? ws_buf_printf(&uri, "%%%02x", (unsigned char)*p) : ws_buf_addc(&uri, *p);
+    ws_buf_adds(&uri, "?immutable=1");
+    return ws_buf_take(&uri);
+}
+
+static ws_status open_file(db_archive *db, const char *name, int flags, ws_err *err)
+{
+    sqlite3_close(db->handle);
+    db->handle = NULL;
+    return sqlite3_open_v2(name, &db->handle, flags, NULL) ? db_fail(db, err, "cannot open")
+                                                           : configure(db, err);
+}
+
 ws_status db_open(const char *path, bool read_only, db_archive **out, ws_err *err)
 {
     if (read_only && !ws_file_exists(path)) {
@@ -259,8 +292,13 @@ ws_status db_open(const char *path, bool read_only, db_archive **out, ws_err *er
     db->path = ws_strdup(path);
     db->read_only = read_only;
     int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    ws_status st = sqlite3_open_v2(path, &db->handle, flags, NULL) ? db_fail(db, err, "cannot open")
-                                                                   : configure(db, err);
+    ws_status st = open_file(db, path, flags, err);
+    char *uri = st == WS_EENV && read_only ? immutable_uri(path) : NULL;
+    if (uri) {
+        *err = (ws_err){0};
+        st = open_file(db, uri, flags | SQLITE_OPEN_URI, err);
+    }
+    free(uri);
     if (st)
         db_close(db);
     else

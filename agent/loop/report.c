@@ -227,9 +227,9 @@ static void print_text(const loop_state *s, const db_candidate *best, const db_t
            s->stop && strcmp(s->stop, s->status) ? ", " : "",
            s->stop && strcmp(s->stop, s->status) ? s->stop : "", t->calls, t->calls == 1 ? "" : "s",
            t->prompt_tokens + t->completion_tokens);
-    if (t->cost_known)
+    if (t->calls && t->cost_known)
         printf(", %.4f USD", t->cost_usd);
-    else
+    else if (t->calls)
         printf(", cost unknown");
     printf("; archive %s\n", s->o->archive);
     if (strcmp(s->status, "interrupted") == 0 || strcmp(s->status, "limit") == 0)
