@@ -1,4 +1,4 @@
-// spec: basics/matmul_f16  expect: UNSUPPORTED
+// spec: basics/matmul_f16  expect: PASS
 /* @plan
 { "launch": [ { "kernel": "wm", "grid": ["ceil_div(N, 16)", "ceil_div(M, 16)"], "block": [32], "args": ["a", "b", "c", "M", "N", "K"] } ] }
 */
