@@ -263,6 +263,7 @@ typedef struct ptx_grid { /* one launch */
     atomic_ullong insns;
     atomic_uint next_block;
     atomic_int workers, idle; /* at work, and of them those whose threads all poll, or that have ended */
+    atomic_uint idle_block;   /* lowest block that only polls: its threads are the finding */
     uint32_t n_blocks;
     uint32_t shared_bytes;   /* static + dynamic */
     uint64_t workspace;      /* of grid-wide barriers in a cooperative launch, else 0 */

@@ -200,16 +200,29 @@ typedef struct crew {
 
 static void *worker_main(void *arg);
 
+/* The finding is the lowest block's, so that it does not depend on how many threads run. */
+static bool is_lowest_idle(ptx_grid *g, uint32_t index)
+{
+    uint32_t least = atomic_load(&g->idle_block);
+    while (index < least && !atomic_compare_exchange_weak(&g->idle_block, &least, index))
+        ;
+    return index <= least;
+}
+
 /* Polling ends a launch when all workers do nothing else for long. */
 static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
 {
     ptx_grid *g = k->grid;
     k->idle_turns = waits ? k->idle_turns + 1 : 0;
-    bool idle = k->idle_turns > IDLE_ROUNDS * (k->n_resident + 1) && atomic_load(&g->next_block) >= g->n_blocks;
+    int rounds = k->idle_turns / (k->n_resident + 1);
+    bool idle = rounds > IDLE_ROUNDS && atomic_load(&g->next_block) >= g->n_blocks;
     if (idle != k->idle)
         atomic_fetch_add(&g->idle, idle ? 1 : -1);
+    if (k->idle && !idle)
+        atomic_store(&g->idle_block, UINT32_MAX);
     k->idle = idle;
-    if (!idle || atomic_load(&g->idle) < atomic_load(&g->workers))
+    bool lowest = rounds > IDLE_ROUNDS / 2 && is_lowest_idle(g, b->index);
+    if (!idle || !lowest || atomic_load(&g->idle) < atomic_load(&g->workers))
         return;
     ptx_warp *w = &b->warp[0];
     for (int n = 0; n < b->n_warps; n++)
@@ -301,6 +314,7 @@ static void run_grid(ptx_grid *g)
         worker_init(&worker[k], g, k);
     crew c = {.grid = g, .worker = worker, .n = n, .started = 1};
     atomic_store(&g->workers, 1);
+    atomic_store(&g->idle_block, UINT32_MAX);
     atomic_store(&g->stop_at, UINT32_MAX);
     g->first_fault = g->report->n_faults;
     ptx_race_begin(g);
