@@ -15,7 +15,9 @@ void cli_print_json(cJSON *v)
     char *text = cJSON_Print(v);
     if (!text)
         ws_bug("out of memory printing JSON");
-    puts(text);
+    char *clean = ws_utf8_valid(text);
+    puts(clean);
+    free(clean);
     free(text);
     cJSON_Delete(v);
 }

@@ -125,3 +125,37 @@ char *ws_buf_take(ws_buf *b)
     *b = (ws_buf){.max = b->max};
     return p;
 }
+
+/* ---- UTF-8 ---- */
+
+size_t ws_utf8_length(const char *z)
+{
+    const unsigned char *s = (const unsigned char *)z;
+    if (s[0] < 0x80)
+        return 1;
+    size_t n = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
+    if (s[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+char *ws_utf8_valid(const char *z)
+{
+    ws_buf out = {.max = SIZE_MAX};
+    ws_buf_adds(&out, "");
+    while (*z) {
+        size_t n = ws_utf8_length(z);
+        if (n)
+            ws_buf_add(&out, z, n);
+        else
+            ws_buf_adds(&out, "\xef\xbf\xbd");
+        z += n ? n : 1;
+    }
+    return ws_buf_take(&out);
+}

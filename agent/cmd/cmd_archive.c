@@ -1,4 +1,5 @@
 #include "agent/cli.h"
+#include "base/json.h"
 #include "results/archive.h"
 
 #include <inttypes.h>
@@ -16,6 +17,8 @@ static const ws_opt option_table[] = {
      .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
     CLI_COMMON_OPTIONS};
 
+/* ---- list ---- */
+
 static ws_status list(db_archive *db, bool json, ws_err *err)
 {
     ws_arena a = {0};
@@ -30,67 +33,210 @@ static ws_status list(db_archive *db, bool json, ws_err *err)
             cJSON_AddStringToObject(o, "name", run[i].name);
             cJSON_AddStringToObject(o, "spec", run[i].spec_name);
             cJSON_AddStringToObject(o, "status", run[i].status);
-            cJSON_AddStringToObject(o, "model", run[i].model);
+            cJSON_AddStringToObject(o, "model", run[i].model ? run[i].model : "");
             cJSON_AddStringToObject(o, "started", run[i].started);
             cJSON_AddItemToArray(array, o);
         } else {
-            printf("%-44s %-12s %-28s %s\n", run[i].name, run[i].status, run[i].spec_name,
-                   run[i].model);
+            printf("%-40s %-12s %-28s %s\n", run[i].name, run[i].status, run[i].spec_name,
+                   run[i].model ? run[i].model : "");
         }
     }
     if (json)
         cli_print_json(array);
+    else if (!n)
+        puts("no runs");
     ws_arena_release(&a);
     return WS_OK;
 }
 
-static void print_candidate(const db_candidate *c, bool json, cJSON *array)
+/* ---- show ---- */
+
+typedef struct shown {
+    db_run run;
+    db_totals totals;
+    db_call *call;
+    db_candidate *candidate;
+    const char **verdict; /* of each candidate */
+    int n_calls, n_candidates;
+} shown;
+
+static double seconds_of(const db_candidate *c)
 {
-    double s = isnan(c->measured_s) ? c->modelled_s : c->measured_s;
-    const char *kind = isnan(c->measured_s) ? "modelled" : "measured";
-    if (!json) {
-        printf("#%-5" PRId64 " round %-3d %-9s level %-2d %-20s", c->id, c->round, c->origin,
-               c->level, c->reason);
-        if (isfinite(s))
-            printf(" %12.3f us %s", s * 1e6, kind);
-        putchar('\n');
-        return;
+    return isnan(c->measured_s) ? c->modelled_s : c->measured_s;
+}
+
+static const char *kind_of(const db_candidate *c)
+{
+    return isnan(c->measured_s) ? "modelled" : "measured";
+}
+
+static void print_candidate(const db_candidate *c, bool best)
+{
+    printf("  #%-5" PRId64 " round %-3d %-9s level %-2d %-20s", c->id, c->round, c->origin, c->level,
+           c->reason);
+    if (isfinite(seconds_of(c)))
+        printf(" %10.2f us %s", seconds_of(c) * 1e6, kind_of(c));
+    if (c->tune_json)
+        printf("  %s", c->tune_json);
+    puts(best ? "  <- winner" : "");
+}
+
+/* A call, and the requests of it that failed. */
+static void print_call(const db_call *c)
+{
+    cJSON *attempts = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
+    const cJSON *a;
+    printf("  round %-3d %-9s %-16s", c->turn + 1, c->purpose ? c->purpose : "",
+           c->outcome ? c->outcome : "unanswered");
+    if (c->prompt_tokens >= 0 && c->completion_tokens >= 0)
+        printf(" %" PRId64 " + %" PRId64 " tokens%s", c->prompt_tokens, c->completion_tokens,
+               c->usage_estimated ? " (estimated)" : "");
+    printf(", %d request%s, %.1f s\n", cJSON_GetArraySize(attempts),
+           cJSON_GetArraySize(attempts) == 1 ? "" : "s", c->seconds);
+    cJSON_ArrayForEach(a, attempts)
+    {
+        const char *outcome = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(a, "outcome"));
+        const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(a, "detail"));
+        const cJSON *status = cJSON_GetObjectItemCaseSensitive(a, "http_status");
+        if (outcome && strcmp(outcome, "ok") != 0)
+            printf("            %s, HTTP %.0f: %s\n", outcome,
+                   cJSON_IsNumber(status) ? status->valuedouble : 0, detail ? detail : "");
     }
-    cJSON *o = cJSON_CreateObject();
+    cJSON_Delete(attempts);
+}
+
+static void show_text(const shown *s)
+{
+    const db_run *r = &s->run;
+    printf("%s: %s for %s, %s%s%s\n", r->name, r->spec_name, r->gpu ? r->gpu : "?", r->status,
+           r->stop_reason && strcmp(r->stop_reason, r->status) ? ", " : "",
+           r->stop_reason && strcmp(r->stop_reason, r->status) ? r->stop_reason : "");
+    printf("  model '%s' at %s%s\n", r->model ? r->model : "", r->base_url ? r->base_url : "",
+           r->scripted ? " (scripted replies)" : "");
+    printf("  %d calls, %d requests, %" PRId64 " + %" PRId64 " tokens", s->totals.calls,
+           s->totals.attempts, s->totals.prompt_tokens, s->totals.completion_tokens);
+    if (s->totals.calls && s->totals.cost_known)
+        printf(", %.4f USD", s->totals.cost_usd);
+    printf("; model %.1f s, verdicts %.1f s\n", s->totals.model_seconds, s->totals.judge_seconds);
+    puts("candidates");
+    for (int i = 0; i < s->n_candidates; i++)
+        print_candidate(&s->candidate[i], s->candidate[i].id == r->best_candidate);
+    if (s->n_calls)
+        puts("calls");
+    for (int i = 0; i < s->n_calls; i++)
+        print_call(&s->call[i]);
+}
+
+static cJSON *json_candidate(const db_candidate *c, const char *verdict)
+{
+    cJSON *o = cJSON_CreateObject(), *v = cJSON_Parse(verdict);
+    cJSON *tune = c->tune_json ? cJSON_Parse(c->tune_json) : NULL;
     cJSON_AddNumberToObject(o, "id", (double)c->id);
     cJSON_AddNumberToObject(o, "parent", (double)c->parent);
     cJSON_AddNumberToObject(o, "round", c->round);
     cJSON_AddStringToObject(o, "origin", c->origin);
     cJSON_AddStringToObject(o, "reason", c->reason);
     cJSON_AddNumberToObject(o, "level", c->level);
-    if (isfinite(s)) {
-        cJSON_AddNumberToObject(o, "seconds", s);
-        cJSON_AddStringToObject(o, "kind", kind);
+    if (isfinite(seconds_of(c))) {
+        cJSON_AddNumberToObject(o, "seconds", seconds_of(c));
+        cJSON_AddStringToObject(o, "kind", kind_of(c));
     }
+    if (tune)
+        cJSON_AddItemToObject(o, "tune", tune);
+    if (c->note)
+        cJSON_AddStringToObject(o, "note", c->note);
     cJSON_AddStringToObject(o, "source", c->source);
-    cJSON_AddItemToArray(array, o);
+    if (v)
+        cJSON_AddItemToObject(o, "verdict", v);
+    return o;
+}
+
+static cJSON *json_call(const db_call *c)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON *attempts = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
+    cJSON *prompt = c->prompt_json ? cJSON_Parse(c->prompt_json) : NULL;
+    cJSON_AddNumberToObject(o, "round", c->turn + 1);
+    cJSON_AddStringToObject(o, "purpose", c->purpose ? c->purpose : "");
+    cJSON_AddStringToObject(o, "outcome", c->outcome ? c->outcome : "unanswered");
+    cJSON_AddStringToObject(o, "error", c->error ? c->error : "");
+    ws_json_add_int(o, "prompt_tokens", c->prompt_tokens);
+    ws_json_add_int(o, "completion_tokens", c->completion_tokens);
+    cJSON_AddBoolToObject(o, "usage_estimated", c->usage_estimated);
+    if (!isnan(c->cost_usd))
+        cJSON_AddNumberToObject(o, "cost_usd", c->cost_usd);
+    cJSON_AddNumberToObject(o, "seconds", c->seconds);
+    if (attempts)
+        cJSON_AddItemToObject(o, "attempts", attempts);
+    if (prompt)
+        cJSON_AddItemToObject(o, "request", prompt);
+    cJSON_AddStringToObject(o, "reply", c->content ? c->content : "");
+    return o;
+}
+
+static void show_json(const shown *s)
+{
+    const db_run *r = &s->run;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "schema", 1);
+    cJSON_AddStringToObject(o, "run", r->name);
+    cJSON_AddStringToObject(o, "spec", r->spec_name);
+    cJSON_AddStringToObject(o, "status", r->status);
+    cJSON_AddStringToObject(o, "stop_reason", r->stop_reason ? r->stop_reason : "");
+    cJSON_AddStringToObject(o, "model", r->model ? r->model : "");
+    cJSON_AddStringToObject(o, "gpu", r->gpu ? r->gpu : "");
+    cJSON_AddBoolToObject(o, "scripted", r->scripted);
+    cJSON_AddStringToObject(o, "started", r->started);
+    cJSON_AddStringToObject(o, "ended", r->ended ? r->ended : "");
+    cJSON_AddNumberToObject(o, "winner", (double)r->best_candidate);
+    cJSON_AddNumberToObject(o, "requests", s->totals.attempts);
+    ws_json_add_int(o, "prompt_tokens", s->totals.prompt_tokens);
+    ws_json_add_int(o, "completion_tokens", s->totals.completion_tokens);
+    cJSON *array = cJSON_AddArrayToObject(o, "candidates");
+    for (int i = 0; i < s->n_candidates; i++)
+        cJSON_AddItemToArray(array, json_candidate(&s->candidate[i], s->verdict[i]));
+    array = cJSON_AddArrayToObject(o, "calls");
+    for (int i = 0; i < s->n_calls; i++)
+        cJSON_AddItemToArray(array, json_call(&s->call[i]));
+    cli_print_json(o);
 }
 
 static ws_status show(db_archive *db, const char *which, bool json, ws_err *err)
 {
     ws_arena a = {0};
-    db_run run;
-    db_candidate *c;
-    int n;
-    ws_status st = db_run_find(db, which, &a, &run, err);
+    shown s = {0};
+    ws_status st = db_run_find(db, which, &a, &s.run, err);
     if (!st)
-        st = db_candidate_list(db, run.id, &a, &c, &n, err);
-    if (!st) {
-        cJSON *array = json ? cJSON_CreateArray() : NULL;
-        if (!json)
-            printf("%s: %s, %s\n", run.name, run.spec_name, run.status);
-        for (int i = 0; i < n; i++)
-            print_candidate(&c[i], json, array);
-        if (json)
-            cli_print_json(array);
-    }
+        st = db_candidate_list(db, s.run.id, &a, &s.candidate, &s.n_candidates, err);
+    if (!st)
+        st = db_call_list(db, s.run.id, &a, &s.call, &s.n_calls, err);
+    if (!st)
+        st = db_run_totals(db, s.run.id, &s.totals, err);
+    if (!st)
+        s.verdict = WS_ARENA_NEW(&a, const char *, s.n_candidates + 1);
+    for (int i = 0; !st && i < s.n_candidates; i++)
+        st = db_verdict_json(db, s.candidate[i].id, &a, &s.verdict[i], err);
+    if (!st)
+        json ? show_json(&s) : show_text(&s);
     ws_arena_release(&a);
     return st;
+}
+
+/* ---- check ---- */
+
+static ws_status check(db_archive *db, bool json, ws_err *err)
+{
+    if (db_check(db, err))
+        return err->status;
+    if (!json) {
+        puts("ok");
+        return WS_OK;
+    }
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "schema", 1);
+    cJSON_AddBoolToObject(o, "ok", true);
+    cli_print_json(o);
+    return WS_OK;
 }
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
@@ -98,19 +244,22 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     const options *o = values;
     db_archive *db = NULL;
     (void)exit_code;
+    bool lists = strcmp(args[0], "list") == 0, shows = strcmp(args[0], "show") == 0;
+    if (!lists && !shows && strcmp(args[0], "check") != 0)
+        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'archive %s'; there are list, show, check",
+                       args[0]);
+    if (nargs > 1 && !shows)
+        return ws_fail(err, WS_EUSAGE, "archive %s takes no argument; --archive FILE names the file",
+                       args[0]);
     ws_status st = db_open(o->archive, true, &db, err);
     if (st)
         return st;
-    if (strcmp(args[0], "list") == 0)
+    if (lists)
         st = list(db, o->common.json, err);
-    else if (strcmp(args[0], "show") == 0)
+    else if (shows)
         st = show(db, nargs > 1 ? args[1] : "last", o->common.json, err);
-    else if (strcmp(args[0], "check") == 0) {
-        if (!(st = db_check(db, err)))
-            puts("ok");
-    } else
-        st = ws_fail(err, WS_EUSAGE, "unknown subcommand 'archive %s'; there are list, show, check",
-                     args[0]);
+    else
+        st = check(db, o->common.json, err);
     db_close(db);
     return st;
 }
@@ -119,6 +268,9 @@ const cli_command cmd_archive = {
     .doc = {.name = "archive",
             .summary = "list runs, show a run's candidates, check the file",
             .usage = "list | show [RUN] | check",
+            .details = "RUN is a run's name, the beginning of one, its number, or 'last' (also when it is "
+                       "left out).\nshow --json has every prompt, reply, source and verdict of the run.",
+            .examples = "warpsmith archive list\nwarpsmith archive show last --json",
             .options = option_table,
             .min_args = 1,
             .max_args = 2},

@@ -12,42 +12,9 @@
 
 /* ---- the request ---- */
 
-/* Length of the valid UTF-8 sequence at s, 0: none (RFC 3629: no overlong forms, no surrogates). */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-    if (s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-/* Compiler output in a prompt may hold any byte; servers refuse JSON that is not UTF-8. */
-static char *valid_utf8(const char *z)
-{
-    ws_buf out = {0};
-    ws_buf_adds(&out, "");
-    for (const unsigned char *s = (const unsigned char *)z; *s;) {
-        size_t n = utf8_length(s);
-        if (n)
-            ws_buf_add(&out, s, n);
-        else
-            ws_buf_adds(&out, "\xef\xbf\xbd");
-        s += n ? n : 1;
-    }
-    return ws_buf_take(&out);
-}
-
 static void add_text(cJSON *o, const char *key, const char *text)
 {
-    char *clean = valid_utf8(text ? text : "");
+    char *clean = ws_utf8_valid(text ? text : ""); /* a prompt may quote any byte */
     cJSON_AddStringToObject(o, key, clean);
     free(clean);
 }
@@ -328,12 +295,12 @@ void chat_plain_text(const char *body, size_t n, char *out, size_t size)
 {
     char *clean;
     char *copy = ws_strndup(body ? body : "", body ? strnlen(body, n) : 0);
-    clean = valid_utf8(copy);
+    clean = ws_utf8_valid(copy);
     const char *p = clean + strspn(clean, " \t\r\n"), *end = clean + strlen(clean);
     bool html = *p == '<', blank = false;
     size_t at = 0;
     while (p < end) {
-        size_t k = utf8_length((const unsigned char *)p);
+        size_t k = ws_utf8_length(p);
         /* C0, DEL and C1 could command a terminal. */
         bool control = (unsigned char)*p < ' ' || *p == 0x7f || (k == 2 && (unsigned char)p[0] == 0xc2 &&
                                                                 (unsigned char)p[1] < 0xa0);
