@@ -8,11 +8,11 @@ extern "C" __global__ void row_sum(const float* x, float* y, int N) {
     for (int i = threadIdx.x; i < N; i += 64) {
         v += x[blockIdx.x * N + i];
         s[threadIdx.x] = v;
-        __syncthreads();
+        __syncthreads(); // HERE
     }
     if (threadIdx.x >= N)
         s[threadIdx.x] = 0;
-    __syncthreads(); // HERE
+    __syncthreads();
     if (threadIdx.x == 0) {
         float t = 0;
         for (int i = 0; i < 64; i++) t += s[i];
