@@ -86,7 +86,7 @@ static f64 dot_slow(const mma_tile *x, u32 row, u32 j, u32 from, u32 to, int bit
 
 typedef f32 v16f __attribute__((vector_size(64)));
 typedef s32 v16i __attribute__((vector_size(64)));
-typedef s32 v8i __attribute__((vector_size(32)));
+typedef f32 v8f __attribute__((vector_size(32)));
 typedef s64 v8l __attribute__((vector_size(64)));
 typedef f64 v8d __attribute__((vector_size(64)));
 
@@ -104,39 +104,87 @@ enum { LOW = -100, HIGH = 126 }; /* exponents of products for which the vector c
 
 #define LOW_HALF(v)  __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
 #define HIGH_HALF(v) __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
+#define COLUMNS(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-/* Exact sums of column j as doubles; the number of fractional bits is `bits`. */
-static void dot_column(const mma_tile *x, u32 j, u32 from, u32 to, int bits, f64 out[MMA_M])
+static inline bool any_below(v16i a, v16i b)
 {
-    v16i top = *(const v16i *)x->ec[j], zero = {0}, low = zero + LOW, sum = zero, part;
-    for (u32 k = from; k < to; k++)
-        top = larger(top, *(const v16i *)x->ea[k] + x->eb[j][k]);
-    v16i used = larger(top, low);
-    v16f scale = (v16f)((bits + 127 - used) << 23);
-    f64 total[MMA_M];
-    part = __builtin_convertvector(*(const v16f *)x->c[j] * scale, v16i);
-    v8d lo = __builtin_convertvector(LOW_HALF(part), v8d), hi = __builtin_convertvector(HIGH_HALF(part), v8d);
-    for (u32 k = from; k < to;) {
-        sum = zero;
-        for (u32 end = to - k > 16 ? k + 16 : to; k < end; k++) /* 16 of them fit into 32 bits */
-            sum += __builtin_convertvector(*(const v16f *)x->a[k] * x->b[j][k] * scale, v16i);
-        lo += __builtin_convertvector(LOW_HALF(sum), v8d);
-        hi += __builtin_convertvector(HIGH_HALF(sum), v8d);
-    }
-    v8l unit_lo = (__builtin_convertvector(LOW_HALF(used), v8l) + (1023 - bits)) << 52;
-    v8l unit_hi = (__builtin_convertvector(HIGH_HALF(used), v8l) + (1023 - bits)) << 52;
-    lo *= (v8d)unit_lo;
-    hi *= (v8d)unit_hi;
-    memcpy(total, &lo, sizeof lo);
-    memcpy(total + 8, &hi, sizeof hi);
-    memcpy(out, total, sizeof total);
-    v16i deep = top < low;
+#ifdef __AVX512F__
+    return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b);
+#else
+    v16i m = a < b;
     s32 any = 0;
-    for (int r = 0; r < MMA_M; r++)
-        any |= deep[r];
-    for (u32 r = 0; any && r < MMA_M; r++)
-        if (deep[r])
-            out[r] = dot_slow(x, r, j, from, to, bits);
+    for (int l = 0; l < 16; l++)
+        any |= m[l];
+    return any;
+#endif
+}
+
+/* The largest exponent of every sum. */
+static inline void find_tops(const mma_tile *x, u32 from, u32 to, v16i top[MMA_N])
+{
+#define LOAD(j) v16i t##j = *(const v16i *)x->ec[j];
+#define STEP(j) t##j = larger(t##j, e + x->eb[j][k]);
+#define KEEP(j) top[j] = t##j;
+    COLUMNS(LOAD)
+    for (u32 k = from; k < to; k++) {
+        v16i e = *(const v16i *)x->ea[k];
+        COLUMNS(STEP)
+    }
+    COLUMNS(KEEP)
+#undef LOAD
+#undef STEP
+#undef KEEP
+}
+
+/* At most 16 terms of every sum, cut: they fit into 32 bits. */
+static inline void sum_terms(const mma_tile *x, u32 from, u32 to, const v16f scale[MMA_N], v16i sum[MMA_N])
+{
+#define LOAD(j) v16i s##j = {0}; const v16f scale##j = scale[j];
+#define STEP(j) s##j += __builtin_convertvector(a * x->b[j][k] * scale##j, v16i);
+#define KEEP(j) sum[j] = s##j;
+    COLUMNS(LOAD)
+    for (u32 k = from; k < to; k++) {
+        v16f a = *(const v16f *)x->a[k];
+        COLUMNS(STEP)
+    }
+    COLUMNS(KEEP)
+#undef LOAD
+#undef STEP
+#undef KEEP
+}
+
+/* Exact sums of all columns as doubles; the number of fractional bits is `bits`. */
+static void dot_columns(const mma_tile *x, u32 from, u32 to, int bits, f64 out[MMA_N][MMA_M])
+{
+    v16i top[MMA_N], used[MMA_N], sum[MMA_N], low = {0};
+    v16f scale[MMA_N];
+    v8d lo[MMA_N], hi[MMA_N];
+    low += LOW;
+    find_tops(x, from, to, top);
+    for (u32 j = 0; j < MMA_N; j++) {
+        used[j] = larger(top[j], low);
+        scale[j] = (v16f)((bits + 127 - used[j]) << 23);
+        v16i c = __builtin_convertvector(*(const v16f *)x->c[j] * scale[j], v16i);
+        lo[j] = __builtin_convertvector(LOW_HALF(c), v8d);
+        hi[j] = __builtin_convertvector(HIGH_HALF(c), v8d);
+    }
+    for (u32 k = from, end; k < to; k = end) {
+        end = to - k > 16 ? k + 16 : to;
+        sum_terms(x, k, end, scale, sum);
+        for (u32 j = 0; j < MMA_N; j++) {
+            lo[j] += __builtin_convertvector(LOW_HALF(sum[j]), v8d);
+            hi[j] += __builtin_convertvector(HIGH_HALF(sum[j]), v8d);
+        }
+    }
+    for (u32 j = 0; j < MMA_N; j++) {
+        v8l unit_lo = (__builtin_convertvector(LOW_HALF(used[j]), v8l) + (1023 - bits)) << 52;
+        v8l unit_hi = (__builtin_convertvector(HIGH_HALF(used[j]), v8l) + (1023 - bits)) << 52;
+        *(v8d *)(void *)out[j] = lo[j] * (v8d)unit_lo;
+        *(v8d *)(void *)(out[j] + 8) = hi[j] * (v8d)unit_hi;
+        for (u32 r = 0; any_below(top[j], low) && r < MMA_M; r++)
+            if (top[j][r] < LOW)
+                out[j][r] = dot_slow(x, r, j, from, to, bits);
+    }
 }
 
 /* To zero; beyond the largest f32 to infinity. */
@@ -162,73 +210,89 @@ static void round_f16(f32 *d, const f64 *x)
 /* One step of the hardware. */
 static void step(mma_tile *x, u32 from, u32 to, int bits, bool half, bool plain)
 {
+    f64 sum[MMA_N][MMA_M] __attribute__((aligned(64)));
+    if (plain)
+        dot_columns(x, from, to, bits, sum);
     for (u32 j = 0; j < MMA_N; j++) {
-        f64 sum[MMA_M] __attribute__((aligned(64)));
-        if (plain)
-            dot_column(x, j, from, to, bits, sum);
-        else
-            for (u32 r = 0; r < MMA_M; r++)
-                sum[r] = dot_slow(x, r, j, from, to, bits);
-        (half ? round_f16 : round_f32)(x->d[j], sum);
-        for (int r = 0; r < MMA_M; r++)
+        for (u32 r = 0; !plain && r < MMA_M; r++)
+            sum[j][r] = dot_slow(x, r, j, from, to, bits);
+        (half ? round_f16 : round_f32)(x->d[j], sum[j]);
+        for (int r = 0; !plain && r < MMA_M; r++)
             x->d[j][r] = fp_canon(x->d[j][r]);
     }
 }
 
 static void exact(mma_tile *x, u32 k, bool half)
 {
+    f64 sum[MMA_N][MMA_M] __attribute__((aligned(64)));
+    for (u32 side = 0; side < MMA_M; side += 8) {
+#define LOAD(j) v8d s##j = __builtin_convertvector(*(const v8f *)(const void *)(x->c[j] + side), v8d);
+#define STEP(j) s##j += a * (f64)x->b[j][q];
+#define KEEP(j) *(v8d *)(void *)(sum[j] + side) = s##j;
+        COLUMNS(LOAD)
+        for (u32 q = 0; q < k; q++) {
+            v8d a = __builtin_convertvector(*(const v8f *)(const void *)(x->a[q] + side), v8d);
+            COLUMNS(STEP)
+        }
+        COLUMNS(KEEP)
+#undef LOAD
+#undef STEP
+#undef KEEP
+    }
     for (u32 j = 0; j < MMA_N; j++) {
-        f64 sum[MMA_M];
-        for (u32 r = 0; r < MMA_M; r++)
-            sum[r] = (f64)x->c[j][r];
-        for (u32 q = 0; q < k; q++)
-            for (u32 r = 0; r < MMA_M; r++)
-                sum[r] += (f64)x->a[q][r] * (f64)x->b[j][q];
         if (half)
-            round_f16(x->d[j], sum);
+            round_f16(x->d[j], sum[j]);
         else
             for (u32 r = 0; r < MMA_M; r++)
-                x->d[j][r] = fp_canon((f32)sum[r]);
+                x->d[j][r] = fp_canon((f32)sum[j][r]);
     }
 }
 
-/* Exponents of n numbers (a multiple of 16); the largest, 128 for infinity and NaN. */
-static s32 exponents(s32 *e, const f32 *x, u32 n, s32 least)
+/* Exponents of n numbers (a multiple of 16); *top becomes the largest, 128 for infinity and NaN. */
+static inline void exponents(s32 *e, const f32 *x, u32 n, s32 least, v16i *top)
 {
-    s32 top[16];
-    for (int l = 0; l < 16; l++)
-        top[l] = -127;
-    for (u32 at = 0; at < n; at += 16)
-        for (u32 l = 0; l < 16; l++) {
-            u32 magnitude = fp_bits(x[at + l]) & 0x7fffffff;
-            s32 v = (s32)(magnitude >> 23) - 127;
-            v = v > least ? v : least;
-            v = magnitude ? v : -126;
-            top[l] = v > top[l] ? v : top[l];
-            e[at + l] = v;
-        }
+    const v16i zero = {0}, at_least = zero + least, none = zero - 126;
+    for (u32 at = 0; at < n; at += 16) {
+        v16i bits = *(const v16i *)(const void *)(x + at) & 0x7fffffff, is_zero = bits == 0;
+        v16i v = larger((bits >> 23) - 127, at_least);
+        v = (v & ~is_zero) | (none & is_zero);
+        *(v16i *)(void *)(e + at) = v;
+        *top = larger(*top, v);
+    }
+}
+
+static s32 largest(v16i v)
+{
+#ifdef __AVX512F__
+    return _mm512_reduce_max_epi32((__m512i)v);
+#else
+    s32 top = v[0];
     for (int l = 1; l < 16; l++)
-        top[0] = top[l] > top[0] ? top[l] : top[0];
-    return top[0];
+        top = v[l] > top ? v[l] : top;
+    return top;
+#endif
 }
 
 void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool sparse)
 {
-    s32 least = types[t].least_exponent, top_b = -127;
+    s32 least = types[t].least_exponent, least_c = half ? -14 : -126;
+    v16i none = {0}, tops[3];
     if (model == PTX_MMA_EXACT) {
         exact(x, k, half);
         return;
     }
-    s32 top_a = exponents(x->ea[0], x->a[0], k * MMA_M, least);
+    none -= 127;
+    tops[0] = tops[1] = tops[2] = none;
+    exponents(x->ea[0], x->a[0], k * MMA_M, least, &tops[0]);
     for (u32 j = 0; j < MMA_N; j++) {
         u32 n = (k + 15) & ~15u; /* what lies behind is not used, but must be a number */
         for (u32 q = k; q < n; q++)
             x->b[j][q] = 0;
-        s32 top = exponents(x->eb[j], x->b[j], n, least);
-        top_b = top > top_b ? top : top_b;
+        exponents(x->eb[j], x->b[j], n, least, &tops[1]);
     }
-    s32 top_c = exponents(x->ec[0], x->c[0], MMA_N * MMA_M, half ? -14 : -126);
-    bool plain = top_a < 128 && top_b < 128 && top_c < 128 && top_a + top_b <= HIGH;
+    exponents(x->ec[0], x->c[0], MMA_N * MMA_M, least_c, &tops[2]);
+    s32 top_a = largest(tops[0]), top_b = largest(tops[1]);
+    bool plain = top_a < 128 && top_b < 128 && largest(tops[2]) < 128 && top_a + top_b <= HIGH;
     bool ampere = model == PTX_MMA_AMPERE;
     u32 dense = sparse ? k / 2 : k, most = t == MMA_TF32 ? 4 : types[t].bits == 8 ? 16 : 8;
     u32 stride = ampere && dense > most ? k / (dense / most) : k;
@@ -236,8 +300,9 @@ void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool spa
         step(x, at, at + stride, ampere ? 24 : 25, half, plain);
         if (at + stride < k) {
             memcpy(x->c, x->d, sizeof x->c);
-            top_c = exponents(x->ec[0], x->c[0], MMA_N * MMA_M, half ? -14 : -126);
-            plain &= top_c < 128;
+            tops[2] = none;
+            exponents(x->ec[0], x->c[0], MMA_N * MMA_M, least_c, &tops[2]);
+            plain &= largest(tops[2]) < 128;
         }
     }
 }

@@ -25,33 +25,75 @@ typedef struct mma_form {
 
 /* ---- floating-point operands ---- */
 
+typedef u32 v16u __attribute__((vector_size(64)));
+
+static inline v16u load16(const u32 *p)
+{
+    return *(const v16u *)(const void *)p;
+}
+
+/* Lane 4 g + t of `low` is row g of out[t], of `high` row g + 8. */
+static inline void split(const u32 *low, const u32 *high, v16u out[4])
+{
+#define EVEN 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29
+#define ODD  2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31
+    v16u l0 = load16(low), l1 = load16(low + 16), h0 = load16(high), h1 = load16(high + 16);
+    v16u a = __builtin_shufflevector(l0, l1, EVEN), b = __builtin_shufflevector(l0, l1, ODD);
+    v16u c = __builtin_shufflevector(h0, h1, EVEN), d = __builtin_shufflevector(h0, h1, ODD);
+    out[0] = __builtin_shufflevector(a, c, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    out[1] = __builtin_shufflevector(a, c, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    out[2] = __builtin_shufflevector(b, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    out[3] = __builtin_shufflevector(b, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+#undef EVEN
+#undef ODD
+}
+
+/* The other way round. */
+static inline void join(u32 *low, u32 *high, v16u p0, v16u p1, v16u p2, v16u p3)
+{
+#define FIRST  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECOND 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define PAIRS0 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23
+#define PAIRS1 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31
+    v16u a = __builtin_shufflevector(p0, p1, FIRST), b = __builtin_shufflevector(p2, p3, FIRST);
+    v16u c = __builtin_shufflevector(p0, p1, SECOND), d = __builtin_shufflevector(p2, p3, SECOND);
+    *(v16u *)(void *)low = __builtin_shufflevector(a, b, PAIRS0);
+    *(v16u *)(void *)(low + 16) = __builtin_shufflevector(a, b, PAIRS1);
+    *(v16u *)(void *)high = __builtin_shufflevector(c, d, PAIRS0);
+    *(v16u *)(void *)(high + 16) = __builtin_shufflevector(c, d, PAIRS1);
+#undef FIRST
+#undef SECOND
+#undef PAIRS0
+#undef PAIRS1
+}
+
+/* Two columns of halves to floats. */
+static inline void widen_pair(f32 *even, f32 *odd, v16u pair, bool bf)
+{
+    if (bf) {
+        *(v16u *)(void *)even = pair << 16;
+        *(v16u *)(void *)odd = pair & 0xffff0000u;
+        return;
+    }
+    typedef u16 v16h __attribute__((vector_size(32)));
+    v16h h[2] = {__builtin_convertvector(pair, v16h), __builtin_convertvector(pair >> 16, v16h)};
+    half_widen_f16(even, (const u16 *)&h[0], MMA_M);
+    half_widen_f16(odd, (const u16 *)&h[1], MMA_M);
+}
+
 /* Registers of two halves: whole rows of registers are widened at once. */
 static void unpack_halves(const ptx_warp *w, const mma_form *f, mma_tile *x)
 {
     bool bf = f->a == MMA_BF16;
     for (u32 q = 0; q < f->n_a / 2; q++) {
-        const u32 *low = IN(u32, f->slot_a[2 * q]), *high = IN(u32, f->slot_a[2 * q + 1]);
-        u32 pair[4][MMA_M];
+        v16u pair[4];
+        split(IN(u32, f->slot_a[2 * q]), IN(u32, f->slot_a[2 * q + 1]), pair);
         for (u32 t = 0; t < 4; t++)
-            for (u32 g = 0; g < 8; g++) {
-                pair[t][g] = low[4 * g + t];
-                pair[t][g + 8] = high[4 * g + t];
-            }
-        for (u32 t = 0; t < 4; t++) {
-            u16 even[MMA_M], odd[MMA_M];
-            for (u32 r = 0; r < MMA_M; r++) {
-                even[r] = (u16)pair[t][r];
-                odd[r] = (u16)(pair[t][r] >> 16);
-            }
-            half_widen(x->a[8 * q + 2 * t], even, MMA_M, bf);
-            half_widen(x->a[8 * q + 2 * t + 1], odd, MMA_M, bf);
-        }
+            widen_pair(x->a[8 * q + 2 * t], x->a[8 * q + 2 * t + 1], pair[t], bf);
     }
     for (u32 r = 0; r < f->n_b; r++) { /* already a matrix of 8 columns by 8 */
-        u16 h[64];
-        f32 wide[8][8];
-        memcpy(h, IN(u32, f->slot_b[r]), sizeof h);
-        half_widen(wide[0], h, 64, bf);
+        f32 wide[8][8] __attribute__((aligned(64)));
+        half_widen(wide[0], IN(u16, f->slot_b[r]), 64, bf);
         for (u32 j = 0; j < MMA_N; j++)
             memcpy(&x->b[j][8 * r], wide[j], sizeof wide[j]);
     }
@@ -74,13 +116,12 @@ static void unpack_floats(const ptx_warp *w, const mma_form *f, mma_tile *x)
 static void unpack_c(const ptx_warp *w, const mma_form *f, mma_tile *x)
 {
     if (!f->half) {
-        for (u32 h = 0; h < 2; h++) {
-            const f32 *even = IN(f32, f->slot_c[2 * h]), *odd = IN(f32, f->slot_c[2 * h + 1]);
-            for (u32 t = 0; t < 4; t++)
-                for (u32 g = 0; g < 8; g++) {
-                    x->c[2 * t][g + 8 * h] = even[4 * g + t];
-                    x->c[2 * t + 1][g + 8 * h] = odd[4 * g + t];
-                }
+        v16u even[4], odd[4];
+        split(IN(u32, f->slot_c[0]), IN(u32, f->slot_c[2]), even);
+        split(IN(u32, f->slot_c[1]), IN(u32, f->slot_c[3]), odd);
+        for (u32 t = 0; t < 4; t++) {
+            memcpy(x->c[2 * t], &even[t], sizeof even[t]);
+            memcpy(x->c[2 * t + 1], &odd[t], sizeof odd[t]);
         }
         return;
     }
@@ -97,15 +138,10 @@ static void unpack_c(const ptx_warp *w, const mma_form *f, mma_tile *x)
 
 static void pack_d(const ptx_warp *w, const mma_form *f, const mma_tile *x)
 {
+    const v16u *d = (const v16u *)(const void *)x->d;
     if (!f->half) {
-        for (u32 h = 0; h < 2; h++) {
-            f32 *even = OUT(f32, f->slot_d[2 * h]), *odd = OUT(f32, f->slot_d[2 * h + 1]);
-            for (u32 t = 0; t < 4; t++)
-                for (u32 g = 0; g < 8; g++) {
-                    even[4 * g + t] = x->d[2 * t][g + 8 * h];
-                    odd[4 * g + t] = x->d[2 * t + 1][g + 8 * h];
-                }
-        }
+        join(OUT(u32, f->slot_d[0]), OUT(u32, f->slot_d[2]), d[0], d[2], d[4], d[6]);
+        join(OUT(u32, f->slot_d[1]), OUT(u32, f->slot_d[3]), d[1], d[3], d[5], d[7]);
         return;
     }
     for (u32 h = 0; h < 2; h++) {
