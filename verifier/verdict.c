@@ -108,6 +108,8 @@ static void json_case(cJSON *o, const vfy_verdict *v)
     cJSON_AddStringToObject(c, "shape", v->shape);
     cJSON_AddStringToObject(c, "inputs", v->inputs);
     cJSON_AddStringToObject(c, "seed", seed);
+    if (v->tune[0])
+        cJSON_AddStringToObject(c, "tunables", v->tune);
     if (!about_values(v->reason) || !v->tensor[0])
         return;
     cJSON_AddStringToObject(c, "tensor", v->tensor);
@@ -144,6 +146,8 @@ static void json_evidence(cJSON *o, const vfy_verdict *v)
     cJSON_AddNumberToObject(e, "shapes_passed", v->shapes_passed);
     cJSON_AddNumberToObject(e, "shapes_refused", v->shapes_refused);
     cJSON_AddNumberToObject(e, "runs", v->runs);
+    cJSON_AddNumberToObject(e, "other_choices_passed", v->choices_passed);
+    cJSON_AddNumberToObject(e, "other_choices_unusable", v->choices_unusable);
     ws_json_add_double(e, "worst_error_over_tolerance", v->worst_ratio);
     cJSON_AddBoolToObject(e, "schedule_dependent", v->schedule_dependent);
     cJSON_AddStringToObject(e, "source_sha256", v->source_sha256);

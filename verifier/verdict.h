@@ -39,6 +39,8 @@ typedef struct vfy_verdict {
     /* evidence */
     int shapes_passed, runs;        /* runs: executions over shapes, inputs and schedules */
     int shapes_refused;             /* check shapes that the plan's require refuses */
+    char tune[160];                 /* "BLOCK=256": the choice of the tunables that is wrong, "" the default */
+    int choices_passed, choices_unusable; /* other choices of the tunables */
     bool schedule_dependent;        /* right on every schedule tried, but not bit for bit the same */
     ptx_counters counters;          /* of the largest check shape */
     ptx_fault fault;                /* the first fault, when the engine found one */

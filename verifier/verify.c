@@ -102,6 +102,12 @@ ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out,
     return WS_OK;
 }
 
+const plan_names *vfy_session_names(const vfy_session *s, const spec **of)
+{
+    *of = s->spec;
+    return &s->names;
+}
+
 static void forget_cases(vfy_session *s)
 {
     for (size_t i = 0; s->have && i < (size_t)s->spec->n_checks * VFY_INPUTS_COUNT; i++)

@@ -26,4 +26,12 @@ void vfy_session_close(vfy_session *s);
 ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_options *o,
                      vfy_verdict *out, ws_err *err) WS_MUST_CHECK;
 
+/* The same, then with up to `max` other choices of the plan's tunables, spread over the tune space. The verdict
+ * is that of the default choice, or of the first one that is wrong. Choices that do not fit on the machine are
+ * counted, not held against the source. */
+ws_status vfy_verify_choices(vfy_session *s, const char *source, size_t n, const vfy_options *o, int max,
+                             vfy_verdict *out, ws_err *err) WS_MUST_CHECK;
+struct plan_names;
+const struct plan_names *vfy_session_names(const vfy_session *s, const spec **of);
+
 #endif
