@@ -90,6 +90,10 @@ test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: all $(TESTS)
 	$(Q)tests/run $(BUILD)
+# Random kernels, engine against host, from a new seed: make fuzz-ptx FUZZ_SECONDS=60
+FUZZ_SECONDS ?= 600
+fuzz-ptx: all $(BUILD)/tests/t_ptx_fuzz
+	$(Q)$(BUILD)/tests/t_ptx_fuzz $$(date +%s) $(FUZZ_SECONDS)
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/demo

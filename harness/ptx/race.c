@@ -403,7 +403,7 @@ static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, cons
             bad[l] = !((key & KEY_CLOCK_MASK) < floor || own);
         }
     }
-    EACH_LANE(l) out |= (bad[l] != 0) << l;
+    EACH_LANE(l) out |= (u32)(bad[l] != 0) << l;
     return out & k->x->mask;
 }
 
