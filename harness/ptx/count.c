@@ -173,11 +173,17 @@ static u32 count_wavefronts(const ptx_access *x)
 /* Whether no bank has to serve two words: then the access takes one wavefront. For 4 bytes and less. */
 static bool is_free_of_conflicts(const ptx_access *x)
 {
-    u32 last[BANKS] = {0}, word[PTX_LANES], differs = 0;
+    u32 word[PTX_LANES], used = 0, twice = 0, lanes = x->mask;
     EACH_LANE(l) word[l] = (u32)(x->addr[l] >> 2);
-    EACH_SET(l, x->mask) last[word[l] % BANKS] = word[l];
-    EACH_LANE(l) differs |= x->mask >> l & 1 ? last[word[l] % BANKS] ^ word[l] : 0;
-    return !differs;
+    if (lanes == PTX_FULL)
+        lanes = ptx_distinct(word);
+    EACH_SET(l, lanes)
+    {
+        u32 bank = 1u << word[l] % BANKS;
+        twice |= used & bank;
+        used |= bank;
+    }
+    return !twice;
 }
 
 static u32 wavefronts(const ptx_access *x)

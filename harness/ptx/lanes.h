@@ -119,6 +119,21 @@ static inline ptx_run ptx_run32(const u32 *v, u32 step)
     return (ptx_run){!uniform, !linear};
 }
 
+/* Lanes whose value no earlier neighbour has: not that of the lane before, nor, in the upper half, that of
+ * the lane 16 below. Blocks 16 threads wide make warps of two equal rows. */
+static inline u32 ptx_distinct(const u32 *v)
+{
+    u32 before[PTX_LANES], below[PTX_LANES / 2], out = 1;
+    before[0] = 1;
+    for (int l = 1; l < PTX_LANES; l++)
+        before[l] = v[l] != v[l - 1];
+    for (int l = 0; l < PTX_LANES / 2; l++)
+        below[l] = v[l + PTX_LANES / 2] != v[l];
+    for (int l = 1; l < PTX_LANES; l++)
+        out |= (before[l] & (l < PTX_LANES / 2 ? 1u : below[l & (PTX_LANES / 2 - 1)])) << l;
+    return out;
+}
+
 static inline bool ptx_is_linear(const u64 *addr, u32 step)
 {
     return ptx_run64(addr, step).linear;

@@ -473,6 +473,8 @@ static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
     const ptx_shadow *s = k->shadow;
     if (k->w->worker->grid->clocks)
         return touch_each(k, g, k->x->mask, 0);
+    if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
+        return true;
     u32 slow = unsettled(k, s->w_key, s->w_block, g);
     if (!k->x->write) {
         if (slow)
@@ -484,6 +486,57 @@ static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
     if (slow)
         return touch_each(k, g, k->x->mask, 0);
     return touch_each(k, g, write_all(k, part, g), 0);
+}
+
+enum { ROW = PTX_LANES / 2 };
+
+/* Reads of ROW consecutive granules of shared memory by lanes from lane0 on. false: a write stands there
+ * that the floor does not settle; nothing was done. */
+static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
+{
+    const ptx_shadow *s = k->shadow;
+    u32 *r_key = s->r_key + g0, *r_who = s->r_who + g0, *r_pc = s->r_pc + g0;
+    const u32 *w_key = s->w_key + g0;
+    u32 floor = k->w->floor, me = k->me, pc = k->pc, clock = k->key & KEY_CLOCK_MASK, bad = 0;
+    u32 first = (k->key & ~KEY_STRONG) | lane0 << KEY_LANE_SHIFT;
+    for (u32 j = 0; j < ROW; j++) {
+        u32 mine = first + (j << KEY_LANE_SHIFT), differs = (w_key[j] ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG);
+        bad |= (w_key[j] & KEY_CLOCK_MASK) >= floor && differs;
+    }
+    if (bad)
+        return false;
+    for (u32 j = 0; j < ROW; j++) {
+        u32 mine = first + (j << KEY_LANE_SHIFT), old = r_key[j], old_clock = old & KEY_CLOCK_MASK;
+        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0, fresh = old_clock < floor || own;
+        u32 merged = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | (old_clock < clock ? old_clock : clock) | KEY_MANY;
+        r_key[j] = fresh ? mine | many : merged;
+        r_who[j] = fresh ? me : r_who[j] | me;
+        r_pc[j] = pc;
+    }
+    return true;
+}
+
+/* A full warp whose halves each read one granule, or consecutive ones. */
+static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
+{
+    bool twice = g[0] == g[ROW] && g[ROW - 1] == g[PTX_LANES - 1];
+    u32 uniform[2] = {0}, linear[2] = {0};
+    for (u32 h = 0; h < 2; h++)
+        for (u32 j = 0; j < ROW; j++) {
+            uniform[h] |= g[h * ROW + j] ^ g[h * ROW];
+            linear[h] |= g[h * ROW + j] ^ (g[h * ROW] + j);
+        }
+    if ((uniform[0] && linear[0]) || (uniform[1] && linear[1]) || k->key & KEY_STRONG)
+        return false;
+    for (u32 h = 0; h < (twice ? 1 : 2); h++) {
+        u32 g0 = g[h * ROW];
+        if (!linear[h] ? !read_row(k, g0, h * ROW, twice ? KEY_MANY : 0)
+                       : (k->shadow->w_key[g0] & KEY_CLOCK_MASK) >= k->w->floor)
+            return false;
+        if (linear[h])
+            fast_uniform_read(k->w, k->shadow, g0, k->pc);
+    }
+    return true;
 }
 
 static void mark_touched(const race_look *k)
