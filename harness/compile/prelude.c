@@ -249,5 +249,9 @@ static const char tail[] =
     "#endif\n"
     "#define __host__\n";
 
-const char *const comp_prelude_part[] = {types, floats, std_names, std_traits, std_kinds,
-                                         std_algorithms, std_limits, tail, NULL};
+/* A fifth of a small compile: nvrtc.c switches it off for a source that does not speak of std. */
+static const char std_begin[] = "#ifndef WARPSMITH_NO_STD\n";
+static const char std_end[] = "#endif\n";
+
+const char *const comp_prelude_part[] = {types, floats, std_begin, std_names, std_traits, std_kinds,
+                                         std_algorithms, std_limits, std_end, tail, NULL};
