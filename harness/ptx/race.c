@@ -467,27 +467,6 @@ static bool touch_each(const race_look *k, const u32 g[PTX_LANES], u32 lanes, u3
     return true;
 }
 
-/* One granule of every lane. */
-static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
-{
-    const ptx_shadow *s = k->shadow;
-    if (k->w->worker->grid->clocks)
-        return touch_each(k, g, k->x->mask, 0);
-    if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
-        return true;
-    u32 slow = unsettled(k, s->w_key, s->w_block, g);
-    if (!k->x->write) {
-        if (slow)
-            return touch_each(k, g, k->x->mask, 0);
-        read_all(k, g);
-        return true;
-    }
-    slow |= unsettled(k, s->r_key, s->r_who, g);
-    if (slow)
-        return touch_each(k, g, k->x->mask, 0);
-    return touch_each(k, g, write_all(k, part, g), 0);
-}
-
 enum { ROW = PTX_LANES / 2 };
 
 /* Reads of ROW consecutive granules of shared memory by lanes from lane0 on. false: a write stands there
@@ -537,6 +516,27 @@ static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
             fast_uniform_read(k->w, k->shadow, g0, k->pc);
     }
     return true;
+}
+
+/* One granule of every lane. */
+static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
+{
+    const ptx_shadow *s = k->shadow;
+    if (k->w->worker->grid->clocks)
+        return touch_each(k, g, k->x->mask, 0);
+    if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
+        return true;
+    u32 slow = unsettled(k, s->w_key, s->w_block, g);
+    if (!k->x->write) {
+        if (slow)
+            return touch_each(k, g, k->x->mask, 0);
+        read_all(k, g);
+        return true;
+    }
+    slow |= unsettled(k, s->r_key, s->r_who, g);
+    if (slow)
+        return touch_each(k, g, k->x->mask, 0);
+    return touch_each(k, g, write_all(k, part, g), 0);
 }
 
 static void mark_touched(const race_look *k)
