@@ -1,7 +1,11 @@
 #include "agent/cli.h"
 
+#include "base/file.h"
+#include "harness/timing/model.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 volatile sig_atomic_t cli_interrupted;
 char cli_resume_hint[400];
@@ -9,6 +13,40 @@ char cli_resume_hint[400];
 const cli_command *const cli_commands[] = {
     &cmd_optimize, &cmd_verify, &cmd_compile, &cmd_emit,   &cmd_reference, &cmd_prompt, &cmd_submit,
     &cmd_spec,     &cmd_archive, &cmd_export, &cmd_replay, &cmd_doctor,    &cmd_worker, NULL};
+
+ws_status cli_check_gpu(const char *name, ws_err *err)
+{
+    if (tim_gpu_find(name))
+        return WS_OK;
+    ws_buf names = {0};
+    int n;
+    const tim_gpu *g = tim_gpu_list(&n);
+    for (int i = 0; i < n; i++)
+        ws_buf_printf(&names, "%s%s", i ? ", " : "", g[i].name);
+    ws_fail(err, WS_EUSAGE, "--gpu '%s': the cost model does not know it", name);
+    ws_hint(err, "it knows %s", ws_buf_z(&names));
+    ws_buf_release(&names);
+    return err->status;
+}
+
+ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text, ws_err *err)
+{
+    bool to_file = strcmp(path, "-") != 0;
+    if (to_file || !json) {
+        if (ws_write_file(path, text->p, text->n, err))
+            return err->status;
+        if (!json)
+            return WS_OK;
+    }
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "schema", 1);
+    if (to_file)
+        cJSON_AddStringToObject(o, "file", path);
+    else
+        cJSON_AddStringToObject(o, key, ws_buf_z(text));
+    cli_print_json(o);
+    return WS_OK;
+}
 
 void cli_print_json(cJSON *v)
 {

@@ -2,6 +2,7 @@
 #ifndef AGENT_CLI_H
 #define AGENT_CLI_H
 
+#include "base/buf.h"
 #include "base/opt.h"
 
 #include <cjson/cJSON.h>
@@ -45,6 +46,12 @@ extern volatile sig_atomic_t cli_interrupted;
 /* The command that goes on with the run at hand, "" when there is none; printed when a second signal ends
  * the process. */
 extern char cli_resume_hint[400];
+
+/* A --gpu that the cost model does not know is an error that names those that it knows. */
+ws_status cli_check_gpu(const char *name, ws_err *err) WS_MUST_CHECK;
+/* {"schema": 1, "<key>": text}, for commands whose result is one text; to the file `path` ("-": stdout). */
+ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text,
+                         ws_err *err) WS_MUST_CHECK;
 
 /* Prints `v` to stdout with a newline, and frees it. */
 void cli_print_json(cJSON *v);

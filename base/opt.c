@@ -96,7 +96,7 @@ static bool set_value(const ws_opt *o, void *values, const char *text)
     case WS_OPT_NUMBER: {
         char *end;
         double v = strtod(text, &end);
-        if (end == text || *end)
+        if (end == text || *end || !isfinite(v))
             return false;
         *(double *)field = v;
         return true;

@@ -3,6 +3,7 @@
 #include "harness/compile/compile.h"
 #include "specs/spec.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,21 @@ static const ws_opt option_table[] = {
      .help = "write the cubin"},
     CLI_COMMON_OPTIONS};
 
+static bool is_identifier(const char *p, const char *end)
+{
+    if (p == end || isdigit((unsigned char)*p))
+        return false;
+    while (p < end && (isalnum((unsigned char)*p) || *p == '_'))
+        p++;
+    return p == end;
+}
+
 static ws_status parse_macros(const ws_opt_list *list, ws_arena *a, comp_macro **out, ws_err *err)
 {
     comp_macro *m = WS_ARENA_NEW(a, comp_macro, list->n + 1);
     for (size_t i = 0; i < list->n; i++) {
         const char *eq = strchr(list->item[i], '=');
-        if (!eq || eq == list->item[i] || !ws_parse_count(eq + 1, &m[i].value))
+        if (!eq || !is_identifier(list->item[i], eq) || !ws_parse_count(eq + 1, &m[i].value))
             return ws_fail(err, WS_EUSAGE, "--define '%s': expected NAME=N", list->item[i]);
         m[i].name = ws_arena_strndup(a, list->item[i], (size_t)(eq - list->item[i]));
     }

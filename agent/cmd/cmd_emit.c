@@ -1,5 +1,4 @@
 #include "agent/cli.h"
-#include "base/file.h"
 #include "reference/emit.h"
 
 typedef struct options {
@@ -25,7 +24,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (!st)
         st = ref_emit(g, &source, err);
     if (!st)
-        st = ws_write_file(o->output, source.p, source.n, err);
+        st = cli_write_text(o->output, o->common.json, "source", &source, err);
     ws_buf_release(&source);
     ref_graph_free(g);
     spec_free(s);

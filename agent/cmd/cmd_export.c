@@ -1,5 +1,4 @@
 #include "agent/cli.h"
-#include "base/file.h"
 #include "results/export.h"
 
 #include <inttypes.h>
@@ -63,7 +62,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         st = exp_header(&in, &header, err);
     }
     if (!st)
-        st = ws_write_file(o->output, header.p, header.n, err);
+        st = cli_write_text(o->output, o->common.json, "header", &header, err);
     ws_buf_release(&header);
     spec_free(s);
     ws_arena_release(&a);

@@ -214,17 +214,7 @@ static ws_status check_limits(const options *o, ws_err *err)
 {
     if (o->idle <= 0 || o->timeout <= 0)
         return ws_fail(err, WS_EUSAGE, "--idle-timeout and --timeout must be more than 0");
-    if (tim_gpu_find(o->gpu))
-        return WS_OK;
-    ws_buf names = {0};
-    int n;
-    const tim_gpu *g = tim_gpu_list(&n);
-    for (int i = 0; i < n; i++)
-        ws_buf_printf(&names, "%s%s", i ? ", " : "", g[i].name);
-    ws_fail(err, WS_EUSAGE, "--gpu '%s': the cost model does not know it", o->gpu);
-    ws_hint(err, "it knows %s", ws_buf_z(&names));
-    ws_buf_release(&names);
-    return err->status;
+    return cli_check_gpu(o->gpu, err);
 }
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
@@ -271,7 +261,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 const cli_command cmd_optimize = {
     .doc = {.name = "optimize",
             .summary = "ask a model for kernels, judge them, keep the fastest that can be trusted",
-            .usage = "SPEC [options]",
+            .usage = "SPEC [options], or --resume RUN [options]",
             .details = "Without a configured model, specs that have a bundled script run against the "
                        "replay server.\nCtrl-C stops after the step at hand; --resume goes on, and asks for no reply "
                        "twice.\nExit code 1: nothing was faster than the plain translation; 5: the model "

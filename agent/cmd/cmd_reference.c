@@ -196,6 +196,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     ref_graph *g = NULL;
     (void)nargs, (void)exit_code;
     ws_status st = spec_find(args[0], &s, err);
+    if (!st && o->in && !ws_file_exists(o->in))
+        st = ws_fail(err, WS_EINPUT, "--in '%s': there is no such directory", o->in);
     if (!st && o->check >= s->n_checks)
         st = ws_fail(err, WS_EUSAGE, "--check %" PRId64 ": '%s' has %d check shapes", o->check,
                      s->name, s->n_checks);

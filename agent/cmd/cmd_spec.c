@@ -91,15 +91,18 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 {
     const options *o = values;
     (void)exit_code;
-    if (strcmp(args[0], "list") == 0)
+    bool lists = strcmp(args[0], "list") == 0, shows = strcmp(args[0], "show") == 0;
+    if (!lists && !shows && strcmp(args[0], "check") != 0)
+        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'spec %s'; there are list, show, check",
+                       args[0]);
+    if (nargs > (lists ? 1 : 2) && (lists || shows))
+        return ws_fail(err, WS_EUSAGE, "spec %s takes %s", args[0], lists ? "no argument" : "one SPEC");
+    if (lists)
         return list(o->common.json, err);
     if (nargs < 2)
         return ws_fail(err, WS_EUSAGE, "spec %s needs a SPEC", args[0]);
-    if (strcmp(args[0], "show") == 0)
+    if (shows)
         return show(args[1], err);
-    if (strcmp(args[0], "check") != 0)
-        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'spec %s'; there are list, show, check",
-                       args[0]);
     for (int i = 1; i < nargs; i++) {
         if (check_one(args[i], err))
             return err->status;
