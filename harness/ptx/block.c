@@ -27,6 +27,7 @@ void ptx_block_free(ptx_block *b)
 {
     for (int w = 0; w < b->n_warps; w++)
         ptx_warp_release(&b->warp[w]);
+    ptx_mbarriers_free(b);
     ptx_shadow_free(b->shared_shadow);
     free(b->shared);
     free(b->shared_state);
@@ -81,6 +82,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     b->done = b->n_exits = 0;
     b->held.insn = NULL;
     b->insns = b->barriers = 0;
+    ptx_mbarriers_free(b);
     memset(b->arrived, 0, sizeof b->arrived);
     memset(b->shared, UNINITIALIZED_BYTE, k->grid->shared_bytes);
     memset(b->shared_state, 0, k->grid->shared_bytes);

@@ -221,6 +221,7 @@ struct ptx_block {
     uint8_t *shared;
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
     struct ptx_shadow *shared_shadow; /* NULL: not watched */
+    struct ptx_mbarrier *mbarriers; /* barrier objects in shared memory */
     int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
     uint32_t arrived_seen[PTX_BARRIERS][PTX_LANES]; /* and what happened before it, as ptx_warp.seen */
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
@@ -285,7 +286,7 @@ typedef struct ptx_op_row {
 } ptx_op_row;
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
-    ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[];
+    ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
@@ -328,6 +329,8 @@ void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
 void ptx_warp_return(ptx_warp *w);
 void ptx_warp_release(ptx_warp *w); /* frames, local memory, copies under way */
 void ptx_async_release(ptx_warp *w); /* x_async.c */
+bool ptx_async_finish(ptx_warp *w);  /* all copies of the executing lanes; false: a fault was reported */
+void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c */
 /* A strong access that changes nothing: a warp that does only that waits for others, and ends its turn, as a
  * sleeping one does at once. */
 void ptx_warp_end_turn(ptx_warp *w);
@@ -375,6 +378,7 @@ typedef struct ptx_access {
     uint32_t mask, size;     /* bytes a lane */
     bool write, read, atomic, strong;
     const uint64_t *addr;    /* 32: host address, or offset in the window */
+    uint64_t lo, hi;         /* lowest and highest of addr, filled by ptx_watch */
     const uint32_t *slot;    /* plain writes: registers of the elements (insn->esize, dsize); else NULL */
 } ptx_access;
 /* Bounds, alignment, initialisation, races, counters. false: a fault was reported. */
@@ -406,6 +410,9 @@ void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, uint64_t first, uint32_
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
 void ptx_race_arrive(ptx_warp *w, uint32_t id); /* bar.arrive */
+/* What the warp did so far is added to `clocks`, or what is there happened before its next access. */
+void ptx_race_release(ptx_warp *w, uint32_t clocks[PTX_LANES]);
+void ptx_race_acquire(ptx_warp *w, const uint32_t clocks[PTX_LANES]);
 void ptx_race_barrier(ptx_block *b, uint32_t id);    /* warps that wait at `id` are about to go on */
 void ptx_race_begin(ptx_grid *g);
 void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between workers, then frees */

@@ -227,8 +227,13 @@ static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
     ptx_warp *w = &b->warp[0];
     for (int n = 0; n < b->n_warps; n++)
         w = b->warp[n].polled ? &b->warp[n] : w;
-    ptx_fault_simple(w, w->poll, w->active ? __builtin_ctz(w->active) : 0, HX_ENDLESS,
-                     "endless: every thread waits for memory that nobody changes any more");
+    int lane = w->active ? __builtin_ctz(w->active) : 0;
+    if (w->poll && ws_str_eqz(w->poll->ast->part[0], "mbarrier"))
+        ptx_fault_simple(w, w->poll, lane, HX_DEADLOCK, "deadlock: the mbarrier at byte %llu of shared memory never "
+                         "completes the phase that every thread waits for", (unsigned long long)w->poll_addr);
+    else
+        ptx_fault_simple(w, w->poll, lane, HX_ENDLESS,
+                         "endless: every thread waits for memory that nobody changes any more");
 }
 
 static void hire(crew *c)

@@ -114,6 +114,18 @@ void ptx_race_arrive(ptx_warp *w, u32 id)
     join(w->block->arrived_seen[id], w->seen);
 }
 
+void ptx_race_release(ptx_warp *w, u32 clocks[PTX_LANES])
+{
+    advance(w);
+    join(clocks, w->seen);
+}
+
+void ptx_race_acquire(ptx_warp *w, const u32 clocks[PTX_LANES])
+{
+    join(w->seen, clocks);
+    find_floor(w);
+}
+
 void ptx_race_barrier(ptx_block *b, u32 id)
 {
     u32 joined[PTX_LANES] = {0};
@@ -166,13 +178,8 @@ static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
 static void open_chunks(const race_look *k)
 {
     ptx_shadow *s = k->shadow;
-    u64 lo = UINT64_MAX, hi = 0;
-    EACH_SET(l, k->x->mask)
-    {
-        lo = k->x->addr[l] < lo ? k->x->addr[l] : lo;
-        hi = k->x->addr[l] > hi ? k->x->addr[l] : hi;
-    }
-    u32 first = (u32)(lo >> s->shift) / RACE_CHUNK, last = (u32)((hi + k->x->size - 1) >> s->shift) / RACE_CHUNK;
+    u32 first = (u32)(k->x->lo >> s->shift) / RACE_CHUNK;
+    u32 last = (u32)((k->x->hi + k->x->size - 1) >> s->shift) / RACE_CHUNK;
     for (u32 c = first; c <= last; c++) {
         if (k->x->write) {
             if (s->chunk[c].r_clock)
@@ -499,20 +506,15 @@ static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
 static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
 {
     bool twice = g[0] == g[ROW] && g[ROW - 1] == g[PTX_LANES - 1];
-    u32 uniform[2] = {0}, linear[2] = {0};
-    for (u32 h = 0; h < 2; h++)
-        for (u32 j = 0; j < ROW; j++) {
-            uniform[h] |= g[h * ROW + j] ^ g[h * ROW];
-            linear[h] |= g[h * ROW + j] ^ (g[h * ROW] + j);
-        }
-    if ((uniform[0] && linear[0]) || (uniform[1] && linear[1]) || k->key & KEY_STRONG)
+    ptx_run row[2] = {ptx_run16(g, 1), ptx_run16(g + ROW, 1)};
+    if (!(row[0].uniform | row[0].linear) || !(row[1].uniform | row[1].linear) || k->key & KEY_STRONG)
         return false;
     for (u32 h = 0; h < (twice ? 1 : 2); h++) {
         u32 g0 = g[h * ROW];
-        if (!linear[h] ? !read_row(k, g0, h * ROW, twice ? KEY_MANY : 0)
+        if (row[h].linear ? !read_row(k, g0, h * ROW, twice ? KEY_MANY : 0)
                        : (k->shadow->w_key[g0] & KEY_CLOCK_MASK) >= k->w->floor)
             return false;
-        if (linear[h])
+        if (!row[h].linear)
             fast_uniform_read(k->w, k->shadow, g0, k->pc);
     }
     return true;

@@ -99,6 +99,11 @@ static bool wait_for(ptx_warp *w, s64 keep)
     return true;
 }
 
+bool ptx_async_finish(ptx_warp *w)
+{
+    return wait_for(w, WAIT_ALL);
+}
+
 /* ---- its beginning ---- */
 
 /* Lanes may read fewer bytes than they write. Their number need not be a power of two, so that such reads are

@@ -181,19 +181,23 @@ static void x_fence(ptx_warp *w, const ptx_insn *i)
     ptx_order_fence(w);
 }
 
-/* Fences of a block order nothing that barriers do not; wider ones do. */
-static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    if (!ptx_has(a, "cta"))
-        ptx_decoder_program(d)->has_fence = true;
-    i->run = x_fence;
-    return true;
-}
-
 static void x_nop(ptx_warp *w, const ptx_insn *i)
 {
     (void)w;
     (void)i;
+}
+
+/* Fences of a block order nothing that barriers do not; wider ones do. */
+static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    i->run = x_fence;
+    if (ptx_has(a, "proxy") || ptx_has(a, "mbarrier_init")) { /* what they order is in order here */
+        i->run = x_nop;
+        return true;
+    }
+    if (!ptx_has(a, "cta"))
+        ptx_decoder_program(d)->has_fence = true;
+    return true;
 }
 
 /* A sleeping warp gives the others their turn. */

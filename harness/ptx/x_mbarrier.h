@@ -1,0 +1,32 @@
+/* Barrier objects in shared memory, and the bytes that asynchronous copies bring to them. */
+#ifndef HARNESS_PTX_X_MBARRIER_H
+#define HARNESS_PTX_X_MBARRIER_H
+
+#include "harness/ptx/lanes.h"
+
+typedef struct ptx_delivery { /* bytes on their way to shared memory */
+    struct ptx_delivery *next;
+    u32 to, bytes;            /* the next one of the same copy has more */
+    uint8_t data[];
+} ptx_delivery;
+
+typedef struct ptx_mbarrier {
+    struct ptx_mbarrier *next;
+    u32 addr;
+    u32 expected, pending;    /* arrivals of the next phases, and missing in this one */
+    s64 tx;                   /* bytes that are still to come */
+    u32 phase;
+    u32 arriving[PTX_LANES], done[PTX_LANES]; /* what happened before, as ptx_warp.seen */
+    ptx_delivery *first, **last;
+} ptx_mbarrier;
+
+/* The barrier at an address of shared memory, checked as an access of the lane; NULL: a fault was reported. */
+ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool changes);
+/* The lane's address as an offset in shared memory; false: a fault was reported. */
+bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr);
+/* Takes over `d`, which arrives when somebody waits. What the warp did so far happens before. */
+void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d);
+/* The bytes are there: into shared memory, frees d. */
+void ptx_delivery_arrive(ptx_block *b, ptx_delivery *d);
+
+#endif

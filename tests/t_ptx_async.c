@@ -1,0 +1,127 @@
+/* Asynchronous copies and barrier objects of the PTX engine: right kernels compute what plain loops do, wrong ones are
+ * found. */
+#include "base/dtype.h"
+#include "tests/ptx_run.h"
+
+static bool reason_is(hx_reason r)
+{
+    return run_report.n_faults && run_report.fault[0].reason == r;
+}
+
+/* ---- cp.async ---- */
+
+#define PIPE(commit_wait)                                                                                          \
+    "#include <cuda_pipeline.h>\n"                                                                                 \
+    "extern \"C\" __global__ void k(const float4 *a, float4 *b) {\n"                                               \
+    "  __shared__ float4 s[64]; int t = threadIdx.x;\n"                                                            \
+    "  __pipeline_memcpy_async(&s[t], &a[t], 16);\n" commit_wait                                                   \
+    "  b[t] = s[63 - t];\n}\n"
+
+static void check_pipe(const char *what, const char *source, bool right, hx_reason reason)
+{
+    float a[256], b[256];
+    for (int i = 0; i < 256; i++)
+        a[i] = (float)i;
+    run_case c = {.block = {64}, .n_buffers = 2, .buffer = {{a, sizeof a, false, "a"}, {b, sizeof b, true, "b"}}};
+    bool ran = run_cuda(source, "sm_90", &c);
+    int bad = 0;
+    for (int i = 0; ran && i < 256; i++)
+        bad += b[i] != a[(63 - i / 4) * 4 + i % 4];
+    if (right)
+        ok(ran && !bad, "%s%s%s", what, ran ? "" : ": ", ran ? "" : run_fault());
+    else
+        ok(!ran && reason_is(reason), "%s: %s", what, run_fault());
+}
+
+static void test_cp_async(void)
+{
+    check_pipe("a copy that is waited for", PIPE("__pipeline_commit(); __pipeline_wait_prior(0); __syncthreads();"), true, HX_PASS);
+    check_pipe("a copy without a wait", PIPE("__pipeline_commit(); __syncthreads();"), false, HX_UNINITIALIZED_READ);
+    check_pipe("a copy that is waited for too late", PIPE("__pipeline_commit(); __pipeline_wait_prior(1); __syncthreads();"), false,
+               HX_UNINITIALIZED_READ);
+    check_pipe("a copy without a barrier", PIPE("__pipeline_commit(); __pipeline_wait_prior(0);"), false, HX_SHARED_RACE);
+}
+
+/* ---- mbarrier ---- */
+
+static const char ring[] = /* a producer warp and a consumer warp, two stages */
+    "__device__ unsigned addr(void *p) { return (unsigned)__cvta_generic_to_shared(p); }\n"
+    "__device__ void init(unsigned long long *b, int n) { asm volatile(\"mbarrier.init.shared::cta.b64 [%0], %1;\" :: \"r\"(addr(b)), \"r\"(n)); }\n"
+    "__device__ void arrive(unsigned long long *b) { asm volatile(\"mbarrier.arrive.shared::cta.b64 _, [%0];\" :: \"r\"(addr(b)) : \"memory\"); }\n"
+    "__device__ void wait(unsigned long long *b, int parity) { asm volatile(\"{.reg .pred p;\\nW: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\\n@!p bra W;}\" :: \"r\"(addr(b)), \"r\"(parity) : \"memory\"); }\n"
+    "extern \"C\" __global__ void k(const float *a, float *b, int n) {\n"
+    "  __shared__ float s[2][32]; __shared__ unsigned long long full[2], empty[2]; int l = threadIdx.x % 32;\n"
+    "  if (threadIdx.x == 0) for (int i = 0; i < 2; i++) { init(&full[i], 32); init(&empty[i], 32); }\n"
+    "  __syncthreads();\n"
+    "  if (threadIdx.x < 32) for (int i = 0; i < n; i++) { WAIT_EMPTY s[i % 2][l] = a[i * 32 + l]; ARRIVE_FULL }\n"
+    "  else for (int i = 0; i < n; i++) { wait(&full[i % 2], i / 2 % 2); CONSUME }\n"
+    "}\n";
+
+static void check_ring(const char *what, const char *wait_empty, const char *arrive_full, const char *consume, bool right, hx_reason reason)
+{
+    enum { N = 9 };
+    float a[N * 32], b[N * 32];
+    static char source[8192];
+    for (int i = 0; i < N * 32; i++)
+        a[i] = (float)i;
+    snprintf(source, sizeof source, "#define WAIT_EMPTY %s\n#define ARRIVE_FULL %s\n#define CONSUME %s\n%s", wait_empty, arrive_full, consume,
+             ring);
+    for (int schedule = 0; schedule < 3; schedule++) {
+        run_case c = {.block = {64}, .n_buffers = 2, .buffer = {{a, sizeof a, false, "a"}, {b, sizeof b, true, "b"}}, .word = {N},
+                      .n_words = 1, .schedule = (ptx_schedule)schedule};
+        bool ran = run_cuda(source, "sm_90", &c);
+        int bad = 0;
+        for (int i = 0; ran && i < N * 32; i++)
+            bad += b[i] != a[i / 32 * 32 + 31 - i % 32];
+        if (right)
+            ok(ran && !bad, "%s%s%s", what, ran ? "" : ": ", ran ? "" : run_fault());
+        else
+            ok(!ran && reason_is(reason), "%s: %s", what, run_fault());
+    }
+}
+
+static void test_ring(void)
+{
+    const char *wait = "wait(&empty[i % 2], (i / 2 + 1) % 2);", *arrive = "arrive(&full[i % 2]);";
+    const char *consume = "b[i * 32 + l] = s[i % 2][31 - l]; arrive(&empty[i % 2]);";
+    check_ring("a ring of two stages", wait, arrive, consume, true, HX_PASS);
+    check_ring("a producer that does not wait", "", arrive, consume, false, HX_DEADLOCK);
+    check_ring("a producer that does not arrive", wait, "", consume, false, HX_DEADLOCK);
+    check_ring("one that arrives twice", wait, "arrive(&full[i % 2]); arrive(&full[i % 2]);", consume, false, HX_DEADLOCK);
+    check_ring("a consumer that gives the stage back too early", wait, arrive,
+               "arrive(&empty[i % 2]); b[i * 32 + l] = s[i % 2][31 - l];", false, HX_SHARED_RACE);
+}
+
+static void test_cuda_barrier(void)
+{
+    static const char source[] =
+        "#include <cuda/barrier>\n"
+        "extern \"C\" __global__ void k(const float *a, float *b) {\n"
+        "  using barrier = cuda::barrier<cuda::thread_scope_block>;\n"
+        "  __shared__ barrier bar; __shared__ __align__(16) float s[128]; int t = threadIdx.x;\n"
+        "  if (t == 0) init(&bar, blockDim.x);\n"
+        "  __syncthreads();\n"
+        "  cuda::memcpy_async(&s[t], &a[t], sizeof(float), bar);\n"
+        "  bar.arrive_and_wait();\n"
+        "  b[t] = s[127 - t];\n"
+        "}\n";
+    float a[128], b[128];
+    for (int i = 0; i < 128; i++)
+        a[i] = (float)i;
+    run_case c = {.block = {128}, .n_buffers = 2, .buffer = {{a, sizeof a, false, "a"}, {b, sizeof b, true, "b"}}};
+    bool ran = run_cuda(source, "sm_90", &c);
+    int bad = 0;
+    for (int i = 0; ran && i < 128; i++)
+        bad += b[i] != a[127 - i];
+    ok(ran && !bad, "cuda::barrier with memcpy_async%s%s", ran ? "" : ": ", ran ? "" : run_fault());
+}
+
+int main(void)
+{
+    test_cp_async();
+    test_ring();
+    test_cuda_barrier();
+    if (run_service)
+        comp_service_close(run_service);
+    return tap_done();
+}
