@@ -89,7 +89,24 @@ static inline ptx_run ptx_run8(const u64 *v, u32 step)
     __m512i expect = _mm512_add_epi64(first, _mm512_mullo_epi64(_mm512_set1_epi64((s64)step), lane));
     return (ptx_run){!_mm512_cmpneq_epi64_mask(x, first), !_mm512_cmpneq_epi64_mask(x, expect)};
 }
+/* Of 16 values of 32 bits. */
+static inline ptx_run ptx_run16(const u32 *v, u32 step)
+{
+    const __m512i x = _mm512_loadu_si512(v), first = _mm512_set1_epi32((s32)v[0]);
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i expect = _mm512_add_epi32(first, _mm512_mullo_epi32(_mm512_set1_epi32((s32)step), lane));
+    return (ptx_run){!_mm512_cmpneq_epi32_mask(x, first), !_mm512_cmpneq_epi32_mask(x, expect)};
+}
 #else
+static inline ptx_run ptx_run16(const u32 *v, u32 step)
+{
+    u32 uniform = 0, linear = 0, expect = v[0];
+    for (u32 l = 0; l < 16; l++, expect += step) {
+        uniform |= v[l] ^ v[0];
+        linear |= v[l] ^ expect;
+    }
+    return (ptx_run){!uniform, !linear};
+}
 static inline ptx_run ptx_run_of(const u64 *v, u32 n, u32 step)
 {
     u64 uniform = 0, linear = 0, expect = v[0];
@@ -123,14 +140,16 @@ static inline ptx_run ptx_run32(const u32 *v, u32 step)
  * the lane 16 below. Blocks 16 threads wide make warps of two equal rows. */
 static inline u32 ptx_distinct(const u32 *v)
 {
-    u32 before[PTX_LANES], below[PTX_LANES / 2], out = 1;
-    before[0] = 1;
-    for (int l = 1; l < PTX_LANES; l++)
-        before[l] = v[l] != v[l - 1];
-    for (int l = 0; l < PTX_LANES / 2; l++)
-        below[l] = v[l + PTX_LANES / 2] != v[l];
-    for (int l = 1; l < PTX_LANES; l++)
-        out |= (before[l] & (l < PTX_LANES / 2 ? 1u : below[l & (PTX_LANES / 2 - 1)])) << l;
+    u32 out = 1;
+#ifdef __AVX512F__
+    const __m512i low = _mm512_loadu_si512(v), high = _mm512_loadu_si512(v + 16);
+    u32 lower = _mm512_cmpneq_epi32_mask(low, _mm512_alignr_epi32(low, low, 15));
+    u32 upper = _mm512_cmpneq_epi32_mask(high, _mm512_alignr_epi32(high, low, 15)) & _mm512_cmpneq_epi32_mask(high, low);
+    out |= lower | upper << 16;
+#else
+    for (u32 l = 1; l < PTX_LANES; l++)
+        out |= (u32)(v[l] != v[l - 1] && (l < 16 || v[l] != v[l - 16])) << l;
+#endif
     return out;
 }
 

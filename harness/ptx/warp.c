@@ -15,6 +15,13 @@ enum { FAIR_TICKS = 1 << 14, MAX_POLLS = 32, LOCAL_LIMIT = 512 << 10 };
 
 /* ---- frames ---- */
 
+/* What registers and local arrays hold before the first write: numbers large enough to spoil a sum, of either
+ * sign, so that neither a minimum nor a maximum hides them on every schedule. */
+static int undefined_byte(const ptx_warp *w)
+{
+    return w->worker->grid->options->schedule == PTX_SCHED_RANDOM ? 0x4b : 0xcb;
+}
+
 static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
 {
     ptx_frame **link = &w->free_frames;
@@ -31,7 +38,8 @@ static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
         if (posix_memalign((void **)&f->regs, 64, f->capacity))
             ws_bug("out of memory");
     }
-    memset(f->regs, 0, code->frame_bytes);
+    memset(f->regs, undefined_byte(w), code->reg_bytes);
+    memset(f->regs + code->reg_bytes, 0, code->frame_bytes - code->reg_bytes);
     f->code = code;
     f->pred = (uint32_t *)(void *)(f->regs + code->reg_bytes);
     f->pred[1] = PTX_FULL;
@@ -417,6 +425,7 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
 {
     const ptx_code *code = w->worker->grid->program->code[0];
     ptx_local_reserve(w, code->local_bytes);
+    memset(w->local, undefined_byte(w), (size_t)code->local_bytes * PTX_LANES);
     ptx_frame *f = frame_new(w, code);
     f->lanes = lanes;
     w->live = lanes;

@@ -278,7 +278,10 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
     int bad = x->read && g->options->check_init ? uninitialized_lane(x, w->block->shared_state, 0, s) : -1;
     if (bad >= 0 && !hold_uninitialized(w, x, bad))
         return false;
-    if (w->block->shared_shadow && !ptx_race_shared(w, x))
+    ptx_access spanned = *x;
+    spanned.lo = s.lo;
+    spanned.hi = s.hi;
+    if (w->block->shared_shadow && !ptx_race_shared(w, &spanned))
         return false;
     if (x->write)
         mark_written(x, w->block->shared_state, 0);
