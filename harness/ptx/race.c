@@ -164,7 +164,7 @@ static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
         u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g], old_clock = old & KEY_CLOCK_MASK;
         u32 key = c->r_clock | warp << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT | (one ? 0 : KEY_MANY);
         bool own = ((old ^ key) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
-        bool keep = old && old_clock >= w->floor && !own;
+        bool keep = old && !(old & KEY_STRONG) && old_clock >= w->floor && !own;
         s->r_who[g] = c->r_who | (keep ? s->r_who[g] : 0);
         s->r_key[g] = !keep ? key : (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | KEY_MANY |
                                         (old_clock < c->r_clock ? old_clock : c->r_clock);
@@ -196,7 +196,7 @@ static void fast_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
     u32 old = s->r_key[g], me = 1u << w->id, key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
     race_chunk *c = &s->chunk[g / RACE_CHUNK];
     c->r_max = larger(c->r_max, w->clock);
-    if ((old & KEY_CLOCK_MASK) < w->floor) {
+    if ((old & KEY_CLOCK_MASK) < w->floor || old & KEY_STRONG) {
         s->r_key[g] = key;
         s->r_who[g] = me;
     } else {
@@ -331,9 +331,12 @@ static u32 part_of(const race_look *k, u64 g, u32 lane)
 static void record_write(const race_look *k, u64 g, u32 lane)
 {
     ptx_shadow *s = k->shadow;
-    s->w_key[g] = k->key | lane << KEY_LANE_SHIFT;
-    s->w_pc[g] = k->pc;
+    u32 key = k->key | lane << KEY_LANE_SHIFT;
     s->r_key[g] = 0;
+    if (key & KEY_STRONG && s->w_key[g] == (key & ~KEY_STRONG) && (!k->alloc || s->w_block[g] == k->me))
+        return; /* the thread's own plain write stays: it conflicts with more */
+    s->w_key[g] = key;
+    s->w_pc[g] = k->pc;
     if (k->alloc) {
         s->w_block[g] = k->me;
         s->w_value[g] = value_of(k, part_of(k, g, lane), lane);
@@ -345,7 +348,8 @@ static void record_read(const race_look *k, u64 g, u32 lane, u32 many)
 {
     ptx_shadow *s = k->shadow;
     u32 key = k->key | lane << KEY_LANE_SHIFT | many, old = s->r_key[g];
-    if (!old || reads_ordered(k, g, lane)) {
+    bool is_strong = key & KEY_STRONG, was_strong = old & KEY_STRONG;
+    if (!old || reads_ordered(k, g, lane) || (was_strong && !is_strong)) {
         s->r_key[g] = key;
         s->r_pc[g] = k->pc;
         s->r_who[g] = k->me;
@@ -353,9 +357,11 @@ static void record_read(const race_look *k, u64 g, u32 lane, u32 many)
             s->r_time[g] = k->time;
         return;
     }
-    /* Several readers: the lowest clock stands for all. Strong only when all are. */
+    if (is_strong && !was_strong) /* plain reads conflict with more than strong ones: they alone are kept */
+        return;
+    /* Several readers: the lowest clock stands for all. */
     u32 clock = (key & KEY_CLOCK_MASK) < (old & KEY_CLOCK_MASK) ? key & KEY_CLOCK_MASK : old & KEY_CLOCK_MASK;
-    s->r_key[g] = (old & ~KEY_CLOCK_MASK & (key | ~KEY_STRONG)) | clock | KEY_MANY;
+    s->r_key[g] = (old & ~KEY_CLOCK_MASK) | clock | KEY_MANY;
     s->r_who[g] = k->alloc ? (s->r_who[g] == k->me ? k->me : MANY_BLOCKS) : s->r_who[g] | k->me;
 }
 
@@ -414,11 +420,11 @@ static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, cons
     return out & k->x->mask;
 }
 
-/* Reads of granules that nobody writes now. Lanes that read the same granule make it a read by many. */
+/* Plain reads of granules that nobody writes now. Lanes that read the same granule make it a read by many. */
 static void read_all(const race_look *k, const u32 g[PTX_LANES])
 {
     ptx_shadow *s = k->shadow;
-    u32 key = k->key, floor = k->w->floor, me = k->me, pc = k->pc, strong = key | ~KEY_STRONG, clock = key & KEY_CLOCK_MASK;
+    u32 key = k->key, floor = k->w->floor, me = k->me, pc = k->pc, clock = key & KEY_CLOCK_MASK;
     u32 next[PTX_LANES], who[PTX_LANES], mask = k->x->mask, differs = 0;
     bool shared = !k->alloc;
     EACH_LANE(l)
@@ -426,8 +432,8 @@ static void read_all(const race_look *k, const u32 g[PTX_LANES])
         u32 old = s->r_key[g[l]], old_who = s->r_who[g[l]], mine = key | (u32)l << KEY_LANE_SHIFT;
         u32 old_clock = old & KEY_CLOCK_MASK, low = old_clock < clock ? old_clock : clock;
         bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
-        bool is_fresh = !old || ((own || old_clock < floor) && (shared || old_who == me));
-        next[l] = is_fresh ? mine : (old & ~KEY_CLOCK_MASK & strong) | low | KEY_MANY;
+        bool is_fresh = !old || old & KEY_STRONG || ((own || old_clock < floor) && (shared || old_who == me));
+        next[l] = is_fresh ? mine : (old & ~KEY_CLOCK_MASK) | low | KEY_MANY;
         who[l] = is_fresh ? me : shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
     }
 #pragma GCC ivdep
@@ -493,7 +499,7 @@ static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
         return false;
     for (u32 j = 0; j < ROW; j++) {
         u32 mine = first + (j << KEY_LANE_SHIFT), old = r_key[j], old_clock = old & KEY_CLOCK_MASK;
-        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0, fresh = old_clock < floor || own;
+        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0, fresh = old_clock < floor || own || old & KEY_STRONG;
         u32 merged = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | (old_clock < clock ? old_clock : clock) | KEY_MANY;
         r_key[j] = fresh ? mine | many : merged;
         r_who[j] = fresh ? me : r_who[j] | me;
@@ -524,7 +530,7 @@ static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
 static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
 {
     const ptx_shadow *s = k->shadow;
-    if (k->w->worker->grid->clocks)
+    if (k->w->worker->grid->clocks || k->key & KEY_STRONG)
         return touch_each(k, g, k->x->mask, 0);
     if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
         return true;
