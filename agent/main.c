@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,8 @@ static int run_command(const cli_command *c, int argc, char **argv)
     if ((values->log && ws_log_open_file(values->log, &err)) ||
         c->run(values, args, nargs, &exit_code, &err))
         result = report_error(&err);
+    else if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) /* a reader may have had enough */
+        result = report_error((ws_fail_errno(&err, WS_EENV, "cannot write to standard output"), &err));
     else
         result = exit_code;
 out:

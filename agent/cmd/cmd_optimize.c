@@ -15,7 +15,7 @@ typedef struct options {
     const char *model, *base_url, *api_key_file, *archive, *gpu, *arch, *prompts, *resume, *export_path;
     const char *effort;
     int64_t rounds, max_tokens, tokens, calls, tune_max, attempts, seed;
-    double temperature, time, idle, timeout;
+    double temperature, time, idle, timeout, max_wait;
     bool no_stream, insecure;
     struct { /* what replaces the own options of a run that is resumed */
         bool model, base_url, prompts, effort, rounds, max_tokens, tokens, calls, tune, temperature, time,
@@ -49,6 +49,8 @@ static const ws_opt option_table[] = {
      .arg = "TIME", .help = "give a stream up after this long without data", .group = "Model"},
     {.name = "timeout", .type = WS_OPT_SECONDS, .offset = OPT(timeout), .fallback = "30m",
      .arg = "TIME", .help = "give a request up after this long", .group = "Model"},
+    {.name = "max-wait", .type = WS_OPT_SECONDS, .offset = OPT(max_wait), .fallback = "2m",
+     .arg = "TIME", .help = "longest Retry-After that is waited out", .group = "Model"},
     {.name = "insecure-http", .type = WS_OPT_FLAG, .offset = OPT(insecure),
      .help = "send the key over plain http", .group = "Model"},
     {.name = "prompts", .type = WS_OPT_STRING, .offset = OPT(prompts), .arg = "DIR",
@@ -212,8 +214,8 @@ static ws_status choose_model(const ws_buf *key, loop_options *l, ws_err *err)
 
 static ws_status check_limits(const options *o, ws_err *err)
 {
-    if (o->idle <= 0 || o->timeout <= 0)
-        return ws_fail(err, WS_EUSAGE, "--idle-timeout and --timeout must be more than 0");
+    if (o->idle <= 0 || o->timeout <= 0 || o->max_wait <= 0)
+        return ws_fail(err, WS_EUSAGE, "--idle-timeout, --timeout and --max-wait must be more than 0");
     return cli_check_gpu(o->gpu, err);
 }
 
@@ -233,7 +235,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         .max_tokens = o->max_tokens, .tune_max = o->tune_max, .temperature = o->temperature,
         .seed = o->seed,
         .budget = {o->rounds, o->tokens, o->calls, o->time},
-        .limits = {.max_attempts = (int)o->attempts, .idle_s = o->idle, .total_s = o->timeout},
+        .limits = {.max_attempts = (int)o->attempts, .idle_s = o->idle, .total_s = o->timeout,
+                   .max_wait_s = o->max_wait},
     };
     ws_status st = read_key(o, &key, err);
     if (!st)

@@ -140,6 +140,11 @@ static void account(loop_state *s, const llm_reply *r)
 /* No answer after every retry: the run ends here, and resumes with the same question. */
 static void give_up(loop_state *s, const llm_reply *r)
 {
+    if (s->o->budget.calls && s->requests >= s->o->budget.calls) { /* the retries were cut short */
+        s->stop = ws_arena_printf(&s->arena, "the call budget is spent: %s", r->error);
+        s->status = "limit";
+        return;
+    }
     s->stop = ws_arena_strdup(&s->arena, r->error);
     s->status = "failed";
     snprintf(s->hint, sizeof s->hint, "%.500s%sto go on: %s", r->hint, r->hint[0] ? "; " : "",

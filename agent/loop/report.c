@@ -128,9 +128,10 @@ void loop_report_waiting(const loop_state *s, double seconds)
     if (s->o->json || ws_log_level() < WS_LOG_WARN || !isatty(STDERR_FILENO))
         return;
     if (seconds > 1)
-        fprintf(stderr, "\r\033[Kround %d: waiting for '%s', %.0f s", s->turn + 1, s->run.model, seconds);
+        /* The cursor goes back, so that a warning writes over it. */
+        fprintf(stderr, "\033[Kround %d: waiting for '%s', %.0f s\r", s->turn + 1, s->run.model, seconds);
     else if (shown)
-        fputs("\r\033[K", stderr);
+        fputs("\033[K", stderr);
     shown = seconds > 1;
     fflush(stderr);
 }
@@ -203,7 +204,7 @@ static void print_winner(const loop_state *s, const db_candidate *best)
     const char *kind = best && isnan(best->measured_s) ? "modelled" : "measured";
     ws_buf tuned = {0};
     if (!best) {
-        printf("\nno candidate passed\n");
+        puts(s->n_attempts ? "\nno candidate passed" : "");
         return;
     }
     put_tune(best->tune_json, &tuned);
