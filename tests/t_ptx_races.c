@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_OPS = 14, MAX_THREADS = 96, MAX_BLOCKS = 3, BYTES = 64, NOBODY = -1 };
+enum { MAX_OPS = 14, MAX_THREADS = 96, MAX_BLOCKS = 3, BYTES = 1024, NOBODY = -1 };
 enum { READ, WRITE, STRONG_READ, STRONG_WRITE, ATOMIC, READ_BYTE, WRITE_BYTE, WRITE_PAIR, BARRIER, WARP_SYNC, KINDS };
 
 /* One row of `op` per step, one element of `at` per step and thread: byte offset or NOBODY. */
@@ -16,13 +16,14 @@ static const char kernel[] =
     ".version 8.0\n.target sm_80\n.address_size 64\n"
     ".visible .entry k(.param .u64 op, .param .u64 at, .param .u64 data, .param .u32 n, .param .u32 in_shared)\n{\n"
     ".reg .pred %p<9>; .reg .b32 %r<20>; .reg .b64 %d<20>;\n"
-    ".shared .align 16 .b8 s[64];\n"
+    ".shared .align 16 .b8 s[1024];\n"
     "ld.param.u64 %d1, [op]; ld.param.u64 %d2, [at]; ld.param.u64 %d3, [data];\n"
     "ld.param.u32 %r1, [n]; ld.param.u32 %r2, [in_shared];\n"
     "mov.u32 %r3, %tid.x; mov.u32 %r4, %ctaid.x; mov.u32 %r5, %ntid.x; mov.u32 %r6, %nctaid.x;\n"
     "mad.lo.u32 %r7, %r4, %r5, %r3; mul.lo.u32 %r8, %r5, %r6;\n" /* thread, threads of the grid */
-    "setp.lt.u32 %p1, %r3, 16; mov.u32 %r9, s; mad.lo.u32 %r10, %r3, 4, %r9; mov.u32 %r11, 0;\n"
-    "@%p1 st.shared.u32 [%r10], %r11;\nbar.sync 0;\n"
+    "mov.u32 %r9, s; mad.lo.u32 %r10, %r3, 4, %r9; mov.u32 %r11, %r3; mov.u32 %r17, 0;\n"
+    "zero: st.shared.u32 [%r10], %r17; add.u32 %r11, %r11, %r5; mad.lo.u32 %r10, %r11, 4, %r9;\n"
+    "setp.lt.u32 %p1, %r11, 256;\n@%p1 bra zero;\nbar.sync 0;\n"
     "setp.ne.u32 %p2, %r2, 0; cvt.u64.u32 %d4, %r9; cvta.shared.u64 %d4, %d4; selp.b64 %d3, %d4, %d3, %p2;\n"
     "mov.u32 %r12, 0;\n"
     "next:\nsetp.ge.u32 %p3, %r12, %r1;\n@%p3 bra done;\n"
@@ -68,7 +69,7 @@ static void make_trial(trial *t, bool bytes_too)
     t->blocks = 1 + (int)pick(t->shared ? 2 : MAX_BLOCKS);
     t->threads = (int)(24 + pick(MAX_THREADS - 23));
     t->n = (int)(2 + pick(MAX_OPS - 2));
-    uint32_t who = 1 + pick(3), wild = pick(6), all = (uint32_t)(t->blocks * t->threads);
+    uint32_t who = 1 + pick(3), wild = pick(6), span = pick(2) ? 64 : BYTES, rows = pick(3), all = (uint32_t)(t->blocks * t->threads);
     for (int k = 0; k < t->n; k++) {
         int op = (int)pick(KINDS + 4);
         op = op >= KINDS ? (op & 1 ? BARRIER : WARP_SYNC) : op;
@@ -82,11 +83,13 @@ static void make_trial(trial *t, bool bytes_too)
             if (wild)
                 place = i + (wild == 1 ? turn : 0);
             else
-                place = pick(BYTES);
+                place = pick(span);
             if (wild > 2 && pick(24))
-                acts = place < BYTES / 8; /* eight bytes each */
+                acts = place < span / 8; /* eight bytes each */
             t->at[k][i] = !acts || op >= BARRIER ? NOBODY
-                        : (int32_t)((wild > 2 ? place * 8 + (pick(2) ? 0 : 8 - size) : place * size) % BYTES / size * size);
+                        : (int32_t)((wild > 2 ? place * 8 + (pick(2) ? 0 : 8 - size) : place * size) % span / size * size);
+            if (rows == 0 && op < BARRIER && (turn & 3)) /* whole warps, one element after the other or all the same */
+                t->at[k][i] = (int32_t)(turn == 5 ? size * (one % 16) : (i + 32 * (turn & 2)) * size % BYTES);
         }
     }
 }
