@@ -13,6 +13,7 @@ typedef struct run_buffer {
     size_t bytes;
     bool out;      /* copied back */
     const char *name;
+    bool in_out;   /* filled before, too */
 } run_buffer;
 
 enum { RUN_MAX_BUFFERS = 8, RUN_MAX_WORDS = 4 };
@@ -46,7 +47,7 @@ __attribute__((unused)) static bool run_ptx(const char *text, const run_case *c)
     }
     for (int b = 0; b < c->n_buffers; b++) {
         param[b] = ptx_memory_alloc(mem, c->buffer[b].bytes, c->buffer[b].name ? c->buffer[b].name : "buffer");
-        if (!c->buffer[b].out && !ptx_memory_write(mem, param[b], c->buffer[b].host, c->buffer[b].bytes))
+        if ((!c->buffer[b].out || c->buffer[b].in_out) && !ptx_memory_write(mem, param[b], c->buffer[b].host, c->buffer[b].bytes))
             printf("# cannot fill buffer %d\n", b);
     }
     memcpy(&param[c->n_buffers], c->word, sizeof c->word);

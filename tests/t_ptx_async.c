@@ -116,11 +116,65 @@ static void test_cuda_barrier(void)
     ok(ran && !bad, "cuda::barrier with memcpy_async%s%s", ran ? "" : ": ", ran ? "" : run_fault());
 }
 
+/* ---- cp.async.bulk ---- */
+
+static const char bulk[] =
+    "__device__ unsigned addr(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }\n"
+    "extern \"C\" __global__ void k(const float *a, float *b, float *sum) {\n"
+    "  __shared__ __align__(128) float s[1024], r[1024]; __shared__ __align__(8) unsigned long long bar; int t = threadIdx.x;\n"
+    "  if (t == 0) { asm volatile(\"mbarrier.init.shared::cta.b64 [%0], 1;\" :: \"r\"(addr(&bar)));\n"
+    "    asm volatile(\"fence.proxy.async.shared::cta;\"); }\n"
+    "  __syncthreads();\n"
+    "  if (t == 0) {\n"
+    "    asm volatile(\"mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\" :: \"r\"(addr(&bar)), \"r\"(EXPECT));\n"
+    "    asm volatile(\"cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];\"\n"
+    "                 :: \"r\"(addr(s)), \"l\"(a + OFFSET), \"r\"(4096), \"r\"(addr(&bar)) : \"memory\");\n"
+    "  }\n"
+    "  if (WAIT) asm volatile(\"{.reg .pred p;\\nW: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], 0;\\n@!p bra W;}\" :: \"r\"(addr(&bar)) : \"memory\");\n"
+    "  for (int i = t; i < 1024; i += 64) r[i] = 2.0f * s[1023 - i];\n"
+    "  asm volatile(\"fence.proxy.async.shared::cta;\");\n"
+    "  __syncthreads();\n"
+    "  if (t == 0) {\n"
+    "    asm volatile(\"cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;\" :: \"l\"(b), \"r\"(addr(r)), \"r\"(4096) : \"memory\");\n"
+    "    asm volatile(\"cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;\" :: \"l\"(sum), \"r\"(addr(r)), \"r\"(4096) : \"memory\");\n"
+    "    asm volatile(\"cp.async.bulk.commit_group; cp.async.bulk.wait_group 0;\");\n"
+    "  }\n"
+    "}\n";
+
+static void check_bulk(const char *what, const char *macros, bool right, hx_reason reason)
+{
+    static float a[1024], b[1024], sum[1024];
+    static char source[8192];
+    for (int i = 0; i < 1024; i++)
+        a[i] = (float)i, sum[i] = 5;
+    snprintf(source, sizeof source, "%s%s", macros, bulk);
+    run_case c = {.block = {64}, .n_buffers = 3, .unchecked = false,
+                  .buffer = {{a, sizeof a, false, "a"}, {b, sizeof b, true, "b"}, {sum, sizeof sum, true, "sum", true}}};
+    bool ran = run_cuda(source, "sm_90", &c);
+    int bad = 0;
+    for (int i = 0; ran && i < 1024; i++)
+        bad += b[i] != 2 * a[1023 - i] || sum[i] != b[i] + 5;
+    if (right)
+        ok(ran && !bad, "%s%s%s", what, ran ? "" : ": ", ran ? "" : run_fault());
+    else
+        ok(!ran && reason_is(reason), "%s: %s", what, run_fault());
+}
+
+static void test_bulk(void)
+{
+    check_bulk("bulk copies both ways", "#define EXPECT 4096\n#define OFFSET 0\n#define WAIT 1\n", true, HX_PASS);
+    check_bulk("a bulk copy without a wait", "#define EXPECT 4096\n#define OFFSET 0\n#define WAIT 0\n", false, HX_SHARED_RACE);
+    check_bulk("a wait for more bytes than come", "#define EXPECT 8192\n#define OFFSET 0\n#define WAIT 1\n", false, HX_DEADLOCK);
+    check_bulk("a bulk copy past the end", "#define EXPECT 4096\n#define OFFSET 4\n#define WAIT 1\n", false, HX_OUT_OF_BOUNDS);
+    check_bulk("a misaligned bulk copy", "#define EXPECT 4096\n#define OFFSET 1\n#define WAIT 1\n", false, HX_MISALIGNED);
+}
+
 int main(void)
 {
     test_cp_async();
     test_ring();
     test_cuda_barrier();
+    test_bulk();
     if (run_service)
         comp_service_close(run_service);
     return tap_done();

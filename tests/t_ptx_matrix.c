@@ -329,7 +329,7 @@ static void test_quads(void)
 static void check_fault(const char *what, const char *text, uint32_t threads, hx_reason reason)
 {
     uint32_t out[256];
-    run_case c = {.n_buffers = 1, .buffer = {{out, sizeof out, true, "out"}}, .block = {threads}};
+    run_case c = {.n_buffers = 1, .buffer = {{out, sizeof out, true, "out", false}}, .block = {threads}};
     bool ran = run_ptx(text, &c);
     ok(!ran && run_report.n_faults && run_report.fault[0].reason == reason, "%s: %s", what, run_fault());
 }
@@ -369,7 +369,7 @@ static void test_movement(void)
         "  out[640 + 2 * l] = q & 0xffff; out[640 + 2 * l + 1] = q >> 16;\n"
         "}\n";
     static uint16_t out[704];
-    run_case c = {.n_buffers = 1, .buffer = {{out, sizeof out, true, "out"}}};
+    run_case c = {.n_buffers = 1, .buffer = {{out, sizeof out, true, "out", false}}};
     bool ran = run_cuda(source, "sm_90", &c);
     int bad[4] = {0};
     for (int i = 0; i < 256; i++) {

@@ -286,7 +286,7 @@ typedef struct ptx_op_row {
 } ptx_op_row;
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
-    ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[];
+    ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
