@@ -18,7 +18,8 @@ static const char *const names[] = {
 
 static ws_status load(ws_err *err)
 {
-    static const char *const file[] = {"libcurl.so.4", "libcurl-gnutls.so.4", "libcurl-nss.so.4", "libcurl.so"};
+    static const char *const file[] = {"libcurl.so.4", "libcurl-gnutls.so.4", "libcurl-nss.so.4",
+                                       "libcurl.so"};
     void *so = NULL;
     for (size_t i = 0; !so && i < WS_COUNT(file); i++)
         so = dlopen(file[i], RTLD_NOW | RTLD_LOCAL);

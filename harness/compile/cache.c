@@ -1,6 +1,6 @@
-/* Replies by key: a few in memory, all of them on disk. A file is the SHA-256 of its content and the
- * content, so that a damaged one counts as absent; it appears by rename, so that two processes may share
- * a directory. */
+/* Replies by key: a few in memory, all of them on disk. A file is the SHA-256 of its content and
+ * the content, so that a damaged one counts as absent; it appears by rename, so that two processes
+ * may share a directory. */
 #include "harness/compile/internal.h"
 
 #include "base/file.h"

@@ -1,6 +1,6 @@
-/* The process that reads a candidate, in a sandbox: one source, and the jobs about it one after the other. It
- * writes what it made into its socket, phase by phase, so that one that dies while assembling still leaves
- * its PTX. */
+/* The process that reads a candidate, in a sandbox: one source, and the jobs about it one after the
+ * other. It writes what it made into its socket, phase by phase, so that one that dies while
+ * assembling still leaves its PTX. */
 #include "harness/compile/internal.h"
 
 #include "harness/ptx/strip.h"
@@ -9,7 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* A process that has grown beyond this is not used again: the next job would meet its memory limit early. */
+/* A process that has grown beyond this is not used again: the next job would meet its memory limit
+ * early. */
 enum { MAX_KEPT_KIB = 256 << 10 };
 
 static void write_all(int fd, const void *data, size_t n)
@@ -42,8 +43,8 @@ static void write_phase(int fd, const comp_phase *p)
     ws_buf_release(&body);
 }
 
-/* The PTX of `front` without what the kernels do not use; PTX that our parser refuses stays as it is, for
- * ptxas and the engine to say why. */
+/* The PTX of `front` without what the kernels do not use; PTX that our parser refuses stays as it
+ * is, for ptxas and the engine to say why. */
 static void strip_globals(comp_phase *front, ws_buf *stripped)
 {
     ws_err err = {0};
@@ -73,7 +74,8 @@ static void run_job(const comp_toolkit *t, const comp_job *j, int fd)
     }
     write_phase(fd, &back);
     getrusage(RUSAGE_SELF, &u);
-    uint8_t again = front.outcome <= COMP_REJECTED && back.outcome <= COMP_REJECTED && u.ru_maxrss < MAX_KEPT_KIB;
+    uint8_t again = front.outcome <= COMP_REJECTED && back.outcome <= COMP_REJECTED &&
+                    u.ru_maxrss < MAX_KEPT_KIB;
     write_frame(fd, &again, sizeof again);
     ws_buf *all[] = {&log, &ptx, &stripped, &plain, &link_log, &cubin};
     for (size_t i = 0; i < WS_COUNT(all); i++)

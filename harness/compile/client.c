@@ -16,15 +16,15 @@ enum { START_SECONDS = 60, GRACE_SECONDS = 5, MAX_IN_FLIGHT = 128 << 10 };
 
 extern char **environ;
 
-/* Without the program (a test before `make all`), the worker is a fork of this process that forgets its
- * environment and its descriptors before it does anything else. */
+/* Without the program (a test before `make all`), the worker is a fork of this process that forgets
+ * its environment and its descriptors before it does anything else. */
 _Noreturn static void become_worker(int sock)
 {
     int null = open("/dev/null", O_RDWR);
     setpgid(0, 0);
     for (char **e = environ; e && *e; e++) {
-        static const char *const keep[] = {"CUDA_HOME=", "WARPSMITH_HOME=", "LD_LIBRARY_PATH=", "PATH=",
-                                           "TMPDIR="};
+        static const char *const keep[] = {
+            "CUDA_HOME=", "WARPSMITH_HOME=", "LD_LIBRARY_PATH=", "PATH=", "TMPDIR="};
         bool kept = false;
         for (size_t i = 0; i < WS_COUNT(keep); i++)
             kept |= strncmp(*e, keep[i], strlen(keep[i])) == 0;
@@ -88,12 +88,15 @@ static ws_status read_hello(comp_service *s, ws_str bytes, ws_err *err)
     ws_str version, headers, abi;
     int32_t n = 0;
     if (!comp_wire_get(&bytes, &version) || !comp_wire_get(&bytes, &headers) ||
-        !comp_wire_get(&bytes, &abi) || abi.n != sizeof n || !ws_str_eqz(headers, comp_headers_sha256()))
-        return ws_fail(err, WS_EENV, "'%s' is from another build than this program", ws_proc_self());
+        !comp_wire_get(&bytes, &abi) || abi.n != sizeof n ||
+        !ws_str_eqz(headers, comp_headers_sha256()))
+        return ws_fail(err, WS_EENV, "'%s' is from another build than this program",
+                       ws_proc_self());
     memcpy(&n, abi.p, sizeof n);
     if (!n && !s->landlock_abi)
-        ws_log(WS_LOG_WARN, "this kernel has no Landlock: the compiler's child is kept from files by the "
-                            "checks on the source alone");
+        ws_log(WS_LOG_WARN,
+               "this kernel has no Landlock: the compiler's child is kept from files by the "
+               "checks on the source alone");
     s->landlock_abi = n;
     snprintf(s->version, sizeof s->version, "%.*s", WS_STR_ARG(version));
     s->greeted = true;
@@ -170,14 +173,16 @@ static ws_status start_and_resend(comp_service *s, ws_err *err)
         return err->status;
     for (int i = 0; i < s->n_pending; i++) {
         const comp_pending *p = s->pending[i];
-        if (!p->done && ws_msg_send(s->worker.sock, COMP_MSG_JOB, p->request.p, p->request.n, &ignored))
+        if (!p->done &&
+            ws_msg_send(s->worker.sock, COMP_MSG_JOB, p->request.p, p->request.n, &ignored))
             break;
     }
     return WS_OK;
 }
 
-/* Receives until *flag is set. A worker that dies is replaced, once by itself and, if it never said a
- * sensible hello (a program from another build, in the middle of development), by a fork of this one. */
+/* Receives until *flag is set. A worker that dies is replaced, once by itself and, if it never said
+ * a sensible hello (a program from another build, in the middle of development), by a fork of this
+ * one. */
 static ws_status receive_until(comp_service *s, const bool *flag, double seconds, ws_err *err)
 {
     bool final = false;
@@ -199,11 +204,13 @@ static ws_status receive_until(comp_service *s, const bool *flag, double seconds
     return WS_OK;
 }
 
-/* A message of the worker's waits to be read, and it is not its last words, which comp_await reads. */
+/* A message of the worker's waits to be read, and it is not its last words, which comp_await reads.
+ */
 static bool has_message(const comp_service *s)
 {
     uint32_t type = 0;
-    return s->worker.pid && recv(s->worker.sock, &type, sizeof type, MSG_PEEK | MSG_DONTWAIT) == sizeof type &&
+    return s->worker.pid &&
+           recv(s->worker.sock, &type, sizeof type, MSG_PEEK | MSG_DONTWAIT) == sizeof type &&
            type != COMP_MSG_FAILED;
 }
 
@@ -225,7 +232,8 @@ ws_status comp_worker_ready(comp_service *s, ws_err *err)
 {
     if (s->greeted)
         return WS_OK;
-    return receive_until(s, &s->greeted, GRACE_SECONDS, err) ? ws_wrap(err, "the compile worker") : WS_OK;
+    return receive_until(s, &s->greeted, GRACE_SECONDS, err) ? ws_wrap(err, "the compile worker")
+                                                             : WS_OK;
 }
 
 /* ---- jobs ---- */
@@ -264,7 +272,8 @@ static bool make_room(comp_service *s)
     return oldest != NULL;
 }
 
-comp_pending *comp_submit(comp_service *s, const comp_job *j, const char *front_key, const char *back_key)
+comp_pending *comp_submit(comp_service *s, const comp_job *j, const char *front_key,
+                          const char *back_key)
 {
     size_t in_flight = 0;
     comp_job numbered = *j;
@@ -280,13 +289,15 @@ comp_pending *comp_submit(comp_service *s, const comp_job *j, const char *front_
     snprintf(p->back_key, sizeof p->back_key, "%s", back_key);
     p->request.max = p->reply.max = COMP_MAX_REPLY;
     comp_job_write(&p->request, &numbered);
-    /* Both sides would block if this one sent more than the socket holds while the worker replies. */
+    /* Both sides would block if this one sent more than the socket holds while the worker replies.
+     */
     if (in_flight && in_flight + p->request.n > MAX_IN_FLIGHT) {
         comp_pending_remove(s, p);
         return NULL;
     }
     s->pending[s->n_pending++] = p;
-    if (s->worker.pid && ws_msg_send(s->worker.sock, COMP_MSG_JOB, p->request.p, p->request.n, &ignored))
+    if (s->worker.pid &&
+        ws_msg_send(s->worker.sock, COMP_MSG_JOB, p->request.p, p->request.n, &ignored))
         stop(s); /* comp_await starts another */
     return p;
 }

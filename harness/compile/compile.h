@@ -1,8 +1,8 @@
-/* CUDA C++ to PTX and cubin with NVRTC, in a child process that has no secrets, no file outside the CUDA
- * headers and hard limits; with a content-addressed cache in front.
+/* CUDA C++ to PTX and cubin with NVRTC, in a child process that has no secrets, no file outside
+ * the CUDA headers and hard limits; with a content-addressed cache in front.
  *
- * A comp_service owns the child (a small server that forks per request, so that NVRTC is warm) and the
- * cache; one per process is enough. Not thread-safe. */
+ * A comp_service owns the child (a small server that forks per source, with NVRTC loaded)
+ * and the cache; one per process is enough. Not thread-safe. */
 #ifndef HARNESS_COMPILE_COMPILE_H
 #define HARNESS_COMPILE_COMPILE_H
 
@@ -22,7 +22,8 @@ typedef struct comp_service_options {
     uint64_t memory_bytes;  /* address space, 0: 4 GiB */
 } comp_service_options;
 
-ws_status comp_service_open(const comp_service_options *o, comp_service **out, ws_err *err) WS_MUST_CHECK;
+ws_status comp_service_open(const comp_service_options *o, comp_service **out,
+                            ws_err *err) WS_MUST_CHECK;
 void comp_service_close(comp_service *s);
 
 typedef struct comp_macro {
@@ -37,7 +38,7 @@ typedef struct comp_request {
     const char *arch;           /* "sm_90"; NULL: sm_90 */
     const comp_macro *macro;    /* DIM_<name> and tunables, as -D */
     size_t n_macros;
-    bool want_cubin;            /* also assemble (ptxas via nvJitLink), for resource lines and export */
+    bool want_cubin;            /* also assemble (nvJitLink), for resource lines and export */
     bool line_info;             /* PTX with .loc; the cubin never has it */
     bool fmad;                  /* contract mul+add; the default of nvcc is true */
 } comp_request;
@@ -53,13 +54,14 @@ typedef struct comp_kernel { /* from the PTX and ptxas -v */
     const char *name;
     int n_params;
     struct ptx_param *param;        /* harness/ptx/ptx.h */
-    int registers, shared_bytes, stack_bytes, spill_store_bytes, spill_load_bytes, barriers; /* -1: no cubin */
+    /* -1: no cubin */
+    int registers, shared_bytes, stack_bytes, spill_store_bytes, spill_load_bytes, barriers;
 } comp_kernel;
 
 typedef struct comp_result {
     bool ok;
     hx_diag diag;           /* when !ok: COMPILE_ERROR, PTXAS_ERROR, COMPILE_LIMIT, FORBIDDEN_* */
-    const char *log;        /* the compiler's text, paths outside the candidate removed, <= 16 KiB */
+    const char *log;        /* the compiler's text without paths outside the candidate, <= 16 KiB */
     comp_message *message;
     int n_messages;
     const char *ptx;        /* stripped of unreferenced globals, NUL-terminated */
@@ -77,14 +79,15 @@ typedef struct comp_result {
 /* A candidate that does not compile is `ok == false`, not an error. All pointers live in `a`. */
 ws_status comp_compile(comp_service *s, const comp_request *r, ws_arena *a, comp_result *out,
                        ws_err *err) WS_MUST_CHECK;
-/* Starts a compile that comp_compile will be asked for later, and does not wait: several run at once, one
- * for each core. Whatever goes wrong is reported by comp_compile. */
+/* Starts a compile that comp_compile will be asked for later, and does not wait: several run at
+ * once, one for each core. Whatever goes wrong is reported by comp_compile. */
 void comp_prefetch(comp_service *s, const comp_request *r);
 /* false: comp_compile would still have to wait for this one. */
 bool comp_ready(comp_service *s, const comp_request *r);
 /* Ends what was started ahead and has not been asked for. */
 void comp_cancel(comp_service *s);
-/* Level 0 on the text alone: includes, host code, forbidden constructs. Cheap; comp_compile calls it. */
+/* Level 0 on the text alone: includes, host code, forbidden constructs. Cheap; comp_compile
+ * calls it. */
 bool comp_check_source(const char *source, size_t n, hx_diag *d);
 
 /* "NVRTC 13.0.88", or an error saying how to get it. */

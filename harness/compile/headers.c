@@ -1,6 +1,7 @@
-/* Which headers a candidate may name, and what NVRTC finds under that name: our prelude holds the usual
- * C and C++ standard library for the device, so their headers are empty; cuda.h and cub.cuh, which are
- * host code, get small replacements; fp16, mma, cooperative_groups and the like are the toolkit's own. */
+/* Which headers a candidate may name, and what NVRTC finds under that name: our prelude holds
+ * the usual C and C++ standard library for the device, so their headers are empty; cuda.h and
+ * cub.cuh, which are host code, get small replacements; fp16, mma, cooperative_groups and the
+ * like are the toolkit's own. */
 #include "harness/compile/internal.h"
 
 #include <string.h>

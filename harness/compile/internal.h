@@ -9,7 +9,8 @@
  *   ptx_text.c  line information out of PTX     cache.c     replies by key, on disk and in memory
  *   client.c    the worker's life, its jobs     service.c   comp_compile
  *
- * Everything that reads the candidate's text with somebody else's code (NVRTC, ptxas) runs in the child. */
+ * Everything that reads the candidate's text with somebody else's code (NVRTC, ptxas) runs in
+ * the child. */
 #ifndef HARNESS_COMPILE_INTERNAL_H
 #define HARNESS_COMPILE_INTERNAL_H
 
@@ -38,13 +39,15 @@ typedef struct comp_toolkit {
     char include[2][PATH_MAX];  /* toolkit headers, then include/cccl where it exists */
     int n_includes;
 } comp_toolkit;
-/* $CUDA_HOME, the toolkit that the build saw, <home>/build/cuda, /usr/local/cuda, the loader's path. */
+/* $CUDA_HOME, the toolkit that the build saw, <home>/build/cuda, /usr/local/cuda, the loader's
+ * path. */
 ws_status comp_toolkit_find(comp_toolkit *out, ws_err *err) WS_MUST_CHECK;
 /* "NVRTC 13.0.88", from the library's file; false: it is not to be found there. */
 bool comp_toolkit_version(const comp_toolkit *t, char *out, size_t cap);
 
 /* ---- headers.c, prelude.c ---- */
-/* NVRTC's in-memory headers: text[i] answers #include of name[i]. The first is the prelude itself. */
+/* NVRTC's in-memory headers: text[i] answers #include of name[i]. The first is the prelude
+ * itself. */
 typedef struct comp_headers {
     const char *const *name, *const *text;
     int n;
@@ -104,16 +107,18 @@ bool comp_reply_read(ws_str bytes, comp_reply *out);
 void comp_wire_put(ws_buf *out, const void *data, size_t n); /* length, bytes */
 bool comp_wire_get(ws_str *rest, ws_str *out);
 
-/* Message types on the worker's socket. HELLO: version, hash of the headers, Landlock ABI. FAILED and
- * JOB_FAILED: id, message and hint of a ws_err; the worker ends after FAILED. REPLY: id, comp_reply.
- * CANCEL, empty: the client waits for no job any more. */
+/* Message types on the worker's socket. HELLO: version, hash of the headers, Landlock ABI.
+ * FAILED and JOB_FAILED: id, message and hint of a ws_err; the worker ends after FAILED. REPLY:
+ * id, comp_reply. CANCEL, empty: the client waits for no job any more. */
 enum {
-    COMP_MSG_HELLO = 1, COMP_MSG_FAILED, COMP_MSG_JOB, COMP_MSG_JOB_FAILED, COMP_MSG_REPLY, COMP_MSG_CANCEL
+    COMP_MSG_HELLO = 1, COMP_MSG_FAILED, COMP_MSG_JOB, COMP_MSG_JOB_FAILED, COMP_MSG_REPLY,
+    COMP_MSG_CANCEL
 };
 
 /* ---- child.c ---- */
 enum { COMP_EXIT_SANDBOX = 2, COMP_EXIT_JOB = 3, COMP_EXIT_LINKER = 4 };
-/* For each COMP_MSG_JOB on fd it writes three frames: the two phases, and one byte, 1: it may be asked again. */
+/* For each COMP_MSG_JOB on fd it writes three frames: the two phases, and one byte, 1: it may be
+ * asked again. */
 _Noreturn void comp_child_main(const comp_toolkit *t, int fd, bool load_linker);
 
 /* ---- nvrtc.c, link.c: only in the worker ---- */
@@ -125,9 +130,9 @@ ws_status comp_link_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
 void comp_link_run(const char *arch, ws_str ptx, ws_buf *log, ws_buf *cubin, comp_phase *out);
 
 /* ---- sandbox.c ---- */
-/* Irrevocable: no new privileges, no network, no new programs, and no file but for reading below `dirs`.
- * Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone guard files), -1 where
- * it failed. */
+/* Irrevocable: no new privileges, no network, no new programs, and no file but for reading below
+ * `dirs`. Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone
+ * guard files), -1 where it failed. */
 int comp_sandbox_enter(const char *const *dirs, int n_dirs);
 /* For the job that begins now: address space, and processor time from now on. */
 void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds);
@@ -167,7 +172,8 @@ void comp_cache_put(comp_cache *c, const char *key, ws_str bytes);
 /* A job that the worker has, or whose reply waits to be taken. */
 typedef struct comp_pending {
     uint64_t id;
-    char front_key[WS_SHA256_HEX], back_key[WS_SHA256_HEX]; /* under which to remember the phases; "" */
+    /* Under which to remember the phases; "" */
+    char front_key[WS_SHA256_HEX], back_key[WS_SHA256_HEX];
     double wall_seconds;
     ws_buf request, reply;
     bool done;
@@ -181,7 +187,7 @@ struct comp_service {
     double wall_seconds;
     uint64_t memory_bytes;
     ws_proc worker;
-    bool forked;            /* the worker is a fork of this process, for want of a program to start */
+    bool forked;            /* the worker is a fork of this process: no program to start */
     bool greeted;
     int landlock_abi;
     char version[64];       /* "" until known */
@@ -197,7 +203,8 @@ ws_status comp_worker_start(comp_service *s, ws_err *err) WS_MUST_CHECK;
 /* Waits for a worker that has said hello; starts one where there is none. */
 ws_status comp_worker_ready(comp_service *s, ws_err *err) WS_MUST_CHECK;
 /* Queues a job and does not wait; NULL: there are too many. */
-comp_pending *comp_submit(comp_service *s, const comp_job *j, const char *front_key, const char *back_key);
+comp_pending *comp_submit(comp_service *s, const comp_job *j, const char *front_key,
+                          const char *back_key);
 comp_pending *comp_pending_find(comp_service *s, const char *front_key);
 void comp_pending_remove(comp_service *s, comp_pending *p);
 /* Waits for the job and takes its reply, which points into p. */

@@ -7,7 +7,11 @@
 #include <string.h>
 
 typedef struct nvjitlink *handle;
-enum { INPUT_PTX = 2, RC_OK = 0, RC_OPTION = 1 }; /* nvJitLink.h: nvJitLinkInputType, nvJitLinkResult */
+enum {
+    INPUT_PTX = 2,
+    RC_OK = 0,
+    RC_OPTION = 1
+}; /* nvJitLink.h: nvJitLinkInputType, nvJitLinkResult */
 
 static struct {
     int (*create)(handle *, uint32_t n, const char **options);
@@ -32,7 +36,8 @@ static bool symbol(void *lib, const char *name, void *slot)
 ws_status comp_link_load(const comp_toolkit *t, ws_err *err)
 {
     if (!t->jitlink[0])
-        return ws_fail(err, WS_EENV, "nvJitLink (libnvJitLink.so) was not found beside '%s'", t->nvrtc);
+        return ws_fail(err, WS_EENV, "nvJitLink (libnvJitLink.so) was not found beside '%s'",
+                       t->nvrtc);
     void *lib = dlopen(t->jitlink, RTLD_NOW | RTLD_LOCAL);
     if (!lib)
         return ws_fail(err, WS_EENV, "cannot load nvJitLink: %s", dlerror());
@@ -50,7 +55,8 @@ ws_status comp_link_load(const comp_toolkit *t, ws_err *err)
     return WS_OK;
 }
 
-static void take_log(int (*size)(handle, size_t *), int (*get)(handle, char *), handle h, ws_buf *out)
+static void take_log(int (*size)(handle, size_t *), int (*get)(handle, char *), handle h,
+                     ws_buf *out)
 {
     size_t n = 0;
     if (size(h, &n) || !n)

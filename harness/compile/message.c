@@ -43,11 +43,16 @@ static size_t directory_at(const comp_toolkit *t, const char *p, size_t left)
     return best;
 }
 
-/* Length of the UTF-8 character at p, 0: it is none. Candidates may be any bytes, reports are text. */
+/* Length of the UTF-8 character at p, 0: it is none. Candidates may be any bytes, reports are text.
+ */
 static size_t utf8_length(const char *p, size_t left)
 {
     unsigned char c = (unsigned char)*p;
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : c >= 0xe0 && c < 0xf0 ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
     if (n > left)
         return 0;
     for (size_t i = 1; i < n; i++)
@@ -156,7 +161,8 @@ static int column_of(ws_str rest, const comp_request *r, int line)
     return (int)(at - indent + leading_blanks(source_line(r, line))) + 1;
 }
 
-/* An error inside a template or header names the place in the candidate further down: "at line 9". */
+/* An error inside a template or header names the place in the candidate further down: "at line 9".
+ */
 static int line_of_context(ws_str rest)
 {
     head h;
@@ -200,9 +206,10 @@ void comp_log_messages(ws_arena *a, const char *log, const comp_request *r, cons
         m[n].is_error = h.is_error;
         m[n].line = own ? h.line : line_of_context(rest);
         m[n].column = own ? column_of(rest, r, h.line) : 0;
-        m[n].text = own || !h.file.n ? ws_arena_strndup(a, h.text.p, h.text.n)
-                                     : ws_arena_printf(a, "in %.*s, line %d: %.*s", WS_STR_ARG(h.file),
-                                                       h.line, WS_STR_ARG(h.text));
+        m[n].text = own || !h.file.n
+                        ? ws_arena_strndup(a, h.text.p, h.text.n)
+                        : ws_arena_printf(a, "in %.*s, line %d: %.*s", WS_STR_ARG(h.file), h.line,
+                                          WS_STR_ARG(h.text));
         n++;
     }
     out->message = WS_ARENA_NEW(a, comp_message, n + 1);
@@ -255,7 +262,7 @@ static void read_usage(ws_str line, comp_kernel *k)
 
 void comp_log_resources(ws_str log, comp_kernel *kernel, int n_kernels)
 {
-    comp_kernel *current = NULL;   /* whose "Used" line comes next */
+    comp_kernel *current = NULL;    /* whose "Used" line comes next */
     comp_kernel *properties = NULL; /* whose stack line comes next; a called function has one too */
     while (log.n) {
         ws_str line = take_line(&log);
@@ -285,7 +292,8 @@ static bool diagnose_limit(const comp_phase *p, const char *who, double wall_sec
         hx_reject(d, HX_COMPILE_LIMIT, 0, 0, "%s needs more memory than it may have", who);
         return true;
     case COMP_CRASHED:
-        hx_reject(d, HX_COMPILE_LIMIT, 0, 0, "%s died on this source (%s)", who, strsignal(p->code));
+        hx_reject(d, HX_COMPILE_LIMIT, 0, 0, "%s died on this source (%s)", who,
+                  strsignal(p->code));
         return true;
     default:
         return false;
@@ -305,7 +313,8 @@ static const char *advice(const char *text)
     return "";
 }
 
-/* A header that passed the text check but could not be opened, e.g. a cuda/ name that does not exist. */
+/* A header that passed the text check but could not be opened, e.g. a cuda/ name that does not
+ * exist. */
 static bool is_missing_header(const char *text)
 {
     return strstr(text, "open source file") != NULL;
@@ -328,11 +337,12 @@ void comp_diagnose_front(const comp_phase *p, const comp_request *r, double wall
             first = &out->message[i];
     }
     if (!first) {
-        hx_reject(d, HX_COMPILE_ERROR, 0, 0, "NVRTC failed without an error message: %.400s", out->log);
+        hx_reject(d, HX_COMPILE_ERROR, 0, 0, "NVRTC failed without an error message: %.400s",
+                  out->log);
         return;
     }
-    hx_reject(d, is_missing_header(first->text) ? HX_FORBIDDEN_INCLUDE : HX_COMPILE_ERROR, first->line,
-              first->column, "%.700s%s", first->text, advice(first->text));
+    hx_reject(d, is_missing_header(first->text) ? HX_FORBIDDEN_INCLUDE : HX_COMPILE_ERROR,
+              first->line, first->column, "%.700s%s", first->text, advice(first->text));
     size_t used = strlen(d->text);
     if (errors > 1)
         snprintf(d->text + used, sizeof d->text - used, " (and %d more error%s)", errors - 1,
@@ -345,7 +355,8 @@ static int line_of_kernel(const comp_request *r, ws_str name)
     ws_str rest = {r->source, r->source_bytes};
     for (int number = 1; rest.n; number++) {
         ws_str line = take_line(&rest);
-        for (const char *p = line.p; (p = memmem(p, (size_t)(line.p + line.n - p), name.p, name.n)); p++) {
+        for (const char *p = line.p; (p = memmem(p, (size_t)(line.p + line.n - p), name.p, name.n));
+             p++) {
             const char *end = p + name.n;
             bool starts = p == line.p || !(isalnum((unsigned char)p[-1]) || strchr("_\"", p[-1]));
             if (starts && end < line.p + line.n && *end == '(')

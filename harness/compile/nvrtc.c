@@ -1,5 +1,5 @@
-/* NVRTC through dlopen. The few declarations that we need are written out (NVRTC's C interface has been
- * stable since 7.0), so that the build needs no toolkit. */
+/* NVRTC through dlopen. The few declarations that we need are written out (NVRTC's C interface has
+ * been stable since 7.0), so that the build needs no toolkit. */
 #include "harness/compile/internal.h"
 
 #include <dlfcn.h>
@@ -13,8 +13,8 @@ enum { RC_OK, RC_OUT_OF_MEMORY, RC_INVALID_OPTION = 5, RC_COMPILATION = 6 };
 static struct {
     int (*version)(int *major, int *minor);
     const char *(*error_string)(int);
-    int (*create)(program *, const char *source, const char *name, int n, const char *const *headers,
-                  const char *const *names);
+    int (*create)(program *, const char *source, const char *name, int n,
+                  const char *const *headers, const char *const *names);
     int (*destroy)(program *);
     int (*compile)(program, int n, const char *const *options);
     int (*ptx_size)(program, size_t *);
@@ -32,8 +32,8 @@ static bool symbol(void *lib, const char *name, void *slot)
     return p != NULL;
 }
 
-/* NVRTC loads this one at its first compile; inside the sandbox it could not. Where it is not beside NVRTC, a
- * compile shows NVRTC where to find it. */
+/* NVRTC loads this one at its first compile; inside the sandbox it could not. Where it is not
+ * beside NVRTC, a compile shows NVRTC where to find it. */
 static void load_builtins(const comp_toolkit *t)
 {
     char path[PATH_MAX + 64];
@@ -41,8 +41,8 @@ static void load_builtins(const comp_toolkit *t)
     comp_job j = {.arch = "sm_90", .file = "k.cu", .source = ws_str_of("__global__ void k() {}\n")};
     ws_buf log = {0}, ptx = {0};
     comp_phase p = {0};
-    snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d", slash ? (int)(slash + 1 - t->nvrtc) : 0,
-             t->nvrtc, api.major, api.minor);
+    snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d",
+             slash ? (int)(slash + 1 - t->nvrtc) : 0, t->nvrtc, api.major, api.minor);
     if (!dlopen(path, RTLD_NOW | RTLD_LOCAL))
         comp_nvrtc_run(t, &j, &log, &ptx, &p);
     ws_buf_release(&log);
@@ -65,8 +65,9 @@ ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err)
         return ws_fail(err, WS_EENV, "'%s' is not a usable NVRTC: %s", t->nvrtc, dlerror());
     int rc = api.version(&api.major, &api.minor);
     if (rc || api.major < 12)
-        return ws_fail(err, WS_EENV, "NVRTC %d.%d in '%s' is too old: 12.0 is the first that serves",
-                       api.major, api.minor, t->nvrtc);
+        return ws_fail(err, WS_EENV,
+                       "NVRTC %d.%d in '%s' is too old: 12.0 is the first that serves", api.major,
+                       api.minor, t->nvrtc);
     load_builtins(t);
     return WS_OK;
 }
@@ -94,7 +95,8 @@ static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *
     options o = {WS_ARENA_NEW(a, const char *, 16), 0};
     add(&o, ws_arena_printf(a, "--gpu-architecture=compute_%s", j->arch + strlen("sm_")));
     add(&o, "--std=c++17");
-    add(&o, "-default-device"); /* helpers without __device__ are device code, as models write them */
+    add(&o,
+        "-default-device"); /* helpers without __device__ are device code, as models write them */
     add(&o, "--device-int128");
     add(&o, "-lineinfo"); /* always: it changes no instruction, and one compile serves both uses */
     add(&o, j->fmad ? "--fmad=true" : "--fmad=false");
@@ -110,8 +112,8 @@ static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *
     return o;
 }
 
-/* The macros come after the prelude, not as -D: a tunable called N must not meet a template parameter. They
- * stand in front of the source, which #line puts back to where it was. */
+/* The macros come after the prelude, not as -D: a tunable called N must not meet a template
+ * parameter. They stand in front of the source, which #line puts back to where it was. */
 static const char *full_source(ws_arena *a, const comp_job *j)
 {
     ws_buf b = {0};
@@ -125,7 +127,8 @@ static const char *full_source(ws_arena *a, const comp_job *j)
     return text;
 }
 
-static void take(int (*size)(program, size_t *), int (*get)(program, char *), program p, ws_buf *out)
+static void take(int (*size)(program, size_t *), int (*get)(program, char *), program p,
+                 ws_buf *out)
 {
     size_t n = 0;
     if (size(p, &n) || n <= 1)
@@ -181,21 +184,31 @@ static bool speaks_of(ws_str text, const char *const *words, const char *const *
     return false;
 }
 
-/* What most kernels do without and every compile pays for: NVRTC's declarations for the CUDA runtime,
- * textures and surfaces (--minimal leaves them out; the headers named here need them), and our std. */
+/* What most kernels do without and every compile pays for: NVRTC's declarations for the CUDA
+ * runtime, textures and surfaces (--minimal leaves them out; the headers named here need them), and
+ * our std. */
 static lean lean_for(ws_str source)
 {
-    static const char *const runtime[] = {"cuda", "tex", "surf", "cooperative_groups", "mma.h", "cub/", NULL};
+    static const char *const runtime[] = {"cuda",  "tex",  "surf", "cooperative_groups",
+                                          "mma.h", "cub/", NULL};
     static const char *const not_runtime[] = {"cuda_runtime.h", "cuda_fp16.h", "cuda_bf16.h", NULL};
-    static const char *const std[] = {"std", "cuda_", "cooperative_groups", "cub/", "nv/", "include <c", NULL};
-    static const char *const not_std[] = {"stdio.h", "stdint.h", "stdlib.h", "stddef.h", "stdbool.h",
-                                          "cuda_runtime.h", "include <cuda_runtime.h", NULL};
+    static const char *const std[] = {"std",        "cuda_", "cooperative_groups", "cub/", "nv/",
+                                      "include <c", NULL};
+    static const char *const not_std[] = {"stdio.h",
+                                          "stdint.h",
+                                          "stdlib.h",
+                                          "stddef.h",
+                                          "stdbool.h",
+                                          "cuda_runtime.h",
+                                          "include <cuda_runtime.h",
+                                          NULL};
     return (lean){!speaks_of(source, runtime, not_runtime), !speaks_of(source, std, not_std)};
 }
 
-/* A small kernel then compiles in two thirds of the time, to the same PTX. Whatever does not compile so is
- * compiled in full, for its errors too. */
-void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx, comp_phase *out)
+/* A small kernel then compiles in two thirds of the time, to the same PTX. Whatever does not
+ * compile so is compiled in full, for its errors too. */
+void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
+                    comp_phase *out)
 {
     const lean l = lean_for(j->source);
     run(t, j, l, log, ptx, out);

@@ -1,8 +1,9 @@
-/* What usual kernels take from the C and C++ standard library, for the device. NVRTC has no standard
- * headers, and libcu++ costs half a second of parsing; this costs a few milliseconds.
+/* What usual kernels take from the C and C++ standard library, for the device. NVRTC has no
+ * standard headers, and libcu++ costs half a second of parsing; this costs a few milliseconds.
  *
- * int64_t is long long because libcu++ declares it so under NVRTC: with long every one of its headers
- * fails. Limits are functions and enumerators, not static members, which would become PTX globals. */
+ * int64_t is long long because libcu++ declares it so under NVRTC: with long every one of its
+ * headers fails. Limits are functions and enumerators, not static members, which would become
+ * PTX globals. */
 #include "harness/compile/internal.h"
 
 /* One line of C++ without directives; a macro because a string for each line is unreadable. */
@@ -56,8 +57,8 @@ static const char types[] =
     "#define EXIT_SUCCESS 0\n"
     "#define EXIT_FAILURE 1\n";
 
-/* INFINITY and NAN are constant expressions here, so that `constexpr float` and __constant__ may use
- * them. */
+/* INFINITY and NAN are constant expressions here, so that `constexpr float` and __constant__ may
+ * use them. */
 static const char floats[] =
     "#define FLT_RADIX 2\n"
     "#define FLT_MANT_DIG 24\n"

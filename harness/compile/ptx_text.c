@@ -11,7 +11,8 @@ static bool starts(ws_str line, const char *word)
     return line.n > n && memcmp(line.p, word, n) == 0 && (line.p[n] == ' ' || line.p[n] == '\t');
 }
 
-/* What becomes of the lines of a PTX text, in order. NVRTC writes one directive a line; a .section is
+/* What becomes of the lines of a PTX text, in order. NVRTC writes one directive a line; a .section
+ * is
  * "{" ... "}" with no braces or strings inside. */
 typedef struct reader {
     const char *p, *end;

@@ -1,5 +1,6 @@
-/* What a child that reads a candidate may do: compute, read the CUDA headers, write to its pipe. Files are
- * Landlock's business (Linux 5.13 and later), network and new processes that of a seccomp filter. */
+/* What a child that reads a candidate may do: compute, read the CUDA headers, write to its pipe.
+ * Files are Landlock's business (Linux 5.13 and later), network and new processes that of a
+ * seccomp filter. */
 #include "harness/compile/internal.h"
 
 #include <errno.h>

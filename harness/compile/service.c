@@ -14,8 +14,8 @@
 
 /* ---- opening ---- */
 
-/* Which compiler this is, by the identity of the library's file: asking it costs a compile. A bare name has
- * no identity; then the version itself stands for it. */
+/* Which compiler this is, by the identity of the library's file: asking it costs a compile. A bare
+ * name has no identity; then the version itself stands for it. */
 static void identify_compiler(comp_service *s)
 {
     struct stat st = {0};
@@ -51,7 +51,8 @@ static ws_status know_version(comp_service *s, ws_err *err)
         snprintf(s->version, sizeof s->version, "%.*s", WS_STR_ARG(found));
         return WS_OK;
     }
-    if (!comp_toolkit_version(&s->toolkit, s->version, sizeof s->version) && comp_worker_ready(s, err))
+    if (!comp_toolkit_version(&s->toolkit, s->version, sizeof s->version) &&
+        comp_worker_ready(s, err))
         return err->status;
     if (know_compiler(s, err))
         return err->status;
@@ -92,7 +93,7 @@ ws_status comp_service_open(const comp_service_options *o, comp_service **out, w
     comp_service *s = NULL;
     if (new_service(o, &s, err))
         return err->status;
-    /* Started, not waited for: it warms up while the caller does something else. */
+    /* Started, not waited for: it loads NVRTC while the caller does something else. */
     if (comp_worker_start(s, err)) {
         comp_service_close(s);
         return err->status;
@@ -136,8 +137,8 @@ ws_status comp_version(char *out, size_t n, ws_err *err)
 
 /* ---- one request ---- */
 
-/* Names are letters, digits and _; the macro is only passed on when the source can see it, so that a
- * source that does not look at its shape is compiled once for all of them. */
+/* Names are letters, digits and _; the macro is only passed on when the source can see it, so that
+ * a source that does not look at its shape is compiled once for all of them. */
 static bool mentions(const comp_request *r, const char *name)
 {
     size_t n = strlen(name);
@@ -154,9 +155,12 @@ static bool mentions(const comp_request *r, const char *name)
 /* A name may also be pasted together or split by a backslash at a line's end. */
 static bool may_hide_names(const comp_request *r)
 {
-    return memmem(r->source, r->source_bytes, "##", 2) || memmem(r->source, r->source_bytes, "%:", 2) ||
-           memmem(r->source, r->source_bytes, "\\\n", 2) || memmem(r->source, r->source_bytes, "\\\r", 2) ||
-           memmem(r->source, r->source_bytes, "\\ ", 2) || memmem(r->source, r->source_bytes, "\\\t", 2);
+    return memmem(r->source, r->source_bytes, "##", 2) ||
+           memmem(r->source, r->source_bytes, "%:", 2) ||
+           memmem(r->source, r->source_bytes, "\\\n", 2) ||
+           memmem(r->source, r->source_bytes, "\\\r", 2) ||
+           memmem(r->source, r->source_bytes, "\\ ", 2) ||
+           memmem(r->source, r->source_bytes, "\\\t", 2);
 }
 
 /* A plain file name; anything else would show up in messages and in the PTX. */
@@ -176,13 +180,15 @@ static ws_status check_arch(const char *arch, ws_err *err)
 {
     size_t digits = strncmp(arch, "sm_", 3) == 0 ? strspn(arch + 3, "0123456789") : 0;
     const char *suffix = digits ? arch + 3 + digits : "?";
-    if (digits >= 2 && digits <= 3 && (!*suffix || strcmp(suffix, "a") == 0 || strcmp(suffix, "f") == 0))
+    if (digits >= 2 && digits <= 3 &&
+        (!*suffix || strcmp(suffix, "a") == 0 || strcmp(suffix, "f") == 0))
         return WS_OK;
     ws_fail(err, WS_EUSAGE, "'%s' is not a GPU architecture", arch);
     return ws_hint(err, "write sm_ and the compute capability, e.g. sm_90 or sm_90a");
 }
 
-static ws_status make_job(comp_service *s, const comp_request *r, ws_arena *a, comp_job *j, ws_err *err)
+static ws_status make_job(comp_service *s, const comp_request *r, ws_arena *a, comp_job *j,
+                          ws_err *err)
 {
     const char *arch = r->arch ? r->arch : "sm_90";
     bool all = may_hide_names(r);
@@ -191,9 +197,15 @@ static ws_status make_job(comp_service *s, const comp_request *r, ws_arena *a, c
     if (r->n_macros > COMP_MAX_MACROS)
         return ws_fail(err, WS_EINPUT, "%zu macros, at most %d", r->n_macros, COMP_MAX_MACROS);
     const char **define = WS_ARENA_NEW(a, const char *, r->n_macros + 1);
-    *j = (comp_job){.compile = true, .assemble = r->want_cubin, .fmad = r->fmad, .wall_seconds = s->wall_seconds, .memory_bytes = s->memory_bytes,
-                    .arch = ws_arena_strdup(a, arch), .file = display_name(a, r->file),
-                    .source = {r->source, r->source_bytes}, .define = define};
+    *j = (comp_job){.compile = true,
+                    .assemble = r->want_cubin,
+                    .fmad = r->fmad,
+                    .wall_seconds = s->wall_seconds,
+                    .memory_bytes = s->memory_bytes,
+                    .arch = ws_arena_strdup(a, arch),
+                    .file = display_name(a, r->file),
+                    .source = {r->source, r->source_bytes},
+                    .define = define};
     for (size_t i = 0; i < r->n_macros; i++)
         if (all || mentions(r, r->macro[i].name))
             define[j->n_defines++] =
@@ -273,7 +285,8 @@ static bool recall(comp_service *s, ws_arena *a, const char *key, comp_phase *ou
     ws_str bytes;
     if (!comp_cache_get(s->cache, key, &bytes))
         return false;
-    char *copy = ws_arena_strndup(a, bytes.p, bytes.n); /* the cache's bytes last until its next call */
+    char *copy =
+        ws_arena_strndup(a, bytes.p, bytes.n); /* the cache's bytes last until its next call */
     return comp_phase_read((ws_str){copy, bytes.n}, out);
 }
 
@@ -285,8 +298,8 @@ static ws_status check_world(const comp_job *j, const comp_phase *p, ws_err *err
     if (p->outcome == COMP_BAD_ARCH)
         return ws_fail(err, WS_EUSAGE, "NVRTC does not know the architecture '%s'", j->arch);
     if (p->outcome == COMP_BROKEN)
-        return ws_fail(err, WS_EENV, "NVRTC does not work: %.*s", p->log.n > 600 ? 600 : (int)p->log.n,
-                       p->log.p);
+        return ws_fail(err, WS_EENV, "NVRTC does not work: %.*s",
+                       p->log.n > 600 ? 600 : (int)p->log.n, p->log.p);
     return WS_OK;
 }
 
@@ -323,8 +336,8 @@ static ws_status take_reply(comp_service *s, comp_pending *p, const comp_job *j,
 }
 
 /* PTX, and the cubin too when it is wanted and the worker is asked anyway. */
-static ws_status get_front(comp_service *s, comp_job *j, const char *key, ws_arena *a, comp_reply *out,
-                           bool *cached, ws_err *err)
+static ws_status get_front(comp_service *s, comp_job *j, const char *key, ws_arena *a,
+                           comp_reply *out, bool *cached, ws_err *err)
 {
     comp_pending *p = comp_pending_find(s, key);
     *out = (comp_reply){0};
@@ -361,9 +374,10 @@ static bool list_kernels(ws_arena *a, comp_result *out)
     ptx_ast *ast = NULL;
     ptx_kernel_info *info = NULL;
     int n = 0;
-    if (ptx_parse(a, out->ptx, out->ptx_bytes, &ast, &err) || ptx_info_collect(ast, a, &info, &n, &err))
-        return hx_reject(&out->diag, HX_UNSUPPORTED, 0, 0, "the compiled PTX cannot be read: %.800s",
-                         err.msg);
+    if (ptx_parse(a, out->ptx, out->ptx_bytes, &ast, &err) ||
+        ptx_info_collect(ast, a, &info, &n, &err))
+        return hx_reject(&out->diag, HX_UNSUPPORTED, 0, 0,
+                         "the compiled PTX cannot be read: %.800s", err.msg);
     out->kernel = WS_ARENA_NEW(a, comp_kernel, n + 1);
     out->n_kernels = n;
     for (int i = 0; i < n; i++) {
@@ -371,9 +385,15 @@ static bool list_kernels(ws_arena *a, comp_result *out)
         ptx_param *param = WS_ARENA_NEW(a, ptx_param, info[i].n_params + 1);
         if (info[i].n_params)
             memcpy(param, info[i].param, (size_t)info[i].n_params * sizeof *param);
-        *k = (comp_kernel){.name = info[i].name, .n_params = info[i].n_params, .param = param,
-                           .registers = -1, .shared_bytes = -1, .stack_bytes = -1,
-                           .spill_store_bytes = -1, .spill_load_bytes = -1, .barriers = -1};
+        *k = (comp_kernel){.name = info[i].name,
+                           .n_params = info[i].n_params,
+                           .param = param,
+                           .registers = -1,
+                           .shared_bytes = -1,
+                           .stack_bytes = -1,
+                           .spill_store_bytes = -1,
+                           .spill_load_bytes = -1,
+                           .barriers = -1};
     }
     return true;
 }

@@ -1,14 +1,14 @@
-/* Level 0 on the text: which files it names, and host code, which gets a clearer sentence here than from
- * a compiler that compiles for the device. Landlock stands behind the file checks; nothing stands on the
- * host-code checks, because the harness never runs host code. */
+/* Level 0 on the text: which files it names, and host code, which gets a clearer sentence here than
+ * from a compiler that compiles for the device. Landlock stands behind the file checks; nothing
+ * stands on the host-code checks, because the harness never runs host code. */
 #include "harness/compile/internal.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The source after line splicing (C++ phase 2), so that "#incl\<newline>ude" is seen as the compiler
- * sees it. place[i] is where c[i] came from. */
+/* The source after line splicing (C++ phase 2), so that "#incl\<newline>ude" is seen as the
+ * compiler sees it. place[i] is where c[i] came from. */
 typedef struct text {
     char *c;
     uint32_t *line, *column;
@@ -218,8 +218,8 @@ static bool check_directive(scan *s, size_t place)
     if (ws_str_eqz(w, "include") && !check_header_name(s, place, "#include"))
         return false;
     if (is_one_of(w, files))
-        return REJECT(s, place, HX_FORBIDDEN_INCLUDE, "#%.*s is not allowed: candidates use #include",
-                      WS_STR_ARG(w));
+        return REJECT(s, place, HX_FORBIDDEN_INCLUDE,
+                      "#%.*s is not allowed: candidates use #include", WS_STR_ARG(w));
     if (ws_str_eqz(w, "line") || isdigit((unsigned char)first))
         return REJECT(s, place, HX_FORBIDDEN_CONSTRUCT,
                       "#line is not allowed: findings are reported by the source's own lines");
@@ -238,7 +238,8 @@ static bool has_prefix(ws_str w, const char *prefix)
     return w.n > n && memcmp(w.p, prefix, n) == 0;
 }
 
-/* cudaMalloc and the like; types (cudaStream_t) are no calls, and two of them exist on the device. */
+/* cudaMalloc and the like; types (cudaStream_t) are no calls, and two of them exist on the device.
+ */
 static bool is_runtime_call(ws_str w, char next)
 {
     static const char *const device[] = {"cudaGridDependencySynchronize",
@@ -259,8 +260,9 @@ static bool is_library_call(ws_str w, char next)
 static bool check_identifier(scan *s, size_t place, ws_str w)
 {
     static const char *const returns[] = {"int", "void", "auto", NULL};
-    static const char *const bindings[] = {"PYBIND11_MODULE", "TORCH_LIBRARY", "TORCH_LIBRARY_IMPL",
-                                           "TORCH_EXTENSION_NAME", "TORCH_CHECK", NULL};
+    static const char *const bindings[] = {"PYBIND11_MODULE",    "TORCH_LIBRARY",
+                                           "TORCH_LIBRARY_IMPL", "TORCH_EXTENSION_NAME",
+                                           "TORCH_CHECK",        NULL};
     ws_str before = s->before;
     size_t end = s->at;
     skip_blanks(s);
@@ -268,23 +270,26 @@ static bool check_identifier(scan *s, size_t place, ws_str w)
     s->at = end;
     s->before = w;
     if (ws_str_eqz(w, "main") && next == '(' && is_one_of(before, returns))
-        return REJECT(s, place, HX_FORBIDDEN_CONSTRUCT,
-                      "host code: a candidate has no main(); the harness launches kernels from the plan");
+        return REJECT(
+            s, place, HX_FORBIDDEN_CONSTRUCT,
+            "host code: a candidate has no main(); the harness launches kernels from the plan");
     if (is_runtime_call(w, next))
-        return REJECT(s, place, HX_FORBIDDEN_CONSTRUCT,
-                      "host code: %.*s() is a call of the CUDA runtime; memory, streams and launches "
-                      "belong to the harness",
-                      WS_STR_ARG(w));
+        return REJECT(
+            s, place, HX_FORBIDDEN_CONSTRUCT,
+            "host code: %.*s() is a call of the CUDA runtime; memory, streams and launches "
+            "belong to the harness",
+            WS_STR_ARG(w));
     if (is_library_call(w, next))
         return REJECT(s, place, HX_FORBIDDEN_CONSTRUCT,
                       "host code: %.*s() is a library call; the kernel must do the work itself",
                       WS_STR_ARG(w));
     if (is_one_of(w, bindings) ||
         ((ws_str_eqz(w, "torch") || ws_str_eqz(w, "at")) && next == ':' && after == ':'))
-        return REJECT(s, place, HX_FORBIDDEN_CONSTRUCT,
-                      "host code: '%.*s' belongs to PyTorch; write extern \"C\" __global__ kernels and a "
-                      "plan, with plain pointers",
-                      WS_STR_ARG(w));
+        return REJECT(
+            s, place, HX_FORBIDDEN_CONSTRUCT,
+            "host code: '%.*s' belongs to PyTorch; write extern \"C\" __global__ kernels and a "
+            "plan, with plain pointers",
+            WS_STR_ARG(w));
     return true;
 }
 
@@ -345,8 +350,9 @@ bool comp_check_source(const char *source, size_t n, hx_diag *d)
         return hx_reject(d, HX_FORBIDDEN_CONSTRUCT, 0, 0,
                          "the source has %zu bytes, candidates may have %d", n, COMP_MAX_SOURCE);
     if (n >= 2 && (memcmp(source, "\xff\xfe", 2) == 0 || memcmp(source, "\xfe\xff", 2) == 0))
-        return hx_reject(d, HX_FORBIDDEN_CONSTRUCT, 1, 1,
-                         "the source is UTF-16, which the compiler would read unlike these checks; write UTF-8");
+        return hx_reject(
+            d, HX_FORBIDDEN_CONSTRUCT, 1, 1,
+            "the source is UTF-16, which the compiler would read unlike these checks; write UTF-8");
     text t;
     bool good = splice(source, n, &t);
     scan s = {.t = &t, .d = d, .fresh = true};

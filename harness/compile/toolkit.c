@@ -1,5 +1,5 @@
-/* Where the CUDA compiler lives: a toolkit (lib64/), NVIDIA's wheels unpacked to one root (lib/), or
- * whatever the dynamic loader finds. */
+/* Where the CUDA compiler lives: a toolkit (lib64/), NVIDIA's wheels unpacked to one root (lib/),
+ * or whatever the dynamic loader finds. */
 #include "harness/compile/internal.h"
 
 #include "base/file.h"
@@ -37,12 +37,14 @@ static bool find_library(const char *root, const char *const names[2], char out[
     return false;
 }
 
-/* Absolute and without links: the sandbox and the log cleaner compare them with what NVRTC opens. */
+/* Absolute and without links: the sandbox and the log cleaner compare them with what NVRTC opens.
+ */
 static void find_includes(const char *root, comp_toolkit *t)
 {
     char path[PATH_MAX];
     t->n_includes = 0;
-    if (snprintf(path, sizeof path, "%s/include/cuda_fp16.h", root) >= PATH_MAX || !ws_file_exists(path))
+    if (snprintf(path, sizeof path, "%s/include/cuda_fp16.h", root) >= PATH_MAX ||
+        !ws_file_exists(path))
         return;
     *strrchr(path, '/') = '\0';
     if (!realpath(path, t->include[0]))
@@ -78,7 +80,8 @@ ws_status comp_toolkit_find(comp_toolkit *out, ws_err *err)
     ws_buf own = {0};
     const char *env = getenv("CUDA_HOME");
     ws_home_path(&own, "build/cuda");
-    const char *root[] = {env && *env ? env : NULL, WS_CUDA_HOME, ws_buf_z(&own), "/usr/local/cuda"};
+    const char *root[] = {env && *env ? env : NULL, WS_CUDA_HOME, ws_buf_z(&own),
+                          "/usr/local/cuda"};
     bool found = false;
     *out = (comp_toolkit){0};
     for (size_t i = 0; i < WS_COUNT(root) && !found; i++) {
@@ -98,7 +101,8 @@ ws_status comp_toolkit_find(comp_toolkit *out, ws_err *err)
     return ws_hint(err, "run 'make deps', or set CUDA_HOME to a CUDA 12 or 13 toolkit");
 }
 
-/* "... release 13.0, V13.0.88" stands among the constants of the library, as it does in every PTX. */
+/* "... release 13.0, V13.0.88" stands among the constants of the library, as it does in every PTX.
+ */
 bool comp_toolkit_version(const comp_toolkit *t, char *out, size_t cap)
 {
     static const char mark[] = "Cuda compilation tools, release ";
@@ -117,14 +121,17 @@ bool comp_toolkit_version(const comp_toolkit *t, char *out, size_t cap)
         return false;
     const Elf64_Ehdr *e = (const Elf64_Ehdr *)(const void *)file;
     size_t table = (size_t)e->e_phoff, size = (size_t)e->e_phnum * sizeof(Elf64_Phdr);
-    bool is_elf = memcmp(file, ELFMAG, SELFMAG) == 0 && table % 8 == 0 && table < n && size <= n - table;
+    bool is_elf =
+        memcmp(file, ELFMAG, SELFMAG) == 0 && table % 8 == 0 && table < n && size <= n - table;
     for (int i = 0; is_elf && i < e->e_phnum && !found; i++) {
         const Elf64_Phdr *p = (const Elf64_Phdr *)(const void *)(file + table) + i;
         /* Constants: loaded, neither code nor written. */
-        if (p->p_type != PT_LOAD || p->p_flags != PF_R || p->p_offset > n || p->p_filesz > n - p->p_offset)
+        if (p->p_type != PT_LOAD || p->p_flags != PF_R || p->p_offset > n ||
+            p->p_filesz > n - p->p_offset)
             continue;
         const char *at = memmem(file + p->p_offset, p->p_filesz, mark, sizeof mark - 1);
-        found = at && comp_ptx_version(at, (size_t)(file + p->p_offset + p->p_filesz - at), out, cap);
+        found =
+            at && comp_ptx_version(at, (size_t)(file + p->p_offset + p->p_filesz - at), out, cap);
     }
     munmap((void *)(uintptr_t)file, n);
     return found;

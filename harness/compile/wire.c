@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* Fields are a 64-bit length and bytes; numbers are fields of their own size. Both ends are this program
- * on this machine, so byte order is not an issue; lengths are checked because the cache may be damaged. */
+/* Fields are a 64-bit length and bytes; numbers are fields of their own size. Both ends are this
+ * program on this machine, so byte order is not an issue; lengths are checked because the cache may
+ * be damaged. */
 
 void comp_wire_put(ws_buf *out, const void *data, size_t n)
 {

@@ -1,7 +1,7 @@
-/* The compile server: loads NVRTC and forks children that compile, as many at once as there are cores. A child
- * meets one candidate's text and no other; it is kept for the further jobs about this text, which then need
- * neither a process nor the compiler's first steps. The server itself never touches a candidate's text
- * except to hand it on. */
+/* The compile server: loads NVRTC and forks children that compile, as many at once as there are
+ * cores. A child meets one candidate's text and no other; it is kept for the further jobs about
+ * this text, which then need neither a process nor the compiler's first steps. The server itself
+ * never touches a candidate's text except to hand it on. */
 #include "harness/compile/internal.h"
 
 #include "base/clock.h"
@@ -20,24 +20,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOCKET = 3, MAX_BUSY = 16, MAX_CHILDREN = 2 * MAX_BUSY, KEEP_IDLE_MS = 1000, LINKER_IDLE_MS = 50 };
+enum {
+    SOCKET = 3,
+    MAX_BUSY = 16,
+    MAX_CHILDREN = 2 * MAX_BUSY,
+    KEEP_IDLE_MS = 1000,
+    LINKER_IDLE_MS = 50
+};
 
 typedef struct queued {
     struct queued *next;
     ws_arena arena;
     ws_buf bytes;
-    comp_job job;       /* points into both */
+    comp_job job; /* points into both */
     char source[WS_SHA256_HEX];
-    bool alone;         /* in a new child: one that had done other jobs failed */
+    bool alone; /* in a new child: one that had done other jobs failed */
 } queued;
 
 typedef struct child {
-    pid_t pid;          /* 0: the slot is free */
+    pid_t pid; /* 0: the slot is free */
     int fd;
     bool has_linker;
-    int jobs;           /* begun */
+    int jobs; /* begun */
     char source[WS_SHA256_HEX];
-    queued *work;       /* NULL: idle */
+    queued *work; /* NULL: idle */
     int64_t deadline_ns;
     ws_buf made;
 } child;
@@ -81,7 +87,8 @@ static ws_status send_reply(uint64_t id, const comp_reply *r, ws_err *err)
 }
 
 /* What the end of a child says about the phase that it did not finish. */
-static comp_phase unfinished(bool in_time, int status, const struct rusage *u, uint64_t memory_bytes)
+static comp_phase unfinished(bool in_time, int status, const struct rusage *u,
+                             uint64_t memory_bytes)
 {
     comp_phase p = {.outcome = COMP_CRASHED, .code = SIGABRT};
     if (!in_time || (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU))
@@ -226,7 +233,9 @@ static child *fork_child(server *s, bool load_linker, ws_err *err)
         close(fd[0]);
         return NULL;
     }
-    *c = (child){.pid = pid, .fd = fd[0], .has_linker = load_linker || s->linker == LINKER_LOADED,
+    *c = (child){.pid = pid,
+                 .fd = fd[0],
+                 .has_linker = load_linker || s->linker == LINKER_LOADED,
                  .made = {.max = COMP_MAX_REPLY}};
     return c;
 }
@@ -242,7 +251,8 @@ static void load_linker(server *s)
 /* Everything is there. The child stays for the next job about the same text, if it may. */
 static ws_status finish(server *s, child *c, const comp_reply *r, bool again, ws_err *err)
 {
-    if (!again && c->jobs > 1 && r->front.outcome != COMP_BAD_ARCH) { /* it may have suffered from the others */
+    if (!again && c->jobs > 1 &&
+        r->front.outcome != COMP_BAD_ARCH) { /* it may have suffered from the others */
         c->work->alone = true;
         c->work->next = s->first;
         s->first = c->work;
@@ -341,8 +351,8 @@ static bool start_in(child *c, queued *q)
     return true;
 }
 
-/* A child that has done jobs about the same text. It has met untrusted text, so the server does not wait for
- * it: what does not fit into the socket goes to another one. */
+/* A child that has done jobs about the same text. It has met untrusted text, so the server does not
+ * wait for it: what does not fit into the socket goes to another one. */
 static bool start_in_kept(server *s, queued *q)
 {
     for (int i = 0; i < MAX_CHILDREN; i++) {
@@ -495,7 +505,8 @@ static ws_status start(server *s, ws_err *err)
 /* From the library's file, or from what it writes into a PTX. */
 static ws_status find_version(server *s, char *out, size_t cap, ws_err *err)
 {
-    static const char source[] = "extern \"C\" __global__ void k(float *x) { x[threadIdx.x] = INFINITY; }\n";
+    static const char source[] =
+        "extern \"C\" __global__ void k(float *x) { x[threadIdx.x] = INFINITY; }\n";
     comp_job j = {.arch = "sm_90", .file = "k.cu", .source = ws_str_of(source), .fmad = true};
     ws_buf log = {0}, ptx = {0};
     comp_phase front = {0};
@@ -503,8 +514,8 @@ static ws_status find_version(server *s, char *out, size_t cap, ws_err *err)
         return WS_OK;
     comp_nvrtc_run(&s->toolkit, &j, &log, &ptx, &front);
     if (front.outcome != COMP_DONE || !comp_ptx_version(front.output.p, front.output.n, out, cap))
-        ws_fail(err, WS_EENV, "NVRTC in '%s' does not compile a trivial kernel: %.600s", s->toolkit.nvrtc,
-                ws_buf_z(&log));
+        ws_fail(err, WS_EENV, "NVRTC in '%s' does not compile a trivial kernel: %.600s",
+                s->toolkit.nvrtc, ws_buf_z(&log));
     ws_buf_release(&log);
     ws_buf_release(&ptx);
     return err->status;
@@ -527,7 +538,8 @@ static ws_status say_hello(server *s, ws_err *err)
     return st;
 }
 
-/* The first jobs often come with the start of the worker: their children begin before anything else is done. */
+/* The first jobs often come with the start of the worker: their children begin before anything else
+ * is done. */
 static ws_status take_first_jobs(server *s, ws_err *err)
 {
     struct pollfd f = {SOCKET, POLLIN, 0};
