@@ -86,12 +86,12 @@ static void print_call(const db_call *c)
 {
     cJSON *attempts = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
     const cJSON *a;
-    printf("  round %-3d %-9s %-16s", c->turn + 1, c->purpose ? c->purpose : "",
+    printf("  round %-3d %-9s %-16s ", c->turn + 1, c->purpose ? c->purpose : "",
            c->outcome ? c->outcome : "unanswered");
     if (c->prompt_tokens >= 0 && c->completion_tokens >= 0)
-        printf(" %" PRId64 " + %" PRId64 " tokens%s", c->prompt_tokens, c->completion_tokens,
+        printf("%" PRId64 " + %" PRId64 " tokens%s, ", c->prompt_tokens, c->completion_tokens,
                c->usage_estimated ? " (estimated)" : "");
-    printf(", %d request%s, %.1f s\n", cJSON_GetArraySize(attempts),
+    printf("%d request%s, %.1f s\n", cJSON_GetArraySize(attempts),
            cJSON_GetArraySize(attempts) == 1 ? "" : "s", c->seconds);
     cJSON_ArrayForEach(a, attempts)
     {
@@ -111,8 +111,8 @@ static void show_text(const shown *s)
     printf("%s: %s for %s, %s%s%s\n", r->name, r->spec_name, r->gpu ? r->gpu : "?", r->status,
            r->stop_reason && strcmp(r->stop_reason, r->status) ? ", " : "",
            r->stop_reason && strcmp(r->stop_reason, r->status) ? r->stop_reason : "");
-    printf("  model '%s' at %s%s\n", r->model ? r->model : "", r->base_url ? r->base_url : "",
-           r->scripted ? " (scripted replies)" : "");
+    printf("  model '%s'%s%s%s\n", r->model ? r->model : "", r->base_url ? " at " : "",
+           r->base_url ? r->base_url : "", r->scripted ? " (scripted replies)" : "");
     printf("  %d calls, %d requests, %" PRId64 " + %" PRId64 " tokens", s->totals.calls,
            s->totals.attempts, s->totals.prompt_tokens, s->totals.completion_tokens);
     if (s->totals.calls && s->totals.cost_known)

@@ -13,16 +13,32 @@
 
 typedef struct options {
     cli_common common;
-    const char *gpu, *arch, *prompts;
+    const char *gpu, *arch, *prompts, *archive, *run;
 } options;
 
-static const ws_opt option_table[] = {
-    {.name = "gpu", .type = WS_OPT_STRING, .offset = offsetof(options, gpu), .fallback = "h100",
-     .arg = "NAME", .help = "GPU of the cost model", .group = "Device"},
-    {.name = "arch", .type = WS_OPT_STRING, .offset = offsetof(options, arch), .fallback = "sm_90",
-     .arg = "ARCH", .help = "compile for this architecture", .group = "Device"},
-    {.name = "prompts", .type = WS_OPT_STRING, .offset = offsetof(options, prompts), .arg = "DIR",
+#define OPT(field) offsetof(options, field)
+static const ws_opt prompt_options[] = {
+    {.name = "run", .type = WS_OPT_STRING, .offset = OPT(run), .arg = "RUN",
+     .help = "the next prompt of this run of the archive, in the place of a first one"},
+    {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = OPT(archive),
+     .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
+    {.name = "prompts", .type = WS_OPT_STRING, .offset = OPT(prompts), .arg = "DIR",
      .help = "templates that replace the bundled ones"},
+    {.name = "gpu", .type = WS_OPT_STRING, .offset = OPT(gpu), .fallback = "h100", .arg = "NAME",
+     .help = "GPU of the cost model", .group = "Device"},
+    {.name = "arch", .type = WS_OPT_STRING, .offset = OPT(arch), .fallback = "sm_90", .arg = "ARCH",
+     .help = "compile for this architecture", .group = "Device"},
+    CLI_COMMON_OPTIONS};
+
+static const ws_opt submit_options[] = {
+    {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = OPT(archive), .arg = "FILE",
+     .help = "keep reply and verdict as a run of this archive"},
+    {.name = "run", .type = WS_OPT_STRING, .offset = OPT(run), .arg = "RUN",
+     .help = "with --archive: as the next round of this run"},
+    {.name = "gpu", .type = WS_OPT_STRING, .offset = OPT(gpu), .fallback = "h100", .arg = "NAME",
+     .help = "GPU of the cost model", .group = "Device"},
+    {.name = "arch", .type = WS_OPT_STRING, .offset = OPT(arch), .fallback = "sm_90", .arg = "ARCH",
+     .help = "compile for this architecture", .group = "Device"},
     CLI_COMMON_OPTIONS};
 
 static void print_prompt(const loop_prompt *p, bool json)
@@ -42,34 +58,71 @@ static void print_prompt(const loop_prompt *p, bool json)
     cli_print_json(o);
 }
 
-static ws_status run_prompt(const void *values, const char **args, int nargs, int *exit_code,
-                            ws_err *err)
+/* Generation 0 as the loop judges it: its time stands in the first prompt. */
+static ws_status time_translation(const options *o, const spec *s, const char *source, db_candidate *c,
+                                  ws_err *err)
 {
-    const options *o = values;
+    comp_service *comp = NULL;
+    vfy_session *session = NULL;
+    vfy_verdict v;
+    vfy_options vo = {.arch = o->arch, .gpu = o->gpu};
+    ws_status st = comp_service_open(&(comp_service_options){0}, &comp, err);
+    if (!st)
+        st = vfy_session_open(s, comp, &session, err);
+    if (!st)
+        st = vfy_verify(session, source, strlen(source), &vo, &v, err);
+    if (!st) {
+        c->reason = hx_reason_name(v.reason);
+        c->modelled_s = v.has_model ? v.model.seconds : (double)NAN;
+    }
+    vfy_session_close(session);
+    comp_service_close(comp);
+    return st;
+}
+
+static ws_status first_prompt(const options *o, const char *name, loop_prompt *p, ws_err *err)
+{
     spec *s = NULL;
     ref_graph *g = NULL;
     ws_buf source = {0};
-    loop_prompt p = {0};
-    (void)nargs, (void)exit_code;
-    ws_status st = spec_find(args[0], &s, err);
+    db_candidate c = {.origin = "emitted", .measured_s = (double)NAN};
+    ws_status st = spec_find(name, &s, err);
     if (!st)
         st = ref_graph_new(s, &g, err);
     if (!st)
         st = ref_emit(g, &source, err);
+    if (!st)
+        st = time_translation(o, s, ws_buf_z(&source), &c, err);
     if (!st) {
-        db_candidate c = {.origin = "emitted", .source = ws_buf_z(&source), .reason = "pass",
-                          .modelled_s = (double)NAN, .measured_s = (double)NAN};
+        c.source = ws_buf_z(&source);
         loop_attempt attempt = {&c, "{}"};
         loop_history h = {&attempt, 1, 0};
         loop_step step = loop_refine.next(&h);
-        st = loop_prompt_make(s, o->prompts, o->gpu, &h, &step, &p, err);
+        st = loop_prompt_make(s, o->prompts, o->gpu, &h, &step, p, err);
     }
-    if (!st)
-        print_prompt(&p, o->common.json);
-    loop_prompt_release(&p);
     ws_buf_release(&source);
     ref_graph_free(g);
     spec_free(s);
+    return st;
+}
+
+static ws_status run_prompt(const void *values, const char **args, int nargs, int *exit_code,
+                            ws_err *err)
+{
+    const options *o = values;
+    loop_prompt p = {0};
+    (void)exit_code;
+    if (cli_check_gpu(o->gpu, err))
+        return err->status;
+    if (!nargs && !o->run)
+        return ws_fail(err, WS_EUSAGE, "prompt needs a SPEC, or --run RUN");
+    if (nargs && o->run)
+        return ws_fail(err, WS_EUSAGE, "prompt takes a SPEC or --run RUN, not both");
+    ws_status st = o->run ? loop_prompt_next(o->archive, o->run, o->prompts, &p, err)
+                          : first_prompt(o, args[0], &p, err);
+    if (!st)
+        print_prompt(&p, o->common.json);
+    loop_prompt_release(&p);
     return st;
 }
 
@@ -100,28 +153,68 @@ out:
     return st;
 }
 
+/* As a round of a run: the verdict, its tuning, and what it is compared with are archived. */
+static ws_status submit_to_run(const options *o, const char *spec_name, const spec *s, const char *reply,
+                               int *exit_code, ws_err *err)
+{
+    ws_arena a = {0};
+    db_archive *db = NULL;
+    db_run r = {0};
+    loop_options l = {.spec = spec_name, .model = "submitted", .archive = o->archive, .gpu = o->gpu,
+                      .arch = o->arch, .reply = reply, .json = o->common.json, .tune_max = 16,
+                      .temperature = -1};
+    ws_status st = WS_OK;
+    if (o->run) {
+        if (!(st = db_open(o->archive, true, &db, err)))
+            st = db_run_find(db, o->run, &a, &r, err);
+        db_close(db);
+        if (!st && strcmp(r.spec_name, s->name) != 0)
+            st = ws_fail(err, WS_EUSAGE, "run '%s' is of '%s', not of '%s'", r.name, r.spec_name, s->name);
+        if (!st)
+            st = loop_options_of_run(&r, &a, &l, err);
+        l.resume = r.name;
+    }
+    if (!st)
+        st = loop_run(&l, exit_code, err);
+    ws_arena_release(&a);
+    return st;
+}
+
+static ws_status submit_alone(const options *o, const spec *s, const ws_buf *reply, int *exit_code,
+                              ws_err *err)
+{
+    ws_buf text = {0};
+    vfy_verdict v;
+    if (judge_reply(o, s, reply, &v, err))
+        return err->status;
+    if (o->common.json) {
+        cli_print_json(vfy_verdict_json(&v));
+    } else {
+        vfy_verdict_print(&v, &text);
+        fputs(ws_buf_z(&text), stdout);
+    }
+    *exit_code = v.reason != HX_PASS;
+    ws_buf_release(&text);
+    return WS_OK;
+}
+
 static ws_status run_submit(const void *values, const char **args, int nargs, int *exit_code,
                             ws_err *err)
 {
     const options *o = values;
     spec *s = NULL;
-    ws_buf reply = {0}, text = {0};
-    vfy_verdict v;
+    ws_buf reply = {0};
     (void)nargs;
+    if (cli_check_gpu(o->gpu, err))
+        return err->status;
+    if (o->run && !o->archive)
+        return ws_fail(err, WS_EUSAGE, "--run needs --archive FILE");
     ws_status st = spec_find(args[0], &s, err);
     if (!st)
         st = ws_read_file(args[1], 4 << 20, &reply, err);
     if (!st)
-        st = judge_reply(o, s, &reply, &v, err);
-    if (!st && o->common.json) {
-        cli_print_json(vfy_verdict_json(&v));
-    } else if (!st) {
-        vfy_verdict_print(&v, &text);
-        fputs(ws_buf_z(&text), stdout);
-    }
-    if (!st)
-        *exit_code = v.reason != HX_PASS;
-    ws_buf_release(&text);
+        st = o->archive ? submit_to_run(o, args[0], s, ws_buf_z(&reply), exit_code, err)
+                        : submit_alone(o, s, &reply, exit_code, err);
     ws_buf_release(&reply);
     spec_free(s);
     return st;
@@ -129,11 +222,12 @@ static ws_status run_submit(const void *values, const char **args, int nargs, in
 
 const cli_command cmd_prompt = {
     .doc = {.name = "prompt",
-            .summary = "print the first prompt of a spec",
-            .usage = "SPEC [options]",
-            .examples = "warpsmith prompt softmax",
-            .options = option_table,
-            .min_args = 1,
+            .summary = "print what would be sent to a model",
+            .usage = "SPEC [options], or --run RUN [options]",
+            .details = "The first prompt of a spec, or the next one of a run.",
+            .examples = "warpsmith prompt softmax\nwarpsmith prompt --run last",
+            .options = prompt_options,
+            .min_args = 0,
             .max_args = 1},
     .values_size = sizeof(options),
     .run = run_prompt,
@@ -143,8 +237,11 @@ const cli_command cmd_submit = {
     .doc = {.name = "submit",
             .summary = "judge a reply that was obtained elsewhere",
             .usage = "SPEC REPLY.txt [options]",
-            .examples = "warpsmith submit softmax reply.md",
-            .options = option_table,
+            .details = "With --archive the reply becomes a round of a run, 'warpsmith prompt --run' prints what to\n"
+                       "ask next, and 'warpsmith export' writes the winner.",
+            .examples = "warpsmith submit softmax reply.md\n"
+                        "warpsmith submit softmax reply.md --archive a.db --run last",
+            .options = submit_options,
             .min_args = 2,
             .max_args = 2},
     .values_size = sizeof(options),

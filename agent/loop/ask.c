@@ -175,6 +175,18 @@ static bool within_budget(loop_state *s, const llm_message *m, int n, llm_reques
     return true;
 }
 
+/* A reply that was obtained elsewhere: a call without requests. */
+static ws_status take_given(loop_state *s, db_call *done, ws_err *err)
+{
+    llm_reply r = {.outcome = LLM_OK, .content = ws_strdup(s->o->reply), .prompt_tokens = -1,
+                   .cached_tokens = -1, .completion_tokens = -1, .reasoning_tokens = -1,
+                   .cost_usd = (double)NAN};
+    snprintf(r.model, sizeof r.model, "%s", s->run.model ? s->run.model : "");
+    record_reply(s, s->turn < s->n_calls ? &s->call[s->turn] : NULL, &r, done);
+    llm_reply_release(&r);
+    return db_call_end(s->db, done, err);
+}
+
 ws_status loop_ask(loop_state *s, const loop_step *step, db_call *done, ws_err *err)
 {
     loop_history h = loop_history_of(s);
@@ -191,6 +203,11 @@ ws_status loop_ask(loop_state *s, const loop_step *step, db_call *done, ws_err *
     *done = (db_call){.state = "sent"};
     const db_call *earlier = s->turn < s->n_calls ? &s->call[s->turn] : NULL;
     ws_status st = WS_OK;
+    if (s->o->reply) {
+        if (!(st = begin_call(s, step, &q, done, err)))
+            st = take_given(s, done, err);
+        goto out;
+    }
     if (!within_budget(s, message, 2, &q))
         goto out;
     st = begin_call(s, step, &q, done, err);

@@ -26,7 +26,7 @@ static ws_status open_all(loop_state *s, ws_err *err)
                              .allow_insecure = o->allow_insecure, .loopback_only = o->scripted,
                              .limits = o->limits};
     /* The client first: a URL or key that cannot be used leaves no run behind. */
-    if (llm_client_open(&co, &s->client, err) || loop_open_run(s, err) ||
+    if ((!o->reply && llm_client_open(&co, &s->client, err)) || loop_open_run(s, err) ||
         comp_service_open(&(comp_service_options){0}, &s->comp, err) ||
         vfy_session_open(s->spec, s->comp, &s->session, err))
         return err->status;
@@ -141,6 +141,12 @@ static ws_status run_turns(loop_state *s, ws_err *err)
     skip_judged_turns(s);
     if (loop_finish_tuning(s, err))
         return err->status;
+    if (s->o->reply) {
+        if (take_turn(s, err))
+            return err->status;
+        s->stop = "the reply is judged", s->status = "done";
+        return WS_OK;
+    }
     for (check_limits(s); !s->stop; check_limits(s))
         if (take_turn(s, err))
             return err->status;
@@ -148,6 +154,14 @@ static ws_status run_turns(loop_state *s, ws_err *err)
 }
 
 /* ---- the end ---- */
+
+static bool last_reply_passed(const loop_state *s)
+{
+    for (int i = s->n_attempts - 1; i >= 0; i--)
+        if (strcmp(s->attempt[i].candidate->origin, "model") == 0)
+            return strcmp(s->attempt[i].candidate->reason, "pass") == 0;
+    return false;
+}
 
 static ws_status exit_status(const loop_state *s, int *exit_code, ws_err *err)
 {
@@ -158,6 +172,8 @@ static ws_status exit_status(const loop_state *s, int *exit_code, ws_err *err)
         return s->hint[0] ? ws_hint(err, "%s", s->hint) : err->status;
     } else if (strcmp(s->status, "limit") == 0)
         *exit_code = ws_status_exit_code(WS_ELIMIT);
+    else if (s->o->reply)
+        *exit_code = !last_reply_passed(s);
     else
         *exit_code = s->best <= 0; /* generation 0 is no win */
     return WS_OK;

@@ -18,6 +18,7 @@ typedef struct loop_budget { /* 0: no limit */
 typedef struct loop_options {
     const char *spec, *model, *base_url, *api_key, *archive, *gpu, *arch, *prompts, *resume, *export_path;
     const char *reasoning_effort;
+    const char *reply;       /* judged as the one reply of this session, NULL: a model is asked */
     bool no_stream, json, scripted, allow_insecure;
     int64_t script_replies;  /* scripted: how many there are */
     int64_t max_tokens, tune_max;
@@ -69,5 +70,8 @@ typedef struct loop_prompt {
 ws_status loop_prompt_make(const spec *s, const char *dir, const char *gpu, const loop_history *h,
                            const loop_step *step, loop_prompt *out, ws_err *err) WS_MUST_CHECK;
 void loop_prompt_release(loop_prompt *p);
+/* The prompt that a run of the archive sends next, with its own templates when `dir` is NULL. */
+ws_status loop_prompt_next(const char *archive, const char *run, const char *dir, loop_prompt *out,
+                           ws_err *err) WS_MUST_CHECK;
 
 #endif

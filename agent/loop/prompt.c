@@ -138,6 +138,8 @@ static void put_time(const db_candidate *c, ws_buf *out)
         ws_buf_adds(out, "not timed");
     else
         ws_buf_printf(out, "%.2f us %s", s * 1e6, isnan(c->measured_s) ? "modelled" : "measured");
+    if (c->tune_json)
+        ws_buf_printf(out, " with %s", c->tune_json);
 }
 
 static const loop_attempt *subject(const context *c)
@@ -232,7 +234,9 @@ static void put_speedup(const context *c, ws_buf *out)
 static void put_attempts(const context *c, ws_buf *out)
 {
     const loop_history *h = c->history;
-    int first = h->n > RECENT + 1 ? h->n - RECENT : 1, shown = 0;
+    int first = h->n, shown = 0;
+    for (int replies = 0; first > 1 && replies < RECENT; first--) /* tuned settings do not count */
+        replies += strcmp(h->attempt[first - 1].candidate->origin, "model") == 0;
     for (int i = first; i < h->n; i++) {
         const db_candidate *k = h->attempt[i].candidate;
         if (i == c->step->subject || strcmp(k->origin, "model"))

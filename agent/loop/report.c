@@ -80,9 +80,9 @@ static const char header[] = "round  origin   verdict                           
 void loop_report_header(const loop_state *s)
 {
     if (ws_log_level() >= WS_LOG_WARN && !s->o->json)
-        fprintf(stderr, "%s %s: %s for %s, model '%s' at %s\n", s->o->resume ? "resuming" : "run",
+        fprintf(stderr, "%s %s: %s for %s, model '%s'%s%s\n", s->o->resume ? "resuming" : "run",
                 s->run.name, s->spec->name, s->run.gpu, s->run.model ? s->run.model : "",
-                s->run.base_url ? s->run.base_url : "");
+                s->run.base_url ? " at " : "", s->run.base_url ? s->run.base_url : "");
     if (!s->o->json)
         puts(header);
     fflush(stdout);
@@ -233,6 +233,8 @@ static void print_text(const loop_state *s, const db_candidate *best, const db_t
     else if (t->calls)
         printf(", cost unknown");
     printf("; archive %s\n", s->o->archive);
+    if (s->o->reply)
+        printf("the next prompt: warpsmith prompt --run %s --archive %s\n", s->run.name, s->o->archive);
     if (strcmp(s->status, "interrupted") == 0 || strcmp(s->status, "limit") == 0)
         printf("to go on%s: %s\n", strcmp(s->status, "limit") ? "" : ", with a larger budget",
                cli_resume_hint);
