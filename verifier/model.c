@@ -87,14 +87,15 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
     l[0] = all;
 }
 
-ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled, ws_err *err)
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled, run_report *rep,
+                    ws_err *err)
 {
     int n = m->bench->n_launches;
     ws_env env = spec_env(m->graph->spec, -1);
     ref_bound *b;
     ref_cost cost;
-    run_report rep = {0};
     ws_err failed = {0};
+    *rep = (run_report){0};
     if (ref_bind(m->graph, &env, a, &b, err))
         return err->status;
     ref_cost_of(b, &cost);
@@ -102,9 +103,9 @@ ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bo
     for (int i = 0; i < n; i++)
         l[i] = describe_launch(m, &m->bench->launch[i]);
     /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
-    *sampled = !run_sample(m, b, a, &rep, &failed) && rep.n_launches == n;
+    *sampled = !run_sample(m, b, a, rep, &failed) && rep->n_launches == n;
     for (int i = 0; *sampled && i < n; i++)
-        l[i].counters = rep.launch[i];
+        l[i].counters = rep->launch[i];
     if (!*sampled)
         scale_from_check(m, &cost, l);
     tim_model(m->gpu, l, *sampled ? n : 1, cost.flops, cost.min_bytes, out);
@@ -112,6 +113,5 @@ ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bo
         out->launch_s += (n - 1) * m->gpu->launch_s;
         out->seconds += (n - 1) * m->gpu->launch_s;
     }
-    run_report_release(&rep);
     return WS_OK;
 }

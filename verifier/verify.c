@@ -238,6 +238,29 @@ static void record_resources(job *j, const comp_result *c)
     snprintf(v->compile_key, sizeof v->compile_key, "%s", c->key);
 }
 
+/* A block's threads must find room in the register file: 65536, handed out to warps in units of 8 a thread. */
+static bool check_registers(job *j, const comp_result *c)
+{
+    enum { FILE_REGISTERS = 65536 };
+    for (int i = 0; i < j->bench->n_launches; i++) {
+        const plan_bound_launch *l = &j->bench->launch[i];
+        int64_t threads = (l->block[0] * l->block[1] * l->block[2] + 31) / 32 * 32;
+        for (int k = 0; k < c->n_kernels; k++) {
+            int registers = (c->kernel[k].registers + 7) / 8 * 8;
+            if (strcmp(c->kernel[k].name, l->kernel) || registers * threads <= FILE_REGISTERS)
+                continue;
+            hx_diag d = {0};
+            hx_reject(&d, HX_INVALID_LAUNCH, l->line, 0,
+                      "kernel '%s' takes %d registers a thread, too many for a block of %" PRId64
+                      " threads: a block has %d; smaller blocks or __launch_bounds__ help", l->kernel,
+                      c->kernel[k].registers, threads, (int)FILE_REGISTERS);
+            reject(j, &d);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- one run and what it shows ---- */
 
 static void reject_fault(job *j, const run_report *r)
@@ -645,6 +668,28 @@ static ws_status look_further(job *j, int check, ws_err *err)
     return WS_OK;
 }
 
+/* What a sample of the benchmark shape's blocks shows beyond doubt. Where kernels pass data on, a block that
+ * did not run may have left out an index: then only launches that cannot be made count. */
+static bool fails_at_benchmark(const job *j, const run_report *r)
+{
+    bool alone = j->plan->n_launches == 1 && !j->plan->n_scratch;
+    return r->reason == HX_INVALID_LAUNCH || (alone && (r->reason == HX_OUT_OF_BOUNDS || r->reason == HX_MISALIGNED));
+}
+
+static void reject_benchmark(job *j, const run_report *r)
+{
+    vfy_verdict *v = j->v;
+    ws_buf shape = {0};
+    ws_env env = spec_env(j->s->spec, -1);
+    v->level = VFY_COMPILES;
+    v->has_model = false;
+    reject_fault(j, r);
+    spec_env_print(&env, &shape);
+    snprintf(v->shape, sizeof v->shape, "%s", ws_buf_z(&shape));
+    snprintf(v->inputs, sizeof v->inputs, "zero");
+    ws_buf_release(&shape);
+}
+
 static ws_status model_time(job *j, const plan_bound *bench, const comp_result *compiled, ws_err *err)
 {
     vfy_verdict *v = j->v;
@@ -654,8 +699,13 @@ static ws_status model_time(job *j, const plan_bound *bench, const comp_result *
     vfy_model_input m = {.graph = j->s->graph, .plan = j->plan, .bench = bench, .compiled = compiled,
                          .tensor_name = j->s->tensor_name, .gpu = gpu, .checked = &v->counters,
                          .checked_work = j->counted_work};
+    run_report rep = {0};
     v->has_model = true;
-    return vfy_model(&m, &j->arena, &v->model, &v->model_sampled, err);
+    ws_status st = vfy_model(&m, &j->arena, &v->model, &v->model_sampled, &rep, err);
+    if (!st && fails_at_benchmark(j, &rep))
+        reject_benchmark(j, &rep);
+    run_report_release(&rep);
+    return st;
 }
 
 static bool keeps_policy(job *j)
@@ -687,6 +737,8 @@ static ws_status verify(job *j, ws_err *err)
         reject(j, &d);
         return WS_OK;
     }
+    if (!check_registers(j, &cubin))
+        return WS_OK;
     v->level = VFY_COMPILES;
     for (int c = 0; c < j->s->spec->n_checks && v->reason == HX_PASS; c++)
         if (judge_shape(j, c, err) ||

@@ -1,4 +1,4 @@
-// spec: basics/row_sum  expect: UNSUPPORTED
+// spec: basics/row_sum  expect: PASS
 /* @plan
 { "launch": [ { "kernel": "k", "grid": ["B"], "block": [64], "args": ["x", "y", "N"] } ] }
 */
