@@ -3,7 +3,8 @@
  *   // test: what it shows
  *   // buffer: NAME TYPE[COUNT]               nothing wrote it
  *   // buffer: NAME TYPE[COUNT] = VALUES      an expression in i, or a list {1 2.5 nan 0*30}
- *   // launch: KERNEL grid 2 1 1 block 64 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32 0.5, +4 NAME)
+ *   // launch: KERNEL grid 2 1 1 block 64 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32 0.5, +4 NAME,
+ *   //         u32 1 2 3: a struct of three)    on one line
  *   // want: NAME = VALUES                    after all launches; compared bit for bit
  *   // fault: out_of_bounds thread 3 0 0 block 1 0 0 space shared
  *   // other: thread 4 0 0 block 0 0 0        the other side of a race
@@ -30,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CASE_BUFFERS = 12, CASE_LAUNCHES = 4, CASE_ARGS = 12, CASE_COUNTS = 24, CASE_TYPE_BYTES = 8 };
+enum { CASE_BUFFERS = 12, CASE_LAUNCHES = 4, CASE_ARGS = 12, CASE_COUNTS = 24, CASE_VALUE_BYTES = 64 };
 
 typedef struct case_buffer {
     char name[32], type[8];
@@ -42,7 +43,7 @@ typedef struct case_buffer {
 typedef struct case_arg {
     int buffer;             /* -1: a number */
     uint64_t offset;        /* bytes into the buffer */
-    uint8_t value[CASE_TYPE_BYTES];
+    uint8_t value[CASE_VALUE_BYTES];
     size_t bytes;
 } case_arg;
 
@@ -206,14 +207,17 @@ static ws_status case_argument(ptx_case *c, case_launch *l, char **p, ws_err *er
         case_word(p, word, sizeof word);
     }
     a->buffer = case_find_buffer(c, word);
-    a->bytes = a->buffer >= 0 ? 8 : case_type_bytes(word);
-    if (a->buffer >= 0)
-        return WS_OK;
-    if (!a->bytes)
+    a->bytes = a->buffer >= 0 ? 8 : 0;
+    size_t size = case_type_bytes(word);
+    if (a->buffer < 0 && !size)
         return ws_fail(err, WS_EINPUT, "'%s' is neither a buffer nor a type", word);
-    case_word(p, value, sizeof value);
-    case_store(word, a->value, value[0] == '-' ? strtoll(value, NULL, 0) : (int64_t)strtoull(value, NULL, 0),
-               strtod(value, NULL));
+    while (a->buffer < 0 && a->bytes + size <= sizeof a->value && **p && !strchr(",)", **p)) {
+        case_word(p, value, sizeof value);
+        case_store(word, a->value + a->bytes, value[0] == '-' ? strtoll(value, NULL, 0) : (int64_t)strtoull(value, NULL, 0),
+                   strtod(value, NULL));
+        a->bytes += size;
+        *p += strspn(*p, " ");
+    }
     return WS_OK;
 }
 

@@ -207,6 +207,7 @@ typedef struct ptx_held {
     uint32_t size;
     int lane;
     ptx_space space;
+    bool atomic;
 } ptx_held;
 
 enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };

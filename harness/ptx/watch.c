@@ -167,10 +167,10 @@ static bool fault_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
 static bool hold_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
 {
     ptx_held *h = &w->block->held;
-    if (!w->worker->grid->options->check_race || x->write)
+    if (!w->worker->grid->options->check_race)
         return fault_uninitialized(w, x, lane);
     if (!h->insn)
-        *h = (ptx_held){w, x->insn, x->addr[lane], x->size, lane, x->space};
+        *h = (ptx_held){w, x->insn, x->addr[lane], x->size, lane, x->space, x->atomic};
     return true;
 }
 
@@ -181,7 +181,8 @@ bool ptx_watch_release(ptx_block *b)
         return false;
     u64 addr[PTX_LANES] = {0};
     addr[h.lane] = h.addr;
-    ptx_access x = {.insn = h.insn, .space = h.space, .mask = 1u << h.lane, .size = h.size, .read = true, .addr = addr};
+    ptx_access x = {.insn = h.insn, .space = h.space, .mask = 1u << h.lane, .size = h.size, .read = true,
+                    .write = h.atomic, .atomic = h.atomic, .addr = addr};
     b->held.insn = NULL;
     fault_uninitialized(h.warp, &x, h.lane);
     return true;
