@@ -477,6 +477,72 @@ static const wmma_case wmma_cases[] = {
     {8, 8, 4, "double", "double", "double", 'd', 'd', true, true, false},
 };
 
+/* ---- wgmma: 64 x 64 x 64 by one warpgroup ---- */
+
+static void list_results(ws_buf *t, int n, bool arguments)
+{
+    for (int r = 0; r < n; r++)
+        ws_buf_printf(t, arguments ? "%s\"+f\"(d[%d])" : "%s%%%d", r ? ", " : "", r);
+}
+
+/* A by rows in 128-byte rows, swizzled; B by columns, or by rows with b_by_rows; A in registers with a_regs. */
+static void write_wgmma(ws_buf *t, bool a_regs, bool b_by_rows)
+{
+    ws_buf_printf(t, "#include <cuda_fp16.h>\n"
+                  "__device__ unsigned long long desc(const void *p) { unsigned a = (unsigned)__cvta_generic_to_shared(p);\n"
+                  "  return (unsigned long long)(a >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62; }\n"
+                  "extern \"C\" __global__ void k(const __half *a, const __half *b, float *c) {\n"
+                  "  __shared__ __align__(1024) __half sa[64 * 64], sb[64 * 64];\n"
+                  "  int t = threadIdx.x, w = t / 32, l = t %% 32, g = l / 4, q = l %% 4; float d[32];\n"
+                  "  for (int i = t; i < 4096; i += 128) { int r = i / 64, x = i %% 64, at = r * 64 + (((x / 8) ^ (r %% 8)) * 8) + x %% 8;\n"
+                  "    sa[at] = a[i]; sb[at] = %s; }\n"
+                  "  for (int i = 0; i < 32; i++) d[i] = 100.0f;\n"
+                  "  asm volatile(\"fence.proxy.async;\");\n  __syncthreads();\n"
+                  "  asm volatile(\"wgmma.fence.sync.aligned;\" ::: \"memory\");\n"
+                  "  for (int s = 0; s < 4; s++) {\n", b_by_rows ? "b[i]" : "b[x * 64 + r]");
+    if (a_regs)
+        ws_buf_adds(t, "    unsigned f[4]; for (int i = 0; i < 4; i++) f[i] = *(const unsigned *)&a[(w * 16 + g + (i & 1) * 8) * 64 + s * 16 + (i / 2) * 8 + 2 * q];\n");
+    ws_buf_adds(t, "    asm volatile(\"{.reg .pred p;\\nsetp.ne.b32 p, %");
+    ws_buf_printf(t, "%d, 0;\\n\"\n    \"wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {", a_regs ? 37 : 34);
+    list_results(t, 32, false);
+    ws_buf_printf(t, "}, %s, p, 1, 1, %s;}\" : ", a_regs ? "{%32, %33, %34, %35}, %36" : "%32, %33",
+                  a_regs ? (b_by_rows ? "1" : "0") : b_by_rows ? "0, 1" : "0, 0");
+    list_results(t, 32, true);
+    ws_buf_printf(t, " : %s, \"l\"(desc(sb + %s)), \"r\"(s) : \"memory\");\n  }\n",
+                  a_regs ? "\"r\"(f[0]), \"r\"(f[1]), \"r\"(f[2]), \"r\"(f[3])" : "\"l\"(desc(sa + s * 16))",
+                  b_by_rows ? "s * 16 * 64" : "s * 16");
+    ws_buf_adds(t, "  asm volatile(\"wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0;\" ::: \"memory\");\n"
+                "  for (int i = 0; i < 32; i++) c[(w * 16 + g + (i & 2 ? 8 : 0)) * 64 + i / 4 * 8 + 2 * q + (i & 1)] = d[i];\n}\n");
+}
+
+static void check_wgmma(bool a_regs, bool b_by_rows)
+{
+    static uint16_t a[64][64], b[64][64];
+    static float c[64][64];
+    int bad = 0;
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 64; j++) {
+            a[i][j] = ws_f16_from_f64((i * 5 + j * 3) % 13 - 6);
+            b[i][j] = ws_f16_from_f64((i * 7 + j) % 11 - 5);
+        }
+    ws_buf source = {0};
+    write_wgmma(&source, a_regs, b_by_rows);
+    run_case r = {.block = {128}, .n_buffers = 3,
+                  .buffer = {{a, sizeof a, false, "a", false}, {b, sizeof b, false, "b", false}, {c, sizeof c, true, "c", false}}};
+    bool ran = run_cuda(ws_buf_z(&source), "sm_90a", &r);
+    for (int i = 0; ran && i < 64; i++)
+        for (int j = 0; j < 64; j++) {
+            double want = 0;
+            for (int k = 0; k < 64; k++)
+                want += ws_f16_to_f64(a[i][k]) * ws_f16_to_f64(b[k][j]);
+            if (c[i][j] != want && !bad++)
+                printf("# row %d column %d: %g, expected %g\n", i, j, c[i][j], want);
+        }
+    ok(ran && !bad, "wgmma m64n64k16, A in %s, B by %s%s%s", a_regs ? "registers" : "shared memory", b_by_rows ? "rows" : "columns",
+       ran ? "" : ": ", ran ? "" : run_fault());
+    ws_buf_release(&source);
+}
+
 int main(void)
 {
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
@@ -487,6 +553,8 @@ int main(void)
     test_movement();
     for (size_t t = 0; t < sizeof wmma_cases / sizeof *wmma_cases; t++)
         check_wmma(&wmma_cases[t]);
+    for (int v = 0; v < 4; v++)
+        check_wgmma(v & 1, v & 2);
     if (run_service)
         comp_service_close(run_service);
     return tap_done();

@@ -25,7 +25,7 @@ static const ptx_op_row *const families[] = {
     ptx_ops_int, ptx_ops_fp, ptx_ops_half, ptx_ops_cvt, ptx_ops_mov,
     ptx_ops_mem, ptx_ops_atom, ptx_ops_warp, ptx_ops_ctl,
     ptx_ops_sreg, ptx_ops_async, ptx_ops_matrix, ptx_ops_mma, ptx_ops_wmma,
-    ptx_ops_mbarrier, ptx_ops_bulk,
+    ptx_ops_mbarrier, ptx_ops_bulk, ptx_ops_wgmma,
 };
 
 /* ---- operands ---- */
@@ -336,7 +336,7 @@ static bool is_convergent(const ptx_ast_insn *a)
 {
     static const char *const names[] = {"bar", "barrier", "shfl", "vote", "match", "redux", "activemask",
                                         "elect", "call", "ret", "exit", "mma", "ldmatrix", "stmatrix", "movmatrix",
-                                        "wmma", NULL};
+                                        "wmma", "wgmma", "setmaxnreg", NULL};
     for (int i = 0; names[i]; i++)
         if (ws_str_eqz(a->part[0], names[i]))
             return true;

@@ -249,6 +249,7 @@ struct ptx_worker {
     int n_resident;
     int idle_turns;          /* of blocks, in a row, that only polled */
     bool idle;               /* counted in ptx_grid.idle */
+    bool noted;              /* an undefined value of a shuffle */
 };
 
 typedef struct ptx_grid { /* one launch */
@@ -287,7 +288,8 @@ typedef struct ptx_op_row {
 } ptx_op_row;
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
-    ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[];
+    ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
+    ptx_ops_wgmma[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);

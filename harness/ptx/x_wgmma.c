@@ -1,0 +1,315 @@
+/* wgmma: products of 64 x n by four warps, operands in shared memory.
+ *
+ * Each warp computes its own 16 rows when it executes the instruction, so that fences, groups and waits have nothing
+ * left to do. The layouts of the operands in shared memory are those that CUTLASS's mma_sm90_desc.hpp lists, in units
+ * of 16 bytes and with s = 16 * swizzled units:
+ *   by k      line l, unit u of k    l % 8 * s + l / 8 * SBO + u * 16      (no swizzle: s = 16, u * LBO)
+ *   by lines  unit u of lines, k     u % (s / 16) * 16 + u / (s / 16) * LBO + k % 8 * s + k / 8 * SBO
+ *                                    (no swizzle: u * SBO + k % 8 * 16 + k / 8 * LBO) */
+#include "harness/ptx/alu.h"
+#include "harness/ptx/half.h"
+#include "harness/ptx/mma.h"
+#include "harness/ptx/x_matrix.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_N = 256, ROW_BYTES = 32 /* of k in one instruction */, UNIT = 16, MAX_D = 128, WARPS = 4 };
+
+typedef struct wgmma_form {
+    u32 n, k;
+    mma_type a, b, d;
+    bool a_in_registers, a_by_lines, b_by_lines, a_neg, b_neg, saturates;
+    u32 desc_a, desc_b;        /* slots */
+    u32 slot_a[4], slot_d[MAX_D];
+    u32 n_d;
+    u32 scale_d;               /* predicate */
+    bool scale_neg;
+} wgmma_form;
+
+typedef struct operand { /* of one warp: bytes of k, line by line */
+    uint8_t line[MAX_N][ROW_BYTES] __attribute__((aligned(64)));
+} operand;
+
+/* ---- operands in shared memory ---- */
+
+typedef struct descriptor {
+    u32 start, lbo, sbo, swizzle; /* bytes; swizzle: bytes of a row, 16: none */
+} descriptor;
+
+static descriptor decode_descriptor(u64 d)
+{
+    static const u32 rows[] = {16, 128, 64, 32};
+    return (descriptor){(u32)(d & 0x3fff) << 4, (u32)(d >> 16 & 0x3fff) << 4, (u32)(d >> 32 & 0x3fff) << 4, rows[d >> 62]};
+}
+
+/* Units of 16 bytes change places inside 8 rows. */
+static u32 swizzled(const descriptor *d, u32 at)
+{
+    u32 units = d->swizzle / UNIT - 1;
+    return at ^ ((at >> 7 & units) << 4);
+}
+
+static u32 unit_by_k(const descriptor *d, u32 line, u32 u)
+{
+    u32 along = d->swizzle == UNIT ? u * d->lbo : u * UNIT;
+    return swizzled(d, d->start + line % 8 * d->swizzle + line / 8 * d->sbo + along);
+}
+
+static u32 unit_by_lines(const descriptor *d, u32 u, u32 k)
+{
+    u32 per = d->swizzle / UNIT;
+    if (per == 1)
+        return d->start + u * d->sbo + k % 8 * UNIT + k / 8 * d->lbo;
+    return swizzled(d, d->start + u % per * UNIT + u / per * d->lbo + k % 8 * d->swizzle + k / 8 * d->sbo);
+}
+
+/* 32 units at a time, so that lanes stand for units. */
+static bool watch(ptx_warp *w, const ptx_insn *i, const u64 addr[PTX_LANES], u32 n)
+{
+    ptx_access x = {.insn = i, .space = PTX_SPACE_SHARED, .mask = n == PTX_LANES ? PTX_FULL : (1u << n) - 1, .size = UNIT,
+                    .read = true, .addr = addr};
+    return ptx_watch(w, &x);
+}
+
+/* Lines first .. first + n - 1 of an operand. */
+static bool load(ptx_warp *w, const ptx_insn *i, u64 desc, bool by_lines, u32 first, u32 n, operand *out)
+{
+    const wgmma_form *f = i->aux;
+    descriptor d = decode_descriptor(desc);
+    u32 units = by_lines ? n / 8 * f->k : n * (ROW_BYTES / UNIT);
+    for (u32 at = 0; at < units; at += PTX_LANES) {
+        u64 addr[PTX_LANES] __attribute__((aligned(64))) = {0};
+        u32 count = units - at < PTX_LANES ? units - at : PTX_LANES;
+        for (u32 q = 0; q < count; q++)
+            addr[q] = by_lines ? unit_by_lines(&d, first / 8 + (at + q) / f->k, (at + q) % f->k)
+                               : unit_by_k(&d, first + (at + q) / 2, (at + q) % 2);
+        if (!watch(w, i, addr, count))
+            return false;
+        for (u32 q = 0; q < count; q++) {
+            const uint8_t *unit = w->block->shared + addr[q];
+            if (!by_lines) {
+                memcpy(out->line[(at + q) / 2] + (at + q) % 2 * UNIT, unit, UNIT);
+                continue;
+            }
+            for (u32 e = 0; e < 8; e++)
+                memcpy(out->line[(at + q) / f->k * 8 + e] + (at + q) % f->k * 2, unit + 2 * e, 2);
+        }
+    }
+    return true;
+}
+
+/* A's 16 rows from the registers of an mma fragment. */
+static void from_registers(const ptx_warp *w, const wgmma_form *f, operand *out)
+{
+    for (u32 r = 0; r < 4; r++)
+        EACH_LANE(l) memcpy(out->line[((u32)l >> 2) + 8 * (r & 1)] + UNIT * (r / 2) + 4 * ((u32)l & 3), IN(u32, f->slot_a[r]) + l, 4);
+}
+
+/* ---- products ---- */
+
+static f32 float_at(mma_type t, const uint8_t *line, u32 k)
+{
+    u32 bytes = mma_type_bits(t) / 8, v = 0;
+    memcpy(&v, line + k * bytes, bytes);
+    return mma_widen(t, v);
+}
+
+static void unpack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, bool keep, mma_tile *x)
+{
+    EACH_LANE(l)
+        for (u32 e = 0; e < 4; e++) {
+            u32 row = ((u32)l >> 2) + (e & 2 ? 8 : 0), col = 2 * ((u32)l & 3) + (e & 1), at = 4 * tile + e;
+            x->c[col][row] = !keep ? 0 : f->d == MMA_F32 ? IN(f32, f->slot_d[at])[l]
+                                       : mma_widen(MMA_F16, IN(u32, f->slot_d[at / 2])[l] >> (16 * (at & 1)) & 0xffff);
+        }
+}
+
+static void pack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, const mma_tile *x)
+{
+    EACH_LANE(l)
+        for (u32 h = 0; h < 2; h++) {
+            u32 row = ((u32)l >> 2) + 8 * h, col = 2 * ((u32)l & 3), at = 4 * tile + 2 * h;
+            f32 even = x->d[col][row], odd = x->d[col + 1][row];
+            if (f->d == MMA_F32) {
+                OUT(f32, f->slot_d[at])[l] = even;
+                OUT(f32, f->slot_d[at + 1])[l] = odd;
+            } else {
+                OUT(u32, f->slot_d[at / 2])[l] = half_round(even, false, PTX_RN) | (u32)half_round(odd, false, PTX_RN) << 16;
+            }
+        }
+}
+
+static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b, bool keep)
+{
+    mma_tile x;
+    for (u32 k = 0; k < f->k; k++)
+        for (u32 r = 0; r < MMA_M; r++)
+            x.a[k][r] = f->a_neg ? -float_at(f->a, a->line[r], k) : float_at(f->a, a->line[r], k);
+    for (u32 tile = 0; tile < f->n / MMA_N; tile++) {
+        for (u32 j = 0; j < MMA_N; j++)
+            for (u32 k = 0; k < f->k; k++) {
+                f32 v = float_at(f->b, b->line[tile * MMA_N + j], k);
+                x.b[j][k] = f->b_neg ? -v : v;
+            }
+        unpack_d(w, f, tile, keep, &x);
+        mma_multiply(&x, f->k, f->a, f->d == MMA_F16, w->worker->grid->options->mma_model, false);
+        pack_d(w, f, tile, &x);
+    }
+}
+
+static void multiply_bytes(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b, bool keep)
+{
+    for (u32 at = 0; at < f->n_d; at++)
+        EACH_LANE(l)
+        {
+            const uint8_t *row = a->line[((u32)l >> 2) + (at & 2 ? 8 : 0)];
+            const uint8_t *col = b->line[at / 4 * 8 + 2 * ((u32)l & 3) + (at & 1)];
+            s64 sum = keep ? IN(s32, f->slot_d[at])[l] : 0;
+            for (u32 k = 0; k < f->k; k++)
+                sum += (f->a == MMA_S8 ? (s8)row[k] : row[k]) * (f->b == MMA_S8 ? (s8)col[k] : col[k]);
+            sum = f->saturates && sum > INT32_MAX ? INT32_MAX : f->saturates && sum < INT32_MIN ? INT32_MIN : sum;
+            OUT(s32, f->slot_d[at])[l] = (s32)(u32)(u64)sum;
+        }
+}
+
+static void x_wgmma(ptx_warp *w, const ptx_insn *i)
+{
+    const wgmma_form *f = i->aux;
+    operand a, b;
+    if (!ptx_whole_warp(w, i))
+        return;
+    if (f->a_in_registers)
+        from_registers(w, f, &a);
+    else if (!load(w, i, IN(u64, f->desc_a)[0], f->a_by_lines, 16 * ((u32)w->id % WARPS), 16, &a))
+        return;
+    if (!load(w, i, IN(u64, f->desc_b)[0], f->b_by_lines, 0, f->n, &b))
+        return;
+    bool keep = (w->pred[f->scale_d] & 1) != f->scale_neg;
+    if (f->d == MMA_S32)
+        multiply_bytes(w, f, &a, &b, keep);
+    else
+        multiply_floats(w, f, &a, &b, keep);
+    w->worker->counters.tensor_flops += 2 * 16 * (u64)f->n * f->k;
+}
+
+static void x_whole_warp(ptx_warp *w, const ptx_insn *i)
+{
+    ptx_whole_warp(w, i);
+}
+
+/* ---- decoding ---- */
+
+/* "m64n128k16" */
+static bool parse_shape(ws_str s, u32 *n, u32 *k)
+{
+    char text[24];
+    unsigned wide = 0, deep = 0;
+    int end = 0;
+    if (s.n >= sizeof text)
+        return false;
+    memcpy(text, s.p, s.n);
+    text[s.n] = 0;
+    if (sscanf(text, "m64n%3uk%3u%n", &wide, &deep, &end) != 2 || (size_t)end != s.n)
+        return false;
+    *n = wide;
+    *k = deep;
+    return wide >= 8 && wide <= MAX_N && wide % 8 == 0;
+}
+
+static bool types_fit(const wgmma_form *f)
+{
+    bool halves = f->d == MMA_F16 || f->d == MMA_F32, bytes = f->k == 32;
+    switch (f->a) {
+    case MMA_F16:
+        return f->b == MMA_F16 && halves && f->k == 16;
+    case MMA_BF16:
+        return f->b == MMA_BF16 && f->d == MMA_F32 && f->k == 16;
+    case MMA_TF32:
+        return f->b == MMA_TF32 && f->d == MMA_F32 && f->k == 8;
+    case MMA_E4M3: case MMA_E5M2:
+        return (f->b == MMA_E4M3 || f->b == MMA_E5M2) && halves && bytes;
+    case MMA_S8: case MMA_U8:
+        return (f->b == MMA_S8 || f->b == MMA_U8) && f->d == MMA_S32 && bytes;
+    default:
+        return false;
+    }
+}
+
+/* Operands behind d, a, b: scale-d, and numbers that negate or transpose. */
+static bool decode_scales(ptx_decoder *d, const ptx_ast_insn *a, wgmma_form *f)
+{
+    int64_t number[4] = {1, 1, 0, 0};
+    int n = a->n_operands - 4, trans = f->a_in_registers ? 1 : 2;
+    bool floats = f->d != MMA_S32, turns = mma_type_bits(f->a) == 16;
+    if (!ptx_alu_pred_src(d, &a->operand[3], &f->scale_d, &f->scale_neg) || n != (floats ? 2 : 0) + (turns ? trans : 0))
+        return false;
+    for (int k = 0; k < n; k++) {
+        if (a->operand[4 + k].kind != PTX_OPD_IMM)
+            return false;
+        number[k] = a->operand[4 + k].imm;
+    }
+    f->a_neg = number[0] == -1;
+    f->b_neg = number[1] == -1;
+    f->a_by_lines = trans == 2 && number[2];
+    f->b_by_lines = trans == 2 ? number[3] : number[2];
+    return true;
+}
+
+static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    wgmma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), wgmma_form, 1);
+    mma_type t[3];
+    int n = 0;
+    bool shape = false;
+    for (int p = 2; p < a->n_parts; p++) {
+        mma_type found = mma_type_find(a->part[p]);
+        shape |= parse_shape(a->part[p], &f->n, &f->k);
+        if (found != MMA_TYPE_COUNT && n == 3)
+            return false;
+        if (found != MMA_TYPE_COUNT)
+            t[n++] = found;
+    }
+    if (!shape || n != 3 || a->n_operands < 4)
+        return false;
+    f->d = t[0];
+    f->a = t[1];
+    f->b = t[2];
+    f->saturates = ptx_has(a, "satfinite");
+    f->a_in_registers = a->operand[1].kind == PTX_OPD_VEC;
+    f->n_d = f->n / 2 / (f->d == MMA_F16 ? 2 : 1);
+    i->aux = f;
+    i->esize = UNIT;
+    i->vec = 1;
+    i->run = x_wgmma;
+    return types_fit(f) && decode_scales(d, a, f) && ptx_vec_slots(d, &a->operand[0], 4, true, f->slot_d, (int)f->n_d) &&
+           (f->a_in_registers ? ptx_vec_slots(d, &a->operand[1], 4, false, f->slot_a, 4)
+                              : ptx_alu_src(d, &a->operand[1], PTX_b64, &f->desc_a)) &&
+           ptx_alu_src(d, &a->operand[2], PTX_b64, &f->desc_b);
+}
+
+static bool decode_wgmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    if (a->n_parts < 4 || !ptx_has(a, "sync") || !ptx_has(a, "aligned"))
+        return false;
+    if (ws_str_eqz(a->part[1], "mma_async"))
+        return decode_product(d, a, i);
+    i->run = x_whole_warp;
+    i->unit = PTX_UNIT_OTHER;
+    return ws_str_eqz(a->part[1], "fence") || ws_str_eqz(a->part[1], "commit_group") || ws_str_eqz(a->part[1], "wait_group");
+}
+
+/* setmaxnreg moves registers between warps, of which there are enough here. */
+static bool decode_setmaxnreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    (void)d;
+    i->run = x_whole_warp;
+    return a->n_operands == 1 && a->operand[0].kind == PTX_OPD_IMM && a->operand[0].imm >= 24 && a->operand[0].imm <= 256 &&
+           a->operand[0].imm % 8 == 0;
+}
+
+const ptx_op_row ptx_ops_wgmma[] = {
+    {"wgmma", decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"setmaxnreg", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
+    {NULL, NULL, 0, 0},
+};
