@@ -208,13 +208,23 @@ static void dismiss_idle(server *s, const char *but_source)
     }
 }
 
+static child *find_slot(server *s)
+{
+    for (int i = 0; i < MAX_CHILDREN; i++)
+        if (!s->child[i].pid)
+            return &s->child[i];
+    return NULL;
+}
+
 static child *fork_child(server *s, bool load_linker, ws_err *err)
 {
     int fd[2];
-    child *c = s->child;
-    while (c < s->child + MAX_CHILDREN && c->pid)
-        c++;
-    if (c == s->child + MAX_CHILDREN || socketpair(AF_UNIX, SOCK_STREAM, 0, fd)) {
+    child *c = find_slot(s);
+    if (!c) {
+        dismiss_idle(s, "");
+        c = find_slot(s);
+    }
+    if (!c || socketpair(AF_UNIX, SOCK_STREAM, 0, fd)) {
         ws_fail_errno(err, WS_EENV, "cannot make a channel to a compile");
         return NULL;
     }
