@@ -542,6 +542,19 @@ static void judge_outputs(job *j, const vfy_case *c, const comp_result *comp, co
             return;
 }
 
+/* What the engine saw on the way to a wrong value. */
+static void explain_values(job *j, const ptx_report *r)
+{
+    vfy_verdict *v = j->v;
+    bool wrong = v->reason == HX_WRONG_RESULT || v->reason == HX_CONSTANT_OUTPUT;
+    if (!wrong || !r->note[0])
+        return;
+    size_t at = strlen(v->text);
+    snprintf(v->text + at, sizeof v->text - at, "; %s", r->note);
+    v->line = r->note_line;
+    snprintf(v->file, sizeof v->file, "%s", j->file);
+}
+
 static void record_counters(job *j, const one_run *o)
 {
     ref_cost cost;
@@ -566,6 +579,7 @@ static ws_status judge_run(job *j, const one_run *o, const one_run *first, const
         reject_fault(j, &o->rep);
     else
         judge_outputs(j, o->c, comp, &o->buf);
+    explain_values(j, &o->rep.engine);
     for (int i = 0; first && i < o->buf.n; i++)
         if (o->buf.t[i].role == RUN_OUTPUT)
             j->v->schedule_dependent |=

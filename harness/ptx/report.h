@@ -86,6 +86,9 @@ typedef struct ptx_report {
     ptx_fault fault[PTX_MAX_FAULTS]; /* in the order found; the first is the one to show */
     ptx_counters counters;
     double engine_seconds; /* in launches */
+    /* What is no fault, but may explain a wrong result: the first shuffle from a lane that takes no part. */
+    char note[192];
+    int note_line;         /* of the source, 0: not known */
 } ptx_report;
 
 #endif

@@ -3,6 +3,8 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/lanes.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 /* ptx_insn.target: slot of the member mask. */
@@ -83,6 +85,23 @@ static u32 undefined_value(const ptx_warp *w, u32 lane)
     return 0x7f61c3d5u ^ (lane + (u32)w->worker->grid->options->schedule) << 31;
 }
 
+/* Remembers the first such value of all launches. */
+static void note_undefined(ptx_warp *w, const ptx_insn *i, u32 lane, u32 from)
+{
+    ptx_grid *g = w->worker->grid;
+    ptx_report *r = g->report;
+    pthread_mutex_lock(&g->lock);
+    if (!r->note[0]) {
+        uint32_t tid[3];
+        ptx_thread_of(w, (int)lane, tid);
+        r->note_line = ptx_insn_place(g->ast, i->ast).line;
+        snprintf(r->note, sizeof r->note, "the shuffle at line %d gives thread (%u,%u,%u) an undefined value: lane %u %s",
+                 r->note_line, tid[0], tid[1], tid[2], from,
+                 w->live >> from & 1 ? "is not in its mask" : "has exited or never existed");
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
 /* One mode over all lanes, when all take part. */
 #define SHUFFLE_ALL(name, range_ok, from)                                                          \
     static u32 shuffle_##name(const u32 *a, const u32 *b, const u32 *c, u32 *result)               \
@@ -128,6 +147,10 @@ static void shuffle(ptx_warp *w, const ptx_insn *i)
         bool p = false;
         u32 j = source_lane(i->op, l, b[l], c[l], &p);
         result[l] = w->exec >> j & 1 ? a[j] : undefined_value(w, l);
+        if (!(w->exec >> j & 1) && !w->worker->noted) {
+            w->worker->noted = true;
+            note_undefined(w, i, l, j);
+        }
         in_range |= p ? 1u << l : 0;
     }
     if (i->d != PTX_NO_SLOT)
