@@ -101,12 +101,18 @@ static uint64_t immediate_bits(const ptx_operand *o, ptx_type t)
     return bits;
 }
 
+/* Predicates have numbers in place of slots. */
+static bool is_pred(const ptx_decoder *d, const ptx_operand *o)
+{
+    return d->fn->reg[o->reg].type == PTX_pred;
+}
+
 uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t)
 {
     uint32_t bytes = ptx_type_bytes(t);
     switch (o->kind) {
     case PTX_OPD_REG:
-        return d->slot[o->reg];
+        return is_pred(d, o) ? PTX_NO_SLOT : d->slot[o->reg];
     case PTX_OPD_IMM:
         return ptx_const(d, immediate_bits(o, t), bytes) | 1;
     case PTX_OPD_VAR:
@@ -118,7 +124,7 @@ uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t)
 
 uint32_t ptx_dst(ptx_decoder *d, const ptx_operand *o)
 {
-    return o->kind == PTX_OPD_REG ? d->slot[o->reg] : PTX_NO_SLOT;
+    return o->kind == PTX_OPD_REG && !is_pred(d, o) ? d->slot[o->reg] : PTX_NO_SLOT;
 }
 
 uint32_t ptx_sink(ptx_decoder *d)
@@ -195,9 +201,10 @@ bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i)
         return false;
     i->imm = o->imm;
     if (o->reg >= 0) {
+        ptx_type t = d->fn->reg[o->reg].type;
         i->a = d->slot[o->reg];
-        i->flags |= ptx_type_bytes(d->fn->reg[o->reg].type) == 8 ? PTX_IF_WIDE_ADDRESS : 0;
-        return true;
+        i->flags |= ptx_type_bytes(t) == 8 ? PTX_IF_WIDE_ADDRESS : 0;
+        return t != PTX_pred && (ptx_type_bytes(t) == 4 || ptx_type_bytes(t) == 8);
     }
     i->flags |= PTX_IF_NO_BASE;
     const ptx_var *v = o->var;

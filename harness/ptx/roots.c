@@ -103,7 +103,10 @@ static uint64_t of_stores(const roots *r)
             return ROOT_UNKNOWN;
         if (!writes_memory(a))
             continue;
-        const ptx_operand *to = &a->operand[is_op(a, "atom") ? 1 : 0];
+        int at = is_op(a, "atom") ? 1 : 0;
+        if (a->n_operands <= at)
+            return ROOT_UNKNOWN; /* it will not decode */
+        const ptx_operand *to = &a->operand[at];
         uint64_t via = of_operand(r, to);
         bool variable = to->var && !of_var(r->f, to->var);
         if (!via && !variable && to->reg >= 0)
