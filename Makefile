@@ -48,7 +48,7 @@ DEPS_agent     := $(MODULES)
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 PROGRAMS := warpsmith $(BUILD)/libwarpsmith-cuda.so
 
-.PHONY: all demo test check bench bench-ptx deps clean help
+.PHONY: all demo test check bench bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -103,6 +103,13 @@ bench: all
 $(eval $(call test_rule,$(BUILD)/tests/bench_ptx))
 bench-ptx: all $(BUILD)/tests/bench_ptx
 	$(Q)$(BUILD)/tests/bench_ptx
+# What needs a GPU. Runs without network on a machine with gcc, make, CUDA and cJSON; the report names GPU,
+# driver, date and commit.
+GPU_REPORT ?= gpu-check.json
+$(BUILD)/tests/gpu_check: $(BUILD)/tests/gpu_check.o $(foreach m,verifier reference harness ptx specs base,$(call lib,$(m)))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcjson -lpthread -ldl -lm
+gpu-check: $(BUILD)/tests/gpu_check $(BUILD)/libwarpsmith-cuda.so
+	$(Q)WARPSMITH_COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(BUILD)/tests/gpu_check $(GPU_REPORT)
 deps:
 	$(Q)tests/deps
 
@@ -113,6 +120,7 @@ help:
 	@echo 'make demo    set up what is missing, build, run the main job on real input'
 	@echo 'make bench   time from reply to verdict against nvcc'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
+	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report'
 	@echo 'make test    set up what is missing, build, run every test'
 	@echo 'make check   the tests alone'
 	@echo 'make deps    install what is missing'

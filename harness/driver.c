@@ -19,6 +19,7 @@ enum { JIT_LOG_BYTES = 8192 };
  * since CUDA 12 exports with these signatures. */
 #define SYMBOL_LIST(X)                                                                             \
     X(init, cuInit, false)                                                                         \
+    X(driver_version, cuDriverGetVersion, false)                                                   \
     X(error_name, cuGetErrorName, false)                                                           \
     X(error_string, cuGetErrorString, false)                                                       \
     X(device_count, cuDeviceGetCount, false)                                                       \
@@ -69,7 +70,7 @@ struct cu_device {
     CUcontext context;
     CUevent start, end;
     hx_reason reason;
-    int capability;
+    int capability, version;
     char name[128];
 };
 
@@ -231,6 +232,7 @@ static ws_status open_device(cu_device *d, ws_err *err)
             d->device) ||
         TRY(d, device_attribute, err, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
             d->device) ||
+        TRY(d, driver_version, err, &d->version) ||
         TRY(d, ctx_retain, err, &d->context, d->device) || TRY(d, ctx_set, err, d->context))
         return err->status;
     d->capability = 10 * major + minor;
@@ -313,6 +315,11 @@ const char *cu_name(const cu_device *d)
 int cu_compute_capability(const cu_device *d)
 {
     return d->capability;
+}
+
+int cu_driver_version(const cu_device *d)
+{
+    return d->version;
 }
 
 /* ---- modules ---- */

@@ -22,6 +22,7 @@ void cu_preload_engine(void);
 bool cu_is_engine(const cu_device *d);
 const char *cu_name(const cu_device *d);    /* "NVIDIA H200", or "CPU engine" */
 int cu_compute_capability(const cu_device *d); /* 90 for 9.0 */
+int cu_driver_version(const cu_device *d);     /* 13000 for CUDA 13.0 */
 /* What the last failed call says about the candidate: INVALID_LAUNCH, OUT_OF_BOUNDS, ..., or
  * HX_PASS when the failure is not the candidate's. On a GPU the context is lost after a kernel's
  * fault. */
