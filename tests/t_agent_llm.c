@@ -337,6 +337,14 @@ static void test_lingering(void)
     ok(r.n_attempts == 1 && r.seconds < 2, "and is not asked for again");
     is_str(r.content, "all of it", "its text");
     llm_reply_release(&r);
+    r = ask(&(setup){.replies = "[{\"text\": \"all of it\"}]"});
+    snprintf(replies, sizeof replies,
+             "[{\"text\": \"all of it\", \"cut_after\": %zu, \"clean\": true}]",
+             strlen(r.raw) - strlen("NE]\n\n"));
+    llm_reply_release(&r);
+    r = ask(&(setup){.replies = replies});
+    ok(r.outcome == LLM_OK && r.n_attempts == 1, "half a [DONE] after it does no harm");
+    llm_reply_release(&r);
 }
 
 /* A call may be bounded in requests, the ones that only adapt included. */

@@ -371,10 +371,11 @@ static llm_outcome outcome_of_success(job *j)
     if (j->kind == BODY_JSON)
         chat_reply_whole(r, j->raw.p, j->raw.n);
     else if (j->kind == BODY_SSE && !r->done) {
-        bool sound = !r->malformed;
+        bool sound = !r->malformed, finished = r->finished;
         sse_finish(&j->sse, on_event, j);
-        if (sound && r->malformed && !r->finished) /* a last event that stops in the middle */
+        if (sound && r->malformed && !finished) /* a last event that stops in the middle */
             return LLM_CUT;
+        r->malformed = !sound; /* after the answer's end it does not matter: half a [DONE] */
     }
     if (r->error.present)
         return chat_error_outcome(200, &r->error);

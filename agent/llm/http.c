@@ -14,7 +14,7 @@
 
 /* How long a transfer may take to end after its message is complete, and between the answer's last
  * word and what some servers send after it (usage, [DONE]). */
-static const double SETTLE_S = 1.0, ENDING_S = 10.0;
+static const double SETTLE_S = 0.2, ENDING_S = 10.0;
 
 struct http_pool {
     CURLM *multi;
