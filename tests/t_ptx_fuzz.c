@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KERNELS = 4, BLOCKS = 3, THREADS = 64, WORDS = 20, INPUTS = 61 * 8, MAX_DEPTH = 3 };
+enum { KERNELS = 4, BLOCKS = 3, MAX_THREADS = 128, WORDS = 20, INPUTS = 61 * 8, MAX_DEPTH = 3 };
 
 static const struct {
     const char *ret, *name, *params;
@@ -33,6 +33,11 @@ typedef struct gen {
     int loops, n_loops, segment;
     bool has_loop[8]; /* loop variables in scope */
 } gen;
+
+static int threads_of(uint64_t seed)
+{
+    return 32 * (1 + (int)(seed % 4));
+}
 
 static uint32_t pick(gen *g, uint32_t n)
 {
@@ -316,7 +321,7 @@ static ws_status program(uint64_t seed, const char *side, ws_buf *out, ws_err *e
 {
     gen g = {.seed = seed};
     char path[64];
-    ws_buf_printf(out, "#define N %d\n#define WORDS %d\n", THREADS, WORDS);
+    ws_buf_printf(out, "#define N %d\n#define WORDS %d\n", threads_of(seed), WORDS);
     snprintf(path, sizeof path, "tests/fuzz/%s.h", side);
     ws_status st = ws_read_file(path, 1 << 20, out, err);
     ws_buf_adds(out, "#define OP(r, n, p, e) DEV r n p { return e; }\n#pragma push_macro(\"L\")\n#undef L\n");
@@ -367,8 +372,9 @@ static void make_inputs(uint64_t seed, int32_t in[INPUTS])
 /* false: kernel k gave something else, or a finding. */
 static bool run_kernel(ptx_module *m, ptx_memory *mem, void *host, int k, uint64_t seed, const uint64_t ptr[2])
 {
-    enum { COUNT = BLOCKS * THREADS * WORDS };
-    static uint32_t got[COUNT], want[COUNT];
+    static uint32_t got[BLOCKS * MAX_THREADS * WORDS], want[BLOCKS * MAX_THREADS * WORDS];
+    const int threads = threads_of(seed), count = BLOCKS * threads * WORDS;
+    const size_t bytes = (size_t)count * sizeof *got;
     int32_t in[INPUTS];
     char name[8];
     snprintf(name, sizeof name, "k%d", k);
@@ -381,20 +387,20 @@ static bool run_kernel(ptx_module *m, ptx_memory *mem, void *host, int k, uint64
     opt.schedule = (ptx_schedule)(seed % 3);
     opt.seed = seed;
     opt.threads = (int)(1 + seed % 2);
-    ptx_launch_args args = {.kernel = name, .grid = {BLOCKS, 1, 1}, .block = {THREADS, 1, 1}, .params = ptr};
+    ptx_launch_args args = {.kernel = name, .grid = {BLOCKS, 1, 1}, .block = {(uint32_t)threads, 1, 1}, .params = ptr};
     ptx_report r = {0};
-    if (!ptx_memory_write(mem, ptr[0], in, sizeof in) || !ptx_memory_mark_uninitialized(mem, ptr[1], sizeof got))
+    if (!ptx_memory_write(mem, ptr[0], in, sizeof in) || !ptx_memory_mark_uninitialized(mem, ptr[1], bytes))
         return false;
     if (!ptx_launch(m, mem, &args, &opt, &r)) {
         printf("# seed %llu, %s: %s\n", (unsigned long long)seed, name, r.fault[0].text);
         return false;
     }
-    if (!ptx_memory_read(mem, got, ptr[1], sizeof got))
+    if (!ptx_memory_read(mem, got, ptr[1], bytes))
         return false;
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < count; i++)
         if (got[i] != want[i]) {
             printf("# seed %llu, %s: word %d of thread %d in block %d is %08x on the engine, %08x on the host\n",
-                   (unsigned long long)seed, name, i % WORDS, i / WORDS % THREADS, i / WORDS / THREADS, got[i], want[i]);
+                   (unsigned long long)seed, name, i % WORDS, i / WORDS % threads, i / WORDS / threads, got[i], want[i]);
             return false;
         }
     return true;
@@ -405,7 +411,7 @@ static bool run_module(const comp_result *c, void *host, uint64_t seed)
     ws_err err = {0};
     ptx_memory *mem = ptx_memory_new();
     ptx_module *m = NULL;
-    uint64_t ptr[2] = {ptx_memory_alloc(mem, INPUTS * 4, "in"), ptx_memory_alloc(mem, BLOCKS * THREADS * WORDS * 4, "out")};
+    uint64_t ptr[2] = {ptx_memory_alloc(mem, INPUTS * 4, "in"), ptx_memory_alloc(mem, BLOCKS * MAX_THREADS * WORDS * 4, "out")};
     bool good = ptr[0] && ptr[1] && !ptx_module_load(c->ptx, c->ptx_bytes, mem, &m, &err);
     if (!good)
         printf("# seed %llu: %s\n", (unsigned long long)seed, err.msg);

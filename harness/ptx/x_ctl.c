@@ -323,7 +323,7 @@ static bool decode_builtin(ptx_decoder *d, const char *name, const ptx_operand *
                 return false;
             c->arg[k] = ptx_frame_var(d, args->elem[k].var, &entry);
         }
-        c->ret = rets && rets->elem[0].kind == PTX_OPD_VAR ? ptx_frame_var(d, rets->elem[0].var, &entry) : PTX_NO_SLOT;
+        c->ret = rets && rets->n_elem && rets->elem[0].kind == PTX_OPD_VAR ? ptx_frame_var(d, rets->elem[0].var, &entry) : PTX_NO_SLOT;
         i->aux = c;
         i->run = builtins[b].run;
         return true;
@@ -334,6 +334,8 @@ static bool decode_builtin(ptx_decoder *d, const char *name, const ptx_operand *
 static bool decode_call(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     int at = 0;
+    if (!a->n_operands)
+        return false;
     const ptx_operand *rets = a->operand[0].kind == PTX_OPD_VEC ? &a->operand[at++] : NULL;
     if (at >= a->n_operands || a->operand[at].kind != PTX_OPD_FUNC)
         return false;
