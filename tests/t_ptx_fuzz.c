@@ -376,7 +376,7 @@ static bool run_kernel(ptx_module *m, ptx_memory *mem, void *host, int k, uint64
     const int threads = threads_of(seed), count = BLOCKS * threads * WORDS;
     const size_t bytes = (size_t)count * sizeof *got;
     int32_t in[INPUTS];
-    char name[8];
+    char name[16];
     snprintf(name, sizeof name, "k%d", k);
     host_kernel run;
     *(void **)(void *)&run = dlsym(host, name);
