@@ -29,6 +29,13 @@ run() {
     timeout 60 "$@" >"$dir/out" 2>"$dir/err"
     rc=$?
 }
+# Waits until a file says something, for up to 10 s.
+await() {
+    for _ in $(seq 200); do
+        grep -qF -- "$2" "$1" 2>/dev/null && return
+        sleep 0.05
+    done
+}
 rows() { grep -E '^ +[0-9]+  ' "$1"; }
 # All of a run but ids, names, times and ports, as text.
 story() {
@@ -80,7 +87,7 @@ check "in a sound file" [ "$rc" = 0 ]
 
 "$ws" optimize basics/softmax --archive "$dir/int.db" >"$dir/out" 2>"$dir/err" &
 pid=$!
-sleep 0.3
+await "$dir/out" emitted
 kill -INT "$pid"
 wait "$pid"
 rc=$?
@@ -108,22 +115,22 @@ cat >"$dir/script.json" <<'END'
   { "text": "I would tile it. Shall I?",
     "faults": [ { "status": 429, "headers": { "Retry-After": "0" }, "body": { "error": { "message": "slow down" } } },
                 { "status": 500, "body": "<html><title>oh dear</title></html>" } ] },
-  { "text": "```cuda\nint broken\n```", "faults": [ { "cut_after": 300 }, { "stall_ms": 3000 } ] },
+  { "text": "```cuda\nint broken\n```", "faults": [ { "cut_after": 300 }, { "stall_ms": 6000 } ] },
   { "text": "```cuda\nint never closed", "finish_reason": "length" },
-  { "text": "too late", "stall_ms": 5000, "faults": [ { "status": 500, "body": { "error": { "message": "for ever" } } },
+  { "text": "too late", "stall_ms": 20000, "faults": [ { "status": 500, "body": { "error": { "message": "for ever" } } },
     { "status": 502 }, { "status": 503, "body": { "error": { "message": "for ever" } } } ] } ] }
 END
 "$ws" replay "$dir/script.json" >"$dir/url" 2>/dev/null &
 server=$!
-for _ in $(seq 50); do [ -s "$dir/url" ] && break || sleep 0.05; done
+await "$dir/url" http://
 url=$(head -n 1 "$dir/url")
 OPENAI_API_KEY=$key run "$ws" optimize basics/softmax --base-url "$url" --model m --rounds 4 --attempts 3 \
-    --idle-timeout 300ms --archive "$dir/faults.db" --debug --log "$dir/log"
+    --idle-timeout 1s --archive "$dir/faults.db" --debug --log "$dir/log"
 check "a server that fails for good is exit code 5" [ "$rc" = 5 ]
 check "a 429 is said" says "$dir/err" "the server limits the rate of requests (HTTP 429): slow down; try 2 of 3"
 check "an error page is said as text" says "$dir/err" "the server failed (HTTP 500): oh dear; try 3 of 3"
 check "a cut stream is said" says "$dir/err" "the connection ended in the middle of the reply"
-check "a stall is said" says "$dir/err" "the server stopped sending: no data within 0.6 s"
+check "a stall is said" says "$dir/err" "the server stopped sending: no data within 2 s"
 check "the end is one line" says "$dir/err" "warpsmith: round 4: the server failed (HTTP 503): for ever (after 3 tries)"
 check "with the way on" says "$dir/err" "to go on: warpsmith optimize --resume softmax-"
 check "a reply without code is a row" grep -q 'no_code .*the reply has no CUDA code block' "$dir/out"
@@ -138,7 +145,7 @@ run grep -rlF "$key" "$dir"
 check "the key is nowhere" [ "$rc" = 1 ]
 OPENAI_API_KEY=$key "$ws" optimize --resume last --attempts 9 --archive "$dir/faults.db" >/dev/null 2>"$dir/err" &
 pid=$!
-sleep 0.3
+await "$dir/err" resuming
 leaks=0
 for p in $(pgrep -P "$pid") "$pid"; do
     tr '\0' '\n' 2>/dev/null <"/proc/$p/environ" | grep -qF "$key" && leaks=$((leaks + 1))
@@ -147,8 +154,7 @@ check "nor in the environment of a process" [ "$leaks" = 0 ]
 run "$ws" optimize --resume last --archive "$dir/faults.db"
 check "a run that another process works on is refused" says "$dir/err" "another process works on this run"
 kill -9 "$pid" 2>/dev/null
-wait "$pid" 2>/dev/null
-wait "$first" 2>/dev/null
+{ wait "$pid"; wait "$first"; } 2>/dev/null
 
 # ---- archives that cannot be used ----
 
