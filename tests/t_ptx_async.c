@@ -169,12 +169,36 @@ static void test_bulk(void)
     check_bulk("a misaligned bulk copy", "#define EXPECT 4096\n#define OFFSET 1\n#define WAIT 1\n", false, HX_MISALIGNED);
 }
 
+/* ---- clusters of one block ---- */
+
+#define CLUSTER(attribute)                                                                                         \
+    "#include <cooperative_groups.h>\nnamespace cg = cooperative_groups;\n"                                        \
+    "extern \"C\" __global__ void " attribute "k(const float *a, float *b) {\n"                                    \
+    "  __shared__ float s[128]; cg::cluster_group c = cg::this_cluster(); int t = threadIdx.x;\n"                  \
+    "  s[t] = a[t]; c.sync(); float *r = c.map_shared_rank(s, 0); b[t] = r[127 - t] + c.block_rank(); c.sync();\n}\n"
+
+static void test_cluster(void)
+{
+    float a[128], b[128];
+    int bad = 0;
+    for (int i = 0; i < 128; i++)
+        a[i] = (float)i;
+    run_case c = {.block = {128}, .n_buffers = 2, .buffer = {{a, sizeof a, false, "a", false}, {b, sizeof b, true, "b", false}}};
+    bool ran = run_cuda(CLUSTER(""), "sm_90", &c);
+    for (int i = 0; ran && i < 128; i++)
+        bad += b[i] != a[127 - i];
+    ok(ran && !bad, "a cluster of one block%s%s", ran ? "" : ": ", ran ? "" : run_fault());
+    ran = run_cuda(CLUSTER("__cluster_dims__(2, 1, 1) "), "sm_90", &c);
+    ok(!ran && reason_is(HX_UNSUPPORTED), "a cluster of two: %s", run_fault());
+}
+
 int main(void)
 {
     test_cp_async();
     test_ring();
     test_cuda_barrier();
     test_bulk();
+    test_cluster();
     if (run_service)
         comp_service_close(run_service);
     return tap_done();

@@ -25,7 +25,7 @@ static const ptx_op_row *const families[] = {
     ptx_ops_int, ptx_ops_fp, ptx_ops_half, ptx_ops_cvt, ptx_ops_mov,
     ptx_ops_mem, ptx_ops_atom, ptx_ops_warp, ptx_ops_ctl,
     ptx_ops_sreg, ptx_ops_async, ptx_ops_matrix, ptx_ops_mma, ptx_ops_wmma,
-    ptx_ops_mbarrier, ptx_ops_bulk, ptx_ops_wgmma,
+    ptx_ops_mbarrier, ptx_ops_bulk, ptx_ops_wgmma, ptx_ops_cluster,
 };
 
 /* ---- operands ---- */
@@ -529,6 +529,10 @@ ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const p
     ptx_decoder d = {.ast = ast, .program = p};
     for (int c = 0; c < p->n_codes; c++)
         decode_function(&d, p->code[c]);
+    const int *cluster = kernel->cluster;
+    if (!p->unsupported && (cluster[0] > 1 || cluster[1] > 1 || cluster[2] > 1))
+        p->unsupported = ws_arena_printf(&p->arena, ".reqnctapercluster %d, %d, %d (line %d)", cluster[0], cluster[1], cluster[2],
+                                         kernel->ptx_line);
     tabulate_mix(p);
     p->store_roots = ptx_store_roots(kernel, &p->stores_unknown);
     return p;

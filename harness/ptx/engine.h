@@ -223,6 +223,7 @@ struct ptx_block {
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
     struct ptx_shadow *shared_shadow; /* NULL: not watched */
     struct ptx_mbarrier *mbarriers; /* barrier objects in shared memory */
+    struct ptx_cluster *cluster;    /* its barrier, NULL: not used */
     int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
     uint32_t arrived_seen[PTX_BARRIERS][PTX_LANES]; /* and what happened before it, as ptx_warp.seen */
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
@@ -289,7 +290,7 @@ typedef struct ptx_op_row {
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
-    ptx_ops_wgmma[];
+    ptx_ops_wgmma[], ptx_ops_cluster[];
 
 /* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
@@ -333,7 +334,7 @@ void ptx_warp_return(ptx_warp *w);
 void ptx_warp_release(ptx_warp *w); /* frames, local memory, copies under way */
 void ptx_async_release(ptx_warp *w); /* x_async.c */
 bool ptx_async_finish(ptx_warp *w);  /* all copies of the executing lanes; false: a fault was reported */
-void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c */
+void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c; the cluster's too */
 /* A strong access that changes nothing: a warp that does only that waits for others, and ends its turn, as a
  * sleeping one does at once. */
 void ptx_warp_end_turn(ptx_warp *w);

@@ -98,6 +98,10 @@ static bool check_kernel(const ptx_grid *g, ptx_report *r)
     if (g->threads > (uint32_t)limit)
         return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: %u threads a block, its limit is %d", k->name,
                       g->threads, limit);
+    const int *cluster = g->program->code[0]->fn->cluster;
+    if (cluster[0] > 1 || cluster[1] > 1 || cluster[2] > 1)
+        return refuse(r, k->name, HX_UNSUPPORTED, "the CPU engine does not support clusters of several blocks: %s asks for "
+                      "%d x %d x %d", k->name, cluster[0], cluster[1], cluster[2]);
     if (g->shared_bytes > MAX_SHARED)
         return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: %u bytes of shared memory a block, the limit "
                       "is %d", k->name, g->shared_bytes, MAX_SHARED);

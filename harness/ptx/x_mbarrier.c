@@ -81,6 +81,8 @@ void ptx_mbarriers_free(ptx_block *b)
         free(m);
     }
     b->mbarriers = NULL;
+    free(b->cluster);
+    b->cluster = NULL;
 }
 
 static ptx_mbarrier *find(const ptx_block *b, u64 addr)

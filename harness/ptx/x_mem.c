@@ -16,6 +16,7 @@ static const struct {
     ptx_space space;
 } space_parts[] = {
     {"global", PTX_SPACE_GLOBAL}, {"shared", PTX_SPACE_SHARED}, {"shared::cta", PTX_SPACE_SHARED},
+    {"shared::cluster", PTX_SPACE_SHARED}, /* of one block */
     {"local", PTX_SPACE_LOCAL}, {"const", PTX_SPACE_CONST}, {"param", PTX_SPACE_PARAM},
     {"param::entry", PTX_SPACE_PARAM}, {"param::func", PTX_SPACE_PARAM},
 };
@@ -32,8 +33,6 @@ static const struct {
 bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     for (int p = 1; p < a->n_parts; p++) {
-        if (ws_str_eqz(a->part[p], "shared::cluster"))
-            return false;
         for (size_t s = 0; s < WS_COUNT(space_parts); s++)
             if (ws_str_eqz(a->part[p], space_parts[s].name))
                 i->space = (uint8_t)space_parts[s].space;
