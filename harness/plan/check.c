@@ -76,11 +76,12 @@ static const char *arg_kind(const plan_arg *a)
 }
 
 /* Does `a` fit `p`? An 8-byte integer in PTX may be either: NVRTC marks pointers with .ptr, but a pointer
- * that was cast or wrapped is a plain .u64. */
+ * that was cast or wrapped is a plain .u64. A __grid_constant__ number is an aggregate with the number's size
+ * and alignment. */
 static bool fits(const plan_arg *a, const ptx_param *p)
 {
     if (p->is_aggregate)
-        return false;
+        return p->align == p->size && (p->size == 8 || (p->size == 4 && (a->kind == PLAN_ARG_INT || a->kind == PLAN_ARG_FLOAT)));
     switch (a->kind) {
     case PLAN_ARG_TENSOR:
     case PLAN_ARG_SCRATCH:
