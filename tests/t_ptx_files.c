@@ -225,8 +225,10 @@ static void compare_runs(const outcome *one, const outcome *two, ws_buf *out)
         if (memcmp(a, b, sizeof(uint64_t)) != 0)
             ws_buf_printf(out, "#   %s differs from one thread's\n", counters[n].name);
     }
-    if (one->report.n_faults && two->report.n_faults && strcmp(one->report.fault[0].text, two->report.fault[0].text) != 0)
-        ws_buf_printf(out, "#   found %s\n#   one thread %s\n", two->report.fault[0].text, one->report.fault[0].text);
+    const ptx_fault *f = &one->report.fault[0], *g = &two->report.fault[0];
+    if (one->report.n_faults && two->report.n_faults &&
+        (f->reason != g->reason || f->line != g->line || memcmp(f->block, g->block, sizeof f->block) != 0))
+        ws_buf_printf(out, "#   found %s\n#   one thread %s\n", g->text, f->text);
 }
 
 static void check_way(const ptx_case *c, const way *w, const outcome *first, outcome *o, ws_buf *out)

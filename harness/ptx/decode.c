@@ -50,13 +50,13 @@ static uint32_t slot_stride(uint32_t bytes)
     return bytes <= 2 ? 64 : bytes * PTX_LANES;
 }
 
-/* Constants are stored like registers: one value a lane. */
+/* Constants are stored like registers: one value a lane, of up to 16 bytes. */
 uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes)
 {
     if (bytes < 8)
         bits &= (1ull << (8 * bytes)) - 1;
     for (uint32_t i = 0; i < d->n_pool; i++)
-        if (d->pool_bits[i] == bits && (d->pool_key[i] & 15) == bytes)
+        if (d->pool_bits[i] == bits && (d->pool_key[i] & 15) == (bytes & 15))
             return d->pool_key[i] & ~15u;
     if (d->n_pool == d->cap_pool) {
         d->cap_pool = d->cap_pool ? 2 * d->cap_pool : 32;
@@ -64,12 +64,12 @@ uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes)
         d->pool_key = ws_realloc(d->pool_key, d->cap_pool * sizeof *d->pool_key);
     }
     uint32_t at = (uint32_t)d->pool.n;
-    uint8_t lanes[PTX_LANES * 8] = {0};
+    uint8_t lanes[PTX_LANES * 16] = {0};
     for (uint32_t l = 0; l < PTX_LANES; l++)
-        memcpy(lanes + (size_t)l * bytes, &bits, bytes);
+        memcpy(lanes + (size_t)l * bytes, &bits, bytes < 8 ? bytes : 8);
     ws_buf_add(&d->pool, lanes, slot_stride(bytes));
     d->pool_bits[d->n_pool] = bits;
-    d->pool_key[d->n_pool++] = at | bytes;
+    d->pool_key[d->n_pool++] = at | (bytes & 15);
     return at;
 }
 
@@ -110,6 +110,8 @@ static bool is_pred(const ptx_decoder *d, const ptx_operand *o)
 uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t)
 {
     uint32_t bytes = ptx_type_bytes(t);
+    if (!bytes)
+        return PTX_NO_SLOT;
     switch (o->kind) {
     case PTX_OPD_REG:
         return is_pred(d, o) ? PTX_NO_SLOT : d->slot[o->reg];

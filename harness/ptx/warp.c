@@ -425,7 +425,8 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
 {
     const ptx_code *code = w->worker->grid->program->code[0];
     ptx_local_reserve(w, code->local_bytes);
-    memset(w->local, undefined_byte(w), (size_t)code->local_bytes * PTX_LANES);
+    if (code->local_bytes)
+        memset(w->local, undefined_byte(w), (size_t)code->local_bytes * PTX_LANES);
     ptx_frame *f = frame_new(w, code);
     f->lanes = lanes;
     w->live = lanes;
