@@ -10,9 +10,10 @@
 volatile sig_atomic_t cli_interrupted;
 char cli_resume_hint[400];
 
-const cli_command *const cli_commands[] = {
-    &cmd_optimize, &cmd_verify, &cmd_compile, &cmd_emit,   &cmd_reference, &cmd_prompt, &cmd_submit,
-    &cmd_spec,     &cmd_archive, &cmd_export, &cmd_replay, &cmd_doctor,    &cmd_worker, NULL};
+const cli_command *const cli_commands[] = {&cmd_optimize,  &cmd_verify, &cmd_compile, &cmd_emit,
+                                           &cmd_reference, &cmd_prompt, &cmd_submit,  &cmd_spec,
+                                           &cmd_archive,   &cmd_export, &cmd_replay,  &cmd_doctor,
+                                           &cmd_worker,    NULL};
 
 ws_status cli_check_gpu(const char *name, ws_err *err)
 {
@@ -29,7 +30,8 @@ ws_status cli_check_gpu(const char *name, ws_err *err)
     return err->status;
 }
 
-ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text, ws_err *err)
+ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text,
+                         ws_err *err)
 {
     bool to_file = strcmp(path, "-") != 0;
     if (to_file || !json) {

@@ -43,13 +43,14 @@ extern const cli_command *const cli_commands[]; /* NULL-terminated */
 /* Set by the first SIGINT or SIGTERM; a second one ends the process at once with 130. */
 extern volatile sig_atomic_t cli_interrupted;
 
-/* The command that goes on with the run at hand, "" when there is none; printed when a second signal ends
- * the process. */
+/* The command that goes on with the run at hand, "" when there is none; printed when a second
+ * signal ends the process. */
 extern char cli_resume_hint[400];
 
 /* A --gpu that the cost model does not know is an error that names those that it knows. */
 ws_status cli_check_gpu(const char *name, ws_err *err) WS_MUST_CHECK;
-/* {"schema": 1, "<key>": text}, for commands whose result is one text; to the file `path` ("-": stdout). */
+/* For commands whose result is one text, to the file `path` ("-": stdout); with `json`
+ * {"schema": 1, "<key>": text}, or the file's name. */
 ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text,
                          ws_err *err) WS_MUST_CHECK;
 

@@ -54,9 +54,10 @@ static void print_overview(FILE *to)
     for (int i = 0; cli_commands[i]; i++)
         if (!cli_commands[i]->hidden)
             fprintf(to, "  %-10s %s\n", cli_commands[i]->doc.name, cli_commands[i]->doc.summary);
-    fputs("\n'warpsmith help COMMAND' tells more. Exit codes: 0 done, 1 negative verdict, 2 usage,\n"
-          "3 environment, 4 bad input, 5 remote failure, 6 limit reached, 70 bug, 130 interrupted.\n",
-          to);
+    fputs(
+        "\n'warpsmith help COMMAND' tells more. Exit codes: 0 done, 1 negative verdict, 2 usage,\n"
+        "3 environment, 4 bad input, 5 remote failure, 6 limit reached, 70 bug, 130 interrupted.\n",
+        to);
 }
 
 static const cli_command *find_command(const char *name)
@@ -147,8 +148,10 @@ static int run_command(const cli_command *c, int argc, char **argv)
     if ((values->log && ws_log_open_file(values->log, &err)) ||
         c->run(values, args, nargs, &exit_code, &err))
         result = report_error(&err);
-    else if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) /* a reader may have had enough */
-        result = report_error((ws_fail_errno(&err, WS_EENV, "cannot write to standard output"), &err));
+    else if ((fflush(stdout) || ferror(stdout)) &&
+             errno != EPIPE) /* a reader may have had enough */
+        result =
+            report_error((ws_fail_errno(&err, WS_EENV, "cannot write to standard output"), &err));
     else
         result = exit_code;
 out:

@@ -72,8 +72,8 @@ static const char *kind_of(const db_candidate *c)
 
 static void print_candidate(const db_candidate *c, bool best)
 {
-    printf("  #%-5" PRId64 " round %-3d %-9s level %-2d %-20s", c->id, c->round, c->origin, c->level,
-           c->reason);
+    printf("  #%-5" PRId64 " round %-3d %-9s level %-2d %-20s", c->id, c->round, c->origin,
+           c->level, c->reason);
     if (isfinite(seconds_of(c)))
         printf(" %10.2f us %s", seconds_of(c) * 1e6, kind_of(c));
     if (c->tune_json)
@@ -268,8 +268,8 @@ const cli_command cmd_archive = {
     .doc = {.name = "archive",
             .summary = "list runs, show a run's candidates, check the file",
             .usage = "list | show [RUN] | check",
-            .details = "RUN is a run's name, the beginning of one, its number, or 'last' (also when it is "
-                       "left out).\nshow --json has every prompt, reply, source and verdict of the run.",
+            .details = "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
+                       "it is left out).\nshow --json has every prompt, reply, source and verdict of the run.",
             .examples = "warpsmith archive list\nwarpsmith archive show last --json",
             .options = option_table,
             .min_args = 1,

@@ -12,14 +12,14 @@
 
 typedef struct options {
     cli_common common;
-    const char *model, *base_url, *api_key_file, *archive, *gpu, *arch, *prompts, *resume, *export_path;
-    const char *effort;
+    const char *model, *base_url, *api_key_file, *archive, *gpu, *arch, *prompts, *resume;
+    const char *effort, *export_path;
     int64_t rounds, max_tokens, tokens, calls, tune_max, attempts, seed;
     double temperature, time, idle, timeout, max_wait;
     bool no_stream, insecure;
     struct { /* what replaces the own options of a run that is resumed */
-        bool model, base_url, prompts, effort, rounds, max_tokens, tokens, calls, tune, temperature, time,
-            stream, gpu, arch;
+        bool model, base_url, prompts, effort, rounds, max_tokens, tokens, calls, tune, temperature;
+        bool time, stream, gpu, arch;
     } given;
 } options;
 
@@ -28,8 +28,8 @@ typedef struct options {
 static const ws_opt option_table[] = {
     {.name = "model", .letter = 'm', .type = WS_OPT_STRING, .offset = OPT(model), .arg = "NAME",
      .help = "model to ask", .group = "Model", .env = "WARPSMITH_MODEL", GIVEN(model)},
-    {.name = "base-url", .letter = 'u', .type = WS_OPT_STRING, .offset = OPT(base_url), .arg = "URL",
-     .help = "OpenAI-compatible server, up to and including /v1", .group = "Model",
+    {.name = "base-url", .letter = 'u', .type = WS_OPT_STRING, .offset = OPT(base_url),
+     .arg = "URL", .help = "OpenAI-compatible server, up to and including /v1", .group = "Model",
      .env = "OPENAI_BASE_URL", GIVEN(base_url)},
     {.name = "api-key-file", .type = WS_OPT_STRING, .offset = OPT(api_key_file), .arg = "FILE",
      .help = "read the key from FILE instead of OPENAI_API_KEY", .group = "Model"},
@@ -58,8 +58,8 @@ static const ws_opt option_table[] = {
     {.name = "rounds", .letter = 'n', .type = WS_OPT_INT, .offset = OPT(rounds), .fallback = "6",
      .arg = "N", .help = "replies to ask for; 0 is no limit", .group = "Budget", .min = 0,
      .max = 1000000, GIVEN(rounds)},
-    {.name = "max-time", .type = WS_OPT_SECONDS, .offset = OPT(time), .fallback = "0", .arg = "TIME",
-     .help = "time of the run, all its sessions together; 0 is no limit", .group = "Budget",
+    {.name = "max-time", .type = WS_OPT_SECONDS, .offset = OPT(time), .fallback = "0",
+     .arg = "TIME", .help = "time of the run, all its sessions together; 0 is no limit", .group = "Budget",
      GIVEN(time)},
     {.name = "token-budget", .type = WS_OPT_INT, .offset = OPT(tokens), .fallback = "0", .arg = "N",
      .help = "tokens of the run; 0 is no limit", .group = "Budget", .min = 0,
@@ -78,13 +78,13 @@ static const ws_opt option_table[] = {
      .help = "seed of the inputs of a new run; 0 takes a fresh one", .group = "Device"},
     {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = OPT(archive),
      .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
-    {.name = "export", .letter = 'o', .type = WS_OPT_STRING, .offset = OPT(export_path), .arg = "FILE",
-     .help = "write the winner's header", .group = "Output"},
+    {.name = "export", .letter = 'o', .type = WS_OPT_STRING, .offset = OPT(export_path),
+     .arg = "FILE", .help = "write the winner's header", .group = "Output"},
     {.name = "resume", .type = WS_OPT_STRING, .offset = OPT(resume), .arg = "RUN",
      .help = "go on with a run of the archive, with its own options; 'last' is the newest"},
     CLI_COMMON_OPTIONS};
 
-/* The key leaves the environment: no child, not even one that is only forked, shows it in its own. */
+/* The key leaves the environment: no child, not even one that is only forked, shows it. */
 static ws_status read_key(const options *o, ws_buf *key, ws_err *err)
 {
     char *env = getenv("OPENAI_API_KEY");
@@ -128,7 +128,8 @@ static ws_status use_replay(const char *spec_name, replay_server **server, ws_bu
     l->model = "scripted";
     if (ws_log_level() >= WS_LOG_WARN)
         fprintf(stderr,
-                "no model is configured: scripted replies of '%s' answer over HTTP on loopback\n", path);
+                "no model is configured: scripted replies of '%s' answer over HTTP on loopback\n",
+                path);
     return WS_OK;
 }
 
@@ -137,7 +138,8 @@ static ws_status same_device(const options *o, const db_run *r, ws_err *err)
     if (o->given.gpu && strcmp(o->gpu, r->gpu) != 0)
         return ws_fail(err, WS_EUSAGE, "run '%s' is for --gpu %s, not %s", r->name, r->gpu, o->gpu);
     if (o->given.arch && strcmp(o->arch, r->arch) != 0)
-        return ws_fail(err, WS_EUSAGE, "run '%s' is for --arch %s, not %s", r->name, r->arch, o->arch);
+        return ws_fail(err, WS_EUSAGE, "run '%s' is for --arch %s, not %s", r->name, r->arch,
+                       o->arch);
     return WS_OK;
 }
 
@@ -194,8 +196,8 @@ static ws_status find_work(const options *o, const char **args, int nargs, ws_ar
     if (st)
         return st;
     if (nargs && strcmp(*spec_name, run->spec_name) != 0)
-        return ws_fail(err, WS_EUSAGE, "run '%s' is of '%s', not of '%s'", run->name, run->spec_name,
-                       *spec_name);
+        return ws_fail(err, WS_EUSAGE, "run '%s' is of '%s', not of '%s'", run->name,
+                       run->spec_name, *spec_name);
     *spec_name = run->spec_name;
     return options_of_run(o, run, a, l, err);
 }
@@ -215,7 +217,8 @@ static ws_status choose_model(const ws_buf *key, loop_options *l, ws_err *err)
 static ws_status check_limits(const options *o, ws_err *err)
 {
     if (o->idle <= 0 || o->timeout <= 0 || o->max_wait <= 0)
-        return ws_fail(err, WS_EUSAGE, "--idle-timeout, --timeout and --max-wait must be more than 0");
+        return ws_fail(err, WS_EUSAGE,
+                       "--idle-timeout, --timeout and --max-wait must be more than 0");
     return cli_check_gpu(o->gpu, err);
 }
 
@@ -244,7 +247,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (!st)
         st = find_work(o, args, nargs, &a, &old, &l, &spec_name, err);
     if (!st) {
-        l.resume = o->resume ? old.name : NULL; /* 'last' may be another run by the time of the lock */
+        l.resume = o->resume ? old.name : NULL; /* 'last' may be another run soon */
         /* A scripted run stays one, and no other becomes one: the archive says which it is. */
         bool configured = o->resume ? !old.scripted : key.n || (o->base_url && *o->base_url);
         st = configured ? choose_model(&key, &l, err)
@@ -266,9 +269,9 @@ const cli_command cmd_optimize = {
             .summary = "ask a model for kernels, judge them, keep the fastest that can be trusted",
             .usage = "SPEC [options], or --resume RUN [options]",
             .details = "Without a configured model, specs that have a bundled script run against the "
-                       "replay server.\nCtrl-C stops after the step at hand; --resume goes on, and asks for no reply "
-                       "twice.\nExit code 1: nothing was faster than the plain translation; 5: the model "
-                       "gave no answer; 6: a budget is spent.",
+                       "replay server.\nCtrl-C stops after the step at hand; --resume goes on, and asks "
+                       "for no reply twice.\nExit code 1: nothing was faster than the plain "
+                       "translation; 5: the model gave no answer; 6: a budget is spent.",
             .examples = "warpsmith optimize softmax --export softmax.cuh\n"
                         "warpsmith optimize softmax --model gpt-5.4-mini --rounds 10\n"
                         "warpsmith optimize --resume last",

@@ -1,4 +1,4 @@
-/* `prompt` prints what would be sent; `submit` judges a reply that a person or another agent obtained. */
+/* `prompt` prints what would be sent; `submit` judges a reply that was obtained elsewhere. */
 #include "agent/cli.h"
 #include "agent/llm/extract.h"
 #include "agent/loop/loop.h"
@@ -59,8 +59,8 @@ static void print_prompt(const loop_prompt *p, bool json)
 }
 
 /* Generation 0 as the loop judges it: its time stands in the first prompt. */
-static ws_status time_translation(const options *o, const spec *s, const char *source, db_candidate *c,
-                                  ws_err *err)
+static ws_status time_translation(const options *o, const spec *s, const char *source,
+                                  db_candidate *c, ws_err *err)
 {
     comp_service *comp = NULL;
     vfy_session *session = NULL;
@@ -154,8 +154,8 @@ out:
 }
 
 /* As a round of a run: the verdict, its tuning, and what it is compared with are archived. */
-static ws_status submit_to_run(const options *o, const char *spec_name, const spec *s, const char *reply,
-                               int *exit_code, ws_err *err)
+static ws_status submit_to_run(const options *o, const char *spec_name, const spec *s,
+                               const char *reply, int *exit_code, ws_err *err)
 {
     ws_arena a = {0};
     db_archive *db = NULL;
@@ -169,7 +169,8 @@ static ws_status submit_to_run(const options *o, const char *spec_name, const sp
             st = db_run_find(db, o->run, &a, &r, err);
         db_close(db);
         if (!st && strcmp(r.spec_name, s->name) != 0)
-            st = ws_fail(err, WS_EUSAGE, "run '%s' is of '%s', not of '%s'", r.name, r.spec_name, s->name);
+            st = ws_fail(err, WS_EUSAGE, "run '%s' is of '%s', not of '%s'", r.name, r.spec_name,
+                         s->name);
         if (!st)
             st = loop_options_of_run(&r, &a, &l, err);
         l.resume = r.name;
@@ -237,8 +238,8 @@ const cli_command cmd_submit = {
     .doc = {.name = "submit",
             .summary = "judge a reply that was obtained elsewhere",
             .usage = "SPEC REPLY.txt [options]",
-            .details = "With --archive the reply becomes a round of a run, 'warpsmith prompt --run' prints what to\n"
-                       "ask next, and 'warpsmith export' writes the winner.",
+            .details = "With --archive the reply becomes a round of a run, 'warpsmith prompt --run' "
+                       "prints\nwhat to ask next, and 'warpsmith export' writes the winner.",
             .examples = "warpsmith submit softmax reply.md\n"
                         "warpsmith submit softmax reply.md --archive a.db --run last",
             .options = submit_options,

@@ -94,7 +94,8 @@ static void read_error_object(const cJSON *e, chat_error *out)
     copy_text(out->type, sizeof out->type,
               *text_of(e, "type") ? text_of(e, "type") : text_of(e, "status"));
     copy_text(out->param, sizeof out->param, text_of(e, "param"));
-    for (; place && !*text_of(e, "param"); place = place->next) /* FastAPI: ["body", "stream_options"] */
+    for (; place && !*text_of(e, "param");
+         place = place->next) /* FastAPI: ["body", "stream_options"] */
         if (cJSON_IsString(place))
             copy_text(out->param, sizeof out->param, place->valuestring);
     if (cJSON_IsString(code))
@@ -119,8 +120,8 @@ static bool read_error(const cJSON *o, chat_error *out)
     if (cJSON_IsObject(e)) {
         read_error_object(e, out);
     } else if (cJSON_IsString(e) || cJSON_IsString(detail)) {
-        copy_text(out->message, sizeof out->message, cJSON_IsString(e) ? e->valuestring
-                                                                       : detail->valuestring);
+        copy_text(out->message, sizeof out->message,
+                  cJSON_IsString(e) ? e->valuestring : detail->valuestring);
         out->present = true;
     } else if (cJSON_IsArray(detail) && cJSON_IsObject(cJSON_GetArrayItem(detail, 0))) {
         read_error_object(cJSON_GetArrayItem(detail, 0), out);
@@ -154,10 +155,20 @@ static bool says_any(const chat_error *e, const char *const *words)
 
 static bool is_refused_field(const chat_error *e)
 {
-    static const char *const words[] = {
-        "unsupported", "not supported", "does not support", "unknown",     "unrecognized",
-        "unexpected",  "extra",         "not permitted",    "not allowed", "only the default",
-        "not accepted", "invalid parameter", "no longer",   NULL};
+    static const char *const words[] = {"unsupported",
+                                        "not supported",
+                                        "does not support",
+                                        "unknown",
+                                        "unrecognized",
+                                        "unexpected",
+                                        "extra",
+                                        "not permitted",
+                                        "not allowed",
+                                        "only the default",
+                                        "not accepted",
+                                        "invalid parameter",
+                                        "no longer",
+                                        NULL};
     return says_any(e, words);
 }
 
@@ -177,18 +188,22 @@ static bool names_field(const chat_error *e, const char *field)
 
 static bool is_context(const chat_error *e)
 {
-    static const char *const words[] = {"context_length_exceeded", "exceed_context_size",
-                                        "maximum context length",  "prompt is too long",
-                                        "context window",          "too many tokens", NULL};
+    static const char *const words[] = {"context_length_exceeded",
+                                        "exceed_context_size",
+                                        "maximum context length",
+                                        "prompt is too long",
+                                        "context window",
+                                        "too many tokens",
+                                        NULL};
     return says_any(e, words);
 }
 
-/* The reply's limit is more than the model can give, or than its context leaves: without a limit the
- * server takes its own. */
+/* The reply's limit is more than the model can give, or than its context leaves: without a limit
+ * the server takes its own. */
 static bool is_token_limit(const chat_error *e)
 {
-    static const char *const words[] = {"too large",  "too high", "at most", "valid range", "exceed",
-                                        "less than", "maximum",  NULL};
+    static const char *const words[] = {"too large", "too high",  "at most", "valid range",
+                                        "exceed",    "less than", "maximum", NULL};
     if (is_context(e))
         return true;
     return (names_field(e, "max_tokens") || names_field(e, "max_completion_tokens")) &&
@@ -233,22 +248,29 @@ static bool is_quota(const chat_error *e)
 
 llm_outcome chat_error_outcome(int status, const chat_error *e)
 {
-    static const char *const bad_key[] = {"api key not valid", "invalid api key", "incorrect api key",
-                                          "invalid_api_key",   NULL};
+    static const char *const bad_key[] = {"api key not valid", "invalid api key",
+                                          "incorrect api key", "invalid_api_key", NULL};
     static const char *const moderated[] = {"moderation", "flagged", "content_policy",
                                             "content_filter", NULL};
     if (status < 400 && e->status)
         status = e->status; /* an error object under HTTP 200 */
     switch (status) {
-    case 401: return LLM_AUTH;
-    case 402: return LLM_QUOTA;
-    case 403: return says_any(e, moderated) ? LLM_REFUSED : LLM_AUTH;
-    case 413: return LLM_CONTEXT;
-    case 429: return is_quota(e) ? LLM_QUOTA : LLM_RATE_LIMITED;
+    case 401:
+        return LLM_AUTH;
+    case 402:
+        return LLM_QUOTA;
+    case 403:
+        return says_any(e, moderated) ? LLM_REFUSED : LLM_AUTH;
+    case 413:
+        return LLM_CONTEXT;
+    case 429:
+        return is_quota(e) ? LLM_QUOTA : LLM_RATE_LIMITED;
     case 408:
     case 409:
-    case 425: return LLM_SERVER;
-    default: break;
+    case 425:
+        return LLM_SERVER;
+    default:
+        break;
     }
     if (is_context(e))
         return LLM_CONTEXT;
@@ -302,8 +324,8 @@ void chat_plain_text(const char *body, size_t n, char *out, size_t size)
     while (p < end) {
         size_t k = ws_utf8_length(p);
         /* C0, DEL and C1 could command a terminal. */
-        bool control = (unsigned char)*p < ' ' || *p == 0x7f || (k == 2 && (unsigned char)p[0] == 0xc2 &&
-                                                                (unsigned char)p[1] < 0xa0);
+        bool control = (unsigned char)*p < ' ' || *p == 0x7f ||
+                       (k == 2 && (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0);
         if (html && *p == '<') {
             p = skip_tag(p, end);
             blank = true;
@@ -332,8 +354,11 @@ bool chat_reply_has_usage(const chat_reply *r)
 
 void chat_reply_init(chat_reply *r)
 {
-    *r = (chat_reply){.prompt_tokens = -1, .cached_tokens = -1, .completion_tokens = -1,
-                      .reasoning_tokens = -1, .cost_usd = (double)NAN};
+    *r = (chat_reply){.prompt_tokens = -1,
+                      .cached_tokens = -1,
+                      .completion_tokens = -1,
+                      .reasoning_tokens = -1,
+                      .cost_usd = (double)NAN};
     r->error.retry_after_s = (double)NAN;
 }
 

@@ -22,8 +22,8 @@ void chat_body(const llm_request *r, unsigned quirks, ws_buf *out);
 typedef struct chat_error {
     bool present;
     char message[512], type[64], param[64], code[64];
-    int status;            /* a numeric code in HTTP's error range, 0: none */
-    double retry_after_s;  /* Gemini's RetryInfo, NaN: none */
+    int status;           /* a numeric code in HTTP's error range, 0: none */
+    double retry_after_s; /* Gemini's RetryInfo, NaN: none */
 } chat_error;
 
 /* What has arrived of a reply. Token counts are -1 until told. */
@@ -33,10 +33,10 @@ typedef struct chat_reply {
     int64_t prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens;
     double cost_usd;
     chat_error error;
-    bool finished;         /* a finish reason or [DONE] was seen */
-    bool done;             /* [DONE] was seen: nothing follows */
-    bool malformed;        /* something was not JSON, or not a completion */
-    bool partial;          /* malformed because the JSON ends too early */
+    bool finished;  /* a finish reason or [DONE] was seen */
+    bool done;      /* [DONE] was seen: nothing follows */
+    bool malformed; /* something was not JSON, or not a completion */
+    bool partial;   /* malformed because the JSON ends too early */
 } chat_reply;
 
 void chat_reply_init(chat_reply *r);
@@ -52,7 +52,8 @@ bool chat_error_parse(const char *body, size_t n, chat_error *out);
 unsigned chat_quirk_for(const chat_error *e, const llm_request *r, unsigned quirks);
 /* A reply whose usage was told in full. */
 bool chat_reply_has_usage(const chat_reply *r);
-/* The text of an HTML page, or of any bytes, on one line of valid UTF-8 without control characters. */
+/* The text of an HTML page, or of any bytes, on one line of valid UTF-8 without control characters.
+ */
 void chat_plain_text(const char *body, size_t n, char *out, size_t size);
 /* How a response with this HTTP status ends the attempt. */
 llm_outcome chat_error_outcome(int status, const chat_error *e);

@@ -30,18 +30,18 @@ typedef struct job {
     llm_client *client;
     int id;
     job_state state;
-    llm_request q;              /* owns its strings */
+    llm_request q; /* owns its strings */
     llm_message *message;
     unsigned quirks;            /* in use by the attempt that runs */
     int tries, protocol_errors; /* tries do not count resends for a quirk */
     int64_t first_ns, not_before_ns;
-    double waited_s;            /* before the attempt that runs */
+    double waited_s; /* before the attempt that runs */
     http_transfer *transfer;
-    ws_buf body, raw;           /* as sent; as received, of the last attempt */
+    ws_buf body, raw; /* as sent; as received, of the last attempt */
     body_kind kind;
     sse_parser sse;
     chat_reply reply;
-    bool progress;              /* an event came in the piece being fed */
+    bool progress; /* an event came in the piece being fed */
     llm_attempt *attempt;
     int n_attempts, cap_attempts;
     llm_outcome outcome;
@@ -61,7 +61,7 @@ struct llm_client {
     llm_limits limits;
     job *first;
     int next_id, n_running;
-    int64_t gate_ns;            /* a 429 pauses every request of this key until then */
+    int64_t gate_ns; /* a 429 pauses every request of this key until then */
     model_quirks *known;
     int n_known, cap_known;
     void (*on_delta)(void *ud, int id, size_t content_bytes, size_t reasoning_bytes);
@@ -149,7 +149,10 @@ ws_status llm_client_open(const llm_client_options *o, llm_client **out, ws_err 
     c->key = ws_strdup(o->api_key ? o->api_key : "");
     c->loopback_only = o->loopback_only;
     c->next_id = 1;
-    http_options ho = {.api_key = c->key, .azure = u.azure, .direct = o->loopback_only, .ca_file = o->ca_file,
+    http_options ho = {.api_key = c->key,
+                       .azure = u.azure,
+                       .direct = o->loopback_only,
+                       .ca_file = o->ca_file,
                        .max_connections = c->limits.max_in_flight};
     if (http_open(&ho, &c->pool, err)) {
         llm_client_close(c);
@@ -389,9 +392,12 @@ static llm_outcome outcome_of_success(job *j)
 static llm_outcome outcome_of_attempt(job *j, const http_response *h)
 {
     switch (h->end) {
-    case HTTP_FAILED: return LLM_TRANSPORT;
-    case HTTP_STALLED: return LLM_STALL;
-    case HTTP_TOO_LARGE: return LLM_TOO_LARGE;
+    case HTTP_FAILED:
+        return LLM_TRANSPORT;
+    case HTTP_STALLED:
+        return LLM_STALL;
+    case HTTP_TOO_LARGE:
+        return LLM_TOO_LARGE;
     case HTTP_CUT:
         /* An answer whose end was seen before the connection broke is whole. */
         if (h->status / 100 == 2 && j->kind == BODY_SSE && j->reply.finished &&
@@ -400,7 +406,8 @@ static llm_outcome outcome_of_attempt(job *j, const http_response *h)
         if (h->status / 100 == 2)
             return LLM_CUT;
         break;
-    case HTTP_COMPLETE: break;
+    case HTTP_COMPLETE:
+        break;
     }
     if (j->raw.p) /* before it is parsed: parts of it are kept in bounded texts */
         redact(j->client, j->raw.p, j->raw.n);
@@ -441,8 +448,8 @@ static llm_attempt *record(job *j, const http_response *h, llm_outcome o)
 {
     WS_GROW(j->attempt, j->n_attempts, j->cap_attempts);
     llm_attempt *a = &j->attempt[j->n_attempts++];
-    *a = (llm_attempt){.outcome = o, .http_status = h->status, .seconds = h->seconds,
-                       .waited_s = j->waited_s};
+    *a = (llm_attempt){
+        .outcome = o, .http_status = h->status, .seconds = h->seconds, .waited_s = j->waited_s};
     describe(j, h, o, a->detail, sizeof a->detail);
     snprintf(a->request_id, sizeof a->request_id, "%s", h->request_id);
     redact_text(j->client, a->request_id);
@@ -459,10 +466,12 @@ typedef struct outcome_text {
 static outcome_text text_of_outcome(llm_outcome o, int status)
 {
     switch (o) {
-    case LLM_OK: return (outcome_text){"", "", false};
+    case LLM_OK:
+        return (outcome_text){"", "", false};
     case LLM_TRUNCATED:
         return (outcome_text){"the reply reached the token limit", "raise --max-tokens", false};
-    case LLM_REFUSED: return (outcome_text){"the model refused", "", false};
+    case LLM_REFUSED:
+        return (outcome_text){"the model refused", "", false};
     case LLM_EMPTY:
         return (outcome_text){"the reply has no text",
                               "when the model reasons, raise --max-tokens: reasoning counts too",
@@ -470,13 +479,14 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
     case LLM_AUTH:
         return (outcome_text){"the server does not accept the key",
                               "check OPENAI_API_KEY or --api-key-file, and --base-url", true};
-    case LLM_QUOTA: return (outcome_text){"the account's quota is spent", "", true};
+    case LLM_QUOTA:
+        return (outcome_text){"the account's quota is spent", "", true};
     case LLM_RATE_LIMITED:
         return (outcome_text){"the server limits the rate of requests", "try again later", false};
     case LLM_CONTEXT:
-        return (outcome_text){"the prompt is too long for the model",
-                              "take a model with a longer context, or shorter templates with --prompts",
-                              false};
+        return (outcome_text){
+            "the prompt is too long for the model",
+            "take a model with a longer context, or shorter templates with --prompts", false};
     case LLM_BAD_REQUEST:
         if (status == 404)
             return (outcome_text){"the server does not know this model or address",
@@ -485,8 +495,10 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
             return (outcome_text){"the server redirects elsewhere, which is not followed",
                                   "give the final address as --base-url", true};
         return (outcome_text){"the server does not accept the request", "", false};
-    case LLM_SERVER: return (outcome_text){"the server failed", "try again later", false};
-    case LLM_TRANSPORT: return (outcome_text){"cannot reach the server", "check --base-url", false};
+    case LLM_SERVER:
+        return (outcome_text){"the server failed", "try again later", false};
+    case LLM_TRANSPORT:
+        return (outcome_text){"cannot reach the server", "check --base-url", false};
     case LLM_STALL:
         return (outcome_text){"the server stopped sending", "raise --idle-timeout for a slow one",
                               false};
@@ -496,8 +508,10 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
     case LLM_PROTOCOL:
         return (outcome_text){"the server's answer is not a chat completion", "check --base-url",
                               false};
-    case LLM_TOO_LARGE: return (outcome_text){"the reply is larger than the limit", "", false};
-    case LLM_CANCELLED: return (outcome_text){"cancelled", "", false};
+    case LLM_TOO_LARGE:
+        return (outcome_text){"the reply is larger than the limit", "", false};
+    case LLM_CANCELLED:
+        return (outcome_text){"cancelled", "", false};
     }
     return (outcome_text){"?", "", false};
 }
@@ -540,8 +554,9 @@ static double told_wait(const job *j, const http_response *h)
     return isnan(h->retry_after_s) ? j->reply.error.retry_after_s : h->retry_after_s;
 }
 
-/* Full jitter; a wait that the server names is kept, stretched a little so that clients spread. Rates
- * are counted by the minute: without a named wait a 429 is waited out longer than a failure. */
+/* Full jitter; a wait that the server names is kept, stretched a little so that clients spread.
+ * Rates are counted by the minute: without a named wait a 429 is waited out longer than a failure.
+ */
 static double wait_before_retry(const job *j, const http_response *h, llm_outcome o)
 {
     double told = told_wait(j, h), step = j->client->limits.backoff_s * exp2(j->tries - 1);
@@ -567,10 +582,14 @@ static bool may_retry(job *j, const http_response *h, llm_outcome o)
     case LLM_RATE_LIMITED:
     case LLM_SERVER:
     case LLM_STALL:
-    case LLM_CUT: return true;
-    case LLM_TRANSPORT: return j->tries <= h->worth_retrying;
-    case LLM_PROTOCOL: return ++j->protocol_errors <= 1; /* a proxy's page, once */
-    default: return h->should_retry == 1;
+    case LLM_CUT:
+        return true;
+    case LLM_TRANSPORT:
+        return j->tries <= h->worth_retrying;
+    case LLM_PROTOCOL:
+        return ++j->protocol_errors <= 1; /* a proxy's page, once */
+    default:
+        return h->should_retry == 1;
     }
 }
 
@@ -579,9 +598,9 @@ static void warn_of_retry(const job *j, llm_outcome o, const llm_attempt *a, dou
     char status[32] = "";
     if (a->http_status && a->http_status / 100 != 2)
         snprintf(status, sizeof status, " (HTTP %d)", a->http_status);
-    ws_log(WS_LOG_WARN, "%s%s%s%s; try %d of %d in %.1f s", text_of_outcome(o, a->http_status).error,
-           status, a->detail[0] ? ": " : "", a->detail, j->tries + 1, j->client->limits.max_attempts,
-           wait_s);
+    ws_log(WS_LOG_WARN, "%s%s%s%s; try %d of %d in %.1f s",
+           text_of_outcome(o, a->http_status).error, status, a->detail[0] ? ": " : "", a->detail,
+           j->tries + 1, j->client->limits.max_attempts, wait_s);
 }
 
 static void end_attempt(job *j)

@@ -355,14 +355,17 @@ static int retries_of(CURLcode rc)
 {
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return 1;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return 1;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT: return 0;
-    default: return 1000;
+    case CURLE_URL_MALFORMAT:
+        return 0;
+    default:
+        return 1000;
     }
 }
 

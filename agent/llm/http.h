@@ -12,17 +12,17 @@ typedef struct http_pool http_pool;
 typedef struct http_transfer http_transfer;
 
 typedef struct http_options {
-    const char *api_key;   /* kept by reference: outlives the pool; NULL or "": no Authorization */
-    bool direct;           /* no proxy, whatever the environment says */
-    const char *ca_file;   /* NULL: $SSL_CERT_FILE, $CURL_CA_BUNDLE, the system's */
-    bool azure;            /* the key also as Azure's header api-key */
+    const char *api_key; /* kept by reference: outlives the pool; NULL or "": no Authorization */
+    bool direct;         /* no proxy, whatever the environment says */
+    const char *ca_file; /* NULL: $SSL_CERT_FILE, $CURL_CA_BUNDLE, the system's */
+    bool azure;          /* the key also as Azure's header api-key */
     int max_connections;
 } http_options;
 
 /* What a URL is, so that a key does not leave in the clear. Only http and https, no user name. */
 typedef struct http_url {
     bool tls, loopback;
-    bool azure;            /* has Azure's query parameter api-version */
+    bool azure; /* has Azure's query parameter api-version */
 } http_url;
 ws_status http_url_parse(const char *url, http_url *out, ws_err *err) WS_MUST_CHECK;
 
@@ -58,13 +58,13 @@ typedef enum http_end {
 
 typedef struct http_response {
     http_end end;
-    int status;             /* 0: no response */
-    int worth_retrying;     /* after HTTP_FAILED: retries that make sense, 0: none */
-    double retry_after_s;   /* Retry-After-Ms or Retry-After (seconds or date), NaN: none */
-    int should_retry;       /* X-Should-Retry: 1 true, 0 false, -1 absent */
+    int status;           /* 0: no response */
+    int worth_retrying;   /* after HTTP_FAILED: retries that make sense, 0: none */
+    double retry_after_s; /* Retry-After-Ms or Retry-After (seconds or date), NaN: none */
+    int should_retry;     /* X-Should-Retry: 1 true, 0 false, -1 absent */
     char request_id[128];
-    char location[256];     /* of a redirect */
-    char error[256];        /* curl's words, or which timer ran out */
+    char location[256]; /* of a redirect */
+    char error[256];    /* curl's words, or which timer ran out */
     double seconds;
 } http_response;
 
@@ -76,7 +76,7 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out,
 http_transfer *http_poll(http_pool *p, int timeout_ms);
 const http_response *http_result(const http_transfer *t);
 double http_seconds(const http_transfer *t); /* since the start */
-void *http_context(const http_transfer *t); /* the request's ud */
-void http_free(http_transfer *t);           /* aborts one that still runs */
+void *http_context(const http_transfer *t);  /* the request's ud */
+void http_free(http_transfer *t);            /* aborts one that still runs */
 
 #endif

@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    CHARS_PER_TOKEN = 3,   /* of a prompt, on the safe side */
-    SHORTEST_REPLY = 500   /* tokens; a budget with less room for a reply is spent */
+    CHARS_PER_TOKEN = 3, /* of a prompt, on the safe side */
+    SHORTEST_REPLY = 500 /* tokens; a budget with less room for a reply is spent */
 };
 
 bool loop_answered(const db_call *c)
@@ -115,10 +115,18 @@ static ws_status begin_call(loop_state *s, const loop_step *step, const llm_requ
 {
     ws_buf body = {0};
     llm_request_body(q, &body);
-    *c = (db_call){.run = s->run.id, .turn = s->turn, .purpose = step->purpose, .state = "sent",
-                   .prompt_json = ws_arena_strdup(&s->arena, ws_buf_z(&body)), .model = s->run.model,
-                   .prompt_tokens = -1, .cached_tokens = -1, .completion_tokens = -1,
-                   .reasoning_tokens = -1, .cost_usd = (double)NAN, .started = now(&s->arena)};
+    *c = (db_call){.run = s->run.id,
+                   .turn = s->turn,
+                   .purpose = step->purpose,
+                   .state = "sent",
+                   .prompt_json = ws_arena_strdup(&s->arena, ws_buf_z(&body)),
+                   .model = s->run.model,
+                   .prompt_tokens = -1,
+                   .cached_tokens = -1,
+                   .completion_tokens = -1,
+                   .reasoning_tokens = -1,
+                   .cost_usd = (double)NAN,
+                   .started = now(&s->arena)};
     ws_buf_release(&body);
     /* A call that an earlier session sent and never saw answered keeps its row. */
     if (s->turn < s->n_calls) {
@@ -164,7 +172,8 @@ static bool within_budget(loop_state *s, const llm_message *m, int n, llm_reques
         return true;
     int64_t left = b->tokens - s->tokens - prompt;
     if (left < SHORTEST_REPLY) {
-        s->stop = ws_arena_printf(&s->arena, "the token budget is spent: %" PRId64 " of %" PRId64
+        s->stop = ws_arena_printf(&s->arena,
+                                  "the token budget is spent: %" PRId64 " of %" PRId64
                                   " used, the next prompt takes about %" PRId64,
                                   s->tokens, b->tokens, prompt);
         s->status = "limit";
@@ -178,8 +187,12 @@ static bool within_budget(loop_state *s, const llm_message *m, int n, llm_reques
 /* A reply that was obtained elsewhere: a call without requests. */
 static ws_status take_given(loop_state *s, db_call *done, ws_err *err)
 {
-    llm_reply r = {.outcome = LLM_OK, .content = ws_strdup(s->o->reply), .prompt_tokens = -1,
-                   .cached_tokens = -1, .completion_tokens = -1, .reasoning_tokens = -1,
+    llm_reply r = {.outcome = LLM_OK,
+                   .content = ws_strdup(s->o->reply),
+                   .prompt_tokens = -1,
+                   .cached_tokens = -1,
+                   .completion_tokens = -1,
+                   .reasoning_tokens = -1,
                    .cost_usd = (double)NAN};
     snprintf(r.model, sizeof r.model, "%s", s->run.model ? s->run.model : "");
     record_reply(s, s->turn < s->n_calls ? &s->call[s->turn] : NULL, &r, done);
@@ -196,9 +209,13 @@ ws_status loop_ask(loop_state *s, const loop_step *step, db_call *done, ws_err *
     if (loop_prompt_make(s->spec, s->o->prompts, s->run.gpu, &h, step, &p, err))
         return err->status;
     llm_message message[2] = {{"system", p.system}, {"user", p.user}};
-    llm_request q = {.model = s->run.model, .message = message, .n_messages = 2,
-                     .stream = !s->o->no_stream, .max_tokens = s->o->max_tokens,
-                     .temperature = s->o->temperature, .reasoning_effort = s->o->reasoning_effort};
+    llm_request q = {.model = s->run.model,
+                     .message = message,
+                     .n_messages = 2,
+                     .stream = !s->o->no_stream,
+                     .max_tokens = s->o->max_tokens,
+                     .temperature = s->o->temperature,
+                     .reasoning_effort = s->o->reasoning_effort};
     q.turn = s->turn;
     *done = (db_call){.state = "sent"};
     const db_call *earlier = s->turn < s->n_calls ? &s->call[s->turn] : NULL;

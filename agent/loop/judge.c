@@ -43,8 +43,12 @@ static ws_status store(loop_state *s, db_candidate *c, const vfy_verdict *v, ws_
     ws_env env = spec_env(s->spec, -1);
     ws_buf shape = {0};
     spec_env_print(&env, &shape);
-    db_timing t = {.kind = "modelled", .gpu = c->gpu, .shape = ws_buf_z(&shape), .unit = "s",
-                   .sample = &c->modelled_s, .n_samples = 1,
+    db_timing t = {.kind = "modelled",
+                   .gpu = c->gpu,
+                   .shape = ws_buf_z(&shape),
+                   .unit = "s",
+                   .sample = &c->modelled_s,
+                   .n_samples = 1,
                    .environment_json = "{\"device\":\"CPU engine\"}"};
     ws_status st =
         db_candidate_add_timed(s->db, c, v, isnan(c->modelled_s) ? NULL : &t, &c->id, err);
@@ -65,7 +69,8 @@ ws_status loop_judge(loop_state *s, const db_candidate *template, const char *so
     c.source = source;
     if (vfy_verify(s->session, source, strlen(source), &vo, &v, err))
         return err->status;
-    /* A signal to the whole session may have hit the worker: no verdict then, --resume judges again. */
+    /* A signal to the whole session may have hit the worker: no verdict then, --resume judges
+     * again. */
     if (cli_interrupted && v.reason != HX_PASS)
         return WS_OK;
     return store(s, &c, &v, err);
@@ -115,8 +120,8 @@ static plan *parse_plan(const loop_state *s, const char *source, ws_arena *a)
     return plan_parse(a, source, strlen(source), &names, &p, &d) ? p : NULL;
 }
 
-/* Every other choice of the plan's tunables, as candidates of the same round. The first value of each is
- * what loop_judge compiled. */
+/* Every other choice of the plan's tunables, as candidates of the same round. The first value of
+ * each is what loop_judge compiled. */
 static ws_status tune(loop_state *s, int subject, ws_err *err)
 {
     const db_candidate *base = s->attempt[subject].candidate;
@@ -134,8 +139,12 @@ static ws_status tune(loop_state *s, int subject, ws_err *err)
         char *text = tune_json(s, p, choice);
         if (is_default || tried(s, base->id, text))
             continue;
-        db_candidate c = {.parent = base->id, .round = base->round, .call = base->call,
-                          .origin = "tuned", .tune_json = text, .note = base->note};
+        db_candidate c = {.parent = base->id,
+                          .round = base->round,
+                          .call = base->call,
+                          .origin = "tuned",
+                          .tune_json = text,
+                          .note = base->note};
         st = loop_judge(s, &c, base->source, choice, err);
     }
     ws_arena_release(&a);
@@ -144,10 +153,13 @@ static ws_status tune(loop_state *s, int subject, ws_err *err)
 
 /* ---- replies ---- */
 
-static ws_status store_unusable(loop_state *s, const db_call *call, db_candidate *c, hx_reason reason,
-                                const char *source, const char *why, ws_err *err)
+static ws_status store_unusable(loop_state *s, const db_call *call, db_candidate *c,
+                                hx_reason reason, const char *source, const char *why, ws_err *err)
 {
-    vfy_verdict v = {.reason = reason, .level = VFY_NONE, .registers = -1, .shared_bytes = -1,
+    vfy_verdict v = {.reason = reason,
+                     .level = VFY_NONE,
+                     .registers = -1,
+                     .shared_bytes = -1,
                      .spill_bytes = -1};
     snprintf(v.text, sizeof v.text, "%s", why);
     ws_sha256_of(source, strlen(source), v.source_sha256);
@@ -156,12 +168,14 @@ static ws_status store_unusable(loop_state *s, const db_call *call, db_candidate
     return store(s, c, &v, err);
 }
 
-/* The reply's beginning before its code: what the model says it changed, or said in the place of code. */
+/* The reply's beginning before its code: what the model says it changed, or said in the place of
+ * code. */
 static const char *note_of(loop_state *s, const char *content)
 {
     enum { LONGEST = 300 };
     const char *fence = strstr(content, "```");
-    ws_str text = ws_str_trim((ws_str){content, fence ? (size_t)(fence - content) : strlen(content)});
+    ws_str text =
+        ws_str_trim((ws_str){content, fence ? (size_t)(fence - content) : strlen(content)});
     if (text.n > LONGEST)
         for (text.n = LONGEST; text.n && ((unsigned char)text.p[text.n] & 0xc0) == 0x80;)
             text.n--; /* not inside a UTF-8 sequence */
@@ -172,13 +186,16 @@ ws_status loop_judge_reply(loop_state *s, const db_call *call, int parent, ws_er
 {
     ws_buf code = {0};
     const char *content = call->content ? call->content : "";
-    db_candidate c = {.call = call->id, .round = call->turn + 1, .origin = "model",
+    db_candidate c = {.call = call->id,
+                      .round = call->turn + 1,
+                      .origin = "model",
                       .parent = parent >= 0 ? s->attempt[parent].candidate->id : 0,
                       .note = note_of(s, content)};
     ws_status st;
     bool cut = strcmp(call->outcome, "truncated") == 0;
     if (strcmp(call->outcome, "ok") != 0 && !cut) /* refused, empty, too large */
-        return store_unusable(s, call, &c, HX_NO_CODE, "", call->error ? call->error : call->outcome, err);
+        return store_unusable(s, call, &c, HX_NO_CODE, "",
+                              call->error ? call->error : call->outcome, err);
     llm_extract_status found = llm_extract_cuda(content, strlen(content), &code);
     if (found == LLM_EXTRACT_NONE && !cut)
         st = store_unusable(s, call, &c, HX_NO_CODE, "", "the reply has no CUDA code block", err);

@@ -22,8 +22,10 @@ loop_history loop_history_of(const loop_state *s)
 static ws_status open_all(loop_state *s, ws_err *err)
 {
     const loop_options *o = s->o;
-    llm_client_options co = {.base_url = o->base_url, .api_key = o->api_key,
-                             .allow_insecure = o->allow_insecure, .loopback_only = o->scripted,
+    llm_client_options co = {.base_url = o->base_url,
+                             .api_key = o->api_key,
+                             .allow_insecure = o->allow_insecure,
+                             .loopback_only = o->scripted,
                              .limits = o->limits};
     /* The client first: a URL or key that cannot be used leaves no run behind. */
     if ((!o->reply && llm_client_open(&co, &s->client, err)) || loop_open_run(s, err) ||
@@ -131,8 +133,7 @@ static ws_status take_turn(loop_state *s, ws_err *err)
 
 static void skip_judged_turns(loop_state *s)
 {
-    while (s->turn < s->n_calls && loop_answered(&s->call[s->turn]) &&
-           judged(s, &s->call[s->turn]))
+    while (s->turn < s->n_calls && loop_answered(&s->call[s->turn]) && judged(s, &s->call[s->turn]))
         s->turn++;
 }
 
@@ -192,7 +193,8 @@ static ws_status close_run(loop_state *s, ws_status st, ws_err *err)
     ws_status end = db_run_configure(s->db, s->run.id, loop_config_json(s), s->run.model,
                                      s->run.base_url, &late);
     if (!end)
-        end = db_run_end(s->db, s->run.id, st ? "failed" : s->status, st ? err->msg : s->stop, best, &late);
+        end = db_run_end(s->db, s->run.id, st ? "failed" : s->status, st ? err->msg : s->stop, best,
+                         &late);
     s->run.best_candidate = best;
     if (!st && end) {
         *err = late;
@@ -203,8 +205,8 @@ static ws_status close_run(loop_state *s, ws_status st, ws_err *err)
 
 ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err)
 {
-    loop_state s = {.o = o, .strategy = &loop_refine, .best = -1, .start_ns = ws_now_ns(),
-                    .status = "failed"};
+    loop_state s = {
+        .o = o, .strategy = &loop_refine, .best = -1, .start_ns = ws_now_ns(), .status = "failed"};
     ws_status st = open_all(&s, err);
     if (!st) {
         snprintf(cli_resume_hint, sizeof cli_resume_hint,

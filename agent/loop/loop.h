@@ -1,6 +1,6 @@
-/* The optimisation loop: asks, judges, remembers, stops. One controller, strategies behind one interface.
- * Everything that happens is in the archive before the next thing starts, so that a run can be killed at
- * any point and resumed. */
+/* The optimisation loop: asks, judges, remembers, stops. One controller, strategies behind one
+ * interface. Everything that happens is in the archive before the next thing starts, so that a run
+ * can be killed at any point and resumed. */
 #ifndef AGENT_LOOP_LOOP_H
 #define AGENT_LOOP_LOOP_H
 
@@ -16,24 +16,27 @@ typedef struct loop_budget { /* 0: no limit */
 } loop_budget;
 
 typedef struct loop_options {
-    const char *spec, *model, *base_url, *api_key, *archive, *gpu, *arch, *prompts, *resume, *export_path;
+    const char *spec, *model, *base_url, *api_key, *archive, *gpu, *arch, *prompts, *resume,
+        *export_path;
     const char *reasoning_effort;
-    const char *reply;       /* judged as the one reply of this session, NULL: a model is asked */
+    const char *reply; /* judged as the one reply of this session, NULL: a model is asked */
     bool no_stream, json, scripted, allow_insecure;
-    int64_t script_replies;  /* scripted: how many there are */
+    int64_t script_replies; /* scripted: how many there are */
     int64_t max_tokens, tune_max;
-    int64_t seed;            /* of the inputs of a new run; 0: a fresh one */
-    double temperature;      /* negative: not sent */
+    int64_t seed;       /* of the inputs of a new run; 0: a fresh one */
+    double temperature; /* negative: not sent */
     loop_budget budget;
     llm_limits limits;
 } loop_options;
 
-/* Runs to the end, a limit, or an interrupt. `exit_code` becomes 1 when nothing beats generation 0. With
- * `resume` the options are the run's own, as loop_options_of_run gives them, or what replaces them. */
+/* Runs to the end, a limit, or an interrupt. `exit_code` becomes 1 when nothing beats generation 0.
+ * With `resume` the options are the run's own, as loop_options_of_run gives them, or what replaces
+ * them. */
 ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err) WS_MUST_CHECK;
 
 /* The options that a stored run was started with, into `o`; strings in `a`. */
-ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o, ws_err *err) WS_MUST_CHECK;
+ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o,
+                              ws_err *err) WS_MUST_CHECK;
 
 /* ---- what a strategy sees ---- */
 typedef struct loop_attempt {
@@ -44,12 +47,12 @@ typedef struct loop_attempt {
 typedef struct loop_history {
     const loop_attempt *attempt; /* in order of judgement; [0] is the emitted translation */
     int n;
-    int best;                    /* index of the fastest that passes, -1: none */
+    int best; /* index of the fastest that passes, -1: none */
 } loop_history;
 
 typedef struct loop_step {
-    const char *purpose;  /* "generate", "repair", "again", "improve": also the template's name */
-    int subject;          /* index of the attempt to work on, -1: none */
+    const char *purpose; /* "generate", "repair", "again", "improve": also the template's name */
+    int subject;         /* index of the attempt to work on, -1: none */
 } loop_step;
 
 typedef struct loop_strategy {

@@ -1,5 +1,5 @@
-/* Opening: a new run, or one of the archive with all that it has so far. A run keeps its options, so that
- * after a break it goes on as it would have. */
+/* Opening: a new run, or one of the archive with all that it has so far. A run keeps its options,
+ * so that after a break it goes on as it would have. */
 #include "agent/loop/state.h"
 
 #include "base/clock.h"
@@ -121,8 +121,8 @@ static void name_run(loop_state *s, uint64_t seed)
     const char *slash = strrchr(s->spec->name, '/');
     gmtime_r(&t, &tm);
     strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
-    snprintf(s->run.name, sizeof s->run.name, "%.30s-%.15s-%04x", slash ? slash + 1 : s->spec->name, when,
-             (unsigned)(seed & 0xffff));
+    snprintf(s->run.name, sizeof s->run.name, "%.30s-%.15s-%04x", slash ? slash + 1 : s->spec->name,
+             when, (unsigned)(seed & 0xffff));
 }
 
 static ws_status begin_run(loop_state *s, ws_err *err)

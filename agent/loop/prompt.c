@@ -165,11 +165,12 @@ static void put_source(const context *c, ws_buf *out)
         ws_buf_adds(out, subject(c)->candidate->source);
 }
 
-/* Without hashes, seeds and our own times, which tell a model nothing and make every prompt another one. */
+/* Without hashes, seeds and our own times: they tell a model nothing and make every prompt differ. */
 static void put_verdict(const context *c, ws_buf *out)
 {
     static const char *const noise[] = {"source_sha256", "ptx_sha256", "compile_seconds",
-                                        "run_seconds", "total_seconds", "worst_error_over_tolerance"};
+                                        "run_seconds",   "total_seconds",
+                                        "worst_error_over_tolerance"};
     if (!subject(c))
         return;
     cJSON *v = cJSON_Parse(subject(c)->verdict_json);

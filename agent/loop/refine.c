@@ -1,7 +1,7 @@
 /* refine: repair until right, then one justified change at a time, each on the best so far.
  *
- * A broken attempt gets at most REPAIRS tries; after that the next change starts again from the best
- * kernel, so that a dead end costs a bounded number of calls. */
+ * A broken attempt gets at most REPAIRS tries; after that the next change starts again from the
+ * best kernel, so that a dead end costs a bounded number of calls. */
 #include "agent/loop/loop.h"
 
 #include <string.h>
@@ -21,7 +21,8 @@ static bool from_model(const loop_attempt *a)
 /* Whether there is a whole kernel to repair. */
 static bool has_source(const loop_attempt *a)
 {
-    return strcmp(a->candidate->reason, "no_code") != 0 && strcmp(a->candidate->reason, "truncated") != 0;
+    return strcmp(a->candidate->reason, "no_code") != 0 &&
+           strcmp(a->candidate->reason, "truncated") != 0;
 }
 
 static loop_step next(const loop_history *h)

@@ -19,7 +19,8 @@ static int64_t tokens_of(const loop_state *s, const db_candidate *c)
     if (strcmp(c->origin, "model"))
         return 0;
     for (int i = 0; i < s->n_calls; i++)
-        if (s->call[i].id == c->call && s->call[i].prompt_tokens >= 0 && s->call[i].completion_tokens >= 0)
+        if (s->call[i].id == c->call && s->call[i].prompt_tokens >= 0 &&
+            s->call[i].completion_tokens >= 0)
             return s->call[i].prompt_tokens + s->call[i].completion_tokens;
     return 0;
 }
@@ -53,7 +54,8 @@ static void put_tune(const char *json, ws_buf *out)
     cJSON_Delete(o);
 }
 
-/* The verdict's finding in one line: what was tuned, the place, the text, and what bounds a right one. */
+/* The verdict's finding in one line: what was tuned, the place, the text, and what bounds a right
+ * one. */
 static void put_finding(const loop_attempt *a, ws_buf *out)
 {
     cJSON *v = cJSON_Parse(a->verdict_json);
@@ -69,13 +71,15 @@ static void put_finding(const loop_attempt *a, ws_buf *out)
     ws_buf_adds(out, text ? text : a->candidate->reason);
     if (bound)
         ws_buf_printf(out, ", %s-bound", bound);
-    for (size_t i = 0; i < out->n; i++) /* text of a model or a compiler must not command a terminal */
+    for (size_t i = 0; i < out->n;
+         i++) /* text of a model or a compiler must not command a terminal */
         if ((unsigned char)out->p[i] < ' ' || out->p[i] == 0x7f)
             out->p[i] = ' ';
     cJSON_Delete(v);
 }
 
-static const char header[] = "round  origin   verdict                               time  speed-up  tokens  finding";
+static const char header[] =
+    "round  origin   verdict                               time  speed-up  tokens  finding";
 
 void loop_report_header(const loop_state *s)
 {
@@ -129,7 +133,8 @@ void loop_report_waiting(const loop_state *s, double seconds)
         return;
     if (seconds > 1)
         /* The cursor goes back, so that a warning writes over it. */
-        fprintf(stderr, "\033[Kround %d: waiting for '%s', %.0f s\r", s->turn + 1, s->run.model, seconds);
+        fprintf(stderr, "\033[Kround %d: waiting for '%s', %.0f s\r", s->turn + 1, s->run.model,
+                seconds);
     else if (shown)
         fputs("\033[K", stderr);
     shown = seconds > 1;
@@ -234,7 +239,8 @@ static void print_text(const loop_state *s, const db_candidate *best, const db_t
         printf(", cost unknown");
     printf("; archive %s\n", s->o->archive);
     if (s->o->reply)
-        printf("the next prompt: warpsmith prompt --run %s --archive %s\n", s->run.name, s->o->archive);
+        printf("the next prompt: warpsmith prompt --run %s --archive %s\n", s->run.name,
+               s->o->archive);
     if (strcmp(s->status, "interrupted") == 0 || strcmp(s->status, "limit") == 0)
         printf("to go on%s: %s\n", strcmp(s->status, "limit") ? "" : ", with a larger budget",
                cli_resume_hint);
