@@ -7,6 +7,7 @@
 #include "harness/worker/run.h"
 #include "verifier/compare.h"
 #include "verifier/model.h"
+#include "verifier/precision.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -736,6 +737,25 @@ static bool keeps_policy(job *j)
     return true;
 }
 
+/* A check shape's PTX has lines; it was compiled before. */
+static ws_status check_sums(job *j, ws_err *err)
+{
+    int c = 0;
+    comp_result comp = {0};
+    while (!j->shape[c].plan)
+        c++;
+    if (compile(j, j->shape[c].plan, false, &comp, err))
+        return err->status;
+    int line = vfy_half_sums(j->s->spec, comp.ptx);
+    hx_diag d = {0};
+    if (line < 0)
+        return WS_OK;
+    hx_reject(&d, HX_LOW_PRECISION, line, 0, "the tensor cores sum in half precision; the spec asks for sums in %s",
+              ws_dtype_name(j->s->spec->accumulate));
+    reject(j, &d);
+    return WS_OK;
+}
+
 static ws_status verify(job *j, ws_err *err)
 {
     vfy_verdict *v = j->v;
@@ -766,6 +786,9 @@ static ws_status verify(job *j, ws_err *err)
         reject(j, &d);
         return WS_OK;
     }
+    ws_status st = check_sums(j, err);
+    if (st || v->reason != HX_PASS)
+        return st;
     v->level = VFY_EMULATED;
     int at = snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs", v->shapes_passed, v->runs);
     if (v->shapes_refused)

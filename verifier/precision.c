@@ -1,0 +1,50 @@
+#include "verifier/precision.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The opcode at p ends where its operands begin. */
+static bool ends_with(const char *p, size_t n, const char *tail)
+{
+    size_t m = strlen(tail);
+    return n >= m && memcmp(p + n - m, tail, m) == 0;
+}
+
+/* wmma.mma names the types of d and c last, mma.sync those of d, a, b, c, wgmma d first. */
+static bool sums_in_half(const char *p, size_t n)
+{
+    static const char *const wgmma = "wgmma.mma_async.sync.aligned.";
+    size_t head = strlen(wgmma);
+    if (n > head && memcmp(p, wgmma, head) == 0) {
+        const char *type = memchr(p + head, '.', n - head);
+        return type && strncmp(type, ".f16.", 5) == 0;
+    }
+    if (strncmp(p, "wmma.mma.", 9) == 0)
+        return ends_with(p, n, ".f16.f16");
+    return strncmp(p, "mma.sync.", 9) == 0 && ends_with(p, n, ".f16.f16.f16.f16");
+}
+
+int vfy_half_sums(const spec *s, const char *ptx)
+{
+    int line = 0;
+    if (ws_dtype_roundoff(s->accumulate) > ws_dtype_roundoff(WS_F32))
+        return -1;
+    for (const char *p = ptx; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+        p += strspn(p, " \t{");
+        if (strncmp(p, ".loc", 4) == 0) {
+            /* Functions of headers say where in the kernel's file they were inlined. */
+            int file = 0, at = 0;
+            char text[256];
+            snprintf(text, sizeof text, "%.*s", (int)strcspn(p, "\n"), p);
+            const char *inlined = strstr(text, "inlined_at 1 ");
+            if (inlined)
+                line = atoi(inlined + strlen("inlined_at 1 "));
+            else if (sscanf(text, ".loc %d %d", &file, &at) == 2 && file == 1)
+                line = at;
+        } else if (sums_in_half(p, strcspn(p, " \t\n;"))) {
+            return line;
+        }
+    }
+    return -1;
+}
