@@ -169,6 +169,55 @@ static void test_bulk(void)
     check_bulk("a misaligned bulk copy", "#define EXPECT 4096\n#define OFFSET 1\n#define WAIT 1\n", false, HX_MISALIGNED);
 }
 
+/* ---- the library's pipelines ---- */
+
+static void check_library(const char *what, const char *body)
+{
+    static float a[512], b[512];
+    static char source[4096];
+    int bad = 0;
+    for (int i = 0; i < 512; i++)
+        a[i] = (float)i, b[i] = -1;
+    snprintf(source, sizeof source, "#include <cooperative_groups.h>\n#include <cooperative_groups/memcpy_async.h>\n"
+             "#include <cuda/pipeline>\n#include <cuda/barrier>\nnamespace cg = cooperative_groups;\n"
+             "extern \"C\" __global__ void k(const float *a, float *b) {\n  cg::thread_block g = cg::this_thread_block();\n"
+             "  const int t = threadIdx.x;\n%s}\n", body);
+    run_case c = {.block = {128}, .n_buffers = 2, .buffer = {{a, sizeof a, false, "a", false}, {b, sizeof b, true, "b", false}}};
+    bool ran = run_cuda(source, "sm_90", &c);
+    for (int i = 0; ran && i < 512; i++)
+        bad += b[i] != a[i / 128 * 128 + 127 - i % 128];
+    ok(ran && !bad, "%s%s%s", what, ran ? "" : ": ", ran ? "" : run_fault());
+}
+
+static void test_libraries(void)
+{
+    check_library("cooperative_groups::memcpy_async",
+                  "  __shared__ __align__(16) float s[512];\n  cg::memcpy_async(g, s, a, sizeof s);\n  cg::wait(g);\n"
+                  "  for (int i = 0; i < 4; i++) b[i * 128 + t] = s[i * 128 + 127 - t];\n");
+    check_library("cuda::pipeline of the block, two stages",
+                  "  __shared__ __align__(16) float s[2][128];\n"
+                  "  __shared__ cuda::pipeline_shared_state<cuda::thread_scope_block, 2> state;\n"
+                  "  auto p = cuda::make_pipeline(g, &state);\n"
+                  "  p.producer_acquire(); cuda::memcpy_async(g, s[0], a, sizeof s[0], p); p.producer_commit();\n"
+                  "  for (int i = 0; i < 4; i++) {\n"
+                  "    if (i < 3) { p.producer_acquire(); cuda::memcpy_async(g, s[(i + 1) % 2], a + (i + 1) * 128, sizeof s[0], p); p.producer_commit(); }\n"
+                  "    p.consumer_wait(); b[i * 128 + t] = s[i % 2][127 - t]; p.consumer_release();\n  }\n");
+    check_library("cuda::pipeline of the thread",
+                  "  __shared__ __align__(16) float s[2][128];\n  auto p = cuda::make_pipeline();\n"
+                  "  for (int i = 0; i < 4; i++) {\n"
+                  "    p.producer_acquire(); cuda::memcpy_async(&s[i % 2][t], &a[i * 128 + t], 4, p); p.producer_commit();\n"
+                  "    cuda::pipeline_consumer_wait_prior<0>(p); __syncthreads(); b[i * 128 + t] = s[i % 2][127 - t]; p.consumer_release();\n"
+                  "    __syncthreads();\n  }\n");
+    check_library("a bulk copy by cuda::device::memcpy_async_tx",
+                  "  __shared__ __align__(128) float s[512]; __shared__ cuda::barrier<cuda::thread_scope_block> bar;\n"
+                  "  if (t == 0) { init(&bar, 128); cuda::device::experimental::fence_proxy_async_shared_cta(); }\n  __syncthreads();\n"
+                  "  cuda::barrier<cuda::thread_scope_block>::arrival_token tok;\n"
+                  "  if (t == 0) { cuda::device::memcpy_async_tx(s, a, cuda::aligned_size_t<16>(sizeof s), bar);\n"
+                  "    tok = cuda::device::barrier_arrive_tx(bar, 1, sizeof s); } else tok = bar.arrive();\n"
+                  "  bar.wait(std::move(tok));\n"
+                  "  for (int i = 0; i < 4; i++) b[i * 128 + t] = s[i * 128 + 127 - t];\n");
+}
+
 /* ---- clusters of one block ---- */
 
 #define CLUSTER(attribute)                                                                                         \
@@ -198,6 +247,7 @@ int main(void)
     test_ring();
     test_cuda_barrier();
     test_bulk();
+    test_libraries();
     test_cluster();
     if (run_service)
         comp_service_close(run_service);
