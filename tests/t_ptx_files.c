@@ -62,7 +62,7 @@ static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem,
         ws_status st = pack_params(l, ptx_module_find(m, l->kernel), o, (uint8_t *)params, err);
         if (st)
             return st;
-        ptx_options opt = {.max_warp_insns = 20000000, .deadline_ms = 20000, .threads = w->threads, .schedule = w->schedule,
+        ptx_options opt = {.max_warp_insns = 5000000, .deadline_ms = 20000, .threads = w->threads, .schedule = w->schedule,
                            .seed = w->seed, .check_memory = true, .check_init = !w->plain, .check_race = !w->plain,
                            .count = !w->plain, .sample_blocks = l->sample};
         ptx_launch_args args = {.kernel = l->kernel, .dynamic_shared_bytes = l->shared, .params = params,
