@@ -21,8 +21,8 @@ extern "C" __global__ void k(const half* A, const half* B, half* C, int M, int N
             As[i] = m0 + r < M && k0 + c < K ? A[(m0 + r) * K + k0 + c] : __float2half(0.f);
             Bs[i] = k0 + r < K && n0 + c < N ? B[(k0 + r) * N + n0 + c] : __float2half(0.f);
         }
-        wmma::load_matrix_sync(fa, As, 16);
-        wmma::load_matrix_sync(fb, Bs, 16); // HERE
+        wmma::load_matrix_sync(fa, As, 16); // HERE
+        wmma::load_matrix_sync(fb, Bs, 16);
         wmma::mma_sync(fc, fa, fb, fc);
     }
     wmma::store_matrix_sync(Cs, fc, 16, wmma::mem_row_major);
