@@ -250,6 +250,7 @@ struct ptx_worker {
     int n_resident;
     int idle_turns;          /* of blocks, in a row, that only polled */
     bool idle;               /* counted in ptx_grid.idle */
+    atomic_uint idle_block;  /* lowest of its blocks while idle, else UINT32_MAX */
     bool noted;              /* an undefined value of a shuffle */
 };
 
@@ -267,7 +268,8 @@ typedef struct ptx_grid { /* one launch */
     atomic_ullong insns;
     atomic_uint next_block;
     atomic_int workers, idle; /* at work, and of them those whose threads all poll, or that have ended */
-    atomic_uint idle_block;   /* lowest block that only polls: its threads are the finding */
+    ptx_worker *worker;
+    int n_workers;
     uint32_t n_blocks;
     uint32_t shared_bytes;   /* static + dynamic */
     uint64_t workspace;      /* of grid-wide barriers in a cooperative launch, else 0 */

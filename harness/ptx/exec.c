@@ -204,13 +204,28 @@ typedef struct crew {
 
 static void *worker_main(void *arg);
 
-/* The finding is the lowest block's, so that it does not depend on how many threads run. */
-static bool is_lowest_idle(ptx_grid *g, uint32_t index)
+/* Whether a worker is idle changes; an idle one has no block to start and keeps those that it has. */
+static void set_idle(ptx_worker *k, const ptx_block *b, bool idle)
 {
-    uint32_t least = atomic_load(&g->idle_block);
-    while (index < least && !atomic_compare_exchange_weak(&g->idle_block, &least, index))
-        ;
-    return index <= least;
+    uint32_t least = b->index;
+    if (idle == k->idle)
+        return;
+    for (const ptx_block *r = k->resident; r; r = r->next)
+        least = r->index < least ? r->index : least;
+    k->idle = idle;
+    atomic_store(&k->idle_block, idle ? least : UINT32_MAX);
+    atomic_fetch_add(&k->grid->idle, idle ? 1 : -1);
+}
+
+/* The finding is the lowest block's, so that it does not depend on how many threads run. */
+static uint32_t lowest_idle_block(ptx_grid *g)
+{
+    uint32_t least = UINT32_MAX;
+    for (int n = 0; n < g->n_workers; n++) {
+        uint32_t block = atomic_load(&g->worker[n].idle_block);
+        least = block < least ? block : least;
+    }
+    return least;
 }
 
 /* Polling ends a launch when all workers do nothing else for long. */
@@ -220,13 +235,8 @@ static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
     k->idle_turns = waits ? k->idle_turns + 1 : 0;
     int rounds = k->idle_turns / (k->n_resident + 1);
     bool idle = rounds > IDLE_ROUNDS && atomic_load(&g->next_block) >= g->n_blocks;
-    if (idle != k->idle)
-        atomic_fetch_add(&g->idle, idle ? 1 : -1);
-    if (k->idle && !idle)
-        atomic_store(&g->idle_block, UINT32_MAX);
-    k->idle = idle;
-    bool lowest = rounds > IDLE_ROUNDS / 2 && is_lowest_idle(g, b->index);
-    if (!idle || !lowest || atomic_load(&g->idle) < atomic_load(&g->workers))
+    set_idle(k, b, idle);
+    if (!idle || atomic_load(&g->idle) < atomic_load(&g->workers) || b->index != lowest_idle_block(g))
         return;
     ptx_warp *w = &b->warp[0];
     for (int n = 0; n < b->n_warps; n++)
@@ -289,6 +299,7 @@ static void worker_init(ptx_worker *k, ptx_grid *g, int id)
     k->id = id;
     k->rng = g->options->seed * 2654435761u + (uint64_t)id;
     k->resident_tail = &k->resident;
+    atomic_store(&k->idle_block, UINT32_MAX);
     k->hits = ws_calloc(g->program->n_bbs + 1, sizeof *k->hits);
     k->lanes = ws_calloc(g->program->n_bbs + 1, sizeof *k->lanes);
 }
@@ -323,7 +334,8 @@ static void run_grid(ptx_grid *g)
         worker_init(&worker[k], g, k);
     crew c = {.grid = g, .worker = worker, .n = n, .started = 1};
     atomic_store(&g->workers, 1);
-    atomic_store(&g->idle_block, UINT32_MAX);
+    g->worker = worker;
+    g->n_workers = n;
     atomic_store(&g->stop_at, UINT32_MAX);
     g->first_fault = g->report->n_faults;
     ptx_race_begin(g);
