@@ -118,6 +118,7 @@ clean:
 help:
 	@echo 'make         the program (./warpsmith) and the CPU driver (build/libwarpsmith-cuda.so)'
 	@echo 'make demo    set up what is missing, build, run the main job on real input'
+	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
 	@echo 'make bench   time from reply to verdict against nvcc'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report'

@@ -3,20 +3,25 @@
  *   // test: what it shows
  *   // buffer: NAME TYPE[COUNT]               nothing wrote it
  *   // buffer: NAME TYPE[COUNT] = VALUES      an expression in i, or a list {1 2.5 nan 0*30}
- *   // launch: KERNEL grid 2 1 1 block 64 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32 0.5, +4 NAME,
+ *   // launch: KERNEL grid 2 1 1 block 64 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32
+ * 0.5, +4 NAME,
  *   //         u32 1 2 3: a struct of three)    on one line
  *   // want: NAME = VALUES                    after all launches; compared bit for bit
  *   // fault: out_of_bounds thread 3 0 0 block 1 0 0 space shared
  *   // other: thread 4 0 0 block 0 0 0        the other side of a race
  *   // text: part of the finding's sentence
- *   // printed: "a line\n"                    several add up; of the schedule that takes warps in order
+ *   // printed: "a line\n"                    several add up; of the schedule that takes warps in
+ * order
  *   // count: shared_wavefronts 8             a counter of ptx_counters
- *   // any-order                              what is found depends on the schedule; the reason may not
- *   // cuda:                                  the CUDA source, from the next line to the end of the comments
+ *   // any-order                              what is found depends on the schedule; the reason may
+ * not
+ *   // cuda:                                  the CUDA source, from the next line to the end of the
+ * comments
  *
- * Sizes left out are 1. A line of the CUDA source that ends in HERE is the place of the fault, one that ends
- * in THERE that of the other access. The PTX itself is from nvcc (tests/ptx/from_cuda) or written by hand;
- * then the marks stand in the PTX. Nothing here is peculiar to the engine but faults and counters. */
+ * Sizes left out are 1. A line of the CUDA source that ends in HERE is the place of the fault, one
+ * that ends in THERE that of the other access. The PTX itself is from nvcc (tests/ptx/from_cuda) or
+ * written by hand; then the marks stand in the PTX. Nothing here is peculiar to the engine but
+ * faults and counters. */
 #ifndef TESTS_PTX_CASE_H
 #define TESTS_PTX_CASE_H
 
@@ -31,18 +36,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CASE_BUFFERS = 12, CASE_LAUNCHES = 4, CASE_ARGS = 12, CASE_COUNTS = 24, CASE_VALUE_BYTES = 64 };
+enum {
+    CASE_BUFFERS = 12,
+    CASE_LAUNCHES = 4,
+    CASE_ARGS = 12,
+    CASE_COUNTS = 24,
+    CASE_VALUE_BYTES = 64
+};
 
 typedef struct case_buffer {
     char name[32], type[8];
     size_t count, bytes;
-    uint8_t *init;          /* NULL: uninitialised */
-    uint8_t *want;          /* NULL: any */
+    uint8_t *init; /* NULL: uninitialised */
+    uint8_t *want; /* NULL: any */
 } case_buffer;
 
 typedef struct case_arg {
-    int buffer;             /* -1: a number */
-    uint64_t offset;        /* bytes into the buffer */
+    int buffer;      /* -1: a number */
+    uint64_t offset; /* bytes into the buffer */
     uint8_t value[CASE_VALUE_BYTES];
     size_t bytes;
 } case_arg;
@@ -57,15 +68,15 @@ typedef struct case_launch {
 
 typedef struct ptx_case {
     ws_arena arena;
-    ws_buf text;            /* the file: comments and PTX */
+    ws_buf text; /* the file: comments and PTX */
     const char *path;
     case_buffer buffer[CASE_BUFFERS];
     int n_buffers;
     case_launch launch[CASE_LAUNCHES];
     int n_launches;
-    char reason[32];        /* "": no fault */
-    char space[8];          /* "": any */
-    char part[160];         /* of the sentence */
+    char reason[32];                                              /* "": no fault */
+    char space[8];                                                /* "": any */
+    char part[160];                                               /* of the sentence */
     int64_t thread[3], block[3], other_thread[3], other_block[3]; /* -1: any */
     int line, ptx_line, other_line;
     ws_buf printed;
@@ -93,8 +104,10 @@ static void case_store(const char *type, uint8_t *out, int64_t whole, double rea
     float f = (float)real;
     uint16_t h = type[0] == 'b' ? ws_bf16_from_f64(real) : ws_f16_from_f64(real);
     bool is_float = type[0] == 'f' || type[0] == 'b';
-    const void *from = !is_float ? (const void *)&whole : n == 8 ? (const void *)&real : n == 4 ? (const void *)&f
-                                                                                             : (const void *)&h;
+    const void *from = !is_float ? (const void *)&whole
+                       : n == 8  ? (const void *)&real
+                       : n == 4  ? (const void *)&f
+                                 : (const void *)&h;
     memcpy(out, from, n);
 }
 
@@ -119,7 +132,8 @@ static ws_status case_list(const char *p, const char *type, size_t count, uint8_
     return at == count ? WS_OK : ws_fail(err, WS_EINPUT, "%zu values for %zu elements", at, count);
 }
 
-static ws_status case_values(ptx_case *c, const char *p, const char *type, size_t count, uint8_t **out, ws_err *err)
+static ws_status case_values(ptx_case *c, const char *p, const char *type, size_t count,
+                             uint8_t **out, ws_err *err)
 {
     size_t n = case_type_bytes(type);
     *out = ws_arena_alloc(&c->arena, n * count);
@@ -169,7 +183,8 @@ static ws_status case_buffer_line(ptx_case *c, char *p, ws_err *err)
         return ws_fail(err, WS_EINPUT, "not TYPE[COUNT]: '%s'", shape);
     b->bytes = b->count * case_type_bytes(b->type);
     at = strchr(at, '=');
-    return at ? case_values(c, at + 1 + strspn(at + 1, " "), b->type, b->count, &b->init, err) : WS_OK;
+    return at ? case_values(c, at + 1 + strspn(at + 1, " "), b->type, b->count, &b->init, err)
+              : WS_OK;
 }
 
 static ws_status case_want_line(ptx_case *c, char *p, ws_err *err)
@@ -213,7 +228,8 @@ static ws_status case_argument(ptx_case *c, case_launch *l, char **p, ws_err *er
         return ws_fail(err, WS_EINPUT, "'%s' is neither a buffer nor a type", word);
     while (a->buffer < 0 && a->bytes + size <= sizeof a->value && **p && !strchr(",)", **p)) {
         case_word(p, value, sizeof value);
-        case_store(word, a->value + a->bytes, value[0] == '-' ? strtoll(value, NULL, 0) : (int64_t)strtoull(value, NULL, 0),
+        case_store(word, a->value + a->bytes,
+                   value[0] == '-' ? strtoll(value, NULL, 0) : (int64_t)strtoull(value, NULL, 0),
                    strtod(value, NULL));
         a->bytes += size;
         *p += strspn(*p, " ");
@@ -257,8 +273,8 @@ static ws_status case_launch_line(ptx_case *c, char *p, ws_err *err)
     return WS_OK;
 }
 
-static ws_status case_fault_line(char *p, char *reason, size_t size, int64_t *thread, int64_t *block, char *space,
-                                 ws_err *err)
+static ws_status case_fault_line(char *p, char *reason, size_t size, int64_t *thread,
+                                 int64_t *block, char *space, ws_err *err)
 {
     char word[32];
     if (reason)
@@ -326,7 +342,8 @@ static ws_status case_line(ptx_case *c, const char *key, char *p, ws_err *err)
 static bool case_ends(const char *line, const char *word)
 {
     size_t n = strlen(line), m = strlen(word);
-    return n >= m && strcmp(line + n - m, word) == 0 && (n == m || !isalpha((unsigned char)line[n - m - 1]));
+    return n >= m && strcmp(line + n - m, word) == 0 &&
+           (n == m || !isalpha((unsigned char)line[n - m - 1]));
 }
 
 static ws_status case_read(ptx_case *c, char *text, ws_err *err)

@@ -1,4 +1,5 @@
-/* The PTX files of tests/ptx (see ptx_case.h) on the engine: in every schedule, with one thread and two. */
+/* The PTX files of tests/ptx (see ptx_case.h) on the engine: in every schedule, with one thread and
+ * two. */
 #include "harness/ptx/ptx.h"
 #include "tests/ptx_case.h"
 #include "tests/tap.h"
@@ -20,8 +21,10 @@ typedef struct way {
     bool plain; /* all checks off */
 } way;
 static const way ways[] = {
-    {"in order", PTX_SCHED_ROUND_ROBIN, 0, 1, false}, {"in reverse", PTX_SCHED_REVERSE, 0, 1, false},
-    {"at random", PTX_SCHED_RANDOM, 1, 1, false},     {"at random 2", PTX_SCHED_RANDOM, 2, 1, false},
+    {"in order", PTX_SCHED_ROUND_ROBIN, 0, 1, false},
+    {"in reverse", PTX_SCHED_REVERSE, 0, 1, false},
+    {"at random", PTX_SCHED_RANDOM, 1, 1, false},
+    {"at random 2", PTX_SCHED_RANDOM, 2, 1, false},
     {"by two threads", PTX_SCHED_ROUND_ROBIN, 0, 2, false},
     {"without checks", PTX_SCHED_ROUND_ROBIN, 0, 1, true},
 };
@@ -33,28 +36,34 @@ static bool set_buffers(const ptx_case *c, ptx_memory *mem, outcome *o)
     bool good = true;
     for (int b = 0; b < c->n_buffers; b++) {
         o->ptr[b] = ptx_memory_alloc(mem, c->buffer[b].bytes, c->buffer[b].name);
-        good &= o->ptr[b] && (!c->buffer[b].init || ptx_memory_write(mem, o->ptr[b], c->buffer[b].init, c->buffer[b].bytes));
+        good &=
+            o->ptr[b] && (!c->buffer[b].init ||
+                          ptx_memory_write(mem, o->ptr[b], c->buffer[b].init, c->buffer[b].bytes));
     }
     return good;
 }
 
-static ws_status pack_params(const case_launch *l, const ptx_kernel_info *k, const outcome *o, uint8_t *out, ws_err *err)
+static ws_status pack_params(const case_launch *l, const ptx_kernel_info *k, const outcome *o,
+                             uint8_t *out, ws_err *err)
 {
     if (!k)
         return ws_fail(err, WS_EINPUT, "no kernel '%s'", l->kernel);
     if (k->n_params != l->n_args)
-        return ws_fail(err, WS_EINPUT, "%s has %d parameters, not %d", l->kernel, k->n_params, l->n_args);
+        return ws_fail(err, WS_EINPUT, "%s has %d parameters, not %d", l->kernel, k->n_params,
+                       l->n_args);
     for (int p = 0; p < k->n_params; p++) {
         const case_arg *a = &l->arg[p];
         uint64_t ptr = a->buffer >= 0 ? o->ptr[a->buffer] + a->offset : 0;
         if (k->param[p].size != a->bytes)
-            return ws_fail(err, WS_EINPUT, "parameter %d of %s has %u bytes", p, l->kernel, k->param[p].size);
+            return ws_fail(err, WS_EINPUT, "parameter %d of %s has %u bytes", p, l->kernel,
+                           k->param[p].size);
         memcpy(out + k->param[p].offset, a->buffer >= 0 ? (const void *)&ptr : a->value, a->bytes);
     }
     return WS_OK;
 }
 
-static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem, const way *w, outcome *o, ws_err *err)
+static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem, const way *w,
+                              outcome *o, ws_err *err)
 {
     for (int n = 0; n < c->n_launches; n++) {
         const case_launch *l = &c->launch[n];
@@ -62,10 +71,19 @@ static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem,
         ws_status st = pack_params(l, ptx_module_find(m, l->kernel), o, (uint8_t *)params, err);
         if (st)
             return st;
-        ptx_options opt = {.max_warp_insns = 5000000, .deadline_ms = 20000, .threads = w->threads, .schedule = w->schedule,
-                           .seed = w->seed, .check_memory = true, .check_init = !w->plain, .check_race = !w->plain,
-                           .count = !w->plain, .sample_blocks = l->sample};
-        ptx_launch_args args = {.kernel = l->kernel, .dynamic_shared_bytes = l->shared, .params = params,
+        ptx_options opt = {.max_warp_insns = 5000000,
+                           .deadline_ms = 20000,
+                           .threads = w->threads,
+                           .schedule = w->schedule,
+                           .seed = w->seed,
+                           .check_memory = true,
+                           .check_init = !w->plain,
+                           .check_race = !w->plain,
+                           .count = !w->plain,
+                           .sample_blocks = l->sample};
+        ptx_launch_args args = {.kernel = l->kernel,
+                                .dynamic_shared_bytes = l->shared,
+                                .params = params,
                                 .cooperative = l->cooperative};
         memcpy(args.grid, l->grid, sizeof args.grid);
         memcpy(args.block, l->block, sizeof args.block);
@@ -109,8 +127,10 @@ static bool is_nan(const char *type, const uint8_t *p)
     memcpy(&v, p, case_type_bytes(type));
     if (type[0] != 'f' && type[0] != 'b')
         return false;
-    exp = strcmp(type, "f64") == 0 ? 0x7ffull << 52 : strcmp(type, "f32") == 0 ? 0xffull << 23
-        : type[0] == 'b' ? 0xffull << 7 : 0x1full << 10;
+    exp = strcmp(type, "f64") == 0   ? 0x7ffull << 52
+          : strcmp(type, "f32") == 0 ? 0xffull << 23
+          : type[0] == 'b'           ? 0xffull << 7
+                                     : 0x1full << 10;
     uint64_t mantissa = (exp & (~exp + 1)) - 1;
     return (v & exp) == exp && v & mantissa;
 }
@@ -133,7 +153,8 @@ static void print_element(ws_buf *out, const char *type, const uint8_t *p)
         ws_buf_printf(out, "%.17g (0x%llx)", d, (unsigned long long)v);
     else
         ws_buf_printf(out, type[0] == 's' ? "%lld" : "%llu",
-                      type[0] == 's' ? (long long)(v << (64 - 8 * n)) >> (64 - 8 * n) : (long long)v);
+                      type[0] == 's' ? (long long)(v << (64 - 8 * n)) >> (64 - 8 * n)
+                                     : (long long)v);
 }
 
 static void compare_buffers(const ptx_case *c, const outcome *o, ws_buf *out)
@@ -168,33 +189,40 @@ static void compare_fault(const ptx_case *c, const outcome *o, const way *w, ws_
     const ptx_fault *f = &o->report.fault[0];
     bool in_order = w == &ways[0], found = o->report.n_faults > 0;
     const char *name = found ? hx_reason_name(f->reason) : "";
-    const char *want = w->plain && (strstr(c->reason, "race") || strstr(c->reason, "uninit")) ? "" : c->reason;
+    const char *want =
+        w->plain && (strstr(c->reason, "race") || strstr(c->reason, "uninit")) ? "" : c->reason;
     if (w->plain && !want[0])
         return;
     bool good = strcmp(name, want) == 0;
     if (good && found && in_order)
-        good = fits(c->thread, f->thread) && fits(c->block, f->block) && fits(c->other_thread, f->other_thread) &&
-               fits(c->other_block, f->other_block) && (!c->line || c->line == f->line) &&
-               (!c->ptx_line || c->ptx_line == f->ptx_line) && (!c->other_line || c->other_line == f->other_line) &&
+        good = fits(c->thread, f->thread) && fits(c->block, f->block) &&
+               fits(c->other_thread, f->other_thread) && fits(c->other_block, f->other_block) &&
+               (!c->line || c->line == f->line) && (!c->ptx_line || c->ptx_line == f->ptx_line) &&
+               (!c->other_line || c->other_line == f->other_line) &&
                (!c->space[0] || strcmp(c->space, f->space) == 0) && strstr(f->text, c->part);
     if (good)
         return;
     if (!found)
         ws_buf_printf(out, "#   no fault, but %s is due\n", want);
     else
-        ws_buf_printf(out, "#   %s, line %d (PTX %d), other line %d, space '%s', wanted %s line %d (PTX %d) other %d\n#   %s\n",
-                      name, f->line, f->ptx_line, f->other_line, f->space, want[0] ? want : "none", c->line, c->ptx_line,
-                      c->other_line, f->text);
+        ws_buf_printf(out,
+                      "#   %s, line %d (PTX %d), other line %d, space '%s', wanted %s line %d (PTX "
+                      "%d) other %d\n#   %s\n",
+                      name, f->line, f->ptx_line, f->other_line, f->space, want[0] ? want : "none",
+                      c->line, c->ptx_line, c->other_line, f->text);
 }
 
 #define COUNTERS(X)                                                                                \
-    X(launches) X(blocks) X(warps) X(threads) X(warp_insns) X(thread_insns) X(f32) X(f64) X(f16)   \
-    X(i32) X(imul) X(sfu) X(cvt) X(cmp_sel) X(branch) X(divergent_branch) X(tensor) X(mem_insns)   \
-    X(barrier_waits) X(shuffle_vote) X(f32_fma_lanes) X(f64_fma_lanes) X(f16_fma_lanes)            \
-    X(global_ld_requests) X(global_st_requests) X(global_ld_sectors) X(global_st_sectors)          \
-    X(global_ld_bytes) X(global_st_bytes) X(global_atomic_requests) X(global_atomic_lanes)         \
-    X(unique_ld_sectors) X(unique_st_sectors) X(shared_requests) X(shared_wavefronts)              \
-    X(shared_atomic_lanes) X(local_requests) X(const_requests) X(max_block_warp_insns) X(max_warp_insns)
+    X(launches)                                                                                    \
+    X(blocks) X(warps) X(threads) X(warp_insns) X(thread_insns) X(f32) X(f64) X(f16) X(i32)        \
+        X(imul) X(sfu) X(cvt) X(cmp_sel) X(branch) X(divergent_branch) X(tensor) X(mem_insns)      \
+            X(barrier_waits) X(shuffle_vote) X(f32_fma_lanes) X(f64_fma_lanes) X(f16_fma_lanes)    \
+                X(global_ld_requests) X(global_st_requests) X(global_ld_sectors)                   \
+                    X(global_st_sectors) X(global_ld_bytes) X(global_st_bytes)                     \
+                        X(global_atomic_requests) X(global_atomic_lanes) X(unique_ld_sectors)      \
+                            X(unique_st_sectors) X(shared_requests) X(shared_wavefronts)           \
+                                X(shared_atomic_lanes) X(local_requests) X(const_requests)         \
+                                    X(max_block_warp_insns) X(max_warp_insns)
 #define ROW(name) {#name, offsetof(ptx_counters, name)},
 static const struct {
     const char *name;
@@ -207,12 +235,13 @@ static void compare_counters(const ptx_case *c, const outcome *o, ws_buf *out)
         const uint64_t *v = NULL;
         for (size_t n = 0; n < WS_COUNT(counters); n++)
             if (strcmp(counters[n].name, c->count[k].name) == 0)
-                v = (const uint64_t *)(const void *)((const char *)&o->report.counters + counters[n].offset);
+                v = (const uint64_t *)(const void *)((const char *)&o->report.counters +
+                                                     counters[n].offset);
         if (!v)
             ws_buf_printf(out, "#   there is no counter %s\n", c->count[k].name);
         else if (*v != c->count[k].value)
-            ws_buf_printf(out, "#   %s is %llu, not %llu\n", c->count[k].name, (unsigned long long)*v,
-                          (unsigned long long)c->count[k].value);
+            ws_buf_printf(out, "#   %s is %llu, not %llu\n", c->count[k].name,
+                          (unsigned long long)*v, (unsigned long long)c->count[k].value);
     }
 }
 
@@ -227,11 +256,13 @@ static void compare_runs(const outcome *one, const outcome *two, ws_buf *out)
     }
     const ptx_fault *f = &one->report.fault[0], *g = &two->report.fault[0];
     if (one->report.n_faults && two->report.n_faults &&
-        (f->reason != g->reason || f->line != g->line || memcmp(f->block, g->block, sizeof f->block) != 0))
+        (f->reason != g->reason || f->line != g->line ||
+         memcmp(f->block, g->block, sizeof f->block) != 0))
         ws_buf_printf(out, "#   found %s\n#   one thread %s\n", g->text, f->text);
 }
 
-static void check_way(const ptx_case *c, const way *w, const outcome *first, outcome *o, ws_buf *out)
+static void check_way(const ptx_case *c, const way *w, const outcome *first, outcome *o,
+                      ws_buf *out)
 {
     ws_err err = {0};
     if (run_case(c, w, o, &err)) {
@@ -241,8 +272,10 @@ static void check_way(const ptx_case *c, const way *w, const outcome *first, out
     compare_fault(c, o, w, out);
     if (!o->report.n_faults)
         compare_buffers(c, o, out);
-    if (w->schedule == PTX_SCHED_ROUND_ROBIN && w->threads == 1 && c->wants_printed && strcmp(o->printed, ws_buf_z(&c->printed)) != 0)
-        ws_buf_printf(out, "#   printed '%s'\n#   wanted  '%s'\n", o->printed, ws_buf_z(&c->printed));
+    if (w->schedule == PTX_SCHED_ROUND_ROBIN && w->threads == 1 && c->wants_printed &&
+        strcmp(o->printed, ws_buf_z(&c->printed)) != 0)
+        ws_buf_printf(out, "#   printed '%s'\n#   wanted  '%s'\n", o->printed,
+                      ws_buf_z(&c->printed));
     if (!w->plain && !o->report.n_faults)
         compare_counters(c, o, out);
     if (w->threads > 1 && !c->any_order)

@@ -1,10 +1,12 @@
-/* Random CUDA kernels, compiled by NVRTC and run by the PTX engine, against the same text compiled by the host's
- * compiler and run thread by thread. Results must agree bit for bit, and nothing may be found.
+/* Random CUDA kernels, compiled by NVRTC and run by the PTX engine, against the same text compiled
+ * by the host's compiler and run thread by thread. Results must agree bit for bit, and nothing may
+ * be found.
  *
  *   build/tests/t_ptx_fuzz [SEED [SECONDS]]      files of a disagreement stay in build/fuzz/
  *
- * A kernel is a row of segments, functions over the thread's own variables (struct LANE of lane.h) with loops,
- * branches and early returns, and of steps between them that exchange values (host.h, device.h). */
+ * A kernel is a row of segments, functions over the thread's own variables (struct LANE of lane.h)
+ * with loops, branches and early returns, and of steps between them that exchange values (host.h,
+ * device.h). */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/philox.h"
@@ -50,10 +52,12 @@ static void expression(gen *g, char type, int depth);
 
 static void literal(gen *g, char type)
 {
-    static const char *const ints[] = {"0", "1", "-1", "2", "31", "255", "-128", "65535", "0x7fffffff", "(-0x7fffffff - 1)",
-                                       "0x12345678", "1000003"};
-    static const char *const floats[] = {"0.0f", "-0.0f", "1.0f", "-2.5f", "3.1415927f", "1e30f", "1e-40f", "8388609.0f",
-                                         "0.1f", "65504.0f"};
+    static const char *const ints[] = {
+        "0",          "1",      "-1",    "2",          "31",
+        "255",        "-128",   "65535", "0x7fffffff", "(-0x7fffffff - 1)",
+        "0x12345678", "1000003"};
+    static const char *const floats[] = {"0.0f",  "-0.0f",  "1.0f",       "-2.5f", "3.1415927f",
+                                         "1e30f", "1e-40f", "8388609.0f", "0.1f",  "65504.0f"};
     switch (type) {
     case 'I':
         ws_buf_adds(&g->out, ints[pick(g, WS_COUNT(ints))]);
@@ -62,7 +66,8 @@ static void literal(gen *g, char type)
         ws_buf_printf(&g->out, "%uu", pick(g, 3) ? pick(g, 300) : pick(g, UINT32_MAX));
         break;
     case 'Q':
-        ws_buf_printf(&g->out, "%lldll", (long long)(ws_philox_u64(g->seed, 1, g->at++) >> (1 + pick(g, 62))));
+        ws_buf_printf(&g->out, "%lldll",
+                      (long long)(ws_philox_u64(g->seed, 1, g->at++) >> (1 + pick(g, 62))));
         break;
     case 'F':
         ws_buf_adds(&g->out, floats[pick(g, WS_COUNT(floats))]);
@@ -191,7 +196,8 @@ static void loop(gen *g, int depth)
     }
     g->loops++;
     bool counted = pick(g, 3) == 0;
-    ws_buf_printf(&g->out, "%sfor (int j%d = 0; j%d < ", pick(g, 2) ? "\n#pragma unroll 1\n" : "", j, j);
+    ws_buf_printf(&g->out, "%sfor (int j%d = 0; j%d < ", pick(g, 2) ? "\n#pragma unroll 1\n" : "",
+                  j, j);
     if (counted)
         ws_buf_printf(&g->out, "%u", 2 + pick(g, 6));
     else
@@ -271,7 +277,8 @@ static void step(gen *g)
     uint32_t to = pick(g, 4), from = pick(g, 4);
     switch (pick(g, 9)) {
     case 0:
-        ws_buf_printf(&g->out, "SHARED_SWAP(a%u, a%u, %d, %u)\n", to, from, odd[pick(g, 6)], pick(g, 64));
+        ws_buf_printf(&g->out, "SHARED_SWAP(a%u, a%u, %d, %u)\n", to, from, odd[pick(g, 6)],
+                      pick(g, 64));
         break;
     case 1:
         ws_buf_printf(&g->out, "HISTOGRAM(u%u, a%u)\n", to % 3, from);
@@ -295,7 +302,8 @@ static void step(gen *g)
         ws_buf_printf(&g->out, "COUNT(a%u, a%u)\n", to, from);
         break;
     default:
-        ws_buf_printf(&g->out, "SHUFFLE(%s, a%u, a%u, %u)\n", kinds[pick(g, 4)], to, from, pick(g, 32));
+        ws_buf_printf(&g->out, "SHUFFLE(%s, a%u, a%u, %u)\n", kinds[pick(g, 4)], to, from,
+                      pick(g, 32));
     }
 }
 
@@ -303,7 +311,8 @@ static void kernel(gen *g, int k)
 {
     int n = 2 + (int)pick(g, 3);
     for (int s = 0; s < n; s++) {
-        ws_buf_printf(&g->out, "%s void k%d_s%d(LANE *L, int tid)\n{\n", pick(g, 2) ? "INLINED" : "CALLED", k, s);
+        ws_buf_printf(&g->out, "%s void k%d_s%d(LANE *L, int tid)\n{\n",
+                      pick(g, 2) ? "INLINED" : "CALLED", k, s);
         statements(g, MAX_DEPTH, 3 + (int)pick(g, 4));
         ws_buf_adds(&g->out, "}\n");
     }
@@ -316,7 +325,8 @@ static void kernel(gen *g, int k)
     ws_buf_adds(&g->out, "END\n}\n");
 }
 
-/* Everything behind the definitions of one side. In host.h, `L` is a macro: parameters come before. */
+/* Everything behind the definitions of one side. In host.h, `L` is a macro: parameters come before.
+ */
 static ws_status program(uint64_t seed, const char *side, ws_buf *out, ws_err *err)
 {
     gen g = {.seed = seed};
@@ -324,14 +334,17 @@ static ws_status program(uint64_t seed, const char *side, ws_buf *out, ws_err *e
     ws_buf_printf(out, "#define N %d\n#define WORDS %d\n", threads_of(seed), WORDS);
     snprintf(path, sizeof path, "tests/fuzz/%s.h", side);
     ws_status st = ws_read_file(path, 1 << 20, out, err);
-    ws_buf_adds(out, "#define OP(r, n, p, e) DEV r n p { return e; }\n#pragma push_macro(\"L\")\n#undef L\n");
+    ws_buf_adds(
+        out,
+        "#define OP(r, n, p, e) DEV r n p { return e; }\n#pragma push_macro(\"L\")\n#undef L\n");
     st = st ? st : ws_read_file("tests/fuzz/ops.h", 1 << 20, out, err);
     st = st ? st : ws_read_file("tests/fuzz/lane.h", 1 << 20, out, err);
     for (int k = 0; k < KERNELS && !st; k++) {
         kernel(&g, k);
         char *entry = strstr(g.out.p, "KERNEL(");
         ws_buf_add(out, g.out.p, (size_t)(entry - g.out.p));
-        ws_buf_printf(out, "#pragma pop_macro(\"L\")\n%s#pragma push_macro(\"L\")\n#undef L\n", entry);
+        ws_buf_printf(out, "#pragma pop_macro(\"L\")\n%s#pragma push_macro(\"L\")\n#undef L\n",
+                      entry);
         ws_buf_reset(&g.out);
     }
     ws_buf_release(&g.out);
@@ -351,8 +364,10 @@ static ws_status build_host(uint64_t seed, void **out, ws_err *err)
     ws_status st = program(seed, "host", &text, err);
     st = st ? st : ws_write_file(c, text.p, text.n, err);
     ws_buf_release(&text);
-    snprintf(command, sizeof command, "gcc -std=gnu17 -O1 -w -fwrapv -fno-strict-aliasing -ffp-contract=off -shared -fPIC "
-             "-o %s %s -lm", so, c);
+    snprintf(command, sizeof command,
+             "gcc -std=gnu17 -O1 -w -fwrapv -fno-strict-aliasing -ffp-contract=off -shared -fPIC "
+             "-o %s %s -lm",
+             so, c);
     if (!st && system(command) != 0)
         st = ws_fail(err, WS_EENV, "gcc does not compile %s", c);
     char full[600];
@@ -370,7 +385,8 @@ static void make_inputs(uint64_t seed, int32_t in[INPUTS])
 }
 
 /* false: kernel k gave something else, or a finding. */
-static bool run_kernel(ptx_module *m, ptx_memory *mem, void *host, int k, uint64_t seed, const uint64_t ptr[2])
+static bool run_kernel(ptx_module *m, ptx_memory *mem, void *host, int k, uint64_t seed,
+                       const uint64_t ptr[2])
 {
     static uint32_t got[BLOCKS * MAX_THREADS * WORDS], want[BLOCKS * MAX_THREADS * WORDS];
     const int threads = threads_of(seed), count = BLOCKS * threads * WORDS;
@@ -387,9 +403,11 @@ static bool run_kernel(ptx_module *m, ptx_memory *mem, void *host, int k, uint64
     opt.schedule = (ptx_schedule)(seed % 3);
     opt.seed = seed;
     opt.threads = (int)(1 + seed % 2);
-    ptx_launch_args args = {.kernel = name, .grid = {BLOCKS, 1, 1}, .block = {(uint32_t)threads, 1, 1}, .params = ptr};
+    ptx_launch_args args = {
+        .kernel = name, .grid = {BLOCKS, 1, 1}, .block = {(uint32_t)threads, 1, 1}, .params = ptr};
     ptx_report r = {0};
-    if (!ptx_memory_write(mem, ptr[0], in, sizeof in) || !ptx_memory_mark_uninitialized(mem, ptr[1], bytes))
+    if (!ptx_memory_write(mem, ptr[0], in, sizeof in) ||
+        !ptx_memory_mark_uninitialized(mem, ptr[1], bytes))
         return false;
     if (!ptx_launch(m, mem, &args, &opt, &r)) {
         printf("# seed %llu, %s: %s\n", (unsigned long long)seed, name, r.fault[0].text);
@@ -399,8 +417,10 @@ static bool run_kernel(ptx_module *m, ptx_memory *mem, void *host, int k, uint64
         return false;
     for (int i = 0; i < count; i++)
         if (got[i] != want[i]) {
-            printf("# seed %llu, %s: word %d of thread %d in block %d is %08x on the engine, %08x on the host\n",
-                   (unsigned long long)seed, name, i % WORDS, i / WORDS % threads, i / WORDS / threads, got[i], want[i]);
+            printf("# seed %llu, %s: word %d of thread %d in block %d is %08x on the engine, %08x "
+                   "on the host\n",
+                   (unsigned long long)seed, name, i % WORDS, i / WORDS % threads,
+                   i / WORDS / threads, got[i], want[i]);
             return false;
         }
     return true;
@@ -411,7 +431,8 @@ static bool run_module(const comp_result *c, void *host, uint64_t seed)
     ws_err err = {0};
     ptx_memory *mem = ptx_memory_new();
     ptx_module *m = NULL;
-    uint64_t ptr[2] = {ptx_memory_alloc(mem, INPUTS * 4, "in"), ptx_memory_alloc(mem, BLOCKS * MAX_THREADS * WORDS * 4, "out")};
+    uint64_t ptr[2] = {ptx_memory_alloc(mem, INPUTS * 4, "in"),
+                       ptx_memory_alloc(mem, BLOCKS * MAX_THREADS * WORDS * 4, "out")};
     bool good = ptr[0] && ptr[1] && !ptx_module_load(c->ptx, c->ptx_bytes, mem, &m, &err);
     if (!good)
         printf("# seed %llu: %s\n", (unsigned long long)seed, err.msg);
@@ -430,8 +451,12 @@ static comp_request device_request(uint64_t seed, ws_arena *a)
         fprintf(stderr, "%s\n", err.msg);
     char *source = ws_arena_strndup(a, text.p, text.n);
     ws_buf_release(&text);
-    return (comp_request){.source = source, .source_bytes = strlen(source), .file = "fuzz.cu", .arch = "sm_90",
-                          .line_info = true, .fmad = false};
+    return (comp_request){.source = source,
+                          .source_bytes = strlen(source),
+                          .file = "fuzz.cu",
+                          .arch = "sm_90",
+                          .line_info = true,
+                          .fmad = false};
 }
 
 static bool run_seed(comp_service *service, uint64_t seed)
@@ -472,7 +497,8 @@ int main(int argc, char **argv)
     comp_service *service = NULL;
     ws_err err = {0};
     int n = 0, bad = 0;
-    if (ws_make_dirs("build/fuzz", &err) || comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err)) {
+    if (ws_make_dirs("build/fuzz", &err) ||
+        comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err)) {
         fprintf(stderr, "t_ptx_fuzz: %s\n", err.msg);
         return 3;
     }
@@ -480,7 +506,8 @@ int main(int argc, char **argv)
         bad += !run_seed(service, seed++);
         n++;
     } while (ws_seconds_since(start) < seconds);
-    printf("%sok 1 - %d random programs of %d kernels agree with the host, %d do not\n1..1\n", bad ? "not " : "", n, KERNELS, bad);
+    printf("%sok 1 - %d random programs of %d kernels agree with the host, %d do not\n1..1\n",
+           bad ? "not " : "", n, KERNELS, bad);
     comp_service_close(service);
     return bad != 0;
 }

@@ -1,7 +1,8 @@
-/* PTX that is nearly right: files of tests/ptx with a few words changed are loaded and launched. Whatever comes out,
- * an error, a finding or a result, the engine must survive it.
+/* PTX that is nearly right: files of tests/ptx with a few words changed are loaded and launched.
+ * Whatever comes out, an error, a finding or a result, the engine must survive it.
  *
- *   t_ptx_mutate [SEED [SECONDS]]      a crash names its seed; the mutant is in build/fuzz/mutant.ptx then */
+ *   t_ptx_mutate [SEED [SECONDS]]      a crash names its seed; the mutant is in
+ * build/fuzz/mutant.ptx then */
 #include "base/clock.h"
 #include "base/philox.h"
 #include "harness/ptx/ptx.h"
@@ -25,9 +26,11 @@ static uint32_t pick(uint32_t n)
 static void on_crash(int sig)
 {
     char text[80];
-    int n = snprintf(text, sizeof text, "not ok 1 - seed %llu ends with signal %d\n", (unsigned long long)seed, sig);
+    int n = snprintf(text, sizeof text, "not ok 1 - seed %llu ends with signal %d\n",
+                     (unsigned long long)seed, sig);
     ws_err err = {0};
-    if (write(STDOUT_FILENO, text, (size_t)n) < 0 || ws_write_file("build/fuzz/mutant.ptx", mutant.p, mutant.n, &err))
+    if (write(STDOUT_FILENO, text, (size_t)n) < 0 ||
+        ws_write_file("build/fuzz/mutant.ptx", mutant.p, mutant.n, &err))
         _exit(2);
     _exit(1);
 }
@@ -38,18 +41,85 @@ static size_t split(const char *text, ws_str *word)
 {
     size_t n = 0;
     for (const char *p = text; *p && n < MAX_WORDS;) {
-        size_t m = isalnum((unsigned char)*p) || strchr("%_$", *p) ? strspn(p, "%_$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") : 1;
+        size_t m =
+            isalnum((unsigned char)*p) || strchr("%_$", *p)
+                ? strspn(p, "%_$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+                : 1;
         word[n++] = (ws_str){p, m};
         p += m;
     }
     return n;
 }
 
-static const char *const spare[] = {"0", "1", "-1", "31", "32", "4294967295", "0x7fffffffffffffff", "18446744073709551615",
-    "0f7FC00000", "0d7FF0000000000000", "f32", "f64", "u8", "s16", "u64", "b128", "f16x2", "pred", "v2", "v4", "v8", "global",
-    "shared", "local", "param", "const", "volatile", "%r1", "%rd1", "%p1", "%f1", "%tid", "@", "!", "{", "}", "[", "]", ";", ",",
-    "_", "|", "-", "+", "ret", "exit", "bra", "call", "bar", "sync", "atom", "add", "cas", "ld", "st", "mov", "cvta", "to",
-    "sat", "ftz", "wide", "hi", "1048576", "0x40000000", ".align", ".reg", ".b8", "s", "k"};
+static const char *const spare[] = {"0",
+                                    "1",
+                                    "-1",
+                                    "31",
+                                    "32",
+                                    "4294967295",
+                                    "0x7fffffffffffffff",
+                                    "18446744073709551615",
+                                    "0f7FC00000",
+                                    "0d7FF0000000000000",
+                                    "f32",
+                                    "f64",
+                                    "u8",
+                                    "s16",
+                                    "u64",
+                                    "b128",
+                                    "f16x2",
+                                    "pred",
+                                    "v2",
+                                    "v4",
+                                    "v8",
+                                    "global",
+                                    "shared",
+                                    "local",
+                                    "param",
+                                    "const",
+                                    "volatile",
+                                    "%r1",
+                                    "%rd1",
+                                    "%p1",
+                                    "%f1",
+                                    "%tid",
+                                    "@",
+                                    "!",
+                                    "{",
+                                    "}",
+                                    "[",
+                                    "]",
+                                    ";",
+                                    ",",
+                                    "_",
+                                    "|",
+                                    "-",
+                                    "+",
+                                    "ret",
+                                    "exit",
+                                    "bra",
+                                    "call",
+                                    "bar",
+                                    "sync",
+                                    "atom",
+                                    "add",
+                                    "cas",
+                                    "ld",
+                                    "st",
+                                    "mov",
+                                    "cvta",
+                                    "to",
+                                    "sat",
+                                    "ftz",
+                                    "wide",
+                                    "hi",
+                                    "1048576",
+                                    "0x40000000",
+                                    ".align",
+                                    ".reg",
+                                    ".b8",
+                                    "s",
+                                    "k"};
 
 static void mutate(const char *text)
 {
@@ -87,7 +157,9 @@ static void launch(const ptx_case *c, ptx_module *m, ptx_memory *mem)
     uint8_t params[4096] = {0};
     for (int p = 0; info && p < info->n_params; p++) {
         const case_arg *a = p < l->n_args ? &l->arg[p] : NULL;
-        uint64_t ptr = a && a->buffer >= 0 ? ptx_memory_alloc(mem, c->buffer[a->buffer].bytes, c->buffer[a->buffer].name) : 7;
+        uint64_t ptr = a && a->buffer >= 0 ? ptx_memory_alloc(mem, c->buffer[a->buffer].bytes,
+                                                              c->buffer[a->buffer].name)
+                                           : 7;
         if (a && a->buffer >= 0 && c->buffer[a->buffer].init &&
             !ptx_memory_write(mem, ptr, c->buffer[a->buffer].init, c->buffer[a->buffer].bytes))
             return;
@@ -103,7 +175,10 @@ static void launch(const ptx_case *c, ptx_module *m, ptx_memory *mem)
     o.threads = 1;
     o.check_race = pick(4);
     o.check_init = pick(4);
-    ptx_launch_args args = {.kernel = l->kernel, .params = params, .dynamic_shared_bytes = l->shared, .cooperative = l->cooperative};
+    ptx_launch_args args = {.kernel = l->kernel,
+                            .params = params,
+                            .dynamic_shared_bytes = l->shared,
+                            .cooperative = l->cooperative};
     memcpy(args.grid, l->grid, sizeof args.grid);
     memcpy(args.block, l->block, sizeof args.block);
     ptx_report *r = ws_calloc(1, sizeof *r);
@@ -137,12 +212,14 @@ int main(int argc, char **argv)
     if (glob("tests/ptx/*.ptx", 0, NULL, &g) || ws_make_dirs("build/fuzz", &err))
         return 1;
     for (size_t f = 0; f < g.gl_pathc && n < MAX_FILES; f++)
-        if (!case_load(g.gl_pathv[f], &cases[n], &err) && cases[n].text.n < MAX_BYTES && cases[n].n_launches)
+        if (!case_load(g.gl_pathv[f], &cases[n], &err) && cases[n].text.n < MAX_BYTES &&
+            cases[n].n_launches)
             n++;
     int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
     for (size_t s = 0; s < WS_COUNT(crashes) && !getenv("ASAN_OPTIONS"); s++)
         signal(crashes[s], on_crash);
-    for (seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1; !tried || ws_seconds_since(start) < seconds; seed++, tried++) {
+    for (seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+         !tried || ws_seconds_since(start) < seconds; seed++, tried++) {
         drawn = 0;
         loaded += (size_t)try_mutant(&cases[pick((uint32_t)n)]);
     }

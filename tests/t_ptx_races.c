@@ -1,6 +1,7 @@
-/* The race detector against a slow, exact one: a fixed kernel executes random rows of accesses, barriers and
- * warp syncs that it reads from a table. What the engine calls a race must be one, and a launch without races
- * must pass; races that the engine overlooks are counted and must stay few. */
+/* The race detector against a slow, exact one: a fixed kernel executes random rows of accesses,
+ * barriers and warp syncs that it reads from a table. What the engine calls a race must be one, and
+ * a launch without races must pass; races that the engine overlooks are counted and must stay few.
+ */
 #include "base/mem.h"
 #include "base/philox.h"
 #include "harness/ptx/ptx.h"
@@ -9,12 +10,25 @@
 #include <stdlib.h>
 
 enum { MAX_OPS = 14, MAX_THREADS = 96, MAX_BLOCKS = 3, BYTES = 1024, NOBODY = -1 };
-enum { READ, WRITE, STRONG_READ, STRONG_WRITE, ATOMIC, READ_BYTE, WRITE_BYTE, WRITE_PAIR, BARRIER, WARP_SYNC, KINDS };
+enum {
+    READ,
+    WRITE,
+    STRONG_READ,
+    STRONG_WRITE,
+    ATOMIC,
+    READ_BYTE,
+    WRITE_BYTE,
+    WRITE_PAIR,
+    BARRIER,
+    WARP_SYNC,
+    KINDS
+};
 
 /* One row of `op` per step, one element of `at` per step and thread: byte offset or NOBODY. */
 static const char kernel[] =
     ".version 8.0\n.target sm_80\n.address_size 64\n"
-    ".visible .entry k(.param .u64 op, .param .u64 at, .param .u64 data, .param .u32 n, .param .u32 in_shared)\n{\n"
+    ".visible .entry k(.param .u64 op, .param .u64 at, .param .u64 data, .param .u32 n, .param "
+    ".u32 in_shared)\n{\n"
     ".reg .pred %p<9>; .reg .b32 %r<20>; .reg .b64 %d<20>;\n"
     ".shared .align 16 .b8 s[1024];\n"
     "ld.param.u64 %d1, [op]; ld.param.u64 %d2, [at]; ld.param.u64 %d3, [data];\n"
@@ -24,11 +38,13 @@ static const char kernel[] =
     "mov.u32 %r9, s; mad.lo.u32 %r10, %r3, 4, %r9; mov.u32 %r11, %r3; mov.u32 %r17, 0;\n"
     "zero: st.shared.u32 [%r10], %r17; add.u32 %r11, %r11, %r5; mad.lo.u32 %r10, %r11, 4, %r9;\n"
     "setp.lt.u32 %p1, %r11, 256;\n@%p1 bra zero;\nbar.sync 0;\n"
-    "setp.ne.u32 %p2, %r2, 0; cvt.u64.u32 %d4, %r9; cvta.shared.u64 %d4, %d4; selp.b64 %d3, %d4, %d3, %p2;\n"
+    "setp.ne.u32 %p2, %r2, 0; cvt.u64.u32 %d4, %r9; cvta.shared.u64 %d4, %d4; selp.b64 %d3, %d4, "
+    "%d3, %p2;\n"
     "mov.u32 %r12, 0;\n"
     "next:\nsetp.ge.u32 %p3, %r12, %r1;\n@%p3 bra done;\n"
     "mul.wide.u32 %d5, %r12, 4; add.s64 %d6, %d1, %d5; ld.global.u32 %r13, [%d6];\n"
-    "mad.lo.u32 %r14, %r12, %r8, %r7; mul.wide.u32 %d7, %r14, 4; add.s64 %d8, %d2, %d7; ld.global.s32 %r15, [%d8];\n"
+    "mad.lo.u32 %r14, %r12, %r8, %r7; mul.wide.u32 %d7, %r14, 4; add.s64 %d8, %d2, %d7; "
+    "ld.global.s32 %r15, [%d8];\n"
     "setp.ge.s32 %p4, %r15, 0; cvt.s64.s32 %d9, %r15; add.s64 %d10, %d3, %d9;\n"
     "add.u32 %r16, %r14, 0x01020304;\n"
     "ts: .branchtargets k0, k1, k2, k3, k4, k5, k6, k7, k8, k9;\nbrx.idx %r13, ts;\n"
@@ -62,14 +78,16 @@ static int size_of(int op)
     return op == READ_BYTE || op == WRITE_BYTE ? 1 : op == WRITE_PAIR ? 8 : 4;
 }
 
-/* Rows of few, of many and of all threads; mostly their own places, so that half of the trials have no race. */
+/* Rows of few, of many and of all threads; mostly their own places, so that half of the trials have
+ * no race. */
 static void make_trial(trial *t, bool bytes_too)
 {
     t->shared = pick(2);
     t->blocks = 1 + (int)pick(t->shared ? 2 : MAX_BLOCKS);
     t->threads = (int)(24 + pick(MAX_THREADS - 23));
     t->n = (int)(2 + pick(MAX_OPS - 2));
-    uint32_t who = 1 + pick(3), wild = pick(6), span = pick(2) ? 64 : BYTES, rows = pick(3), all = (uint32_t)(t->blocks * t->threads);
+    uint32_t who = 1 + pick(3), wild = pick(6), span = pick(2) ? 64 : BYTES, rows = pick(3),
+             all = (uint32_t)(t->blocks * t->threads);
     for (int k = 0; k < t->n; k++) {
         int op = (int)pick(KINDS + 4);
         op = op >= KINDS ? (op & 1 ? BARRIER : WARP_SYNC) : op;
@@ -86,10 +104,15 @@ static void make_trial(trial *t, bool bytes_too)
                 place = pick(span);
             if (wild > 2 && pick(24))
                 acts = place < span / 8; /* eight bytes each */
-            t->at[k][i] = !acts || op >= BARRIER ? NOBODY
-                        : (int32_t)((wild > 2 ? place * 8 + (pick(2) ? 0 : 8 - size) : place * size) % span / size * size);
-            if (rows == 0 && op < BARRIER && (turn & 3)) /* whole warps, one element after the other or all the same */
-                t->at[k][i] = (int32_t)(turn == 5 ? size * (one % 16) : (i + 32 * (turn & 2)) * size % BYTES);
+            t->at[k][i] =
+                !acts || op >= BARRIER
+                    ? NOBODY
+                    : (int32_t)((wild > 2 ? place * 8 + (pick(2) ? 0 : 8 - size) : place * size) %
+                                span / size * size);
+            if (rows == 0 && op < BARRIER &&
+                (turn & 3)) /* whole warps, one element after the other or all the same */
+                t->at[k][i] =
+                    (int32_t)(turn == 5 ? size * (one % 16) : (i + 32 * (turn & 2)) * size % BYTES);
         }
     }
 }
@@ -98,7 +121,8 @@ static void make_trial(trial *t, bool bytes_too)
 
 static bool is_write(int op)
 {
-    return op == WRITE || op == STRONG_WRITE || op == ATOMIC || op == WRITE_BYTE || op == WRITE_PAIR;
+    return op == WRITE || op == STRONG_WRITE || op == ATOMIC || op == WRITE_BYTE ||
+           op == WRITE_PAIR;
 }
 
 static bool is_strong(int op)
@@ -135,7 +159,8 @@ static bool has_race(const trial *t)
     int all = t->blocks * t->threads;
     for (int a = 0; a < t->n; a++)
         for (int b = a; b < t->n; b++) {
-            if ((!is_write(t->op[a]) && !is_write(t->op[b])) || (is_strong(t->op[a]) && is_strong(t->op[b])))
+            if ((!is_write(t->op[a]) && !is_write(t->op[b])) ||
+                (is_strong(t->op[a]) && is_strong(t->op[b])))
                 continue;
             for (int i = 0; i < all; i++)
                 for (int j = 0; j < all && t->at[a][i] >= 0; j++)
@@ -174,14 +199,19 @@ static bool engine_says(const device *d, const trial *t, ptx_report *r)
         uint64_t op, at, data;
         uint32_t n, shared;
     } params = {d->op, d->at, d->data, (uint32_t)t->n, t->shared};
-    bool good = ptx_memory_write(d->mem, d->op, t->op, sizeof t->op) && ptx_memory_fill(d->mem, d->data, 0, BYTES);
+    bool good = ptx_memory_write(d->mem, d->op, t->op, sizeof t->op) &&
+                ptx_memory_fill(d->mem, d->data, 0, BYTES);
     for (int k = 0; k < t->n; k++)
-        good &= ptx_memory_write(d->mem, d->at + sizeof(int32_t) * (size_t)(k * all), t->at[k], sizeof(int32_t) * (size_t)all);
+        good &= ptx_memory_write(d->mem, d->at + sizeof(int32_t) * (size_t)(k * all), t->at[k],
+                                 sizeof(int32_t) * (size_t)all);
     ptx_options o = PTX_OPTIONS_CHECKED;
     o.schedule = (ptx_schedule)pick(3);
     o.seed = pick(1000);
     o.threads = (int)(1 + pick(2));
-    ptx_launch_args args = {.kernel = "k", .grid = {(uint32_t)t->blocks, 1, 1}, .block = {(uint32_t)t->threads, 1, 1}, .params = &params};
+    ptx_launch_args args = {.kernel = "k",
+                            .grid = {(uint32_t)t->blocks, 1, 1},
+                            .block = {(uint32_t)t->threads, 1, 1},
+                            .params = &params};
     memset(r, 0, sizeof *r);
     ptx_launch(d->m, d->mem, &args, &o, r);
     return good;
@@ -189,8 +219,9 @@ static bool engine_says(const device *d, const trial *t, ptx_report *r)
 
 static void print_trial(const trial *t)
 {
-    static const char *const names[] = {"read", "write", "strong read", "strong write", "atomic", "read byte", "write byte",
-                                        "write pair", "barrier", "warp sync"};
+    static const char *const names[] = {"read",    "write",     "strong read", "strong write",
+                                        "atomic",  "read byte", "write byte",  "write pair",
+                                        "barrier", "warp sync"};
     for (int k = 0; k < t->n; k++) {
         printf("#   %s:", names[t->op[k]]);
         for (int i = 0, shown = 0; i < t->blocks * t->threads && shown < 12; i++)
@@ -203,7 +234,8 @@ static void print_trial(const trial *t)
 int main(int argc, char **argv)
 {
     device d;
-    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, n = argc > 2 ? strtoull(argv[2], NULL, 0) : 1500;
+    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1,
+             n = argc > 2 ? strtoull(argv[2], NULL, 0) : 1500;
     trial *t = ws_calloc(1, sizeof *t);
     ptx_report *r = ws_calloc(1, sizeof *r);
     int clean = 0, races = 0, overlooked = 0, invented = 0, other = 0;
@@ -213,25 +245,28 @@ int main(int argc, char **argv)
         drawn = 0;
         make_trial(t, seed % 2);
         bool race = has_race(t), good = engine_says(&d, t, r);
-        bool found = r->n_faults && (r->fault[0].reason == HX_SHARED_RACE || r->fault[0].reason == HX_GLOBAL_RACE);
+        bool found = r->n_faults &&
+                     (r->fault[0].reason == HX_SHARED_RACE || r->fault[0].reason == HX_GLOBAL_RACE);
         clean += !race;
         races += race;
         overlooked += race && !found;
         invented += !race && found;
         other += !good || (r->n_faults && !found);
         if ((!race && found) || (r->n_faults && !found)) {
-            printf("# seed %llu, %d blocks of %d threads, %s\n# %s\n", (unsigned long long)seed, t->blocks, t->threads,
-                   t->shared ? "shared" : "global", r->fault[0].text);
+            printf("# seed %llu, %d blocks of %d threads, %s\n# %s\n", (unsigned long long)seed,
+                   t->blocks, t->threads, t->shared ? "shared" : "global", r->fault[0].text);
             print_trial(t);
         } else if (race && !found && argc > 1) {
-            printf("# seed %llu, %d blocks of %d threads, %s: overlooked\n", (unsigned long long)seed, t->blocks, t->threads,
+            printf("# seed %llu, %d blocks of %d threads, %s: overlooked\n",
+                   (unsigned long long)seed, t->blocks, t->threads,
                    t->shared ? "shared" : "global");
             print_trial(t);
         }
     }
     is_int(invented, 0, "no race is invented");
     is_int(other, 0, "nothing else is found");
-    ok(clean > (int)n / 10 && races > (int)n / 10, "%d launches without a race, %d with one", clean, races);
+    ok(clean > (int)n / 10 && races > (int)n / 10, "%d launches without a race, %d with one", clean,
+       races);
     ok(overlooked * 50 <= races, "%d races of %d are overlooked", overlooked, races);
     ptx_module_free(d.m);
     ptx_memory_free(d.mem);
