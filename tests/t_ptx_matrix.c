@@ -515,6 +515,21 @@ static void write_wgmma(ws_buf *t, bool a_regs, bool b_by_rows)
                 "  for (int i = 0; i < 32; i++) c[(w * 16 + g + (i & 2 ? 8 : 0)) * 64 + i / 4 * 8 + 2 * q + (i & 1)] = d[i];\n}\n");
 }
 
+static void check_wgmma_order(const char *what, const char *left_out)
+{
+    static uint16_t a[64 * 64];
+    static float c[64 * 64];
+    ws_buf source = {0};
+    write_wgmma(&source, false, false);
+    char *at = strstr(ws_buf_z(&source), left_out);
+    memset(at, ' ', strlen(left_out));
+    run_case r = {.block = {128}, .n_buffers = 3,
+                  .buffer = {{a, sizeof a, false, "a", false}, {a, sizeof a, false, "b", false}, {c, sizeof c, true, "c", false}}};
+    bool ran = run_cuda(source.p, "sm_90a", &r);
+    ok(!ran && run_report.n_faults && run_report.fault[0].reason == HX_ILLEGAL, "%s: %s", what, run_fault());
+    ws_buf_release(&source);
+}
+
 static void check_wgmma(bool a_regs, bool b_by_rows)
 {
     static uint16_t a[64][64], b[64][64];
@@ -555,6 +570,8 @@ int main(void)
         check_wmma(&wmma_cases[t]);
     for (int v = 0; v < 4; v++)
         check_wgmma(v & 1, v & 2);
+    check_wgmma_order("wgmma without a fence", "wgmma.fence.sync.aligned;");
+    check_wgmma_order("wgmma without a wait", "wgmma.wait_group.sync.aligned 0;");
     if (run_service)
         comp_service_close(run_service);
     return tap_done();

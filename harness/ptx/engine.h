@@ -190,6 +190,8 @@ struct ptx_warp {
     uint32_t floor;          /* least of seen */
     uint32_t seen[PTX_LANES]; /* accesses of warp v with a lower clock happen before this warp's next one */
 
+    bool wgmma_fenced, wgmma_open; /* a fence came first; products that are in no group yet */
+    uint32_t wgmma_groups;   /* that were not waited for */
     struct ptx_async *async; /* copies under way, NULL: none yet */
     uint8_t *local;          /* words interleaved by lane */
     uint32_t local_bytes;    /* per lane */

@@ -306,6 +306,9 @@ void ptx_warp_exit(ptx_warp *w)
     uint32_t mask = w->exec;
     note_exit(w->block, w->last_pc);
     w->live &= ~mask;
+    if (!w->live && (w->wgmma_open || w->wgmma_groups))
+        ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL, "illegal: the warp ends with products of wgmma that it did "
+                         "not wait for");
     frame_leave(w, w->frame, mask, true);
     drop_active(w, mask);
 }
@@ -434,6 +437,8 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
     w->diverged_ticks = w->hold = 0;
     w->insns = 0;
     w->carry = 0;
+    w->wgmma_fenced = w->wgmma_open = false;
+    w->wgmma_groups = 0;
     run_group(w, f, 0, lanes, 0);
 }
 

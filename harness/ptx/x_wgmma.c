@@ -1,7 +1,7 @@
 /* wgmma: products of 64 x n by four warps, operands in shared memory.
  *
- * Each warp computes its own 16 rows when it executes the instruction, so that fences, groups and waits have nothing
- * left to do. The layouts of the operands in shared memory are those that CUTLASS's mma_sm90_desc.hpp lists, in units
+ * Each warp computes its own 16 rows when it executes the instruction; of fences, groups and waits only the order is
+ * checked. The layouts of the operands in shared memory are those that CUTLASS's mma_sm90_desc.hpp lists, in units
  * of 16 bytes and with s = 16 * swizzled units:
  *   by k      line l, unit u of k    l % 8 * s + l / 8 * SBO + u * 16      (no swizzle: s = 16, u * LBO)
  *   by lines  unit u of lines, k     u % (s / 16) * 16 + u / (s / 16) * LBO + k % 8 * s + k / 8 * SBO
@@ -179,6 +179,11 @@ static void x_wgmma(ptx_warp *w, const ptx_insn *i)
     operand a, b;
     if (!ptx_whole_warp(w, i))
         return;
+    if (!w->wgmma_fenced) {
+        ptx_fault_simple(w, i, 0, HX_ILLEGAL, "illegal: wgmma.mma_async without wgmma.fence before the first");
+        return;
+    }
+    w->wgmma_open = true;
     if (f->a_in_registers)
         from_registers(w, f, &a);
     else if (!load(w, i, IN(u64, f->desc_a)[0], f->a_by_lines, 16 * ((u32)w->id % WARPS), 16, &a))
@@ -196,6 +201,25 @@ static void x_wgmma(ptx_warp *w, const ptx_insn *i)
 static void x_whole_warp(ptx_warp *w, const ptx_insn *i)
 {
     ptx_whole_warp(w, i);
+}
+
+static void x_fence(ptx_warp *w, const ptx_insn *i)
+{
+    w->wgmma_fenced |= ptx_whole_warp(w, i);
+}
+
+static void x_commit(ptx_warp *w, const ptx_insn *i)
+{
+    if (!ptx_whole_warp(w, i))
+        return;
+    w->wgmma_groups += w->wgmma_open;
+    w->wgmma_open = false;
+}
+
+static void x_wait(ptx_warp *w, const ptx_insn *i)
+{
+    if (ptx_whole_warp(w, i) && (u64)i->imm < w->wgmma_groups)
+        w->wgmma_groups = (u32)i->imm;
 }
 
 /* ---- decoding ---- */
@@ -294,9 +318,16 @@ static bool decode_wgmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return false;
     if (ws_str_eqz(a->part[1], "mma_async"))
         return decode_product(d, a, i);
-    i->run = x_whole_warp;
     i->unit = PTX_UNIT_OTHER;
-    return ws_str_eqz(a->part[1], "fence") || ws_str_eqz(a->part[1], "commit_group") || ws_str_eqz(a->part[1], "wait_group");
+    if (ws_str_eqz(a->part[1], "fence")) {
+        i->run = x_fence;
+    } else if (ws_str_eqz(a->part[1], "commit_group")) {
+        i->run = x_commit;
+    } else if (ws_str_eqz(a->part[1], "wait_group") && a->n_operands == 1 && a->operand[0].kind == PTX_OPD_IMM) {
+        i->imm = a->operand[0].imm;
+        i->run = x_wait;
+    }
+    return i->run != NULL;
 }
 
 /* setmaxnreg moves registers between warps, of which there are enough here. */
