@@ -101,6 +101,7 @@ static inline v16i larger(v16i a, v16i b)
 }
 
 enum { LOW = -100, HIGH = 126 }; /* exponents of products for which the vector code is right */
+enum { COARSE = 13 };
 
 #define LOW_HALF(v)  __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
 #define HIGH_HALF(v) __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -273,7 +274,7 @@ static s32 largest(v16i v)
 #endif
 }
 
-void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool sparse)
+void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool coarse)
 {
     s32 least = types[t].least_exponent, least_c = half ? -14 : -126;
     v16i none = {0}, tops[3];
@@ -294,10 +295,9 @@ void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool spa
     s32 top_a = largest(tops[0]), top_b = largest(tops[1]);
     bool plain = top_a < 128 && top_b < 128 && largest(tops[2]) < 128 && top_a + top_b <= HIGH;
     bool ampere = model == PTX_MMA_AMPERE;
-    u32 dense = sparse ? k / 2 : k, most = t == MMA_TF32 ? 4 : types[t].bits == 8 ? 16 : 8;
-    u32 stride = ampere && dense > most ? k / (dense / most) : k;
+    u32 most = t == MMA_TF32 ? 4 : types[t].bits == 8 ? 16 : 8, stride = ampere && k > most ? most : k;
     for (u32 at = 0; at < k; at += stride) {
-        step(x, at, at + stride, ampere ? 24 : 25, half, plain);
+        step(x, at, at + stride, coarse ? COARSE : ampere ? 24 : 25, half, plain);
         if (at + stride < k) {
             memcpy(x->c, x->d, sizeof x->c);
             tops[2] = none;
@@ -305,4 +305,6 @@ void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool spa
             plain &= largest(tops[2]) < 128;
         }
     }
+    for (u32 v = 0; coarse && !half && v < MMA_N * MMA_M; v++)
+        x->d[v / MMA_M][v % MMA_M] = fp_of_bits(fp_bits(x->d[v / MMA_M][v % MMA_M]) & ~((1u << (23 - COARSE)) - 1));
 }
