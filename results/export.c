@@ -301,7 +301,7 @@ static void put_kernels(exp_job *j)
         "\n/* ---- the kernels, as they were verified; their macros end with them ---- */\n\n");
     each_macro(j, put_macro_on);
     ws_buf_adds(j->out, "#pragma nv_diagnostic push\n"
-                        "#pragma nv_diag_suppress 111, 128, 177, 179, 186, 550\n"
+                        "#pragma nv_diag_suppress 111, 128, 177, 179, 186, 550, 20054\n"
                         "#ifdef __GNUC__\n#pragma GCC diagnostic push\n"
                         "#pragma GCC diagnostic ignored \"-Wunused-function\"\n"
                         "#pragma GCC diagnostic ignored \"-Wunused-variable\"\n"
