@@ -1,4 +1,5 @@
-/* Runs one kernel on the PTX engine: from PTX text, or from CUDA through NVRTC. Buffers are its parameters. */
+/* Runs one kernel on the PTX engine: from PTX text, or from CUDA through NVRTC. Buffers are its
+ * parameters. */
 #ifndef TESTS_PTX_RUN_H
 #define TESTS_PTX_RUN_H
 
@@ -11,15 +12,15 @@
 typedef struct run_buffer {
     void *host;
     size_t bytes;
-    bool out;      /* copied back */
+    bool out; /* copied back */
     const char *name;
-    bool in_out;   /* filled before, too */
+    bool in_out; /* filled before, too */
 } run_buffer;
 
 enum { RUN_MAX_BUFFERS = 8, RUN_MAX_WORDS = 4 };
 
 typedef struct run_case {
-    const char *kernel;      /* NULL: "k" */
+    const char *kernel; /* NULL: "k" */
     uint32_t grid[3], block[3], shared;
     run_buffer buffer[RUN_MAX_BUFFERS];
     int n_buffers;
@@ -27,7 +28,7 @@ typedef struct run_case {
     int n_words;
     ptx_mma_model model;
     ptx_schedule schedule;
-    bool unchecked;          /* neither initialisation nor races */
+    bool unchecked; /* neither initialisation nor races */
 } run_case;
 
 static ptx_report run_report; /* of the last run */
@@ -46,12 +47,15 @@ __attribute__((unused)) static bool run_ptx(const char *text, const run_case *c)
         return false;
     }
     for (int b = 0; b < c->n_buffers; b++) {
-        param[b] = ptx_memory_alloc(mem, c->buffer[b].bytes, c->buffer[b].name ? c->buffer[b].name : "buffer");
-        if ((!c->buffer[b].out || c->buffer[b].in_out) && !ptx_memory_write(mem, param[b], c->buffer[b].host, c->buffer[b].bytes))
+        param[b] = ptx_memory_alloc(mem, c->buffer[b].bytes,
+                                    c->buffer[b].name ? c->buffer[b].name : "buffer");
+        if ((!c->buffer[b].out || c->buffer[b].in_out) &&
+            !ptx_memory_write(mem, param[b], c->buffer[b].host, c->buffer[b].bytes))
             printf("# cannot fill buffer %d\n", b);
     }
     memcpy(&param[c->n_buffers], c->word, sizeof c->word);
-    ptx_launch_args a = {.kernel = c->kernel ? c->kernel : "k", .dynamic_shared_bytes = c->shared, .params = param};
+    ptx_launch_args a = {
+        .kernel = c->kernel ? c->kernel : "k", .dynamic_shared_bytes = c->shared, .params = param};
     for (int d = 0; d < 3; d++) {
         a.grid[d] = c->grid[d] ? c->grid[d] : 1;
         a.block[d] = c->block[d] ? c->block[d] : d ? 1 : 32;
@@ -76,15 +80,21 @@ __attribute__((unused)) static const char *run_fault(void)
 }
 
 /* The PTX of CUDA source, in `a`; NULL: it does not compile. */
-__attribute__((unused)) static const char *run_compile(const char *source, const char *arch, ws_arena *a)
+__attribute__((unused)) static const char *run_compile(const char *source, const char *arch,
+                                                       ws_arena *a)
 {
     ws_err err = {0};
     comp_result out = {0};
-    if (!run_service && comp_service_open(&(comp_service_options){.cache_dir = ""}, &run_service, &err)) {
+    if (!run_service &&
+        comp_service_open(&(comp_service_options){.cache_dir = ""}, &run_service, &err)) {
         printf("# %s\n", err.msg);
         return NULL;
     }
-    comp_request r = {.source = source, .source_bytes = strlen(source), .file = "kernel.cu", .arch = arch, .line_info = true,
+    comp_request r = {.source = source,
+                      .source_bytes = strlen(source),
+                      .file = "kernel.cu",
+                      .arch = arch,
+                      .line_info = true,
                       .fmad = true};
     if (comp_compile(run_service, &r, a, &out, &err)) {
         printf("# %s\n", err.msg);
@@ -95,7 +105,8 @@ __attribute__((unused)) static const char *run_compile(const char *source, const
     return out.ok ? out.ptx : NULL;
 }
 
-__attribute__((unused)) static bool run_cuda(const char *source, const char *arch, const run_case *c)
+__attribute__((unused)) static bool run_cuda(const char *source, const char *arch,
+                                             const run_case *c)
 {
     ws_arena a = {0};
     const char *ptx = run_compile(source, arch, &a);

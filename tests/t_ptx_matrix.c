@@ -1,5 +1,5 @@
-/* Matrix instructions of the PTX engine against plain loops. Fragments are packed here as the PTX ISA's tables say,
- * element by element. */
+/* Matrix instructions of the PTX engine against plain loops. Fragments are packed here as the PTX
+ * ISA's tables say, element by element. */
 #include "base/buf.h"
 #include "base/dtype.h"
 #include "tests/ptx_run.h"
@@ -7,10 +7,11 @@
 /* ---- mma.sync: one instruction ---- */
 
 typedef struct shape {
-    const char *types;  /* ".f32.f16.f16.f32" */
-    int m, k, bits;     /* of an element of A and B */
-    char kind;          /* h f16, b bf16, t tf32, 4 e4m3, 5 e5m2, d f64, s signed, u unsigned, x xor, a and */
-    char acc;           /* f f32, h f16, d f64, i s32 */
+    const char *types; /* ".f32.f16.f16.f32" */
+    int m, k, bits;    /* of an element of A and B */
+    char
+        kind; /* h f16, b bf16, t tf32, 4 e4m3, 5 e5m2, d f64, s signed, u unsigned, x xor, a and */
+    char acc; /* f f32, h f16, d f64, i s32 */
 } shape;
 
 enum { MAX_K = 256 };
@@ -18,7 +19,8 @@ static double A[16][MAX_K], B[MAX_K][8], C[16][8];
 
 static void a_place(const shape *s, int lane, int i, int *row, int *col)
 {
-    int g = lane >> 2, t = lane & 3, e = s->bits == 64 ? 1 : 32 / s->bits, reg = i / e, rows = s->m / 8;
+    int g = lane >> 2, t = lane & 3, e = s->bits == 64 ? 1 : 32 / s->bits, reg = i / e,
+        rows = s->m / 8;
     *row = g + (reg % rows ? 8 : 0);
     *col = t * e + i % e + reg / rows * 4 * e;
 }
@@ -50,7 +52,8 @@ static uint64_t encode(char kind, double v)
         return ws_e4m3_from_f64(v);
     case '5':
         return ws_e5m2_from_f64(v);
-    case 't': case 'f':
+    case 't':
+    case 'f':
         return b;
     case 'd': {
         uint64_t u;
@@ -84,7 +87,8 @@ static void put(uint8_t *lane, int bits, int i, uint64_t v)
 {
     for (int b = 0; b < bits; b++) {
         int at = i * bits + b;
-        lane[at / 8] = (uint8_t)((lane[at / 8] & ~(1u << at % 8)) | (unsigned)(v >> b & 1) << at % 8);
+        lane[at / 8] =
+            (uint8_t)((lane[at / 8] & ~(1u << at % 8)) | (unsigned)(v >> b & 1) << at % 8);
     }
 }
 
@@ -98,7 +102,8 @@ static uint64_t take(const uint8_t *lane, int bits, int i)
 
 static void load_regs(ws_buf *t, const char *name, int param, int n, int wide)
 {
-    ws_buf_printf(t, "ld.param.u64 %%rd1, [p%d];\nmad.wide.u32 %%rd1, %%r0, %d, %%rd1;\n", param, n * wide);
+    ws_buf_printf(t, "ld.param.u64 %%rd1, [p%d];\nmad.wide.u32 %%rd1, %%r0, %d, %%rd1;\n", param,
+                  n * wide);
     for (int r = 0; r < n; r++)
         ws_buf_printf(t, "ld.global.b%d %s%d, [%%rd1+%d];\n", 8 * wide, name, r, r * wide);
 }
@@ -114,9 +119,12 @@ static void list_regs(ws_buf *t, const char *name, int n)
 /* A kernel that loads a, b, c, executes `op` and stores d. */
 static void write_kernel(ws_buf *t, const char *op, int na, int nb, int nc, int nd, int wide)
 {
-    ws_buf_printf(t, ".version 8.7\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 p0, .param .u64 p1, "
+    ws_buf_printf(t,
+                  ".version 8.7\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 "
+                  "p0, .param .u64 p1, "
                   ".param .u64 p2, .param .u64 p3)\n{\n.reg .b32 %%r<4>;\n.reg .b64 %%rd<4>;\n"
-                  ".reg .b%d %%a<9>;\n.reg .b%d %%b<9>;\n.reg .b%d %%c<9>;\n.reg .b%d %%d<9>;\nmov.u32 %%r0, %%tid.x;\n",
+                  ".reg .b%d %%a<9>;\n.reg .b%d %%b<9>;\n.reg .b%d %%c<9>;\n.reg .b%d "
+                  "%%d<9>;\nmov.u32 %%r0, %%tid.x;\n",
                   8 * wide, 8 * wide, 8 * wide, 8 * wide);
     load_regs(t, "%a", 0, na, wide);
     load_regs(t, "%b", 1, nb, wide);
@@ -129,7 +137,8 @@ static void write_kernel(ws_buf *t, const char *op, int na, int nb, int nc, int 
     list_regs(t, "%b", nb);
     ws_buf_adds(t, ", ");
     list_regs(t, "%c", nc);
-    ws_buf_printf(t, ";\nld.param.u64 %%rd1, [p3];\nmad.wide.u32 %%rd1, %%r0, %d, %%rd1;\n", nd * wide);
+    ws_buf_printf(t, ";\nld.param.u64 %%rd1, [p3];\nmad.wide.u32 %%rd1, %%r0, %d, %%rd1;\n",
+                  nd * wide);
     for (int r = 0; r < nd; r++)
         ws_buf_printf(t, "st.global.b%d [%%rd1+%d], %%d%d;\n", 8 * wide, r * wide, r);
     ws_buf_adds(t, "ret;\n}\n");
@@ -144,7 +153,8 @@ static double random_value(const shape *s, unsigned *seed)
         return s->bits == 8 ? v % 256 - 128 : v % 16 - 8;
     case 'u':
         return v % (s->bits == 8 ? 256 : 16);
-    case 'x': case 'a':
+    case 'x':
+    case 'a':
         return v & 1;
     default:
         return v % 17 - 8; /* sums of products are exact */
@@ -166,8 +176,10 @@ static uint8_t fa[32][64], fb[32][64], fc[32][64], fd[32][64];
 static run_case mma_case(int na, int nb, int nc, int nd, int wide)
 {
     return (run_case){.n_buffers = 4,
-                      .buffer = {{fa, (size_t)(32 * na * wide), false, "a"}, {fb, (size_t)(32 * nb * wide), false, "b"},
-                                 {fc, (size_t)(32 * nc * wide), false, "c"}, {fd, (size_t)(32 * nd * wide), true, "d"}}};
+                      .buffer = {{fa, (size_t)(32 * na * wide), false, "a"},
+                                 {fb, (size_t)(32 * nb * wide), false, "b"},
+                                 {fc, (size_t)(32 * nc * wide), false, "c"},
+                                 {fd, (size_t)(32 * nd * wide), true, "d"}}};
 }
 
 /* Fragments lie densely, n registers a lane. */
@@ -180,7 +192,8 @@ static void check_mma(const shape *s)
 {
     unsigned seed = (unsigned)(s->m * 131 + s->k * 7 + s->bits);
     int wide = s->kind == 'd' ? 8 : 4, cbits = s->acc == 'h' ? 16 : s->acc == 'd' ? 64 : 32;
-    int na = s->m * s->k * s->bits / 32 / (8 * wide), nb = 8 * s->k * s->bits / 32 / (8 * wide), nc = s->m * 8 * cbits / 32 / (8 * wide);
+    int na = s->m * s->k * s->bits / 32 / (8 * wide), nb = 8 * s->k * s->bits / 32 / (8 * wide),
+        nc = s->m * 8 * cbits / 32 / (8 * wide);
     int row, col, bad = 0;
     for (int k = 0; k < s->k; k++) {
         for (int r = 0; r < s->m; r++)
@@ -207,7 +220,9 @@ static void check_mma(const shape *s)
     }
     char op[128];
     snprintf(op, sizeof op, "mma.sync.aligned.m%dn8k%d.row.col%s%s", s->m, s->k, s->types,
-             s->kind == 'x' ? ".xor.popc" : s->kind == 'a' ? ".and.popc" : "");
+             s->kind == 'x'   ? ".xor.popc"
+             : s->kind == 'a' ? ".and.popc"
+                              : "");
     ws_buf text = {0};
     write_kernel(&text, op, na, nb, nc, nc, wide);
     run_case c = mma_case(na, nb, nc, nc, wide);
@@ -217,7 +232,8 @@ static void check_mma(const shape *s)
             c_place(l, i, &row, &col);
             double got = decode(s->acc, take(lane_of(fd, l, nc, wide), cbits, i));
             if (got != expected(s, row, col) && !bad++)
-                printf("# row %d column %d: %g, expected %g\n", row, col, got, expected(s, row, col));
+                printf("# row %d column %d: %g, expected %g\n", row, col, got,
+                       expected(s, row, col));
         }
     ok(ran && !bad, "%s%s", op, ran ? "" : run_fault());
     ws_buf_release(&text);
@@ -271,12 +287,15 @@ static double one_sum(const double *a, int n, double c, ptx_mma_model model)
 
 static void test_rounding(void)
 {
-    const double ones[3] = {1, 1, 1}, tiny[2] = {0x1p-24, 0x1p-24}, big[2] = {65504, -65504}, inf[1] = {INFINITY};
+    const double ones[3] = {1, 1, 1}, tiny[2] = {0x1p-24, 0x1p-24}, big[2] = {65504, -65504},
+                 inf[1] = {INFINITY};
     ok(one_sum(ones, 3, 0x1p24, PTX_MMA_HOPPER) == 0x1p24 + 2, "sums are cut to f32");
-    ok(one_sum(ones, 3, 0x1p25, PTX_MMA_AMPERE) == 0x1p25, "Ampere keeps 24 fractional bits of each term");
+    ok(one_sum(ones, 3, 0x1p25, PTX_MMA_AMPERE) == 0x1p25,
+       "Ampere keeps 24 fractional bits of each term");
     ok(one_sum(ones, 3, 0x1p25, PTX_MMA_HOPPER) == 0x1p25, "3 beside 2^25 is cut");
     ok(one_sum(ones, 3, 0x1p25, PTX_MMA_EXACT) == 0x1p25 + 4, "the exact model rounds to nearest");
-    ok(one_sum(tiny, 2, 0x1.fffffep0, PTX_MMA_HOPPER) == 0x1.fffffep0 + 0x1p-23, "two halves of the last place add up");
+    ok(one_sum(tiny, 2, 0x1.fffffep0, PTX_MMA_HOPPER) == 0x1.fffffep0 + 0x1p-23,
+       "two halves of the last place add up");
     ok(one_sum(big, 2, -1.5, PTX_MMA_HOPPER) == -1.5, "terms that cancel");
     ok(one_sum(tiny, 1, 0, PTX_MMA_HOPPER) == 0x1p-24, "subnormal halves");
     ok(one_sum(NULL, 0, 0x1p-140, PTX_MMA_HOPPER) == 0x1p-140, "a subnormal accumulator alone");
@@ -309,7 +328,8 @@ static void test_quads(void)
     bool ran = run_ptx(ws_buf_z(&text), &c);
     for (int l = 0; l < 32; l++)
         for (int i = 0; i < 8; i++) {
-            int p = l % 16 / 4, row = (l & 1) + (i & 2) + (l >= 16 ? 4 : 0), col = (i & 4) + (l & 2) + (i & 1);
+            int p = l % 16 / 4, row = (l & 1) + (i & 2) + (l >= 16 ? 4 : 0),
+                col = (i & 4) + (l & 2) + (i & 1);
             double want = 0;
             for (int k = 0; k < 4; k++)
                 want += a[p][row][k] * b[p][k][col];
@@ -321,30 +341,43 @@ static void test_quads(void)
 
 /* ---- faults ---- */
 
-#define BODY(text)                                                                                                  \
-    ".version 8.7\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 p0)\n{\n.reg .pred %p<4>;\n"      \
-    ".reg .b32 %r<16>;\n.reg .b64 %rd<4>;\n.shared .align 16 .b8 s[1024];\nmov.u32 %r0, %tid.x;\n" text "ret;\n}\n"
-#define MMA "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%r1,%r2,%r3,%r4},{%r1,%r2,%r3,%r4},{%r5,%r6},{%r7,%r8,%r9,%r10};\n"
+#define BODY(text)                                                                                 \
+    ".version 8.7\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 p0)\n{\n.reg "  \
+    ".pred %p<4>;\n"                                                                               \
+    ".reg .b32 %r<16>;\n.reg .b64 %rd<4>;\n.shared .align 16 .b8 s[1024];\nmov.u32 %r0, "          \
+    "%tid.x;\n" text "ret;\n}\n"
+#define MMA                                                                                        \
+    "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "                                           \
+    "{%r1,%r2,%r3,%r4},{%r1,%r2,%r3,%r4},{%r5,%r6},{%r7,%r8,%r9,%r10};\n"
 
 static void check_fault(const char *what, const char *text, uint32_t threads, hx_reason reason)
 {
     uint32_t out[256];
-    run_case c = {.n_buffers = 1, .buffer = {{out, sizeof out, true, "out", false}}, .block = {threads}};
+    run_case c = {
+        .n_buffers = 1, .buffer = {{out, sizeof out, true, "out", false}}, .block = {threads}};
     bool ran = run_ptx(text, &c);
-    ok(!ran && run_report.n_faults && run_report.fault[0].reason == reason, "%s: %s", what, run_fault());
+    ok(!ran && run_report.n_faults && run_report.fault[0].reason == reason, "%s: %s", what,
+       run_fault());
 }
 
 static void test_faults(void)
 {
-    check_fault("an mma that half of the warp executes", BODY("setp.lt.u32 %p1, %r0, 16;\n@%p1 bra L;\n" MMA "L:\n"), 32,
-                HX_ILLEGAL);
+    check_fault("an mma that half of the warp executes",
+                BODY("setp.lt.u32 %p1, %r0, 16;\n@%p1 bra L;\n" MMA "L:\n"), 32, HX_ILLEGAL);
     check_fault("an mma of a warp of 16 threads", BODY(MMA), 16, HX_ILLEGAL);
-    check_fault("ldmatrix of what nobody wrote", BODY("mov.u32 %r1, s;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1];\n"),
+    check_fault("ldmatrix of what nobody wrote",
+                BODY("mov.u32 %r1, s;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1];\n"),
                 32, HX_UNINITIALIZED_READ);
-    check_fault("ldmatrix off its rows", BODY("mov.u32 %r1, s;\nadd.u32 %r1, %r1, 8;\n"
-                                              "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1];\n"), 32, HX_MISALIGNED);
-    check_fault("an unknown shape", BODY("mma.sync.aligned.m16n8k12.row.col.f32.f16.f16.f32 {%r1,%r2,%r3,%r4},{%r1,%r2,%r3,%r4},"
-                                         "{%r5,%r6},{%r7,%r8,%r9,%r10};\n"), 32, HX_UNSUPPORTED);
+    check_fault("ldmatrix off its rows",
+                BODY("mov.u32 %r1, s;\nadd.u32 %r1, %r1, 8;\n"
+                     "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1];\n"),
+                32, HX_MISALIGNED);
+    check_fault(
+        "an unknown shape",
+        BODY(
+            "mma.sync.aligned.m16n8k12.row.col.f32.f16.f16.f32 {%r1,%r2,%r3,%r4},{%r1,%r2,%r3,%r4},"
+            "{%r5,%r6},{%r7,%r8,%r9,%r10};\n"),
+        32, HX_UNSUPPORTED);
 }
 
 /* ---- ldmatrix, stmatrix, movmatrix ---- */
@@ -357,15 +390,22 @@ static void test_movement(void)
         "  int l = threadIdx.x; unsigned r[4], q;\n"
         "  for (int i = l; i < 512; i += 32) s[i] = i;\n"
         "  __syncwarp();\n"
-        "  unsigned from = (unsigned)__cvta_generic_to_shared(s + l * 8), to = (unsigned)__cvta_generic_to_shared(t + l * 8);\n"
-        "  asm volatile(\"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\" : \"=r\"(r[0]), \"=r\"(r[1]), \"=r\"(r[2]), \"=r\"(r[3]) : \"r\"(from));\n"
-        "  for (int m = 0; m < 4; m++) { out[m * 64 + 2 * l] = r[m] & 0xffff; out[m * 64 + 2 * l + 1] = r[m] >> 16; }\n"
-        "  asm volatile(\"stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%4], {%0,%1,%2,%3};\" :: \"r\"(r[0]), \"r\"(r[1]), \"r\"(r[2]), \"r\"(r[3]), \"r\"(to) : \"memory\");\n"
+        "  unsigned from = (unsigned)__cvta_generic_to_shared(s + l * 8), to = "
+        "(unsigned)__cvta_generic_to_shared(t + l * 8);\n"
+        "  asm volatile(\"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\" : "
+        "\"=r\"(r[0]), \"=r\"(r[1]), \"=r\"(r[2]), \"=r\"(r[3]) : \"r\"(from));\n"
+        "  for (int m = 0; m < 4; m++) { out[m * 64 + 2 * l] = r[m] & 0xffff; out[m * 64 + 2 * l + "
+        "1] = r[m] >> 16; }\n"
+        "  asm volatile(\"stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%4], {%0,%1,%2,%3};\" :: "
+        "\"r\"(r[0]), \"r\"(r[1]), \"r\"(r[2]), \"r\"(r[3]), \"r\"(to) : \"memory\");\n"
         "  __syncwarp();\n"
         "  for (int i = l; i < 256; i += 32) out[256 + i] = t[i];\n"
-        "  asm volatile(\"ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];\" : \"=r\"(r[0]), \"=r\"(r[1]) : \"r\"(from));\n"
-        "  for (int m = 0; m < 2; m++) { out[512 + m * 64 + 2 * l] = r[m] & 0xffff; out[512 + m * 64 + 2 * l + 1] = r[m] >> 16; }\n"
-        "  asm volatile(\"movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;\" : \"=r\"(q) : \"r\"(r[0]));\n"
+        "  asm volatile(\"ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];\" : "
+        "\"=r\"(r[0]), \"=r\"(r[1]) : \"r\"(from));\n"
+        "  for (int m = 0; m < 2; m++) { out[512 + m * 64 + 2 * l] = r[m] & 0xffff; out[512 + m * "
+        "64 + 2 * l + 1] = r[m] >> 16; }\n"
+        "  asm volatile(\"movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;\" : \"=r\"(q) : "
+        "\"r\"(r[0]));\n"
         "  out[640 + 2 * l] = q & 0xffff; out[640 + 2 * l + 1] = q >> 16;\n"
         "}\n";
     static uint16_t out[704];
@@ -396,11 +436,13 @@ static const char wmma_source[] =
     "template <> struct same<wmma::row_major> { static const bool row = true; };\n"
     "template <int M, int N, int K, class U, class V, class W, class X, class Y, bool Z>\n"
     "__device__ void tile(const W *a, const W *b, const V *c, V *d) {\n"
-    "  wmma::fragment<wmma::matrix_a, M, N, K, U, X> fa; wmma::fragment<wmma::matrix_b, M, N, K, U, Y> fb;\n"
+    "  wmma::fragment<wmma::matrix_a, M, N, K, U, X> fa; wmma::fragment<wmma::matrix_b, M, N, K, "
+    "U, Y> fb;\n"
     "  wmma::fragment<wmma::accumulator, M, N, K, V> fc;\n"
     "  constexpr bool ra = same<X>::row, rb = same<Y>::row;\n"
     "  if constexpr (Z) {\n"
-    "    __shared__ __align__(32) W s[M * K]; for (int i = threadIdx.x; i < M * K; i += 32) s[i] = a[i];\n"
+    "    __shared__ __align__(32) W s[M * K]; for (int i = threadIdx.x; i < M * K; i += 32) s[i] = "
+    "a[i];\n"
     "    __syncwarp(); wmma::load_matrix_sync(fa, s, ra ? K : M);\n"
     "  } else wmma::load_matrix_sync(fa, a, ra ? K : M);\n"
     "  wmma::load_matrix_sync(fb, b, rb ? N : K);\n"
@@ -408,8 +450,10 @@ static const char wmma_source[] =
     "  wmma::mma_sync(fc, fa, fb, fc);\n"
     "  wmma::store_matrix_sync(d, fc, M, wmma::mem_col_major);\n"
     "}\n"
-    "typedef wmma::row_major R; typedef wmma::col_major L; typedef signed char s8; typedef wmma::precision::tf32 tf32;\n"
-    "extern \"C\" __global__ void k(const TA *a, const TA *b, const S *c, S *d) { tile<SHAPE, T, S, TA, LA, LB, SH>(a, b, c, d); }\n";
+    "typedef wmma::row_major R; typedef wmma::col_major L; typedef signed char s8; typedef "
+    "wmma::precision::tf32 tf32;\n"
+    "extern \"C\" __global__ void k(const TA *a, const TA *b, const S *c, S *d) { tile<SHAPE, T, "
+    "S, TA, LA, LB, SH>(a, b, c, d); }\n";
 
 typedef struct wmma_case {
     int m, n, k;
@@ -422,7 +466,10 @@ static void check_wmma(const wmma_case *t)
 {
     static double a[32][16], b[16][32], c[32][32];
     static uint8_t ma[32 * 16 * 8], mb[32 * 16 * 8], mc[32 * 32 * 8], md[32 * 32 * 8];
-    int bits = t->kind == 'h' || t->kind == 'b' ? 16 : t->kind == 's' || t->kind == 'u' ? 8 : t->kind == 'd' ? 64 : 32;
+    int bits = t->kind == 'h' || t->kind == 'b'   ? 16
+               : t->kind == 's' || t->kind == 'u' ? 8
+               : t->kind == 'd'                   ? 64
+                                                  : 32;
     int cbits = t->acc == 'h' ? 16 : t->acc == 'd' ? 64 : 32, bad = 0;
     for (int r = 0; r < t->m; r++)
         for (int q = 0; q < t->k; q++) {
@@ -440,13 +487,18 @@ static void check_wmma(const wmma_case *t)
             put(mc, cbits, r * t->n + j, encode(t->acc, c[r][j]));
         }
     ws_buf source = {0};
-    ws_buf_printf(&source, "#include <mma.h>\n#include <cuda_fp16.h>\n#include <cuda_bf16.h>\n"
-                  "#define SHAPE %d, %d, %d\n#define T %s\n#define TA %s\n#define S %s\n#define LA %s\n#define LB %s\n"
-                  "#define SH %d\n%s", t->m, t->n, t->k, t->type, t->memory, t->sum, t->row_a ? "R" : "L", t->row_b ? "R" : "L",
-                  t->shared, wmma_source);
+    ws_buf_printf(&source,
+                  "#include <mma.h>\n#include <cuda_fp16.h>\n#include <cuda_bf16.h>\n"
+                  "#define SHAPE %d, %d, %d\n#define T %s\n#define TA %s\n#define S %s\n#define LA "
+                  "%s\n#define LB %s\n"
+                  "#define SH %d\n%s",
+                  t->m, t->n, t->k, t->type, t->memory, t->sum, t->row_a ? "R" : "L",
+                  t->row_b ? "R" : "L", t->shared, wmma_source);
     run_case r = {.n_buffers = 4,
-                  .buffer = {{ma, (size_t)(t->m * t->k * bits / 8), false, "a"}, {mb, (size_t)(t->n * t->k * bits / 8), false, "b"},
-                             {mc, (size_t)(t->m * t->n * cbits / 8), false, "c"}, {md, (size_t)(t->m * t->n * cbits / 8), true, "d"}}};
+                  .buffer = {{ma, (size_t)(t->m * t->k * bits / 8), false, "a"},
+                             {mb, (size_t)(t->n * t->k * bits / 8), false, "b"},
+                             {mc, (size_t)(t->m * t->n * cbits / 8), false, "c"},
+                             {md, (size_t)(t->m * t->n * cbits / 8), true, "d"}}};
     bool ran = run_cuda(ws_buf_z(&source), "sm_90", &r);
     for (int i = 0; ran && i < t->m; i++)
         for (int j = 0; j < t->n; j++) {
@@ -456,8 +508,9 @@ static void check_wmma(const wmma_case *t)
             if (got != want && !bad++)
                 printf("# row %d column %d: %g, expected %g\n", i, j, got, want);
         }
-    ok(ran && !bad, "wmma m%dn%dk%d %s to %s, A by %s, B by %s%s%s", t->m, t->n, t->k, t->type, t->sum, t->row_a ? "rows" : "columns",
-       t->row_b ? "rows" : "columns", ran ? "" : ": ", ran ? "" : run_fault());
+    ok(ran && !bad, "wmma m%dn%dk%d %s to %s, A by %s, B by %s%s%s", t->m, t->n, t->k, t->type,
+       t->sum, t->row_a ? "rows" : "columns", t->row_b ? "rows" : "columns", ran ? "" : ": ",
+       ran ? "" : run_fault());
     ws_buf_release(&source);
 }
 
@@ -485,34 +538,47 @@ static void list_results(ws_buf *t, int n, bool arguments)
         ws_buf_printf(t, arguments ? "%s\"+f\"(d[%d])" : "%s%%%d", r ? ", " : "", r);
 }
 
-/* A by rows in 128-byte rows, swizzled; B by columns, or by rows with b_by_rows; A in registers with a_regs. */
+/* A by rows in 128-byte rows, swizzled; B by columns, or by rows with b_by_rows; A in registers
+ * with a_regs. */
 static void write_wgmma(ws_buf *t, bool a_regs, bool b_by_rows)
 {
-    ws_buf_printf(t, "#include <cuda_fp16.h>\n"
-                  "__device__ unsigned long long desc(const void *p) { unsigned a = (unsigned)__cvta_generic_to_shared(p);\n"
-                  "  return (unsigned long long)(a >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62; }\n"
-                  "extern \"C\" __global__ void k(const __half *a, const __half *b, float *c) {\n"
-                  "  __shared__ __align__(1024) __half sa[64 * 64], sb[64 * 64];\n"
-                  "  int t = threadIdx.x, w = t / 32, l = t %% 32, g = l / 4, q = l %% 4; float d[32];\n"
-                  "  for (int i = t; i < 4096; i += 128) { int r = i / 64, x = i %% 64, at = r * 64 + (((x / 8) ^ (r %% 8)) * 8) + x %% 8;\n"
-                  "    sa[at] = a[i]; sb[at] = %s; }\n"
-                  "  for (int i = 0; i < 32; i++) d[i] = 100.0f;\n"
-                  "  asm volatile(\"fence.proxy.async;\");\n  __syncthreads();\n"
-                  "  asm volatile(\"wgmma.fence.sync.aligned;\" ::: \"memory\");\n"
-                  "  for (int s = 0; s < 4; s++) {\n", b_by_rows ? "b[i]" : "b[x * 64 + r]");
+    ws_buf_printf(
+        t,
+        "#include <cuda_fp16.h>\n"
+        "__device__ unsigned long long desc(const void *p) { unsigned a = "
+        "(unsigned)__cvta_generic_to_shared(p);\n"
+        "  return (unsigned long long)(a >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62; }\n"
+        "extern \"C\" __global__ void k(const __half *a, const __half *b, float *c) {\n"
+        "  __shared__ __align__(1024) __half sa[64 * 64], sb[64 * 64];\n"
+        "  int t = threadIdx.x, w = t / 32, l = t %% 32, g = l / 4, q = l %% 4; float d[32];\n"
+        "  for (int i = t; i < 4096; i += 128) { int r = i / 64, x = i %% 64, at = r * 64 + (((x / "
+        "8) ^ (r %% 8)) * 8) + x %% 8;\n"
+        "    sa[at] = a[i]; sb[at] = %s; }\n"
+        "  for (int i = 0; i < 32; i++) d[i] = 100.0f;\n"
+        "  asm volatile(\"fence.proxy.async;\");\n  __syncthreads();\n"
+        "  asm volatile(\"wgmma.fence.sync.aligned;\" ::: \"memory\");\n"
+        "  for (int s = 0; s < 4; s++) {\n",
+        b_by_rows ? "b[i]" : "b[x * 64 + r]");
     if (a_regs)
-        ws_buf_adds(t, "    unsigned f[4]; for (int i = 0; i < 4; i++) f[i] = *(const unsigned *)&a[(w * 16 + g + (i & 1) * 8) * 64 + s * 16 + (i / 2) * 8 + 2 * q];\n");
+        ws_buf_adds(t, "    unsigned f[4]; for (int i = 0; i < 4; i++) f[i] = *(const unsigned "
+                       "*)&a[(w * 16 + g + (i & 1) * 8) * 64 + s * 16 + (i / 2) * 8 + 2 * q];\n");
     ws_buf_adds(t, "    asm volatile(\"{.reg .pred p;\\nsetp.ne.b32 p, %");
-    ws_buf_printf(t, "%d, 0;\\n\"\n    \"wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {", a_regs ? 37 : 34);
+    ws_buf_printf(t, "%d, 0;\\n\"\n    \"wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {",
+                  a_regs ? 37 : 34);
     list_results(t, 32, false);
     ws_buf_printf(t, "}, %s, p, 1, 1, %s;}\" : ", a_regs ? "{%32, %33, %34, %35}, %36" : "%32, %33",
-                  a_regs ? (b_by_rows ? "1" : "0") : b_by_rows ? "0, 1" : "0, 0");
+                  a_regs      ? (b_by_rows ? "1" : "0")
+                  : b_by_rows ? "0, 1"
+                              : "0, 0");
     list_results(t, 32, true);
     ws_buf_printf(t, " : %s, \"l\"(desc(sb + %s)), \"r\"(s) : \"memory\");\n  }\n",
-                  a_regs ? "\"r\"(f[0]), \"r\"(f[1]), \"r\"(f[2]), \"r\"(f[3])" : "\"l\"(desc(sa + s * 16))",
+                  a_regs ? "\"r\"(f[0]), \"r\"(f[1]), \"r\"(f[2]), \"r\"(f[3])"
+                         : "\"l\"(desc(sa + s * 16))",
                   b_by_rows ? "s * 16 * 64" : "s * 16");
-    ws_buf_adds(t, "  asm volatile(\"wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0;\" ::: \"memory\");\n"
-                "  for (int i = 0; i < 32; i++) c[(w * 16 + g + (i & 2 ? 8 : 0)) * 64 + i / 4 * 8 + 2 * q + (i & 1)] = d[i];\n}\n");
+    ws_buf_adds(t, "  asm volatile(\"wgmma.commit_group.sync.aligned; "
+                   "wgmma.wait_group.sync.aligned 0;\" ::: \"memory\");\n"
+                   "  for (int i = 0; i < 32; i++) c[(w * 16 + g + (i & 2 ? 8 : 0)) * 64 + i / 4 * "
+                   "8 + 2 * q + (i & 1)] = d[i];\n}\n");
 }
 
 static void check_wgmma_order(const char *what, const char *left_out)
@@ -523,10 +589,14 @@ static void check_wgmma_order(const char *what, const char *left_out)
     write_wgmma(&source, false, false);
     char *at = strstr(ws_buf_z(&source), left_out);
     memset(at, ' ', strlen(left_out));
-    run_case r = {.block = {128}, .n_buffers = 3,
-                  .buffer = {{a, sizeof a, false, "a", false}, {a, sizeof a, false, "b", false}, {c, sizeof c, true, "c", false}}};
+    run_case r = {.block = {128},
+                  .n_buffers = 3,
+                  .buffer = {{a, sizeof a, false, "a", false},
+                             {a, sizeof a, false, "b", false},
+                             {c, sizeof c, true, "c", false}}};
     bool ran = run_cuda(source.p, "sm_90a", &r);
-    ok(!ran && run_report.n_faults && run_report.fault[0].reason == HX_ILLEGAL, "%s: %s", what, run_fault());
+    ok(!ran && run_report.n_faults && run_report.fault[0].reason == HX_ILLEGAL, "%s: %s", what,
+       run_fault());
     ws_buf_release(&source);
 }
 
@@ -542,8 +612,11 @@ static void check_wgmma(bool a_regs, bool b_by_rows)
         }
     ws_buf source = {0};
     write_wgmma(&source, a_regs, b_by_rows);
-    run_case r = {.block = {128}, .n_buffers = 3,
-                  .buffer = {{a, sizeof a, false, "a", false}, {b, sizeof b, false, "b", false}, {c, sizeof c, true, "c", false}}};
+    run_case r = {.block = {128},
+                  .n_buffers = 3,
+                  .buffer = {{a, sizeof a, false, "a", false},
+                             {b, sizeof b, false, "b", false},
+                             {c, sizeof c, true, "c", false}}};
     bool ran = run_cuda(ws_buf_z(&source), "sm_90a", &r);
     for (int i = 0; ran && i < 64; i++)
         for (int j = 0; j < 64; j++) {
@@ -553,8 +626,8 @@ static void check_wgmma(bool a_regs, bool b_by_rows)
             if (c[i][j] != want && !bad++)
                 printf("# row %d column %d: %g, expected %g\n", i, j, c[i][j], want);
         }
-    ok(ran && !bad, "wgmma m64n64k16, A in %s, B by %s%s%s", a_regs ? "registers" : "shared memory", b_by_rows ? "rows" : "columns",
-       ran ? "" : ": ", ran ? "" : run_fault());
+    ok(ran && !bad, "wgmma m64n64k16, A in %s, B by %s%s%s", a_regs ? "registers" : "shared memory",
+       b_by_rows ? "rows" : "columns", ran ? "" : ": ", ran ? "" : run_fault());
     ws_buf_release(&source);
 }
 

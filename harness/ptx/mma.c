@@ -10,10 +10,10 @@ static const struct {
     u8 bits;
     s16 least_exponent; /* of normal numbers */
 } types[MMA_TYPE_COUNT] = {
-    [MMA_F16] = {"f16", 16, -14},   [MMA_BF16] = {"bf16", 16, -126}, [MMA_TF32] = {"tf32", 32, -126},
-    [MMA_E4M3] = {"e4m3", 8, -6},   [MMA_E5M2] = {"e5m2", 8, -14},   [MMA_F32] = {"f32", 32, -126},
-    [MMA_F64] = {"f64", 64, 0},     [MMA_S8] = {"s8", 8, 0},         [MMA_U8] = {"u8", 8, 0},
-    [MMA_S4] = {"s4", 4, 0},        [MMA_U4] = {"u4", 4, 0},         [MMA_B1] = {"b1", 1, 0},
+    [MMA_F16] = {"f16", 16, -14}, [MMA_BF16] = {"bf16", 16, -126}, [MMA_TF32] = {"tf32", 32, -126},
+    [MMA_E4M3] = {"e4m3", 8, -6}, [MMA_E5M2] = {"e5m2", 8, -14},   [MMA_F32] = {"f32", 32, -126},
+    [MMA_F64] = {"f64", 64, 0},   [MMA_S8] = {"s8", 8, 0},         [MMA_U8] = {"u8", 8, 0},
+    [MMA_S4] = {"s4", 4, 0},      [MMA_U4] = {"u4", 4, 0},         [MMA_B1] = {"b1", 1, 0},
     [MMA_S32] = {"s32", 32, 0},
 };
 
@@ -138,9 +138,12 @@ static inline void find_tops(const mma_tile *x, u32 from, u32 to, v16i top[MMA_N
 }
 
 /* At most 16 terms of every sum, cut: they fit into 32 bits. */
-static inline void sum_terms(const mma_tile *x, u32 from, u32 to, const v16f scale[MMA_N], v16i sum[MMA_N])
+static inline void sum_terms(const mma_tile *x, u32 from, u32 to, const v16f scale[MMA_N],
+                             v16i sum[MMA_N])
 {
-#define LOAD(j) v16i s##j = {0}; const v16f scale##j = scale[j];
+#define LOAD(j)                                                                                    \
+    v16i s##j = {0};                                                                               \
+    const v16f scale##j = scale[j];
 #define STEP(j) s##j += __builtin_convertvector(a * x->b[j][k] * scale##j, v16i);
 #define KEEP(j) sum[j] = s##j;
     COLUMNS(LOAD)
@@ -227,7 +230,8 @@ static void exact(mma_tile *x, u32 k, bool half)
 {
     f64 sum[MMA_N][MMA_M] __attribute__((aligned(64)));
     for (u32 side = 0; side < MMA_M; side += 8) {
-#define LOAD(j) v8d s##j = __builtin_convertvector(*(const v8f *)(const void *)(x->c[j] + side), v8d);
+#define LOAD(j)                                                                                    \
+    v8d s##j = __builtin_convertvector(*(const v8f *)(const void *)(x->c[j] + side), v8d);
 #define STEP(j) s##j += a * (f64)x->b[j][q];
 #define KEEP(j) *(v8d *)(void *)(sum[j] + side) = s##j;
         COLUMNS(LOAD)
@@ -295,7 +299,8 @@ void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool coa
     s32 top_a = largest(tops[0]), top_b = largest(tops[1]);
     bool plain = top_a < 128 && top_b < 128 && largest(tops[2]) < 128 && top_a + top_b <= HIGH;
     bool ampere = model == PTX_MMA_AMPERE;
-    u32 most = t == MMA_TF32 ? 4 : types[t].bits == 8 ? 16 : 8, stride = ampere && k > most ? most : k;
+    u32 most = t == MMA_TF32 ? 4 : types[t].bits == 8 ? 16 : 8; /* Ampere's step */
+    u32 stride = ampere && k > most ? most : k;
     for (u32 at = 0; at < k; at += stride) {
         step(x, at, at + stride, coarse ? COARSE : ampere ? 24 : 25, half, plain);
         if (at + stride < k) {
@@ -306,5 +311,6 @@ void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool coa
         }
     }
     for (u32 v = 0; coarse && !half && v < MMA_N * MMA_M; v++)
-        x->d[v / MMA_M][v % MMA_M] = fp_of_bits(fp_bits(x->d[v / MMA_M][v % MMA_M]) & ~((1u << (23 - COARSE)) - 1));
+        x->d[v / MMA_M][v % MMA_M] =
+            fp_of_bits(fp_bits(x->d[v / MMA_M][v % MMA_M]) & ~((1u << (23 - COARSE)) - 1));
 }

@@ -1,9 +1,9 @@
 /* Products of small matrices as tensor cores compute them: one tile of 16 x 8 outputs at a time.
  *
- * Sums of f16, bf16, tf32 and fp8 products follow the rule that microsoft/MMA-Sim found by experiment
- * (arXiv 2511.10909): all products of a step and C are aligned to the largest exponent among them (that of a
- * product is the sum of its factors', not normalised), cut to a number of fractional bits, summed exactly, and
- * the sum is cut to f32 or rounded to f16. */
+ * Sums of f16, bf16, tf32 and fp8 products follow the rule that microsoft/MMA-Sim found by
+ * experiment (arXiv 2511.10909): all products of a step and C are aligned to the largest exponent
+ * among them (that of a product is the sum of its factors', not normalised), cut to a number of
+ * fractional bits, summed exactly, and the sum is cut to f32 or rounded to f16. */
 #ifndef HARNESS_PTX_MMA_H
 #define HARNESS_PTX_MMA_H
 
@@ -12,8 +12,20 @@
 enum { MMA_M = 16, MMA_N = 8, MMA_MAX_K = 64 };
 
 typedef enum mma_type {
-    MMA_F16, MMA_BF16, MMA_TF32, MMA_E4M3, MMA_E5M2, MMA_F32, MMA_F64, MMA_S8, MMA_U8, MMA_S4, MMA_U4, MMA_B1,
-    MMA_S32, MMA_TYPE_COUNT
+    MMA_F16,
+    MMA_BF16,
+    MMA_TF32,
+    MMA_E4M3,
+    MMA_E5M2,
+    MMA_F32,
+    MMA_F64,
+    MMA_S8,
+    MMA_U8,
+    MMA_S4,
+    MMA_U4,
+    MMA_B1,
+    MMA_S32,
+    MMA_TYPE_COUNT
 } mma_type;
 mma_type mma_type_find(ws_str name); /* MMA_TYPE_COUNT: none */
 u32 mma_type_bits(mma_type t);
@@ -26,8 +38,8 @@ typedef struct mma_tile {
     f32 d[MMA_N][MMA_M];
 } __attribute__((aligned(64))) mma_tile;
 
-/* d = a b + c with k columns of A of type t. `half`: C and D are f16 values. `model`: PTX_MMA_*. `coarse`: with
- * 13 fractional bits only, as wgmma sums fp8. */
+/* d = a b + c with k columns of A of type t. `half`: C and D are f16 values. `model`: PTX_MMA_*.
+ * `coarse`: with 13 fractional bits only, as wgmma sums fp8. */
 void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool coarse);
 
 #endif

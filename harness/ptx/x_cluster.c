@@ -1,15 +1,16 @@
-/* Clusters of one block, which is what a launch has unless its kernel asks for more (that is refused): their barrier,
- * addresses in "another" block, and hints to the cache. */
+/* Clusters of one block, which is what a launch has unless its kernel asks for more (that is
+ * refused): their barrier, addresses in "another" block, and hints to the cache. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/x_matrix.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A lane's bit stands from its arrival until all threads of the block that have not exited have arrived. */
+/* A lane's bit stands from its arrival until all threads of the block that have not exited have
+ * arrived. */
 struct ptx_cluster {
-    u32 arrived[PTX_LANES];                     /* per warp */
-    u32 arriving[PTX_LANES], done[PTX_LANES];   /* what happened before, as ptx_warp.seen */
+    u32 arrived[PTX_LANES];                   /* per warp */
+    u32 arriving[PTX_LANES], done[PTX_LANES]; /* what happened before, as ptx_warp.seen */
 };
 
 static struct ptx_cluster *cluster_of(ptx_block *b)
@@ -34,7 +35,8 @@ static void x_arrive(ptx_warp *w, const ptx_insn *i)
     struct ptx_cluster *c = cluster_of(w->block);
     u32 twice = c->arrived[w->id] & w->exec;
     if (twice) {
-        ptx_fault_simple(w, i, __builtin_ctz(twice), HX_ILLEGAL, "illegal: a thread arrives twice at the cluster's barrier "
+        ptx_fault_simple(w, i, __builtin_ctz(twice), HX_ILLEGAL,
+                         "illegal: a thread arrives twice at the cluster's barrier "
                          "without a wait between");
         return;
     }
@@ -61,7 +63,8 @@ static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     (void)d;
     i->run = ptx_has(a, "arrive") ? x_arrive : x_wait;
-    return a->n_parts >= 3 && ws_str_eqz(a->part[1], "cluster") && a->n_operands == 0 && (ptx_has(a, "arrive") || ptx_has(a, "wait"));
+    return a->n_parts >= 3 && ws_str_eqz(a->part[1], "cluster") && a->n_operands == 0 &&
+           (ptx_has(a, "arrive") || ptx_has(a, "wait"));
 }
 
 /* ---- addresses ---- */
@@ -70,10 +73,11 @@ static void x_mapa(ptx_warp *w, const ptx_insn *i)
 {
     const u32 *rank = IN(u32, i->b);
     EACH_SET(l, w->exec)
-        if (rank[l]) {
-            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: mapa to block %u of a cluster of one", rank[l]);
-            return;
-        }
+    if (rank[l]) {
+        ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: mapa to block %u of a cluster of one",
+                         rank[l]);
+        return;
+    }
     if (i->esize == 8)
         LANES_DENSE(u64, OUT(u64, i->d), IN(u64, i->a)[l]);
     else
@@ -85,8 +89,10 @@ static bool decode_mapa(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     ptx_type t = ptx_last_type(a);
     i->esize = (uint8_t)ptx_type_bytes(t);
     i->run = x_mapa;
-    return (t == PTX_u32 || t == PTX_u64) && a->n_operands == 3 && ptx_alu_dst(d, &a->operand[0], i->esize, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b);
+    return (t == PTX_u32 || t == PTX_u64) && a->n_operands == 3 &&
+           ptx_alu_dst(d, &a->operand[0], i->esize, &i->d) &&
+           ptx_alu_src(d, &a->operand[1], t, &i->a) &&
+           ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b);
 }
 
 static void x_zero(ptx_warp *w, const ptx_insn *i)

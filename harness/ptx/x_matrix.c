@@ -1,5 +1,6 @@
-/* Matrices of 8 x 8 halves between shared memory and the registers of a warp: ldmatrix, stmatrix, movmatrix.
- * Lane l holds elements 2 (l % 4) and the next of row l / 4; lane 8 m + r has the address of row r of matrix m. */
+/* Matrices of 8 x 8 halves between shared memory and the registers of a warp: ldmatrix, stmatrix,
+ * movmatrix. Lane l holds elements 2 (l % 4) and the next of row l / 4; lane 8 m + r has the
+ * address of row r of matrix m. */
 #include "harness/ptx/x_matrix.h"
 
 #include "harness/ptx/alu.h"
@@ -21,8 +22,10 @@ bool ptx_whole_warp(ptx_warp *w, const ptx_insn *i)
     if (w->live & ~w->exec)
         ptx_warp_wait(w, PTX_WAIT_LANES, w->live);
     else
-        ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_ILLEGAL, "illegal: %.*s needs all 32 threads of the warp, %d "
-                         "execute it", WS_STR_ARG(i->ast->part[0]), __builtin_popcount(w->exec));
+        ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_ILLEGAL,
+                         "illegal: %.*s needs all 32 threads of the warp, %d "
+                         "execute it",
+                         WS_STR_ARG(i->ast->part[0]), __builtin_popcount(w->exec));
     return false;
 }
 
@@ -34,7 +37,8 @@ bool ptx_vec_slots(ptx_decoder *d, const ptx_operand *o, u32 bytes, bool is_dst,
         return false;
     for (int k = 0; k < n; k++) {
         const ptx_operand *e = o->kind == PTX_OPD_VEC ? &o->elem[k] : o;
-        if (is_dst ? !ptx_alu_dst(d, e, bytes, &slot[k]) : !ptx_alu_src(d, e, types[bytes], &slot[k]))
+        if (is_dst ? !ptx_alu_dst(d, e, bytes, &slot[k])
+                   : !ptx_alu_src(d, e, types[bytes], &slot[k]))
             return false;
     }
     return true;
@@ -59,10 +63,16 @@ static uint8_t *rows(ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES], bool w
     ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
     if (space != PTX_SPACE_SHARED || left) {
         ptx_fault_simple(w, i, __builtin_ctz(left ? left : mask), HX_ILLEGAL,
-                         "illegal: %.*s takes addresses of shared memory only", WS_STR_ARG(i->ast->part[0]));
+                         "illegal: %.*s takes addresses of shared memory only",
+                         WS_STR_ARG(i->ast->part[0]));
         return NULL;
     }
-    ptx_access x = {.insn = i, .space = PTX_SPACE_SHARED, .mask = mask, .size = ROW_BYTES, .write = write, .read = !write,
+    ptx_access x = {.insn = i,
+                    .space = PTX_SPACE_SHARED,
+                    .mask = mask,
+                    .size = ROW_BYTES,
+                    .write = write,
+                    .read = !write,
                     .addr = addr};
     return ptx_watch(w, &x) ? w->block->shared : NULL;
 }
@@ -124,8 +134,9 @@ static bool decode_matrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->esize = ROW_BYTES;
     i->space = PTX_SPACE_GENERIC;
     f->trans = ptx_has(a, "trans");
-    if (!i->vec || a->n_operands != 2 || !ptx_has(a, "m8n8") || !ptx_has(a, "sync") || !ptx_has(a, "aligned") ||
-        ptx_last_type(a) != PTX_b16 || !ptx_mem_parts(d, a, i) || !ptx_address(d, &a->operand[store ? 0 : 1], i))
+    if (!i->vec || a->n_operands != 2 || !ptx_has(a, "m8n8") || !ptx_has(a, "sync") ||
+        !ptx_has(a, "aligned") || ptx_last_type(a) != PTX_b16 || !ptx_mem_parts(d, a, i) ||
+        !ptx_address(d, &a->operand[store ? 0 : 1], i))
         return false;
     i->aux = f;
     i->run = store ? x_stmatrix : x_ldmatrix;
@@ -135,8 +146,9 @@ static bool decode_matrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static bool decode_movmatrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_movmatrix;
-    return a->n_operands == 2 && ptx_has(a, "m8n8") && ptx_has(a, "trans") && ptx_last_type(a) == PTX_b16 &&
-           ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], PTX_b32, &i->a);
+    return a->n_operands == 2 && ptx_has(a, "m8n8") && ptx_has(a, "trans") &&
+           ptx_last_type(a) == PTX_b16 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
+           ptx_alu_src(d, &a->operand[1], PTX_b32, &i->a);
 }
 
 const ptx_op_row ptx_ops_matrix[] = {

@@ -1,8 +1,9 @@
 /* mbarrier: arrivals, bytes of asynchronous copies, phases.
  *
- * The object's 8 bytes in memory only tell whether it was initialised, and take part in the checks of accesses; what
- * it counts lives beside them. An arrival releases what its warp did, a wait that succeeds acquires it. Bytes that a
- * copy brings arrive when somebody first looks at the barrier: until then they count as uninitialised. */
+ * The object's 8 bytes in memory only tell whether it was initialised, and take part in the checks
+ * of accesses; what it counts lives beside them. An arrival releases what its warp did, a wait that
+ * succeeds acquires it. Bytes that a copy brings arrive when somebody first looks at the barrier:
+ * until then they count as uninitialised. */
 #include "harness/ptx/x_mbarrier.h"
 
 #include "harness/ptx/alu.h"
@@ -12,10 +13,19 @@
 #include <string.h>
 
 enum { OBJECT_BYTES = 8, MAX_COUNT = (1 << 20) - 1 };
-enum { MBAR_INIT, MBAR_INVAL, MBAR_EXPECT_TX, MBAR_COMPLETE_TX, MBAR_ARRIVE, MBAR_ARRIVE_TX, MBAR_CP_ASYNC, MBAR_CP_ASYNC_NOINC };
+enum {
+    MBAR_INIT,
+    MBAR_INVAL,
+    MBAR_EXPECT_TX,
+    MBAR_COMPLETE_TX,
+    MBAR_ARRIVE,
+    MBAR_ARRIVE_TX,
+    MBAR_CP_ASYNC,
+    MBAR_CP_ASYNC_NOINC
+};
 
 typedef struct mbar_form {
-    u32 d, count;       /* slots; PTX_NO_SLOT: none */
+    u32 d, count; /* slots; PTX_NO_SLOT: none */
     bool drop, no_complete, relaxed, parity, may_sleep;
 } mbar_form;
 
@@ -93,12 +103,20 @@ static ptx_mbarrier *find(const ptx_block *b, u64 addr)
     return m;
 }
 
-static bool watch(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool read, bool write, bool strong)
+static bool watch(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool read, bool write,
+                  bool strong)
 {
     u64 all[PTX_LANES] = {0};
     all[lane] = addr;
-    ptx_access x = {.insn = i, .space = PTX_SPACE_SHARED, .mask = 1u << lane, .size = OBJECT_BYTES, .read = read, .write = write,
-                    .atomic = strong, .strong = strong, .addr = all};
+    ptx_access x = {.insn = i,
+                    .space = PTX_SPACE_SHARED,
+                    .mask = 1u << lane,
+                    .size = OBJECT_BYTES,
+                    .read = read,
+                    .write = write,
+                    .atomic = strong,
+                    .strong = strong,
+                    .addr = all};
     return ptx_watch(w, &x);
 }
 
@@ -110,7 +128,8 @@ bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr)
         *addr -= PTX_WINDOW_SHARED;
         return true;
     }
-    ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %.*s takes an address of shared memory", WS_STR_ARG(i->ast->part[0]));
+    ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %.*s takes an address of shared memory",
+                     WS_STR_ARG(i->ast->part[0]));
     return false;
 }
 
@@ -120,7 +139,8 @@ ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr
         return NULL;
     ptx_mbarrier *m = find(w->block, addr);
     if (!m)
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: no mbarrier was initialised at byte %llu of shared memory",
+        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+                         "illegal: no mbarrier was initialised at byte %llu of shared memory",
                          (unsigned long long)addr);
     return m;
 }
@@ -129,7 +149,8 @@ static bool set_up(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count
 {
     static const u64 word = 0;
     if (count < 1 || count > MAX_COUNT) {
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: mbarrier.init for %u arrivals", count);
+        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: mbarrier.init for %u arrivals",
+                         count);
         return false;
     }
     if (!watch(w, i, lane, addr, false, true, false))
@@ -177,7 +198,8 @@ static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u3
 {
     const mbar_form *f = i->aux;
     if (count < 1 || count > m->pending) {
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %u arrivals at an mbarrier that waits for %u more in this phase",
+        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+                         "illegal: %u arrivals at an mbarrier that waits for %u more in this phase",
                          count, m->pending);
         return false;
     }
@@ -187,7 +209,8 @@ static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u3
     if (!f->relaxed)
         ptx_race_release(w, m->arriving);
     if (f->no_complete && !m->pending && !m->tx) {
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: an arrival with .noComplete completes the phase");
+        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+                         "illegal: an arrival with .noComplete completes the phase");
         return false;
     }
     complete_phase(m);
@@ -241,9 +264,9 @@ static void x_change(ptx_warp *w, const ptx_insn *i)
         return;
     ptx_mem_addresses(w, i, addr);
     EACH_SET(l, lanes)
-        if (!ptx_shared_offset(w, i, l, &addr[l]) ||
-            !change(w, i, l, addr[l], f->count != PTX_NO_SLOT ? IN(u32, f->count)[l] : 1))
-            return;
+    if (!ptx_shared_offset(w, i, l, &addr[l]) ||
+        !change(w, i, l, addr[l], f->count != PTX_NO_SLOT ? IN(u32, f->count)[l] : 1))
+        return;
 }
 
 /* Whether the phase is over: the one that the token is of, or the latest of the parity. */
@@ -293,8 +316,9 @@ static void x_pending_count(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_space(const ptx_ast_insn *a, ptx_insn *i)
 {
-    i->space = ptx_has(a, "shared") || ptx_has(a, "shared::cta") || ptx_has(a, "shared::cluster") ? PTX_SPACE_SHARED
-                                                                                                  : PTX_SPACE_GENERIC;
+    i->space = ptx_has(a, "shared") || ptx_has(a, "shared::cta") || ptx_has(a, "shared::cluster")
+                   ? PTX_SPACE_SHARED
+                   : PTX_SPACE_GENERIC;
     return true;
 }
 
@@ -303,8 +327,9 @@ static bool decode_wait(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, mbar
     f->may_sleep = ws_str_eqz(a->part[1], "try_wait");
     f->parity = ptx_has(a, "parity");
     i->run = x_wait;
-    return (a->n_operands == 3 || (f->may_sleep && a->n_operands == 4)) && ptx_alu_pred_dst(d, &a->operand[0], &f->d) &&
-           ptx_address(d, &a->operand[1], i) && ptx_alu_src(d, &a->operand[2], f->parity ? PTX_b32 : PTX_b64, &f->count);
+    return (a->n_operands == 3 || (f->may_sleep && a->n_operands == 4)) &&
+           ptx_alu_pred_dst(d, &a->operand[0], &f->d) && ptx_address(d, &a->operand[1], i) &&
+           ptx_alu_src(d, &a->operand[2], f->parity ? PTX_b32 : PTX_b64, &f->count);
 }
 
 static bool decode_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, mbar_form *f)
@@ -317,12 +342,15 @@ static bool decode_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, mb
         return false;
     if (a->operand[0].kind != PTX_OPD_SINK && !ptx_alu_dst(d, &a->operand[0], 8, &f->d))
         return false;
-    return ptx_address(d, &a->operand[1], i) && (a->n_operands == 2 || ptx_alu_src(d, &a->operand[2], PTX_b32, &f->count));
+    return ptx_address(d, &a->operand[1], i) &&
+           (a->n_operands == 2 || ptx_alu_src(d, &a->operand[2], PTX_b32, &f->count));
 }
 
 static bool decode_mbarrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    static const char *const plain[] = {[MBAR_INIT] = "init", [MBAR_INVAL] = "inval", [MBAR_EXPECT_TX] = "expect_tx",
+    static const char *const plain[] = {[MBAR_INIT] = "init",
+                                        [MBAR_INVAL] = "inval",
+                                        [MBAR_EXPECT_TX] = "expect_tx",
                                         [MBAR_COMPLETE_TX] = "complete_tx"};
     mbar_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), mbar_form, 1);
     f->d = f->count = PTX_NO_SLOT;
@@ -333,7 +361,8 @@ static bool decode_mbarrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return false;
     if (ws_str_eqz(a->part[1], "pending_count")) {
         i->run = x_pending_count;
-        return a->n_operands == 2 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], PTX_b64, &i->a);
+        return a->n_operands == 2 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
+               ptx_alu_src(d, &a->operand[1], PTX_b64, &i->a);
     }
     if (ws_str_eqz(a->part[1], "test_wait") || ws_str_eqz(a->part[1], "try_wait"))
         return decode_wait(d, a, i, f);
@@ -342,13 +371,15 @@ static bool decode_mbarrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     for (u8 op = MBAR_INIT; op <= MBAR_COMPLETE_TX; op++)
         if (ws_str_eqz(a->part[1], plain[op])) {
             i->op = op;
-            return a->n_operands == (op == MBAR_INVAL ? 1 : 2) && ptx_address(d, &a->operand[0], i) &&
+            return a->n_operands == (op == MBAR_INVAL ? 1 : 2) &&
+                   ptx_address(d, &a->operand[0], i) &&
                    (op == MBAR_INVAL || ptx_alu_src(d, &a->operand[1], PTX_b32, &f->count));
         }
     return false;
 }
 
-/* cp.async.mbarrier.arrive: the arrival comes when the lane's copies are done, which here is at once. */
+/* cp.async.mbarrier.arrive: the arrival comes when the lane's copies are done, which here is at
+ * once. */
 static bool decode_cp_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     mbar_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), mbar_form, 1);
@@ -356,8 +387,9 @@ static bool decode_cp_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->aux = f;
     i->op = ptx_has(a, "noinc") ? MBAR_CP_ASYNC_NOINC : MBAR_CP_ASYNC;
     i->run = x_change;
-    return a->n_parts >= 5 && ws_str_eqz(a->part[1], "async") && ws_str_eqz(a->part[2], "mbarrier") && ptx_has(a, "arrive") &&
-           decode_space(a, i) && a->n_operands == 1 && ptx_address(d, &a->operand[0], i);
+    return a->n_parts >= 5 && ws_str_eqz(a->part[1], "async") &&
+           ws_str_eqz(a->part[2], "mbarrier") && ptx_has(a, "arrive") && decode_space(a, i) &&
+           a->n_operands == 1 && ptx_address(d, &a->operand[0], i);
 }
 
 const ptx_op_row ptx_ops_mbarrier[] = {

@@ -6,21 +6,22 @@
 
 typedef struct ptx_delivery { /* bytes on their way to shared memory */
     struct ptx_delivery *next;
-    u32 to, bytes;            /* the next one of the same copy has more */
+    u32 to, bytes; /* the next one of the same copy has more */
     uint8_t data[];
 } ptx_delivery;
 
 typedef struct ptx_mbarrier {
     struct ptx_mbarrier *next;
     u32 addr;
-    u32 expected, pending;    /* arrivals of the next phases, and missing in this one */
-    s64 tx;                   /* bytes that are still to come */
+    u32 expected, pending; /* arrivals of the next phases, and missing in this one */
+    s64 tx;                /* bytes that are still to come */
     u32 phase;
     u32 arriving[PTX_LANES], done[PTX_LANES]; /* what happened before, as ptx_warp.seen */
     ptx_delivery *first, **last;
 } ptx_mbarrier;
 
-/* The barrier at an address of shared memory, checked as an access of the lane; NULL: a fault was reported. */
+/* The barrier at an address of shared memory, checked as an access of the lane; NULL: a fault was
+ * reported. */
 ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool changes);
 /* The lane's address as an offset in shared memory; false: a fault was reported. */
 bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr);

@@ -1,10 +1,10 @@
 /* mma.sync: fragments in registers to tiles and back.
  *
- * One layout covers all shapes but the m8n8k4 of sm_70 (PTX ISA 9.7.14.5). With e elements of a row in a register,
- * g = lane / 4 and t = lane % 4, element i of register r is
- *   A  row g + 8 (r % 2), column 4 e (r / 2) + e t + i   (8 rows: row g, column 4 e r + e t + i)
- *   B  row 4 e r + e t + i, column g
- *   C  row g + 8 (r / 2), column 2 t + r % 2             (f16: two columns share a register) */
+ * One layout covers all shapes but the m8n8k4 of sm_70 (PTX ISA 9.7.14.5). With e elements of a row
+ * in a register, g = lane / 4 and t = lane % 4, element i of register r is A  row g + 8 (r % 2),
+ * column 4 e (r / 2) + e t + i   (8 rows: row g, column 4 e r + e t + i) B  row 4 e r + e t + i,
+ * column g C  row g + 8 (r / 2), column 2 t + r % 2             (f16: two columns share a register)
+ */
 #include "harness/ptx/half.h"
 #include "harness/ptx/mma.h"
 #include "harness/ptx/alu.h"
@@ -15,11 +15,11 @@
 enum { MAX_REGS = 8, MAX_INT_K = 128 };
 
 typedef struct mma_form {
-    u32 m, k;                /* n is 8 */
+    u32 m, k; /* n is 8 */
     mma_type a, b, c;
     bool half, saturates, is_and;
-    bool col_a, row_b;       /* m8n8k4 */
-    u32 n_a, n_b, n_c;       /* registers */
+    bool col_a, row_b; /* m8n8k4 */
+    u32 n_a, n_b, n_c; /* registers */
     u32 slot_a[MAX_REGS], slot_b[MAX_REGS], slot_c[MAX_REGS], slot_d[MAX_REGS];
 } mma_form;
 
@@ -41,9 +41,11 @@ static inline void split(const u32 *low, const u32 *high, v16u out[4])
     v16u a = __builtin_shufflevector(l0, l1, EVEN), b = __builtin_shufflevector(l0, l1, ODD);
     v16u c = __builtin_shufflevector(h0, h1, EVEN), d = __builtin_shufflevector(h0, h1, ODD);
     out[0] = __builtin_shufflevector(a, c, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-    out[1] = __builtin_shufflevector(a, c, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    out[1] =
+        __builtin_shufflevector(a, c, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
     out[2] = __builtin_shufflevector(b, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-    out[3] = __builtin_shufflevector(b, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    out[3] =
+        __builtin_shufflevector(b, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
 #undef EVEN
 #undef ODD
 }
@@ -104,13 +106,14 @@ static void unpack_floats(const ptx_warp *w, const mma_form *f, mma_tile *x)
     u32 bits = mma_type_bits(f->a), e = 32 / bits, mask = (u32)((1ull << bits) - 1);
     for (u32 r = 0; r < f->n_a; r++)
         EACH_LANE(l)
-            for (u32 i = 0; i < e; i++)
-                x->a[4 * e * (r / 2) + e * ((u32)l & 3) + i][((u32)l >> 2) + 8 * (r & 1)] =
-                    mma_widen(f->a, IN(u32, f->slot_a[r])[l] >> (bits * i) & mask);
+    for (u32 i = 0; i < e; i++)
+        x->a[4 * e * (r / 2) + e * ((u32)l & 3) + i][((u32)l >> 2) + 8 * (r & 1)] =
+            mma_widen(f->a, IN(u32, f->slot_a[r])[l] >> (bits * i) & mask);
     for (u32 r = 0; r < f->n_b; r++)
         EACH_LANE(l)
-            for (u32 i = 0; i < e; i++)
-                x->b[l >> 2][4 * e * r + e * ((u32)l & 3) + i] = mma_widen(f->b, IN(u32, f->slot_b[r])[l] >> (bits * i) & mask);
+    for (u32 i = 0; i < e; i++)
+        x->b[l >> 2][4 * e * r + e * ((u32)l & 3) + i] =
+            mma_widen(f->b, IN(u32, f->slot_b[r])[l] >> (bits * i) & mask);
 }
 
 static void unpack_c(const ptx_warp *w, const mma_form *f, mma_tile *x)
@@ -176,7 +179,8 @@ static void x_mma_float(ptx_warp *w, const ptx_insn *i)
     count_flops(w, f->m, MMA_N, f->k);
 }
 
-/* ---- m8n8k4 of sm_70: lanes 4 p .. 4 p + 3 and 16 above them compute the p-th of four products ---- */
+/* ---- m8n8k4 of sm_70: lanes 4 p .. 4 p + 3 and 16 above them compute the p-th of four products
+ * ---- */
 
 static f32 half_at(const ptx_warp *w, const u32 *slot, u32 lane, u32 element)
 {
@@ -196,7 +200,8 @@ static void quad_unpack(const ptx_warp *w, const mma_form *f, u32 p, mma_tile *x
             if (f->c == MMA_F16)
                 x->c[i][base + q] = half_at(w, f->slot_c, lane, i);
             else
-                x->c[(i & 4) + (lane & 2) + (i & 1)][base + (lane & 1) + (i & 2)] = IN(f32, f->slot_c[i])[lane];
+                x->c[(i & 4) + (lane & 2) + (i & 1)][base + (lane & 1) + (i & 2)] =
+                    IN(f32, f->slot_c[i])[lane];
     }
 }
 
@@ -211,9 +216,11 @@ static void quad_pack(const ptx_warp *w, const mma_form *f, u32 p, const mma_til
         u32 lane = 4 * p + (n & 3) + (n >= 4 ? 16 : 0), base = n & 4, q = n & 3;
         for (u32 i = 0; i < 8; i++)
             if (f->half)
-                put_half(OUT(u32, f->slot_d[i / 2]) + lane, i % 2, half_round(x->d[i][base + q], false, PTX_RN));
+                put_half(OUT(u32, f->slot_d[i / 2]) + lane, i % 2,
+                         half_round(x->d[i][base + q], false, PTX_RN));
             else
-                OUT(f32, f->slot_d[i])[lane] = x->d[(i & 4) + (lane & 2) + (i & 1)][base + (lane & 1) + (i & 2)];
+                OUT(f32, f->slot_d[i])
+                [lane] = x->d[(i & 4) + (lane & 2) + (i & 1)][base + (lane & 1) + (i & 2)];
     }
 }
 
@@ -292,24 +299,28 @@ static void x_mma_int(ptx_warp *w, const ptx_insn *i)
 {
     const mma_form *f = i->aux;
     s32 a[MMA_M][MAX_INT_K], b[MMA_N][MAX_INT_K], d[4][PTX_LANES];
-    u32 bits = mma_type_bits(f->a), e = bits == 1 ? 1 : 32 / bits, rows = f->m / 8, n = bits == 1 ? f->k / 32 : f->k;
+    u32 bits = mma_type_bits(f->a), e = bits == 1 ? 1 : 32 / bits, rows = f->m / 8,
+        n = bits == 1 ? f->k / 32 : f->k;
     u32 n_c = rows == 2 ? 4 : 2;
     if (!ptx_whole_warp(w, i))
         return;
     for (u32 r = 0; r < f->n_a; r++)
         EACH_LANE(l)
-            for (u32 q = 0; q < e; q++)
-                a[((u32)l >> 2) + 8 * (r % rows)][4 * e * (r / rows) + e * ((u32)l & 3) + q] =
-                    integer_at(f->a, IN(u32, f->slot_a[r])[l], q);
+    for (u32 q = 0; q < e; q++)
+        a[((u32)l >> 2) + 8 * (r % rows)][4 * e * (r / rows) + e * ((u32)l & 3) + q] =
+            integer_at(f->a, IN(u32, f->slot_a[r])[l], q);
     for (u32 r = 0; r < f->n_b; r++)
         EACH_LANE(l)
-            for (u32 q = 0; q < e; q++)
-                b[l >> 2][4 * e * r + e * ((u32)l & 3) + q] = integer_at(f->b, IN(u32, f->slot_b[r])[l], q);
+    for (u32 q = 0; q < e; q++)
+        b[l >> 2][4 * e * r + e * ((u32)l & 3) + q] = integer_at(f->b, IN(u32, f->slot_b[r])[l], q);
     for (u32 r = 0; r < n_c; r++)
         EACH_LANE(l)
         {
-            s64 sum = IN(s32, f->slot_c[r])[l] + int_dot(f, a[((u32)l >> 2) + 8 * (r / 2)], b[2 * ((u32)l & 3) + (r & 1)], n);
-            sum = f->saturates && sum > INT32_MAX ? INT32_MAX : f->saturates && sum < INT32_MIN ? INT32_MIN : sum;
+            s64 sum = IN(s32, f->slot_c[r])[l] +
+                      int_dot(f, a[((u32)l >> 2) + 8 * (r / 2)], b[2 * ((u32)l & 3) + (r & 1)], n);
+            sum = f->saturates && sum > INT32_MAX   ? INT32_MAX
+                  : f->saturates && sum < INT32_MIN ? INT32_MIN
+                                                    : sum;
             d[r][l] = (s32)(u32)(u64)sum;
         }
     for (u32 r = 0; r < n_c; r++)
@@ -324,10 +335,12 @@ static const struct {
     u16 k;
     mma_type a;
 } shapes[] = {
-    {16, 8, MMA_F16},   {16, 16, MMA_F16},  {16, 8, MMA_BF16},   {16, 16, MMA_BF16}, {16, 4, MMA_TF32}, {16, 8, MMA_TF32},
-    {16, 16, MMA_E4M3}, {16, 32, MMA_E4M3}, {16, 16, MMA_E5M2},  {16, 32, MMA_E5M2}, {8, 4, MMA_F64},   {16, 4, MMA_F64},
-    {16, 8, MMA_F64},   {16, 16, MMA_F64},  {8, 16, MMA_S8},     {16, 16, MMA_S8},   {16, 32, MMA_S8},  {8, 32, MMA_S4},
-    {16, 32, MMA_S4},   {16, 64, MMA_S4},   {8, 128, MMA_B1},    {16, 128, MMA_B1},  {16, 256, MMA_B1}, {8, 4, MMA_F16},
+    {16, 8, MMA_F16},   {16, 16, MMA_F16},  {16, 8, MMA_BF16},  {16, 16, MMA_BF16},
+    {16, 4, MMA_TF32},  {16, 8, MMA_TF32},  {16, 16, MMA_E4M3}, {16, 32, MMA_E4M3},
+    {16, 16, MMA_E5M2}, {16, 32, MMA_E5M2}, {8, 4, MMA_F64},    {16, 4, MMA_F64},
+    {16, 8, MMA_F64},   {16, 16, MMA_F64},  {8, 16, MMA_S8},    {16, 16, MMA_S8},
+    {16, 32, MMA_S8},   {8, 32, MMA_S4},    {16, 32, MMA_S4},   {16, 64, MMA_S4},
+    {8, 128, MMA_B1},   {16, 128, MMA_B1},  {16, 256, MMA_B1},  {8, 4, MMA_F16},
 };
 
 static mma_type unsigned_as_signed(mma_type t)
@@ -361,16 +374,19 @@ static bool is_float8(mma_type t)
 /* Types of D, A, B, C fit together. */
 static bool types_fit(const mma_type t[4], bool quads)
 {
-    bool same = unsigned_as_signed(t[1]) == unsigned_as_signed(t[2]) || (is_float8(t[1]) && is_float8(t[2]));
+    bool same = unsigned_as_signed(t[1]) == unsigned_as_signed(t[2]) ||
+                (is_float8(t[1]) && is_float8(t[2]));
     bool wide = t[0] == MMA_F32 && t[3] == MMA_F32, halves = t[0] == MMA_F16 && t[3] == MMA_F16;
     if (!same)
         return false;
     switch (t[1]) {
     case MMA_F16:
         return wide || halves || (quads && t[0] == MMA_F32 && t[3] == MMA_F16);
-    case MMA_E4M3: case MMA_E5M2:
+    case MMA_E4M3:
+    case MMA_E5M2:
         return wide || halves;
-    case MMA_BF16: case MMA_TF32:
+    case MMA_BF16:
+    case MMA_TF32:
         return wide;
     case MMA_F64:
         return t[0] == MMA_F64 && t[3] == MMA_F64;
@@ -415,8 +431,9 @@ static bool decode_parts(const ptx_ast_insn *a, mma_form *f, bool *quads)
     f->half = t[0] == MMA_F16;
     bool known = false;
     for (size_t s = 0; s < WS_COUNT(shapes); s++)
-        known |= shapes[s].m == f->m && shapes[s].k == f->k &&
-                 (shapes[s].a == unsigned_as_signed(f->a) || (is_float8(f->a) && shapes[s].a == f->a));
+        known |=
+            shapes[s].m == f->m && shapes[s].k == f->k &&
+            (shapes[s].a == unsigned_as_signed(f->a) || (is_float8(f->a) && shapes[s].a == f->a));
     return known && types_fit(t, *quads) && (*quads || (!f->col_a && !f->row_b));
 }
 
@@ -424,15 +441,20 @@ static bool decode_mma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     mma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), mma_form, 1);
     bool quads = false;
-    if (a->n_operands != 4 || a->n_parts < 8 || !ws_str_eqz(a->part[1], "sync") || !decode_parts(a, f, &quads))
+    if (a->n_operands != 4 || a->n_parts < 8 || !ws_str_eqz(a->part[1], "sync") ||
+        !decode_parts(a, f, &quads))
         return false;
     u32 bits = mma_type_bits(f->a), wide = f->a == MMA_F64 ? 8 : 4, n_d;
     f->n_a = quads ? 2 : f->m * f->k * bits / (PTX_LANES * 8 * wide);
     f->n_b = quads ? 2 : MMA_N * f->k * bits / (PTX_LANES * 8 * wide);
-    f->n_c = quads ? (f->c == MMA_F16 ? 4 : 8) : f->m * MMA_N / PTX_LANES / (f->c == MMA_F16 ? 2 : 1);
+    f->n_c =
+        quads ? (f->c == MMA_F16 ? 4 : 8) : f->m * MMA_N / PTX_LANES / (f->c == MMA_F16 ? 2 : 1);
     n_d = quads && f->c == MMA_F16 && !f->half ? 8 : f->n_c;
     i->aux = f;
-    i->run = quads ? x_mma_quads : f->a == MMA_F64 ? x_mma_f64 : f->c == MMA_S32 ? x_mma_int : x_mma_float;
+    i->run = quads             ? x_mma_quads
+             : f->a == MMA_F64 ? x_mma_f64
+             : f->c == MMA_S32 ? x_mma_int
+                               : x_mma_float;
     return ptx_vec_slots(d, &a->operand[0], wide, true, f->slot_d, (int)n_d) &&
            ptx_vec_slots(d, &a->operand[1], wide, false, f->slot_a, (int)f->n_a) &&
            ptx_vec_slots(d, &a->operand[2], wide, false, f->slot_b, (int)f->n_b) &&

@@ -1,11 +1,11 @@
 /* wgmma: products of 64 x n by four warps, operands in shared memory.
  *
- * Each warp computes its own 16 rows when it executes the instruction; of fences, groups and waits only the order is
- * checked. The layouts of the operands in shared memory are those that CUTLASS's mma_sm90_desc.hpp lists, in units
- * of 16 bytes and with s = 16 * swizzled units:
- *   by k      line l, unit u of k    l % 8 * s + l / 8 * SBO + u * 16      (no swizzle: s = 16, u * LBO)
- *   by lines  unit u of lines, k     u % (s / 16) * 16 + u / (s / 16) * LBO + k % 8 * s + k / 8 * SBO
- *                                    (no swizzle: u * SBO + k % 8 * 16 + k / 8 * LBO) */
+ * Each warp computes its own 16 rows when it executes the instruction; of fences, groups and waits
+ * only the order is checked. The layouts of the operands in shared memory are those that CUTLASS's
+ * mma_sm90_desc.hpp lists, in units of 16 bytes and with s = 16 * swizzled units: by k      line l,
+ * unit u of k    l % 8 * s + l / 8 * SBO + u * 16      (no swizzle: s = 16, u * LBO) by lines  unit
+ * u of lines, k     u % (s / 16) * 16 + u / (s / 16) * LBO + k % 8 * s + k / 8 * SBO (no swizzle: u
+ * * SBO + k % 8 * 16 + k / 8 * LBO) */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/half.h"
 #include "harness/ptx/mma.h"
@@ -14,16 +14,22 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_N = 256, ROW_BYTES = 32 /* of k in one instruction */, UNIT = 16, MAX_D = 128, WARPS = 4 };
+enum {
+    MAX_N = 256,
+    ROW_BYTES = 32 /* of k in one instruction */,
+    UNIT = 16,
+    MAX_D = 128,
+    WARPS = 4
+};
 
 typedef struct wgmma_form {
     u32 n, k;
     mma_type a, b, d;
     bool a_in_registers, a_by_lines, b_by_lines, a_neg, b_neg, saturates;
-    u32 desc_a, desc_b;        /* slots */
+    u32 desc_a, desc_b; /* slots */
     u32 slot_a[4], slot_d[MAX_D];
     u32 n_d;
-    u32 scale_d;               /* predicate */
+    u32 scale_d; /* predicate */
     bool scale_neg;
 } wgmma_form;
 
@@ -40,7 +46,8 @@ typedef struct descriptor {
 static descriptor decode_descriptor(u64 d)
 {
     static const u32 rows[] = {16, 128, 64, 32};
-    return (descriptor){(u32)(d & 0x3fff) << 4, (u32)(d >> 16 & 0x3fff) << 4, (u32)(d >> 32 & 0x3fff) << 4, rows[d >> 62]};
+    return (descriptor){(u32)(d & 0x3fff) << 4, (u32)(d >> 16 & 0x3fff) << 4,
+                        (u32)(d >> 32 & 0x3fff) << 4, rows[d >> 62]};
 }
 
 /* Units of 16 bytes change places inside 8 rows. */
@@ -61,19 +68,25 @@ static u32 unit_by_lines(const descriptor *d, u32 u, u32 k)
     u32 per = d->swizzle / UNIT;
     if (per == 1)
         return d->start + u * d->sbo + k % 8 * UNIT + k / 8 * d->lbo;
-    return swizzled(d, d->start + u % per * UNIT + u / per * d->lbo + k % 8 * d->swizzle + k / 8 * d->sbo);
+    return swizzled(d, d->start + u % per * UNIT + u / per * d->lbo + k % 8 * d->swizzle +
+                           k / 8 * d->sbo);
 }
 
 /* 32 units at a time, so that lanes stand for units. */
 static bool watch(ptx_warp *w, const ptx_insn *i, const u64 addr[PTX_LANES], u32 n)
 {
-    ptx_access x = {.insn = i, .space = PTX_SPACE_SHARED, .mask = n == PTX_LANES ? PTX_FULL : (1u << n) - 1, .size = UNIT,
-                    .read = true, .addr = addr};
+    ptx_access x = {.insn = i,
+                    .space = PTX_SPACE_SHARED,
+                    .mask = n == PTX_LANES ? PTX_FULL : (1u << n) - 1,
+                    .size = UNIT,
+                    .read = true,
+                    .addr = addr};
     return ptx_watch(w, &x);
 }
 
 /* Lines first .. first + n - 1 of an operand. */
-static bool load(ptx_warp *w, const ptx_insn *i, u64 desc, bool by_lines, u32 first, u32 n, operand *out)
+static bool load(ptx_warp *w, const ptx_insn *i, u64 desc, bool by_lines, u32 first, u32 n,
+                 operand *out)
 {
     const wgmma_form *f = i->aux;
     descriptor d = decode_descriptor(desc);
@@ -103,7 +116,9 @@ static bool load(ptx_warp *w, const ptx_insn *i, u64 desc, bool by_lines, u32 fi
 static void from_registers(const ptx_warp *w, const wgmma_form *f, operand *out)
 {
     for (u32 r = 0; r < 4; r++)
-        EACH_LANE(l) memcpy(out->line[((u32)l >> 2) + 8 * (r & 1)] + UNIT * (r / 2) + 4 * ((u32)l & 3), IN(u32, f->slot_a[r]) + l, 4);
+        EACH_LANE(l)
+        memcpy(out->line[((u32)l >> 2) + 8 * (r & 1)] + UNIT * (r / 2) + 4 * ((u32)l & 3),
+               IN(u32, f->slot_a[r]) + l, 4);
 }
 
 /* ---- products ---- */
@@ -118,29 +133,35 @@ static f32 float_at(mma_type t, const uint8_t *line, u32 k)
 static void unpack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, bool keep, mma_tile *x)
 {
     EACH_LANE(l)
-        for (u32 e = 0; e < 4; e++) {
-            u32 row = ((u32)l >> 2) + (e & 2 ? 8 : 0), col = 2 * ((u32)l & 3) + (e & 1), at = 4 * tile + e;
-            x->c[col][row] = !keep ? 0 : f->d == MMA_F32 ? IN(f32, f->slot_d[at])[l]
-                                       : mma_widen(MMA_F16, IN(u32, f->slot_d[at / 2])[l] >> (16 * (at & 1)) & 0xffff);
-        }
+    for (u32 e = 0; e < 4; e++) {
+        u32 row = ((u32)l >> 2) + (e & 2 ? 8 : 0), col = 2 * ((u32)l & 3) + (e & 1),
+            at = 4 * tile + e;
+        x->c[col][row] =
+            !keep ? 0
+            : f->d == MMA_F32
+                ? IN(f32, f->slot_d[at])[l]
+                : mma_widen(MMA_F16, IN(u32, f->slot_d[at / 2])[l] >> (16 * (at & 1)) & 0xffff);
+    }
 }
 
 static void pack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, const mma_tile *x)
 {
     EACH_LANE(l)
-        for (u32 h = 0; h < 2; h++) {
-            u32 row = ((u32)l >> 2) + 8 * h, col = 2 * ((u32)l & 3), at = 4 * tile + 2 * h;
-            f32 even = x->d[col][row], odd = x->d[col + 1][row];
-            if (f->d == MMA_F32) {
-                OUT(f32, f->slot_d[at])[l] = even;
-                OUT(f32, f->slot_d[at + 1])[l] = odd;
-            } else {
-                OUT(u32, f->slot_d[at / 2])[l] = half_round(even, false, PTX_RN) | (u32)half_round(odd, false, PTX_RN) << 16;
-            }
+    for (u32 h = 0; h < 2; h++) {
+        u32 row = ((u32)l >> 2) + 8 * h, col = 2 * ((u32)l & 3), at = 4 * tile + 2 * h;
+        f32 even = x->d[col][row], odd = x->d[col + 1][row];
+        if (f->d == MMA_F32) {
+            OUT(f32, f->slot_d[at])[l] = even;
+            OUT(f32, f->slot_d[at + 1])[l] = odd;
+        } else {
+            OUT(u32, f->slot_d[at / 2])
+            [l] = half_round(even, false, PTX_RN) | (u32)half_round(odd, false, PTX_RN) << 16;
         }
+    }
 }
 
-static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b, bool keep)
+static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b,
+                            bool keep)
 {
     mma_tile x;
     for (u32 k = 0; k < f->k; k++)
@@ -159,7 +180,8 @@ static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, 
     }
 }
 
-static void multiply_bytes(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b, bool keep)
+static void multiply_bytes(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b,
+                           bool keep)
 {
     for (u32 at = 0; at < f->n_d; at++)
         EACH_LANE(l)
@@ -168,8 +190,11 @@ static void multiply_bytes(ptx_warp *w, const wgmma_form *f, const operand *a, c
             const uint8_t *col = b->line[at / 4 * 8 + 2 * ((u32)l & 3) + (at & 1)];
             s64 sum = keep ? IN(s32, f->slot_d[at])[l] : 0;
             for (u32 k = 0; k < f->k; k++)
-                sum += (f->a == MMA_S8 ? (s8)row[k] : row[k]) * (f->b == MMA_S8 ? (s8)col[k] : col[k]);
-            sum = f->saturates && sum > INT32_MAX ? INT32_MAX : f->saturates && sum < INT32_MIN ? INT32_MIN : sum;
+                sum +=
+                    (f->a == MMA_S8 ? (s8)row[k] : row[k]) * (f->b == MMA_S8 ? (s8)col[k] : col[k]);
+            sum = f->saturates && sum > INT32_MAX   ? INT32_MAX
+                  : f->saturates && sum < INT32_MIN ? INT32_MIN
+                                                    : sum;
             OUT(s32, f->slot_d[at])[l] = (s32)(u32)(u64)sum;
         }
 }
@@ -181,7 +206,8 @@ static void x_wgmma(ptx_warp *w, const ptx_insn *i)
     if (!ptx_whole_warp(w, i))
         return;
     if (!w->wgmma_fenced) {
-        ptx_fault_simple(w, i, 0, HX_ILLEGAL, "illegal: wgmma.mma_async without wgmma.fence before the first");
+        ptx_fault_simple(w, i, 0, HX_ILLEGAL,
+                         "illegal: wgmma.mma_async without wgmma.fence before the first");
         return;
     }
     w->wgmma_open = true;
@@ -252,9 +278,11 @@ static bool types_fit(const wgmma_form *f)
         return f->b == MMA_BF16 && f->d == MMA_F32 && f->k == 16;
     case MMA_TF32:
         return f->b == MMA_TF32 && f->d == MMA_F32 && f->k == 8;
-    case MMA_E4M3: case MMA_E5M2:
+    case MMA_E4M3:
+    case MMA_E5M2:
         return (f->b == MMA_E4M3 || f->b == MMA_E5M2) && halves && bytes;
-    case MMA_S8: case MMA_U8:
+    case MMA_S8:
+    case MMA_U8:
         return (f->b == MMA_S8 || f->b == MMA_U8) && f->d == MMA_S32 && bytes;
     default:
         return false;
@@ -267,7 +295,8 @@ static bool decode_scales(ptx_decoder *d, const ptx_ast_insn *a, wgmma_form *f)
     int64_t number[4] = {1, 1, 0, 0};
     int n = a->n_operands - 4, trans = f->a_in_registers ? 1 : 2;
     bool floats = f->d != MMA_S32, turns = mma_type_bits(f->a) == 16;
-    if (!ptx_alu_pred_src(d, &a->operand[3], &f->scale_d, &f->scale_neg) || n != (floats ? 2 : 0) + (turns ? trans : 0))
+    if (!ptx_alu_pred_src(d, &a->operand[3], &f->scale_d, &f->scale_neg) ||
+        n != (floats ? 2 : 0) + (turns ? trans : 0))
         return false;
     for (int k = 0; k < n; k++) {
         if (a->operand[4 + k].kind != PTX_OPD_IMM)
@@ -307,7 +336,8 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->esize = UNIT;
     i->vec = 1;
     i->run = x_wgmma;
-    return types_fit(f) && decode_scales(d, a, f) && ptx_vec_slots(d, &a->operand[0], 4, true, f->slot_d, (int)f->n_d) &&
+    return types_fit(f) && decode_scales(d, a, f) &&
+           ptx_vec_slots(d, &a->operand[0], 4, true, f->slot_d, (int)f->n_d) &&
            (f->a_in_registers ? ptx_vec_slots(d, &a->operand[1], 4, false, f->slot_a, 4)
                               : ptx_alu_src(d, &a->operand[1], PTX_b64, &f->desc_a)) &&
            ptx_alu_src(d, &a->operand[2], PTX_b64, &f->desc_b);
@@ -324,7 +354,8 @@ static bool decode_wgmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         i->run = x_fence;
     } else if (ws_str_eqz(a->part[1], "commit_group")) {
         i->run = x_commit;
-    } else if (ws_str_eqz(a->part[1], "wait_group") && a->n_operands == 1 && a->operand[0].kind == PTX_OPD_IMM) {
+    } else if (ws_str_eqz(a->part[1], "wait_group") && a->n_operands == 1 &&
+               a->operand[0].kind == PTX_OPD_IMM) {
         i->imm = a->operand[0].imm;
         i->run = x_wait;
     }
@@ -336,8 +367,8 @@ static bool decode_setmaxnreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i
 {
     (void)d;
     i->run = x_whole_warp;
-    return a->n_operands == 1 && a->operand[0].kind == PTX_OPD_IMM && a->operand[0].imm >= 24 && a->operand[0].imm <= 256 &&
-           a->operand[0].imm % 8 == 0;
+    return a->n_operands == 1 && a->operand[0].kind == PTX_OPD_IMM && a->operand[0].imm >= 24 &&
+           a->operand[0].imm <= 256 && a->operand[0].imm % 8 == 0;
 }
 
 const ptx_op_row ptx_ops_wgmma[] = {

@@ -1,8 +1,9 @@
 /* wmma: matrices between memory and fragments, and their products.
  *
- * The ISA leaves open which lane holds which element; the counts are its own. Accumulators lie as in mma.sync, tile
- * by tile. A and B are rows of registers: A by rows, B by columns, register r of lane l is the (32 r + l)-th. In f16
- * fragments the upper half of the registers repeats the lower where the matrix has no more elements. */
+ * The ISA leaves open which lane holds which element; the counts are its own. Accumulators lie as
+ * in mma.sync, tile by tile. A and B are rows of registers: A by rows, B by columns, register r of
+ * lane l is the (32 r + l)-th. In f16 fragments the upper half of the registers repeats the lower
+ * where the matrix has no more elements. */
 #include "harness/ptx/half.h"
 #include "harness/ptx/mma.h"
 #include "harness/ptx/alu.h"
@@ -14,8 +15,8 @@
 
 enum { MAX_REGS = 8, MAX_SLOTS = 32, MAX_SIDE = 32, MAX_ROW = 32 };
 
-typedef struct matrix {      /* one fragment */
-    char role;               /* a b c */
+typedef struct matrix { /* one fragment */
+    char role;          /* a b c */
     mma_type type;
     u32 m, n, k;
     u32 n_regs, slot[MAX_REGS];
@@ -24,7 +25,7 @@ typedef struct matrix {      /* one fragment */
 typedef struct wmma_form {
     matrix a, b, c, d;
     bool col, saturates, is_and;
-    u32 stride;              /* slot; PTX_NO_SLOT: default */
+    u32 stride; /* slot; PTX_NO_SLOT: default */
 } wmma_form;
 
 static u32 wide(const matrix *x)
@@ -39,8 +40,8 @@ static u32 per_register(const matrix *x)
     return bits >= 32 ? 1 : 32 / bits;
 }
 
-/* Row and column of element e of register r, lane l; the row is that of A or C, the column that of B for B, and k
- * for the other one. */
+/* Row and column of element e of register r, lane l; the row is that of A or C, the column that of
+ * B for B, and k for the other one. */
 static void place(const matrix *x, u32 r, u32 l, u32 e, u32 *row, u32 *col)
 {
     u32 per = per_register(x);
@@ -55,7 +56,8 @@ static void place(const matrix *x, u32 r, u32 l, u32 e, u32 *row, u32 *col)
         }
         return;
     }
-    u32 lines = x->role == 'a' ? x->m : x->n, of_row = x->k / per, at = (32 * r + l) % (lines * of_row);
+    u32 lines = x->role == 'a' ? x->m : x->n, of_row = x->k / per,
+        at = (32 * r + l) % (lines * of_row);
     u32 line = at / of_row, k = at % of_row * per + e;
     *row = x->role == 'a' ? line : k;
     *col = x->role == 'a' ? k : line;
@@ -71,8 +73,8 @@ static bool is_distinct(const matrix *x, u32 r)
 
 typedef struct memory_view {
     ptx_space space;
-    u64 base, stride;        /* stride in elements */
-    uint8_t *host;           /* what an address of the space is relative to */
+    u64 base, stride; /* stride in elements */
+    uint8_t *host;    /* what an address of the space is relative to */
 } memory_view;
 
 static bool open_memory(ptx_warp *w, const ptx_insn *i, const matrix *x, memory_view *v)
@@ -93,7 +95,8 @@ static bool open_memory(ptx_warp *w, const ptx_insn *i, const matrix *x, memory_
     v->space = ptx_mem_next_space(i, addr, &left, &mask);
     v->base = addr[0];
     if (v->space != PTX_SPACE_SHARED && v->space != PTX_SPACE_GLOBAL) {
-        ptx_fault_simple(w, i, 0, HX_ILLEGAL, "illegal: wmma takes addresses of global and shared memory only");
+        ptx_fault_simple(w, i, 0, HX_ILLEGAL,
+                         "illegal: wmma takes addresses of global and shared memory only");
         return false;
     }
     v->host = ptx_mem_base(w, v->space);
@@ -113,15 +116,18 @@ static u32 run_of(const wmma_form *f, const memory_view *v, const matrix *x)
     u32 per = per_register(x), bits = mma_type_bits(x->type);
     if (bits < 8)
         return per;
-    bool along = x->role == 'b' ? f->col : !f->col; /* the elements of a register follow each other */
+    bool along =
+        x->role == 'b' ? f->col : !f->col; /* the elements of a register follow each other */
     bool aligned = v->base % 4 == 0 && v->stride * bits / 8 % 4 == 0;
     return along && aligned ? (x->role == 'c' && per > 2 ? 2 : per) : 1;
 }
 
-static bool move_register(ptx_warp *w, const ptx_insn *i, const memory_view *v, const matrix *x, u32 r, bool store)
+static bool move_register(ptx_warp *w, const ptx_insn *i, const memory_view *v, const matrix *x,
+                          u32 r, bool store)
 {
     const wmma_form *f = i->aux;
-    u32 per = per_register(x), run = run_of(f, v, x), bits = mma_type_bits(x->type), bytes = run * bits / 8;
+    u32 per = per_register(x), run = run_of(f, v, x), bits = mma_type_bits(x->type),
+        bytes = run * bits / 8;
     uint8_t *reg = OUT(uint8_t, x->slot[r]);
     for (u32 e = 0; e < per; e += run) {
         u64 addr[PTX_LANES] __attribute__((aligned(64)));
@@ -131,12 +137,19 @@ static bool move_register(ptx_warp *w, const ptx_insn *i, const memory_view *v, 
             place(x, r, (u32)l, e, &row, &col);
             addr[l] = v->base + offset_of(f, v, x, row, col);
         }
-        ptx_access a = {.insn = i, .space = v->space, .mask = PTX_FULL, .size = bytes, .write = store, .read = !store, .addr = addr};
+        ptx_access a = {.insn = i,
+                        .space = v->space,
+                        .mask = PTX_FULL,
+                        .size = bytes,
+                        .write = store,
+                        .read = !store,
+                        .addr = addr};
         if (!ptx_watch(w, &a))
             return false;
         EACH_LANE(l)
         {
-            uint8_t *p = (uint8_t *)((uintptr_t)v->host + (uintptr_t)addr[l]), *q = reg + (u32)l * wide(x) + e * bits / 8;
+            uint8_t *p = (uint8_t *)((uintptr_t)v->host + (uintptr_t)addr[l]),
+                    *q = reg + (u32)l * wide(x) + e * bits / 8;
             memcpy(store ? p : q, store ? q : p, bytes);
         }
     }
@@ -188,11 +201,11 @@ static void to_floats(const ptx_warp *w, const matrix *x, f32 out[MAX_SIDE][MAX_
     u32 per = per_register(x), row, col;
     for (u32 r = 0; r < x->n_regs && is_distinct(x, r); r++)
         EACH_LANE(l)
-            for (u32 e = 0; e < per; e++) {
-                place(x, r, (u32)l, e, &row, &col);
-                f32 v = mma_widen(x->type, (u32)element(w, x, r, (u32)l, e));
-                *(x->role == 'b' ? &out[col][row] : &out[row][col]) = v;
-            }
+    for (u32 e = 0; e < per; e++) {
+        place(x, r, (u32)l, e, &row, &col);
+        f32 v = mma_widen(x->type, (u32)element(w, x, r, (u32)l, e));
+        *(x->role == 'b' ? &out[col][row] : &out[row][col]) = v;
+    }
 }
 
 static void from_floats(const ptx_warp *w, const matrix *x, f32 in[MAX_SIDE][MAX_ROW])
@@ -204,7 +217,8 @@ static void from_floats(const ptx_warp *w, const matrix *x, f32 in[MAX_SIDE][MAX
             u32 word = 0;
             for (u32 e = 0; e < per; e++) {
                 place(x, r, (u32)l, e, &row, &col);
-                word |= per == 2 ? (u32)half_round(in[row][col], false, PTX_RN) << (16 * e) : fp_bits(in[row][col]);
+                word |= per == 2 ? (u32)half_round(in[row][col], false, PTX_RN) << (16 * e)
+                                 : fp_bits(in[row][col]);
             }
             OUT(u32, x->slot[r])[l] = word;
         }
@@ -232,7 +246,8 @@ static void x_wmma_float(ptx_warp *w, const ptx_insn *i)
             }
             for (u32 j = 0; j < MMA_N; j++)
                 memcpy(x.b[j], b[c0 + j], k * sizeof(f32));
-            mma_multiply(&x, k, f->a.type, f->d.type == MMA_F16, w->worker->grid->options->mma_model, false);
+            mma_multiply(&x, k, f->a.type, f->d.type == MMA_F16,
+                         w->worker->grid->options->mma_model, false);
             for (u32 r = 0; r < MMA_M && r0 + r < m; r++)
                 for (u32 j = 0; j < MMA_N; j++)
                     c[r0 + r][c0 + j] = x.d[j][r];
@@ -265,18 +280,23 @@ static void x_wmma_int(ptx_warp *w, const ptx_insn *i)
     for (int side = 0; side < 2; side++)
         for (u32 r = 0; r < in[side]->n_regs; r++)
             EACH_LANE(l)
-                for (u32 e = 0; e < per_register(in[side]); e++) {
-                    place(in[side], r, (u32)l, e, &row, &col);
-                    *(side ? &b[col][row] : &a[row][col]) = to_int(in[side]->type, element(w, in[side], r, (u32)l, e));
-                }
+    for (u32 e = 0; e < per_register(in[side]); e++) {
+        place(in[side], r, (u32)l, e, &row, &col);
+        *(side ? &b[col][row] : &a[row][col]) =
+            to_int(in[side]->type, element(w, in[side], r, (u32)l, e));
+    }
     for (u32 r = 0; r < f->d.n_regs; r++)
         EACH_LANE(l)
         {
             place(&f->d, r, (u32)l, 0, &row, &col);
             s64 sum = IN(s32, f->c.slot[r])[l];
             for (u32 q = 0; q < k; q++)
-                sum += f->a.type != MMA_B1 ? a[row][q] * b[col][q] : f->is_and ? a[row][q] & b[col][q] : a[row][q] ^ b[col][q];
-            sum = f->saturates && sum > INT32_MAX ? INT32_MAX : f->saturates && sum < INT32_MIN ? INT32_MIN : sum;
+                sum += f->a.type != MMA_B1 ? a[row][q] * b[col][q]
+                       : f->is_and         ? a[row][q] & b[col][q]
+                                           : a[row][q] ^ b[col][q];
+            sum = f->saturates && sum > INT32_MAX   ? INT32_MAX
+                  : f->saturates && sum < INT32_MIN ? INT32_MIN
+                                                    : sum;
             d[r][l] = (s32)(u32)(u64)sum;
         }
     for (u32 r = 0; r < f->d.n_regs; r++)
@@ -314,9 +334,10 @@ static const struct {
     mma_type type;
     u8 n_a, n_b;
 } shapes[] = {
-    {16, 16, 16, MMA_F16, 8, 8},  {8, 32, 16, MMA_F16, 8, 8},   {32, 8, 16, MMA_F16, 8, 8},  {16, 16, 16, MMA_BF16, 4, 4},
-    {8, 32, 16, MMA_BF16, 2, 8},  {32, 8, 16, MMA_BF16, 8, 2},  {16, 16, 8, MMA_TF32, 4, 4}, {16, 16, 16, MMA_S8, 2, 2},
-    {8, 32, 16, MMA_S8, 1, 4},    {32, 8, 16, MMA_S8, 4, 1},    {8, 8, 32, MMA_S4, 1, 1},    {8, 8, 128, MMA_B1, 1, 1},
+    {16, 16, 16, MMA_F16, 8, 8},  {8, 32, 16, MMA_F16, 8, 8},  {32, 8, 16, MMA_F16, 8, 8},
+    {16, 16, 16, MMA_BF16, 4, 4}, {8, 32, 16, MMA_BF16, 2, 8}, {32, 8, 16, MMA_BF16, 8, 2},
+    {16, 16, 8, MMA_TF32, 4, 4},  {16, 16, 16, MMA_S8, 2, 2},  {8, 32, 16, MMA_S8, 1, 4},
+    {32, 8, 16, MMA_S8, 4, 1},    {8, 8, 32, MMA_S4, 1, 1},    {8, 8, 128, MMA_B1, 1, 1},
     {8, 8, 4, MMA_F64, 1, 1},
 };
 
@@ -358,12 +379,16 @@ static bool find_shape(const ptx_ast_insn *a, u8 shape[3])
     return false;
 }
 
-static bool decode_move(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma_form *f, const u8 shape[3], bool store)
+static bool decode_move(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma_form *f,
+                        const u8 shape[3], bool store)
 {
     mma_type t = mma_type_find(a->part[a->n_parts - 1]);
-    char role = store || ws_str_eqz(a->part[2], "c") ? 'c' : ws_str_eqz(a->part[2], "a") ? 'a' : 'b';
+    char role = store || ws_str_eqz(a->part[2], "c") ? 'c'
+                : ws_str_eqz(a->part[2], "a")        ? 'a'
+                                                     : 'b';
     const ptx_operand *memory = &a->operand[store ? 0 : 1], *regs = &a->operand[store ? 1 : 0];
-    if (a->n_operands < 2 || a->n_operands > 3 || t == MMA_TYPE_COUNT || !set_matrix(&f->d, role, t, shape, MMA_TYPE_COUNT))
+    if (a->n_operands < 2 || a->n_operands > 3 || t == MMA_TYPE_COUNT ||
+        !set_matrix(&f->d, role, t, shape, MMA_TYPE_COUNT))
         return false;
     f->col = ptx_has(a, "col");
     f->stride = PTX_NO_SLOT;
@@ -381,7 +406,8 @@ static bool decode_move(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma
            ptx_vec_slots(d, regs, wide(&f->d), !store, f->d.slot, (int)f->d.n_regs);
 }
 
-static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma_form *f, const u8 shape[3])
+static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma_form *f,
+                           const u8 shape[3])
 {
     mma_type t[4];
     u32 n = 0;
@@ -398,13 +424,14 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, w
     } else if (n != 4) {
         return false;
     }
-    if (without_sign(t[1]) != without_sign(t[2]) || a->n_operands != 4 || !set_matrix(&f->d, 'c', t[0], shape, t[1]) ||
-        !set_matrix(&f->a, 'a', t[1], shape, t[1]) || !set_matrix(&f->b, 'b', t[2], shape, t[2]) ||
-        !set_matrix(&f->c, 'c', t[3], shape, t[1]))
+    if (without_sign(t[1]) != without_sign(t[2]) || a->n_operands != 4 ||
+        !set_matrix(&f->d, 'c', t[0], shape, t[1]) || !set_matrix(&f->a, 'a', t[1], shape, t[1]) ||
+        !set_matrix(&f->b, 'b', t[2], shape, t[2]) || !set_matrix(&f->c, 'c', t[3], shape, t[1]))
         return false;
     bool real = t[1] == MMA_F16 || t[1] == MMA_BF16 || t[1] == MMA_TF32;
     bool sums = real ? (t[0] == MMA_F32 || t[0] == MMA_F16) && (t[3] == MMA_F32 || t[3] == MMA_F16)
-                     : t[1] == MMA_F64 ? t[0] == MMA_F64 && t[3] == MMA_F64 : t[0] == MMA_S32 && t[3] == MMA_S32;
+                : t[1] == MMA_F64 ? t[0] == MMA_F64 && t[3] == MMA_F64
+                                  : t[0] == MMA_S32 && t[3] == MMA_S32;
     f->saturates = ptx_has(a, "satfinite");
     f->is_and = ptx_has(a, "and");
     i->unit = PTX_UNIT_TENSOR;
