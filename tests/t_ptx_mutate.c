@@ -154,7 +154,7 @@ static void launch(const ptx_case *c, ptx_module *m, ptx_memory *mem)
 {
     const case_launch *l = &c->launch[0];
     const ptx_kernel_info *info = ptx_module_find(m, l->kernel);
-    uint8_t params[4096] = {0};
+    _Alignas(16) uint8_t params[4096] = {0};
     for (int p = 0; info && p < info->n_params; p++) {
         const case_arg *a = p < l->n_args ? &l->arg[p] : NULL;
         uint64_t ptr = a && a->buffer >= 0 ? ptx_memory_alloc(mem, c->buffer[a->buffer].bytes,

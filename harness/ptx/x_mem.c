@@ -540,6 +540,7 @@ static bool is_fixed_param(const ptx_insn *i, const ptx_decoder *d)
     for (int p = 0; p < f->n_params; p++)
         end = f->param[p]->address + f->param[p]->bytes > end ? f->param[p]->address + f->param[p]->bytes : end;
     return i->space == PTX_SPACE_PARAM && i->flags & PTX_IF_NO_BASE && !(i->flags & PTX_IF_FRAME) && i->imm >= 0 &&
+           !(i->imm & ((int64_t)i->esize * i->vec - 1)) &&
            (u64)i->imm + (u64)i->esize * i->vec <= end;
 }
 
