@@ -13,10 +13,12 @@
 enum { N = 256, ROWS = 512, COLS = 2048, TRIALS = 15 };
 
 static const char source[] =
-    "extern \"C\" __global__ void sgemm_naive(const float *__restrict__ a, const float *__restrict__ b,\n"
+    "extern \"C\" __global__ void sgemm_naive(const float *__restrict__ a, const float "
+    "*__restrict__ b,\n"
     "                                         float *c, int n)\n"
     "{\n"
-    "    int row = blockIdx.y * blockDim.y + threadIdx.y, col = blockIdx.x * blockDim.x + threadIdx.x;\n"
+    "    int row = blockIdx.y * blockDim.y + threadIdx.y, col = blockIdx.x * blockDim.x + "
+    "threadIdx.x;\n"
     "    float sum = 0;\n"
     "    if (row >= n || col >= n)\n"
     "        return;\n"
@@ -24,11 +26,13 @@ static const char source[] =
     "        sum += a[row * n + k] * b[k * n + col];\n"
     "    c[row * n + col] = sum;\n"
     "}\n"
-    "extern \"C\" __global__ void sgemm_tiled(const float *__restrict__ a, const float *__restrict__ b,\n"
+    "extern \"C\" __global__ void sgemm_tiled(const float *__restrict__ a, const float "
+    "*__restrict__ b,\n"
     "                                         float *c, int n)\n"
     "{\n"
     "    __shared__ float as[32][32], bs[32][32];\n"
-    "    int tx = threadIdx.x, ty = threadIdx.y, row = blockIdx.y * 32 + ty, col = blockIdx.x * 32 + tx;\n"
+    "    int tx = threadIdx.x, ty = threadIdx.y, row = blockIdx.y * 32 + ty, col = blockIdx.x * 32 "
+    "+ tx;\n"
     "    float sum = 0;\n"
     "    for (int t = 0; t < n; t += 32) {\n"
     "        as[ty][tx] = a[row * n + t + tx];\n"
@@ -142,8 +146,8 @@ static const bench benches[] = {
     {"softmax", {ROWS, 1, 1}, {256, 1, 1}, false, native_softmax},
 };
 
-static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const setting *s, const uint64_t ptr[3],
-                          uint64_t *insns)
+static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const setting *s,
+                          const uint64_t ptr[3], uint64_t *insns)
 {
     static ptx_report r;
     struct {
@@ -154,10 +158,15 @@ static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const 
         uint64_t p[2];
         int32_t n;
     } soft = {{ptr[0], ptr[2]}, COLS};
-    ptx_launch_args args = {.kernel = k->kernel, .params = k->is_gemm ? (void *)&gemm : (void *)&soft};
+    ptx_launch_args args = {.kernel = k->kernel,
+                            .params = k->is_gemm ? (void *)&gemm : (void *)&soft};
     memcpy(args.grid, k->grid, sizeof args.grid);
     memcpy(args.block, k->block, sizeof args.block);
-    ptx_options o = {.threads = 1, .check_memory = true, .check_init = s->init, .check_race = s->race, .count = s->count};
+    ptx_options o = {.threads = 1,
+                     .check_memory = true,
+                     .check_init = s->init,
+                     .check_race = s->race,
+                     .count = s->count};
     double best = INFINITY;
     for (int t = 0; t < TRIALS; t++) {
         memset(&r, 0, sizeof r);
@@ -202,7 +211,8 @@ static double first_launch_ms(const comp_result *ptx)
             int32_t n;
         } none = {{0}, 0};
         ptx_options o = {.threads = 1, .check_memory = true};
-        ptx_launch_args args = {.kernel = "sgemm_naive", .grid = {1, 1, 1}, .block = {1, 1, 1}, .params = &none};
+        ptx_launch_args args = {
+            .kernel = "sgemm_naive", .grid = {1, 1, 1}, .block = {1, 1, 1}, .params = &none};
         memset(&r, 0, sizeof r);
         ptx_launch(m, mem, &args, &o, &r);
         best = fmin(best, ws_seconds_since(start));
@@ -216,8 +226,10 @@ static void compile(ws_arena *arena, comp_result *out)
 {
     ws_err err = {0};
     comp_service *s = NULL;
-    comp_request q = {.source = source, .source_bytes = sizeof source - 1, .file = "bench.cu", .fmad = true};
-    if (comp_service_open(&(comp_service_options){0}, &s, &err) || comp_compile(s, &q, arena, out, &err))
+    comp_request q = {
+        .source = source, .source_bytes = sizeof source - 1, .file = "bench.cu", .fmad = true};
+    if (comp_service_open(&(comp_service_options){0}, &s, &err) ||
+        comp_compile(s, &q, arena, out, &err))
         fail(err.msg);
     if (!out->ok)
         fail(out->log);
@@ -246,15 +258,18 @@ int main(int argc, char **argv)
         if (!ptx_memory_write(mem, ptr[i], *host[i], FLOATS * sizeof(float)))
             fail("no memory");
     }
-    printf("G thread instructions a second, one core; racecheck: time over the column before; native: time with counters "
-           "over a plain loop's\n%-12s %8s", "kernel", "M insns");
+    printf("G thread instructions a second, one core; racecheck: time over the column before; "
+           "native: time with counters "
+           "over a plain loop's\n%-12s %8s",
+           "kernel", "M insns");
     for (size_t s = 0; s < sizeof settings / sizeof *settings; s++)
         printf(" %12s", settings[s].name);
     printf(" %11s %14s\n", "race x", "x native loop");
     for (size_t k = 0; k < sizeof benches / sizeof *benches; k++)
         if (argc < 2 || strcmp(argv[1], benches[k].kernel) == 0)
             run_bench(m, mem, &benches[k], ptr);
-    printf("from PTX text (%zu bytes, 3 kernels) to the end of a first launch: %.2f ms\n", ptx.ptx_bytes, first_launch_ms(&ptx));
+    printf("from PTX text (%zu bytes, 3 kernels) to the end of a first launch: %.2f ms\n",
+           ptx.ptx_bytes, first_launch_ms(&ptx));
     ptx_module_free(m);
     ptx_memory_free(mem);
     ws_arena_release(&arena);

@@ -37,8 +37,8 @@ typedef struct subject {
     ws_arena arena;
 } subject;
 
-static void add_row(subject *s, const vfy_case *k, const char *reason, const char *text, double worst, const double *ms,
-                    int n_ms)
+static void add_row(subject *s, const vfy_case *k, const char *reason, const char *text,
+                    double worst, const double *ms, int n_ms)
 {
     cJSON *row = cJSON_CreateObject(), *times = cJSON_CreateArray();
     bool pass = strcmp(reason, "pass") == 0;
@@ -53,10 +53,12 @@ static void add_row(subject *s, const vfy_case *k, const char *reason, const cha
     cJSON_AddItemToObject(row, "ms", times);
     cJSON_AddItemToArray(s->c->rows, row);
     *(pass ? &s->c->passed : &s->c->failed) += 1;
-    printf("%-7s %-28s %-32s %s %s\n", pass ? "ok" : "not ok", s->graph->spec->name, s->name, k ? k->shape : "", text);
+    printf("%-7s %-28s %-32s %s %s\n", pass ? "ok" : "not ok", s->graph->spec->name, s->name,
+           k ? k->shape : "", text);
 }
 
-static void judge(subject *s, const vfy_case *k, const run_tensor *t, int n_in, const run_report *rep)
+static void judge(subject *s, const vfy_case *k, const run_tensor *t, int n_in,
+                  const run_report *rep)
 {
     double worst = 0;
     char text[512] = "";
@@ -69,15 +71,17 @@ static void judge(subject *s, const vfy_case *k, const run_tensor *t, int n_in, 
         worst = cmp.worst_ratio > worst ? cmp.worst_ratio : worst;
         right = !cmp.wrong;
         if (!right)
-            snprintf(text, sizeof text, "%lld of %lld elements wrong: %g for %g", (long long)cmp.wrong,
-                     (long long)cmp.checked, cmp.got, cmp.want);
+            snprintf(text, sizeof text, "%lld of %lld elements wrong: %g for %g",
+                     (long long)cmp.wrong, (long long)cmp.checked, cmp.got, cmp.want);
     }
-    const char *reason = rep->reason != HX_PASS ? hx_reason_name(rep->reason) : right ? "pass" : "wrong_result";
+    const char *reason = rep->reason != HX_PASS ? hx_reason_name(rep->reason)
+                         : right                ? "pass"
+                                                : "wrong_result";
     add_row(s, k, reason, text, worst, rep->ms, rep->n_ms);
 }
 
-static ws_status run_case(subject *s, const vfy_case *k, const plan *p, const plan_bound *b, const comp_result *c,
-                          ws_err *err)
+static ws_status run_case(subject *s, const vfy_case *k, const plan *p, const plan_bound *b,
+                          const comp_result *c, ws_err *err)
 {
     const spec *sp = s->graph->spec;
     int n_in = sp->n_inputs + sp->n_weights, n = n_in + s->graph->n_outputs;
@@ -86,14 +90,28 @@ static ws_status run_case(subject *s, const vfy_case *k, const plan *p, const pl
     for (int i = 0; i < p->n_scratch; i++)
         scratch[i] = p->scratch[i].name;
     for (int i = 0; i < n_in; i++)
-        t[i] = (run_tensor){.name = s->tensor[i], .role = RUN_INPUT, .bytes = k->in_bytes[i], .in = k->in[i]};
+        t[i] = (run_tensor){
+            .name = s->tensor[i], .role = RUN_INPUT, .bytes = k->in_bytes[i], .in = k->in[i]};
     for (int o = 0; o < s->graph->n_outputs; o++) {
-        size_t bytes = (size_t)k->want[o].shape.count * ws_dtype_bytes(s->graph->value[s->graph->output[o]].dtype);
-        t[n_in + o] = (run_tensor){.name = s->tensor[n_in + o], .role = RUN_OUTPUT, .bytes = bytes, .out = ws_malloc(bytes)};
+        size_t bytes = (size_t)k->want[o].shape.count *
+                       ws_dtype_bytes(s->graph->value[s->graph->output[o]].dtype);
+        t[n_in + o] = (run_tensor){.name = s->tensor[n_in + o],
+                                   .role = RUN_OUTPUT,
+                                   .bytes = bytes,
+                                   .out = ws_malloc(bytes)};
     }
-    run_request r = {.device = s->c->device, .image = c->cubin, .image_bytes = c->cubin_bytes, .kernel = c->kernel,
-                     .n_kernels = c->n_kernels, .plan = b, .scratch_name = scratch, .tensor = t, .n_tensors = n,
-                     .engine = PTX_OPTIONS_CHECKED, .poison = 0xa5, .repeats = s->c->repeats};
+    run_request r = {.device = s->c->device,
+                     .image = c->cubin,
+                     .image_bytes = c->cubin_bytes,
+                     .kernel = c->kernel,
+                     .n_kernels = c->n_kernels,
+                     .plan = b,
+                     .scratch_name = scratch,
+                     .tensor = t,
+                     .n_tensors = n,
+                     .engine = PTX_OPTIONS_CHECKED,
+                     .poison = 0xa5,
+                     .repeats = s->c->repeats};
     if (strcmp(s->c->device, "cpu") == 0) {
         r.image = c->ptx;
         r.image_bytes = c->ptx_bytes + 1;
@@ -121,14 +139,21 @@ static ws_status check_shape(subject *s, const plan *p, int shape, ws_err *err)
     comp_macro *macro = WS_ARENA_NEW(&s->arena, comp_macro, b->n_macros + 1);
     for (size_t i = 0; i < b->n_macros; i++)
         macro[i] = (comp_macro){b->macro[i].name, b->macro[i].value};
-    comp_request q = {.source = ws_buf_z(&s->source), .source_bytes = s->source.n, .file = s->name, .arch = s->c->arch,
-                      .macro = macro, .n_macros = b->n_macros, .want_cubin = true, .fmad = true};
+    comp_request q = {.source = ws_buf_z(&s->source),
+                      .source_bytes = s->source.n,
+                      .file = s->name,
+                      .arch = s->c->arch,
+                      .macro = macro,
+                      .n_macros = b->n_macros,
+                      .want_cubin = true,
+                      .fmad = true};
     if (comp_compile(s->c->comp, &q, &s->arena, &c, err) ||
         vfy_case_init(&k, s->graph, shape, VFY_INPUTS_RANDOM, 1, err))
         return err->status;
     ws_status st = WS_OK;
     if (!c.ok || !plan_check_kernels(p, c.kernel, c.n_kernels, &s->names, &d))
-        add_row(s, &k, hx_reason_name(c.ok ? d.reason : c.diag.reason), c.ok ? d.text : c.diag.text, 0, NULL, 0);
+        add_row(s, &k, hx_reason_name(c.ok ? d.reason : c.diag.reason), c.ok ? d.text : c.diag.text,
+                0, NULL, 0);
     else
         st = run_case(s, &k, p, b, &c, err);
     vfy_case_release(&k);
@@ -253,7 +278,8 @@ int main(int argc, char **argv)
     cJSON *report = cJSON_CreateObject();
     check c = {.rows = cJSON_CreateArray()};
     add_origin(report);
-    if (find_device(&c, report, &err) || comp_service_open(&(comp_service_options){0}, &c.comp, &err) ||
+    if (find_device(&c, report, &err) ||
+        comp_service_open(&(comp_service_options){0}, &c.comp, &err) ||
         spec_catalogue(check_emitted, &c, &err)) {
         fprintf(stderr, "gpu-check: %s\n", err.msg);
         return 3;

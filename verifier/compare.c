@@ -72,7 +72,8 @@ void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
     *out = (vfy_comparison){.checked = n, .first = -1};
     for (int64_t i = 0; i < n; i++) {
         double tol = tolerance_of(g->spec, want, i);
-        double d = is_index ? index_distance(c, o, axis, i, v[i], &tol) : distance(v[i], want->v[i]);
+        double d =
+            is_index ? index_distance(c, o, axis, i, v[i], &tol) : distance(v[i], want->v[i]);
         double ratio = d == 0 ? 0 : tol > 0 ? d / tol : (double)INFINITY;
         if (d <= tol) {
             out->worst_ratio = fmax(out->worst_ratio, ratio);

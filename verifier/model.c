@@ -28,7 +28,8 @@ static tim_launch describe_launch(const vfy_model_input *m, const plan_bound_lau
 }
 
 /* Tensors of the benchmark shape, without content. */
-static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_arena *a, run_tensor **out, int *n, ws_err *err)
+static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_arena *a,
+                              run_tensor **out, int *n, ws_err *err)
 {
     const ref_graph *g = m->graph;
     const spec *s = g->spec;
@@ -43,8 +44,10 @@ static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_a
     }
     for (int o = 0; o < g->n_outputs; o++) {
         const ref_value *v = &g->value[g->output[o]];
-        t[n_in + o] = (run_tensor){.name = m->tensor_name[n_in + o], .role = RUN_OUTPUT,
-                                   .bytes = (size_t)b->shape[g->output[o]].count * ws_dtype_bytes(v->dtype)};
+        t[n_in + o] =
+            (run_tensor){.name = m->tensor_name[n_in + o],
+                         .role = RUN_OUTPUT,
+                         .bytes = (size_t)b->shape[g->output[o]].count * ws_dtype_bytes(v->dtype)};
     }
     *out = t;
     *n = n_in + g->n_outputs;
@@ -52,7 +55,8 @@ static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_a
 }
 
 /* rep->launch is filled when the sample ended well. */
-static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_arena *a, run_report *rep, ws_err *err)
+static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_arena *a,
+                            run_report *rep, ws_err *err)
 {
     run_request r = {
         .device = "cpu", .image = m->compiled->ptx, .image_bytes = m->compiled->ptx_bytes + 1,
@@ -78,17 +82,20 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
     all.blocks = 0;
     for (int i = 0; i < m->bench->n_launches; i++) {
         all.blocks += l[i].blocks;
-        all.threads_per_block = l[i].threads_per_block > all.threads_per_block ? l[i].threads_per_block : all.threads_per_block;
+        all.threads_per_block = l[i].threads_per_block > all.threads_per_block
+                                    ? l[i].threads_per_block
+                                    : all.threads_per_block;
         all.registers = l[i].registers > all.registers ? l[i].registers : all.registers;
-        all.shared_bytes = l[i].shared_bytes > all.shared_bytes ? l[i].shared_bytes : all.shared_bytes;
+        all.shared_bytes =
+            l[i].shared_bytes > all.shared_bytes ? l[i].shared_bytes : all.shared_bytes;
     }
     all.counters = *m->checked;
     all.scale = (cost->flops + cost->min_bytes) / m->checked_work;
     l[0] = all;
 }
 
-ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled, run_report *rep,
-                    ws_err *err)
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled,
+                    run_report *rep, ws_err *err)
 {
     int n = m->bench->n_launches;
     ws_env env = spec_env(m->graph->spec, -1);

@@ -17,7 +17,8 @@ static void describe(const plan *p, const int64_t *choice, char *out, size_t siz
     size_t at = 0;
     out[0] = 0;
     for (int t = 0; t < p->n_tune && at < size; t++)
-        at += (size_t)snprintf(out + at, size - at, "%s%s=%" PRId64, t ? " " : "", p->tune[t].name, choice[t]);
+        at += (size_t)snprintf(out + at, size - at, "%s%s=%" PRId64, t ? " " : "", p->tune[t].name,
+                               choice[t]);
 }
 
 static bool is_default(const plan *p, const int64_t *choice)
@@ -31,8 +32,8 @@ static bool is_default(const plan *p, const int64_t *choice)
 /* What makes a choice useless, not wrong: it does not fit on the machine. */
 static bool is_unusable(hx_reason r)
 {
-    return r == HX_SHAPE_REFUSED || r == HX_INVALID_LAUNCH || r == HX_COMPILE_ERROR || r == HX_PTXAS_ERROR ||
-           r == HX_COMPILE_LIMIT;
+    return r == HX_SHAPE_REFUSED || r == HX_INVALID_LAUNCH || r == HX_COMPILE_ERROR ||
+           r == HX_PTXAS_ERROR || r == HX_COMPILE_LIMIT;
 }
 
 /* The wrong choice's verdict in the place of the default's. */
@@ -40,11 +41,13 @@ static void take_verdict(vfy_verdict *out, const vfy_verdict *v, const char *cho
 {
     *out = *v;
     snprintf(out->tune, sizeof out->tune, "%s", choice);
-    snprintf(out->text, sizeof out->text, "with %s: %.*s", choice, (int)(sizeof out->text - sizeof out->tune - 16), v->text);
+    snprintf(out->text, sizeof out->text, "with %s: %.*s", choice,
+             (int)(sizeof out->text - sizeof out->tune - 16), v->text);
 }
 
-static ws_status try_choices(vfy_session *s, const char *source, size_t n, const vfy_options *o, const plan *p,
-                             const int64_t *row, int n_rows, int max, vfy_verdict *out, ws_err *err)
+static ws_status try_choices(vfy_session *s, const char *source, size_t n, const vfy_options *o,
+                             const plan *p, const int64_t *row, int n_rows, int max,
+                             vfy_verdict *out, ws_err *err)
 {
     vfy_verdict *v = ws_calloc(1, sizeof *v);
     int step = (n_rows + max) / (max + 1), held = 0, unusable = 0;
@@ -76,15 +79,17 @@ static ws_status try_choices(vfy_session *s, const char *source, size_t n, const
     out->choices_unusable = unusable;
     size_t at = strlen(out->text);
     if (held)
-        at += (size_t)snprintf(out->text + at, sizeof out->text - at, ", and with %d other choice%s of the tunables", held,
+        at += (size_t)snprintf(out->text + at, sizeof out->text - at,
+                               ", and with %d other choice%s of the tunables", held,
                                held > 1 ? "s" : "");
     if (unusable)
-        snprintf(out->text + at, sizeof out->text - at, "; %d choice%s cannot be used", unusable, unusable > 1 ? "s" : "");
+        snprintf(out->text + at, sizeof out->text - at, "; %d choice%s cannot be used", unusable,
+                 unusable > 1 ? "s" : "");
     return WS_OK;
 }
 
-ws_status vfy_verify_choices(vfy_session *s, const char *source, size_t n, const vfy_options *o, int max,
-                             vfy_verdict *out, ws_err *err)
+ws_status vfy_verify_choices(vfy_session *s, const char *source, size_t n, const vfy_options *o,
+                             int max, vfy_verdict *out, ws_err *err)
 {
     if (vfy_verify(s, source, n, o, out, err))
         return err->status;
@@ -97,7 +102,9 @@ ws_status vfy_verify_choices(vfy_session *s, const char *source, size_t n, const
     plan *p = NULL;
     hx_diag d = {0};
     int64_t *row = NULL;
-    int rows = plan_parse(&a, source, n, names, &p, &d) && p->n_tune ? plan_enumerate(&a, p, &bench, MAX_CHOICES, &row) : 0;
+    int rows = plan_parse(&a, source, n, names, &p, &d) && p->n_tune
+                   ? plan_enumerate(&a, p, &bench, MAX_CHOICES, &row)
+                   : 0;
     ws_status st = rows ? try_choices(s, source, n, o, p, row, rows, max, out, err) : WS_OK;
     ws_arena_release(&a);
     return st;

@@ -67,7 +67,8 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
                       v->shapes_passed, v->runs, v->worst_ratio,
                       v->schedule_dependent ? "; the bits depend on the schedule" : "");
     if (v->shapes_refused)
-        ws_buf_printf(out, "  refused   %d check shapes by the plan's require\n", v->shapes_refused);
+        ws_buf_printf(out, "  refused   %d check shapes by the plan's require\n",
+                      v->shapes_refused);
     if (v->resources[0])
         ws_buf_printf(out, "  resources %s\n", v->resources);
     if (v->has_model)

@@ -175,8 +175,8 @@ static bool make_case_ahead(job *j)
         vfy_case *c;
         if (!j->shape[at / VFY_INPUTS_COUNT].plan || has_case(j->s, at, j->seed))
             continue;
-        (void)!get_case(j->s, at / VFY_INPUTS_COUNT, (vfy_inputs)(at % VFY_INPUTS_COUNT), j->seed, &c,
-                        &ignored);
+        (void)!get_case(j->s, at / VFY_INPUTS_COUNT, (vfy_inputs)(at % VFY_INPUTS_COUNT), j->seed,
+                        &c, &ignored);
         return true;
     }
     return false;
@@ -253,8 +253,8 @@ static bool check_registers(job *j, const comp_result *c)
             hx_diag d = {0};
             hx_reject(&d, HX_INVALID_LAUNCH, l->line, 0,
                       "kernel '%s' takes %d registers a thread, too many for a block of %" PRId64
-                      " threads: a block has %d; smaller blocks or __launch_bounds__ help", l->kernel,
-                      c->kernel[k].registers, threads, (int)FILE_REGISTERS);
+                      " threads: a block has %d; smaller blocks or __launch_bounds__ help",
+                      l->kernel, c->kernel[k].registers, threads, (int)FILE_REGISTERS);
             reject(j, &d);
             return false;
         }
@@ -487,9 +487,17 @@ static void execute(void *ud, size_t i, int worker)
     if (buffers_init(&o->buf, j->s, o->c, &o->err))
         return;
     run_request r = {
-        .device = "cpu", .image = c->ptx, .image_bytes = c->ptx_bytes + 1,
-        .kernel = c->kernel, .n_kernels = c->n_kernels, .plan = b->plan, .scratch_name = b->scratch_name,
-        .tensor = o->buf.t, .n_tensors = o->buf.n, .engine = PTX_OPTIONS_CHECKED, .poison = POISON,
+        .device = "cpu",
+        .image = c->ptx,
+        .image_bytes = c->ptx_bytes + 1,
+        .kernel = c->kernel,
+        .n_kernels = c->n_kernels,
+        .plan = b->plan,
+        .scratch_name = b->scratch_name,
+        .tensor = o->buf.t,
+        .n_tensors = o->buf.n,
+        .engine = PTX_OPTIONS_CHECKED,
+        .poison = POISON,
         .wall_seconds = j->o->wall_seconds,
     };
     if (!(j->o->wall_seconds > 0))
@@ -564,11 +572,13 @@ static void record_counters(job *j, const one_run *o)
         j->counted_work = cost.flops + cost.min_bytes;
         j->v->counters = o->rep.engine.counters;
     }
-    snprintf(j->v->printed, sizeof j->v->printed, "%.*s", (int)sizeof j->v->printed - 1, o->rep.printed);
+    snprintf(j->v->printed, sizeof j->v->printed, "%.*s", (int)sizeof j->v->printed - 1,
+             o->rep.printed);
 }
 
 /* `first` is the run of the same case on the first schedule, NULL: this is the first. */
-static ws_status judge_run(job *j, const one_run *o, const one_run *first, const comp_result *comp, ws_err *err)
+static ws_status judge_run(job *j, const one_run *o, const one_run *first, const comp_result *comp,
+                           ws_err *err)
 {
     if (o->err.status) {
         *err = o->err;
@@ -597,7 +607,8 @@ static ws_status judge_run(job *j, const one_run *o, const one_run *first, const
 enum { STEPS = VFY_INPUTS_COUNT + 1 };
 
 /* Takes the next steps into `run`, at most `most`; a case that cannot be made ends them. */
-static ws_status next_runs(job *j, int check, int most, int *step, one_run *run, int *n, ws_err *err)
+static ws_status next_runs(job *j, int check, int most, int *step, one_run *run, int *n,
+                           ws_err *err)
 {
     *n = 0;
     while (*n < most && *step < STEPS) {
@@ -630,7 +641,8 @@ static ws_status judge_runs(job *j, int check, const comp_result *comp, ws_err *
         (void)!next_runs(j, check, most, &step, b.run, &n, &late);
         execute_all(&b, n);
         for (int i = done; i < done + n && !st && j->v->reason == HX_PASS; i++)
-            st = judge_run(j, &run[i], run[i].schedule == PTX_SCHED_RANDOM ? &run[0] : NULL, comp, err);
+            st = judge_run(j, &run[i], run[i].schedule == PTX_SCHED_RANDOM ? &run[0] : NULL, comp,
+                           err);
         done += n;
         if (!st && late.status && j->v->reason == HX_PASS) {
             *err = late;
@@ -688,7 +700,8 @@ static ws_status look_further(job *j, int check, ws_err *err)
 static bool fails_at_benchmark(const job *j, const run_report *r)
 {
     bool alone = j->plan->n_launches == 1 && !j->plan->n_scratch;
-    return r->reason == HX_INVALID_LAUNCH || (alone && (r->reason == HX_OUT_OF_BOUNDS || r->reason == HX_MISALIGNED));
+    return r->reason == HX_INVALID_LAUNCH ||
+           (alone && (r->reason == HX_OUT_OF_BOUNDS || r->reason == HX_MISALIGNED));
 }
 
 static void reject_benchmark(job *j, const run_report *r)
@@ -705,14 +718,20 @@ static void reject_benchmark(job *j, const run_report *r)
     ws_buf_release(&shape);
 }
 
-static ws_status model_time(job *j, const plan_bound *bench, const comp_result *compiled, ws_err *err)
+static ws_status model_time(job *j, const plan_bound *bench, const comp_result *compiled,
+                            ws_err *err)
 {
     vfy_verdict *v = j->v;
     const tim_gpu *gpu = tim_gpu_find(v->gpu);
     if (!gpu)
         return ws_fail(err, WS_EUSAGE, "unknown GPU '%s' for the cost model", v->gpu);
-    vfy_model_input m = {.graph = j->s->graph, .plan = j->plan, .bench = bench, .compiled = compiled,
-                         .tensor_name = j->s->tensor_name, .gpu = gpu, .checked = &v->counters,
+    vfy_model_input m = {.graph = j->s->graph,
+                         .plan = j->plan,
+                         .bench = bench,
+                         .compiled = compiled,
+                         .tensor_name = j->s->tensor_name,
+                         .gpu = gpu,
+                         .checked = &v->counters,
                          .checked_work = j->counted_work};
     run_report rep = {0};
     v->has_model = true;
@@ -750,7 +769,8 @@ static ws_status check_sums(job *j, ws_err *err)
     hx_diag d = {0};
     if (line < 0)
         return WS_OK;
-    hx_reject(&d, HX_LOW_PRECISION, line, 0, "the tensor cores sum in half precision; the spec asks for sums in %s",
+    hx_reject(&d, HX_LOW_PRECISION, line, 0,
+              "the tensor cores sum in half precision; the spec asks for sums in %s",
               ws_dtype_name(j->s->spec->accumulate));
     reject(j, &d);
     return WS_OK;
@@ -790,9 +810,11 @@ static ws_status verify(job *j, ws_err *err)
     if (st || v->reason != HX_PASS)
         return st;
     v->level = VFY_EMULATED;
-    int at = snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs", v->shapes_passed, v->runs);
+    int at = snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs",
+                      v->shapes_passed, v->runs);
     if (v->shapes_refused)
-        snprintf(v->text + at, sizeof v->text - (size_t)at, "; require refuses %d", v->shapes_refused);
+        snprintf(v->text + at, sizeof v->text - (size_t)at, "; require refuses %d",
+                 v->shapes_refused);
     return model_time(j, j->bench, &cubin, err);
 }
 

@@ -145,8 +145,9 @@ static bool barrier_was_skipped(ptx_warp *w)
     const ptx_code *kernel = w->worker->grid->program->code[0];
     for (int e = 0; e < b->n_exits; e++)
         if (leads_to(kernel, g->last_pc, b->exit_pc[e])) {
-            ptx_fault_simple(w, barrier_insn(g), __builtin_ctz(g->mask), HX_DIVERGENT_BARRIER,
-                             "divergent barrier: other threads of the block went past it and ended");
+            ptx_fault_simple(
+                w, barrier_insn(g), __builtin_ctz(g->mask), HX_DIVERGENT_BARRIER,
+                "divergent barrier: other threads of the block went past it and ended");
             return true;
         }
     return false;

@@ -78,7 +78,8 @@ static u32 use_sectors(struct ptx_sectors *s, const ptx_access *x, u64 base)
     u64 sector[PTX_LANES];
     u32 n = 0;
     if (x->mask == PTX_FULL && ptx_is_linear(x->addr, x->size)) {
-        u64 first = (x->addr[0] - base) >> SECTOR_SHIFT, last = (x->addr[PTX_LANES - 1] - base + x->size - 1) >> SECTOR_SHIFT;
+        u64 first = (x->addr[0] - base) >> SECTOR_SHIFT,
+            last = (x->addr[PTX_LANES - 1] - base + x->size - 1) >> SECTOR_SHIFT;
         for (u64 k = first; k <= last; k++)
             use_sector(s, k, x);
         return (u32)(last - first + 1);
@@ -97,7 +98,8 @@ static u32 use_sectors(struct ptx_sectors *s, const ptx_access *x, u64 base)
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 {
     ptx_counters *c = &w->worker->counters;
-    u32 lanes = (u32)__builtin_popcount(x->mask), sectors = use_sectors(sectors_of(alloc), x, alloc->lo);
+    u32 lanes = (u32)__builtin_popcount(x->mask),
+        sectors = use_sectors(sectors_of(alloc), x, alloc->lo);
     if (x->atomic) {
         c->global_atomic_requests++;
         c->global_atomic_lanes += lanes;
@@ -130,7 +132,8 @@ void ptx_count_span(ptx_warp *w, ptx_alloc *alloc, u64 addr, u64 bytes, u64 aske
 {
     ptx_counters *c = &w->worker->counters;
     struct ptx_sectors *s = sectors_of(alloc);
-    u64 first = (addr - alloc->lo) >> SECTOR_SHIFT, last = (addr - alloc->lo + bytes - 1) >> SECTOR_SHIFT;
+    u64 first = (addr - alloc->lo) >> SECTOR_SHIFT,
+        last = (addr - alloc->lo + bytes - 1) >> SECTOR_SHIFT;
     for (u64 k = first; k <= last; k++)
         s->used[k][write] = 1;
     s->touched[first / CHUNK] = s->touched[last / CHUNK] = 1;
@@ -149,7 +152,10 @@ void ptx_count_span(ptx_warp *w, ptx_alloc *alloc, u64 addr, u64 bytes, u64 aske
  * and 16 bytes go by half and quarter warps. */
 static u32 count_wavefronts(const ptx_access *x)
 {
-    u32 per = x->size <= 4 ? 32 : x->size == 8 ? 16 : 8, words = x->size <= 4 ? 1 : x->size / 4, total = 0;
+    u32 per = x->size <= 4   ? 32
+              : x->size == 8 ? 16
+                             : 8,
+        words = x->size <= 4 ? 1 : x->size / 4, total = 0;
     for (u32 first = 0; first < PTX_LANES; first += per) {
         u64 seen[BANKS][PTX_LANES];
         uint8_t count[BANKS] = {0};

@@ -166,7 +166,8 @@ bool ptx_has(const ptx_ast_insn *a, const char *part)
 
 ptx_type ptx_part_type(const ptx_ast_insn *a, int from_end)
 {
-    return from_end < a->n_parts ? ptx_type_find(a->part[a->n_parts - 1 - from_end]) : PTX_TYPE_NONE;
+    return from_end < a->n_parts ? ptx_type_find(a->part[a->n_parts - 1 - from_end])
+                                 : PTX_TYPE_NONE;
 }
 
 ptx_type ptx_last_type(const ptx_ast_insn *a)
@@ -303,8 +304,10 @@ static void x_unsupported(ptx_warp *w, const ptx_insn *i)
     const char *callee = called_function(a);
     char name[160] = "";
     for (int part = 0, at = 0; part < a->n_parts && at < (int)sizeof name; part++)
-        at += snprintf(name + at, sizeof name - (size_t)at, "%s%.*s", part ? "." : "", WS_STR_ARG(a->part[part]));
-    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED, "the CPU engine does not support %s '%s'",
+        at += snprintf(name + at, sizeof name - (size_t)at, "%s%.*s", part ? "." : "",
+                       WS_STR_ARG(a->part[part]));
+    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED,
+                     "the CPU engine does not support %s '%s'",
                      callee ? "a call of" : "the instruction", callee ? callee : name);
 }
 
@@ -343,9 +346,10 @@ static bool ends_block(const ptx_ast_insn *a)
 
 static bool is_convergent(const ptx_ast_insn *a)
 {
-    static const char *const names[] = {"bar", "barrier", "shfl", "vote", "match", "redux", "activemask",
-                                        "elect", "call", "ret", "exit", "mma", "ldmatrix", "stmatrix", "movmatrix",
-                                        "wmma", "wgmma", "setmaxnreg", NULL};
+    static const char *const names[] = {
+        "bar",       "barrier", "shfl",  "vote",       "match", "redux",    "activemask",
+        "elect",     "call",    "ret",   "exit",       "mma",   "ldmatrix", "stmatrix",
+        "movmatrix", "wmma",    "wgmma", "setmaxnreg", NULL};
     for (int i = 0; names[i]; i++)
         if (ws_str_eqz(a->part[0], names[i]))
             return true;
@@ -459,7 +463,8 @@ static uint64_t place_shared(ptx_var *v, uint64_t at)
 }
 
 /* A module-scope .shared variable takes room only in kernels that reach it. */
-static uint64_t place_operand(const ptx_operand *o, uint64_t at, uint8_t *placed, const ptx_ast *ast)
+static uint64_t place_operand(const ptx_operand *o, uint64_t at, uint8_t *placed,
+                              const ptx_ast *ast)
 {
     if (o->var && o->var->space == PTX_SPACE_SHARED)
         for (int v = 0; v < ast->n_vars; v++)
@@ -487,7 +492,8 @@ static void collect(ptx_program *p, const ptx_ast *ast, const ptx_func *kernel)
             for (int o = 0; o < f->insn[i].n_operands; o++) {
                 const ptx_operand *opd = &f->insn[i].operand[o];
                 shared = place_operand(opd, shared, placed, ast);
-                const ptx_func *callee = opd->kind == PTX_OPD_FUNC ? ptx_ast_find(ast, opd->text) : NULL;
+                const ptx_func *callee =
+                    opd->kind == PTX_OPD_FUNC ? ptx_ast_find(ast, opd->text) : NULL;
                 if (callee && !callee->is_extern && !callee->is_entry && !in_program(p, callee))
                     add_function(p, callee, &cap);
             }
@@ -517,12 +523,15 @@ static void tabulate_mix(ptx_program *p)
                 bb = in->bb;
             p->mix[bb][in->unit]++;
             if (in->fma)
-                p->fma_mix[bb][in->unit == PTX_UNIT_F64 ? 1 : in->unit == PTX_UNIT_F16 ? 2 : 0] += in->fma;
+                p->fma_mix[bb][in->unit == PTX_UNIT_F64   ? 1
+                               : in->unit == PTX_UNIT_F16 ? 2
+                                                          : 0] += in->fma;
         }
     }
 }
 
-ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info)
+ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel,
+                             const ptx_kernel_info *info)
 {
     ptx_program *p = ws_calloc(1, sizeof *p);
     p->info = info;
@@ -533,8 +542,8 @@ ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const p
         decode_function(&d, p->code[c]);
     const int *cluster = kernel->cluster;
     if (!p->unsupported && (cluster[0] > 1 || cluster[1] > 1 || cluster[2] > 1))
-        p->unsupported = ws_arena_printf(&p->arena, ".reqnctapercluster %d, %d, %d (line %d)", cluster[0], cluster[1], cluster[2],
-                                         kernel->ptx_line);
+        p->unsupported = ws_arena_printf(&p->arena, ".reqnctapercluster %d, %d, %d (line %d)",
+                                         cluster[0], cluster[1], cluster[2], kernel->ptx_line);
     tabulate_mix(p);
     p->store_roots = ptx_store_roots(kernel, &p->stores_unknown);
     return p;

@@ -44,7 +44,8 @@ void ptx_account(ptx_warp *w, uint64_t insns)
     k->unreported_insns = 0;
     const ptx_insn *at = w->active ? w->insn : NULL;
     if (g->options->max_warp_insns && total > g->options->max_warp_insns)
-        ptx_fault_simple(w, at, 0, HX_ENDLESS, "endless: the launch ran past %llu warp instructions",
+        ptx_fault_simple(w, at, 0, HX_ENDLESS,
+                         "endless: the launch ran past %llu warp instructions",
                          (unsigned long long)g->options->max_warp_insns);
     else if (g->deadline_ns && ws_now_ns() > g->deadline_ns)
         ptx_fault_simple(w, at, 0, HX_ENDLESS, "endless: the launch ran past %llu ms",
@@ -70,24 +71,31 @@ static bool refuse(ptx_report *r, const char *kernel, hx_reason reason, const ch
 
 static bool check_grid(const ptx_launch_args *a, ptx_report *r)
 {
-    static const uint32_t grid_max[3] = {2147483647u, 65535, 65535}, block_max[3] = {1024, 1024, 64};
+    static const uint32_t grid_max[3] = {2147483647u, 65535, 65535},
+                          block_max[3] = {1024, 1024, 64};
     static const char axis[] = "xyz";
     uint64_t blocks = 1;
     for (int d = 0; d < 3; d++) {
         if (!a->grid[d] || a->grid[d] > grid_max[d])
-            return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: grid.%c is %u, allowed are 1 to %u",
-                          a->kernel, axis[d], a->grid[d], grid_max[d]);
+            return refuse(r, a->kernel, HX_INVALID_LAUNCH,
+                          "invalid launch of %s: grid.%c is %u, allowed are 1 to %u", a->kernel,
+                          axis[d], a->grid[d], grid_max[d]);
         if (!a->block[d] || a->block[d] > block_max[d])
-            return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: block.%c is %u, allowed are 1 to %u",
-                          a->kernel, axis[d], a->block[d], block_max[d]);
+            return refuse(r, a->kernel, HX_INVALID_LAUNCH,
+                          "invalid launch of %s: block.%c is %u, allowed are 1 to %u", a->kernel,
+                          axis[d], a->block[d], block_max[d]);
         blocks *= a->grid[d];
         if (blocks > UINT32_MAX)
-            return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: the CPU engine runs at most 2^32 "
-                          "blocks a launch", a->kernel);
+            return refuse(r, a->kernel, HX_INVALID_LAUNCH,
+                          "invalid launch of %s: the CPU engine runs at most 2^32 "
+                          "blocks a launch",
+                          a->kernel);
     }
     if (a->cooperative && blocks > MAX_COOPERATIVE)
-        return refuse(r, a->kernel, HX_INVALID_LAUNCH, "invalid launch of %s: a cooperative launch of %llu blocks cannot "
-                      "be co-resident, at most %d can", a->kernel, (unsigned long long)blocks, MAX_COOPERATIVE);
+        return refuse(r, a->kernel, HX_INVALID_LAUNCH,
+                      "invalid launch of %s: a cooperative launch of %llu blocks cannot "
+                      "be co-resident, at most %d can",
+                      a->kernel, (unsigned long long)blocks, MAX_COOPERATIVE);
     return true;
 }
 
@@ -96,17 +104,23 @@ static bool check_kernel(const ptx_grid *g, ptx_report *r)
     const ptx_kernel_info *k = g->program->info;
     int limit = k->max_threads && k->max_threads < 1024 ? k->max_threads : 1024;
     if (g->threads > (uint32_t)limit)
-        return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: %u threads a block, its limit is %d", k->name,
+        return refuse(r, k->name, HX_INVALID_LAUNCH,
+                      "invalid launch of %s: %u threads a block, its limit is %d", k->name,
                       g->threads, limit);
     const int *cluster = g->program->code[0]->fn->cluster;
     if (cluster[0] > 1 || cluster[1] > 1 || cluster[2] > 1)
-        return refuse(r, k->name, HX_UNSUPPORTED, "the CPU engine does not support clusters of several blocks: %s asks for "
-                      "%d x %d x %d", k->name, cluster[0], cluster[1], cluster[2]);
+        return refuse(r, k->name, HX_UNSUPPORTED,
+                      "the CPU engine does not support clusters of several blocks: %s asks for "
+                      "%d x %d x %d",
+                      k->name, cluster[0], cluster[1], cluster[2]);
     if (g->shared_bytes > MAX_SHARED)
-        return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: %u bytes of shared memory a block, the limit "
-                      "is %d", k->name, g->shared_bytes, MAX_SHARED);
+        return refuse(r, k->name, HX_INVALID_LAUNCH,
+                      "invalid launch of %s: %u bytes of shared memory a block, the limit "
+                      "is %d",
+                      k->name, g->shared_bytes, MAX_SHARED);
     if (k->param_bytes && !g->args->params)
-        return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: no parameters given", k->name);
+        return refuse(r, k->name, HX_INVALID_LAUNCH, "invalid launch of %s: no parameters given",
+                      k->name);
     return true;
 }
 
@@ -138,7 +152,8 @@ static uint32_t gcd(uint32_t a, uint32_t b)
 static uint32_t sample_stride(const ptx_grid *g)
 {
     const ptx_options *o = g->options;
-    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || g->program->has_fence || g->args->cooperative)
+    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || g->program->has_fence ||
+        g->args->cooperative)
         return 0;
     uint32_t s = (uint32_t)((double)g->n_blocks * 0.6180339887498949);
     while (s < 1 || gcd(s, g->n_blocks) != 1)
@@ -148,8 +163,9 @@ static uint32_t sample_stride(const ptx_grid *g)
 
 static bool sampled_enough(const ptx_grid *g, uint32_t taken)
 {
-    return g->stride && taken && (taken >= g->options->sample_blocks ||
-                                  (g->options->sample_insns && atomic_load(&g->insns) >= g->options->sample_insns));
+    return g->stride && taken &&
+           (taken >= g->options->sample_blocks ||
+            (g->options->sample_insns && atomic_load(&g->insns) >= g->options->sample_insns));
 }
 
 static bool next_block(ptx_grid *g, uint32_t *index, uint32_t *turn)
@@ -190,7 +206,8 @@ static ptx_block *take_resident(ptx_worker *k)
 static ptx_block *take_block(ptx_worker *k)
 {
     uint32_t index = 0, turn = 0;
-    if (k->n_resident < (k->grid->args->cooperative ? MAX_COOPERATIVE : MAX_RESIDENT) && next_block(k->grid, &index, &turn))
+    if (k->n_resident < (k->grid->args->cooperative ? MAX_COOPERATIVE : MAX_RESIDENT) &&
+        next_block(k->grid, &index, &turn))
         return ptx_block_start(k, index, turn);
     return take_resident(k);
 }
@@ -236,15 +253,18 @@ static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
     int rounds = k->idle_turns / (k->n_resident + 1);
     bool idle = rounds > IDLE_ROUNDS && atomic_load(&g->next_block) >= g->n_blocks;
     set_idle(k, b, idle);
-    if (!idle || atomic_load(&g->idle) < atomic_load(&g->workers) || b->index != lowest_idle_block(g))
+    if (!idle || atomic_load(&g->idle) < atomic_load(&g->workers) ||
+        b->index != lowest_idle_block(g))
         return;
     ptx_warp *w = &b->warp[0];
     for (int n = 0; n < b->n_warps; n++)
         w = b->warp[n].polled ? &b->warp[n] : w;
     int lane = w->active ? __builtin_ctz(w->active) : 0;
     if (w->poll && ws_str_eqz(w->poll->ast->part[0], "mbarrier"))
-        ptx_fault_simple(w, w->poll, lane, HX_DEADLOCK, "deadlock: the mbarrier at byte %llu of shared memory never "
-                         "completes the phase that every thread waits for", (unsigned long long)w->poll_addr);
+        ptx_fault_simple(w, w->poll, lane, HX_DEADLOCK,
+                         "deadlock: the mbarrier at byte %llu of shared memory never "
+                         "completes the phase that every thread waits for",
+                         (unsigned long long)w->poll_addr);
     else
         ptx_fault_simple(w, w->poll, lane, HX_ENDLESS,
                          "endless: every thread waits for memory that nobody changes any more");
@@ -266,7 +286,8 @@ static void work(ptx_worker *k, crew *c)
     int64_t slice = g->program->has_fence || g->args->cooperative ? SPIN_SLICE : SLICE;
     ptx_block *b;
     while ((b = take_block(k))) {
-        ptx_block_end end = ptx_must_stop(g, b->turn) ? PTX_BLOCK_STOPPED : ptx_block_run(k, b, slice);
+        ptx_block_end end =
+            ptx_must_stop(g, b->turn) ? PTX_BLOCK_STOPPED : ptx_block_run(k, b, slice);
         if (g->stride) {
             atomic_fetch_add(&g->insns, k->unreported_insns);
             k->unreported_insns = 0;
@@ -279,7 +300,8 @@ static void work(ptx_worker *k, crew *c)
             ptx_block_recycle(k, b);
         else
             ptx_block_free(b);
-        if (c && c->started < c->n && (g->options->threads || ws_now_ns() - g->start_ns > SERIAL_NS))
+        if (c && c->started < c->n &&
+            (g->options->threads || ws_now_ns() - g->start_ns > SERIAL_NS))
             hire(c);
     }
 }
@@ -358,20 +380,27 @@ static uint64_t make_workspace(ptx_memory *mem)
     return at && ptx_memory_fill(mem, at, 0, WORKSPACE_BYTES) ? at : 0;
 }
 
-bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args, const ptx_options *options,
-                ptx_report *report)
+bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
+                const ptx_options *options, ptx_report *report)
 {
     const ptx_program *p = ptx_module_program(m, args->kernel);
     if (!report->n_faults)
         report->ok = true;
     if (!p)
-        return refuse(report, args->kernel, HX_INVALID_LAUNCH, "the module has no kernel '%s'", args->kernel);
+        return refuse(report, args->kernel, HX_INVALID_LAUNCH, "the module has no kernel '%s'",
+                      args->kernel);
     if (!check_grid(args, report))
         return false;
-    ptx_grid g = {.program = p, .ast = ptx_module_ast(m), .mem = mem, .args = args, .options = options, .report = report};
+    ptx_grid g = {.program = p,
+                  .ast = ptx_module_ast(m),
+                  .mem = mem,
+                  .args = args,
+                  .options = options,
+                  .report = report};
     g.threads = args->block[0] * args->block[1] * args->block[2];
     g.n_blocks = args->grid[0] * args->grid[1] * args->grid[2];
-    g.shared_bytes = args->dynamic_shared_bytes ? p->dynamic_offset + args->dynamic_shared_bytes : p->shared_bytes;
+    g.shared_bytes = args->dynamic_shared_bytes ? p->dynamic_offset + args->dynamic_shared_bytes
+                                                : p->shared_bytes;
     if (!check_kernel(&g, report))
         return false;
     g.start_ns = ws_now_ns();

@@ -123,8 +123,14 @@ bool ptx_fast_gather(ptx_warp *w, const ptx_insn *i, const u64 *addr)
         return true;
     u64 bits = near_sectors(addr, lo, hi); /* allocations begin at a sector */
     if (!bits)
-        ptx_count_global(w, &(ptx_access){.insn = i, .space = PTX_SPACE_GLOBAL, .mask = PTX_FULL, .size = (u32)size,
-                                          .read = true, .addr = addr}, a);
+        ptx_count_global(w,
+                         &(ptx_access){.insn = i,
+                                       .space = PTX_SPACE_GLOBAL,
+                                       .mask = PTX_FULL,
+                                       .size = (u32)size,
+                                       .read = true,
+                                       .addr = addr},
+                         a);
     else
         ptx_count_gather(w, a, (lo - a->lo) >> 5, bits, size * PTX_LANES);
     return true;

@@ -11,7 +11,8 @@ ptx_place ptx_insn_place(const ptx_ast *ast, const ptx_ast_insn *a)
     ptx_place p = {0, ""};
     if (a && a->src_line > 0) {
         p.line = a->src_line;
-        const char *file = a->src_file >= 0 && a->src_file < ast->n_files ? ast->file[a->src_file] : NULL;
+        const char *file =
+            a->src_file >= 0 && a->src_file < ast->n_files ? ast->file[a->src_file] : NULL;
         const char *slash = file ? strrchr(file, '/') : NULL;
         p.file = slash ? slash + 1 : file ? file : "";
     }
@@ -124,8 +125,8 @@ ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason rea
 
 static size_t append_place(const ptx_fault *f, char *out, size_t size)
 {
-    int n = snprintf(out, size, " by thread (%u,%u,%u) in block (%u,%u,%u) at ", f->thread[0], f->thread[1],
-                     f->thread[2], f->block[0], f->block[1], f->block[2]);
+    int n = snprintf(out, size, " by thread (%u,%u,%u) in block (%u,%u,%u) at ", f->thread[0],
+                     f->thread[1], f->thread[2], f->block[0], f->block[1], f->block[2]);
     if (n < 0 || (size_t)n >= size)
         return size - 1;
     size_t at = (size_t)n;
@@ -150,7 +151,8 @@ void ptx_fault_done(ptx_warp *w, ptx_fault *f, const char *fmt, ...)
     pthread_mutex_unlock(&w->worker->grid->lock);
 }
 
-void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *fmt, ...)
+void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *fmt,
+                      ...)
 {
     char text[400];
     va_list ap;

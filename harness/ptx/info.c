@@ -73,7 +73,8 @@ static uint64_t place(const ptx_var *v, uint64_t at)
 static void reach_func(info_walk *w, const char *name)
 {
     ptx_func key = {.name = name}, *keyp = &key;
-    ptx_func **f = w->n_funcs ? bsearch(&keyp, w->func, (size_t)w->n_funcs, sizeof *w->func, by_name) : NULL;
+    ptx_func **f =
+        w->n_funcs ? bsearch(&keyp, w->func, (size_t)w->n_funcs, sizeof *w->func, by_name) : NULL;
     if (!f || w->func_seen[f - w->func] == w->kernel || ((*f)->is_entry && w->n_queue))
         return; /* a kernel that is named in another one is not called by it */
     w->func_seen[f - w->func] = w->kernel;
@@ -82,7 +83,9 @@ static void reach_func(info_walk *w, const char *name)
 
 static void reach_shared(info_walk *w, const ptx_var *v)
 {
-    ptx_var **at = w->n_shared ? bsearch(&v, w->shared, (size_t)w->n_shared, sizeof *w->shared, by_pointer) : NULL;
+    ptx_var **at = w->n_shared
+                       ? bsearch(&v, w->shared, (size_t)w->n_shared, sizeof *w->shared, by_pointer)
+                       : NULL;
     if (!at || w->shared_seen[at - w->shared] == w->kernel)
         return;
     w->shared_seen[at - w->shared] = w->kernel;
@@ -174,8 +177,10 @@ static ws_status collect_kernel(info_walk *w, const ptx_func *f, ws_arena *a, pt
     for (int i = 0; i < w->n_queue; i++)
         visit_func(w, w->queue[i]);
     if (w->shared_bytes > MAX_STATIC_BYTES || w->local_bytes > MAX_STATIC_BYTES)
-        return ws_fail(err, WS_EINPUT, "kernel '%.200s' (line %d) needs more than %d MiB of %s memory", f->name,
-                       f->ptx_line, MAX_STATIC_BYTES >> 20, w->shared_bytes > MAX_STATIC_BYTES ? "shared" : "local");
+        return ws_fail(err, WS_EINPUT,
+                       "kernel '%.200s' (line %d) needs more than %d MiB of %s memory", f->name,
+                       f->ptx_line, MAX_STATIC_BYTES >> 20,
+                       w->shared_bytes > MAX_STATIC_BYTES ? "shared" : "local");
     info->name = f->name;
     info->static_shared_bytes = (uint32_t)w->shared_bytes;
     info->local_bytes = (uint32_t)w->local_bytes;
@@ -186,7 +191,8 @@ static ws_status collect_kernel(info_walk *w, const ptx_func *f, ws_arena *a, pt
     return WS_OK;
 }
 
-ws_status ptx_info_collect(const ptx_ast *ast, ws_arena *a, ptx_kernel_info **out, int *n, ws_err *err)
+ws_status ptx_info_collect(const ptx_ast *ast, ws_arena *a, ptx_kernel_info **out, int *n,
+                           ws_err *err)
 {
     int count = 0;
     for (int i = 0; i < ast->n_funcs; i++)

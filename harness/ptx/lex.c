@@ -143,7 +143,8 @@ _Noreturn static void fail_number(ptx_lexer *l, const char *p, const char *what)
     while (is(p, C_NAME))
         p++;
     l->tok.s.n = (size_t)(p - l->tok.s.p);
-    ptx_lex_fail(l, &l->tok, "%s '%.*s'", what, (int)(l->tok.s.n < 60 ? l->tok.s.n : 60), l->tok.s.p);
+    ptx_lex_fail(l, &l->tok, "%s '%.*s'", what, (int)(l->tok.s.n < 60 ? l->tok.s.n : 60),
+                 l->tok.s.p);
 }
 
 /* 0fHHHHHHHH and 0dHHHHHHHHHHHHHHHH: the bits of a float or double. */
@@ -202,7 +203,8 @@ static void lex_integer(ptx_lexer *l, unsigned base, const char *p)
         unsigned d = (unsigned)hex_value(*p);
         if (d >= base)
             break;
-        if (__builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)d, &v))
+        if (__builtin_mul_overflow(v, (uint64_t)base, &v) ||
+            __builtin_add_overflow(v, (uint64_t)d, &v))
             fail_number(l, p, "integer constant needs more than 64 bits:");
     }
     bool empty = p == first;

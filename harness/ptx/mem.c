@@ -50,7 +50,8 @@ static uint8_t *map_guarded(size_t bytes, size_t *total)
     if (body < bytes || body > SIZE_MAX / 2)
         return NULL;
     *total = body + 2 * (size_t)GUARD_BYTES;
-    uint8_t *raw = mmap(NULL, *total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *raw =
+        mmap(NULL, *total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (raw == MAP_FAILED)
         return NULL;
     if (mprotect(raw + GUARD_BYTES, body, PROT_READ | PROT_WRITE)) {
@@ -82,7 +83,8 @@ uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name)
         return 0;
     ptx_alloc *a = ws_calloc(1, sizeof *a);
     /* The end of the last page is the end of the allocation when it can be: the guard then starts at once. */
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), slack = round_up(size, page) - round_up(size, ALIGN_BYTES);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE),
+           slack = round_up(size, page) - round_up(size, ALIGN_BYTES);
     a->raw = raw;
     a->raw_bytes = total;
     a->lo = (uint64_t)(uintptr_t)(raw + GUARD_BYTES + slack);

@@ -38,8 +38,8 @@ static ws_status place_variables(ptx_module *m, ws_err *err)
             continue;
         v->address = ptx_memory_alloc(m->mem, v->bytes, v->name);
         if (!v->address)
-            return ws_fail(err, WS_ELIMIT, "no memory for the module variable '%s' of %llu bytes", v->name,
-                           (unsigned long long)v->bytes);
+            return ws_fail(err, WS_ELIMIT, "no memory for the module variable '%s' of %llu bytes",
+                           v->name, (unsigned long long)v->bytes);
         if (v->init ? !ptx_memory_write(m->mem, v->address, v->init, v->bytes)
                     : !ptx_memory_fill(m->mem, v->address, 0, v->bytes))
             ws_bug("variable outside its own allocation");
@@ -56,11 +56,14 @@ static ws_status relocate(ptx_module *m, ws_err *err)
             if (!to && ptx_ast_find(m->ast, r->symbol))
                 continue; /* a function: calls through pointers are refused where they stand */
             if (!to || !has_address(to))
-                return ws_fail(err, WS_EINPUT, "variable '%s' is initialised with the address of '%s', which the "
-                               "CPU engine cannot take", v->name, r->symbol);
+                return ws_fail(err, WS_EINPUT,
+                               "variable '%s' is initialised with the address of '%s', which the "
+                               "CPU engine cannot take",
+                               v->name, r->symbol);
             uint64_t address = to->address + (uint64_t)r->addend;
             if (!ptx_memory_write(m->mem, v->address + r->offset, &address, sizeof address))
-                return ws_fail(err, WS_EINPUT, "variable '%s': an address lies outside it", v->name);
+                return ws_fail(err, WS_EINPUT, "variable '%s': an address lies outside it",
+                               v->name);
         }
         ptx_alloc *a = has_address(v) ? ptx_memory_find(m->mem, v->address) : NULL;
         if (a)
@@ -69,7 +72,8 @@ static ws_status relocate(ptx_module *m, ws_err *err)
     return WS_OK;
 }
 
-ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_module **out, ws_err *err)
+ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_module **out,
+                          ws_err *err)
 {
     ptx_module *m = ws_calloc(1, sizeof *m);
     pthread_mutex_init(&m->lock, NULL);

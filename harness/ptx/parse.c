@@ -56,7 +56,8 @@ static void parse_alias(ptx_parser *p)
         ptx_token t = ptx_lex_take(l);
         const ptx_symbol *s = ptx_symbol_find(p, t.s);
         if (!s || s->kind != PTX_SYM_FUNC)
-            ptx_lex_fail(l, &t, "'%.*s' is not a function", (int)(t.s.n < 200 ? t.s.n : 200), t.s.p);
+            ptx_lex_fail(l, &t, "'%.*s' is not a function", (int)(t.s.n < 200 ? t.s.n : 200),
+                         t.s.p);
         if (i == 0 && !s->func->is_extern)
             ptx_lex_fail(l, &t, "the alias '%.200s' has a body", s->name->z);
         ptx_list_add(&p->aliases, s->func);
@@ -154,7 +155,8 @@ static void release(ptx_parser *p)
 ws_status ptx_parse(ws_arena *a, const char *text, size_t n, ptx_ast **out, ws_err *err)
 {
     if (n > PTX_MAX_TEXT)
-        return ws_fail(err, WS_EINPUT, "the PTX has %zu MiB, more than %d", n >> 20, PTX_MAX_TEXT >> 20);
+        return ws_fail(err, WS_EINPUT, "the PTX has %zu MiB, more than %d", n >> 20,
+                       PTX_MAX_TEXT >> 20);
     /* On the heap, so that its fields keep their values across longjmp. */
     ptx_parser *p = ws_calloc(1, sizeof *p);
     p->arena = a;

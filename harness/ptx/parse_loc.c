@@ -26,7 +26,8 @@ static struct ptx_place_entry *find_place(const ptx_parser *p, int func, const i
     uint32_t i = hash_of(func, pos[0], pos[1], pos[2]) & (p->cap_places - 1);
     for (;; i = (i + 1) & (p->cap_places - 1)) {
         struct ptx_place_entry *e = &p->place[i];
-        if (!e->func || (e->func == func && e->file == pos[0] && e->line == pos[1] && e->column == pos[2]))
+        if (!e->func ||
+            (e->func == func && e->file == pos[0] && e->line == pos[1] && e->column == pos[2]))
             return e;
     }
 }

@@ -5,13 +5,43 @@
 #include <string.h>
 
 static const char *const special_registers[] = {
-    "%tid", "%ntid", "%ctaid", "%nctaid", "%laneid", "%warpid", "%nwarpid", "%smid", "%nsmid", "%gridid",
-    "%clusterid", "%nclusterid", "%cluster_ctaid", "%cluster_nctaid", "%cluster_ctarank",
-    "%cluster_nctarank", "%is_explicit_cluster", "%lanemask_eq", "%lanemask_le", "%lanemask_lt",
-    "%lanemask_ge", "%lanemask_gt", "%clock", "%clock_hi", "%clock64", "%globaltimer",
-    "%globaltimer_lo", "%globaltimer_hi", "%total_smem_size", "%aggr_smem_size", "%dynamic_smem_size",
-    "%reserved_smem_offset_begin", "%reserved_smem_offset_end", "%reserved_smem_offset_cap",
-    "%reserved_smem_offset_0", "%reserved_smem_offset_1", "%current_graph_exec",
+    "%tid",
+    "%ntid",
+    "%ctaid",
+    "%nctaid",
+    "%laneid",
+    "%warpid",
+    "%nwarpid",
+    "%smid",
+    "%nsmid",
+    "%gridid",
+    "%clusterid",
+    "%nclusterid",
+    "%cluster_ctaid",
+    "%cluster_nctaid",
+    "%cluster_ctarank",
+    "%cluster_nctarank",
+    "%is_explicit_cluster",
+    "%lanemask_eq",
+    "%lanemask_le",
+    "%lanemask_lt",
+    "%lanemask_ge",
+    "%lanemask_gt",
+    "%clock",
+    "%clock_hi",
+    "%clock64",
+    "%globaltimer",
+    "%globaltimer_lo",
+    "%globaltimer_hi",
+    "%total_smem_size",
+    "%aggr_smem_size",
+    "%dynamic_smem_size",
+    "%reserved_smem_offset_begin",
+    "%reserved_smem_offset_end",
+    "%reserved_smem_offset_cap",
+    "%reserved_smem_offset_0",
+    "%reserved_smem_offset_1",
+    "%current_graph_exec",
 };
 
 /* %envreg0 .. 31, %pm0 .. 7, %pm0_64 .. */
@@ -39,8 +69,8 @@ _Noreturn static void fail_unknown(ptx_parser *p, const ptx_token *t)
     const ptx_symbol *range = ptx_symbol_find_range(p, t->s);
     int n = (int)(t->s.n < 200 ? t->s.n : 200);
     if (range)
-        ptx_lex_fail(&p->lex, t, "register '%.*s' is outside %.100s<%llu>", n, t->s.p, range->name->z,
-                     (unsigned long long)range->count);
+        ptx_lex_fail(&p->lex, t, "register '%.*s' is outside %.100s<%llu>", n, t->s.p,
+                     range->name->z, (unsigned long long)range->count);
     ptx_lex_fail(&p->lex, t, "unknown %s '%.*s'", *t->s.p == '%' ? "register" : "name", n, t->s.p);
 }
 
@@ -125,7 +155,8 @@ static ptx_operand operand_of_symbol(ptx_parser *p, const ptx_symbol *s)
         o.var = s->var;
         o.imm = parse_displacement(p);
         if (ptx_lex_is(&p->lex, '['))
-            ptx_lex_fail(&p->lex, &p->lex.tok, "an indexed variable is not supported; use [name+bytes]");
+            ptx_lex_fail(&p->lex, &p->lex.tok,
+                         "an indexed variable is not supported; use [name+bytes]");
         break;
     case PTX_SYM_LABEL:
         o.kind = PTX_OPD_LABEL;

@@ -82,7 +82,8 @@ void ptx_scope_enter(ptx_parser *p, const ptx_token *at)
 {
     if (p->depth + 1 >= (int)WS_COUNT(p->scope))
         ptx_lex_fail(&p->lex, at, "scopes are nested more than %d deep", PTX_MAX_DEPTH);
-    p->scope[++p->depth] = (ptx_scope){.first_fixup = p->n_fixups, .outer_range_depth = p->range_depth};
+    p->scope[++p->depth] =
+        (ptx_scope){.first_fixup = p->n_fixups, .outer_range_depth = p->range_depth};
 }
 
 static bool resolve(ptx_fixup *f, const ptx_symbol *s)
@@ -168,7 +169,8 @@ ptx_symbol *ptx_symbol_declare(ptx_parser *p, const ptx_token *name, ptx_symbol_
     return push_symbol(p, e, kind, p->depth, false);
 }
 
-ptx_symbol *ptx_symbol_module(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind, bool *made)
+ptx_symbol *ptx_symbol_module(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind,
+                              bool *made)
 {
     ptx_name *e = ptx_name_intern(p, name->s);
     ptx_symbol **at = &e->sym;
@@ -211,7 +213,8 @@ static const ptx_symbol *find_range(const ptx_parser *p, ws_str s, int deeper_th
             continue; /* no leading zeros: r01 is no register of r<2> */
         size_t n = s.n - digits;
         const ptx_name *e = find_name(p, s.p, n, hash_of(s.p, n));
-        for (const ptx_symbol *r = e ? e->range : NULL; r && r->depth > deeper_than; r = r->shadowed)
+        for (const ptx_symbol *r = e ? e->range : NULL; r && r->depth > deeper_than;
+             r = r->shadowed)
             if ((any_number || number < r->count) && (!best || r->depth > best->depth))
                 best = r;
     }

@@ -25,8 +25,11 @@ bool ptx_space_find(const ptx_token *t, ptx_space *space)
     static const struct {
         const char *name;
         ptx_space space;
-    } table[] = {{".global", PTX_SPACE_GLOBAL}, {".const", PTX_SPACE_CONST}, {".shared", PTX_SPACE_SHARED},
-                 {".local", PTX_SPACE_LOCAL},   {".param", PTX_SPACE_PARAM}};
+    } table[] = {{".global", PTX_SPACE_GLOBAL},
+                 {".const", PTX_SPACE_CONST},
+                 {".shared", PTX_SPACE_SHARED},
+                 {".local", PTX_SPACE_LOCAL},
+                 {".param", PTX_SPACE_PARAM}};
     for (size_t i = 0; t->kind == PTX_TOK_DOT && i < WS_COUNT(table); i++)
         if (ws_str_eqz(t->s, table[i].name)) {
             *space = table[i].space;
@@ -53,7 +56,8 @@ static ptx_type parse_type(ptx_parser *p)
         ptx_lex_next(l);
         return type;
     }
-    if (ptx_lex_is_dot(l, "texref") || ptx_lex_is_dot(l, "samplerref") || ptx_lex_is_dot(l, "surfref"))
+    if (ptx_lex_is_dot(l, "texref") || ptx_lex_is_dot(l, "samplerref") ||
+        ptx_lex_is_dot(l, "surfref"))
         ptx_lex_fail(l, &t, "textures and surfaces are not supported (%.*s)", WS_STR_ARG(t.s));
     ptx_lex_fail_expected(l, "a type");
 }
@@ -64,7 +68,8 @@ void ptx_parse_reg(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
     if (!p->func)
-        ptx_lex_fail(l, &l->tok, "registers of the module are not supported; declare them in a function");
+        ptx_lex_fail(l, &l->tok,
+                     "registers of the module are not supported; declare them in a function");
     if (ptx_lex_is_dot(l, "v2") || ptx_lex_is_dot(l, "v4"))
         ptx_lex_fail(l, &l->tok, "vector registers are not supported");
     ptx_type type = parse_type(p);
@@ -169,8 +174,8 @@ static uint64_t shape_count(ptx_parser *p, const ptx_token *at, const var_shape 
     uint64_t n = 1;
     for (int i = from; i < s->n; i++)
         if (__builtin_mul_overflow(n, s->dim[i], &n) || n > MAX_VAR_BYTES)
-            ptx_lex_fail(&p->lex, at, "'%.*s' has too many elements", (int)(at->s.n < 200 ? at->s.n : 200),
-                         at->s.p);
+            ptx_lex_fail(&p->lex, at, "'%.*s' has too many elements",
+                         (int)(at->s.n < 200 ? at->s.n : 200), at->s.p);
     return n;
 }
 
@@ -189,7 +194,8 @@ static uint8_t *init_room(ptx_parser *p, const init_state *s, const ptx_token *a
 {
     uint64_t end = (s->at + 1) * s->bytes;
     if (end > PTX_MAX_INIT_BYTES - p->total_init)
-        ptx_lex_fail(&p->lex, at, "the initialisers need more than %d MiB", PTX_MAX_INIT_BYTES >> 20);
+        ptx_lex_fail(&p->lex, at, "the initialisers need more than %d MiB",
+                     PTX_MAX_INIT_BYTES >> 20);
     if (end > p->cap_init) {
         size_t cap = p->cap_init ? p->cap_init : 256;
         while (cap < end)
@@ -304,7 +310,8 @@ static void parse_init_list(ptx_parser *p, init_state *s, int level)
 }
 
 /* After '='. Sets init and, for an open array, the number of elements. */
-static void parse_init(ptx_parser *p, ptx_var *v, var_shape *shape, uint32_t elem_bytes, const ptx_token *name)
+static void parse_init(ptx_parser *p, ptx_var *v, var_shape *shape, uint32_t elem_bytes,
+                       const ptx_token *name)
 {
     init_state s = {.var = v, .shape = shape, .bytes = elem_bytes};
     for (int i = 0; i <= shape->n; i++)
@@ -324,7 +331,8 @@ static void parse_init(ptx_parser *p, ptx_var *v, var_shape *shape, uint32_t ele
     }
     uint64_t bytes = shape_count(p, name, shape, 0) * elem_bytes;
     if (bytes > PTX_MAX_INIT_BYTES - p->total_init)
-        ptx_lex_fail(&p->lex, name, "the initialisers need more than %d MiB", PTX_MAX_INIT_BYTES >> 20);
+        ptx_lex_fail(&p->lex, name, "the initialisers need more than %d MiB",
+                     PTX_MAX_INIT_BYTES >> 20);
     uint8_t *init = ws_arena_alloc(p->arena, bytes);
     if (p->init_bytes)
         memcpy(init, p->init, p->init_bytes < bytes ? p->init_bytes : bytes);

@@ -50,7 +50,8 @@ bool ptx_read_string(ptx_warp *w, int lane, u64 addr, char *out, size_t size)
 }
 
 /* One conversion: `spec` is its text from % on without length modifiers, `kind` its letter. */
-static void put_value(ptx_warp *w, int lane, ws_buf *out, char *spec, size_t n, char kind, u64 bits, bool is_long)
+static void put_value(ptx_warp *w, int lane, ws_buf *out, char *spec, size_t n, char kind, u64 bits,
+                      bool is_long)
 {
     char text[MAX_STRING];
     spec[n] = 0;
@@ -60,7 +61,8 @@ static void put_value(ptx_warp *w, int lane, ws_buf *out, char *spec, size_t n, 
     } else if (strchr("uxXo", kind)) {
         memcpy(spec + n, "ll?", 4);
         spec[n + 2] = kind;
-        ws_buf_printf(out, spec, is_long ? (unsigned long long)bits : (unsigned long long)(u32)bits);
+        ws_buf_printf(out, spec,
+                      is_long ? (unsigned long long)bits : (unsigned long long)(u32)bits);
     } else if (kind == 'c') {
         memcpy(spec + n, "c", 2);
         ws_buf_printf(out, spec, (int)bits);
@@ -68,7 +70,8 @@ static void put_value(ptx_warp *w, int lane, ws_buf *out, char *spec, size_t n, 
         ws_buf_printf(out, "0x%llx", (unsigned long long)bits);
     } else if (kind == 's') {
         memcpy(spec + n, "s", 2);
-        ws_buf_printf(out, spec, ptx_read_string(w, lane, bits, text, sizeof text) ? text : "(bad string)");
+        ws_buf_printf(out, spec,
+                      ptx_read_string(w, lane, bits, text, sizeof text) ? text : "(bad string)");
     } else {
         f64 v;
         memcpy(&v, &bits, sizeof v);
@@ -89,7 +92,8 @@ static u64 next_argument(ptx_warp *w, int lane, u64 args, u64 *at, u32 bytes)
     return bits;
 }
 
-static void format_text(ptx_warp *w, int lane, const char *format, u64 args, ws_buf *out, u32 *count)
+static void format_text(ptx_warp *w, int lane, const char *format, u64 args, ws_buf *out,
+                        u32 *count)
 {
     u64 at = 0;
     for (const char *p = format; *p;) {
@@ -104,7 +108,8 @@ static void format_text(ptx_warp *w, int lane, const char *format, u64 args, ws_
         spec[n++] = *p++;
         while (*p && strchr("-+ #0123456789.*", *p) && n < sizeof spec - 24) {
             if (*p == '*')
-                n += (size_t)snprintf(spec + n, 12, "%d", (int)next_argument(w, lane, args, &at, 4));
+                n +=
+                    (size_t)snprintf(spec + n, 12, "%d", (int)next_argument(w, lane, args, &at, 4));
             else
                 spec[n++] = *p;
             p++;
@@ -114,7 +119,8 @@ static void format_text(ptx_warp *w, int lane, const char *format, u64 args, ws_
         if (!*p || !strchr("diuxXocpsfFeEgGaA", *p))
             return;
         bool wide = is_long || strchr("psfFeEgGaA", *p);
-        put_value(w, lane, out, spec, n, *p, next_argument(w, lane, args, &at, wide ? 8 : 4), is_long);
+        put_value(w, lane, out, spec, n, *p, next_argument(w, lane, args, &at, wide ? 8 : 4),
+                  is_long);
         (*count)++;
         p++;
     }

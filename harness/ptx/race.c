@@ -29,7 +29,8 @@ ptx_shadow *ptx_shadow_new(u64 bytes, u32 granule, bool is_global)
     s->n = (bytes >> s->shift) + 1;
     size_t stride = (s->n + 64) & ~63ull;
     s->mapped = columns * stride * sizeof(u32);
-    s->map = mmap(NULL, s->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    s->map = mmap(NULL, s->mapped, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (s->map == MAP_FAILED) {
         free(s);
         return NULL;
@@ -64,7 +65,8 @@ void ptx_race_block(ptx_block *b)
         clock = b->warp[n].clock > clock ? b->warp[n].clock : clock;
     if (clock > CLOCK_RESET && b->shared_shadow) {
         memset(b->shared_shadow->map, 0, b->shared_shadow->mapped);
-        memset(b->shared_shadow->chunk, 0, (b->shared_shadow->n / RACE_CHUNK + 2) * sizeof *b->shared_shadow->chunk);
+        memset(b->shared_shadow->chunk, 0,
+               (b->shared_shadow->n / RACE_CHUNK + 2) * sizeof *b->shared_shadow->chunk);
         clock = 0;
     }
     for (int n = 0; n < b->n_warps; n++) {
@@ -94,7 +96,8 @@ static void advance(ptx_warp *w)
 
 void ptx_race_warp_sync(ptx_warp *w, u32 mask)
 {
-    (void)mask; /* a sync of some lanes is taken for one of all: it can hide a race, never invent one */
+    (void)
+        mask; /* a sync of some lanes is taken for one of all: it can hide a race, never invent one */
     advance(w);
 }
 
@@ -161,8 +164,10 @@ static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
     race_chunk *c = &s->chunk[index];
     u32 one = (c->r_who & (c->r_who - 1)) == 0, warp = (u32)__builtin_ctz(c->r_who | 1u << 31);
     for (u32 g = index * RACE_CHUNK; g < (index + 1) * RACE_CHUNK && g < s->n; g++) {
-        u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g], old_clock = old & KEY_CLOCK_MASK;
-        u32 key = c->r_clock | warp << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT | (one ? 0 : KEY_MANY);
+        u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g],
+            old_clock = old & KEY_CLOCK_MASK;
+        u32 key =
+            c->r_clock | warp << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT | (one ? 0 : KEY_MANY);
         bool own = ((old ^ key) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
         bool keep = old && !(old & KEY_STRONG) && old_clock >= w->floor && !own;
         s->r_who[g] = c->r_who | (keep ? s->r_who[g] : 0);
@@ -193,7 +198,8 @@ static void open_chunks(const race_look *k)
 
 static void fast_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
 {
-    u32 old = s->r_key[g], me = 1u << w->id, key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
+    u32 old = s->r_key[g], me = 1u << w->id,
+        key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
     race_chunk *c = &s->chunk[g / RACE_CHUNK];
     c->r_max = larger(c->r_max, w->clock);
     if ((old & KEY_CLOCK_MASK) < w->floor || old & KEY_STRONG) {
@@ -201,7 +207,8 @@ static void fast_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
         s->r_who[g] = me;
     } else {
         u32 clock = old & KEY_CLOCK_MASK;
-        s->r_key[g] = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | KEY_MANY | (clock < w->clock ? clock : w->clock);
+        s->r_key[g] = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | KEY_MANY |
+                      (clock < w->clock ? clock : w->clock);
         s->r_who[g] |= me;
     }
     s->r_pc[g] = pc;
@@ -236,7 +243,8 @@ static void fast_linear_read(const ptx_warp *w, ptx_shadow *s, u32 g0, u32 shift
 bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool linear, bool write)
 {
     ptx_shadow *s = w->block->shared_shadow;
-    u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift), floor = w->floor;
+    u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift),
+        floor = w->floor;
     u32 n = (linear ? (u32)PTX_LANES : 1u) << shift, pc = place_of(w, i);
     if (size >> s->shift == 0 || (linear && g0 % RACE_CHUNK) || (!linear && write))
         return false;
@@ -296,15 +304,19 @@ static bool is_same_value(const race_look *k, u64 g, u32 lane)
     const ptx_shadow *s = k->shadow;
     if (!k->x->slot)
         return false;
-    const uint8_t *to = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane] : w->block->shared + k->x->addr[lane];
+    const uint8_t *to = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
+                                 : w->block->shared + k->x->addr[lane];
     u32 key = s->w_key[g], other = race_lane(key);
-    bool now = race_warp(key) == (u32)w->id && (key & KEY_CLOCK_MASK) == w->clock && s->w_pc[g] == k->pc &&
-               (!k->alloc || s->w_block[g] == k->me) && k->x->mask >> other & 1 && k->x->addr[other] == k->x->addr[lane];
+    bool now = race_warp(key) == (u32)w->id && (key & KEY_CLOCK_MASK) == w->clock &&
+               s->w_pc[g] == k->pc && (!k->alloc || s->w_block[g] == k->me) &&
+               k->x->mask >> other & 1 && k->x->addr[other] == k->x->addr[lane];
     bool in_memory = true, in_lanes = now;
     for (int e = 0; e < i->vec; e++) {
         const uint8_t *reg = IN(uint8_t, k->x->slot[e]);
-        in_memory &= memcmp(to + (size_t)e * i->esize, reg + (size_t)lane * i->dsize, i->esize) == 0;
-        in_lanes &= memcmp(reg + (size_t)other * i->dsize, reg + (size_t)lane * i->dsize, i->esize) == 0;
+        in_memory &=
+            memcmp(to + (size_t)e * i->esize, reg + (size_t)lane * i->dsize, i->esize) == 0;
+        in_lanes &=
+            memcmp(reg + (size_t)other * i->dsize, reg + (size_t)lane * i->dsize, i->esize) == 0;
     }
     return now ? in_lanes : in_memory;
 }
@@ -333,7 +345,8 @@ static void record_write(const race_look *k, u64 g, u32 lane)
     ptx_shadow *s = k->shadow;
     u32 key = k->key | lane << KEY_LANE_SHIFT;
     s->r_key[g] = 0;
-    if (key & KEY_STRONG && s->w_key[g] == (key & ~KEY_STRONG) && (!k->alloc || s->w_block[g] == k->me))
+    if (key & KEY_STRONG && s->w_key[g] == (key & ~KEY_STRONG) &&
+        (!k->alloc || s->w_block[g] == k->me))
         return; /* the thread's own plain write stays: it conflicts with more */
     s->w_key[g] = key;
     s->w_pc[g] = k->pc;
@@ -357,10 +370,12 @@ static void record_read(const race_look *k, u64 g, u32 lane, u32 many)
             s->r_time[g] = k->time;
         return;
     }
-    if (is_strong && !was_strong) /* plain reads conflict with more than strong ones: they alone are kept */
+    if (is_strong &&
+        !was_strong) /* plain reads conflict with more than strong ones: they alone are kept */
         return;
     /* Several readers: the lowest clock stands for all. */
-    u32 clock = (key & KEY_CLOCK_MASK) < (old & KEY_CLOCK_MASK) ? key & KEY_CLOCK_MASK : old & KEY_CLOCK_MASK;
+    u32 clock = (key & KEY_CLOCK_MASK) < (old & KEY_CLOCK_MASK) ? key & KEY_CLOCK_MASK
+                                                                : old & KEY_CLOCK_MASK;
     s->r_key[g] = (old & ~KEY_CLOCK_MASK) | clock | KEY_MANY;
     s->r_who[g] = k->alloc ? (s->r_who[g] == k->me ? k->me : MANY_BLOCKS) : s->r_who[g] | k->me;
 }
@@ -405,14 +420,16 @@ static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, cons
         EACH_LANE(l)
         {
             u32 key = key_of[g[l]];
-            bool own = ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+            bool own =
+                ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
             bad[l] = key && (who[g[l]] != me || !((key & KEY_CLOCK_MASK) < floor || own));
         }
     } else {
         EACH_LANE(l)
         {
             u32 key = key_of[g[l]];
-            bool own = ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+            bool own =
+                ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
             bad[l] = !((key & KEY_CLOCK_MASK) < floor || own);
         }
     }
@@ -432,7 +449,8 @@ static void read_all(const race_look *k, const u32 g[PTX_LANES])
         u32 old = s->r_key[g[l]], old_who = s->r_who[g[l]], mine = key | (u32)l << KEY_LANE_SHIFT;
         u32 old_clock = old & KEY_CLOCK_MASK, low = old_clock < clock ? old_clock : clock;
         bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
-        bool is_fresh = !old || old & KEY_STRONG || ((own || old_clock < floor) && (shared || old_who == me));
+        bool is_fresh =
+            !old || old & KEY_STRONG || ((own || old_clock < floor) && (shared || old_who == me));
         next[l] = is_fresh ? mine : (old & ~KEY_CLOCK_MASK) | low | KEY_MANY;
         who[l] = is_fresh ? me : shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
     }
@@ -492,15 +510,18 @@ static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
     u32 floor = k->w->floor, me = k->me, pc = k->pc, clock = k->key & KEY_CLOCK_MASK, bad = 0;
     u32 first = (k->key & ~KEY_STRONG) | lane0 << KEY_LANE_SHIFT;
     for (u32 j = 0; j < ROW; j++) {
-        u32 mine = first + (j << KEY_LANE_SHIFT), differs = (w_key[j] ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG);
+        u32 mine = first + (j << KEY_LANE_SHIFT),
+            differs = (w_key[j] ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG);
         bad |= (w_key[j] & KEY_CLOCK_MASK) >= floor && differs;
     }
     if (bad)
         return false;
     for (u32 j = 0; j < ROW; j++) {
         u32 mine = first + (j << KEY_LANE_SHIFT), old = r_key[j], old_clock = old & KEY_CLOCK_MASK;
-        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0, fresh = old_clock < floor || own || old & KEY_STRONG;
-        u32 merged = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | (old_clock < clock ? old_clock : clock) | KEY_MANY;
+        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0,
+             fresh = old_clock < floor || own || old & KEY_STRONG;
+        u32 merged = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) |
+                     (old_clock < clock ? old_clock : clock) | KEY_MANY;
         r_key[j] = fresh ? mine | many : merged;
         r_who[j] = fresh ? me : r_who[j] | me;
         r_pc[j] = pc;
@@ -513,7 +534,8 @@ static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
 {
     bool twice = g[0] == g[ROW] && g[ROW - 1] == g[PTX_LANES - 1];
     ptx_run row[2] = {ptx_run16(g, 1), ptx_run16(g + ROW, 1)};
-    if (!(row[0].uniform | row[0].linear) || !(row[1].uniform | row[1].linear) || k->key & KEY_STRONG)
+    if (!(row[0].uniform | row[0].linear) || !(row[1].uniform | row[1].linear) ||
+        k->key & KEY_STRONG)
         return false;
     for (u32 h = 0; h < (twice ? 1 : 2); h++) {
         u32 g0 = g[h * ROW];
@@ -552,7 +574,8 @@ static void mark_touched(const race_look *k)
     u8 bit = k->x->write ? 2 : 1;
     EACH_SET(l, k->x->mask)
     {
-        u64 at = (k->x->addr[l] - k->base) >> k->shadow->shift, end = at + (k->x->size >> k->shadow->shift);
+        u64 at = (k->x->addr[l] - k->base) >> k->shadow->shift,
+            end = at + (k->x->size >> k->shadow->shift);
         k->shadow->touched[at / SHADOW_CHUNK] |= bit;
         k->shadow->touched[end / SHADOW_CHUNK] |= bit;
     }
@@ -591,7 +614,11 @@ static u32 key_of(const ptx_warp *w, const ptx_access *x)
 
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x)
 {
-    race_look k = {.w = w, .x = x, .shadow = w->block->shared_shadow, .key = key_of(w, x), .me = 1u << w->id,
+    race_look k = {.w = w,
+                   .x = x,
+                   .shadow = w->block->shared_shadow,
+                   .key = key_of(w, x),
+                   .me = 1u << w->id,
                    .pc = place_of(w, x->insn)};
     return touch_all(&k);
 }
@@ -615,8 +642,15 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
         return true;
     if (x->atomic || x->strong)
         EACH_SET(l, x->mask) ptx_order_access(w, x->insn, x->addr[l], x->write);
-    race_look k = {.w = w, .x = x, .shadow = shadow_of(w->worker, alloc), .alloc = alloc, .base = alloc->lo,
-                   .key = key_of(w, x), .me = w->block->index, .pc = place_of(w, x->insn), .time = ptx_order_time(w)};
+    race_look k = {.w = w,
+                   .x = x,
+                   .shadow = shadow_of(w->worker, alloc),
+                   .alloc = alloc,
+                   .base = alloc->lo,
+                   .key = key_of(w, x),
+                   .me = w->block->index,
+                   .pc = place_of(w, x->insn),
+                   .time = ptx_order_time(w)};
     return !k.shadow || touch_all(&k);
 }
 

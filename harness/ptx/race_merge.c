@@ -22,8 +22,8 @@ static u32 block_at(const ptx_shadow *s, u64 g, bool write)
 
 /* The block with the higher number is the one that finds the other. What a launch that ended early would not
  * have come to in order is left out. true: a finding */
-static bool report(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow *a, bool a_writes, const ptx_shadow *b,
-                   bool b_writes)
+static bool report(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow *a, bool a_writes,
+                   const ptx_shadow *b, bool b_writes)
 {
     u32 one = block_at(a, g, a_writes), two = block_at(b, g, b_writes);
     if (ptx_must_stop(grid, one > two ? one : two))
@@ -36,7 +36,8 @@ static bool report(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow 
 }
 
 /* true: a finding */
-static bool compare(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow *a, const ptx_shadow *b)
+static bool compare(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow *a,
+                    const ptx_shadow *b)
 {
     bool same = !((a->w_key[g] | b->w_key[g]) & KEY_STRONG) && a->w_value[g] == b->w_value[g];
     return (conflict(a->w_key[g], b->w_key[g]) && !same && report(grid, al, g, a, true, b, true)) ||
@@ -44,10 +45,12 @@ static bool compare(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow
            (conflict(a->r_key[g], b->w_key[g]) && report(grid, al, g, a, false, b, true));
 }
 
-static void compare_shadows(ptx_grid *grid, const ptx_alloc *al, const ptx_shadow *a, const ptx_shadow *b)
+static void compare_shadows(ptx_grid *grid, const ptx_alloc *al, const ptx_shadow *a,
+                            const ptx_shadow *b)
 {
     for (u64 chunk = 0; chunk * SHADOW_CHUNK < a->n; chunk++) {
-        if (!a->touched[chunk] || !b->touched[chunk] || !((a->touched[chunk] | b->touched[chunk]) & 2))
+        if (!a->touched[chunk] || !b->touched[chunk] ||
+            !((a->touched[chunk] | b->touched[chunk]) & 2))
             continue;
         u64 end = (chunk + 1) * SHADOW_CHUNK < a->n ? (chunk + 1) * SHADOW_CHUNK : a->n;
         for (u64 g = chunk * SHADOW_CHUNK; g < end; g++)

@@ -12,7 +12,9 @@ typedef struct party { /* one side of a race */
 
 static const char *act(const party *p)
 {
-    return p->key & KEY_STRONG ? (p->write ? "atomic or strong write" : "strong read") : p->write ? "write" : "read";
+    return p->key & KEY_STRONG ? (p->write ? "atomic or strong write" : "strong read")
+           : p->write          ? "write"
+                               : "read";
 }
 
 static const ptx_insn *insn_at(const ptx_program *p, u32 pc)
@@ -46,11 +48,13 @@ static u32 some_reader(const party *readers, u32 now)
     u32 others = readers->warps & ~(1u << race_warp(now));
     if (others)
         return (u32)__builtin_ctz(others) << KEY_WARP_SHIFT;
-    bool same = race_warp(readers->key) == race_warp(now) && race_lane(readers->key) == race_lane(now);
+    bool same =
+        race_warp(readers->key) == race_warp(now) && race_lane(readers->key) == race_lane(now);
     return same ? readers->key ^ 1u << KEY_LANE_SHIFT : readers->key;
 }
 
-static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset, const party *now, const party *before)
+static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset,
+                     const party *now, const party *before)
 {
     const ptx_insn *oi = insn_at(g->program, before->pc);
     memcpy(f->space, a ? "global" : "shared", 7);
@@ -71,16 +75,21 @@ static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 of
     f->buffer_bytes = a->hi - a->lo;
 }
 
-static void finish(ptx_warp *w, ptx_fault *f, const ptx_alloc *a, u64 offset, const party *now, const party *before)
+static void finish(ptx_warp *w, ptx_fault *f, const ptx_alloc *a, u64 offset, const party *now,
+                   const party *before)
 {
     char line[32] = "";
     if (f->other_line)
         snprintf(line, sizeof line, " at line %d", f->other_line);
     const char *who = before->key & KEY_MANY ? "several threads, like" : "thread";
-    ptx_fault_done(w, f, "race: %s at byte %llu of %s%s%s conflicts with the %s by %s (%u,%u,%u) in block (%u,%u,%u)%s, with "
-                   "nothing that orders them; found", act(now), (unsigned long long)offset, a ? "'" : "shared memory",
-                   a ? a->name : "", a ? "'" : "", act(before), who, f->other_thread[0], f->other_thread[1], f->other_thread[2],
-                   f->other_block[0], f->other_block[1], f->other_block[2], line);
+    ptx_fault_done(w, f,
+                   "race: %s at byte %llu of %s%s%s conflicts with the %s by %s (%u,%u,%u) in "
+                   "block (%u,%u,%u)%s, with "
+                   "nothing that orders them; found",
+                   act(now), (unsigned long long)offset, a ? "'" : "shared memory",
+                   a ? a->name : "", a ? "'" : "", act(before), who, f->other_thread[0],
+                   f->other_thread[1], f->other_thread[2], f->other_block[0], f->other_block[1],
+                   f->other_block[2], line);
 }
 
 static party last_write(const ptx_shadow *s, u64 g, u32 block)
@@ -100,7 +109,8 @@ bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
     party now = {k->key | lane << KEY_LANE_SHIFT, k->pc, k->w->block->index, k->x->write, 0};
     u32 block = !k->alloc ? now.block : other_write ? s->w_block[g] : s->r_who[g];
     party before = other_write ? last_write(s, g, block) : last_read(s, g, block);
-    ptx_fault *f = ptx_fault_new(k->w, k->x->insn, (int)lane, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
+    ptx_fault *f =
+        ptx_fault_new(k->w, k->x->insn, (int)lane, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
     if (!f)
         return false;
     f->size = k->x->size;
@@ -109,11 +119,12 @@ bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
     return false;
 }
 
-void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now, bool write,
-                         const ptx_shadow *before, bool other_write)
+void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now,
+                         bool write, const ptx_shadow *before, bool other_write)
 {
     party one = write ? last_write(now, g, now->w_block[g]) : last_read(now, g, now->r_who[g]);
-    party two = other_write ? last_write(before, g, before->w_block[g]) : last_read(before, g, before->r_who[g]);
+    party two = other_write ? last_write(before, g, before->w_block[g])
+                            : last_read(before, g, before->r_who[g]);
     /* The launch is over: a warp that stands for the thread that made the access. */
     ptx_worker k = {.grid = grid};
     ptx_block b = {.index = one.block, .turn = one.block};

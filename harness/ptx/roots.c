@@ -26,7 +26,8 @@ static uint64_t of_var(const ptx_func *f, const ptx_var *v)
 
 static uint64_t of_operand(const roots *r, const ptx_operand *o)
 {
-    uint64_t m = o->reg >= 0 && (o->kind == PTX_OPD_REG || o->kind == PTX_OPD_ADDR) ? r->of[o->reg] : 0;
+    uint64_t m =
+        o->reg >= 0 && (o->kind == PTX_OPD_REG || o->kind == PTX_OPD_ADDR) ? r->of[o->reg] : 0;
     if (o->var && (o->kind == PTX_OPD_VAR || o->kind == PTX_OPD_ADDR))
         m |= of_var(r->f, o->var);
     for (int e = 0; e < o->n_elem; e++)
@@ -87,7 +88,8 @@ static bool writes_memory(const ptx_ast_insn *a)
 /* Instructions that can write global memory in ways that are not followed here. */
 static bool is_opaque(const ptx_ast_insn *a)
 {
-    static const char *const names[] = {"call", "cp", "wmma", "st.async", "stmatrix", "multimem", "tensormap", NULL};
+    static const char *const names[] = {"call",     "cp",       "wmma",      "st.async",
+                                        "stmatrix", "multimem", "tensormap", NULL};
     for (int i = 0; names[i]; i++)
         if (is_op(a, names[i]))
             return !(is_op(a, "cp") && ptx_has(a, "async") && !ptx_has(a, "bulk"));
@@ -118,7 +120,8 @@ static uint64_t of_stores(const roots *r)
 
 uint64_t ptx_store_roots(const ptx_func *kernel, bool *unknown)
 {
-    roots r = {.f = kernel, .of = ws_calloc((size_t)kernel->n_regs + 1, sizeof *r.of), .changed = true};
+    roots r = {
+        .f = kernel, .of = ws_calloc((size_t)kernel->n_regs + 1, sizeof *r.of), .changed = true};
     *unknown = kernel->n_params > MAX_PARAMS;
     while (r.changed && !*unknown) {
         r.changed = false;

@@ -82,8 +82,8 @@ static void scan_statement(stripper *s, size_t start)
 
 static bool is_linking(const ptx_lexer *l)
 {
-    return ptx_lex_is_dot(l, "visible") || ptx_lex_is_dot(l, "extern") || ptx_lex_is_dot(l, "weak") ||
-           ptx_lex_is_dot(l, "common");
+    return ptx_lex_is_dot(l, "visible") || ptx_lex_is_dot(l, "extern") ||
+           ptx_lex_is_dot(l, "weak") || ptx_lex_is_dot(l, "common");
 }
 
 static void find_statements(stripper *s)
@@ -185,7 +185,8 @@ static ws_status write_rest(const stripper *s, ws_buf *out, ws_err *err)
         at = end;
     }
     ws_buf_add(out, s->text + at, s->n - at);
-    return out->overflow ? ws_fail(err, WS_ELIMIT, "the PTX has more than %zu bytes", out->max) : WS_OK;
+    return out->overflow ? ws_fail(err, WS_ELIMIT, "the PTX has more than %zu bytes", out->max)
+                         : WS_OK;
 }
 
 static void release(stripper *s)
@@ -202,7 +203,8 @@ static void release(stripper *s)
 ws_status ptx_strip_globals(const char *text, size_t n, ws_buf *out, ws_err *err)
 {
     if (n > PTX_MAX_TEXT)
-        return ws_fail(err, WS_EINPUT, "the PTX has %zu MiB, more than %d", n >> 20, PTX_MAX_TEXT >> 20);
+        return ws_fail(err, WS_EINPUT, "the PTX has %zu MiB, more than %d", n >> 20,
+                       PTX_MAX_TEXT >> 20);
     stripper *s = ws_calloc(1, sizeof *s); /* on the heap: its fields survive longjmp */
     s->names.arena = &s->arena;
     s->names.range_depth = -1;

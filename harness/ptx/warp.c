@@ -74,7 +74,8 @@ void ptx_local_reserve(ptx_warp *w, uint32_t bytes)
         return;
     uint32_t words = (bytes + 3) / 4;
     w->local = ws_realloc(w->local, (size_t)words * 4 * PTX_LANES);
-    memset(w->local + (size_t)w->local_bytes * PTX_LANES, 0, (size_t)(words * 4 - w->local_bytes) * PTX_LANES);
+    memset(w->local + (size_t)w->local_bytes * PTX_LANES, 0,
+           (size_t)(words * 4 - w->local_bytes) * PTX_LANES);
     w->local_bytes = words * 4;
 }
 
@@ -195,20 +196,25 @@ static ptx_event all_wait(ptx_warp *w)
     for (int k = 0; k < w->n_parked; k++) {
         ptx_group *g = &w->parked[k];
         const ptx_barrier *bar = g->wait == PTX_WAIT_BARRIER ? group_insn(g)->aux : NULL;
-        if (bar && (first->wait != PTX_WAIT_BARRIER || is_before(g->frame, g->pc, first->frame, first->pc)))
+        if (bar && (first->wait != PTX_WAIT_BARRIER ||
+                    is_before(g->frame, g->pc, first->frame, first->pc)))
             first = g;
-        one_barrier &= bar && (w->n_parked == 1 || (!bar->aligned && ptx_barrier_id(w, g) == ptx_barrier_id(w, first)));
+        one_barrier &= bar && (w->n_parked == 1 ||
+                               (!bar->aligned && ptx_barrier_id(w, g) == ptx_barrier_id(w, first)));
     }
     if (one_barrier)
         return PTX_EV_BARRIER;
     if (first->wait == PTX_WAIT_BARRIER)
         ptx_fault_simple(w, group_insn(first), lowest(first->mask), HX_DIVERGENT_BARRIER,
-                         "divergent barrier: only %d of the warp's %d threads reach it, the others wait elsewhere",
+                         "divergent barrier: only %d of the warp's %d threads reach it, the others "
+                         "wait elsewhere",
                          __builtin_popcount(first->mask), __builtin_popcount(w->live));
     else
-        ptx_fault_simple(w, group_insn(first), lowest(first->mask), HX_DEADLOCK,
-                         "deadlock: lanes %08x of a warp wait in %.*s for lanes %08x that never come", first->mask,
-                         WS_STR_ARG(group_insn(first)->ast->part[0]), first->need & w->live & ~first->mask);
+        ptx_fault_simple(
+            w, group_insn(first), lowest(first->mask), HX_DEADLOCK,
+            "deadlock: lanes %08x of a warp wait in %.*s for lanes %08x that never come",
+            first->mask, WS_STR_ARG(group_insn(first)->ast->part[0]),
+            first->need & w->live & ~first->mask);
     return PTX_EV_FAULT;
 }
 
@@ -231,7 +237,8 @@ static void absorb(ptx_warp *w, uint32_t pc)
 {
     for (int k = w->n_parked - 1; k >= 0; k--) {
         const ptx_group *g = &w->parked[k];
-        if (g->frame != w->frame || g->pc != pc || g->wait == PTX_WAIT_BARRIER || g->wait == PTX_WAIT_WARPSYNC)
+        if (g->frame != w->frame || g->pc != pc || g->wait == PTX_WAIT_BARRIER ||
+            g->wait == PTX_WAIT_WARPSYNC)
             continue;
         w->active |= g->mask;
         w->last_pc = w->last_pc > g->last_pc ? w->last_pc : g->last_pc;
@@ -307,7 +314,8 @@ void ptx_warp_exit(ptx_warp *w)
     note_exit(w->block, w->last_pc);
     w->live &= ~mask;
     if (!w->live && (w->wgmma_open || w->wgmma_groups))
-        ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL, "illegal: the warp ends with products of wgmma that it did "
+        ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL,
+                         "illegal: the warp ends with products of wgmma that it did "
                          "not wait for");
     frame_leave(w, w->frame, mask, true);
     drop_active(w, mask);
@@ -321,13 +329,18 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
         w->worker->hits[i->bb]--;
         w->worker->lanes[i->bb] -= (uint64_t)__builtin_popcount(w->exec);
     }
-    park(w, (ptx_group){.pc = pc, .mask = w->exec, .need = need, .last_pc = w->last_pc, .frame = w->frame,
+    park(w, (ptx_group){.pc = pc,
+                        .mask = w->exec,
+                        .need = need,
+                        .last_pc = w->last_pc,
+                        .frame = w->frame,
                         .wait = kind});
     drop_active(w, w->exec);
 }
 
 /* One parameter of the executing lanes from `src`'s frame to `dst`'s. */
-static void copy_value(ptx_warp *w, const ptx_copy *c, const ptx_frame *src, const ptx_frame *dst, uint32_t mask)
+static void copy_value(ptx_warp *w, const ptx_copy *c, const ptx_frame *src, const ptx_frame *dst,
+                       uint32_t mask)
 {
     for (uint32_t left = mask; left; left &= left - 1) {
         int l = __builtin_ctz(left);
@@ -336,7 +349,9 @@ static void copy_value(ptx_warp *w, const ptx_copy *c, const ptx_frame *src, con
         if (c->slot != PTX_NO_SLOT)
             memcpy(reg, base + (c->slot & ~1u) + (size_t)l * c->slot_bytes, c->slot_bytes);
         for (uint32_t b = 0; b < c->bytes; b++) {
-            uint8_t v = c->slot != PTX_NO_SLOT ? reg[b & 15] : *ptx_local_byte(w, l, src->local_base + c->from + b);
+            uint8_t v = c->slot != PTX_NO_SLOT
+                            ? reg[b & 15]
+                            : *ptx_local_byte(w, l, src->local_base + c->from + b);
             if (c->to_slot != PTX_NO_SLOT)
                 dst->regs[c->to_slot + (size_t)l * c->bytes + b] = v;
             else
@@ -348,10 +363,11 @@ static void copy_value(ptx_warp *w, const ptx_copy *c, const ptx_frame *src, con
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call)
 {
     ptx_frame *from = w->frame;
-    uint32_t base = from->local_base + from->code->local_bytes, next = ptx_group_pc(w), mask = w->exec;
+    uint32_t base = from->local_base + from->code->local_bytes, next = ptx_group_pc(w),
+             mask = w->exec;
     if (from->depth + 1 >= PTX_MAX_CALL_DEPTH || base + call->callee->local_bytes > LOCAL_LIMIT) {
-        ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL, "stack overflow: calls are nested %d deep",
-                         from->depth + 1);
+        ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL,
+                         "stack overflow: calls are nested %d deep", from->depth + 1);
         return;
     }
     if (w->active & ~mask)

@@ -61,7 +61,8 @@ static void where(char *out, size_t n, const ptx_fault *f)
         snprintf(out, n, "byte %lld of '%s' (%lld bytes)", off, name, bytes);
 }
 
-static bool fault_at(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc *a, hx_reason reason, const char *what)
+static bool fault_at(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc *a,
+                     hx_reason reason, const char *what)
 {
     ptx_fault *f = ptx_fault_new(w, x->insn, lane, reason);
     if (!f)
@@ -69,7 +70,8 @@ static bool fault_at(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc
     char place[160];
     describe(f, x, lane, a);
     where(place, sizeof place, f);
-    ptx_fault_done(w, f, "%s: %s %s of %u bytes at %s,", what, f->space, access_name(x), x->size, place);
+    ptx_fault_done(w, f, "%s: %s %s of %u bytes at %s,", what, f->space, access_name(x), x->size,
+                   place);
     return false;
 }
 
@@ -159,7 +161,9 @@ static void mark_written(const ptx_access *x, uint8_t *state, u64 base)
 static bool fault_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
 {
     ptx_alloc window = {.lo = 0, .hi = w->worker->grid->shared_bytes, .name = "shared memory"};
-    const ptx_alloc *a = x->space == PTX_SPACE_SHARED ? &window : ptx_memory_find(w->worker->grid->mem, x->addr[lane]);
+    const ptx_alloc *a = x->space == PTX_SPACE_SHARED
+                             ? &window
+                             : ptx_memory_find(w->worker->grid->mem, x->addr[lane]);
     return fault_at(w, x, lane, a, HX_UNINITIALIZED_READ, "uninitialized read");
 }
 
@@ -181,8 +185,14 @@ bool ptx_watch_release(ptx_block *b)
         return false;
     u64 addr[PTX_LANES] = {0};
     addr[h.lane] = h.addr;
-    ptx_access x = {.insn = h.insn, .space = h.space, .mask = 1u << h.lane, .size = h.size, .read = true,
-                    .write = h.atomic, .atomic = h.atomic, .addr = addr};
+    ptx_access x = {.insn = h.insn,
+                    .space = h.space,
+                    .mask = 1u << h.lane,
+                    .size = h.size,
+                    .read = true,
+                    .write = h.atomic,
+                    .atomic = h.atomic,
+                    .addr = addr};
     b->held.insn = NULL;
     fault_uninitialized(h.warp, &x, h.lane);
     return true;
@@ -195,7 +205,8 @@ static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a, span s)
     const ptx_options *o = w->worker->grid->options;
     if (x->write && a->read_only)
         return fault_at(w, x, __builtin_ctz(x->mask), a, HX_ILLEGAL, "write to constant memory");
-    int bad = x->read && o->check_init && !a->all_init ? uninitialized_lane(x, a->state, a->lo, s) : -1;
+    int bad =
+        x->read && o->check_init && !a->all_init ? uninitialized_lane(x, a->state, a->lo, s) : -1;
     if (bad >= 0 && !hold_uninitialized(w, x, bad))
         return false;
     if (o->check_race && !ptx_race_global(w, x, a))
@@ -224,7 +235,8 @@ static bool watch_scattered(ptx_warp *w, const ptx_access *x)
             if (holds(a, x->addr[l], x->addr[l], x->size))
                 part.mask |= 1u << l;
         if (!(part.mask >> first & 1))
-            return fault_at(w, x, first, a ? a : ptx_memory_nearest(w->worker->grid->mem, x->addr[first]),
+            return fault_at(w, x, first,
+                            a ? a : ptx_memory_nearest(w->worker->grid->mem, x->addr[first]),
                             HX_OUT_OF_BOUNDS, "out of bounds");
         if (!watch_alloc(w, &part, a, span_of(&part)))
             return false;
@@ -238,7 +250,8 @@ static bool watch_global(ptx_warp *w, const ptx_access *x)
 {
     int bad = misaligned_lane(x);
     if (bad >= 0)
-        return fault_at(w, x, bad, ptx_memory_nearest(w->worker->grid->mem, x->addr[bad]), HX_MISALIGNED, "misaligned");
+        return fault_at(w, x, bad, ptx_memory_nearest(w->worker->grid->mem, x->addr[bad]),
+                        HX_MISALIGNED, "misaligned");
     span s = span_of(x);
     ptx_alloc *a = w->worker->last;
     if (!holds(a, s.lo, s.hi, x->size)) {
@@ -276,7 +289,9 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
     span s;
     if (!check_window(w, x, g->shared_bytes, &s))
         return false;
-    int bad = x->read && g->options->check_init ? uninitialized_lane(x, w->block->shared_state, 0, s) : -1;
+    int bad = x->read && g->options->check_init
+                  ? uninitialized_lane(x, w->block->shared_state, 0, s)
+                  : -1;
     if (bad >= 0 && !hold_uninitialized(w, x, bad))
         return false;
     ptx_access spanned = *x;

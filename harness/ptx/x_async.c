@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_COPY = 16 /* bytes a lane */, MAX_PENDING = 1 << 14, UNWRITTEN_BYTE = 0xcb, WAIT_ALL = -1 };
+enum {
+    MAX_COPY = 16 /* bytes a lane */,
+    MAX_PENDING = 1 << 14,
+    UNWRITTEN_BYTE = 0xcb,
+    WAIT_ALL = -1
+};
 
 /* One instruction of a warp. Groups are counted by every lane for itself. */
 typedef struct copy {
@@ -59,7 +64,11 @@ static struct ptx_async *state_of(ptx_warp *w)
 
 static bool write_target(ptx_warp *w, const copy *c, u32 mask)
 {
-    ptx_access x = {.insn = c->insn, .space = PTX_SPACE_SHARED, .mask = mask, .size = c->insn->esize, .write = true,
+    ptx_access x = {.insn = c->insn,
+                    .space = PTX_SPACE_SHARED,
+                    .mask = mask,
+                    .size = c->insn->esize,
+                    .write = true,
                     .addr = c->to};
     return ptx_watch(w, &x);
 }
@@ -114,7 +123,12 @@ static bool read_source(ptx_warp *w, const source *src, u32 mask, u32 bytes, con
     for (u32 b = 0; b < bytes; b += piece) {
         u64 addr[PTX_LANES];
         EACH_LANE(l) addr[l] = from[l] + b;
-        ptx_access x = {.insn = &src->at, .space = PTX_SPACE_GLOBAL, .mask = mask, .size = piece, .read = true, .addr = addr};
+        ptx_access x = {.insn = &src->at,
+                        .space = PTX_SPACE_GLOBAL,
+                        .mask = mask,
+                        .size = piece,
+                        .read = true,
+                        .addr = addr};
         if (!ptx_watch(w, &x))
             return false;
     }
@@ -131,7 +145,8 @@ static bool source_bytes(ptx_warp *w, const ptx_insn *i, u32 bytes[PTX_LANES])
     {
         bytes[l] = zeros >> l & 1 ? 0 : size ? size[l] : i->esize;
         if (bytes[l] > i->esize) {
-            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: cp.async of %u bytes reads %u", i->esize, bytes[l]);
+            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: cp.async of %u bytes reads %u",
+                             i->esize, bytes[l]);
             return false;
         }
     }
@@ -215,7 +230,8 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     ptx_program *p = ptx_decoder_program(d);
     source *src = WS_ARENA_NEW(ptx_decoder_arena(d), source, 1);
-    if (a->n_operands < 3 || ptx_has(a, "bulk") || ptx_has(a, "shared::cluster") || a->operand[2].kind != PTX_OPD_IMM)
+    if (a->n_operands < 3 || ptx_has(a, "bulk") || ptx_has(a, "shared::cluster") ||
+        a->operand[2].kind != PTX_OPD_IMM)
         return false;
     int64_t size = a->operand[2].imm;
     if (size != 4 && size != 8 && size != 16)
@@ -229,7 +245,8 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->aux = src;
     i->run = x_copy;
     p->granule = p->granule > 4 ? 4 : p->granule;
-    return ptx_address(d, &a->operand[0], i) && ptx_address(d, &a->operand[1], &src->at) && decode_rest(d, a, src);
+    return ptx_address(d, &a->operand[0], i) && ptx_address(d, &a->operand[1], &src->at) &&
+           decode_rest(d, a, src);
 }
 
 /* cp.async.ca|cg, commit_group, wait_group N, wait_all. */
@@ -244,7 +261,8 @@ static bool decode_cp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     } else if (ws_str_eqz(a->part[2], "wait_all") && a->n_parts == 3) {
         i->imm = WAIT_ALL;
         i->run = x_wait;
-    } else if (ws_str_eqz(a->part[2], "wait_group") && a->n_operands == 1 && a->operand[0].kind == PTX_OPD_IMM) {
+    } else if (ws_str_eqz(a->part[2], "wait_group") && a->n_operands == 1 &&
+               a->operand[0].kind == PTX_OPD_IMM) {
         i->imm = a->operand[0].imm;
         i->run = x_wait;
     }

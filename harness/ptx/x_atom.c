@@ -112,7 +112,8 @@ static u64 element(const ptx_warp *w, u32 slot, u32 lane, u32 bytes)
 }
 
 /* false: no lane changed anything. */
-static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base, const u64 *addr)
+static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base,
+                       const u64 *addr)
 {
     bool changed = false;
     EACH_SET(l, mask)
@@ -135,11 +136,19 @@ static void x_atom(ptx_warp *w, const ptx_insn *i)
     while (left) {
         ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
         if (space == PTX_SPACE_LOCAL || space == PTX_SPACE_PARAM) {
-            ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL, "illegal: atomic on memory that is private to a thread");
+            ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL,
+                             "illegal: atomic on memory that is private to a thread");
             return;
         }
-        ptx_access x = {.insn = i, .space = space, .mask = mask, .size = (u32)i->esize * i->vec, .write = true, .read = true,
-                        .atomic = true, .strong = true, .addr = addr};
+        ptx_access x = {.insn = i,
+                        .space = space,
+                        .mask = mask,
+                        .size = (u32)i->esize * i->vec,
+                        .write = true,
+                        .read = true,
+                        .atomic = true,
+                        .strong = true,
+                        .addr = addr};
         if (!ptx_watch(w, &x))
             return;
         if (!step_lanes(w, i, i->aux, mask, ptx_mem_base(w, space), addr))
@@ -184,7 +193,8 @@ static bool decode_values(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, at
         dst = dst && i->vec > 1 ? &dst->elem[v] : dst;
         at->b[v] = source(d, i->vec > 1 ? &b->elem[v] : b, t);
         at->d[v] = dst ? ptx_dst(d, dst) : PTX_NO_SLOT;
-        if (at->b[v] == PTX_NO_SLOT || (at->d[v] != PTX_NO_SLOT && ptx_dst_size(d, dst) != i->esize))
+        if (at->b[v] == PTX_NO_SLOT ||
+            (at->d[v] != PTX_NO_SLOT && ptx_dst_size(d, dst) != i->esize))
             return false;
     }
     at->c = a->n_operands > address + 2 ? source(d, &a->operand[address + 2], t) : PTX_NO_SLOT;

@@ -31,7 +31,8 @@ static void x_brx(ptx_warp *w, const ptx_insn *i)
     while (todo) {
         u32 first = (u32)__builtin_ctz(todo), same = 0;
         if (chosen[first] >= (u32)list->n_targets) {
-            ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "illegal: brx.idx with index %u of %d targets", chosen[first],
+            ptx_fault_simple(w, i, (int)first, HX_ILLEGAL,
+                             "illegal: brx.idx with index %u of %d targets", chosen[first],
                              list->n_targets);
             return;
         }
@@ -126,7 +127,8 @@ static void x_barrier(ptx_warp *w, const ptx_insn *i)
     const ptx_barrier *b = i->aux;
     u32 first = (u32)__builtin_ctz(w->exec), id = IN(u32, b->id)[first];
     if (id >= PTX_BARRIERS) {
-        ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "illegal: barrier %u, there are %d", id, PTX_BARRIERS);
+        ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "illegal: barrier %u, there are %d", id,
+                         PTX_BARRIERS);
         return;
     }
     if (b->op == PTX_BAR_ARRIVE) {
@@ -170,7 +172,8 @@ static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return true;
     if (!ptx_alu_pred_src(d, &a->operand[last], &b->pred, &b->pred_neg))
         return false;
-    return b->op == PTX_BAR_POPC ? ptx_alu_dst(d, &a->operand[0], 4, &b->d) : ptx_alu_pred_dst(d, &a->operand[0], &b->d);
+    return b->op == PTX_BAR_POPC ? ptx_alu_dst(d, &a->operand[0], 4, &b->d)
+                                 : ptx_alu_pred_dst(d, &a->operand[0], &b->d);
 }
 
 /* ---- fences, sleep ---- */
@@ -240,8 +243,8 @@ static bool place_value(ptx_decoder *d, const ptx_operand *o, const ptx_var *for
 }
 
 /* Registers have slots that only their own function's decoder knows; .reg parameters are rare. */
-static bool decode_copies(ptx_decoder *d, const ptx_operand *list, ptx_var **formal, const int *reg, int n, bool is_ret,
-                          ptx_copy **out)
+static bool decode_copies(ptx_decoder *d, const ptx_operand *list, ptx_var **formal, const int *reg,
+                          int n, bool is_ret, ptx_copy **out)
 {
     if ((list ? list->n_elem : 0) != n)
         return false;
@@ -250,7 +253,8 @@ static bool decode_copies(ptx_decoder *d, const ptx_operand *list, ptx_var **for
         c[k].bytes = (u32)formal[k]->bytes;
         c[k].to_slot = PTX_NO_SLOT;
         c[k].to = (u32)formal[k]->address;
-        if ((reg && reg[k] >= 0) || !place_value(d, &list->elem[k], formal[k], &c[k]) || (is_ret && c[k].slot != PTX_NO_SLOT))
+        if ((reg && reg[k] >= 0) || !place_value(d, &list->elem[k], formal[k], &c[k]) ||
+            (is_ret && c[k].slot != PTX_NO_SLOT))
             return false;
         if (is_ret) { /* the other way round */
             u32 from = c[k].to;
@@ -311,7 +315,8 @@ static const struct {
     ptx_handler run;
 } builtins[] = {{"vprintf", 2, x_vprintf}, {"__assertfail", 5, x_assertfail}};
 
-static bool decode_builtin(ptx_decoder *d, const char *name, const ptx_operand *rets, const ptx_operand *args, ptx_insn *i)
+static bool decode_builtin(ptx_decoder *d, const char *name, const ptx_operand *rets,
+                           const ptx_operand *args, ptx_insn *i)
 {
     bool entry = false;
     for (size_t b = 0; b < WS_COUNT(builtins); b++) {
@@ -323,7 +328,9 @@ static bool decode_builtin(ptx_decoder *d, const char *name, const ptx_operand *
                 return false;
             c->arg[k] = ptx_frame_var(d, args->elem[k].var, &entry);
         }
-        c->ret = rets && rets->n_elem && rets->elem[0].kind == PTX_OPD_VAR ? ptx_frame_var(d, rets->elem[0].var, &entry) : PTX_NO_SLOT;
+        c->ret = rets && rets->n_elem && rets->elem[0].kind == PTX_OPD_VAR
+                     ? ptx_frame_var(d, rets->elem[0].var, &entry)
+                     : PTX_NO_SLOT;
         i->aux = c;
         i->run = builtins[b].run;
         return true;
@@ -340,7 +347,8 @@ static bool decode_call(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (at >= a->n_operands || a->operand[at].kind != PTX_OPD_FUNC)
         return false;
     const char *name = a->operand[at++].text;
-    const ptx_operand *args = at < a->n_operands && a->operand[at].kind == PTX_OPD_VEC ? &a->operand[at] : NULL;
+    const ptx_operand *args =
+        at < a->n_operands && a->operand[at].kind == PTX_OPD_VEC ? &a->operand[at] : NULL;
     const ptx_code *callee = ptx_decode_callee(d, name);
     if (!callee)
         return decode_builtin(d, name, rets, args, i);

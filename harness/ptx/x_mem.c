@@ -61,7 +61,8 @@ void ptx_mem_addresses(const ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES]
 
 ptx_space ptx_mem_next_space(const ptx_insn *i, u64 addr[PTX_LANES], u32 *left, u32 *mask)
 {
-    static const ptx_space windows[] = {PTX_SPACE_GLOBAL, PTX_SPACE_SHARED, PTX_SPACE_LOCAL, PTX_SPACE_PARAM};
+    static const ptx_space windows[] = {PTX_SPACE_GLOBAL, PTX_SPACE_SHARED, PTX_SPACE_LOCAL,
+                                        PTX_SPACE_PARAM};
     *mask = *left;
     *left = 0;
     if (i->flags & PTX_IF_FRAME)
@@ -101,12 +102,14 @@ static uint8_t *host(uint8_t *base, u64 addr)
 
 /* ---- local memory, through a copy that is contiguous a lane ---- */
 
-static void local_copy(ptx_warp *w, u32 mask, const u64 addr[PTX_LANES], u32 bytes, uint8_t *buf, bool to_local)
+static void local_copy(ptx_warp *w, u32 mask, const u64 addr[PTX_LANES], u32 bytes, uint8_t *buf,
+                       bool to_local)
 {
     u32 piece = bytes < 4 ? bytes : 4;
     EACH_SET(l, mask)
         for (u32 b = 0; b < bytes; b += piece) {
-            uint8_t *p = ptx_local_byte(w, (int)l, (u32)addr[l] + b), *q = buf + (size_t)l * MAX_ACCESS + b;
+            uint8_t *p = ptx_local_byte(w, (int)l, (u32)addr[l] + b),
+                    *q = buf + (size_t)l * MAX_ACCESS + b;
             memcpy(to_local ? p : q, to_local ? q : p, piece);
         }
 }
@@ -152,21 +155,25 @@ typedef struct b128 {
 } b128;
 static void load_b128(void *dv, u32 mask, const uint8_t *base, const u64 *addr)
 {
-    EACH_SET(l, mask) memcpy((b128 *)dv + l, host((uint8_t *)(uintptr_t)base, addr[l]), sizeof(b128));
+    EACH_SET(l, mask)
+    memcpy((b128 *)dv + l, host((uint8_t *)(uintptr_t)base, addr[l]), sizeof(b128));
 }
 
 static const struct {
     u8 esize, is_signed, dsize;
     load_fn load;
 } load_table[] = {
-    {1, 0, 2, load_u8_u16},   {1, 0, 4, load_u8_u32},   {1, 0, 8, load_u8_u64},   {1, 1, 2, load_s8_u16},
-    {1, 1, 4, load_s8_u32},   {1, 1, 8, load_s8_u64},   {2, 0, 2, load_u16_u16},  {2, 1, 2, load_u16_u16},
-    {2, 0, 4, load_u16_u32},  {2, 0, 8, load_u16_u64},  {2, 1, 4, load_s16_u32},  {2, 1, 8, load_s16_u64},
-    {4, 0, 4, load_u32_u32},  {4, 1, 4, load_u32_u32},  {4, 0, 8, load_u32_u64},  {4, 1, 8, load_s32_u64},
-    {8, 0, 8, load_u64_u64},  {8, 1, 8, load_u64_u64},  {16, 0, 16, load_b128},
+    {1, 0, 2, load_u8_u16},  {1, 0, 4, load_u8_u32},  {1, 0, 8, load_u8_u64},
+    {1, 1, 2, load_s8_u16},  {1, 1, 4, load_s8_u32},  {1, 1, 8, load_s8_u64},
+    {2, 0, 2, load_u16_u16}, {2, 1, 2, load_u16_u16}, {2, 0, 4, load_u16_u32},
+    {2, 0, 8, load_u16_u64}, {2, 1, 4, load_s16_u32}, {2, 1, 8, load_s16_u64},
+    {4, 0, 4, load_u32_u32}, {4, 1, 4, load_u32_u32}, {4, 0, 8, load_u32_u64},
+    {4, 1, 8, load_s32_u64}, {8, 0, 8, load_u64_u64}, {8, 1, 8, load_u64_u64},
+    {16, 0, 16, load_b128},
 };
 
-static void load_elements(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_t *base, const u64 *addr)
+static void load_elements(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_t *base,
+                          const u64 *addr)
 {
     const elements *e = i->aux;
     load_fn load = load_table[i->op].load;
@@ -175,10 +182,17 @@ static void load_elements(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_
             load(OUT(void, e->slot[v]), mask, base + v * i->esize, addr);
 }
 
-static bool watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 mask, const u64 *addr, bool write)
+static bool watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 mask, const u64 *addr,
+                  bool write)
 {
-    ptx_access x = {.insn = i, .space = space, .mask = mask, .size = (u32)i->esize * i->vec, .write = write, .read = !write,
-                    .strong = i->flags & PTX_IF_STRONG, .addr = addr};
+    ptx_access x = {.insn = i,
+                    .space = space,
+                    .mask = mask,
+                    .size = (u32)i->esize * i->vec,
+                    .write = write,
+                    .read = !write,
+                    .strong = i->flags & PTX_IF_STRONG,
+                    .addr = addr};
     if (write)
         x.slot = ((const elements *)i->aux)->slot;
     return ptx_watch(w, &x);
@@ -306,7 +320,8 @@ static void x_ld_global(ptx_warp *w, const ptx_insn *i)
 static bool is_common(const ptx_insn *i)
 {
     const elements *e = i->aux;
-    return i->esize == i->dsize && i->esize >= 2 && i->esize <= 8 && !(i->flags & (PTX_IF_STRONG | PTX_IF_FRAME)) &&
+    return i->esize == i->dsize && i->esize >= 2 && i->esize <= 8 &&
+           !(i->flags & (PTX_IF_STRONG | PTX_IF_FRAME)) &&
            (i->vec > 1 || e->slot[0] != PTX_NO_SLOT);
 }
 
@@ -394,7 +409,8 @@ static void store_elements(ptx_warp *w, const ptx_insn *i, u32 mask, uint8_t *ba
 {
     const elements *e = i->aux;
     for (u32 v = 0; v < i->vec; v++)
-        store_table[i->op].store(IN(void, e->slot[v]), mask, (uint8_t *)((uintptr_t)base + v * i->esize), addr);
+        store_table[i->op].store(IN(void, e->slot[v]), mask,
+                                 (uint8_t *)((uintptr_t)base + v * i->esize), addr);
 }
 
 #define FAST_STORE(T)                                                                              \
@@ -470,7 +486,8 @@ static void x_st(ptx_warp *w, const ptx_insn *i)
     while (left) {
         ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
         if (space == PTX_SPACE_PARAM) {
-            ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL, "illegal: write to the kernel's parameters");
+            ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL,
+                             "illegal: write to the kernel's parameters");
             return;
         }
         if (!watch(w, i, space, mask, addr, true))
@@ -504,7 +521,8 @@ static u8 vector_length(const ptx_ast_insn *a)
 static void note_granule(ptx_decoder *d, const ptx_insn *i)
 {
     ptx_program *p = ptx_decoder_program(d);
-    if ((i->space == PTX_SPACE_SHARED || i->space == PTX_SPACE_GLOBAL || i->space == PTX_SPACE_GENERIC) &&
+    if ((i->space == PTX_SPACE_SHARED || i->space == PTX_SPACE_GLOBAL ||
+         i->space == PTX_SPACE_GENERIC) &&
         i->esize < p->granule)
         p->granule = i->esize;
 }
@@ -516,8 +534,8 @@ static bool common(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, const ptx
     i->type = (uint8_t)t;
     i->esize = (uint8_t)ptx_type_bytes(t);
     i->vec = vector_length(a);
-    if (t == PTX_TYPE_NONE || t == PTX_pred || (u32)i->esize * i->vec > MAX_ACCESS || !ptx_mem_parts(d, a, i) ||
-        !ptx_address(d, address, i))
+    if (t == PTX_TYPE_NONE || t == PTX_pred || (u32)i->esize * i->vec > MAX_ACCESS ||
+        !ptx_mem_parts(d, a, i) || !ptx_address(d, address, i))
         return false;
     note_granule(d, i);
     return true;
@@ -538,9 +556,11 @@ static bool is_fixed_param(const ptx_insn *i, const ptx_decoder *d)
     const ptx_func *f = ptx_decoder_func(d);
     u64 end = 0;
     for (int p = 0; p < f->n_params; p++)
-        end = f->param[p]->address + f->param[p]->bytes > end ? f->param[p]->address + f->param[p]->bytes : end;
-    return i->space == PTX_SPACE_PARAM && i->flags & PTX_IF_NO_BASE && !(i->flags & PTX_IF_FRAME) && i->imm >= 0 &&
-           !(i->imm & ((int64_t)i->esize * i->vec - 1)) &&
+        end = f->param[p]->address + f->param[p]->bytes > end
+                  ? f->param[p]->address + f->param[p]->bytes
+                  : end;
+    return i->space == PTX_SPACE_PARAM && i->flags & PTX_IF_NO_BASE && !(i->flags & PTX_IF_FRAME) &&
+           i->imm >= 0 && !(i->imm & ((int64_t)i->esize * i->vec - 1)) &&
            (u64)i->imm + (u64)i->esize * i->vec <= end;
 }
 
@@ -553,8 +573,8 @@ static bool is_same_address(const ptx_func *f, const ptx_operand *a, const ptx_o
         return false;
     for (int n = 0; n < f->n_insns; n++) {
         const ptx_ast_insn *m = &f->insn[n];
-        if (m->n_operands == 2 && m->operand[0].kind == PTX_OPD_REG && m->operand[0].reg == b->reg &&
-            m->operand[1].kind == PTX_OPD_VAR)
+        if (m->n_operands == 2 && m->operand[0].kind == PTX_OPD_REG &&
+            m->operand[0].reg == b->reg && m->operand[1].kind == PTX_OPD_VAR)
             return m->operand[1].var == a->var && m->operand[1].imm + b->imm == a->imm;
     }
     return false;
@@ -582,7 +602,8 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     for (int v = 0; v < i->vec; v++) {
         const ptx_operand *o = element(&a->operand[0], v);
         u32 bytes = ptx_dst_size(d, o);
-        if ((a->operand[0].kind == PTX_OPD_VEC && a->operand[0].n_elem != i->vec) || (bytes && dsize && bytes != dsize))
+        if ((a->operand[0].kind == PTX_OPD_VEC && a->operand[0].n_elem != i->vec) ||
+            (bytes && dsize && bytes != dsize))
             return false;
         e->slot[v] = ptx_dst(d, o);
         dsize = bytes ? bytes : dsize;
@@ -620,7 +641,10 @@ static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     for (int v = 0; v < i->vec; v++) {
         const ptx_operand *o = element(&a->operand[1], v);
         ptx_type t = dsize == i->esize ? (ptx_type)i->type
-                                       : dsize == 2 ? PTX_b16 : dsize == 4 ? PTX_b32 : dsize == 8 ? PTX_b64 : PTX_TYPE_NONE;
+                     : dsize == 2      ? PTX_b16
+                     : dsize == 4      ? PTX_b32
+                     : dsize == 8      ? PTX_b64
+                                       : PTX_TYPE_NONE;
         e->slot[v] = ptx_src(d, o, t);
         if (e->slot[v] == PTX_NO_SLOT)
             return false;

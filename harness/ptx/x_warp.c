@@ -17,8 +17,10 @@ static bool check_member(ptx_warp *w, const ptx_insn *i, u32 lanes, u32 mask)
     u32 outside = lanes & ~mask;
     if (!outside)
         return true;
-    ptx_fault_simple(w, i, __builtin_ctz(outside), HX_ILLEGAL, "illegal: lane %d executes %.*s with member mask 0x%08x, which "
-                     "does not name it", __builtin_ctz(outside), WS_STR_ARG(i->ast->text), mask);
+    ptx_fault_simple(w, i, __builtin_ctz(outside), HX_ILLEGAL,
+                     "illegal: lane %d executes %.*s with member mask 0x%08x, which "
+                     "does not name it",
+                     __builtin_ctz(outside), WS_STR_ARG(i->ast->text), mask);
     return false;
 }
 
@@ -95,7 +97,8 @@ static void note_undefined(ptx_warp *w, const ptx_insn *i, u32 lane, u32 from)
         uint32_t tid[3];
         ptx_thread_of(w, (int)lane, tid);
         r->note_line = ptx_insn_place(g->ast, i->ast).line;
-        snprintf(r->note, sizeof r->note, "the shuffle at line %d gives thread (%u,%u,%u) an undefined value: lane %u %s",
+        snprintf(r->note, sizeof r->note,
+                 "the shuffle at line %d gives thread (%u,%u,%u) an undefined value: lane %u %s",
                  r->note_line, tid[0], tid[1], tid[2], from,
                  w->live >> from & 1 ? "is not in its mask" : "has exited or never existed");
     }
@@ -125,8 +128,8 @@ SHUFFLE_ALL(idx, j <= most, least | (bval & ~segment))
 
 static void shuffle_all(ptx_warp *w, const ptx_insn *i)
 {
-    static u32 (*const modes[])(const u32 *, const u32 *, const u32 *, u32 *) = {shuffle_up, shuffle_down,
-                                                                                shuffle_bfly, shuffle_idx};
+    static u32 (*const modes[])(const u32 *, const u32 *, const u32 *,
+                                u32 *) = {shuffle_up, shuffle_down, shuffle_bfly, shuffle_idx};
     u32 result[PTX_LANES] __attribute__((aligned(64)));
     u32 in_range = modes[i->op](IN(u32, i->a), IN(u32, i->b), IN(u32, i->c), result);
     if (i->d != PTX_NO_SLOT)
@@ -185,8 +188,9 @@ static bool decode_shfl(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->op = (uint8_t)mode;
     i->d2 = ptx_alu_second(d, &a->operand[0]);
     i->run = x_shfl;
-    return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) && src32(d, &a->operand[2], &i->b) &&
-           src32(d, &a->operand[3], &i->c) && src32(d, &a->operand[4], &i->MEMBER_SLOT);
+    return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) &&
+           src32(d, &a->operand[2], &i->b) && src32(d, &a->operand[3], &i->c) &&
+           src32(d, &a->operand[4], &i->MEMBER_SLOT);
 }
 
 /* ---- votes ---- */
@@ -202,7 +206,12 @@ static void vote(ptx_warp *w, const ptx_insn *i)
         return;
     }
     bool all = set == w->exec, any = set != 0;
-    ptx_set_pred(w, i->d, (i->op == VOTE_ALL ? all : i->op == VOTE_ANY ? any : all || !any) ? PTX_FULL : 0);
+    ptx_set_pred(w, i->d,
+                 (i->op == VOTE_ALL   ? all
+                  : i->op == VOTE_ANY ? any
+                                      : all || !any)
+                     ? PTX_FULL
+                     : 0);
 }
 
 static void x_vote(ptx_warp *w, const ptx_insn *i)
@@ -222,10 +231,12 @@ static bool decode_vote(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return false;
     i->op = (uint8_t)mode;
     i->run = x_vote;
-    if (!ptx_alu_pred_src(d, &a->operand[1], &i->a, &neg) || !src32(d, &a->operand[2], &i->MEMBER_SLOT))
+    if (!ptx_alu_pred_src(d, &a->operand[1], &i->a, &neg) ||
+        !src32(d, &a->operand[2], &i->MEMBER_SLOT))
         return false;
     i->flags |= neg ? PTX_IF_SIGNED : 0;
-    return mode == VOTE_BALLOT ? dst32(d, &a->operand[0], &i->d) : ptx_alu_pred_dst(d, &a->operand[0], &i->d);
+    return mode == VOTE_BALLOT ? dst32(d, &a->operand[0], &i->d)
+                               : ptx_alu_pred_dst(d, &a->operand[0], &i->d);
 }
 
 /* ---- match ---- */
@@ -304,7 +315,8 @@ static u32 combine(u8 op, bool is_signed, u32 a, u32 b)
 static void redux(ptx_warp *w, const ptx_insn *i)
 {
     u32 first = (u32)__builtin_ctz(w->exec), total = IN(u32, i->a)[first];
-    EACH_SET(l, w->exec & ~(1u << first)) total = combine(i->op, i->flags & PTX_IF_SIGNED, total, IN(u32, i->a)[l]);
+    EACH_SET(l, w->exec & ~(1u << first))
+    total = combine(i->op, i->flags & PTX_IF_SIGNED, total, IN(u32, i->a)[l]);
     if (i->d != PTX_NO_SLOT)
         EACH_SET(l, w->exec) OUT(u32, i->d)[l] = total;
 }
@@ -326,7 +338,8 @@ static bool decode_redux(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->op = (uint8_t)op;
     i->flags |= t == PTX_s32 ? PTX_IF_SIGNED : 0;
     i->run = x_redux;
-    return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) && src32(d, &a->operand[2], &i->MEMBER_SLOT);
+    return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) &&
+           src32(d, &a->operand[2], &i->MEMBER_SLOT);
 }
 
 /* ---- who is here ---- */
