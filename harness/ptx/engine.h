@@ -92,7 +92,7 @@ typedef struct ptx_program { /* one kernel, ready to run */
     uint32_t n_bbs;
     uint32_t (*mix)[PTX_UNIT_COUNT]; /* per basic block: instructions by unit */
     uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
-    bool has_fence;                  /* ordering between blocks matters: one worker */
+    bool has_fence; /* or volatile and the like: blocks may wait for each other, one worker */
     uint32_t granule;                /* least access size: of the race shadow */
     uint64_t store_roots;            /* parameters that stores can go through, a bit each */
     bool stores_unknown;             /* through others, too */

@@ -1,9 +1,11 @@
-/* Order between the blocks of a launch: release and acquire through fences with atomics or strong accesses.
+/* Order through fences with atomics or strong accesses: release and acquire.
  *
- * A block's time advances at its fences; a strong write behind one releases what came before the last of
- * them, whichever thread executed it: a barrier usually lies between. A location keeps, for every block, the latest time that was
- * released through it; who acquires there takes these over. Programs with fences run on one worker, so
- * nothing here is locked. */
+ * Between blocks: a block's time advances at its fences; a strong write behind one releases what came
+ * before the last of them, whichever thread executed it: a barrier usually lies between. A location
+ * keeps, for every block, the latest time that was released through it; who acquires there takes these
+ * over. Inside a block the same goes for the clocks of its warps, so that locks and flags order them.
+ *
+ * Programs with fences run on one worker, so nothing here is locked. */
 #include "harness/ptx/engine.h"
 
 #include <stdlib.h>
@@ -15,6 +17,8 @@ typedef struct location {
     struct location *next;
     uint64_t addr;
     uint32_t *time; /* per block */
+    uint32_t block; /* whose warps released last, and what they had seen: see race.c */
+    uint32_t seen[PTX_LANES];
 } location;
 
 struct ptx_clocks {
@@ -72,6 +76,7 @@ static location *location_at(struct ptx_clocks *c, uint64_t addr, bool make)
         return NULL;
     location *l = ws_calloc(1, sizeof *l);
     l->addr = addr;
+    l->block = UINT32_MAX;
     l->time = ws_calloc(c->n, sizeof *l->time);
     l->next = *head;
     *head = l;
@@ -84,6 +89,20 @@ static void join(uint32_t *to, const uint32_t *from, uint32_t n)
         to[b] = from[b] > to[b] ? from[b] : to[b];
 }
 
+/* Of the warps of one block. A location in shared memory is another one in every block. */
+static void order_warps(ptx_warp *w, location *l, bool releases)
+{
+    if (l->block != w->block->index) {
+        if (!releases)
+            return;
+        l->block = w->block->index;
+        memset(l->seen, 0, sizeof l->seen);
+    }
+    ptx_race_acquire(w, l->seen);
+    if (releases)
+        ptx_race_release(w, l->seen);
+}
+
 void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write)
 {
     struct ptx_clocks *c = w->worker->grid->clocks;
@@ -94,6 +113,10 @@ void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write)
     if (releases && i->flags & PTX_IF_RELEASE)
         c->time[me]++;
     location *l = location_at(c, addr, releases);
+    if (l)
+        order_warps(w, l, releases);
+    if (l && addr >> PTX_WINDOW_SHIFT)
+        return; /* no other block sees it */
     if (l) {
         if (!c->known[me])
             c->known[me] = ws_calloc(c->n, sizeof **c->known);

@@ -614,6 +614,9 @@ static u32 key_of(const ptx_warp *w, const ptx_access *x)
 
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x)
 {
+    if (x->atomic || x->strong)
+        EACH_SET(l, x->mask)
+            ptx_order_access(w, x->insn, PTX_WINDOW_SHARED + x->addr[l], x->write);
     race_look k = {.w = w,
                    .x = x,
                    .shadow = w->block->shared_shadow,

@@ -26,18 +26,18 @@ static void x_brx(ptx_warp *w, const ptx_insn *i)
 {
     const ptx_operand *list = i->aux;
     const u32 *index = IN(u32, i->a);
-    u32 todo = w->exec, chosen[PTX_LANES];
+    u32 pending = w->exec, chosen[PTX_LANES];
     memcpy(chosen, index, sizeof chosen);
-    while (todo) {
-        u32 first = (u32)__builtin_ctz(todo), same = 0;
+    while (pending) {
+        u32 first = (u32)__builtin_ctz(pending), same = 0;
         if (chosen[first] >= (u32)list->n_targets) {
             ptx_fault_simple(w, i, (int)first, HX_ILLEGAL,
                              "illegal: brx.idx with index %u of %d targets", chosen[first],
                              list->n_targets);
             return;
         }
-        EACH_SET(l, todo) same |= chosen[l] == chosen[first] ? 1u << l : 0;
-        todo &= ~same;
+        EACH_SET(l, pending) same |= chosen[l] == chosen[first] ? 1u << l : 0;
+        pending &= ~same;
         ptx_warp_send(w, same, (u32)list->targets[chosen[first]]);
     }
 }
@@ -190,7 +190,6 @@ static void x_nop(ptx_warp *w, const ptx_insn *i)
     (void)i;
 }
 
-/* Fences of a block order nothing that barriers do not; wider ones do. */
 static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_fence;
@@ -198,8 +197,7 @@ static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         i->run = x_nop;
         return true;
     }
-    if (!ptx_has(a, "cta"))
-        ptx_decoder_program(d)->has_fence = true;
+    ptx_decoder_program(d)->has_fence = true;
     return true;
 }
 

@@ -595,6 +595,8 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     if (a->n_operands < 2 || !common(d, a, i, &a->operand[1]))
         return false;
+    if (i->flags & PTX_IF_STRONG && (i->space == PTX_SPACE_GLOBAL || i->space == PTX_SPACE_GENERIC))
+        ptx_decoder_program(d)->has_fence = true; /* blocks may wait for each other */
     if (i->vec == 1 && is_first_guess(ptx_decoder_func(d), a))
         i->flags |= PTX_IF_STRONG;
     elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), elements, 1);

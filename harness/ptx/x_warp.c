@@ -28,16 +28,16 @@ static bool check_member(ptx_warp *w, const ptx_insn *i, u32 lanes, u32 mask)
 static void converge(ptx_warp *w, const ptx_insn *i, ptx_wait kind, body_fn body)
 {
     const u32 *member = IN(u32, i->MEMBER_SLOT);
-    u32 todo = w->exec, partial = ~todo;
+    u32 pending = w->exec, partial = ~pending;
     EACH_LANE(l) partial |= ~member[l];
     if (!partial) { /* all lanes, all named */
         body(w, i);
         return;
     }
-    while (todo) {
-        u32 mask = member[__builtin_ctz(todo)], same = 0;
-        EACH_SET(l, todo) same |= member[l] == mask ? 1u << l : 0;
-        todo &= ~same;
+    while (pending) {
+        u32 mask = member[__builtin_ctz(pending)], same = 0;
+        EACH_SET(l, pending) same |= member[l] == mask ? 1u << l : 0;
+        pending &= ~same;
         if (!check_member(w, i, same, mask))
             return;
         w->exec = same;
