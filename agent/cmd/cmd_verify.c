@@ -44,7 +44,9 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     (void)nargs;
     vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .seed = (uint64_t)o->seed,
                       .wall_seconds = o->timeout, .file = base_name(args[1])};
-    ws_status st = spec_find(args[0], &s, err);
+    ws_status st = cli_check_gpu(o->gpu, err);
+    if (!st)
+        st = spec_find(args[0], &s, err);
     if (!st)
         st = ws_read_file(args[1], 1 << 20, &source, err);
     if (!st)
