@@ -416,7 +416,7 @@ bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, uint64_t first, uint32_t size
 bool ptx_race_first_write(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, uint64_t first, uint32_t size);
 void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, uint64_t first, uint32_t bytes);
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
-void ptx_race_warp_sync(ptx_warp *w, uint32_t mask);
+void ptx_race_warp_sync(ptx_warp *w);             /* of lanes of one warp */
 void ptx_race_arrive(ptx_warp *w, uint32_t id); /* bar.arrive */
 /* What the warp did so far is added to `clocks`, or what is there happened before its next access. */
 void ptx_race_release(ptx_warp *w, uint32_t clocks[PTX_LANES]);
@@ -425,8 +425,9 @@ void ptx_race_barrier(ptx_block *b, uint32_t id);    /* warps that wait at `id` 
 void ptx_race_begin(ptx_grid *g);
 void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between workers, then frees */
 
-/* ---- order.c: what happens before what between blocks ---- */
-struct ptx_clocks *ptx_clocks_new(uint32_t n_blocks); /* NULL: too many blocks to follow */
+/* ---- order.c: what fences, with atomics and strong accesses, put in order ---- */
+/* Of more than 8192 blocks none is followed: everything counts as ordered. */
+struct ptx_clocks *ptx_clocks_new(uint32_t n_blocks);
 void ptx_clocks_free(struct ptx_clocks *c);
 void ptx_order_fence(ptx_warp *w);
 /* A strong access or atomic at addr: acquires what was released there, and releases after a fence. */

@@ -86,18 +86,20 @@ static void find_floor(ptx_warp *w)
     w->floor = least;
 }
 
+/* A warp whose clock has run out counts as ordered with everything from then on: races that it has may be
+ * missed, but none is invented. */
 static void advance(ptx_warp *w)
 {
     if (w->clock < KEY_CLOCK_MASK)
-        w->clock++;
-    w->seen[w->id] = w->clock;
+        w->seen[w->id] = ++w->clock;
+    else
+        memset(w->seen, 0xff, sizeof w->seen);
     find_floor(w);
 }
 
-void ptx_race_warp_sync(ptx_warp *w, u32 mask)
+/* A sync of some lanes is taken for one of all: that too can hide a race, never invent one. */
+void ptx_race_warp_sync(ptx_warp *w)
 {
-    (void)
-        mask; /* a sync of some lanes is taken for one of all: it can hide a race, never invent one */
     advance(w);
 }
 
@@ -164,15 +166,13 @@ static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
     race_chunk *c = &s->chunk[index];
     u32 one = (c->r_who & (c->r_who - 1)) == 0, warp = (u32)__builtin_ctz(c->r_who | 1u << 31);
     for (u32 g = index * RACE_CHUNK; g < (index + 1) * RACE_CHUNK && g < s->n; g++) {
-        u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g],
-            old_clock = old & KEY_CLOCK_MASK;
+        u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g];
         u32 key =
             c->r_clock | warp << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT | (one ? 0 : KEY_MANY);
-        bool own = ((old ^ key) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
-        bool keep = old && !(old & KEY_STRONG) && old_clock >= w->floor && !own;
+        bool keep = !(old & KEY_STRONG) && (old & KEY_CLOCK_MASK) >= w->floor &&
+                    !race_same_thread(old, key);
         s->r_who[g] = c->r_who | (keep ? s->r_who[g] : 0);
-        s->r_key[g] = !keep ? key : (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | KEY_MANY |
-                                        (old_clock < c->r_clock ? old_clock : c->r_clock);
+        s->r_key[g] = keep ? race_merge_reads(old, key) : key;
         s->r_pc[g] = c->r_pc;
     }
     c->r_max = larger(c->r_max, c->r_clock);
@@ -206,9 +206,7 @@ static void fast_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
         s->r_key[g] = key;
         s->r_who[g] = me;
     } else {
-        u32 clock = old & KEY_CLOCK_MASK;
-        s->r_key[g] = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) | KEY_MANY |
-                      (clock < w->clock ? clock : w->clock);
+        s->r_key[g] = race_merge_reads(old, key);
         s->r_who[g] |= me;
     }
     s->r_pc[g] = pc;
@@ -272,7 +270,7 @@ static bool is_ordered(const ptx_warp *w, u32 key, u32 lane)
 {
     if ((key & KEY_CLOCK_MASK) < w->seen[race_warp(key)])
         return true;
-    return race_warp(key) == (u32)w->id && !(key & KEY_MANY) && race_lane(key) == lane;
+    return race_same_thread(key, (u32)w->id << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT);
 }
 
 static bool reads_ordered(const race_look *k, u64 g, u32 lane)
@@ -370,13 +368,9 @@ static void record_read(const race_look *k, u64 g, u32 lane, u32 many)
             s->r_time[g] = k->time;
         return;
     }
-    if (is_strong &&
-        !was_strong) /* plain reads conflict with more than strong ones: they alone are kept */
-        return;
-    /* Several readers: the lowest clock stands for all. */
-    u32 clock = (key & KEY_CLOCK_MASK) < (old & KEY_CLOCK_MASK) ? key & KEY_CLOCK_MASK
-                                                                : old & KEY_CLOCK_MASK;
-    s->r_key[g] = (old & ~KEY_CLOCK_MASK) | clock | KEY_MANY;
+    if (is_strong && !was_strong)
+        return; /* plain reads conflict with more than strong ones: they alone are kept */
+    s->r_key[g] = race_merge_reads(old, key);
     s->r_who[g] = k->alloc ? (s->r_who[g] == k->me ? k->me : MANY_BLOCKS) : s->r_who[g] | k->me;
 }
 
@@ -416,24 +410,15 @@ static void granules_of(const race_look *k, u32 part, u32 g[PTX_LANES])
 static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, const u32 g[PTX_LANES])
 {
     u32 floor = k->w->floor, mine = k->key, me = k->me, bad[PTX_LANES], out = 0;
-    if (k->alloc) {
-        EACH_LANE(l)
-        {
-            u32 key = key_of[g[l]];
-            bool own =
-                ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
-            bad[l] = key && (who[g[l]] != me || !((key & KEY_CLOCK_MASK) < floor || own));
-        }
-    } else {
-        EACH_LANE(l)
-        {
-            u32 key = key_of[g[l]];
-            bool own =
-                ((key ^ (mine | (u32)l << KEY_LANE_SHIFT)) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
-            bad[l] = !((key & KEY_CLOCK_MASK) < floor || own);
-        }
+    EACH_LANE(l)
+    {
+        u32 key = key_of[g[l]];
+        bool own = race_same_thread(key, mine | (u32)l << KEY_LANE_SHIFT);
+        bad[l] = (key & KEY_CLOCK_MASK) >= floor && !own;
     }
-    EACH_LANE(l) out |= (u32)(bad[l] != 0) << l;
+    if (k->alloc)
+        EACH_LANE(l) bad[l] |= key_of[g[l]] && who[g[l]] != me;
+    EACH_LANE(l) out |= bad[l] << l;
     return out & k->x->mask;
 }
 
@@ -441,17 +426,15 @@ static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, cons
 static void read_all(const race_look *k, const u32 g[PTX_LANES])
 {
     ptx_shadow *s = k->shadow;
-    u32 key = k->key, floor = k->w->floor, me = k->me, pc = k->pc, clock = key & KEY_CLOCK_MASK;
+    u32 key = k->key, floor = k->w->floor, me = k->me, pc = k->pc;
     u32 next[PTX_LANES], who[PTX_LANES], mask = k->x->mask, differs = 0;
     bool shared = !k->alloc;
     EACH_LANE(l)
     {
         u32 old = s->r_key[g[l]], old_who = s->r_who[g[l]], mine = key | (u32)l << KEY_LANE_SHIFT;
-        u32 old_clock = old & KEY_CLOCK_MASK, low = old_clock < clock ? old_clock : clock;
-        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
-        bool is_fresh =
-            !old || old & KEY_STRONG || ((own || old_clock < floor) && (shared || old_who == me));
-        next[l] = is_fresh ? mine : (old & ~KEY_CLOCK_MASK) | low | KEY_MANY;
+        bool settled = (old & KEY_CLOCK_MASK) < floor || race_same_thread(old, mine);
+        bool is_fresh = !old || old & KEY_STRONG || (settled && (shared || old_who == me));
+        next[l] = is_fresh ? mine : race_merge_reads(old, mine);
         who[l] = is_fresh ? me : shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
     }
 #pragma GCC ivdep
@@ -490,10 +473,10 @@ static u32 write_all(const race_look *k, u32 part, const u32 g[PTX_LANES])
     return lost & k->x->mask;
 }
 
-static bool touch_each(const race_look *k, const u32 g[PTX_LANES], u32 lanes, u32 many)
+static bool touch_each(const race_look *k, const u32 g[PTX_LANES], u32 lanes)
 {
     EACH_SET(l, lanes)
-        if (!touch(k, g[l], l, many))
+        if (!touch(k, g[l], l, 0))
             return false;
     return true;
 }
@@ -507,22 +490,17 @@ static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
     const ptx_shadow *s = k->shadow;
     u32 *r_key = s->r_key + g0, *r_who = s->r_who + g0, *r_pc = s->r_pc + g0;
     const u32 *w_key = s->w_key + g0;
-    u32 floor = k->w->floor, me = k->me, pc = k->pc, clock = k->key & KEY_CLOCK_MASK, bad = 0;
+    u32 floor = k->w->floor, me = k->me, pc = k->pc, bad = 0;
     u32 first = (k->key & ~KEY_STRONG) | lane0 << KEY_LANE_SHIFT;
-    for (u32 j = 0; j < ROW; j++) {
-        u32 mine = first + (j << KEY_LANE_SHIFT),
-            differs = (w_key[j] ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG);
-        bad |= (w_key[j] & KEY_CLOCK_MASK) >= floor && differs;
-    }
+    for (u32 j = 0; j < ROW; j++)
+        bad |= (w_key[j] & KEY_CLOCK_MASK) >= floor &&
+               !race_same_thread(w_key[j], first + (j << KEY_LANE_SHIFT));
     if (bad)
         return false;
     for (u32 j = 0; j < ROW; j++) {
-        u32 mine = first + (j << KEY_LANE_SHIFT), old = r_key[j], old_clock = old & KEY_CLOCK_MASK;
-        bool own = ((old ^ mine) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0,
-             fresh = old_clock < floor || own || old & KEY_STRONG;
-        u32 merged = (old & ~(KEY_CLOCK_MASK | KEY_STRONG)) |
-                     (old_clock < clock ? old_clock : clock) | KEY_MANY;
-        r_key[j] = fresh ? mine | many : merged;
+        u32 mine = first + (j << KEY_LANE_SHIFT), old = r_key[j];
+        bool fresh = (old & KEY_CLOCK_MASK) < floor || old & KEY_STRONG || race_same_thread(old, mine);
+        r_key[j] = fresh ? mine | many : race_merge_reads(old, mine);
         r_who[j] = fresh ? me : r_who[j] | me;
         r_pc[j] = pc;
     }
@@ -553,20 +531,20 @@ static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
 {
     const ptx_shadow *s = k->shadow;
     if (k->w->worker->grid->clocks || k->key & KEY_STRONG)
-        return touch_each(k, g, k->x->mask, 0);
+        return touch_each(k, g, k->x->mask);
     if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
         return true;
     u32 slow = unsettled(k, s->w_key, s->w_block, g);
     if (!k->x->write) {
         if (slow)
-            return touch_each(k, g, k->x->mask, 0);
+            return touch_each(k, g, k->x->mask);
         read_all(k, g);
         return true;
     }
     slow |= unsettled(k, s->r_key, s->r_who, g);
     if (slow)
-        return touch_each(k, g, k->x->mask, 0);
-    return touch_each(k, g, write_all(k, part, g), 0);
+        return touch_each(k, g, k->x->mask);
+    return touch_each(k, g, write_all(k, part, g));
 }
 
 static void mark_touched(const race_look *k)

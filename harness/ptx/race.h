@@ -65,6 +65,17 @@ static inline u32 race_lane(u32 key)
 {
     return key >> KEY_LANE_SHIFT & 31;
 }
+/* Of one thread; a read by many is nobody's own. */
+static inline bool race_same_thread(u32 a, u32 b)
+{
+    return ((a ^ b) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+}
+/* The plain reads of two keys as one by many: the lowest clock stands for all. */
+static inline u32 race_merge_reads(u32 a, u32 b)
+{
+    u32 ca = a & KEY_CLOCK_MASK, cb = b & KEY_CLOCK_MASK;
+    return (a & ~KEY_CLOCK_MASK) | (ca < cb ? ca : cb) | KEY_MANY;
+}
 static inline bool race_both_strong(u32 a, u32 b)
 {
     return a & b & KEY_STRONG;

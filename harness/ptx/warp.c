@@ -159,7 +159,7 @@ static void release_warp_sync(ptx_warp *w, uint32_t need)
             here |= w->parked[k].mask;
     if (need & w->live & ~here)
         return;
-    ptx_race_warp_sync(w, need);
+    ptx_race_warp_sync(w);
     for (int k = 0; k < w->n_parked; k++)
         if (w->parked[k].wait == PTX_WAIT_WARPSYNC && w->parked[k].need == need) {
             w->parked[k].wait = PTX_RUNNABLE;

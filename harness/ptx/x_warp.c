@@ -379,7 +379,8 @@ static bool decode_elect(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 static void warp_sync(ptx_warp *w, const ptx_insn *i)
 {
-    ptx_race_warp_sync(w, IN(u32, i->MEMBER_SLOT)[__builtin_ctz(w->exec)]);
+    (void)i;
+    ptx_race_warp_sync(w);
 }
 
 static void x_warp_sync(ptx_warp *w, const ptx_insn *i)
