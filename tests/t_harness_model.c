@@ -128,8 +128,6 @@ static void tails_and_scale(void)
     is_close(a.memory_s / b.memory_s, 1, 1e-9, "scaled counts give the time of the real ones: dram");
     is_close(a.compute_s / b.compute_s, 1, 1e-9, "compute");
     is_close(a.latency_s / b.latency_s, 1, 1e-9, "latency");
-    small.byte_scale = 2048;
-    is_close(model("a100", &small, 1, 0, 0).memory_s / b.memory_s, 2, 1e-9, "byte_scale is of the bytes");
 
     tim_launch two[2] = {big, big};
     is_close(model("a100", two, 2, 0, 0).seconds, 2 * b.seconds, 1e-12, "launches add up");

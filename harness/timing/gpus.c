@@ -13,8 +13,8 @@
  * Vendors publish no L2 bandwidth for most of them. Rows use bytes a clock of the whitepapers where they
  * are stated (V100 2048, A100 5120), else microbenchmarks: T4 Jia et al. 2019 (arXiv:1903.07486); H100 and
  * RTX 4090 chipsandcheese.com, 2022 and 2023; L4, L40S and H100 SXM scaled from those by SMs and clock;
- * B200 half of its SMs' ports of 64 bytes a clock, about the share measured on the H100. Occupancy limits: CUDA C++ Programming Guide, "Technical
- * Specifications per Compute Capability".
+ * B200 half of its SMs' ports of 64 bytes a clock, about the share measured on the H100. Occupancy limits:
+ * CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
  *
  * launch_s is what a small kernel costs in a busy stream from start to start, about 2 us on all of them;
  * it is a convention of the model, not a datasheet number. */
@@ -26,46 +26,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KIB = 1024, MIB = 1024 * 1024 };
+enum { KIB = 1024, MIB = 1024 * 1024, REGISTERS = 65536 /* per SM, of all of them */ };
 
-/* name, title, arch, SMs, boost MHz, DRAM GB/s, L2 GB/s, L2 MiB, TFLOP/s: f32 f64 f16 tensor-f16,
- * warps/SM, blocks/SM, shared KiB/SM, shared KiB/block, launch us */
-#define GPU_LIST(X)                                                                                \
-    X("h100", "NVIDIA H100 SXM 80GB", "sm_90", 132, 1980, 3350, 6900, 50,                          \
-      66.9, 33.5, 133.8, 989.4, 64, 32, 228, 227, 2.0)                                             \
-    X("h100-pcie", "NVIDIA H100 PCIe 80GB", "sm_90", 114, 1755, 2039, 5500, 50,                    \
-      51.2, 25.6, 102.4, 756.0, 64, 32, 228, 227, 2.0)                                             \
-    X("h200", "NVIDIA H200 SXM 141GB", "sm_90", 132, 1980, 4800, 6900, 50,                         \
-      66.9, 33.5, 133.8, 989.4, 64, 32, 228, 227, 2.0)                                             \
-    X("b200", "NVIDIA B200 180GB", "sm_100", 148, 1965, 8000, 9300, 126,                           \
-      74.4, 37.2, 148.9, 2250.0, 64, 32, 228, 227, 2.0)                                            \
-    X("a100", "NVIDIA A100 SXM 80GB", "sm_80", 108, 1410, 2039, 7200, 40,                          \
-      19.5, 9.7, 78.0, 312.0, 64, 32, 164, 163, 2.2)                                               \
-    X("l40s", "NVIDIA L40S", "sm_89", 142, 2520, 864, 5500, 96,                                    \
-      91.6, 1.43, 91.6, 362.0, 48, 24, 100, 99, 2.2)                                               \
-    X("l4", "NVIDIA L4", "sm_89", 58, 2040, 300, 1800, 48,                                         \
-      30.3, 0.47, 30.3, 121.0, 48, 24, 100, 99, 2.2)                                               \
-    X("rtx4090", "NVIDIA GeForce RTX 4090", "sm_89", 128, 2520, 1008, 5000, 72,                    \
-      82.6, 1.29, 82.6, 165.2, 48, 24, 100, 99, 2.2)                                               \
-    X("a10g", "NVIDIA A10G", "sm_86", 80, 1710, 600, 2200, 6,                                      \
-      35.0, 0.55, 35.0, 70.0, 48, 16, 100, 99, 2.2)                                                \
-    X("v100", "NVIDIA V100 SXM2", "sm_70", 80, 1530, 900, 3100, 6,                                 \
-      15.7, 7.8, 31.3, 125.0, 64, 32, 96, 96, 2.5)                                                 \
-    X("t4", "NVIDIA T4", "sm_75", 40, 1590, 320, 1270, 4,                                          \
-      8.1, 0.25, 16.2, 65.0, 32, 16, 64, 64, 2.5)
-
+/* name, title, arch, SMs, boost clock, DRAM bytes/s, L2 bytes/s, L2 bytes, f32 f64 f16 tensor-f16 FLOP/s,
+ * warps/SM, blocks/SM, registers/SM, shared bytes/SM, shared bytes/block, launch seconds */
 static const tim_gpu gpus[] = {
-#define X(n, t, a, sm, mhz, dram, l2, l2m, f32, f64, f16, tc, warps, blocks, sh_sm, sh_b, us)      \
-    {                                                                                              \
-        .name = n, .title = t, .arch = a, .sms = sm, .clock_hz = mhz * 1e6,                        \
-        .dram_bytes_per_s = dram * 1e9, .l2_bytes_per_s = l2 * 1e9, .l2_bytes = (double)l2m * MIB, \
-        .f32_flops = f32 * 1e12, .f64_flops = f64 * 1e12, .f16_flops = f16 * 1e12,                 \
-        .tensor_f16_flops = tc * 1e12, .max_warps_per_sm = warps, .max_blocks_per_sm = blocks,     \
-        .max_threads_per_block = 1024, .registers_per_sm = 65536, .shared_per_sm = sh_sm * KIB,    \
-        .shared_per_block = sh_b * KIB, .launch_s = us * 1e-6,                                     \
-    },
-    GPU_LIST(X)
-#undef X
+    {"h100", "NVIDIA H100 SXM 80GB", "sm_90", 132, 1980e6, 3350e9, 6900e9, 50 * MIB,
+     66.9e12, 33.5e12, 133.8e12, 989.4e12, 64, 32, REGISTERS, 228 * KIB, 227 * KIB, 2.0e-6},
+    {"h100-pcie", "NVIDIA H100 PCIe 80GB", "sm_90", 114, 1755e6, 2039e9, 5500e9, 50 * MIB,
+     51.2e12, 25.6e12, 102.4e12, 756.0e12, 64, 32, REGISTERS, 228 * KIB, 227 * KIB, 2.0e-6},
+    {"h200", "NVIDIA H200 SXM 141GB", "sm_90", 132, 1980e6, 4800e9, 6900e9, 50 * MIB,
+     66.9e12, 33.5e12, 133.8e12, 989.4e12, 64, 32, REGISTERS, 228 * KIB, 227 * KIB, 2.0e-6},
+    {"b200", "NVIDIA B200 180GB", "sm_100", 148, 1965e6, 8000e9, 9300e9, 126 * MIB,
+     74.4e12, 37.2e12, 148.9e12, 2250.0e12, 64, 32, REGISTERS, 228 * KIB, 227 * KIB, 2.0e-6},
+    {"a100", "NVIDIA A100 SXM 80GB", "sm_80", 108, 1410e6, 2039e9, 7200e9, 40 * MIB,
+     19.5e12, 9.7e12, 78.0e12, 312.0e12, 64, 32, REGISTERS, 164 * KIB, 163 * KIB, 2.2e-6},
+    {"l40s", "NVIDIA L40S", "sm_89", 142, 2520e6, 864e9, 5500e9, 96 * MIB,
+     91.6e12, 1.43e12, 91.6e12, 362.0e12, 48, 24, REGISTERS, 100 * KIB, 99 * KIB, 2.2e-6},
+    {"l4", "NVIDIA L4", "sm_89", 58, 2040e6, 300e9, 1800e9, 48 * MIB,
+     30.3e12, 0.47e12, 30.3e12, 121.0e12, 48, 24, REGISTERS, 100 * KIB, 99 * KIB, 2.2e-6},
+    {"rtx4090", "NVIDIA GeForce RTX 4090", "sm_89", 128, 2520e6, 1008e9, 5000e9, 72 * MIB,
+     82.6e12, 1.29e12, 82.6e12, 165.2e12, 48, 24, REGISTERS, 100 * KIB, 99 * KIB, 2.2e-6},
+    {"a10g", "NVIDIA A10G", "sm_86", 80, 1710e6, 600e9, 2200e9, 6 * MIB,
+     35.0e12, 0.55e12, 35.0e12, 70.0e12, 48, 16, REGISTERS, 100 * KIB, 99 * KIB, 2.2e-6},
+    {"v100", "NVIDIA V100 SXM2", "sm_70", 80, 1530e6, 900e9, 3100e9, 6 * MIB,
+     15.7e12, 7.8e12, 31.3e12, 125.0e12, 64, 32, REGISTERS, 96 * KIB, 96 * KIB, 2.5e-6},
+    {"t4", "NVIDIA T4", "sm_75", 40, 1590e6, 320e9, 1270e9, 4 * MIB,
+     8.1e12, 0.25e12, 16.2e12, 65.0e12, 32, 16, REGISTERS, 64 * KIB, 64 * KIB, 2.5e-6},
 };
 
 /* arch, f32 f64 f16, i32 imul sfu cvt shuffle, issue, L1 L2 bytes a clock, latency DRAM L2 shared,

@@ -140,7 +140,6 @@ static void model_launch(const tim_gpu *g, const tim_arch *a, const tim_launch *
 {
     const ptx_counters *c = &l->counters;
     double scale = l->scale > 0 ? l->scale : 1;
-    double byte_scale = l->byte_scale > 0 ? l->byte_scale : scale;
     double blocks = l->blocks ? (double)l->blocks : 1;
     double busiest = ceil(blocks / g->sms);      /* blocks of the SM that has the most */
     double share = busiest / blocks;             /* of the work, on that SM */
@@ -149,7 +148,7 @@ static void model_launch(const tim_gpu *g, const tim_arch *a, const tim_launch *
     double here = global_wavefronts(a, c), inside = shared_wavefronts(a, c);
     double to_l2 = scale * l2_bytes(c);
 
-    p->dram = byte_scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors) /
+    p->dram = scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors) /
               (DRAM_EFFICIENCY * g->dram_bytes_per_s);
     p->l2 = max2(to_l2 / g->l2_bytes_per_s, to_l2 * share / (a->l2_bytes * g->clock_hz));
     p->compute = scale * unit_clocks(g, a, c) * share / g->clock_hz;

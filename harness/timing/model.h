@@ -16,7 +16,7 @@ typedef struct tim_gpu {
     double dram_bytes_per_s, l2_bytes_per_s;
     double l2_bytes;
     double f32_flops, f64_flops, f16_flops, tensor_f16_flops;
-    int max_warps_per_sm, max_blocks_per_sm, max_threads_per_block;
+    int max_warps_per_sm, max_blocks_per_sm;
     int registers_per_sm, shared_per_sm, shared_per_block;
     double launch_s;        /* of one kernel in a stream */
 } tim_gpu;
@@ -30,7 +30,6 @@ typedef struct tim_launch {
     int registers, shared_bytes; /* per thread, per block; registers <= 0: guessed as 32 */
     ptx_counters counters;
     double scale;                /* work of the timed shape / work of the counted one; 0: 1 */
-    double byte_scale;           /* the same ratio of the operation's min_bytes; 0: as scale */
 } tim_launch;
 
 typedef struct tim_estimate {
