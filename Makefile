@@ -1,20 +1,20 @@
 # Warpsmith. `make demo` runs the main job, `make test` all tests, `make help` lists the targets.
 
 BUILD      ?= build
-CC         ?= gcc
+CC         := $(if $(filter default,$(origin CC)),gcc,$(CC))
 V          ?=
+ASKED_CUDA := $(CUDA_HOME)
 # The first toolkit that has NVRTC's header; tests/deps looks in the same places and fills build/cuda.
 override CUDA_HOME := $(patsubst %/include/nvrtc.h,%,$(firstword $(realpath $(addsuffix /include/nvrtc.h,\
     $(CUDA_HOME) /usr/local/cuda $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)))) \
-    $(CURDIR)/$(BUILD)/cuda/include/nvrtc.h))
+    $(abspath $(BUILD)/cuda/include/nvrtc.h)))
 export PATH := $(CUDA_HOME)/bin:$(PATH)
 ENGINE_ARCH ?= native
 
-comma  := ,
+comma := ,
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
           -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Wno-format-nonliteral
 CFLAGS ?= -O2 -g
-comma := ,
 ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WERROR),-Werror) \
             $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) $(CFLAGS)
 LDFLAGS += $(if $(SAN),-fsanitize=address$(comma)undefined)
@@ -45,14 +45,18 @@ DEPS_verifier  := verifier reference harness ptx specs base
 DEPS_results   := results verifier reference harness ptx specs base
 DEPS_agent     := $(MODULES)
 
-TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
-PROGRAMS := warpsmith $(BUILD)/libwarpsmith-cuda.so
+# tests/gpu_check.c
+DEPS_check     := $(DEPS_verifier)
 
-.PHONY: all demo test check bench bench-ptx gpu-check deps clean help
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
+# Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
+TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/gpu_check
+
+.PHONY: all demo test check fuzz-ptx bench bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(patsubst warpsmith,$(BUILD)/warpsmith.1,$(filter warpsmith,$(PROGRAMS)))
+all: warpsmith $(BUILD)/warpsmith.1 $(BUILD)/libwarpsmith-cuda.so
 
 warpsmith: $(call obj,agent/main.c) $(foreach m,$(MODULES),$(call lib,$(m)))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
@@ -82,49 +86,47 @@ $(BUILD)/%.o: %.c
 
 define test_rule
 $(1): $(patsubst $(BUILD)/%,$(BUILD)/%.o,$(1)) $(foreach m,$(DEPS_$(word 2,$(subst _, ,$(notdir $(1))))),$(call lib,$(m)))
-	$$(Q)$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
+	$$(Q)$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS)
 endef
-$(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
+$(foreach t,$(TESTS) $(TOOLS),$(eval $(call test_rule,$(t))))
 
 test: deps
 	$(Q)$(MAKE) --no-print-directory check
 check: all $(TESTS)
 	$(Q)tests/run $(BUILD)
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo
+deps:
+	$(Q)CUDA_HOME='$(ASKED_CUDA)' tests/deps
 # Random kernels, engine against host, from a new seed: make fuzz-ptx FUZZ_SECONDS=60
 FUZZ_SECONDS ?= 600
 fuzz-ptx: all $(BUILD)/tests/t_ptx_fuzz
 	$(Q)$(BUILD)/tests/t_ptx_fuzz $$(date +%s) $(FUZZ_SECONDS)
-demo: deps
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tests/demo
 bench: all
 	$(Q)tests/bench
-# A program beside the tests: it prints times and passes no judgement.
-$(eval $(call test_rule,$(BUILD)/tests/bench_ptx))
 bench-ptx: all $(BUILD)/tests/bench_ptx
 	$(Q)$(BUILD)/tests/bench_ptx
 # What needs a GPU. Runs without network on a machine with gcc, make, CUDA and cJSON; the report names GPU,
-# driver, date and commit.
+# driver, date and commit. WARPSMITH_DEVICE=cpu runs the same on the CPU engine.
 GPU_REPORT ?= gpu-check.json
-$(BUILD)/tests/gpu_check: $(BUILD)/tests/gpu_check.o $(foreach m,verifier reference harness ptx specs base,$(call lib,$(m)))
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcjson -lpthread -ldl -lm
+$(BUILD)/tests/gpu_check: LIBS := -lcjson -lpthread -ldl -lm
 gpu-check: $(BUILD)/tests/gpu_check $(BUILD)/libwarpsmith-cuda.so
 	$(Q)WARPSMITH_COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(BUILD)/tests/gpu_check $(GPU_REPORT)
-deps:
-	$(Q)tests/deps
 
 clean:
 	rm -rf $(BUILD) warpsmith
 help:
-	@echo 'make         the program (./warpsmith) and the CPU driver (build/libwarpsmith-cuda.so)'
-	@echo 'make demo    set up what is missing, build, run the main job on real input'
+	@echo 'make            the program (./warpsmith) and the CPU driver (build/libwarpsmith-cuda.so)'
+	@echo 'make demo       set up what is missing, build, run the main job on real input'
+	@echo 'make test       set up what is missing, build, run every test'
+	@echo 'make check      build, run every test'
+	@echo 'make deps       install what is missing'
 	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
-	@echo 'make bench   time from reply to verdict against nvcc'
+	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
-	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report'
-	@echo 'make test    set up what is missing, build, run every test'
-	@echo 'make check   the tests alone'
-	@echo 'make deps    install what is missing'
-	@echo 'variables    V=1 SAN=1 WERROR=1 CUDA_HOME=... ENGINE_ARCH=x86-64-v3'
+	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
+	@echo 'make clean      remove what was built'
+	@echo 'variables       V=1 SAN=1 WERROR=1 BUILD=DIR CC=... CUDA_HOME=... ENGINE_ARCH=x86-64-v3'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
