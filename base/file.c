@@ -43,7 +43,7 @@ ws_status ws_read_file(const char *path, size_t max_bytes, ws_buf *out, ws_err *
     return st;
 }
 
-static bool write_all(int fd, const void *data, size_t n)
+bool ws_write_all(int fd, const void *data, size_t n)
 {
     const char *p = data;
     while (n) {
@@ -61,7 +61,7 @@ static bool write_all(int fd, const void *data, size_t n)
 ws_status ws_write_file(const char *path, const void *data, size_t n, ws_err *err)
 {
     if (strcmp(path, "-") == 0)
-        return write_all(STDOUT_FILENO, data, n)
+        return ws_write_all(STDOUT_FILENO, data, n)
                    ? WS_OK
                    : ws_fail_errno(err, WS_EENV, "cannot write standard output");
     char temp[PATH_MAX];
@@ -70,7 +70,7 @@ ws_status ws_write_file(const char *path, const void *data, size_t n, ws_err *er
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return ws_fail_errno(err, WS_EENV, "cannot create '%s'", path);
-    bool ok = write_all(fd, data, n);
+    bool ok = ws_write_all(fd, data, n);
     ok = close(fd) == 0 && ok;
     if (ok && rename(temp, path) == 0)
         return WS_OK;

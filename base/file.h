@@ -9,6 +9,8 @@ ws_status ws_read_file(const char *path, size_t max_bytes, ws_buf *out, ws_err *
 /* Writes beside the target and renames over it, so that a reader never sees half a file. "-" is standard
  * output. */
 ws_status ws_write_file(const char *path, const void *data, size_t n, ws_err *err) WS_MUST_CHECK;
+/* To a descriptor, until everything is written; false: errno says why not. */
+bool ws_write_all(int fd, const void *data, size_t n) WS_MUST_CHECK;
 ws_status ws_make_dirs(const char *path, ws_err *err) WS_MUST_CHECK; /* mkdir -p */
 bool ws_file_exists(const char *path);
 

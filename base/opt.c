@@ -65,12 +65,6 @@ static void add_to_list(ws_opt_list *list, const char *value)
     list->item[list->n++] = value;
 }
 
-static void note_given(const ws_opt *o, void *values)
-{
-    if (o->given)
-        *(bool *)((char *)values + o->given) = true;
-}
-
 /* Writes `text` into the option's field; false: it is not of the option's type. `text` is kept. */
 static bool set_value(const ws_opt *o, void *values, const char *text)
 {
@@ -108,6 +102,14 @@ static bool set_value(const ws_opt *o, void *values, const char *text)
         return true;
     }
     return false;
+}
+
+/* As set_value, for what the user said. */
+static bool give_value(const ws_opt *o, void *values, const char *text)
+{
+    if (o->given)
+        *(bool *)((char *)values + o->given) = true;
+    return set_value(o, values, text);
 }
 
 static const char *expected(const ws_opt *o)
@@ -166,10 +168,8 @@ static ws_status set_defaults(const ws_command_doc *doc, void *values, ws_err *e
         const char *env = o->env ? getenv(o->env) : NULL;
         if (o->fallback && !set_value(o, values, o->fallback))
             ws_bug("default '%s' of --%s is not valid", o->fallback, o->name);
-        if (env && *env && !set_value(o, values, env))
+        if (env && *env && !give_value(o, values, env))
             return bad_value(o, o->env, env, err);
-        if (env && *env)
-            note_given(o, values);
     }
     return WS_OK;
 }
@@ -188,8 +188,7 @@ static ws_status take_value(cursor *c, const ws_opt *o, const char *attached, vo
     if (!attached && c->i + 1 >= c->argc)
         return ws_fail(err, WS_EUSAGE, "%s needs %s", source, o->arg ? o->arg : "a value");
     const char *text = attached ? attached : c->argv[++c->i];
-    note_given(o, values);
-    return set_value(o, values, text) ? WS_OK : bad_value(o, source, text, err);
+    return give_value(o, values, text) ? WS_OK : bad_value(o, source, text, err);
 }
 
 static ws_status parse_long(const ws_command_doc *doc, cursor *c, void *values, ws_err *err)
@@ -201,16 +200,14 @@ static ws_status parse_long(const ws_command_doc *doc, cursor *c, void *values, 
         return take_value(c, o, eq ? eq + 1 : NULL, values, err);
     if (!o && strncmp(arg, "no-", 3) == 0 && (o = find_long(doc->options, arg + 3, n - 3)) &&
         o->type == WS_OPT_FLAG && !eq) {
-        note_given(o, values);
-        set_value(o, values, "0");
+        give_value(o, values, "0");
         return WS_OK;
     }
     if (!o || o->type != WS_OPT_FLAG)
         return unknown_option(doc, c->argv[c->i], err);
     if (eq)
         return ws_fail(err, WS_EUSAGE, "--%s takes no value", o->name);
-    note_given(o, values);
-    set_value(o, values, "1");
+    give_value(o, values, "1");
     return WS_OK;
 }
 
@@ -224,8 +221,7 @@ static ws_status parse_letters(const ws_command_doc *doc, cursor *c, void *value
             return unknown_option(doc, word, err);
         if (o->type != WS_OPT_FLAG)
             return take_value(c, o, p[1] ? p + 1 : NULL, values, err);
-        note_given(o, values);
-        set_value(o, values, "1");
+        give_value(o, values, "1");
     }
     return WS_OK;
 }

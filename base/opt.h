@@ -34,7 +34,7 @@ typedef struct ws_opt {
     const char *choices;
     const char *env;      /* environment variable, NULL: none */
     int64_t min, max;     /* for INT when max > min */
-    size_t given;         /* of a bool that is set when the value is not the default; 0: none */
+    size_t given;         /* offset of a bool, set when flag or environment give the value; 0: none */
 } ws_opt;
 
 typedef struct ws_command_doc {

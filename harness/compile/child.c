@@ -3,9 +3,9 @@
  * assembling still leaves its PTX. */
 #include "harness/compile/internal.h"
 
+#include "base/file.h"
 #include "harness/ptx/strip.h"
 
-#include <errno.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -13,25 +13,12 @@
  * early. */
 enum { MAX_KEPT_KIB = 256 << 10 };
 
-static void write_all(int fd, const void *data, size_t n)
-{
-    const char *p = data;
-    while (n) {
-        ssize_t put = write(fd, p, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            _exit(1);
-        p += put;
-        n -= (size_t)put;
-    }
-}
-
 static void write_frame(int fd, const void *data, size_t n)
 {
     ws_buf framed = {.max = COMP_MAX_REPLY};
     comp_wire_put(&framed, data, n);
-    write_all(fd, framed.p, framed.n);
+    if (!ws_write_all(fd, framed.p, framed.n))
+        _exit(1); /* the server is gone */
     ws_buf_release(&framed);
 }
 

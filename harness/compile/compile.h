@@ -17,7 +17,7 @@
 typedef struct comp_service comp_service;
 
 typedef struct comp_service_options {
-    const char *cache_dir;  /* NULL: ws_cache_dir() "/compile"; "" : no cache */
+    const char *cache_dir;  /* NULL: ws_cache_dir() "/compile"; "": in memory alone */
     double wall_seconds;    /* per compile, 0: 30 */
     uint64_t memory_bytes;  /* address space, 0: 4 GiB */
 } comp_service_options;

@@ -154,8 +154,7 @@ void comp_log_messages(ws_arena *a, const char *log, const comp_request *r, cons
 /* Fills registers and the rest from "ptxas -v" lines. */
 void comp_log_resources(ws_str log, comp_kernel *kernel, int n_kernels);
 /* The diagnosis of a phase that did not end well. */
-void comp_diagnose_front(const comp_phase *p, const comp_request *r, double wall_seconds,
-                         comp_result *out);
+void comp_diagnose_front(const comp_phase *p, double wall_seconds, comp_result *out);
 void comp_diagnose_back(const comp_phase *p, ws_str ptx, const comp_request *r, double wall_seconds,
                         comp_result *out); /* ptx: with its lines */
 

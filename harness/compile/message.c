@@ -43,26 +43,13 @@ static size_t directory_at(const comp_toolkit *t, const char *p, size_t left)
     return best;
 }
 
-/* Length of the UTF-8 character at p, 0: it is none. Candidates may be any bytes, reports are text.
- */
-static size_t utf8_length(const char *p, size_t left)
+/* Length of the printable character or tab at p, 0: it is none. Candidates may be any bytes, reports
+ * are text. A log never ends in the last byte that may be read: lengths or a NUL follow. */
+static size_t text_length(const char *p, size_t left)
 {
     unsigned char c = (unsigned char)*p;
-    size_t n = c < 0x80                ? 1
-               : c >= 0xc2 && c < 0xe0 ? 2
-               : c >= 0xe0 && c < 0xf0 ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4
-                                       : 0;
-    if (n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)p[i] & 0xc0) != 0x80)
-            return 0;
-    /* Overlong forms and surrogates. */
-    unsigned char second = n > 2 ? (unsigned char)p[1] : 0xa0;
-    bool bad = (c == 0xe0 && second < 0xa0) || (c == 0xed && second >= 0xa0) ||
-               (c == 0xf0 && second < 0x90) || (c == 0xf4 && second >= 0x90);
-    return bad || (n == 1 && c < ' ' && c != '\t') || c == 0x7f ? 0 : n;
+    size_t n = ws_utf8_length(p);
+    return n > left || (c < ' ' && c != '\t') || c == 0x7f ? 0 : n;
 }
 
 const char *comp_log_clean(ws_arena *a, const comp_toolkit *t, ws_str log)
@@ -74,7 +61,7 @@ const char *comp_log_clean(ws_arena *a, const comp_toolkit *t, ws_str log)
             break;
         for (size_t i = 0; i < line.n;) {
             size_t skip = line.p[i] == '/' ? directory_at(t, line.p + i, line.n - i) : 0;
-            size_t n = utf8_length(line.p + i, line.n - i);
+            size_t n = text_length(line.p + i, line.n - i);
             if (!skip)
                 ws_buf_add(&out, n ? line.p + i : "?", n ? n : 1);
             i += skip ? skip : n ? n : 1;
@@ -161,8 +148,7 @@ static int column_of(ws_str rest, const comp_request *r, int line)
     return (int)(at - indent + leading_blanks(source_line(r, line))) + 1;
 }
 
-/* An error inside a template or header names the place in the candidate further down: "at line 9".
- */
+/* An error inside a template or header names the place in the candidate further down ("at line 9"). */
 static int line_of_context(ws_str rest)
 {
     head h;
@@ -320,13 +306,11 @@ static bool is_missing_header(const char *text)
     return strstr(text, "open source file") != NULL;
 }
 
-void comp_diagnose_front(const comp_phase *p, const comp_request *r, double wall_seconds,
-                         comp_result *out)
+void comp_diagnose_front(const comp_phase *p, double wall_seconds, comp_result *out)
 {
     hx_diag *d = &out->diag;
     const comp_message *first = NULL;
     int errors = 0;
-    (void)r;
     if (diagnose_limit(p, "NVRTC", wall_seconds, d))
         return;
     for (int i = 0; i < out->n_messages; i++) {

@@ -12,8 +12,7 @@ static bool starts(ws_str line, const char *word)
 }
 
 /* What becomes of the lines of a PTX text, in order. NVRTC writes one directive a line; a .section
- * is
- * "{" ... "}" with no braces or strings inside. */
+ * is "{" ... "}" with no braces or strings inside. */
 typedef struct reader {
     const char *p, *end;
     bool in_section;

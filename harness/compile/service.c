@@ -412,7 +412,7 @@ static ws_status compile(comp_service *s, const comp_request *r, ws_arena *a, co
     out->log = comp_log_clean(a, &s->toolkit, reply.front.log);
     comp_log_messages(a, out->log, r, j.file, out);
     if (reply.front.outcome != COMP_DONE) {
-        comp_diagnose_front(&reply.front, r, s->wall_seconds, out);
+        comp_diagnose_front(&reply.front, s->wall_seconds, out);
         return WS_OK;
     }
     comp_ptx_without_lines(reply.front.output.p, reply.front.output.n, &plain);
