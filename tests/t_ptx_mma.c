@@ -1,5 +1,5 @@
-/* The sums of tensor cores on random tiles, against the rule written plainly, one output at a time.
- */
+/* The sums of tensor cores on random tiles, against the rule written plainly, one output at a time. */
+#include "base/dtype.h"
 #include "harness/ptx/mma.h"
 #include "tests/tap.h"
 
@@ -16,14 +16,19 @@ static int exponent(double v, int least)
     return e - 1 > least ? e - 1 : least;
 }
 
+static int least_exponent(mma_type t)
+{
+    return t == MMA_E4M3 ? -6 : t == MMA_F16 || t == MMA_E5M2 ? -14 : -126;
+}
+
 /* Columns from .. to - 1 of one step, cut to f32. */
-static float plain_sum(u32 row, u32 j, u32 from, u32 to, float c, int least, int bits)
+static float plain_sum(u32 row, u32 j, u32 from, u32 to, float c, mma_type ta, mma_type tb, int bits)
 {
     int top = exponent((double)c, -126);
     double check = (double)c;
     for (u32 k = from; k < to; k++) {
         double a = (double)x.a[k][row], b = (double)x.b[j][k];
-        int e = exponent(a, least) + exponent(b, least);
+        int e = exponent(a, least_exponent(ta)) + exponent(b, least_exponent(tb));
         check += a * b;
         top = e > top ? e : top;
     }
@@ -41,8 +46,12 @@ static float random_value(mma_type t, int spread)
 {
     u32 bits = (u32)rand() << 16 ^ (u32)rand();
     if (!spread) /* any pattern, NaN and infinity too */
-        return mma_widen(t, t == MMA_TF32 ? bits : bits & 0xffff);
+        return mma_widen(t, bits & (u32)((1ull << mma_type_bits(t)) - 1));
     float v = ldexpf((float)(rand() % 2001 - 1000) / 512, rand() % (2 * spread) - spread);
+    if (t == MMA_E4M3)
+        return mma_widen(t, ws_e4m3_from_f64((double)v));
+    if (t == MMA_E5M2)
+        return mma_widen(t, ws_e5m2_from_f64((double)v));
     u32 b;
     memcpy(&b, &v, 4);
     b &= t == MMA_BF16 ? 0xffff0000u : 0xffffe000u;
@@ -50,16 +59,16 @@ static float random_value(mma_type t, int spread)
     return rand() % 10 ? v : 0;
 }
 
-static void check_model(mma_type t, u32 k, u32 stride, int spread, int model, int bits,
-                        const char *what)
+static void check_model(mma_type ta, mma_type tb, u32 k, u32 stride, int spread, int model,
+                        int bits, const char *what)
 {
-    int bad = 0, least = t == MMA_F16 ? -14 : -126;
+    int bad = 0;
     for (int round = 0; round < 300; round++) {
         for (u32 q = 0; q < k; q++) {
             for (u32 r = 0; r < MMA_M; r++)
-                x.a[q][r] = random_value(t, spread);
+                x.a[q][r] = random_value(ta, spread);
             for (u32 j = 0; j < MMA_N; j++)
-                x.b[j][q] = random_value(t, spread);
+                x.b[j][q] = random_value(tb, spread);
         }
         float c[MMA_N][MMA_M];
         for (u32 j = 0; j < MMA_N; j++)
@@ -67,12 +76,12 @@ static void check_model(mma_type t, u32 k, u32 stride, int spread, int model, in
                 c[j][r] =
                     rand() % 3 ? ldexpf((float)(rand() % 2001 - 1000) / 333, rand() % 40 - 20) : 0;
         memcpy(x.c, c, sizeof c);
-        mma_multiply(&x, k, t, false, model, false);
+        mma_multiply(&x, k, ta, tb, false, model, false);
         for (u32 j = 0; j < MMA_N; j++)
             for (u32 r = 0; r < MMA_M; r++) {
                 float want = c[j][r];
                 for (u32 at = 0; at < k; at += stride)
-                    want = plain_sum(r, j, at, at + stride, want, least, bits);
+                    want = plain_sum(r, j, at, at + stride, want, ta, tb, bits);
                 bool same = isnan(want) ? isnan(x.d[j][r]) : memcmp(&want, &x.d[j][r], 4) == 0;
                 if (!same && !bad++)
                     printf("# %a, expected %a\n", (double)x.d[j][r], (double)want);
@@ -86,12 +95,15 @@ int main(void)
     static const int spread[] = {0, 4, 12};
     srand(7);
     for (int s = 0; s < 3; s++) {
-        check_model(MMA_F16, 16, 16, spread[s], PTX_MMA_HOPPER, 25, "f16 on Hopper");
-        check_model(MMA_F16, 16, 8, spread[s], PTX_MMA_AMPERE, 24, "f16 on Ampere");
-        check_model(MMA_BF16, 16, 16, 5 * spread[s], PTX_MMA_HOPPER, 25, "bf16 on Hopper");
-        check_model(MMA_BF16, 8, 8, 5 * spread[s], PTX_MMA_AMPERE, 24, "bf16 on Ampere");
-        check_model(MMA_TF32, 8, 8, 5 * spread[s], PTX_MMA_HOPPER, 25, "tf32 on Hopper");
-        check_model(MMA_TF32, 8, 4, 5 * spread[s], PTX_MMA_AMPERE, 24, "tf32 on Ampere");
+        check_model(MMA_F16, MMA_F16, 16, 16, spread[s], PTX_MMA_HOPPER, 25, "f16 on Hopper");
+        check_model(MMA_F16, MMA_F16, 16, 8, spread[s], PTX_MMA_AMPERE, 24, "f16 on Ampere");
+        check_model(MMA_BF16, MMA_BF16, 16, 16, 5 * spread[s], PTX_MMA_HOPPER, 25, "bf16 on Hopper");
+        check_model(MMA_BF16, MMA_BF16, 8, 8, 5 * spread[s], PTX_MMA_AMPERE, 24, "bf16 on Ampere");
+        check_model(MMA_TF32, MMA_TF32, 8, 8, 5 * spread[s], PTX_MMA_HOPPER, 25, "tf32 on Hopper");
+        check_model(MMA_TF32, MMA_TF32, 8, 4, 5 * spread[s], PTX_MMA_AMPERE, 24, "tf32 on Ampere");
+        check_model(MMA_E4M3, MMA_E4M3, 32, 32, spread[s], PTX_MMA_HOPPER, 25, "e4m3");
+        check_model(MMA_E4M3, MMA_E5M2, 32, 32, spread[s], PTX_MMA_HOPPER, 25, "e4m3 by e5m2");
+        check_model(MMA_E5M2, MMA_E4M3, 32, 32, spread[s], PTX_MMA_HOPPER, 25, "e5m2 by e4m3");
     }
     return tap_done();
 }

@@ -278,9 +278,10 @@ static s32 largest(v16i v)
 #endif
 }
 
-void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool coarse)
+void mma_multiply(mma_tile *x, u32 k, mma_type a, mma_type b, bool half, int model, bool coarse)
 {
-    s32 least = types[t].least_exponent, least_c = half ? -14 : -126;
+    s32 least_a = types[a].least_exponent, least_b = types[b].least_exponent;
+    s32 least_c = half ? -14 : -126;
     v16i none = {0}, tops[3];
     if (model == PTX_MMA_EXACT) {
         exact(x, k, half);
@@ -288,18 +289,18 @@ void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool coa
     }
     none -= 127;
     tops[0] = tops[1] = tops[2] = none;
-    exponents(x->ea[0], x->a[0], k * MMA_M, least, &tops[0]);
+    exponents(x->ea[0], x->a[0], k * MMA_M, least_a, &tops[0]);
     for (u32 j = 0; j < MMA_N; j++) {
         u32 n = (k + 15) & ~15u; /* what lies behind is not used, but must be a number */
         for (u32 q = k; q < n; q++)
             x->b[j][q] = 0;
-        exponents(x->eb[j], x->b[j], n, least, &tops[1]);
+        exponents(x->eb[j], x->b[j], n, least_b, &tops[1]);
     }
     exponents(x->ec[0], x->c[0], MMA_N * MMA_M, least_c, &tops[2]);
     s32 top_a = largest(tops[0]), top_b = largest(tops[1]);
     bool plain = top_a < 128 && top_b < 128 && largest(tops[2]) < 128 && top_a + top_b <= HIGH;
     bool ampere = model == PTX_MMA_AMPERE;
-    u32 most = t == MMA_TF32 ? 4 : types[t].bits == 8 ? 16 : 8; /* Ampere's step */
+    u32 most = a == MMA_TF32 ? 4 : types[a].bits == 8 ? 16 : 8; /* Ampere's step */
     u32 stride = ampere && k > most ? most : k;
     for (u32 at = 0; at < k; at += stride) {
         step(x, at, at + stride, coarse ? COARSE : ampere ? 24 : 25, half, plain);

@@ -38,8 +38,8 @@ typedef struct mma_tile {
     f32 d[MMA_N][MMA_M];
 } __attribute__((aligned(64))) mma_tile;
 
-/* d = a b + c with k columns of A of type t. `half`: C and D are f16 values. `model`: PTX_MMA_*.
- * `coarse`: with 13 fractional bits only, as wgmma sums fp8. */
-void mma_multiply(mma_tile *x, u32 k, mma_type t, bool half, int model, bool coarse);
+/* d = a b + c with k columns of A, for A and B of those types. `half`: C and D are f16 values. `model`:
+ * PTX_MMA_*. `coarse`: with 13 fractional bits only, as wgmma sums fp8. */
+void mma_multiply(mma_tile *x, u32 k, mma_type a, mma_type b, bool half, int model, bool coarse);
 
 #endif

@@ -174,7 +174,7 @@ static void x_mma_float(ptx_warp *w, const ptx_insn *i)
     else
         unpack_floats(w, f, &x);
     unpack_c(w, f, &x);
-    mma_multiply(&x, f->k, f->a, f->half, w->worker->grid->options->mma_model, false);
+    mma_multiply(&x, f->k, f->a, f->b, f->half, w->worker->grid->options->mma_model, false);
     pack_d(w, f, &x);
     count_flops(w, f->m, MMA_N, f->k);
 }
@@ -232,7 +232,8 @@ static void x_mma_quads(ptx_warp *w, const ptx_insn *i)
         return;
     for (u32 p = 0; p < 4; p++) {
         quad_unpack(w, f, p, &x[p]);
-        mma_multiply(&x[p], 4, MMA_F16, f->half, w->worker->grid->options->mma_model, false);
+        mma_multiply(&x[p], 4, MMA_F16, MMA_F16, f->half, w->worker->grid->options->mma_model,
+                     false);
     }
     for (u32 p = 0; p < 4; p++)
         quad_pack(w, f, p, &x[p]);

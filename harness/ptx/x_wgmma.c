@@ -174,8 +174,8 @@ static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, 
                 x.b[j][k] = f->b_neg ? -v : v;
             }
         unpack_d(w, f, tile, keep, &x);
-        mma_multiply(&x, f->k, f->a, f->d == MMA_F16, w->worker->grid->options->mma_model,
-                     mma_type_bits(f->a) == 8);
+        mma_multiply(&x, f->k, f->a, f->b, f->d == MMA_F16,
+                     w->worker->grid->options->mma_model, mma_type_bits(f->a) == 8);
         pack_d(w, f, tile, &x);
     }
 }

@@ -246,7 +246,7 @@ static void x_wmma_float(ptx_warp *w, const ptx_insn *i)
             }
             for (u32 j = 0; j < MMA_N; j++)
                 memcpy(x.b[j], b[c0 + j], k * sizeof(f32));
-            mma_multiply(&x, k, f->a.type, f->d.type == MMA_F16,
+            mma_multiply(&x, k, f->a.type, f->b.type, f->d.type == MMA_F16,
                          w->worker->grid->options->mma_model, false);
             for (u32 r = 0; r < MMA_M && r0 + r < m; r++)
                 for (u32 j = 0; j < MMA_N; j++)
