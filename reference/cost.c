@@ -24,10 +24,8 @@ void ref_cost_of(const ref_bound *b, ref_cost *out)
         const ref_shape *in[SPEC_MAX_OPERANDS];
         for (int i = 0; i < n->n_in; i++)
             in[i] = &b->shape[n->in[i]];
-        double flops = n->op->flops ? n->op->flops(n->attrs, in, n->n_in, &b->shape[n->out]) : 0;
-        out->flops += flops;
-        if (n->op->contraction)
-            out->tensor_flops += flops;
+        if (n->op->flops)
+            out->flops += n->op->flops(n->attrs, in, n->n_in, &b->shape[n->out]);
     }
     for (int v = 0; v < g->n_values; v++)
         if (g->value[v].tensor >= 0 && is_read(g, v))

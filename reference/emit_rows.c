@@ -218,7 +218,7 @@ static const char *put_reduction(em_node *n, const lines *l, const ref_value *x)
 static ws_status emit_reduce(em_node *n)
 {
     const ref_value *x = n->in[0];
-    bool index = n->at->fn == REF_ARGMAX || n->at->fn == REF_ARGMIN;
+    bool index = ref_is_index_fn(n->at->fn);
     em_choose_type(n, 1, true);
     lines l = put_reduced_lines(n, x);
     const char *result = put_reduction(n, &l, x);

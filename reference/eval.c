@@ -220,9 +220,8 @@ typedef struct run {
 
 static bool is_index_node(const ref_node *n)
 {
-    ref_reduce_fn fn = ((const ref_attrs *)n->attrs)->fn;
-    return n->op->is_index ||
-           (strcmp(n->op->name, "reduce") == 0 && (fn == REF_ARGMAX || fn == REF_ARGMIN));
+    return strcmp(n->op->name, "reduce") == 0 &&
+           ref_is_index_fn(((const ref_attrs *)n->attrs)->fn);
 }
 
 /* The node that makes output o when its result is an index; NULL otherwise. */

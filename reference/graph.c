@@ -65,6 +65,12 @@ void ref_need_that(ref_infer *f, const ws_expr *condition, const char *text)
     g->need = grown;
 }
 
+void ref_need_equal(ref_infer *f, const ws_expr *a, const ws_expr *b, const char *text)
+{
+    if (!ws_expr_same(a, b))
+        ref_need_that(f, ws_expr_binary(&f->graph->arena, WS_X_EQ, a, b), text);
+}
+
 /* The extent of a and b broadcast: whichever is not 1; both equal is the common case. */
 static const ws_expr *broadcast_extent(ref_infer *f, const ws_expr *a, const ws_expr *b)
 {
@@ -438,17 +444,7 @@ void ref_graph_free(ref_graph *g)
 static ws_status bind_shape(const ref_value *v, const ws_env *env, ref_shape *s, ws_err *err)
 {
     s->rank = v->rank;
-    s->count = 1;
-    for (int d = 0; d < v->rank; d++) {
-        if (ws_expr_eval(v->dim[d], env, &s->dim[d], err))
-            return ws_wrap(err, "shape of '%s'", v->name);
-        if (s->dim[d] < 0)
-            return ws_fail(err, WS_EINPUT, "dimension %d of '%s' is %" PRId64, d, v->name,
-                           s->dim[d]);
-        if (__builtin_mul_overflow(s->count, s->dim[d], &s->count) || s->count > INT64_C(1) << 40)
-            return ws_fail(err, WS_EINPUT, "'%s' has more than 2^40 elements", v->name);
-    }
-    return WS_OK;
+    return spec_shape(v->name, v->dim, v->rank, env, s->dim, &s->count, err);
 }
 
 ws_status ref_bind(const ref_graph *g, const ws_env *env, ws_arena *a, ref_bound **out, ws_err *err)

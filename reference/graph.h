@@ -87,18 +87,17 @@ ws_status ref_eval(const ref_bound *b, const ref_tensor *input, bool with_bounds
 /* How an output is compared. */
 typedef enum ref_compare { REF_COMPARE_VALUE, REF_COMPARE_INDEX } ref_compare;
 /* INDEX (argmax, argmin): element i of the output is an index along `axis` of value `of`; it is
- * right when the pointed-at value is within tolerance of the true extremum. `of_value` receives the
- * tensor that the indices point into (copied from the evaluation; NULL unless INDEX). */
+ * right when the pointed-at value is within tolerance of the true extremum. */
 ref_compare ref_output_compare(const ref_graph *g, int output, int *axis);
 
-/* As ref_eval, also giving, for each INDEX output, the tensor pointed into (with bounds), of[o]. */
+/* As ref_eval, also giving, for each INDEX output, the tensor pointed into (with bounds), of[o]; the others of
+ * `of` are left empty. */
 ws_status ref_eval_full(const ref_bound *b, const ref_tensor *input, bool with_bounds,
                         ref_tensor *output, ref_tensor *of, ws_err *err) WS_MUST_CHECK;
 
 /* Useful work and least traffic at these dims. */
 typedef struct ref_cost {
     double flops;          /* multiply-add counts 2; transcendental 1 */
-    double tensor_flops;   /* the part of flops in contractions */
     double min_bytes;      /* each input and weight read once, each output written once */
 } ref_cost;
 void ref_cost_of(const ref_bound *b, ref_cost *out);

@@ -46,9 +46,7 @@ static ws_status infer_matmul(ref_infer *f)
     const ws_expr *n = column ? NULL : from_end(&b, at->trans_b ? 2 : 1);
     const ws_expr *ka = from_end(&a, at->trans_a ? 2 : 1);
     const ws_expr *kb = column ? b.dim[0] : from_end(&b, at->trans_b ? 1 : 2);
-    if (!ws_expr_same(ka, kb))
-        ref_need_that(f, ws_expr_binary(&f->graph->arena, WS_X_EQ, ka, kb),
-                      "the inner extents agree");
+    ref_need_equal(f, ka, kb, "the inner extents agree");
     a.rank -= row ? 1 : 2;
     b.rank -= column ? 1 : 2;
     ref_infer lead = *f;
@@ -70,16 +68,12 @@ static ws_status infer_matmul(ref_infer *f)
 /* x[..., K], w[N, K], b[N] -> x w' + b: [..., N] */
 static ws_status infer_linear(ref_infer *f)
 {
-    ws_arena *m = &f->graph->arena;
     const ref_value *x = f->in[0], *w = f->in[1];
     if (x->rank < 1 || w->rank != 2 || (f->n_in > 2 && f->in[2]->rank != 1))
         return ref_infer_fail(f, "takes x[..., K], w[N, K] and b[N]");
-    if (!ws_expr_same(from_end(x, 1), w->dim[1]))
-        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, from_end(x, 1), w->dim[1]),
-                      "the inner extents agree");
-    if (f->n_in > 2 && !ws_expr_same(f->in[2]->dim[0], w->dim[0]))
-        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, f->in[2]->dim[0], w->dim[0]),
-                      "one bias a column");
+    ref_need_equal(f, from_end(x, 1), w->dim[1], "the inner extents agree");
+    if (f->n_in > 2)
+        ref_need_equal(f, f->in[2]->dim[0], w->dim[0], "one bias a column");
     ref_same_shape(f->out, x);
     f->out->dim[x->rank - 1] = w->dim[0];
     keep_f64(f);
@@ -264,7 +258,7 @@ static double flops_matmul(const ref_attrs *at, const ref_shape *const *in, int 
 
 const ref_op ref_ops_matmul[] = {
     {.name = "matmul", .min_in = 2, .max_in = 2, .attrs = "trans_a trans_b", .infer = infer_matmul,
-     .eval = eval_matmul, .flops = flops_matmul, .contraction = true},
+     .eval = eval_matmul, .flops = flops_matmul},
     {.name = "linear", .min_in = 2, .max_in = 3, .attrs = "", .infer = infer_linear,
-     .eval = eval_linear, .flops = flops_matmul, .contraction = true},
+     .eval = eval_linear, .flops = flops_matmul},
     {0}};

@@ -30,12 +30,6 @@ static const ws_expr *product(ref_infer *f, const ws_expr *const *dim, int from,
     return e;
 }
 
-static void need_equal(ref_infer *f, const ws_expr *a, const ws_expr *b, const char *text)
-{
-    if (!ws_expr_same(a, b))
-        ref_need_that(f, binary(f, WS_X_EQ, a, b), text);
-}
-
 static bool is_minus_one(const ws_expr *e)
 {
     int64_t v = 0;
@@ -76,7 +70,7 @@ static ws_status infer_reshape(ref_infer *f)
         f->out->dim[open] = binary(f, WS_X_DIV, all, rest);
         rest = binary(f, WS_X_MUL, rest, f->out->dim[open]);
     }
-    need_equal(f, all, rest, "both shapes have as many elements");
+    ref_need_equal(f, all, rest, "both shapes have as many elements");
     return WS_OK;
 }
 
@@ -213,7 +207,7 @@ static ws_status infer_concat(ref_infer *f)
             return ref_infer_fail(f, "operand %d has another rank or dtype than operand 0", i);
         for (int d = 0; d < x->rank; d++)
             if (d != dim)
-                need_equal(f, x->dim[d], f->in[0]->dim[d], "the other extents agree");
+                ref_need_equal(f, x->dim[d], f->in[0]->dim[d], "the other extents agree");
         f->out->dim[dim] = binary(f, WS_X_ADD, f->out->dim[dim], x->dim[dim]);
     }
     return WS_OK;
@@ -240,7 +234,7 @@ static ws_status infer_gather(ref_infer *f)
         return ref_infer_fail(f, "one index a row: expected rank %d, got %d", f->out->rank,
                               index->rank);
     for (int d = 0; d < index->rank && f->at->per_row; d++)
-        need_equal(f, index->dim[d], f->out->dim[d], "one index a row");
+        ref_need_equal(f, index->dim[d], f->out->dim[d], "one index a row");
     return WS_OK;
 }
 

@@ -93,7 +93,6 @@ static ws_status eval_log_softmax(const ref_call *c)
 
 static ws_status infer_norm(ref_infer *f)
 {
-    ws_arena *m = &f->graph->arena;
     const ref_value *x = f->in[0];
     int first = x->rank - f->at->normalized_dims;
     if (first < 0)
@@ -104,8 +103,8 @@ static ws_status infer_norm(ref_infer *f)
             return ref_infer_fail(f, "operand %d must have the %d normalised axes", i,
                                   f->at->normalized_dims);
         for (int d = 0; d < f->in[i]->rank; d++)
-            ref_need_that(f, ws_expr_binary(m, WS_X_EQ, f->in[i]->dim[d], x->dim[first + d]),
-                          "scale and shift have the normalised shape");
+            ref_need_equal(f, f->in[i]->dim[d], x->dim[first + d],
+                           "scale and shift have the normalised shape");
     }
     ref_same_shape(f->out, x);
     return WS_OK;
@@ -115,9 +114,9 @@ typedef struct moments {
     double mean, var, e_mean, e_var;
 } moments;
 
-/* Mean and variance about it (rms: about zero), with bounds. An honest kernel takes two passes or
- * Welford; one that subtracts E[x]^2 from E[x^2] loses var / E[x^2] digits, which stays within the
- * bound while |mean| is of the size of the deviation. */
+/* Mean and variance about it (rms: about zero), with bounds. A kernel may take two passes, Welford's
+ * one, or subtract E[x]^2 from E[x^2]: the bound is that of the last, an error of the size of E[x^2]
+ * however small the variance is. */
 static moments measure(const ref_call *c, const ref_tensor *x, int64_t at, int64_t n, bool centred)
 {
     moments r = {0};
@@ -198,8 +197,7 @@ static ws_status infer_cross_entropy(ref_infer *f)
 {
     if (f->in[0]->rank != 2 || f->in[1]->rank != 1)
         return ref_infer_fail(f, "takes logits [N,C] and targets [N]");
-    ref_need_that(f, ws_expr_binary(&f->graph->arena, WS_X_EQ, f->in[0]->dim[0], f->in[1]->dim[0]),
-                  "one target a row");
+    ref_need_equal(f, f->in[0]->dim[0], f->in[1]->dim[0], "one target a row");
     f->out->rank = 0;
     return WS_OK;
 }

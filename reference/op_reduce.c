@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_index_fn(ref_reduce_fn fn)
-{
-    return fn == REF_ARGMAX || fn == REF_ARGMIN;
-}
-
 static bool reduced(const ref_attrs *at, int axis)
 {
     for (int i = 0; i < at->n_dims; i++)
@@ -25,7 +20,7 @@ static ws_status infer_reduce(ref_infer *f)
     if (!at->n_dims) /* all axes, as PyTorch does without dim */
         for (int d = 0; d < x->rank; d++)
             at->dims[at->n_dims++] = d;
-    if (is_index_fn(at->fn)) {
+    if (ref_is_index_fn(at->fn)) {
         if (at->n_dims != 1)
             return ref_infer_fail(f, "an index reduction takes one axis");
         at->dim = at->dims[0];
@@ -132,7 +127,8 @@ static double logsumexp(const reduce_job *j, int64_t at, double *e)
     for (int64_t k = 0; k < j->n; k++) {
         double t = x->v[at + j->offset[k]], p = exp(t - m);
         s += p;
-        es += p * (ref_err(x, at + j->offset[k]) + j->c->u * (fabs(t - m) + 4));
+        if (p > 0) /* t may be -inf */
+            es += p * (ref_err(x, at + j->offset[k]) + j->c->u * (fabs(t - m) + 4));
     }
     double v = m + log(s);
     *e = es / s + REF_SUM * sqrt((double)j->n) * j->c->ua +

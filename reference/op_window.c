@@ -62,17 +62,14 @@ static ws_status infer_conv(ref_infer *f)
         return ref_infer_fail(f, "weights of rank %d for an operand of rank %d", w->rank, x->rank);
     if (f->at->groups < 1)
         return ref_infer_fail(f, "attribute 'groups' is below 1");
-    ref_need_that(
-        f, ws_expr_binary(m, WS_X_EQ, x->dim[1], ws_expr_binary(m, WS_X_MUL, w->dim[1], groups)),
-        "channels are those of the weights times groups");
-    ref_need_that(f, ws_expr_binary(m, WS_X_EQ, ws_expr_binary(m, WS_X_MOD, w->dim[0], groups),
-                                    ws_expr_const(m, 0)),
-                  "output channels divide into groups");
+    ref_need_equal(f, x->dim[1], ws_expr_binary(m, WS_X_MUL, w->dim[1], groups),
+                   "channels are those of the weights times groups");
+    ref_need_equal(f, ws_expr_binary(m, WS_X_MOD, w->dim[0], groups), ws_expr_const(m, 0),
+                   "output channels divide into groups");
     if (f->n_in > 2) {
         if (f->in[2]->rank != 1)
             return ref_infer_fail(f, "the bias has rank %d", f->in[2]->rank);
-        ref_need_that(f, ws_expr_binary(m, WS_X_EQ, f->in[2]->dim[0], w->dim[0]),
-                      "one bias a channel");
+        ref_need_equal(f, f->in[2]->dim[0], w->dim[0], "one bias a channel");
     }
     f->out->rank = x->rank;
     f->out->dim[0] = x->dim[0];
@@ -326,7 +323,7 @@ static double flops_pool(const ref_attrs *at, const ref_shape *const *in, int n_
 
 const ref_op ref_ops_window[] = {
     {.name = "conv", .min_in = 2, .max_in = 3, .attrs = "stride padding dilation groups",
-     .infer = infer_conv, .eval = eval_conv, .flops = flops_conv, .contraction = true},
+     .infer = infer_conv, .eval = eval_conv, .flops = flops_conv},
     {.name = "max_pool", .min_in = 1, .max_in = 1, .attrs = "kernel stride padding dilation",
      .infer = infer_pool, .eval = eval_max_pool, .flops = flops_pool},
     {.name = "avg_pool", .min_in = 1, .max_in = 1, .attrs = "kernel stride padding",

@@ -24,6 +24,11 @@ typedef enum ref_reduce_fn {
     REF_SUM_OF, REF_MEAN, REF_MAX, REF_MIN, REF_PROD, REF_ARGMAX, REF_ARGMIN, REF_LOGSUMEXP,
     REF_L2NORM
 } ref_reduce_fn;
+/* The result is an index along at->dim. */
+static inline bool ref_is_index_fn(ref_reduce_fn fn)
+{
+    return fn == REF_ARGMAX || fn == REF_ARGMIN;
+}
 
 /* All attributes that ops have; each op reads those that its row lists. */
 typedef struct ref_attrs {
@@ -80,9 +85,7 @@ struct ref_op {
     /* useful floating-point operations at these shapes */
     double (*flops)(const ref_attrs *at, const ref_shape *const *in, int n_in,
                     const ref_shape *out);
-    bool contraction;             /* its flops can run on tensor cores */
-    bool is_index; /* result points into the operand along at->dim (argmax, argmin) */
-    bool moves;    /* every result is a copy of an element of in[0]'s dtype, or zero */
+    bool moves; /* every result is a copy of an element of in[0]'s dtype, or zero */
 };
 const ref_op *ref_op_find(const char *name); /* NULL: unknown */
 /* NULL-terminated, for nearest-name hints. */
@@ -98,6 +101,7 @@ void ref_same_shape(ref_value *out, const ref_value *v);
 /* NumPy broadcasting of all operands into out; records what must hold. */
 ws_status ref_broadcast(ref_infer *f);
 void ref_need_that(ref_infer *f, const ws_expr *condition, const char *text);
+void ref_need_equal(ref_infer *f, const ws_expr *a, const ws_expr *b, const char *text);
 ws_status ref_infer_fail(ref_infer *f, const char *fmt, ...) WS_PRINTF(2, 3);
 /* Element offset in operand `in` for flat index i of `out`, with broadcasting. */
 int64_t ref_broadcast_index(const ref_shape *out, const ref_shape *in, int64_t i);

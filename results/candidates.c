@@ -37,7 +37,7 @@ static void counters_json(const ptx_counters *c, ws_buf *out)
         COUNTER(global_st_sectors), COUNTER(global_ld_bytes), COUNTER(global_st_bytes),
         COUNTER(global_atomic_requests), COUNTER(global_atomic_lanes), COUNTER(unique_ld_sectors),
         COUNTER(unique_st_sectors), COUNTER(shared_requests), COUNTER(shared_wavefronts),
-        COUNTER(shared_atomic_lanes), COUNTER(local_requests), COUNTER(const_requests),
+        COUNTER(shared_atomic_lanes), COUNTER(local_requests),
         COUNTER(max_block_warp_insns), COUNTER(max_warp_insns),
     };
 #undef COUNTER

@@ -574,18 +574,24 @@ void spec_env_print(const ws_env *env, ws_buf *out)
         ws_buf_printf(out, "%s%s=%" PRId64, i ? " " : "", env->item[i].name, env->item[i].value);
 }
 
-ws_status spec_tensor_dims(const spec_tensor *t, const ws_env *env, int64_t dim[SPEC_MAX_RANK],
-                           int64_t *count, ws_err *err)
+ws_status spec_shape(const char *name, const ws_expr *const *shape, int rank, const ws_env *env,
+                     int64_t dim[SPEC_MAX_RANK], int64_t *count, ws_err *err)
 {
     int64_t total = 1;
-    for (int d = 0; d < t->rank; d++) {
-        if (ws_expr_eval(t->shape[d], env, &dim[d], err))
-            return ws_wrap(err, "shape of '%s'", t->name);
+    for (int d = 0; d < rank; d++) {
+        if (ws_expr_eval(shape[d], env, &dim[d], err))
+            return ws_wrap(err, "shape of '%s'", name);
         if (dim[d] < 0)
-            return ws_fail(err, WS_EINPUT, "dimension %d of '%s' is %" PRId64, d, t->name, dim[d]);
+            return ws_fail(err, WS_EINPUT, "dimension %d of '%s' is %" PRId64, d, name, dim[d]);
         if (__builtin_mul_overflow(total, dim[d], &total) || total > INT64_C(1) << 40)
-            return ws_fail(err, WS_EINPUT, "'%s' has more than 2^40 elements", t->name);
+            return ws_fail(err, WS_EINPUT, "'%s' has more than 2^40 elements", name);
     }
     *count = total;
     return WS_OK;
+}
+
+ws_status spec_tensor_dims(const spec_tensor *t, const ws_env *env, int64_t dim[SPEC_MAX_RANK],
+                           int64_t *count, ws_err *err)
+{
+    return spec_shape(t->name, t->shape, t->rank, env, dim, count, err);
 }

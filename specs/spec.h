@@ -103,7 +103,11 @@ ws_status spec_catalogue(void (*visit)(void *ud, const char *path), void *ud, ws
 ws_env spec_env(const spec *s, int which);
 /* "B=3 N=257" */
 void spec_env_print(const ws_env *env, ws_buf *out);
-/* Concrete dims of a tensor; an extent below 0, or a product past 2^40 elements, is an error. Extent 0 is legal. */
+/* Concrete dims of a shape; an extent below 0, or a product past 2^40 elements, is an error that names what has
+ * it. Extent 0 is legal. */
+ws_status spec_shape(const char *name, const ws_expr *const *shape, int rank, const ws_env *env,
+                     int64_t dim[SPEC_MAX_RANK], int64_t *count, ws_err *err) WS_MUST_CHECK;
+/* Those of a tensor. */
 ws_status spec_tensor_dims(const spec_tensor *t, const ws_env *env, int64_t dim[SPEC_MAX_RANK],
                            int64_t *count, ws_err *err) WS_MUST_CHECK;
 const spec_tensor *spec_find_tensor(const spec *s, const char *name); /* NULL: none */

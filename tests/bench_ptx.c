@@ -163,7 +163,6 @@ static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const 
     memcpy(args.grid, k->grid, sizeof args.grid);
     memcpy(args.block, k->block, sizeof args.block);
     ptx_options o = {.threads = 1,
-                     .check_memory = true,
                      .check_init = s->init,
                      .check_race = s->race,
                      .count = s->count};
@@ -210,7 +209,7 @@ static double first_launch_ms(const comp_result *ptx)
             uint64_t p[3];
             int32_t n;
         } none = {{0}, 0};
-        ptx_options o = {.threads = 1, .check_memory = true};
+        ptx_options o = {.threads = 1};
         ptx_launch_args args = {
             .kernel = "sgemm_naive", .grid = {1, 1, 1}, .block = {1, 1, 1}, .params = &none};
         memset(&r, 0, sizeof r);

@@ -84,7 +84,7 @@ static bool setup(fixture *x, const char *op)
     x->w.base[1] = c->konst;
     x->w.frame = &x->frame;
     x->w.exec = x->w.active = PTX_FULL;
-    return !x->program->unsupported;
+    return !ptx_program_unsupported(x->program);
 }
 
 static void teardown(fixture *x)
@@ -880,7 +880,7 @@ static void test_rejected(void)
     };
     for (size_t k = 0; k < WS_COUNT(ops); k++) {
         fixture x;
-        ok(!setup(&x, ops[k]) && x.program && x.program->unsupported, "unsupported: %s", ops[k]);
+        ok(!setup(&x, ops[k]) && x.program && ptx_program_unsupported(x.program), "unsupported: %s", ops[k]);
         teardown(&x);
     }
 }

@@ -76,7 +76,6 @@ static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem,
                            .threads = w->threads,
                            .schedule = w->schedule,
                            .seed = w->seed,
-                           .check_memory = true,
                            .check_init = !w->plain,
                            .check_race = !w->plain,
                            .count = !w->plain,
@@ -221,7 +220,7 @@ static void compare_fault(const ptx_case *c, const outcome *o, const way *w, ws_
                     X(global_st_sectors) X(global_ld_bytes) X(global_st_bytes)                     \
                         X(global_atomic_requests) X(global_atomic_lanes) X(unique_ld_sectors)      \
                             X(unique_st_sectors) X(shared_requests) X(shared_wavefronts)           \
-                                X(shared_atomic_lanes) X(local_requests) X(const_requests)         \
+                                X(shared_atomic_lanes) X(local_requests)                          \
                                     X(max_block_warp_insns) X(max_warp_insns)
 #define ROW(name) {#name, offsetof(ptx_counters, name)},
 static const struct {

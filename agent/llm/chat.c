@@ -43,8 +43,6 @@ void chat_body(const llm_request *r, unsigned quirks, ws_buf *out)
         ws_json_add_double(o, "temperature", r->temperature);
     if (r->reasoning_effort && !(quirks & CHAT_NO_EFFORT))
         add_text(o, "reasoning_effort", r->reasoning_effort);
-    if (r->seed && !(quirks & CHAT_NO_SEED))
-        ws_json_add_int(o, "seed", r->seed);
     ws_json_print(o, false, out);
     cJSON_Delete(o);
 }
@@ -223,7 +221,6 @@ unsigned chat_quirk_for(const chat_error *e, const llm_request *r, unsigned quir
         {"temperature", r->temperature >= 0, CHAT_NO_TEMPERATURE},
         {"stream_options", r->stream, CHAT_NO_STREAM_OPTIONS},
         {"stream", r->stream, CHAT_NO_STREAM},
-        {"seed", r->seed != 0, CHAT_NO_SEED},
         {"reasoning_effort", r->reasoning_effort != NULL, CHAT_NO_EFFORT},
     };
     if (e->present && r->max_tokens > 0 && !(quirks & CHAT_NO_MAX_TOKENS) && is_token_limit(e))
@@ -315,9 +312,8 @@ static bool put_char(char *out, size_t size, size_t *at, bool blank, const char 
 
 void chat_plain_text(const char *body, size_t n, char *out, size_t size)
 {
-    char *clean;
     char *copy = ws_strndup(body ? body : "", body ? strnlen(body, n) : 0);
-    clean = ws_utf8_valid(copy);
+    char *clean = ws_utf8_valid(copy);
     const char *p = clean + strspn(clean, " \t\r\n"), *end = clean + strlen(clean);
     bool html = *p == '<', blank = false;
     size_t at = 0;

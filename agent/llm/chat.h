@@ -11,9 +11,8 @@ enum {
     CHAT_NO_TEMPERATURE = 1 << 1,
     CHAT_NO_STREAM_OPTIONS = 1 << 2,
     CHAT_NO_STREAM = 1 << 3,
-    CHAT_NO_SEED = 1 << 4,
-    CHAT_NO_EFFORT = 1 << 5,
-    CHAT_NO_MAX_TOKENS = 1 << 6
+    CHAT_NO_EFFORT = 1 << 4,
+    CHAT_NO_MAX_TOKENS = 1 << 5
 };
 
 void chat_body(const llm_request *r, unsigned quirks, ws_buf *out);

@@ -64,8 +64,6 @@ struct llm_client {
     int64_t gate_ns; /* a 429 pauses every request of this key until then */
     model_quirks *known;
     int n_known, cap_known;
-    void (*on_delta)(void *ud, int id, size_t content_bytes, size_t reasoning_bytes);
-    void *on_delta_ud;
 };
 
 const char *llm_outcome_name(llm_outcome o)
@@ -152,7 +150,6 @@ ws_status llm_client_open(const llm_client_options *o, llm_client **out, ws_err 
     http_options ho = {.api_key = c->key,
                        .azure = u.azure,
                        .direct = o->loopback_only,
-                       .ca_file = o->ca_file,
                        .max_connections = c->limits.max_in_flight};
     if (http_open(&ho, &c->pool, err)) {
         llm_client_close(c);
@@ -200,12 +197,6 @@ void llm_client_close(llm_client *c)
     free(c);
 }
 
-void llm_on_delta(llm_client *c, void (*fn)(void *, int, size_t, size_t), void *ud)
-{
-    c->on_delta = fn;
-    c->on_delta_ud = ud;
-}
-
 /* ---- the key never leaves ---- */
 
 /* Some servers echo the key in their error text. */
@@ -237,18 +228,9 @@ static unsigned *quirks_of(llm_client *c, const char *model)
 
 /* ---- an attempt ---- */
 
-static http_take take_progress(job *j)
-{
-    llm_client *c = j->client;
-    if (c->on_delta)
-        c->on_delta(c->on_delta_ud, j->id, j->reply.content.n, j->reply.reasoning.n);
-    return HTTP_TAKE_PROGRESS;
-}
-
-static void on_event(void *ud, const char *event, const char *data, size_t n)
+static void on_event(void *ud, const char *data, size_t n)
 {
     job *j = ud;
-    (void)event;
     if (!j->reply.done)
         chat_reply_event(&j->reply, data, n);
     j->progress = true;
@@ -289,18 +271,16 @@ static http_take receive(void *ud, int status, const char *bytes, size_t n)
         }
     }
     if (j->kind != BODY_SSE)
-        return take_progress(j);
+        return HTTP_TAKE_PROGRESS;
     j->progress = false;
     if (!sse_feed(&j->sse, bytes, n, on_event, j))
         return HTTP_TAKE_TOO_LARGE;
     if (j->reply.done || j->reply.error.present ||
         (j->reply.finished && chat_reply_has_usage(&j->reply)))
         return HTTP_TAKE_SETTLED;
-    if (j->progress)
-        take_progress(j);
-    if (j->reply.finished)
-        return j->progress ? HTTP_TAKE_ENDING : HTTP_TAKE_NOTHING;
-    return j->progress ? HTTP_TAKE_PROGRESS : HTTP_TAKE_NOTHING;
+    if (!j->progress)
+        return HTTP_TAKE_NOTHING;
+    return j->reply.finished ? HTTP_TAKE_ENDING : HTTP_TAKE_PROGRESS;
 }
 
 static void start_attempt(job *j)
@@ -613,13 +593,12 @@ static void end_attempt(job *j)
     j->transfer = NULL;
     c->n_running--;
     j->waited_s = 0;
-    unsigned *known = quirks_of(c, j->q.model);
     bool adapts = o == LLM_BAD_REQUEST || o == LLM_CONTEXT;
     unsigned quirk = adapts ? chat_quirk_for(&j->reply.error, &j->q, j->quirks) : 0;
     if (quirk && !used_up(j)) {
         ws_log(WS_LOG_INFO, "model '%s': resending without what the server refuses: %s", j->q.model,
                a->detail);
-        *known |= quirk;
+        *quirks_of(c, j->q.model) |= quirk;
         j->state = JOB_QUEUED;
         return;
     }

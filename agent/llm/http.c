@@ -20,7 +20,6 @@ struct http_pool {
     CURLM *multi;
     http_options o;
     http_transfer *first;
-    int n;
 };
 
 struct http_transfer {
@@ -191,13 +190,9 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
         r->should_retry = strcasecmp(value, "true") == 0    ? 1
                           : strcasecmp(value, "false") == 0 ? 0
                                                             : -1;
-    } else if (header_value(line, "x-request-id", value, sizeof value) ||
-               header_value(line, "request-id", value, sizeof value)) {
-        snprintf(r->request_id, sizeof r->request_id, "%s", value);
-    } else {
-        char place[sizeof r->location];
-        if (header_value(line, "location", place, sizeof place))
-            snprintf(r->location, sizeof r->location, "%s", place);
+    } else if (!header_value(line, "x-request-id", r->request_id, sizeof r->request_id) &&
+               !header_value(line, "request-id", r->request_id, sizeof r->request_id)) {
+        header_value(line, "location", r->location, sizeof r->location);
     }
     return size * count;
 }
@@ -240,8 +235,7 @@ static bool add_headers(http_transfer *t)
 static void set_options(http_transfer *t)
 {
     CURL *e = t->easy;
-    const http_options *o = &t->pool->o;
-    const char *ca = o->ca_file && *o->ca_file ? o->ca_file : getenv("SSL_CERT_FILE");
+    const char *ca = getenv("SSL_CERT_FILE"); /* as curl's own program does */
     if (!ca || !*ca)
         ca = getenv("CURL_CA_BUNDLE");
     curl_easy_setopt(e, CURLOPT_URL, t->r.url);
@@ -265,7 +259,7 @@ static void set_options(http_transfer *t)
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
-    if (o->direct)
+    if (t->pool->o.direct)
         curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
     if (ca && *ca)
         curl_easy_setopt(e, CURLOPT_CAINFO, ca);
@@ -280,7 +274,6 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, w
     t->response = (http_response){.retry_after_s = (double)NAN, .should_retry = -1};
     t->next = p->first;
     p->first = t;
-    p->n++;
     t->easy = curl_easy_init();
     if (!t->easy || !add_headers(t)) {
         http_free(t);
@@ -303,7 +296,6 @@ void http_free(http_transfer *t)
     for (http_transfer **p = &t->pool->first; *p; p = &(*p)->next)
         if (*p == t) {
             *p = t->next;
-            t->pool->n--;
             break;
         }
     if (t->easy) {

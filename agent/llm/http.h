@@ -14,7 +14,6 @@ typedef struct http_transfer http_transfer;
 typedef struct http_options {
     const char *api_key; /* kept by reference: outlives the pool; NULL or "": no Authorization */
     bool direct;         /* no proxy, whatever the environment says */
-    const char *ca_file; /* NULL: $SSL_CERT_FILE, $CURL_CA_BUNDLE, the system's */
     bool azure;          /* the key also as Azure's header api-key */
     int max_connections;
 } http_options;

@@ -28,7 +28,6 @@ typedef struct llm_client_options {
     const char *api_key;    /* copied, wiped at close; NULL or "": no Authorization header */
     bool allow_insecure;    /* send a key over plain http to a host that is not loopback */
     bool loopback_only;     /* bundled replay server: ignore proxies */
-    const char *ca_file;    /* NULL: the system's */
     llm_limits limits;
 } llm_client_options;
 
@@ -48,7 +47,6 @@ typedef struct llm_request {
     int64_t max_tokens;     /* 0: not sent */
     double temperature;     /* negative: not sent */
     const char *reasoning_effort; /* NULL: not sent */
-    int64_t seed;           /* 0: not sent */
     int turn;               /* sent as X-Warpsmith-Turn to a loopback_only server; -1: not sent */
     int max_requests;       /* HTTP requests that this call may make, resends included; 0: no limit */
 } llm_request;
@@ -103,10 +101,6 @@ ws_status llm_submit(llm_client *c, const llm_request *r, int *id, ws_err *err) 
 bool llm_poll(llm_client *c, int timeout_ms, int *id, llm_reply *out);
 void llm_cancel(llm_client *c, int id);
 int llm_in_flight(const llm_client *c);
-/* Tells of arriving text; called from llm_poll. */
-void llm_on_delta(llm_client *c,
-                  void (*fn)(void *ud, int id, size_t content_bytes, size_t reasoning_bytes),
-                  void *ud);
 /* The JSON body that would be sent, for `prompt` and --dry-run. */
 void llm_request_body(const llm_request *r, ws_buf *out);
 

@@ -66,10 +66,15 @@ bool replay_find_script(const char *spec_name, char *path, int size)
     return found;
 }
 
+static bool ends_with(const char *z, const char *tail)
+{
+    size_t n = strlen(z), t = strlen(tail);
+    return n >= t && strcmp(z + n - t, tail) == 0;
+}
+
 static int is_script(const struct dirent *e)
 {
-    size_t n = strlen(e->d_name);
-    return n > 5 && strcmp(e->d_name + n - 5, ".json") == 0;
+    return ends_with(e->d_name, ".json");
 }
 
 static ws_status load_all(server *s, ws_err *err)
@@ -198,21 +203,14 @@ static void list_models(server *s, const wire_request *q, wire_response *out)
     ws_buf_release(&text);
 }
 
-static bool ends_with(const char *z, const char *tail)
-{
-    size_t n = strlen(z), t = strlen(tail);
-    return n >= t && strcmp(z + n - t, tail) == 0;
-}
-
 static void answer(server *s, const wire_request *q, wire_response *out)
 {
-    bool post = strcmp(q->method, "POST") == 0;
     if (ends_with(q->path, "/models") && strcmp(q->method, "GET") == 0) {
         list_models(s, q, out);
     } else if (!ends_with(q->path, "/chat/completions")) {
         wire_error(404, "not_found", "this server knows /v1/chat/completions and /v1/models",
                    q->keep_alive, out);
-    } else if (!post) {
+    } else if (strcmp(q->method, "POST") != 0) {
         wire_error(405, "method_not_allowed", "use POST", q->keep_alive, out);
     } else {
         cJSON *body = cJSON_ParseWithLength(q->body.p, q->body.n);

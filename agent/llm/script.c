@@ -77,7 +77,7 @@ static ws_status read_headers(loader *l, const cJSON *o, const char *where, cons
     return WS_OK;
 }
 
-static ws_status read_body(loader *l, const cJSON *o, const char **out)
+static void read_body(loader *l, const cJSON *o, const char **out)
 {
     const cJSON *v = get(o, "body");
     ws_buf text = {0};
@@ -88,7 +88,6 @@ static ws_status read_body(loader *l, const cJSON *o, const char **out)
         *out = ws_arena_strdup(&l->s->arena, ws_buf_z(&text));
         ws_buf_release(&text);
     }
-    return WS_OK;
 }
 
 static ws_status read_answer(loader *l, const cJSON *o, const char *where, script_answer *a,
@@ -104,7 +103,7 @@ static ws_status read_answer(loader *l, const cJSON *o, const char *where, scrip
     if (ws_json_only(o, where, known, err) || read_text(l, o, where, "text", &a->text, err) ||
         read_text(l, o, where, "reasoning", &a->reasoning, err) ||
         read_text(l, o, where, "finish_reason", &a->finish_reason, err) ||
-        read_headers(l, o, where, &a->headers, err) || read_body(l, o, &a->body) ||
+        read_headers(l, o, where, &a->headers, err) ||
         read_whole(o, where, "status", 0, &status, err) ||
         read_whole(o, where, "chunk_bytes", 64, &a->chunk_bytes, err) ||
         read_whole(o, where, "chunk_ms", 0, &a->chunk_ms, err) ||
@@ -112,6 +111,7 @@ static ws_status read_answer(loader *l, const cJSON *o, const char *where, scrip
         read_whole(o, where, "stall_after", -1, &a->stall_after, err) ||
         read_whole(o, where, "cut_after", -1, &a->cut_after, err))
         return err->status;
+    read_body(l, o, &a->body);
     if (get(o, "file") && read_file(l, o, where, &a->text, err))
         return err->status;
     if (status && (status < 200 || status > 599))

@@ -1,6 +1,5 @@
 #include "agent/llm/sse.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void sse_init(sse_parser *p, size_t max_event_bytes)
@@ -17,24 +16,21 @@ void sse_release(sse_parser *p)
 static void dispatch(sse_parser *p, sse_handler fn, void *ud)
 {
     if (p->has_data)
-        fn(ud, p->event, ws_buf_z(&p->data), p->data.n);
+        fn(ud, ws_buf_z(&p->data), p->data.n);
     ws_buf_reset(&p->data);
-    p->event[0] = '\0';
     p->has_data = false;
 }
 
+/* Only data counts: no server's event name says what its data does not, and id and retry serve
+ * reconnection, which a POST cannot do. */
 static void add_field(sse_parser *p, ws_str name, ws_str value)
 {
-    if (ws_str_eqz(name, "data")) {
-        if (p->has_data)
-            ws_buf_addc(&p->data, '\n');
-        ws_buf_add(&p->data, value.p, value.n);
-        p->has_data = true;
-    } else if (ws_str_eqz(name, "event")) {
-        size_t n = value.n < sizeof p->event - 1 ? value.n : sizeof p->event - 1;
-        memcpy(p->event, value.p, n);
-        p->event[n] = '\0';
-    } /* id and retry serve reconnection, which a POST cannot do */
+    if (!ws_str_eqz(name, "data"))
+        return;
+    if (p->has_data)
+        ws_buf_addc(&p->data, '\n');
+    ws_buf_add(&p->data, value.p, value.n);
+    p->has_data = true;
 }
 
 static void end_line(sse_parser *p, sse_handler fn, void *ud)

@@ -8,12 +8,11 @@
 
 typedef struct sse_parser {
     ws_buf line, data;  /* each bounded by its max */
-    char event[32];     /* the event's name, "" when none */
     bool has_data, after_cr, past_start;
 } sse_parser;
 
 /* Called with every event that has data (NUL-terminated, n bytes). */
-typedef void (*sse_handler)(void *ud, const char *event, const char *data, size_t n);
+typedef void (*sse_handler)(void *ud, const char *data, size_t n);
 
 /* An event or a line over `max_event_bytes` is an overflow. */
 void sse_init(sse_parser *p, size_t max_event_bytes);

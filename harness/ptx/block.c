@@ -50,13 +50,12 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
     w->block = b;
     w->worker = k;
     w->state = PTX_WARP_READY;
-    w->linear0 = (uint32_t)id * PTX_LANES;
     w->barrier_votes = 0;
     if (w->async)
         ptx_async_release(w);
     EACH_LANE(l)
     {
-        uint32_t t = w->linear0 + (uint32_t)l;
+        uint32_t t = (uint32_t)(id * PTX_LANES + l);
         w->tid[0][l] = t % dim[0];
         w->tid[1][l] = t / dim[0] % dim[1];
         w->tid[2][l] = t / dim[0] / dim[1];
@@ -81,7 +80,8 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     b->ctaid[2] = index / grid[0] / grid[1];
     b->done = b->n_exits = 0;
     b->held.insn = NULL;
-    b->insns = b->barriers = 0;
+    b->insns = 0;
+    b->rng = (k->grid->options->seed + 1) * 0x9e3779b97f4a7c15ull + index;
     ptx_mbarriers_free(b);
     memset(b->arrived, 0, sizeof b->arrived);
     memset(b->shared, UNINITIALIZED_BYTE, k->grid->shared_bytes);
@@ -99,7 +99,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
 
 static bool waits_at(const ptx_warp *w, uint32_t id)
 {
-    return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(w, &w->parked[0]) == id;
+    return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(&w->parked[0]) == id;
 }
 
 static const ptx_insn *barrier_insn(const ptx_group *g)
@@ -186,7 +186,6 @@ static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id)
         k->counters.barrier_waits++;
     }
     b->arrived[id] = 0;
-    b->barriers++;
 }
 
 /* Completes barrier `id` when the threads that it expects are there. */
@@ -201,7 +200,7 @@ static bool try_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool *fault)
         first = first ? first : w;
         waiting++;
         here += PTX_LANES;
-        expected = ptx_barrier_threads(w, &w->parked[0]);
+        expected = ptx_barrier_threads(&w->parked[0]);
     }
     if (!first)
         return false;
@@ -236,38 +235,40 @@ static void report_deadlock(ptx_block *b)
         const ptx_group *g = &w->parked[0];
         ptx_fault_simple(w, barrier_insn(g), __builtin_ctz(g->mask), HX_DEADLOCK,
                          "deadlock: barrier %u waits for threads that wait elsewhere or have ended",
-                         ptx_barrier_id(w, g));
+                         ptx_barrier_id(g));
         return;
     }
 }
 
 /* ---- turns ---- */
 
-static int nth_warp(ptx_worker *k, const ptx_block *b, int n, uint64_t turn)
+/* The n-th warp to take its turn, `first` places on where turns are shuffled. */
+static int nth_warp(const ptx_block *b, ptx_schedule schedule, int n, uint64_t first)
 {
-    switch (k->grid->options->schedule) {
+    switch (schedule) {
     case PTX_SCHED_REVERSE:
         return b->n_warps - 1 - n;
     case PTX_SCHED_RANDOM:
-        return (int)((n + turn) % (uint64_t)b->n_warps);
+        return (int)(((uint64_t)n + first) % (uint64_t)b->n_warps);
     default:
         return n;
     }
 }
 
-static uint64_t next_random(ptx_worker *k)
+/* A block has its own numbers, so that its schedule does not depend on the host's threads. */
+static uint64_t next_random(ptx_block *b)
 {
-    k->rng = k->rng * 6364136223846793005ull + 1442695040888963407ull;
-    return k->rng >> 33;
+    b->rng = b->rng * 6364136223846793005ull + 1442695040888963407ull;
+    return b->rng >> 33;
 }
 
 /* One turn of every warp that can run; *waits: all that ran did nothing but look at memory. */
 static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *waits)
 {
-    uint64_t first = next_random(k);
+    uint64_t first = next_random(b);
     *waits = true;
     for (int n = 0; n < b->n_warps; n++) {
-        ptx_warp *w = &b->warp[nth_warp(k, b, n, first)];
+        ptx_warp *w = &b->warp[nth_warp(b, k->grid->options->schedule, n, first)];
         if (w->state != PTX_WARP_READY)
             continue;
         *ran = true;

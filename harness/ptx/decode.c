@@ -276,19 +276,6 @@ static uint32_t layout_registers(ptx_decoder *d)
     return at;
 }
 
-static void mark_unsupported(ptx_decoder *d, const ptx_ast_insn *a)
-{
-    ptx_program *p = d->program;
-    if (p->unsupported)
-        return;
-    ws_buf name = {0};
-    for (int part = 0; part < a->n_parts; part++)
-        ws_buf_printf(&name, "%s%.*s", part ? "." : "", WS_STR_ARG(a->part[part]));
-    p->unsupported = ws_arena_printf(&p->arena, "%s (line %d)", ws_buf_z(&name), a->ptx_line);
-    p->unsupported_insn = a;
-    ws_buf_release(&name);
-}
-
 /* The function that a direct call names, NULL: none. */
 static const char *called_function(const ptx_ast_insn *a)
 {
@@ -311,6 +298,15 @@ static void x_unsupported(ptx_warp *w, const ptx_insn *i)
                      callee ? "a call of" : "the instruction", callee ? callee : name);
 }
 
+const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p)
+{
+    for (int c = 0; c < p->n_codes; c++)
+        for (uint32_t i = 0; i < p->code[c]->n; i++)
+            if (p->code[c]->insn[i].run == x_unsupported)
+                return p->code[c]->insn[i].ast;
+    return NULL;
+}
+
 static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->ast = a;
@@ -329,7 +325,6 @@ static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
                 return;
             *i = clean;
         }
-    mark_unsupported(d, a);
     i->run = x_unsupported;
 }
 
@@ -540,10 +535,6 @@ ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel,
     ptx_decoder d = {.ast = ast, .program = p};
     for (int c = 0; c < p->n_codes; c++)
         decode_function(&d, p->code[c]);
-    const int *cluster = kernel->cluster;
-    if (!p->unsupported && (cluster[0] > 1 || cluster[1] > 1 || cluster[2] > 1))
-        p->unsupported = ws_arena_printf(&p->arena, ".reqnctapercluster %d, %d, %d (line %d)",
-                                         cluster[0], cluster[1], cluster[2], kernel->ptx_line);
     tabulate_mix(p);
     p->store_roots = ptx_store_roots(kernel, &p->stores_unknown);
     return p;

@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPTH = 256,
        PTX_MAX_EXITS = 8 };
@@ -96,8 +97,6 @@ typedef struct ptx_program { /* one kernel, ready to run */
     uint32_t granule;                /* least access size: of the race shadow */
     uint64_t store_roots;            /* parameters that stores can go through, a bit each */
     bool stores_unknown;             /* through others, too */
-    const char *unsupported;         /* name and line, NULL: none */
-    const ptx_ast_insn *unsupported_insn;
 } ptx_program;
 
 /* ---- memory ---- */
@@ -114,6 +113,27 @@ typedef struct ptx_alloc {
 } ptx_alloc;
 enum { PTX_INIT = 1, PTX_WRITTEN = 2 };
 
+/* Whether the allocation holds all of [lo, lo + bytes). */
+static inline bool ptx_alloc_holds(const ptx_alloc *a, uint64_t lo, uint64_t bytes)
+{
+    return a && lo >= a->lo && lo <= a->hi && bytes <= a->hi - lo;
+}
+
+/* Whether every byte was written by somebody. */
+static inline bool ptx_all_init(const uint8_t *state, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101ull * PTX_INIT;
+    uint64_t all = ones, word;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&word, state + i, 8);
+        all &= word;
+    }
+    for (; i < n; i++)
+        all &= state[i] | ~(uint64_t)PTX_INIT;
+    return all == ones;
+}
+
 struct ptx_memory {
     ptx_alloc **alloc;     /* sorted by lo */
     int n, cap;
@@ -122,6 +142,8 @@ struct ptx_memory {
 };
 /* The allocation whose [lo, hi) contains addr, or NULL. */
 ptx_alloc *ptx_memory_find(const ptx_memory *m, uint64_t addr);
+/* The allocation that holds all of [lo, lo + bytes), or NULL. An instruction mostly stays with one. */
+ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t bytes);
 /* The allocation nearest to addr, for messages; NULL when there is none. */
 ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr);
 
@@ -181,7 +203,6 @@ struct ptx_warp {
     uint64_t insns;
     int id;                  /* in the block */
     enum { PTX_WARP_READY, PTX_WARP_AT_BARRIER, PTX_WARP_DONE } state;
-    uint32_t linear0;        /* thread index of lane 0 */
 
     uint32_t barrier_votes;  /* lanes whose predicate holds at a bar.red */
 
@@ -232,21 +253,18 @@ struct ptx_block {
     int n_exits;
     bool fenced;             /* a thread has executed a fence */
     ptx_held held;
-    uint64_t barriers;
     uint64_t insns;
+    uint64_t rng;            /* of the schedule */
     ptx_block *next;
 };
 
 struct ptx_worker {
     struct ptx_grid *grid;
-    int id;
-    ptx_alloc *last;         /* allocation cache */
-    ptx_alloc *recent[16];   /* the same, by instruction */
+    ptx_alloc *recent[16];   /* allocations that were found last, by instruction */
     uint64_t *hits, *lanes;  /* per basic block */
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
     ptx_block *free_blocks;
-    uint64_t rng;
     uint64_t unreported_insns;
     ptx_block *resident, **resident_tail; /* blocks that wait for another turn */
     int n_resident;
@@ -296,9 +314,11 @@ extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
     ptx_ops_wgmma[], ptx_ops_cluster[];
 
-/* Builds the program of a kernel. Unsupported instructions are recorded, not errors. */
+/* Builds the program of a kernel. An unsupported instruction is a fault when it is executed. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
 void ptx_program_free(ptx_program *p);
+/* The first instruction that the engine lacks, NULL: none. */
+const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p);
 
 /* Operand access for decode functions. */
 uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t); /* register, immediate or address of t */
@@ -356,8 +376,8 @@ typedef struct ptx_barrier {
     uint32_t pred, d;       /* bar.red */
     bool pred_neg;
 } ptx_barrier;
-uint32_t ptx_barrier_id(const ptx_warp *w, const ptx_group *g);
-uint32_t ptx_barrier_threads(const ptx_warp *w, const ptx_group *g); /* 0: all */
+uint32_t ptx_barrier_id(const ptx_group *g);
+uint32_t ptx_barrier_threads(const ptx_group *g); /* 0: all */
 /* bar.red: `value` into the destination of the group's lanes. */
 void ptx_barrier_finish(const ptx_group *g, uint32_t value);
 
@@ -386,7 +406,7 @@ typedef struct ptx_access {
     uint32_t mask, size;     /* bytes a lane */
     bool write, read, atomic, strong;
     const uint64_t *addr;    /* 32: host address, or offset in the window */
-    uint64_t lo, hi;         /* lowest and highest of addr, filled by ptx_watch */
+    uint64_t lo, hi;         /* lowest and highest of addr; ptx_watch fills them in its own copy */
     const uint32_t *slot;    /* plain writes: registers of the elements (insn->esize, dsize); else NULL */
 } ptx_access;
 /* Bounds, alignment, initialisation, races, counters. false: a fault was reported. */
@@ -451,8 +471,6 @@ void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
 uint32_t ptx_printf(ptx_warp *w, int lane, uint64_t format, uint64_t args);
 /* The C string at a generic address as seen by `lane`, at most size - 1 bytes. */
 bool ptx_read_string(ptx_warp *w, int lane, uint64_t addr, char *out, size_t size);
-/* Bytes at a generic address as seen by `lane`; false: out of bounds. */
-bool ptx_peek(ptx_warp *w, int lane, uint64_t addr, void *out, size_t n);
 
 /* ---- local memory ---- */
 void ptx_local_reserve(ptx_warp *w, uint32_t bytes); /* per lane */

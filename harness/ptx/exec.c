@@ -11,7 +11,6 @@
 
 const ptx_options PTX_OPTIONS_CHECKED = {
     .max_warp_insns = 200000000ull,
-    .check_memory = true,
     .check_init = true,
     .check_race = true,
     .count = true,
@@ -19,12 +18,12 @@ const ptx_options PTX_OPTIONS_CHECKED = {
 
 enum {
     MAX_WORKERS = 64,
-    MAX_RESIDENT = 1024,        /* blocks that one worker keeps half done, unless the launch is cooperative */
+    MAX_RESIDENT = 1024, /* blocks that one worker keeps half done, unless cooperative */
     MAX_COOPERATIVE = 4096,
-    SERIAL_NS = 100000,         /* launches shorter than this are not worth a thread unless it is asked for */
-    MAX_SHARED = 232448,        /* bytes a block, sm_90 */
+    SERIAL_NS = 100000,  /* shorter launches are not worth a thread, unless it is asked for */
+    MAX_SHARED = 232448, /* bytes a block, sm_90 */
     ACCOUNT_STEP = 1 << 16,
-    IDLE_ROUNDS = 1000,         /* of polling, by all blocks there are: nobody will change what they poll */
+    IDLE_ROUNDS = 1000,  /* of polling, by all blocks there are: nobody will change it */
     WORKSPACE_BYTES = 8
 };
 /* Warp instructions of a block before the worker turns to another. Blocks that wait for each other spin, so
@@ -315,11 +314,9 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static void worker_init(ptx_worker *k, ptx_grid *g, int id)
+static void worker_init(ptx_worker *k, ptx_grid *g)
 {
     k->grid = g;
-    k->id = id;
-    k->rng = g->options->seed * 2654435761u + (uint64_t)id;
     k->resident_tail = &k->resident;
     atomic_store(&k->idle_block, UINT32_MAX);
     k->hits = ws_calloc(g->program->n_bbs + 1, sizeof *k->hits);
@@ -353,7 +350,7 @@ static void run_grid(ptx_grid *g)
     int n = count_workers(g);
     ptx_worker *worker = ws_calloc((size_t)n, sizeof *worker);
     for (int k = 0; k < n; k++)
-        worker_init(&worker[k], g, k);
+        worker_init(&worker[k], g);
     crew c = {.grid = g, .worker = worker, .n = n, .started = 1};
     atomic_store(&g->workers, 1);
     g->worker = worker;

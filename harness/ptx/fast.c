@@ -8,22 +8,6 @@ static u32 lane_bytes(const ptx_insn *i)
     return (u32)i->esize * i->vec;
 }
 
-/* Whether every byte was written by somebody: n bytes, a multiple of 4 or less than 4. */
-static bool is_init(const uint8_t *state, u32 n)
-{
-    u32 all = 0x01010101u * PTX_INIT, word;
-    if (n < 4) {
-        for (u32 b = 0; b < n; b++)
-            all &= state[b] | ~0xffu;
-        return all & PTX_INIT;
-    }
-    for (u32 b = 0; b < n; b += 4) {
-        memcpy(&word, state + b, 4);
-        all &= word;
-    }
-    return all == 0x01010101u * PTX_INIT;
-}
-
 bool ptx_fast_shared(ptx_warp *w, const ptx_insn *i, u64 first, bool linear, bool write)
 {
     const ptx_grid *g = w->worker->grid;
@@ -31,7 +15,7 @@ bool ptx_fast_shared(ptx_warp *w, const ptx_insn *i, u64 first, bool linear, boo
     u32 size = lane_bytes(i), bytes = linear ? size * PTX_LANES : size;
     if (first & (size - 1) || first + bytes > g->shared_bytes || first >= g->shared_bytes)
         return false;
-    if (!write && g->options->check_init && !is_init(b->shared_state + first, bytes))
+    if (!write && g->options->check_init && !ptx_all_init(b->shared_state + first, bytes))
         return false;
     if (b->shared_shadow && !ptx_race_fast(w, i, first, size, linear, write))
         return false;
@@ -44,21 +28,13 @@ bool ptx_fast_shared(ptx_warp *w, const ptx_insn *i, u64 first, bool linear, boo
     return true;
 }
 
-static bool holds(const ptx_alloc *a, u64 lo, u64 bytes)
-{
-    return a && lo >= a->lo && lo < a->hi && bytes <= a->hi - lo;
-}
-
-/* The allocation that holds all the bytes; an instruction mostly stays with one. */
-static ptx_alloc *alloc_at(ptx_warp *w, const ptx_insn *i, u64 lo, u64 bytes)
+ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, u64 lo, u64 bytes)
 {
     ptx_alloc **slot = &w->worker->recent[(uintptr_t)i / sizeof *i % WS_COUNT(w->worker->recent)];
-    if (holds(*slot, lo, bytes))
+    if (ptx_alloc_holds(*slot, lo, bytes))
         return *slot;
     ptx_alloc *a = ptx_memory_find(w->worker->grid->mem, lo);
-    if (!holds(a, lo, bytes))
-        return NULL;
-    return *slot = a;
+    return ptx_alloc_holds(a, lo, bytes) ? (*slot = a) : NULL;
 }
 
 /* Whether reads of `a` need no look at its state or its shadow. */
@@ -73,12 +49,12 @@ bool ptx_fast_global(ptx_warp *w, const ptx_insn *i, u64 first, bool linear, boo
     const ptx_options *o = w->worker->grid->options;
     u32 size = lane_bytes(i);
     u64 bytes = linear ? (u64)size * PTX_LANES : size;
-    ptx_alloc *a = alloc_at(w, i, first, bytes);
+    ptx_alloc *a = ptx_alloc_at(w, i, first, bytes);
     if (first & (size - 1) || !a)
         return false;
     if (write ? a->read_only || !linear : !is_plain(w, a))
         return false;
-    if (!write && o->check_init && !a->all_init && !is_init(a->state + (first - a->lo), (u32)bytes))
+    if (!write && o->check_init && !a->all_init && !ptx_all_init(a->state + (first - a->lo), bytes))
         return false;
     if (write && o->check_race && !ptx_race_first_write(w, i, a, first, size))
         return false;
@@ -93,7 +69,7 @@ void ptx_fast_written(ptx_warp *w, const ptx_insn *i, u64 first)
 {
     u32 bytes = lane_bytes(i) * PTX_LANES;
     if (w->worker->grid->options->check_race)
-        ptx_race_note_values(w, alloc_at(w, i, first, bytes), first, bytes);
+        ptx_race_note_values(w, ptx_alloc_at(w, i, first, bytes), first, bytes);
 }
 
 /* Sectors of 32 addresses that lie within 64 sectors of the lowest, as a bit set; 0: further apart. */
@@ -116,7 +92,7 @@ bool ptx_fast_gather(ptx_warp *w, const ptx_insn *i, const u64 *addr)
         hi = addr[l] > hi ? addr[l] : hi;
         low_bits |= addr[l];
     }
-    ptx_alloc *a = alloc_at(w, i, lo, hi - lo + size);
+    ptx_alloc *a = ptx_alloc_at(w, i, lo, hi - lo + size);
     if (!a || low_bits & (size - 1) || !is_plain(w, a) || (o->check_init && !a->all_init))
         return false;
     if (!o->count)

@@ -158,7 +158,7 @@ static ptx_alloc *holding(const ptx_memory *m, uint64_t ptr, size_t n)
 {
     int at = upper_bound(m, ptr);
     ptx_alloc *a = at ? m->alloc[at - 1] : NULL;
-    return a && ptr <= a->hi && n <= a->hi - ptr ? a : NULL;
+    return ptx_alloc_holds(a, ptr, n) ? a : NULL;
 }
 
 static void note_init(ptx_alloc *a, uint64_t from, size_t n)

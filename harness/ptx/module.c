@@ -160,9 +160,3 @@ const ptx_ast *ptx_module_ast(const ptx_module *m)
 {
     return m->ast;
 }
-
-const char *ptx_module_unsupported(ptx_module *m, const char *kernel)
-{
-    const ptx_program *p = ptx_module_program(m, kernel);
-    return p ? p->unsupported : NULL;
-}

@@ -29,7 +29,7 @@ static bool peek_byte(ptx_warp *w, int lane, u64 addr, uint8_t *out)
     }
 }
 
-bool ptx_peek(ptx_warp *w, int lane, u64 addr, void *out, size_t n)
+static bool peek(ptx_warp *w, int lane, u64 addr, void *out, size_t n)
 {
     for (size_t b = 0; b < n; b++)
         if (!peek_byte(w, lane, addr + b, (uint8_t *)out + b))
@@ -40,7 +40,7 @@ bool ptx_peek(ptx_warp *w, int lane, u64 addr, void *out, size_t n)
 bool ptx_read_string(ptx_warp *w, int lane, u64 addr, char *out, size_t size)
 {
     for (size_t n = 0; n + 1 < size; n++) {
-        if (!ptx_peek(w, lane, addr + n, &out[n], 1))
+        if (!peek(w, lane, addr + n, &out[n], 1))
             return false;
         if (!out[n])
             return true;
@@ -86,7 +86,7 @@ static u64 next_argument(ptx_warp *w, int lane, u64 args, u64 *at, u32 bytes)
 {
     u64 bits = 0;
     *at = (*at + bytes - 1) / bytes * bytes;
-    if (!ptx_peek(w, lane, args + *at, &bits, bytes))
+    if (!peek(w, lane, args + *at, &bits, bytes))
         bits = 0;
     *at += bytes;
     return bits;

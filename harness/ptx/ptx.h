@@ -62,8 +62,6 @@ const ptx_kernel_info *ptx_module_kernel(const ptx_module *m, int i);
 const ptx_kernel_info *ptx_module_find(const ptx_module *m, const char *kernel); /* NULL: none */
 /* Address and size of a module variable; false: none of that name. */
 bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, size_t *bytes);
-/* First instruction that the engine cannot execute in `kernel`, as "name (line n)"; NULL: none. */
-const char *ptx_module_unsupported(ptx_module *m, const char *kernel);
 
 /* ---- launches ---- */
 typedef struct ptx_launch_args {

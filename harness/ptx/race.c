@@ -105,7 +105,7 @@ void ptx_race_warp_sync(ptx_warp *w)
 
 static bool is_waiting_at(const ptx_warp *w, u32 id)
 {
-    return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(w, &w->parked[0]) == id;
+    return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(&w->parked[0]) == id;
 }
 
 static void join(u32 *to, const u32 *from)

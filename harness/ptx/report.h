@@ -51,7 +51,7 @@ typedef struct ptx_counters {
     uint64_t unique_ld_sectors, unique_st_sectors; /* distinct in the launch: the DRAM lower bound */
     /* shared and local memory */
     uint64_t shared_requests, shared_wavefronts; /* wavefronts > requests: bank conflicts */
-    uint64_t shared_atomic_lanes, local_requests, const_requests;
+    uint64_t shared_atomic_lanes, local_requests;
     uint64_t max_block_warp_insns; /* in one block: the critical path */
     uint64_t max_warp_insns;
 } ptx_counters;
@@ -67,7 +67,7 @@ typedef struct ptx_options {
     int threads;               /* host threads for blocks; 0: one a core */
     ptx_schedule schedule;     /* order of warps and blocks */
     uint64_t seed;             /* for PTX_SCHED_RANDOM */
-    bool check_memory;         /* bounds and alignment: always on for untrusted code */
+    /* Bounds and alignment are always checked: what the engine runs is not trusted. */
     bool check_init;           /* reads of memory that nothing wrote */
     bool check_race;           /* shared and global */
     bool count;                /* fill the counters */

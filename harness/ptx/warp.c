@@ -200,7 +200,7 @@ static ptx_event all_wait(ptx_warp *w)
                     is_before(g->frame, g->pc, first->frame, first->pc)))
             first = g;
         one_barrier &= bar && (w->n_parked == 1 ||
-                               (!bar->aligned && ptx_barrier_id(w, g) == ptx_barrier_id(w, first)));
+                               (!bar->aligned && ptx_barrier_id(g) == ptx_barrier_id(first)));
     }
     if (one_barrier)
         return PTX_EV_BARRIER;

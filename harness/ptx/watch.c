@@ -89,49 +89,31 @@ static int misaligned_lane(const ptx_access *x)
 
 /* ---- initialisation ---- */
 
-static bool all_init(const uint8_t *state, size_t n)
+static void find_span(ptx_access *x)
 {
-    const u64 ones = 0x0101010101010101ull * PTX_INIT;
-    u64 all = ones, word;
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        memcpy(&word, state + i, 8);
-        all &= word;
-    }
-    for (; i < n; i++)
-        if (!(state[i] & PTX_INIT))
-            return false;
-    return (all & ones) == ones;
-}
-
-typedef struct span {
-    u64 lo, hi;  /* of the first bytes */
-} span;
-
-static span span_of(const ptx_access *x)
-{
-    span s = {UINT64_MAX, 0};
+    u64 lo = UINT64_MAX, hi = 0;
     if (x->mask == PTX_FULL) {
         EACH_LANE(l)
         {
-            s.lo = x->addr[l] < s.lo ? x->addr[l] : s.lo;
-            s.hi = x->addr[l] > s.hi ? x->addr[l] : s.hi;
+            lo = x->addr[l] < lo ? x->addr[l] : lo;
+            hi = x->addr[l] > hi ? x->addr[l] : hi;
         }
-        return s;
+    } else {
+        EACH_SET(l, x->mask)
+        {
+            lo = x->addr[l] < lo ? x->addr[l] : lo;
+            hi = x->addr[l] > hi ? x->addr[l] : hi;
+        }
     }
-    EACH_SET(l, x->mask)
-    {
-        s.lo = x->addr[l] < s.lo ? x->addr[l] : s.lo;
-        s.hi = x->addr[l] > s.hi ? x->addr[l] : s.hi;
-    }
-    return s;
+    x->lo = lo;
+    x->hi = hi;
 }
 
 /* Lane that reads a byte that nothing wrote, -1 none. `state` belongs to address `base`. */
-static int uninitialized_lane(const ptx_access *x, const uint8_t *state, u64 base, span s)
+static int uninitialized_lane(const ptx_access *x, const uint8_t *state, u64 base)
 {
-    u64 bytes = s.hi - s.lo + x->size;
-    if (bytes <= PTX_LANES * 16 && all_init(state + (s.lo - base), bytes))
+    u64 bytes = x->hi - x->lo + x->size;
+    if (bytes <= PTX_LANES * 16 && ptx_all_init(state + (x->lo - base), bytes))
         return -1;
     if (x->mask == PTX_FULL && x->size == 4) { /* rows with a gap between, most often */
         u32 all = PTX_INIT * 0x01010101u, word;
@@ -144,7 +126,7 @@ static int uninitialized_lane(const ptx_access *x, const uint8_t *state, u64 bas
             return -1;
     }
     EACH_SET(l, x->mask)
-        if (!all_init(state + (x->addr[l] - base), x->size))
+        if (!ptx_all_init(state + (x->addr[l] - base), x->size))
             return (int)l;
     return -1;
 }
@@ -158,9 +140,17 @@ static void mark_written(const ptx_access *x, uint8_t *state, u64 base)
     EACH_SET(l, x->mask) memset(state + (x->addr[l] - base), PTX_INIT | PTX_WRITTEN, x->size);
 }
 
+/* Shared, local and parameter memory: one piece from 0 to `bytes`. */
+static ptx_alloc window_of(ptx_space space, u64 bytes)
+{
+    ptx_alloc window = {.lo = 0, .hi = bytes};
+    snprintf(window.name, sizeof window.name, "%s memory", space_name(space));
+    return window;
+}
+
 static bool fault_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
 {
-    ptx_alloc window = {.lo = 0, .hi = w->worker->grid->shared_bytes, .name = "shared memory"};
+    ptx_alloc window = window_of(PTX_SPACE_SHARED, w->worker->grid->shared_bytes);
     const ptx_alloc *a = x->space == PTX_SPACE_SHARED
                              ? &window
                              : ptx_memory_find(w->worker->grid->mem, x->addr[lane]);
@@ -200,13 +190,13 @@ bool ptx_watch_release(ptx_block *b)
 
 /* ---- spaces ---- */
 
-static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a, span s)
+static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a)
 {
     const ptx_options *o = w->worker->grid->options;
     if (x->write && a->read_only)
         return fault_at(w, x, __builtin_ctz(x->mask), a, HX_ILLEGAL, "write to constant memory");
-    int bad =
-        x->read && o->check_init && !a->all_init ? uninitialized_lane(x, a->state, a->lo, s) : -1;
+    bool check = x->read && o->check_init && !a->all_init;
+    int bad = check ? uninitialized_lane(x, a->state, a->lo) : -1;
     if (bad >= 0 && !hold_uninitialized(w, x, bad))
         return false;
     if (o->check_race && !ptx_race_global(w, x, a))
@@ -218,29 +208,24 @@ static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a, span s)
     return true;
 }
 
-static bool holds(const ptx_alloc *a, u64 lo, u64 hi, u32 size)
-{
-    return a && lo >= a->lo && hi < a->hi && size <= a->hi - hi;
-}
-
 /* Lanes may point into several allocations: one at a time, that of the lowest lane first. */
 static bool watch_scattered(ptx_warp *w, const ptx_access *x)
 {
+    const ptx_memory *mem = w->worker->grid->mem;
     for (u32 left = x->mask; left;) {
         int first = __builtin_ctz(left);
-        ptx_alloc *a = ptx_memory_find(w->worker->grid->mem, x->addr[first]);
+        ptx_alloc *a = ptx_memory_find(mem, x->addr[first]);
         ptx_access part = *x;
         part.mask = 0;
         EACH_SET(l, left)
-            if (holds(a, x->addr[l], x->addr[l], x->size))
+            if (ptx_alloc_holds(a, x->addr[l], x->size))
                 part.mask |= 1u << l;
         if (!(part.mask >> first & 1))
-            return fault_at(w, x, first,
-                            a ? a : ptx_memory_nearest(w->worker->grid->mem, x->addr[first]),
+            return fault_at(w, x, first, a ? a : ptx_memory_nearest(mem, x->addr[first]),
                             HX_OUT_OF_BOUNDS, "out of bounds");
-        if (!watch_alloc(w, &part, a, span_of(&part)))
+        find_span(&part);
+        if (!watch_alloc(w, &part, a))
             return false;
-        w->worker->last = a;
         left &= ~part.mask;
     }
     return true;
@@ -252,52 +237,33 @@ static bool watch_global(ptx_warp *w, const ptx_access *x)
     if (bad >= 0)
         return fault_at(w, x, bad, ptx_memory_nearest(w->worker->grid->mem, x->addr[bad]),
                         HX_MISALIGNED, "misaligned");
-    span s = span_of(x);
-    ptx_alloc *a = w->worker->last;
-    if (!holds(a, s.lo, s.hi, x->size)) {
-        a = ptx_memory_find(w->worker->grid->mem, s.lo);
-        if (!holds(a, s.lo, s.hi, x->size))
-            return watch_scattered(w, x);
-        w->worker->last = a;
-    }
-    return watch_alloc(w, x, a, s);
+    ptx_alloc *a = ptx_alloc_at(w, x->insn, x->lo, x->hi - x->lo + x->size);
+    return a ? watch_alloc(w, x, a) : watch_scattered(w, x);
 }
 
-/* Shared, local and parameter memory: one piece from 0 to `bytes`. */
-static bool check_window(ptx_warp *w, const ptx_access *x, u64 bytes, span *s)
+static bool check_window(ptx_warp *w, const ptx_access *x, u64 bytes)
 {
-    *s = span_of(x);
-    if (s->hi >= bytes || x->size > bytes - s->hi) {
-        ptx_alloc window = {.lo = 0, .hi = bytes};
-        snprintf(window.name, sizeof window.name, "%s memory", space_name(x->space));
-        EACH_SET(l, x->mask)
-            if (x->addr[l] >= bytes || x->size > bytes - x->addr[l])
-                return fault_at(w, x, (int)l, &window, HX_OUT_OF_BOUNDS, "out of bounds");
-    }
+    ptx_alloc window = {.lo = 0, .hi = bytes};
     int bad = misaligned_lane(x);
-    if (bad >= 0) {
-        ptx_alloc window = {.lo = 0, .hi = bytes};
-        snprintf(window.name, sizeof window.name, "%s memory", space_name(x->space));
-        return fault_at(w, x, bad, &window, HX_MISALIGNED, "misaligned");
-    }
-    return true;
+    if (bad < 0 && ptx_alloc_holds(&window, x->hi, x->size)) /* which holds the lower ones, too */
+        return true;
+    window = window_of(x->space, bytes);
+    EACH_SET(l, x->mask)
+        if (!ptx_alloc_holds(&window, x->addr[l], x->size))
+            return fault_at(w, x, (int)l, &window, HX_OUT_OF_BOUNDS, "out of bounds");
+    return fault_at(w, x, bad, &window, HX_MISALIGNED, "misaligned");
 }
 
 static bool watch_shared(ptx_warp *w, const ptx_access *x)
 {
     const ptx_grid *g = w->worker->grid;
-    span s;
-    if (!check_window(w, x, g->shared_bytes, &s))
+    if (!check_window(w, x, g->shared_bytes))
         return false;
-    int bad = x->read && g->options->check_init
-                  ? uninitialized_lane(x, w->block->shared_state, 0, s)
-                  : -1;
+    bool check = x->read && g->options->check_init;
+    int bad = check ? uninitialized_lane(x, w->block->shared_state, 0) : -1;
     if (bad >= 0 && !hold_uninitialized(w, x, bad))
         return false;
-    ptx_access spanned = *x;
-    spanned.lo = s.lo;
-    spanned.hi = s.hi;
-    if (w->block->shared_shadow && !ptx_race_shared(w, &spanned))
+    if (w->block->shared_shadow && !ptx_race_shared(w, x))
         return false;
     if (x->write)
         mark_written(x, w->block->shared_state, 0);
@@ -306,18 +272,19 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
     return true;
 }
 
-bool ptx_watch(ptx_warp *w, const ptx_access *x)
+bool ptx_watch(ptx_warp *w, const ptx_access *access)
 {
-    span s;
-    switch (x->space) {
+    ptx_access x = *access;
+    find_span(&x);
+    switch (x.space) {
     case PTX_SPACE_SHARED:
-        return watch_shared(w, x);
+        return watch_shared(w, &x);
     case PTX_SPACE_LOCAL:
         w->worker->counters.local_requests++;
-        return check_window(w, x, w->local_bytes, &s);
+        return check_window(w, &x, w->local_bytes);
     case PTX_SPACE_PARAM:
-        return check_window(w, x, w->worker->grid->program->info->param_bytes, &s);
+        return check_window(w, &x, w->worker->grid->program->info->param_bytes);
     default:
-        return watch_global(w, x);
+        return watch_global(w, &x);
     }
 }

@@ -99,15 +99,13 @@ static const ptx_barrier *barrier_of(const ptx_group *g)
     return g->frame->code->insn[g->pc].aux;
 }
 
-u32 ptx_barrier_id(const ptx_warp *w, const ptx_group *g)
+u32 ptx_barrier_id(const ptx_group *g)
 {
-    (void)w;
     return group_value(g, barrier_of(g)->id) % PTX_BARRIERS;
 }
 
-u32 ptx_barrier_threads(const ptx_warp *w, const ptx_group *g)
+u32 ptx_barrier_threads(const ptx_group *g)
 {
-    (void)w;
     return barrier_of(g)->count == PTX_NO_SLOT ? 0 : group_value(g, barrier_of(g)->count);
 }
 
