@@ -21,7 +21,4 @@ uint32_t ptx_alu_second(ptx_decoder *d, const ptx_operand *o);
  * space. */
 bool ptx_alu_only(const ptx_ast_insn *a, int n_types, const char *allowed);
 
-/* Rows of x_half.c. */
-extern const ptx_op_row ptx_ops_half[];
-
 #endif

@@ -1,10 +1,20 @@
 /* AST to flat code. This file lays out registers, constants and variables and finds basic blocks; what an
  * opcode means is in the rows of the x_*.c files. */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/ops.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MAX_MATCHES = 6, MNEMONIC_BUCKETS = 256 };
+typedef struct mnemonic {
+    struct mnemonic *next;
+    ws_str text;
+    ptx_match match[MAX_MATCHES];
+    int n;
+    char why[PTX_WHY]; /* when n is 0 */
+} mnemonic;
 
 struct ptx_decoder {
     const ptx_ast *ast;
@@ -17,16 +27,10 @@ struct ptx_decoder {
     uint32_t *pool_key;
     uint32_t n_pool, cap_pool;
     uint32_t sink;           /* slot of `_`, PTX_NO_SLOT until one is needed */
+    mnemonic *mnemonics[MNEMONIC_BUCKETS];
 };
 
 enum { PRED_FALSE, PRED_TRUE, PRED_SINK, PRED_FIRST };
-
-static const ptx_op_row *const families[] = {
-    ptx_ops_int, ptx_ops_fp, ptx_ops_half, ptx_ops_cvt, ptx_ops_mov,
-    ptx_ops_mem, ptx_ops_atom, ptx_ops_warp, ptx_ops_ctl,
-    ptx_ops_sreg, ptx_ops_async, ptx_ops_matrix, ptx_ops_mma, ptx_ops_wmma,
-    ptx_ops_mbarrier, ptx_ops_bulk, ptx_ops_wgmma, ptx_ops_cluster,
-};
 
 /* ---- operands ---- */
 
@@ -294,8 +298,9 @@ static void x_unsupported(ptx_warp *w, const ptx_insn *i)
         at += snprintf(name + at, sizeof name - (size_t)at, "%s%.*s", part ? "." : "",
                        WS_STR_ARG(a->part[part]));
     ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED,
-                     "the CPU engine does not support %s '%s'",
-                     callee ? "a call of" : "the instruction", callee ? callee : name);
+                     "the CPU engine does not support %s '%s' (%s)",
+                     callee ? "a call of" : "the instruction", callee ? callee : name,
+                     (const char *)i->aux);
 }
 
 const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p)
@@ -307,25 +312,49 @@ const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p)
     return NULL;
 }
 
+/* The forms of a mnemonic; instructions of a function have few different ones. */
+static const mnemonic *find_mnemonic(ptx_decoder *d, const ptx_ast_insn *a)
+{
+    const ws_str *last = &a->part[a->n_parts - 1];
+    ws_str text = {a->part[0].p, (size_t)(last->p + last->n - a->part[0].p)};
+    uint32_t hash = 2166136261u;
+    for (size_t c = 0; c < text.n; c++)
+        hash = (hash ^ (uint8_t)text.p[c]) * 16777619u;
+    mnemonic **link = &d->mnemonics[hash % MNEMONIC_BUCKETS];
+    for (; *link; link = &(*link)->next)
+        if ((*link)->text.n == text.n && memcmp((*link)->text.p, text.p, text.n) == 0)
+            return *link;
+    mnemonic *m = *link = WS_ARENA_NEW(&d->program->arena, mnemonic, 1);
+    m->text = text;
+    m->n = ptx_ops_match(a, m->match, MAX_MATCHES, m->why);
+    return m;
+}
+
 static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
+    const mnemonic *m = find_mnemonic(d, a);
+    char why[PTX_WHY];
     i->ast = a;
     if (a->guard >= 0) {
         i->guard = d->slot[a->guard] + 1;
         i->guard_neg = a->guard_neg;
     }
-    for (size_t f = 0; f < WS_COUNT(families); f++)
-        for (const ptx_op_row *r = families[f]; r->name; r++) {
-            if (!ws_str_eqz(a->part[0], r->name))
-                continue;
-            ptx_insn clean = *i;
-            i->op = r->selector;
-            i->unit = r->unit;
-            if (r->decode(d, a, i) && i->run)
-                return;
-            *i = clean;
-        }
+    snprintf(why, sizeof why, "%s", m->why);
+    for (int k = 0; k < m->n; k++) {
+        const ptx_op_row *r = m->match[k].form->row;
+        if (!ptx_ops_operands(&m->match[k], d->fn, a, why))
+            continue;
+        ptx_insn clean = *i;
+        i->op = r->selector;
+        i->unit = r->unit;
+        i->match = &m->match[k];
+        if (r->decode(d, a, i) && i->run)
+            return;
+        *i = clean;
+        snprintf(why, sizeof why, "not in this variant of %s", r->form);
+    }
     i->run = x_unsupported;
+    i->aux = ws_arena_strdup(&d->program->arena, why);
 }
 
 /* Instructions after which, and before which, a basic block ends. Convergent instructions begin one so

@@ -64,6 +64,7 @@ struct ptx_insn {
     uint8_t flags;          /* PTX_IF_* */
     uint32_t bb, bb_len;    /* basic block, on leaders */
     const void *aux;        /* description of the handler's kind, in the program's arena */
+    const struct ptx_match *match; /* the form that it is; NULL: none */
     const ptx_ast_insn *ast;
 };
 enum { PTX_IF_WIDE_ADDRESS = 1, /* address register has 64 bits */
@@ -304,12 +305,12 @@ typedef struct ptx_grid { /* one launch */
 typedef struct ptx_decoder ptx_decoder;
 typedef bool (*ptx_decode_fn)(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
 typedef struct ptx_op_row {
-    const char *name;        /* first part of the opcode */
-    ptx_decode_fn decode;    /* false: not supported in this form */
+    const char *form;        /* syntax line: see ops.h */
+    ptx_decode_fn decode;    /* false: the engine lacks what the instruction asks for */
     uint8_t selector;        /* goes into ptx_insn.op before decode */
     uint8_t unit;
 } ptx_op_row;
-extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
+extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_half[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
     ptx_ops_wgmma[], ptx_ops_cluster[];

@@ -270,6 +270,6 @@ static bool decode_cp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_async[] = {
-    {"cp", decode_cp, 0, PTX_UNIT_MEM},
+    {"cp.* ...", decode_cp, 0, PTX_UNIT_MEM},
     {NULL, NULL, 0, 0},
 };

@@ -223,7 +223,7 @@ static bool decode_atom(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_atom[] = {
-    {"atom", decode_atom, 1, PTX_UNIT_MEM},
-    {"red", decode_atom, 0, PTX_UNIT_MEM},
+    {"atom.* ...", decode_atom, 1, PTX_UNIT_MEM},
+    {"red.* ...", decode_atom, 0, PTX_UNIT_MEM},
     {NULL, NULL, 0, 0},
 };

@@ -298,6 +298,6 @@ static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_bulk[] = {
-    {"cp", decode_bulk, 0, PTX_UNIT_MEM},
+    {"cp.* ...", decode_bulk, 0, PTX_UNIT_MEM},
     {NULL, NULL, 0, 0},
 };

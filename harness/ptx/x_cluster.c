@@ -119,9 +119,9 @@ static bool decode_createpolicy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn 
 }
 
 const ptx_op_row ptx_ops_cluster[] = {
-    {"barrier", decode_barrier, 0, PTX_UNIT_BARRIER},
-    {"mapa", decode_mapa, 0, PTX_UNIT_I32},
-    {"getctarank", decode_getctarank, 0, PTX_UNIT_I32},
-    {"createpolicy", decode_createpolicy, 0, PTX_UNIT_OTHER},
+    {"barrier.* ...", decode_barrier, 0, PTX_UNIT_BARRIER},
+    {"mapa.* ...", decode_mapa, 0, PTX_UNIT_I32},
+    {"getctarank.* ...", decode_getctarank, 0, PTX_UNIT_I32},
+    {"createpolicy.* ...", decode_createpolicy, 0, PTX_UNIT_OTHER},
     {NULL, NULL, 0, 0},
 };

@@ -714,8 +714,8 @@ static bool decode_isspacep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_cvt[] = {
-    {"cvt", decode_cvt, 0, PTX_UNIT_CVT},
-    {"cvta", decode_cvta, 0, PTX_UNIT_OTHER},
-    {"isspacep", decode_isspacep, 0, PTX_UNIT_SELECT},
+    {"cvt.* ...", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvta.* ...", decode_cvta, 0, PTX_UNIT_OTHER},
+    {"isspacep.* ...", decode_isspacep, 0, PTX_UNIT_SELECT},
     {0},
 };

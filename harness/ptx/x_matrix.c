@@ -152,8 +152,8 @@ static bool decode_movmatrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_matrix[] = {
-    {"ldmatrix", decode_matrix, 0, PTX_UNIT_MEM},
-    {"stmatrix", decode_matrix, 1, PTX_UNIT_MEM},
-    {"movmatrix", decode_movmatrix, 0, PTX_UNIT_SHUFFLE},
+    {"ldmatrix.* ...", decode_matrix, 0, PTX_UNIT_MEM},
+    {"stmatrix.* ...", decode_matrix, 1, PTX_UNIT_MEM},
+    {"movmatrix.* ...", decode_movmatrix, 0, PTX_UNIT_SHUFFLE},
     {NULL, NULL, 0, 0},
 };

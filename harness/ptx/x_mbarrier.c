@@ -393,7 +393,7 @@ static bool decode_cp_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_mbarrier[] = {
-    {"mbarrier", decode_mbarrier, 0, PTX_UNIT_BARRIER},
-    {"cp", decode_cp_arrive, 0, PTX_UNIT_BARRIER},
+    {"mbarrier.* ...", decode_mbarrier, 0, PTX_UNIT_BARRIER},
+    {"cp.* ...", decode_cp_arrive, 0, PTX_UNIT_BARRIER},
     {NULL, NULL, 0, 0},
 };

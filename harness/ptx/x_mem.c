@@ -671,11 +671,11 @@ static bool decode_hint(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_mem[] = {
-    {"ld", decode_ld, 0, PTX_UNIT_MEM},
-    {"ldu", decode_ld, 0, PTX_UNIT_MEM},
-    {"st", decode_st, 0, PTX_UNIT_MEM},
-    {"prefetch", decode_hint, 0, PTX_UNIT_MEM},
-    {"prefetchu", decode_hint, 0, PTX_UNIT_MEM},
-    {"applypriority", decode_hint, 0, PTX_UNIT_MEM},
+    {"ld.* ...", decode_ld, 0, PTX_UNIT_MEM},
+    {"ldu.* ...", decode_ld, 0, PTX_UNIT_MEM},
+    {"st.* ...", decode_st, 0, PTX_UNIT_MEM},
+    {"prefetch.* ...", decode_hint, 0, PTX_UNIT_MEM},
+    {"prefetchu.* ...", decode_hint, 0, PTX_UNIT_MEM},
+    {"applypriority.* ...", decode_hint, 0, PTX_UNIT_MEM},
     {NULL, NULL, 0, 0},
 };

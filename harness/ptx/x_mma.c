@@ -463,6 +463,6 @@ static bool decode_mma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_mma[] = {
-    {"mma", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.* ...", decode_mma, 0, PTX_UNIT_TENSOR},
     {NULL, NULL, 0, 0},
 };

@@ -416,14 +416,14 @@ static bool decode_mov_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_mov[] = {
-    {"mov", decode_mov, 0, PTX_UNIT_OTHER},
-    {"setp", decode_setp, 0, PTX_UNIT_SELECT},
-    {"selp", decode_selp, 0, PTX_UNIT_SELECT},
-    {"not", decode_pred, P_NOT, PTX_UNIT_SELECT},
-    {"and", decode_pred, P_AND, PTX_UNIT_SELECT},
-    {"or", decode_pred, P_OR, PTX_UNIT_SELECT},
-    {"xor", decode_pred, P_XOR, PTX_UNIT_SELECT},
-    {"set", decode_set, 0, PTX_UNIT_SELECT},
-    {"slct", decode_slct, 0, PTX_UNIT_SELECT},
+    {"mov.* ...", decode_mov, 0, PTX_UNIT_OTHER},
+    {"setp.* ...", decode_setp, 0, PTX_UNIT_SELECT},
+    {"selp.* ...", decode_selp, 0, PTX_UNIT_SELECT},
+    {"not.* ...", decode_pred, P_NOT, PTX_UNIT_SELECT},
+    {"and.* ...", decode_pred, P_AND, PTX_UNIT_SELECT},
+    {"or.* ...", decode_pred, P_OR, PTX_UNIT_SELECT},
+    {"xor.* ...", decode_pred, P_XOR, PTX_UNIT_SELECT},
+    {"set.* ...", decode_set, 0, PTX_UNIT_SELECT},
+    {"slct.* ...", decode_slct, 0, PTX_UNIT_SELECT},
     {0},
 };

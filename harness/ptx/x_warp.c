@@ -397,12 +397,12 @@ static bool decode_warp_sync(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_warp[] = {
-    {"shfl", decode_shfl, 0, PTX_UNIT_SHUFFLE},
-    {"vote", decode_vote, 0, PTX_UNIT_SHUFFLE},
-    {"match", decode_match, 0, PTX_UNIT_SHUFFLE},
-    {"redux", decode_redux, 0, PTX_UNIT_SHUFFLE},
-    {"activemask", decode_activemask, 0, PTX_UNIT_SHUFFLE},
-    {"elect", decode_elect, 0, PTX_UNIT_SHUFFLE},
-    {"bar", decode_warp_sync, 0, PTX_UNIT_BARRIER},
+    {"shfl.* ...", decode_shfl, 0, PTX_UNIT_SHUFFLE},
+    {"vote.* ...", decode_vote, 0, PTX_UNIT_SHUFFLE},
+    {"match.* ...", decode_match, 0, PTX_UNIT_SHUFFLE},
+    {"redux.* ...", decode_redux, 0, PTX_UNIT_SHUFFLE},
+    {"activemask.* ...", decode_activemask, 0, PTX_UNIT_SHUFFLE},
+    {"elect.* ...", decode_elect, 0, PTX_UNIT_SHUFFLE},
+    {"bar.* ...", decode_warp_sync, 0, PTX_UNIT_BARRIER},
     {NULL, NULL, 0, 0},
 };

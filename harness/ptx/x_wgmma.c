@@ -372,7 +372,7 @@ static bool decode_setmaxnreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i
 }
 
 const ptx_op_row ptx_ops_wgmma[] = {
-    {"wgmma", decode_wgmma, 0, PTX_UNIT_TENSOR},
-    {"setmaxnreg", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
+    {"wgmma.* ...", decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"setmaxnreg.* ...", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
     {NULL, NULL, 0, 0},
 };

@@ -457,6 +457,6 @@ static bool decode_wmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_wmma[] = {
-    {"wmma", decode_wmma, 0, PTX_UNIT_TENSOR},
+    {"wmma.* ...", decode_wmma, 0, PTX_UNIT_TENSOR},
     {NULL, NULL, 0, 0},
 };

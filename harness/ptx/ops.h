@@ -1,0 +1,95 @@
+/* The table of instruction forms: which PTX the engine executes, in the syntax lines of the ISA.
+ *
+ * Each x_*.c file has rows; a row is one form, the function that binds its handler, and what the counters say of
+ * it. The lines are read once a process. They serve the decoder (lookup, check of modifiers and operands), `ptx ops`
+ * (the page of what is supported, what the tests executed), and the fuzzers (words and operands to combine).
+ *
+ *     add{.$rnd}{.ftz}{.sat}.f32 d, a, b
+ *     mul.wide.(u16 s16 u32 s32) d:2, a, b
+ *     cvt{.$irnd}{.sat}.$int.$int d:1>, a>
+ *     bar.sync a:u32{, b:u32}
+ *
+ * The mnemonic: `.word`, `.(one of these)`, `.$set` of the table in ops.c; in braces, when it may be absent. As with
+ * ptxas, the order of modifiers is free; types keep theirs.
+ *
+ * Operands, after one blank, apart by ", ":
+ *     d d2 ...       register, result; `_` too
+ *     a b c ...      any other letter: source register, immediate, or address of a variable
+ *     d|p            result and, after a bar, an optional predicate
+ *     p q            predicate, result; p|q: the second is optional
+ *     !p             predicate, source; negated or not
+ *     [a]            address; [a, b] with a coordinate vector after it
+ *     {d} {a}        a vector in braces where the mnemonic has .v2 .v4 .v8, else the element
+ *     {d*} {a*}      a vector in braces, of as many as the decoder wants, or one element
+ *     #a             immediate integer
+ *     @l             label, target list, or function
+ *     ?x             anything: the decoder looks
+ *     ...            and any number of operands after it
+ * A suffix gives the type: `:u32` that one, `:1` the first type of the mnemonic, `:2` twice as wide as the last one,
+ * none the last one; then `>`: registers may be wider than the type. Operands in "{, ...}" at the end are optional.
+ *
+ * Registers fit a type as in the ISA, 9.4.1: of its width, and .b, or of its kind (integer, floating point); any
+ * kind where the type is .b. */
+#ifndef HARNESS_PTX_OPS_H
+#define HARNESS_PTX_OPS_H
+
+#include "harness/ptx/ast.h"
+
+enum { PTX_FORM_PARTS = 14, PTX_FORM_OPERANDS = 12, PTX_FORM_WORDS = 64, PTX_WHY = 160 };
+
+typedef enum ptx_spec_kind {
+    PTX_SPEC_DST, PTX_SPEC_SRC, PTX_SPEC_PRED_DST, PTX_SPEC_PRED_SRC, PTX_SPEC_ADDRESS, PTX_SPEC_IMM,
+    PTX_SPEC_LABEL, PTX_SPEC_ANY
+} ptx_spec_kind;
+typedef enum ptx_spec_type { PTX_SPEC_LAST, PTX_SPEC_FIRST, PTX_SPEC_DOUBLE, PTX_SPEC_FIXED } ptx_spec_type;
+typedef struct ptx_spec { /* one operand of a form */
+    ptx_spec_kind kind;
+    ptx_spec_type of;
+    ptx_type type;        /* of PTX_SPEC_FIXED */
+    bool wider;           /* registers may be wider */
+    bool pair;            /* d|p, p|q */
+    bool vector, any_count;
+    bool coordinates;     /* [a, b] */
+} ptx_spec;
+
+typedef struct ptx_form_part {
+    int first_word, n_words; /* in ptx_form.word */
+    bool optional;
+    bool is_hint;            /* its words change nothing: the tests need not execute each */
+} ptx_form_part;
+
+typedef struct ptx_form {
+    const struct ptx_op_row *row;
+    ws_str opcode;
+    ptx_form_part part[PTX_FORM_PARTS];
+    int n_parts;
+    ws_str word[PTX_FORM_WORDS];
+    ptx_type word_type[PTX_FORM_WORDS];
+    int n_words;
+    ptx_spec operand[PTX_FORM_OPERANDS];
+    int n_operands, n_required;
+    bool open_ended;           /* "..." */
+    bool any_modifier;         /* ".*": the decoder looks */
+    int order;                 /* among the rows */
+    uint64_t counted;          /* words that a test must execute */
+    _Atomic uint64_t executed; /* words that were; bit 63: the form */
+} ptx_form;
+#define PTX_FORM_EXECUTED (1ull << 63)
+
+/* A mnemonic that has the modifiers of a form. */
+typedef struct ptx_match {
+    ptx_form *form;
+    uint64_t words;      /* of the form */
+    ptx_type first, last; /* types in the mnemonic; PTX_TYPE_NONE: none */
+    int vector;          /* .v2 .v4 .v8, else 0 */
+} ptx_match;
+
+/* All forms, in the order of opcodes. */
+ptx_form *ptx_forms(int *n);
+/* Forms whose modifiers are those of the mnemonic, at most `cap`, in the order of the rows. 0: none, and `why` tells
+ * in what the closest differs. */
+int ptx_ops_match(const ptx_ast_insn *a, ptx_match *out, int cap, char why[PTX_WHY]);
+/* Whether the operands fit; else `why` says which does not. */
+bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn *a, char why[PTX_WHY]);
+
+#endif
