@@ -4,13 +4,16 @@
  *   t_ptx_mutate [SEED [SECONDS]]      a crash names its seed; the mutant is in
  * build/fuzz/mutant.ptx then */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/philox.h"
-#include "harness/ptx/ptx.h"
-#include "tests/ptx_case.h"
+#include "harness/ptx/case.h"
 #include "tests/tap.h"
 
+#include <ctype.h>
 #include <glob.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { MAX_FILES = 400, MAX_WORDS = 4000, MAX_BYTES = 1 << 16 };
@@ -152,11 +155,11 @@ static void mutate(const char *text)
 
 static void launch(const ptx_case *c, ptx_module *m, ptx_memory *mem)
 {
-    const case_launch *l = &c->launch[0];
+    const ptx_case_launch *l = &c->launch[0];
     const ptx_kernel_info *info = ptx_module_find(m, l->kernel);
     _Alignas(16) uint8_t params[4096] = {0};
     for (int p = 0; info && p < info->n_params; p++) {
-        const case_arg *a = p < l->n_args ? &l->arg[p] : NULL;
+        const ptx_case_arg *a = p < l->n_args ? &l->arg[p] : NULL;
         uint64_t ptr = a && a->buffer >= 0 ? ptx_memory_alloc(mem, c->buffer[a->buffer].bytes,
                                                               c->buffer[a->buffer].name)
                                            : 7;
@@ -212,7 +215,7 @@ int main(int argc, char **argv)
     if (glob("tests/ptx/*.ptx", 0, NULL, &g) || ws_make_dirs("build/fuzz", &err))
         return 1;
     for (size_t f = 0; f < g.gl_pathc && n < MAX_FILES; f++)
-        if (!case_load(g.gl_pathv[f], &cases[n], &err) && cases[n].text.n < MAX_BYTES &&
+        if (!ptx_case_load(g.gl_pathv[f], &cases[n], &err) && cases[n].text.n < MAX_BYTES &&
             cases[n].n_launches)
             n++;
     int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
@@ -225,7 +228,7 @@ int main(int argc, char **argv)
     }
     ok(tried > 0, "%zu mutants of %zu files, %zu of them ran", tried, n, loaded);
     for (size_t k = 0; k < n; k++)
-        case_release(&cases[k]);
+        ptx_case_release(&cases[k]);
     ws_buf_release(&mutant);
     globfree(&g);
     return tap_done();

@@ -145,8 +145,9 @@ static bool barrier_was_skipped(ptx_warp *w)
     const ptx_code *kernel = w->worker->grid->program->code[0];
     for (int e = 0; e < b->n_exits; e++)
         if (leads_to(kernel, g->last_pc, b->exit_pc[e])) {
-            ptx_fault_simple(
+            ptx_fault_sync(
                 w, barrier_insn(g), __builtin_ctz(g->mask), HX_DIVERGENT_BARRIER,
+                "Divergent thread(s) in block",
                 "divergent barrier: other threads of the block went past it and ended");
             return true;
         }
@@ -233,7 +234,7 @@ static void report_deadlock(ptx_block *b)
         if (w->state != PTX_WARP_AT_BARRIER)
             continue;
         const ptx_group *g = &w->parked[0];
-        ptx_fault_simple(w, barrier_insn(g), __builtin_ctz(g->mask), HX_DEADLOCK,
+        ptx_fault_sync(w, barrier_insn(g), __builtin_ctz(g->mask), HX_DEADLOCK, "Divergent thread(s) in block",
                          "deadlock: barrier %u waits for threads that wait elsewhere or have ended",
                          ptx_barrier_id(g));
         return;

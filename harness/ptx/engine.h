@@ -393,6 +393,10 @@ static inline bool ptx_must_stop(const ptx_grid *g, uint32_t turn)
 ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason); /* locked; NULL: full */
 void ptx_fault_done(ptx_warp *w, ptx_fault *f, const char *fmt, ...) WS_PRINTF(3, 4);
 void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *fmt, ...) WS_PRINTF(5, 6);
+/* The same for what synccheck finds: `sync` is its phrase. */
+void ptx_fault_sync(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *sync, const char *fmt,
+                    ...) WS_PRINTF(6, 7);
+uint32_t ptx_insn_offset(const ptx_program *p, const ptx_insn *i); /* see ptx_fault.offset */
 typedef struct ptx_place {
     int line;
     const char *file;

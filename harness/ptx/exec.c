@@ -260,7 +260,7 @@ static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
         w = b->warp[n].polled ? &b->warp[n] : w;
     int lane = w->active ? __builtin_ctz(w->active) : 0;
     if (w->poll && ws_str_eqz(w->poll->ast->part[0], "mbarrier"))
-        ptx_fault_simple(w, w->poll, lane, HX_DEADLOCK,
+        ptx_fault_sync(w, w->poll, lane, HX_DEADLOCK, "Barrier phase never completes",
                          "deadlock: the mbarrier at byte %llu of shared memory never "
                          "completes the phase that every thread waits for",
                          (unsigned long long)w->poll_addr);

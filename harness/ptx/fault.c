@@ -42,8 +42,18 @@ static void copy_name(char *out, size_t size, const ptx_ast_insn *a)
         at += (size_t)snprintf(out + at, size - at, "%s%.*s", p ? "." : "", WS_STR_ARG(a->part[p]));
 }
 
-static void fill_place(ptx_fault *f, const ptx_grid *g, const ptx_ast_insn *a)
+uint32_t ptx_insn_offset(const ptx_program *p, const ptx_insn *i)
 {
+    for (int c = 0; i && c < p->n_codes; c++)
+        if (i >= p->code[c]->insn && i < p->code[c]->insn + p->code[c]->n)
+            return (uint32_t)(i - p->code[c]->insn) * 16;
+    return 0;
+}
+
+static void fill_place(ptx_fault *f, const ptx_grid *g, const ptx_insn *i)
+{
+    const ptx_ast_insn *a = i ? i->ast : NULL;
+    f->offset = ptx_insn_offset(g->program, i);
     ptx_place place = ptx_insn_place(g->ast, a);
     snprintf(f->kernel, sizeof f->kernel, "%s", g->program->info->name);
     snprintf(f->file, sizeof f->file, "%s", place.file);
@@ -117,7 +127,7 @@ ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason rea
         pthread_mutex_unlock(&g->lock);
         return NULL;
     }
-    fill_place(f, g, a);
+    fill_place(f, g, i);
     ptx_thread_of(w, lane, f->thread);
     memcpy(f->block, w->block->ctaid, sizeof f->block);
     return f;
@@ -162,4 +172,19 @@ void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason
     ptx_fault *f = ptx_fault_new(w, i, lane, reason);
     if (f)
         ptx_fault_done(w, f, "%s", text);
+}
+
+void ptx_fault_sync(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *sync,
+                    const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ptx_fault *f = ptx_fault_new(w, i, lane, reason);
+    if (!f)
+        return;
+    snprintf(f->sync, sizeof f->sync, "%s", sync);
+    ptx_fault_done(w, f, "%s", text);
 }

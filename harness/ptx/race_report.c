@@ -63,11 +63,14 @@ static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 of
     f->address = a ? a->lo + offset : offset;
     f->other_write = before->write;
     f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
+    f->other_offset = ptx_insn_offset(g->program, oi);
     u32 key = before->key;
     if (key & KEY_MANY)
         key = some_reader(before, now->key);
     thread_of(g, key, f->other_thread);
     block_of(g, before->block, f->other_block);
+    bool same_warp = race_warp(key) == race_warp(now->key) && before->block == now->block;
+    f->severity = same_warp ? PTX_SEV_WARNING : PTX_SEV_ERROR;
     if (!a)
         return;
     memcpy(f->buffer, a->name, sizeof f->buffer);
@@ -102,6 +105,20 @@ static party last_read(const ptx_shadow *s, u64 g, u32 block)
     return (party){s->r_key[g], s->r_pc[g], block, false, s->w_block ? 0 : s->r_who[g]};
 }
 
+/* What a write meets, and what it brings, of one element at most 8 bytes wide. */
+static void add_values(ptx_fault *f, const race_look *k, u32 lane)
+{
+    const ptx_insn *i = k->x->insn;
+    const ptx_warp *w = k->w;
+    if (!k->x->write || !k->x->slot || i->esize > sizeof f->current_value)
+        return;
+    const uint8_t *at = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
+                                 : w->block->shared + k->x->addr[lane];
+    memcpy(&f->current_value, at, i->esize);
+    memcpy(&f->incoming_value, IN(uint8_t, k->x->slot[0]) + (size_t)lane * i->dsize, i->esize);
+    f->has_values = true;
+}
+
 bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
 {
     const ptx_shadow *s = k->shadow;
@@ -114,6 +131,7 @@ bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
     if (!f)
         return false;
     f->size = k->x->size;
+    add_values(f, k, lane);
     describe(f, grid, k->alloc, k->x->addr[lane] - k->base, &now, &before);
     finish(k->w, f, k->alloc, k->x->addr[lane] - k->base, &now, &before);
     return false;

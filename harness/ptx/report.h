@@ -10,6 +10,8 @@
 
 enum { PTX_MAX_FAULTS = 16, PTX_NAME_MAX = 128 };
 
+typedef enum ptx_severity { PTX_SEV_ERROR, PTX_SEV_WARNING } ptx_severity;
+
 /* One finding. `reason` is one of UNSUPPORTED .. ILLEGAL of HX_REASON_LIST. */
 typedef struct ptx_fault {
     hx_reason reason;
@@ -17,6 +19,9 @@ typedef struct ptx_fault {
     char file[64];   /* from .loc; "" when the PTX has no line information */
     int line;        /* source line, 0: not known */
     int ptx_line;    /* line in the PTX text */
+    uint32_t offset; /* of the instruction in its function: 16 bytes each, as SASS counts */
+    ptx_severity severity; /* a race between lanes of one warp is a warning */
+    char sync[64];   /* misused synchronisation in synccheck's words: "Invalid arguments"; "": none */
     char insn[96];   /* "ld.global.f32" */
     uint32_t thread[3], block[3];
     /* memory accesses */
@@ -30,7 +35,10 @@ typedef struct ptx_fault {
     /* races: the earlier access */
     uint32_t other_thread[3], other_block[3];
     int other_line;
+    uint32_t other_offset;
     bool other_write;
+    bool has_values;         /* of a write: what memory held, and what it is to hold */
+    uint64_t current_value, incoming_value;
     uint64_t count;  /* how many further findings of the same reason at the same place were dropped */
     char text[512];  /* the whole finding in one line, in compute-sanitizer's terms */
 } ptx_fault;

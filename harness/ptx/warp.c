@@ -205,13 +205,14 @@ static ptx_event all_wait(ptx_warp *w)
     if (one_barrier)
         return PTX_EV_BARRIER;
     if (first->wait == PTX_WAIT_BARRIER)
-        ptx_fault_simple(w, group_insn(first), lowest(first->mask), HX_DIVERGENT_BARRIER,
+        ptx_fault_sync(w, group_insn(first), lowest(first->mask), HX_DIVERGENT_BARRIER,
+                         "Divergent thread(s) in warp",
                          "divergent barrier: only %d of the warp's %d threads reach it, the others "
                          "wait elsewhere",
                          __builtin_popcount(first->mask), __builtin_popcount(w->live));
     else
-        ptx_fault_simple(
-            w, group_insn(first), lowest(first->mask), HX_DEADLOCK,
+        ptx_fault_sync(
+            w, group_insn(first), lowest(first->mask), HX_DEADLOCK, "Divergent thread(s) in warp",
             "deadlock: lanes %08x of a warp wait in %.*s for lanes %08x that never come",
             first->mask, WS_STR_ARG(group_insn(first)->ast->part[0]),
             first->need & w->live & ~first->mask);
@@ -314,7 +315,7 @@ void ptx_warp_exit(ptx_warp *w)
     note_exit(w->block, w->last_pc);
     w->live &= ~mask;
     if (!w->live && (w->wgmma_open || w->wgmma_groups))
-        ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL,
+        ptx_fault_sync(w, w->insn - 1, lowest(mask), HX_ILLEGAL, "Warpgroup MMA sequence error detected",
                          "illegal: the warp ends with products of wgmma that it did "
                          "not wait for");
     frame_leave(w, w->frame, mask, true);

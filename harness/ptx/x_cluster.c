@@ -35,7 +35,7 @@ static void x_arrive(ptx_warp *w, const ptx_insn *i)
     struct ptx_cluster *c = cluster_of(w->block);
     u32 twice = c->arrived[w->id] & w->exec;
     if (twice) {
-        ptx_fault_simple(w, i, __builtin_ctz(twice), HX_ILLEGAL,
+        ptx_fault_sync(w, i, __builtin_ctz(twice), HX_ILLEGAL, "Invalid arguments",
                          "illegal: a thread arrives twice at the cluster's barrier "
                          "without a wait between");
         return;

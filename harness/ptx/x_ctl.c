@@ -125,8 +125,8 @@ static void x_barrier(ptx_warp *w, const ptx_insn *i)
     const ptx_barrier *b = i->aux;
     u32 first = (u32)__builtin_ctz(w->exec), id = IN(u32, b->id)[first];
     if (id >= PTX_BARRIERS) {
-        ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "illegal: barrier %u, there are %d", id,
-                         PTX_BARRIERS);
+        ptx_fault_sync(w, i, (int)first, HX_ILLEGAL, "Invalid arguments",
+                       "illegal: barrier %u, there are %d", id, PTX_BARRIERS);
         return;
     }
     if (b->op == PTX_BAR_ARRIVE) {

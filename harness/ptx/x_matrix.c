@@ -22,8 +22,8 @@ bool ptx_whole_warp(ptx_warp *w, const ptx_insn *i)
     if (w->live & ~w->exec)
         ptx_warp_wait(w, PTX_WAIT_LANES, w->live);
     else
-        ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_ILLEGAL,
-                         "illegal: %.*s needs all 32 threads of the warp, %d "
+        ptx_fault_sync(w, i, __builtin_ctz(w->exec), HX_ILLEGAL, "Divergent thread(s) in warp",
+                       "illegal: %.*s needs all 32 threads of the warp, %d "
                          "execute it",
                          WS_STR_ARG(i->ast->part[0]), __builtin_popcount(w->exec));
     return false;

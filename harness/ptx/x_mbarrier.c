@@ -139,7 +139,7 @@ ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr
         return NULL;
     ptx_mbarrier *m = find(w->block, addr);
     if (!m)
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+        ptx_fault_sync(w, i, (int)lane, HX_ILLEGAL, "Barrier is not initialized",
                          "illegal: no mbarrier was initialised at byte %llu of shared memory",
                          (unsigned long long)addr);
     return m;
@@ -149,7 +149,7 @@ static bool set_up(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count
 {
     static const u64 word = 0;
     if (count < 1 || count > MAX_COUNT) {
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: mbarrier.init for %u arrivals",
+        ptx_fault_sync(w, i, (int)lane, HX_ILLEGAL, "Invalid arguments", "illegal: mbarrier.init for %u arrivals",
                          count);
         return false;
     }
@@ -198,7 +198,7 @@ static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u3
 {
     const mbar_form *f = i->aux;
     if (count < 1 || count > m->pending) {
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+        ptx_fault_sync(w, i, (int)lane, HX_ILLEGAL, "Barrier arrival count overflow",
                          "illegal: %u arrivals at an mbarrier that waits for %u more in this phase",
                          count, m->pending);
         return false;
@@ -209,7 +209,7 @@ static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u3
     if (!f->relaxed)
         ptx_race_release(w, m->arriving);
     if (f->no_complete && !m->pending && !m->tx) {
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+        ptx_fault_sync(w, i, (int)lane, HX_ILLEGAL, "Invalid arguments",
                          "illegal: an arrival with .noComplete completes the phase");
         return false;
     }

@@ -17,7 +17,7 @@ static bool check_member(ptx_warp *w, const ptx_insn *i, u32 lanes, u32 mask)
     u32 outside = lanes & ~mask;
     if (!outside)
         return true;
-    ptx_fault_simple(w, i, __builtin_ctz(outside), HX_ILLEGAL,
+    ptx_fault_sync(w, i, __builtin_ctz(outside), HX_ILLEGAL, "Invalid arguments",
                      "illegal: lane %d executes %.*s with member mask 0x%08x, which "
                      "does not name it",
                      __builtin_ctz(outside), WS_STR_ARG(i->ast->text), mask);

@@ -206,7 +206,7 @@ static void x_wgmma(ptx_warp *w, const ptx_insn *i)
     if (!ptx_whole_warp(w, i))
         return;
     if (!w->wgmma_fenced) {
-        ptx_fault_simple(w, i, 0, HX_ILLEGAL,
+        ptx_fault_sync(w, i, 0, HX_ILLEGAL, "Warpgroup MMA sequence error detected",
                          "illegal: wgmma.mma_async without wgmma.fence before the first");
         return;
     }
