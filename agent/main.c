@@ -76,6 +76,19 @@ static int report_error(const ws_err *err)
     return ws_status_exit_code(err->status);
 }
 
+/* A name of two words, "ptx run", takes two arguments. */
+static const cli_command *find_words(int argc, char **argv, int *words)
+{
+    char pair[64];
+    *words = 1;
+    const cli_command *c = find_command(argv[0]);
+    if (c || argc < 2)
+        return c;
+    *words = 2;
+    snprintf(pair, sizeof pair, "%s %s", argv[0], argv[1]);
+    return find_command(pair);
+}
+
 static int unknown_command(const char *name)
 {
     const char *names[64] = {0};
@@ -83,6 +96,13 @@ static int unknown_command(const char *name)
         names[i] = cli_commands[i]->doc.name;
     const char *near = ws_nearest(name, names);
     ws_err err = {0};
+    size_t n = strlen(name);
+    for (int i = 0; cli_commands[i]; i++)
+        if (strncmp(cli_commands[i]->doc.name, name, n) == 0 && cli_commands[i]->doc.name[n] == ' ') {
+            ws_fail(&err, WS_EUSAGE, "'%s' wants a second word", name);
+            ws_hint(&err, "'warpsmith help' lists the commands, like '%s'", cli_commands[i]->doc.name);
+            return report_error(&err);
+        }
     ws_fail(&err, WS_EUSAGE, "unknown command '%s'", name);
     if (near)
         ws_hint(&err, "did you mean '%s'?", near);
@@ -97,7 +117,8 @@ static int help(int argc, char **argv)
         print_overview(stdout);
         return 0;
     }
-    const cli_command *c = find_command(argv[1]);
+    int words;
+    const cli_command *c = find_words(argc - 1, argv + 1, &words);
     if (!c)
         return unknown_command(argv[1]);
     ws_buf text = {0};
@@ -176,9 +197,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, "man") == 0)
         return man_page();
-    const cli_command *c = find_command(name);
+    int words;
+    const cli_command *c = find_words(argc - 1, argv + 1, &words);
     if (!c)
         return unknown_command(name);
     catch_interrupts();
-    return run_command(c, argc - 1, argv + 1);
+    return run_command(c, argc - words, argv + words);
 }

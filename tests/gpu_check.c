@@ -1,16 +1,19 @@
 /* `make gpu-check`: what needs a GPU, behind one command. Every spec's emitted kernels, and the right kernels
  * of tests/kernels/good, run on the device at every check shape with random inputs and are compared with
- * the double-precision reference; times are the driver's events. Writes a JSON report.
+ * the double-precision reference; times are the driver's events. The PTX files of tests/ptx run there, too.
+ * Writes a JSON report.
  *
  *     build/tests/gpu_check [REPORT.json]      WARPSMITH_DEVICE=cpu runs the same on the CPU engine */
 #include "base/file.h"
 #include "base/json.h"
+#include "harness/case_driver.h"
 #include "harness/driver.h"
 #include "harness/worker/run.h"
 #include "reference/emit.h"
 #include "verifier/compare.h"
 
 #include <dirent.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +26,7 @@ typedef struct check {
     const char *device;
     char arch[16];
     cJSON *rows;
-    int repeats, passed, failed;
+    int repeats, passed, failed, skipped;
 } check;
 
 /* One source at one check shape of a spec. */
@@ -240,6 +243,63 @@ static void check_corpus(check *c, const char *dir)
     free(list);
 }
 
+/* ---- tests/ptx ---- */
+
+static void add_ptx_row(check *c, const char *path, const char *reason, const char *text)
+{
+    cJSON *row = cJSON_CreateObject();
+    cJSON_AddStringToObject(row, "ptx", path);
+    cJSON_AddStringToObject(row, "reason", reason);
+    cJSON_AddStringToObject(row, "text", text);
+    cJSON_AddItemToArray(c->rows, row);
+    bool skipped = strcmp(reason, "skipped") == 0, pass = strcmp(reason, "pass") == 0;
+    *(skipped ? &c->skipped : pass ? &c->passed : &c->failed) += 1;
+    printf("%-7s %s %s\n", skipped ? "skip" : pass ? "ok" : "not ok", path, text);
+}
+
+static void check_ptx_file(check *c, cu_device *d, const char *path)
+{
+    ptx_case k;
+    ws_err err = {0};
+    ws_buf wrong = {0};
+    ptx_options engine = PTX_OPTIONS_CHECKED;
+    ptx_case_outcome *o = ws_calloc(1, sizeof *o);
+    ws_status st = ptx_case_load(path, &k, &err);
+    const char *why = st ? NULL : case_driver_skips(d, &k);
+    if (why) {
+        add_ptx_row(c, path, "skipped", why);
+    } else {
+        if (st || case_driver_run(d, &k, &engine, o, &err)) {
+            ws_buf_adds(&wrong, err.msg);
+        } else {
+            if (cu_is_engine(d))
+                ptx_case_judge_fault(&k, &engine, &o->report, false, &wrong);
+            if (!o->report.n_faults)
+                ptx_case_judge_buffers(&k, o, &wrong);
+        }
+        add_ptx_row(c, path, wrong.n ? "wrong_result" : "pass", ws_buf_z(&wrong));
+    }
+    ptx_case_outcome_release(o);
+    ptx_case_release(&k);
+    ws_buf_release(&wrong);
+    free(o);
+}
+
+static ws_status check_ptx(check *c, ws_err *err)
+{
+    glob_t g = {0};
+    cu_device *d;
+    if (cu_open(c->device, &d, err))
+        return err->status;
+    if (glob("tests/ptx/*.ptx", 0, NULL, &g))
+        g.gl_pathc = 0;
+    for (size_t k = 0; k < g.gl_pathc; k++)
+        check_ptx_file(c, d, g.gl_pathv[k]);
+    globfree(&g);
+    cu_close(d);
+    return WS_OK;
+}
+
 static ws_status find_device(check *c, cJSON *report, ws_err *err)
 {
     cu_device *d;
@@ -286,8 +346,13 @@ int main(int argc, char **argv)
     }
     check_corpus(&c, "tests/kernels/good");
     comp_service_close(c.comp);
+    if (check_ptx(&c, &err)) {
+        fprintf(stderr, "gpu-check: %s\n", err.msg);
+        c.failed++;
+    }
     cJSON_AddNumberToObject(report, "passed", c.passed);
     cJSON_AddNumberToObject(report, "failed", c.failed);
+    cJSON_AddNumberToObject(report, "skipped", c.skipped);
     cJSON_AddItemToObject(report, "rows", c.rows);
     ws_buf text = {0};
     ws_json_print(report, true, &text);
@@ -296,7 +361,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "gpu-check: %s\n", err.msg);
         return 3;
     }
-    printf("%d passed, %d failed; report %s\n", c.passed, c.failed, path);
+    printf("%d passed, %d failed, %d skipped; report %s\n", c.passed, c.failed, c.skipped, path);
     ws_buf_release(&text);
     cJSON_Delete(report);
     return c.failed != 0;
