@@ -289,18 +289,21 @@ static const char *called_function(const ptx_ast_insn *a)
     return NULL;
 }
 
+/* What the engine lacks: a mnemonic, or the function of a call. */
+static void name_of(const ptx_ast_insn *a, char *out, size_t n)
+{
+    const char *callee = called_function(a);
+    int at = callee ? snprintf(out, n, "%s", callee) : 0;
+    for (int part = 0; !callee && part < a->n_parts && at < (int)n; part++)
+        at += snprintf(out + at, n - (size_t)at, "%s%.*s", part ? "." : "", WS_STR_ARG(a->part[part]));
+}
+
 static void x_unsupported(ptx_warp *w, const ptx_insn *i)
 {
-    const ptx_ast_insn *a = i->ast;
-    const char *callee = called_function(a);
-    char name[160] = "";
-    for (int part = 0, at = 0; part < a->n_parts && at < (int)sizeof name; part++)
-        at += snprintf(name + at, sizeof name - (size_t)at, "%s%.*s", part ? "." : "",
-                       WS_STR_ARG(a->part[part]));
-    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED,
-                     "the CPU engine does not support %s '%s' (%s)",
-                     callee ? "a call of" : "the instruction", callee ? callee : name,
-                     (const char *)i->aux);
+    char name[160];
+    name_of(i->ast, name, sizeof name);
+    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED, "the CPU engine does not support %s '%s' (%s)",
+                     called_function(i->ast) ? "a call of" : "the instruction", name, (const char *)i->aux);
 }
 
 const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p)
@@ -310,6 +313,24 @@ const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p)
             if (p->code[c]->insn[i].run == x_unsupported)
                 return p->code[c]->insn[i].ast;
     return NULL;
+}
+
+void ptx_program_visit_unsupported(const ptx_program *p, ptx_lack_fn visit, void *ud)
+{
+    for (int c = 0; c < p->n_codes; c++)
+        for (uint32_t i = 0; i < p->code[c]->n; i++) {
+            const ptx_insn *in = &p->code[c]->insn[i];
+            if (in->run != x_unsupported)
+                continue;
+            char name[160];
+            name_of(in->ast, name, sizeof name);
+            visit(ud, &(ptx_lack){.name = name,
+                                  .is_call = called_function(in->ast) != NULL,
+                                  .why = in->aux,
+                                  .function = p->code[c]->fn->name,
+                                  .line = in->ast->ptx_line,
+                                  .column = in->ast->ptx_column});
+        }
 }
 
 /* The forms of a mnemonic; instructions of a function have few different ones. */

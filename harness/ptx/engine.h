@@ -320,6 +320,7 @@ ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const p
 void ptx_program_free(ptx_program *p);
 /* The first instruction that the engine lacks, NULL: none. */
 const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p);
+void ptx_program_visit_unsupported(const ptx_program *p, ptx_lack_fn visit, void *ud); /* all, in order */
 
 /* Operand access for decode functions. */
 uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t); /* register, immediate or address of t */

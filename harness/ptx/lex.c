@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_COLUMNS = 100 }; /* of the offending line in a message */
-
 void ptx_lex_init(ptx_lexer *l, const char *text, size_t n, ws_err *err)
 {
     memset(l, 0, sizeof *l);
@@ -17,31 +15,38 @@ void ptx_lex_init(ptx_lexer *l, const char *text, size_t n, ws_err *err)
 
 /* ---- errors ---- */
 
-static void fail_at(ptx_lexer *l, const char *at, int line, const char *what)
+void ptx_excerpt(const char *text, const char *end, const char *at, char out[PTX_EXCERPT])
 {
     const char *start = at, *stop = at;
-    while (start > l->text && start[-1] != '\n')
+    while (start > text && start[-1] != '\n')
         start--;
-    while (stop < l->end && *stop != '\n' && *stop != '\r')
+    while (stop < end && *stop != '\n' && *stop != '\r')
         stop++;
-    int column = (int)(at - start) + 1;
-    if (at - start > SHOWN_COLUMNS * 2 / 3)
-        start = at - SHOWN_COLUMNS / 2;
-    if (stop - start > SHOWN_COLUMNS)
-        stop = start + SHOWN_COLUMNS;
-    char shown[SHOWN_COLUMNS + 1], caret[SHOWN_COLUMNS + 2];
+    if (at - start > PTX_SHOWN_COLUMNS * 2 / 3)
+        start = at - PTX_SHOWN_COLUMNS / 2;
+    if (stop - start > PTX_SHOWN_COLUMNS)
+        stop = start + PTX_SHOWN_COLUMNS;
     int n = (int)(stop - start), to = (int)(at - start);
+    char *shown = out, *caret = out + n + 1;
     for (int i = 0; i < n; i++) {
         unsigned char c = (unsigned char)start[i];
         shown[i] = c == '\t' || (c >= ' ' && c != 127) ? (char)c : '?';
     }
-    shown[n] = '\0';
+    shown[n] = '\n';
     for (int i = 0; i < to; i++)
         caret[i] = i < n && shown[i] == '\t' ? '\t' : ' ';
     caret[to] = '^';
     caret[to + 1] = '\0';
-    (void)ws_fail(l->err, WS_EINPUT, "line %d, column %d: %s\n%s\n%s", line, column, what, shown,
-                  caret);
+}
+
+static void fail_at(ptx_lexer *l, const char *at, int line, const char *what)
+{
+    const char *start = at;
+    char shown[PTX_EXCERPT];
+    while (start > l->text && start[-1] != '\n')
+        start--;
+    ptx_excerpt(l->text, l->end, at, shown);
+    (void)ws_fail(l->err, WS_EINPUT, "line %d, column %d: %s\n%s", line, (int)(at - start) + 1, what, shown);
 }
 
 _Noreturn void ptx_lex_fail(ptx_lexer *l, const ptx_token *at, const char *fmt, ...)

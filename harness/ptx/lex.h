@@ -7,6 +7,7 @@
 #define HARNESS_PTX_LEX_H
 
 #include "base/buf.h"
+#include "harness/ptx/ptx.h"
 
 #include <setjmp.h>
 #include <stdint.h>

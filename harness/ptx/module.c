@@ -156,6 +156,32 @@ const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
     return m->program[k];
 }
 
+/* Programs are freed as they are checked: the large ones of a library do not all fit. */
+static void check_function(ptx_module *m, const ptx_func *f, const ptx_kernel_info *info, bool *seen, ptx_lack_fn visit,
+                           void *ud)
+{
+    ptx_program *p = ptx_program_new(m->ast, f, info);
+    ptx_program_visit_unsupported(p, visit, ud);
+    for (int i = 0; i < m->ast->n_funcs; i++)
+        for (int c = 0; c < p->n_codes && !seen[i]; c++)
+            seen[i] = p->code[c]->fn == m->ast->func[i];
+    ptx_program_free(p);
+}
+
+void ptx_module_check(ptx_module *m, ptx_lack_fn visit, void *ud)
+{
+    static const ptx_kernel_info none;
+    bool *seen = ws_calloc((size_t)m->ast->n_funcs + 1, sizeof *seen);
+    pthread_mutex_lock(&m->lock);
+    for (int k = 0; k < m->n_kernels; k++)
+        check_function(m, ptx_ast_find(m->ast, m->info[k].name), &m->info[k], seen, visit, ud);
+    for (int f = 0; f < m->ast->n_funcs; f++)
+        if (!seen[f] && !m->ast->func[f]->is_extern)
+            check_function(m, m->ast->func[f], &none, seen, visit, ud);
+    pthread_mutex_unlock(&m->lock);
+    free(seen);
+}
+
 const ptx_ast *ptx_module_ast(const ptx_module *m)
 {
     return m->ast;

@@ -63,6 +63,23 @@ const ptx_kernel_info *ptx_module_find(const ptx_module *m, const char *kernel);
 /* Address and size of a module variable; false: none of that name. */
 bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, size_t *bytes);
 
+enum { PTX_SHOWN_COLUMNS = 100, PTX_EXCERPT = 2 * PTX_SHOWN_COLUMNS + 4 };
+/* The line that has `at`, cut to what a terminal shows, and a caret under it on a second one. */
+void ptx_excerpt(const char *text, const char *end, const char *at, char out[PTX_EXCERPT]);
+
+/* An instruction that the engine cannot execute. */
+typedef struct ptx_lack {
+    const char *name;     /* mnemonic, or the function of a call */
+    bool is_call;
+    const char *why;      /* what does not fit */
+    const char *function; /* where it stands: the kernel, or a function that one calls */
+    int line, column;     /* in the PTX */
+} ptx_lack;
+typedef void (*ptx_lack_fn)(void *ud, const ptx_lack *lack);
+/* Decodes every kernel and every function, whether a kernel reaches it or not, and visits what the engine lacks.
+ * The strings of a ptx_lack end with the visit. */
+void ptx_module_check(ptx_module *m, ptx_lack_fn visit, void *ud);
+
 /* ---- launches ---- */
 typedef struct ptx_launch_args {
     const char *kernel;
