@@ -26,8 +26,13 @@ static const struct {
     {"fcmp", "eq ne lt le gt ge equ neu ltu leu gtu geu num nan", false},
     {"bool", "and or xor", false},
     {"int", "u16 s16 u32 s32 u64 s64", false},
-    {"scalar", "b8 u8 s8 b16 u16 s16 b32 u32 s32 f32 b64 u64 s64 f64", false},
+    {"wint", "u32 s32 u64 s64", false},
+    {"ldst", "b8 u8 s8 b16 u16 s16 b32 u32 s32 f32 b64 u64 s64 f64 b128", false},
     {"space", "global shared shared::cta shared::cluster local const param param::entry param::func", false},
+    {"stspace", "global shared shared::cta shared::cluster local param param::func", false},
+    {"aspace", "global shared shared::cta shared::cluster local const param param::entry", false},
+    {"gspace", "global shared shared::cta shared::cluster", false},
+    {"sem", "relaxed acquire release acq_rel", false},
     {"vec", "v2 v4 v8", false},
     {"scope", "cta cluster gpu sys", true},
     {"cop", "ca cg cs lu cv", true},
@@ -143,7 +148,7 @@ static void read_type(ptx_form *f, ptx_spec *s, const char **p)
 
 static ptx_spec_kind kind_of(char c)
 {
-    return c == 'd' ? PTX_SPEC_DST : c == 'p' || c == 'q' ? PTX_SPEC_PRED_DST : PTX_SPEC_SRC;
+    return c == 'd' ? PTX_SPEC_DST : c == 'p' || c == 'q' ? PTX_SPEC_PRED_DST : c == 'h' ? PTX_SPEC_POLICY : PTX_SPEC_SRC;
 }
 
 static void read_operand(ptx_form *f, const char **p)
@@ -157,6 +162,7 @@ static void read_operand(ptx_form *f, const char **p)
               : take(p, "!")   ? PTX_SPEC_PRED_SRC
               : take(p, "#")   ? PTX_SPEC_IMM
               : take(p, "@")   ? PTX_SPEC_LABEL
+              : take(p, "%")   ? PTX_SPEC_SREG
               : take(p, "?")   ? PTX_SPEC_ANY
                                : kind_of(**p);
     *p += strspn(*p, "abcdefghijklmnopqrstuvwxyz0123456789");
@@ -180,13 +186,15 @@ static void read_operands(ptx_form *f, const char *p)
         return;
     if (*p != ' ')
         ws_bug("'%s' goes on with '%s'", f->row->form, p);
-    for (p++; *p && *p != '}';) {
+    for (p++; *p;) {
         f->open_ended = take(&p, "...");
         if (f->open_ended)
             break;
         read_operand(f, &p);
-        f->n_required += !optional;
+        f->takes_policy = f->operand[f->n_operands - 1].kind == PTX_SPEC_POLICY;
+        f->n_required += !optional && !f->takes_policy;
         optional |= take(&p, "{, ");
+        optional &= !take(&p, "}");
         take(&p, ", ");
     }
 }
@@ -453,28 +461,44 @@ static bool fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, cons
         return o->kind == PTX_OPD_ADDR && (o->n_elem > 0) == s->coordinates;
     case PTX_SPEC_IMM:
         return o->kind == PTX_OPD_IMM && !o->is_float;
+    case PTX_SPEC_POLICY:
+        return o->kind == PTX_OPD_REG && register_fits(fn->reg[o->reg].type, PTX_b64, false);
     case PTX_SPEC_LABEL:
         return o->kind == PTX_OPD_LABEL || o->kind == PTX_OPD_TARGETS || o->kind == PTX_OPD_FUNC;
+    case PTX_SPEC_SREG:
+        return o->kind == PTX_OPD_SREG;
     case PTX_SPEC_ANY:
-        return true;
+        return !s->vector || o->kind == PTX_OPD_VEC;
     default:
         return value_fits(s, m, fn, o);
     }
 }
 
+static bool has_word(const ptx_match *m, const char *word)
+{
+    for (int w = 0; w < m->form->n_words; w++)
+        if (m->words >> w & 1 && ws_str_eqz(m->form->word[w], word))
+            return true;
+    return false;
+}
+
 bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn *a, char why[PTX_WHY])
 {
     const ptx_form *f = m->form;
+    bool policy = f->takes_policy && has_word(m, "L2::cache_hint");
+    int n = a->n_operands - policy, most = f->n_operands - f->takes_policy;
     char what[64];
-    if (a->n_operands < f->n_required || (a->n_operands > f->n_operands && !f->open_ended)) {
+    if (n < f->n_required || (n > most && !f->open_ended)) {
         snprintf(why, PTX_WHY, "%d operands do not fit: %s", a->n_operands, f->row->form);
         return false;
     }
-    for (int k = 0; k < a->n_operands && k < f->n_operands; k++)
-        if (!fits(&f->operand[k], m, fn, &a->operand[k])) {
-            snprintf(why, PTX_WHY, "operand %d, %s, does not fit: %s", k + 1,
-                     describe(fn, &a->operand[k], what, sizeof what), f->row->form);
-            return false;
-        }
+    for (int k = 0; k < a->n_operands && (k < most || policy); k++) {
+        const ptx_spec *s = policy && k == n ? &f->operand[most] : &f->operand[k];
+        if (fits(s, m, fn, &a->operand[k]))
+            continue;
+        snprintf(why, PTX_WHY, "operand %d, %s, does not fit: %s", k + 1,
+                 describe(fn, &a->operand[k], what, sizeof what), f->row->form);
+        return false;
+    }
     return true;
 }

@@ -22,8 +22,10 @@
  *     {d} {a}        a vector in braces where the mnemonic has .v2 .v4 .v8, else the element
  *     {d*} {a*}      a vector in braces, of as many as the decoder wants, or one element
  *     #a             immediate integer
+ *     %a             special register
+ *     h              cache policy: there when the mnemonic has .L2::cache_hint
  *     @l             label, target list, or function
- *     ?x             anything: the decoder looks
+ *     ?x             anything: the decoder looks; {?x} some vector
  *     ...            and any number of operands after it
  * A suffix gives the type: `:u32` that one, `:1` the first type of the mnemonic, `:2` twice as wide as the last one,
  * none the last one; then `>`: registers may be wider than the type. Operands in "{, ...}" at the end are optional.
@@ -39,7 +41,7 @@ enum { PTX_FORM_PARTS = 14, PTX_FORM_OPERANDS = 12, PTX_FORM_WORDS = 64, PTX_WHY
 
 typedef enum ptx_spec_kind {
     PTX_SPEC_DST, PTX_SPEC_SRC, PTX_SPEC_PRED_DST, PTX_SPEC_PRED_SRC, PTX_SPEC_ADDRESS, PTX_SPEC_IMM,
-    PTX_SPEC_LABEL, PTX_SPEC_ANY
+    PTX_SPEC_LABEL, PTX_SPEC_SREG, PTX_SPEC_POLICY, PTX_SPEC_ANY
 } ptx_spec_kind;
 typedef enum ptx_spec_type { PTX_SPEC_LAST, PTX_SPEC_FIRST, PTX_SPEC_DOUBLE, PTX_SPEC_FIXED } ptx_spec_type;
 typedef struct ptx_spec { /* one operand of a form */
@@ -69,6 +71,7 @@ typedef struct ptx_form {
     ptx_spec operand[PTX_FORM_OPERANDS];
     int n_operands, n_required;
     bool open_ended;           /* "..." */
+    bool takes_policy;
     bool any_modifier;         /* ".*": the decoder looks */
     int order;                 /* among the rows */
     uint64_t counted;          /* words that a test must execute */

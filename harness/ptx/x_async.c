@@ -270,6 +270,12 @@ static bool decode_cp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_async[] = {
-    {"cp.* ...", decode_cp, 0, PTX_UNIT_MEM},
-    {NULL, NULL, 0, 0},
+    {"cp.async.ca.(shared shared::cta).global{.$cache_hint}{.$fetch} [a], [b], #n{, ?c}, h",
+     decode_cp, 0, PTX_UNIT_MEM},
+    {"cp.async.cg.(shared shared::cta).global{.$cache_hint}{.$fetch} [a], [b], #n{, ?c}, h",
+     decode_cp, 0, PTX_UNIT_MEM},
+    {"cp.async.commit_group", decode_cp, 0, PTX_UNIT_MEM},
+    {"cp.async.wait_group #n", decode_cp, 0, PTX_UNIT_MEM},
+    {"cp.async.wait_all", decode_cp, 0, PTX_UNIT_MEM},
+    {0},
 };

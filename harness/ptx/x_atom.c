@@ -197,8 +197,9 @@ static bool decode_values(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, at
             (at->d[v] != PTX_NO_SLOT && ptx_dst_size(d, dst) != i->esize))
             return false;
     }
-    at->c = a->n_operands > address + 2 ? source(d, &a->operand[address + 2], t) : PTX_NO_SLOT;
-    return a->n_operands == address + 2 || at->c != PTX_NO_SLOT;
+    bool swaps = ptx_has(a, "cas");
+    at->c = swaps ? source(d, &a->operand[address + 2], t) : PTX_NO_SLOT;
+    return !swaps || at->c != PTX_NO_SLOT;
 }
 
 /* `selector`: where the address stands: 1 in atom, 0 in red. */
@@ -223,7 +224,40 @@ static bool decode_atom(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_atom[] = {
-    {"atom.* ...", decode_atom, 1, PTX_UNIT_MEM},
-    {"red.* ...", decode_atom, 0, PTX_UNIT_MEM},
-    {NULL, NULL, 0, 0},
+    {"atom{.$sem}{.$scope}{.$gspace}.(and or xor){.$cache_hint}.(b32 b64) d, [a], b, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.add{.$cache_hint}.(u32 s32 u64 f32 f64) d, [a], b, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.add.noftz{.$cache_hint}.(f16 f16x2 bf16 bf16x2) d, [a], b, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.(inc dec){.$cache_hint}.u32 d, [a], b, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.(min max){.$cache_hint}.(u32 s32 u64 s64) d, [a], b, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.exch{.$cache_hint}.(b32 b64) d, [a], b, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.cas.(b16 b32 b64) d, [a], b, c", decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.global}.add{.$cache_hint}.(v2 v4).f32 {d}, [a], {b}, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) {d}, [a], {b}, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) {d}, [a], {b}, h",
+     decode_atom, 1, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.$gspace}.(and or xor){.$cache_hint}.(b32 b64) [a], b, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.$gspace}.add{.$cache_hint}.(u32 s32 u64 f32 f64) [a], b, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.$gspace}.add.noftz{.$cache_hint}.(f16 f16x2 bf16 bf16x2) [a], b, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.$gspace}.(inc dec){.$cache_hint}.u32 [a], b, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.$gspace}.(min max){.$cache_hint}.(u32 s32 u64 s64) [a], b, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.global}.add{.$cache_hint}.(v2 v4).f32 [a], {b}, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) [a], {b}, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.$sem}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) [a], {b}, h",
+     decode_atom, 0, PTX_UNIT_MEM},
+    {0},
 };

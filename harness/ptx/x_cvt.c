@@ -510,8 +510,6 @@ static bool decode_scalar(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, in
         return false;
     if (is_float(from) && !is_float(to)) /* saturates in any case */
         i->mods &= (uint8_t)~PTX_SAT;
-    if (!is_float(from) && is_float(to) && i->mods & PTX_SAT)
-        return false;
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
     i->op = (uint8_t)from;
     i->type = (uint8_t)to;
@@ -714,8 +712,48 @@ static bool decode_isspacep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_cvt[] = {
-    {"cvt.* ...", decode_cvt, 0, PTX_UNIT_CVT},
-    {"cvta.* ...", decode_cvta, 0, PTX_UNIT_OTHER},
-    {"isspacep.* ...", decode_isspacep, 0, PTX_UNIT_SELECT},
+    {"cvt{.sat}.(u8 s8 u16 s16 u32 s32 u64 s64).(u8 s8 u16 s16 u32 s32 u64 s64) d:1>, a>",
+     decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$irnd{.ftz}{.sat}.(u8 s8 u16 s16 u32 s32 u64 s64).f32 d:1>, a",
+     decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$irnd{.sat}.(u8 s8 u16 s16 u32 s32 u64 s64).(f16 f64) d:1>, a>",
+     decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$irnd.(u16 s16 u32 s32 u64 s64).bf16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd{.ftz}{.sat}.f32.(u8 s8 u16 s16 u32 s32 u64 s64) d:1>, a>",
+     decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd{.sat}.(f16 f64).(u8 s8 u16 s16 u32 s32 u64 s64) d:1>, a>",
+     decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd.bf16.(u16 s16 u32 s32 u64 s64) d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$irnd}{.ftz}{.sat}.f32.f32 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$irnd}{.sat}.f64.f64 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$irnd}{.sat}.f16.f16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$irnd.bf16.bf16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.ftz}{.sat}.f64.f32 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.ftz}{.sat}.f32.f16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.ftz}.f32.bf16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.sat}.f64.f16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.f64.bf16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd{.ftz}{.sat}.f32.f64 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd{.ftz}{.sat}.f16.f32 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.(rn rz){.relu}{.satfinite}.f16.f32 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd{.sat}.f16.f64 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd.bf16.f64 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$rnd}.bf16.f16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd{.relu}{.satfinite}.bf16.f32 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$rnd}.f16.bf16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.(rn rz){.relu}{.satfinite}.(f16x2 bf16x2).f32 d:1, a, b", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.rna{.satfinite}.tf32.f32 d:u32, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.(rn rz){.relu}{.satfinite}.tf32.f32 d:u32, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.rn.satfinite{.relu}.(e4m3x2 e5m2x2).f32 d:b16, a, b", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.rn.satfinite{.relu}.(e4m3x2 e5m2x2).f16x2 d:b16, a:b32",
+     decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.rn{.relu}.f16x2.(e4m3x2 e5m2x2) d:b32, a:b16", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.pack.sat.(u16 s16).s32 d:b32, a, b", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.pack.sat.(u8 s8 u4 s4 u2 s2).s32.b32 d:b32, a:s32, b:s32, c",
+     decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvta.$aspace.u64 d, a", decode_cvta, 0, PTX_UNIT_OTHER},
+    {"cvta.to.$aspace.u64 d, a", decode_cvta, 0, PTX_UNIT_OTHER},
+    {"isspacep.(global shared shared::cta shared::cluster local param param::entry) p, ?a",
+     decode_isspacep, 0, PTX_UNIT_SELECT},
     {0},
 };

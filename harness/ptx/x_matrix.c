@@ -152,8 +152,10 @@ static bool decode_movmatrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_matrix[] = {
-    {"ldmatrix.* ...", decode_matrix, 0, PTX_UNIT_MEM},
-    {"stmatrix.* ...", decode_matrix, 1, PTX_UNIT_MEM},
-    {"movmatrix.* ...", decode_movmatrix, 0, PTX_UNIT_SHUFFLE},
-    {NULL, NULL, 0, 0},
+    {"ldmatrix.sync.aligned.m8n8.(x1 x2 x4){.trans}{.(shared shared::cta)}.b16 {d*}:b32, [a]",
+     decode_matrix, 0, PTX_UNIT_MEM},
+    {"stmatrix.sync.aligned.m8n8.(x1 x2 x4){.trans}{.(shared shared::cta)}.b16 [a], {b*}:b32",
+     decode_matrix, 1, PTX_UNIT_MEM},
+    {"movmatrix.sync.aligned.m8n8.trans.b16 d:b32, a:b32", decode_movmatrix, 0, PTX_UNIT_SHUFFLE},
+    {0},
 };

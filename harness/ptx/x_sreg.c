@@ -142,6 +142,6 @@ static bool decode_sreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_sreg[] = {
-    {"mov.* ...", decode_sreg, 0, PTX_UNIT_OTHER},
-    {NULL, NULL, 0, 0},
+    {"mov.(u16 s16 b16 u32 s32 b32 u64 s64 b64) d, %a", decode_sreg, 0, PTX_UNIT_OTHER},
+    {0},
 };

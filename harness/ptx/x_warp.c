@@ -397,12 +397,15 @@ static bool decode_warp_sync(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_warp[] = {
-    {"shfl.* ...", decode_shfl, 0, PTX_UNIT_SHUFFLE},
-    {"vote.* ...", decode_vote, 0, PTX_UNIT_SHUFFLE},
-    {"match.* ...", decode_match, 0, PTX_UNIT_SHUFFLE},
-    {"redux.* ...", decode_redux, 0, PTX_UNIT_SHUFFLE},
-    {"activemask.* ...", decode_activemask, 0, PTX_UNIT_SHUFFLE},
-    {"elect.* ...", decode_elect, 0, PTX_UNIT_SHUFFLE},
-    {"bar.* ...", decode_warp_sync, 0, PTX_UNIT_BARRIER},
-    {NULL, NULL, 0, 0},
+    {"shfl.sync.(up down bfly idx).b32 d|p, a, b, c, e", decode_shfl, 0, PTX_UNIT_SHUFFLE},
+    {"vote.sync.(all any uni).pred p, !a, b:u32", decode_vote, 0, PTX_UNIT_SHUFFLE},
+    {"vote.sync.ballot.b32 d, !a, b", decode_vote, 0, PTX_UNIT_SHUFFLE},
+    {"match.any.sync.(b32 b64) d:b32, a, b:b32", decode_match, 0, PTX_UNIT_SHUFFLE},
+    {"match.all.sync.(b32 b64) d|p:b32, a, b:b32", decode_match, 0, PTX_UNIT_SHUFFLE},
+    {"redux.sync.(add min max).(u32 s32) d, a, b", decode_redux, 0, PTX_UNIT_SHUFFLE},
+    {"redux.sync.(and or xor).b32 d, a, b", decode_redux, 0, PTX_UNIT_SHUFFLE},
+    {"activemask.b32 d", decode_activemask, 0, PTX_UNIT_SHUFFLE},
+    {"elect.sync d|p:b32, a:b32", decode_elect, 0, PTX_UNIT_SHUFFLE},
+    {"bar.warp.sync a:b32", decode_warp_sync, 0, PTX_UNIT_BARRIER},
+    {0},
 };

@@ -1,0 +1,134 @@
+/* Instructions made from the table of forms: for the test of the table against ptxas, and for fuzzing. */
+#ifndef TESTS_PTX_SAMPLE_H
+#define TESTS_PTX_SAMPLE_H
+
+#include "base/buf.h"
+#include "harness/ptx/ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Registers, labels and variables that samples use. */
+static const char sample_declarations[] =
+    ".reg .pred %p<4>;\n.reg .b16 %h<8>;\n.reg .b32 %r<8>;\n.reg .b64 %q<8>;\n.reg .b128 %x<8>;\n"
+    ".reg .f32 %f<8>;\n.reg .f64 %g<8>;\n.shared .align 16 .b8 sm[1024];\n";
+
+static inline const char *sample_register(ptx_type t)
+{
+    switch (t) {
+    case PTX_f32: return "%f";
+    case PTX_f64: return "%g";
+    case PTX_pred: return "%p";
+    default: break;
+    }
+    switch (ptx_type_bytes(t)) {
+    case 1: case 2: return "%h";
+    case 4: return "%r";
+    case 8: return "%q";
+    case 16: return "%x";
+    default: return NULL;
+    }
+}
+
+static inline ptx_type sample_type(const ptx_spec *s, const ptx_match *m)
+{
+    if (s->of == PTX_SPEC_FIXED)
+        return s->type;
+    if (s->of == PTX_SPEC_DOUBLE)
+        return ptx_type_bytes(m->last) == 2 ? PTX_b32 : PTX_b64;
+    return s->of == PTX_SPEC_FIRST ? m->first : m->last;
+}
+
+static inline bool sample_has(const ptx_match *m, const char *word)
+{
+    for (int w = 0; w < m->form->n_words; w++)
+        if (m->words >> w & 1 && ws_str_eqz(m->form->word[w], word))
+            return true;
+    return false;
+}
+
+/* An address register for the space that the mnemonic names. */
+static inline const char *sample_address(const ptx_match *m)
+{
+    return sample_has(m, "param") || sample_has(m, "param::entry") ? "[a]" : "[%q1]";
+}
+
+static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, ws_buf *out)
+{
+    const char *reg;
+    switch (s->kind) {
+    case PTX_SPEC_PRED_DST: case PTX_SPEC_PRED_SRC:
+        ws_buf_printf(out, "%%p%d", k & 3);
+        return true;
+    case PTX_SPEC_ADDRESS:
+        ws_buf_adds(out, sample_address(m));
+        return !s->coordinates;
+    case PTX_SPEC_IMM:
+        ws_buf_adds(out, sample_has(m, "L2") || sample_has(m, "L2::evict_normal") ? "128" : "16");
+        return true;
+    case PTX_SPEC_SREG:
+        ws_buf_adds(out, ptx_type_bytes(m->last) == 8 ? "%clock64" : "%tid.x");
+        return true;
+    case PTX_SPEC_POLICY:
+        ws_buf_adds(out, "%q7");
+        return true;
+    case PTX_SPEC_LABEL: case PTX_SPEC_ANY:
+        return false;
+    default:
+        break;
+    }
+    reg = sample_register(sample_type(s, m));
+    if (!reg || s->any_count)
+        return false;
+    int n = s->vector && m->vector ? m->vector : 1;
+    ws_buf_adds(out, n > 1 ? "{" : "");
+    for (int e = 0; e < n; e++)
+        ws_buf_printf(out, "%s%s%d", e ? ", " : "", reg, (k + e) & 7);
+    if (s->pair)
+        ws_buf_adds(out, "|%p0");
+    ws_buf_adds(out, n > 1 ? "}" : "");
+    return true;
+}
+
+/* The form's mnemonic with `word` in it, and for every other part its first word (`other` 0) or another one, or
+ * nothing where it may be absent. `word` -1: none in particular. */
+static inline void sample_words(ptx_form *f, int word, int other, ptx_match *m)
+{
+    *m = (ptx_match){.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE};
+    for (int p = 0; p < f->n_parts; p++) {
+        const ptx_form_part *part = &f->part[p];
+        bool here = word >= part->first_word && word < part->first_word + part->n_words;
+        if (part->optional && !here)
+            continue;
+        int w = here ? word : part->first_word + other * (p + 1) % part->n_words;
+        m->words |= 1ull << w;
+        ptx_type t = f->word_type[w];
+        if (t != PTX_TYPE_NONE) {
+            m->first = m->first == PTX_TYPE_NONE ? t : m->first;
+            m->last = t;
+        }
+        ws_str text = f->word[w];
+        if (text.n == 2 && text.p[0] == 'v')
+            m->vector = text.p[1] - '0';
+    }
+}
+
+/* One instruction without the semicolon. false: the form has operands that only its decoder knows. */
+static inline bool sample_text(const ptx_match *m, ws_buf *out)
+{
+    const ptx_form *f = m->form;
+    bool policy = f->takes_policy && sample_has(m, "L2::cache_hint");
+    int n = f->n_required;
+    ws_buf_printf(out, "%.*s", WS_STR_ARG(f->opcode));
+    for (int w = 0; w < f->n_words; w++)
+        if (m->words >> w & 1)
+            ws_buf_printf(out, ".%.*s", WS_STR_ARG(f->word[w]));
+    for (int k = 0; k < n + policy; k++) {
+        ws_buf_adds(out, k ? ", " : " ");
+        if (!sample_operand(k < n ? &f->operand[k] : &f->operand[f->n_operands - 1], m, k, out))
+            return false;
+    }
+    return !f->open_ended && !f->any_modifier;
+}
+
+#endif
