@@ -76,7 +76,7 @@ static void check_model(mma_type ta, mma_type tb, u32 k, u32 stride, int spread,
                 c[j][r] =
                     rand() % 3 ? ldexpf((float)(rand() % 2001 - 1000) / 333, rand() % 40 - 20) : 0;
         memcpy(x.c, c, sizeof c);
-        mma_multiply(&x, k, ta, tb, false, model, false);
+        mma_multiply(&x, k, &(mma_rule){.a = ta, .b = tb, .model = model});
         for (u32 j = 0; j < MMA_N; j++)
             for (u32 r = 0; r < MMA_M; r++) {
                 float want = c[j][r];

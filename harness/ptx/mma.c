@@ -12,6 +12,7 @@ static const struct {
 } types[MMA_TYPE_COUNT] = {
     [MMA_F16] = {"f16", 16, -14}, [MMA_BF16] = {"bf16", 16, -126}, [MMA_TF32] = {"tf32", 32, -126},
     [MMA_E4M3] = {"e4m3", 8, -6}, [MMA_E5M2] = {"e5m2", 8, -14},   [MMA_F32] = {"f32", 32, -126},
+    [MMA_E3M2] = {"e3m2", 6, -2}, [MMA_E2M3] = {"e2m3", 6, 0},     [MMA_E2M1] = {"e2m1", 4, 0},
     [MMA_F64] = {"f64", 64, 0},   [MMA_S8] = {"s8", 8, 0},         [MMA_U8] = {"u8", 8, 0},
     [MMA_S4] = {"s4", 4, 0},      [MMA_U4] = {"u4", 4, 0},         [MMA_B1] = {"b1", 1, 0},
     [MMA_S32] = {"s32", 32, 0},
@@ -45,6 +46,15 @@ static f32 widen_fp8(u32 v, u32 mantissa_bits, int bias)
     return v & 0x80 ? -x : x;
 }
 
+/* Of a format without infinity and NaN, that the sign stands above. */
+static f32 widen_small(u32 v, u32 mantissa_bits, int bias, u32 sign)
+{
+    u32 exponent = (v & (sign - 1)) >> mantissa_bits, mantissa = v & ((1u << mantissa_bits) - 1);
+    f32 part = (f32)mantissa / (f32)(1u << mantissa_bits);
+    f32 x = exponent ? ldexpf(1 + part, (int)exponent - bias) : ldexpf(part, 1 - bias);
+    return v & sign ? -x : x;
+}
+
 f32 mma_widen(mma_type t, u32 bits)
 {
     switch (t) {
@@ -58,6 +68,12 @@ f32 mma_widen(mma_type t, u32 bits)
         return widen_fp8(bits, 3, 7);
     case MMA_E5M2:
         return widen_fp8(bits, 2, 15);
+    case MMA_E3M2:
+        return widen_small(bits & 63, 2, 3, 32);
+    case MMA_E2M3:
+        return widen_small(bits & 63, 3, 1, 32);
+    case MMA_E2M1:
+        return widen_small(bits & 15, 1, 1, 8);
     default:
         return fp_of_bits(bits);
     }
@@ -65,12 +81,19 @@ f32 mma_widen(mma_type t, u32 bits)
 
 /* ---- one output at a time: anything goes ---- */
 
+static inline bool has_term(const mma_tile *x, u32 row, u32 k, bool sparse)
+{
+    return !sparse || x->used[k] >> row & 1;
+}
+
 /* The sum before it is rounded to the type of D. */
-static f64 dot_slow(const mma_tile *x, u32 row, u32 j, u32 from, u32 to, int bits)
+static f64 dot_slow(const mma_tile *x, u32 row, u32 j, u32 from, u32 to, int bits, bool sparse)
 {
     f64 c = (f64)x->c[j][row], plain = c, sum = 0;
     int top = x->ec[j][row];
     for (u32 k = from; k < to; k++) {
+        if (!has_term(x, row, k, sparse))
+            continue;
         int e = x->ea[k][row] + x->eb[j][k];
         plain += (f64)x->a[k][row] * (f64)x->b[j][k];
         top = e > top ? e : top;
@@ -78,7 +101,8 @@ static f64 dot_slow(const mma_tile *x, u32 row, u32 j, u32 from, u32 to, int bit
     if (!isfinite(plain))
         return plain;
     for (u32 k = from; k < to; k++)
-        sum += trunc(ldexp((f64)x->a[k][row] * (f64)x->b[j][k], bits - top));
+        if (has_term(x, row, k, sparse))
+            sum += trunc(ldexp((f64)x->a[k][row] * (f64)x->b[j][k], bits - top));
     return ldexp(sum + trunc(ldexp(c, bits - top)), top - bits);
 }
 
@@ -158,7 +182,8 @@ static inline void sum_terms(const mma_tile *x, u32 from, u32 to, const v16f sca
 }
 
 /* Exact sums of all columns as doubles; the number of fractional bits is `bits`. */
-static void dot_columns(const mma_tile *x, u32 from, u32 to, int bits, f64 out[MMA_N][MMA_M])
+static void dot_columns(const mma_tile *x, u32 from, u32 to, int bits, bool sparse,
+                        f64 out[MMA_N][MMA_M])
 {
     v16i top[MMA_N], used[MMA_N], sum[MMA_N], low = {0};
     v16f scale[MMA_N];
@@ -187,7 +212,7 @@ static void dot_columns(const mma_tile *x, u32 from, u32 to, int bits, f64 out[M
         *(v8d *)(void *)(out[j] + 8) = hi[j] * (v8d)unit_hi;
         for (u32 r = 0; any_below(top[j], low) && r < MMA_M; r++)
             if (top[j][r] < LOW)
-                out[j][r] = dot_slow(x, r, j, from, to, bits);
+                out[j][r] = dot_slow(x, r, j, from, to, bits, sparse);
     }
 }
 
@@ -212,21 +237,32 @@ static void round_f16(f32 *d, const f64 *x)
 }
 
 /* One step of the hardware. */
-static void step(mma_tile *x, u32 from, u32 to, int bits, bool half, bool plain)
+static void step(mma_tile *x, u32 from, u32 to, int bits, const mma_rule *rule, bool plain)
 {
+    const bool sparse = rule->sparse;
     f64 sum[MMA_N][MMA_M] __attribute__((aligned(64)));
     if (plain)
-        dot_columns(x, from, to, bits, sum);
+        dot_columns(x, from, to, bits, sparse, sum);
     for (u32 j = 0; j < MMA_N; j++) {
         for (u32 r = 0; !plain && r < MMA_M; r++)
-            sum[j][r] = dot_slow(x, r, j, from, to, bits);
-        (half ? round_f16 : round_f32)(x->d[j], sum[j]);
+            sum[j][r] = dot_slow(x, r, j, from, to, bits, sparse);
+        (rule->half ? round_f16 : round_f32)(x->d[j], sum[j]);
         for (int r = 0; !plain && r < MMA_M; r++)
             x->d[j][r] = fp_canon(x->d[j][r]);
     }
 }
 
-static void exact(mma_tile *x, u32 k, bool half)
+/* Infinity times an absent element would be NaN. */
+static f64 exact_slow(const mma_tile *x, u32 row, u32 j, u32 k)
+{
+    f64 sum = (f64)x->c[j][row];
+    for (u32 q = 0; q < k; q++)
+        if (x->used[q] >> row & 1)
+            sum += (f64)x->a[q][row] * (f64)x->b[j][q];
+    return sum;
+}
+
+static void exact(mma_tile *x, u32 k, bool half, bool sparse)
 {
     f64 sum[MMA_N][MMA_M] __attribute__((aligned(64)));
     for (u32 side = 0; side < MMA_M; side += 8) {
@@ -245,6 +281,9 @@ static void exact(mma_tile *x, u32 k, bool half)
 #undef KEEP
     }
     for (u32 j = 0; j < MMA_N; j++) {
+        for (u32 r = 0; sparse && r < MMA_M; r++)
+            if (!isfinite(sum[j][r]))
+                sum[j][r] = exact_slow(x, r, j, k);
         if (half)
             round_f16(x->d[j], sum[j]);
         else
@@ -278,13 +317,14 @@ static s32 largest(v16i v)
 #endif
 }
 
-void mma_multiply(mma_tile *x, u32 k, mma_type a, mma_type b, bool half, int model, bool coarse)
+void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule)
 {
-    s32 least_a = types[a].least_exponent, least_b = types[b].least_exponent;
+    const bool half = rule->half, coarse = rule->coarse;
+    s32 least_a = types[rule->a].least_exponent, least_b = types[rule->b].least_exponent;
     s32 least_c = half ? -14 : -126;
     v16i none = {0}, tops[3];
-    if (model == PTX_MMA_EXACT) {
-        exact(x, k, half);
+    if (rule->model == PTX_MMA_EXACT) {
+        exact(x, k, half, rule->sparse);
         return;
     }
     none -= 127;
@@ -299,11 +339,12 @@ void mma_multiply(mma_tile *x, u32 k, mma_type a, mma_type b, bool half, int mod
     exponents(x->ec[0], x->c[0], MMA_N * MMA_M, least_c, &tops[2]);
     s32 top_a = largest(tops[0]), top_b = largest(tops[1]);
     bool plain = top_a < 128 && top_b < 128 && largest(tops[2]) < 128 && top_a + top_b <= HIGH;
-    bool ampere = model == PTX_MMA_AMPERE;
-    u32 most = a == MMA_TF32 ? 4 : types[a].bits == 8 ? 16 : 8; /* Ampere's step */
+    bool ampere = rule->model == PTX_MMA_AMPERE;
+    u32 most = rule->a == MMA_TF32 ? 4 : types[rule->a].bits <= 8 ? 16 : 8; /* Ampere's step */
+    most *= rule->sparse ? 2 : 1;
     u32 stride = ampere && k > most ? most : k;
     for (u32 at = 0; at < k; at += stride) {
-        step(x, at, at + stride, coarse ? COARSE : ampere ? 24 : 25, half, plain);
+        step(x, at, at + stride, coarse ? COARSE : ampere ? 24 : 25, rule, plain);
         if (at + stride < k) {
             memcpy(x->c, x->d, sizeof x->c);
             tops[2] = none;

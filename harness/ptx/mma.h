@@ -17,6 +17,9 @@ typedef enum mma_type {
     MMA_TF32,
     MMA_E4M3,
     MMA_E5M2,
+    MMA_E3M2,
+    MMA_E2M3,
+    MMA_E2M1,
     MMA_F32,
     MMA_F64,
     MMA_S8,
@@ -36,10 +39,18 @@ typedef struct mma_tile {
     f32 a[MMA_MAX_K][MMA_M], b[MMA_N][MMA_MAX_K], c[MMA_N][MMA_M];
     s32 ea[MMA_MAX_K][MMA_M], eb[MMA_N][MMA_MAX_K], ec[MMA_N][MMA_M]; /* filled by mma_multiply */
     f32 d[MMA_N][MMA_M];
+    u16 used[MMA_MAX_K]; /* rows of A that have an element in column k, when A is sparse */
 } __attribute__((aligned(64))) mma_tile;
 
-/* d = a b + c with k columns of A, for A and B of those types. `half`: C and D are f16 values. `model`:
- * PTX_MMA_*. `coarse`: with 13 fractional bits only, as wgmma sums fp8. */
-void mma_multiply(mma_tile *x, u32 k, mma_type a, mma_type b, bool half, int model, bool coarse);
+typedef struct mma_rule {
+    mma_type a, b;
+    bool half;   /* C and D are f16 values */
+    bool coarse; /* with 13 fractional bits only, as wgmma sums fp8 */
+    bool sparse; /* half of every row of A is absent, and counts for nothing whatever B has there */
+    int model;   /* PTX_MMA_* */
+} mma_rule;
+
+/* d = a b + c with k columns of A. */
+void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule);
 
 #endif

@@ -6,22 +6,10 @@
  * column g C  row g + 8 (r / 2), column 2 t + r % 2             (f16: two columns share a register)
  */
 #include "harness/ptx/half.h"
-#include "harness/ptx/mma.h"
-#include "harness/ptx/alu.h"
 #include "harness/ptx/x_matrix.h"
+#include "harness/ptx/x_mma.h"
 
 #include <string.h>
-
-enum { MAX_REGS = 8, MAX_INT_K = 128 };
-
-typedef struct mma_form {
-    u32 m, k; /* n is 8 */
-    mma_type a, b, c;
-    bool half, saturates, is_and;
-    bool col_a, row_b; /* m8n8k4 */
-    u32 n_a, n_b, n_c; /* registers */
-    u32 slot_a[MAX_REGS], slot_b[MAX_REGS], slot_c[MAX_REGS], slot_d[MAX_REGS];
-} mma_form;
 
 /* ---- floating-point operands ---- */
 
@@ -101,19 +89,25 @@ static void unpack_halves(const ptx_warp *w, const mma_form *f, mma_tile *x)
     }
 }
 
+/* The lowest `bits` of a register; e2m1 lies in the middle of 8 bits, the formats of 6 bits at their lower end. */
+static f32 element(mma_type t, u32 bits, u32 word)
+{
+    return mma_widen(t, bits == 8 && t == MMA_E2M1 ? word >> 2 : word & (u32)((1ull << bits) - 1));
+}
+
 static void unpack_floats(const ptx_warp *w, const mma_form *f, mma_tile *x)
 {
-    u32 bits = mma_type_bits(f->a), e = 32 / bits, mask = (u32)((1ull << bits) - 1);
+    u32 bits = f->bits_a, e = 32 / bits;
     for (u32 r = 0; r < f->n_a; r++)
         EACH_LANE(l)
     for (u32 i = 0; i < e; i++)
         x->a[4 * e * (r / 2) + e * ((u32)l & 3) + i][((u32)l >> 2) + 8 * (r & 1)] =
-            mma_widen(f->a, IN(u32, f->slot_a[r])[l] >> (bits * i) & mask);
+            element(f->a, bits, IN(u32, f->slot_a[r])[l] >> (bits * i));
     for (u32 r = 0; r < f->n_b; r++)
         EACH_LANE(l)
     for (u32 i = 0; i < e; i++)
         x->b[l >> 2][4 * e * r + e * ((u32)l & 3) + i] =
-            mma_widen(f->b, IN(u32, f->slot_b[r])[l] >> (bits * i) & mask);
+            element(f->b, bits, IN(u32, f->slot_b[r])[l] >> (bits * i));
 }
 
 static void unpack_c(const ptx_warp *w, const mma_form *f, mma_tile *x)
@@ -158,14 +152,20 @@ static void pack_d(const ptx_warp *w, const mma_form *f, const mma_tile *x)
     }
 }
 
-static void count_flops(ptx_warp *w, u64 m, u64 n, u64 k)
+/* Absent elements of A are not multiplied. */
+static void count_flops(ptx_warp *w, const mma_form *f)
 {
-    w->worker->counters.tensor_flops += 2 * m * n * k;
+    w->worker->counters.tensor_flops += 2ull * f->m * MMA_N * f->k / (f->sparse ? 2 : 1);
 }
 
-static void x_mma_float(ptx_warp *w, const ptx_insn *i)
+void ptx_mma_float(ptx_warp *w, const ptx_insn *i)
 {
     const mma_form *f = i->aux;
+    const mma_rule rule = {.a = f->a,
+                           .b = f->b,
+                           .half = f->half,
+                           .sparse = f->sparse,
+                           .model = w->worker->grid->options->mma_model};
     mma_tile x;
     if (!ptx_whole_warp(w, i))
         return;
@@ -173,10 +173,12 @@ static void x_mma_float(ptx_warp *w, const ptx_insn *i)
         unpack_halves(w, f, &x);
     else
         unpack_floats(w, f, &x);
+    if (f->sparse)
+        ptx_sparse_floats(w, f, &x);
     unpack_c(w, f, &x);
-    mma_multiply(&x, f->k, f->a, f->b, f->half, w->worker->grid->options->mma_model, false);
+    mma_multiply(&x, f->k, &rule);
     pack_d(w, f, &x);
-    count_flops(w, f->m, MMA_N, f->k);
+    count_flops(w, f);
 }
 
 /* ---- m8n8k4 of sm_70: lanes 4 p .. 4 p + 3 and 16 above them compute the p-th of four products
@@ -224,30 +226,30 @@ static void quad_pack(const ptx_warp *w, const mma_form *f, u32 p, const mma_til
     }
 }
 
-static void x_mma_quads(ptx_warp *w, const ptx_insn *i)
+void ptx_mma_quads(ptx_warp *w, const ptx_insn *i)
 {
     const mma_form *f = i->aux;
+    const mma_rule rule = {.a = MMA_F16,
+                           .b = MMA_F16,
+                           .half = f->half,
+                           .model = w->worker->grid->options->mma_model};
     mma_tile x[4];
     if (!ptx_whole_warp(w, i))
         return;
     for (u32 p = 0; p < 4; p++) {
         quad_unpack(w, f, p, &x[p]);
-        mma_multiply(&x[p], 4, MMA_F16, MMA_F16, f->half, w->worker->grid->options->mma_model,
-                     false);
+        mma_multiply(&x[p], 4, &rule);
     }
     for (u32 p = 0; p < 4; p++)
         quad_pack(w, f, p, &x[p]);
-    count_flops(w, 4 * 8, 8, 4);
+    w->worker->counters.tensor_flops += 2 * 4 * 8 * 8 * 4;
 }
 
 /* ---- f64: chains of fma ---- */
 
-static void x_mma_f64(ptx_warp *w, const ptx_insn *i)
+/* Opaque: it runs under a changed rounding mode. */
+__attribute__((noipa)) static void sums_f64(const ptx_warp *w, const mma_form *f, f64 d[4][PTX_LANES])
 {
-    const mma_form *f = i->aux;
-    f64 d[4][PTX_LANES];
-    if (!ptx_whole_warp(w, i))
-        return;
     u32 rows = f->m / 8;
     for (u32 r = 0; r < 2 * rows; r++)
         EACH_LANE(l)
@@ -259,9 +261,20 @@ static void x_mma_f64(ptx_warp *w, const ptx_insn *i)
                                     IN(f64, f->slot_b[k / 4])[4 * column + k % 4], sum);
             d[r][l] = sum;
         }
-    for (u32 r = 0; r < 2 * rows; r++)
+}
+
+void ptx_mma_f64(ptx_warp *w, const ptx_insn *i)
+{
+    const mma_form *f = i->aux;
+    f64 d[4][PTX_LANES];
+    if (!ptx_whole_warp(w, i))
+        return;
+    fp_round_begin(i->mods & 3);
+    sums_f64(w, f, d);
+    fp_round_end(i->mods & 3);
+    for (u32 r = 0; r < f->m / 4; r++)
         memcpy(OUT(f64, f->slot_d[r]), d[r], sizeof d[r]);
-    count_flops(w, f->m, MMA_N, f->k);
+    count_flops(w, f);
 }
 
 /* ---- integers and bits ---- */
@@ -296,10 +309,10 @@ static s64 int_dot(const mma_form *f, const s32 *a, const s32 *b, u32 n)
     return part;
 }
 
-static void x_mma_int(ptx_warp *w, const ptx_insn *i)
+void ptx_mma_int(ptx_warp *w, const ptx_insn *i)
 {
     const mma_form *f = i->aux;
-    s32 a[MMA_M][MAX_INT_K], b[MMA_N][MAX_INT_K], d[4][PTX_LANES];
+    s32 a[MMA_M][MMA_MAX_INT_K], b[MMA_N][MMA_MAX_INT_K], d[4][PTX_LANES];
     u32 bits = mma_type_bits(f->a), e = bits == 1 ? 1 : 32 / bits, rows = f->m / 8,
         n = bits == 1 ? f->k / 32 : f->k;
     u32 n_c = rows == 2 ? 4 : 2;
@@ -310,6 +323,8 @@ static void x_mma_int(ptx_warp *w, const ptx_insn *i)
     for (u32 q = 0; q < e; q++)
         a[((u32)l >> 2) + 8 * (r % rows)][4 * e * (r / rows) + e * ((u32)l & 3) + q] =
             integer_at(f->a, IN(u32, f->slot_a[r])[l], q);
+    if (f->sparse)
+        ptx_sparse_ints(w, f, a);
     for (u32 r = 0; r < f->n_b; r++)
         EACH_LANE(l)
     for (u32 q = 0; q < e; q++)
@@ -326,143 +341,5 @@ static void x_mma_int(ptx_warp *w, const ptx_insn *i)
         }
     for (u32 r = 0; r < n_c; r++)
         memcpy(OUT(s32, f->slot_d[r]), d[r], sizeof d[r]);
-    count_flops(w, f->m, MMA_N, f->k);
+    count_flops(w, f);
 }
-
-/* ---- decoding ---- */
-
-static const struct {
-    u8 m;
-    u16 k;
-    mma_type a;
-} shapes[] = {
-    {16, 8, MMA_F16},   {16, 16, MMA_F16},  {16, 8, MMA_BF16},  {16, 16, MMA_BF16},
-    {16, 4, MMA_TF32},  {16, 8, MMA_TF32},  {16, 16, MMA_E4M3}, {16, 32, MMA_E4M3},
-    {16, 16, MMA_E5M2}, {16, 32, MMA_E5M2}, {8, 4, MMA_F64},    {16, 4, MMA_F64},
-    {16, 8, MMA_F64},   {16, 16, MMA_F64},  {8, 16, MMA_S8},    {16, 16, MMA_S8},
-    {16, 32, MMA_S8},   {8, 32, MMA_S4},    {16, 32, MMA_S4},   {16, 64, MMA_S4},
-    {8, 128, MMA_B1},   {16, 128, MMA_B1},  {16, 256, MMA_B1},  {8, 4, MMA_F16},
-};
-
-static mma_type unsigned_as_signed(mma_type t)
-{
-    return t == MMA_U8 ? MMA_S8 : t == MMA_U4 ? MMA_S4 : t;
-}
-
-/* "m16n8k16" */
-static bool parse_shape(ws_str s, u32 *m, u32 *n, u32 *k)
-{
-    u32 *to[] = {m, n, k};
-    size_t at = 0;
-    for (int p = 0; p < 3; p++) {
-        if (at >= s.n || s.p[at++] != "mnk"[p])
-            return false;
-        *to[p] = 0;
-        size_t first = at;
-        while (at < s.n && s.p[at] >= '0' && s.p[at] <= '9' && *to[p] < 1000)
-            *to[p] = *to[p] * 10 + (u32)(s.p[at++] - '0');
-        if (at == first)
-            return false;
-    }
-    return at == s.n;
-}
-
-static bool is_float8(mma_type t)
-{
-    return t == MMA_E4M3 || t == MMA_E5M2;
-}
-
-/* Types of D, A, B, C fit together. */
-static bool types_fit(const mma_type t[4], bool quads)
-{
-    bool same = unsigned_as_signed(t[1]) == unsigned_as_signed(t[2]) ||
-                (is_float8(t[1]) && is_float8(t[2]));
-    bool wide = t[0] == MMA_F32 && t[3] == MMA_F32, halves = t[0] == MMA_F16 && t[3] == MMA_F16;
-    if (!same)
-        return false;
-    switch (t[1]) {
-    case MMA_F16:
-        return wide || halves || (quads && t[0] == MMA_F32 && t[3] == MMA_F16);
-    case MMA_E4M3:
-    case MMA_E5M2:
-        return wide || halves;
-    case MMA_BF16:
-    case MMA_TF32:
-        return wide;
-    case MMA_F64:
-        return t[0] == MMA_F64 && t[3] == MMA_F64;
-    default:
-        return t[0] == MMA_S32 && t[3] == MMA_S32;
-    }
-}
-
-static bool decode_parts(const ptx_ast_insn *a, mma_form *f, bool *quads)
-{
-    mma_type t[4];
-    u32 n = 0, n_types = 0, n_layouts = 0;
-    bool aligned = false;
-    for (int p = 2; p < a->n_parts; p++) {
-        mma_type found = mma_type_find(a->part[p]);
-        bool row = ws_str_eqz(a->part[p], "row"), col = ws_str_eqz(a->part[p], "col");
-        if (found != MMA_TYPE_COUNT) {
-            if (n_types == 4)
-                return false;
-            t[n_types++] = found;
-        } else if (row || col) {
-            f->col_a |= n_layouts == 0 && col;
-            f->row_b |= n_layouts == 1 && row;
-            n_layouts++;
-        } else if (ws_str_eqz(a->part[p], "aligned")) {
-            aligned = true;
-        } else if (ws_str_eqz(a->part[p], "satfinite")) {
-            f->saturates = true;
-        } else if (ws_str_eqz(a->part[p], "and")) {
-            f->is_and = true;
-        } else if (!ws_str_eqz(a->part[p], "xor") && !ws_str_eqz(a->part[p], "popc") &&
-                   !parse_shape(a->part[p], &f->m, &n, &f->k)) {
-            return false;
-        }
-    }
-    if (!aligned || n != MMA_N || n_types != 4 || n_layouts != 2)
-        return false;
-    *quads = f->m == 8 && f->k == 4 && t[1] == MMA_F16;
-    f->a = t[1];
-    f->b = t[2];
-    f->c = t[3];
-    f->half = t[0] == MMA_F16;
-    bool known = false;
-    for (size_t s = 0; s < WS_COUNT(shapes); s++)
-        known |=
-            shapes[s].m == f->m && shapes[s].k == f->k &&
-            (shapes[s].a == unsigned_as_signed(f->a) || (is_float8(f->a) && shapes[s].a == f->a));
-    return known && types_fit(t, *quads) && (*quads || (!f->col_a && !f->row_b));
-}
-
-static bool decode_mma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    mma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), mma_form, 1);
-    bool quads = false;
-    if (a->n_operands != 4 || a->n_parts < 8 || !ws_str_eqz(a->part[1], "sync") ||
-        !decode_parts(a, f, &quads))
-        return false;
-    u32 bits = mma_type_bits(f->a), wide = f->a == MMA_F64 ? 8 : 4, n_d;
-    f->n_a = quads ? 2 : f->m * f->k * bits / (PTX_LANES * 8 * wide);
-    f->n_b = quads ? 2 : MMA_N * f->k * bits / (PTX_LANES * 8 * wide);
-    f->n_c =
-        quads ? (f->c == MMA_F16 ? 4 : 8) : f->m * MMA_N / PTX_LANES / (f->c == MMA_F16 ? 2 : 1);
-    n_d = quads && f->c == MMA_F16 && !f->half ? 8 : f->n_c;
-    i->aux = f;
-    i->run = quads             ? x_mma_quads
-             : f->a == MMA_F64 ? x_mma_f64
-             : f->c == MMA_S32 ? x_mma_int
-                               : x_mma_float;
-    return ptx_vec_slots(d, &a->operand[0], wide, true, f->slot_d, (int)n_d) &&
-           ptx_vec_slots(d, &a->operand[1], wide, false, f->slot_a, (int)f->n_a) &&
-           ptx_vec_slots(d, &a->operand[2], wide, false, f->slot_b, (int)f->n_b) &&
-           ptx_vec_slots(d, &a->operand[3], wide, false, f->slot_c, (int)f->n_c);
-}
-
-const ptx_op_row ptx_ops_mma[] = {
-    {"mma.* ...", decode_mma, 0, PTX_UNIT_TENSOR},
-    {NULL, NULL, 0, 0},
-};

@@ -163,6 +163,11 @@ static void pack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, const mma_t
 static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b,
                             bool keep)
 {
+    const mma_rule rule = {.a = f->a,
+                           .b = f->b,
+                           .half = f->d == MMA_F16,
+                           .coarse = mma_type_bits(f->a) == 8,
+                           .model = w->worker->grid->options->mma_model};
     mma_tile x;
     for (u32 k = 0; k < f->k; k++)
         for (u32 r = 0; r < MMA_M; r++)
@@ -174,8 +179,7 @@ static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, 
                 x.b[j][k] = f->b_neg ? -v : v;
             }
         unpack_d(w, f, tile, keep, &x);
-        mma_multiply(&x, f->k, f->a, f->b, f->d == MMA_F16,
-                     w->worker->grid->options->mma_model, mma_type_bits(f->a) == 8);
+        mma_multiply(&x, f->k, &rule);
         pack_d(w, f, tile, &x);
     }
 }

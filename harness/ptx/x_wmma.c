@@ -227,6 +227,10 @@ static void from_floats(const ptx_warp *w, const matrix *x, f32 in[MAX_SIDE][MAX
 static void x_wmma_float(ptx_warp *w, const ptx_insn *i)
 {
     const wmma_form *f = i->aux;
+    const mma_rule rule = {.a = f->a.type,
+                           .b = f->b.type,
+                           .half = f->d.type == MMA_F16,
+                           .model = w->worker->grid->options->mma_model};
     f32 a[MAX_SIDE][MAX_ROW], b[MAX_SIDE][MAX_ROW], c[MAX_SIDE][MAX_ROW];
     mma_tile x;
     if (!ptx_whole_warp(w, i))
@@ -246,8 +250,7 @@ static void x_wmma_float(ptx_warp *w, const ptx_insn *i)
             }
             for (u32 j = 0; j < MMA_N; j++)
                 memcpy(x.b[j], b[c0 + j], k * sizeof(f32));
-            mma_multiply(&x, k, f->a.type, f->b.type, f->d.type == MMA_F16,
-                         w->worker->grid->options->mma_model, false);
+            mma_multiply(&x, k, &rule);
             for (u32 r = 0; r < MMA_M && r0 + r < m; r++)
                 for (u32 j = 0; j < MMA_N; j++)
                     c[r0 + r][c0 + j] = x.d[j][r];

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Writes the mma_*.ptx files beside it: products of small integers, computed here element by element from the fragment
+tables of the PTX ISA (9.7.14.5, 9.7.14.6). Every sum is exact, whatever the order and the precision."""
+import os
+import random
+import struct
+
+SIZES = {'f16': 16, 'bf16': 16, 'tf32': 32, 'f32': 32, 's32': 32, 's8': 8, 'u8': 8, 's4': 4, 'u4': 4, 'e4m3': 8,
+         'e5m2': 8, 'e3m2': 8, 'e2m3': 8, 'e2m1': 8}
+SMALL = {'e4m3': (4, 3, 7), 'e5m2': (5, 2, 15), 'e3m2': (3, 2, 3), 'e2m3': (2, 3, 1), 'e2m1': (2, 1, 1)}
+
+
+def small_values(kind):
+    """All finite values of a small float, by code."""
+    e, m, bias = SMALL[kind]
+    out = {}
+    for code in range(1 << (e + m)):
+        x, f = code >> m, code & ((1 << m) - 1)
+        if (kind == 'e4m3' and code == 0x7f) or (kind == 'e5m2' and x == 31):
+            continue
+        out[code] = (1 + f / 2**m) * 2.0**(x - bias) if x else f / 2**m * 2.0**(1 - bias)
+    return out
+
+
+def encode(kind, v):
+    if kind in ('f32', 'tf32'):
+        return struct.unpack('<I', struct.pack('<f', v))[0]
+    if kind == 'bf16':
+        return struct.unpack('<I', struct.pack('<f', v))[0] >> 16
+    if kind == 'f16':
+        return struct.unpack('<H', struct.pack('<e', v))[0]
+    if kind in SMALL:
+        e, m, _ = SMALL[kind]
+        code = next(c for c, x in small_values(kind).items() if x == abs(v)) | (v < 0) << (e + m)
+        return code << 2 if kind == 'e2m1' else code  # in the middle of its byte
+    return int(v) & ((1 << SIZES[kind]) - 1)
+
+
+def value(kind, rng):
+    if kind in SMALL:
+        v = rng.choice([x for x in small_values(kind).values() if 0.5 <= x <= 6])
+        return v if rng.random() < 0.5 else -v
+    if kind[0] == 'u':
+        return rng.randrange(0, 1 << SIZES[kind])
+    if kind[0] == 's':
+        return rng.randrange(-(1 << (SIZES[kind] - 1)), 1 << (SIZES[kind] - 1))
+    return rng.randrange(-8, 9)
+
+
+def place_a(bits, rows, lane, i):
+    e = 32 // bits
+    r = i // e
+    return lane // 4 + 8 * (r % rows), 4 * e * (r // rows) + e * (lane % 4) + i % e
+
+
+def place_b(bits, lane, i):
+    e = 32 // bits
+    return 4 * e * (i // e) + e * (lane % 4) + i % e, lane // 4
+
+
+def place_c(bits, lane, i):
+    return lane // 4 + 8 * (i // 2), 2 * (lane % 4) + i % 2
+
+
+def registers(bits, n, get):
+    """The registers of each lane: n words of 32 bits, element i of a lane from get(lane, i)."""
+    e = 32 // bits
+    return [[sum(get(lane, r * e + i) << (bits * i) for i in range(e)) for lane in range(32)] for r in range(n)]
+
+
+def sparse_row(kind, k, rng):
+    """Columns of the elements that are there, in order, and the row's metadata."""
+    columns, meta, shift = [], 0, 0
+    if kind == 'tf32':
+        for c in range(k // 2):
+            second = rng.random() < 0.5
+            columns.append(2 * c + second)
+            meta |= (0b1110 if second else 0b0100) << (4 * c)
+        return columns, meta
+    width = 2 if SIZES[kind] == 4 else 1
+    for c in range(k // (4 * width)):
+        i, j = sorted(rng.sample(range(4), 2))
+        for unit in (i, j):
+            columns += [4 * width * c + width * unit + q for q in range(width)]
+        meta |= (i | j << 2) << shift
+        shift += 4
+    return columns, meta
+
+
+def metadata(kind, k, selector, meta, rng):
+    """The word of each lane: lanes that are not asked have anything."""
+    words = [rng.getrandbits(32) for _ in range(32)]
+    bits = 2 * k if kind == 'tf32' else k // 2 if SIZES[kind] == 4 else k
+    for g in range(8):
+        if SIZES[kind] >= 16:
+            for part in range(bits // 16):
+                lane = 4 * g + (selector if bits == 16 else 2 * selector + part)
+                words[lane] = (meta[g] >> (16 * part) & 0xffff) | (meta[g + 8] >> (16 * part) & 0xffff) << 16
+        else:
+            for part in range(bits // 32):
+                for half in range(2):
+                    lane = 4 * g + (2 * selector if bits == 32 else 2 * part) + half
+                    words[lane] = meta[g + 8 * half] >> (32 * part) & 0xffffffff
+    return words
+
+
+class File:
+    def __init__(self, name, what, target):
+        self.name, self.what, self.target = name, what, target
+        self.words, self.wants, self.body = [], [], []
+        self.rng = random.Random(name)
+
+    def load(self, prefix, regs):
+        for r, lanes in enumerate(regs):
+            self.body.append('ld.global.b32 %%%s%d, [%%in + %d];' % (prefix, r, 128 * (len(self.words) // 32)))
+            self.words += lanes
+
+    def add(self, m, k, d, a, b, c, sparse='', selector=0, mods='', wrap=False):
+        rng = self.rng
+        bits = SIZES[a]
+        A = [[0] * k for _ in range(m)]
+        B = [[value(b, rng) for _ in range(8)] for _ in range(k)]
+        C = [[rng.randrange(-60, 60) for _ in range(8)] for _ in range(m)]
+        packed, meta = [], []
+        for r in range(m):
+            columns, word = sparse_row(a, k, rng) if sparse else (range(k), 0)
+            row = [value(a, rng) for _ in columns]
+            for q, v in zip(columns, row):
+                A[r][q] = v
+            packed.append(row)
+            meta.append(word)
+        rows, half = m // 8, k // 2 if sparse else k
+
+        def get_a(lane, i):
+            r, q = place_a(bits, rows, lane, i)
+            return encode(a, packed[r][q])
+
+        def get_b(lane, i):
+            q, col = place_b(bits, lane, i)
+            return encode(b, B[q][col])
+
+        def get_c(kind, M):
+            def get(lane, i):
+                r, col = place_c(SIZES[kind], lane, i)
+                return encode(kind, M[r][col])
+            return get
+        D = [[C[r][j] + sum(A[r][q] * B[q][j] for q in range(k)) for j in range(8)] for r in range(m)]
+        n = [m * half * bits // 1024, 8 * k * bits // 1024, m * 8 * SIZES[c] // 1024, m * 8 * SIZES[d] // 1024]
+        self.load('a', registers(bits, n[0], get_a))
+        self.load('b', registers(bits, n[1], get_b))
+        self.load('c', registers(SIZES[c], n[2], get_c(c, C)))
+        tail = ''
+        if sparse:
+            self.load('e', [metadata(a, k, selector, meta, rng)])
+            tail = ', %%e0, %d' % selector
+        lists = ['{' + ', '.join('%%%s%d' % (p, r) for r in range(x)) + '}' for p, x in zip('abc', n)]
+        out = '{' + ', '.join('%%d%d' % r for r in range(n[3])) + '}'
+        self.body.append('mma%s.sync.aligned.m%dn8k%d.row.col%s.%s.%s.%s.%s %s, %s%s;' %
+                         (sparse, m, k, mods, d, a, b, c, out, ', '.join(lists), tail))
+        for r, lanes in enumerate(registers(SIZES[d], n[3], get_c(d, D))):
+            self.body.append('st.global.b32 [%%out + %d], %%d%d;' % (128 * (len(self.wants) // 32), r))
+            self.wants += lanes
+
+    def write(self):
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, self.name + '.ptx'), 'w') as f:
+            f.write('// test: %s\n' % self.what)
+            f.write('// buffer: in u32[%d] = {%s}\n' % (len(self.words), ' '.join(map(str, self.words))))
+            f.write('// buffer: out u32[%d]\n' % len(self.wants))
+            f.write('// launch: k block 32 (in, out)\n')
+            f.write('// want: out = {%s}\n' % ' '.join(map(str, self.wants)))
+            f.write('.version 8.7\n.target %s\n.address_size 64\n' % self.target)
+            f.write('.visible .entry k(.param .u64 p_in, .param .u64 p_out)\n{\n    .reg .b32 %l;\n')
+            f.write('    .reg .b32 %a<8>, %b<8>, %c<8>, %d<8>, %e<1>;\n    .reg .b64 %in, %out, %at;\n')
+            f.write('    mov.u32 %l, %tid.x;\n    mul.wide.u32 %at, %l, 4;\n')
+            for p in ('in', 'out'):
+                f.write('    ld.param.u64 %%%s, [p_%s];\n    cvta.to.global.u64 %%%s, %%%s;\n' % (p, p, p, p))
+                f.write('    add.s64 %%%s, %%%s, %%at;\n' % (p, p))
+            f.write(''.join('    %s\n' % line for line in self.body))
+            f.write('    ret;\n}\n')
+
+
+def sparse_files():
+    v = '.sp'
+    f = File('mma_sparse_halves', 'mma.sp of f16 and bf16, each selector', 'sm_80')
+    for selector in range(4):
+        f.add(16, 16, 'f32', 'f16', 'f16', 'f32', v, selector)
+    for selector in range(2):
+        f.add(16, 32, 'f32', 'bf16', 'bf16', 'f32', v, selector)
+    f.add(16, 16, 'f16', 'f16', 'f16', 'f16', v, 1)
+    f.add(16, 32, 'f16', 'f16', 'f16', 'f16', v, 1)
+    f.write()
+    f = File('mma_sparse_tf32', 'mma.sp of tf32: one of two elements, each selector', 'sm_80')
+    for selector in range(4):
+        f.add(16, 8, 'f32', 'tf32', 'tf32', 'f32', v, selector)
+    for selector in range(2):
+        f.add(16, 16, 'f32', 'tf32', 'tf32', 'f32', v, selector)
+    f.write()
+    f = File('mma_sparse_integers', 'mma.sp of 8-bit integers, and of pairs of 4-bit ones', 'sm_80')
+    for n, (x, y) in enumerate((('s', 's'), ('u', 's'), ('s', 'u'), ('u', 'u'))):
+        for k, bits in ((32, 8), (64, 8), (64, 4), (128, 4)):
+            f.add(16, k, 's32', '%s%d' % (x, bits), '%s%d' % (y, bits), 's32', v,
+                  n % 2 if k * bits == 256 else 0, '.satfinite' if n % 2 else '')
+    f.write()
+    f = File('mma_sparse_fp8', 'mma.sp of e4m3 and e5m2', 'sm_89')
+    for a, b in (('e4m3', 'e4m3'), ('e4m3', 'e5m2'), ('e5m2', 'e4m3'), ('e5m2', 'e5m2')):
+        f.add(16, 64, 'f32', a, b, 'f32', v)
+    f.write()
+    v = '.sp::ordered_metadata'
+    f = File('mma_sparse_ordered', 'mma.sp::ordered_metadata of each type', 'sm_89')
+    for k in (16, 32):
+        f.add(16, k, 'f32', 'f16', 'f16', 'f32', v, 1)
+        f.add(16, k, 'f32', 'bf16', 'bf16', 'f32', v, 0)
+        f.add(16, k // 2, 'f32', 'tf32', 'tf32', 'f32', v, 1)
+        f.add(16, 2 * k, 's32', 's8', 'u8', 's32', v, 0)
+        f.add(16, 4 * k, 's32', 'u4', 's4', 's32', v, 0)
+    f.add(16, 32, 'f16', 'f16', 'f16', 'f16', v, 1)
+    f.add(16, 64, 'f32', 'e4m3', 'e5m2', 'f32', v)
+    f.write()
+
+
+def dense_files():
+    f = File('mma_fp8', 'mma of e4m3 and e5m2, both shapes, sums in f32 and f16', 'sm_89')
+    for a in ('e4m3', 'e5m2'):
+        for b in ('e4m3', 'e5m2'):
+            for k in (16, 32):
+                f.add(16, k, 'f32', a, b, 'f32')
+                f.add(16, k, 'f16', a, b, 'f16')
+    f.write()
+    f = File('mma_integers', 'mma of 8-bit and 4-bit integers, signed with unsigned', 'sm_80')
+    for n, (x, y) in enumerate((('s', 's'), ('u', 's'), ('s', 'u'), ('u', 'u'))):
+        for m, k, bits in ((8, 16, 8), (16, 16, 8), (16, 32, 8), (8, 32, 4), (16, 32, 4), (16, 64, 4)):
+            f.add(m, k, 's32', '%s%d' % (x, bits), '%s%d' % (y, bits), 's32', mods='.satfinite' if n & 1 else '')
+    f.write()
+    f = File('mma_f8f6f4', 'mma of 4-, 6- and 8-bit floats in bytes', 'sm_120a')
+    for a, b in zip(SMALL, list(SMALL)[1:] + ['e4m3']):
+        f.add(16, 32, 'f32', a, a, 'f32', mods='.kind::f8f6f4')
+        f.add(16, 32, 'f32', a, b, 'f32', mods='.kind::f8f6f4')
+    f.add(16, 32, 'f16', 'e3m2', 'e2m1', 'f16', mods='.kind::f8f6f4')
+    f.add(16, 64, 'f32', 'e2m3', 'e4m3', 'f32', '.sp::ordered_metadata', mods='.kind::f8f6f4')
+    f.add(16, 64, 'f16', 'e2m1', 'e2m1', 'f16', '.sp::ordered_metadata', mods='.kind::f8f6f4')
+    f.write()
+
+
+sparse_files()
+dense_files()
