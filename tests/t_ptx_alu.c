@@ -4,6 +4,7 @@
 #include "base/dtype.h"
 #include "harness/ptx/lanes.h"
 #include "harness/ptx/parse.h"
+#include "harness/ptx/ops.h"
 #include "tests/tap.h"
 
 #include <fenv.h>
@@ -87,6 +88,12 @@ static bool setup(fixture *x, const char *op)
     return !ptx_program_unsupported(x->program);
 }
 
+static void execute(fixture *x)
+{
+    x->insn->run(&x->w, x->insn);
+    ptx_ops_executed(x->insn->match);
+}
+
 static void teardown(fixture *x)
 {
     ptx_program_free(x->program);
@@ -151,7 +158,7 @@ static void check_n(const char *op, const vec *v, int n)
                    : width == 8 ? 0x3333333333333333
                                 : 0x3333333333333333 & ((1ull << 8 * width) - 1);
         x.w.exec = masks[m];
-        x.insn->run(&x.w, x.insn);
+        execute(&x);
         for (int l = 0; l < PTX_LANES && pass; l++) {
             u64 want = masks[m] >> l & 1 ? v[l % n].out : keep;
             if (get(&x, d, l) != want) {
@@ -358,7 +365,7 @@ static void test_carry(void)
     bool pass = setup(&x, "add.cc.u32 %r0, %r1, %r2");
     const vec v[] = {V2(0xffffffff, 1, 0), V2(1, 1, 2)};
     fill(&x, v, 2);
-    x.insn->run(&x.w, x.insn);
+    execute(&x);
     ok(pass && x.w.carry == 0x55555555, "add.cc.u32 sets the carry a lane");
     teardown(&x);
     static const struct {
@@ -381,7 +388,7 @@ static void test_carry(void)
         fill(&x, &t[k].v, 1);
         x.w.carry = t[k].in ? PTX_FULL : 0;
         x.w.exec = 8;
-        x.insn->run(&x.w, x.insn);
+        execute(&x);
         ok(pass && get(&x, 0, 3) == t[k].v.out && (x.w.carry >> 3 & 1) == t[k].out &&
                (x.w.carry & ~8u) == (t[k].in ? ~8u : 0), "%s", t[k].op);
         teardown(&x);
@@ -406,8 +413,8 @@ static void test_division_random(void)
             put(&s, 1, l, a[l]), put(&s, 2, l, b[l]);
             put(&u, 1, l, a[l]), put(&u, 2, l, b[l]);
         }
-        s.insn->run(&s.w, s.insn);
-        u.insn->run(&u.w, u.insn);
+        execute(&s);
+        execute(&u);
         for (int l = 0; l < PTX_LANES; l++) {
             s64 q = b[l] ? (s64)(s32)a[l] / (s32)b[l] : -1;
             pass &= get(&s, 0, l) == (u32)q && get(&u, 0, l) == (b[l] ? a[l] % b[l] : UINT32_MAX);
@@ -531,7 +538,7 @@ static void test_accuracy(void)
             f32 in[PTX_LANES];
             for (int l = 0; l < PTX_LANES; l++, v += t[k].step)
                 put(&x, 1, l, F(in[l] = v));
-            x.insn->run(&x.w, x.insn);
+            execute(&x);
             for (int l = 0; l < PTX_LANES; l++) {
                 s64 off = (s64)get(&x, 0, l) - (s64)F((f32)t[k].f((f64)in[l]));
                 differ += off != 0;
@@ -606,7 +613,7 @@ static void test_half_fma_random(void)
                     h = (h & 0x83ff) | (u16)(10 + (k == 2 ? 2 * (seed >> 30) : seed >> 30)) << 10;
                 put(&x, k + 1, l, v[k][l] = h);
             }
-        x.insn->run(&x.w, x.insn);
+        execute(&x);
         for (int l = 0; l < PTX_LANES; l++) {
             s64 a = (s64)(ws_f16_to_f64(v[0][l]) * 0x1p24),
                 b = (s64)(ws_f16_to_f64(v[1][l]) * 0x1p24);
@@ -663,7 +670,7 @@ static void test_bf16_fma_random(void)
                     h = (h & 0x807f) | (u16)(127 + (seed >> 29)) << 7;
                 put(&x, k + 1, l, v[k][l] = h);
             }
-        x.insn->run(&x.w, x.insn);
+        execute(&x);
         for (int l = 0; l < PTX_LANES; l++) {
             f64 d =
                 fma_odd(ws_bf16_to_f64(v[0][l]), ws_bf16_to_f64(v[1][l]), ws_bf16_to_f64(v[2][l]));

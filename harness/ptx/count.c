@@ -286,6 +286,8 @@ void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
         blocks += workers[k].counters.blocks;
     double scale = g->stride && blocks ? (double)g->n_blocks / (double)blocks : 1;
     add_sectors(g, scale);
+    for (int k = 0; k < n; k++)
+        ptx_ops_executed_blocks(g->program, workers[k].hits);
     for (int k = 0; k < n && g->options->count; k++) {
         add_blocks(&workers[k].counters, g->program, workers[k].hits, workers[k].lanes);
         add_scaled(&g->report->counters, &workers[k].counters, scale);

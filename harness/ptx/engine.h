@@ -472,6 +472,10 @@ void ptx_count_span(ptx_warp *w, ptx_alloc *alloc, uint64_t addr, uint64_t bytes
 void ptx_sectors_free(struct ptx_sectors *s);
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
 
+/* ---- ops_cover.c ---- */
+/* Notes the forms in basic blocks that were executed. */
+void ptx_ops_executed_blocks(const ptx_program *p, const uint64_t *hits);
+
 /* ---- printf.c ---- */
 /* `args`: address of the argument buffer. The number of conversions printed, ~0 for a bad format. */
 uint32_t ptx_printf(ptx_warp *w, int lane, uint64_t format, uint64_t args);

@@ -80,7 +80,7 @@ static void add_words(ptx_form *f, ptx_form_part *part, const char *words, size_
         size_t len = strcspn(words, " )");
         len = words + len > end ? (size_t)(end - words) : len;
         if (f->n_words == PTX_FORM_WORDS - 1)
-            ws_bug("too many words in '%s'", f->row->form);
+            ws_bug("too many words in '%s'", f->text);
         f->word[f->n_words] = (ws_str){words, len};
         f->word_type[f->n_words] = ptx_type_find(f->word[f->n_words]);
         if (!part->is_hint)
@@ -99,7 +99,7 @@ static void read_set(ptx_form *f, ptx_form_part *part, ws_str name)
             add_words(f, part, sets[s].words, strlen(sets[s].words));
             return;
         }
-    ws_bug("no set '%.*s' for '%s'", WS_STR_ARG(name), f->row->form);
+    ws_bug("no set '%.*s' for '%s'", WS_STR_ARG(name), f->text);
 }
 
 static void read_mnemonic(ptx_form *f, const char **p)
@@ -113,7 +113,7 @@ static void read_mnemonic(ptx_form *f, const char **p)
         ptx_form_part *part = &f->part[f->n_parts++];
         *part = (ptx_form_part){.first_word = f->n_words, .optional = optional};
         if (f->n_parts == PTX_FORM_PARTS)
-            ws_bug("too many parts in '%s'", f->row->form);
+            ws_bug("too many parts in '%s'", f->text);
         if (take(p, "$")) {
             read_set(f, part, take_word(p));
         } else if (take(p, "(")) {
@@ -125,7 +125,7 @@ static void read_mnemonic(ptx_form *f, const char **p)
             add_words(f, part, w.p, w.n);
         }
         if (optional && !take(p, "}"))
-            ws_bug("a brace is open in '%s'", f->row->form);
+            ws_bug("a brace is open in '%s'", f->text);
     }
 }
 
@@ -141,7 +141,7 @@ static void read_type(ptx_form *f, ptx_spec *s, const char **p)
         s->of = PTX_SPEC_FIXED;
         s->type = ptx_type_find(name);
         if (s->type == PTX_TYPE_NONE)
-            ws_bug("no type '%.*s' for '%s'", WS_STR_ARG(name), f->row->form);
+            ws_bug("no type '%.*s' for '%s'", WS_STR_ARG(name), f->text);
     }
     s->wider = take(p, ">");
 }
@@ -156,7 +156,7 @@ static void read_operand(ptx_form *f, const char **p)
     ptx_spec *s = &f->operand[f->n_operands++];
     *s = (ptx_spec){.kind = PTX_SPEC_ANY};
     if (f->n_operands == PTX_FORM_OPERANDS)
-        ws_bug("too many operands in '%s'", f->row->form);
+        ws_bug("too many operands in '%s'", f->text);
     bool address = take(p, "["), vector = take(p, "{");
     s->kind = address          ? PTX_SPEC_ADDRESS
               : take(p, "!")   ? PTX_SPEC_PRED_SRC
@@ -169,13 +169,13 @@ static void read_operand(ptx_form *f, const char **p)
     s->vector = vector;
     s->any_count = take(p, "*");
     if (vector && !take(p, "}"))
-        ws_bug("a vector is open in '%s'", f->row->form);
+        ws_bug("a vector is open in '%s'", f->text);
     if (take(p, "|"))
         s->pair = (*p)++;
     if (address && take(p, ", "))
         s->coordinates = (*p)++;
     if (address && !take(p, "]"))
-        ws_bug("an address is open in '%s'", f->row->form);
+        ws_bug("an address is open in '%s'", f->text);
     read_type(f, s, p);
 }
 
@@ -185,7 +185,7 @@ static void read_operands(ptx_form *f, const char *p)
     if (!*p)
         return;
     if (*p != ' ')
-        ws_bug("'%s' goes on with '%s'", f->row->form, p);
+        ws_bug("'%s' goes on with '%s'", f->text, p);
     for (p++; *p;) {
         f->open_ended = take(&p, "...");
         if (f->open_ended)
@@ -217,6 +217,7 @@ static void read_rows(void)
             ptx_form *f = &table.form[table.n];
             memset(f, 0, sizeof *f);
             f->row = r;
+            f->text = r->form;
             f->order = table.n++;
             const char *p = r->form;
             read_mnemonic(f, &p);
@@ -322,11 +323,11 @@ static void explain(const attempt *best, char why[PTX_WHY])
 {
     const ptx_form *f = best->match.form;
     if (best->stranger.n)
-        snprintf(why, PTX_WHY, "'.%.*s' does not fit: %s", WS_STR_ARG(best->stranger), f->row->form);
+        snprintf(why, PTX_WHY, "'.%.*s' does not fit: %s", WS_STR_ARG(best->stranger), f->text);
     else
         snprintf(why, PTX_WHY, "'.%.*s'%s is missing: %s",
                  WS_STR_ARG(f->word[best->missing->first_word]), best->missing->n_words > 1 ? " or the like" : "",
-                 f->row->form);
+                 f->text);
 }
 
 int ptx_ops_match(const ptx_ast_insn *a, ptx_match *out, int cap, char why[PTX_WHY])
@@ -489,7 +490,7 @@ bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn
     int n = a->n_operands - policy, most = f->n_operands - f->takes_policy;
     char what[64];
     if (n < f->n_required || (n > most && !f->open_ended)) {
-        snprintf(why, PTX_WHY, "%d operands do not fit: %s", a->n_operands, f->row->form);
+        snprintf(why, PTX_WHY, "%d operands do not fit: %s", a->n_operands, f->text);
         return false;
     }
     for (int k = 0; k < a->n_operands && (k < most || policy); k++) {
@@ -497,7 +498,7 @@ bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn
         if (fits(s, m, fn, &a->operand[k]))
             continue;
         snprintf(why, PTX_WHY, "operand %d, %s, does not fit: %s", k + 1,
-                 describe(fn, &a->operand[k], what, sizeof what), f->row->form);
+                 describe(fn, &a->operand[k], what, sizeof what), f->text);
         return false;
     }
     return true;

@@ -39,6 +39,7 @@
 
 enum { PTX_FORM_PARTS = 14, PTX_FORM_OPERANDS = 12, PTX_FORM_WORDS = 64, PTX_WHY = 160 };
 
+struct ptx_op_row;
 typedef enum ptx_spec_kind {
     PTX_SPEC_DST, PTX_SPEC_SRC, PTX_SPEC_PRED_DST, PTX_SPEC_PRED_SRC, PTX_SPEC_ADDRESS, PTX_SPEC_IMM,
     PTX_SPEC_LABEL, PTX_SPEC_SREG, PTX_SPEC_POLICY, PTX_SPEC_ANY
@@ -61,7 +62,8 @@ typedef struct ptx_form_part {
 } ptx_form_part;
 
 typedef struct ptx_form {
-    const struct ptx_op_row *row;
+    const struct ptx_op_row *row; /* of the engine */
+    const char *text;             /* the syntax line */
     ws_str opcode;
     ptx_form_part part[PTX_FORM_PARTS];
     int n_parts;
@@ -94,5 +96,7 @@ ptx_form *ptx_forms(int *n);
 int ptx_ops_match(const ptx_ast_insn *a, ptx_match *out, int cap, char why[PTX_WHY]);
 /* Whether the operands fit; else `why` says which does not. */
 bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn *a, char why[PTX_WHY]);
+/* Notes that the form was executed, with these words. */
+void ptx_ops_executed(const ptx_match *m);
 
 #endif
