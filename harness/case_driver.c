@@ -39,15 +39,20 @@ static ws_status set_buffers(cu_device *d, const ptx_case *c, ptx_case_outcome *
     return st;
 }
 
+static ws_status encode(void *ud, const ptx_tensor_map *m, void *out, ws_err *err)
+{
+    return cu_tensor_map(ud, m, out, err);
+}
+
 static ws_status run_launches(cu_device *d, cu_module *m, const ptx_case *c, const ptx_module *text,
                               ptx_case_outcome *o, ws_err *err)
 {
-    _Alignas(16) uint8_t params[PTX_CASE_PARAM_BYTES];
+    _Alignas(PTX_TM_ALIGN) uint8_t params[PTX_CASE_PARAM_BYTES];
     ws_status st = WS_OK;
     for (int n = 0; n < c->n_launches && !st; n++) {
         const ptx_case_launch *l = &c->launch[n];
         const ptx_kernel_info *k = ptx_module_find(text, l->kernel);
-        st = ptx_case_params(l, k, o->ptr, params, err);
+        st = ptx_case_params(c, l, k, o->ptr, encode, d, params, err);
         if (st)
             return st;
         cu_launch_args args = {.kernel = l->kernel,

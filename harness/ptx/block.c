@@ -53,6 +53,8 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
     w->barrier_votes = 0;
     if (w->async)
         ptx_async_release(w);
+    if (w->bulk)
+        ptx_bulk_release(w);
     EACH_LANE(l)
     {
         uint32_t t = (uint32_t)(id * PTX_LANES + l);

@@ -108,6 +108,29 @@ static ws_status buffer_line(ptx_case *c, char *p, ws_err *err)
               : WS_OK;
 }
 
+static int find_map(const ptx_case *c, const char *name)
+{
+    for (int m = 0; m < c->n_maps; m++)
+        if (strcmp(c->map[m].name, name) == 0)
+            return m;
+    return -1;
+}
+
+static ws_status map_line(ptx_case *c, char *p, ws_err *err)
+{
+    char buffer[32];
+    if (c->n_maps == PTX_CASE_MAPS)
+        return ws_fail(err, WS_EINPUT, "too many tensor maps");
+    ptx_case_map *m = &c->map[c->n_maps++];
+    next_word(&p, m->name, sizeof m->name);
+    p = strchr(p, '=');
+    if (!p)
+        return ws_fail(err, WS_EINPUT, "not NAME = TYPE BUFFER ...");
+    ws_status st = ptx_case_map_read(p + 1, m, buffer, err);
+    m->buffer = find_buffer(c, buffer);
+    return !st && m->buffer < 0 ? ws_fail(err, WS_EINPUT, "no buffer '%s'", buffer) : st;
+}
+
 static ws_status want_line(ptx_case *c, char *p, ws_err *err)
 {
     char name[32], *at = p;
@@ -143,11 +166,13 @@ static ws_status argument(ptx_case *c, ptx_case_launch *l, char **p, ws_err *err
         next_word(p, word, sizeof word);
     }
     a->buffer = find_buffer(c, word);
-    a->bytes = a->buffer >= 0 ? 8 : 0;
+    a->map = find_map(c, word);
+    a->bytes = a->buffer >= 0 ? 8 : a->map >= 0 ? PTX_TM_BYTES : 0;
+    bool is_name = a->bytes;
     size_t size = ptx_case_type_bytes(word);
-    if (a->buffer < 0 && !size)
-        return ws_fail(err, WS_EINPUT, "'%s' is neither a buffer nor a type", word);
-    while (a->buffer < 0 && a->bytes + size <= sizeof a->value && **p && !strchr(",)", **p)) {
+    if (!is_name && !size)
+        return ws_fail(err, WS_EINPUT, "'%s' is neither a buffer, a tensor map nor a type", word);
+    while (!is_name && a->bytes + size <= sizeof a->value && **p && !strchr(",)", **p)) {
         next_word(p, value, sizeof value);
         store(word, a->value + a->bytes,
               value[0] == '-' ? strtoll(value, NULL, 0) : (int64_t)strtoull(value, NULL, 0),
@@ -237,6 +262,8 @@ static ws_status read_line(ptx_case *c, const char *key, char *p, ws_err *err)
 {
     if (strcmp(key, "buffer") == 0)
         return buffer_line(c, p, err);
+    if (strcmp(key, "tensormap") == 0)
+        return map_line(c, p, err);
     if (strcmp(key, "launch") == 0)
         return launch_line(c, p, err);
     if (strcmp(key, "want") == 0)

@@ -4,6 +4,7 @@
  *   // test: what it shows
  *   // buffer: NAME TYPE[COUNT]               nothing wrote it
  *   // buffer: NAME TYPE[COUNT] = VALUES      an expression in i, or a list {1 2.5 nan 0*30}
+ *   // tensormap: NAME = TYPE BUFFER dim 64 32 box 64 16 ...   an argument of launches: case_map.h
  *   // launch: KERNEL grid 2 1 1 block 64 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32 0.5, +4 NAME,
  *   //         u32 1 2 3: a struct of three)    on one line
  *   // want: NAME = VALUES                    after all launches; compared bit for bit
@@ -24,12 +25,14 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "harness/ptx/case_map.h"
 #include "harness/ptx/ptx.h"
 
 enum {
     PTX_CASE_BUFFERS = 12,
     PTX_CASE_LAUNCHES = 4,
     PTX_CASE_ARGS = 12,
+    PTX_CASE_MAPS = 4,
     PTX_CASE_COUNTS = 24,
     PTX_CASE_SAYS = 8,
     PTX_CASE_VALUE_BYTES = 64,
@@ -44,7 +47,8 @@ typedef struct ptx_case_buffer {
 } ptx_case_buffer;
 
 typedef struct ptx_case_arg {
-    int buffer;      /* -1: a number */
+    int buffer;      /* -1: a number, or a tensor map */
+    int map;         /* -1: none */
     uint64_t offset; /* bytes into the buffer */
     uint8_t value[PTX_CASE_VALUE_BYTES];
     size_t bytes;
@@ -64,6 +68,8 @@ typedef struct ptx_case {
     const char *path;
     ptx_case_buffer buffer[PTX_CASE_BUFFERS];
     int n_buffers;
+    ptx_case_map map[PTX_CASE_MAPS];
+    int n_maps;
     ptx_case_launch launch[PTX_CASE_LAUNCHES];
     int n_launches;
     char reason[32];                                              /* "": no fault */
@@ -97,8 +103,11 @@ typedef struct ptx_case_outcome {
     uint8_t *data[PTX_CASE_BUFFERS]; /* what the buffers hold afterwards */
 } ptx_case_outcome;
 
+/* Makes what a launch gets for a tensor map; NULL: the engine's own layout. */
+typedef ws_status (*ptx_case_encode)(void *ud, const ptx_tensor_map *m, void *out, ws_err *err);
 /* The parameter block of a launch; `ptr` are the buffers' addresses. */
-ws_status ptx_case_params(const ptx_case_launch *l, const ptx_kernel_info *k, const uint64_t *ptr,
+ws_status ptx_case_params(const ptx_case *c, const ptx_case_launch *l, const ptx_kernel_info *k,
+                          const uint64_t *ptr, ptx_case_encode encode, void *ud,
                           uint8_t out[PTX_CASE_PARAM_BYTES], ws_err *err) WS_MUST_CHECK;
 /* On the engine. `o` is released by ptx_case_outcome_release, on errors, too. */
 ws_status ptx_case_run(const ptx_case *c, const ptx_options *options, ptx_case_outcome *o,

@@ -20,7 +20,25 @@ static bool set_buffers(const ptx_case *c, ptx_memory *mem, ptx_case_outcome *o)
     return good;
 }
 
-ws_status ptx_case_params(const ptx_case_launch *l, const ptx_kernel_info *k, const uint64_t *ptr,
+/* One argument to where the parameter begins. */
+static ws_status put_argument(const ptx_case *c, const ptx_case_arg *a, const uint64_t *ptr,
+                              ptx_case_encode encode, void *ud, uint8_t *out, ws_err *err)
+{
+    uint64_t address = a->buffer >= 0 ? ptr[a->buffer] + a->offset : 0;
+    if (a->map >= 0) {
+        ptx_tensor_map m = c->map[a->map].map;
+        m.address += ptr[c->map[a->map].buffer];
+        if (encode)
+            return encode(ud, &m, out, err);
+        memcpy(out, &m, sizeof m);
+        return WS_OK;
+    }
+    memcpy(out, a->buffer >= 0 ? (const void *)&address : a->value, a->bytes);
+    return WS_OK;
+}
+
+ws_status ptx_case_params(const ptx_case *c, const ptx_case_launch *l, const ptx_kernel_info *k,
+                          const uint64_t *ptr, ptx_case_encode encode, void *ud,
                           uint8_t out[PTX_CASE_PARAM_BYTES], ws_err *err)
 {
     if (!k)
@@ -33,12 +51,12 @@ ws_status ptx_case_params(const ptx_case_launch *l, const ptx_kernel_info *k, co
     memset(out, 0, PTX_CASE_PARAM_BYTES);
     for (int p = 0; p < k->n_params; p++) {
         const ptx_case_arg *a = &l->arg[p];
-        uint64_t address = a->buffer >= 0 ? ptr[a->buffer] + a->offset : 0;
         if (k->param[p].size != a->bytes)
             return ws_fail(err, WS_EINPUT, "parameter %d of %s has %u bytes", p, l->kernel,
                            k->param[p].size);
-        memcpy(out + k->param[p].offset, a->buffer >= 0 ? (const void *)&address : a->value,
-               a->bytes);
+        ws_status st = put_argument(c, a, ptr, encode, ud, out + k->param[p].offset, err);
+        if (st)
+            return st;
     }
     return WS_OK;
 }
@@ -46,10 +64,10 @@ ws_status ptx_case_params(const ptx_case_launch *l, const ptx_kernel_info *k, co
 static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem,
                               const ptx_options *options, ptx_case_outcome *o, ws_err *err)
 {
-    _Alignas(16) uint8_t params[PTX_CASE_PARAM_BYTES];
+    _Alignas(PTX_TM_ALIGN) uint8_t params[PTX_CASE_PARAM_BYTES];
     for (int n = 0; n < c->n_launches; n++) {
         const ptx_case_launch *l = &c->launch[n];
-        ws_status st = ptx_case_params(l, ptx_module_find(m, l->kernel), o->ptr, params, err);
+        ws_status st = ptx_case_params(c, l, ptx_module_find(m, l->kernel), o->ptr, NULL, NULL, params, err);
         if (st)
             return st;
         ptx_options opt = *options;

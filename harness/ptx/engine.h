@@ -215,6 +215,7 @@ struct ptx_warp {
     bool wgmma_fenced, wgmma_open; /* a fence came first; products that are in no group yet */
     uint32_t wgmma_groups;   /* that were not waited for */
     struct ptx_async *async; /* copies under way, NULL: none yet */
+    struct ptx_bulk *bulk;   /* bulk copies to global memory under way, NULL: none yet */
     uint8_t *local;          /* words interleaved by lane */
     uint32_t local_bytes;    /* per lane */
     ptx_frame *free_frames, *frames; /* frames: all that were made */
@@ -313,7 +314,7 @@ typedef struct ptx_op_row {
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_half[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
-    ptx_ops_wgmma[], ptx_ops_cluster[];
+    ptx_ops_wgmma[], ptx_ops_cluster[], ptx_ops_tensor[];
 
 /* Builds the program of a kernel. An unsupported instruction is a fault when it is executed. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
@@ -359,6 +360,8 @@ void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
 void ptx_warp_return(ptx_warp *w);
 void ptx_warp_release(ptx_warp *w); /* frames, local memory, copies under way */
 void ptx_async_release(ptx_warp *w); /* x_async.c */
+void ptx_bulk_release(ptx_warp *w);  /* bulk.c */
+void ptx_bulk_finish(ptx_warp *w, uint32_t lanes); /* their threads exit */
 bool ptx_async_finish(ptx_warp *w);  /* all copies of the executing lanes; false: a fault was reported */
 void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c; the cluster's too */
 /* A strong access that changes nothing: a warp that does only that waits for others, and ends its turn, as a
@@ -414,6 +417,8 @@ typedef struct ptx_access {
     const uint64_t *addr;    /* 32: host address, or offset in the window */
     uint64_t lo, hi;         /* lowest and highest of addr; ptx_watch fills them in its own copy */
     const uint32_t *slot;    /* plain writes: registers of the elements (insn->esize, dsize); else NULL */
+    uint8_t by;              /* 1 + the lane that makes all of these accesses, as bulk copies do; 0: each its own */
+    const uint8_t *const *from; /* writes of bulk copies: what each lane writes; else NULL */
 } ptx_access;
 /* Bounds, alignment, initialisation, races, counters. false: a fault was reported. */
 bool ptx_watch(ptx_warp *w, const ptx_access *x);

@@ -266,11 +266,13 @@ bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool lin
 /* ---- one lane ---- */
 
 /* Inside the block. */
-static bool is_ordered(const ptx_warp *w, u32 key, u32 lane)
+static bool is_ordered(const race_look *k, u32 key, u32 lane)
 {
+    const ptx_warp *w = k->w;
     if ((key & KEY_CLOCK_MASK) < w->seen[race_warp(key)])
         return true;
-    return race_same_thread(key, (u32)w->id << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT);
+    u32 thread = race_thread(k->x, lane);
+    return race_same_thread(key, (u32)w->id << KEY_WARP_SHIFT | thread << KEY_LANE_SHIFT);
 }
 
 static bool reads_ordered(const race_look *k, u64 g, u32 lane)
@@ -280,7 +282,7 @@ static bool reads_ordered(const race_look *k, u64 g, u32 lane)
     if (k->alloc && who != k->me)
         return ptx_order_before(w, who, k->shadow->r_time[g]);
     if (k->alloc || !(key & KEY_MANY))
-        return is_ordered(w, key, lane);
+        return is_ordered(k, key, lane);
     for (u32 left = who; left; left &= left - 1)
         if ((key & KEY_CLOCK_MASK) >= w->seen[__builtin_ctz(left)])
             return false;
@@ -291,7 +293,7 @@ static bool write_ordered(const race_look *k, u64 g, u32 lane)
 {
     if (k->alloc && k->shadow->w_block[g] != k->me)
         return ptx_order_before(k->w, k->shadow->w_block[g], k->shadow->w_time[g]);
-    return is_ordered(k->w, k->shadow->w_key[g], lane);
+    return is_ordered(k, k->shadow->w_key[g], lane);
 }
 
 /* A write of the value that is there already, or that another lane writes in the same instruction. */
@@ -300,10 +302,12 @@ static bool is_same_value(const race_look *k, u64 g, u32 lane)
     const ptx_insn *i = k->x->insn;
     const ptx_warp *w = k->w;
     const ptx_shadow *s = k->shadow;
-    if (!k->x->slot)
-        return false;
     const uint8_t *to = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
                                  : w->block->shared + k->x->addr[lane];
+    if (k->x->from)
+        return memcmp(to, k->x->from[lane], k->x->size) == 0;
+    if (!k->x->slot)
+        return false;
     u32 key = s->w_key[g], other = race_lane(key);
     bool now = race_warp(key) == (u32)w->id && (key & KEY_CLOCK_MASK) == w->clock &&
                s->w_pc[g] == k->pc && (!k->alloc || s->w_block[g] == k->me) &&
@@ -326,8 +330,10 @@ static u32 value_of(const race_look *k, u32 part, u32 lane)
     const ptx_warp *w = k->w;
     const ptx_insn *i = k->x->insn;
     u32 granule = 1u << k->shadow->shift, at = part * granule, v = 0;
+    if (k->x->from && at + granule <= k->x->size)
+        memcpy(&v, k->x->from[lane] + at, granule);
     if (!k->x->slot)
-        return 0;
+        return v;
     const uint8_t *reg = IN(uint8_t, k->x->slot[at / i->esize]);
     memcpy(&v, reg + (size_t)lane * i->dsize + at % i->esize, granule);
     return v;
@@ -341,7 +347,7 @@ static u32 part_of(const race_look *k, u64 g, u32 lane)
 static void record_write(const race_look *k, u64 g, u32 lane)
 {
     ptx_shadow *s = k->shadow;
-    u32 key = k->key | lane << KEY_LANE_SHIFT;
+    u32 key = k->key | race_thread(k->x, lane) << KEY_LANE_SHIFT;
     s->r_key[g] = 0;
     if (key & KEY_STRONG && s->w_key[g] == (key & ~KEY_STRONG) &&
         (!k->alloc || s->w_block[g] == k->me))
@@ -358,7 +364,7 @@ static void record_write(const race_look *k, u64 g, u32 lane)
 static void record_read(const race_look *k, u64 g, u32 lane, u32 many)
 {
     ptx_shadow *s = k->shadow;
-    u32 key = k->key | lane << KEY_LANE_SHIFT | many, old = s->r_key[g];
+    u32 key = k->key | race_thread(k->x, lane) << KEY_LANE_SHIFT | many, old = s->r_key[g];
     bool is_strong = key & KEY_STRONG, was_strong = old & KEY_STRONG;
     if (!old || reads_ordered(k, g, lane) || (was_strong && !is_strong)) {
         s->r_key[g] = key;
@@ -530,7 +536,7 @@ static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
 static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
 {
     const ptx_shadow *s = k->shadow;
-    if (k->w->worker->grid->clocks || k->key & KEY_STRONG)
+    if (k->w->worker->grid->clocks || k->key & KEY_STRONG || k->x->by)
         return touch_each(k, g, k->x->mask);
     if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
         return true;
@@ -568,7 +574,7 @@ static bool touch_all(const race_look *k)
         mark_touched(k);
     else
         open_chunks(k);
-    if (!x->write && x->mask == PTX_FULL && ptx_is_uniform(x->addr)) {
+    if (!x->write && !x->by && x->mask == PTX_FULL && ptx_is_uniform(x->addr)) {
         u64 at = (x->addr[0] - k->base) >> k->shadow->shift;
         for (u32 p = 0; p < parts; p++)
             if (!touch(k, at + p, 0, KEY_MANY))

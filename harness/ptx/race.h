@@ -76,6 +76,11 @@ static inline u32 race_merge_reads(u32 a, u32 b)
     u32 ca = a & KEY_CLOCK_MASK, cb = b & KEY_CLOCK_MASK;
     return (a & ~KEY_CLOCK_MASK) | (ca < cb ? ca : cb) | KEY_MANY;
 }
+/* The lane of the thread that makes lane `lane`'s part of an access. */
+static inline u32 race_thread(const ptx_access *x, u32 lane)
+{
+    return x->by ? x->by - 1u : lane;
+}
 static inline bool race_both_strong(u32 a, u32 b)
 {
     return a & b & KEY_STRONG;

@@ -123,11 +123,12 @@ bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
 {
     const ptx_shadow *s = k->shadow;
     const ptx_grid *grid = k->w->worker->grid;
-    party now = {k->key | lane << KEY_LANE_SHIFT, k->pc, k->w->block->index, k->x->write, 0};
+    u32 thread = race_thread(k->x, lane);
+    party now = {k->key | thread << KEY_LANE_SHIFT, k->pc, k->w->block->index, k->x->write, 0};
     u32 block = !k->alloc ? now.block : other_write ? s->w_block[g] : s->r_who[g];
     party before = other_write ? last_write(s, g, block) : last_read(s, g, block);
     ptx_fault *f =
-        ptx_fault_new(k->w, k->x->insn, (int)lane, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
+        ptx_fault_new(k->w, k->x->insn, (int)thread, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
     if (!f)
         return false;
     f->size = k->x->size;

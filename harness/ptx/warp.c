@@ -88,6 +88,7 @@ void ptx_warp_release(ptx_warp *w)
     }
     w->frames = w->free_frames = NULL;
     ptx_async_release(w);
+    ptx_bulk_release(w);
     free(w->local);
     w->local = NULL;
     w->local_bytes = 0;
@@ -318,6 +319,8 @@ void ptx_warp_exit(ptx_warp *w)
         ptx_fault_sync(w, w->insn - 1, lowest(mask), HX_ILLEGAL, "Warpgroup MMA sequence error detected",
                          "illegal: the warp ends with products of wgmma that it did "
                          "not wait for");
+    if (w->bulk)
+        ptx_bulk_finish(w, mask);
     frame_leave(w, w->frame, mask, true);
     drop_active(w, mask);
 }

@@ -30,6 +30,11 @@ static const char *access_name(const ptx_access *x)
     return x->atomic ? "atomic" : x->write ? "write" : "read";
 }
 
+static int thread_of(const ptx_access *x, int lane)
+{
+    return x->by ? x->by - 1 : lane;
+}
+
 static void describe(ptx_fault *f, const ptx_access *x, int lane, const ptx_alloc *a)
 {
     snprintf(f->space, sizeof f->space, "%s", space_name(x->space));
@@ -64,7 +69,7 @@ static void where(char *out, size_t n, const ptx_fault *f)
 static bool fault_at(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc *a,
                      hx_reason reason, const char *what)
 {
-    ptx_fault *f = ptx_fault_new(w, x->insn, lane, reason);
+    ptx_fault *f = ptx_fault_new(w, x->insn, thread_of(x, lane), reason);
     if (!f)
         return false;
     char place[160];
@@ -164,7 +169,7 @@ static bool hold_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
     if (!w->worker->grid->options->check_race)
         return fault_uninitialized(w, x, lane);
     if (!h->insn)
-        *h = (ptx_held){w, x->insn, x->addr[lane], x->size, lane, x->space, x->atomic};
+        *h = (ptx_held){w, x->insn, x->addr[lane], x->size, thread_of(x, lane), x->space, x->atomic};
     return true;
 }
 

@@ -1,11 +1,6 @@
-/* cp.async.bulk: copies of whole ranges by one thread; reductions of shared into global memory.
- *
- * Ranges are checked, and read, when the instruction is executed. What comes to shared memory
- * arrives when somebody looks at the barrier (x_mbarrier.c) and counts as uninitialised until then;
- * what goes to global memory is written at once, so that bulk groups have nothing to wait for. */
+/* cp.async.bulk: copies of whole ranges by one thread; reductions of shared memory into global memory. */
 #include "harness/ptx/alu.h"
-#include "harness/ptx/half.h"
-#include "harness/ptx/x_matrix.h"
+#include "harness/ptx/bulk.h"
 #include "harness/ptx/x_mbarrier.h"
 #include "harness/ptx/x_mem.h"
 
@@ -13,291 +8,221 @@
 #include <string.h>
 
 enum { PIECE = 16 };
-enum { BULK_LOAD, BULK_STORE, BULK_REDUCE };
-enum { RED_ADD, RED_MIN, RED_MAX, RED_AND, RED_OR, RED_XOR, RED_INC, RED_DEC, RED_COUNT };
+enum { BULK_LOAD, BULK_STORE, BULK_REDUCE, BULK_PREFETCH };
 
 typedef struct bulk_form {
     ptx_insn to, from, bar; /* the addresses, as instructions of their own */
     u32 size;               /* slot */
-    u8 red;
-    ptx_type type; /* of a reduction */
+    u32 byte_mask;          /* slot of .cp_mask; PTX_NO_SLOT: all bytes */
+    ptx_red red;
+    ptx_type type;          /* of a reduction */
 } bulk_form;
 
-/* ---- checks ---- */
+typedef struct range { /* of one lane */
+    ptx_warp *w;
+    const ptx_insn *i;
+    const bulk_form *f;
+    u64 to, from, bar;
+    u32 lane, size;
+} range;
 
-/* A range as accesses of `piece` bytes. Lanes stand for pieces where that cannot be seen: inside
- * one allocation. */
-static bool watch_range(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 lane, u64 addr,
-                        u32 bytes, u32 piece, bool write, bool atomic)
+static bool check_alignment(const range *r)
 {
-    const ptx_alloc *a =
-        space == PTX_SPACE_GLOBAL ? ptx_memory_find(w->worker->grid->mem, addr) : NULL;
-    u64 end = space == PTX_SPACE_GLOBAL ? (a ? a->hi : 0) : w->worker->grid->shared_bytes;
-    u32 wide = addr < end && bytes <= end - addr ? PTX_LANES : 1;
-    for (u32 at = 0; at < bytes; at += wide * piece) {
-        u64 all[PTX_LANES] __attribute__((aligned(64)));
-        u32 left = (bytes - at) / piece, n = left < wide ? left : wide;
-        EACH_LANE(l) all[l] = addr + at + (wide > 1 ? (u32)l * piece : 0);
-        ptx_access x = {.insn = i,
-                        .space = space,
-                        .size = piece,
-                        .write = write,
-                        .read = !write || atomic,
-                        .atomic = atomic,
-                        .strong = atomic,
-                        .addr = all};
-        x.mask = wide == 1 ? 1u << lane : n == PTX_LANES ? PTX_FULL : (1u << n) - 1;
-        if (!ptx_watch(w, &x))
-            return false;
-    }
-    return true;
-}
-
-static bool check_alignment(ptx_warp *w, const ptx_insn *i, u32 lane, u64 to, u64 from, u32 size)
-{
-    if (size % PIECE) {
-        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
-                         "illegal: a bulk copy of %u bytes, which is no multiple of %d", size,
-                         PIECE);
+    if (r->size % PIECE) {
+        ptx_fault_simple(r->w, r->i, (int)r->lane, HX_ILLEGAL,
+                         "illegal: a bulk copy of %u bytes, which is no multiple of %d", r->size, PIECE);
         return false;
     }
-    if ((to | from) % PIECE) {
-        ptx_fault_simple(
-            w, i, (int)lane, HX_MISALIGNED,
-            "misaligned: a bulk copy from 0x%llx to 0x%llx, both must be multiples of %d",
-            (unsigned long long)from, (unsigned long long)to, PIECE);
+    if ((r->to | r->from) % PIECE) {
+        ptx_fault_simple(r->w, r->i, (int)r->lane, HX_MISALIGNED,
+                         "misaligned: a bulk copy from 0x%llx to 0x%llx, both must be multiples of %d",
+                         (unsigned long long)r->from, (unsigned long long)r->to, PIECE);
         return false;
     }
     return true;
 }
 
-/* ---- global to shared ---- */
-
-static bool load(ptx_warp *w, const ptx_insn *i, u32 lane, u64 to, u64 from, u32 size, u64 bar)
+static bool watch(const range *r, ptx_space space, u64 addr, bool write, bool atomic)
 {
-    const bulk_form *f = i->aux;
-    if (!ptx_shared_offset(w, &f->to, lane, &to) || !ptx_shared_offset(w, &f->bar, lane, &bar) ||
-        !check_alignment(w, i, lane, to, from, size) ||
-        !watch_range(w, i, PTX_SPACE_GLOBAL, lane, from, size, PIECE, false, false) ||
-        !watch_range(w, i, PTX_SPACE_SHARED, lane, to, size, PIECE, true, false))
+    return ptx_bulk_watch(r->w, r->i, space, r->lane, addr, r->size, write, atomic,
+                          atomic ? ptx_type_bytes(r->f->type) : PIECE);
+}
+
+static bool load(range *r)
+{
+    if (!ptx_shared_offset(r->w, &r->f->to, r->lane, &r->to) ||
+        !ptx_shared_offset(r->w, &r->f->bar, r->lane, &r->bar) || !check_alignment(r) ||
+        !watch(r, PTX_SPACE_GLOBAL, r->from, false, false) || !watch(r, PTX_SPACE_SHARED, r->to, true, false))
         return false;
-    ptx_mbarrier *m = ptx_mbarrier_at(w, i, lane, bar, true);
+    ptx_mbarrier *m = ptx_mbarrier_at(r->w, r->i, r->lane, r->bar, true);
     if (!m)
         return false;
-    if (!size)
+    if (!r->size)
         return true;
-    ptx_delivery *d = ws_malloc(sizeof *d + size);
-    *d = (ptx_delivery){.to = (u32)to, .bytes = size};
-    memcpy(d->data, (const void *)(uintptr_t)from, size);
-    memset(w->block->shared_state + to, 0, size);
-    ptx_mbarrier_deliver(w, m, d);
+    ptx_delivery *d = ptx_delivery_new((u32)r->to, r->size, r->size);
+    memcpy(d->data, (const void *)(uintptr_t)r->from, r->size);
+    ptx_delivery_include(d, 0, r->size);
+    ptx_mbarrier_deliver(r->w, m, d);
     return true;
 }
 
-/* ---- shared to global ---- */
-
-static bool store(ptx_warp *w, const ptx_insn *i, u32 lane, u64 to, u64 from, u32 size)
+/* With .cp_mask, bit b says whether byte b of every 16 goes. */
+static bool store_masked(const range *r, u32 mask)
 {
-    const bulk_form *f = i->aux;
-    if (!ptx_shared_offset(w, &f->from, lane, &from) ||
-        !check_alignment(w, i, lane, to, from, size) ||
-        !watch_range(w, i, PTX_SPACE_SHARED, lane, from, size, PIECE, false, false) ||
-        !watch_range(w, i, PTX_SPACE_GLOBAL, lane, to, size, PIECE, true, false))
+    u8 *data = ws_malloc(r->size + 1);
+    ptx_bulk_run *run = ws_malloc((r->size / 2 + 1) * sizeof *run);
+    ptx_pieces p = {.w = r->w, .i = r->i, .lane = r->lane, .space = PTX_SPACE_GLOBAL, .write = true};
+    u32 n = 0;
+    memcpy(data, r->w->block->shared + r->from, r->size);
+    for (u32 at = 0, end; at < r->size; at = end + 1) {
+        for (end = at; end < r->size && mask >> end % PIECE & 1; end++)
+            ;
+        if (end == at)
+            continue;
+        if (!ptx_pieces_add(&p, r->to + at, end - at, 1, data + at)) {
+            free(data);
+            free(run);
+            return false;
+        }
+        run[n++] = (ptx_bulk_run){r->to + at, at, end - at};
+    }
+    if (!ptx_pieces_flush(&p)) {
+        free(data);
+        free(run);
         return false;
-    memcpy((void *)(uintptr_t)to, w->block->shared + from, size);
+    }
+    ptx_bulk_issue(r->w, r->lane, run, n, data);
     return true;
 }
 
-static u64 combine_int(u8 red, bool is_signed, u64 a, u64 b)
+static bool store(range *r)
 {
-    bool less = is_signed ? (s64)a < (s64)b : a < b;
-    switch (red) {
-    case RED_ADD:
-        return a + b;
-    case RED_MIN:
-        return less ? a : b;
-    case RED_MAX:
-        return less ? b : a;
-    case RED_AND:
-        return a & b;
-    case RED_OR:
-        return a | b;
-    case RED_XOR:
-        return a ^ b;
-    case RED_INC:
-        return a >= b ? 0 : a + 1;
-    default:
-        return a == 0 || a > b ? b : a - 1;
-    }
-}
-
-static u64 combine(const bulk_form *f, u64 a, u64 b)
-{
-    switch (f->type) {
-    case PTX_f32: {
-        f32 x = fp_of_bits((u32)a), y = fp_of_bits((u32)b);
-        return fp_bits(fp_canon(x + y));
-    }
-    case PTX_f64:
-        return fp_bits64(fp_of_bits64(a) + fp_of_bits64(b));
-    case PTX_f16:
-    case PTX_bf16: {
-        bool bf = f->type == PTX_bf16;
-        f32 x = bf ? fp_of_bits((u32)a << 16) : (f32)ws_f16_to_f64((u16)a),
-            y = bf ? fp_of_bits((u32)b << 16) : (f32)ws_f16_to_f64((u16)b);
-        f32 v = f->red == RED_ADD ? x + y : f->red == RED_MIN ? fp_min(x, y) : fp_max(x, y);
-        return half_round(v, bf, PTX_RN);
-    }
-    case PTX_s32:
-        return combine_int(f->red, true, (u64)(s64)(s32)a, (u64)(s64)(s32)b);
-    default:
-        return combine_int(f->red, f->type == PTX_s64, a, b);
-    }
-}
-
-/* Other host threads may reduce into the same word. */
-#define REDUCE(T)                                                                                  \
-    static void reduce_##T(const bulk_form *f, T *to, const T *from, u32 n)                        \
-    {                                                                                              \
-        for (u32 k = 0; k < n; k++) {                                                              \
-            T old = __atomic_load_n(&to[k], __ATOMIC_RELAXED), next;                               \
-            do                                                                                     \
-                next = (T)combine(f, old, from[k]);                                                \
-            while (!__atomic_compare_exchange_n(&to[k], &old, next, false, __ATOMIC_RELAXED,       \
-                                                __ATOMIC_RELAXED));                                \
-        }                                                                                          \
-    }
-REDUCE(u16)
-REDUCE(u32)
-REDUCE(u64)
-
-static bool reduce(ptx_warp *w, const ptx_insn *i, u32 lane, u64 to, u64 from, u32 size)
-{
-    const bulk_form *f = i->aux;
-    u32 each = ptx_type_bytes(f->type);
-    if (!ptx_shared_offset(w, &f->from, lane, &from) ||
-        !check_alignment(w, i, lane, to, from, size) ||
-        !watch_range(w, i, PTX_SPACE_SHARED, lane, from, size, PIECE, false, false) ||
-        !watch_range(w, i, PTX_SPACE_GLOBAL, lane, to, size, each < 4 ? 4 : each, true, true))
+    const ptx_warp *w = r->w;
+    if (!ptx_shared_offset(r->w, &r->f->from, r->lane, &r->from) || !check_alignment(r) ||
+        !watch(r, PTX_SPACE_SHARED, r->from, false, false))
         return false;
-    void *d = (void *)(uintptr_t)to;
-    const void *s = w->block->shared + from;
-    if (each == 2)
-        reduce_u16(f, d, s, size / 2);
-    else if (each == 4)
-        reduce_u32(f, d, s, size / 4);
-    else
-        reduce_u64(f, d, s, size / 8);
+    return store_masked(r, r->f->byte_mask == PTX_NO_SLOT ? 0xffff : IN(u16, r->f->byte_mask)[r->lane]);
+}
+
+static bool reduce(range *r)
+{
+    if (!ptx_shared_offset(r->w, &r->f->from, r->lane, &r->from) || !check_alignment(r) ||
+        !watch(r, PTX_SPACE_SHARED, r->from, false, false) || !watch(r, PTX_SPACE_GLOBAL, r->to, true, true))
+        return false;
+    ptx_reduce(r->f->red, r->f->type, (void *)(uintptr_t)r->to, r->w->block->shared + r->from, r->size);
+    ptx_bulk_issue(r->w, r->lane, NULL, 0, NULL);
     return true;
+}
+
+static bool prefetch(const range *r)
+{
+    return check_alignment(r) && watch(r, PTX_SPACE_GLOBAL, r->from, false, false);
 }
 
 static void x_bulk(ptx_warp *w, const ptx_insn *i)
 {
     const bulk_form *f = i->aux;
-    u64 to[PTX_LANES] __attribute__((aligned(64))), from[PTX_LANES] __attribute__((aligned(64)));
-    u64 bar[PTX_LANES] __attribute__((aligned(64))) = {0};
+    u64 to[PTX_LANES] __attribute__((aligned(64))) = {0};
+    u64 from[PTX_LANES] __attribute__((aligned(64))), bar[PTX_LANES] __attribute__((aligned(64))) = {0};
     const u32 *size = IN(u32, f->size);
-    ptx_mem_addresses(w, &f->to, to);
+    if (i->op != BULK_PREFETCH)
+        ptx_mem_addresses(w, &f->to, to);
     ptx_mem_addresses(w, &f->from, from);
     if (i->op == BULK_LOAD)
         ptx_mem_addresses(w, &f->bar, bar);
     EACH_SET(l, w->exec)
-    if (!(i->op == BULK_LOAD    ? load(w, i, l, to[l], from[l], size[l], bar[l])
-          : i->op == BULK_STORE ? store(w, i, l, to[l], from[l], size[l])
-                                : reduce(w, i, l, to[l], from[l], size[l])))
-        return;
+    {
+        range r = {w, i, f, to[l], from[l], bar[l], l, size[l]};
+        bool good = i->op == BULK_LOAD     ? load(&r)
+                    : i->op == BULK_STORE  ? store(&r)
+                    : i->op == BULK_REDUCE ? reduce(&r)
+                                           : prefetch(&r);
+        if (!good)
+            return;
+    }
 }
 
-static void x_nothing(ptx_warp *w, const ptx_insn *i)
+static void x_commit(ptx_warp *w, const ptx_insn *i)
 {
-    (void)w;
     (void)i;
+    ptx_bulk_commit(w, w->exec);
+}
+
+static void x_wait(ptx_warp *w, const ptx_insn *i)
+{
+    ptx_bulk_wait(w, w->exec, (u32)i->imm, i->op);
 }
 
 /* ---- decoding ---- */
 
-static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand *o, ptx_insn *to,
-                        ptx_space space)
+static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand *o, ptx_space space, ptx_insn *to)
 {
     to->ast = a;
     to->space = (uint8_t)space;
     return ptx_address(d, o, to);
 }
 
-static bool decode_reduction(const ptx_ast_insn *a, bulk_form *f)
-{
-    static const char *const names[RED_COUNT] = {"add", "min", "max", "and",
-                                                 "or",  "xor", "inc", "dec"};
-    f->type = ptx_last_type(a);
-    f->red = RED_COUNT;
-    for (u8 r = 0; r < RED_COUNT; r++)
-        f->red = ptx_has(a, names[r]) ? r : f->red;
-    switch (f->type) {
-    case PTX_f16:
-    case PTX_bf16:
-        return f->red <= RED_MAX;
-    case PTX_f32:
-    case PTX_f64:
-        return f->red == RED_ADD;
-    case PTX_u32:
-    case PTX_s32:
-    case PTX_u64:
-    case PTX_s64:
-        return f->red < RED_COUNT;
-    case PTX_b32:
-    case PTX_b64:
-        return f->red >= RED_AND && f->red <= RED_XOR;
-    default:
-        return false;
-    }
-}
-
-static bool decode_transfer(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ws_str to,
-                            ws_str from)
+static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bulk_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), bulk_form, 1);
-    bool load_it = ws_str_eqz(from, "global") &&
-                   (ws_str_eqz(to, "shared::cta") || ws_str_eqz(to, "shared::cluster"));
-    bool store_it = ws_str_eqz(to, "global") && ws_str_eqz(from, "shared::cta");
-    bool reduces = ws_str_eqz(a->part[1], "reduce");
-    if (!load_it && !store_it)
-        return false;
-    i->op = load_it ? BULK_LOAD : reduces ? BULK_REDUCE : BULK_STORE;
+    bool loads = i->op == BULK_LOAD, prefetches = i->op == BULK_PREFETCH, masked = ptx_has(a, "cp_mask");
+    const ptx_operand *o = a->operand;
+    int next = prefetches ? 2 : loads ? 4 : 3;
     i->esize = PIECE;
     i->vec = 1;
     i->aux = f;
     i->run = x_bulk;
-    int extra = (ptx_has(a, "L2::cache_hint") ? 1 : 0) + (ptx_has(a, "multicast::cluster") ? 1 : 0);
-    if (a->n_operands != (load_it ? 4 : 3) + extra || ptx_has(a, "cp_mask") ||
-        (reduces && (load_it || !decode_reduction(a, f))))
+    f->byte_mask = PTX_NO_SLOT;
+    f->type = ptx_last_type(a);
+    f->red = ptx_red_find(a);
+    if (a->n_operands != next + ptx_has(a, "L2::cache_hint") + ptx_has(a, "multicast::cluster") + masked ||
+        (i->op == BULK_REDUCE && !ptx_red_has(f->red, f->type)))
         return false;
-    if (load_it ? !ptx_has(a, "mbarrier::complete_tx::bytes") : !ptx_has(a, "bulk_group"))
+    if (!prefetches && !set_address(d, a, &o[0], loads ? PTX_SPACE_SHARED : PTX_SPACE_GLOBAL, &f->to))
         return false;
-    return set_address(d, a, &a->operand[0], &f->to,
-                       load_it ? PTX_SPACE_SHARED : PTX_SPACE_GLOBAL) &&
-           set_address(d, a, &a->operand[1], &f->from,
-                       load_it ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED) &&
-           ptx_alu_src(d, &a->operand[2], PTX_b32, &f->size) &&
-           (!load_it || set_address(d, a, &a->operand[3], &f->bar, PTX_SPACE_SHARED));
+    if (!set_address(d, a, &o[prefetches ? 0 : 1], loads || prefetches ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED,
+                     &f->from) ||
+        !ptx_alu_src(d, &o[prefetches ? 1 : 2], PTX_b32, &f->size))
+        return false;
+    if (masked && !ptx_alu_src(d, &o[a->n_operands - 1], PTX_b16, &f->byte_mask))
+        return false;
+    return !loads || set_address(d, a, &o[3], PTX_SPACE_SHARED, &f->bar);
 }
 
-static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+static bool decode_group(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    int at = ws_str_eqz(a->part[1], "reduce") ? 2 : 1;
-    if (a->n_parts < at + 3 || !ws_str_eqz(a->part[at], "async") ||
-        !ws_str_eqz(a->part[at + 1], "bulk"))
-        return false;
-    ws_str next = a->part[at + 2];
-    if (ws_str_eqz(next, "commit_group") || ws_str_eqz(next, "wait_group") ||
-        (ws_str_eqz(next, "prefetch") && !ptx_has(a, "tensor"))) {
-        i->run = x_nothing;
-        i->unit = PTX_UNIT_OTHER;
-        return true;
-    }
-    return a->n_parts >= at + 5 && decode_transfer(d, a, i, next, a->part[at + 3]);
+    (void)d;
+    i->run = a->n_operands ? x_wait : x_commit;
+    i->op = ptx_has(a, "read");
+    i->imm = a->n_operands ? a->operand[0].imm : 0;
+    return i->imm >= 0 && i->imm <= INT32_MAX;
 }
 
+#define DONE ".mbarrier::complete_tx::bytes"
 const ptx_op_row ptx_ops_bulk[] = {
-    {"cp.* ...", decode_bulk, 0, PTX_UNIT_MEM},
+    {"cp.async.bulk.(shared::cta shared::cluster).global" DONE "{.$cache_hint} [a], [b], c:u32, [e]{, f:b64}",
+     decode_bulk, BULK_LOAD, PTX_UNIT_MEM},
+    {"cp.async.bulk.shared::cluster.global" DONE ".multicast::cluster{.$cache_hint} [a], [b], c:u32, [e], f:b16"
+     "{, g:b64}",
+     decode_bulk, BULK_LOAD, PTX_UNIT_MEM},
+    {"cp.async.bulk.global.shared::cta.bulk_group{.$cache_hint} [a], [b], c:u32{, e:b64}", decode_bulk, BULK_STORE,
+     PTX_UNIT_MEM},
+    {"cp.async.bulk.global.shared::cta.bulk_group.cp_mask [a], [b], c:u32, e:b16", decode_bulk, BULK_STORE,
+     PTX_UNIT_MEM},
+    {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint.cp_mask [a], [b], c:u32, e:b64, f:b16",
+     decode_bulk, BULK_STORE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(add min max inc dec and or xor)."
+     "(u32 s32 u64 s64 b32 b64 f32 f64) [a], [b], c:u32{, e:b64}",
+     decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(min max).(f16 bf16) [a], [b], c:u32"
+     "{, e:b64}",
+     decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.add.noftz.(f16 bf16) [a], [b], c:u32"
+     "{, e:b64}",
+     decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
+    {"cp.async.bulk.prefetch.L2.global{.$cache_hint} [a], b:u32{, c:b64}", decode_bulk, BULK_PREFETCH,
+     PTX_UNIT_MEM},
+    {"cp.async.bulk.commit_group", decode_group, 0, PTX_UNIT_OTHER},
+    {"cp.async.bulk.wait_group{.read} #a", decode_group, 0, PTX_UNIT_OTHER},
     {NULL, NULL, 0, 0},
 };

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OBJECT_BYTES = 8, MAX_COUNT = (1 << 20) - 1 };
+enum { WORD = 4, OBJECT_BYTES = 8, MAX_COUNT = (1 << 20) - 1 };
 enum {
     MBAR_INIT,
     MBAR_INVAL,
@@ -31,20 +31,46 @@ typedef struct mbar_form {
 
 /* ---- deliveries ---- */
 
+ptx_delivery *ptx_delivery_new(u32 to, u32 span, u32 bytes)
+{
+    u32 words = (span + WORD - 1) / WORD;
+    ptx_delivery *d = ws_calloc(1, sizeof *d + (WORD + 1) * (size_t)words);
+    d->to = to;
+    d->span = span;
+    d->bytes = bytes;
+    d->live = d->data + WORD * (size_t)words;
+    return d;
+}
+
+void ptx_delivery_include(ptx_delivery *d, u32 at, u32 bytes)
+{
+    memset(d->live + at / WORD, 1, bytes / WORD);
+}
+
+/* Calls for every stretch of bytes that go: copies them, or makes them count as unwritten. */
+static void each_stretch(ptx_block *b, const ptx_delivery *d, bool arrives)
+{
+    for (u32 at = 0, end; at < d->span; at = end + WORD) {
+        for (end = at; end < d->span && d->live[end / WORD]; end += WORD)
+            ;
+        if (end > at && arrives)
+            memcpy(b->shared + d->to + at, d->data + at, end - at);
+        memset(b->shared_state + d->to + at, arrives ? PTX_INIT | PTX_WRITTEN : 0, end - at);
+    }
+}
+
 void ptx_delivery_arrive(ptx_block *b, ptx_delivery *d)
 {
-    memcpy(b->shared + d->to, d->data, d->bytes);
-    memset(b->shared_state + d->to, PTX_INIT | PTX_WRITTEN, d->bytes);
+    each_stretch(b, d, true);
     free(d);
 }
 
 void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d)
 {
     ptx_race_release(w, m->arriving);
+    each_stretch(w->block, d, false);
     *m->last = d;
     m->last = &d->next;
-    while (*m->last)
-        m->last = &(*m->last)->next;
 }
 
 static void complete_phase(ptx_mbarrier *m)

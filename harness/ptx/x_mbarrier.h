@@ -6,8 +6,10 @@
 
 typedef struct ptx_delivery { /* bytes on their way to shared memory */
     struct ptx_delivery *next;
-    u32 to, bytes; /* the next one of the same copy has more */
-    uint8_t data[];
+    u32 to, span; /* where data goes, and how long it is */
+    u32 bytes;    /* that the barrier counts */
+    u8 *live;     /* behind data, per 4 bytes: whether they go */
+    u8 data[];
 } ptx_delivery;
 
 typedef struct ptx_mbarrier {
@@ -25,7 +27,12 @@ typedef struct ptx_mbarrier {
 ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool changes);
 /* The lane's address as an offset in shared memory; false: a fault was reported. */
 bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr);
-/* Takes over `d`, which arrives when somebody waits. What the warp did so far happens before. */
+/* Data of `span` bytes for shared memory from `to` on, none of which go yet; `bytes` are counted. */
+ptx_delivery *ptx_delivery_new(u32 to, u32 span, u32 bytes);
+/* These bytes of data, multiples of 4, go. */
+void ptx_delivery_include(ptx_delivery *d, u32 at, u32 bytes);
+/* Takes over `d`, which arrives when somebody waits; until then its target counts as
+ * unwritten. What the warp did so far happens before. */
 void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d);
 /* The bytes are there: into shared memory, frees d. */
 void ptx_delivery_arrive(ptx_block *b, ptx_delivery *d);
