@@ -49,6 +49,12 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
     w->id = id;
     w->block = b;
     w->worker = k;
+    w->checks = (k->grid->options->check_init ? PTX_CHECK_INIT : 0u) |
+                (k->grid->options->check_race ? PTX_CHECK_RACE : 0u) |
+                (k->grid->options->count ? PTX_CHECK_COUNT : 0u);
+    w->shared = b->shared;
+    w->shared_state = b->shared_state;
+    w->shared_bytes = k->grid->shared_bytes;
     w->state = PTX_WARP_READY;
     w->barrier_votes = 0;
     if (w->async)

@@ -31,49 +31,48 @@ static u32 count_distinct(u64 *v, u32 n)
     return distinct;
 }
 
-enum { CHUNK = 4096 /* sectors */ };
-
-struct ptx_sectors {
-    uint8_t *touched;   /* per chunk */
-    uint8_t used[][2];  /* per sector: read, written */
-};
-
-void ptx_sectors_free(struct ptx_sectors *s)
-{
-    if (s)
-        free(s->touched);
-    free(s);
-}
 
 static u64 sector_count(const ptx_alloc *a)
 {
     return ((a->hi - a->lo) >> SECTOR_SHIFT) + 1;
 }
 
-static struct ptx_sectors *sectors_of(ptx_alloc *a)
+/* Each worker has its own, so that none waits for another's cache lines. */
+ptx_sectors *ptx_sectors_of(ptx_worker *k, const ptx_alloc *alloc)
 {
-    struct ptx_sectors *s = atomic_load_explicit(&a->sectors, memory_order_acquire), *none = NULL;
-    if (s)
-        return s;
-    s = ws_calloc(1, sizeof *s + 2 * sector_count(a));
-    s->touched = ws_calloc(sector_count(a) / CHUNK + 1, 1);
-    if (atomic_compare_exchange_strong(&a->sectors, &none, s))
-        return s;
-    ptx_sectors_free(s);
-    return none;
+    for (ptx_sectors *s = k->sectors; s; s = s->next)
+        if (s->alloc == alloc)
+            return s;
+    ptx_sectors *s = ws_calloc(1, sizeof *s);
+    s->alloc = alloc;
+    s->words = sector_count(alloc) / 64 + 2;
+    s->used[0] = ws_calloc(2 * s->words, sizeof *s->used[0]);
+    s->used[1] = s->used[0] + s->words;
+    s->next = k->sectors;
+    k->sectors = s;
+    return s;
 }
 
-static void use_sector(struct ptx_sectors *s, u64 k, const ptx_access *x)
+void ptx_sectors_release(ptx_worker *k)
 {
-    s->touched[k / CHUNK] = 1;
+    for (ptx_sectors *s = k->sectors, *next; s; s = next) {
+        next = s->next;
+        free(s->used[0]);
+        free(s);
+    }
+    k->sectors = NULL;
+}
+
+static void use_sector(ptx_sectors *s, u64 k, const ptx_access *x)
+{
     if (x->read)
-        s->used[k][0] = 1;
+        ptx_sectors_use(s, k, 1, false);
     if (x->write)
-        s->used[k][1] = 1;
+        ptx_sectors_use(s, k, 1, true);
 }
 
 /* Marks the sectors of one request and counts them. */
-static u32 use_sectors(struct ptx_sectors *s, const ptx_access *x, u64 base)
+static u32 use_sectors(ptx_sectors *s, const ptx_access *x, u64 base)
 {
     u64 sector[PTX_LANES];
     u32 n = 0;
@@ -99,7 +98,7 @@ void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 {
     ptx_counters *c = &w->worker->counters;
     u32 lanes = (u32)__builtin_popcount(x->mask),
-        sectors = use_sectors(sectors_of(alloc), x, alloc->lo);
+        sectors = use_sectors(ptx_sectors_of(w->worker, alloc), x, alloc->lo);
     if (x->atomic) {
         c->global_atomic_requests++;
         c->global_atomic_lanes += lanes;
@@ -113,38 +112,6 @@ void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
         c->global_ld_requests++;
         c->global_ld_sectors += sectors;
         c->global_ld_bytes += (u64)lanes * x->size;
-    }
-}
-
-void ptx_count_gather(ptx_warp *w, ptx_alloc *alloc, u64 first, u64 bits, u64 asked)
-{
-    ptx_counters *c = &w->worker->counters;
-    struct ptx_sectors *s = sectors_of(alloc);
-    c->global_ld_requests++;
-    c->global_ld_sectors += (u64)__builtin_popcountll(bits);
-    c->global_ld_bytes += asked;
-    s->touched[first / CHUNK] = s->touched[(first + 63 - (u64)__builtin_clzll(bits)) / CHUNK] = 1;
-    for (; bits; bits &= bits - 1)
-        s->used[first + (u64)__builtin_ctzll(bits)][0] = 1;
-}
-
-void ptx_count_span(ptx_warp *w, ptx_alloc *alloc, u64 addr, u64 bytes, u64 asked, bool write)
-{
-    ptx_counters *c = &w->worker->counters;
-    struct ptx_sectors *s = sectors_of(alloc);
-    u64 first = (addr - alloc->lo) >> SECTOR_SHIFT,
-        last = (addr - alloc->lo + bytes - 1) >> SECTOR_SHIFT;
-    for (u64 k = first; k <= last; k++)
-        s->used[k][write] = 1;
-    s->touched[first / CHUNK] = s->touched[last / CHUNK] = 1;
-    if (write) {
-        c->global_st_requests++;
-        c->global_st_sectors += last - first + 1;
-        c->global_st_bytes += asked;
-    } else {
-        c->global_ld_requests++;
-        c->global_ld_sectors += last - first + 1;
-        c->global_ld_bytes += asked;
     }
 }
 
@@ -192,7 +159,7 @@ static bool is_free_of_conflicts(const ptx_access *x)
     return !twice;
 }
 
-static u32 wavefronts(const ptx_access *x)
+u32 ptx_count_wavefronts(const ptx_access *x)
 {
     return x->size <= 4 && is_free_of_conflicts(x) ? 1 : count_wavefronts(x);
 }
@@ -206,7 +173,7 @@ void ptx_count_shared(ptx_warp *w, const ptx_access *x)
     if (x->mask == PTX_FULL && (ptx_is_uniform(x->addr) || ptx_is_linear(x->addr, x->size)))
         c->shared_wavefronts += ptx_is_uniform(x->addr) ? 1 : x->size <= 4 ? 1 : x->size / 4;
     else
-        c->shared_wavefronts += wavefronts(x);
+        c->shared_wavefronts += ptx_count_wavefronts(x);
 }
 
 /* Distinct sectors of one allocation. Blocks that were not run use others too, up to all there are. */
@@ -216,24 +183,24 @@ static u64 scaled_sectors(u64 n, u64 all, double scale)
     return more < (double)all ? (u64)more : all;
 }
 
-static void add_sectors(ptx_grid *g, double scale)
+/* What all workers used of one allocation, gathered in the first one's set. */
+static void add_used(ptx_grid *g, const ptx_alloc *a, ptx_worker *workers, int n, double scale)
 {
-    for (int i = 0; i < g->mem->n; i++) {
-        ptx_alloc *a = g->mem->alloc[i];
-        struct ptx_sectors *s = atomic_exchange(&a->sectors, NULL);
-        u64 all = sector_count(a), read = 0, written = 0;
-        for (u64 k = 0; s && k < all; k++) {
-            if (k % CHUNK == 0 && !s->touched[k / CHUNK]) {
-                k += CHUNK - 1;
+    ptx_sectors *all = NULL;
+    u64 used[2] = {0};
+    for (int k = 0; k < n; k++)
+        for (ptx_sectors *s = workers[k].sectors; s; s = s->next) {
+            if (s->alloc != a)
                 continue;
-            }
-            read += s->used[k][0];
-            written += s->used[k][1];
+            for (u64 word = 0; all && word < 2 * s->words; word++)
+                all->used[0][word] |= s->used[0][word];
+            all = all ? all : s;
         }
-        g->report->counters.unique_ld_sectors += scaled_sectors(read, all, scale);
-        g->report->counters.unique_st_sectors += scaled_sectors(written, all, scale);
-        ptx_sectors_free(s);
-    }
+    for (u64 word = 0; all && word < all->words; word++)
+        for (int write = 0; write < 2; write++)
+            used[write] += (u64)__builtin_popcountll(all->used[write][word]);
+    g->report->counters.unique_ld_sectors += scaled_sectors(used[0], sector_count(a), scale);
+    g->report->counters.unique_st_sectors += scaled_sectors(used[1], sector_count(a), scale);
 }
 
 static void add_blocks(ptx_counters *to, const ptx_program *p, const u64 *hits, const u64 *lanes)
@@ -285,7 +252,8 @@ void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
     for (int k = 0; k < n; k++)
         blocks += workers[k].counters.blocks;
     double scale = g->stride && blocks ? (double)g->n_blocks / (double)blocks : 1;
-    add_sectors(g, scale);
+    for (int i = 0; i < g->mem->n && g->options->count; i++)
+        add_used(g, g->mem->alloc[i], workers, n, scale);
     for (int k = 0; k < n; k++)
         ptx_ops_executed_blocks(g->program, workers[k].hits);
     for (int k = 0; k < n && g->options->count; k++) {

@@ -472,6 +472,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     c->frame_bytes = ((c->reg_bytes + 4 * c->n_preds) + 63) & ~63u;
     find_leaders(f, c);
     number_blocks(p, c);
+    ptx_sites_number(c, f);
     if (posix_memalign((void **)&c->konst, 64, d->pool.n + 64))
         ws_bug("out of memory");
     if (d->pool.n)

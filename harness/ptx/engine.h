@@ -19,7 +19,7 @@
 #include <string.h>
 
 enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPTH = 256,
-       PTX_MAX_EXITS = 8 };
+       PTX_MAX_EXITS = 8, PTX_SHAPES = 32, PTX_SHAPE_PRIVATE = PTX_SHAPES - 1, PTX_SITES = 64 };
 #define PTX_FULL 0xffffffffu
 
 #define PTX_WINDOW_SHIFT 56
@@ -29,6 +29,8 @@ enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPT
 
 typedef struct ptx_warp ptx_warp;
 typedef struct ptx_insn ptx_insn;
+typedef struct ptx_block ptx_block;
+typedef struct ptx_worker ptx_worker;
 typedef void (*ptx_handler)(ptx_warp *w, const ptx_insn *i);
 
 /* ---- decoded code ---- */
@@ -62,6 +64,7 @@ struct ptx_insn {
     uint8_t dsize;          /* bytes a lane of the register(s) */
     uint8_t space;          /* ptx_space */
     uint8_t flags;          /* PTX_IF_* */
+    uint8_t shape, site;    /* memory: see site.c */
     uint32_t bb, bb_len;    /* basic block, on leaders */
     const void *aux;        /* description of the handler's kind, in the program's arena */
     const struct ptx_match *match; /* the form that it is; NULL: none */
@@ -106,7 +109,6 @@ typedef struct ptx_alloc {
     uint8_t *raw;          /* mapped, with guard zones */
     size_t raw_bytes;
     uint8_t *state;        /* per byte: PTX_INIT | PTX_WRITTEN */
-    _Atomic(struct ptx_sectors *) sectors; /* used in this launch; NULL: none */
     char name[64];
     bool read_only;
     bool all_init;         /* every byte is PTX_INIT */
@@ -135,6 +137,22 @@ static inline bool ptx_all_init(const uint8_t *state, size_t n)
     return all == ones;
 }
 
+/* The part of an allocation that one worker has used in this launch, a bit a sector of 32 bytes. */
+typedef struct ptx_sectors {
+    struct ptx_sectors *next;
+    const ptx_alloc *alloc;
+    uint64_t *used[2];     /* read, written */
+    uint64_t words;
+} ptx_sectors;
+
+/* Where a memory instruction of a worker was last. */
+typedef struct ptx_site {
+    uint64_t lo, bytes;    /* of alloc; 0: nowhere yet */
+    ptx_alloc *alloc;
+    ptx_sectors *sectors;  /* NULL: not counted */
+    bool plain;            /* loads: initialised all over, and no race is looked for */
+} ptx_site;
+
 struct ptx_memory {
     ptx_alloc **alloc;     /* sorted by lo */
     int n, cap;
@@ -145,6 +163,8 @@ struct ptx_memory {
 ptx_alloc *ptx_memory_find(const ptx_memory *m, uint64_t addr);
 /* The allocation that holds all of [lo, lo + bytes), or NULL. An instruction mostly stays with one. */
 ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t bytes);
+/* Takes the site there; false: no allocation holds it all. */
+bool ptx_site_move(ptx_worker *k, ptx_site *s, uint64_t lo, uint64_t bytes);
 /* The allocation nearest to addr, for messages; NULL when there is none. */
 ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr);
 
@@ -170,13 +190,30 @@ typedef struct ptx_group {
     ptx_wait wait;
 } ptx_group;
 
+/* How the 32 values of an address register lie, for accesses of one size: see shape.h. */
+typedef enum ptx_shape_kind {
+    PTX_SHAPE_UNIFORM, /* all alike */
+    PTX_SHAPE_ROW,     /* consecutive elements */
+    PTX_SHAPE_ROWS,    /* groups of 8 or 16 lanes, each of which is uniform, or each a row */
+    PTX_SHAPE_STEPS,   /* the same distance from lane to lane within groups of 8, 16 or 32 */
+    PTX_SHAPE_SCATTER
+} ptx_shape_kind;
+typedef struct ptx_shape {
+    uint64_t lo, hi;         /* least and greatest */
+    int32_t step;            /* from lane to lane of a group, but for SCATTER */
+    uint8_t kind;            /* ptx_shape_kind */
+    uint8_t group;           /* lanes; 0: SCATTER */
+    uint8_t low;             /* bits 0 to 7 that any of them has, at least */
+    uint8_t waves;           /* wavefronts of shared memory, 0: not counted yet */
+} ptx_shape;
+
+/* What to watch: ptx_warp.checks. */
+enum { PTX_CHECK_INIT = 1, PTX_CHECK_RACE = 2, PTX_CHECK_COUNT = 4 };
+
 /* SWITCH: the running group has no lanes left; another one is picked inside ptx_warp_run. */
 typedef enum ptx_event {
     PTX_GO, PTX_EV_SWITCH, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_DONE, PTX_EV_FAULT
 } ptx_event;
-
-typedef struct ptx_block ptx_block;
-typedef struct ptx_worker ptx_worker;
 
 struct ptx_warp {
     /* the running group */
@@ -189,6 +226,9 @@ struct ptx_warp {
     const ptx_insn *insn;    /* the next one */
     ptx_event event;
     uint32_t carry;          /* condition code register, a bit a lane */
+    uint32_t shapes;         /* a bit for each that is told in this run of a basic block */
+    uint32_t checks, shared_bytes; /* as block, worker and launch have them, like the next two */
+    uint8_t *shared, *shared_state;
     int64_t quantum;         /* instructions left before the warp yields */
     const ptx_insn *poll;    /* the last strong access that changed nothing, where, how often in a row, */
     uint64_t poll_addr;      /* and whether that ended the turn; the registers when it did the last time */
@@ -222,6 +262,7 @@ struct ptx_warp {
     ptx_block *block;
     ptx_worker *worker;
     uint32_t tid[3][PTX_LANES];
+    ptx_shape shape[PTX_SHAPES];
 };
 /* A read of memory that nothing wrote, of the kind that a missing barrier gives: it waits until the block's next
  * barrier or end, and is dropped when the late write shows up as a race. */
@@ -262,7 +303,8 @@ struct ptx_block {
 
 struct ptx_worker {
     struct ptx_grid *grid;
-    ptx_alloc *recent[16];   /* allocations that were found last, by instruction */
+    ptx_site site[PTX_SITES];
+    ptx_sectors *sectors;    /* list, one an allocation */
     uint64_t *hits, *lanes;  /* per basic block */
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
@@ -425,13 +467,13 @@ bool ptx_watch(ptx_warp *w, const ptx_access *x);
 /* Reports what is held, if anything; true: there was something. */
 bool ptx_watch_release(ptx_block *b);
 
-/* ---- fast.c: whole warps at one address or at consecutive ones, and gathers of global memory ----
- * All checks, shadow and counters in a few steps. false: nothing was done; ptx_watch says what is wrong,
- * or what makes the access special. Sizes are those of a lane, a power of two. */
-bool ptx_fast_shared(ptx_warp *w, const ptx_insn *i, uint64_t first, bool linear, bool write);
-bool ptx_fast_global(ptx_warp *w, const ptx_insn *i, uint64_t first, bool linear, bool write);
-void ptx_fast_written(ptx_warp *w, const ptx_insn *i, uint64_t first); /* after a linear write */
-bool ptx_fast_gather(ptx_warp *w, const ptx_insn *i, const uint64_t *addr);
+/* ---- site.c ---- */
+void ptx_sites_number(ptx_code *c, const ptx_func *f);
+
+/* ---- fast.c: loads and stores of whole warps ----
+ * All checks, shadow and counters in a few steps. NULL: there is no such handler for the instruction. */
+ptx_handler ptx_fast_load(const ptx_insn *i);
+ptx_handler ptx_fast_store(const ptx_insn *i);
 
 /* ---- race.c ---- */
 typedef struct ptx_shadow ptx_shadow;
@@ -470,11 +512,18 @@ bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time);
 /* ---- count.c ---- */
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_count_shared(ptx_warp *w, const ptx_access *x);
-/* A gather of the sectors first + k for every bit k of `bits`. */
-void ptx_count_gather(ptx_warp *w, ptx_alloc *alloc, uint64_t first, uint64_t bits, uint64_t asked);
-/* `bytes` from addr, in one request of the warp that asks for `asked` bytes. */
-void ptx_count_span(ptx_warp *w, ptx_alloc *alloc, uint64_t addr, uint64_t bytes, uint64_t asked, bool write);
-void ptx_sectors_free(struct ptx_sectors *s);
+uint32_t ptx_count_wavefronts(const ptx_access *x); /* of shared memory */
+ptx_sectors *ptx_sectors_of(ptx_worker *k, const ptx_alloc *alloc);
+/* Uses the sectors first + b for every bit b of `bits`. */
+static inline void ptx_sectors_use(ptx_sectors *s, uint64_t first, uint64_t bits, bool write)
+{
+    uint64_t *word = s->used[write] + (first >> 6), shift = first & 63;
+    if (~word[0] & bits << shift)
+        word[0] |= bits << shift;
+    if (shift && bits >> (64 - shift))
+        word[1] |= bits >> (64 - shift);
+}
+void ptx_sectors_release(ptx_worker *k);
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
 
 /* ---- ops_cover.c ---- */

@@ -332,6 +332,7 @@ static void worker_release(ptx_worker *k)
         k->free_blocks = b->next;
         ptx_block_free(b);
     }
+    ptx_sectors_release(k);
     free(k->hits);
     free(k->lanes);
 }

@@ -1,113 +1,492 @@
-/* The accesses that most instructions make: all 32 lanes at one address or at consecutive ones. */
-#include "harness/ptx/lanes.h"
+/* Loads and stores of whole warps. The shape of the addresses is told first (shape.h); then bounds, alignment,
+ * initialisation, races and counters take a few steps for all lanes together. What this does not settle is left
+ * to the general handlers of x_mem.c, which begin anew and say what is wrong. */
+#include "harness/ptx/shape.h"
+#include "harness/ptx/x_mem.h"
 
 #include <string.h>
 
-static u32 lane_bytes(const ptx_insn *i)
-{
-    return (u32)i->esize * i->vec;
-}
+#define INLINE static inline __attribute__((always_inline))
+#define IVDEP  _Pragma("GCC ivdep")
 
-bool ptx_fast_shared(ptx_warp *w, const ptx_insn *i, u64 first, bool linear, bool write)
+enum { SECTOR_SHIFT = 5 };
+
+/* ---- allocations ---- */
+
+bool ptx_site_move(ptx_worker *k, ptx_site *s, u64 lo, u64 bytes)
 {
-    const ptx_grid *g = w->worker->grid;
-    ptx_block *b = w->block;
-    u32 size = lane_bytes(i), bytes = linear ? size * PTX_LANES : size;
-    if (first & (size - 1) || first + bytes > g->shared_bytes || first >= g->shared_bytes)
+    ptx_alloc *a = ptx_memory_find(k->grid->mem, lo);
+    if (!ptx_alloc_holds(a, lo, bytes))
         return false;
-    if (!write && g->options->check_init && !ptx_all_init(b->shared_state + first, bytes))
-        return false;
-    if (b->shared_shadow && !ptx_race_fast(w, i, first, size, linear, write))
-        return false;
-    if (write)
-        memset(b->shared_state + first, PTX_INIT | PTX_WRITTEN, bytes);
-    if (g->options->count) {
-        w->worker->counters.shared_requests++;
-        w->worker->counters.shared_wavefronts += linear && size > 4 ? size / 4 : 1;
-    }
+    s->lo = a->lo;
+    s->bytes = a->hi - a->lo;
+    s->alloc = a;
+    s->sectors = k->grid->options->count ? ptx_sectors_of(k, a) : NULL;
+    s->plain = (a->all_init || !k->grid->options->check_init) &&
+               (a->only_read || !k->grid->options->check_race);
     return true;
 }
 
 ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, u64 lo, u64 bytes)
 {
-    ptx_alloc **slot = &w->worker->recent[(uintptr_t)i / sizeof *i % WS_COUNT(w->worker->recent)];
-    if (ptx_alloc_holds(*slot, lo, bytes))
-        return *slot;
-    ptx_alloc *a = ptx_memory_find(w->worker->grid->mem, lo);
-    return ptx_alloc_holds(a, lo, bytes) ? (*slot = a) : NULL;
+    ptx_site *s = &w->worker->site[i->site];
+    return ptx_alloc_holds(s->alloc, lo, bytes) || ptx_site_move(w->worker, s, lo, bytes) ? s->alloc : NULL;
 }
 
-/* Whether reads of `a` need no look at its state or its shadow. */
-static bool is_plain(const ptx_warp *w, const ptx_alloc *a)
+/* ---- shapes ---- */
+
+void ptx_shape_tell(ptx_warp *w, const ptx_insn *i, ptx_shape *s)
 {
-    const ptx_options *o = w->worker->grid->options;
-    return !o->check_race || a->only_read;
+    const u32 size = (u32)i->esize * i->vec;
+    if (i->flags & PTX_IF_NO_BASE) {
+        *s = (ptx_shape){.kind = PTX_SHAPE_UNIFORM, .group = PTX_LANES};
+        return; /* nobody shares it: see site.c */
+    }
+    if (i->flags & PTX_IF_WIDE_ADDRESS)
+        ptx_shape_of64(s, IN(u64, i->a), size);
+    else
+        ptx_shape_of32(s, IN(u32, i->a), size);
+    w->shapes |= 1u << i->shape & ~(1u << PTX_SHAPE_PRIVATE);
 }
 
-bool ptx_fast_global(ptx_warp *w, const ptx_insn *i, u64 first, bool linear, bool write)
+INLINE u64 lane_address(const ptx_warp *w, const ptx_insn *i, u32 l)
 {
-    const ptx_options *o = w->worker->grid->options;
-    u32 size = lane_bytes(i);
-    u64 bytes = linear ? (u64)size * PTX_LANES : size;
-    ptx_alloc *a = ptx_alloc_at(w, i, first, bytes);
-    if (first & (size - 1) || !a)
+    return i->flags & PTX_IF_WIDE_ADDRESS ? IN(u64, i->a)[l] : IN(u32, i->a)[l];
+}
+
+static void addresses(const ptx_warp *w, const ptx_insn *i, u64 imm, u64 addr[PTX_LANES])
+{
+    if (i->flags & PTX_IF_WIDE_ADDRESS)
+        EACH_LANE(l) addr[l] = IN(u64, i->a)[l] + imm;
+    else
+        EACH_LANE(l) addr[l] = IN(u32, i->a)[l] + imm;
+}
+
+/* The host's place of an offset: pointers are added up as numbers, of which only the sum is one. */
+INLINE uint8_t *plus(const uint8_t *p, u64 offset)
+{
+    return (uint8_t *)((uintptr_t)p + (uintptr_t)offset);
+}
+
+/* ---- initialisation ---- */
+
+INLINE bool is_init(const uint8_t *state, u32 n)
+{
+#ifdef __AVX512BW__
+    if (n % 64 == 0) {
+        const __m512i one = _mm512_set1_epi8(PTX_INIT);
+        u64 missing = 0;
+        for (u32 k = 0; k < n; k += 64)
+            missing |= _mm512_testn_epi8_mask(_mm512_loadu_si512(state + k), one);
+        return !missing;
+    }
+#endif
+    return ptx_all_init(state, n);
+}
+
+/* Of lanes that are no row. `state` is that of the byte at register value 0. */
+static bool is_init_apart(const ptx_warp *w, const ptx_insn *i, const ptx_shape *s, const uint8_t *state,
+                          u32 size)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64))), span = s->hi - s->lo + size, all = ~0ull;
+    if (span <= 4 * PTX_LANES * (u64)size && ptx_all_init(plus(state, s->lo), span))
+        return true;
+    addresses(w, i, (u64)(uintptr_t)state, addr);
+    for (u32 l = 0; l < PTX_LANES; l++)
+        for (u32 b = 0; b < size; b += 8) {
+            u64 word = ~0ull;
+            memcpy(&word, (const uint8_t *)(uintptr_t)addr[l] + b, size < 8 ? size : 8);
+            all &= word;
+        }
+    return (all & 0x0101010101010101ull * PTX_INIT) == 0x0101010101010101ull * PTX_INIT;
+}
+
+static void mark_apart(const ptx_warp *w, const ptx_insn *i, uint8_t *state, u32 size)
+{
+    for (u32 l = 0; l < PTX_LANES; l++)
+        memset(plus(state, lane_address(w, i, l)), PTX_INIT | PTX_WRITTEN, size);
+}
+
+/* ---- counters ---- */
+
+/* Bits first to last. */
+INLINE u64 bits_between(u64 first, u64 last)
+{
+    return (~0ull >> (63 - (last - first))) << first;
+}
+
+INLINE void add_global(ptx_warp *w, u64 sectors, u32 size, bool write)
+{
+    ptx_counters *c = &w->worker->counters;
+    if (write) {
+        c->global_st_requests++;
+        c->global_st_sectors += sectors;
+        c->global_st_bytes += (u64)size * PTX_LANES;
+    } else {
+        c->global_ld_requests++;
+        c->global_ld_sectors += sectors;
+        c->global_ld_bytes += (u64)size * PTX_LANES;
+    }
+}
+
+/* `n` bytes from offset `from` of the site's allocation. */
+INLINE void count_span(ptx_warp *w, const ptx_site *at, u64 from, u32 n, u32 size, bool write)
+{
+    u64 first = from >> SECTOR_SHIFT, last = (from + n - 1) >> SECTOR_SHIFT;
+    ptx_sectors_use(at->sectors, first, bits_between(0, last - first), write);
+    add_global(w, last - first + 1, size, write);
+}
+
+static void count_far(ptx_warp *w, const ptx_insn *i, u64 imm, ptx_alloc *a, u32 size, bool write)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    addresses(w, i, imm, addr);
+    ptx_access x = {.insn = i,
+                    .space = PTX_SPACE_GLOBAL,
+                    .mask = PTX_FULL,
+                    .size = size,
+                    .read = !write,
+                    .write = write,
+                    .addr = addr};
+    ptx_count_global(w, &x, a);
+}
+
+/* Of lanes that are no row. `imm` makes register values offsets in the allocation. */
+INLINE void count_apart(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, const ptx_site *at, u64 imm,
+                        u32 size, bool write)
+{
+    u64 first = (s->lo + imm) >> SECTOR_SHIFT, bits = 0;
+    if (((s->hi + imm + size - 1) >> SECTOR_SHIFT) - first >= 64) {
+        count_far(w, i, imm + at->lo, at->alloc, size, write);
+        return;
+    }
+    if (s->kind == PTX_SHAPE_ROWS) {
+        u64 more = s->step ? (u64)s->group * size - 1 : 0;
+        for (u32 l = 0; l < PTX_LANES; l += s->group) {
+            u64 from = lane_address(w, i, l) + imm;
+            bits |= bits_between((from >> SECTOR_SHIFT) - first, ((from + more) >> SECTOR_SHIFT) - first);
+        }
+    } else {
+        u64 addr[PTX_LANES] __attribute__((aligned(64)));
+        addresses(w, i, imm, addr);
+        EACH_LANE(l) bits |= 1ull << (((addr[l] >> SECTOR_SHIFT) - first) & 63);
+    }
+    ptx_sectors_use(at->sectors, first, bits, write);
+    add_global(w, (u64)__builtin_popcountll(bits), size, write);
+}
+
+/* A displacement of whole words moves all lanes by as many banks, so what is counted once holds for the shape. */
+static u32 wavefronts(const ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    if (s->kind == PTX_SHAPE_UNIFORM)
+        return 1;
+    if (s->waves && !(imm & 3))
+        return s->waves;
+    addresses(w, i, imm, addr);
+    u32 waves = ptx_count_wavefronts(&(ptx_access){.mask = PTX_FULL, .size = size, .addr = addr});
+    if (!(imm & 3))
+        s->waves = (u8)waves;
+    return waves;
+}
+
+INLINE void count_shared(ptx_warp *w, u32 waves)
+{
+    ptx_counters *c = &w->worker->counters;
+    c->shared_requests++;
+    c->shared_wavefronts += waves;
+}
+
+/* ---- rows and uniform accesses ---- */
+
+/* `n` bytes from `at`, of all lanes together. false: not settled. */
+INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size, bool write)
+{
+    ptx_site *site = &w->worker->site[i->site];
+    u64 from = at - site->lo;
+    if (__builtin_expect(from >= site->bytes || site->bytes - from < n, 0)) {
+        if (!ptx_site_move(w->worker, site, at, n))
+            return false;
+        from = at - site->lo;
+    }
+    if (at & (size - 1))
         return false;
-    if (write ? a->read_only || !linear : !is_plain(w, a))
+    if (write) {
+        ptx_alloc *a = site->alloc;
+        if (a->read_only || (w->checks & PTX_CHECK_RACE && !ptx_race_first_write(w, i, a, at, size)))
+            return false;
+        memset(a->state + from, PTX_INIT | PTX_WRITTEN, n);
+    } else if (!site->plain) {
+        if ((w->checks & PTX_CHECK_RACE && !site->alloc->only_read) ||
+            !is_init(site->alloc->state + from, n))
+            return false;
+    }
+    if (w->checks & PTX_CHECK_COUNT)
+        count_span(w, site, from, n, size, write);
+    return true;
+}
+
+INLINE bool pass_shared(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size, bool write)
+{
+    if (at >= w->shared_bytes || w->shared_bytes - at < n || at & (size - 1))
         return false;
-    if (!write && o->check_init && !a->all_init && !ptx_all_init(a->state + (first - a->lo), bytes))
+    if (!write && w->checks & PTX_CHECK_INIT && !is_init(w->shared_state + at, n))
         return false;
-    if (write && o->check_race && !ptx_race_first_write(w, i, a, first, size))
+    if (w->checks & PTX_CHECK_RACE && !ptx_race_fast(w, i, at, size, n != size, write))
         return false;
     if (write)
-        memset(a->state + (first - a->lo), PTX_INIT | PTX_WRITTEN, bytes);
-    if (o->count)
-        ptx_count_span(w, a, first, bytes, (u64)size * PTX_LANES, write);
+        memset(w->shared_state + at, PTX_INIT | PTX_WRITTEN, n);
+    if (w->checks & PTX_CHECK_COUNT)
+        count_shared(w, n == size || size <= 4 ? 1 : size / 4);
     return true;
 }
 
-void ptx_fast_written(ptx_warp *w, const ptx_insn *i, u64 first)
-{
-    u32 bytes = lane_bytes(i) * PTX_LANES;
-    if (w->worker->grid->options->check_race)
-        ptx_race_note_values(w, ptx_alloc_at(w, i, first, bytes), first, bytes);
-}
+/* ---- other shapes ---- */
 
-/* Sectors of 32 addresses that lie within 64 sectors of the lowest, as a bit set; 0: further apart. */
-static u64 near_sectors(const u64 *addr, u64 lo, u64 hi)
+static bool apart_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 imm, u32 size, bool write)
 {
-    u64 first = lo >> 5, bits = 0;
-    if ((hi >> 5) - first >= 64)
-        return 0;
-    EACH_LANE(l) bits |= (u64)1 << (((addr[l] >> 5) - first) & 63);
-    return bits;
-}
-
-bool ptx_fast_gather(ptx_warp *w, const ptx_insn *i, const u64 *addr)
-{
-    const ptx_options *o = w->worker->grid->options;
-    u64 size = lane_bytes(i), lo = addr[0], hi = addr[0], low_bits = 0;
-    EACH_LANE(l)
-    {
-        lo = addr[l] < lo ? addr[l] : lo;
-        hi = addr[l] > hi ? addr[l] : hi;
-        low_bits |= addr[l];
-    }
-    ptx_alloc *a = ptx_alloc_at(w, i, lo, hi - lo + size);
-    if (!a || low_bits & (size - 1) || !is_plain(w, a) || (o->check_init && !a->all_init))
+    ptx_site *site = &w->worker->site[i->site];
+    u64 lo = s->lo + imm, hi = s->hi + imm, from = lo - site->lo, n = hi - lo + size;
+    if (lo > hi || (s->low | imm) & (size - 1))
         return false;
-    if (!o->count)
-        return true;
-    u64 bits = near_sectors(addr, lo, hi); /* allocations begin at a sector */
-    if (!bits)
-        ptx_count_global(w,
-                         &(ptx_access){.insn = i,
-                                       .space = PTX_SPACE_GLOBAL,
-                                       .mask = PTX_FULL,
-                                       .size = (u32)size,
-                                       .read = true,
-                                       .addr = addr},
-                         a);
-    else
-        ptx_count_gather(w, a, (lo - a->lo) >> 5, bits, size * PTX_LANES);
+    if ((from >= site->bytes || site->bytes - from < n) && !ptx_site_move(w->worker, site, lo, n))
+        return false;
+    ptx_alloc *a = site->alloc;
+    uint8_t *state = plus(a->state, imm - a->lo);
+    if (write) {
+        if (a->read_only || w->checks & PTX_CHECK_RACE)
+            return false;
+        mark_apart(w, i, state, size);
+    } else if (!site->plain) {
+        if ((w->checks & PTX_CHECK_RACE && !a->only_read) || !is_init_apart(w, i, s, state, size))
+            return false;
+    }
+    if (w->checks & PTX_CHECK_COUNT)
+        count_apart(w, i, s, site, imm - site->lo, size, write);
     return true;
+}
+
+static bool apart_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size, bool write)
+{
+    u64 lo = s->lo + imm, hi = s->hi + imm;
+    if (lo > hi || hi >= w->shared_bytes || w->shared_bytes - hi < size || (s->low | imm) & (size - 1))
+        return false;
+    uint8_t *state = plus(w->shared_state, imm);
+    if (w->checks & PTX_CHECK_RACE ||
+        (!write && w->checks & PTX_CHECK_INIT && !is_init_apart(w, i, s, state, size)))
+        return false;
+    if (write)
+        mark_apart(w, i, state, size);
+    if (w->checks & PTX_CHECK_COUNT)
+        count_shared(w, wavefronts(w, i, s, imm, size));
+    return true;
+}
+
+/* The general way for shapes that are neither uniform nor a row; *base: the host's place of register value 0.
+ * false: the handlers of x_mem.c have done it, or have to. */
+static bool apart(ptx_warp *w, const ptx_insn *i, ptx_shape *s, ptx_space space, bool write, uint8_t **base)
+{
+    const u32 size = (u32)i->esize * i->vec;
+    u64 imm = (u64)i->imm;
+    bool shared = space == PTX_SPACE_SHARED;
+    if (space == PTX_SPACE_GENERIC && (s->lo + imm) >> PTX_WINDOW_SHIFT == 1) {
+        shared = true;
+        imm -= PTX_WINDOW_SHARED;
+    }
+    if (s->kind == PTX_SHAPE_UNIFORM && i->flags & PTX_IF_NO_BASE)
+        return false; /* there is no register */
+    *base = plus(shared ? w->shared : NULL, imm);
+    return shared ? apart_shared(w, i, s, imm, size, write) : apart_global(w, i, s, imm, size, write);
+}
+
+/* ---- handlers ---- */
+
+/* A row of elements of T, `vec` a lane, from `from` to the registers, or the other way; one element to all lanes;
+ * each lane's own, and the other way. */
+#define MOVES(T)                                                                                   \
+    INLINE void take_row_##T(ptx_warp *w, const ptx_elements *e, const T *from, u32 vec)           \
+    {                                                                                              \
+        for (u32 v = 0; v < vec; v++) {                                                            \
+            if (vec > 1 && e->slot[v] == PTX_NO_SLOT)                                              \
+                continue;                                                                          \
+            T *d = OUT(T, e->slot[v]);                                                             \
+            const T *s = from + v;                                                                 \
+            IVDEP EACH_LANE(l) d[l] = s[(u32)l * vec];                                             \
+        }                                                                                          \
+    }                                                                                              \
+    INLINE void put_row_##T(const ptx_warp *w, const ptx_elements *e, T *to, u32 vec)              \
+    {                                                                                              \
+        for (u32 v = 0; v < vec; v++) {                                                            \
+            const T *s = IN(T, e->slot[v]);                                                        \
+            T *d = to + v;                                                                         \
+            IVDEP EACH_LANE(l) d[(u32)l * vec] = s[l];                                             \
+        }                                                                                          \
+    }                                                                                              \
+    INLINE void spread_##T(ptx_warp *w, const ptx_elements *e, const T *from, u32 vec)             \
+    {                                                                                              \
+        for (u32 v = 0; v < vec; v++) {                                                            \
+            if (vec > 1 && e->slot[v] == PTX_NO_SLOT)                                              \
+                continue;                                                                          \
+            const T value = from[v];                                                               \
+            T *d = OUT(T, e->slot[v]);                                                             \
+            EACH_LANE(l) d[l] = value;                                                             \
+        }                                                                                          \
+    }                                                                                              \
+    static void take_apart_##T(ptx_warp *w, const ptx_insn *i, const ptx_shape *s,                 \
+                               const uint8_t *base)                                                \
+    {                                                                                              \
+        const ptx_elements *e = i->aux;                                                            \
+        T t[PTX_LANES] __attribute__((aligned(64)));                                               \
+        if (s->kind == PTX_SHAPE_ROWS && i->vec == 1) {                                            \
+            for (u32 g = 0; g < PTX_LANES; g += 8) {                                               \
+                const T *from = (const T *)(const void *)plus(base, lane_address(w, i, g));        \
+                if (s->step)                                                                       \
+                    memcpy(t + g, from, 8 * sizeof(T));                                            \
+                else                                                                               \
+                    for (u32 l = 0; l < 8; l++)                                                    \
+                        t[g + l] = *from;                                                          \
+            }                                                                                      \
+            memcpy(OUT(T, e->slot[0]), t, sizeof t);                                               \
+            return;                                                                                \
+        }                                                                                          \
+        u64 addr[PTX_LANES] __attribute__((aligned(64)));                                          \
+        addresses(w, i, (u64)(uintptr_t)base, addr);                                               \
+        for (u32 v = 0; v < i->vec; v++) {                                                         \
+            if (e->slot[v] == PTX_NO_SLOT)                                                         \
+                continue;                                                                          \
+            T *d = OUT(T, e->slot[v]);                                                             \
+            IVDEP EACH_LANE(l) d[l] = ((const T *)(uintptr_t)addr[l])[v];                          \
+        }                                                                                          \
+    }                                                                                              \
+    static void put_apart_##T(const ptx_warp *w, const ptx_insn *i, uint8_t *base)                 \
+    {                                                                                              \
+        const ptx_elements *e = i->aux;                                                            \
+        u64 addr[PTX_LANES] __attribute__((aligned(64)));                                          \
+        addresses(w, i, (u64)(uintptr_t)base, addr);                                               \
+        for (u32 v = 0; v < i->vec; v++) {                                                         \
+            const T *from = IN(T, e->slot[v]);                                                     \
+            for (u32 l = 0; l < PTX_LANES; l++)                                                    \
+                ((T *)(uintptr_t)addr[l])[v] = from[l];                                            \
+        }                                                                                          \
+    }                                                                                              \
+    static __attribute__((noinline)) void load_apart_##T(ptx_warp *w, const ptx_insn *i)           \
+    {                                                                                              \
+        uint8_t *base;                                                                             \
+        if (w->exec == PTX_FULL &&                                                                 \
+            apart(w, i, &w->shape[i->shape], (ptx_space)i->space, false, &base))                   \
+            take_apart_##T(w, i, &w->shape[i->shape], base);                                       \
+        else                                                                                       \
+            ptx_mem_load(w, i);                                                                    \
+    }                                                                                              \
+    static __attribute__((noinline)) void store_apart_##T(ptx_warp *w, const ptx_insn *i)          \
+    {                                                                                              \
+        uint8_t *base;                                                                             \
+        if (w->exec == PTX_FULL &&                                                                 \
+            apart(w, i, &w->shape[i->shape], (ptx_space)i->space, true, &base))                    \
+            put_apart_##T(w, i, base);                                                             \
+        else                                                                                       \
+            ptx_mem_store(w, i);                                                                   \
+    }
+MOVES(u16)
+MOVES(u32)
+MOVES(u64)
+
+/* Where an access is: generic addresses tell themselves. */
+INLINE bool is_shared(ptx_space space, u64 *at)
+{
+    if (space != PTX_SPACE_GENERIC || *at >> PTX_WINDOW_SHIFT != PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT)
+        return space == PTX_SPACE_SHARED;
+    *at -= PTX_WINDOW_SHARED;
+    return true;
+}
+
+#define LOAD(T, vec, space, name)                                                                  \
+    static void x_ld_##name(ptx_warp *w, const ptx_insn *i)                                        \
+    {                                                                                              \
+        const u32 size = (vec) * (u32)sizeof(T);                                                   \
+        const ptx_shape *s = w->exec == PTX_FULL ? ptx_shape_at(w, i) : NULL;                      \
+        if (s && s->kind <= PTX_SHAPE_ROW) {                                                       \
+            u64 at = s->lo + (u64)i->imm;                                                          \
+            const bool shared = is_shared(space, &at);                                             \
+            const T *from = (const T *)(const void *)plus(shared ? w->shared : NULL, at);          \
+            if (s->kind == PTX_SHAPE_UNIFORM) {                                                    \
+                if (shared ? pass_shared(w, i, at, size, size, false)                              \
+                           : pass_global(w, i, at, size, size, false)) {                           \
+                    spread_##T(w, i->aux, from, vec);                                              \
+                    return;                                                                        \
+                }                                                                                  \
+            } else if (shared ? pass_shared(w, i, at, size * PTX_LANES, size, false)               \
+                              : pass_global(w, i, at, size * PTX_LANES, size, false)) {            \
+                take_row_##T(w, i->aux, from, vec);                                                \
+                return;                                                                            \
+            }                                                                                      \
+        }                                                                                          \
+        load_apart_##T(w, i);                                                                      \
+    }
+#define STORE(T, vec, space, name)                                                                 \
+    static void x_st_##name(ptx_warp *w, const ptx_insn *i)                                        \
+    {                                                                                              \
+        const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
+        const ptx_shape *s = w->exec == PTX_FULL ? ptx_shape_at(w, i) : NULL;                      \
+        if (s && s->kind == PTX_SHAPE_ROW) {                                                       \
+            u64 at = s->lo + (u64)i->imm;                                                          \
+            const bool shared = is_shared(space, &at);                                             \
+            T *to = (T *)(void *)plus(shared ? w->shared : NULL, at);                              \
+            if (shared ? pass_shared(w, i, at, n, size, true)                                      \
+                       : pass_global(w, i, at, n, size, true)) {                                   \
+                put_row_##T(w, i->aux, to, vec);                                                   \
+                if (!shared && w->checks & PTX_CHECK_RACE)                                         \
+                    ptx_race_note_values(w, w->worker->site[i->site].alloc, at, n);                \
+                return;                                                                            \
+            }                                                                                      \
+        }                                                                                          \
+        store_apart_##T(w, i);                                                                     \
+    }
+
+/* Type, elements, name, of every space. */
+#define KINDS(X)                                                                                   \
+    X(u16, 1, u16) X(u32, 1, u32) X(u64, 1, u64) X(u16, 2, v2u16) X(u32, 2, v2u32) X(u64, 2, v2u64) \
+    X(u16, 4, v4u16) X(u32, 4, v4u32) X(u64, 4, v4u64)
+#define EVERYWHERE(T, vec, name)                                                                   \
+    LOAD(T, vec, PTX_SPACE_GLOBAL, name##_global)                                                  \
+    LOAD(T, vec, PTX_SPACE_SHARED, name##_shared)                                                  \
+    LOAD(T, vec, PTX_SPACE_GENERIC, name##_generic)                                                \
+    STORE(T, vec, PTX_SPACE_GLOBAL, name##_global)                                                 \
+    STORE(T, vec, PTX_SPACE_SHARED, name##_shared)                                                 \
+    STORE(T, vec, PTX_SPACE_GENERIC, name##_generic)
+KINDS(EVERYWHERE)
+
+#define ROW(T, vec, name)                                                                          \
+    {sizeof(T), vec, PTX_SPACE_GLOBAL, x_ld_##name##_global, x_st_##name##_global},                \
+    {sizeof(T), vec, PTX_SPACE_SHARED, x_ld_##name##_shared, x_st_##name##_shared},                \
+    {sizeof(T), vec, PTX_SPACE_GENERIC, x_ld_##name##_generic, x_st_##name##_generic},
+static const struct {
+    u8 esize, vec, space;
+    ptx_handler load, store;
+} table[] = {KINDS(ROW)};
+
+/* The row of the table for plain accesses whose registers are as wide as the elements. */
+static int find_row(const ptx_insn *i)
+{
+    u8 space = i->space == PTX_SPACE_CONST ? PTX_SPACE_GLOBAL : i->space;
+    const ptx_elements *e = i->aux;
+    if (i->esize != i->dsize || i->flags & (PTX_IF_STRONG | PTX_IF_FRAME) ||
+        (i->vec == 1 && e->slot[0] == PTX_NO_SLOT))
+        return -1;
+    for (int r = 0; r < (int)WS_COUNT(table); r++)
+        if (table[r].esize == i->esize && table[r].vec == i->vec && table[r].space == space)
+            return r;
+    return -1;
+}
+
+ptx_handler ptx_fast_load(const ptx_insn *i)
+{
+    int r = find_row(i);
+    return r < 0 ? ptx_mem_load : table[r].load;
+}
+
+ptx_handler ptx_fast_store(const ptx_insn *i)
+{
+    int r = find_row(i);
+    return r < 0 ? ptx_mem_store : table[r].store;
 }

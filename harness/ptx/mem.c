@@ -22,7 +22,6 @@ static void alloc_free(ptx_alloc *a)
 {
     munmap(a->raw, a->raw_bytes);
     free(a->state);
-    ptx_sectors_free(a->sectors);
     free(a);
 }
 

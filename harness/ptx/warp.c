@@ -106,6 +106,7 @@ static void run_group(ptx_warp *w, ptx_frame *f, uint32_t pc, uint32_t mask, uin
     w->insn = f->code->insn + pc;
     w->active = mask;
     w->last_pc = last_pc;
+    w->shapes = 0;
 }
 
 static void park(ptx_warp *w, ptx_group g)
@@ -477,12 +478,30 @@ static void enter_block(ptx_warp *w)
     if (w->n_parked)
         reschedule(w);
     const ptx_insn *i = w->insn;
+    w->shapes = 0;
     w->quantum -= i->bb_len;
     w->insns += i->bb_len;
     w->worker->hits[i->bb]++;
     w->worker->lanes[i->bb] += (uint64_t)__builtin_popcount(w->active);
     if (!w->frame->depth && !is_exit(i))
         w->last_pc = ptx_group_pc(w) + i->bb_len - 1;
+}
+
+/* Instructions up to the end of the basic block, or to one that does something about the warp. */
+static void run_block(ptx_warp *w)
+{
+    const ptx_insn *i = w->insn, *next;
+    do {
+        next = i + 1;
+        uint32_t exec = w->active;
+        if (i->guard)
+            exec &= w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u);
+        w->insn = next;
+        w->exec = exec;
+        if (exec)
+            i->run(w, i);
+        i = next;
+    } while (!next->leader && !w->event && w->insn == next);
 }
 
 ptx_event ptx_warp_run(ptx_warp *w)
@@ -500,12 +519,6 @@ ptx_event ptx_warp_run(ptx_warp *w)
             if (w->event)
                 continue;
         }
-        const ptx_insn *i = w->insn++;
-        uint32_t exec = w->active;
-        if (i->guard)
-            exec &= w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u);
-        w->exec = exec;
-        if (exec)
-            i->run(w, i);
+        run_block(w);
     }
 }

@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-enum { MAX_VEC = 8, MAX_ACCESS = 64 /* bytes a lane */ };
-
-typedef struct elements {
-    u32 slot[MAX_VEC]; /* PTX_NO_SLOT: `_` */
-} elements;
-
 /* ---- addresses ---- */
 
 static const struct {
@@ -109,7 +103,7 @@ static void local_copy(ptx_warp *w, u32 mask, const u64 addr[PTX_LANES], u32 byt
     EACH_SET(l, mask)
         for (u32 b = 0; b < bytes; b += piece) {
             uint8_t *p = ptx_local_byte(w, (int)l, (u32)addr[l] + b),
-                    *q = buf + (size_t)l * MAX_ACCESS + b;
+                    *q = buf + (size_t)l * PTX_MAX_ACCESS + b;
             memcpy(to_local ? p : q, to_local ? q : p, piece);
         }
 }
@@ -175,7 +169,7 @@ static const struct {
 static void load_elements(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_t *base,
                           const u64 *addr)
 {
-    const elements *e = i->aux;
+    const ptx_elements *e = i->aux;
     load_fn load = load_table[i->op].load;
     for (u32 v = 0; v < i->vec; v++)
         if (e->slot[v] != PTX_NO_SLOT)
@@ -194,148 +188,11 @@ static bool watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 mask, con
                     .strong = i->flags & PTX_IF_STRONG,
                     .addr = addr};
     if (write)
-        x.slot = ((const elements *)i->aux)->slot;
+        x.slot = ((const ptx_elements *)i->aux)->slot;
     return ptx_watch(w, &x);
 }
 
-/* ---- whole warps ---- */
-
-typedef struct pattern {
-    u64 first;
-    bool linear, uniform;
-} pattern;
-
-static inline pattern pattern64(const u64 *a, u64 imm, u32 size)
-{
-    ptx_run r = ptx_run64(a, size);
-    return (pattern){a[0] + imm, r.linear, r.uniform};
-}
-
-static inline pattern pattern32(const u32 *a, u32 imm, u32 size)
-{
-    ptx_run r = ptx_run32(a, size);
-    return (pattern){a[0] + imm, r.linear, r.uniform};
-}
-
-/* Of the instruction's addresses, in either width: nvcc gives shared memory 32-bit ones, NVRTC 64-bit. */
-static inline pattern pattern_of(const ptx_warp *w, const ptx_insn *i)
-{
-    u32 size = (u32)i->esize * i->vec;
-    if (i->flags & PTX_IF_NO_BASE)
-        return (pattern){(u64)i->imm, false, true};
-    return i->flags & PTX_IF_WIDE_ADDRESS ? pattern64(IN(u64, i->a), (u64)i->imm, size)
-                                          : pattern32(IN(u32, i->a), (u32)i->imm, size);
-}
-
-#define FAST_LOAD(T)                                                                               \
-    static inline void take_##T(ptx_warp *w, const ptx_insn *i, const void *from, bool linear)     \
-    {                                                                                              \
-        const elements *e = i->aux;                                                                \
-        const T *s = from;                                                                         \
-        u32 n = i->vec;                                                                            \
-        for (u32 v = 0; v < n; v++) {                                                              \
-            if (e->slot[v] == PTX_NO_SLOT)                                                         \
-                continue;                                                                          \
-            T *d = OUT(T, e->slot[v]);                                                             \
-            if (!linear) {                                                                         \
-                const T value = s[v];                                                              \
-                EACH_LANE(l) d[l] = value;                                                         \
-            } else if (n == 1) {                                                                   \
-                memcpy(d, s, PTX_LANES * sizeof(T));                                               \
-            } else if (n == 4) {                                                                   \
-                EACH_LANE(l) d[l] = s[4 * l + (int)v];                                             \
-            } else {                                                                               \
-                EACH_LANE(l) d[l] = s[(u32)l * n + v];                                             \
-            }                                                                                      \
-        }                                                                                          \
-    }
-FAST_LOAD(u16)
-FAST_LOAD(u32)
-FAST_LOAD(u64)
-
-static inline void take(ptx_warp *w, const ptx_insn *i, const void *from, bool linear)
-{
-    if (i->esize == 4)
-        take_u32(w, i, from, linear);
-    else if (i->esize == 8)
-        take_u64(w, i, from, linear);
-    else
-        take_u16(w, i, from, linear);
-}
-
-/* Groups of 8 lanes are mostly consecutive or alike where a warp is not. */
-static inline void gather_u32(u32 *d, const u64 *addr)
-{
-    for (int g = 0; g < PTX_LANES; g += 8) {
-        const u32 *from = (const u32 *)(uintptr_t)addr[g];
-        ptx_run r = ptx_run8(addr + g, sizeof *from);
-        if (r.linear)
-            memcpy(d + g, from, 8 * sizeof *d);
-        else if (r.uniform)
-            for (int l = 0; l < 8; l++)
-                d[g + l] = *from;
-        else
-            for (int l = 0; l < 8; l++)
-                d[g + l] = *(const u32 *)(uintptr_t)addr[g + l];
-    }
-}
-
-static void x_ld(ptx_warp *w, const ptx_insn *i);
-
-static void x_ld_shared(ptx_warp *w, const ptx_insn *i)
-{
-    if (w->exec == PTX_FULL) {
-        pattern p = pattern_of(w, i);
-        if ((p.linear || p.uniform) && ptx_fast_shared(w, i, p.first, p.linear, false)) {
-            take(w, i, w->block->shared + p.first, p.linear);
-            return;
-        }
-    }
-    x_ld(w, i);
-}
-
-static void x_ld_global(ptx_warp *w, const ptx_insn *i)
-{
-    if (w->exec == PTX_FULL) {
-        const u64 *a = IN(u64, i->a);
-        pattern p = pattern64(a, (u64)i->imm, (u32)i->esize * i->vec);
-        if (p.linear || p.uniform) {
-            if (ptx_fast_global(w, i, p.first, p.linear, false)) {
-                take(w, i, (const void *)(uintptr_t)p.first, p.linear);
-                return;
-            }
-        } else if (i->vec == 1 && i->esize == 4) {
-            u64 addr[PTX_LANES] __attribute__((aligned(64)));
-            EACH_LANE(l) addr[l] = a[l] + (u64)i->imm;
-            if (ptx_fast_gather(w, i, addr)) {
-                gather_u32(OUT(u32, ((const elements *)i->aux)->slot[0]), addr);
-                return;
-            }
-        }
-    }
-    x_ld(w, i);
-}
-
-/* Loads and stores of the common kind, whose registers are as wide as the elements. */
-static bool is_common(const ptx_insn *i)
-{
-    const elements *e = i->aux;
-    return i->esize == i->dsize && i->esize >= 2 && i->esize <= 8 &&
-           !(i->flags & (PTX_IF_STRONG | PTX_IF_FRAME)) &&
-           (i->vec > 1 || e->slot[0] != PTX_NO_SLOT);
-}
-
-static ptx_handler fast_load(const ptx_insn *i)
-{
-    bool wide = i->flags & PTX_IF_WIDE_ADDRESS, no_base = i->flags & PTX_IF_NO_BASE;
-    if (!is_common(i))
-        return x_ld;
-    if (i->space == PTX_SPACE_SHARED)
-        return x_ld_shared;
-    return i->space == PTX_SPACE_GLOBAL && wide && !no_base ? x_ld_global : x_ld;
-}
-
-static void x_ld(ptx_warp *w, const ptx_insn *i)
+void ptx_mem_load(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
     u32 left = w->exec, mask = 0;
@@ -350,10 +207,10 @@ static void x_ld(ptx_warp *w, const ptx_insn *i)
             load_elements(w, i, mask, ptx_mem_base(w, space), addr);
             continue;
         }
-        uint8_t buf[PTX_LANES * MAX_ACCESS] __attribute__((aligned(64)));
+        uint8_t buf[PTX_LANES * PTX_MAX_ACCESS] __attribute__((aligned(64)));
         u64 at[PTX_LANES];
         local_copy(w, mask, addr, (u32)i->esize * i->vec, buf, false);
-        EACH_LANE(l) at[l] = (u64)l * MAX_ACCESS;
+        EACH_LANE(l) at[l] = (u64)l * PTX_MAX_ACCESS;
         load_elements(w, i, mask, buf, at);
     }
 }
@@ -407,78 +264,13 @@ static const struct {
 
 static void store_elements(ptx_warp *w, const ptx_insn *i, u32 mask, uint8_t *base, const u64 *addr)
 {
-    const elements *e = i->aux;
+    const ptx_elements *e = i->aux;
     for (u32 v = 0; v < i->vec; v++)
         store_table[i->op].store(IN(void, e->slot[v]), mask,
                                  (uint8_t *)((uintptr_t)base + v * i->esize), addr);
 }
 
-#define FAST_STORE(T)                                                                              \
-    static inline void put_##T(const ptx_warp *w, const ptx_insn *i, void *to)                     \
-    {                                                                                              \
-        const elements *e = i->aux;                                                                \
-        T *d = to;                                                                                 \
-        u32 n = i->vec;                                                                            \
-        for (u32 v = 0; v < n; v++) {                                                              \
-            const T *s = IN(T, e->slot[v]);                                                        \
-            if (n == 1)                                                                            \
-                memcpy(d, s, PTX_LANES * sizeof(T));                                               \
-            else                                                                                   \
-                EACH_LANE(l) d[(u32)l * n + v] = s[l];                                             \
-        }                                                                                          \
-    }
-FAST_STORE(u16)
-FAST_STORE(u32)
-FAST_STORE(u64)
-
-static inline void put(const ptx_warp *w, const ptx_insn *i, void *to)
-{
-    if (i->esize == 4)
-        put_u32(w, i, to);
-    else if (i->esize == 8)
-        put_u64(w, i, to);
-    else
-        put_u16(w, i, to);
-}
-
-static void x_st(ptx_warp *w, const ptx_insn *i);
-
-static void x_st_shared(ptx_warp *w, const ptx_insn *i)
-{
-    if (w->exec == PTX_FULL) {
-        pattern p = pattern_of(w, i);
-        if (p.linear && ptx_fast_shared(w, i, p.first, true, true)) {
-            put(w, i, w->block->shared + p.first);
-            return;
-        }
-    }
-    x_st(w, i);
-}
-
-static void x_st_global(ptx_warp *w, const ptx_insn *i)
-{
-    if (w->exec == PTX_FULL) {
-        pattern p = pattern64(IN(u64, i->a), (u64)i->imm, (u32)i->esize * i->vec);
-        if (p.linear && ptx_fast_global(w, i, p.first, true, true)) {
-            put(w, i, (void *)(uintptr_t)p.first);
-            ptx_fast_written(w, i, p.first);
-            return;
-        }
-    }
-    x_st(w, i);
-}
-
-static ptx_handler fast_store(const ptx_insn *i)
-{
-    bool wide = i->flags & PTX_IF_WIDE_ADDRESS, no_base = i->flags & PTX_IF_NO_BASE;
-    if (!is_common(i))
-        return x_st;
-    if (i->space == PTX_SPACE_SHARED)
-        return x_st_shared;
-    return i->space == PTX_SPACE_GLOBAL && wide && !no_base ? x_st_global : x_st;
-}
-
-static void x_st(ptx_warp *w, const ptx_insn *i)
+void ptx_mem_store(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
     u32 left = w->exec, mask = 0;
@@ -496,9 +288,9 @@ static void x_st(ptx_warp *w, const ptx_insn *i)
             store_elements(w, i, mask, ptx_mem_base(w, space), addr);
             continue;
         }
-        uint8_t buf[PTX_LANES * MAX_ACCESS] __attribute__((aligned(64)));
+        uint8_t buf[PTX_LANES * PTX_MAX_ACCESS] __attribute__((aligned(64)));
         u64 at[PTX_LANES];
-        EACH_LANE(l) at[l] = (u64)l * MAX_ACCESS;
+        EACH_LANE(l) at[l] = (u64)l * PTX_MAX_ACCESS;
         store_elements(w, i, mask, buf, at);
         local_copy(w, mask, addr, (u32)i->esize * i->vec, buf, true);
     }
@@ -534,7 +326,7 @@ static bool common(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, const ptx
     i->type = (uint8_t)t;
     i->esize = (uint8_t)ptx_type_bytes(t);
     i->vec = vector_length(a);
-    if (t == PTX_TYPE_NONE || t == PTX_pred || (u32)i->esize * i->vec > MAX_ACCESS ||
+    if (t == PTX_TYPE_NONE || t == PTX_pred || (u32)i->esize * i->vec > PTX_MAX_ACCESS ||
         !ptx_mem_parts(d, a, i) || !ptx_address(d, address, i))
         return false;
     note_granule(d, i);
@@ -599,7 +391,7 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         ptx_decoder_program(d)->has_fence = true; /* blocks may wait for each other */
     if (i->vec == 1 && is_first_guess(ptx_decoder_func(d), a))
         i->flags |= PTX_IF_STRONG;
-    elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), elements, 1);
+    ptx_elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_elements, 1);
     u32 dsize = 0;
     for (int v = 0; v < i->vec; v++) {
         const ptx_operand *o = element(&a->operand[0], v);
@@ -617,7 +409,7 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         if (load_table[t].esize == i->esize && load_table[t].dsize == dsize &&
             load_table[t].is_signed == (is_signed((ptx_type)i->type) ? 1 : 0)) {
             i->op = (uint8_t)t;
-            i->run = is_fixed_param(i, d) ? x_ld_param : fast_load(i);
+            i->run = is_fixed_param(i, d) ? x_ld_param : ptx_fast_load(i);
         }
     return i->run != NULL;
 }
@@ -626,7 +418,7 @@ static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     if (a->n_operands < 2 || !common(d, a, i, &a->operand[0]) || i->space == PTX_SPACE_CONST)
         return false;
-    elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), elements, 1);
+    ptx_elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_elements, 1);
     u32 dsize = 0;
     for (int v = 0; v < i->vec; v++) {
         const ptx_operand *o = element(&a->operand[1], v);
@@ -656,7 +448,7 @@ static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     for (size_t t = 0; t < WS_COUNT(store_table); t++)
         if (store_table[t].esize == i->esize && store_table[t].dsize == dsize) {
             i->op = (uint8_t)t;
-            i->run = fast_store(i);
+            i->run = ptx_fast_store(i);
         }
     return i->run != NULL;
 }

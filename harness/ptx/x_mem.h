@@ -4,6 +4,15 @@
 
 #include "harness/ptx/lanes.h"
 
+enum { PTX_MAX_VEC = 8, PTX_MAX_ACCESS = 64 /* bytes a lane */ };
+
+typedef struct ptx_elements { /* ptx_insn.aux of loads and stores */
+    u32 slot[PTX_MAX_VEC];    /* PTX_NO_SLOT: `_` */
+} ptx_elements;
+
+/* Loads and stores of whatever kind. */
+void ptx_mem_load(ptx_warp *w, const ptx_insn *i);
+void ptx_mem_store(ptx_warp *w, const ptx_insn *i);
 /* Space, scope and ordering of an instruction's parts into i->space and i->flags; false: not supported. */
 bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
 /* The lanes' addresses as written; PTX_IF_FRAME ones become offsets in local memory. */

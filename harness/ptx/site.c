@@ -1,0 +1,68 @@
+/* What the memory instructions of a function share, told when it is decoded: accesses of one basic block through
+ * one address register that nothing changes in between find its shape told already. */
+#include "harness/ptx/engine.h"
+
+#include <stdlib.h>
+
+typedef struct seen {
+    uint32_t block;     /* the leader's index + 1, 0: not seen */
+    uint8_t shape, bytes;
+} seen;
+
+static void forget(const ptx_operand *o, seen *reg)
+{
+    if (o->kind == PTX_OPD_REG) {
+        if (o->reg >= 0)
+            reg[o->reg].block = 0;
+        if (o->reg2 >= 0)
+            reg[o->reg2].block = 0;
+    }
+    if (o->kind == PTX_OPD_VEC)
+        for (int e = 0; e < o->n_elem; e++)
+            forget(&o->elem[e], reg);
+}
+
+/* Results come first; what a call changes stands anywhere in it. */
+static void forget_results(const ptx_ast_insn *a, seen *reg)
+{
+    int n = ws_str_eqz(a->part[0], "call") ? a->n_operands : a->n_operands ? 1 : 0;
+    for (int o = 0; o < n; o++)
+        forget(&a->operand[o], reg);
+}
+
+static const ptx_operand *address_of(const ptx_ast_insn *a)
+{
+    for (int o = 0; o < a->n_operands; o++)
+        if (a->operand[o].kind == PTX_OPD_ADDR)
+            return &a->operand[o];
+    return NULL;
+}
+
+void ptx_sites_number(ptx_code *c, const ptx_func *f)
+{
+    seen *reg = ws_calloc((size_t)f->n_regs + 1, sizeof *reg);
+    uint32_t block = 0;
+    uint8_t next = 0;
+    for (int n = 0; n < f->n_insns; n++) {
+        ptx_insn *i = &c->insn[n];
+        const ptx_operand *at = address_of(i->ast);
+        if (i->leader) {
+            block = (uint32_t)n + 1;
+            next = 0;
+        }
+        i->site = (uint8_t)(n % PTX_SITES);
+        i->shape = PTX_SHAPE_PRIVATE;
+        if (at && at->reg >= 0) {
+            seen *s = &reg[at->reg];
+            uint8_t bytes = (uint8_t)(i->esize * i->vec);
+            if (s->block == block && s->bytes == bytes)
+                i->shape = s->shape;
+            else if (next < PTX_SHAPE_PRIVATE) {
+                i->shape = next++;
+                *s = (seen){block, i->shape, bytes};
+            }
+        }
+        forget_results(i->ast, reg);
+    }
+    free(reg);
+}
