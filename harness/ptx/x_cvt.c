@@ -295,6 +295,8 @@ static void x_general(ptx_warp *w, const ptx_insn *i)
         }
     } else {
         extend(&x, from);
+        if (is_float(to) && i->mods & PTX_SAT)
+            EACH_LANE(l) x.u[l] = is_signed(from) ? x.s[l] > 0 : x.u[l] > 0;
         if (!is_float(to)) {
             if (i->mods & PTX_SAT)
                 int_to_int_sat(&x, from, to);
@@ -727,19 +729,19 @@ const ptx_op_row ptx_ops_cvt[] = {
     {"cvt{.$irnd}{.ftz}{.sat}.f32.f32 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt{.$irnd}{.sat}.f64.f64 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt{.$irnd}{.sat}.f16.f16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
-    {"cvt.$irnd.bf16.bf16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$irnd}.bf16.bf16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt{.ftz}{.sat}.f64.f32 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt{.ftz}{.sat}.f32.f16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
-    {"cvt{.ftz}.f32.bf16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$rnd}{.ftz}.f32.bf16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt{.sat}.f64.f16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
-    {"cvt.f64.bf16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt{.$rnd}.f64.bf16 d:1, a>", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.$rnd{.ftz}{.sat}.f32.f64 d:1, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.$rnd{.ftz}{.sat}.f16.f32 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.(rn rz){.relu}{.satfinite}.f16.f32 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.$rnd{.sat}.f16.f64 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.$rnd.bf16.f64 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt{.$rnd}.bf16.f16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
-    {"cvt.$rnd{.relu}{.satfinite}.bf16.f32 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.$rnd{.ftz}{.relu}{.satfinite}.bf16.f32 d:1>, a", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt{.$rnd}.f16.bf16 d:1>, a>", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.(rn rz){.relu}{.satfinite}.(f16x2 bf16x2).f32 d:1, a, b", decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.rna{.satfinite}.tf32.f32 d:u32, a", decode_cvt, 0, PTX_UNIT_CVT},

@@ -139,7 +139,9 @@ static bool decode_vector(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, pt
     i->run = choose_vector(pack, bytes, v->n_elem);
     for (int k = 0; k < v->n_elem && i->run; k++) {
         e->slot[k] = PTX_NO_SLOT;
-        if (pack ? !ptx_alu_src(d, &v->elem[k], bits_of(i->esize), &e->slot[k])
+        if (pack && v->elem[k].kind == PTX_OPD_IMM)
+            e->slot[k] = ptx_const(d, (uint64_t)v->elem[k].imm, i->esize) | 1;
+        else if (pack ? !ptx_alu_src(d, &v->elem[k], bits_of(i->esize), &e->slot[k])
                  : v->elem[k].kind != PTX_OPD_SINK &&
                        !ptx_alu_dst(d, &v->elem[k], i->esize, &e->slot[k]))
             return false;
@@ -417,8 +419,8 @@ static bool decode_mov_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 const ptx_op_row ptx_ops_mov[] = {
     {"mov.(u16 s16 u32 s32 f32 u64 s64 f64 b16 b32 b64 b128) d, a", decode_mov, 0, PTX_UNIT_OTHER},
-    {"mov.(b32 b64 b128) {?d}, ?a", decode_mov, 0, PTX_UNIT_OTHER},
-    {"mov.(b32 b64 b128) d, {?a}", decode_mov, 0, PTX_UNIT_OTHER},
+    {"mov.(b16 b32 b64 b128) {?d}, ?a", decode_mov, 0, PTX_UNIT_OTHER},
+    {"mov.(b16 b32 b64 b128) d, {?a}", decode_mov, 0, PTX_UNIT_OTHER},
     {"mov.pred p, !a", decode_mov_pred, 0, PTX_UNIT_SELECT},
     {"setp.(eq ne).(b16 b32 b64) p|q, a, b", decode_setp, 0, PTX_UNIT_SELECT},
     {"setp.(eq ne).$bool.(b16 b32 b64) p|q, a, b, !c", decode_setp, 0, PTX_UNIT_SELECT},
