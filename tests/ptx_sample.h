@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Registers, labels and variables that samples use. */
+/* Registers that samples use. */
 static const char sample_declarations[] =
-    ".reg .pred %p<4>;\n.reg .b16 %h<8>;\n.reg .b32 %r<8>;\n.reg .b64 %q<8>;\n.reg .b128 %x<8>;\n"
-    ".reg .f32 %f<8>;\n.reg .f64 %g<8>;\n.shared .align 16 .b8 sm[1024];\n";
+    ".reg .pred %p<96>;\n.reg .b16 %h<96>;\n.reg .b32 %r<96>;\n.reg .b64 %q<96>;\n.reg .b128 %x<96>;\n"
+    ".reg .f32 %f<96>;\n.reg .f64 %g<96>;\n";
+/* Element e of operand k is in register 8 k + e of its kind; the second half of d|p and p|q in %p95. */
+enum { SAMPLE_ELEMENTS = 8, SAMPLE_SECOND = 95 };
 
 static inline const char *sample_register(ptx_type t)
 {
@@ -47,10 +49,10 @@ static inline bool sample_has(const ptx_match *m, const char *word)
     return false;
 }
 
-/* An address register for the space that the mnemonic names. */
-static inline const char *sample_address(const ptx_match *m)
+/* Kernel parameters are read by their name. */
+static inline bool sample_is_param(const ptx_match *m)
 {
-    return sample_has(m, "param") || sample_has(m, "param::entry") ? "[a]" : "[%q1]";
+    return sample_has(m, "param") || sample_has(m, "param::entry");
 }
 
 static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, ws_buf *out)
@@ -58,10 +60,15 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
     const char *reg;
     switch (s->kind) {
     case PTX_SPEC_PRED_DST: case PTX_SPEC_PRED_SRC:
-        ws_buf_printf(out, "%%p%d", k & 3);
+        ws_buf_printf(out, "%%p%d", SAMPLE_ELEMENTS * k);
+        if (s->pair)
+            ws_buf_printf(out, "|%%p%d", SAMPLE_SECOND);
         return true;
     case PTX_SPEC_ADDRESS:
-        ws_buf_adds(out, sample_address(m));
+        if (sample_is_param(m))
+            ws_buf_adds(out, "[a]");
+        else
+            ws_buf_printf(out, "[%%q%d]", SAMPLE_ELEMENTS * k);
         return !s->coordinates;
     case PTX_SPEC_IMM:
         ws_buf_adds(out, sample_has(m, "L2") || sample_has(m, "L2::evict_normal") ? "128" : "16");
@@ -70,7 +77,7 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
         ws_buf_adds(out, ptx_type_bytes(m->last) == 8 ? "%clock64" : "%tid.x");
         return true;
     case PTX_SPEC_POLICY:
-        ws_buf_adds(out, "%q7");
+        ws_buf_adds(out, "%q94");
         return true;
     case PTX_SPEC_LABEL: case PTX_SPEC_ANY:
         return false;
@@ -83,9 +90,9 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
     int n = s->vector && m->vector ? m->vector : 1;
     ws_buf_adds(out, n > 1 ? "{" : "");
     for (int e = 0; e < n; e++)
-        ws_buf_printf(out, "%s%s%d", e ? ", " : "", reg, (k + e) & 7);
+        ws_buf_printf(out, "%s%s%d", e ? ", " : "", reg, SAMPLE_ELEMENTS * k + e);
     if (s->pair)
-        ws_buf_adds(out, "|%p0");
+        ws_buf_printf(out, "|%%p%d", SAMPLE_SECOND);
     ws_buf_adds(out, n > 1 ? "}" : "");
     return true;
 }
