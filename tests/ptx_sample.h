@@ -10,7 +10,7 @@
 
 /* Registers that samples use. */
 static const char sample_declarations[] =
-    ".reg .pred %p<96>;\n.reg .b16 %h<96>;\n.reg .b32 %r<96>;\n.reg .b64 %q<96>;\n.reg .b128 %x<96>;\n"
+    ".reg .pred %p<96>;\n.reg .b8 %b<96>;\n.reg .b16 %h<96>;\n.reg .b32 %r<96>;\n.reg .b64 %q<96>;\n.reg .b128 %x<96>;\n"
     ".reg .f32 %f<96>;\n.reg .f64 %g<96>;\n";
 /* Element e of operand k is in register 8 k + e of its kind; the second half of d|p and p|q in %p95. */
 enum { SAMPLE_ELEMENTS = 8, SAMPLE_SECOND = 95 };
@@ -55,6 +55,12 @@ static inline bool sample_is_param(const ptx_match *m)
     return sample_has(m, "param") || sample_has(m, "param::entry");
 }
 
+/* A register of 8 bits, which no other instruction than a few conversions takes. */
+static inline bool sample_is_byte(const ptx_spec *s)
+{
+    return s->of == PTX_SPEC_FIXED && ptx_type_bytes(s->type) == 1 && !s->wider;
+}
+
 static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, ws_buf *out)
 {
     const char *reg;
@@ -84,7 +90,7 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
     default:
         break;
     }
-    reg = sample_register(sample_type(s, m));
+    reg = sample_is_byte(s) ? "%b" : sample_register(sample_type(s, m));
     if (!reg || s->any_count)
         return false;
     int n = s->vector && m->vector ? m->vector : 1;

@@ -39,10 +39,11 @@ static bool (*model_of(const ptx_form *f))(model *)
     return NULL;
 }
 
-static bool has_sreg(const ptx_form *f)
+/* Special registers, and registers of 8 bits: t_ptx_files. */
+static bool has_others(const ptx_form *f)
 {
     for (int k = 0; k < f->n_operands; k++)
-        if (f->operand[k].kind == PTX_SPEC_SREG)
+        if (f->operand[k].kind == PTX_SPEC_SREG || sample_is_byte(&f->operand[k]))
             return true;
     return false;
 }
@@ -63,7 +64,7 @@ static void make_samples(void)
                 sample s = {.run = model_of(&form[f])};
                 ws_buf text = {0};
                 sample_words(&form[f], w, other, &s.m);
-                if (s.run && !has_sreg(&form[f]) && !is_elsewhere(&s.m) && sample_text(&s.m, &text)) {
+                if (s.run && !has_others(&form[f]) && !is_elsewhere(&s.m) && sample_text(&s.m, &text)) {
                     WS_GROW(samples, n_samples, cap_samples);
                     s.text = ws_buf_take(&text);
                     samples[n_samples++] = s;

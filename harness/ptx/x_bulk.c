@@ -200,27 +200,36 @@ static bool decode_group(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 #define DONE ".mbarrier::complete_tx::bytes"
 const ptx_op_row ptx_ops_bulk[] = {
-    {"cp.async.bulk.(shared::cta shared::cluster).global" DONE "{.$cache_hint} [a], [b], c:u32, [e]{, f:b64}",
+    {"cp.async.bulk.(shared::cta shared::cluster).global" DONE "{.$cache_hint} [a], [b], c:u32, [e], h",
      decode_bulk, BULK_LOAD, PTX_UNIT_MEM},
     {"cp.async.bulk.shared::cluster.global" DONE ".multicast::cluster{.$cache_hint} [a], [b], c:u32, [e], f:b16"
-     "{, g:b64}",
+     ", h",
      decode_bulk, BULK_LOAD, PTX_UNIT_MEM},
-    {"cp.async.bulk.global.shared::cta.bulk_group{.$cache_hint} [a], [b], c:u32{, e:b64}", decode_bulk, BULK_STORE,
+    {"cp.async.bulk.global.shared::cta.bulk_group{.$cache_hint} [a], [b], c:u32, h", decode_bulk, BULK_STORE,
      PTX_UNIT_MEM},
     {"cp.async.bulk.global.shared::cta.bulk_group.cp_mask [a], [b], c:u32, e:b16", decode_bulk, BULK_STORE,
      PTX_UNIT_MEM},
     {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint.cp_mask [a], [b], c:u32, e:b64, f:b16",
      decode_bulk, BULK_STORE, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(add min max inc dec and or xor)."
-     "(u32 s32 u64 s64 b32 b64 f32 f64) [a], [b], c:u32{, e:b64}",
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.add.(u32 s32 u64 f32 f64) "
+     "[a], [b], c:u32, h",
+     decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(min max).(u32 s32 u64 s64) "
+     "[a], [b], c:u32, h",
+     decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(inc dec).u32 "
+     "[a], [b], c:u32, h",
+     decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(and or xor).(b32 b64) "
+     "[a], [b], c:u32, h",
      decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
     {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(min max).(f16 bf16) [a], [b], c:u32"
-     "{, e:b64}",
+     ", h",
      decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
     {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.add.noftz.(f16 bf16) [a], [b], c:u32"
-     "{, e:b64}",
+     ", h",
      decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
-    {"cp.async.bulk.prefetch.L2.global{.$cache_hint} [a], b:u32{, c:b64}", decode_bulk, BULK_PREFETCH,
+    {"cp.async.bulk.prefetch.L2.global{.$cache_hint} [a], b:u32, h", decode_bulk, BULK_PREFETCH,
      PTX_UNIT_MEM},
     {"cp.async.bulk.commit_group", decode_group, 0, PTX_UNIT_OTHER},
     {"cp.async.bulk.wait_group{.read} #a", decode_group, 0, PTX_UNIT_OTHER},
