@@ -686,7 +686,10 @@ static inline bool op_cvt(model *x)
     ptx_type to = x->m->first, from = x->m->last;
     const format *ft = model_format(to), *ff = model_format(from);
     int to_bits = 8 * (int)ptx_type_bytes(to);
-    if (model_has(x, "pack") || to == PTX_TYPE_NONE || to == PTX_e4m3x2 || to == PTX_e5m2x2 || model_is_pair(from) ||
+    int n_types = 0; /* narrower formats than of 16 bits are none */
+    for (int w = 0; w < x->m->form->n_words; w++)
+        n_types += x->m->words >> w & 1 && x->m->form->word_type[w] != PTX_TYPE_NONE;
+    if (n_types != 2 || model_has(x, "pack") || model_has(x, "rs") || to == PTX_e4m3x2 || to == PTX_e5m2x2 || model_is_pair(from) ||
         from == PTX_e4m3x2 || from == PTX_e5m2x2)
         return false; /* t_ptx_alu */
     if (!ft && !ff) {
