@@ -233,5 +233,5 @@ const ptx_op_row ptx_ops_bulk[] = {
      PTX_UNIT_MEM},
     {"cp.async.bulk.commit_group", decode_group, 0, PTX_UNIT_OTHER},
     {"cp.async.bulk.wait_group{.read} #a", decode_group, 0, PTX_UNIT_OTHER},
-    {NULL, NULL, 0, 0},
+    {0},
 };

@@ -7,9 +7,9 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/fp.h"
-#include "harness/ptx/tensormap.h"
 #include "harness/ptx/x_mbarrier.h"
 #include "harness/ptx/x_mem.h"
+#include "harness/ptx/x_tensor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,52 +47,9 @@ static bool fault(const transfer *t, hx_reason reason, const char *what)
 
 /* ---- the map ---- */
 
-static bool map_outside(const transfer *t, u64 addr)
-{
-    ptx_fault_simple(t->w, t->i, (int)t->lane, HX_ILLEGAL,
-                     "illegal: the tensor map at 0x%llx is not in .param, .const or .global memory",
-                     (unsigned long long)addr);
-    return false;
-}
-
-static bool read_map(transfer *t, u64 addr)
-{
-    ptx_space space = (ptx_space)t->f->map.space;
-    u64 window = addr >> PTX_WINDOW_SHIFT, params = t->w->worker->grid->program->info->param_bytes;
-    if (space == PTX_SPACE_GENERIC && window)
-        space = window << PTX_WINDOW_SHIFT == PTX_WINDOW_PARAM ? PTX_SPACE_PARAM : PTX_SPACE_LOCAL;
-    addr -= space == PTX_SPACE_PARAM ? window << PTX_WINDOW_SHIFT : 0;
-    if (space == PTX_SPACE_LOCAL || space == PTX_SPACE_SHARED || t->f->map.flags & PTX_IF_FRAME)
-        return map_outside(t, addr);
-    if (addr % PTX_TM_ALIGN)
-        return fault(t, HX_MISALIGNED, "a tensor map must be at a multiple of 64 bytes");
-    if (space == PTX_SPACE_PARAM) {
-        if (addr > params || PTX_TM_BYTES > params - addr)
-            return map_outside(t, addr);
-        memcpy(&t->m, (const u8 *)t->w->worker->grid->args->params + addr, sizeof t->m);
-        return true;
-    }
-    if (!ptx_bulk_watch(t->w, t->i, PTX_SPACE_GLOBAL, t->lane, addr, PTX_TM_BYTES, false, false, UNIT))
-        return false;
-    memcpy(&t->m, (const void *)(uintptr_t)addr, sizeof t->m);
-    return true;
-}
-
 static bool check_map(const transfer *t)
 {
-    char why[200];
     const ptx_tensor_map *m = &t->m;
-    if (m->magic != PTX_TM_MAGIC)
-        return fault(t, HX_ILLEGAL, "the operand is no tensor map (cuTensorMapEncode* makes one)");
-    if (ptx_tm_invalid(m, why, sizeof why)) {
-        ptx_fault_simple(t->w, t->i, (int)t->lane, HX_ILLEGAL, "illegal: the tensor map is invalid: %s", why);
-        return false;
-    }
-    if (ptx_tm_unsupported(m)) {
-        ptx_fault_simple(t->w, t->i, (int)t->lane, HX_UNSUPPORTED, "the CPU engine does not support %s",
-                         ptx_tm_unsupported(m));
-        return false;
-    }
     if (m->rank != t->f->dims) {
         ptx_fault_simple(t->w, t->i, (int)t->lane, HX_ILLEGAL,
                          "illegal: a %dd copy with a tensor map of %d dimensions", t->f->dims, m->rank);
@@ -376,7 +333,7 @@ static bool start(transfer *t, u64 map, u64 shared)
         t->coord[d] = IN(s32, t->f->coord[d])[t->lane];
     for (int d = 0; d < t->f->n_offsets; d++)
         t->offset[d] = IN(u16, t->f->offset[d])[t->lane];
-    if (!read_map(t, map) || !check_map(t))
+    if (!ptx_tensor_map_read(t->w, t->i, &t->f->map, t->lane, map, &t->m) || !check_map(t))
         return false;
     if (t->i->op != TENSOR_PREFETCH && !ptx_shared_offset(t->w, &t->f->shared, t->lane, &shared))
         return false;
@@ -512,5 +469,5 @@ const ptx_op_row ptx_ops_tensor[] = {
      TENSOR_PREFETCH, PTX_UNIT_MEM},
     {"cp.async.bulk.prefetch.tensor.(3d 4d 5d).L2.global.im2col{.$cache_hint} [a, b], {c*}:b16{, e:b64}",
      decode_tensor, TENSOR_PREFETCH, PTX_UNIT_MEM},
-    {NULL, NULL, 0, 0},
+    {0},
 };
