@@ -182,6 +182,39 @@ static bool decode_mma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 const ptx_op_row ptx_ops_mma[] = {
-    {"mma.* ...", decode_mma, 0, PTX_UNIT_TENSOR},
-    {NULL, NULL, 0, 0},
+    {"mma.sync.aligned.(m16n8k8 m16n8k16).row.col.(f16 f32).f16.f16.(f16 f32) "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.m8n8k4.(row col).(row col).(f16 f32).f16.f16.(f16 f32) "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.(m16n8k8 m16n8k16).row.col.f32.bf16.bf16.f32 "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.(m16n8k4 m16n8k8).row.col.f32.tf32.tf32.f32 "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.(m16n8k16 m16n8k32).row.col.(f16 f32).(e4m3 e5m2).(e4m3 e5m2).(f16 f32) "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.m16n8k32.row.col.kind::f8f6f4.(f16 f32).$f864.$f864.(f16 f32) "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.(m8n8k4 m16n8k4 m16n8k8 m16n8k16).row.col{.$rnd}.f64.f64.f64.f64 "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.(m8n8k16 m16n8k16 m16n8k32).row.col{.satfinite}.s32.(s8 u8).(s8 u8).s32 "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.(m8n8k32 m16n8k32 m16n8k64).row.col{.satfinite}.s32.(s4 u4).(s4 u4).s32 "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sync.aligned.(m8n8k128 m16n8k128 m16n8k256).row.col.s32.b1.b1.s32.(xor and).popc "
+     "?d, ?a, ?b, ?c", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.$sp.sync.aligned.(m16n8k16 m16n8k32).row.col.(f16 f32).f16.f16.(f16 f32) "
+     "?d, ?a, ?b, ?c, e:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.$sp.sync.aligned.(m16n8k16 m16n8k32).row.col.f32.bf16.bf16.f32 "
+     "?d, ?a, ?b, ?c, e:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.$sp.sync.aligned.(m16n8k8 m16n8k16).row.col.f32.tf32.tf32.f32 "
+     "?d, ?a, ?b, ?c, e:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.$sp.sync.aligned.(m16n8k32 m16n8k64).row.col{.satfinite}.s32.(s8 u8).(s8 u8).s32 "
+     "?d, ?a, ?b, ?c, e:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.$sp.sync.aligned.(m16n8k64 m16n8k128).row.col{.satfinite}.s32.(s4 u4).(s4 u4).s32 "
+     "?d, ?a, ?b, ?c, e:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.$sp.sync.aligned.m16n8k64.row.col.(f16 f32).(e4m3 e5m2).(e4m3 e5m2).(f16 f32) "
+     "?d, ?a, ?b, ?c, e:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
+    {"mma.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.kind::f8f6f4.(f16 f32).$f864.$f864.(f16 f32) "
+     "?d, ?a, ?b, ?c, e:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
+    {0},
 };
