@@ -197,6 +197,17 @@ static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id)
     b->arrived[id] = 0;
 }
 
+/* Everybody at a barrier has to name the same number of threads. */
+static bool counts_differ(ptx_warp *w, uint32_t id, uint32_t expected, uint32_t other)
+{
+    if (expected == other)
+        return false;
+    ptx_fault_sync(w, barrier_insn(&w->parked[0]), __builtin_ctz(w->parked[0].mask), HX_DIVERGENT_BARRIER,
+                   "Invalid arguments", "divergent barrier: barrier %u is for %u threads here, for %u elsewhere", id,
+                   expected ? expected : w->block->threads, other ? other : w->block->threads);
+    return true;
+}
+
 /* Completes barrier `id` when the threads that it expects are there. */
 static bool try_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool *fault)
 {
@@ -206,25 +217,35 @@ static bool try_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool *fault)
         ptx_warp *w = &b->warp[n];
         if (!waits_at(w, id))
             continue;
+        uint32_t count = ptx_barrier_threads(&w->parked[0]);
+        expected = first ? expected : b->arrived[id] ? b->arrived_count[id] : count;
         first = first ? first : w;
         waiting++;
         here += PTX_LANES;
-        expected = ptx_barrier_threads(&w->parked[0]);
+        if ((*fault = counts_differ(w, id, count, expected)))
+            return false;
     }
     if (!first)
         return false;
     if (expected ? here + (uint32_t)b->arrived[id] < expected : (int)waiting < b->n_warps - b->done)
         return false;
-    if (!expected && b->n_exits && barrier_was_skipped(first)) {
-        *fault = true;
+    *fault = (!expected && b->n_exits && barrier_was_skipped(first)) || ptx_watch_release(b);
+    if (*fault)
         return false;
-    }
-    if (ptx_watch_release(b)) {
-        *fault = true;
-        return false;
-    }
     pass_barrier(k, b, id);
     return true;
+}
+
+void ptx_barrier_arrive(ptx_warp *w, uint32_t id, uint32_t threads)
+{
+    bool fault = false;
+    ptx_block *b = w->block;
+    b->arrived[id] += PTX_LANES;
+    b->arrived_count[id] = threads;
+    if (!try_barrier(w->worker, b, id, &fault) && !fault && (uint32_t)b->arrived[id] >= threads) {
+        b->arrived[id] = 0; /* nobody waits for this phase */
+        memset(b->arrived_seen[id], 0, sizeof b->arrived_seen[id]);
+    }
 }
 
 static bool pass_barriers(ptx_worker *k, ptx_block *b, bool *fault)
@@ -233,6 +254,13 @@ static bool pass_barriers(ptx_worker *k, ptx_block *b, bool *fault)
     for (uint32_t id = 0; id < PTX_BARRIERS && !*fault; id++)
         any |= try_barrier(k, b, id, fault);
     return any;
+}
+
+/* A barrier for some threads completes with the last of them; others may come to it anew in the same turn. */
+static void pass_counted(ptx_worker *k, ptx_warp *w, bool *fault)
+{
+    if (ptx_barrier_threads(&w->parked[0]))
+        try_barrier(k, w->block, ptx_barrier_id(&w->parked[0]), fault);
 }
 
 static void report_deadlock(ptx_block *b)
@@ -295,7 +323,9 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
             if (w->insns > k->counters.max_warp_insns)
                 k->counters.max_warp_insns = w->insns;
         } else if (e == PTX_EV_BARRIER) {
+            bool fault = false;
             w->state = PTX_WARP_AT_BARRIER;
+            pass_counted(k, w, &fault);
         }
         if (e != PTX_EV_FAULT)
             ptx_account(w, (uint64_t)insns);

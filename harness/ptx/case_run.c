@@ -245,8 +245,9 @@ void ptx_case_judge_printed(const ptx_case *c, const ptx_case_outcome *o, ws_buf
 #define COUNTERS(X)                                                                                \
     X(launches)                                                                                    \
     X(blocks)                                                                                      \
-    X(warps) X(threads) X(warp_insns) X(thread_insns) X(f32) X(f64) X(f16) X(i32) X(imul) X(sfu)   \
-        X(cvt) X(cmp_sel) X(branch) X(divergent_branch) X(tensor) X(mem_insns) X(barrier_waits)    \
+    X(warps)                                                                                       \
+    X(threads) X(warp_insns) X(thread_insns) X(f32) X(f64) X(f16) X(i32) X(imul) X(sfu) X(cvt)     \
+        X(cmp_sel) X(branch) X(divergent_branch) X(tensor) X(mem_insns) X(barrier_waits)           \
             X(shuffle_vote) X(f32_fma_lanes) X(f64_fma_lanes) X(f16_fma_lanes)                     \
                 X(global_ld_requests) X(global_st_requests) X(global_ld_sectors)                   \
                     X(global_st_sectors) X(global_ld_bytes) X(global_st_bytes)                     \

@@ -76,6 +76,11 @@ enum { PTX_IF_WIDE_ADDRESS = 1, /* address register has 64 bits */
        PTX_IF_STRONG = 8,       /* volatile, relaxed, acquire, release, atomics */
        PTX_IF_ACQUIRE = 16, PTX_IF_RELEASE = 32, PTX_IF_FRAME = 64,      /* .param of a function: in the frame */
        PTX_IF_EXIT = 128 };
+enum { PTX_SCOPE_CTA = 1 };  /* ptx_insn.mods of strong accesses and fences */
+static inline bool ptx_is_narrow(const ptx_insn *i)
+{
+    return i->mods & PTX_SCOPE_CTA;
+}
 
 typedef struct ptx_code {
     const ptx_func *fn;
@@ -257,6 +262,7 @@ struct ptx_warp {
     struct ptx_async *async; /* copies under way, NULL: none yet */
     struct ptx_bulk *bulk;   /* bulk copies to global memory under way, NULL: none yet */
     uint8_t *local;          /* words interleaved by lane */
+    uint8_t *local_state;    /* per byte of it PTX_INIT; NULL: not checked */
     uint32_t local_bytes;    /* per lane */
     ptx_frame *free_frames, *frames; /* frames: all that were made */
     ptx_block *block;
@@ -290,7 +296,8 @@ struct ptx_block {
     struct ptx_shadow *shared_shadow; /* NULL: not watched */
     struct ptx_mbarrier *mbarriers; /* barrier objects in shared memory */
     struct ptx_cluster *cluster;    /* its barrier, NULL: not used */
-    int arrived[PTX_BARRIERS]; /* threads of bar.arrive */
+    int arrived[PTX_BARRIERS]; /* threads of bar.arrive, and how many the barrier is for */
+    uint32_t arrived_count[PTX_BARRIERS];
     uint32_t arrived_seen[PTX_BARRIERS][PTX_LANES]; /* and what happened before it, as ptx_warp.seen */
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
     int n_exits;
@@ -426,6 +433,8 @@ typedef struct ptx_barrier {
 } ptx_barrier;
 uint32_t ptx_barrier_id(const ptx_group *g);
 uint32_t ptx_barrier_threads(const ptx_group *g); /* 0: all */
+/* The executing warp arrives at barrier `id` of so many threads and goes on. */
+void ptx_barrier_arrive(ptx_warp *w, uint32_t id, uint32_t threads);
 /* bar.red: `value` into the destination of the group's lanes. */
 void ptx_barrier_finish(const ptx_group *g, uint32_t value);
 
@@ -503,7 +512,7 @@ void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between
 /* Of more than 8192 blocks none is followed: everything counts as ordered. */
 struct ptx_clocks *ptx_clocks_new(uint32_t n_blocks);
 void ptx_clocks_free(struct ptx_clocks *c);
-void ptx_order_fence(ptx_warp *w);
+void ptx_order_fence(ptx_warp *w, bool narrow); /* narrow: .cta scope */
 /* A strong access or atomic at addr: acquires what was released there, and releases after a fence. */
 void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write);
 uint32_t ptx_order_time(const ptx_warp *w);      /* of the block's accesses now */

@@ -58,11 +58,11 @@ void ptx_clocks_free(struct ptx_clocks *c)
     free(c);
 }
 
-void ptx_order_fence(ptx_warp *w)
+void ptx_order_fence(ptx_warp *w, bool narrow)
 {
     struct ptx_clocks *c = w->worker->grid->clocks;
     w->block->fenced = true;
-    if (c && c->followed)
+    if (c && c->followed && !narrow)
         c->time[w->block->index]++;
 }
 
@@ -109,13 +109,13 @@ void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write)
     if (!c || !c->followed)
         return;
     uint32_t me = w->block->index;
-    bool releases = write && (w->block->fenced || i->flags & PTX_IF_RELEASE);
-    if (releases && i->flags & PTX_IF_RELEASE)
+    bool releases = write && (w->block->fenced || i->flags & PTX_IF_RELEASE), narrow = ptx_is_narrow(i);
+    if (releases && i->flags & PTX_IF_RELEASE && !narrow)
         c->time[me]++;
     location *l = location_at(c, addr, releases);
     if (l)
         order_warps(w, l, releases);
-    if (l && addr >> PTX_WINDOW_SHIFT)
+    if (l && (addr >> PTX_WINDOW_SHIFT || narrow))
         return; /* no other block sees it */
     if (l) {
         if (!c->known[me])

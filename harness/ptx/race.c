@@ -349,7 +349,7 @@ static void record_write(const race_look *k, u64 g, u32 lane)
     ptx_shadow *s = k->shadow;
     u32 key = k->key | race_thread(k->x, lane) << KEY_LANE_SHIFT;
     s->r_key[g] = 0;
-    if (key & KEY_STRONG && s->w_key[g] == (key & ~KEY_STRONG) &&
+    if (key & KEY_STRONG && s->w_key[g] == (key & ~(KEY_STRONG | KEY_NARROW)) &&
         (!k->alloc || s->w_block[g] == k->me))
         return; /* the thread's own plain write stays: it conflicts with more */
     s->w_key[g] = key;
@@ -385,14 +385,15 @@ static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
 {
     const ptx_shadow *s = k->shadow;
     const ptx_access *x = k->x;
-    if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key) && !write_ordered(k, g, lane) &&
+    bool my_write = !k->alloc || s->w_block[g] == k->me, my_read = !k->alloc || s->r_who[g] == k->me;
+    if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key, my_write) && !write_ordered(k, g, lane) &&
         !(x->write && is_same_value(k, g, lane)))
         return race_report(k, lane, g, true);
     if (!x->write) {
         record_read(k, g, lane, many);
         return true;
     }
-    if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key) && !reads_ordered(k, g, lane))
+    if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key, my_read) && !reads_ordered(k, g, lane))
         return race_report(k, lane, g, false);
     record_write(k, g, lane);
     return true;
@@ -593,7 +594,8 @@ static bool touch_all(const race_look *k)
 
 static u32 key_of(const ptx_warp *w, const ptx_access *x)
 {
-    return w->clock | (u32)w->id << KEY_WARP_SHIFT | (x->atomic || x->strong ? KEY_STRONG : 0);
+    u32 strong = x->atomic || x->strong ? KEY_STRONG | (ptx_is_narrow(x->insn) ? KEY_NARROW : 0) : 0;
+    return w->clock | (u32)w->id << KEY_WARP_SHIFT | strong;
 }
 
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x)

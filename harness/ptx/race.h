@@ -9,6 +9,7 @@
 #define KEY_LANE_SHIFT 24
 #define KEY_CLOCK_MASK ((1u << KEY_WARP_SHIFT) - 1)
 #define KEY_STRONG (1u << 29) /* volatile, relaxed and stronger, atomic */
+#define KEY_NARROW (1u << 31) /* strong for the threads of its block only: .cta scope */
 #define KEY_MANY   (1u << 30) /* reads: by more than one lane; the clock is the lowest of theirs */
 
 #define MANY_BLOCKS UINT32_MAX
@@ -68,22 +69,23 @@ static inline u32 race_lane(u32 key)
 /* Of one thread; a read by many is nobody's own. */
 static inline bool race_same_thread(u32 a, u32 b)
 {
-    return ((a ^ b) & ~(KEY_CLOCK_MASK | KEY_STRONG)) == 0;
+    return ((a ^ b) & ~(KEY_CLOCK_MASK | KEY_STRONG | KEY_NARROW)) == 0;
 }
 /* The plain reads of two keys as one by many: the lowest clock stands for all. */
 static inline u32 race_merge_reads(u32 a, u32 b)
 {
     u32 ca = a & KEY_CLOCK_MASK, cb = b & KEY_CLOCK_MASK;
-    return (a & ~KEY_CLOCK_MASK) | (ca < cb ? ca : cb) | KEY_MANY;
+    return (a & ~KEY_CLOCK_MASK) | (ca < cb ? ca : cb) | KEY_MANY | (b & KEY_NARROW);
 }
 /* The lane of the thread that makes lane `lane`'s part of an access. */
 static inline u32 race_thread(const ptx_access *x, u32 lane)
 {
     return x->by ? x->by - 1u : lane;
 }
-static inline bool race_both_strong(u32 a, u32 b)
+/* Morally strong, as the ISA says: such accesses do not race. */
+static inline bool race_both_strong(u32 a, u32 b, bool same_block)
 {
-    return a & b & KEY_STRONG;
+    return a & b & KEY_STRONG && (same_block || !((a | b) & KEY_NARROW));
 }
 
 /* race_report.c; both record a finding. `lane` made the later access to granule g; what was there before

@@ -11,7 +11,7 @@ static const ptx_shadow *find_shadow(const ptx_worker *k, const ptx_alloc *a)
 
 static bool conflict(u32 a, u32 b)
 {
-    return a && b && !race_both_strong(a, b);
+    return a && b && !race_both_strong(a, b, false);
 }
 
 static u32 block_at(const ptx_shadow *s, u64 g, bool write)

@@ -53,6 +53,11 @@ static u32 some_reader(const party *readers, u32 now)
     return same ? readers->key ^ 1u << KEY_LANE_SHIFT : readers->key;
 }
 
+static bool is_async(const ptx_insn *i)
+{
+    return i && i->ast->n_parts > 1 && ws_str_eqz(i->ast->part[0], "cp") && ws_str_eqz(i->ast->part[1], "async");
+}
+
 static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset,
                      const party *now, const party *before)
 {
@@ -63,6 +68,7 @@ static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 of
     f->address = a ? a->lo + offset : offset;
     f->other_write = before->write;
     f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
+    f->async = is_async(oi) || is_async(insn_at(g->program, now->pc));
     f->other_offset = ptx_insn_offset(g->program, oi);
     u32 key = before->key;
     if (key & KEY_MANY)

@@ -37,6 +37,7 @@ typedef struct ptx_fault {
     int other_line;
     uint32_t other_offset;
     bool other_write;
+    bool async;              /* one side is an asynchronous copy */
     bool has_values;         /* of a write: what memory held, and what it is to hold */
     uint64_t current_value, incoming_value;
     uint64_t count;  /* how many further findings of the same reason at the same place were dropped */

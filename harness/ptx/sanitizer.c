@@ -126,9 +126,10 @@ static void race(ws_buf *out, const ptx_fault *f)
     const char *hazard = !f->write ? "RAW" : f->other_write ? "WAW" : "WAR";
     ws_buf_printf(out,
                   LINE "%s: Potential %s hazard detected at __%s__ 0x%" PRIx64
-                       " in block (%u,%u,%u) :\n",
+                       " in block (%u,%u,%u)%s :\n",
                   f->severity == PTX_SEV_WARNING ? "Warning (Warp Level Programming)" : "Error",
-                  hazard, f->space, f->address, f->block[0], f->block[1], f->block[2]);
+                  hazard, f->space, f->address, f->block[0], f->block[1], f->block[2],
+                  f->async ? " (invalid memcpy_async synchronization)" : "");
     add_side(out, f, true);
     add_side(out, f, false);
     if (f->has_values)

@@ -6,7 +6,7 @@
  * lanes at the earliest point where they can meet. A group that spins for the others' sake is put on hold
  * after a while, so that spin loops between lanes end. */
 #include "harness/ptx/engine.h"
-#include "harness/ptx/lanes.h"
+#include "harness/ptx/local.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +76,7 @@ void ptx_local_reserve(ptx_warp *w, uint32_t bytes)
     w->local = ws_realloc(w->local, (size_t)words * 4 * PTX_LANES);
     memset(w->local + (size_t)w->local_bytes * PTX_LANES, 0,
            (size_t)(words * 4 - w->local_bytes) * PTX_LANES);
+    ptx_local_grow(w, w->local_bytes, words * 4);
     w->local_bytes = words * 4;
 }
 
@@ -90,7 +91,8 @@ void ptx_warp_release(ptx_warp *w)
     ptx_async_release(w);
     ptx_bulk_release(w);
     free(w->local);
-    w->local = NULL;
+    free(w->local_state);
+    w->local = w->local_state = NULL;
     w->local_bytes = 0;
 }
 
@@ -385,6 +387,7 @@ void ptx_warp_call(ptx_warp *w, const struct ptx_call *call)
     f->local_base = base;
     f->return_pc = next;
     f->lanes = mask;
+    ptx_local_enter(w, base, call->callee->local_bytes, mask);
     for (int a = 0; a < call->n_args; a++)
         copy_value(w, &call->arg[a], from, f, mask);
     run_group(w, f, 0, mask, w->last_pc);
@@ -451,6 +454,7 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
     ptx_local_reserve(w, code->local_bytes);
     if (code->local_bytes)
         memset(w->local, undefined_byte(w), (size_t)code->local_bytes * PTX_LANES);
+    ptx_local_enter(w, 0, code->local_bytes, PTX_FULL);
     ptx_frame *f = frame_new(w, code);
     f->lanes = lanes;
     w->live = lanes;

@@ -1,7 +1,7 @@
 /* Every memory access, before it happens: is it inside an allocation, aligned, does it read what was
  * written, does it race. An access that passes is safe to execute. */
 #include "harness/ptx/engine.h"
-#include "harness/ptx/lanes.h"
+#include "harness/ptx/local.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -277,6 +277,23 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
     return true;
 }
 
+/* Up to the end of the running call's variables: what lies behind belonged to calls that are over. */
+static bool watch_local(ptx_warp *w, const ptx_access *x)
+{
+    w->worker->counters.local_requests++;
+    u64 end = w->frame->local_base + w->frame->code->local_bytes;
+    if (!check_window(w, x, end))
+        return false;
+    int bad = x->read ? ptx_local_unwritten(w, x) : -1;
+    if (bad >= 0) {
+        ptx_alloc window = window_of(PTX_SPACE_LOCAL, end);
+        return fault_at(w, x, bad, &window, HX_UNINITIALIZED_READ, "uninitialized read");
+    }
+    if (x->write)
+        ptx_local_written(w, x);
+    return true;
+}
+
 bool ptx_watch(ptx_warp *w, const ptx_access *access)
 {
     ptx_access x = *access;
@@ -285,8 +302,7 @@ bool ptx_watch(ptx_warp *w, const ptx_access *access)
     case PTX_SPACE_SHARED:
         return watch_shared(w, &x);
     case PTX_SPACE_LOCAL:
-        w->worker->counters.local_requests++;
-        return check_window(w, &x, w->local_bytes);
+        return watch_local(w, &x);
     case PTX_SPACE_PARAM:
         return check_window(w, &x, w->worker->grid->program->info->param_bytes);
     default:

@@ -129,9 +129,15 @@ static void x_barrier(ptx_warp *w, const ptx_insn *i)
                        "illegal: barrier %u, there are %d", id, PTX_BARRIERS);
         return;
     }
+    u32 threads = b->count == PTX_NO_SLOT ? 0 : IN(u32, b->count)[first];
+    if (threads % PTX_LANES || (b->op == PTX_BAR_ARRIVE && !threads)) {
+        ptx_fault_sync(w, i, (int)first, HX_ILLEGAL, "Invalid arguments",
+                       "illegal: barrier %u for %u threads, which is no multiple of %d", id, threads, PTX_LANES);
+        return;
+    }
     if (b->op == PTX_BAR_ARRIVE) {
         ptx_race_arrive(w, id);
-        w->block->arrived[id] += PTX_LANES;
+        ptx_barrier_arrive(w, id, threads);
         return;
     }
     if (b->op >= PTX_BAR_AND)
@@ -178,8 +184,7 @@ static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 static void x_fence(ptx_warp *w, const ptx_insn *i)
 {
-    (void)i;
-    ptx_order_fence(w);
+    ptx_order_fence(w, ptx_is_narrow(i));
 }
 
 static void x_nop(ptx_warp *w, const ptx_insn *i)
@@ -196,6 +201,7 @@ static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return true;
     }
     ptx_decoder_program(d)->has_fence = true;
+    i->mods = ptx_has(a, "cta") ? PTX_SCOPE_CTA : 0;
     return true;
 }
 

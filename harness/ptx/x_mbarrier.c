@@ -188,7 +188,13 @@ static bool set_up(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count
         w->block->mbarriers = m;
         m->last = &m->first;
     }
-    drop_deliveries(m);
+    if (m->pending != m->expected || m->tx || m->first) {
+        ptx_fault_sync(w, i, (int)lane, HX_ILLEGAL, "Barrier is already initialized",
+                       "illegal: mbarrier.init at byte %llu of shared memory, where an mbarrier waits for %u more "
+                       "arrivals",
+                       (unsigned long long)addr, m->pending);
+        return false;
+    }
     m->addr = (u32)addr;
     m->expected = m->pending = count;
     m->tx = 0;

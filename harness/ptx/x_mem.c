@@ -34,6 +34,7 @@ bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
             if (ws_str_eqz(a->part[p], order_parts[o].name))
                 i->flags |= order_parts[o].flags;
     }
+    i->mods = ptx_has(a, "cta") ? PTX_SCOPE_CTA : 0;
     if (i->flags & (PTX_IF_ACQUIRE | PTX_IF_RELEASE))
         ptx_decoder_program(d)->has_fence = true;
     return true;
