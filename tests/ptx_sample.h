@@ -77,7 +77,7 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
             ws_buf_printf(out, "[%%q%d]", SAMPLE_ELEMENTS * k);
         return !s->coordinates;
     case PTX_SPEC_IMM:
-        ws_buf_adds(out, sample_has(m, "L2") || sample_has(m, "L2::evict_normal") || sample_has(m, "acquire") ? "128" : "16");
+        ws_buf_printf(out, "%d", s->high ? s->high : 16);
         return true;
     case PTX_SPEC_SREG:
         ws_buf_adds(out, ptx_type_bytes(m->last) == 8 ? "%clock64" : "%tid.x");

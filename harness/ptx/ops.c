@@ -171,6 +171,8 @@ static void read_operand(ptx_form *f, const char **p)
               : take(p, "?")   ? PTX_SPEC_ANY
                                : kind_of(**p);
     *p += strspn(*p, "abcdefghijklmnopqrstuvwxyz0123456789");
+    if (s->kind == PTX_SPEC_IMM && sscanf(*p, "(%d-%d)", &s->low, &s->high) == 2)
+        *p += strcspn(*p, ")") + 1;
     s->vector = vector;
     s->any_count = take(p, "*");
     if (vector && !take(p, "}"))
@@ -466,7 +468,8 @@ static bool fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, cons
     case PTX_SPEC_ADDRESS:
         return o->kind == PTX_OPD_ADDR && (o->n_elem > 0) == s->coordinates;
     case PTX_SPEC_IMM:
-        return o->kind == PTX_OPD_IMM && !o->is_float;
+        return o->kind == PTX_OPD_IMM && !o->is_float &&
+               ((!s->low && !s->high) || (o->imm >= s->low && o->imm <= s->high));
     case PTX_SPEC_POLICY:
         return o->kind == PTX_OPD_REG && register_fits(fn->reg[o->reg].type, PTX_b64, false);
     case PTX_SPEC_LABEL:

@@ -21,7 +21,7 @@
  *     [a]            address; [a, b] with a coordinate vector after it
  *     {d} {a}        a vector in braces where the mnemonic has .v2 .v4 .v8, else the element
  *     {d*} {a*}      a vector in braces, of as many as the decoder wants, or one element
- *     #a             immediate integer
+ *     #a #a(0-4)     immediate integer; in that range
  *     %a             special register
  *     h              cache policy: there when the mnemonic has .L2::cache_hint
  *     @l             label, target list, or function
@@ -53,6 +53,7 @@ typedef struct ptx_spec { /* one operand of a form */
     bool pair;            /* d|p, p|q */
     bool vector, any_count;
     bool coordinates;     /* [a, b] */
+    int low, high;        /* of an immediate; both 0: any */
 } ptx_spec;
 
 typedef struct ptx_form_part {

@@ -482,7 +482,7 @@ const ptx_op_row ptx_ops_mem[] = {
     {"prefetch{.(global local)}.(L1 L2) [a]", decode_hint, 0, PTX_UNIT_MEM},
     {"prefetch.global.(L2::evict_last L2::evict_normal) [a]", decode_hint, 0, PTX_UNIT_MEM},
     {"prefetchu.L1 [a]", decode_hint, 0, PTX_UNIT_MEM},
-    {"applypriority{.global}.L2::evict_normal [a], #b", decode_hint, 0, PTX_UNIT_MEM},
-    {"discard{.global}.L2 [a], #b", decode_hint, 0, PTX_UNIT_MEM},
+    {"applypriority{.global}.L2::evict_normal [a], #b(128-128)", decode_hint, 0, PTX_UNIT_MEM},
+    {"discard{.global}.L2 [a], #b(128-128)", decode_hint, 0, PTX_UNIT_MEM},
     {0},
 };

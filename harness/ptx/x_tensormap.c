@@ -279,14 +279,14 @@ static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 const ptx_op_row ptx_ops_tensormap[] = {
     {REPLACE ".global_address" WHERE ".b64 [a], b", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".rank" WHERE ".b32 [a], b", decode_replace, 0, PTX_UNIT_MEM},
-    {REPLACE ".(box_dim global_dim element_stride)" WHERE ".b32 [a], #b, c", decode_replace, 0, PTX_UNIT_MEM},
-    {REPLACE ".global_stride" WHERE ".b64 [a], #b, c", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".(box_dim global_dim element_stride)" WHERE ".b32 [a], #b(0-4), c", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".global_stride" WHERE ".b64 [a], #b(0-3), c", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".(elemtype interleave_layout swizzle_mode swizzle_atomicity fill_mode)" WHERE ".b32 [a], #b",
      decode_replace, 0, PTX_UNIT_MEM},
-    {"tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.$scope.sync.aligned [a], [b], #c",
+    {"tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.$scope.sync.aligned [a], [b], #c(128-128)",
      decode_copy, 0, PTX_UNIT_MEM},
     {"prefetch{.(param const)}.tensormap [a]", decode_prefetch, 0, PTX_UNIT_MEM},
     {PROXY ".release.$scope", decode_fence, 0, PTX_UNIT_BARRIER},
-    {PROXY ".acquire.$scope [a], #b", decode_fence, 0, PTX_UNIT_BARRIER},
+    {PROXY ".acquire.$scope [a], #b(128-128)", decode_fence, 0, PTX_UNIT_BARRIER},
     {0},
 };
