@@ -9,7 +9,6 @@ override CUDA_HOME := $(patsubst %/include/nvrtc.h,%,$(firstword $(realpath $(ad
     $(CUDA_HOME) /usr/local/cuda $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)))) \
     $(abspath $(BUILD)/cuda/include/nvrtc.h)))
 export PATH := $(CUDA_HOME)/bin:$(PATH)
-ENGINE_ARCH ?= native
 
 comma := ,
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
@@ -26,7 +25,16 @@ MODULES := agent results verifier reference harness ptx specs base
 base_SRC      := $(wildcard base/*.c)
 specs_SRC     := $(wildcard specs/*.c)
 reference_SRC := $(wildcard reference/*.c)
-ptx_SRC       := $(wildcard harness/ptx/*.c)
+# These are compiled once; what decodes and executes PTX, all else, once for each kind of CPU, and only the names
+# in harness/ptx/entry.c are seen outside. See harness/ptx/variant.h.
+ptx_SRC       := $(filter $(foreach f,ast_find case case_% info lex mem mma_type module ops_cover parse parse_% \
+                   sanitizer strip tensormap types variant,harness/ptx/$(f).c),$(wildcard harness/ptx/*.c))
+engine_SRC    := $(filter-out $(ptx_SRC),$(wildcard harness/ptx/*.c))
+# Fewer of them build faster: make VARIANTS=avx512
+VARIANTS      ?= $(X86_VARIANTS) baseline
+X86_VARIANTS  := $(if $(filter x86_64% amd64%,$(shell $(CC) -dumpmachine)),avx512 avx2)
+FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512
+FLAGS_avx2    := -march=x86-64-v3
 harness_SRC   := $(wildcard harness/*.c harness/compile/*.c harness/plan/*.c harness/timing/*.c harness/worker/*.c)
 verifier_SRC  := $(wildcard verifier/*.c)
 results_SRC   := $(wildcard results/*.c)
@@ -75,8 +83,18 @@ $(call lib,$(1)): $(call obj,$($(1)_SRC))
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 
-# The engine's lane loops only vectorise at -O3 (gcc 12), and gain again from the machine's own vectors.
-$(BUILD)/harness/ptx/%.o: ALLFLAGS += -O3 -march=$(ENGINE_ARCH) -mprefer-vector-width=512 -fno-trapping-math -fno-math-errno
+# The engine's lane loops only vectorise at -O3 (gcc 12). One object a variant, of which only the table is seen.
+$(BUILD)/harness/ptx/%.o: ALLFLAGS += -O3 -fno-trapping-math -fno-math-errno -Wno-psabi
+$(BUILD)/harness/ptx/variant.o: ALLFLAGS += $(patsubst %,-DPTX_HAS_%,$(VARIANTS))
+define variant_rule
+$(BUILD)/harness/ptx/$(1)/%.o: harness/ptx/%.c
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALLFLAGS) $$(FLAGS_$(1)) -DPTX_VARIANT=ptx_variant_$(1) -MMD -MP -c -o $$@ $$<
+$(BUILD)/harness/ptx/ptx_variant_$(1).o: $(patsubst harness/ptx/%.c,$(BUILD)/harness/ptx/$(1)/%.o,$(engine_SRC))
+	$$(Q)$$(CC) -r -nostdlib -o $$@ $$^ && objcopy --keep-global-symbol=ptx_variant_$(1) $$@
+$(call lib,ptx): $(BUILD)/harness/ptx/ptx_variant_$(1).o
+endef
+$(foreach v,$(VARIANTS),$(eval $(call variant_rule,$(v))))
 $(BUILD)/reference/%.o: ALLFLAGS += -O3
 $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
@@ -127,6 +145,6 @@ help:
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
 	@echo 'make clean      remove what was built'
-	@echo 'variables       V=1 SAN=1 WERROR=1 BUILD=DIR CC=... CUDA_HOME=... ENGINE_ARCH=x86-64-v3'
+	@echo 'variables       V=1 SAN=1 WERROR=1 BUILD=DIR CC=... CUDA_HOME=... VARIANTS="avx512 avx2 baseline"'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -85,7 +85,7 @@ static bool setup(fixture *x, const char *op)
     x->w.base[1] = c->konst;
     x->w.frame = &x->frame;
     x->w.exec = x->w.active = PTX_FULL;
-    return !ptx_program_unsupported(x->program);
+    return !x->program->unsupported;
 }
 
 static void execute(fixture *x)
@@ -887,7 +887,7 @@ static void test_rejected(void)
     };
     for (size_t k = 0; k < WS_COUNT(ops); k++) {
         fixture x;
-        ok(!setup(&x, ops[k]) && x.program && ptx_program_unsupported(x.program), "unsupported: %s", ops[k]);
+        ok(!setup(&x, ops[k]) && x.program && x.program->unsupported, "unsupported: %s", ops[k]);
         teardown(&x);
     }
 }

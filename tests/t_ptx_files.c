@@ -1,6 +1,7 @@
 /* The PTX files of tests/ptx (see harness/ptx/case.h) on the engine: in every schedule, with one
- * thread and two. */
+ * thread and two, and on every kind of CPU's code that this CPU executes. */
 #include "harness/ptx/case.h"
+#include "harness/ptx/variant.h"
 #include "tests/tap.h"
 
 #include <glob.h>
@@ -13,14 +14,17 @@ typedef struct way {
     uint64_t seed;
     int threads;
     bool plain; /* all checks off */
+    const char *engine; /* NULL: the best */
 } way;
 static const way ways[] = {
-    {"in order", PTX_SCHED_ROUND_ROBIN, 0, 1, false},
-    {"in reverse", PTX_SCHED_REVERSE, 0, 1, false},
-    {"at random", PTX_SCHED_RANDOM, 1, 1, false},
-    {"at random 2", PTX_SCHED_RANDOM, 2, 1, false},
-    {"by two threads", PTX_SCHED_ROUND_ROBIN, 0, 2, false},
-    {"without checks", PTX_SCHED_ROUND_ROBIN, 0, 1, true},
+    {"in order", PTX_SCHED_ROUND_ROBIN, 0, 1, false, NULL},
+    {"in reverse", PTX_SCHED_REVERSE, 0, 1, false, NULL},
+    {"at random", PTX_SCHED_RANDOM, 1, 1, false, NULL},
+    {"at random 2", PTX_SCHED_RANDOM, 2, 1, false, NULL},
+    {"by two threads", PTX_SCHED_ROUND_ROBIN, 0, 2, false, NULL},
+    {"without checks", PTX_SCHED_ROUND_ROBIN, 0, 1, true, NULL},
+    {"on the engine for AVX2", PTX_SCHED_ROUND_ROBIN, 0, 1, false, "avx2"},
+    {"on the engine for any CPU", PTX_SCHED_ROUND_ROBIN, 0, 1, false, "baseline"},
 };
 
 /* The suite of planted faults and of correct kernels that no checker may complain about. */
@@ -31,6 +35,8 @@ static void check_way(const ptx_case *c, const way *w, const ptx_case_outcome *f
                       ptx_case_outcome *o, ws_buf *out)
 {
     ws_err err = {0};
+    if (w->engine ? setenv("WARPSMITH_ENGINE", w->engine, 1) : unsetenv("WARPSMITH_ENGINE"))
+        ws_bug("no memory for an environment variable");
     ptx_options opt = {.max_warp_insns = 5000000,
                        .deadline_ms = 20000,
                        .threads = w->threads,
@@ -61,6 +67,16 @@ static void print_comment(const ws_buf *text)
         printf("# %.*s\n", (int)strcspn(p, "\n"), p);
 }
 
+static bool runs_here(const way *w)
+{
+    const char *name = "";
+    bool yes = true;
+    for (int k = 0; w->engine && strcmp(name, w->engine) != 0; k++)
+        if (!ptx_variant_at(k, &name, &yes))
+            return false;
+    return yes;
+}
+
 static void check_file(const char *path)
 {
     ptx_case c;
@@ -71,6 +87,8 @@ static void check_file(const char *path)
         ws_buf_printf(&all, "  %s\n", err.msg);
     for (size_t w = 0; !err.msg[0] && w < WS_COUNT(ways); w++) {
         ws_buf wrong = {0};
+        if (!runs_here(&ways[w]))
+            continue;
         check_way(&c, &ways[w], first, w ? o : first, &wrong);
         if (wrong.n)
             ws_buf_printf(&all, "run %s:\n%s", ways[w].name, wrong.p);
@@ -88,6 +106,16 @@ static void check_file(const char *path)
     free(o);
 }
 
+static void check_engine_names(void)
+{
+    ptx_module *m = NULL;
+    ws_err err = {0};
+    setenv("WARPSMITH_ENGINE", "none", 1);
+    ok(ptx_module_load("", 0, NULL, &m, &err) == WS_EENV && strstr(err.msg, "'none'") && !m,
+       "an engine that there is not is an error");
+    unsetenv("WARPSMITH_ENGINE");
+}
+
 int main(int argc, char **argv)
 {
     glob_t g = {0};
@@ -95,6 +123,7 @@ int main(int argc, char **argv)
         check_file(argv[k]);
     if (argc > 1)
         return tap_done();
+    check_engine_names();
     if (glob("tests/ptx/*.ptx", 0, NULL, &g))
         return ok(false, "tests/ptx/*.ptx are there"), tap_done();
     for (size_t k = 0; k < g.gl_pathc; k++)

@@ -1,11 +1,13 @@
-/* The sums of tensor cores on random tiles, against the rule written plainly, one output at a time. */
+/* The sums of tensor cores on random tiles, by every variant of the engine that this CPU executes, against the rule written plainly, one output at a time. */
 #include "base/dtype.h"
-#include "harness/ptx/mma.h"
+#include "harness/ptx/variant.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
 
 static mma_tile x;
+static const ptx_variant *variant; /* under test */
+static const char *engine;
 
 static int exponent(double v, int least)
 {
@@ -76,7 +78,7 @@ static void check_model(mma_type ta, mma_type tb, u32 k, u32 stride, int spread,
                 c[j][r] =
                     rand() % 3 ? ldexpf((float)(rand() % 2001 - 1000) / 333, rand() % 40 - 20) : 0;
         memcpy(x.c, c, sizeof c);
-        mma_multiply(&x, k, &(mma_rule){.a = ta, .b = tb, .model = model});
+        variant->mma_multiply(&x, k, &(mma_rule){.a = ta, .b = tb, .model = model});
         for (u32 j = 0; j < MMA_N; j++)
             for (u32 r = 0; r < MMA_M; r++) {
                 float want = c[j][r];
@@ -87,10 +89,10 @@ static void check_model(mma_type ta, mma_type tb, u32 k, u32 stride, int spread,
                     printf("# %a, expected %a\n", (double)x.d[j][r], (double)want);
             }
     }
-    ok(!bad, "%s, exponents of +-%d", what, spread);
+    ok(!bad, "%s, exponents of +-%d, %s", what, spread, engine);
 }
 
-int main(void)
+static void check_variant(void)
 {
     static const int spread[] = {0, 4, 12};
     srand(7);
@@ -105,5 +107,13 @@ int main(void)
         check_model(MMA_E4M3, MMA_E5M2, 32, 32, spread[s], PTX_MMA_HOPPER, 25, "e4m3 by e5m2");
         check_model(MMA_E5M2, MMA_E4M3, 32, 32, spread[s], PTX_MMA_HOPPER, 25, "e5m2 by e4m3");
     }
+}
+
+int main(void)
+{
+    bool runs_here = false;
+    for (int v = 0; (variant = ptx_variant_at(v, &engine, &runs_here)); v++)
+        if (runs_here)
+            check_variant();
     return tap_done();
 }

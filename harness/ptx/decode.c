@@ -306,15 +306,6 @@ static void x_unsupported(ptx_warp *w, const ptx_insn *i)
                      called_function(i->ast) ? "a call of" : "the instruction", name, (const char *)i->aux);
 }
 
-const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p)
-{
-    for (int c = 0; c < p->n_codes; c++)
-        for (uint32_t i = 0; i < p->code[c]->n; i++)
-            if (p->code[c]->insn[i].run == x_unsupported)
-                return p->code[c]->insn[i].ast;
-    return NULL;
-}
-
 void ptx_program_visit_unsupported(const ptx_program *p, ptx_lack_fn visit, void *ud)
 {
     for (int c = 0; c < p->n_codes; c++)
@@ -375,6 +366,8 @@ static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         snprintf(why, sizeof why, "not in this variant of %s", r->form);
     }
     i->run = x_unsupported;
+    if (!d->program->unsupported)
+        d->program->unsupported = a;
     i->aux = ws_arena_strdup(&d->program->arena, why);
 }
 

@@ -106,6 +106,7 @@ typedef struct ptx_program { /* one kernel, ready to run */
     uint32_t granule;                /* least access size: of the race shadow */
     uint64_t store_roots;            /* parameters that stores can go through, a bit each */
     bool stores_unknown;             /* through others, too */
+    const ptx_ast_insn *unsupported; /* the first instruction that the engine lacks, NULL: none */
 } ptx_program;
 
 /* ---- memory ---- */
@@ -369,8 +370,6 @@ extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_half[], ptx_ops_cvt
 /* Builds the program of a kernel. An unsupported instruction is a fault when it is executed. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);
 void ptx_program_free(ptx_program *p);
-/* The first instruction that the engine lacks, NULL: none. */
-const ptx_ast_insn *ptx_program_unsupported(const ptx_program *p);
 void ptx_program_visit_unsupported(const ptx_program *p, ptx_lack_fn visit, void *ud); /* all, in order */
 
 /* Operand access for decode functions. */

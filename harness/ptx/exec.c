@@ -9,13 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const ptx_options PTX_OPTIONS_CHECKED = {
-    .max_warp_insns = 200000000ull,
-    .check_init = true,
-    .check_race = true,
-    .count = true,
-};
-
 enum {
     MAX_WORKERS = 64,
     MAX_RESIDENT = 1024, /* blocks that one worker keeps half done, unless cooperative */

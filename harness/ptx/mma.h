@@ -32,6 +32,7 @@ typedef enum mma_type {
 } mma_type;
 mma_type mma_type_find(ws_str name); /* MMA_TYPE_COUNT: none */
 u32 mma_type_bits(mma_type t);
+s32 mma_least_exponent(mma_type t); /* of normal numbers */
 f32 mma_widen(mma_type t, u32 bits); /* of the floating-point types up to f32 */
 
 /* A is stored by columns, B by columns: rows of a tile are lanes of a vector. */

@@ -3,14 +3,23 @@
 #include "harness/ptx/engine.h"
 #include "harness/ptx/info.h"
 #include "harness/ptx/module.h"
+#include "harness/ptx/variant.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+const ptx_options PTX_OPTIONS_CHECKED = {
+    .max_warp_insns = 200000000ull,
+    .check_init = true,
+    .check_race = true,
+    .count = true,
+};
 
 struct ptx_module {
     ws_arena arena;
     ptx_ast *ast;
     ptx_memory *mem;
+    const ptx_variant *variant;
     ptx_kernel_info *info;
     int n_kernels;
     ptx_program **program;  /* per kernel, NULL until asked for */
@@ -78,7 +87,8 @@ ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_modul
     ptx_module *m = ws_calloc(1, sizeof *m);
     pthread_mutex_init(&m->lock, NULL);
     m->mem = mem;
-    ws_status st = ptx_parse(&m->arena, text, n, &m->ast, err);
+    m->variant = ptx_variant_pick(err);
+    ws_status st = m->variant ? ptx_parse(&m->arena, text, n, &m->ast, err) : err->status;
     if (!st)
         st = ptx_info_collect(m->ast, &m->arena, &m->info, &m->n_kernels, err);
     if (!st && mem)
@@ -99,7 +109,7 @@ void ptx_module_free(ptx_module *m)
     if (!m)
         return;
     for (int k = 0; m->program && k < m->n_kernels; k++)
-        ptx_program_free(m->program[k]);
+        m->variant->program_free(m->program[k]);
     for (int v = 0; m->ast && m->mem && v < m->ast->n_vars; v++)
         if (has_address(m->ast->var[v]) && m->ast->var[v]->address)
             ptx_memory_release(m->mem, m->ast->var[v]->address);
@@ -151,7 +161,7 @@ const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
         return NULL;
     pthread_mutex_lock(&m->lock);
     if (!m->program[k])
-        m->program[k] = ptx_program_new(m->ast, ptx_ast_find(m->ast, kernel), &m->info[k]);
+        m->program[k] = m->variant->program_new(m->ast, ptx_ast_find(m->ast, kernel), &m->info[k]);
     pthread_mutex_unlock(&m->lock);
     return m->program[k];
 }
@@ -160,12 +170,12 @@ const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
 static void check_function(ptx_module *m, const ptx_func *f, const ptx_kernel_info *info, bool *seen, ptx_lack_fn visit,
                            void *ud)
 {
-    ptx_program *p = ptx_program_new(m->ast, f, info);
-    ptx_program_visit_unsupported(p, visit, ud);
+    ptx_program *p = m->variant->program_new(m->ast, f, info);
+    m->variant->visit_unsupported(p, visit, ud);
     for (int i = 0; i < m->ast->n_funcs; i++)
         for (int c = 0; c < p->n_codes && !seen[i]; c++)
             seen[i] = p->code[c]->fn == m->ast->func[i];
-    ptx_program_free(p);
+    m->variant->program_free(p);
 }
 
 void ptx_module_check(ptx_module *m, ptx_lack_fn visit, void *ud)
@@ -180,6 +190,11 @@ void ptx_module_check(ptx_module *m, ptx_lack_fn visit, void *ud)
             check_function(m, m->ast->func[f], &none, seen, visit, ud);
     pthread_mutex_unlock(&m->lock);
     free(seen);
+}
+
+const ptx_variant *ptx_module_variant(const ptx_module *m)
+{
+    return m->variant;
 }
 
 const ptx_ast *ptx_module_ast(const ptx_module *m)

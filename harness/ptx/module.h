@@ -6,5 +6,6 @@
 
 const ptx_program *ptx_module_program(ptx_module *m, const char *kernel); /* NULL: no such kernel */
 const ptx_ast *ptx_module_ast(const ptx_module *m);
+const struct ptx_variant *ptx_module_variant(const ptx_module *m);
 
 #endif
