@@ -243,7 +243,7 @@ static void x_copy(ptx_warp *w, const ptx_insn *i)
         !ptx_bulk_watch(w, i, PTX_SPACE_GLOBAL, 0, to[0], PTX_TM_BYTES, true, false, UNIT))
         return;
     memcpy((void *)(uintptr_t)to[0], w->block->shared + from[0], PTX_TM_BYTES);
-    ptx_order_fence(w);
+    ptx_order_fence(w, ptx_is_narrow(i));
 }
 
 static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
