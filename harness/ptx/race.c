@@ -131,11 +131,20 @@ void ptx_race_acquire(ptx_warp *w, const u32 clocks[PTX_LANES])
     find_floor(w);
 }
 
+/* A barrier of the whole block completes when all other threads have exited: exit is an arrival ("exit" in
+ * the ISA), so what warps did before they ended happens before. */
 void ptx_race_barrier(ptx_block *b, u32 id)
 {
     u32 joined[PTX_LANES] = {0};
+    bool whole = false;
     for (int n = 0; n < b->n_warps; n++)
         if (is_waiting_at(&b->warp[n], id)) {
+            advance(&b->warp[n]);
+            join(joined, b->warp[n].seen);
+            whole |= !ptx_barrier_threads(&b->warp[n].parked[0]);
+        }
+    for (int n = 0; n < b->n_warps && whole; n++)
+        if (b->warp[n].state == PTX_WARP_DONE) {
             advance(&b->warp[n]);
             join(joined, b->warp[n].seen);
         }
