@@ -260,6 +260,8 @@ struct ptx_warp {
 
     bool wgmma_fenced, wgmma_open; /* a fence came first; products that are in no group yet */
     uint32_t wgmma_groups;   /* that were not waited for */
+    uint32_t wgmma_committed; /* all groups */
+    uint32_t wgmma_seen[PTX_LANES]; /* what happened before the last commit, as seen */
     struct ptx_async *async; /* copies under way, NULL: none yet */
     struct ptx_bulk *bulk;   /* bulk copies to global memory under way, NULL: none yet */
     uint8_t *local;          /* words interleaved by lane */

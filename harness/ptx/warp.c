@@ -463,7 +463,8 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
     w->insns = 0;
     w->carry = 0;
     w->wgmma_fenced = w->wgmma_open = false;
-    w->wgmma_groups = 0;
+    w->wgmma_groups = w->wgmma_committed = 0;
+    memset(w->wgmma_seen, 0, sizeof w->wgmma_seen);
     run_group(w, f, 0, lanes, 0);
 }
 

@@ -244,12 +244,51 @@ static void x_commit(ptx_warp *w, const ptx_insn *i)
     if (!ptx_whole_warp(w, i))
         return;
     w->wgmma_groups += w->wgmma_open;
+    w->wgmma_committed += w->wgmma_open;
     w->wgmma_open = false;
+    ptx_race_release(w, w->wgmma_seen);
+}
+
+/* A warp of the warpgroup that has not committed `groups` groups yet; NULL: all have. */
+static ptx_warp *late_warp(const ptx_warp *w, u32 groups)
+{
+    int first = w->id / WARPS * WARPS;
+    for (int v = first; v < first + WARPS; v++)
+        if (v >= w->block->n_warps || w->block->warp[v].wgmma_committed < groups)
+            return v < w->block->n_warps ? &w->block->warp[v] : &w->block->warp[first];
+    return NULL;
+}
+
+/* Products are the warpgroup's: they are complete when all four warps have brought theirs. */
+static bool wait_for_warpgroup(ptx_warp *w, const ptx_insn *i, u32 groups)
+{
+    const ptx_warp *late = late_warp(w, groups);
+    if (!late) {
+        int first = w->id / WARPS * WARPS;
+        for (int v = first; v < first + WARPS; v++)
+            ptx_race_acquire(w, w->block->warp[v].wgmma_seen);
+        return true;
+    }
+    if (!late->live || late == w) {
+        ptx_fault_simple(w, i, 0, HX_ILLEGAL,
+                         "illegal: wgmma needs all four warps of a warpgroup, warp %d does not take part", late->id);
+        return false;
+    }
+    if (i->leader) { /* it will be executed, and counted, again */
+        w->worker->hits[i->bb]--;
+        w->worker->lanes[i->bb] -= PTX_LANES;
+    }
+    w->poll = i;
+    ptx_warp_end_turn(w);
+    ptx_warp_send(w, w->exec, ptx_group_pc(w) - 1);
+    return false;
 }
 
 static void x_wait(ptx_warp *w, const ptx_insn *i)
 {
-    if (ptx_whole_warp(w, i) && (u64)i->imm < w->wgmma_groups)
+    if (!ptx_whole_warp(w, i) || (u64)i->imm >= w->wgmma_groups)
+        return;
+    if (wait_for_warpgroup(w, i, w->wgmma_committed - (u32)i->imm))
         w->wgmma_groups = (u32)i->imm;
 }
 
