@@ -373,13 +373,17 @@ static bool is_same_address(const ptx_func *f, const ptx_operand *a, const ptx_o
     return false;
 }
 
-/* A plain load whose address a compare-and-swap further down takes too: the first guess of its loop, as the
- * CUDA manual writes it. A stale guess costs a turn of the loop, so the load counts as a strong one. */
+/* A plain load whose address a compare-and-swap further down takes too, or whose value it compares with: the
+ * first guess of its loop, as the CUDA manual writes it. A stale guess costs a turn of the loop, so the load
+ * counts as a strong one. */
 static bool is_first_guess(const ptx_func *f, const ptx_ast_insn *a)
 {
+    const ptx_operand *to = &a->operand[0];
     for (const ptx_ast_insn *n = a + 1; n < f->insn + f->n_insns; n++)
         if (n->n_operands == 4 && n->operand[1].kind == PTX_OPD_ADDR && ptx_has(n, "cas") &&
-            is_same_address(f, &a->operand[1], &n->operand[1]))
+            (is_same_address(f, &a->operand[1], &n->operand[1]) ||
+             (to->kind == PTX_OPD_REG && n->operand[2].kind == PTX_OPD_REG &&
+              n->operand[2].reg == to->reg)))
             return true;
     return false;
 }
