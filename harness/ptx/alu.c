@@ -30,6 +30,8 @@ bool ptx_alu_src(ptx_decoder *d, const ptx_operand *o, ptx_type t, uint32_t *slo
     if (o->kind == PTX_OPD_VAR &&
         (bytes < 4 || o->var->space == PTX_SPACE_LOCAL || o->var->space == PTX_SPACE_PARAM))
         return false;
+    if (o->kind == PTX_OPD_FUNC && bytes != 8)
+        return false;
     *slot = ptx_src(d, o, t);
     return *slot != PTX_NO_SLOT;
 }

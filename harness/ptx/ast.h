@@ -113,6 +113,9 @@ typedef struct ptx_ast_insn {
                                      place of the call in the kernel's own file */
 } ptx_ast_insn;
 
+/* What a pointer to the n-th function holds, from 0; nothing can be read there. */
+#define PTX_FUNC_BASE (4ull << 56)
+enum { PTX_FUNC_STEP = 16 };
 typedef struct ptx_func {
     const char *name;
     bool is_entry, is_extern;     /* is_extern: declared here, without a body */
@@ -131,6 +134,7 @@ typedef struct ptx_func {
     int n_insns;
     int max_ntid[3], req_ntid[3], min_ncta, cluster[3];
     int ptx_line;
+    uint64_t address;
 } ptx_func;
 
 typedef struct ptx_ast {
@@ -147,6 +151,7 @@ typedef struct ptx_ast {
 
 /* Whole module; the error has "line L, column C: what" and the offending line with a caret. */
 ws_status ptx_parse(ws_arena *a, const char *text, size_t n, ptx_ast **out, ws_err *err) WS_MUST_CHECK;
+bool ptx_func_calls_pointer(const ptx_func *f); /* has an indirect call */
 ptx_func *ptx_ast_find(const ptx_ast *ast, const char *name); /* NULL: none */
 
 #endif

@@ -123,6 +123,10 @@ uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t)
         return ptx_const(d, immediate_bits(o, t), bytes) | 1;
     case PTX_OPD_VAR:
         return ptx_const(d, o->var->address + (uint64_t)o->imm, bytes) | 1;
+    case PTX_OPD_FUNC: {
+        const ptx_func *f = ptx_ast_find(d->ast, o->text);
+        return f ? ptx_const(d, f->address, bytes) | 1 : PTX_NO_SLOT;
+    }
     default:
         return PTX_NO_SLOT;
     }
@@ -516,9 +520,18 @@ static uint64_t place_operand(const ptx_operand *o, uint64_t at, uint8_t *placed
     return at;
 }
 
-/* All functions that the kernel reaches, and the layout of shared memory. */
+static void reach(ptx_program *p, const ptx_ast *ast, const char *name, int *cap)
+{
+    const ptx_func *f = ptx_ast_find(ast, name);
+    if (f && !f->is_extern && !f->is_entry && !in_program(p, f))
+        add_function(p, f, cap);
+}
+
+/* All functions that the kernel reaches, and the layout of shared memory. One that calls through a pointer reaches
+ * all that variables point to. */
 static void collect(ptx_program *p, const ptx_ast *ast, const ptx_func *kernel)
 {
+    bool pointed = false; /* what variables point to is there */
     int cap = 0;
     uint64_t shared = 0;
     uint8_t *placed = ws_calloc((size_t)ast->n_vars + 1, 1);
@@ -531,12 +544,20 @@ static void collect(ptx_program *p, const ptx_ast *ast, const ptx_func *kernel)
             for (int o = 0; o < f->insn[i].n_operands; o++) {
                 const ptx_operand *opd = &f->insn[i].operand[o];
                 shared = place_operand(opd, shared, placed, ast);
-                const ptx_func *callee =
-                    opd->kind == PTX_OPD_FUNC ? ptx_ast_find(ast, opd->text) : NULL;
-                if (callee && !callee->is_extern && !callee->is_entry && !in_program(p, callee))
-                    add_function(p, callee, &cap);
+                if (opd->kind == PTX_OPD_FUNC)
+                    reach(p, ast, opd->text, &cap);
             }
+        if (pointed || !ptx_func_calls_pointer(f))
+            continue;
+        pointed = true;
+        for (int v = 0; v < ast->n_vars; v++)
+            for (const ptx_reloc *r = ast->var[v]->relocs; r; r = r->next)
+                reach(p, ast, r->symbol, &cap);
     }
+    p->by_func = WS_ARENA_NEW(&p->arena, ptx_code *, (size_t)ast->n_funcs + 1);
+    p->n_by_func = ast->n_funcs;
+    for (int c = 0; c < p->n_codes; c++)
+        p->by_func[(p->code[c]->fn->address - PTX_FUNC_BASE) / PTX_FUNC_STEP] = p->code[c];
     free(placed);
     p->shared_bytes = (uint32_t)shared;
     p->dynamic_offset = (uint32_t)((shared + 127) & ~127ull);

@@ -98,10 +98,13 @@ typedef struct ptx_program { /* one kernel, ready to run */
     ws_arena arena;
     ptx_code **code;
     int n_codes;
+    ptx_code **by_func;     /* by the module's order of functions; NULL: not reached */
+    int n_by_func;
     uint32_t shared_bytes, dynamic_offset;
     uint32_t n_bbs;
     uint32_t (*mix)[PTX_UNIT_COUNT]; /* per basic block: instructions by unit */
     uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
+    bool serial;    /* blocks use the heap: one worker */
     bool has_fence; /* or volatile and the like: blocks may wait for each other, one worker */
     uint32_t granule;                /* least access size: of the race shadow */
     uint64_t store_roots;            /* parameters that stores can go through, a bit each */
@@ -117,6 +120,8 @@ typedef struct ptx_alloc {
     uint8_t *state;        /* per byte: PTX_INIT | PTX_WRITTEN */
     char name[64];
     bool read_only;
+    bool on_heap;          /* of the kernels' malloc */
+    bool freed;            /* stays mapped, for nobody */
     bool all_init;         /* every byte is PTX_INIT */
     bool only_read;        /* the running launch cannot write it */
 } ptx_alloc;
@@ -162,6 +167,7 @@ typedef struct ptx_site {
 struct ptx_memory {
     ptx_alloc **alloc;     /* sorted by lo */
     int n, cap;
+    uint64_t heap_used;    /* bytes of malloc that were not freed */
     pthread_mutex_t lock;  /* printf text */
     ws_buf printed;
 };
@@ -171,6 +177,9 @@ ptx_alloc *ptx_memory_find(const ptx_memory *m, uint64_t addr);
 ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t bytes);
 /* Takes the site there; false: no allocation holds it all. */
 bool ptx_site_move(ptx_worker *k, ptx_site *s, uint64_t lo, uint64_t bytes);
+/* malloc of a kernel; 0: no room. And free: NULL when it is done, else what is wrong with the address. */
+uint64_t ptx_heap_alloc(ptx_memory *m, uint64_t bytes);
+const char *ptx_heap_free(ptx_memory *m, uint64_t addr);
 /* The allocation nearest to addr, for messages; NULL when there is none. */
 ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr);
 
@@ -183,6 +192,7 @@ typedef struct ptx_frame {
     uint32_t return_pc;
     uint32_t lanes;          /* lanes that have not returned */
     uint32_t local_base;     /* of this call in the lanes' local memory */
+    uint32_t stack_bytes;    /* what alloca added to it */
     int depth;
     const struct ptx_call *call; /* to copy return values; NULL: kernel */
     size_t capacity;
@@ -363,10 +373,11 @@ typedef struct ptx_op_row {
     uint8_t selector;        /* goes into ptx_insn.op before decode */
     uint8_t unit;
 } ptx_op_row;
+extern const ptx_op_row ptx_ops_cvt8[], ptx_ops_call[];
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_half[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
-    ptx_ops_cvt8[], ptx_ops_wgmma[], ptx_ops_cluster[],
+    ptx_ops_wgmma[], ptx_ops_cluster[],
     ptx_ops_tensor[], ptx_ops_tensormap[];
 
 /* Builds the program of a kernel. An unsupported instruction is a fault when it is executed. */
@@ -407,8 +418,10 @@ void ptx_warp_branch(ptx_warp *w, uint32_t target);      /* the executing lanes 
 void ptx_warp_send(ptx_warp *w, uint32_t mask, uint32_t target);
 void ptx_warp_exit(ptx_warp *w);
 void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing lanes */
-void ptx_warp_call(ptx_warp *w, const struct ptx_call *call);
+void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *callee);
 void ptx_warp_return(ptx_warp *w);
+/* Adds to the running frame's local memory; `align` is a power of two. Its offset; UINT32_MAX: too much. */
+uint32_t ptx_warp_alloca(ptx_warp *w, uint32_t bytes, uint32_t align);
 void ptx_warp_release(ptx_warp *w); /* frames, local memory, copies under way */
 void ptx_async_release(ptx_warp *w); /* x_async.c */
 void ptx_bulk_release(ptx_warp *w);  /* bulk.c */
@@ -554,15 +567,18 @@ static inline uint8_t *ptx_local_byte(const ptx_warp *w, int lane, uint32_t off)
     return w->local + ((size_t)(off >> 2) * PTX_LANES + (size_t)lane) * 4 + (off & 3);
 }
 
-typedef struct ptx_copy { /* a parameter's way between caller's and callee's frame */
-    uint32_t from, to, bytes;  /* offsets in the two frames */
-    uint32_t slot, slot_bytes; /* .reg parameter or immediate: slot, else PTX_NO_SLOT */
-    uint32_t to_slot;
-} ptx_copy;
+/* ---- calls ---- */
+typedef struct ptx_value { /* what a call passes or takes, in the caller's frame */
+    uint32_t bytes;
+    uint32_t offset;            /* of a .param variable */
+    uint32_t slot;              /* register or constant; PTX_NO_SLOT: the variable */
+} ptx_value;
 typedef struct ptx_call {
-    const ptx_code *callee;
-    ptx_copy *arg, *ret;
+    const ptx_code *callee;     /* NULL: indirect */
+    ptx_value *arg, *ret;       /* in the order of the callee's parameters */
     int n_args, n_rets;
 } ptx_call;
+/* Whether the callee takes and gives values of these sizes. */
+bool ptx_call_fits(const ptx_call *call, const ptx_func *f);
 
 #endif

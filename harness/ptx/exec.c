@@ -333,7 +333,7 @@ static void worker_release(ptx_worker *k)
 static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
-    if (g->program->has_fence || g->args->cooperative)
+    if (g->program->has_fence || g->program->serial || g->args->cooperative)
         return 1;
     n = n < MAX_WORKERS ? n : MAX_WORKERS;
     return (uint32_t)n < g->n_blocks ? n : (int)g->n_blocks;

@@ -22,6 +22,8 @@ typedef struct info_walk {
     uint64_t shared_bytes, local_bytes;
     int64_t insns;
     int regs;
+    const ptx_ast *ast;
+    bool pointed;         /* what variables point to is reached */
 } info_walk;
 
 static int by_name(const void *a, const void *b)
@@ -37,7 +39,7 @@ static int by_pointer(const void *a, const void *b)
 
 static void walk_init(info_walk *w, const ptx_ast *ast)
 {
-    *w = (info_walk){0};
+    *w = (info_walk){.ast = ast};
     w->func = ws_calloc((size_t)ast->n_funcs + 1, sizeof *w->func);
     w->shared = ws_calloc((size_t)ast->n_vars + 1, sizeof *w->shared);
     for (int i = 0; i < ast->n_funcs; i++)
@@ -127,6 +129,12 @@ static void visit_func(info_walk *w, const ptx_func *f)
     for (int i = 0; i < f->n_insns; i++)
         for (int o = 0; o < f->insn[i].n_operands; o++)
             visit_operand(w, &f->insn[i].operand[o]);
+    if (w->pointed || !ptx_func_calls_pointer(f))
+        return;
+    w->pointed = true;
+    for (int v = 0; v < w->ast->n_vars; v++)
+        for (const ptx_reloc *r = w->ast->var[v]->relocs; r; r = r->next)
+            reach_func(w, r->symbol);
 }
 
 static void collect_params(const ptx_func *f, ws_arena *a, ptx_kernel_info *info)
@@ -173,6 +181,7 @@ static ws_status collect_kernel(info_walk *w, const ptx_func *f, ws_arena *a, pt
     w->n_queue = 0;
     w->shared_bytes = w->local_bytes = 0;
     w->insns = w->regs = 0;
+    w->pointed = false;
     reach_func(w, f->name);
     for (int i = 0; i < w->n_queue; i++)
         visit_func(w, w->queue[i]);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum { GUARD_BYTES = 1 << 20, ALIGN_BYTES = 256 };
+enum { HEAP_BYTES = 8 << 20, MAX_HEAP_BLOCKS = 1 << 16 }; /* as cudaLimitMallocHeapSize has it */
 
 ptx_memory *ptx_memory_new(void)
 {
@@ -105,7 +106,7 @@ uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name)
 ptx_alloc *ptx_memory_find(const ptx_memory *m, uint64_t addr)
 {
     int at = upper_bound(m, addr);
-    return at && addr < m->alloc[at - 1]->hi ? m->alloc[at - 1] : NULL;
+    return at && addr < m->alloc[at - 1]->hi && !m->alloc[at - 1]->freed ? m->alloc[at - 1] : NULL;
 }
 
 static uint64_t distance(const ptx_alloc *a, uint64_t addr)
@@ -125,7 +126,7 @@ ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr)
 static ptx_alloc *at_start(const ptx_memory *m, uint64_t ptr, int *index)
 {
     int at = upper_bound(m, ptr);
-    if (!at || m->alloc[at - 1]->lo != ptr)
+    if (!at || m->alloc[at - 1]->lo != ptr || m->alloc[at - 1]->freed)
         return NULL;
     *index = at - 1;
     return m->alloc[at - 1];
@@ -157,7 +158,7 @@ static ptx_alloc *holding(const ptx_memory *m, uint64_t ptr, size_t n)
 {
     int at = upper_bound(m, ptr);
     ptx_alloc *a = at ? m->alloc[at - 1] : NULL;
-    return ptx_alloc_holds(a, ptr, n) ? a : NULL;
+    return ptx_alloc_holds(a, ptr, n) && !a->freed ? a : NULL;
 }
 
 static void note_init(ptx_alloc *a, uint64_t from, size_t n)
@@ -225,6 +226,37 @@ bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t
     *start = a->lo;
     *bytes = a->hi - a->lo;
     return true;
+}
+
+/* ---- the heap of kernels ---- */
+
+uint64_t ptx_heap_alloc(ptx_memory *m, uint64_t bytes)
+{
+    if (!bytes || bytes > HEAP_BYTES - m->heap_used || m->n >= MAX_HEAP_BLOCKS)
+        return 0;
+    uint64_t at = ptx_memory_alloc(m, bytes, "heap");
+    ptx_alloc *a = at ? ptx_memory_find(m, at) : NULL;
+    if (a) {
+        a->on_heap = true;
+        m->heap_used += bytes;
+    }
+    return at;
+}
+
+/* The pages stay reserved, so that a later access is known for what it is; their contents go. */
+const char *ptx_heap_free(ptx_memory *m, uint64_t addr)
+{
+    int at = upper_bound(m, addr);
+    ptx_alloc *a = at ? m->alloc[at - 1] : NULL;
+    if (!a || !a->on_heap || a->lo != addr)
+        return "is no address that malloc gave";
+    if (a->freed)
+        return "was freed before";
+    a->freed = true;
+    m->heap_used -= a->hi - a->lo;
+    mprotect(a->raw, a->raw_bytes, PROT_NONE);
+    madvise(a->raw, a->raw_bytes, MADV_DONTNEED);
+    return NULL;
 }
 
 size_t ptx_take_printf(ptx_memory *mem, char *out, size_t max)

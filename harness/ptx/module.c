@@ -62,14 +62,13 @@ static ws_status relocate(ptx_module *m, ws_err *err)
         ptx_var *v = m->ast->var[i];
         for (const ptx_reloc *r = has_address(v) ? v->relocs : NULL; r; r = r->next) {
             const ptx_var *to = find_var(m->ast, r->symbol);
-            if (!to && ptx_ast_find(m->ast, r->symbol))
-                continue; /* a function: calls through pointers are refused where they stand */
-            if (!to || !has_address(to))
+            const ptx_func *f = to ? NULL : ptx_ast_find(m->ast, r->symbol);
+            if (!f && (!to || !has_address(to)))
                 return ws_fail(err, WS_EINPUT,
                                "variable '%s' is initialised with the address of '%s', which the "
                                "CPU engine cannot take",
                                v->name, r->symbol);
-            uint64_t address = to->address + (uint64_t)r->addend;
+            uint64_t address = (f ? f->address : to->address) + (uint64_t)r->addend;
             if (!ptx_memory_write(m->mem, v->address + r->offset, &address, sizeof address))
                 return ws_fail(err, WS_EINPUT, "variable '%s': an address lies outside it",
                                v->name);

@@ -133,6 +133,8 @@ static void parse_module(ptx_parser *p)
     resolve_aliases(p);
     p->ast->var = ptx_list_finish(p, &p->vars, &p->ast->n_vars);
     p->ast->func = ptx_list_finish(p, &p->funcs, &p->ast->n_funcs);
+    for (int f = 0; f < p->ast->n_funcs; f++)
+        p->ast->func[f]->address = PTX_FUNC_BASE + (uint64_t)f * PTX_FUNC_STEP;
     p->ast->file = ptx_list_finish(p, &p->files, &p->ast->n_files);
 }
 

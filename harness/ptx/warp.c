@@ -47,6 +47,7 @@ static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
     f->call = NULL;
     f->depth = 0;
     f->local_base = 0;
+    f->stack_bytes = 0;
     return f;
 }
 
@@ -345,42 +346,39 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
     drop_active(w, w->exec);
 }
 
-/* One parameter of the executing lanes from `src`'s frame to `dst`'s. */
-static void copy_value(ptx_warp *w, const ptx_copy *c, const ptx_frame *src, const ptx_frame *dst,
-                       uint32_t mask)
+/* One value of the lanes between a caller's frame and offset `at` of its callee's. */
+static void copy_value(ptx_warp *w, const ptx_value *v, const ptx_frame *caller, const ptx_frame *callee, uint32_t at,
+                       bool into_callee, uint32_t mask)
 {
+    const uint8_t *base = v->slot & 1 ? caller->code->konst : caller->regs;
     for (uint32_t left = mask; left; left &= left - 1) {
         int l = __builtin_ctz(left);
-        uint8_t reg[16] = {0};
-        const uint8_t *base = c->slot & 1 ? src->code->konst : src->regs;
-        if (c->slot != PTX_NO_SLOT)
-            memcpy(reg, base + (c->slot & ~1u) + (size_t)l * c->slot_bytes, c->slot_bytes);
-        for (uint32_t b = 0; b < c->bytes; b++) {
-            uint8_t v = c->slot != PTX_NO_SLOT
-                            ? reg[b & 15]
-                            : *ptx_local_byte(w, l, src->local_base + c->from + b);
-            if (c->to_slot != PTX_NO_SLOT)
-                dst->regs[c->to_slot + (size_t)l * c->bytes + b] = v;
+        for (uint32_t b = 0; b < v->bytes; b++) {
+            uint8_t *in = ptx_local_byte(w, l, callee->local_base + at + b);
+            if (v->slot != PTX_NO_SLOT)
+                *in = base[(v->slot & ~1u) + (size_t)l * v->bytes + b];
+            else if (into_callee)
+                *in = *ptx_local_byte(w, l, caller->local_base + v->offset + b);
             else
-                *ptx_local_byte(w, l, dst->local_base + c->to + b) = v;
+                *ptx_local_byte(w, l, caller->local_base + v->offset + b) = *in;
         }
     }
 }
 
-void ptx_warp_call(ptx_warp *w, const struct ptx_call *call)
+void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *callee)
 {
     ptx_frame *from = w->frame;
-    uint32_t base = from->local_base + from->code->local_bytes, next = ptx_group_pc(w),
+    uint32_t base = from->local_base + from->code->local_bytes + from->stack_bytes, next = ptx_group_pc(w),
              mask = w->exec;
-    if (from->depth + 1 >= PTX_MAX_CALL_DEPTH || base + call->callee->local_bytes > LOCAL_LIMIT) {
+    if (from->depth + 1 >= PTX_MAX_CALL_DEPTH || base + callee->local_bytes > LOCAL_LIMIT) {
         ptx_fault_simple(w, w->insn - 1, lowest(mask), HX_ILLEGAL,
                          "stack overflow: calls are nested %d deep", from->depth + 1);
         return;
     }
     if (w->active & ~mask)
         park_running(w, w->active & ~mask, next);
-    ptx_local_reserve(w, base + call->callee->local_bytes);
-    ptx_frame *f = frame_new(w, call->callee);
+    ptx_local_reserve(w, base + callee->local_bytes);
+    ptx_frame *f = frame_new(w, callee);
     f->parent = from;
     f->call = call;
     f->depth = from->depth + 1;
@@ -389,7 +387,7 @@ void ptx_warp_call(ptx_warp *w, const struct ptx_call *call)
     f->lanes = mask;
     ptx_local_enter(w, base, call->callee->local_bytes, mask);
     for (int a = 0; a < call->n_args; a++)
-        copy_value(w, &call->arg[a], from, f, mask);
+        copy_value(w, &call->arg[a], from, f, (uint32_t)callee->fn->param[a]->address, true, mask);
     run_group(w, f, 0, mask, w->last_pc);
 }
 
@@ -402,10 +400,22 @@ void ptx_warp_return(ptx_warp *w)
         return;
     }
     for (int r = 0; r < f->call->n_rets; r++)
-        copy_value(w, &f->call->ret[r], f, to, mask);
+        copy_value(w, &f->call->ret[r], to, f, (uint32_t)f->code->fn->ret[r]->address, false, mask);
     park(w, (ptx_group){.pc = f->return_pc, .mask = mask, .last_pc = w->last_pc, .frame = to});
     drop_active(w, mask);
     frame_leave(w, f, mask, false);
+}
+
+uint32_t ptx_warp_alloca(ptx_warp *w, uint32_t bytes, uint32_t align)
+{
+    ptx_frame *f = w->frame;
+    uint32_t top = f->local_base + f->code->local_bytes + f->stack_bytes, at = (top + align - 1) & ~(align - 1);
+    if (at > LOCAL_LIMIT || bytes > LOCAL_LIMIT - at)
+        return UINT32_MAX;
+    bytes = (bytes + 15) & ~15u; /* frames of calls lie on multiples of 16 */
+    ptx_local_reserve(w, at + bytes);
+    f->stack_bytes += at + bytes - top;
+    return at;
 }
 
 /* Of the registers and predicates of the running frame. */

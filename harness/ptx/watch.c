@@ -225,8 +225,11 @@ static bool watch_scattered(ptx_warp *w, const ptx_access *x)
         EACH_SET(l, left)
             if (ptx_alloc_holds(a, x->addr[l], x->size))
                 part.mask |= 1u << l;
+        const ptx_alloc *near = a ? a : ptx_memory_nearest(mem, x->addr[first]);
+        if (near && near->freed && ptx_alloc_holds(near, x->addr[first], 1))
+            return fault_at(w, x, first, near, HX_OUT_OF_BOUNDS, "use after free");
         if (!(part.mask >> first & 1))
-            return fault_at(w, x, first, a ? a : ptx_memory_nearest(mem, x->addr[first]),
+            return fault_at(w, x, first, near,
                             HX_OUT_OF_BOUNDS, "out of bounds");
         find_span(&part);
         if (!watch_alloc(w, &part, a))
