@@ -75,7 +75,7 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
             ws_buf_adds(out, "[a]");
         else
             ws_buf_printf(out, "[%%q%d]", SAMPLE_ELEMENTS * k);
-        return !s->coordinates;
+        return !s->coordinates && !(sample_is_param(m) && k == 0); /* nor are they written */
     case PTX_SPEC_IMM:
         ws_buf_printf(out, "%d", s->high ? s->high : 16);
         return true;

@@ -274,15 +274,18 @@ static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 #define REPLACE "tensormap.replace.tile"
-#define WHERE   "{.(global shared::cta shared)}.b1024"
+#define WHERE   "{.(global shared::cta)}.b1024"
 #define PROXY   "fence.proxy.tensormap::generic"
 const ptx_op_row ptx_ops_tensormap[] = {
     {REPLACE ".global_address" WHERE ".b64 [a], b", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".rank" WHERE ".b32 [a], b", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".(box_dim global_dim element_stride)" WHERE ".b32 [a], #b(0-4), c", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".global_stride" WHERE ".b64 [a], #b(0-3), c", decode_replace, 0, PTX_UNIT_MEM},
-    {REPLACE ".(elemtype interleave_layout swizzle_mode swizzle_atomicity fill_mode)" WHERE ".b32 [a], #b",
-     decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".elemtype" WHERE ".b32 [a], #b(0-15)", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".interleave_layout" WHERE ".b32 [a], #b(0-2)", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".swizzle_mode" WHERE ".b32 [a], #b(0-4)", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".swizzle_atomicity" WHERE ".b32 [a], #b(0-3)", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".fill_mode" WHERE ".b32 [a], #b(0-1)", decode_replace, 0, PTX_UNIT_MEM},
     {"tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.$scope.sync.aligned [a], [b], #c(128-128)",
      decode_copy, 0, PTX_UNIT_MEM},
     {"prefetch{.(param const)}.tensormap [a]", decode_prefetch, 0, PTX_UNIT_MEM},
