@@ -184,6 +184,7 @@ static void launch(const ptx_case *c, ptx_module *m, ptx_memory *mem)
                             .cooperative = l->cooperative};
     memcpy(args.grid, l->grid, sizeof args.grid);
     memcpy(args.block, l->block, sizeof args.block);
+    memcpy(args.cluster, l->cluster, sizeof args.cluster);
     ptx_report *r = ws_calloc(1, sizeof *r);
     ptx_launch(m, mem, &args, &o, r);
     free(r);

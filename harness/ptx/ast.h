@@ -26,7 +26,8 @@
 
 typedef enum ptx_space {
     PTX_SPACE_GENERIC, PTX_SPACE_REG, PTX_SPACE_PARAM, PTX_SPACE_GLOBAL, PTX_SPACE_SHARED,
-    PTX_SPACE_LOCAL, PTX_SPACE_CONST
+    PTX_SPACE_LOCAL, PTX_SPACE_CONST,
+    PTX_SPACE_CLUSTER /* .shared::cluster, of instructions only */
 } ptx_space;
 
 /* Scalar types of .reg and variables. */
@@ -132,7 +133,9 @@ typedef struct ptx_func {
     int n_shared;
     ptx_ast_insn *insn;
     int n_insns;
-    int max_ntid[3], req_ntid[3], min_ncta, cluster[3];
+    int max_ntid[3], req_ntid[3], min_ncta;
+    int cluster[3], max_cluster_rank; /* .reqnctapercluster, .maxclusterrank; 0: absent */
+    bool explicit_cluster, blocks_are_clusters;
     int ptx_line;
     uint64_t address;
 } ptx_func;

@@ -1,4 +1,6 @@
 #include "harness/ptx/block.h"
+
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
 
 #include <stdlib.h>
@@ -28,6 +30,8 @@ void ptx_block_free(ptx_block *b)
     for (int w = 0; w < b->n_warps; w++)
         ptx_warp_release(&b->warp[w]);
     ptx_mbarriers_free(b);
+    ptx_order_start(b);
+    ptx_race_cluster_free(b);
     ptx_shadow_free(b->shared_shadow);
     free(b->shared);
     free(b->shared_state);
@@ -74,13 +78,15 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
 
 ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
 {
-    const uint32_t *grid = k->grid->args->grid;
+    const uint32_t *grid = k->grid->grid;
     ptx_block *b = k->free_blocks;
     if (b)
         k->free_blocks = b->next;
     else
         b = block_new(k);
     b->next = NULL;
+    b->cluster = NULL;
+    b->rank = 0;
     b->index = index;
     b->turn = turn;
     b->ctaid[0] = index % grid[0];
@@ -97,6 +103,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     for (int w = 0; w < b->n_warps; w++)
         start_warp(k, b, w);
     ptx_race_block(b);
+    ptx_order_start(b);
     k->counters.blocks++;
     k->counters.warps += (uint64_t)b->n_warps;
     k->counters.threads += b->threads;
@@ -263,20 +270,6 @@ static void pass_counted(ptx_worker *k, ptx_warp *w, bool *fault)
         try_barrier(k, w->block, ptx_barrier_id(&w->parked[0]), fault);
 }
 
-static void report_deadlock(ptx_block *b)
-{
-    for (int n = 0; n < b->n_warps; n++) {
-        ptx_warp *w = &b->warp[n];
-        if (w->state != PTX_WARP_AT_BARRIER)
-            continue;
-        const ptx_group *g = &w->parked[0];
-        ptx_fault_sync(w, barrier_insn(g), __builtin_ctz(g->mask), HX_DEADLOCK, "Divergent thread(s) in block",
-                         "deadlock: barrier %u waits for threads that wait elsewhere or have ended",
-                         ptx_barrier_id(g));
-        return;
-    }
-}
-
 /* ---- turns ---- */
 
 /* The n-th warp to take its turn, `first` places on where turns are shuffled. */
@@ -306,6 +299,8 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
     *waits = true;
     for (int n = 0; n < b->n_warps; n++) {
         ptx_warp *w = &b->warp[nth_warp(b, k->grid->options->schedule, n, first)];
+        if (w->state == PTX_WARP_AT_CLUSTER && ptx_cluster_wakes(w))
+            w->state = PTX_WARP_READY;
         if (w->state != PTX_WARP_READY)
             continue;
         *ran = true;
@@ -326,6 +321,8 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
             bool fault = false;
             w->state = PTX_WARP_AT_BARRIER;
             pass_counted(k, w, &fault);
+        } else if (e == PTX_EV_CLUSTER) {
+            w->state = PTX_WARP_AT_CLUSTER;
         }
         if (e != PTX_EV_FAULT)
             ptx_account(w, (uint64_t)insns);
@@ -333,6 +330,18 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
             return false;
     }
     return true;
+}
+
+/* Whether warps go on because the last thread that the cluster's barrier waited for has exited. */
+static bool wakes(ptx_block *b)
+{
+    if (!b->cluster)
+        return false;
+    ptx_cluster_complete(b->cluster);
+    for (int n = 0; n < b->n_warps; n++)
+        if (b->warp[n].state == PTX_WARP_AT_CLUSTER && ptx_cluster_wakes(&b->warp[n]))
+            return true;
+    return false;
 }
 
 ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
@@ -343,17 +352,18 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
         if (!turn(k, b, &used, &ran, &waits))
             return PTX_BLOCK_STOPPED;
         if (b->done == b->n_warps) {
-            if (ptx_watch_release(b))
+            if (ptx_watch_release(b) || !ptx_race_block_end(b))
                 return PTX_BLOCK_STOPPED;
             if (b->insns > k->counters.max_block_warp_insns)
                 k->counters.max_block_warp_insns = b->insns;
             return PTX_BLOCK_DONE;
         }
-        if (!pass_barriers(k, b, &fault) && !fault && !ran)
-            report_deadlock(b);
+        bool passed = pass_barriers(k, b, &fault);
         if (ptx_must_stop(k->grid, b->turn))
             return PTX_BLOCK_STOPPED;
-        if (ran && waits)
+        if (!ran && !passed && !wakes(b))
+            return PTX_BLOCK_STUCK;
+        if (ran && waits && !passed)
             return PTX_BLOCK_WAITS;
         if (used >= slice)
             return PTX_BLOCK_AGAIN;

@@ -188,7 +188,7 @@ static ws_status launch_line(ptx_case *c, char *p, ws_err *err)
     if (c->n_launches == PTX_CASE_LAUNCHES)
         return ws_fail(err, WS_EINPUT, "too many launches");
     ptx_case_launch *l = &c->launch[c->n_launches++];
-    int64_t grid[3] = {1, 1, 1}, block[3] = {1, 1, 1}, one[3] = {0};
+    int64_t grid[3] = {1, 1, 1}, block[3] = {1, 1, 1}, cluster[3] = {0}, one[3] = {0};
     char word[32];
     next_word(&p, l->kernel, sizeof l->kernel);
     for (p += strspn(p, " "); *p && *p != '('; p += strspn(p, " ")) {
@@ -199,6 +199,8 @@ static ws_status launch_line(ptx_case *c, char *p, ws_err *err)
             read_three(&p, grid, 1);
         else if (strcmp(word, "block") == 0)
             read_three(&p, block, 1);
+        else if (strcmp(word, "cluster") == 0)
+            read_three(&p, cluster, 1);
         else if (strcmp(word, "shared") == 0 || strcmp(word, "sample") == 0) {
             char *end = p;
             one[0] = strtoll(p, &end, 0);
@@ -210,6 +212,7 @@ static ws_status launch_line(ptx_case *c, char *p, ws_err *err)
     for (int d = 0; d < 3; d++) {
         l->grid[d] = (uint32_t)grid[d];
         l->block[d] = (uint32_t)block[d];
+        l->cluster[d] = (uint32_t)cluster[d];
     }
     for (p += *p == '('; *p && *p != ')'; p += strspn(p, " ,")) {
         ws_status st = argument(c, l, &p, err);

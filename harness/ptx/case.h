@@ -5,7 +5,7 @@
  *   // buffer: NAME TYPE[COUNT]               nothing wrote it
  *   // buffer: NAME TYPE[COUNT] = VALUES      an expression in i, or a list {1 2.5 nan 0*30}
  *   // tensormap: NAME = TYPE BUFFER dim 64 32 box 64 16 ...   an argument of launches: case_map.h
- *   // launch: KERNEL grid 2 1 1 block 64 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32 0.5, +4 NAME,
+ *   // launch: KERNEL grid 2 1 1 block 64 1 1 cluster 2 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32 0.5, +4 NAME,
  *   //         u32 1 2 3: a struct of three)    on one line
  *   // want: NAME = VALUES                    after all launches; compared bit for bit
  *   // fault: out_of_bounds thread 3 0 0 block 1 0 0 space shared
@@ -56,7 +56,7 @@ typedef struct ptx_case_arg {
 
 typedef struct ptx_case_launch {
     char kernel[64];
-    uint32_t grid[3], block[3], shared, sample;
+    uint32_t grid[3], block[3], cluster[3], shared, sample;
     bool cooperative;
     ptx_case_arg arg[PTX_CASE_ARGS];
     int n_args;

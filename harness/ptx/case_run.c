@@ -78,6 +78,7 @@ static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem,
                                 .cooperative = l->cooperative};
         memcpy(args.grid, l->grid, sizeof args.grid);
         memcpy(args.block, l->block, sizeof args.block);
+        memcpy(args.cluster, l->cluster, sizeof args.cluster);
         if (!ptx_launch(m, mem, &args, &opt, &o->report))
             break;
     }

@@ -19,10 +19,12 @@
 #include <string.h>
 
 enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPTH = 256,
-       PTX_MAX_EXITS = 8, PTX_SHAPES = 32, PTX_SHAPE_PRIVATE = PTX_SHAPES - 1, PTX_SITES = 64 };
+       PTX_MAX_EXITS = 8, PTX_SHAPES = 32, PTX_SHAPE_PRIVATE = PTX_SHAPES - 1, PTX_SITES = 64,
+       PTX_MAX_CLUSTER = 16 /* blocks */ };
 #define PTX_FULL 0xffffffffu
 
 #define PTX_WINDOW_SHIFT 56
+#define PTX_RANK_SHIFT   24 /* in a shared address, see cluster.h */
 #define PTX_WINDOW_SHARED (1ull << PTX_WINDOW_SHIFT)
 #define PTX_WINDOW_LOCAL  (2ull << PTX_WINDOW_SHIFT)
 #define PTX_WINDOW_PARAM  (3ull << PTX_WINDOW_SHIFT)
@@ -106,6 +108,7 @@ typedef struct ptx_program { /* one kernel, ready to run */
     uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
     bool serial;    /* blocks use the heap: one worker */
     bool has_fence; /* or volatile and the like: blocks may wait for each other, one worker */
+    bool has_local_fence; /* of the block or cluster */
     uint32_t granule;                /* least access size: of the race shadow */
     uint64_t store_roots;            /* parameters that stores can go through, a bit each */
     bool stores_unknown;             /* through others, too */
@@ -198,7 +201,9 @@ typedef struct ptx_frame {
     size_t capacity;
 } ptx_frame;
 
-typedef enum ptx_wait { PTX_RUNNABLE, PTX_WAIT_LANES, PTX_WAIT_WARPSYNC, PTX_WAIT_BARRIER } ptx_wait;
+typedef enum ptx_wait {
+    PTX_RUNNABLE, PTX_WAIT_LANES, PTX_WAIT_WARPSYNC, PTX_WAIT_BARRIER, PTX_WAIT_CLUSTER
+} ptx_wait;
 typedef struct ptx_group {
     uint32_t pc, mask, need; /* need: lanes that must arrive before a waiting group goes on */
     uint32_t last_pc;        /* see ptx_warp */
@@ -228,8 +233,15 @@ enum { PTX_CHECK_INIT = 1, PTX_CHECK_RACE = 2, PTX_CHECK_COUNT = 4 };
 
 /* SWITCH: the running group has no lanes left; another one is picked inside ptx_warp_run. */
 typedef enum ptx_event {
-    PTX_GO, PTX_EV_SWITCH, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_DONE, PTX_EV_FAULT
+    PTX_GO, PTX_EV_SWITCH, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_CLUSTER, PTX_EV_DONE, PTX_EV_FAULT
 } ptx_event;
+
+/* What happened before some point, for race detection: accesses of warp v of the cluster's r-th block with a lower
+ * clock than warp[r][v]. */
+typedef struct ptx_past {
+    uint32_t blocks; /* rows that are in use; 0: nothing happened before */
+    uint32_t warp[PTX_MAX_CLUSTER][PTX_LANES];
+} ptx_past;
 
 struct ptx_warp {
     /* the running group */
@@ -259,7 +271,7 @@ struct ptx_warp {
     uint32_t last_pc;        /* in the kernel: end of the last basic block that was more than an exit */
     uint64_t insns;
     int id;                  /* in the block */
-    enum { PTX_WARP_READY, PTX_WARP_AT_BARRIER, PTX_WARP_DONE } state;
+    enum { PTX_WARP_READY, PTX_WARP_AT_BARRIER, PTX_WARP_AT_CLUSTER, PTX_WARP_DONE } state;
 
     uint32_t barrier_votes;  /* lanes whose predicate holds at a bar.red */
 
@@ -267,6 +279,7 @@ struct ptx_warp {
     uint32_t clock;
     uint32_t floor;          /* least of seen */
     uint32_t seen[PTX_LANES]; /* accesses of warp v with a lower clock happen before this warp's next one */
+    ptx_past *far;           /* the same of the cluster's other blocks; NULL: there are none */
 
     bool wgmma_fenced, wgmma_open; /* a fence came first; products that are in no group yet */
     uint32_t wgmma_groups;   /* that were not waited for */
@@ -299,7 +312,7 @@ enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
 
 struct ptx_block {
     uint32_t index;          /* linear */
-    uint32_t turn;           /* in the order of the launch */
+    uint32_t turn;           /* in the order of the launch; that of its cluster */
     uint32_t ctaid[3];
     int n_warps, done;
     uint32_t threads;
@@ -308,13 +321,18 @@ struct ptx_block {
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
     struct ptx_shadow *shared_shadow; /* NULL: not watched */
     struct ptx_mbarrier *mbarriers; /* barrier objects in shared memory */
-    struct ptx_cluster *cluster;    /* its barrier, NULL: not used */
+    struct ptx_cluster *cluster;    /* NULL: it is alone, and has not used the cluster's barrier */
+    uint32_t rank;                  /* in the cluster */
+    ptx_past *arrived_far;          /* of bar.arrive, in clusters of several blocks; else NULL */
+    struct ptx_visits *visits;      /* of other blocks to its shared memory, NULL: not watched */
     int arrived[PTX_BARRIERS]; /* threads of bar.arrive, and how many the barrier is for */
     uint32_t arrived_count[PTX_BARRIERS];
     uint32_t arrived_seen[PTX_BARRIERS][PTX_LANES]; /* and what happened before it, as ptx_warp.seen */
     uint32_t exit_pc[PTX_MAX_EXITS]; /* distinct last_pc of lanes that exited */
     int n_exits;
-    bool fenced;             /* a thread has executed a fence */
+    bool fenced;             /* a thread has executed a fence; the next four: see order.c */
+    uint32_t order_time, known[PTX_MAX_CLUSTER];
+    struct ptx_locations *locations; /* of its unit, in the first block */
     ptx_held held;
     uint64_t insns;
     uint64_t rng;            /* of the schedule */
@@ -328,6 +346,7 @@ struct ptx_worker {
     uint64_t *hits, *lanes;  /* per basic block */
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
+    struct ptx_clocks *clocks;   /* NULL: the program has nothing that orders blocks, or warps beside barriers */
     ptx_block *free_blocks;
     uint64_t unreported_insns;
     ptx_block *resident, **resident_tail; /* blocks that wait for another turn */
@@ -346,22 +365,24 @@ typedef struct ptx_grid { /* one launch */
     const ptx_options *options;
     ptx_report *report;
     pthread_mutex_t lock;    /* report */
-    atomic_uint stop_at;     /* blocks whose turn is this one or later end; UINT32_MAX: none */
+    atomic_uint stop_at;     /* units whose turn is this one or later end; UINT32_MAX: none */
     int first_fault;         /* of this launch in the report */
     uint32_t fault_turn[PTX_MAX_FAULTS]; /* when the blocks' turns were that have them */
     atomic_ullong insns;
-    atomic_uint next_block;
+    atomic_uint next_unit;
     atomic_int workers, idle; /* at work, and of them those whose threads all poll, or that have ended */
     ptx_worker *worker;
     int n_workers;
-    uint32_t n_blocks;
+    uint32_t grid[3], n_blocks;
+    uint32_t cluster[3], cluster_blocks; /* blocks of a cluster, 1: no clusters */
+    bool explicit_cluster;
+    uint32_t n_units;        /* what workers take: clusters, which are single blocks mostly */
     uint32_t shared_bytes;   /* static + dynamic */
     uint64_t workspace;      /* of grid-wide barriers in a cooperative launch, else 0 */
     uint32_t threads;        /* per block */
     int64_t start_ns, deadline_ns;
-    uint32_t *order;         /* of blocks, NULL: 0, 1, ... */
-    uint32_t stride;         /* sampling: the n-th block to run is n * stride mod n_blocks; 0: not sampling */
-    struct ptx_clocks *clocks; /* between blocks, when the program has fences */
+    uint32_t *order;         /* of units, NULL: 0, 1, ... */
+    uint32_t stride;         /* sampling: the n-th unit to run is n * stride mod n_units; 0: not sampling */
 } ptx_grid;
 
 /* ---- decode.c: what families of handlers offer to it ---- */
@@ -427,7 +448,7 @@ void ptx_async_release(ptx_warp *w); /* x_async.c */
 void ptx_bulk_release(ptx_warp *w);  /* bulk.c */
 void ptx_bulk_finish(ptx_warp *w, uint32_t lanes); /* their threads exit */
 bool ptx_async_finish(ptx_warp *w);  /* all copies of the executing lanes; false: a fault was reported */
-void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c; the cluster's too */
+void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c */
 /* A strong access that changes nothing: a warp that does only that waits for others, and ends its turn, as a
  * sleeping one does at once. */
 void ptx_warp_end_turn(ptx_warp *w);
@@ -459,6 +480,12 @@ static inline bool ptx_must_stop(const ptx_grid *g, uint32_t turn)
     return turn >= atomic_load_explicit(&g->stop_at, memory_order_relaxed);
 }
 
+/* Whether blocks of different clusters may wait for each other: then all must get their turn, on one worker. */
+static inline bool ptx_blocks_may_wait(const ptx_grid *g)
+{
+    return g->program->has_fence || g->args->cooperative;
+}
+
 /* ---- fault.c: all are safe from several threads; the launch ends ---- */
 ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason); /* locked; NULL: full */
 void ptx_fault_done(ptx_warp *w, ptx_fault *f, const char *fmt, ...) WS_PRINTF(3, 4);
@@ -480,6 +507,8 @@ typedef struct ptx_access {
     ptx_space space;         /* GLOBAL (also const), SHARED, LOCAL, PARAM */
     uint32_t mask, size;     /* bytes a lane */
     bool write, read, atomic, strong;
+    bool is_object;          /* of a barrier, which orders by itself */
+    ptx_block *block;        /* whose shared memory; NULL: the warp's own block's */
     const uint64_t *addr;    /* 32: host address, or offset in the window */
     uint64_t lo, hi;         /* lowest and highest of addr; ptx_watch fills them in its own copy */
     const uint32_t *slot;    /* plain writes: registers of the elements (insn->esize, dsize); else NULL */
@@ -501,9 +530,13 @@ ptx_handler ptx_fast_store(const ptx_insn *i);
 
 /* ---- race.c ---- */
 typedef struct ptx_shadow ptx_shadow;
+const ptx_insn *ptx_insn_at(const ptx_program *p, uint32_t pc); /* of a shadow; NULL: none */
 ptx_shadow *ptx_shadow_new(uint64_t bytes, uint32_t granule, bool is_global); /* NULL: no memory for it */
 void ptx_shadow_free(ptx_shadow *s);
 void ptx_race_block(ptx_block *b);               /* its warps start */
+bool ptx_race_block_end(ptx_block *b);           /* they have ended; false: a fault was reported */
+void ptx_race_cluster(struct ptx_cluster *c);    /* after that of its blocks, when they are several */
+void ptx_race_cluster_free(ptx_block *b);
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x); /* false: a fault was reported */
 /* A full warp at one shared address, or at consecutive ones from `first`. false: nothing was done, and
  * ptx_race_shared has to decide. */
@@ -511,24 +544,36 @@ bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, uint64_t first, uint32_t size
 /* A full warp at consecutive global addresses that nobody has used in this launch; false: not so, and
  * nothing was done. After the write its values are noted. */
 bool ptx_race_first_write(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, uint64_t first, uint32_t size);
+/* The block that last wrote there, as far as this worker knows; false: none. */
+bool ptx_race_last_writer(const ptx_worker *k, const ptx_alloc *a, uint64_t addr, uint32_t *block);
 void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, uint64_t first, uint32_t bytes);
 bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
 void ptx_race_warp_sync(ptx_warp *w);             /* of lanes of one warp */
 void ptx_race_arrive(ptx_warp *w, uint32_t id); /* bar.arrive */
-/* What the warp did so far is added to `clocks`, or what is there happened before its next access. */
-void ptx_race_release(ptx_warp *w, uint32_t clocks[PTX_LANES]);
-void ptx_race_acquire(ptx_warp *w, const uint32_t clocks[PTX_LANES]);
+/* What the warp did so far is added to `past`, or what is there happened before its next access. */
+void ptx_race_release(ptx_warp *w, ptx_past *past);
+void ptx_race_acquire(ptx_warp *w, const ptx_past *past);
+static inline void ptx_past_clear(ptx_past *p)
+{
+    memset(p->warp, 0, p->blocks * sizeof p->warp[0]);
+}
+void ptx_past_join(ptx_past *to, const ptx_past *from);
 void ptx_race_barrier(ptx_block *b, uint32_t id);    /* warps that wait at `id` are about to go on */
 void ptx_race_begin(ptx_grid *g);
 void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n); /* conflicts between workers, then frees */
 
 /* ---- order.c: what fences, with atomics and strong accesses, put in order ---- */
 /* Of more than 8192 blocks none is followed: everything counts as ordered. */
-struct ptx_clocks *ptx_clocks_new(uint32_t n_blocks);
+struct ptx_clocks *ptx_clocks_new(const ptx_grid *g);
 void ptx_clocks_free(struct ptx_clocks *c);
+void ptx_order_start(ptx_block *b); /* nothing happened before; drops what it has */
 void ptx_order_fence(ptx_warp *w, bool narrow); /* narrow: .cta scope */
 /* A strong access or atomic at addr: acquires what was released there, and releases after a fence. */
 void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write);
+/* An arrival or a wait at an mbarrier, by its address as in ptx_order_access, or at the cluster's barrier: orders what
+ * the blocks of a cluster do in global memory. */
+void ptx_order_barrier(ptx_warp *w, uint64_t addr, bool release);
+void ptx_order_cluster(ptx_warp *w, bool release);
 uint32_t ptx_order_time(const ptx_warp *w);      /* of the block's accesses now */
 /* Whether the access of another block at `time` happened before this warp's next one. */
 bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time);

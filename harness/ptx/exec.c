@@ -1,7 +1,7 @@
 /* A launch: checks it, spreads its blocks over host threads, and adds up what they found. */
 #include "base/clock.h"
 #include "base/pool.h"
-#include "harness/ptx/block.h"
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/module.h"
 
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 enum {
     MAX_WORKERS = 64,
-    MAX_RESIDENT = 1024, /* blocks that one worker keeps half done, unless cooperative */
+    MAX_RESIDENT = 1024, /* blocks that one worker keeps half done, unless they may wait for each other */
     MAX_COOPERATIVE = 4096,
     SERIAL_NS = 100000,  /* shorter launches are not worth a thread, unless it is asked for */
     MAX_SHARED = 232448, /* bytes a block, sm_90 */
@@ -91,6 +91,47 @@ static bool check_grid(const ptx_launch_args *a, ptx_report *r)
     return true;
 }
 
+/* The extents of clusters, from the launch or the kernel (PTX ISA 11.7), and the grid in blocks. */
+static bool set_cluster(ptx_grid *g, ptx_report *r)
+{
+    const ptx_kernel_info *k = g->program->info;
+    const uint32_t *asked = g->args->cluster;
+    bool given = asked[0] || asked[1] || asked[2], required = k->cluster[0] != 0;
+    uint64_t size = 1, blocks = 1;
+    for (int d = 0; d < 3; d++) {
+        uint32_t own = k->cluster[d] ? k->cluster[d] : 1, want = asked[d] ? asked[d] : 1;
+        g->cluster[d] = required ? own : want;
+        if (given && required && own != want)
+            return refuse(r, k->name, HX_INVALID_LAUNCH,
+                          "invalid launch of %s: clusters of %u x %u x %u, the kernel is for %u x %u x %u", k->name,
+                          asked[0], asked[1], asked[2], k->cluster[0], k->cluster[1], k->cluster[2]);
+        uint64_t grid = (uint64_t)g->args->grid[d] * (k->blocks_are_clusters ? g->cluster[d] : 1);
+        if (grid % g->cluster[d])
+            return refuse(r, k->name, HX_INVALID_LAUNCH,
+                          "invalid launch of %s: grid.%c is %llu, no multiple of the cluster's %u", k->name, "xyz"[d],
+                          (unsigned long long)grid, g->cluster[d]);
+        g->grid[d] = (uint32_t)grid;
+        size *= g->cluster[d];
+        blocks *= grid;
+        if (size > PTX_MAX_CLUSTER || blocks > UINT32_MAX)
+            return refuse(r, k->name, HX_INVALID_LAUNCH,
+                          "invalid launch of %s: at most %d blocks a cluster and 2^32 a launch are possible", k->name,
+                          PTX_MAX_CLUSTER);
+    }
+    if (k->max_cluster && size > k->max_cluster)
+        return refuse(r, k->name, HX_INVALID_LAUNCH,
+                      "invalid launch of %s: clusters of %llu blocks, .maxclusterrank is %u", k->name,
+                      (unsigned long long)size, k->max_cluster);
+    if (k->explicit_cluster && !given && !required)
+        return refuse(r, k->name, HX_INVALID_LAUNCH,
+                      "invalid launch of %s: the kernel is .explicitcluster, the launch names no cluster", k->name);
+    g->explicit_cluster = given || required;
+    g->cluster_blocks = (uint32_t)size;
+    g->n_blocks = (uint32_t)blocks;
+    g->n_units = g->n_blocks / g->cluster_blocks;
+    return true;
+}
+
 static bool check_kernel(const ptx_grid *g, ptx_report *r)
 {
     const ptx_kernel_info *k = g->program->info;
@@ -99,12 +140,6 @@ static bool check_kernel(const ptx_grid *g, ptx_report *r)
         return refuse(r, k->name, HX_INVALID_LAUNCH,
                       "invalid launch of %s: %u threads a block, its limit is %d", k->name,
                       g->threads, limit);
-    const int *cluster = g->program->code[0]->fn->cluster;
-    if (cluster[0] > 1 || cluster[1] > 1 || cluster[2] > 1)
-        return refuse(r, k->name, HX_UNSUPPORTED,
-                      "the CPU engine does not support clusters of several blocks: %s asks for "
-                      "%d x %d x %d",
-                      k->name, cluster[0], cluster[1], cluster[2]);
     if (g->shared_bytes > MAX_SHARED)
         return refuse(r, k->name, HX_INVALID_LAUNCH,
                       "invalid launch of %s: %u bytes of shared memory a block, the limit "
@@ -122,11 +157,11 @@ static uint32_t *block_order(const ptx_grid *g)
 {
     if (g->options->schedule == PTX_SCHED_ROUND_ROBIN)
         return NULL;
-    uint32_t *order = ws_malloc((size_t)g->n_blocks * sizeof *order);
-    for (uint32_t b = 0; b < g->n_blocks; b++)
-        order[b] = g->options->schedule == PTX_SCHED_REVERSE ? g->n_blocks - 1 - b : b;
+    uint32_t *order = ws_malloc((size_t)g->n_units * sizeof *order);
+    for (uint32_t b = 0; b < g->n_units; b++)
+        order[b] = g->options->schedule == PTX_SCHED_REVERSE ? g->n_units - 1 - b : b;
     uint64_t x = g->options->seed * 2 + 1;
-    for (uint32_t b = g->n_blocks - 1; g->options->schedule == PTX_SCHED_RANDOM && b > 0; b--) {
+    for (uint32_t b = g->n_units - 1; g->options->schedule == PTX_SCHED_RANDOM && b > 0; b--) {
         x = x * 6364136223846793005ull + 1442695040888963407ull;
         uint32_t other = (uint32_t)((x >> 32) % (b + 1)), t = order[b];
         order[b] = order[other];
@@ -140,15 +175,14 @@ static uint32_t gcd(uint32_t a, uint32_t b)
     return b ? gcd(b, a % b) : a;
 }
 
-/* A stride near the golden section of the grid: every prefix of 0, s, 2s, ... mod n is spread evenly. */
+/* A stride near the golden section of the units: every prefix of 0, s, 2s, ... mod n is spread evenly. */
 static uint32_t sample_stride(const ptx_grid *g)
 {
     const ptx_options *o = g->options;
-    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || g->program->has_fence ||
-        g->args->cooperative)
+    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || ptx_blocks_may_wait(g))
         return 0;
-    uint32_t s = (uint32_t)((double)g->n_blocks * 0.6180339887498949);
-    while (s < 1 || gcd(s, g->n_blocks) != 1)
+    uint32_t s = (uint32_t)((double)g->n_units * 0.6180339887498949);
+    while (s < 1 || gcd(s, g->n_units) != 1)
         s++;
     return s;
 }
@@ -156,21 +190,21 @@ static uint32_t sample_stride(const ptx_grid *g)
 static bool sampled_enough(const ptx_grid *g, uint32_t taken)
 {
     return g->stride && taken &&
-           (taken >= g->options->sample_blocks ||
+           ((uint64_t)taken * g->cluster_blocks >= g->options->sample_blocks ||
             (g->options->sample_insns && atomic_load(&g->insns) >= g->options->sample_insns));
 }
 
-static bool next_block(ptx_grid *g, uint32_t *index, uint32_t *turn)
+static bool next_unit(ptx_grid *g, uint32_t *index, uint32_t *turn)
 {
-    uint32_t taken = atomic_load(&g->next_block);
+    uint32_t taken = atomic_load(&g->next_unit);
     if (sampled_enough(g, taken) || ptx_must_stop(g, taken))
         return false;
-    uint32_t n = *turn = atomic_fetch_add(&g->next_block, 1);
-    if (n >= g->n_blocks) {
-        atomic_store(&g->next_block, g->n_blocks); /* so that the counter cannot wrap */
+    uint32_t n = *turn = atomic_fetch_add(&g->next_unit, 1);
+    if (n >= g->n_units) {
+        atomic_store(&g->next_unit, g->n_units); /* so that the counter cannot wrap */
         return false;
     }
-    *index = g->stride ? (uint32_t)((uint64_t)n * g->stride % g->n_blocks) : g->order ? g->order[n] : n;
+    *index = g->stride ? (uint32_t)((uint64_t)n * g->stride % g->n_units) : g->order ? g->order[n] : n;
     return true;
 }
 
@@ -194,13 +228,21 @@ static ptx_block *take_resident(ptx_worker *k)
     return b;
 }
 
-/* A fresh block while there is room for one, else the one that has waited longest. */
-static ptx_block *take_block(ptx_worker *k)
+/* Blocks that all wait may wait for one that has not started. */
+static bool has_room(const ptx_worker *k)
+{
+    const ptx_grid *g = k->grid;
+    bool all_wait = ptx_blocks_may_wait(g) && k->idle_turns > 2 * (k->n_resident + 1);
+    uint32_t most = g->args->cooperative || all_wait ? MAX_COOPERATIVE : MAX_RESIDENT;
+    return ((uint32_t)k->n_resident + 1) * k->grid->cluster_blocks <= most;
+}
+
+/* A fresh unit while there is room for one, else the one that has waited longest. */
+static ptx_block *take_unit(ptx_worker *k)
 {
     uint32_t index = 0, turn = 0;
-    if (k->n_resident < (k->grid->args->cooperative ? MAX_COOPERATIVE : MAX_RESIDENT) &&
-        next_block(k->grid, &index, &turn))
-        return ptx_block_start(k, index, turn);
+    if (has_room(k) && next_unit(k->grid, &index, &turn))
+        return ptx_unit_start(k, index, turn);
     return take_resident(k);
 }
 
@@ -243,23 +285,12 @@ static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
     ptx_grid *g = k->grid;
     k->idle_turns = waits ? k->idle_turns + 1 : 0;
     int rounds = k->idle_turns / (k->n_resident + 1);
-    bool idle = rounds > IDLE_ROUNDS && atomic_load(&g->next_block) >= g->n_blocks;
+    bool idle = rounds > IDLE_ROUNDS && (!has_room(k) || atomic_load(&g->next_unit) >= g->n_units);
     set_idle(k, b, idle);
     if (!idle || atomic_load(&g->idle) < atomic_load(&g->workers) ||
         b->index != lowest_idle_block(g))
         return;
-    ptx_warp *w = &b->warp[0];
-    for (int n = 0; n < b->n_warps; n++)
-        w = b->warp[n].polled ? &b->warp[n] : w;
-    int lane = w->active ? __builtin_ctz(w->active) : 0;
-    if (w->poll && ws_str_eqz(w->poll->ast->part[0], "mbarrier"))
-        ptx_fault_sync(w, w->poll, lane, HX_DEADLOCK, "Barrier phase never completes",
-                         "deadlock: the mbarrier at byte %llu of shared memory never "
-                         "completes the phase that every thread waits for",
-                         (unsigned long long)w->poll_addr);
-    else
-        ptx_fault_simple(w, w->poll, lane, HX_ENDLESS,
-                         "endless: every thread waits for memory that nobody changes any more");
+    ptx_deadlock(b);
 }
 
 static void hire(crew *c)
@@ -275,11 +306,11 @@ static void hire(crew *c)
 static void work(ptx_worker *k, crew *c)
 {
     ptx_grid *g = k->grid;
-    int64_t slice = g->program->has_fence || g->args->cooperative ? SPIN_SLICE : SLICE;
+    int64_t slice = ptx_blocks_may_wait(g) ? SPIN_SLICE : SLICE;
     ptx_block *b;
-    while ((b = take_block(k))) {
+    while ((b = take_unit(k))) {
         ptx_block_end end =
-            ptx_must_stop(g, b->turn) ? PTX_BLOCK_STOPPED : ptx_block_run(k, b, slice);
+            ptx_must_stop(g, b->turn) ? PTX_BLOCK_STOPPED : ptx_unit_run(k, b, slice);
         if (g->stride) {
             atomic_fetch_add(&g->insns, k->unreported_insns);
             k->unreported_insns = 0;
@@ -289,9 +320,9 @@ static void work(ptx_worker *k, crew *c)
         if (end == PTX_BLOCK_AGAIN || end == PTX_BLOCK_WAITS)
             add_resident(k, b);
         else if (end == PTX_BLOCK_DONE)
-            ptx_block_recycle(k, b);
+            ptx_unit_recycle(k, b);
         else
-            ptx_block_free(b);
+            ptx_unit_free(b);
         if (c && c->started < c->n &&
             (g->options->threads || ws_now_ns() - g->start_ns > SERIAL_NS))
             hire(c);
@@ -320,7 +351,7 @@ static void worker_release(ptx_worker *k)
 {
     ptx_block *b;
     while ((b = take_resident(k)))
-        ptx_block_free(b);
+        ptx_unit_free(b);
     while ((b = k->free_blocks)) {
         k->free_blocks = b->next;
         ptx_block_free(b);
@@ -333,10 +364,10 @@ static void worker_release(ptx_worker *k)
 static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
-    if (g->program->has_fence || g->program->serial || g->args->cooperative)
+    if (ptx_blocks_may_wait(g) || g->program->serial)
         return 1;
     n = n < MAX_WORKERS ? n : MAX_WORKERS;
-    return (uint32_t)n < g->n_blocks ? n : (int)g->n_blocks;
+    return (uint32_t)n < g->n_units ? n : (int)g->n_units;
 }
 
 static void run_grid(ptx_grid *g)
@@ -389,10 +420,9 @@ bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
                   .options = options,
                   .report = report};
     g.threads = args->block[0] * args->block[1] * args->block[2];
-    g.n_blocks = args->grid[0] * args->grid[1] * args->grid[2];
     g.shared_bytes = args->dynamic_shared_bytes ? p->dynamic_offset + args->dynamic_shared_bytes
                                                 : p->shared_bytes;
-    if (!check_kernel(&g, report))
+    if (!set_cluster(&g, report) || !check_kernel(&g, report))
         return false;
     g.start_ns = ws_now_ns();
     g.deadline_ns = options->deadline_ms ? g.start_ns + (int64_t)options->deadline_ms * 1000000 : 0;

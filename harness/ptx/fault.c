@@ -65,7 +65,7 @@ static void fill_place(ptx_fault *f, const ptx_grid *g, const ptx_insn *i)
 /* The blocks from this turn on end. Where blocks may wait for each other, or the budget is spent, all do. */
 static void stop_from(ptx_grid *g, uint32_t turn, hx_reason reason)
 {
-    bool all = g->program->has_fence || g->args->cooperative || reason == HX_ENDLESS;
+    bool all = ptx_blocks_may_wait(g) || reason == HX_ENDLESS;
     turn = all ? 0 : turn;
     if (turn < atomic_load(&g->stop_at))
         atomic_store(&g->stop_at, turn);

@@ -166,6 +166,11 @@ static void collect_limits(const ptx_func *f, ptx_kernel_info *info)
     const int *dim = f->max_ntid[0] ? f->max_ntid : f->req_ntid;
     int64_t threads = MAX_THREADS;
     memcpy(info->max_ntid, dim, sizeof info->max_ntid);
+    for (int d = 0; d < 3; d++)
+        info->cluster[d] = (uint32_t)f->cluster[d];
+    info->max_cluster = (uint32_t)f->max_cluster_rank;
+    info->explicit_cluster = f->explicit_cluster;
+    info->blocks_are_clusters = f->blocks_are_clusters;
     if (dim[0]) {
         threads = 1;
         for (int d = 0; d < 3; d++)

@@ -146,16 +146,21 @@ static void parse_directives(ptx_parser *p, ptx_func *f)
             f->min_ncta = take_int(p, "the number of blocks");
         else if (ptx_lex_accept_dot(l, "reqnctapercluster"))
             parse_dims(p, f->cluster);
+        else if (ptx_lex_accept_dot(l, "maxclusterrank"))
+            f->max_cluster_rank = take_int(p, "the number of blocks");
+        else if (ptx_lex_accept_dot(l, "explicitcluster"))
+            f->explicit_cluster = true;
+        else if (ptx_lex_accept_dot(l, "blocksareclusters"))
+            f->blocks_are_clusters = true;
         else if (ptx_lex_accept_dot(l, "maxnreg") || ptx_lex_accept_dot(l, "maxnctapersm") ||
-                 ptx_lex_accept_dot(l, "maxclusterrank") || ptx_lex_accept_dot(l, "abi_preserve") ||
+                 ptx_lex_accept_dot(l, "abi_preserve") ||
                  ptx_lex_accept_dot(l, "abi_preserve_control"))
             parse_dims(p, ignored);
         else if (ptx_lex_accept_dot(l, "pragma"))
             skip_strings(p), (void)ptx_lex_accept(l, ';');
         else if (ptx_lex_accept_dot(l, "attribute"))
             skip_parens(p);
-        else if (!ptx_lex_accept_dot(l, "noreturn") && !ptx_lex_accept_dot(l, "explicitcluster") &&
-                 !ptx_lex_accept_dot(l, "blocksareclusters"))
+        else if (!ptx_lex_accept_dot(l, "noreturn"))
             ptx_lex_fail_expected(l, "a directive of the function, '{' or ';'");
     }
 }

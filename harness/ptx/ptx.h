@@ -31,6 +31,9 @@ typedef struct ptx_kernel_info {
     uint32_t param_bytes, static_shared_bytes, local_bytes;
     int max_ntid[3]; /* .maxntid, 0 when absent */
     int max_threads; /* product of .maxntid, else 1024 */
+    uint32_t cluster[3];     /* .reqnctapercluster, 0 when absent */
+    uint32_t max_cluster;    /* .maxclusterrank, 0 when absent */
+    bool explicit_cluster, blocks_are_clusters;
     int insns, registers; /* static instruction count, virtual registers after compaction */
 } ptx_kernel_info;
 
@@ -84,6 +87,7 @@ void ptx_module_check(ptx_module *m, ptx_lack_fn visit, void *ud);
 typedef struct ptx_launch_args {
     const char *kernel;
     uint32_t grid[3], block[3];
+    uint32_t cluster[3]; /* blocks of a cluster; 0: what the kernel says, or no clusters */
     uint32_t dynamic_shared_bytes;
     const void *params; /* the parameter block, laid out as ptx_param offsets say */
     bool cooperative;   /* all blocks co-resident */

@@ -47,6 +47,7 @@ void ptx_shadow_free(ptx_shadow *s)
     if (!s)
         return;
     munmap(s->map, s->mapped);
+    race_far_free(s->far);
     free(s->touched);
     free(s->chunk);
     free(s);
@@ -59,7 +60,7 @@ void ptx_shadow_free(ptx_shadow *s)
 void ptx_race_block(ptx_block *b)
 {
     u32 clock = 0;
-    b->fenced = false;
+    race_far_forget(b->shared_shadow);
     memset(b->arrived_seen, 0, sizeof b->arrived_seen);
     for (int n = 0; n < b->n_warps; n++)
         clock = b->warp[n].clock > clock ? b->warp[n].clock : clock;
@@ -77,6 +78,11 @@ void ptx_race_block(ptx_block *b)
     }
 }
 
+static u32 larger(u32 a, u32 b)
+{
+    return a > b ? a : b;
+}
+
 /* Every access with a lower clock happened before, whichever warp made it. */
 static void find_floor(ptx_warp *w)
 {
@@ -86,6 +92,13 @@ static void find_floor(ptx_warp *w)
     w->floor = least;
 }
 
+static void forget_order(ptx_warp *w)
+{
+    memset(w->seen, 0xff, sizeof w->seen);
+    if (w->far)
+        memset(w->far->warp, 0xff, sizeof w->far->warp);
+}
+
 /* A warp whose clock has run out counts as ordered with everything from then on: races that it has may be
  * missed, but none is invented. */
 static void advance(ptx_warp *w)
@@ -93,7 +106,7 @@ static void advance(ptx_warp *w)
     if (w->clock < KEY_CLOCK_MASK)
         w->seen[w->id] = ++w->clock;
     else
-        memset(w->seen, 0xff, sizeof w->seen);
+        forget_order(w);
     find_floor(w);
 }
 
@@ -113,21 +126,37 @@ static void join(u32 *to, const u32 *from)
     EACH_LANE(v) to[v] = from[v] > to[v] ? from[v] : to[v];
 }
 
+void ptx_past_join(ptx_past *to, const ptx_past *from)
+{
+    to->blocks = larger(to->blocks, from->blocks);
+    for (u32 r = 0; r < from->blocks; r++)
+        join(to->warp[r], from->warp[r]);
+}
+
 void ptx_race_arrive(ptx_warp *w, u32 id)
 {
     advance(w);
     join(w->block->arrived_seen[id], w->seen);
+    if (w->far)
+        ptx_past_join(&w->block->arrived_far[id], w->far);
 }
 
-void ptx_race_release(ptx_warp *w, u32 clocks[PTX_LANES])
+/* The row of the warp's own block in `far` stays empty: `seen` has it. */
+void ptx_race_release(ptx_warp *w, ptx_past *past)
 {
     advance(w);
-    join(clocks, w->seen);
+    past->blocks = w->worker->grid->cluster_blocks;
+    join(past->warp[w->block->rank], w->seen);
+    if (w->far)
+        ptx_past_join(past, w->far);
 }
 
-void ptx_race_acquire(ptx_warp *w, const u32 clocks[PTX_LANES])
+void ptx_race_acquire(ptx_warp *w, const ptx_past *past)
 {
-    join(w->seen, clocks);
+    u32 rank = w->block->rank;
+    for (u32 r = 0; r < past->blocks; r++)
+        if (r == rank || w->far)
+            join(r == rank ? w->seen : w->far->warp[r], past->warp[r]);
     find_floor(w);
 }
 
@@ -150,6 +179,8 @@ void ptx_race_barrier(ptx_block *b, u32 id)
         }
     join(joined, b->arrived_seen[id]);
     memset(b->arrived_seen[id], 0, sizeof b->arrived_seen[id]);
+    if (b->arrived_far)
+        race_cluster_barrier(b, id);
     for (int n = 0; n < b->n_warps; n++)
         if (is_waiting_at(&b->warp[n], id)) {
             memcpy(b->warp[n].seen, joined, sizeof joined);
@@ -159,18 +190,14 @@ void ptx_race_barrier(ptx_block *b, u32 id)
 
 /* ---- chunks of shared memory ---- */
 
-static u32 place_of(const ptx_warp *w, const ptx_insn *i)
+u32 race_place(const ptx_warp *w, const ptx_insn *i)
 {
     return (u32)w->frame->code->index << 24 | ((u32)(i - w->frame->code->insn) & 0xffffff);
 }
 
-static u32 larger(u32 a, u32 b)
-{
-    return a > b ? a : b;
-}
-
-/* Spreads the chunk's full-warp read over its granules, as reads of their own. */
-static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
+/* Spreads the chunk's full-warp read over its granules, as reads of their own. Older ones than `floor` are ordered
+ * with all that is to come. */
+static void spread_read(ptx_shadow *s, u32 index, u32 floor)
 {
     race_chunk *c = &s->chunk[index];
     u32 one = (c->r_who & (c->r_who - 1)) == 0, warp = (u32)__builtin_ctz(c->r_who | 1u << 31);
@@ -178,7 +205,7 @@ static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
         u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g];
         u32 key =
             c->r_clock | warp << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT | (one ? 0 : KEY_MANY);
-        bool keep = !(old & KEY_STRONG) && (old & KEY_CLOCK_MASK) >= w->floor &&
+        bool keep = !(old & KEY_STRONG) && (old & KEY_CLOCK_MASK) >= floor &&
                     !race_same_thread(old, key);
         s->r_who[g] = c->r_who | (keep ? s->r_who[g] : 0);
         s->r_key[g] = keep ? race_merge_reads(old, key) : key;
@@ -189,20 +216,30 @@ static void spread_read(const ptx_warp *w, ptx_shadow *s, u32 index)
 }
 
 /* Before granules are looked at one by one. Lanes far apart are taken for the whole stretch between. */
-static void open_chunks(const race_look *k)
+static void open_chunks(race_look *k)
 {
     ptx_shadow *s = k->shadow;
     u32 first = (u32)(k->x->lo >> s->shift) / RACE_CHUNK;
     u32 last = (u32)((k->x->hi + k->x->size - 1) >> s->shift) / RACE_CHUNK;
     for (u32 c = first; c <= last; c++) {
+        k->each |= s->far && s->far->used[c];
         if (k->x->write) {
             if (s->chunk[c].r_clock)
-                spread_read(k->w, s, c);
+                spread_read(s, c, k->w->floor);
             s->chunk[c].w_max = larger(s->chunk[c].w_max, k->w->clock);
         } else {
             s->chunk[c].r_max = larger(s->chunk[c].r_max, k->w->clock);
         }
     }
+}
+
+void race_open_far(ptx_shadow *s, u32 c, bool write)
+{
+    if (write && s->chunk[c].r_clock)
+        spread_read(s, c, 0);
+    if (write)
+        s->chunk[c].w_max = KEY_CLOCK_MASK;
+    s->chunk[c].r_max = KEY_CLOCK_MASK;
 }
 
 static void fast_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
@@ -252,7 +289,7 @@ bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool lin
     ptx_shadow *s = w->block->shared_shadow;
     u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift),
         floor = w->floor;
-    u32 n = (linear ? (u32)PTX_LANES : 1u) << shift, pc = place_of(w, i);
+    u32 n = (linear ? (u32)PTX_LANES : 1u) << shift, pc = race_place(w, i);
     if (size >> s->shift == 0 || (linear && g0 % RACE_CHUNK) || (!linear && write))
         return false;
     for (u32 c = g0 / RACE_CHUNK; c <= (g0 + n - 1) / RACE_CHUNK; c++) {
@@ -302,17 +339,19 @@ static bool write_ordered(const race_look *k, u64 g, u32 lane)
 {
     if (k->alloc && k->shadow->w_block[g] != k->me)
         return ptx_order_before(k->w, k->shadow->w_block[g], k->shadow->w_time[g]);
+    if (k->shadow->w_key[g] & KEY_FAR)
+        return race_far_write_before(k, g, lane);
     return is_ordered(k, k->shadow->w_key[g], lane);
 }
 
 /* A write of the value that is there already, or that another lane writes in the same instruction. */
-static bool is_same_value(const race_look *k, u64 g, u32 lane)
+bool race_same_value(const race_look *k, u64 g, u32 lane)
 {
     const ptx_insn *i = k->x->insn;
     const ptx_warp *w = k->w;
     const ptx_shadow *s = k->shadow;
     const uint8_t *to = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
-                                 : w->block->shared + k->x->addr[lane];
+                                 : (k->x->block ? k->x->block : w->block)->shared + k->x->addr[lane];
     if (k->x->from)
         return memcmp(to, k->x->from[lane], k->x->size) == 0;
     if (!k->x->slot)
@@ -394,16 +433,19 @@ static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
 {
     const ptx_shadow *s = k->shadow;
     const ptx_access *x = k->x;
-    bool my_write = !k->alloc || s->w_block[g] == k->me, my_read = !k->alloc || s->r_who[g] == k->me;
+    bool my_write = !k->alloc ? !(s->w_key[g] & KEY_FAR) : s->w_block[g] == k->me;
+    bool my_read = !k->alloc || s->r_who[g] == k->me;
     if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key, my_write) && !write_ordered(k, g, lane) &&
-        !(x->write && is_same_value(k, g, lane)))
-        return race_report(k, lane, g, true);
+        !(x->write && race_same_value(k, g, lane)))
+        return race_report(k, lane, g, RACE_WRITE);
     if (!x->write) {
         record_read(k, g, lane, many);
         return true;
     }
     if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key, my_read) && !reads_ordered(k, g, lane))
-        return race_report(k, lane, g, false);
+        return race_report(k, lane, g, RACE_READ);
+    if (k->each && !race_far_reads_before(k, g, lane))
+        return false;
     record_write(k, g, lane);
     return true;
 }
@@ -443,7 +485,7 @@ static void read_all(const race_look *k, const u32 g[PTX_LANES])
 {
     ptx_shadow *s = k->shadow;
     u32 key = k->key, floor = k->w->floor, me = k->me, pc = k->pc;
-    u32 next[PTX_LANES], who[PTX_LANES], mask = k->x->mask, differs = 0;
+    u32 next[PTX_LANES], who[PTX_LANES], time[PTX_LANES], mask = k->x->mask, differs = 0;
     bool shared = !k->alloc;
     EACH_LANE(l)
     {
@@ -452,6 +494,7 @@ static void read_all(const race_look *k, const u32 g[PTX_LANES])
         bool is_fresh = !old || old & KEY_STRONG || (settled && (shared || old_who == me));
         next[l] = is_fresh ? mine : race_merge_reads(old, mine);
         who[l] = is_fresh ? me : shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
+        time[l] = shared ? 0 : is_fresh ? k->time : s->r_time[g[l]];
     }
 #pragma GCC ivdep
     EACH_LANE(l)
@@ -460,6 +503,8 @@ static void read_all(const race_look *k, const u32 g[PTX_LANES])
         s->r_who[g[l]] = who[l];
         s->r_pc[g[l]] = pc;
     }
+    if (!shared)
+        EACH_LANE(l) s->r_time[g[l]] = time[l];
     EACH_LANE(l) differs |= mask >> l & 1 ? s->r_key[g[l]] ^ next[l] : 0;
     if (differs) {
         EACH_SET(l, mask)
@@ -484,6 +529,7 @@ static u32 write_all(const race_look *k, u32 part, const u32 g[PTX_LANES])
 #pragma GCC ivdep
         EACH_LANE(l) s->w_block[g[l]] = me;
         EACH_LANE(l) s->w_value[g[l]] = value_of(k, part, (u32)l);
+        EACH_LANE(l) s->w_time[g[l]] = k->time;
     }
     EACH_LANE(l) lost |= (u32)(s->w_key[g[l]] != (key | (u32)l << KEY_LANE_SHIFT)) << l;
     return lost & k->x->mask;
@@ -546,7 +592,7 @@ static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
 static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
 {
     const ptx_shadow *s = k->shadow;
-    if (k->w->worker->grid->clocks || k->key & KEY_STRONG || k->x->by)
+    if (k->key & KEY_STRONG || k->x->by || k->each)
         return touch_each(k, g, k->x->mask);
     if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
         return true;
@@ -575,7 +621,7 @@ static void mark_touched(const race_look *k)
     }
 }
 
-static bool touch_all(const race_look *k)
+static bool touch_all(race_look *k)
 {
     const ptx_access *x = k->x;
     u32 g[PTX_LANES], parts = x->size >> k->shadow->shift;
@@ -609,15 +655,18 @@ static u32 key_of(const ptx_warp *w, const ptx_access *x)
 
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x)
 {
-    if (x->atomic || x->strong)
-        EACH_SET(l, x->mask)
-            ptx_order_access(w, x->insn, PTX_WINDOW_SHARED + x->addr[l], x->write);
+    const ptx_block *b = x->block ? x->block : w->block;
+    u64 base = PTX_WINDOW_SHARED + ((u64)b->rank << PTX_RANK_SHIFT);
+    if ((x->atomic || x->strong) && !x->is_object)
+        EACH_SET(l, x->mask) ptx_order_access(w, x->insn, base + x->addr[l], x->write);
+    if (b != w->block)
+        return race_far(w, x, race_place(w, x->insn));
     race_look k = {.w = w,
                    .x = x,
                    .shadow = w->block->shared_shadow,
                    .key = key_of(w, x),
                    .me = 1u << w->id,
-                   .pc = place_of(w, x->insn)};
+                   .pc = race_place(w, x->insn)};
     return touch_all(&k);
 }
 
@@ -647,7 +696,7 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
                    .base = alloc->lo,
                    .key = key_of(w, x),
                    .me = w->block->index,
-                   .pc = place_of(w, x->insn),
+                   .pc = race_place(w, x->insn),
                    .time = ptx_order_time(w)};
     return !k.shadow || touch_all(&k);
 }
@@ -657,10 +706,10 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
 bool ptx_race_first_write(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, u64 first, u32 size)
 {
     ptx_shadow *s = shadow_of(w->worker, alloc);
-    if (!s || w->worker->grid->clocks || size >> s->shift == 0)
+    if (!s || w->worker->clocks || size >> s->shift == 0)
         return false;
     u32 shift = (u32)__builtin_ctz(size) - s->shift, n = (u32)PTX_LANES << shift, used = 0;
-    u32 key = w->clock | (u32)w->id << KEY_WARP_SHIFT, pc = place_of(w, i), me = w->block->index;
+    u32 key = w->clock | (u32)w->id << KEY_WARP_SHIFT, pc = race_place(w, i), me = w->block->index;
     u64 g0 = (first - alloc->lo) >> s->shift;
     u32 *w_key = s->w_key + g0, *w_pc = s->w_pc + g0, *w_block = s->w_block + g0;
     const u32 *r_key = s->r_key + g0;
@@ -690,6 +739,18 @@ void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, u64 first, u32 bytes)
             s->w_value[g0 + g] = 0;
             memcpy(&s->w_value[g0 + g], from + ((size_t)g << s->shift), 1u << s->shift);
         }
+}
+
+bool ptx_race_last_writer(const ptx_worker *k, const ptx_alloc *a, u64 addr, u32 *block)
+{
+    for (const struct ptx_gshadow *s = k->gshadow; s; s = s->next) {
+        u64 g = s->alloc == a && s->shadow ? (addr - a->lo) >> s->shadow->shift : 0;
+        if (s->alloc != a || !s->shadow || !s->shadow->w_key[g])
+            continue;
+        *block = s->shadow->w_block[g];
+        return true;
+    }
+    return false;
 }
 
 /* ---- the launch ---- */
@@ -722,18 +783,20 @@ static void find_only_read(ptx_grid *g)
 void ptx_race_begin(ptx_grid *g)
 {
     find_only_read(g);
-    if (g->options->check_race && (g->program->has_fence || g->args->cooperative))
-        g->clocks = ptx_clocks_new(g->n_blocks);
+    bool ordered = ptx_blocks_may_wait(g) || g->program->has_local_fence || g->cluster_blocks > 1;
+    for (int k = 0; k < g->n_workers && g->options->check_race && ordered; k++)
+        g->worker[k].clocks = ptx_clocks_new(g);
 }
 
 void ptx_race_end(ptx_grid *g, ptx_worker *workers, int n)
 {
     race_merge(g, workers, n);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         for (struct ptx_gshadow *s = workers[i].gshadow, *next; s; s = next) {
             next = s->next;
             ptx_shadow_free(s->shadow);
             free(s);
         }
-    ptx_clocks_free(g->clocks);
+        ptx_clocks_free(workers[i].clocks);
+    }
 }

@@ -11,6 +11,7 @@
 #define KEY_STRONG (1u << 29) /* volatile, relaxed and stronger, atomic */
 #define KEY_NARROW (1u << 31) /* strong for the threads of its block only: .cta scope */
 #define KEY_MANY   (1u << 30) /* reads: by more than one lane; the clock is the lowest of theirs */
+#define KEY_FAR    KEY_MANY   /* of the last write of shared memory: by another block of the cluster, see race_far_cell */
 
 #define MANY_BLOCKS UINT32_MAX
 enum { SHADOW_CHUNK = 4096 /* granules */ };
@@ -26,6 +27,18 @@ typedef struct race_chunk {
 } race_chunk;
 enum { RACE_CHUNK = 32 };
 
+/* What other blocks of the cluster did with a granule of shared memory. */
+typedef struct race_far_cell {
+    u32 w_key;  /* of the write that ptx_shadow.w_key marks KEY_FAR, with its own clock */
+    u32 r_key, r_pc; /* the last read, 0: none */
+    u8 w_rank, r_rank;
+} race_far_cell;
+typedef struct race_far_cells {
+    race_far_cell *cell;
+    u8 *used;   /* per RACE_CHUNK: such accesses were made; then granules are looked at one by one */
+    u64 n;      /* granules */
+} race_far_cells;
+
 /* The last write and the last reads of every granule, each column an array. */
 struct ptx_shadow {
     u32 *w_key, *w_pc, *r_key, *r_pc;
@@ -33,7 +46,8 @@ struct ptx_shadow {
     u32 *w_block;         /* global only, like the next three */
     u32 *w_value;         /* what was written: equal values do not race */
     u32 *w_time, *r_time; /* of the block, see order.c */
-    race_chunk *chunk;    /* shared memory only */
+    race_chunk *chunk;    /* shared memory only, like the next */
+    race_far_cells *far;  /* NULL: no other block was here */
     uint8_t *touched;     /* global only, per SHADOW_CHUNK: 1 read, 2 written */
     u64 n;                /* granules; one more is the dummy of lanes that do not take part */
     void *map;
@@ -56,6 +70,7 @@ typedef struct race_look { /* what the cells of one warp-wide access are held ag
     u32 key;                /* without the lane */
     u32 me;                 /* the bit of the warp in shared memory, the block in global */
     u32 pc, time;
+    bool each;              /* shared memory: other blocks of the cluster were there, too */
 } race_look;
 
 static inline u32 race_warp(u32 key)
@@ -88,9 +103,25 @@ static inline bool race_both_strong(u32 a, u32 b, bool same_block)
     return a & b & KEY_STRONG && (same_block || !((a | b) & KEY_NARROW));
 }
 
+/* race.c */
+u32 race_place(const ptx_warp *w, const ptx_insn *i);
+/* A write of the value that is there already, or that another lane writes in the same instruction. */
+bool race_same_value(const race_look *k, u64 g, u32 lane);
+/* Before another block's access to the granules of chunk c. */
+void race_open_far(ptx_shadow *s, u32 c, bool write);
+
+/* race_cluster.c */
+bool race_far(ptx_warp *w, const ptx_access *x, u32 pc); /* of another block's shared memory; false: a fault */
+bool race_far_write_before(const race_look *k, u64 g, u32 lane);
+bool race_far_reads_before(const race_look *k, u64 g, u32 lane); /* false: a race, which was reported */
+void race_far_forget(ptx_shadow *s); /* NULL is allowed */
+void race_far_free(race_far_cells *f);
+void race_cluster_barrier(ptx_block *b, u32 id); /* what other blocks did, among the warps at barrier `id` */
+
 /* race_report.c; both record a finding. `lane` made the later access to granule g; what was there before
  * is the granule's last write or its reads. */
-bool race_report(const race_look *k, u32 lane, u64 g, bool other_write); /* false */
+typedef enum race_other { RACE_READ, RACE_WRITE, RACE_FAR_READ } race_other;
+bool race_report(const race_look *k, u32 lane, u64 g, race_other other); /* false */
 /* Granule g of one allocation, accessed by blocks of two workers. */
 void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now, bool write,
                          const ptx_shadow *before, bool other_write);

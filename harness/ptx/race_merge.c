@@ -1,4 +1,5 @@
 /* Accesses of blocks that ran on different workers: at the end of the launch, granule by granule. */
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/race.h"
 
 static const ptx_shadow *find_shadow(const ptx_worker *k, const ptx_alloc *a)
@@ -26,7 +27,7 @@ static bool report(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow 
                    const ptx_shadow *b, bool b_writes)
 {
     u32 one = block_at(a, g, a_writes), two = block_at(b, g, b_writes);
-    if (ptx_must_stop(grid, one > two ? one : two))
+    if (ptx_must_stop(grid, ptx_unit_of(grid, one > two ? one : two)))
         return false;
     if (one > two)
         race_report_between(grid, al, g, a, a_writes, b, b_writes);

@@ -1,6 +1,8 @@
 /* Races as findings: who, where, against whom. */
 #include "harness/ptx/race.h"
 
+#include "harness/ptx/cluster.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +19,7 @@ static const char *act(const party *p)
                                : "read";
 }
 
-static const ptx_insn *insn_at(const ptx_program *p, u32 pc)
+const ptx_insn *ptx_insn_at(const ptx_program *p, u32 pc)
 {
     u32 code = pc >> 24, at = pc & 0xffffff;
     return code < (u32)p->n_codes && at < p->code[code]->n ? &p->code[code]->insn[at] : NULL;
@@ -34,7 +36,7 @@ static void thread_of(const ptx_grid *g, u32 key, u32 tid[3])
 
 static void block_of(const ptx_grid *g, u32 index, u32 ctaid[3])
 {
-    const u32 *dim = g->args->grid;
+    const u32 *dim = g->grid;
     index = index == MANY_BLOCKS ? 0 : index;
     ctaid[0] = index % dim[0];
     ctaid[1] = index / dim[0] % dim[1];
@@ -61,14 +63,14 @@ static bool is_async(const ptx_insn *i)
 static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset,
                      const party *now, const party *before)
 {
-    const ptx_insn *oi = insn_at(g->program, before->pc);
+    const ptx_insn *oi = ptx_insn_at(g->program, before->pc);
     memcpy(f->space, a ? "global" : "shared", 7);
     f->write = now->write;
     f->atomic = now->key & KEY_STRONG;
     f->address = a ? a->lo + offset : offset;
     f->other_write = before->write;
     f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
-    f->async = is_async(oi) || is_async(insn_at(g->program, now->pc));
+    f->async = is_async(oi) || is_async(ptx_insn_at(g->program, now->pc));
     f->other_offset = ptx_insn_offset(g->program, oi);
     u32 key = before->key;
     if (key & KEY_MANY)
@@ -119,20 +121,35 @@ static void add_values(ptx_fault *f, const race_look *k, u32 lane)
     if (!k->x->write || !k->x->slot || i->esize > sizeof f->current_value)
         return;
     const uint8_t *at = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
-                                 : w->block->shared + k->x->addr[lane];
+                                 : (k->x->block ? k->x->block : w->block)->shared + k->x->addr[lane];
     memcpy(&f->current_value, at, i->esize);
     memcpy(&f->incoming_value, IN(uint8_t, k->x->slot[0]) + (size_t)lane * i->dsize, i->esize);
     f->has_values = true;
 }
 
-bool race_report(const race_look *k, u32 lane, u64 g, bool other_write)
+/* In shared memory: of the block that it belongs to, or of another one of the cluster. */
+static party shared_party(const race_look *k, u64 g, race_other other)
+{
+    const ptx_shadow *s = k->shadow;
+    const ptx_block *b = k->w->block, *owner = k->x->block ? k->x->block : b;
+    const race_far_cell *far = s->far ? &s->far->cell[g] : NULL;
+    u32 unit = ptx_unit_of(k->w->worker->grid, b->index);
+    if (other == RACE_FAR_READ)
+        return (party){far->r_key, far->r_pc, ptx_block_index(k->w->worker->grid, unit, far->r_rank), false, 0};
+    if (other == RACE_WRITE && s->w_key[g] & KEY_FAR)
+        return (party){far->w_key, s->w_pc[g], ptx_block_index(k->w->worker->grid, unit, far->w_rank), true, 0};
+    return other == RACE_WRITE ? last_write(s, g, owner->index) : last_read(s, g, owner->index);
+}
+
+bool race_report(const race_look *k, u32 lane, u64 g, race_other other)
 {
     const ptx_shadow *s = k->shadow;
     const ptx_grid *grid = k->w->worker->grid;
     u32 thread = race_thread(k->x, lane);
     party now = {k->key | thread << KEY_LANE_SHIFT, k->pc, k->w->block->index, k->x->write, 0};
-    u32 block = !k->alloc ? now.block : other_write ? s->w_block[g] : s->r_who[g];
-    party before = other_write ? last_write(s, g, block) : last_read(s, g, block);
+    party before = !k->alloc             ? shared_party(k, g, other)
+                   : other == RACE_WRITE ? last_write(s, g, s->w_block[g])
+                                         : last_read(s, g, s->r_who[g]);
     ptx_fault *f =
         ptx_fault_new(k->w, k->x->insn, (int)thread, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
     if (!f)
@@ -152,14 +169,14 @@ void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_sh
                             : last_read(before, g, before->r_who[g]);
     /* The launch is over: a warp that stands for the thread that made the access. */
     ptx_worker k = {.grid = grid};
-    ptx_block b = {.index = one.block, .turn = one.block};
+    ptx_block b = {.index = one.block, .turn = ptx_unit_of(grid, one.block)};
     ptx_warp w = {.worker = &k, .block = &b};
     u32 tid[3];
     block_of(grid, one.block, b.ctaid);
     thread_of(grid, one.key, tid);
     for (int d = 0; d < 3; d++)
         w.tid[d][0] = tid[d];
-    ptx_fault *f = ptx_fault_new(&w, insn_at(grid->program, one.pc), 0, HX_GLOBAL_RACE);
+    ptx_fault *f = ptx_fault_new(&w, ptx_insn_at(grid->program, one.pc), 0, HX_GLOBAL_RACE);
     if (!f)
         return;
     f->size = 1u << now->shift;

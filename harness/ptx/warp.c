@@ -5,7 +5,7 @@
  * is deeper in calls or earlier in the text: with the block order that compilers emit, this reconverges
  * lanes at the earliest point where they can meet. A group that spins for the others' sake is put on hold
  * after a while, so that spin loops between lanes end. */
-#include "harness/ptx/engine.h"
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/local.h"
 
 #include <stdlib.h>
@@ -178,6 +178,8 @@ static void wake_waiting(ptx_warp *w)
         ptx_group *g = &w->parked[k];
         if (g->wait == PTX_WAIT_LANES && !(g->need & w->live & ~g->mask))
             g->wait = PTX_RUNNABLE;
+        else if (g->wait == PTX_WAIT_CLUSTER && ptx_cluster_arrived(w, g->mask))
+            g->wait = PTX_RUNNABLE;
         else if (g->wait == PTX_WAIT_WARPSYNC)
             release_warp_sync(w, g->need);
     }
@@ -198,6 +200,9 @@ static ptx_event all_wait(ptx_warp *w)
 {
     ptx_group *first = &w->parked[0];
     bool one_barrier = true;
+    for (int k = 0; k < w->n_parked; k++)
+        if (w->parked[k].wait == PTX_WAIT_CLUSTER)
+            return PTX_EV_CLUSTER;
     for (int k = 0; k < w->n_parked; k++) {
         ptx_group *g = &w->parked[k];
         const ptx_barrier *bar = g->wait == PTX_WAIT_BARRIER ? group_insn(g)->aux : NULL;
@@ -333,7 +338,7 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
 {
     uint32_t pc = ptx_group_pc(w) - 1;
     const ptx_insn *i = &w->frame->code->insn[pc];
-    if (kind == PTX_WAIT_LANES && i->leader) { /* it will be executed, and counted, again */
+    if ((kind == PTX_WAIT_LANES || kind == PTX_WAIT_CLUSTER) && i->leader) { /* it will be executed, and counted, again */
         w->worker->hits[i->bb]--;
         w->worker->lanes[i->bb] -= (uint64_t)__builtin_popcount(w->exec);
     }

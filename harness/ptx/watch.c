@@ -267,14 +267,15 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
     const ptx_grid *g = w->worker->grid;
     if (!check_window(w, x, g->shared_bytes))
         return false;
+    ptx_block *b = x->block ? x->block : w->block;
     bool check = x->read && g->options->check_init;
-    int bad = check ? uninitialized_lane(x, w->block->shared_state, 0) : -1;
+    int bad = check ? uninitialized_lane(x, b->shared_state, 0) : -1;
     if (bad >= 0 && !hold_uninitialized(w, x, bad))
         return false;
-    if (w->block->shared_shadow && !ptx_race_shared(w, x))
+    if (b->shared_shadow && !ptx_race_shared(w, x))
         return false;
     if (x->write)
-        mark_written(x, w->block->shared_state, 0);
+        mark_written(x, b->shared_state, 0);
     if (g->options->count)
         ptx_count_shared(w, x);
     return true;

@@ -131,10 +131,14 @@ static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask,
 static void x_atom(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES];
-    u32 left = w->exec, mask = 0;
+    u32 left = w->exec;
+    ptx_mem_part part;
     ptx_mem_addresses(w, i, addr);
     while (left) {
-        ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
+        if (!ptx_mem_next(w, i, addr, &left, &part))
+            return;
+        ptx_space space = part.space;
+        u32 mask = part.mask;
         if (space == PTX_SPACE_LOCAL || space == PTX_SPACE_PARAM) {
             ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL,
                              "illegal: atomic on memory that is private to a thread");
@@ -142,6 +146,7 @@ static void x_atom(ptx_warp *w, const ptx_insn *i)
         }
         ptx_access x = {.insn = i,
                         .space = space,
+                        .block = part.block,
                         .mask = mask,
                         .size = (u32)i->esize * i->vec,
                         .write = true,
@@ -151,7 +156,7 @@ static void x_atom(ptx_warp *w, const ptx_insn *i)
                         .addr = addr};
         if (!ptx_watch(w, &x))
             return;
-        if (!step_lanes(w, i, i->aux, mask, ptx_mem_base(w, space), addr))
+        if (!step_lanes(w, i, i->aux, mask, ptx_mem_base(w, &part), addr))
             ptx_warp_poll(w, i, addr[__builtin_ctz(mask)]);
     }
 }

@@ -1,127 +1,164 @@
-/* Clusters of one block, which is what a launch has unless its kernel asks for more (that is
- * refused): their barrier, addresses in "another" block, and hints to the cache. */
+/* Clusters: their barrier, addresses in the shared memory of their blocks; and hints to the cache. */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/x_matrix.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* A lane's bit stands from its arrival until all threads of the block that have not exited have
- * arrived. */
-struct ptx_cluster {
-    u32 arrived[PTX_LANES];                   /* per warp */
-    u32 arriving[PTX_LANES], done[PTX_LANES]; /* what happened before, as ptx_warp.seen */
-};
+enum { CLUSTER_ALIGNED = 1, CLUSTER_RELAXED = 2 };
 
-static struct ptx_cluster *cluster_of(ptx_block *b)
+/* With .aligned all threads of the warp come together. */
+static bool is_together(ptx_warp *w, const ptx_insn *i)
 {
-    if (!b->cluster)
-        b->cluster = ws_calloc(1, sizeof *b->cluster);
-    return b->cluster;
-}
-
-static void complete(const ptx_block *b, struct ptx_cluster *c)
-{
-    for (int n = 0; n < b->n_warps; n++)
-        if (b->warp[n].live & ~c->arrived[n])
-            return;
-    memcpy(c->done, c->arriving, sizeof c->done);
-    memset(c->arriving, 0, sizeof c->arriving);
-    memset(c->arrived, 0, sizeof c->arrived);
+    if (!(i->op & CLUSTER_ALIGNED) || !(w->live & ~w->exec))
+        return true;
+    ptx_warp_wait(w, PTX_WAIT_LANES, w->live);
+    return false;
 }
 
 static void x_arrive(ptx_warp *w, const ptx_insn *i)
 {
-    struct ptx_cluster *c = cluster_of(w->block);
-    u32 twice = c->arrived[w->id] & w->exec;
+    if (!is_together(w, i))
+        return;
+    struct ptx_cluster *c = ptx_cluster_of(w->block);
+    u32 *arrived = &c->arrived[w->block->rank][w->id], *waited = &c->waited[w->block->rank][w->id];
+    u32 twice = (*arrived | *waited) & w->exec;
     if (twice) {
         ptx_fault_sync(w, i, __builtin_ctz(twice), HX_ILLEGAL, "Invalid arguments",
-                         "illegal: a thread arrives twice at the cluster's barrier "
-                         "without a wait between");
+                       "illegal: a thread arrives twice at the cluster's barrier "
+                       "without a wait between");
         return;
     }
-    c->arrived[w->id] |= w->exec;
-    ptx_race_release(w, c->arriving);
-    complete(w->block, c);
+    *arrived |= w->exec;
+    *waited |= w->exec;
+    if (!(i->op & CLUSTER_RELAXED)) {
+        ptx_race_release(w, &c->arriving);
+        ptx_order_cluster(w, true);
+    }
+    ptx_cluster_complete(c);
 }
 
 static void x_wait(ptx_warp *w, const ptx_insn *i)
 {
-    struct ptx_cluster *c = cluster_of(w->block);
-    complete(w->block, c); /* threads may have exited */
-    u32 late = c->arrived[w->id] & w->exec;
-    if (!late) {
-        ptx_race_acquire(w, c->done);
+    if (!is_together(w, i))
+        return;
+    struct ptx_cluster *c = ptx_cluster_of(w->block);
+    u32 *waited = &c->waited[w->block->rank][w->id], never = w->exec & ~*waited;
+    if (never) {
+        ptx_fault_sync(w, i, __builtin_ctz(never), HX_ILLEGAL, "Invalid arguments",
+                       "illegal: a thread waits at the cluster's barrier without having arrived");
         return;
     }
-    w->poll = i;
-    ptx_warp_end_turn(w);
-    ptx_warp_send(w, late, ptx_group_pc(w) - 1);
+    ptx_cluster_complete(c); /* threads may have exited */
+    if (c->arrived[w->block->rank][w->id] & w->exec) {
+        ptx_warp_wait(w, PTX_WAIT_CLUSTER, 0);
+        return;
+    }
+    *waited &= ~w->exec;
+    ptx_race_acquire(w, &c->done);
+    ptx_order_cluster(w, false);
 }
 
+/* selector: x_arrive or x_wait */
 static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     (void)d;
     i->run = ptx_has(a, "arrive") ? x_arrive : x_wait;
-    return a->n_parts >= 3 && ws_str_eqz(a->part[1], "cluster") && a->n_operands == 0 &&
-           (ptx_has(a, "arrive") || ptx_has(a, "wait"));
+    i->op = (u8)((ptx_has(a, "aligned") ? CLUSTER_ALIGNED : 0) | (ptx_has(a, "relaxed") ? CLUSTER_RELAXED : 0));
+    return true;
 }
 
 /* ---- addresses ---- */
 
+static bool is_shared_address(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr)
+{
+    if (i->space != PTX_SPACE_GENERIC)
+        return true;
+    if (*addr >> PTX_WINDOW_SHIFT == PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT) {
+        *addr -= PTX_WINDOW_SHARED;
+        return true;
+    }
+    ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %.*s takes an address of shared memory",
+                     WS_STR_ARG(i->ast->part[0]));
+    return false;
+}
+
+static u64 address_in(const ptx_warp *w, const ptx_insn *i, u32 lane)
+{
+    return i->esize == 8 ? IN(u64, i->a)[lane] : IN(u32, i->a)[lane];
+}
+
 static void x_mapa(ptx_warp *w, const ptx_insn *i)
 {
     const u32 *rank = IN(u32, i->b);
-    EACH_SET(l, w->exec)
-    if (rank[l]) {
-        ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: mapa to block %u of a cluster of one",
-                         rank[l]);
-        return;
+    u64 window = i->space == PTX_SPACE_GENERIC ? PTX_WINDOW_SHARED : 0;
+    u32 n = w->worker->grid->cluster_blocks, lanes = w->exec;
+    EACH_SET(l, lanes)
+    {
+        u64 addr = address_in(w, i, l);
+        if (!is_shared_address(w, i, l, &addr))
+            return;
+        if (rank[l] >= n) {
+            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: mapa to block rank %u of a cluster of %u", rank[l],
+                             n);
+            return;
+        }
+        u64 offset = addr & ((1u << PTX_RANK_SHIFT) - 1);
+        addr = window + (((u64)rank[l] + 1) << PTX_RANK_SHIFT) + offset;
+        if (i->esize == 8)
+            OUT(u64, i->d)[l] = addr;
+        else
+            OUT(u32, i->d)[l] = (u32)addr;
     }
-    if (i->esize == 8)
-        LANES_DENSE(u64, OUT(u64, i->d), IN(u64, i->a)[l]);
-    else
-        LANES_DENSE(u32, OUT(u32, i->d), IN(u32, i->a)[l]);
 }
 
-static bool decode_mapa(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+static void x_getctarank(ptx_warp *w, const ptx_insn *i)
 {
+    u32 lanes = w->exec;
+    EACH_SET(l, lanes)
+    {
+        u64 addr = address_in(w, i, l);
+        if (!is_shared_address(w, i, l, &addr))
+            return;
+        u64 tag = addr >> PTX_RANK_SHIFT;
+        OUT(u32, i->d)[l] = tag ? (u32)tag - 1 : w->block->rank;
+    }
+}
+
+static bool decode_address(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    static const struct {
+        const char *name;
+        ptx_handler run;
+    } ops[] = {{"mapa", x_mapa}, {"getctarank", x_getctarank}};
+    bool maps = ws_str_eqz(a->part[0], ops[0].name);
     ptx_type t = ptx_last_type(a);
-    i->esize = (uint8_t)ptx_type_bytes(t);
-    i->run = x_mapa;
-    return (t == PTX_u32 || t == PTX_u64) && a->n_operands == 3 &&
-           ptx_alu_dst(d, &a->operand[0], i->esize, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) &&
-           ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b);
+    i->space = ptx_has(a, "shared::cluster") ? PTX_SPACE_CLUSTER : PTX_SPACE_GENERIC;
+    i->esize = (u8)ptx_type_bytes(t);
+    i->run = ops[maps ? 0 : 1].run;
+    return ptx_alu_dst(d, &a->operand[0], maps ? i->esize : 4, &i->d) && ptx_alu_src(d, &a->operand[1], t, &i->a) &&
+           (!maps || ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b));
 }
 
-static void x_zero(ptx_warp *w, const ptx_insn *i)
-{
-    if (i->esize == 8)
-        LANES_DENSE(u64, OUT(u64, i->d), 0);
-    else
-        LANES_DENSE(u32, OUT(u32, i->d), 0);
-}
-
-static bool decode_getctarank(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    i->esize = 4;
-    i->run = x_zero;
-    return a->n_operands == 2 && ptx_alu_dst(d, &a->operand[0], 4, &i->d);
-}
+/* ---- hints ---- */
 
 /* Cache policies are hints: any value does. */
+static void x_policy(ptx_warp *w, const ptx_insn *i)
+{
+    LANES_DENSE(u64, OUT(u64, i->d), 0);
+}
+
 static bool decode_createpolicy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    i->esize = 8;
-    i->run = x_zero;
+    i->run = x_policy;
     return a->n_operands >= 1 && ptx_alu_dst(d, &a->operand[0], 8, &i->d);
 }
 
 const ptx_op_row ptx_ops_cluster[] = {
-    {"barrier.* ...", decode_barrier, 0, PTX_UNIT_BARRIER},
-    {"mapa.* ...", decode_mapa, 0, PTX_UNIT_I32},
-    {"getctarank.* ...", decode_getctarank, 0, PTX_UNIT_I32},
+    {"barrier.cluster.arrive{.(release relaxed)}{.aligned}", decode_barrier, 0, PTX_UNIT_BARRIER},
+    {"barrier.cluster.wait{.acquire}{.aligned}", decode_barrier, 0, PTX_UNIT_BARRIER},
+    {"mapa{.shared::cluster}.(u32 u64) d, a, b:u32", decode_address, 0, PTX_UNIT_I32},
+    {"getctarank{.shared::cluster}.(u32 u64) d:u32, a", decode_address, 0, PTX_UNIT_I32},
     {"createpolicy.* ...", decode_createpolicy, 0, PTX_UNIT_OTHER},
-    {NULL, NULL, 0, 0},
+    {0},
 };

@@ -200,7 +200,10 @@ static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         i->run = x_nop;
         return true;
     }
-    ptx_decoder_program(d)->has_fence = true;
+    if (ptx_has(a, "cta") || ptx_has(a, "cluster"))
+        ptx_decoder_program(d)->has_local_fence = true;
+    else
+        ptx_decoder_program(d)->has_fence = true;
     i->mods = ptx_has(a, "cta") ? PTX_SCOPE_CTA : 0;
     return true;
 }

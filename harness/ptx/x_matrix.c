@@ -58,18 +58,20 @@ static void transpose(u32 out[PTX_LANES], const u32 in[PTX_LANES])
 /* The rows' addresses as offsets in shared memory, checked; NULL: a fault was reported. */
 static uint8_t *rows(ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES], bool write)
 {
-    u32 left = i->vec == MAX_MATRICES ? PTX_FULL : (1u << (8 * i->vec)) - 1, mask = 0;
+    u32 left = i->vec == MAX_MATRICES ? PTX_FULL : (1u << (8 * i->vec)) - 1;
+    ptx_mem_part part;
     ptx_mem_addresses(w, i, addr);
-    ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
-    if (space != PTX_SPACE_SHARED || left) {
-        ptx_fault_simple(w, i, __builtin_ctz(left ? left : mask), HX_ILLEGAL,
-                         "illegal: %.*s takes addresses of shared memory only",
+    if (!ptx_mem_next(w, i, addr, &left, &part))
+        return NULL;
+    if (part.space != PTX_SPACE_SHARED || left || part.block != w->block) {
+        ptx_fault_simple(w, i, __builtin_ctz(left ? left : part.mask), HX_ILLEGAL,
+                         "illegal: %.*s takes addresses of the block's shared memory only",
                          WS_STR_ARG(i->ast->part[0]));
         return NULL;
     }
     ptx_access x = {.insn = i,
                     .space = PTX_SPACE_SHARED,
-                    .mask = mask,
+                    .mask = part.mask,
                     .size = ROW_BYTES,
                     .write = write,
                     .read = !write,

@@ -7,6 +7,7 @@
 #include "harness/ptx/x_mbarrier.h"
 
 #include "harness/ptx/alu.h"
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/x_mem.h"
 
 #include <stdlib.h>
@@ -67,8 +68,8 @@ void ptx_delivery_arrive(ptx_block *b, ptx_delivery *d)
 
 void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d)
 {
-    ptx_race_release(w, m->arriving);
-    each_stretch(w->block, d, false);
+    ptx_race_release(w, &m->arriving);
+    each_stretch(m->block, d, false);
     *m->last = d;
     m->last = &d->next;
 }
@@ -79,8 +80,8 @@ static void complete_phase(ptx_mbarrier *m)
         return;
     m->phase++;
     m->pending = m->expected;
-    EACH_LANE(v) m->done[v] = m->arriving[v] > m->done[v] ? m->arriving[v] : m->done[v];
-    memset(m->arriving, 0, sizeof m->arriving);
+    ptx_past_join(&m->done, &m->arriving);
+    ptx_past_clear(&m->arriving);
 }
 
 static void take_deliveries(ptx_block *b, ptx_mbarrier *m)
@@ -117,8 +118,6 @@ void ptx_mbarriers_free(ptx_block *b)
         free(m);
     }
     b->mbarriers = NULL;
-    free(b->cluster);
-    b->cluster = NULL;
 }
 
 static ptx_mbarrier *find(const ptx_block *b, u64 addr)
@@ -129,7 +128,7 @@ static ptx_mbarrier *find(const ptx_block *b, u64 addr)
     return m;
 }
 
-static bool watch(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool read, bool write,
+static bool watch(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr, bool read, bool write,
                   bool strong)
 {
     u64 all[PTX_LANES] = {0};
@@ -142,28 +141,31 @@ static bool watch(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool read,
                     .write = write,
                     .atomic = strong,
                     .strong = strong,
+                    .is_object = true,
+                    .block = b,
                     .addr = all};
     return ptx_watch(w, &x);
 }
 
 bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr)
 {
-    if (i->space != PTX_SPACE_GENERIC)
-        return true;
-    if (*addr >> PTX_WINDOW_SHIFT == 1) {
-        *addr -= PTX_WINDOW_SHARED;
-        return true;
-    }
-    ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %.*s takes an address of shared memory",
-                     WS_STR_ARG(i->ast->part[0]));
-    return false;
+    ptx_block *b = ptx_shared_target(w, i, lane, addr);
+    if (b && b != w->block)
+        ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %.*s takes an address of the block's shared memory",
+                         WS_STR_ARG(i->ast->part[0]));
+    return b == w->block;
 }
 
 ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool changes)
 {
-    if (!watch(w, i, lane, addr, true, changes, true))
+    return ptx_mbarrier_in(w, i, lane, w->block, addr, changes);
+}
+
+ptx_mbarrier *ptx_mbarrier_in(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr, bool changes)
+{
+    if (!watch(w, i, lane, b, addr, true, changes, true))
         return NULL;
-    ptx_mbarrier *m = find(w->block, addr);
+    ptx_mbarrier *m = find(b, addr);
     if (!m)
         ptx_fault_sync(w, i, (int)lane, HX_ILLEGAL, "Barrier is not initialized",
                          "illegal: no mbarrier was initialised at byte %llu of shared memory",
@@ -179,7 +181,7 @@ static bool set_up(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count
                          count);
         return false;
     }
-    if (!watch(w, i, lane, addr, false, true, false))
+    if (!watch(w, i, lane, w->block, addr, false, true, false))
         return false;
     ptx_mbarrier *m = find(w->block, addr);
     if (!m) {
@@ -195,12 +197,13 @@ static bool set_up(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count
                        (unsigned long long)addr, m->pending);
         return false;
     }
+    m->block = w->block;
     m->addr = (u32)addr;
     m->expected = m->pending = count;
     m->tx = 0;
     m->phase = 0;
-    memset(m->arriving, 0, sizeof m->arriving);
-    memset(m->done, 0, sizeof m->done);
+    memset(&m->arriving, 0, sizeof m->arriving);
+    memset(&m->done, 0, sizeof m->done);
     memcpy(w->block->shared + addr, &word, sizeof word);
     return true;
 }
@@ -226,6 +229,24 @@ static u64 token(const ptx_mbarrier *m)
     return (u64)(m->phase & 1) << 63 | 1ull << 62 | m->pending;
 }
 
+/* A phase orders what was done before its arrivals and after its waits. */
+static u64 order_address(const ptx_mbarrier *m)
+{
+    return PTX_WINDOW_SHARED + ((u64)m->block->rank << PTX_RANK_SHIFT) + m->addr;
+}
+
+static void release(ptx_warp *w, ptx_mbarrier *m)
+{
+    ptx_race_release(w, &m->arriving);
+    ptx_order_barrier(w, order_address(m), true);
+}
+
+static void acquire(ptx_warp *w, const ptx_mbarrier *m)
+{
+    ptx_race_acquire(w, &m->done);
+    ptx_order_barrier(w, order_address(m), false);
+}
+
 static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u32 count)
 {
     const mbar_form *f = i->aux;
@@ -239,7 +260,7 @@ static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u3
         m->expected -= count;
     m->pending -= count;
     if (!f->relaxed)
-        ptx_race_release(w, m->arriving);
+        release(w, m);
     if (f->no_complete && !m->pending && !m->tx) {
         ptx_fault_sync(w, i, (int)lane, HX_ILLEGAL, "Invalid arguments",
                          "illegal: an arrival with .noComplete completes the phase");
@@ -251,14 +272,14 @@ static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u3
 
 /* ---- handlers ---- */
 
-static bool change(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count)
+static bool change(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr, u32 count)
 {
     const mbar_form *f = i->aux;
     if (i->op == MBAR_INIT)
         return set_up(w, i, lane, addr, count);
     if (i->op == MBAR_INVAL)
         return tear_down(w, i, lane, addr);
-    ptx_mbarrier *m = ptx_mbarrier_at(w, i, lane, addr, true);
+    ptx_mbarrier *m = ptx_mbarrier_in(w, i, lane, b, addr, true);
     if (!m)
         return false;
     u64 before = token(m);
@@ -295,10 +316,19 @@ static void x_change(ptx_warp *w, const ptx_insn *i)
     if (i->op >= MBAR_CP_ASYNC && !ptx_async_finish(w))
         return;
     ptx_mem_addresses(w, i, addr);
+    bool own_only = i->op == MBAR_INIT || i->op == MBAR_INVAL || i->op >= MBAR_CP_ASYNC || f->d != PTX_NO_SLOT;
     EACH_SET(l, lanes)
-    if (!ptx_shared_offset(w, i, l, &addr[l]) ||
-        !change(w, i, l, addr[l], f->count != PTX_NO_SLOT ? IN(u32, f->count)[l] : 1))
-        return;
+    {
+        ptx_block *b = ptx_shared_target(w, i, l, &addr[l]);
+        if (b && b != w->block && own_only) {
+            ptx_fault_sync(w, i, (int)l, HX_ILLEGAL, "Invalid arguments",
+                           "illegal: %.*s.%.*s in this form is for an mbarrier of the block itself",
+                           WS_STR_ARG(i->ast->part[0]), WS_STR_ARG(i->ast->part[1]));
+            return;
+        }
+        if (!b || !change(w, i, l, b, addr[l], f->count != PTX_NO_SLOT ? IN(u32, f->count)[l] : 1))
+            return;
+    }
 }
 
 /* Whether the phase is over: the one that the token is of, or the latest of the parity. */
@@ -328,7 +358,7 @@ static void x_wait(ptx_warp *w, const ptx_insn *i)
             continue;
         over |= 1u << l;
         if (!f->relaxed)
-            ptx_race_acquire(w, m->done);
+            acquire(w, m);
     }
     ptx_set_pred(w, f->d, over);
     if (over == w->exec)
@@ -348,9 +378,9 @@ static void x_pending_count(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_space(const ptx_ast_insn *a, ptx_insn *i)
 {
-    i->space = ptx_has(a, "shared") || ptx_has(a, "shared::cta") || ptx_has(a, "shared::cluster")
-                   ? PTX_SPACE_SHARED
-                   : PTX_SPACE_GENERIC;
+    i->space = ptx_has(a, "shared::cluster")                         ? PTX_SPACE_CLUSTER
+               : ptx_has(a, "shared") || ptx_has(a, "shared::cta") ? PTX_SPACE_SHARED
+                                                                     : PTX_SPACE_GENERIC;
     return true;
 }
 

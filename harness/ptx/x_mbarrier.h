@@ -14,18 +14,21 @@ typedef struct ptx_delivery { /* bytes on their way to shared memory */
 
 typedef struct ptx_mbarrier {
     struct ptx_mbarrier *next;
+    ptx_block *block; /* in whose shared memory it is */
     u32 addr;
     u32 expected, pending; /* arrivals of the next phases, and missing in this one */
     s64 tx;                /* bytes that are still to come */
     u32 phase;
-    u32 arriving[PTX_LANES], done[PTX_LANES]; /* what happened before, as ptx_warp.seen */
+    ptx_past arriving, done; /* what happened before */
     ptx_delivery *first, **last;
 } ptx_mbarrier;
 
 /* The barrier at an address of shared memory, checked as an access of the lane; NULL: a fault was
  * reported. */
 ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool changes);
-/* The lane's address as an offset in shared memory; false: a fault was reported. */
+/* The same in the shared memory of another block of the cluster. */
+ptx_mbarrier *ptx_mbarrier_in(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr, bool changes);
+/* The lane's address as an offset in the block's own shared memory; false: a fault was reported. */
 bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr);
 /* Data of `span` bytes for shared memory from `to` on, none of which go yet; `bytes` are counted. */
 ptx_delivery *ptx_delivery_new(u32 to, u32 span, u32 bytes);

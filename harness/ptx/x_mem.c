@@ -1,6 +1,8 @@
 /* Loads and stores. */
 #include "harness/ptx/x_mem.h"
 
+#include "harness/ptx/cluster.h"
+
 #include <string.h>
 
 /* ---- addresses ---- */
@@ -10,8 +12,7 @@ static const struct {
     ptx_space space;
 } space_parts[] = {
     {"global", PTX_SPACE_GLOBAL}, {"shared", PTX_SPACE_SHARED}, {"shared::cta", PTX_SPACE_SHARED},
-    {"shared::cluster", PTX_SPACE_SHARED}, /* of one block */
-    {"local", PTX_SPACE_LOCAL}, {"const", PTX_SPACE_CONST}, {"param", PTX_SPACE_PARAM},
+    {"shared::cluster", PTX_SPACE_CLUSTER}, {"local", PTX_SPACE_LOCAL}, {"const", PTX_SPACE_CONST}, {"param", PTX_SPACE_PARAM},
     {"param::entry", PTX_SPACE_PARAM}, {"param::func", PTX_SPACE_PARAM},
 };
 /* Orderings; the other modifiers of memory instructions are cache hints and scopes. */
@@ -35,8 +36,9 @@ bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
                 i->flags |= order_parts[o].flags;
     }
     i->mods = ptx_has(a, "cta") ? PTX_SCOPE_CTA : 0;
+    bool is_local = i->space == PTX_SPACE_SHARED || i->space == PTX_SPACE_CLUSTER || i->mods || ptx_has(a, "cluster");
     if (i->flags & (PTX_IF_ACQUIRE | PTX_IF_RELEASE))
-        ptx_decoder_program(d)->has_fence = true;
+        *(is_local ? &ptx_decoder_program(d)->has_local_fence : &ptx_decoder_program(d)->has_fence) = true;
     return true;
 }
 
@@ -54,35 +56,72 @@ void ptx_mem_addresses(const ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES]
     }
 }
 
-ptx_space ptx_mem_next_space(const ptx_insn *i, u64 addr[PTX_LANES], u32 *left, u32 *mask)
+/* Lanes in `mask` whose address has the same number above `shift` as the lowest one's. */
+static u32 same_high_bits(const u64 addr[PTX_LANES], u32 mask, u32 shift)
+{
+    u64 high = addr[__builtin_ctz(mask)] >> shift;
+    u32 same = 0;
+    EACH_SET(l, mask) same |= (u32)(addr[l] >> shift == high) << l;
+    return same;
+}
+
+/* Addresses of the shared memory of one of the cluster's blocks, as offsets there. */
+static bool one_block(ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES], ptx_mem_part *part)
+{
+    part->space = PTX_SPACE_SHARED;
+    part->mask = same_high_bits(addr, part->mask, PTX_RANK_SHIFT);
+    u32 first = (u32)__builtin_ctz(part->mask);
+    u64 offset = addr[first];
+    if (offset >> PTX_RANK_SHIFT && !(part->block = ptx_cluster_target(w, i, first, &offset)))
+        return false;
+    u64 base = addr[first] - offset;
+    EACH_SET(l, part->mask) addr[l] -= base;
+    return true;
+}
+
+/* An address that mapa gave for the thread's own block is one of .shared::cta, too. */
+static void drop_own_rank(const ptx_warp *w, u64 addr[PTX_LANES], u32 mask)
+{
+    u64 tag = (u64)w->block->rank + 1;
+    EACH_SET(l, mask)
+        if (addr[l] >> PTX_RANK_SHIFT == tag)
+            addr[l] -= tag << PTX_RANK_SHIFT;
+}
+
+bool ptx_mem_next(ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES], u32 *left, ptx_mem_part *part)
 {
     static const ptx_space windows[] = {PTX_SPACE_GLOBAL, PTX_SPACE_SHARED, PTX_SPACE_LOCAL,
                                         PTX_SPACE_PARAM};
-    *mask = *left;
+    u32 all = *left;
+    bool good = true;
     *left = 0;
-    if (i->flags & PTX_IF_FRAME)
-        return PTX_SPACE_LOCAL;
-    if (i->space != PTX_SPACE_GENERIC)
-        return i->space;
-    u64 window = addr[__builtin_ctz(*mask)] >> PTX_WINDOW_SHIFT;
-    if (window >= WS_COUNT(windows))
-        return PTX_SPACE_GLOBAL; /* found out of bounds there */
-    EACH_SET(l, *mask)
-    {
-        if (addr[l] >> PTX_WINDOW_SHIFT == window)
-            addr[l] -= window << PTX_WINDOW_SHIFT;
-        else
-            *left |= 1u << l;
+    *part = (ptx_mem_part){all, i->flags & PTX_IF_FRAME ? PTX_SPACE_LOCAL : i->space, w->block};
+    if (part->space == PTX_SPACE_SHARED) {
+        if (w->worker->grid->cluster_blocks > 1)
+            drop_own_rank(w, addr, all);
+        return true;
     }
-    *mask &= ~*left;
-    return windows[window];
+    if (part->space == PTX_SPACE_GENERIC) {
+        u64 window = addr[__builtin_ctz(all)] >> PTX_WINDOW_SHIFT;
+        bool shared = window == PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT;
+        part->space = window < WS_COUNT(windows) ? windows[window] : PTX_SPACE_GLOBAL;
+        if (window >= WS_COUNT(windows))
+            return true; /* found out of bounds there */
+        part->mask = same_high_bits(addr, all, shared ? PTX_RANK_SHIFT : PTX_WINDOW_SHIFT);
+        EACH_SET(l, part->mask) addr[l] -= window << PTX_WINDOW_SHIFT;
+        good = !shared || one_block(w, i, addr, part);
+    } else if (part->space == PTX_SPACE_CLUSTER) {
+        good = one_block(w, i, addr, part);
+    }
+    *left = all & ~part->mask;
+    return good;
 }
 
-uint8_t *ptx_mem_base(const ptx_warp *w, ptx_space space)
+uint8_t *ptx_mem_base(const ptx_warp *w, const ptx_mem_part *part)
 {
-    switch (space) {
+    switch (part->space) {
     case PTX_SPACE_SHARED:
-        return w->block->shared;
+        return part->block->shared;
     case PTX_SPACE_PARAM: /* never written: stores to it do not decode */
         return (uint8_t *)(uintptr_t)w->worker->grid->args->params;
     default:
@@ -177,12 +216,13 @@ static void load_elements(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_
             load(OUT(void, e->slot[v]), mask, base + v * i->esize, addr);
 }
 
-static bool watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 mask, const u64 *addr,
+static bool watch(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, const u64 *addr,
                   bool write)
 {
     ptx_access x = {.insn = i,
-                    .space = space,
-                    .mask = mask,
+                    .space = part->space,
+                    .block = part->block,
+                    .mask = part->mask,
                     .size = (u32)i->esize * i->vec,
                     .write = write,
                     .read = !write,
@@ -196,16 +236,17 @@ static bool watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 mask, con
 void ptx_mem_load(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    u32 left = w->exec, mask = 0;
+    u32 left = w->exec;
+    ptx_mem_part part;
     ptx_mem_addresses(w, i, addr);
     if (i->flags & PTX_IF_STRONG)
         ptx_warp_poll(w, i, addr[__builtin_ctz(w->exec)]);
     while (left) {
-        ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
-        if (!watch(w, i, space, mask, addr, false))
+        if (!ptx_mem_next(w, i, addr, &left, &part) || !watch(w, i, &part, addr, false))
             return;
-        if (space != PTX_SPACE_LOCAL) {
-            load_elements(w, i, mask, ptx_mem_base(w, space), addr);
+        u32 mask = part.mask;
+        if (part.space != PTX_SPACE_LOCAL) {
+            load_elements(w, i, mask, ptx_mem_base(w, &part), addr);
             continue;
         }
         uint8_t buf[PTX_LANES * PTX_MAX_ACCESS] __attribute__((aligned(64)));
@@ -274,19 +315,22 @@ static void store_elements(ptx_warp *w, const ptx_insn *i, u32 mask, uint8_t *ba
 void ptx_mem_store(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    u32 left = w->exec, mask = 0;
+    u32 left = w->exec;
+    ptx_mem_part part;
     ptx_mem_addresses(w, i, addr);
     while (left) {
-        ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
-        if (space == PTX_SPACE_PARAM) {
+        if (!ptx_mem_next(w, i, addr, &left, &part))
+            return;
+        u32 mask = part.mask;
+        if (part.space == PTX_SPACE_PARAM) {
             ptx_fault_simple(w, i, __builtin_ctz(mask), HX_ILLEGAL,
                              "illegal: write to the kernel's parameters");
             return;
         }
-        if (!watch(w, i, space, mask, addr, true))
+        if (!watch(w, i, &part, addr, true))
             return;
-        if (space != PTX_SPACE_LOCAL) {
-            store_elements(w, i, mask, ptx_mem_base(w, space), addr);
+        if (part.space != PTX_SPACE_LOCAL) {
+            store_elements(w, i, mask, ptx_mem_base(w, &part), addr);
             continue;
         }
         uint8_t buf[PTX_LANES * PTX_MAX_ACCESS] __attribute__((aligned(64)));
@@ -315,7 +359,7 @@ static void note_granule(ptx_decoder *d, const ptx_insn *i)
 {
     ptx_program *p = ptx_decoder_program(d);
     if ((i->space == PTX_SPACE_SHARED || i->space == PTX_SPACE_GLOBAL ||
-         i->space == PTX_SPACE_GENERIC) &&
+         i->space == PTX_SPACE_GENERIC || i->space == PTX_SPACE_CLUSTER) &&
         i->esize < p->granule)
         p->granule = i->esize;
 }

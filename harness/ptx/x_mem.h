@@ -17,10 +17,15 @@ void ptx_mem_store(ptx_warp *w, const ptx_insn *i);
 bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
 /* The lanes' addresses as written; PTX_IF_FRAME ones become offsets in local memory. */
 void ptx_mem_addresses(const ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES]);
-/* Of the lanes in *left, those whose address is in the same space as the lowest one's; addr is made an
- * offset in that space. Takes them out of *left. */
-ptx_space ptx_mem_next_space(const ptx_insn *i, u64 addr[PTX_LANES], u32 *left, u32 *mask);
-/* What to add to an address of the space to get a host address; not for local memory. */
-uint8_t *ptx_mem_base(const ptx_warp *w, ptx_space space);
+typedef struct ptx_mem_part { /* lanes of an instruction whose addresses are in one piece of memory */
+    u32 mask;
+    ptx_space space;
+    ptx_block *block; /* whose shared memory */
+} ptx_mem_part;
+/* Of the lanes in *left, those whose address is in the same space as the lowest one's, and in the same block's shared
+ * memory; addr is made an offset there. Takes them out of *left. false: a fault was reported. */
+bool ptx_mem_next(ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES], u32 *left, ptx_mem_part *part);
+/* What to add to an address of the part to get a host address; not for local memory. */
+uint8_t *ptx_mem_base(const ptx_warp *w, const ptx_mem_part *part);
 
 #endif

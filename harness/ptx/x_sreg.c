@@ -9,10 +9,11 @@
 typedef enum sreg {
     S_TID, S_NTID, S_CTAID, S_NCTAID, S_LANEID, S_WARPID, S_NWARPID, S_ZERO, S_ONE, S_LANEMASK_EQ, S_LANEMASK_LE,
     S_LANEMASK_LT, S_LANEMASK_GE, S_LANEMASK_GT, S_CLOCK, S_CLOCK_HI, S_GLOBALTIMER, S_GLOBALTIMER_HI, S_DYNAMIC_SHARED,
-    S_TOTAL_SHARED, S_ENVREG
+    S_TOTAL_SHARED, S_ENVREG, S_CLUSTERID, S_NCLUSTERID, S_CLUSTER_CTAID, S_CLUSTER_NCTAID,
+    S_CLUSTER_RANK, S_CLUSTER_SIZE
 } sreg;
 
-/* Registers with .x .y .z have three values. Clusters are of one block. */
+/* Registers with .x .y .z have three values. */
 static const struct {
     const char *name;
     sreg kind;
@@ -26,8 +27,9 @@ static const struct {
     {"clock_hi", S_CLOCK_HI, false}, {"clock64", S_CLOCK, false}, {"globaltimer", S_GLOBALTIMER, false},
     {"globaltimer_lo", S_GLOBALTIMER, false}, {"globaltimer_hi", S_GLOBALTIMER_HI, false},
     {"dynamic_smem_size", S_DYNAMIC_SHARED, false}, {"total_smem_size", S_TOTAL_SHARED, false},
-    {"clusterid", S_CTAID, true}, {"nclusterid", S_NCTAID, true}, {"cluster_ctaid", S_ZERO, true},
-    {"cluster_nctaid", S_ONE, true}, {"cluster_ctarank", S_ZERO, false}, {"cluster_nctarank", S_ONE, false},
+    {"clusterid", S_CLUSTERID, true}, {"nclusterid", S_NCLUSTERID, true}, {"cluster_ctaid", S_CLUSTER_CTAID, true},
+    {"cluster_nctaid", S_CLUSTER_NCTAID, true}, {"cluster_ctarank", S_CLUSTER_RANK, false},
+    {"cluster_nctarank", S_CLUSTER_SIZE, false},
 };
 
 static u64 uniform_value(const ptx_warp *w, sreg kind, int axis)
@@ -39,7 +41,19 @@ static u64 uniform_value(const ptx_warp *w, sreg kind, int axis)
     case S_CTAID:
         return w->block->ctaid[axis];
     case S_NCTAID:
-        return g->args->grid[axis];
+        return g->grid[axis];
+    case S_CLUSTERID:
+        return w->block->ctaid[axis] / g->cluster[axis];
+    case S_NCLUSTERID:
+        return g->grid[axis] / g->cluster[axis];
+    case S_CLUSTER_CTAID:
+        return w->block->ctaid[axis] % g->cluster[axis];
+    case S_CLUSTER_NCTAID:
+        return g->cluster[axis];
+    case S_CLUSTER_RANK:
+        return w->block->rank;
+    case S_CLUSTER_SIZE:
+        return g->cluster_blocks;
     case S_WARPID:
         return (u64)w->id;
     case S_NWARPID:
@@ -132,16 +146,31 @@ static bool find_sreg(const char *text, ptx_insn *i)
     return false;
 }
 
+static void x_is_explicit_cluster(ptx_warp *w, const ptx_insn *i)
+{
+    ptx_set_pred(w, i->d, w->worker->grid->explicit_cluster ? PTX_FULL : 0);
+}
+
 static bool decode_sreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_operands != 2 || a->operand[1].kind != PTX_OPD_SREG || !find_sreg(a->operand[1].text, i))
+    if (a->n_operands != 2 || a->operand[1].kind != PTX_OPD_SREG)
+        return false;
+    if (!find_sreg(a->operand[1].text, i))
         return false;
     i->dsize = (uint8_t)ptx_type_bytes(ptx_last_type(a));
     i->run = x_sreg;
     return ptx_alu_dst(d, &a->operand[0], i->dsize, &i->d);
 }
 
+static bool decode_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    i->run = x_is_explicit_cluster;
+    return a->n_operands == 2 && a->operand[1].kind == PTX_OPD_SREG &&
+           strcmp(a->operand[1].text, "%is_explicit_cluster") == 0 && ptx_alu_pred_dst(d, &a->operand[0], &i->d);
+}
+
 const ptx_op_row ptx_ops_sreg[] = {
+    {"mov.pred p, %a", decode_pred, 0, PTX_UNIT_SELECT},
     {"mov.(u16 s16 b16 u32 s32 b32 u64 s64 b64) d, %a", decode_sreg, 0, PTX_UNIT_OTHER},
     {0},
 };

@@ -190,10 +190,13 @@ static void x_replace(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
     ptx_mem_addresses(w, i, addr);
-    for (u32 left = w->exec, mask; left;) {
-        ptx_space space = ptx_mem_next_space(i, addr, &left, &mask);
-        EACH_SET(l, mask)
-        if (!replace_one(w, i, l, space, addr[l]))
+    ptx_mem_part part;
+    for (u32 left = w->exec; left;) {
+        if (!ptx_mem_next(w, i, addr, &left, &part))
+            return;
+        EACH_SET(l, part.mask)
+        if (part.block != w->block ? !illegal(w, i, l, "tensormap.replace in another block's shared memory", "")
+                                   : !replace_one(w, i, l, part.space, addr[l]))
             return;
     }
 }

@@ -81,7 +81,8 @@ static bool open_memory(ptx_warp *w, const ptx_insn *i, const matrix *x, memory_
 {
     const wmma_form *f = i->aux;
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    u32 left = w->exec, mask = 0;
+    u32 left = w->exec;
+    ptx_mem_part part;
     ptx_mem_addresses(w, i, addr);
     v->stride = f->stride != PTX_NO_SLOT ? IN(u32, f->stride)[0] : 0;
     if (!ptx_is_uniform(addr)) {
@@ -92,14 +93,16 @@ static bool open_memory(ptx_warp *w, const ptx_insn *i, const matrix *x, memory_
         u32 rows = x->role == 'b' ? x->k : x->m, cols = x->role == 'a' ? x->k : x->n;
         v->stride = f->col ? rows : cols;
     }
-    v->space = ptx_mem_next_space(i, addr, &left, &mask);
+    if (!ptx_mem_next(w, i, addr, &left, &part))
+        return false;
+    v->space = part.space;
     v->base = addr[0];
-    if (v->space != PTX_SPACE_SHARED && v->space != PTX_SPACE_GLOBAL) {
+    if ((v->space != PTX_SPACE_SHARED && v->space != PTX_SPACE_GLOBAL) || part.block != w->block) {
         ptx_fault_simple(w, i, 0, HX_ILLEGAL,
-                         "illegal: wmma takes addresses of global and shared memory only");
+                         "illegal: wmma takes addresses of global and the block's shared memory only");
         return false;
     }
-    v->host = ptx_mem_base(w, v->space);
+    v->host = ptx_mem_base(w, &part);
     return true;
 }
 
