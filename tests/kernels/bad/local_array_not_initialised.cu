@@ -1,4 +1,4 @@
-// spec: basics/row_sum  expect: WRONG_RESULT
+// spec: basics/row_sum  expect: UNINITIALIZED_READ
 /* @plan
 {
   "launch": [
