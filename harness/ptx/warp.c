@@ -390,7 +390,7 @@ void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *cal
     f->local_base = base;
     f->return_pc = next;
     f->lanes = mask;
-    ptx_local_enter(w, base, call->callee->local_bytes, mask);
+    ptx_local_enter(w, base, callee->local_bytes, mask);
     for (int a = 0; a < call->n_args; a++)
         copy_value(w, &call->arg[a], from, f, (uint32_t)callee->fn->param[a]->address, true, mask);
     run_group(w, f, 0, mask, w->last_pc);
@@ -419,6 +419,7 @@ uint32_t ptx_warp_alloca(ptx_warp *w, uint32_t bytes, uint32_t align)
         return UINT32_MAX;
     bytes = (bytes + 15) & ~15u; /* frames of calls lie on multiples of 16 */
     ptx_local_reserve(w, at + bytes);
+    ptx_local_enter(w, top, at + bytes - top, w->exec);
     f->stack_bytes += at + bytes - top;
     return at;
 }

@@ -285,7 +285,7 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
 static bool watch_local(ptx_warp *w, const ptx_access *x)
 {
     w->worker->counters.local_requests++;
-    u64 end = w->frame->local_base + w->frame->code->local_bytes;
+    u64 end = (u64)w->frame->local_base + w->frame->code->local_bytes + w->frame->stack_bytes;
     if (!check_window(w, x, end))
         return false;
     int bad = x->read ? ptx_local_unwritten(w, x) : -1;
