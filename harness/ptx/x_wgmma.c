@@ -246,7 +246,9 @@ static void x_commit(ptx_warp *w, const ptx_insn *i)
     w->wgmma_groups += w->wgmma_open;
     w->wgmma_committed += w->wgmma_open;
     w->wgmma_open = false;
-    ptx_race_release(w, w->wgmma_seen);
+    ptx_past past = {0};
+    ptx_race_release(w, &past);
+    memcpy(w->wgmma_seen, past.warp[w->block->rank], sizeof w->wgmma_seen);
 }
 
 /* A warp of the warpgroup that has not committed `groups` groups yet; NULL: all have. */
@@ -265,8 +267,11 @@ static bool wait_for_warpgroup(ptx_warp *w, const ptx_insn *i, u32 groups)
     const ptx_warp *late = late_warp(w, groups);
     if (!late) {
         int first = w->id / WARPS * WARPS;
-        for (int v = first; v < first + WARPS; v++)
-            ptx_race_acquire(w, w->block->warp[v].wgmma_seen);
+        for (int v = first; v < first + WARPS; v++) {
+            ptx_past past = {.blocks = w->block->rank + 1};
+            memcpy(past.warp[w->block->rank], w->block->warp[v].wgmma_seen, sizeof w->wgmma_seen);
+            ptx_race_acquire(w, &past);
+        }
         return true;
     }
     if (!late->live || late == w) {
