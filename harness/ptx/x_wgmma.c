@@ -8,8 +8,8 @@
  * * SBO + k % 8 * 16 + k / 8 * LBO) */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/half.h"
-#include "harness/ptx/mma.h"
 #include "harness/ptx/x_matrix.h"
+#include "harness/ptx/x_mma.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 enum {
     MAX_N = 256,
     ROW_BYTES = 32 /* of k in one instruction */,
+    SPARSE_ROW_BYTES = 64 /* of B when A is sparse */,
     UNIT = 16,
     MAX_D = 128,
     WARPS = 4
@@ -29,25 +30,28 @@ typedef struct wgmma_form {
     u32 desc_a, desc_b; /* slots */
     u32 slot_a[4], slot_d[MAX_D];
     u32 n_d;
+    bool sparse; /* A has k / 2 elements a row */
+    mma_form meta; /* where the others are, as mma.sp says it */
     u32 scale_d; /* predicate */
     bool scale_neg;
 } wgmma_form;
 
 typedef struct operand { /* of one warp: bytes of k, line by line */
-    uint8_t line[MAX_N][ROW_BYTES] __attribute__((aligned(64)));
+    uint8_t line[MAX_N][SPARSE_ROW_BYTES] __attribute__((aligned(64)));
 } operand;
 
 /* ---- operands in shared memory ---- */
 
 typedef struct descriptor {
     u32 start, lbo, sbo, swizzle; /* bytes; swizzle: bytes of a row, 16: none */
+    bool has_base_offset;
 } descriptor;
 
 static descriptor decode_descriptor(u64 d)
 {
     static const u32 rows[] = {16, 128, 64, 32};
     return (descriptor){(u32)(d & 0x3fff) << 4, (u32)(d >> 16 & 0x3fff) << 4,
-                        (u32)(d >> 32 & 0x3fff) << 4, rows[d >> 62]};
+                        (u32)(d >> 32 & 0x3fff) << 4, rows[d >> 62], (d >> 49 & 7) != 0};
 }
 
 /* Units of 16 bytes change places inside 8 rows. */
@@ -59,7 +63,7 @@ static u32 swizzled(const descriptor *d, u32 at)
 
 static u32 unit_by_k(const descriptor *d, u32 line, u32 u)
 {
-    u32 along = d->swizzle == UNIT ? u * d->lbo : u * UNIT;
+    u32 per = d->swizzle / UNIT, along = u % per * UNIT + u / per * d->lbo;
     return swizzled(d, d->start + line % 8 * d->swizzle + line / 8 * d->sbo + along);
 }
 
@@ -84,29 +88,34 @@ static bool watch(ptx_warp *w, const ptx_insn *i, const u64 addr[PTX_LANES], u32
     return ptx_watch(w, &x);
 }
 
-/* Lines first .. first + n - 1 of an operand. */
-static bool load(ptx_warp *w, const ptx_insn *i, u64 desc, bool by_lines, u32 first, u32 n,
+/* Lines first .. first + n - 1 of an operand with k elements a line. */
+static bool load(ptx_warp *w, const ptx_insn *i, u64 desc, bool by_lines, u32 first, u32 n, u32 k,
                  operand *out)
 {
     const wgmma_form *f = i->aux;
     descriptor d = decode_descriptor(desc);
-    u32 units = by_lines ? n / 8 * f->k : n * (ROW_BYTES / UNIT);
+    u32 per = k * mma_type_bits(f->a) / 8 / UNIT, units = by_lines ? n / 8 * k : n * per;
+    if (d.has_base_offset && d.swizzle != UNIT) {
+        ptx_fault_simple(w, i, 0, HX_UNSUPPORTED,
+                         "the CPU engine does not support matrix descriptors of wgmma with a base offset");
+        return false;
+    }
     for (u32 at = 0; at < units; at += PTX_LANES) {
         u64 addr[PTX_LANES] __attribute__((aligned(64))) = {0};
         u32 count = units - at < PTX_LANES ? units - at : PTX_LANES;
         for (u32 q = 0; q < count; q++)
-            addr[q] = by_lines ? unit_by_lines(&d, first / 8 + (at + q) / f->k, (at + q) % f->k)
-                               : unit_by_k(&d, first + (at + q) / 2, (at + q) % 2);
+            addr[q] = by_lines ? unit_by_lines(&d, first / 8 + (at + q) / k, (at + q) % k)
+                               : unit_by_k(&d, first + (at + q) / per, (at + q) % per);
         if (!watch(w, i, addr, count))
             return false;
         for (u32 q = 0; q < count; q++) {
             const uint8_t *unit = w->block->shared + addr[q];
             if (!by_lines) {
-                memcpy(out->line[(at + q) / 2] + (at + q) % 2 * UNIT, unit, UNIT);
+                memcpy(out->line[(at + q) / per] + (at + q) % per * UNIT, unit, UNIT);
                 continue;
             }
             for (u32 e = 0; e < 8; e++)
-                memcpy(out->line[(at + q) / f->k * 8 + e] + (at + q) % f->k * 2, unit + 2 * e, 2);
+                memcpy(out->line[(at + q) / k * 8 + e] + (at + q) % k * 2, unit + 2 * e, 2);
         }
     }
     return true;
@@ -167,11 +176,14 @@ static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, 
                            .b = f->b,
                            .half = f->d == MMA_F16,
                            .coarse = mma_type_bits(f->a) == 8,
+                           .sparse = f->sparse,
                            .model = w->worker->grid->options->mma_model};
     mma_tile x;
-    for (u32 k = 0; k < f->k; k++)
+    for (u32 k = 0; k < (f->sparse ? f->k / 2 : f->k); k++)
         for (u32 r = 0; r < MMA_M; r++)
             x.a[k][r] = f->a_neg ? -float_at(f->a, a->line[r], k) : float_at(f->a, a->line[r], k);
+    if (f->sparse)
+        ptx_sparse_floats(w, &f->meta, &x);
     for (u32 tile = 0; tile < f->n / MMA_N; tile++) {
         for (u32 j = 0; j < MMA_N; j++)
             for (u32 k = 0; k < f->k; k++) {
@@ -184,18 +196,41 @@ static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, 
     }
 }
 
-static void multiply_bytes(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b,
-                           bool keep)
+static s32 byte_at(mma_type t, const uint8_t *line, u32 k)
 {
+    return t == MMA_S8 ? (s8)line[k] : line[k];
+}
+
+static u32 common_bits(const uint8_t *a, const uint8_t *b)
+{
+    u64 x[ROW_BYTES / 8], y[ROW_BYTES / 8];
+    u32 n = 0;
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    for (u32 k = 0; k < ROW_BYTES / 8; k++)
+        n += (u32)__builtin_popcountll(x[k] & y[k]);
+    return n;
+}
+
+static void multiply_ints(ptx_warp *w, const wgmma_form *f, const operand *a, const operand *b,
+                          bool keep)
+{
+    s32 rows[MMA_M][MMA_MAX_INT_K];
+    for (u32 r = 0; r < MMA_M && f->a != MMA_B1; r++)
+        for (u32 k = 0; k < ROW_BYTES; k++)
+            rows[r][k] = byte_at(f->a, a->line[r], k);
+    if (f->sparse)
+        ptx_sparse_ints(w, &f->meta, rows);
     for (u32 at = 0; at < f->n_d; at++)
         EACH_LANE(l)
         {
-            const uint8_t *row = a->line[((u32)l >> 2) + (at & 2 ? 8 : 0)];
+            u32 r = ((u32)l >> 2) + (at & 2 ? 8 : 0);
             const uint8_t *col = b->line[at / 4 * 8 + 2 * ((u32)l & 3) + (at & 1)];
             s64 sum = keep ? IN(s32, f->slot_d[at])[l] : 0;
-            for (u32 k = 0; k < f->k; k++)
-                sum +=
-                    (f->a == MMA_S8 ? (s8)row[k] : row[k]) * (f->b == MMA_S8 ? (s8)col[k] : col[k]);
+            if (f->a == MMA_B1)
+                sum += common_bits(a->line[r], col);
+            for (u32 k = 0; f->a != MMA_B1 && k < f->k; k++)
+                sum += rows[r][k] * byte_at(f->b, col, k);
             sum = f->saturates && sum > INT32_MAX   ? INT32_MAX
                   : f->saturates && sum < INT32_MIN ? INT32_MIN
                                                     : sum;
@@ -217,16 +252,17 @@ static void x_wgmma(ptx_warp *w, const ptx_insn *i)
     w->wgmma_open = true;
     if (f->a_in_registers)
         from_registers(w, f, &a);
-    else if (!load(w, i, IN(u64, f->desc_a)[0], f->a_by_lines, 16 * ((u32)w->id % WARPS), 16, &a))
+    else if (!load(w, i, IN(u64, f->desc_a)[0], f->a_by_lines, 16 * ((u32)w->id % WARPS), 16,
+                   f->sparse ? f->k / 2 : f->k, &a))
         return;
-    if (!load(w, i, IN(u64, f->desc_b)[0], f->b_by_lines, 0, f->n, &b))
+    if (!load(w, i, IN(u64, f->desc_b)[0], f->b_by_lines, 0, f->n, f->k, &b))
         return;
     bool keep = (w->pred[f->scale_d] & 1) != f->scale_neg;
     if (f->d == MMA_S32)
-        multiply_bytes(w, f, &a, &b, keep);
+        multiply_ints(w, f, &a, &b, keep);
     else
         multiply_floats(w, f, &a, &b, keep);
-    w->worker->counters.tensor_flops += 2 * 16 * (u64)f->n * f->k;
+    w->worker->counters.tensor_flops += 2 * 16 * (u64)f->n * f->k / (f->sparse ? 2 : 1);
 }
 
 static void x_whole_warp(ptx_warp *w, const ptx_insn *i)
@@ -316,46 +352,69 @@ static bool parse_shape(ws_str s, u32 *n, u32 *k)
     return wide >= 8 && wide <= MAX_N && wide % 8 == 0;
 }
 
+/* Columns of s32 results: multiples of 8 up to 32, then of 16. */
+static bool columns_fit(const wgmma_form *f)
+{
+    return f->d != MMA_S32 || f->n <= 32 || f->n % 16 == 0;
+}
+
 static bool types_fit(const wgmma_form *f)
 {
-    bool halves = f->d == MMA_F16 || f->d == MMA_F32, bytes = f->k == 32;
+    bool halves = f->d == MMA_F16 || f->d == MMA_F32;
+    u32 bits = f->k / (f->sparse ? 2 : 1) * mma_type_bits(f->a);
+    if (bits != 8 * ROW_BYTES || !columns_fit(f))
+        return false;
     switch (f->a) {
     case MMA_F16:
-        return f->b == MMA_F16 && halves && f->k == 16;
+        return f->b == MMA_F16 && halves;
     case MMA_BF16:
-        return f->b == MMA_BF16 && f->d == MMA_F32 && f->k == 16;
+        return f->b == MMA_BF16 && f->d == MMA_F32;
     case MMA_TF32:
-        return f->b == MMA_TF32 && f->d == MMA_F32 && f->k == 8;
+        return f->b == MMA_TF32 && f->d == MMA_F32;
     case MMA_E4M3:
     case MMA_E5M2:
-        return (f->b == MMA_E4M3 || f->b == MMA_E5M2) && halves && bytes;
+        return (f->b == MMA_E4M3 || f->b == MMA_E5M2) && halves;
     case MMA_S8:
     case MMA_U8:
-        return (f->b == MMA_S8 || f->b == MMA_U8) && f->d == MMA_S32 && bytes;
+        return (f->b == MMA_S8 || f->b == MMA_U8) && f->d == MMA_S32;
+    case MMA_B1:
+        return f->b == MMA_B1 && f->d == MMA_S32 && !f->sparse;
     default:
         return false;
     }
 }
 
-/* Operands behind d, a, b: scale-d, and numbers that negate or transpose. */
-static bool decode_scales(ptx_decoder *d, const ptx_ast_insn *a, wgmma_form *f)
+/* Operands from `first` on: scale-d, and numbers that negate (1 or -1) or transpose (0 or 1). */
+static bool decode_scales(ptx_decoder *d, const ptx_ast_insn *a, int first, wgmma_form *f)
 {
     int64_t number[4] = {1, 1, 0, 0};
-    int n = a->n_operands - 4, trans = f->a_in_registers ? 1 : 2;
+    int n = a->n_operands - first - 1, trans = f->a_in_registers ? 1 : 2;
     bool floats = f->d != MMA_S32, turns = mma_type_bits(f->a) == 16;
-    if (!ptx_alu_pred_src(d, &a->operand[3], &f->scale_d, &f->scale_neg) ||
+    if (!ptx_alu_pred_src(d, &a->operand[first], &f->scale_d, &f->scale_neg) ||
         n != (floats ? 2 : 0) + (turns ? trans : 0))
         return false;
     for (int k = 0; k < n; k++) {
-        if (a->operand[4 + k].kind != PTX_OPD_IMM)
+        if (a->operand[first + 1 + k].kind != PTX_OPD_IMM)
             return false;
-        number[k] = a->operand[4 + k].imm;
+        number[k] = a->operand[first + 1 + k].imm;
+        if (k < 2 ? number[k] != 1 && number[k] != -1 : number[k] != 0 && number[k] != 1)
+            return false;
     }
     f->a_neg = number[0] == -1;
     f->b_neg = number[1] == -1;
     f->a_by_lines = trans == 2 && number[2];
     f->b_by_lines = trans == 2 ? number[3] : number[2];
     return true;
+}
+
+/* Metadata and selector, as mma.sp has them: of 16 and 32 bits two threads of four have what the rows need. */
+static bool decode_sparsity(ptx_decoder *d, const ptx_ast_insn *a, wgmma_form *f)
+{
+    int64_t selector = a->operand[4].imm;
+    f->meta = (mma_form){.k = f->k, .a = f->a, .bits_a = mma_type_bits(f->a), .sparse = true,
+                         .selector = (u32)selector};
+    return a->operand[4].kind == PTX_OPD_IMM && selector >= 0 && selector <= (f->meta.bits_a >= 16 ? 1 : 0) &&
+           ptx_alu_src(d, &a->operand[3], PTX_b32, &f->meta.slot_meta);
 }
 
 static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
@@ -372,7 +431,9 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         if (found != MMA_TYPE_COUNT)
             t[n++] = found;
     }
-    if (!shape || n != 3 || a->n_operands < 4)
+    f->sparse = ptx_has(a, "sp");
+    int scales = f->sparse ? 5 : 3;
+    if (!shape || n != 3 || a->n_operands <= scales)
         return false;
     f->d = t[0];
     f->a = t[1];
@@ -384,7 +445,9 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->esize = UNIT;
     i->vec = 1;
     i->run = x_wgmma;
-    return types_fit(f) && decode_scales(d, a, f) &&
+    if (f->a == MMA_B1 && !(ptx_has(a, "and") && ptx_has(a, "popc")))
+        return false;
+    return types_fit(f) && (!f->sparse || decode_sparsity(d, a, f)) && decode_scales(d, a, scales, f) &&
            ptx_vec_slots(d, &a->operand[0], 4, true, f->slot_d, (int)f->n_d) &&
            (f->a_in_registers ? ptx_vec_slots(d, &a->operand[1], 4, false, f->slot_a, 4)
                               : ptx_alu_src(d, &a->operand[1], PTX_b64, &f->desc_a)) &&
