@@ -1,6 +1,7 @@
 /* AST to flat code. This file lays out registers, constants and variables and finds basic blocks; what an
  * opcode means is in the rows of the x_*.c files. */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/compact.h"
 #include "harness/ptx/ops.h"
 
 #include <stdio.h>
@@ -14,6 +15,8 @@ typedef struct mnemonic {
     ptx_match match[MAX_MATCHES];
     int n;
     char why[PTX_WHY]; /* when n is 0 */
+    uint16_t results;  /* operands that are results and nothing else, as every form says that they may be */
+    bool ends_block, is_convergent;
 } mnemonic;
 
 struct ptx_decoder {
@@ -28,6 +31,7 @@ struct ptx_decoder {
     uint32_t n_pool, cap_pool;
     uint32_t sink;           /* slot of `_`, PTX_NO_SLOT until one is needed */
     mnemonic *mnemonics[MNEMONIC_BUCKETS];
+    const mnemonic **of;     /* per instruction of the function */
 };
 
 enum { PRED_FALSE, PRED_TRUE, PRED_SINK, PRED_FIRST };
@@ -265,25 +269,6 @@ static uint32_t layout_frame(const ptx_func *f)
     return (uint32_t)((at + 15) & ~15ull);
 }
 
-static uint32_t layout_registers(ptx_decoder *d)
-{
-    static const uint32_t widths[] = {2, 4, 8, 16};
-    uint32_t at = 0, pred = PRED_FIRST;
-    for (int r = 0; r < d->fn->n_regs; r++)
-        if (d->fn->reg[r].type == PTX_pred)
-            d->slot[r] = pred++;
-    for (size_t c = 0; c < WS_COUNT(widths); c++)
-        for (int r = 0; r < d->fn->n_regs; r++) {
-            uint32_t bytes = ptx_type_bytes(d->fn->reg[r].type);
-            if (d->fn->reg[r].type == PTX_pred || (bytes == 1 ? 2 : bytes) != widths[c])
-                continue;
-            d->slot[r] = at;
-            at += slot_stride(bytes);
-        }
-    d->code->n_preds = pred;
-    return at;
-}
-
 /* The function that a direct call names, NULL: none. */
 static const char *called_function(const ptx_ast_insn *a)
 {
@@ -328,6 +313,42 @@ void ptx_program_visit_unsupported(const ptx_program *p, ptx_lack_fn visit, void
         }
 }
 
+/* Instructions after which, and before which, a basic block ends. Convergent instructions begin one so
+ * that groups of lanes can meet at them. */
+static bool ends_block(const ptx_ast_insn *a)
+{
+    static const char *const names[] = {"bra", "brx", "ret", "exit", "call", "trap", NULL};
+    for (int i = 0; names[i]; i++)
+        if (ws_str_eqz(a->part[0], names[i]))
+            return true;
+    return false;
+}
+
+static bool is_convergent(const ptx_ast_insn *a)
+{
+    static const char *const names[] = {
+        "bar",       "barrier", "shfl",  "vote",       "match", "redux",    "activemask",
+        "elect",     "call",    "ret",   "exit",       "mma",   "ldmatrix", "stmatrix",
+        "movmatrix", "wmma",    "wgmma", "setmaxnreg", NULL};
+    for (int i = 0; names[i]; i++)
+        if (ws_str_eqz(a->part[0], names[i]))
+            return true;
+    return false;
+}
+
+/* The sums of wgmma start from what is there. */
+static uint16_t results_of(const mnemonic *m, const ptx_ast_insn *a)
+{
+    uint16_t out = m->n && !ws_str_eqz(a->part[0], "wgmma") ? (1u << PTX_FORM_OPERANDS) - 1 : 0;
+    for (int k = 0; k < m->n; k++) {
+        const ptx_form *f = m->match[k].form;
+        for (int o = 0; o < PTX_FORM_OPERANDS; o++)
+            if (o >= f->n_operands || !f->operand[o].result)
+                out &= (uint16_t)~(1u << o);
+    }
+    return out;
+}
+
 /* The forms of a mnemonic; instructions of a function have few different ones. */
 static const mnemonic *find_mnemonic(ptx_decoder *d, const ptx_ast_insn *a)
 {
@@ -343,12 +364,43 @@ static const mnemonic *find_mnemonic(ptx_decoder *d, const ptx_ast_insn *a)
     mnemonic *m = *link = WS_ARENA_NEW(&d->program->arena, mnemonic, 1);
     m->text = text;
     m->n = ptx_ops_match(a, m->match, MAX_MATCHES, m->why);
+    m->results = results_of(m, a);
+    m->ends_block = ends_block(a);
+    m->is_convergent = is_convergent(a);
     return m;
 }
 
-static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+static void layout_registers(ptx_decoder *d)
 {
-    const mnemonic *m = find_mnemonic(d, a);
+    static const struct {
+        int place;
+        uint32_t bytes;
+    } classes[] = {{PTX_PLACE_1, 1}, {PTX_PLACE_2, 2}, {PTX_PLACE_4, 4}, {PTX_PLACE_8, 8}, {PTX_PLACE_16, 16}};
+    const ptx_func *f = d->fn;
+    uint16_t *results = ws_calloc((size_t)f->n_insns + 1, sizeof *results);
+    uint32_t count[PTX_PLACES], start[PTX_PLACES] = {0}, stride[PTX_PLACES] = {[PTX_PLACE_PRED] = 1};
+    for (int i = 0; i < f->n_insns; i++)
+        results[i] = d->of[i]->results;
+    ptx_compact(f, results, d->slot, count);
+    start[PTX_PLACE_PRED] = PRED_FIRST;
+    d->code->n_preds = PRED_FIRST + count[PTX_PLACE_PRED];
+    d->code->reg_bytes = 0;
+    for (size_t c = 0; c < WS_COUNT(classes); c++) {
+        int p = classes[c].place;
+        start[p] = d->code->reg_bytes;
+        stride[p] = slot_stride(classes[c].bytes);
+        d->code->reg_bytes += count[p] * stride[p];
+        d->code->registers += count[p] * ((classes[c].bytes + 3) / 4);
+    }
+    for (int r = 0; r < f->n_regs; r++) {
+        int p = ptx_place_class(f->reg[r].type);
+        d->slot[r] = start[p] + d->slot[r] * stride[p];
+    }
+    free(results);
+}
+
+static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a, ptx_insn *i)
+{
     char why[PTX_WHY];
     i->ast = a;
     if (a->guard >= 0) {
@@ -375,37 +427,14 @@ static void decode_insn(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->aux = ws_arena_strdup(&d->program->arena, why);
 }
 
-/* Instructions after which, and before which, a basic block ends. Convergent instructions begin one so
- * that groups of lanes can meet at them. */
-static bool ends_block(const ptx_ast_insn *a)
-{
-    static const char *const names[] = {"bra", "brx", "ret", "exit", "call", "trap", NULL};
-    for (int i = 0; names[i]; i++)
-        if (ws_str_eqz(a->part[0], names[i]))
-            return true;
-    return false;
-}
-
-static bool is_convergent(const ptx_ast_insn *a)
-{
-    static const char *const names[] = {
-        "bar",       "barrier", "shfl",  "vote",       "match", "redux",    "activemask",
-        "elect",     "call",    "ret",   "exit",       "mma",   "ldmatrix", "stmatrix",
-        "movmatrix", "wmma",    "wgmma", "setmaxnreg", NULL};
-    for (int i = 0; names[i]; i++)
-        if (ws_str_eqz(a->part[0], names[i]))
-            return true;
-    return false;
-}
-
-static void find_leaders(const ptx_func *f, ptx_code *c)
+static void find_leaders(const ptx_decoder *d, const ptx_func *f, ptx_code *c)
 {
     c->insn[0].leader = 1;
     for (int i = 0; i < f->n_insns; i++) {
         const ptx_ast_insn *a = &f->insn[i];
-        if (is_convergent(a))
+        if (d->of[i]->is_convergent)
             c->insn[i].leader = 1;
-        if (ends_block(a) || is_convergent(a))
+        if (d->of[i]->ends_block || d->of[i]->is_convergent)
             c->insn[i + 1].leader = 1;
         for (int o = 0; o < a->n_operands; o++) {
             const ptx_operand *p = &a->operand[o];
@@ -460,14 +489,18 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     d->pool_key = NULL;
     d->n_pool = d->cap_pool = 0;
     d->sink = PTX_NO_SLOT;
-    c->reg_bytes = layout_registers(d);
+    ptx_ast_insn *end = end_of_function(&p->arena, f);
+    d->of = ws_calloc((size_t)f->n_insns + 1, sizeof *d->of);
+    for (int i = 0; i <= f->n_insns; i++)
+        d->of[i] = find_mnemonic(d, i < f->n_insns ? &f->insn[i] : end);
+    layout_registers(d);
     c->n = (uint32_t)f->n_insns + 1;
     c->insn = ws_arena_alloc(&p->arena, (c->n + 1) * sizeof *c->insn);
     for (int i = 0; i < f->n_insns; i++)
-        decode_insn(d, &f->insn[i], &c->insn[i]);
-    decode_insn(d, end_of_function(&p->arena, f), &c->insn[f->n_insns]);
+        decode_insn(d, d->of[i], &f->insn[i], &c->insn[i]);
+    decode_insn(d, d->of[f->n_insns], end, &c->insn[f->n_insns]);
     c->frame_bytes = ((c->reg_bytes + 4 * c->n_preds) + 63) & ~63u;
-    find_leaders(f, c);
+    find_leaders(d, f, c);
     number_blocks(p, c);
     ptx_sites_number(c, f);
     if (posix_memalign((void **)&c->konst, 64, d->pool.n + 64))
@@ -478,6 +511,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     free(d->pool_bits);
     free(d->pool_key);
     free(d->slot);
+    free(d->of);
 }
 
 /* ---- programs ---- */

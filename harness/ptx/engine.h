@@ -90,6 +90,7 @@ typedef struct ptx_code {
     uint32_t n;
     uint32_t frame_bytes;   /* registers, 64-byte multiple, then predicates */
     uint32_t reg_bytes, n_preds;
+    uint32_t registers;     /* of 32 bits a lane, in reg_bytes */
     uint8_t *konst;         /* constant pool */
     uint32_t local_bytes;   /* .local and .param variables of one call */
     int index;

@@ -21,7 +21,6 @@ typedef struct info_walk {
     int kernel;           /* its number + 1 */
     uint64_t shared_bytes, local_bytes;
     int64_t insns;
-    int regs;
     const ptx_ast *ast;
     bool pointed;         /* what variables point to is reached */
 } info_walk;
@@ -124,8 +123,6 @@ static void visit_func(info_walk *w, const ptx_func *f)
             w->shared_bytes = place(f->shared[v], w->shared_bytes);
     w->local_bytes += frame_bytes(f);
     w->insns += f->n_insns;
-    if (f->n_regs > w->regs)
-        w->regs = f->n_regs;
     for (int i = 0; i < f->n_insns; i++)
         for (int o = 0; o < f->insn[i].n_operands; o++)
             visit_operand(w, &f->insn[i].operand[o]);
@@ -185,7 +182,7 @@ static ws_status collect_kernel(info_walk *w, const ptx_func *f, ws_arena *a, pt
     w->kernel++;
     w->n_queue = 0;
     w->shared_bytes = w->local_bytes = 0;
-    w->insns = w->regs = 0;
+    w->insns = 0;
     w->pointed = false;
     reach_func(w, f->name);
     for (int i = 0; i < w->n_queue; i++)
@@ -199,7 +196,6 @@ static ws_status collect_kernel(info_walk *w, const ptx_func *f, ws_arena *a, pt
     info->static_shared_bytes = (uint32_t)w->shared_bytes;
     info->local_bytes = (uint32_t)w->local_bytes;
     info->insns = (int)(w->insns < INT32_MAX ? w->insns : INT32_MAX);
-    info->registers = w->regs;
     collect_limits(f, info);
     collect_params(f, a, info);
     return WS_OK;

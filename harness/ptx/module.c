@@ -151,6 +151,14 @@ bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, siz
     return true;
 }
 
+static void note_registers(ptx_kernel_info *info, const ptx_program *p)
+{
+    info->registers = 0;
+    for (int c = 0; c < p->n_codes; c++)
+        if ((int)p->code[c]->registers > info->registers)
+            info->registers = (int)p->code[c]->registers;
+}
+
 /* The program's variables have one address each in the AST, so programs of one module are decoded one
  * after the other. */
 const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
@@ -159,18 +167,27 @@ const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
     if (k < 0)
         return NULL;
     pthread_mutex_lock(&m->lock);
-    if (!m->program[k])
+    if (!m->program[k]) {
         m->program[k] = m->variant->program_new(m->ast, ptx_ast_find(m->ast, kernel), &m->info[k]);
+        note_registers(&m->info[k], m->program[k]);
+    }
     pthread_mutex_unlock(&m->lock);
     return m->program[k];
 }
 
+int ptx_module_registers(ptx_module *m, const char *kernel)
+{
+    const ptx_program *p = ptx_module_program(m, kernel);
+    return p ? p->info->registers : 0;
+}
+
 /* Programs are freed as they are checked: the large ones of a library do not all fit. */
-static void check_function(ptx_module *m, const ptx_func *f, const ptx_kernel_info *info, bool *seen, ptx_lack_fn visit,
+static void check_function(ptx_module *m, const ptx_func *f, ptx_kernel_info *info, bool *seen, ptx_lack_fn visit,
                            void *ud)
 {
     ptx_program *p = m->variant->program_new(m->ast, f, info);
     m->variant->visit_unsupported(p, visit, ud);
+    note_registers(info, p);
     for (int i = 0; i < m->ast->n_funcs; i++)
         for (int c = 0; c < p->n_codes && !seen[i]; c++)
             seen[i] = p->code[c]->fn == m->ast->func[i];
@@ -179,7 +196,7 @@ static void check_function(ptx_module *m, const ptx_func *f, const ptx_kernel_in
 
 void ptx_module_check(ptx_module *m, ptx_lack_fn visit, void *ud)
 {
-    static const ptx_kernel_info none;
+    ptx_kernel_info none = {0};
     bool *seen = ws_calloc((size_t)m->ast->n_funcs + 1, sizeof *seen);
     pthread_mutex_lock(&m->lock);
     for (int k = 0; k < m->n_kernels; k++)

@@ -170,6 +170,8 @@ static void read_operand(ptx_form *f, const char **p)
               : take(p, "%")   ? PTX_SPEC_SREG
               : take(p, "?")   ? PTX_SPEC_ANY
                                : kind_of(**p);
+    s->result = !address && (s->kind == PTX_SPEC_DST || s->kind == PTX_SPEC_PRED_DST ||
+                             (s->kind == PTX_SPEC_ANY && **p == 'd'));
     *p += strspn(*p, "abcdefghijklmnopqrstuvwxyz0123456789");
     if (s->kind == PTX_SPEC_IMM && sscanf(*p, "(%d-%d)", &s->low, &s->high) == 2)
         *p += strcspn(*p, ")") + 1;

@@ -51,6 +51,7 @@ typedef struct ptx_spec { /* one operand of a form */
     ptx_type type;        /* of PTX_SPEC_FIXED */
     bool wider;           /* registers may be wider */
     bool pair;            /* d|p, p|q */
+    bool result;          /* d, p, q and {d}, ?d, with the pair: registers that it writes, and does not read */
     bool vector, any_count;
     bool coordinates;     /* [a, b] */
     int low, high;        /* of an immediate; both 0: any */

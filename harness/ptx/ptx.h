@@ -34,7 +34,8 @@ typedef struct ptx_kernel_info {
     uint32_t cluster[3];     /* .reqnctapercluster, 0 when absent */
     uint32_t max_cluster;    /* .maxclusterrank, 0 when absent */
     bool explicit_cluster, blocks_are_clusters;
-    int insns, registers; /* static instruction count, virtual registers after compaction */
+    int insns;     /* in the text, of all functions that it reaches */
+    int registers; /* of 32 bits a thread, in the largest function; 0 until ptx_module_registers or a launch */
 } ptx_kernel_info;
 
 /* ---- memory ---- */
@@ -63,6 +64,9 @@ void ptx_module_free(ptx_module *m);
 int ptx_module_kernels(const ptx_module *m);
 const ptx_kernel_info *ptx_module_kernel(const ptx_module *m, int i);
 const ptx_kernel_info *ptx_module_find(const ptx_module *m, const char *kernel); /* NULL: none */
+/* As in ptx_kernel_info; decodes the kernel. 0: no such kernel. Virtual registers that are never in use together
+ * count as one. */
+int ptx_module_registers(ptx_module *m, const char *kernel);
 /* Address and size of a module variable; false: none of that name. */
 bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, size_t *bytes);
 

@@ -196,7 +196,8 @@ static CUresult function_attribute(int *out, CUfunction_attribute attribute, CUf
         *out = (int)f->info->local_bytes;
         break;
     case CU_FUNC_ATTRIBUTE_NUM_REGS:
-        *out = f->info->registers < 255 ? f->info->registers : 255;
+        *out = ptx_module_registers(f->module->ptx, f->info->name);
+        *out = *out < 255 ? *out : 255;
         break;
     case CU_FUNC_ATTRIBUTE_PTX_VERSION:
     case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
