@@ -82,6 +82,9 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
     case PTX_SPEC_SREG:
         ws_buf_adds(out, ptx_type_bytes(m->last) == 8 ? "%clock64" : "%tid.x");
         return true;
+    case PTX_SPEC_SINK:
+        ws_buf_adds(out, "_");
+        return true;
     case PTX_SPEC_POLICY:
         ws_buf_adds(out, "%q94");
         return true;
@@ -103,6 +106,18 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
     return true;
 }
 
+/* Whether `word` belongs to another part of the braces that part p stands in. */
+static inline bool is_tied_to(const ptx_form *f, int p, int word)
+{
+    int from = p, to = p + 1;
+    while (f->part[from].tied)
+        from--;
+    while (to < f->n_parts && f->part[to].tied)
+        to++;
+    return to > from + 1 && word >= f->part[from].first_word &&
+           word < f->part[to - 1].first_word + f->part[to - 1].n_words;
+}
+
 /* The form's mnemonic with `word` in it, and for every other part its first word (`other` 0) or another one, or
  * nothing where it may be absent. `word` -1: none in particular. */
 static inline void sample_words(ptx_form *f, int word, int other, ptx_match *m)
@@ -111,7 +126,7 @@ static inline void sample_words(ptx_form *f, int word, int other, ptx_match *m)
     for (int p = 0; p < f->n_parts; p++) {
         const ptx_form_part *part = &f->part[p];
         bool here = word >= part->first_word && word < part->first_word + part->n_words;
-        if (part->optional && !here)
+        if (part->optional && !here && !is_tied_to(f, p, word))
             continue;
         int w = here ? word : part->first_word + other * (p + 1) % part->n_words;
         m->words |= 1ull << w;
@@ -141,7 +156,7 @@ static inline bool sample_text(const ptx_match *m, ws_buf *out)
         if (!sample_operand(k < n ? &f->operand[k] : &f->operand[f->n_operands - 1], m, k, out))
             return false;
     }
-    return !f->open_ended && !f->any_modifier;
+    return !f->open_ended;
 }
 
 #endif

@@ -16,7 +16,8 @@ static const ptx_op_row *const families[] = {
     ptx_ops_tensor, ptx_ops_tensormap,
 };
 
-/* What `.$name` stands for. Hints change no result: scopes, caches, priorities. */
+/* What `.$name` stands for. Hints change no result (scopes, caches, priorities), or there are too many of them to
+ * execute each (widths of wgmma). */
 static const struct {
     const char *name, *words;
     bool is_hint;
@@ -37,6 +38,23 @@ static const struct {
     {"f864", "e4m3 e5m2 e3m2 e2m3 e2m1", false},
     {"sp", "sp sp::ordered_metadata", false},
     {"wmma", "m16n16k16 m8n32k16 m32n8k16 m16n16k8 m8n8k32 m8n8k128 m8n8k4", false},
+    {"m64k8",
+     "m64n8k8 m64n16k8 m64n24k8 m64n32k8 m64n40k8 m64n48k8 m64n56k8 m64n64k8 m64n72k8 "
+     "m64n80k8 m64n88k8 m64n96k8 m64n104k8 m64n112k8 m64n120k8 m64n128k8 m64n136k8 m64n144k8 "
+     "m64n152k8 m64n160k8 m64n168k8 m64n176k8 m64n184k8 m64n192k8 m64n200k8 m64n208k8 "
+     "m64n216k8 m64n224k8 m64n232k8 m64n240k8 m64n248k8 m64n256k8", true},
+    {"m64k16",
+     "m64n8k16 m64n16k16 m64n24k16 m64n32k16 m64n40k16 m64n48k16 m64n56k16 m64n64k16 "
+     "m64n72k16 m64n80k16 m64n88k16 m64n96k16 m64n104k16 m64n112k16 m64n120k16 m64n128k16 "
+     "m64n136k16 m64n144k16 m64n152k16 m64n160k16 m64n168k16 m64n176k16 m64n184k16 "
+     "m64n192k16 m64n200k16 m64n208k16 m64n216k16 m64n224k16 m64n232k16 m64n240k16 "
+     "m64n248k16 m64n256k16", true},
+    {"m64k32",
+     "m64n8k32 m64n16k32 m64n24k32 m64n32k32 m64n40k32 m64n48k32 m64n56k32 m64n64k32 "
+     "m64n72k32 m64n80k32 m64n88k32 m64n96k32 m64n104k32 m64n112k32 m64n120k32 m64n128k32 "
+     "m64n136k32 m64n144k32 m64n152k32 m64n160k32 m64n168k32 m64n176k32 m64n184k32 "
+     "m64n192k32 m64n200k32 m64n208k32 m64n216k32 m64n224k32 m64n232k32 m64n240k32 "
+     "m64n248k32 m64n256k32", true},
     {"sem", "relaxed acquire release acq_rel", false},
     {"vec", "v2 v4 v8", false},
     {"scope", "cta cluster gpu sys", true},
@@ -107,28 +125,34 @@ static void read_set(ptx_form *f, ptx_form_part *part, ws_str name)
     ws_bug("no set '%.*s' for '%s'", WS_STR_ARG(name), f->text);
 }
 
+static void read_part(ptx_form *f, const char **p, bool optional, bool tied)
+{
+    ptx_form_part *part = &f->part[f->n_parts++];
+    *part = (ptx_form_part){.first_word = f->n_words, .optional = optional, .tied = tied};
+    if (f->n_parts == PTX_FORM_PARTS)
+        ws_bug("too many parts in '%s'", f->text);
+    if (take(p, "$")) {
+        read_set(f, part, take_word(p));
+    } else if (take(p, "(")) {
+        size_t n = strcspn(*p, ")");
+        add_words(f, part, *p, n);
+        *p += n + 1;
+    } else {
+        ws_str w = take_word(p);
+        add_words(f, part, w.p, w.n);
+    }
+}
+
 static void read_mnemonic(ptx_form *f, const char **p)
 {
     f->opcode = take_word(p);
-    f->any_modifier = take(p, ".*");
     for (;;) {
         bool optional = take(p, "{.");
         if (!optional && !take(p, "."))
             break;
-        ptx_form_part *part = &f->part[f->n_parts++];
-        *part = (ptx_form_part){.first_word = f->n_words, .optional = optional};
-        if (f->n_parts == PTX_FORM_PARTS)
-            ws_bug("too many parts in '%s'", f->text);
-        if (take(p, "$")) {
-            read_set(f, part, take_word(p));
-        } else if (take(p, "(")) {
-            size_t n = strcspn(*p, ")");
-            add_words(f, part, *p, n);
-            *p += n + 1;
-        } else {
-            ws_str w = take_word(p);
-            add_words(f, part, w.p, w.n);
-        }
+        read_part(f, p, optional, false);
+        while (optional && take(p, "."))
+            read_part(f, p, true, true);
         if (optional && !take(p, "}"))
             ws_bug("a brace is open in '%s'", f->text);
     }
@@ -168,6 +192,7 @@ static void read_operand(ptx_form *f, const char **p)
               : take(p, "#")   ? PTX_SPEC_IMM
               : take(p, "@")   ? PTX_SPEC_LABEL
               : take(p, "%")   ? PTX_SPEC_SREG
+              : take(p, "_")   ? PTX_SPEC_SINK
               : take(p, "?")   ? PTX_SPEC_ANY
                                : kind_of(**p);
     s->result = !address && (s->kind == PTX_SPEC_DST || s->kind == PTX_SPEC_PRED_DST ||
@@ -300,19 +325,23 @@ static attempt try_form(ptx_form *f, const ptx_ast_insn *a)
     attempt t = {.match = {.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE}};
     uint32_t used = 1;
     int after = 0, word = 0;
+    bool before = false;
     for (int p = 0; p < f->n_parts; p++) {
-        int k = find_part(f, &f->part[p], a, used, after, &word);
+        const ptx_form_part *part = &f->part[p];
+        int k = part->tied && !before ? -1 : find_part(f, part, a, used, after, &word);
         if (k < 0) {
-            if (!f->part[p].optional && !t.missing)
-                t.missing = &f->part[p];
+            if ((!part->optional || (part->tied && before)) && !t.missing)
+                t.missing = part;
+            before = false;
             continue;
         }
+        before = true;
         used |= 1u << k;
         after = is_type(f, word) ? k : after;
         note_word(&t.match, f, word);
         t.fitted++;
     }
-    for (int k = a->n_parts - 1; k > 0 && !f->any_modifier; k--)
+    for (int k = a->n_parts - 1; k > 0; k--)
         if (!(used >> k & 1))
             t.stranger = a->part[k];
     return t;
@@ -478,6 +507,8 @@ static bool fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, cons
         return o->kind == PTX_OPD_LABEL || o->kind == PTX_OPD_TARGETS || o->kind == PTX_OPD_FUNC;
     case PTX_SPEC_SREG:
         return o->kind == PTX_OPD_SREG;
+    case PTX_SPEC_SINK:
+        return o->kind == PTX_OPD_SINK && o->reg2 < 0;
     case PTX_SPEC_ANY:
         return !s->vector || o->kind == PTX_OPD_VEC;
     default:

@@ -9,8 +9,8 @@
  *     cvt{.$irnd}{.sat}.$int.$int d:1>, a>
  *     bar.sync a:u32{, b:u32}
  *
- * The mnemonic: `.word`, `.(one of these)`, `.$set` of the table in ops.c; in braces, when it may be absent. As with
- * ptxas, the order of modifiers is free; types keep theirs.
+ * The mnemonic: `.word`, `.(one of these)`, `.$set` of the table in ops.c; in braces, when it may be absent, several
+ * together when they are all there or none. As with ptxas, the order of modifiers is free; types keep theirs.
  *
  * Operands, after one blank, apart by ", ":
  *     d d2 ...       register, result; `_` too
@@ -23,6 +23,7 @@
  *     {d*} {a*}      a vector in braces, of as many as the decoder wants, or one element
  *     #a #a(0-4)     immediate integer; in that range
  *     %a             special register
+ *     _              that
  *     h              cache policy: there when the mnemonic has .L2::cache_hint
  *     @l             label, target list, or function
  *     ?x             anything: the decoder looks; {?x} some vector
@@ -42,7 +43,7 @@ enum { PTX_FORM_PARTS = 14, PTX_FORM_OPERANDS = 12, PTX_FORM_WORDS = 64, PTX_WHY
 struct ptx_op_row;
 typedef enum ptx_spec_kind {
     PTX_SPEC_DST, PTX_SPEC_SRC, PTX_SPEC_PRED_DST, PTX_SPEC_PRED_SRC, PTX_SPEC_ADDRESS, PTX_SPEC_IMM,
-    PTX_SPEC_LABEL, PTX_SPEC_SREG, PTX_SPEC_POLICY, PTX_SPEC_ANY
+    PTX_SPEC_LABEL, PTX_SPEC_SREG, PTX_SPEC_POLICY, PTX_SPEC_SINK, PTX_SPEC_ANY
 } ptx_spec_kind;
 typedef enum ptx_spec_type { PTX_SPEC_LAST, PTX_SPEC_FIRST, PTX_SPEC_DOUBLE, PTX_SPEC_FIXED } ptx_spec_type;
 typedef struct ptx_spec { /* one operand of a form */
@@ -60,6 +61,7 @@ typedef struct ptx_spec { /* one operand of a form */
 typedef struct ptx_form_part {
     int first_word, n_words; /* in ptx_form.word */
     bool optional;
+    bool tied;               /* optional: there when the part before is */
     bool is_hint;            /* its words change nothing: the tests need not execute each */
 } ptx_form_part;
 
@@ -76,7 +78,6 @@ typedef struct ptx_form {
     int n_operands, n_required;
     bool open_ended;           /* "..." */
     bool takes_policy;
-    bool any_modifier;         /* ".*": the decoder looks */
     int order;                 /* among the rows */
     uint64_t counted;          /* words that a test must execute */
     _Atomic uint64_t executed; /* words that were; bit 63: the form */

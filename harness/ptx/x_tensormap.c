@@ -286,7 +286,7 @@ const ptx_op_row ptx_ops_tensormap[] = {
     {REPLACE ".global_stride" WHERE ".b64 [a], #b(0-3), c", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".elemtype" WHERE ".b32 [a], #b(0-15)", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".interleave_layout" WHERE ".b32 [a], #b(0-2)", decode_replace, 0, PTX_UNIT_MEM},
-    {REPLACE ".swizzle_mode" WHERE ".b32 [a], #b(0-4)", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".swizzle_mode" WHERE ".b32 [a], #b(0-3)", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".swizzle_atomicity" WHERE ".b32 [a], #b(0-3)", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".fill_mode" WHERE ".b32 [a], #b(0-1)", decode_replace, 0, PTX_UNIT_MEM},
     {"tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.$scope.sync.aligned [a], [b], #c(128-128)",

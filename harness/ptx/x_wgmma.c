@@ -483,7 +483,19 @@ static bool decode_setmaxnreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i
 }
 
 const ptx_op_row ptx_ops_wgmma[] = {
-    {"wgmma.* ...", decode_wgmma, 0, PTX_UNIT_TENSOR},
-    {"setmaxnreg.* ...", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
-    {NULL, NULL, 0, 0},
+    {"wgmma.fence.sync.aligned", decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.commit_group.sync.aligned", decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.wait_group.sync.aligned #a(0-7)", decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k16.(f16 f32).f16.f16 ?d, ?a, b:b64, !c, #e, #f, ...",
+     decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k16.f32.bf16.bf16 ?d, ?a, b:b64, !c, #e, #f, ...",
+     decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k8.f32.tf32.tf32 ?d, ?a, b:b64, !c, #e, #f",
+     decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k32.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?d, ?a, b:b64, !c, #e, #f",
+     decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k32.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, !c",
+     decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"setmaxnreg.(inc dec).sync.aligned.u32 #a(24-256)", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
+    {0},
 };
