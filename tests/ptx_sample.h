@@ -80,7 +80,9 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
         ws_buf_printf(out, "%d", s->high ? s->high : 16);
         return true;
     case PTX_SPEC_SREG:
-        ws_buf_adds(out, ptx_type_bytes(m->last) == 8 ? "%clock64" : "%tid.x");
+        ws_buf_adds(out, m->last == PTX_pred               ? "%is_explicit_cluster"
+                         : ptx_type_bytes(m->last) == 8 ? "%clock64"
+                                                        : "%tid.x");
         return true;
     case PTX_SPEC_SINK:
         ws_buf_adds(out, "_");
