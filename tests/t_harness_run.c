@@ -241,10 +241,10 @@ static void test_invalid_launch(void)
     has_str(j->rep.text, "2048", "with their number");
     job_free(j);
     j = job_new("twice");
-    j->launch[0].cluster[0] = 2;
+    j->launch[0].cluster[0] = 16;
     j->launch[0].cluster[1] = j->launch[0].cluster[2] = 1;
     job_run(j);
-    is_reason(j, HX_UNSUPPORTED, "clusters are unsupported on the engine");
+    is_reason(j, HX_INVALID_LAUNCH, "a cluster of 16 blocks is not portable");
     job_free(j);
     j = job_new("twice");
     j->r.image = "not PTX";

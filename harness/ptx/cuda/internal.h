@@ -37,6 +37,9 @@ struct CUfunc_st {
     CUmodule module;
     const ptx_kernel_info *info;
     int max_dynamic_shared;
+    bool non_portable_cluster;    /* more than 8 blocks are allowed */
+    int cluster_policy;           /* remembered: the engine has one way to place blocks */
+    uint32_t required_cluster[3]; /* as set by cuFuncSetAttribute, zeros: not */
     CUfunction next;
 };
 
@@ -82,6 +85,11 @@ CUresult fac_fail(CUresult r, const char *fmt, ...) WS_PRINTF(2, 3);
 const char *fac_detail(void);
 /* Frees modules and memory. Locked by the caller. */
 void fac_reset(void);
+/* The extents of a launch's clusters, zeros: it has none. Checked as libcuda does. */
+CUresult fac_cluster_of(const CUlaunchConfig *c, CUfunction f, uint32_t cluster[3]);
+/* Attributes of functions that are about clusters; false: it is another one. */
+bool fac_cluster_attribute(int *out, int attribute, const struct CUfunc_st *f);
+CUresult fac_set_cluster_attribute(CUfunction f, int attribute, int value);
 /* Blocks of `threads` threads and `shared_bytes` that one multiprocessor holds. */
 int fac_blocks_per_sm(uint64_t threads, uint64_t shared_bytes);
 

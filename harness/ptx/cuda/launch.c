@@ -102,10 +102,6 @@ static CUresult read_attributes(const CUlaunchConfig *c, bool *cooperative)
             *cooperative = a->value.cooperative != 0;
             break;
         case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-            if (a->value.clusterDim.x * a->value.clusterDim.y * a->value.clusterDim.z > 1)
-                return fac_fail(CUDA_ERROR_NOT_SUPPORTED,
-                                "the CPU engine does not run thread block clusters");
-            break;
         case CU_LAUNCH_ATTRIBUTE_IGNORE:
         case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
         case CU_LAUNCH_ATTRIBUTE_PRIORITY:
@@ -143,12 +139,14 @@ static CUresult error_of(hx_reason reason)
     }
 }
 
-static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bool cooperative)
+static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bool cooperative,
+                    const uint32_t cluster[3])
 {
     ptx_launch_args args = {
         .kernel = f->info->name,
         .grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
         .block = {c->blockDimX, c->blockDimY, c->blockDimZ},
+        .cluster = {cluster[0], cluster[1], cluster[2]},
         .dynamic_shared_bytes = c->sharedMemBytes,
         .params = block,
         .cooperative = cooperative,
@@ -168,6 +166,7 @@ static CUresult launch(const CUlaunchConfig *c, CUfunction f, void **params, voi
 {
     /* Aligned for any parameter; the engine reads it in place. */
     _Alignas(16) unsigned char block[FAC_MAX_PARAM_BYTES] = {0};
+    uint32_t cluster[3] = {0};
     CUresult r = fac_enter();
     if (!r && !f)
         r = CUDA_ERROR_INVALID_HANDLE;
@@ -177,12 +176,14 @@ static CUresult launch(const CUlaunchConfig *c, CUfunction f, void **params, voi
         r = check_extents(c, f->info);
     if (!r)
         r = check_shared(c, f);
+    if (!r)
+        r = fac_cluster_of(c, f, cluster);
     if (!r && cooperative)
         r = check_cooperative(c, f);
     if (!r)
         r = gather_params(f->info, params, extra, block);
     if (!r)
-        r = run(c, f, block, cooperative);
+        r = run(c, f, block, cooperative, cluster);
     return fac_leave(r);
 }
 

@@ -123,7 +123,8 @@ static CUfunction function_of(CUmodule m, const ptx_kernel_info *info)
             return f;
     CUfunction f = ws_calloc(1, sizeof *f);
     int spare = FAC_SHARED_DEFAULT - (int)info->static_shared_bytes;
-    *f = (struct CUfunc_st){m, info, spare > 0 ? spare : 0, m->functions};
+    *f = (struct CUfunc_st){
+        .module = m, .info = info, .max_dynamic_shared = spare > 0 ? spare : 0, .next = m->functions};
     m->functions = f;
     return f;
 }
@@ -209,7 +210,8 @@ static CUresult function_attribute(int *out, CUfunction_attribute attribute, CUf
     default:
         if (attribute < 0 || attribute >= CU_FUNC_ATTRIBUTE_MAX)
             return CUDA_ERROR_INVALID_VALUE;
-        *out = 0;
+        if (!fac_cluster_attribute(out, attribute, f))
+            *out = 0;
     }
     return CUDA_SUCCESS;
 }
@@ -234,11 +236,9 @@ static CUresult set_attribute(CUfunction f, CUfunction_attribute attribute, int 
         f->max_dynamic_shared = value;
         return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
-        return CUDA_SUCCESS; /* hints */
+        return CUDA_SUCCESS; /* a hint */
     default:
-        return fac_fail(CUDA_ERROR_INVALID_VALUE, "function attribute %d cannot be set",
-                        (int)attribute);
+        return fac_set_cluster_attribute(f, attribute, value);
     }
 }
 

@@ -44,7 +44,8 @@ CUresult cuGetProcAddress_v2(const char *name, void **out, int version, cuuint64
     X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventRecordWithFlags) X(cuEventQuery)  \
     X(cuEventSynchronize) X(cuEventElapsedTime)                                                    \
     X(cuOccupancyMaxActiveBlocksPerMultiprocessor)                                                 \
-    X(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags) X(cuOccupancyMaxPotentialBlockSize)
+    X(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags) X(cuOccupancyMaxPotentialBlockSize) \
+    X(cuOccupancyMaxActiveClusters) X(cuOccupancyMaxPotentialClusterSize)
 
 typedef void (*entry)(void);
 static const struct {
