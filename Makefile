@@ -60,7 +60,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/gpu_check
 
-.PHONY: all demo test check fuzz-ptx bench bench-ptx gpu-check deps clean help
+.PHONY: all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch bench bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -83,8 +83,9 @@ $(call lib,$(1)): $(call obj,$($(1)_SRC))
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 
+ENGINE_OPT ?= -O3
 # The engine's lane loops only vectorise at -O3 (gcc 12). One object a variant, of which only the table is seen.
-$(BUILD)/harness/ptx/%.o: ALLFLAGS += -O3 -fno-trapping-math -fno-math-errno -Wno-psabi
+$(BUILD)/harness/ptx/%.o: ALLFLAGS += $(ENGINE_OPT) -fno-trapping-math -fno-math-errno -Wno-psabi
 $(BUILD)/harness/ptx/variant.o: ALLFLAGS += $(patsubst %,-DPTX_HAS_%,$(VARIANTS))
 define variant_rule
 $(BUILD)/harness/ptx/$(1)/%.o: harness/ptx/%.c
@@ -121,6 +122,14 @@ deps:
 FUZZ_SECONDS ?= 600
 fuzz-ptx: all $(BUILD)/tests/t_ptx_fuzz
 	$(Q)$(BUILD)/tests/t_ptx_fuzz $$(date +%s) $(FUZZ_SECONDS)
+# Random PTX for parser, decoder and launch, with the sanitizers, from a new seed or FUZZ_SEED. What breaks the
+# engine is kept in build/fuzz; t_ptx_fuzz_NAME SEED 0 runs one input again.
+FUZZ_SEED ?= $(shell date +%s)
+fuzz-parse fuzz-decode fuzz-launch: fuzz-%:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz SAN=1 CFLAGS='-O1 -g' ENGINE_OPT=-O1 VARIANTS=$(lastword $(VARIANTS)) \
+	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/fuzz/tests/t_ptx_fuzz_$*
+	$(Q)ASAN_OPTIONS=hard_rss_limit_mb=4096 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	    $(BUILD)/fuzz/tests/t_ptx_fuzz_$* $(FUZZ_SEED) $(FUZZ_SECONDS)
 bench: all
 	$(Q)tests/bench
 bench-ptx: all $(BUILD)/tests/bench_ptx
@@ -141,6 +150,7 @@ help:
 	@echo 'make check      build, run every test'
 	@echo 'make deps       install what is missing'
 	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
+	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
