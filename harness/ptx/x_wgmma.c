@@ -482,6 +482,7 @@ static bool decode_setmaxnreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i
            a->operand[0].imm <= 256 && a->operand[0].imm % 8 == 0;
 }
 
+#define SPARSE "wgmma.mma_async.sp.sync.aligned."
 const ptx_op_row ptx_ops_wgmma[] = {
     {"wgmma.fence.sync.aligned", decode_wgmma, 0, PTX_UNIT_TENSOR},
     {"wgmma.commit_group.sync.aligned", decode_wgmma, 0, PTX_UNIT_TENSOR},
@@ -496,6 +497,17 @@ const ptx_op_row ptx_ops_wgmma[] = {
      decode_wgmma, 0, PTX_UNIT_TENSOR},
     {"wgmma.mma_async.sync.aligned.$m64k32.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, !c",
      decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k256.s32.b1.b1.and.popc ?d, ?a, b:b64, !c", decode_wgmma, 0,
+     PTX_UNIT_TENSOR},
+    {SPARSE "$m64k32.(f16 f32).f16.f16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_wgmma, 0,
+     PTX_UNIT_TENSOR},
+    {SPARSE "$m64k32.f32.bf16.bf16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_wgmma, 0,
+     PTX_UNIT_TENSOR},
+    {SPARSE "$m64k16.f32.tf32.tf32 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {SPARSE "$m64k64.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_wgmma,
+     0, PTX_UNIT_TENSOR},
+    {SPARSE "$m64k64.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, e:b32, #g, !c", decode_wgmma, 0,
+     PTX_UNIT_TENSOR},
     {"setmaxnreg.(inc dec).sync.aligned.u32 #a(24-256)", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
     {0},
 };
