@@ -125,7 +125,7 @@ static void test_variables(void)
     const ptx_ast *ast = parse(
         HEAD ".extern .shared .align 16 .b8 dyn[];\n.extern .global .u32 later;\n.visible .global .u32 later = 9;\n"
              ".global .align 8 .u64 ptrs[3] = {generic(str), later+4, 0};\n.global .align 1 .b8 str[] = {104, 105, 0};\n"
-             ".const .f32 tab[2][2] = {{0f3F800000}, {2.0, 1}};\n.global .f64 d = 0f40000000;\n"
+             ".const .f32 tab[2][2] = {{0f3F800000}, {2.0, 1.0}};\n.global .f64 d = 0f40000000;\n"
              ".global .v2 .f32 pair[2] = {{1.0, 2.0}, {3.0}};\n.global .s8 neg = -1;\n.shared .b32 sh[1<<4];\n"
              ".global .attribute(.managed) .u32 m1, m2[2];\n.pragma \"nounroll\";\n.section .debug_str { L: .b8 1,2\n.b32 L+3 }\n");
     if (!ok(ast, "variables parse")) {
@@ -196,7 +196,8 @@ static const struct {
 } bad[] = {
     {"", "line 1, column 1: expected '.version', found the end of the text"},
     {".version x", "line 1, column 10: expected a version number, found 'x'"},
-    {".version 8.4\n.target compute_x", "no architecture (sm_...) in .target"},
+    {".version 8.4\n.target compute_x", "line 2, column 9: unknown target 'compute_x'"},
+    {".version 8.4\n.target debug", "no architecture (sm_...) in .target"},
     {HEAD ".address_size 32", "only .address_size 64 is supported"},
     {KERNEL("frob"), "line 7, column 1: expected an operand or ';', found '}'\n}\n^"},
     {KERNEL("mov.u32 %r1, 2;"), "line 6, column 9: unknown register '%r1'\nmov.u32 %r1, 2;\n        ^"},

@@ -59,7 +59,8 @@ typedef struct ptx_var {          /* a variable of any space but .reg */
 } ptx_var;
 typedef struct ptx_reloc {
     struct ptx_reloc *next;
-    uint64_t offset;              /* in the initialiser, 8 bytes wide */
+    uint64_t offset;              /* in the initialiser */
+    uint8_t bytes, shift;         /* 8, or 1: that byte of the address, `shift` bits up */
     const char *symbol;           /* variable or function */
     int64_t addend;
     bool generic;                 /* generic(sym) */

@@ -68,8 +68,8 @@ static ws_status relocate(ptx_module *m, ws_err *err)
                                "variable '%s' is initialised with the address of '%s', which the "
                                "CPU engine cannot take",
                                v->name, r->symbol);
-            uint64_t address = (f ? f->address : to->address) + (uint64_t)r->addend;
-            if (!ptx_memory_write(m->mem, v->address + r->offset, &address, sizeof address))
+            uint64_t address = ((f ? f->address : to->address) + (uint64_t)r->addend) >> r->shift;
+            if (!ptx_memory_write(m->mem, v->address + r->offset, &address, r->bytes))
                 return ws_fail(err, WS_EINPUT, "variable '%s': an address lies outside it",
                                v->name);
         }

@@ -78,6 +78,17 @@ static const struct {
     {"fetch", "L2::64B L2::128B L2::256B", true},
 };
 
+static const struct {
+    const char *name;
+    ptx_space space;
+} spaces[] = {
+    {"global", PTX_SPACE_GLOBAL},       {"shared", PTX_SPACE_SHARED},
+    {"shared::cta", PTX_SPACE_SHARED},  {"shared::cluster", PTX_SPACE_SHARED},
+    {"local", PTX_SPACE_LOCAL},         {"const", PTX_SPACE_CONST},
+    {"param", PTX_SPACE_PARAM},         {"param::entry", PTX_SPACE_PARAM},
+    {"param::func", PTX_SPACE_PARAM},
+};
+
 /* Types of fragments and packed elements that registers do not have. */
 static const char *const other_types[] = {"b1",     "u4",     "s4",     "e4m3",   "e5m2",    "e2m1",
                                           "e3m2",   "e2m3",   "ue8m0",  "e2m1x2", "e2m3x2",  "e3m2x2",
@@ -301,13 +312,23 @@ static int vector_of(ws_str w)
     return w.n == 2 && w.p[0] == 'v' && (w.p[1] == '2' || w.p[1] == '4' || w.p[1] == '8') ? w.p[1] - '0' : 0;
 }
 
-/* The part of the mnemonic, not `used` yet, that is a word of part `p`; types only after the last one. -1: none. */
-static int find_part(const ptx_form *f, const ptx_form_part *p, const ptx_ast_insn *a, uint32_t used, int after,
-                     int *word)
+static bool is_space(ws_str w)
+{
+    for (size_t s = 0; s < WS_COUNT(spaces); s++)
+        if (ws_str_eqz(w, spaces[s].name))
+            return true;
+    return false;
+}
+
+/* The part of the mnemonic, not `used` yet, that is a word of part `p`; types only after the last type, spaces after the
+ * last space. -1: none. */
+static int find_part(const ptx_form *f, const ptx_form_part *p, const ptx_ast_insn *a, uint32_t used,
+                     const int after[2], int *word)
 {
     for (int k = 1; k < a->n_parts; k++)
         for (int w = p->first_word; !(used >> k & 1) && w < p->first_word + p->n_words; w++)
-            if (same(a->part[k], f->word[w]) && (k > after || !is_type(f, w))) {
+            if (same(a->part[k], f->word[w]) && (!is_type(f, w) || k > after[0]) &&
+                (!is_space(f->word[w]) || k > after[1])) {
                 *word = w;
                 return k;
             }
@@ -336,7 +357,7 @@ static attempt try_form(ptx_form *f, const ptx_ast_insn *a)
 {
     attempt t = {.match = {.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE}};
     uint32_t used = 1;
-    int after = 0, word = 0;
+    int after[2] = {0, 0}, word = 0;
     bool before = false;
     for (int p = 0; p < f->n_parts; p++) {
         const ptx_form_part *part = &f->part[p];
@@ -349,7 +370,8 @@ static attempt try_form(ptx_form *f, const ptx_ast_insn *a)
         }
         before = true;
         used |= 1u << k;
-        after = is_type(f, word) ? k : after;
+        after[0] = is_type(f, word) ? k : after[0];
+        after[1] = is_space(f->word[word]) ? k : after[1];
         note_word(&t.match, f, word);
         t.fitted++;
     }
@@ -474,16 +496,46 @@ static bool is_pred(const ptx_func *fn, const ptx_operand *o)
     return o->kind == PTX_OPD_REG && fn->reg[o->reg].type == PTX_pred;
 }
 
-static bool element_fits(const ptx_spec *s, const ptx_func *fn, const ptx_operand *o, ptx_type t)
+/* Opcodes whose result may be dropped with `_`; elements of vectors may with all. */
+static bool may_drop(ws_str opcode)
+{
+    static const char *const names[] = {"atom", "mbarrier", "elect", "match", "lop3"};
+    for (size_t k = 0; k < WS_COUNT(names); k++)
+        if (ws_str_eqz(opcode, names[k]))
+            return true;
+    return false;
+}
+
+static bool has_word(const ptx_match *m, const char *word)
+{
+    for (int w = 0; w < m->form->n_words; w++)
+        if (m->words >> w & 1 && ws_str_eqz(m->form->word[w], word))
+            return true;
+    return false;
+}
+
+/* Opcodes that take the address of a variable as a number. */
+static bool takes_variable(const ptx_match *m)
+{
+    static const char *const names[] = {"mov", "cvta", "mapa", "getctarank", "call"};
+    for (size_t k = 0; k < WS_COUNT(names); k++)
+        if (ws_str_eqz(m->form->opcode, names[k]))
+            return !has_word(m, "to"); /* cvta.to takes a generic address, which no variable has */
+    return false;
+}
+
+static bool element_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, const ptx_operand *o, ptx_type t,
+                         bool in_vector)
 {
     if (o->kind == PTX_OPD_REG)
         return !o->neg_pred && register_fits(fn->reg[o->reg].type, t, s->wider);
     if (s->kind == PTX_SPEC_DST)
-        return o->kind == PTX_OPD_SINK;
+        return o->kind == PTX_OPD_SINK && (in_vector || may_drop(m->form->opcode));
     if (o->kind == PTX_OPD_IMM)
         return immediate_fits(o, t);
     /* addresses of variables and functions are numbers of 32 or 64 bits */
-    return (o->kind == PTX_OPD_VAR || o->kind == PTX_OPD_FUNC) && ptx_type_bytes(t) >= 4;
+    return (o->kind == PTX_OPD_VAR || o->kind == PTX_OPD_FUNC) && ptx_type_bytes(t) >= 4 &&
+           takes_variable(m);
 }
 
 static bool value_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, const ptx_operand *o)
@@ -492,11 +544,11 @@ static bool value_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn
     if (o->reg2 >= 0 && !s->pair)
         return false;
     if (o->kind != PTX_OPD_VEC)
-        return !(s->vector && !s->any_count && m->vector) && element_fits(s, fn, o, t);
+        return !(s->vector && !s->any_count && m->vector) && element_fits(s, m, fn, o, t, false);
     if (!s->vector || (!s->any_count && o->n_elem != (m->vector ? m->vector : 1)))
         return false;
     for (int e = 0; e < o->n_elem; e++)
-        if (!element_fits(s, fn, &o->elem[e], t) && !(o->elem[e].kind == PTX_OPD_SINK))
+        if (!element_fits(s, m, fn, &o->elem[e], t, true) && !(o->elem[e].kind == PTX_OPD_SINK))
             return false;
     return true;
 }
@@ -528,12 +580,63 @@ static bool fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, cons
     }
 }
 
-static bool has_word(const ptx_match *m, const char *word)
+/* ---- addresses ---- */
+
+/* The n-th state space of the mnemonic, which is that of the n-th address; GENERIC: none. */
+static ptx_space space_of(const ptx_ast_insn *a, int n)
 {
-    for (int w = 0; w < m->form->n_words; w++)
-        if (m->words >> w & 1 && ws_str_eqz(m->form->word[w], word))
+    for (int k = 1; k < a->n_parts; k++)
+        for (size_t s = 0; s < WS_COUNT(spaces); s++)
+            if (ws_str_eqz(a->part[k], spaces[s].name) && n-- == 0)
+                return spaces[s].space;
+    return PTX_SPACE_GENERIC;
+}
+
+static bool is_own_param(const ptx_func *fn, const ptx_var *v)
+{
+    for (int k = 0; k < fn->n_params; k++)
+        if (fn->param[k] == v)
             return true;
     return false;
+}
+
+/* What is wrong with an address of the given space (PTX ISA 6.4.1); NULL: nothing. */
+static const char *address_fault(const ptx_func *fn, const ptx_ast_insn *a, const ptx_operand *o, ptx_space space)
+{
+    if (o->var && space == PTX_SPACE_GENERIC)
+        return o->var->space == PTX_SPACE_PARAM ? "a parameter is read with .param" : NULL;
+    if (o->var && o->var->space != space)
+        return "the variable is of another state space";
+    if (o->var && space == PTX_SPACE_PARAM && ws_str_eqz(a->part[0], "st") && is_own_param(fn, o->var))
+        return "a function cannot write its own parameters";
+    if (o->reg >= 0) {
+        ptx_type t = fn->reg[o->reg].type;
+        kind k = kind_of_type(t);
+        if (t == PTX_pred || (k != KIND_BITS && k != KIND_INT) || ptx_type_bytes(t) < 4)
+            return "a register with an address has 32 or 64 bits, of no floating-point type";
+        if (ptx_type_bytes(t) == 4 && (space == PTX_SPACE_GENERIC || space == PTX_SPACE_GLOBAL))
+            return "global and generic addresses have 64 bits";
+    }
+    if (o->reg < 0 && !o->var && space != PTX_SPACE_LOCAL)
+        return "only .local addresses can be constants";
+    return NULL;
+}
+
+/* The addresses of the instruction; `why` tells what is wrong. */
+static bool addresses_fit(const ptx_func *fn, const ptx_ast_insn *a, char why[PTX_WHY])
+{
+    for (int k = 0, n = 0; k < a->n_operands; k++) {
+        const ptx_operand *o = &a->operand[k];
+        bool variable = o->kind == PTX_OPD_VAR && (ws_str_eqz(a->part[0], "cvta") || ws_str_eqz(a->part[0], "mapa"));
+        if (o->kind != PTX_OPD_ADDR && !variable)
+            continue;
+        const char *fault = address_fault(fn, a, o, space_of(a, n++));
+        if (fault && !(n > 1 && space_of(a, n - 1) == PTX_SPACE_GENERIC)) {
+            snprintf(why, PTX_WHY, "operand %d: %s", k + 1, fault);
+            return false;
+        }
+    }
+    return true;
 }
 
 bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn *a, char why[PTX_WHY])
@@ -554,5 +657,5 @@ bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn
                  describe(fn, &a->operand[k], what, sizeof what), f->text);
         return false;
     }
-    return true;
+    return addresses_fit(fn, a, why);
 }

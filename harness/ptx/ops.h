@@ -10,7 +10,8 @@
  *     bar.sync a:u32{, b:u32}
  *
  * The mnemonic: `.word`, `.(one of these)`, `.$set` of the table in ops.c; in braces, when it may be absent, several
- * together when they are all there or none. As with ptxas, the order of modifiers is free; types keep theirs.
+ * together when they are all there or none. As with ptxas, the order of modifiers is free; types keep
+ * theirs, and state spaces.
  *
  * Operands, after one blank, apart by ", ":
  *     d d2 ...       register, result; `_` too

@@ -1,50 +1,8 @@
 /* PTX text to AST: the module level. See parse.h for the plan of the parser's files. */
 #include "harness/ptx/parse.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* .version 9.0: the token is a decimal floating-point constant, of which the text counts. */
-static void parse_version(ptx_parser *p)
-{
-    ptx_lexer *l = &p->lex;
-    if (!ptx_lex_accept_dot(l, "version"))
-        ptx_lex_fail_expected(l, "'.version'");
-    if (l->tok.kind != PTX_TOK_FLOAT || !isdigit((unsigned char)*l->tok.s.p))
-        ptx_lex_fail_expected(l, "a version number");
-    char *end;
-    p->ast->version_major = (int)strtol(l->tok.s.p, &end, 10);
-    if (*end != '.' || !isdigit((unsigned char)end[1]))
-        ptx_lex_fail_expected(l, "a version number");
-    p->ast->version_minor = (int)strtol(end + 1, NULL, 10);
-    ptx_lex_next(l);
-}
-
-static void parse_target(ptx_parser *p)
-{
-    ptx_lexer *l = &p->lex;
-    if (!ptx_lex_accept_dot(l, "target"))
-        ptx_lex_fail_expected(l, "'.target'");
-    do {
-        if (l->tok.kind != PTX_TOK_IDENT)
-            ptx_lex_fail_expected(l, "a target");
-        ptx_token t = ptx_lex_take(l);
-        if (t.s.n < 5 || memcmp(t.s.p, "sm_", 3) || !isdigit((unsigned char)t.s.p[3]))
-            continue; /* texmode_independent, debug */
-        p->ast->target = ws_arena_strndup(p->arena, t.s.p, t.s.n);
-        p->ast->sm = (int)strtol(p->ast->target + 3, NULL, 10);
-    } while (ptx_lex_accept(l, ','));
-    if (!p->ast->target)
-        ptx_lex_fail(l, &l->tok, "no architecture (sm_...) in .target");
-}
-
-static void parse_address_size(ptx_parser *p)
-{
-    ptx_token at = p->lex.tok;
-    if (ptx_parse_number(p, "the address size", 32, 64) != 64)
-        ptx_lex_fail(&p->lex, &at, "only .address_size 64 is supported");
-}
 
 /* .alias a, b; where a is declared without a body and b is defined. */
 static void parse_alias(ptx_parser *p)
@@ -68,31 +26,31 @@ static void parse_alias(ptx_parser *p)
 static void parse_statement(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
-    bool is_extern = false;
+    ptx_linking linking;
     ptx_space space;
     if (ptx_lex_accept_dot(l, "file")) {
         ptx_parse_file(p);
-    } else if (ptx_lex_accept_dot(l, "loc")) {
-        ptx_parse_loc(p);
     } else if (ptx_lex_accept_dot(l, "section")) {
         ptx_parse_section(p);
     } else if (ptx_lex_accept_dot(l, "pragma")) {
         ptx_parse_pragma(p);
     } else if (ptx_lex_accept_dot(l, "address_size")) {
-        parse_address_size(p);
+        ptx_parse_address_size(p);
     } else if (ptx_lex_accept_dot(l, "alias")) {
         parse_alias(p);
     } else if (ptx_lex_accept_dot(l, "reg")) {
         ptx_parse_reg(p);
     } else {
-        (void)ptx_accept_linking(p, &is_extern);
+        linking = ptx_accept_linking(p);
+        if (linking == PTX_LINK_COMMON && !ptx_lex_is_dot(l, "global"))
+            ptx_lex_fail_expected(l, "'.global'");
         if (ptx_lex_accept_dot(l, "entry")) {
-            ptx_parse_func(p, true);
+            ptx_parse_func(p, true, linking);
         } else if (ptx_lex_accept_dot(l, "func")) {
-            ptx_parse_func(p, false);
+            ptx_parse_func(p, false, linking);
         } else if (ptx_space_find(&l->tok, &space)) {
             ptx_lex_next(l);
-            ptx_parse_vars(p, space, is_extern);
+            ptx_parse_vars(p, space, linking);
         } else {
             ptx_lex_fail_expected(l, "a function, a variable or a directive");
         }
@@ -125,8 +83,8 @@ static void parse_module(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
     ptx_lex_next(l);
-    parse_version(p);
-    parse_target(p);
+    ptx_parse_version(p);
+    ptx_parse_target(p);
     while (l->tok.kind != PTX_TOK_END)
         parse_statement(p);
     check_relocs(p);

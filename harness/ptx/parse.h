@@ -1,6 +1,6 @@
-/* The parser's own state, shared by parse.c (module level), parse_func.c (headers and bodies),
- * parse_operand.c, parse_loc.c (source positions), parse_expr.c (constants), parse_var.c (variables) and
- * parse_sym.c (names). */
+/* The parser's own state, shared by parse.c (module level), parse_target.c (its head), parse_func.c (headers and
+ * bodies), parse_operand.c, parse_loc.c (source positions), parse_expr.c (constants), parse_var.c (variables)
+ * and parse_sym.c (names). */
 #ifndef HARNESS_PTX_PARSE_H
 #define HARNESS_PTX_PARSE_H
 
@@ -87,7 +87,8 @@ typedef struct ptx_parser {
     int range_depth;            /* innermost scope with a register range, -1 none */
 
     ptx_list vars, funcs, files, locals, shared;
-    ptx_func *func;             /* being parsed, or NULL */
+    ptx_func *func;             /* whose body is being parsed, or NULL */
+    const ptx_func *head;       /* its parameters, which reach *func with its end */
     ptx_ast_insn *insn;
     int n_insns, cap_insns;
     ptx_reg *reg;
@@ -107,6 +108,14 @@ typedef struct ptx_parser {
     struct ptx_place_entry *place; /* hash table of inlined positions */
     uint32_t n_places, cap_places;
 } ptx_parser;
+
+/* The linking directive in front of a declaration. */
+typedef enum ptx_linking { PTX_LINK_NONE, PTX_LINK_EXTERN, PTX_LINK_VISIBLE, PTX_LINK_WEAK, PTX_LINK_COMMON } ptx_linking;
+
+/* parse_target.c */
+void ptx_parse_version(ptx_parser *p);
+void ptx_parse_target(ptx_parser *p);
+void ptx_parse_address_size(ptx_parser *p); /* after .address_size */
 
 /* parse_sym.c */
 ptx_name *ptx_name_intern(ptx_parser *p, ws_str s);
@@ -141,9 +150,9 @@ int64_t ptx_parse_number(ptx_parser *p, const char *what, int64_t min, int64_t m
 /* .reg declarations, after ".reg" */
 void ptx_parse_reg(ptx_parser *p);
 /* Variables of one statement, after the space directive; to the module or to the function. */
-void ptx_parse_vars(ptx_parser *p, ptx_space space, bool is_extern);
-/* One parameter, from ".param" or ".reg"; *reg is its register or -1. */
-ptx_var *ptx_parse_param(ptx_parser *p, int *reg);
+void ptx_parse_vars(ptx_parser *p, ptx_space space, ptx_linking linking);
+/* One parameter, from ".param" or ".reg" (no .reg for a kernel); *reg is its register or -1. */
+ptx_var *ptx_parse_param(ptx_parser *p, bool is_entry, int *reg);
 bool ptx_space_find(const ptx_token *t, ptx_space *space); /* .global .const .shared .local .param */
 
 /* parse_operand.c */
@@ -155,10 +164,10 @@ void ptx_parse_operands(ptx_parser *p, ptx_ast_insn *insn);
 void ptx_parse_loc(ptx_parser *p); /* after .loc */
 
 /* parse_func.c */
-void ptx_parse_func(ptx_parser *p, bool is_entry); /* after .entry or .func */
+void ptx_parse_func(ptx_parser *p, bool is_entry, ptx_linking linking); /* after .entry or .func */
 void ptx_parse_file(ptx_parser *p);
 void ptx_parse_section(ptx_parser *p);
 void ptx_parse_pragma(ptx_parser *p);
-bool ptx_accept_linking(ptx_parser *p, bool *is_extern); /* .visible .extern .weak .common */
+ptx_linking ptx_accept_linking(ptx_parser *p); /* .visible .extern .weak .common */
 
 #endif

@@ -110,11 +110,48 @@ static uint64_t shift(binary_op op, uint64_t a, uint64_t n, bool is_unsigned)
     return a >> n | (negative && n ? UINT64_MAX << (64 - n) : 0);
 }
 
+static double as_double(ptx_constant c)
+{
+    if (c.float_bytes == 8) {
+        double d;
+        memcpy(&d, &c.bits, sizeof d);
+        return d;
+    }
+    uint32_t bits = (uint32_t)c.bits;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return (double)f;
+}
+
+/* In double precision (PTX ISA 4.5.5). */
+static ptx_constant apply_float(ptx_parser *p, const ptx_token *at, binary_op op, double a, double b)
+{
+    double d = 0;
+    switch (op) {
+    case OP_EQ: return integer(a == b, false);
+    case OP_NE: return integer(a != b, false);
+    case OP_LT: return integer(a < b, false);
+    case OP_LE: return integer(a <= b, false);
+    case OP_GT: return integer(a > b, false);
+    case OP_GE: return integer(a >= b, false);
+    case OP_ADD: d = a + b; break;
+    case OP_SUB: d = a - b; break;
+    case OP_MUL: d = a * b; break;
+    case OP_DIV: d = a / b; break;
+    default: ptx_lex_fail(&p->lex, at, "operator on floating-point constants");
+    }
+    ptx_constant c = {.is_float = true, .float_bytes = 8};
+    memcpy(&c.bits, &d, sizeof d);
+    return c;
+}
+
 static ptx_constant apply(ptx_parser *p, const ptx_token *at, binary_op op, ptx_constant x,
                           ptx_constant y)
 {
+    if (x.is_float && y.is_float)
+        return apply_float(p, at, op, as_double(x), as_double(y));
     if (x.is_float || y.is_float)
-        ptx_lex_fail(&p->lex, at, "arithmetic on floating-point constants is not supported");
+        ptx_lex_fail(&p->lex, at, "an operator between an integer and a floating-point constant");
     bool u = x.is_unsigned || y.is_unsigned;
     uint64_t a = x.bits, b = y.bits;
     int order = a == b ? 0 : (u ? a < b : (int64_t)a < (int64_t)b) ? -1 : 1;

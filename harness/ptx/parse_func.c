@@ -8,31 +8,23 @@ static ws_str without_dot(ws_str s)
     return (ws_str){s.p + 1, s.n - 1};
 }
 
-static bool accept_linking_one(ptx_parser *p, bool *is_extern)
+ptx_linking ptx_accept_linking(ptx_parser *p)
 {
-    ptx_lexer *l = &p->lex;
-    if (ptx_lex_accept_dot(l, "extern")) {
-        *is_extern = true;
-        return true;
-    }
-    return ptx_lex_accept_dot(l, "visible") || ptx_lex_accept_dot(l, "weak") ||
-           ptx_lex_accept_dot(l, "common");
-}
-
-bool ptx_accept_linking(ptx_parser *p, bool *is_extern)
-{
-    bool any = false;
-    while (p->lex.tok.kind == PTX_TOK_DOT && accept_linking_one(p, is_extern))
-        any = true;
-    return any;
+    static const char *const names[] = {[PTX_LINK_EXTERN] = "extern",
+                                        [PTX_LINK_VISIBLE] = "visible",
+                                        [PTX_LINK_WEAK] = "weak",
+                                        [PTX_LINK_COMMON] = "common"};
+    for (int k = PTX_LINK_EXTERN; k <= PTX_LINK_COMMON; k++)
+        if (ptx_lex_accept_dot(&p->lex, names[k])) {
+            for (int other = PTX_LINK_EXTERN; other <= PTX_LINK_COMMON; other++)
+                if (ptx_lex_is_dot(&p->lex, names[other]))
+                    ptx_lex_fail(&p->lex, &p->lex.tok, "a second linking directive after .%s", names[k]);
+            return (ptx_linking)k;
+        }
+    return PTX_LINK_NONE;
 }
 
 /* ---- directives that may stand in a body and at module level ---- */
-
-static int take_int(ptx_parser *p, const char *what)
-{
-    return (int)ptx_parse_number(p, what, 0, INT32_MAX);
-}
 
 /* .file n "path" [, time, size] */
 void ptx_parse_file(ptx_parser *p)
@@ -84,7 +76,7 @@ void ptx_parse_pragma(ptx_parser *p)
 /* ---- headers ---- */
 
 /* ( param, param, ... ) when there is one */
-static void parse_params(ptx_parser *p, ptx_var ***out, int **regs, int *n)
+static void parse_params(ptx_parser *p, bool is_entry, ptx_var ***out, int **regs, int *n)
 {
     ptx_lexer *l = &p->lex;
     int reg[PTX_MAX_VEC];
@@ -97,7 +89,7 @@ static void parse_params(ptx_parser *p, ptx_var ***out, int **regs, int *n)
     do {
         if (*n == PTX_MAX_VEC)
             ptx_lex_fail(l, &l->tok, "more than %d parameters", PTX_MAX_VEC);
-        var[*n] = ptx_parse_param(p, &reg[*n]);
+        var[*n] = ptx_parse_param(p, is_entry, &reg[*n]);
         ++*n;
     } while (ptx_lex_accept(l, ','));
     ptx_lex_expect(l, ')');
@@ -132,37 +124,82 @@ static void skip_parens(ptx_parser *p)
     }
 }
 
-/* Performance directives between the parameters and the body (PTX ISA 11.4). */
-static void parse_directives(ptx_parser *p, ptx_func *f)
+/* Performance directives between the parameters and the body (PTX ISA 11.4, 11.7, 11.8). */
+typedef enum directive {
+    D_MAXNTID, D_REQNTID, D_MINNCTA, D_CLUSTER, D_CLUSTER_RANK, D_EXPLICIT, D_CLUSTERS, D_NUMBERS,
+    D_PRAGMA, D_ATTRIBUTE, D_FLAG
+} directive;
+static const struct {
+    const char *name;
+    directive kind;
+    bool entry, func;
+} directives[] = {
+    {"maxntid", D_MAXNTID, true, false},
+    {"reqntid", D_REQNTID, true, false},
+    {"minnctapersm", D_MINNCTA, true, false},
+    {"maxnctapersm", D_NUMBERS, true, false},
+    {"maxnreg", D_NUMBERS, true, false},
+    {"reqnctapercluster", D_CLUSTER, true, false},
+    {"maxclusterrank", D_CLUSTER_RANK, true, false},
+    {"explicitcluster", D_EXPLICIT, true, false},
+    {"blocksareclusters", D_CLUSTERS, true, false},
+    {"abi_preserve", D_NUMBERS, false, true},
+    {"abi_preserve_control", D_NUMBERS, false, true},
+    {"noreturn", D_FLAG, false, true},
+    {"pragma", D_PRAGMA, true, true},
+    {"attribute", D_ATTRIBUTE, true, true},
+};
+
+static size_t find_directive(const ptx_parser *p)
+{
+    size_t i = 0;
+    while (i < WS_COUNT(directives) && !ptx_lex_is_dot(&p->lex, directives[i].name))
+        i++;
+    return i;
+}
+
+/* Returns the kinds that were there, as bits. */
+static uint32_t parse_directives(ptx_parser *p, ptx_func *f, bool is_entry)
 {
     ptx_lexer *l = &p->lex;
     int ignored[3];
+    uint32_t seen = 0;
     while (l->tok.kind == PTX_TOK_DOT) {
-        if (ptx_lex_accept_dot(l, "maxntid"))
-            parse_dims(p, f->max_ntid);
-        else if (ptx_lex_accept_dot(l, "reqntid"))
-            parse_dims(p, f->req_ntid);
-        else if (ptx_lex_accept_dot(l, "minnctapersm"))
-            f->min_ncta = take_int(p, "the number of blocks");
-        else if (ptx_lex_accept_dot(l, "reqnctapercluster"))
-            parse_dims(p, f->cluster);
-        else if (ptx_lex_accept_dot(l, "maxclusterrank"))
-            f->max_cluster_rank = take_int(p, "the number of blocks");
-        else if (ptx_lex_accept_dot(l, "explicitcluster"))
-            f->explicit_cluster = true;
-        else if (ptx_lex_accept_dot(l, "blocksareclusters"))
-            f->blocks_are_clusters = true;
-        else if (ptx_lex_accept_dot(l, "maxnreg") || ptx_lex_accept_dot(l, "maxnctapersm") ||
-                 ptx_lex_accept_dot(l, "abi_preserve") ||
-                 ptx_lex_accept_dot(l, "abi_preserve_control"))
-            parse_dims(p, ignored);
-        else if (ptx_lex_accept_dot(l, "pragma"))
-            skip_strings(p), (void)ptx_lex_accept(l, ';');
-        else if (ptx_lex_accept_dot(l, "attribute"))
-            skip_parens(p);
-        else if (!ptx_lex_accept_dot(l, "noreturn"))
+        size_t i = find_directive(p);
+        if (i == WS_COUNT(directives))
             ptx_lex_fail_expected(l, "a directive of the function, '{' or ';'");
+        if (is_entry ? !directives[i].entry : !directives[i].func)
+            ptx_lex_fail(l, &l->tok, "%s cannot have .%s", is_entry ? "a kernel" : "a function that is no kernel",
+                         directives[i].name);
+        ptx_lex_next(l);
+        seen |= 1u << directives[i].kind;
+        switch (directives[i].kind) {
+        case D_MAXNTID: parse_dims(p, f->max_ntid); break;
+        case D_REQNTID: parse_dims(p, f->req_ntid); break;
+        case D_CLUSTER: parse_dims(p, f->cluster); break;
+        case D_NUMBERS: parse_dims(p, ignored); break;
+        case D_MINNCTA: f->min_ncta = (int)ptx_parse_number(p, "the number of blocks", 1, INT32_MAX); break;
+        case D_PRAGMA: ptx_parse_pragma(p); break;
+        case D_ATTRIBUTE: skip_parens(p); break;
+        case D_CLUSTER_RANK: f->max_cluster_rank = (int)ptx_parse_number(p, "the number of blocks", 1, INT32_MAX); break;
+        case D_EXPLICIT: f->explicit_cluster = true; break;
+        case D_CLUSTERS: f->blocks_are_clusters = true; break;
+        case D_FLAG: break;
+        }
     }
+    return seen;
+}
+
+static void check_directives(ptx_parser *p, const ptx_token *name, uint32_t seen)
+{
+    if (seen >> D_MAXNTID & 1 && seen >> D_REQNTID & 1)
+        ptx_lex_fail(&p->lex, name, "'%.*s' has both .maxntid and .reqntid", (int)(name->s.n < 200 ? name->s.n : 200),
+                     name->s.p);
+    if (seen >> D_CLUSTERS & 1 && !(seen >> D_REQNTID & 1 && seen >> D_CLUSTER & 1))
+        ptx_lex_fail(&p->lex, name, ".blocksareclusters needs .reqntid and .reqnctapercluster");
+    if (seen >> D_CLUSTER & 1 && seen >> D_CLUSTER_RANK & 1)
+        ptx_lex_fail(&p->lex, name, "'%.*s' has both .reqnctapercluster and .maxclusterrank",
+                     (int)(name->s.n < 200 ? name->s.n : 200), name->s.p);
 }
 
 /* ---- bodies ---- */
@@ -191,6 +228,51 @@ static void parse_opcode(ptx_parser *p, ptx_ast_insn *insn)
     memcpy(insn->part, part, (size_t)n * sizeof *part);
 }
 
+/* Whether the argument `o` can be that of the parameter: type and state space (PTX ISA 7.1). */
+static bool argument_fits(const ptx_parser *p, const ptx_operand *o, const ptx_var *v)
+{
+    switch (o->kind) {
+    case PTX_OPD_REG:
+        return !v->is_array && p->reg[o->reg].type != PTX_pred && ptx_type_bytes(p->reg[o->reg].type) == v->bytes;
+    case PTX_OPD_VAR:
+        return o->var->space == PTX_SPACE_PARAM && o->var->is_array == v->is_array && o->var->bytes == v->bytes &&
+               (!v->is_array || o->var->align == v->align);
+    case PTX_OPD_IMM:
+    case PTX_OPD_SINK:
+        return !v->is_array;
+    default:
+        return false;
+    }
+}
+
+static void check_arguments(ptx_parser *p, const ptx_token *at, const ptx_operand *o, ptx_var *const *param,
+                            int n_params, const char *what)
+{
+    int n = o && o->kind == PTX_OPD_VEC ? o->n_elem : 0;
+    if (n != n_params)
+        ptx_lex_fail(&p->lex, at, "the call has %d %ss, the function %d", n, what, n_params);
+    for (int i = 0; i < n; i++)
+        if (!argument_fits(p, &o->elem[i], param[i]))
+            ptx_lex_fail(&p->lex, at, "%s %d of the call does not fit '%.200s'", what, i + 1, param[i]->name);
+}
+
+/* A direct call against the function's parameters. */
+static void check_call(ptx_parser *p, const ptx_token *at, const ptx_ast_insn *insn)
+{
+    int first = insn->n_operands && insn->operand[0].kind == PTX_OPD_VEC;
+    if (first >= insn->n_operands || insn->operand[first].kind != PTX_OPD_FUNC)
+        return;
+    const ptx_symbol *s = ptx_symbol_find(p, ws_str_of(insn->operand[first].text));
+    if (!s || s->kind != PTX_SYM_FUNC)
+        return;
+    const ptx_func *f = s->func == p->func ? p->head : s->func;
+    if (f->is_entry)
+        ptx_lex_fail(&p->lex, at, "'%.200s' is a kernel, which cannot be called", s->name->z);
+    const ptx_operand *args = first + 1 < insn->n_operands ? &insn->operand[first + 1] : NULL;
+    check_arguments(p, at, first ? &insn->operand[0] : NULL, f->ret, f->n_rets, "result");
+    check_arguments(p, at, args, f->param, f->n_params, "argument");
+}
+
 static void parse_insn(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
@@ -202,9 +284,12 @@ static void parse_insn(ptx_parser *p)
     if (ptx_lex_accept(l, '@'))
         parse_guard(p, &insn);
     parse_opcode(p, &insn);
+    ptx_token operands = l->tok;
     ptx_parse_operands(p, &insn);
     if (!ptx_lex_is(l, ';'))
         ptx_lex_fail_expected(l, "',' or ';'");
+    if (ws_str_eqz(insn.part[0], "call"))
+        check_call(p, &operands, &insn);
     insn.text = ws_str_trim((ws_str){start, (size_t)(l->tok.s.p - start)});
     ptx_lex_next(l);
     WS_GROW(p->insn, p->n_insns, p->cap_insns);
@@ -260,7 +345,6 @@ static void parse_declaration(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
     ptx_space space;
-    bool is_extern = false;
     if (ptx_lex_accept_dot(l, "loc")) {
         ptx_parse_loc(p);
     } else if (ptx_lex_accept_dot(l, "reg")) {
@@ -270,11 +354,11 @@ static void parse_declaration(ptx_parser *p)
     } else if (ptx_lex_accept_dot(l, "file")) {
         ptx_parse_file(p);
     } else {
-        (void)ptx_accept_linking(p, &is_extern);
+        ptx_linking linking = ptx_accept_linking(p);
         if (!ptx_space_find(&l->tok, &space))
             ptx_lex_fail_expected(l, "an instruction or a declaration");
         ptx_lex_next(l);
-        ptx_parse_vars(p, space, is_extern);
+        ptx_parse_vars(p, space, linking);
     }
 }
 
@@ -356,16 +440,34 @@ static ptx_func *declare_func(ptx_parser *p, const ptx_token *name, bool is_entr
     return s->func;
 }
 
-void ptx_parse_func(ptx_parser *p, bool is_entry)
+static bool same_params(ptx_var *const *a, int n, ptx_var *const *b, int m)
+{
+    for (int i = 0; n == m && i < n; i++)
+        if (a[i]->type != b[i]->type || a[i]->bytes != b[i]->bytes || a[i]->space != b[i]->space)
+            return false;
+    return n == m;
+}
+
+/* A function may be declared before it is defined, with the same parameters. */
+static void check_again(ptx_parser *p, const ptx_token *name, const ptx_func *before, const ptx_func *now)
+{
+    if (before->ptx_line && !(same_params(before->param, before->n_params, now->param, now->n_params) &&
+                              same_params(before->ret, before->n_rets, now->ret, now->n_rets)))
+        ptx_lex_fail(&p->lex, name, "'%.200s' was declared with other parameters in line %d", before->name,
+                     before->ptx_line);
+}
+
+void ptx_parse_func(ptx_parser *p, bool is_entry, ptx_linking linking)
 {
     ptx_lexer *l = &p->lex;
     ptx_func f = {0};
     p->n_insns = p->n_regs = 0;
     p->src_file = p->src_line = 0;
     ptx_scope_enter(p, &l->tok);
-    parse_directives(p, &f); /* .attribute and .noreturn may come before the name */
+    while (!is_entry && ptx_lex_accept_dot(l, "attribute"))
+        skip_parens(p);
     if (!is_entry)
-        parse_params(p, &f.ret, &f.ret_reg, &f.n_rets);
+        parse_params(p, false, &f.ret, &f.ret_reg, &f.n_rets);
     if (l->tok.kind != PTX_TOK_IDENT)
         ptx_lex_fail_expected(l, "the name of the function");
     ptx_token name = ptx_lex_take(l);
@@ -374,17 +476,22 @@ void ptx_parse_func(ptx_parser *p, bool is_entry)
     f.is_entry = is_entry;
     f.is_extern = true;
     f.ptx_line = name.line;
-    parse_params(p, &f.param, &f.param_reg, &f.n_params);
-    parse_directives(p, &f);
+    parse_params(p, is_entry, &f.param, &f.param_reg, &f.n_params);
+    check_again(p, &name, func, &f);
+    check_directives(p, &name, parse_directives(p, &f, is_entry));
     if (ptx_lex_is(l, '{')) {
         if (!func->is_extern)
             ptx_lex_fail(l, &name, "'%.200s' is defined twice", func->name);
+        if (linking == PTX_LINK_EXTERN)
+            ptx_lex_fail(l, &name, "the .extern function '%.200s' has a body", func->name);
         p->func = func;
+        p->head = &f;
         ptx_scope_enter(p, &l->tok);
         ptx_lex_next(l);
         parse_body(p);
         finish_body(p, &f);
         p->func = NULL;
+        p->head = NULL;
     } else {
         ptx_lex_expect(l, ';');
     }

@@ -103,12 +103,10 @@ int ptx_parse_guard(ptx_parser *p)
     return parse_predicate(p);
 }
 
-/* + constant or - constant, when there is one. */
+/* + constant, when there is one; -4 is written +-4. */
 static int64_t parse_displacement(ptx_parser *p)
 {
-    if (ptx_lex_accept(&p->lex, '+') || ptx_lex_is(&p->lex, '-'))
-        return ptx_parse_integer(p);
-    return 0;
+    return ptx_lex_accept(&p->lex, '+') ? ptx_parse_integer(p) : 0;
 }
 
 /* The second destination of a|b. */

@@ -161,11 +161,36 @@ static ptx_symbol *push_symbol(ptx_parser *p, ptx_name *name, ptx_symbol_kind ki
     return s;
 }
 
+/* The range deeper than `deeper_than` that has a register `s`, trying every split of its digits:
+ * "%a12" is %a<13> or %a1<3>. With any_number the number may be too large. */
+static const ptx_symbol *find_range(const ptx_parser *p, ws_str s, int deeper_than, bool any_number)
+{
+    const ptx_symbol *best = NULL;
+    uint64_t number = 0, scale = 1;
+    for (size_t digits = 1; digits < s.n && digits <= 9; digits++, scale *= 10) {
+        char c = s.p[s.n - digits];
+        if (c < '0' || c > '9')
+            break;
+        number += (uint64_t)(c - '0') * scale;
+        if (c == '0' && digits > 1)
+            continue; /* no leading zeros: r01 is no register of r<2> */
+        size_t n = s.n - digits;
+        const ptx_name *e = find_name(p, s.p, n, hash_of(s.p, n));
+        for (const ptx_symbol *r = e ? e->range : NULL; r && r->depth > deeper_than;
+             r = r->shadowed)
+            if ((any_number || number < r->count) && (!best || r->depth > best->depth))
+                best = r;
+    }
+    return best;
+}
+
 ptx_symbol *ptx_symbol_declare(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind)
 {
     ptx_name *e = ptx_name_intern(p, name->s);
-    if (e->sym && e->sym->depth == p->depth)
-        ptx_lex_fail(&p->lex, name, "'%.200s' is declared twice in this scope", e->z);
+    const ptx_symbol *range = kind == PTX_SYM_REG ? find_range(p, name->s, p->depth - 1, false) : NULL;
+    if ((e->sym && e->sym->depth == p->depth) || range)
+        ptx_lex_fail(&p->lex, name, "'%.200s' is declared twice in this scope%s%s", e->z, range ? ", first in the range of " : "",
+                     range ? range->name->z : "");
     return push_symbol(p, e, kind, p->depth, false);
 }
 
@@ -196,29 +221,6 @@ void ptx_symbol_declare_range(ptx_parser *p, const ptx_token *name, ptx_type typ
     s->type = type;
     s->count = count;
     p->range_depth = p->depth;
-}
-
-/* The range deeper than `deeper_than` that has a register `s`, trying every split of its digits:
- * "%a12" is %a<13> or %a1<3>. With any_number the number may be too large. */
-static const ptx_symbol *find_range(const ptx_parser *p, ws_str s, int deeper_than, bool any_number)
-{
-    const ptx_symbol *best = NULL;
-    uint64_t number = 0, scale = 1;
-    for (size_t digits = 1; digits < s.n && digits <= 9; digits++, scale *= 10) {
-        char c = s.p[s.n - digits];
-        if (c < '0' || c > '9')
-            break;
-        number += (uint64_t)(c - '0') * scale;
-        if (c == '0' && digits > 1)
-            continue; /* no leading zeros: r01 is no register of r<2> */
-        size_t n = s.n - digits;
-        const ptx_name *e = find_name(p, s.p, n, hash_of(s.p, n));
-        for (const ptx_symbol *r = e ? e->range : NULL; r && r->depth > deeper_than;
-             r = r->shadowed)
-            if ((any_number || number < r->count) && (!best || r->depth > best->depth))
-                best = r;
-    }
-    return best;
 }
 
 ptx_symbol *ptx_symbol_find(ptx_parser *p, ws_str s)

@@ -10,7 +10,7 @@ typedef struct var_head {
     ptx_space space;
     ptx_type type;
     uint32_t align; /* 0: natural */
-    uint32_t lanes; /* .v2, .v4, .v8 */
+    uint32_t lanes; /* .v2, .v4 */
     bool is_ptr;
 } var_head;
 
@@ -45,6 +45,12 @@ static ptx_token take_name(ptx_parser *p)
     return ptx_lex_take(&p->lex);
 }
 
+/* Types of instructions that registers and variables do not have (PTX ISA 5.2.3). */
+static bool is_instruction_type(ptx_type t)
+{
+    return t == PTX_bf16 || t == PTX_bf16x2 || t == PTX_tf32 || t == PTX_e4m3x2 || t == PTX_e5m2x2;
+}
+
 static ptx_type parse_type(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
@@ -53,6 +59,9 @@ static ptx_type parse_type(ptx_parser *p)
     ptx_token t = l->tok;
     ptx_type type = ptx_type_find((ws_str){t.s.p + 1, t.s.n - 1});
     if (type != PTX_TYPE_NONE) {
+        if (is_instruction_type(type))
+            ptx_lex_fail(l, &t, "%.*s is a type of instructions; declare .b%u", WS_STR_ARG(t.s),
+                         8 * ptx_type_bytes(type));
         ptx_lex_next(l);
         return type;
     }
@@ -98,10 +107,13 @@ static uint32_t parse_align(ptx_parser *p)
     return (uint32_t)a;
 }
 
+/* .attribute(.managed), .attribute(.unified(a, b)) (PTX ISA 5.4.8) */
 static void skip_attribute(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
     ptx_lex_expect(l, '(');
+    if (!ptx_lex_is_dot(l, "managed") && !ptx_lex_is_dot(l, "unified"))
+        ptx_lex_fail_expected(l, "'.managed' or '.unified'");
     for (int depth = 1; depth;) {
         if (l->tok.kind == PTX_TOK_END)
             ptx_lex_fail_expected(l, "')'");
@@ -125,8 +137,6 @@ static var_head parse_head(ptx_parser *p, ptx_space space)
             h.lanes = 2;
         } else if (ptx_lex_accept_dot(l, "v4")) {
             h.lanes = 4;
-        } else if (ptx_lex_accept_dot(l, "v8")) {
-            h.lanes = 8;
         } else if (ptx_lex_accept_dot(l, "attribute")) {
             skip_attribute(p);
         } else if (ptx_lex_accept_dot(l, "ptr")) {
@@ -143,6 +153,8 @@ static var_head parse_head(ptx_parser *p, ptx_space space)
         ptx_lex_fail_expected(l, "a type");
     if (h.type == PTX_pred)
         ptx_lex_fail(l, &l->tok, "a variable cannot have the type .pred");
+    if (h.lanes > 1 && h.lanes * ptx_type_bytes(h.type) > 16)
+        ptx_lex_fail(l, &l->tok, "a vector of %u .%s has more than 128 bits", h.lanes, ptx_type_name(h.type));
     return h;
 }
 
@@ -210,18 +222,18 @@ static uint8_t *init_room(ptx_parser *p, const init_state *s, const ptx_token *a
     return p->init + s->at * s->bytes;
 }
 
-/* name, name + n, generic(name), generic(name) + n */
-static void parse_symbol_value(ptx_parser *p, init_state *s)
+/* name, name + n, generic(name), generic(name) + n; the byte `shift` / 8 of it, or all 8. */
+static void parse_symbol_value(ptx_parser *p, init_state *s, uint32_t shift, uint32_t bytes)
 {
     ptx_lexer *l = &p->lex;
-    ptx_token name = ptx_lex_take(l);
+    ptx_token name = take_name(p);
     bool generic = ws_str_eqz(name.s, "generic") && ptx_lex_accept(l, '(');
     if (generic) {
         name = take_name(p);
         ptx_lex_expect(l, ')');
     }
-    if (s->bytes != 8)
-        ptx_lex_fail(l, &name, "an address needs an element of 8 bytes, not %u", s->bytes);
+    if (s->bytes != bytes)
+        ptx_lex_fail(l, &name, "an address needs an element of %u bytes, not %u", bytes, s->bytes);
     (void)init_room(p, s, &name);
     ptx_reloc *r = WS_ARENA_NEW(p->arena, ptx_reloc, 1);
     ptx_name *n = ptx_name_intern(p, name.s);
@@ -229,11 +241,24 @@ static void parse_symbol_value(ptx_parser *p, init_state *s)
     r->offset = s->at * s->bytes;
     r->symbol = n->z;
     r->generic = generic;
+    r->shift = (uint8_t)shift;
+    r->bytes = (uint8_t)bytes;
     if (ptx_lex_accept(l, '+') || ptx_lex_is(l, '-'))
         r->addend = ptx_parse_integer(p);
     s->var->relocs = r;
     WS_GROW(p->pending, p->n_pending, p->cap_pending);
     p->pending[p->n_pending++] = (ptx_pending_symbol){.reloc = r, .name = n, .tok = name};
+}
+
+/* 0xFF00(name): one byte of an address, as in the initialiser of a struct (PTX ISA 5.4.4). */
+static void parse_masked_address(ptx_parser *p, init_state *s, const ptx_token *at, ptx_constant mask)
+{
+    uint32_t shift = mask.bits ? (uint32_t)__builtin_ctzll(mask.bits) : 1;
+    if (mask.is_float || shift % 8 || mask.bits >> shift != 0xff)
+        ptx_lex_fail(&p->lex, at, "the mask of an address is one byte: 0xFF, 0xFF00, ...");
+    ptx_lex_expect(&p->lex, '(');
+    parse_symbol_value(p, s, shift, 1);
+    ptx_lex_expect(&p->lex, ')');
 }
 
 static uint64_t convert_float(ptx_parser *p, const ptx_token *at, ptx_constant c, uint32_t bytes)
@@ -262,13 +287,23 @@ static void parse_value(ptx_parser *p, init_state *s)
 {
     ptx_lexer *l = &p->lex;
     if (l->tok.kind == PTX_TOK_IDENT && !ptx_lex_is_ident(l, "WARP_SZ")) {
-        parse_symbol_value(p, s);
+        parse_symbol_value(p, s, 0, 8);
         return;
     }
     ptx_token at = l->tok;
     ptx_constant c = ptx_parse_constant(p);
-    if (ptx_lex_is(l, '('))
-        ptx_lex_fail(l, &at, "a masked address is not supported in an initialiser");
+    if (ptx_lex_is(l, '(')) {
+        parse_masked_address(p, s, &at, c);
+        return;
+    }
+    ptx_type t = s->var->type;
+    bool is_float = t == PTX_f32 || t == PTX_f64, is_bits = ptx_type_name(t)[0] == 'b';
+    if (t == PTX_f16 || t == PTX_f16x2)
+        ptx_lex_fail(l, &at, "a variable of .%s cannot have an initialiser; declare .b%u", ptx_type_name(t),
+                     8 * ptx_type_bytes(t));
+    if (c.is_float ? !is_float && !is_bits : is_float)
+        ptx_lex_fail(l, &at, "%s constant for a variable of .%s",
+                     c.is_float ? "a floating-point" : "an integer", ptx_type_name(t));
     uint64_t bits = c.is_float ? convert_float(p, &at, c, s->bytes) : c.bits;
     bool fills = s->bytes == 16 && !c.is_unsigned && !c.is_float && (int64_t)bits < 0;
     uint8_t *to = init_room(p, s, &at);
@@ -367,13 +402,16 @@ static ptx_var *declare_var(ptx_parser *p, const ptx_token *name, bool is_extern
     return s->var;
 }
 
-static void parse_declarator(ptx_parser *p, const var_head *h, bool is_extern, ptx_list *list)
+static void parse_declarator(ptx_parser *p, const var_head *h, ptx_linking linking, ptx_list *list)
 {
     ptx_lexer *l = &p->lex;
+    bool is_extern = linking == PTX_LINK_EXTERN;
     ptx_token name = take_name(p);
     var_shape shape = parse_shape(p);
     ptx_var *v = declare_var(p, &name, is_extern, list);
     uint32_t elem = ptx_type_bytes(h->type) * h->lanes;
+    if (v->align && (v->type != h->type || v->space != h->space))
+        ptx_lex_fail(l, &name, "'%.200s' was declared with another type or state space", v->name);
     v->space = h->space;
     v->type = h->type;
     v->is_extern = is_extern;
@@ -383,6 +421,8 @@ static void parse_declarator(ptx_parser *p, const var_head *h, bool is_extern, p
     if (ptx_lex_is(l, '=')) {
         if (h->space != PTX_SPACE_GLOBAL && h->space != PTX_SPACE_CONST)
             ptx_lex_fail(l, &l->tok, "only .global and .const variables can have an initialiser");
+        if (is_extern)
+            ptx_lex_fail(l, &l->tok, "an .extern variable cannot have an initialiser");
         ptx_lex_next(l);
         if (h->lanes > 1) { /* each element of a vector type is one more level */
             if (shape.n == PTX_MAX_DIMS)
@@ -394,13 +434,15 @@ static void parse_declarator(ptx_parser *p, const var_head *h, bool is_extern, p
     }
     if (shape.open && !is_extern)
         ptx_lex_fail(l, &name, "the size of '%.200s' is missing", v->name);
+    if (!shape.open && !is_extern && !shape_count(p, &name, &shape, 0))
+        ptx_lex_fail(l, &name, "'%.200s' has no elements", v->name);
     v->bytes = shape.open ? 0 : shape_count(p, &name, &shape, 0) * elem;
     if (v->bytes > MAX_VAR_BYTES)
         ptx_lex_fail(l, &name, "'%.200s' needs more than %llu GiB", v->name,
                      (unsigned long long)(MAX_VAR_BYTES >> 30));
 }
 
-void ptx_parse_vars(ptx_parser *p, ptx_space space, bool is_extern)
+void ptx_parse_vars(ptx_parser *p, ptx_space space, ptx_linking linking)
 {
     ptx_list *list = !p->func                    ? &p->vars
                      : space == PTX_SPACE_SHARED ? &p->shared
@@ -410,24 +452,28 @@ void ptx_parse_vars(ptx_parser *p, ptx_space space, bool is_extern)
     if (!p->func && (space == PTX_SPACE_LOCAL || space == PTX_SPACE_PARAM))
         ptx_lex_fail(l, &l->tok, "a %s variable outside a function is not supported",
                      space == PTX_SPACE_LOCAL ? ".local" : ".param");
+    if (p->func && linking != PTX_LINK_NONE && !(linking == PTX_LINK_EXTERN && space == PTX_SPACE_SHARED))
+        ptx_lex_fail(l, &l->tok, "a linking directive in the body of a function");
+    if (linking == PTX_LINK_COMMON && space != PTX_SPACE_GLOBAL)
+        ptx_lex_fail(l, &l->tok, "only .global variables can be .common");
     if (ptx_lex_is(l, '['))
         ptx_lex_fail(l, &l->tok, "numbered constant banks are not supported");
     var_head h = parse_head(p, space);
     do
-        parse_declarator(p, &h, is_extern, list);
+        parse_declarator(p, &h, linking, list);
     while (ptx_lex_accept(l, ','));
     ptx_lex_expect(l, ';');
 }
 
 /* ---- parameters ---- */
 
-ptx_var *ptx_parse_param(ptx_parser *p, int *reg)
+ptx_var *ptx_parse_param(ptx_parser *p, bool is_entry, int *reg)
 {
     ptx_lexer *l = &p->lex;
     *reg = -1;
-    bool is_reg = ptx_lex_accept_dot(l, "reg");
+    bool is_reg = !is_entry && ptx_lex_accept_dot(l, "reg");
     if (!is_reg && !ptx_lex_accept_dot(l, "param"))
-        ptx_lex_fail_expected(l, "'.param' or '.reg'");
+        ptx_lex_fail_expected(l, is_entry ? "'.param'" : "'.param' or '.reg'");
     ptx_var *v = WS_ARENA_NEW(p->arena, ptx_var, 1);
     v->space = is_reg ? PTX_SPACE_REG : PTX_SPACE_PARAM;
     var_head h = {.lanes = 1};
@@ -444,6 +490,8 @@ ptx_var *ptx_parse_param(ptx_parser *p, int *reg)
     v->is_ptr = h.is_ptr;
     v->is_array = shape.n > 0;
     v->align = h.align ? h.align : elem;
+    if (shape.open && is_entry)
+        ptx_lex_fail(l, &name, "the size of the parameter '%.200s' is missing", v->name);
     v->bytes = shape.open ? 0 : shape_count(p, &name, &shape, 0) * elem;
     if (v->bytes > PTX_MAX_PARAM_BYTES)
         ptx_lex_fail(l, &name, "the parameter '%.200s' needs more than %d bytes", v->name,

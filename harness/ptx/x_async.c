@@ -234,7 +234,7 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         a->operand[2].kind != PTX_OPD_IMM)
         return false;
     int64_t size = a->operand[2].imm;
-    if (size != 4 && size != 8 && size != 16)
+    if (size != 16 && (ptx_has(a, "cg") || (size != 4 && size != 8)))
         return false;
     i->esize = (uint8_t)size;
     i->vec = 1;

@@ -159,6 +159,15 @@ static bool decode_barrier_op(const ptx_ast_insn *a, ptx_barrier *b)
     return true;
 }
 
+
+/* Constant numbers of the barrier and of its threads, operands `at` to `last`. */
+static bool barrier_numbers_fit(const ptx_ast_insn *a, int at, int last)
+{
+    const ptx_operand *id = &a->operand[at], *threads = last - at == 2 ? &a->operand[at + 1] : NULL;
+    return !(id->kind == PTX_OPD_IMM && (uint64_t)id->imm >= PTX_BARRIERS) &&
+           !(threads && threads->kind == PTX_OPD_IMM && threads->imm % PTX_LANES);
+}
+
 static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     ptx_barrier *b = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_barrier, 1);
@@ -171,6 +180,8 @@ static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->run = x_barrier;
     if (last - at < 1 || last - at > 2 || !ptx_alu_src(d, &a->operand[at], PTX_u32, &b->id) ||
         (last - at == 2 && !ptx_alu_src(d, &a->operand[at + 1], PTX_u32, &b->count)))
+        return false;
+    if (!barrier_numbers_fit(a, at, last))
         return false;
     if (!reduces)
         return true;

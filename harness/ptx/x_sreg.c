@@ -126,6 +126,14 @@ static void x_sreg(ptx_warp *w, const ptx_insn *i)
     }
 }
 
+/* Bytes that a mov from it can have, or'ed: those with axes were .u16 before PTX 2.0, %gridid .u32 before 3.0. */
+static uint32_t sizes_of(const char *text)
+{
+    if (strcmp(text, "%clock64") == 0 || strcmp(text, "%globaltimer") == 0)
+        return 8;
+    return strchr(text, '.') ? 2 | 4 : strcmp(text, "%gridid") == 0 ? 4 | 8 : 4;
+}
+
 /* i->op the register, i->type its axis */
 static bool find_sreg(const char *text, ptx_insn *i)
 {
@@ -153,11 +161,10 @@ static void x_is_explicit_cluster(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_sreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_operands != 2 || a->operand[1].kind != PTX_OPD_SREG)
-        return false;
-    if (!find_sreg(a->operand[1].text, i))
-        return false;
     i->dsize = (uint8_t)ptx_type_bytes(ptx_last_type(a));
+    if (a->n_operands != 2 || a->operand[1].kind != PTX_OPD_SREG || !find_sreg(a->operand[1].text, i) ||
+        !(sizes_of(a->operand[1].text) & i->dsize))
+        return false;
     i->run = x_sreg;
     return ptx_alu_dst(d, &a->operand[0], i->dsize, &i->d);
 }
