@@ -21,12 +21,16 @@ enum {
     WRITE_PAIR,
     BARRIER,
     WARP_SYNC,
-    KINDS
+    KINDS,
+    CLUSTER_BARRIER = KINDS, /* in clusters */
+    ALL_KINDS
 };
+enum { IN_GLOBAL, IN_SHARED, IN_CLUSTER }; /* where the accesses go */
 
-/* One row of `op` per step, one element of `at` per step and thread: byte offset or NOBODY. */
+/* One row of `op` per step, one element of `at` per step and thread: byte offset or NOBODY. In clusters the offset
+ * tells the block, too, in whose shared memory it is. */
 static const char kernel[] =
-    ".version 8.0\n.target sm_80\n.address_size 64\n"
+    ".version 8.0\n.target sm_90\n.address_size 64\n"
     ".visible .entry k(.param .u64 op, .param .u64 at, .param .u64 data, .param .u32 n, .param "
     ".u32 in_shared)\n{\n"
     ".reg .pred %p<9>; .reg .b32 %r<20>; .reg .b64 %d<20>;\n"
@@ -38,16 +42,20 @@ static const char kernel[] =
     "mov.u32 %r9, s; mad.lo.u32 %r10, %r3, 4, %r9; mov.u32 %r11, %r3; mov.u32 %r17, 0;\n"
     "zero: st.shared.u32 [%r10], %r17; add.u32 %r11, %r11, %r5; mad.lo.u32 %r10, %r11, 4, %r9;\n"
     "setp.lt.u32 %p1, %r11, 256;\n@%p1 bra zero;\nbar.sync 0;\n"
-    "setp.ne.u32 %p2, %r2, 0; cvt.u64.u32 %d4, %r9; cvta.shared.u64 %d4, %d4; selp.b64 %d3, %d4, "
+    "setp.eq.u32 %p5, %r2, 2;\n@!%p5 bra alone;\n"
+    "barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;\n"
+    "alone: setp.ne.u32 %p2, %r2, 0; cvt.u64.u32 %d4, %r9; cvta.shared.u64 %d4, %d4; selp.b64 %d3, %d4, "
     "%d3, %p2;\n"
     "mov.u32 %r12, 0;\n"
     "next:\nsetp.ge.u32 %p3, %r12, %r1;\n@%p3 bra done;\n"
     "mul.wide.u32 %d5, %r12, 4; add.s64 %d6, %d1, %d5; ld.global.u32 %r13, [%d6];\n"
     "mad.lo.u32 %r14, %r12, %r8, %r7; mul.wide.u32 %d7, %r14, 4; add.s64 %d8, %d2, %d7; "
     "ld.global.s32 %r15, [%d8];\n"
-    "setp.ge.s32 %p4, %r15, 0; cvt.s64.s32 %d9, %r15; add.s64 %d10, %d3, %d9;\n"
+    "setp.ge.s32 %p4, %r15, 0; and.pred %p6, %p4, %p5; mov.u64 %d11, %d3;\n"
+    "@%p6 shr.u32 %r18, %r15, 10; @%p6 and.b32 %r15, %r15, 1023; @%p6 mapa.u64 %d11, %d3, %r18;\n"
+    "cvt.s64.s32 %d9, %r15; add.s64 %d10, %d11, %d9;\n"
     "add.u32 %r16, %r14, 0x01020304;\n"
-    "ts: .branchtargets k0, k1, k2, k3, k4, k5, k6, k7, k8, k9;\nbrx.idx %r13, ts;\n"
+    "ts: .branchtargets k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10;\nbrx.idx %r13, ts;\n"
     "k0: @%p4 ld.u32 %r17, [%d10]; bra.uni again;\n"
     "k1: @%p4 st.u32 [%d10], %r16; bra.uni again;\n"
     "k2: @%p4 ld.volatile.u32 %r17, [%d10]; bra.uni again;\n"
@@ -57,14 +65,16 @@ static const char kernel[] =
     "k6: @%p4 st.u8 [%d10], %r16; bra.uni again;\n"
     "k7: @%p4 st.v2.u32 [%d10], {%r16, %r16}; bra.uni again;\n"
     "k8: bar.sync 0; bra.uni again;\n"
-    "k9: bar.warp.sync -1;\n"
+    "k9: bar.warp.sync -1; bra.uni again;\n"
+    "k10: barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;\n"
     "again: add.u32 %r12, %r12, 1; bra.uni next;\n"
-    "done: ret;\n}\n";
+    "done: @!%p5 bra end;\nbarrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;\n"
+    "end: ret;\n}\n";
 
 typedef struct trial {
     int32_t op[MAX_OPS], at[MAX_OPS][MAX_BLOCKS * MAX_THREADS];
     int n, blocks, threads;
-    bool shared;
+    int where;
 } trial;
 
 static uint64_t seed, drawn;
@@ -82,8 +92,12 @@ static int size_of(int op)
  * no race. */
 static void make_trial(trial *t, bool bytes_too)
 {
-    t->shared = pick(2);
-    t->blocks = 1 + (int)pick(t->shared ? 2 : MAX_BLOCKS);
+    t->where = (int)pick(2);
+    t->blocks = 1 + (int)pick(t->where ? 2 : MAX_BLOCKS);
+    if (seed % 4 == 3) {
+        t->where = IN_CLUSTER;
+        t->blocks = 2 + (int)(seed / 4 % 2);
+    }
     t->threads = (int)(24 + pick(MAX_THREADS - 23));
     t->n = (int)(2 + pick(MAX_OPS - 2));
     uint32_t who = 1 + pick(3), wild = pick(6), span = pick(2) ? 64 : BYTES, rows = pick(3),
@@ -91,6 +105,8 @@ static void make_trial(trial *t, bool bytes_too)
     for (int k = 0; k < t->n; k++) {
         int op = (int)pick(KINDS + 4);
         op = op >= KINDS ? (op & 1 ? BARRIER : WARP_SYNC) : op;
+        if (t->where == IN_CLUSTER && op == BARRIER && pick(4))
+            op = CLUSTER_BARRIER;
         if (!bytes_too && (op == READ_BYTE || op == WRITE_BYTE))
             op = READ;
         t->op[k] = op;
@@ -113,6 +129,8 @@ static void make_trial(trial *t, bool bytes_too)
                 (turn & 3)) /* whole warps, one element after the other or all the same */
                 t->at[k][i] =
                     (int32_t)(turn == 5 ? size * (one % 16) : (i + 32 * (turn & 2)) * size % BYTES);
+            if (t->where == IN_CLUSTER && t->at[k][i] >= 0) /* of one block, or of each its next */
+                t->at[k][i] += BYTES * (int32_t)((turn & 1 ? one : i / (uint32_t)t->threads + turn) % (uint32_t)t->blocks);
         }
     }
 }
@@ -135,6 +153,9 @@ static bool is_ordered(const trial *t, int a, int b, int i, int j)
 {
     if (i == j)
         return true;
+    for (int k = a; k < b; k++)
+        if (t->op[k] == CLUSTER_BARRIER)
+            return true;
     if (i / t->threads != j / t->threads)
         return false;
     bool warp = i % t->threads / 32 == j % t->threads / 32;
@@ -149,7 +170,7 @@ static bool conflicts(const trial *t, int a, int i, int b, int j)
     int x = t->at[a][i], y = t->at[b][j];
     if (x < 0 || y < 0 || x + size_of(t->op[a]) <= y || y + size_of(t->op[b]) <= x)
         return false;
-    if (t->shared && i / t->threads != j / t->threads)
+    if (t->where == IN_SHARED && i / t->threads != j / t->threads)
         return false;
     return !is_ordered(t, a, b, i, j);
 }
@@ -198,7 +219,7 @@ static bool engine_says(const device *d, const trial *t, ptx_report *r)
     struct {
         uint64_t op, at, data;
         uint32_t n, shared;
-    } params = {d->op, d->at, d->data, (uint32_t)t->n, t->shared};
+    } params = {d->op, d->at, d->data, (uint32_t)t->n, (uint32_t)t->where};
     bool good = ptx_memory_write(d->mem, d->op, t->op, sizeof t->op) &&
                 ptx_memory_fill(d->mem, d->data, 0, BYTES);
     for (int k = 0; k < t->n; k++)
@@ -211,6 +232,7 @@ static bool engine_says(const device *d, const trial *t, ptx_report *r)
     ptx_launch_args args = {.kernel = "k",
                             .grid = {(uint32_t)t->blocks, 1, 1},
                             .block = {(uint32_t)t->threads, 1, 1},
+                            .cluster = {t->where == IN_CLUSTER ? (uint32_t)t->blocks : 1, 1, 1},
                             .params = &params};
     memset(r, 0, sizeof *r);
     ptx_launch(d->m, d->mem, &args, &o, r);
@@ -221,7 +243,8 @@ static void print_trial(const trial *t)
 {
     static const char *const names[] = {"read",    "write",     "strong read", "strong write",
                                         "atomic",  "read byte", "write byte",  "write pair",
-                                        "barrier", "warp sync"};
+                                        "barrier", "warp sync", "cluster barrier"};
+    _Static_assert(WS_COUNT(names) == ALL_KINDS, "one name a kind");
     for (int k = 0; k < t->n; k++) {
         printf("#   %s:", names[t->op[k]]);
         for (int i = 0, shown = 0; i < t->blocks * t->threads && shown < 12; i++)
@@ -230,6 +253,8 @@ static void print_trial(const trial *t)
         printf("\n");
     }
 }
+
+static const char *const where[] = {"global", "shared", "shared of the cluster"};
 
 int main(int argc, char **argv)
 {
@@ -254,12 +279,12 @@ int main(int argc, char **argv)
         other += !good || (r->n_faults && !found);
         if ((!race && found) || (r->n_faults && !found)) {
             printf("# seed %llu, %d blocks of %d threads, %s\n# %s\n", (unsigned long long)seed,
-                   t->blocks, t->threads, t->shared ? "shared" : "global", r->fault[0].text);
+                   t->blocks, t->threads, where[t->where], r->fault[0].text);
             print_trial(t);
         } else if (race && !found && argc > 1) {
             printf("# seed %llu, %d blocks of %d threads, %s: overlooked\n",
                    (unsigned long long)seed, t->blocks, t->threads,
-                   t->shared ? "shared" : "global");
+                   where[t->where]);
             print_trial(t);
         }
     }

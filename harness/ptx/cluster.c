@@ -243,24 +243,49 @@ static ptx_block_end run_cluster(ptx_worker *k, struct ptx_cluster *c, int64_t s
             return PTX_BLOCK_DONE;
         if (any_wakes(c))
             continue;
-        if (r.ended + r.stuck == c->n) {
-            ptx_deadlock(c->block[0]);
-            return PTX_BLOCK_STOPPED;
-        }
+        if (r.ended + r.stuck == c->n)
+            return PTX_BLOCK_STUCK;
         if (r.ended + r.stuck + r.waiting == c->n)
             return PTX_BLOCK_WAITS;
     }
     return PTX_BLOCK_AGAIN;
 }
 
+static bool polls_shared(const ptx_warp *w)
+{
+    const ptx_insn *i = w->poll;
+    return w->polled && i &&
+           (ws_str_eqz(i->ast->part[0], "mbarrier") || i->space == PTX_SPACE_SHARED ||
+            i->space == PTX_SPACE_CLUSTER ||
+            (i->space == PTX_SPACE_GENERIC && w->poll_addr >> PTX_WINDOW_SHIFT == PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT));
+}
+
+/* Whether nothing outside the unit can let its warps go on. */
+static bool waits_for_itself(const struct ptx_cluster *c)
+{
+    for (uint32_t r = 0; r < c->n; r++)
+        for (int n = 0; n < c->block[r]->n_warps; n++) {
+            const ptx_warp *w = &c->block[r]->warp[n];
+            if (w->state == PTX_WARP_READY && !polls_shared(w))
+                return false;
+        }
+    return true;
+}
+
 ptx_block_end ptx_unit_run(ptx_worker *k, ptx_block *first, int64_t slice)
 {
-    if (first->cluster && first->cluster->n > 1)
-        return run_cluster(k, first->cluster, slice);
-    ptx_block_end end = ptx_block_run(k, first, slice);
-    if (end == PTX_BLOCK_STUCK) {
-        ptx_deadlock(first);
-        return PTX_BLOCK_STOPPED;
+    bool several = first->cluster && first->cluster->n > 1;
+    ptx_block_end end = several ? run_cluster(k, first->cluster, slice) : ptx_block_run(k, first, slice);
+    if (end == PTX_BLOCK_WAITS) {
+        struct ptx_cluster *c = ptx_cluster_of(first);
+        c->idle_rounds = waits_for_itself(c) ? c->idle_rounds + 1 : 0;
+        if (c->idle_rounds == DEAD_ROUNDS)
+            end = PTX_BLOCK_STUCK;
+    } else if (first->cluster) {
+        first->cluster->idle_rounds = 0;
     }
-    return end;
+    if (end != PTX_BLOCK_STUCK)
+        return end;
+    ptx_deadlock(first);
+    return PTX_BLOCK_STOPPED;
 }

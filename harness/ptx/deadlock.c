@@ -227,8 +227,10 @@ void ptx_deadlock(ptx_block *b)
     ptx_block *const *block = b->cluster ? b->cluster->block : &b;
     choose(&o, block, b->cluster ? b->cluster->n : 1);
     const wait *x = &o.first;
-    if (!x->insn)
-        ws_bug("a deadlock of warps that do not wait");
+    if (!x->insn) {
+        ptx_fault_simple(&b->warp[0], NULL, 0, HX_DEADLOCK, "deadlock: no warp of the block can go on; found");
+        return;
+    }
     text t = {.n = 0};
     uint32_t lanes = x->polls ? x->warp->active : x->group.mask;
     add(&t, x->polls && !is_mbarrier(x) ? "endless: the thread waits for " : "deadlock: the warp waits for ");

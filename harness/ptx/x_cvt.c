@@ -687,6 +687,8 @@ static bool decode_cvta(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     return true;
 }
 
+enum { ISSPACEP_ANY, ISSPACEP_CTA };
+
 /* imm: the window's number */
 static void x_isspacep(ptx_warp *w, const ptx_insn *i)
 {
@@ -694,6 +696,11 @@ static void x_isspacep(ptx_warp *w, const ptx_insn *i)
     u32 m = 0;
     const u64 window = (u64)i->imm;
     EACH_LANE(l) m |= (u32)(a[l] >> PTX_WINDOW_SHIFT == window) << l;
+    if (i->op == ISSPACEP_CTA) { /* not another block's */
+        u64 own = (PTX_WINDOW_SHARED >> PTX_RANK_SHIFT) + w->block->rank + 1;
+        EACH_LANE(l) m &= ~((u32)(a[l] >> PTX_RANK_SHIFT << PTX_RANK_SHIFT != PTX_WINDOW_SHARED &&
+                                  a[l] >> PTX_RANK_SHIFT != own) << l);
+    }
     if (window == 0) /* kernel parameters count as global, too */
         EACH_LANE(l)
         m |= (u32)(a[l] >> PTX_WINDOW_SHIFT == PTX_WINDOW_PARAM >> PTX_WINDOW_SHIFT) << l;
@@ -708,6 +715,7 @@ static bool decode_isspacep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         is_const)
         return false;
     i->imm = (int64_t)(base >> PTX_WINDOW_SHIFT);
+    i->op = base == PTX_WINDOW_SHARED && !ptx_has(a, "shared::cluster") ? ISSPACEP_CTA : ISSPACEP_ANY;
     i->run = x_isspacep;
     return ptx_alu_pred_dst(d, &a->operand[0], &i->d) &&
            ptx_alu_src(d, &a->operand[1], PTX_u64, &i->a);
