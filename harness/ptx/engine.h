@@ -395,7 +395,7 @@ typedef struct ptx_op_row {
     uint8_t selector;        /* goes into ptx_insn.op before decode */
     uint8_t unit;
 } ptx_op_row;
-extern const ptx_op_row ptx_ops_cvt8[], ptx_ops_call[];
+extern const ptx_op_row ptx_ops_cvt8[], ptx_ops_call[], ptx_ops_pairs[];
 extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_half[], ptx_ops_cvt[], ptx_ops_mov[], ptx_ops_mem[],
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],

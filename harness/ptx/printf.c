@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_PRINTED = 1 << 20, MAX_STRING = 1024 };
+enum { MAX_PRINTED = 1 << 20, MAX_STRING = 1024, MAX_WIDTH = 512 };
 
 static bool peek_byte(ptx_warp *w, int lane, u64 addr, uint8_t *out)
 {
@@ -51,18 +51,25 @@ bool ptx_read_string(ptx_warp *w, int lane, u64 addr, char *out, size_t size)
 
 /* One conversion: `spec` is its text from % on without length modifiers, `kind` its letter. */
 static void put_value(ptx_warp *w, int lane, ws_buf *out, char *spec, size_t n, char kind, u64 bits,
-                      bool is_long)
+                      int length)
 {
+    bool is_long = length < 0;
     char text[MAX_STRING];
     spec[n] = 0;
     if (strchr("di", kind)) {
         memcpy(spec + n, "lld", 4);
-        ws_buf_printf(out, spec, is_long ? (long long)bits : (long long)(s32)bits);
+        ws_buf_printf(out, spec, is_long       ? (long long)bits
+                      : length == 1 ? (long long)(s16)bits
+                      : length > 1  ? (long long)(s8)bits
+                                    : (long long)(s32)bits);
     } else if (strchr("uxXo", kind)) {
         memcpy(spec + n, "ll?", 4);
         spec[n + 2] = kind;
         ws_buf_printf(out, spec,
-                      is_long ? (unsigned long long)bits : (unsigned long long)(u32)bits);
+                      is_long       ? (unsigned long long)bits
+                      : length == 1 ? (unsigned long long)(u16)bits
+                      : length > 1  ? (unsigned long long)(u8)bits
+                                    : (unsigned long long)(u32)bits);
     } else if (kind == 'c') {
         memcpy(spec + n, "c", 2);
         ws_buf_printf(out, spec, (int)bits);
@@ -92,6 +99,37 @@ static u64 next_argument(ptx_warp *w, int lane, u64 args, u64 *at, u32 bytes)
     return bits;
 }
 
+/* Flags, width and precision behind a %; `*` takes an argument. Numbers are limited: a kernel must not print gigabytes. */
+static size_t read_spec(ptx_warp *w, int lane, const char **p, char spec[64], u64 args, u64 *at)
+{
+    size_t n = 0;
+    spec[n++] = *(*p)++;
+    for (; **p && strchr("-+ #0", **p); ++*p)
+        if (!memchr(spec, **p, n))
+            spec[n++] = **p;
+    for (int part = 0; part < 2; part++) {
+        long v = 0;
+        bool there = false;
+        if (part && **p != '.')
+            break;
+        if (part)
+            spec[n++] = *(*p)++;
+        if (**p == '*') {
+            v = (s32)next_argument(w, lane, args, at, 4);
+            there = true;
+            ++*p;
+        }
+        for (; **p >= '0' && **p <= '9'; ++*p, there = true)
+            v = v > MAX_WIDTH ? v : 10 * v + **p - '0';
+        v = v > MAX_WIDTH ? MAX_WIDTH : v < -MAX_WIDTH ? -MAX_WIDTH : v;
+        if (part && v < 0) /* as if there were none */
+            n--;
+        else if (there)
+            n += (size_t)snprintf(spec + n, 12, "%ld", v);
+    }
+    return n;
+}
+
 static void format_text(ptx_warp *w, int lane, const char *format, u64 args, ws_buf *out,
                         u32 *count)
 {
@@ -103,24 +141,14 @@ static void format_text(ptx_warp *w, int lane, const char *format, u64 args, ws_
             continue;
         }
         char spec[64];
-        size_t n = 0;
-        bool is_long = false;
-        spec[n++] = *p++;
-        while (*p && strchr("-+ #0123456789.*", *p) && n < sizeof spec - 24) {
-            if (*p == '*')
-                n +=
-                    (size_t)snprintf(spec + n, 12, "%d", (int)next_argument(w, lane, args, &at, 4));
-            else
-                spec[n++] = *p;
-            p++;
-        }
+        int length = 0; /* of the value: 2 hh, 1 h, -1 long */
+        size_t n = read_spec(w, lane, &p, spec, args, &at);
         for (; *p && strchr("hlLzjt", *p); p++)
-            is_long |= *p != 'h';
+            length = *p == 'h' ? length + 1 : -1;
         if (!*p || !strchr("diuxXocpsfFeEgGaA", *p))
             return;
-        bool wide = is_long || strchr("psfFeEgGaA", *p);
-        put_value(w, lane, out, spec, n, *p, next_argument(w, lane, args, &at, wide ? 8 : 4),
-                  is_long);
+        bool wide = length < 0 || strchr("psfFeEgGaA", *p);
+        put_value(w, lane, out, spec, n, *p, next_argument(w, lane, args, &at, wide ? 8 : 4), length);
         (*count)++;
         p++;
     }

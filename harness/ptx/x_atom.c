@@ -2,6 +2,7 @@
  * run on several threads. */
 #include "base/dtype.h"
 #include "harness/ptx/fp.h"
+#include "harness/ptx/ops.h"
 #include "harness/ptx/x_mem.h"
 
 #include <string.h>
@@ -50,6 +51,11 @@ static u64 fadd32(u32 a, u32 b)
 {
     return fp_bits(fp_canon(fp_of_bits(a) + fp_of_bits(b)));
 }
+/* As in global memory: subnormal numbers are flushed. */
+static u64 fadd32_ftz(u32 a, u32 b)
+{
+    return fp_bits(fp_flush(fp_canon(fp_flush(fp_of_bits(a)) + fp_flush(fp_of_bits(b)))));
+}
 static u64 fadd64(u64 a, u64 b)
 {
     return fp_bits64(fp_of_bits64(a) + fp_of_bits64(b));
@@ -71,11 +77,21 @@ static u16 badd(u16 a, u16 b)
 {
     return ws_bf16_from_f64(ws_bf16_to_f64(a) + ws_bf16_to_f64(b));
 }
+/* The number when one operand is NaN; -0 < +0. */
+static u16 hpick(u16 a, u16 b, bool bf, bool max)
+{
+    f32 x = bf ? fp_of_bits((u32)a << 16) : (f32)ws_f16_to_f64(a), y = bf ? fp_of_bits((u32)b << 16) : (f32)ws_f16_to_f64(b);
+    if (x != x && y != y)
+        return 0x7fff;
+    f32 r = max ? fp_max(x, y) : fp_min(x, y);
+    return fp_bits(r) == fp_bits(x) ? a : b;
+}
 static u32 pair(u16 lo, u16 hi)
 {
     return (u32)lo | (u32)hi << 16;
 }
 RMW(fadd, 32, u32, fadd32(a, b))
+RMW(fadd_ftz, 32, u32, fadd32_ftz(a, b))
 RMW(fadd, 64, u64, fadd64(a, b))
 RMW(fmin, 32, u32, fmin32(a, b))
 RMW(fmax, 32, u32, fmax32(a, b))
@@ -83,6 +99,14 @@ RMW(hadd, 16, u16, hadd(a, b))
 RMW(badd, 16, u16, badd(a, b))
 RMW(hadd, 32, u32, pair(hadd((u16)a, (u16)b), hadd((u16)(a >> 16), (u16)(b >> 16))))
 RMW(badd, 32, u32, pair(badd((u16)a, (u16)b), badd((u16)(a >> 16), (u16)(b >> 16))))
+RMW(hmin, 16, u16, hpick(a, b, false, false))
+RMW(hmin, 32, u32, pair(hpick((u16)a, (u16)b, false, false), hpick((u16)(a >> 16), (u16)(b >> 16), false, false)))
+RMW(hmax, 16, u16, hpick(a, b, false, true))
+RMW(hmax, 32, u32, pair(hpick((u16)a, (u16)b, false, true), hpick((u16)(a >> 16), (u16)(b >> 16), false, true)))
+RMW(bmin, 16, u16, hpick(a, b, true, false))
+RMW(bmin, 32, u32, pair(hpick((u16)a, (u16)b, true, false), hpick((u16)(a >> 16), (u16)(b >> 16), true, false)))
+RMW(bmax, 16, u16, hpick(a, b, true, true))
+RMW(bmax, 32, u32, pair(hpick((u16)a, (u16)b, true, true), hpick((u16)(a >> 16), (u16)(b >> 16), true, true)))
 
 static const struct {
     const char *op;
@@ -100,6 +124,9 @@ static const struct {
     {"min", PTX_s64, at_min_64s64},    {"max", PTX_u32, at_max_32u32},      {"max", PTX_s32, at_max_32s32},
     {"max", PTX_u64, at_max_64u64},    {"max", PTX_s64, at_max_64s64},      {"inc", PTX_u32, at_inc_32u32},
     {"dec", PTX_u32, at_dec_32u32},    {"min", PTX_f32, at_fmin_32u32},     {"max", PTX_f32, at_fmax_32u32},
+    {"min", PTX_f16, at_hmin_16u16},   {"max", PTX_f16, at_hmax_16u16},     {"min", PTX_f16x2, at_hmin_32u32},
+    {"max", PTX_f16x2, at_hmax_32u32}, {"min", PTX_bf16, at_bmin_16u16},    {"max", PTX_bf16, at_bmax_16u16},
+    {"min", PTX_bf16x2, at_bmin_32u32}, {"max", PTX_bf16x2, at_bmax_32u32},
 };
 
 /* ---- a warp ---- */
@@ -111,16 +138,36 @@ static u64 element(const ptx_warp *w, u32 slot, u32 lane, u32 bytes)
     return v;
 }
 
-/* false: no lane changed anything. */
-static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base,
-                       const u64 *addr)
+/* exch, or cas, of 16 bytes; programs that have it run on one worker. */
+static bool step_wide(ptx_warp *w, const atom *at, u32 lane, void *p)
 {
-    bool changed = false;
+    uint8_t old[16];
+    const uint8_t *b = IN(uint8_t, at->b[0]) + 16 * (size_t)lane;
+    memcpy(old, p, 16);
+    if (at->c == PTX_NO_SLOT)
+        memcpy(p, b, 16);
+    else if (memcmp(old, b, 16) == 0)
+        memcpy(p, IN(uint8_t, at->c) + 16 * (size_t)lane, 16);
+    bool changed = memcmp(old, p, 16) != 0;
+    if (at->d[0] != PTX_NO_SLOT)
+        memcpy(OUT(uint8_t, at->d[0]) + 16 * (size_t)lane, old, 16);
+    return changed;
+}
+
+/* false: no lane changed anything. */
+static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base, const u64 *addr)
+{
+    bool changed = false, flush = !base && at->step == at_fadd_32u32; /* global addresses are the host's */
+    u64 (*step)(void *, u64, u64) = flush ? at_fadd_ftz_32u32 : at->step;
+    EACH_SET(l, i->esize == 16 ? mask : 0)
+        changed |= step_wide(w, at, l, (void *)((uintptr_t)base + addr[l]));
+    if (i->esize == 16)
+        return changed;
     EACH_SET(l, mask)
         for (u32 v = 0; v < i->vec; v++) {
             void *p = (void *)((uintptr_t)base + addr[l] + v * i->esize);
             u64 c = at->c == PTX_NO_SLOT ? 0 : element(w, at->c, l, i->esize);
-            u64 old = at->step(p, element(w, at->b[v], l, i->esize), c);
+            u64 old = step(p, element(w, at->b[v], l, i->esize), c);
             changed |= memcmp(p, &old, i->esize) != 0;
             if (at->d[v] != PTX_NO_SLOT)
                 memcpy(OUT(uint8_t, at->d[v]) + (size_t)l * i->esize, &old, i->esize);
@@ -189,7 +236,7 @@ static u32 source(ptx_decoder *d, const ptx_operand *o, ptx_type t)
 
 static bool decode_values(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, atom *at, int address)
 {
-    ptx_type t = ptx_last_type(a);
+    ptx_type t = i->match->last;
     const ptx_operand *b = &a->operand[address + 1];
     for (u32 v = 0; v < i->vec; v++) {
         const ptx_operand *dst = address ? &a->operand[0] : NULL;
@@ -210,7 +257,7 @@ static bool decode_values(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, at
 /* `selector`: where the address stands: 1 in atom, 0 in red. */
 static bool decode_atom(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_last_type(a);
+    ptx_type t = i->match->last;
     int address = i->op;
     atom *at = WS_ARENA_NEW(ptx_decoder_arena(d), atom, 1);
     i->space = PTX_SPACE_GENERIC;
@@ -218,9 +265,10 @@ static bool decode_atom(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->vec = ptx_has(a, "v2") ? 2 : ptx_has(a, "v4") ? 4 : ptx_has(a, "v8") ? 8 : 1;
     i->aux = at;
     ptx_program *p = ptx_decoder_program(d);
+    p->serial |= i->esize == 16;
     if (i->esize && i->esize < p->granule)
         p->granule = i->esize;
-    if (a->n_operands < address + 2 || !choose_step(a, t, at) || !ptx_mem_parts(d, a, i) ||
+    if (a->n_operands < address + 2 || !(choose_step(a, t, at) || i->esize == 16) || !ptx_mem_parts(d, a, i) ||
         !ptx_address(d, &a->operand[address], i) || !decode_values(d, a, i, at, address))
         return false;
     i->flags |= PTX_IF_STRONG;
@@ -242,11 +290,13 @@ const ptx_op_row ptx_ops_atom[] = {
     {"atom{.$sem}{.$scope}{.$gspace}.exch{.$cache_hint}.(b32 b64) d, [a], b, h",
      decode_atom, 1, PTX_UNIT_MEM},
     {"atom{.$sem}{.$scope}{.$gspace}.cas.(b16 b32 b64) d, [a], b, c", decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.exch.b128 d, [a], b", decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.$gspace}.cas.b128 d, [a], b, c", decode_atom, 1, PTX_UNIT_MEM},
     {"atom{.$sem}{.$scope}{.global}.add{.$cache_hint}.(v2 v4).f32 {d}, [a], {b}, h",
      decode_atom, 1, PTX_UNIT_MEM},
-    {"atom{.$sem}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) {d}, [a], {b}, h",
+    {"atom{.$sem}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) {d}, [a], {b}, h",
      decode_atom, 1, PTX_UNIT_MEM},
-    {"atom{.$sem}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) {d}, [a], {b}, h",
+    {"atom{.$sem}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) {d}, [a], {b}, h",
      decode_atom, 1, PTX_UNIT_MEM},
     {"red{.(relaxed release)}{.$scope}{.$gspace}.(and or xor){.$cache_hint}.(b32 b64) [a], b, h",
      decode_atom, 0, PTX_UNIT_MEM},
@@ -260,9 +310,9 @@ const ptx_op_row ptx_ops_atom[] = {
      decode_atom, 0, PTX_UNIT_MEM},
     {"red{.(relaxed release)}{.$scope}{.global}.add{.$cache_hint}.(v2 v4).f32 [a], {b}, h",
      decode_atom, 0, PTX_UNIT_MEM},
-    {"red{.(relaxed release)}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) [a], {b}, h",
+    {"red{.(relaxed release)}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) [a], {b}, h",
      decode_atom, 0, PTX_UNIT_MEM},
-    {"red{.(relaxed release)}{.$scope}{.global}.add.noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) [a], {b}, h",
+    {"red{.(relaxed release)}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) [a], {b}, h",
      decode_atom, 0, PTX_UNIT_MEM},
     {0},
 };

@@ -270,6 +270,7 @@ const ptx_op_row ptx_ops_ctl[] = {
      decode_fence, 0, PTX_UNIT_BARRIER},
     {"nanosleep.u32 a", decode_nanosleep, 0, PTX_UNIT_OTHER},
     {"griddepcontrol.(launch_dependents wait)", decode_nop, 0, PTX_UNIT_OTHER},
+    {"brkpt", decode_nop, 0, PTX_UNIT_OTHER},
     {"pmevent #a(0-15)", decode_nop, 0, PTX_UNIT_OTHER},
     {"pmevent.mask #a", decode_nop, 0, PTX_UNIT_OTHER},
     {0},

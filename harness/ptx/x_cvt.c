@@ -707,16 +707,26 @@ static void x_isspacep(ptx_warp *w, const ptx_insn *i)
     ptx_set_pred(w, i->d, m);
 }
 
+static void x_isspacep_const(ptx_warp *w, const ptx_insn *i)
+{
+    const u64 *a = IN(u64, i->a);
+    u32 m = 0;
+    EACH_SET(l, w->exec) {
+        const ptx_alloc *at = ptx_memory_find(w->worker->grid->mem, a[l]);
+        m |= (u32)(at && at->read_only) << l;
+    }
+    ptx_set_pred(w, i->d, m);
+}
+
 static bool decode_isspacep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     uint64_t base;
     bool is_const;
-    if (a->n_parts != 2 || a->n_operands != 2 || !find_window(a->part[1], &base, &is_const) ||
-        is_const)
+    if (a->n_parts != 2 || a->n_operands != 2 || !find_window(a->part[1], &base, &is_const))
         return false;
     i->imm = (int64_t)(base >> PTX_WINDOW_SHIFT);
     i->op = base == PTX_WINDOW_SHARED && !ptx_has(a, "shared::cluster") ? ISSPACEP_CTA : ISSPACEP_ANY;
-    i->run = x_isspacep;
+    i->run = is_const ? x_isspacep_const : x_isspacep;
     return ptx_alu_pred_dst(d, &a->operand[0], &i->d) &&
            ptx_alu_src(d, &a->operand[1], PTX_u64, &i->a);
 }
@@ -763,7 +773,7 @@ const ptx_op_row ptx_ops_cvt[] = {
      decode_cvt, 0, PTX_UNIT_CVT},
     {"cvta.$aspace.u64 d, a", decode_cvta, 0, PTX_UNIT_OTHER},
     {"cvta.to.$aspace.u64 d, a", decode_cvta, 0, PTX_UNIT_OTHER},
-    {"isspacep.(global shared shared::cta shared::cluster local param param::entry) p, ?a",
+    {"isspacep.(global shared shared::cta shared::cluster local const param param::entry) p, ?a",
      decode_isspacep, 0, PTX_UNIT_SELECT},
     {0},
 };

@@ -191,49 +191,12 @@ static int half_index(ptx_type t)
     return t == PTX_f16 ? 0 : t == PTX_bf16 ? 1 : t == PTX_f16x2 ? 2 : t == PTX_bf16x2 ? 3 : -1;
 }
 
-/* d = a (b) + c in f32 with a, b in half precision */
-static void x_mixed(ptx_warp *w, const ptx_insn *i)
-{
-    f32 x[PTX_LANES], y[PTX_LANES];
-    half_widen(x, IN(u16, i->a), PTX_LANES, i->type);
-    if (i->op == H_FMA)
-        half_widen(y, IN(u16, i->b), PTX_LANES, i->type);
-    const f32 *c = IN(f32, i->c);
-    f32 *d = OUT(f32, i->d);
-    if (i->op == H_ADD)
-        LANES_DENSE(f32, d, fp_canon(x[l] + c[l]));
-    else if (i->op == H_SUB)
-        LANES_DENSE(f32, d, fp_canon(x[l] - c[l]));
-    else
-        LANES_DENSE(f32, d, fp_canon(__builtin_fmaf(x[l], y[l], c[l])));
-    if (i->mods & PTX_SAT)
-        LANES_DENSE(f32, d, fp_sat(d[l]));
-}
-
-static bool decode_mixed(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int index)
-{
-    bool fma = i->op == H_FMA;
-    ptx_type t = ptx_last_type(a);
-    if (index > 1 || (i->op != H_ADD && i->op != H_SUB && !fma) || !ptx_alu_only(a, 2, "rn sat") ||
-        a->n_operands != (fma ? 4 : 3))
-        return false;
-    i->type = (uint8_t)index;
-    i->fma = fma;
-    i->unit = PTX_UNIT_F32;
-    i->run = x_mixed;
-    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], t, &i->a) &&
-           (!fma || ptx_alu_src(d, &a->operand[2], t, &i->b)) &&
-           ptx_alu_src(d, &a->operand[fma ? 3 : 2], PTX_f32, &i->c);
-}
-
 static bool decode_half(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     int index = half_index(ptx_last_type(a));
     if (index < 0)
         return false;
     ptx_mods(a, i);
-    if (a->n_parts > 2 && ptx_part_type(a, 1) == PTX_f32)
-        return decode_mixed(d, a, i, index);
     if (!ptx_alu_only(a, 1, modifiers[i->op]))
         return false;
     if (ptx_has(a, "abs"))
@@ -327,16 +290,13 @@ static bool decode_set(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 const ptx_op_row ptx_ops_half[] = {
     {"add{.rn}{.ftz}{.sat}.(f16 f16x2) d, a, b", decode_half, H_ADD, PTX_UNIT_F16},
     {"add{.rn}.(bf16 bf16x2) d, a, b", decode_half, H_ADD, PTX_UNIT_F16},
-    {"add{.rn}{.sat}.f32.(f16 bf16) d:f32, a, c:f32", decode_half, H_ADD, PTX_UNIT_F32},
     {"sub{.rn}{.ftz}{.sat}.(f16 f16x2) d, a, b", decode_half, H_SUB, PTX_UNIT_F16},
     {"sub{.rn}.(bf16 bf16x2) d, a, b", decode_half, H_SUB, PTX_UNIT_F16},
-    {"sub{.rn}{.sat}.f32.(f16 bf16) d:f32, a, c:f32", decode_half, H_SUB, PTX_UNIT_F32},
     {"mul{.rn}{.ftz}{.sat}.(f16 f16x2) d, a, b", decode_half, H_MUL, PTX_UNIT_F16},
     {"mul{.rn}.(bf16 bf16x2) d, a, b", decode_half, H_MUL, PTX_UNIT_F16},
     {"fma.rn{.ftz}{.sat}.(f16 f16x2) d, a, b, c", decode_half, H_FMA, PTX_UNIT_F16},
     {"fma.rn{.ftz}.relu.(f16 f16x2) d, a, b, c", decode_half, H_FMA, PTX_UNIT_F16},
     {"fma.rn{.relu}.(bf16 bf16x2) d, a, b, c", decode_half, H_FMA, PTX_UNIT_F16},
-    {"fma.rn{.sat}.f32.(f16 bf16) d:f32, a, b, c:f32", decode_half, H_FMA, PTX_UNIT_F32},
     {"neg{.ftz}.(f16 f16x2) d, a", decode_half, H_NEG, PTX_UNIT_F16},
     {"neg.(bf16 bf16x2) d, a", decode_half, H_NEG, PTX_UNIT_F16},
     {"abs{.ftz}.(f16 f16x2) d, a", decode_half, H_ABS, PTX_UNIT_F16},

@@ -655,6 +655,34 @@ static bool decode_bfi(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 /* selector 0: bmsk, 1: szext */
+/* The n-th set bit of `mask` from bit `base` on, upwards or, if n < 0, downwards; all ones: there is none. */
+static u32 find_nth(u32 mask, u32 base, s32 n)
+{
+    s64 left = n < 0 ? -(s64)n : n;
+    for (s64 at = base; at >= 0 && at < 32; at += n < 0 ? -1 : 1) {
+        left -= mask >> at & 1;
+        if (left <= 0 && mask >> at & 1)
+            return (u32)at;
+        if (!n)
+            break;
+    }
+    return UINT32_MAX;
+}
+
+static void x_fns(ptx_warp *w, const ptx_insn *i)
+{
+    const u32 *a = IN(u32, i->a), *b = IN(u32, i->b);
+    const s32 *c = IN(s32, i->c);
+    u32 *d = OUT(u32, i->d);
+    LANES_SPARSE(u32, d, find_nth(a[l], b[l], c[l]));
+}
+
+static bool decode_fns(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    i->run = x_fns;
+    return ptx_alu_operands(d, a, i, PTX_b32, 4);
+}
+
 static bool decode_clamp_wrap(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     ptx_type t = ptx_last_type(a);
@@ -772,6 +800,7 @@ const ptx_op_row ptx_ops_int[] = {
     {"popc.(b32 b64) d:u32, a", decode_count, I_POPC, PTX_UNIT_I32},
     {"clz.(b32 b64) d:u32, a", decode_count, I_CLZ, PTX_UNIT_I32},
     {"bfind{.shiftamt}.$wint d:u32, a", decode_count, I_BFIND, PTX_UNIT_I32},
+    {"fns.b32 d, a, b, c", decode_fns, 0, PTX_UNIT_I32},
     {"brev.(b32 b64) d, a", decode_unary, I_BREV, PTX_UNIT_I32},
     {"bfe.$wint d, a, b:u32, c:u32", decode_bfe, 0, PTX_UNIT_I32},
     {"bfi.(b32 b64) d, a, b, c:u32, e:u32", decode_bfi, 0, PTX_UNIT_I32},

@@ -27,6 +27,7 @@ static const struct {
     {"clock_hi", S_CLOCK_HI, false}, {"clock64", S_CLOCK, false}, {"globaltimer", S_GLOBALTIMER, false},
     {"globaltimer_lo", S_GLOBALTIMER, false}, {"globaltimer_hi", S_GLOBALTIMER_HI, false},
     {"dynamic_smem_size", S_DYNAMIC_SHARED, false}, {"total_smem_size", S_TOTAL_SHARED, false},
+    {"aggr_smem_size", S_TOTAL_SHARED, false}, {"current_graph_exec", S_ZERO, false},
     {"clusterid", S_CLUSTERID, true}, {"nclusterid", S_NCLUSTERID, true}, {"cluster_ctaid", S_CLUSTER_CTAID, true},
     {"cluster_nctaid", S_CLUSTER_NCTAID, true}, {"cluster_ctarank", S_CLUSTER_RANK, false},
     {"cluster_nctarank", S_CLUSTER_SIZE, false},
@@ -145,6 +146,12 @@ static bool find_sreg(const char *text, ptx_insn *i)
         i->op = (uint8_t)sregs[s].kind;
         i->type = dot ? (uint8_t)(dot[1] - 'x') : 0;
         return i->type < 3;
+    }
+    /* Performance counters stand still, and nothing of shared memory is reserved. */
+    if ((strncmp(text, "%pm", 3) == 0 && text[3] >= '0' && text[3] <= '7') ||
+        strncmp(text, "%reserved_smem_offset_", 22) == 0) {
+        i->op = S_ZERO;
+        return true;
     }
     if (strncmp(text, "%envreg", 7) == 0) {
         i->op = S_ENVREG;

@@ -1,6 +1,7 @@
 /* Lanes of a warp talk to each other: shuffles, votes, match, redux, bar.warp.sync. All but activemask wait
  * until every lane of the member mask that has not exited is there. */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/fp.h"
 #include "harness/ptx/lanes.h"
 
 #include <stdio.h>
@@ -321,6 +322,25 @@ static void redux(ptx_warp *w, const ptx_insn *i)
         EACH_SET(l, w->exec) OUT(u32, i->d)[l] = total;
 }
 
+/* f32: NaN counts only with .NaN, or when there is nothing else. */
+static void redux_f32(ptx_warp *w, const ptx_insn *i)
+{
+    bool any_nan = false, max = i->op == REDUX_MAX;
+    f32 total = fp_of_bits(0x7fffffff);
+    EACH_SET(l, w->exec) {
+        f32 x = IN(f32, i->a)[l];
+        x = i->mods & PTX_ABS ? __builtin_fabsf(x) : x;
+        any_nan |= x != x;
+        total = max ? fp_max(total, x) : fp_min(total, x);
+    }
+    total = any_nan && i->mods & PTX_NAN ? fp_of_bits(0x7fffffff) : fp_canon(total);
+    if (i->d != PTX_NO_SLOT)
+        EACH_SET(l, w->exec) OUT(f32, i->d)[l] = total;
+}
+static void x_redux_f32(ptx_warp *w, const ptx_insn *i)
+{
+    converge(w, i, PTX_WAIT_LANES, redux_f32);
+}
 static void x_redux(ptx_warp *w, const ptx_insn *i)
 {
     converge(w, i, PTX_WAIT_LANES, redux);
@@ -333,11 +353,13 @@ static bool decode_redux(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     int op = -1;
     for (int o = 0; o < 6; o++)
         op = ptx_has(a, ops[o]) ? o : op;
-    if (op < 0 || a->n_operands != 3 || (t != PTX_u32 && t != PTX_s32 && t != PTX_b32))
+    if (op < 0 || a->n_operands != 3 || (t != PTX_u32 && t != PTX_s32 && t != PTX_b32 && t != PTX_f32))
         return false;
+    ptx_mods(a, i);
+    i->mods |= ptx_has(a, "abs") ? PTX_ABS : 0;
     i->op = (uint8_t)op;
     i->flags |= t == PTX_s32 ? PTX_IF_SIGNED : 0;
-    i->run = x_redux;
+    i->run = t == PTX_f32 ? x_redux_f32 : x_redux;
     return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) &&
            src32(d, &a->operand[2], &i->MEMBER_SLOT);
 }
@@ -403,6 +425,7 @@ const ptx_op_row ptx_ops_warp[] = {
     {"match.any.sync.(b32 b64) d:b32, a, b:b32", decode_match, 0, PTX_UNIT_SHUFFLE},
     {"match.all.sync.(b32 b64) d|p:b32, a, b:b32", decode_match, 0, PTX_UNIT_SHUFFLE},
     {"redux.sync.(add min max).(u32 s32) d, a, b", decode_redux, 0, PTX_UNIT_SHUFFLE},
+    {"redux.sync.(min max){.abs}{.NaN}.f32 d, a, b:b32", decode_redux, 0, PTX_UNIT_SHUFFLE},
     {"redux.sync.(and or xor).b32 d, a, b", decode_redux, 0, PTX_UNIT_SHUFFLE},
     {"activemask.b32 d", decode_activemask, 0, PTX_UNIT_SHUFFLE},
     {"elect.sync d|p:b32, a:b32", decode_elect, 0, PTX_UNIT_SHUFFLE},

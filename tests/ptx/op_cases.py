@@ -292,6 +292,199 @@ def stochastic_rounding():
     f.write()
 
 
+def pair_arithmetic():
+    rng = random.Random('pairs')
+
+    def number():
+        return rng.choice(SPECIAL) if rng.random() < 0.3 else rng.randrange(0x3f000000, 0x40800000) | rng.choice(
+            [0, 0x80000000]) if rng.random() < 0.7 else rng.getrandbits(32)
+    f = File('op_f32x2', 'add, sub, mul and fma of f32x2 in every rounding', 'sm_100a',
+             [tuple(number() for _ in range(6)) for _ in range(64)])
+    take = ['mov.b64 %x0, {%r0, %r1}; mov.b64 %x1, {%r2, %r3}; mov.b64 %x2, {%r4, %r5};']
+
+    def both(one):
+        return lambda a, b, c, d, e, f: one(b, d, f) << 32 | one(a, c, e)
+    for mode in ('rn', 'rz', 'rm', 'rp'):
+        for ftz in ('', '.ftz'):
+            def z(x):
+                return flush('f32', x) if ftz else x
+            f.add64(take + ['add.%s%s.f32x2 %%q, %%x0, %%x1;' % (mode, ftz)],
+                    both(lambda a, b, c: total('f32', [term('f32', z(a)), term('f32', z(b))], mode, ftz)))
+            f.add64(take + ['sub.%s%s.f32x2 %%q, %%x0, %%x1;' % (mode, ftz)],
+                    both(lambda a, b, c: total('f32', [term('f32', z(a)), term('f32', z(b) ^ 0x80000000)], mode, ftz)))
+            f.add64(take + ['mul.%s%s.f32x2 %%q, %%x0, %%x1;' % (mode, ftz)],
+                    both(lambda a, b, c: total('f32', [product('f32', z(a), 'f32', z(b))], mode, ftz)))
+            f.add64(take + ['fma.%s%s.f32x2 %%q, %%x0, %%x1, %%x2;' % (mode, ftz)],
+                    both(lambda a, b, c: total('f32', [product('f32', z(a), 'f32', z(b)), term('f32', z(c))], mode, ftz)))
+    f.write()
+
+
+def mixed_precision():
+    rng = random.Random('mixed')
+    halves = [0, 0x8000, 1, 0x3ff, 0x400, 0x3c00, 0xbc00, 0x7bff, 0x7c00, 0xfc00, 0x7e00, 0x7f80, 0xff80]
+
+    def half():
+        return rng.choice(halves) if rng.random() < 0.3 else rng.randrange(0x3000, 0x4600) | rng.choice([0, 0x8000])
+    rows = [(half() << 16 | half(), rng.choice(SPECIAL) if rng.random() < 0.4 else f32(rng.uniform(-4, 4)))
+            for _ in range(96)]
+    f = File('op_f32_mixed', 'add, sub and fma of f32 with f16 and bf16', 'sm_100a', rows)
+    for fmt in ('f16', 'bf16'):
+        for mode in ('rn', 'rz', 'rm', 'rp'):
+            for sat in ('', '.sat'):
+                def end(x):
+                    return saturated(x) if sat else x
+                take = 'mov.b32 {%h0, %h1}, %r0; mov.b32 %f0, %r1;'
+                f.add([take, 'add.%s%s.f32.%s %%f1, %%h0, %%f0; mov.b32 %%o, %%f1;' % (mode, sat, fmt)],
+                      lambda a, b: end(total('f32', [term(fmt, low(a)), term('f32', b)], mode)))
+                f.add([take, 'sub.%s%s.f32.%s %%f1, %%h0, %%f0; mov.b32 %%o, %%f1;' % (mode, sat, fmt)],
+                      lambda a, b: end(total('f32', [term(fmt, low(a)), term('f32', b ^ 0x80000000)], mode)))
+                f.add([take, 'fma.%s%s.f32.%s %%f1, %%h0, %%h1, %%f0; mov.b32 %%o, %%f1;' % (mode, sat, fmt)],
+                      lambda a, b: end(total('f32', [product(fmt, low(a), fmt, a >> 16), term('f32', b)], mode)))
+    f.write()
+
+
+def find_nth():
+    def fns(mask, base, n):
+        order = range(base, 32) if n >= 0 else range(min(base, 40), -1, -1)
+        if base > 31:
+            return 0xffffffff
+        bits = [p for p in order if mask >> p & 1]
+        if n == 0:
+            return base if mask >> base & 1 else 0xffffffff
+        return bits[abs(n) - 1] if abs(n) <= len(bits) else 0xffffffff
+    rng = random.Random('fns')
+    rows = []
+    for _ in range(96):
+        n = rng.randrange(-6, 7)
+        rows.append((rng.getrandbits(32) & rng.getrandbits(32), rng.randrange(0, 34), n & 0xffffffff))
+    f = File('op_fns', 'fns: the n-th set bit', 'sm_75', rows)
+    f.add(['fns.b32 %o, %r0, %r1, %r2;'], lambda m, b, n: fns(m, b, n - (1 << 32) if n >> 31 else n))
+    f.write()
+
+
+def warp_minimum():
+    rng = random.Random('redux')
+    rows = [(rng.choice(SPECIAL), f32(rng.uniform(-9, 9)), 0x7fc00000 if k < 32 else rng.choice(SPECIAL[:5]))
+            for k in range(64)]
+    f = File('op_redux_f32', 'redux.sync of f32: NaN, zeros of both signs, .abs', 'sm_100a', rows)
+
+    def key(b):
+        v = value('f32', b)
+        return (float(v) if not special(v) else v, -is_negative('f32', b))
+    for op in ('min', 'max'):
+        for absolute in ('', '.abs'):
+            for nan in ('', '.NaN'):
+                for k in range(3):
+                    warps = []
+                    for first in (0, 32):
+                        bits = [row[k] & (0x7fffffff if absolute else 0xffffffff) for row in rows[first:first + 32]]
+                        numbers = [b for b in bits if value('f32', b) == value('f32', b)]
+                        lost = len(numbers) < len(bits) if nan else not numbers
+                        warps.append(0x7fffffff if lost else (min if op == 'min' else max)(numbers, key=key))
+                    index = iter(range(64))
+                    f.add(['mov.b32 %%f0, %%r%d; redux.sync.%s%s%s.f32 %%f1, %%f0, -1; mov.b32 %%o, %%f1;' %
+                           (k, op, absolute, nan)], lambda a, b, c: warps[next(index) // 32])
+    f.write()
+
+
+def least(fmt, a, b, op):
+    x, y = value(fmt, a), value(fmt, b)
+    if x != x or y != y:
+        return NAN[fmt] if x != x and y != y else b if x != x else a
+
+    def key(bits, v):
+        return (float(v), -is_negative(fmt, bits))
+    return (min if op == 'min' else max)((a, b), key=lambda bits: key(bits, value(fmt, bits)))
+
+
+def atomics():
+    """One thread; each form has memory of its own. Elements of f16x2 are two of f16."""
+    rng = random.Random('atomics')
+    memory, body, new, old = [], [], [], []
+
+    def put(words, after, lines, results):
+        lines = [line.replace('@', '[%%m + %d]' % (4 * len(memory))) for line in lines]
+        body.extend(['{ .reg .b16 %h<8>; .reg .b32 %r<4>; .reg .f32 %f<4>; .reg .b64 %x<2>; .reg .b128 %w<3>;'] + lines)
+        body.extend('st.global.b32 [%%o + %d], %s;' % (4 * (len(old) + k), r) for k, (r, _) in enumerate(results))
+        body.append('}')
+        memory.extend(words)
+        new.extend(after)
+        old.extend(w for _, w in results)
+
+    def halves(fmt):
+        table = {'f16': [0x3c00, 0xc000, 0, 0x8000, 0x7e00, 0x0001, 0x7bff, 0x7c00],
+                 'bf16': [0x3f80, 0xc000, 0, 0x8000, 0x7fc0, 0x0001, 0x7f7f, 0x7f80]}[fmt]
+        return rng.choice(table)
+
+    def apply(fmt, op, a, b):
+        return total(fmt, [term(fmt, a), term(fmt, b)], 'rn') if op == 'add' else least(fmt, a, b, op)
+
+    for at in ('atom', 'red'):
+        for fmt in ('f16', 'bf16'):
+            for op in ('add', 'min', 'max'):
+                for n in (2, 4, 8):
+                    for packed in ((False, True) if n < 8 else (False,)):
+                        m = 2 * n if packed else n
+                        a, b = [halves(fmt) for _ in range(m)], [halves(fmt) for _ in range(m)]
+                        words = [a[k] | a[k + 1] << 16 for k in range(0, m, 2)]
+                        sums = [apply(fmt, op, x, y) for x, y in zip(a, b)]
+                        after = [sums[k] | sums[k + 1] << 16 for k in range(0, m, 2)]
+                        if packed:
+                            regs = ['%%r%d' % k for k in range(n)]
+                            load = ['mov.b32 %s, %d;' % (r, b[2 * k] | b[2 * k + 1] << 16) for k, r in enumerate(regs)]
+                            seen = [(r, w) for r, w in zip(regs, words)] if at == 'atom' else []
+                        else:
+                            regs = ['%%h%d' % k for k in range(n)]
+                            load = ['mov.b16 %s, %d;' % (r, b[k]) for k, r in enumerate(regs)]
+                            seen = []
+                        vec = '{' + ', '.join(regs) + '}'
+                        out = vec + ', ' if at == 'atom' else ''
+                        memory.extend([0] * (-len(memory) % 4))
+                        new.extend([0] * (len(memory) - len(new)))
+                        put(words, after, load + ['%s.global.%s.noftz.v%d.%s%s %s@, %s;' %
+                                                  (at, op, n, fmt, 'x2' if packed else '', out, vec)], seen)
+        for n in (2, 4):
+            a, b = [f32(rng.choice([1, 2.5, 2**-127, -0.0])) for _ in range(n)], [f32(rng.choice([3, 2**-128])) for _ in range(n)]
+            memory.extend([0] * (-len(memory) % 4))
+            new.extend([0] * (len(memory) - len(new)))
+            regs = ['%%f%d' % k for k in range(n)]
+            vec = '{' + ', '.join(regs) + '}'
+            after = [total('f32', [term('f32', flush('f32', x)), term('f32', flush('f32', y))], 'rn', True)
+                     for x, y in zip(a, b)]
+            put(a, after, ['mov.b32 %s, %d;' % (r, y) for r, y in zip(regs, b)] +
+                ['%s.global.add.v%d.f32 %s@, %s;' % (at, n, vec + ', ' if at == 'atom' else '', vec)], [])
+    wide = [rng.getrandbits(32) for _ in range(4)]
+    other = [rng.getrandbits(32) for _ in range(4)]
+
+    def quad(reg, words):
+        return ['mov.b64 %%x0, 0x%08x%08x; mov.b64 %%x1, 0x%08x%08x; mov.b128 %s, {%%x0, %%x1};' %
+                (words[1], words[0], words[3], words[2], reg)]
+    back = ['mov.b128 {%x0, %x1}, %w0; mov.b64 {%r0, %r1}, %x0; mov.b64 {%r2, %r3}, %x1;']
+    seen = [('%%r%d' % k, wide[k]) for k in range(4)]
+    memory.extend([0] * (-len(memory) % 4))
+    new.extend([0] * (len(memory) - len(new)))
+    put(wide, other, quad('%w1', other) + ['atom.global.exch.b128 %w0, @, %w1;'] + back, seen)
+    put(wide, other, quad('%w1', wide) + quad('%w2', other) + ['atom.global.cas.b128 %w0, @, %w1, %w2;'] + back, seen)
+    put(wide, wide, quad('%w1', other) + quad('%w2', other) + ['atom.global.cas.b128 %w0, @, %w1, %w2;'] + back, seen)
+    put([f32(2**-127)], [f32(1)], ['mov.f32 %f0, 1.0; atom.global.add.f32 %f1, @, %f0; mov.b32 %r0, %f1;'],
+        [('%r0', f32(2**-127))])
+    put([f32(2**-127)], [0], ['mov.b32 %f0, 5; red.global.add.f32 @, %f0;'], [])
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'op_atom_vectors.ptx'), 'w') as f:
+        f.write('// test: atomics on vectors and on 128 bits; f32 sums in global memory flush subnormal numbers\n')
+        f.write('// buffer: m u32[%d] = {%s}\n// buffer: o u32[%d]\n' % (len(memory), ' '.join(map(str, memory)), len(old)))
+        f.write('// launch: k (m, o)\n// want: m = {%s}\n// want: o = {%s}\n' %
+                (' '.join(map(str, new)), ' '.join(map(str, old))))
+        f.write('.version 8.7\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 p_m, .param .u64 p_o)\n')
+        f.write('{\n    .reg .b64 %m, %o;\n    ld.param.u64 %m, [p_m];\n    ld.param.u64 %o, [p_o];\n')
+        f.write('    cvta.to.global.u64 %m, %m;\n    cvta.to.global.u64 %o, %o;\n')
+        f.write(''.join('    %s\n' % line for line in body) + '    ret;\n}\n')
+
+
 small_conversions()
 scales()
 stochastic_rounding()
+pair_arithmetic()
+mixed_precision()
+find_nth()
+warp_minimum()
+atomics()
