@@ -154,16 +154,13 @@ static bool decode_createpolicy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn 
     return a->n_operands >= 1 && ptx_alu_dst(d, &a->operand[0], 8, &i->d);
 }
 
-#define PRIMARY                                                                                    \
-    ".(L2::evict_last L2::evict_normal L2::evict_first L2::evict_unchanged)"                       \
-    "{.(L2::evict_first L2::evict_unchanged)}"
 const ptx_op_row ptx_ops_cluster[] = {
     {"barrier.cluster.arrive{.(release relaxed)}{.aligned}", decode_barrier, 0, PTX_UNIT_BARRIER},
     {"barrier.cluster.wait{.acquire}{.aligned}", decode_barrier, 0, PTX_UNIT_BARRIER},
     {"mapa{.shared::cluster}.(u32 u64) d, a, b:u32", decode_address, 0, PTX_UNIT_I32},
     {"getctarank{.shared::cluster}.(u32 u64) d:u32, a", decode_address, 0, PTX_UNIT_I32},
-    {"createpolicy.fractional" PRIMARY ".b64 d{, a:f32}", decode_createpolicy, 0, PTX_UNIT_OTHER},
-    {"createpolicy.range{.global}" PRIMARY ".b64 d, [a], b:u32, c:u32", decode_createpolicy, 0, PTX_UNIT_OTHER},
+    {"createpolicy.fractional.$policy{.$policy2}.b64 d{, a:f32}", decode_createpolicy, 0, PTX_UNIT_OTHER},
+    {"createpolicy.range{.global}.$policy{.$policy2}.b64 d, [a], b:u32, c:u32", decode_createpolicy, 0, PTX_UNIT_OTHER},
     {"createpolicy.cvt.L2.b64 d, a", decode_createpolicy, 0, PTX_UNIT_OTHER},
     {0},
 };

@@ -444,9 +444,9 @@ static bool decode_tensor(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 #define LOAD  "cp.async.bulk.tensor"
 #define CTAS  ".(shared::cta shared::cluster).global"
-#define DONE  ".mbarrier::complete_tx::bytes{.cta_group::1}{.$cache_hint}"
+#define DONE  ".mbarrier::complete_tx::bytes{.$cta_group}{.$cache_hint}"
 #define MULTI ".shared::cluster.global"
-#define DONES ".mbarrier::complete_tx::bytes.multicast::cluster{.cta_group::1}{.$cache_hint}"
+#define DONES ".mbarrier::complete_tx::bytes.multicast::cluster{.$cta_group}{.$cache_hint}"
 #define DIM   ".(1d 2d 3d 4d 5d)"
 const ptx_op_row ptx_ops_tensor[] = {
     {LOAD DIM CTAS "{.tile}" DONE " [a], [b, c], [e]{, f:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},

@@ -310,13 +310,10 @@ static void x_wmma_int(ptx_warp *w, const ptx_insn *i)
     w->worker->counters.tensor_flops += 2 * (u64)f->d.m * f->d.n * k;
 }
 
-static void x_wmma_f64(ptx_warp *w, const ptx_insn *i)
+/* Opaque: it runs under a changed rounding mode. */
+__attribute__((noipa)) static void sum_f64(const ptx_warp *w, const wmma_form *f, f64 d[2][PTX_LANES])
 {
-    const wmma_form *f = i->aux;
-    f64 d[2][PTX_LANES];
     u32 row, col;
-    if (!ptx_whole_warp(w, i))
-        return;
     const f64 *a = IN(f64, f->a.slot[0]), *b = IN(f64, f->b.slot[0]);
     for (u32 r = 0; r < 2; r++)
         EACH_LANE(l)
@@ -327,6 +324,17 @@ static void x_wmma_f64(ptx_warp *w, const ptx_insn *i)
                 sum = __builtin_fma(a[4 * row + k], b[4 * col + k], sum);
             d[r][l] = sum;
         }
+}
+
+static void x_wmma_f64(ptx_warp *w, const ptx_insn *i)
+{
+    const wmma_form *f = i->aux;
+    f64 d[2][PTX_LANES];
+    if (!ptx_whole_warp(w, i))
+        return;
+    fp_round_begin(i->mods & 3);
+    sum_f64(w, f, d);
+    fp_round_end(i->mods & 3);
     for (u32 r = 0; r < 2; r++)
         memcpy(OUT(f64, f->d.slot[r]), d[r], sizeof d[r]);
     w->worker->counters.tensor_flops += 2 * 8 * 8 * 4;
@@ -441,6 +449,7 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, w
     f->saturates = ptx_has(a, "satfinite");
     f->is_and = ptx_has(a, "and");
     i->unit = PTX_UNIT_TENSOR;
+    ptx_mods(a, i);
     i->run = real ? x_wmma_float : t[1] == MMA_F64 ? x_wmma_f64 : x_wmma_int;
     matrix *m[4] = {&f->d, &f->a, &f->b, &f->c};
     for (int o = 0; o < 4; o++)
@@ -467,7 +476,7 @@ const ptx_op_row ptx_ops_wmma[] = {
      "?d, [a]{, b:u32}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.store.d.sync.aligned.(row col).$wmma{.(global shared shared::cta)}.(f16 f32 f64 s32) "
      "[a], ?b{, c:u32}", decode_wmma, 0, PTX_UNIT_TENSOR},
-    {"wmma.mma.sync.aligned.(row col).(row col).(m16n16k16 m8n32k16 m32n8k16).(f16 f32).(f16 f32){.satfinite} "
+    {"wmma.mma.sync.aligned.(row col).(row col).(m16n16k16 m8n32k16 m32n8k16).(f16 f32).(f16 f32) "
      "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.sync.aligned.(row col).(row col).(m16n16k16 m8n32k16 m32n8k16).f32.bf16.bf16.f32 "
      "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
