@@ -48,10 +48,12 @@ static bool has_others(const ptx_form *f)
     return false;
 }
 
-/* Spaces that no thread can have a piece of its own in. */
+/* Spaces that no thread can have a piece of its own in; stores that arrive at an mbarrier, or take a range:
+ * tests/ptx/cluster_send.ptx, st_bulk.ptx. */
 static bool is_elsewhere(const ptx_match *m)
 {
-    return sample_is_param(m) || sample_has(m, "param::func") || sample_has(m, "const");
+    return sample_is_param(m) || sample_has(m, "param::func") || sample_has(m, "const") || sample_has(m, "async") ||
+           sample_has(m, "bulk");
 }
 
 static void make_samples(void)

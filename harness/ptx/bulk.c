@@ -11,6 +11,7 @@ bool ptx_pieces_flush(ptx_pieces *p)
 {
     ptx_access x = {.insn = p->i,
                     .space = p->space,
+                    .block = p->block,
                     .mask = p->n == PTX_LANES ? PTX_FULL : (1u << p->n) - 1,
                     .size = p->size,
                     .write = p->write,

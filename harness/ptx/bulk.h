@@ -14,6 +14,7 @@ typedef struct ptx_pieces {
     const ptx_insn *i;
     u32 lane;
     ptx_space space;
+    ptx_block *block; /* whose shared memory; NULL: the warp's own */
     bool write, atomic;
     u32 size, n; /* bytes of each, how many wait to be checked */
     u64 addr[PTX_LANES] __attribute__((aligned(64)));

@@ -1,6 +1,7 @@
 /* cp.async.bulk: copies of whole ranges by one thread; reductions of shared memory into global memory. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/x_mbarrier.h"
 #include "harness/ptx/x_mem.h"
 
@@ -8,12 +9,14 @@
 #include <string.h>
 
 enum { PIECE = 16 };
-enum { BULK_LOAD, BULK_STORE, BULK_REDUCE, BULK_PREFETCH };
+/* SEND: from the block's own shared memory to that of the cluster; SEND_REDUCE: into it */
+enum { BULK_LOAD, BULK_SEND, BULK_SEND_REDUCE, BULK_STORE, BULK_REDUCE, BULK_PREFETCH };
 
 typedef struct bulk_form {
     ptx_insn to, from, bar; /* the addresses, as instructions of their own */
     u32 size;               /* slot */
     u32 byte_mask;          /* slot of .cp_mask; PTX_NO_SLOT: all bytes */
+    u32 cta_mask;           /* slot; PTX_NO_SLOT: no multicast */
     ptx_red red;
     ptx_type type;          /* of a reduction */
 } bulk_form;
@@ -48,22 +51,59 @@ static bool watch(const range *r, ptx_space space, u64 addr, bool write, bool at
                           atomic ? ptx_type_bytes(r->f->type) : PIECE);
 }
 
-static bool load(range *r)
+/* The bytes on their way to the block's shared memory. */
+static bool deliver(const range *r, ptx_block *b, u64 to, ptx_mbarrier *m, const u8 *data)
 {
-    if (!ptx_shared_offset(r->w, &r->f->to, r->lane, &r->to) ||
-        !ptx_shared_offset(r->w, &r->f->bar, r->lane, &r->bar) || !check_alignment(r) ||
-        !watch(r, PTX_SPACE_GLOBAL, r->from, false, false) || !watch(r, PTX_SPACE_SHARED, r->to, true, false))
+    bool reduces = r->i->op == BULK_SEND_REDUCE;
+    ptx_pieces p = {.w = r->w, .i = r->i, .lane = r->lane, .space = PTX_SPACE_SHARED, .block = b, .write = true,
+                    .atomic = reduces};
+    if (!ptx_pieces_add(&p, to, r->size, reduces ? ptx_type_bytes(r->f->type) : PIECE, NULL) ||
+        !ptx_pieces_flush(&p))
         return false;
-    ptx_mbarrier *m = ptx_mbarrier_at(r->w, r->i, r->lane, r->bar, true);
-    if (!m)
-        return false;
-    if (!r->size)
-        return true;
-    ptx_delivery *d = ptx_delivery_new((u32)r->to, r->size, r->size);
-    memcpy(d->data, (const void *)(uintptr_t)r->from, r->size);
+    ptx_delivery *d = ptx_delivery_new((u32)to, r->size, r->size);
+    memcpy(d->data, data, r->size);
     ptx_delivery_include(d, 0, r->size);
+    d->reduces = reduces;
+    d->red = r->f->red;
+    d->element = r->f->type;
     ptx_mbarrier_deliver(r->w, m, d);
     return true;
+}
+
+static bool multicast(range *r, const u8 *data, u32 mask)
+{
+    if (!ptx_shared_target(r->w, &r->f->to, r->lane, &r->to) ||
+        !ptx_shared_target(r->w, &r->f->bar, r->lane, &r->bar))
+        return false;
+    EACH_SET(rank, mask)
+    {
+        ptx_block *b = ptx_cluster_block(r->w, r->i, r->lane, rank);
+        ptx_mbarrier *m = b ? ptx_mbarrier_in(r->w, r->i, r->lane, b, r->bar, true) : NULL;
+        if (!m || !deliver(r, b, r->to, m, data))
+            return false;
+    }
+    return true;
+}
+
+static bool load(range *r)
+{
+    const ptx_warp *w = r->w;
+    bool global = r->i->op == BULK_LOAD;
+    u64 to = r->to;
+    if (!global && !ptx_shared_offset(r->w, &r->f->from, r->lane, &r->from))
+        return false;
+    if (!ptx_shared_target(r->w, &r->f->to, r->lane, &to))
+        return false;
+    range plain = *r;
+    plain.to = to;
+    if (!check_alignment(&plain) ||
+        !watch(r, global ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED, r->from, false, false))
+        return false;
+    const u8 *data = global ? (const u8 *)(uintptr_t)r->from : w->block->shared + r->from;
+    if (r->f->cta_mask != PTX_NO_SLOT)
+        return multicast(r, data, IN(u16, r->f->cta_mask)[r->lane]);
+    ptx_mbarrier *m = ptx_mbarrier_beside(r->w, r->i, r->lane, &r->f->to, &r->to, &r->f->bar, r->bar);
+    return m && (!r->size || deliver(r, m->block, r->to, m, data));
 }
 
 /* With .cp_mask, bit b says whether byte b of every 16 goes. */
@@ -128,12 +168,12 @@ static void x_bulk(ptx_warp *w, const ptx_insn *i)
     if (i->op != BULK_PREFETCH)
         ptx_mem_addresses(w, &f->to, to);
     ptx_mem_addresses(w, &f->from, from);
-    if (i->op == BULK_LOAD)
+    if (i->op <= BULK_SEND_REDUCE)
         ptx_mem_addresses(w, &f->bar, bar);
     EACH_SET(l, w->exec)
     {
         range r = {w, i, f, to[l], from[l], bar[l], l, size[l]};
-        bool good = i->op == BULK_LOAD     ? load(&r)
+        bool good = i->op <= BULK_SEND_REDUCE ? load(&r)
                     : i->op == BULK_STORE  ? store(&r)
                     : i->op == BULK_REDUCE ? reduce(&r)
                                            : prefetch(&r);
@@ -165,28 +205,32 @@ static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand
 static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bulk_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), bulk_form, 1);
-    bool loads = i->op == BULK_LOAD, prefetches = i->op == BULK_PREFETCH, masked = ptx_has(a, "cp_mask");
+    bool loads = i->op <= BULK_SEND_REDUCE, prefetches = i->op == BULK_PREFETCH, masked = ptx_has(a, "cp_mask");
     const ptx_operand *o = a->operand;
     int next = prefetches ? 2 : loads ? 4 : 3;
     i->esize = PIECE;
     i->vec = 1;
     i->aux = f;
     i->run = x_bulk;
-    f->byte_mask = PTX_NO_SLOT;
+    f->byte_mask = f->cta_mask = PTX_NO_SLOT;
+    ptx_space space = ptx_has(a, "shared::cluster") ? PTX_SPACE_CLUSTER : PTX_SPACE_SHARED;
+    bool from_global = i->op == BULK_LOAD || prefetches;
     f->type = ptx_last_type(a);
     f->red = ptx_red_find(a);
     if (a->n_operands != next + ptx_has(a, "L2::cache_hint") + ptx_has(a, "multicast::cluster") + masked ||
-        (i->op == BULK_REDUCE && !ptx_red_has(f->red, f->type)))
+        ((i->op == BULK_REDUCE || i->op == BULK_SEND_REDUCE) && !ptx_red_has(f->red, f->type)))
         return false;
-    if (!prefetches && !set_address(d, a, &o[0], loads ? PTX_SPACE_SHARED : PTX_SPACE_GLOBAL, &f->to))
+    if (!prefetches && !set_address(d, a, &o[0], loads ? space : PTX_SPACE_GLOBAL, &f->to))
         return false;
-    if (!set_address(d, a, &o[prefetches ? 0 : 1], loads || prefetches ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED,
+    if (!set_address(d, a, &o[prefetches ? 0 : 1], from_global ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED,
                      &f->from) ||
         !ptx_alu_src(d, &o[prefetches ? 1 : 2], PTX_b32, &f->size))
         return false;
     if (masked && !ptx_alu_src(d, &o[a->n_operands - 1], PTX_b16, &f->byte_mask))
         return false;
-    return !loads || set_address(d, a, &o[3], PTX_SPACE_SHARED, &f->bar);
+    if (ptx_has(a, "multicast::cluster") && !ptx_alu_src(d, &o[4], PTX_b16, &f->cta_mask))
+        return false;
+    return !loads || set_address(d, a, &o[3], space, &f->bar);
 }
 
 static bool decode_group(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
@@ -205,6 +249,15 @@ const ptx_op_row ptx_ops_bulk[] = {
     {"cp.async.bulk.shared::cluster.global" DONE ".multicast::cluster{.$cache_hint} [a], [b], c:u32, [e], f:b16"
      ", h",
      decode_bulk, BULK_LOAD, PTX_UNIT_MEM},
+    {"cp.async.bulk.shared::cluster.shared::cta" DONE " [a], [b], c:u32, [e]", decode_bulk, BULK_SEND, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".add.(u32 s32 u64) [a], [b], c:u32, [e]", decode_bulk,
+     BULK_SEND_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(min max).(u32 s32) [a], [b], c:u32, [e]", decode_bulk,
+     BULK_SEND_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(inc dec).u32 [a], [b], c:u32, [e]", decode_bulk,
+     BULK_SEND_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(and or xor).b32 [a], [b], c:u32, [e]", decode_bulk,
+     BULK_SEND_REDUCE, PTX_UNIT_MEM},
     {"cp.async.bulk.global.shared::cta.bulk_group{.$cache_hint} [a], [b], c:u32, h", decode_bulk, BULK_STORE,
      PTX_UNIT_MEM},
     {"cp.async.bulk.global.shared::cta.bulk_group.cp_mask [a], [b], c:u32, e:b16", decode_bulk, BULK_STORE,

@@ -43,6 +43,17 @@ ptx_delivery *ptx_delivery_new(u32 to, u32 span, u32 bytes)
     return d;
 }
 
+ptx_delivery *ptx_delivery_clone(const ptx_delivery *d)
+{
+    ptx_delivery *copy = ptx_delivery_new(d->to, d->span, d->bytes);
+    memcpy(copy->data, d->data, d->span);
+    memcpy(copy->live, d->live, (d->span + WORD - 1) / WORD);
+    copy->reduces = d->reduces;
+    copy->red = d->red;
+    copy->element = d->element;
+    return copy;
+}
+
 void ptx_delivery_include(ptx_delivery *d, u32 at, u32 bytes)
 {
     memset(d->live + at / WORD, 1, bytes / WORD);
@@ -54,9 +65,12 @@ static void each_stretch(ptx_block *b, const ptx_delivery *d, bool arrives)
     for (u32 at = 0, end; at < d->span; at = end + WORD) {
         for (end = at; end < d->span && d->live[end / WORD]; end += WORD)
             ;
-        if (end > at && arrives)
+        if (end > at && arrives && d->reduces)
+            ptx_reduce(d->red, d->element, b->shared + d->to + at, d->data + at, end - at);
+        else if (end > at && arrives)
             memcpy(b->shared + d->to + at, d->data + at, end - at);
-        memset(b->shared_state + d->to + at, arrives ? PTX_INIT | PTX_WRITTEN : 0, end - at);
+        if (!d->reduces)
+            memset(b->shared_state + d->to + at, arrives ? PTX_INIT | PTX_WRITTEN : 0, end - at);
     }
 }
 
@@ -171,6 +185,21 @@ ptx_mbarrier *ptx_mbarrier_in(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_bloc
                          "illegal: no mbarrier was initialised at byte %llu of shared memory",
                          (unsigned long long)addr);
     return m;
+}
+
+ptx_mbarrier *ptx_mbarrier_beside(ptx_warp *w, const ptx_insn *i, u32 lane, const ptx_insn *at, u64 *to,
+                                  const ptx_insn *bar_at, u64 bar)
+{
+    ptx_block *b = ptx_shared_target(w, at, lane, to);
+    ptx_block *beside = b ? ptx_shared_target(w, bar_at, lane, &bar) : NULL;
+    if (!beside)
+        return NULL;
+    if (b == beside)
+        return ptx_mbarrier_in(w, i, lane, b, bar, true);
+    ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+                     "illegal: %.*s with an mbarrier in the shared memory of another block than its target",
+                     WS_STR_ARG(i->ast->part[0]));
+    return NULL;
 }
 
 static bool set_up(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count)

@@ -6,6 +6,7 @@
  * loaded and left alone when they are stored; the mbarrier counts them. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/fp.h"
 #include "harness/ptx/x_mbarrier.h"
 #include "harness/ptx/x_mem.h"
@@ -199,9 +200,9 @@ static void fill(const transfer *t, u8 *bytes)
         bytes[at] = 0x7f;
 }
 
-static bool watch_target(const transfer *t)
+static bool watch_target(const transfer *t, ptx_block *b)
 {
-    ptx_pieces p = {.w = t->w, .i = t->i, .lane = t->lane, .space = PTX_SPACE_SHARED, .write = true};
+    ptx_pieces p = {.w = t->w, .i = t->i, .lane = t->lane, .space = PTX_SPACE_SHARED, .block = b, .write = true};
     for (u32 r = 0; r < t->rows; r++)
         for (u32 at = 0; at < t->row_bytes; at += UNIT)
             if (!ptx_pieces_add(&p, place(t, r, at) & ~(UNIT - 1u), UNIT, UNIT, NULL))
@@ -245,13 +246,35 @@ static bool gather(transfer *t, ptx_delivery *d)
     return true;
 }
 
-static bool load(transfer *t, u64 bar)
+/* To the blocks of the mask, at the offsets that target and mbarrier have in their own. */
+static bool multicast(transfer *t, const ptx_delivery *d, u64 bar, u32 mask)
 {
-    ptx_mbarrier *m = NULL;
-    if (!ptx_shared_offset(t->w, &t->f->bar, t->lane, &bar) || !watch_target(t))
+    if (!ptx_shared_target(t->w, &t->f->bar, t->lane, &bar))
         return false;
+    EACH_SET(rank, mask)
+    {
+        ptx_block *b = ptx_cluster_block(t->w, t->i, t->lane, rank);
+        ptx_mbarrier *m = b && watch_target(t, b) ? ptx_mbarrier_in(t->w, t->i, t->lane, b, bar, true) : NULL;
+        if (!m)
+            return false;
+        ptx_mbarrier_deliver(t->w, m, ptx_delivery_clone(d));
+    }
+    return true;
+}
+
+static bool load(transfer *t, u64 shared, u64 bar)
+{
+    const ptx_warp *w = t->w;
     ptx_delivery *d = ptx_delivery_new(t->at, t->rows * t->pitch, t->rows * t->row_bytes);
-    if (!gather(t, d) || !(m = ptx_mbarrier_at(t->w, t->i, t->lane, bar, true))) {
+    bool good = gather(t, d);
+    if (t->f->cta_mask != PTX_NO_SLOT) {
+        good = good && multicast(t, d, bar, IN(u16, t->f->cta_mask)[t->lane]);
+        free(d);
+        return good;
+    }
+    ptx_mbarrier *m =
+        good ? ptx_mbarrier_beside(t->w, t->i, t->lane, &t->f->shared, &shared, &t->f->bar, bar) : NULL;
+    if (!m || !watch_target(t, m->block)) {
         free(d);
         return false;
     }
@@ -335,7 +358,7 @@ static bool start(transfer *t, u64 map, u64 shared)
         t->offset[d] = IN(u16, t->f->offset[d])[t->lane];
     if (!ptx_tensor_map_read(t->w, t->i, &t->f->map, t->lane, map, &t->m) || !check_map(t))
         return false;
-    if (t->i->op != TENSOR_PREFETCH && !ptx_shared_offset(t->w, &t->f->shared, t->lane, &shared))
+    if (t->i->op != TENSOR_PREFETCH && !ptx_shared_target(t->w, &t->f->shared, t->lane, &shared))
         return false;
     t->at = (u32)shared;
     if (t->i->op != TENSOR_PREFETCH && shared % PTX_TM_SHARED_ALIGN) {
@@ -362,7 +385,7 @@ static void x_tensor(ptx_warp *w, const ptx_insn *i)
     {
         transfer t = {.w = w, .i = i, .f = f, .lane = l};
         if (!start(&t, map[l], shared[l]) ||
-            !(i->op == TENSOR_LOAD       ? load(&t, bar[l])
+            !(i->op == TENSOR_LOAD       ? load(&t, shared[l], bar[l])
               : i->op == TENSOR_PREFETCH ? watch_source(&t)
                                          : store(&t)))
             return;
@@ -432,9 +455,10 @@ static bool decode_tensor(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (!set_address(d, a, &o[map], PTX_SPACE_GENERIC, &f->map) ||
         !decode_vector(d, &o[map], PTX_b32, f->coord, f->n_coords))
         return false;
-    if (!prefetches && !set_address(d, a, &o[loads ? 0 : 1], PTX_SPACE_SHARED, &f->shared))
+    ptx_space space = ptx_has(a, "shared::cluster") ? PTX_SPACE_CLUSTER : PTX_SPACE_SHARED;
+    if (!prefetches && !set_address(d, a, &o[loads ? 0 : 1], space, &f->shared))
         return false;
-    if (loads && !set_address(d, a, &o[2], PTX_SPACE_SHARED, &f->bar))
+    if (loads && !set_address(d, a, &o[2], space, &f->bar))
         return false;
     if (f->n_offsets && !decode_vector(d, &o[next], PTX_b16, f->offset, f->n_offsets))
         return false;
