@@ -33,8 +33,8 @@ engine_SRC    := $(filter-out $(ptx_SRC),$(wildcard harness/ptx/*.c))
 # Fewer of them build faster: make VARIANTS=avx512
 VARIANTS      ?= $(X86_VARIANTS) baseline
 X86_VARIANTS  := $(if $(filter x86_64% amd64%,$(shell $(CC) -dumpmachine)),avx512 avx2)
-FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512
-FLAGS_avx2    := -march=x86-64-v3
+FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512 -mno-vzeroupper
+FLAGS_avx2    := -march=x86-64-v3 -mno-vzeroupper
 harness_SRC   := $(wildcard harness/*.c harness/compile/*.c harness/plan/*.c harness/timing/*.c harness/worker/*.c)
 verifier_SRC  := $(wildcard verifier/*.c)
 results_SRC   := $(wildcard results/*.c)

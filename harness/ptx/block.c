@@ -45,11 +45,11 @@ void ptx_block_recycle(ptx_worker *k, ptx_block *b)
     k->free_blocks = b;
 }
 
-static void start_warp(ptx_worker *k, ptx_block *b, int id)
+/* What stays the same in all blocks that run in this one's place. */
+static void set_warp(ptx_worker *k, ptx_block *b, int id)
 {
     ptx_warp *w = &b->warp[id];
     const uint32_t *dim = k->grid->args->block;
-    uint32_t lanes = 0;
     w->id = id;
     w->block = b;
     w->worker = k;
@@ -59,21 +59,28 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
     w->shared = b->shared;
     w->shared_state = b->shared_state;
     w->shared_bytes = k->grid->shared_bytes;
-    w->state = PTX_WARP_READY;
-    w->barrier_votes = 0;
-    if (w->async)
-        ptx_async_release(w);
-    if (w->bulk)
-        ptx_bulk_release(w);
     EACH_LANE(l)
     {
         uint32_t t = (uint32_t)(id * PTX_LANES + l);
         w->tid[0][l] = t % dim[0];
         w->tid[1][l] = t / dim[0] % dim[1];
         w->tid[2][l] = t / dim[0] / dim[1];
-        lanes |= t < b->threads ? 1u << l : 0;
     }
-    ptx_warp_start(w, lanes);
+}
+
+static void start_warp(ptx_worker *k, ptx_block *b, int id)
+{
+    ptx_warp *w = &b->warp[id];
+    uint32_t more = b->threads - (uint32_t)id * PTX_LANES;
+    if (w->worker != k)
+        set_warp(k, b, id);
+    w->state = PTX_WARP_READY;
+    w->barrier_votes = 0;
+    if (w->async)
+        ptx_async_release(w);
+    if (w->bulk)
+        ptx_bulk_release(w);
+    ptx_warp_start(w, more < PTX_LANES ? (1u << more) - 1 : PTX_FULL);
 }
 
 ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
@@ -114,7 +121,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
 
 static bool waits_at(const ptx_warp *w, uint32_t id)
 {
-    return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(&w->parked[0]) == id;
+    return w->state == PTX_WARP_AT_BARRIER && w->barrier == id;
 }
 
 static const ptx_insn *barrier_insn(const ptx_group *g)
@@ -258,8 +265,12 @@ void ptx_barrier_arrive(ptx_warp *w, uint32_t id, uint32_t threads)
 static bool pass_barriers(ptx_worker *k, ptx_block *b, bool *fault)
 {
     bool any = false;
-    for (uint32_t id = 0; id < PTX_BARRIERS && !*fault; id++)
-        any |= try_barrier(k, b, id, fault);
+    uint32_t ids = 0;
+    for (int n = 0; n < b->n_warps; n++)
+        ids |= b->warp[n].state == PTX_WARP_AT_BARRIER ? 1u << b->warp[n].barrier : 0;
+    EACH_SET(id, ids)
+        if (!*fault)
+            any |= try_barrier(k, b, id, fault);
     return any;
 }
 
@@ -320,6 +331,7 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
         } else if (e == PTX_EV_BARRIER) {
             bool fault = false;
             w->state = PTX_WARP_AT_BARRIER;
+            w->barrier = ptx_barrier_id(&w->parked[0]);
             pass_counted(k, w, &fault);
         } else if (e == PTX_EV_CLUSTER) {
             w->state = PTX_WARP_AT_CLUSTER;

@@ -429,13 +429,13 @@ static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a
 
 static void find_leaders(const ptx_decoder *d, const ptx_func *f, ptx_code *c)
 {
-    c->insn[0].leader = 1;
+    c->insn[0].leader = c->insn[f->n_insns].control = 1;
     for (int i = 0; i < f->n_insns; i++) {
         const ptx_ast_insn *a = &f->insn[i];
         if (d->of[i]->is_convergent)
             c->insn[i].leader = 1;
         if (d->of[i]->ends_block || d->of[i]->is_convergent)
-            c->insn[i + 1].leader = 1;
+            c->insn[i].control = c->insn[i + 1].leader = 1;
         for (int o = 0; o < a->n_operands; o++) {
             const ptx_operand *p = &a->operand[o];
             if (p->kind == PTX_OPD_LABEL)
@@ -449,6 +449,7 @@ static void find_leaders(const ptx_decoder *d, const ptx_func *f, ptx_code *c)
 static uint32_t number_blocks(ptx_program *p, ptx_code *c)
 {
     for (uint32_t i = 0; i < c->n; i++) {
+        c->insn[i].stop = c->insn[i].leader | c->insn[i].control;
         if (!c->insn[i].leader)
             continue;
         uint32_t end = i + 1;

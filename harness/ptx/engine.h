@@ -67,7 +67,9 @@ struct ptx_insn {
     uint8_t space;          /* ptx_space */
     uint8_t flags;          /* PTX_IF_* */
     uint8_t shape, site;    /* memory: see site.c */
+    uint8_t control, stop;  /* decides which lanes go on where; that or a leader */
     uint32_t bb, bb_len;    /* basic block, on leaders */
+    uint32_t place;         /* code << 24 | index */
     const void *aux;        /* description of the handler's kind, in the program's arena */
     const struct ptx_match *match; /* the form that it is; NULL: none */
     const ptx_ast_insn *ast;
@@ -223,10 +225,11 @@ typedef enum ptx_shape_kind {
 typedef struct ptx_shape {
     uint64_t lo, hi;         /* least and greatest */
     int32_t step;            /* from lane to lane of a group, but for SCATTER */
-    uint8_t kind;            /* ptx_shape_kind */
+    uint8_t kind;            /* ptx_shape_kind; UNIFORM and ROW only when lo is aligned */
     uint8_t group;           /* lanes; 0: SCATTER */
     uint8_t low;             /* bits 0 to 7 that any of them has, at least */
     uint8_t waves;           /* wavefronts of shared memory, 0: not counted yet */
+    uint64_t shared_room;    /* UNIFORM, ROW: where in shared memory it cannot begin any more */
 } ptx_shape;
 
 /* What to watch: ptx_warp.checks. */
@@ -258,6 +261,7 @@ struct ptx_warp {
     uint32_t shapes;         /* a bit for each that is told in this run of a basic block */
     uint32_t checks, shared_bytes; /* as block, worker and launch have them, like the next two */
     uint8_t *shared, *shared_state;
+    uint64_t shared_counts;  /* of fast.c in this turn: wavefronts, and requests << 32 */
     int64_t quantum;         /* instructions left before the warp yields */
     const ptx_insn *poll;    /* the last strong access that changed nothing, where, how often in a row, */
     uint64_t poll_addr;      /* and whether that ended the turn; the registers when it did the last time */
@@ -273,6 +277,7 @@ struct ptx_warp {
     uint64_t insns;
     int id;                  /* in the block */
     enum { PTX_WARP_READY, PTX_WARP_AT_BARRIER, PTX_WARP_AT_CLUSTER, PTX_WARP_DONE } state;
+    uint32_t barrier;        /* AT_BARRIER: which */
 
     uint32_t barrier_votes;  /* lanes whose predicate holds at a bar.red */
 
@@ -539,12 +544,11 @@ bool ptx_race_block_end(ptx_block *b);           /* they have ended; false: a fa
 void ptx_race_cluster(struct ptx_cluster *c);    /* after that of its blocks, when they are several */
 void ptx_race_cluster_free(ptx_block *b);
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x); /* false: a fault was reported */
-/* A full warp at one shared address, or at consecutive ones from `first`. false: nothing was done, and
- * ptx_race_shared has to decide. */
-bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, uint64_t first, uint32_t size, bool linear, bool write);
-/* A full warp at consecutive global addresses that nobody has used in this launch; false: not so, and
- * nothing was done. After the write its values are noted. */
-bool ptx_race_first_write(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, uint64_t first, uint32_t size);
+/* A full warp's plain access of consecutive elements from `first`, or a read of one address in shared memory (not
+ * `row`). false: nothing that counts was done, and ptx_race_shared or ptx_race_global has to decide. After a write
+ * to global memory its values are noted. */
+bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, uint64_t first, uint32_t size, bool row, bool write);
+bool ptx_race_row(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, uint64_t first, uint32_t size, bool write);
 /* The block that last wrote there, as far as this worker knows; false: none. */
 bool ptx_race_last_writer(const ptx_worker *k, const ptx_alloc *a, uint64_t addr, uint32_t *block);
 void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, uint64_t first, uint32_t bytes);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "harness/ptx/cluster.h"
+#include "harness/ptx/lanes.h"
 #include "harness/ptx/module.h"
 
 #include <stdarg.h>
@@ -335,6 +336,7 @@ static void *worker_main(void *arg)
     work(k, NULL);
     if (!k->idle)
         atomic_fetch_add(&k->grid->idle, 1);
+    ptx_vectors_end();
     return NULL;
 }
 
@@ -437,6 +439,7 @@ bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
         ptx_memory_release(mem, g.workspace);
     pthread_mutex_destroy(&g.lock);
     free(g.order);
+    ptx_vectors_end();
     report->engine_seconds += (double)(ws_now_ns() - g.start_ns) * 1e-9;
     return report->ok;
 }

@@ -1,6 +1,7 @@
 /* Loads and stores of whole warps. The shape of the addresses is told first (shape.h); then bounds, alignment,
  * initialisation, races and counters take a few steps for all lanes together. What this does not settle is left
  * to the general handlers of x_mem.c, which begin anew and say what is wrong. */
+#include "harness/ptx/race.h"
 #include "harness/ptx/shape.h"
 #include "harness/ptx/x_mem.h"
 
@@ -35,18 +36,24 @@ ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, u64 lo, u64 bytes)
 
 /* ---- shapes ---- */
 
-void ptx_shape_tell(ptx_warp *w, const ptx_insn *i, ptx_shape *s)
+/* Of instruction i's address register; a full warp executes it. */
+static __attribute__((noinline)) void tell(ptx_warp *w, const ptx_insn *i, ptx_shape *s)
 {
     const u32 size = (u32)i->esize * i->vec;
-    if (i->flags & PTX_IF_NO_BASE) {
+    if (i->flags & PTX_IF_NO_BASE)
         *s = (ptx_shape){.kind = PTX_SHAPE_UNIFORM, .group = PTX_LANES};
-        return; /* nobody shares it: see site.c */
-    }
-    if (i->flags & PTX_IF_WIDE_ADDRESS)
+    else if (i->flags & PTX_IF_WIDE_ADDRESS)
         ptx_shape_of64(s, IN(u64, i->a), size);
     else
         ptx_shape_of32(s, IN(u32, i->a), size);
+    u32 n = s->kind == PTX_SHAPE_ROW ? size * PTX_LANES : size;
+    s->shared_room = w->shared_bytes < n ? 0 : w->shared_bytes - n + 1;
     w->shapes |= 1u << i->shape & ~(1u << PTX_SHAPE_PRIVATE);
+}
+
+INLINE bool is_told(const ptx_warp *w, const ptx_insn *i)
+{
+    return w->shapes >> i->shape & 1;
 }
 
 INLINE u64 lane_address(const ptx_warp *w, const ptx_insn *i, u32 l)
@@ -81,6 +88,11 @@ INLINE bool is_init(const uint8_t *state, u32 n)
         return !missing;
     }
 #endif
+    if (n == 4) {
+        u32 word;
+        memcpy(&word, state, sizeof word);
+        return (word & 0x01010101u * PTX_INIT) == 0x01010101u * PTX_INIT;
+    }
     return ptx_all_init(state, n);
 }
 
@@ -192,15 +204,13 @@ static u32 wavefronts(const ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 im
 
 INLINE void count_shared(ptx_warp *w, u32 waves)
 {
-    ptx_counters *c = &w->worker->counters;
-    c->shared_requests++;
-    c->shared_wavefronts += waves;
+    w->shared_counts += (1ull << 32) + waves;
 }
 
 /* ---- rows and uniform accesses ---- */
 
 /* `n` bytes from `at`, of all lanes together. false: not settled. */
-INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size, bool write)
+INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size, bool write, bool race)
 {
     ptx_site *site = &w->worker->site[i->site];
     u64 from = at - site->lo;
@@ -209,16 +219,16 @@ INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size,
             return false;
         from = at - site->lo;
     }
-    if (at & (size - 1))
-        return false;
     if (write) {
         ptx_alloc *a = site->alloc;
-        if (a->read_only || (w->checks & PTX_CHECK_RACE && !ptx_race_first_write(w, i, a, at, size)))
+        if (a->read_only || (race && !ptx_race_row(w, i, a, at, size, true)))
             return false;
         memset(a->state + from, PTX_INIT | PTX_WRITTEN, n);
     } else if (!site->plain) {
-        if ((w->checks & PTX_CHECK_RACE && !site->alloc->only_read) ||
-            !is_init(site->alloc->state + from, n))
+        ptx_alloc *a = site->alloc;
+        if (w->checks & PTX_CHECK_INIT && !a->all_init && !is_init(a->state + from, n))
+            return false;
+        if (race && !a->only_read && (n == size || !ptx_race_row(w, i, a, at, size, false)))
             return false;
     }
     if (w->checks & PTX_CHECK_COUNT)
@@ -226,13 +236,15 @@ INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size,
     return true;
 }
 
-INLINE bool pass_shared(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size, bool write)
+INLINE bool pass_shared(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 at, u32 n, u32 size,
+                        bool write, bool race)
 {
-    if (at >= w->shared_bytes || w->shared_bytes - at < n || at & (size - 1))
+    if (at >= s->shared_room)
         return false;
     if (!write && w->checks & PTX_CHECK_INIT && !is_init(w->shared_state + at, n))
         return false;
-    if (w->checks & PTX_CHECK_RACE && !ptx_race_fast(w, i, at, size, n != size, write))
+    if (race && !(write ? ptx_race_fast(w, i, at, size, true, true)
+                        : race_quick_read(w, i, at, size, n != size)))
         return false;
     if (write)
         memset(w->shared_state + at, PTX_INIT | PTX_WRITTEN, n);
@@ -243,92 +255,119 @@ INLINE bool pass_shared(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size,
 
 /* ---- other shapes ---- */
 
-static bool apart_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 imm, u32 size, bool write)
+typedef enum outcome { LEFT, PASSED, FAULT } outcome; /* LEFT: for x_mem.c to decide, nothing was done */
+
+/* `imm` makes register values addresses of the space. */
+static bool race_apart(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 imm, bool write, ptx_alloc *a)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    addresses(w, i, imm, addr);
+    ptx_access x = {.insn = i,
+                    .space = a ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED,
+                    .mask = PTX_FULL,
+                    .size = (u32)i->esize * i->vec,
+                    .read = !write,
+                    .write = write,
+                    .addr = addr,
+                    .lo = s->lo + imm,
+                    .hi = s->hi + imm,
+                    .slot = write ? ((const ptx_elements *)i->aux)->slot : NULL};
+    return a ? ptx_race_global(w, &x, a) : !w->block->shared_shadow || ptx_race_shared(w, &x);
+}
+
+static outcome apart_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 imm, u32 size, bool write)
 {
     ptx_site *site = &w->worker->site[i->site];
     u64 lo = s->lo + imm, hi = s->hi + imm, from = lo - site->lo, n = hi - lo + size;
     if (lo > hi || (s->low | imm) & (size - 1))
-        return false;
+        return LEFT;
     if ((from >= site->bytes || site->bytes - from < n) && !ptx_site_move(w->worker, site, lo, n))
-        return false;
+        return LEFT;
     ptx_alloc *a = site->alloc;
     uint8_t *state = plus(a->state, imm - a->lo);
-    if (write) {
-        if (a->read_only || w->checks & PTX_CHECK_RACE)
-            return false;
+    if (write ? a->read_only
+              : w->checks & PTX_CHECK_INIT && !a->all_init && !is_init_apart(w, i, s, state, size))
+        return LEFT;
+    if (w->checks & PTX_CHECK_RACE && !race_apart(w, i, s, imm, write, a))
+        return FAULT;
+    if (write)
         mark_apart(w, i, state, size);
-    } else if (!site->plain) {
-        if ((w->checks & PTX_CHECK_RACE && !a->only_read) || !is_init_apart(w, i, s, state, size))
-            return false;
-    }
     if (w->checks & PTX_CHECK_COUNT)
         count_apart(w, i, s, site, imm - site->lo, size, write);
-    return true;
+    return PASSED;
 }
 
-static bool apart_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size, bool write)
+static outcome apart_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size, bool write)
 {
     u64 lo = s->lo + imm, hi = s->hi + imm;
     if (lo > hi || hi >= w->shared_bytes || w->shared_bytes - hi < size || (s->low | imm) & (size - 1))
-        return false;
+        return LEFT;
     uint8_t *state = plus(w->shared_state, imm);
-    if (w->checks & PTX_CHECK_RACE ||
-        (!write && w->checks & PTX_CHECK_INIT && !is_init_apart(w, i, s, state, size)))
-        return false;
+    if (!write && w->checks & PTX_CHECK_INIT && !is_init_apart(w, i, s, state, size))
+        return LEFT;
+    if (w->checks & PTX_CHECK_RACE && !race_apart(w, i, s, imm, write, NULL))
+        return FAULT;
     if (write)
         mark_apart(w, i, state, size);
     if (w->checks & PTX_CHECK_COUNT)
         count_shared(w, wavefronts(w, i, s, imm, size));
-    return true;
+    return PASSED;
 }
 
-/* The general way for shapes that are neither uniform nor a row; *base: the host's place of register value 0.
- * false: the handlers of x_mem.c have done it, or have to. */
-static bool apart(ptx_warp *w, const ptx_insn *i, ptx_shape *s, ptx_space space, bool write, uint8_t **base)
+/* Any shape; *base: the host's place of register value 0. */
+static outcome apart(ptx_warp *w, const ptx_insn *i, ptx_shape *s, bool write, uint8_t **base)
 {
     const u32 size = (u32)i->esize * i->vec;
     u64 imm = (u64)i->imm;
-    bool shared = space == PTX_SPACE_SHARED;
-    if (space == PTX_SPACE_GENERIC && (s->lo + imm) >> PTX_WINDOW_SHIFT == 1) {
+    bool shared = i->space == PTX_SPACE_SHARED;
+    if (i->flags & PTX_IF_NO_BASE)
+        return LEFT; /* there is no register */
+    if (i->space == PTX_SPACE_GENERIC && (s->lo + imm) >> PTX_WINDOW_SHIFT == 1) {
         shared = true;
         imm -= PTX_WINDOW_SHARED;
     }
-    if (s->kind == PTX_SHAPE_UNIFORM && i->flags & PTX_IF_NO_BASE)
-        return false; /* there is no register */
     *base = plus(shared ? w->shared : NULL, imm);
     return shared ? apart_shared(w, i, s, imm, size, write) : apart_global(w, i, s, imm, size, write);
 }
 
 /* ---- handlers ---- */
 
+/* A lone element has its register in the instruction. */
+INLINE u32 element_slot(const ptx_insn *i, u32 v, u32 vec)
+{
+    return vec == 1 ? i->d : ((const ptx_elements *)i->aux)->slot[v];
+}
+
 /* A row of elements of T, `vec` a lane, from `from` to the registers, or the other way; one element to all lanes;
  * each lane's own, and the other way. */
 #define MOVES(T)                                                                                   \
-    INLINE void take_row_##T(ptx_warp *w, const ptx_elements *e, const T *from, u32 vec)           \
+    INLINE void take_row_##T(ptx_warp *w, const ptx_insn *i, const T *from, u32 vec)               \
     {                                                                                              \
         for (u32 v = 0; v < vec; v++) {                                                            \
-            if (vec > 1 && e->slot[v] == PTX_NO_SLOT)                                              \
+            const u32 slot = element_slot(i, v, vec);                                              \
+            if (vec > 1 && slot == PTX_NO_SLOT)                                                    \
                 continue;                                                                          \
-            T *d = OUT(T, e->slot[v]);                                                             \
+            T *d = OUT(T, slot);                                                                   \
             const T *s = from + v;                                                                 \
             IVDEP EACH_LANE(l) d[l] = s[(u32)l * vec];                                             \
         }                                                                                          \
     }                                                                                              \
-    INLINE void put_row_##T(const ptx_warp *w, const ptx_elements *e, T *to, u32 vec)              \
+    INLINE void put_row_##T(const ptx_warp *w, const ptx_insn *i, T *to, u32 vec)                  \
     {                                                                                              \
         for (u32 v = 0; v < vec; v++) {                                                            \
-            const T *s = IN(T, e->slot[v]);                                                        \
+            const T *s = IN(T, element_slot(i, v, vec));                                           \
             T *d = to + v;                                                                         \
             IVDEP EACH_LANE(l) d[(u32)l * vec] = s[l];                                             \
         }                                                                                          \
     }                                                                                              \
-    INLINE void spread_##T(ptx_warp *w, const ptx_elements *e, const T *from, u32 vec)             \
+    INLINE void spread_##T(ptx_warp *w, const ptx_insn *i, const T *from, u32 vec)                 \
     {                                                                                              \
         for (u32 v = 0; v < vec; v++) {                                                            \
-            if (vec > 1 && e->slot[v] == PTX_NO_SLOT)                                              \
+            const u32 slot = element_slot(i, v, vec);                                              \
+            if (vec > 1 && slot == PTX_NO_SLOT)                                                    \
                 continue;                                                                          \
             const T value = from[v];                                                               \
-            T *d = OUT(T, e->slot[v]);                                                             \
+            T *d = OUT(T, slot);                                                                   \
             EACH_LANE(l) d[l] = value;                                                             \
         }                                                                                          \
     }                                                                                              \
@@ -372,19 +411,20 @@ static bool apart(ptx_warp *w, const ptx_insn *i, ptx_shape *s, ptx_space space,
     static __attribute__((noinline)) void load_apart_##T(ptx_warp *w, const ptx_insn *i)           \
     {                                                                                              \
         uint8_t *base;                                                                             \
-        if (w->exec == PTX_FULL &&                                                                 \
-            apart(w, i, &w->shape[i->shape], (ptx_space)i->space, false, &base))                   \
-            take_apart_##T(w, i, &w->shape[i->shape], base);                                       \
-        else                                                                                       \
+        ptx_shape *s = &w->shape[i->shape];                                                        \
+        outcome o = apart(w, i, s, false, &base);                                                  \
+        if (o == PASSED)                                                                           \
+            take_apart_##T(w, i, s, base);                                                         \
+        else if (o == LEFT)                                                                        \
             ptx_mem_load(w, i);                                                                    \
     }                                                                                              \
     static __attribute__((noinline)) void store_apart_##T(ptx_warp *w, const ptx_insn *i)          \
     {                                                                                              \
         uint8_t *base;                                                                             \
-        if (w->exec == PTX_FULL &&                                                                 \
-            apart(w, i, &w->shape[i->shape], (ptx_space)i->space, true, &base))                    \
+        outcome o = apart(w, i, &w->shape[i->shape], true, &base);                                 \
+        if (o == PASSED)                                                                           \
             put_apart_##T(w, i, base);                                                             \
-        else                                                                                       \
+        else if (o == LEFT)                                                                        \
             ptx_mem_store(w, i);                                                                   \
     }
 MOVES(u16)
@@ -401,46 +441,67 @@ INLINE bool is_shared(ptx_space space, u64 *at)
 }
 
 #define LOAD(T, vec, space, name)                                                                  \
-    static void x_ld_##name(ptx_warp *w, const ptx_insn *i)                                        \
-    {                                                                                              \
-        const u32 size = (vec) * (u32)sizeof(T);                                                   \
-        const ptx_shape *s = w->exec == PTX_FULL ? ptx_shape_at(w, i) : NULL;                      \
-        if (s && s->kind <= PTX_SHAPE_ROW) {                                                       \
-            u64 at = s->lo + (u64)i->imm;                                                          \
-            const bool shared = is_shared(space, &at);                                             \
-            const T *from = (const T *)(const void *)plus(shared ? w->shared : NULL, at);          \
-            if (s->kind == PTX_SHAPE_UNIFORM) {                                                    \
-                if (shared ? pass_shared(w, i, at, size, size, false)                              \
-                           : pass_global(w, i, at, size, size, false)) {                           \
-                    spread_##T(w, i->aux, from, vec);                                              \
-                    return;                                                                        \
-                }                                                                                  \
-            } else if (shared ? pass_shared(w, i, at, size * PTX_LANES, size, false)               \
-                              : pass_global(w, i, at, size * PTX_LANES, size, false)) {            \
-                take_row_##T(w, i->aux, from, vec);                                                \
-                return;                                                                            \
-            }                                                                                      \
-        }                                                                                          \
-        load_apart_##T(w, i);                                                                      \
-    }
-#define STORE(T, vec, space, name)                                                                 \
-    static void x_st_##name(ptx_warp *w, const ptx_insn *i)                                        \
+    INLINE void load_##name(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, bool race)         \
     {                                                                                              \
         const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
-        const ptx_shape *s = w->exec == PTX_FULL ? ptx_shape_at(w, i) : NULL;                      \
-        if (s && s->kind == PTX_SHAPE_ROW) {                                                       \
-            u64 at = s->lo + (u64)i->imm;                                                          \
-            const bool shared = is_shared(space, &at);                                             \
-            T *to = (T *)(void *)plus(shared ? w->shared : NULL, at);                              \
-            if (shared ? pass_shared(w, i, at, n, size, true)                                      \
-                       : pass_global(w, i, at, n, size, true)) {                                   \
-                put_row_##T(w, i->aux, to, vec);                                                   \
-                if (!shared && w->checks & PTX_CHECK_RACE)                                         \
-                    ptx_race_note_values(w, w->worker->site[i->site].alloc, at, n);                \
-                return;                                                                            \
-            }                                                                                      \
+        u64 at = s->lo + (u64)i->imm;                                                              \
+        const bool shared = is_shared(space, &at);                                                 \
+        const T *from = (const T *)(const void *)plus(shared ? w->shared : NULL, at);              \
+        if (s->kind == PTX_SHAPE_UNIFORM && (shared ? pass_shared(w, i, s, at, size, size, false, race)\
+                                                    : pass_global(w, i, at, size, size, false, race)))\
+            spread_##T(w, i, from, vec);                                                           \
+        else if (s->kind == PTX_SHAPE_ROW && (shared ? pass_shared(w, i, s, at, n, size, false, race)\
+                                                     : pass_global(w, i, at, n, size, false, race)))\
+            take_row_##T(w, i, from, vec);                                                         \
+        else                                                                                       \
+            load_apart_##T(w, i);                                                                  \
+    }                                                                                              \
+    static __attribute__((noinline)) void x_ld_##name##_first(ptx_warp *w, const ptx_insn *i)      \
+    {                                                                                              \
+        tell(w, i, &w->shape[i->shape]);                                                           \
+        load_##name(w, i, &w->shape[i->shape], w->checks & PTX_CHECK_RACE);                        \
+    }                                                                                              \
+    static __attribute__((noinline)) void x_ld_##name##_race(ptx_warp *w, const ptx_insn *i)       \
+    {                                                                                              \
+        load_##name(w, i, &w->shape[i->shape], true);                                              \
+    }                                                                                              \
+    static void x_ld_##name(ptx_warp *w, const ptx_insn *i)                                        \
+    {                                                                                              \
+        if (w->exec != PTX_FULL)                                                                   \
+            ptx_mem_load(w, i);                                                                    \
+        else if (!is_told(w, i))                                                                   \
+            x_ld_##name##_first(w, i);                                                             \
+        else if (w->checks & PTX_CHECK_RACE)                                                       \
+            x_ld_##name##_race(w, i);                                                              \
+        else                                                                                       \
+            load_##name(w, i, &w->shape[i->shape], false);                                         \
+    }
+#define STORE(T, vec, space, name)                                                                 \
+    static __attribute__((noinline)) void store_##name(ptx_warp *w, const ptx_insn *i, bool race)  \
+    {                                                                                              \
+        const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
+        const ptx_shape *s = &w->shape[i->shape];                                                  \
+        u64 at = s->lo + (u64)i->imm;                                                              \
+        const bool shared = is_shared(space, &at);                                                 \
+        T *to = (T *)(void *)plus(shared ? w->shared : NULL, at);                                  \
+        if (s->kind != PTX_SHAPE_ROW || !(shared ? pass_shared(w, i, s, at, n, size, true, race)   \
+                                                 : pass_global(w, i, at, n, size, true, race))) {  \
+            store_apart_##T(w, i);                                                                 \
+            return;                                                                                \
         }                                                                                          \
-        store_apart_##T(w, i);                                                                     \
+        put_row_##T(w, i, to, vec);                                                                \
+        if (!shared && race)                                                                       \
+            ptx_race_note_values(w, w->worker->site[i->site].alloc, at, n);                        \
+    }                                                                                              \
+    static void x_st_##name(ptx_warp *w, const ptx_insn *i)                                        \
+    {                                                                                              \
+        if (w->exec != PTX_FULL) {                                                                 \
+            ptx_mem_store(w, i);                                                                   \
+            return;                                                                                \
+        }                                                                                          \
+        if (!is_told(w, i))                                                                        \
+            tell(w, i, &w->shape[i->shape]);                                                       \
+        store_##name(w, i, w->checks & PTX_CHECK_RACE);                                            \
     }
 
 /* Type, elements, name, of every space. */
@@ -471,8 +532,8 @@ static int find_row(const ptx_insn *i)
     u8 space = i->space == PTX_SPACE_CONST ? PTX_SPACE_GLOBAL : i->space;
     const ptx_elements *e = i->aux;
     if (i->esize != i->dsize || i->flags & (PTX_IF_STRONG | PTX_IF_FRAME) ||
-        (i->vec == 1 && e->slot[0] == PTX_NO_SLOT))
-        return -1;
+        (i->vec == 1 && e->slot[0] == PTX_NO_SLOT) || i->imm & (i->esize * i->vec - 1))
+        return -1; /* a displacement that is no multiple of the size spoils what a shape says of alignment */
     for (int r = 0; r < (int)WS_COUNT(table); r++)
         if (table[r].esize == i->esize && table[r].vec == i->vec && table[r].space == space)
             return r;

@@ -61,6 +61,15 @@ static inline void ptx_set_pred(ptx_warp *w, u32 p, u32 x)
     w->pred[p] = (w->pred[p] & ~w->exec) | (x & w->exec);
 }
 
+/* Handlers leave the upper halves of vector registers as they are (-mno-vzeroupper), which slows down what was
+ * compiled without AVX: for the end of a launch. */
+static inline void ptx_vectors_end(void)
+{
+#ifdef __AVX__
+    __builtin_ia32_vzeroupper();
+#endif
+}
+
 /* How 32 values lie: all alike, or each `step` above the one before. */
 typedef struct ptx_run {
     bool uniform, linear;

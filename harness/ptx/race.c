@@ -118,7 +118,7 @@ void ptx_race_warp_sync(ptx_warp *w)
 
 static bool is_waiting_at(const ptx_warp *w, u32 id)
 {
-    return w->state == PTX_WARP_AT_BARRIER && ptx_barrier_id(&w->parked[0]) == id;
+    return w->state == PTX_WARP_AT_BARRIER && w->barrier == id;
 }
 
 static void join(u32 *to, const u32 *from)
@@ -164,6 +164,8 @@ void ptx_race_acquire(ptx_warp *w, const ptx_past *past)
  * the ISA), so what warps did before they ended happens before. */
 void ptx_race_barrier(ptx_block *b, u32 id)
 {
+    if (!b->warp[0].worker->grid->options->check_race)
+        return;
     u32 joined[PTX_LANES] = {0};
     bool whole = false;
     for (int n = 0; n < b->n_warps; n++)
@@ -190,11 +192,6 @@ void ptx_race_barrier(ptx_block *b, u32 id)
 
 /* ---- chunks of shared memory ---- */
 
-u32 race_place(const ptx_warp *w, const ptx_insn *i)
-{
-    return (u32)w->frame->code->index << 24 | ((u32)(i - w->frame->code->insn) & 0xffffff);
-}
-
 /* Spreads the chunk's full-warp read over its granules, as reads of their own. Older ones than `floor` are ordered
  * with all that is to come. */
 static void spread_read(ptx_shadow *s, u32 index, u32 floor)
@@ -215,22 +212,21 @@ static void spread_read(ptx_shadow *s, u32 index, u32 floor)
     c->r_clock = 0;
 }
 
-/* Before granules are looked at one by one. Lanes far apart are taken for the whole stretch between. */
-static void open_chunks(race_look *k)
+/* Before granules first to last are looked at one by one; true: another block has been there. */
+static bool open_range(const ptx_warp *w, ptx_shadow *s, u32 first, u32 last, bool write)
 {
-    ptx_shadow *s = k->shadow;
-    u32 first = (u32)(k->x->lo >> s->shift) / RACE_CHUNK;
-    u32 last = (u32)((k->x->hi + k->x->size - 1) >> s->shift) / RACE_CHUNK;
-    for (u32 c = first; c <= last; c++) {
-        k->each |= s->far && s->far->used[c];
-        if (k->x->write) {
+    bool far = false;
+    for (u32 c = first / RACE_CHUNK; c <= last / RACE_CHUNK; c++) {
+        far |= s->far && s->far->used[c];
+        if (write) {
             if (s->chunk[c].r_clock)
-                spread_read(s, c, k->w->floor);
-            s->chunk[c].w_max = larger(s->chunk[c].w_max, k->w->clock);
+                spread_read(s, c, w->floor);
+            s->chunk[c].w_max = larger(s->chunk[c].w_max, w->clock);
         } else {
-            s->chunk[c].r_max = larger(s->chunk[c].r_max, k->w->clock);
+            s->chunk[c].r_max = larger(s->chunk[c].r_max, w->clock);
         }
     }
+    return far;
 }
 
 void race_open_far(ptx_shadow *s, u32 c, bool write)
@@ -242,21 +238,85 @@ void race_open_far(ptx_shadow *s, u32 c, bool write)
     s->chunk[c].r_max = KEY_CLOCK_MASK;
 }
 
-static void fast_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
+/* Lanes far apart are taken for the whole stretch between. */
+static void open_chunks(race_look *k)
 {
-    u32 old = s->r_key[g], me = 1u << w->id,
-        key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
-    race_chunk *c = &s->chunk[g / RACE_CHUNK];
-    c->r_max = larger(c->r_max, w->clock);
-    if ((old & KEY_CLOCK_MASK) < w->floor || old & KEY_STRONG) {
-        s->r_key[g] = key;
-        s->r_who[g] = me;
-    } else {
-        s->r_key[g] = race_merge_reads(old, key);
-        s->r_who[g] |= me;
-    }
-    s->r_pc[g] = pc;
+    const ptx_shadow *s = k->shadow;
+    k->each |= open_range(k->w, k->shadow, (u32)(k->x->lo >> s->shift),
+                          (u32)((k->x->hi + k->x->size - 1) >> s->shift), k->x->write);
 }
+
+/* ---- rows: consecutive granules, 1 << shift a lane ---- */
+
+typedef struct race_row {
+    u64 g0;
+    u32 n, shift;
+    u32 first;   /* key of the first lane */
+    bool shared; /* else the granules' last users have to be of this block */
+} race_row;
+
+/* Whether the floor settles all of them, or they are the lanes' own. */
+static bool row_settled(const race_look *k, const race_row *r, const u32 *keys, const u32 *who)
+{
+    u32 floor = k->w->floor, me = k->me, bad = 0, n = r->n, shift = r->shift, first = r->first;
+    keys += r->g0;
+    who += r->g0;
+    for (u32 j = 0; j < n; j++) {
+        u32 own = first + (j >> shift << KEY_LANE_SHIFT);
+        bad |= ((keys[j] & KEY_CLOCK_MASK) >= floor) & !race_same_thread(keys[j], own);
+    }
+    for (u32 j = 0; !r->shared && j < n; j++)
+        bad |= (keys[j] != 0) & (who[j] != me);
+    return !bad;
+}
+
+static void row_read(const race_look *k, const race_row *r)
+{
+    const ptx_shadow *s = k->shadow;
+    u32 *r_key = s->r_key + r->g0, *r_who = s->r_who + r->g0, *r_pc = s->r_pc + r->g0;
+    u32 floor = k->w->floor, me = k->me, pc = k->pc, n = r->n, shift = r->shift, first = r->first;
+    bool shared = r->shared;
+#pragma GCC ivdep
+    for (u32 j = 0; j < n; j++) {
+        u32 mine = first + (j >> shift << KEY_LANE_SHIFT), old = r_key[j], old_who = r_who[j];
+        bool settled = ((old & KEY_CLOCK_MASK) < floor) | race_same_thread(old, mine);
+        bool fresh = (old == 0) | ((old & KEY_STRONG) != 0) | (settled & (shared | (old_who == me)));
+        u32 many = shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
+        r_key[j] = fresh ? mine : race_merge_reads(old, mine);
+        r_who[j] = fresh ? me : many;
+        r_pc[j] = pc;
+    }
+}
+
+static void row_write(const race_look *k, const race_row *r)
+{
+    const ptx_shadow *s = k->shadow;
+    u32 *w_key = s->w_key + r->g0, *w_pc = s->w_pc + r->g0, *r_key = s->r_key + r->g0;
+    u32 me = k->me, pc = k->pc, n = r->n, shift = r->shift, first = r->first;
+#pragma GCC ivdep
+    for (u32 j = 0; j < n; j++) {
+        w_key[j] = first + (j >> shift << KEY_LANE_SHIFT);
+        w_pc[j] = pc;
+        r_key[j] = 0;
+    }
+    for (u32 j = 0; !r->shared && j < n; j++)
+        s->w_block[r->g0 + j] = me;
+}
+
+/* false: lanes have to be looked at one by one, and nothing was done. */
+static bool touch_row(const race_look *k, const race_row *r, bool write)
+{
+    const ptx_shadow *s = k->shadow;
+    if (!row_settled(k, r, s->w_key, s->w_block) || (write && !row_settled(k, r, s->r_key, s->r_who)))
+        return false;
+    if (write)
+        row_write(k, r);
+    else
+        row_read(k, r);
+    return true;
+}
+
+/* ---- whole chunks ---- */
 
 static void fast_linear_write(const ptx_warp *w, ptx_shadow *s, u32 g0, u32 shift, u32 pc)
 {
@@ -284,28 +344,47 @@ static void fast_linear_read(const ptx_warp *w, ptx_shadow *s, u32 g0, u32 shift
     }
 }
 
-bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool linear, bool write)
+/* Whether no granule of the chunks has an unordered user who would matter. */
+static bool chunks_settled(const ptx_warp *w, const ptx_shadow *s, u32 g0, u32 n, u32 shift, bool row, bool write)
 {
-    ptx_shadow *s = w->block->shared_shadow;
-    u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift),
-        floor = w->floor;
-    u32 n = (linear ? (u32)PTX_LANES : 1u) << shift, pc = race_place(w, i);
-    if (size >> s->shift == 0 || (linear && g0 % RACE_CHUNK) || (!linear && write))
+    u32 floor = w->floor;
+    if (row && g0 % RACE_CHUNK)
         return false;
     for (u32 c = g0 / RACE_CHUNK; c <= (g0 + n - 1) / RACE_CHUNK; c++) {
         const race_chunk *k = &s->chunk[c];
         bool again = k->r_clock == w->clock && k->r_base == g0 && k->r_shift == shift;
         if (k->w_max >= floor || (write && (k->r_max >= floor || k->r_clock >= floor)) ||
-            (linear && !write && k->r_clock >= floor && !again))
+            (row && !write && k->r_clock >= floor && !again))
             return false;
     }
-    if (!linear)
+    return true;
+}
+
+bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row, bool write)
+{
+    ptx_shadow *s = w->block->shared_shadow;
+    if (!s)
+        return true;
+    u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift);
+    if (size >> s->shift == 0 || (!row && write))
+        return false;
+    u32 n = (row ? (u32)PTX_LANES : 1u) << shift;
+    if (!chunks_settled(w, s, g0, n, shift, row, write)) {
+        race_look k = {.w = w, .shadow = s, .me = 1u << w->id, .pc = i->place};
+        race_row r = {.g0 = g0,
+                      .n = n,
+                      .shift = shift,
+                      .first = w->clock | (u32)w->id << KEY_WARP_SHIFT,
+                      .shared = true};
+        return row && !open_range(w, s, g0, g0 + n - 1, write) && touch_row(&k, &r, write);
+    }
+    if (!row)
         for (u32 g = g0; g < g0 + n; g++)
-            fast_uniform_read(w, s, g, pc);
+            race_uniform_read(w, s, g, i->place);
     else if (write)
-        fast_linear_write(w, s, g0, shift, pc);
+        fast_linear_write(w, s, g0, shift, i->place);
     else
-        fast_linear_read(w, s, g0, shift, pc);
+        fast_linear_read(w, s, g0, shift, i->place);
     return true;
 }
 
@@ -583,7 +662,7 @@ static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
                        : (k->shadow->w_key[g0] & KEY_CLOCK_MASK) >= k->w->floor)
             return false;
         if (!row[h].linear)
-            fast_uniform_read(k->w, k->shadow, g0, k->pc);
+            race_uniform_read(k->w, k->shadow, g0, k->pc);
     }
     return true;
 }
@@ -660,13 +739,13 @@ bool ptx_race_shared(ptx_warp *w, const ptx_access *x)
     if ((x->atomic || x->strong) && !x->is_object)
         EACH_SET(l, x->mask) ptx_order_access(w, x->insn, base + x->addr[l], x->write);
     if (b != w->block)
-        return race_far(w, x, race_place(w, x->insn));
+        return race_far(w, x, x->insn->place);
     race_look k = {.w = w,
                    .x = x,
                    .shadow = w->block->shared_shadow,
                    .key = key_of(w, x),
                    .me = 1u << w->id,
-                   .pc = race_place(w, x->insn)};
+                   .pc = x->insn->place};
     return touch_all(&k);
 }
 
@@ -696,40 +775,38 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
                    .base = alloc->lo,
                    .key = key_of(w, x),
                    .me = w->block->index,
-                   .pc = race_place(w, x->insn),
+                   .pc = x->insn->place,
                    .time = ptx_order_time(w)};
     return !k.shadow || touch_all(&k);
 }
 
-/* ---- first writes of global memory, a full warp at consecutive places ---- */
+/* ---- rows of global memory ---- */
 
-bool ptx_race_first_write(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, u64 first, u32 size)
+bool ptx_race_row(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, u64 first, u32 size, bool write)
 {
     ptx_shadow *s = shadow_of(w->worker, alloc);
-    if (!s || w->worker->clocks || size >> s->shift == 0)
+    if (!s)
+        return true;
+    if (w->worker->clocks || size >> s->shift == 0)
         return false;
-    u32 shift = (u32)__builtin_ctz(size) - s->shift, n = (u32)PTX_LANES << shift, used = 0;
-    u32 key = w->clock | (u32)w->id << KEY_WARP_SHIFT, pc = race_place(w, i), me = w->block->index;
-    u64 g0 = (first - alloc->lo) >> s->shift;
-    u32 *w_key = s->w_key + g0, *w_pc = s->w_pc + g0, *w_block = s->w_block + g0;
-    const u32 *r_key = s->r_key + g0;
-    for (u32 g = 0; g < n; g++)
-        used |= w_key[g] | r_key[g];
-    if (used)
+    race_look k = {.w = w, .shadow = s, .alloc = alloc, .me = w->block->index, .pc = i->place};
+    u32 shift = (u32)__builtin_ctz(size) - s->shift;
+    race_row r = {.g0 = (first - alloc->lo) >> s->shift,
+                  .n = (u32)PTX_LANES << shift,
+                  .shift = shift,
+                  .first = w->clock | (u32)w->id << KEY_WARP_SHIFT};
+    if (!touch_row(&k, &r, write))
         return false;
-    for (u32 g = 0; g < n; g++) {
-        w_key[g] = key | (g >> shift) << KEY_LANE_SHIFT;
-        w_pc[g] = pc;
-        w_block[g] = me;
-    }
-    s->touched[g0 / SHADOW_CHUNK] |= 2;
-    s->touched[(g0 + n - 1) / SHADOW_CHUNK] |= 2;
+    s->touched[r.g0 / SHADOW_CHUNK] |= write ? 2 : 1;
+    s->touched[(r.g0 + r.n - 1) / SHADOW_CHUNK] |= write ? 2 : 1;
     return true;
 }
 
 void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, u64 first, u32 bytes)
 {
     ptx_shadow *s = shadow_of(w->worker, alloc);
+    if (!s)
+        return;
     const uint8_t *from = (const uint8_t *)(uintptr_t)first;
     u64 g0 = (first - alloc->lo) >> s->shift;
     if (s->shift == 2)

@@ -104,7 +104,6 @@ static inline bool race_both_strong(u32 a, u32 b, bool same_block)
 }
 
 /* race.c */
-u32 race_place(const ptx_warp *w, const ptx_insn *i);
 /* A write of the value that is there already, or that another lane writes in the same instruction. */
 bool race_same_value(const race_look *k, u64 g, u32 lane);
 /* Before another block's access to the granules of chunk c. */
@@ -117,6 +116,43 @@ bool race_far_reads_before(const race_look *k, u64 g, u32 lane); /* false: a rac
 void race_far_forget(ptx_shadow *s); /* NULL is allowed */
 void race_far_free(race_far_cells *f);
 void race_cluster_barrier(ptx_block *b, u32 id); /* what other blocks did, among the warps at barrier `id` */
+/* A read of granule g by all lanes of the warp; no write there is unordered. */
+static inline void race_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
+{
+    u32 old = s->r_key[g], me = 1u << w->id, key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
+    race_chunk *c = &s->chunk[g / RACE_CHUNK];
+    bool fresh = (old & KEY_CLOCK_MASK) < w->floor || old & KEY_STRONG;
+    c->r_max = w->clock > c->r_max ? w->clock : c->r_max;
+    s->r_key[g] = fresh ? key : race_merge_reads(old, key);
+    s->r_who[g] = fresh ? me : s->r_who[g] | me;
+    s->r_pc[g] = pc;
+}
+
+/* ptx_race_fast of reads, where it is mostly no more than this: every lane reads one granule, in a chunk that nobody
+ * has written since. */
+static inline bool race_quick_read(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row)
+{
+    ptx_shadow *s = w->block->shared_shadow;
+    if (!s)
+        return true;
+    u32 g = (u32)(first >> s->shift);
+    race_chunk *c = &s->chunk[g / RACE_CHUNK];
+    if (size >> s->shift != 1 || c->w_max >= w->floor)
+        return ptx_race_fast(w, i, first, size, row, false);
+    if (!row) {
+        race_uniform_read(w, s, g, i->place);
+        return true;
+    }
+    bool again = c->r_clock == w->clock && c->r_base == g && !c->r_shift;
+    if (g % RACE_CHUNK || (c->r_clock >= w->floor && !again))
+        return ptx_race_fast(w, i, first, size, row, false);
+    c->r_who = (again ? c->r_who : 0) | 1u << w->id;
+    c->r_clock = w->clock;
+    c->r_pc = i->place;
+    c->r_base = g;
+    c->r_shift = 0;
+    return true;
+}
 
 /* race_report.c; both record a finding. `lane` made the later access to granule g; what was there before
  * is the granule's last write or its reads. */

@@ -26,10 +26,10 @@ static inline void ptx_shape_join(ptx_shape *s, const u64 head[4], const u64 tai
     s->low = (u8)low;
     s->waves = 0;
     bool dense = step == 0 || step == (s64)size;
-    s->kind = !dense              ? PTX_SHAPE_STEPS
-              : s->group != 32    ? PTX_SHAPE_ROWS
-              : step              ? PTX_SHAPE_ROW
-                                  : PTX_SHAPE_UNIFORM;
+    s->kind = !dense                           ? PTX_SHAPE_STEPS
+              : s->group != 32 || low & (size - 1) ? PTX_SHAPE_ROWS
+              : step                             ? PTX_SHAPE_ROW
+                                                 : PTX_SHAPE_UNIFORM;
 }
 
 static inline void ptx_shape_scatter(ptx_shape *s, u64 lo, u64 hi, u64 low)
@@ -116,16 +116,5 @@ static inline void ptx_shape_of32(ptx_shape *s, const u32 *v, u32 size)
 PTX_SHAPE_OF(u64, ptx_shape_of64)
 PTX_SHAPE_OF(u32, ptx_shape_of32)
 #endif
-
-void ptx_shape_tell(ptx_warp *w, const ptx_insn *i, ptx_shape *s); /* fast.c */
-
-/* Of instruction i's address register; a full warp executes it. */
-static inline ptx_shape *ptx_shape_at(ptx_warp *w, const ptx_insn *i)
-{
-    ptx_shape *s = &w->shape[i->shape];
-    if (!(w->shapes >> i->shape & 1))
-        ptx_shape_tell(w, i, s);
-    return s;
-}
 
 #endif

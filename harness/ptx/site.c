@@ -51,6 +51,7 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f)
             next = 0;
         }
         i->site = (uint8_t)(n % PTX_SITES);
+        i->place = (uint32_t)c->index << 24 | ((uint32_t)n & 0xffffff);
         i->shape = PTX_SHAPE_PRIVATE;
         if (at && at->reg >= 0) {
             seen *s = &reg[at->reg];

@@ -8,6 +8,7 @@
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/local.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,6 +288,7 @@ static void reschedule(ptx_warp *w)
 
 void ptx_warp_branch(ptx_warp *w, uint32_t target)
 {
+    assert(w->insn[-1].control);
     uint32_t taken = w->exec, rest = w->active & ~taken, next = ptx_group_pc(w);
     if (rest) {
         w->worker->counters.divergent_branch++;
@@ -306,6 +308,7 @@ static void drop_active(ptx_warp *w, uint32_t mask)
 
 void ptx_warp_send(ptx_warp *w, uint32_t mask, uint32_t target)
 {
+    assert(w->insn[-1].control);
     park_running(w, mask, target);
     drop_active(w, mask);
 }
@@ -321,6 +324,7 @@ static void note_exit(ptx_block *b, uint32_t last_pc)
 
 void ptx_warp_exit(ptx_warp *w)
 {
+    assert(w->insn[-1].control);
     uint32_t mask = w->exec;
     note_exit(w->block, w->last_pc);
     w->live &= ~mask;
@@ -336,6 +340,7 @@ void ptx_warp_exit(ptx_warp *w)
 
 void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
 {
+    assert(w->insn[-1].control);
     uint32_t pc = ptx_group_pc(w) - 1;
     const ptx_insn *i = &w->frame->code->insn[pc];
     if ((kind == PTX_WAIT_LANES || kind == PTX_WAIT_CLUSTER) && i->leader) { /* it will be executed, and counted, again */
@@ -372,6 +377,7 @@ static void copy_value(ptx_warp *w, const ptx_value *v, const ptx_frame *caller,
 
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *callee)
 {
+    assert(w->insn[-1].control);
     ptx_frame *from = w->frame;
     uint32_t base = from->local_base + from->code->local_bytes + from->stack_bytes, next = ptx_group_pc(w),
              mask = w->exec;
@@ -398,6 +404,7 @@ void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *cal
 
 void ptx_warp_return(ptx_warp *w)
 {
+    assert(w->insn[-1].control);
     ptx_frame *f = w->frame, *to = f->parent;
     uint32_t mask = w->exec;
     if (!to) {
@@ -508,24 +515,41 @@ static void enter_block(ptx_warp *w)
         w->last_pc = ptx_group_pc(w) + i->bb_len - 1;
 }
 
-/* Instructions up to the end of the basic block, or to one that does something about the warp. */
-static void run_block(ptx_warp *w)
+static inline uint32_t guarded(const ptx_warp *w, const ptx_insn *i)
 {
-    const ptx_insn *i = w->insn, *next;
-    do {
-        next = i + 1;
-        uint32_t exec = w->active;
-        if (i->guard)
-            exec &= w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u);
-        w->insn = next;
-        w->exec = exec;
-        if (exec)
-            i->run(w, i);
-        i = next;
-    } while (!next->leader && !w->event && w->insn == next);
+    return w->active & (w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u));
 }
 
-ptx_event ptx_warp_run(ptx_warp *w)
+/* Instructions up to the end of the basic block, or to a fault. Only the last one can change which lanes run where,
+ * so that for the others nothing but the guard is looked at. */
+static void run_block(ptx_warp *w)
+{
+    const ptx_insn *i = w->insn;
+    w->exec = w->active;
+    if (!i->control) {
+        do {
+            if (!i->guard) {
+                i->run(w, i);
+            } else if ((w->exec = guarded(w, i))) {
+                i->run(w, i);
+                w->exec = w->active;
+            } else {
+                w->exec = w->active;
+            }
+            i++;
+        } while (!i->stop && !w->event);
+        w->insn = i;
+        if (i->leader || w->event)
+            return;
+    }
+    w->insn = i + 1;
+    if (i->guard)
+        w->exec = guarded(w, i);
+    if (w->exec)
+        i->run(w, i);
+}
+
+static ptx_event run(ptx_warp *w)
 {
     w->event = w->active ? PTX_GO : PTX_EV_SWITCH;
     for (;;) {
@@ -542,4 +566,14 @@ ptx_event ptx_warp_run(ptx_warp *w)
         }
         run_block(w);
     }
+}
+
+ptx_event ptx_warp_run(ptx_warp *w)
+{
+    ptx_counters *c = &w->worker->counters;
+    w->shared_counts = 0;
+    ptx_event e = run(w);
+    c->shared_requests += w->shared_counts >> 32;
+    c->shared_wavefronts += w->shared_counts & UINT32_MAX;
+    return e;
 }

@@ -454,6 +454,7 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     dsize = dsize == 1 ? 2 : dsize;
     i->dsize = (uint8_t)dsize;
     i->aux = e;
+    i->d = e->slot[0];
     for (size_t t = 0; t < WS_COUNT(load_table); t++)
         if (load_table[t].esize == i->esize && load_table[t].dsize == dsize &&
             load_table[t].is_signed == (is_signed((ptx_type)i->type) ? 1 : 0)) {
@@ -494,6 +495,7 @@ static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     }
     i->dsize = (uint8_t)dsize;
     i->aux = e;
+    i->d = e->slot[0];
     for (size_t t = 0; t < WS_COUNT(store_table); t++)
         if (store_table[t].esize == i->esize && store_table[t].dsize == dsize) {
             i->op = (uint8_t)t;
