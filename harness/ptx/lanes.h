@@ -4,7 +4,7 @@
 
 #include "harness/ptx/engine.h"
 
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -54,6 +54,23 @@ static inline void *ptx_out(const ptx_warp *w, u32 slot)
     } while (0)
 /* The same one lane at a time, for bodies that are costly or may trap. */
 #define LANES_SPARSE(T, d, expr) EACH_SET(l, w->exec) (d)[l] = (T)(expr)
+
+/* The sign of each of 32 numbers, as a bit. */
+static inline u32 ptx_sign_bits(const u32 *v)
+{
+#if defined __AVX512F__ && defined __AVX512DQ__
+    return (u32)_mm512_movepi32_mask(_mm512_loadu_si512(v)) | (u32)_mm512_movepi32_mask(_mm512_loadu_si512(v + 16)) << 16;
+#elif defined __AVX2__
+    u32 bits = 0;
+    for (u32 l = 0; l < PTX_LANES; l += 8)
+        bits |= (u32)_mm256_movemask_ps(_mm256_loadu_ps((const void *)(v + l))) << l;
+    return bits;
+#else
+    u32 bits = 0;
+    EACH_LANE(l) bits |= v[l] >> 31 << l;
+    return bits;
+#endif
+}
 
 /* Writes predicate p on the executing lanes from the bit mask x. */
 static inline void ptx_set_pred(ptx_warp *w, u32 p, u32 x)

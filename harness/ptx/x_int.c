@@ -77,8 +77,46 @@ HIGH(s64, u64, s128)
     TERNARY(madwide_##T, D, T, (W)((D)a[l] * (D)b[l]) + (W)c[l])
 WIDE(u32, u16, u32)
 WIDE(s32, s16, u32)
+#ifdef __AVX2__ /* one multiplication of 32 bits, where gcc makes one of 64 */
+#ifdef __AVX512F__
+enum { WIDE_STEP = 8 };
+#define WIDE_LOAD(p)        _mm512_cvtepu32_epi64(_mm256_load_si256((const void *)(p)))
+#define WIDE_STORE(p, x)    _mm512_store_si512((p), (x))
+#define WIDE_MUL_u32(x, y)  _mm512_mul_epu32((x), (y))
+#define WIDE_MUL_s32(x, y)  _mm512_mul_epi32((x), (y))
+#else
+enum { WIDE_STEP = 4 };
+#define WIDE_LOAD(p)        _mm256_cvtepu32_epi64(_mm_load_si128((const void *)(p)))
+#define WIDE_STORE(p, x)    _mm256_store_si256((void *)(p), (x))
+#define WIDE_MUL_u32(x, y)  _mm256_mul_epu32((x), (y))
+#define WIDE_MUL_s32(x, y)  _mm256_mul_epi32((x), (y))
+#endif
+#define WIDE_VECTOR(D, T)                                                                          \
+    static inline void products_##T(D *out, const T *a, const T *b)                                \
+    {                                                                                              \
+        for (u32 l = 0; l < PTX_LANES; l += WIDE_STEP)                                             \
+            WIDE_STORE(out + l, WIDE_MUL_##T(WIDE_LOAD(a + l), WIDE_LOAD(b + l)));                 \
+    }                                                                                              \
+    static void x_mulwide_##T(ptx_warp *w, const ptx_insn *i)                                      \
+    {                                                                                              \
+        D t[PTX_LANES] __attribute__((aligned(64))), *d = OUT(D, i->d);                            \
+        products_##T(w->exec == PTX_FULL ? d : t, IN(T, i->a), IN(T, i->b));                       \
+        if (w->exec != PTX_FULL)                                                                   \
+            LANES_DENSE(D, d, t[l]);                                                               \
+    }                                                                                              \
+    static void x_madwide_##T(ptx_warp *w, const ptx_insn *i)                                      \
+    {                                                                                              \
+        const D *c = IN(D, i->c);                                                                  \
+        D t[PTX_LANES] __attribute__((aligned(64))), *d = OUT(D, i->d);                            \
+        products_##T(t, IN(T, i->a), IN(T, i->b));                                                 \
+        LANES_DENSE(D, d, (D)((u64)t[l] + (u64)c[l]));                                             \
+    }
+WIDE_VECTOR(u64, u32)
+WIDE_VECTOR(s64, s32)
+#else
 WIDE(u64, u32, u64)
 WIDE(s64, s32, u64)
+#endif
 
 #define SIGNED(T, W)                                                                               \
     UNARY(abs_##T, T, a[l] < 0 ? 0 - (W)a[l] : (W)a[l])                                            \

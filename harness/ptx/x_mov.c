@@ -2,9 +2,6 @@
 #include "harness/ptx/compare.h"
 
 #include <string.h>
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
 
 /* ---- mov ---- */
 
@@ -270,9 +267,9 @@ typedef u32 (*compare_fn)(const ptx_warp *w, const ptx_insn *i);
     static inline u32 test_##name(const ptx_warp *w, const ptx_insn *i)                            \
     {                                                                                              \
         const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        u32 m = 0;                                                                                 \
-        EACH_LANE(l) m |= (u32)(CMP_TEST(base, x, y)) << l;                                        \
-        return m;                                                                                  \
+        u32 t[PTX_LANES] __attribute__((aligned(64)));                                             \
+        EACH_LANE(l) t[l] = 0 - (u32)(CMP_TEST(base, x, y));                                       \
+        return ptx_sign_bits(t);                                                                   \
     }                                                                                              \
     SETP(name)
 #ifdef __AVX512F__ /* compares into masks, where gcc makes bits of its vectors one by one */

@@ -106,42 +106,88 @@ static void note_undefined(ptx_warp *w, const ptx_insn *i, u32 lane, u32 from)
     pthread_mutex_unlock(&g->lock);
 }
 
-/* One mode over all lanes, when all take part. */
-#define SHUFFLE_ALL(name, range_ok, from)                                                          \
-    static u32 shuffle_##name(const u32 *a, const u32 *b, const u32 *c, u32 *result)               \
+/* d[l] = a[from[l]]; d may be a. */
+#if defined(__AVX512F__)
+static void permute(u32 *d, const u32 *a, const u32 *from)
+{
+    const __m512i low = _mm512_load_si512(a), high = _mm512_load_si512(a + 16);
+    _mm512_store_si512(d, _mm512_permutex2var_epi32(low, _mm512_load_si512(from), high));
+    _mm512_store_si512(d + 16, _mm512_permutex2var_epi32(low, _mm512_load_si512(from + 16), high));
+}
+#elif defined(__AVX2__)
+/* One of two rows of 8, as that bit of the index says; `bit` is what it takes to make it the sign. */
+static inline __m256i either(__m256i x, __m256i y, __m256i from, int bit)
+{
+    const __m256 which = _mm256_castsi256_ps(_mm256_slli_epi32(from, bit));
+    return _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(y), which));
+}
+static void permute(u32 *d, const u32 *a, const u32 *from)
+{
+    __m256i row[4], out[4];
+    for (int r = 0; r < 4; r++)
+        row[r] = _mm256_load_si256((const void *)(a + 8 * r));
+    for (int r = 0; r < 4; r++) {
+        const __m256i f = _mm256_load_si256((const void *)(from + 8 * r));
+        __m256i low = either(_mm256_permutevar8x32_epi32(row[0], f), _mm256_permutevar8x32_epi32(row[1], f), f, 28);
+        __m256i high = either(_mm256_permutevar8x32_epi32(row[2], f), _mm256_permutevar8x32_epi32(row[3], f), f, 28);
+        out[r] = either(low, high, f, 27);
+    }
+    for (int r = 0; r < 4; r++)
+        _mm256_store_si256((void *)(d + 8 * r), out[r]);
+}
+#else
+static void permute(u32 *d, const u32 *a, const u32 *from)
+{
+    u32 t[PTX_LANES];
+    EACH_LANE(l) t[l] = a[from[l]];
+    memcpy(d, t, sizeof t);
+}
+#endif
+
+/* Where each lane takes its value from, and the lanes for which that is in range. */
+typedef struct route {
+    u32 from[PTX_LANES] __attribute__((aligned(64)));
+    u32 in_range;
+} route;
+
+#define ROUTE(name, range_ok, where)                                                               \
+    static void route_##name(const u32 *b, const u32 *c, route *r)                                 \
     {                                                                                              \
-        u32 ok[PTX_LANES], bits = 0;                                                               \
+        u32 ok[PTX_LANES] __attribute__((aligned(64)));                                            \
         EACH_LANE(l)                                                                               \
         {                                                                                          \
             u32 bval = b[l] & 31, cval = c[l] & 31, segment = c[l] >> 8 & 31;                      \
-            u32 least = (u32)l & segment, most = least | (cval & ~segment), j = (from);            \
+            u32 least = (u32)l & segment, most = least | (cval & ~segment), j = (where);           \
             (void)bval, (void)least;                                                               \
-            ok[l] = (range_ok);                                                                    \
-            result[l] = a[(ok[l] ? j : (u32)l) & 31];                                              \
+            ok[l] = 0 - (u32)(range_ok);                                                           \
+            r->from[l] = ((ok[l] & j) | (~ok[l] & (u32)l)) & 31;                                   \
         }                                                                                          \
-        EACH_LANE(l) bits |= ok[l] << l;                                                           \
-        return bits;                                                                               \
+        r->in_range = ptx_sign_bits(ok);                                                           \
     }
-SHUFFLE_ALL(up, (s32)j >= (s32)most, (u32)l - bval)
-SHUFFLE_ALL(down, j <= most, (u32)l + bval)
-SHUFFLE_ALL(bfly, j <= most, (u32)l ^ bval)
-SHUFFLE_ALL(idx, j <= most, least | (bval & ~segment))
+ROUTE(up, (s32)j >= (s32)most, (u32)l - bval)
+ROUTE(down, j <= most, (u32)l + bval)
+ROUTE(bfly, j <= most, (u32)l ^ bval)
+ROUTE(idx, j <= most, least | (bval & ~segment))
 
-static void shuffle_all(ptx_warp *w, const ptx_insn *i)
+static void find_route(u8 mode, const u32 *b, const u32 *c, route *r)
 {
-    static u32 (*const modes[])(const u32 *, const u32 *, const u32 *,
-                                u32 *) = {shuffle_up, shuffle_down, shuffle_bfly, shuffle_idx};
-    u32 result[PTX_LANES] __attribute__((aligned(64)));
-    u32 in_range = modes[i->op](IN(u32, i->a), IN(u32, i->b), IN(u32, i->c), result);
+    static void (*const modes[])(const u32 *, const u32 *, route *) = {route_up, route_down, route_bfly, route_idx};
+    modes[mode](b, c, r);
+}
+
+static void shuffle_all(ptx_warp *w, const ptx_insn *i, const route *r)
+{
     if (i->d != PTX_NO_SLOT)
-        memcpy(OUT(u32, i->d), result, sizeof result);
-    w->pred[i->d2] = in_range;
+        permute(OUT(u32, i->d), IN(u32, i->a), r->from);
+    w->pred[i->d2] = r->in_range;
 }
 
 static void shuffle(ptx_warp *w, const ptx_insn *i)
 {
     if (w->exec == PTX_FULL) {
-        shuffle_all(w, i);
+        route r;
+        find_route(i->op, IN(u32, i->b), IN(u32, i->c), &r);
+        shuffle_all(w, i, &r);
         return;
     }
     const u32 *a = IN(u32, i->a), *b = IN(u32, i->b), *c = IN(u32, i->c);
@@ -162,6 +208,15 @@ static void shuffle(ptx_warp *w, const ptx_insn *i)
     ptx_set_pred(w, i->d2, in_range);
 }
 
+/* The route is known, and all lanes are members. */
+static void x_shfl_route(ptx_warp *w, const ptx_insn *i)
+{
+    if (w->exec == PTX_FULL)
+        shuffle_all(w, i, i->aux);
+    else
+        converge(w, i, PTX_WAIT_LANES, shuffle);
+}
+
 static void x_shfl(ptx_warp *w, const ptx_insn *i)
 {
     converge(w, i, PTX_WAIT_LANES, shuffle);
@@ -178,6 +233,21 @@ static bool dst32(ptx_decoder *d, const ptx_operand *o, u32 *slot)
     return o->kind == PTX_OPD_SINK || ptx_alu_dst(d, o, 4, slot);
 }
 
+static bool known_route(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    const ptx_operand *b = &a->operand[2], *c = &a->operand[3], *members = &a->operand[4];
+    u32 bs[PTX_LANES], cs[PTX_LANES];
+    if (b->kind != PTX_OPD_IMM || c->kind != PTX_OPD_IMM || members->kind != PTX_OPD_IMM || (u32)members->imm != PTX_FULL)
+        return false;
+    EACH_LANE(l) bs[l] = (u32)b->imm;
+    EACH_LANE(l) cs[l] = (u32)c->imm;
+    uintptr_t room = (uintptr_t)ws_arena_alloc(ptx_decoder_arena(d), sizeof(route) + 63);
+    route *r = (route *)((room + 63) & ~(uintptr_t)63);
+    find_route(i->op, bs, cs, r);
+    i->aux = r;
+    return true;
+}
+
 static bool decode_shfl(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const char *const modes[] = {"up", "down", "bfly", "idx"};
@@ -188,7 +258,7 @@ static bool decode_shfl(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return false;
     i->op = (uint8_t)mode;
     i->d2 = ptx_alu_second(d, &a->operand[0]);
-    i->run = x_shfl;
+    i->run = known_route(d, a, i) ? x_shfl_route : x_shfl;
     return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) &&
            src32(d, &a->operand[2], &i->b) && src32(d, &a->operand[3], &i->c) &&
            src32(d, &a->operand[4], &i->MEMBER_SLOT);
