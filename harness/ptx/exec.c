@@ -363,6 +363,11 @@ static void worker_release(ptx_worker *k)
     free(k->lanes);
 }
 
+/* Blocks that may wait for each other run on one thread. Which of them comes first to a flag or a ticket decides what
+ * is executed and in what order floats add up: on several threads neither results nor findings would follow from the
+ * seed. It also means that a round in which all only look at memory is a deadlock for certain, and that the clocks
+ * of order.c, which join all blocks, need no locks. Fences of block and cluster scope bind only blocks that one
+ * thread runs anyway. */
 static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
