@@ -30,6 +30,14 @@ ws_status cli_check_gpu(const char *name, ws_err *err)
     return err->status;
 }
 
+ptx_mma_model cli_mma_model(const char *name)
+{
+    return name[0] == 'h'   ? PTX_MMA_HOPPER
+           : name[0] == 'a' ? PTX_MMA_AMPERE
+           : name[0] == 'e' ? PTX_MMA_EXACT
+                            : PTX_MMA_BY_TARGET;
+}
+
 ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text,
                          ws_err *err)
 {

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/opt.h"
+#include "harness/ptx/report.h"
 
 #include <cjson/cJSON.h>
 #include <signal.h>
@@ -50,6 +51,9 @@ extern char cli_resume_hint[400];
 
 /* A --gpu that the cost model does not know is an error that names those that it knows. */
 ws_status cli_check_gpu(const char *name, ws_err *err) WS_MUST_CHECK;
+/* Of --mma-model, whose values are these. */
+#define CLI_MMA_MODELS "target|hopper|ampere|exact"
+ptx_mma_model cli_mma_model(const char *name);
 /* For commands whose result is one text, to the file `path` ("-": stdout); with `json`
  * {"schema": 1, "<key>": text}, or the file's name. */
 ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text,

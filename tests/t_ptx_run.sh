@@ -62,6 +62,14 @@ f=json.load(open('$dir/out'))['files'][0]['findings'][0]
 sys.exit(not (f['tool'] == 'memcheck' and f['reason'] == 'out_of_bounds' and 'Invalid __shared__' in f['report']))"
 run --device cpu -q tests/ptx/bar_reduce.ptx tests/ptx/oob_shared.ptx tests/ptx/launch_bounds.ptx
 check "through the CPU driver" ended 0
+run tests/ptx/mma_model_ampere.ptx tests/ptx/mma_model_hopper.ptx
+check "sums of mma round as the target's tensor cores" ended 0
+run --mma-model hopper tests/ptx/mma_model_ampere.ptx
+check "--mma-model hopper" ended 1
+run --mma-model ampere tests/ptx/mma_model_hopper.ptx
+check "--mma-model ampere" ended 1
+run --mma-model exact tests/ptx/mma_model_hopper.ptx
+check "--mma-model exact" ended 1
 run --tool memchek tests/ptx/bar_reduce.ptx
 check "an unknown tool is a usage error" ended 2
 echo "1..$n"

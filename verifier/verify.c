@@ -504,6 +504,7 @@ static void execute(void *ud, size_t i, int worker)
         r.engine.deadline_ms = ENGINE_MS;
     r.engine.max_warp_insns = instruction_budget(o->c);
     r.engine.schedule = o->schedule;
+    r.engine.mma_model = j->o->mma_model;
     r.engine.seed = j->seed;
     (void)!run_execute(&r, &o->rep, &o->err);
 }

@@ -12,6 +12,7 @@ typedef struct vfy_options {
     uint64_t seed;          /* of inputs; 0: fresh from the system, recorded in the verdict */
     int trials;             /* random input sets per check shape; 0: 1 */
     const int64_t *tune;    /* values of the plan's tunables, NULL: defaults */
+    ptx_mma_model mma_model; /* 0: as of arch */
     double wall_seconds;    /* per run, 0: 60 */
     const char *file;       /* name of the source in messages, NULL: "kernel.cu" */
 } vfy_options;

@@ -6,7 +6,7 @@
 
 typedef struct options {
     cli_common common;
-    const char *arch, *gpu;
+    const char *arch, *gpu, *mma_model;
     int64_t seed, choices;
     double timeout;
 } options;
@@ -22,6 +22,9 @@ static const ws_opt option_table[] = {
      .fallback = "25s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
     {.name = "choices", .type = WS_OPT_INT, .offset = offsetof(options, choices), .fallback = "12", .max = 4096,
      .arg = "N", .help = "other choices of the plan's tunables to check, at most", .group = "Checks"},
+    {.name = "mma-model", .type = WS_OPT_CHOICE, .offset = offsetof(options, mma_model), .fallback = "target",
+     .choices = CLI_MMA_MODELS, .arg = "MODEL",
+     .help = "how sums of mma round: as of --arch, on that GPU, or exactly", .group = "Checks"},
     CLI_COMMON_OPTIONS};
 
 static const char *base_name(const char *path)
@@ -43,6 +46,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     vfy_verdict v;
     (void)nargs;
     vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .seed = (uint64_t)o->seed,
+                      .mma_model = cli_mma_model(o->mma_model),
                       .wall_seconds = o->timeout, .file = base_name(args[1])};
     ws_status st = cli_check_gpu(o->gpu, err);
     if (!st)

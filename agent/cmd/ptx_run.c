@@ -12,7 +12,7 @@
 
 typedef struct options {
     cli_common common;
-    const char *tool, *schedule, *device;
+    const char *tool, *schedule, *device, *mma_model;
     int64_t seed, threads, max_insns;
     bool no_check;
 } options;
@@ -61,6 +61,14 @@ static const ws_opt option_table[] = {
      .arg = "N",
      .help = "end a launch after so many warp instructions; 0: never",
      .group = "Engine"},
+    {.name = "mma-model",
+     .type = WS_OPT_CHOICE,
+     .offset = offsetof(options, mma_model),
+     .fallback = "target",
+     .choices = CLI_MMA_MODELS,
+     .arg = "MODEL",
+     .help = "how sums of mma round: as the PTX's .target, on that GPU, or exactly",
+     .group = "Engine"},
     {.name = "device",
      .type = WS_OPT_CHOICE,
      .offset = offsetof(options, device),
@@ -94,6 +102,7 @@ static ptx_options engine_options(const options *o, int tools)
     e.max_warp_insns = (uint64_t)o->max_insns;
     e.threads = (int)o->threads;
     e.seed = (uint64_t)o->seed;
+    e.mma_model = cli_mma_model(o->mma_model);
     e.schedule = o->schedule[0] == 'o'   ? PTX_SCHED_ROUND_ROBIN
                  : o->schedule[2] == 'v' ? PTX_SCHED_REVERSE
                                          : PTX_SCHED_RANDOM;

@@ -51,6 +51,14 @@ typedef struct mma_rule {
     int model;   /* PTX_MMA_* */
 } mma_rule;
 
+/* The model of the launch, PTX_MMA_*. */
+static inline int mma_model(const ptx_warp *w)
+{
+    const ptx_grid *g = w->worker->grid;
+    int model = (int)g->options->mma_model;
+    return model != PTX_MMA_BY_TARGET ? model : g->ast->sm >= 90 ? PTX_MMA_HOPPER : PTX_MMA_AMPERE;
+}
+
 /* d = a b + c with k columns of A. */
 void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule);
 

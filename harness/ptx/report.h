@@ -67,8 +67,9 @@ typedef struct ptx_counters {
 
 typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE, PTX_SCHED_RANDOM } ptx_schedule;
 
-/* How sums of matrix products round: as the named GPU's tensor cores (mma.h), or exactly. */
-typedef enum ptx_mma_model { PTX_MMA_HOPPER, PTX_MMA_AMPERE, PTX_MMA_EXACT } ptx_mma_model;
+/* How sums of matrix products round: as the named GPU's tensor cores (mma.h), or exactly. Without a name the module's
+ * .target tells: Hopper's from sm_90 on, before that Ampere's. */
+typedef enum ptx_mma_model { PTX_MMA_BY_TARGET, PTX_MMA_HOPPER, PTX_MMA_AMPERE, PTX_MMA_EXACT } ptx_mma_model;
 
 typedef struct ptx_options {
     uint64_t max_warp_insns;   /* per launch; 0: no limit */

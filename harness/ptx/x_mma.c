@@ -165,7 +165,7 @@ void ptx_mma_float(ptx_warp *w, const ptx_insn *i)
                            .b = f->b,
                            .half = f->half,
                            .sparse = f->sparse,
-                           .model = w->worker->grid->options->mma_model};
+                           .model = mma_model(w)};
     mma_tile x;
     if (!ptx_whole_warp(w, i))
         return;
@@ -232,7 +232,7 @@ void ptx_mma_quads(ptx_warp *w, const ptx_insn *i)
     const mma_rule rule = {.a = MMA_F16,
                            .b = MMA_F16,
                            .half = f->half,
-                           .model = w->worker->grid->options->mma_model};
+                           .model = mma_model(w)};
     mma_tile x[4];
     if (!ptx_whole_warp(w, i))
         return;

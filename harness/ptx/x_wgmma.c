@@ -177,7 +177,7 @@ static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, 
                            .half = f->d == MMA_F16,
                            .coarse = mma_type_bits(f->a) == 8,
                            .sparse = f->sparse,
-                           .model = w->worker->grid->options->mma_model};
+                           .model = mma_model(w)};
     mma_tile x;
     for (u32 k = 0; k < (f->sparse ? f->k / 2 : f->k); k++)
         for (u32 r = 0; r < MMA_M; r++)

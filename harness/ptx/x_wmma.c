@@ -233,7 +233,7 @@ static void x_wmma_float(ptx_warp *w, const ptx_insn *i)
     const mma_rule rule = {.a = f->a.type,
                            .b = f->b.type,
                            .half = f->d.type == MMA_F16,
-                           .model = w->worker->grid->options->mma_model};
+                           .model = mma_model(w)};
     f32 a[MAX_SIDE][MAX_ROW], b[MAX_SIDE][MAX_ROW], c[MAX_SIDE][MAX_ROW];
     mma_tile x;
     if (!ptx_whole_warp(w, i))
