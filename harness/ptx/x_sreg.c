@@ -130,7 +130,9 @@ static void x_sreg(ptx_warp *w, const ptx_insn *i)
 /* Bytes that a mov from it can have, or'ed: those with axes were .u16 before PTX 2.0, %gridid .u32 before 3.0. */
 static uint32_t sizes_of(const char *text)
 {
-    if (strcmp(text, "%clock64") == 0 || strcmp(text, "%globaltimer") == 0)
+    size_t n = strlen(text);
+    if (strcmp(text, "%clock64") == 0 || strcmp(text, "%globaltimer") == 0 ||
+        strcmp(text, "%current_graph_exec") == 0 || (n > 3 && strcmp(text + n - 3, "_64") == 0))
         return 8;
     return strchr(text, '.') ? 2 | 4 : strcmp(text, "%gridid") == 0 ? 4 | 8 : 4;
 }

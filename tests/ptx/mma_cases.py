@@ -36,7 +36,9 @@ def encode(kind, v):
     return int(v) & ((1 << SIZES[kind]) - 1)
 
 
-def value(kind, rng):
+def value(kind, rng, coarse=False):
+    if kind in SMALL and coarse:
+        return rng.choice([0.5, 1, 1.5, 2, -0.5, -1, -1.5, -2])
     if kind in SMALL:
         v = rng.choice([x for x in small_values(kind).values() if 0.5 <= x <= 6])
         return v if rng.random() < 0.5 else -v
@@ -118,13 +120,14 @@ class File:
     def add(self, m, k, d, a, b, c, sparse='', selector=0, mods='', wrap=False):
         rng = self.rng
         bits = SIZES[a]
+        coarse = c == 'f16'  # sums of parts are rounded to f16, too
         A = [[0] * k for _ in range(m)]
-        B = [[value(b, rng) for _ in range(8)] for _ in range(k)]
+        B = [[value(b, rng, coarse) for _ in range(8)] for _ in range(k)]
         C = [[rng.randrange(-60, 60) for _ in range(8)] for _ in range(m)]
         packed, meta = [], []
         for r in range(m):
             columns, word = sparse_row(a, k, rng) if sparse else (range(k), 0)
-            row = [value(a, rng) for _ in columns]
+            row = [value(a, rng, coarse) for _ in columns]
             for q, v in zip(columns, row):
                 A[r][q] = v
             packed.append(row)
