@@ -19,62 +19,24 @@ static const char module_head[] = ".version 9.0\n.target sm_90a\n.address_size 6
                                   "ret;\n}\n"
                                   ".visible .entry k(.param .u64 a, .param .u32 n)\n{\n";
 
-static const char *const numbers[] = {"0",
-                                      "1",
-                                      "-1",
-                                      "2",
-                                      "3",
-                                      "4",
-                                      "8",
-                                      "16",
-                                      "31",
-                                      "32",
-                                      "33",
-                                      "63",
-                                      "64",
-                                      "127",
-                                      "128",
-                                      "255",
-                                      "256",
-                                      "0xffff",
-                                      "0x10000",
-                                      "0x7fffffff",
-                                      "0x80000000",
-                                      "0xffffffff",
-                                      "0x100000000",
-                                      "0x7fffffffffffffff",
-                                      "0x8000000000000000",
-                                      "-2147483648",
-                                      "-9223372036854775808",
-                                      "0f3f800000",
-                                      "0f7fc00000",
-                                      "0fff800000",
-                                      "0d3ff0000000000000",
-                                      "0d7ff8000000000000",
-                                      "WARP_SZ"};
-static const char *const names[] = {"s",  "gv", "cv", "l", "dyn", "a", "n",
-                                    "L0", "L1", "fn", "k", "T",   "_"};
-static const char *const specials[] = {"%tid.x",
-                                       "%tid",
-                                       "%ntid.y",
-                                       "%laneid",
-                                       "%warpid",
-                                       "%ctaid.z",
-                                       "%nctaid.x",
-                                       "%clock",
-                                       "%clock64",
-                                       "%globaltimer",
-                                       "%lanemask_lt",
-                                       "%smid",
-                                       "%gridid",
-                                       "%dynamic_smem_size",
-                                       "%total_smem_size",
-                                       "%cluster_ctarank",
-                                       "%envreg3",
-                                       "%is_explicit_cluster",
-                                       "%pm0",
-                                       "%nwarpid"};
-static const char *const kinds[] = {"%p", "%b", "%h", "%r", "%q", "%x", "%f", "%g"};
+static const char *const numbers[] = {
+    "0", "1", "-1", "2", "3", "4", "8", "16", "31", "32", "33", "63", "64", "127", "128", "255",
+    "256", "0xffff", "0x10000", "0x7fffffff", "0x80000000", "0xffffffff", "0x100000000",
+    "0x7fffffffffffffff", "0x8000000000000000", "-2147483648", "-9223372036854775808",
+    "0f3f800000", "0f7fc00000", "0fff800000", "0d3ff0000000000000", "0d7ff8000000000000",
+    "WARP_SZ"
+};
+static const char *const names[] = {
+    "s", "gv", "cv", "l", "dyn", "a", "n", "L0", "L1", "fn", "k", "T", "_"
+};
+static const char *const specials[] = {
+    "%tid.x", "%tid", "%ntid.y", "%laneid", "%warpid", "%ctaid.z", "%nctaid.x", "%clock",
+    "%clock64", "%globaltimer", "%lanemask_lt", "%smid", "%gridid", "%dynamic_smem_size",
+    "%total_smem_size", "%cluster_ctarank", "%envreg3", "%is_explicit_cluster", "%pm0", "%nwarpid"
+};
+static const char *const kinds[] = {
+    "%p", "%b", "%h", "%r", "%q", "%x", "%f", "%g"
+};
 
 static const char *one_of(const char *const *list, size_t n)
 {
