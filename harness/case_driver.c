@@ -65,6 +65,9 @@ static ws_status run_launches(cu_device *d, cu_module *m, const ptx_case *c, con
         st = cu_launch(d, m, &args, err);
         if (!st)
             st = cu_synchronize(d, err);
+        for (int b = 0; b < c->n_buffers && !st; b++)
+            if (c->buffer[b].free_after == n + 1)
+                cu_free(d, o->ptr[b]);
     }
     return st;
 }
@@ -104,12 +107,14 @@ ws_status case_driver_run(cu_device *d, const ptx_case *c, const ptx_options *op
     if (engine)
         st = take_report(d, o, st, err);
     for (int b = 0; !st && b < c->n_buffers; b++) {
+        if (c->buffer[b].free_after)
+            continue;
         o->data[b] = ws_malloc(c->buffer[b].bytes + 1);
         if (!o->report.n_faults)
             st = cu_download(d, o->data[b], o->ptr[b], c->buffer[b].bytes, err);
     }
     for (int b = 0; b < c->n_buffers; b++)
-        if (o->ptr[b])
+        if (o->ptr[b] && !c->buffer[b].free_after)
             cu_free(d, o->ptr[b]);
     if (m)
         cu_module_unload(d, m);

@@ -5,6 +5,8 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define HEAD ".version 8.0\n.target sm_80\n.address_size 64\n"
 
@@ -220,7 +222,7 @@ typedef struct api {
     int (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
                   void *, void **, void **);
     int (*occupancy)(int *, void *, int, size_t), (*attribute)(int *, int, int);
-    int (*copy)(uint64_t, uint64_t, size_t);
+    int (*copy)(uint64_t, uint64_t, size_t), (*release)(int);
 } api;
 
 static bool find_api(void *lib, api *a)
@@ -230,7 +232,7 @@ static bool find_api(void *lib, api *a)
         "cuModuleGetFunction", "cuCtxSynchronize", "cuModuleGetGlobal_v2", "cuMemAlloc_v2",
         "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2", "cuMemsetD32_v2", "cuMemAllocManaged",
         "cuLaunchKernel", "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuDeviceGetAttribute",
-        "cuMemcpy"};
+        "cuMemcpy", "cuDevicePrimaryCtxRelease_v2"};
     _Static_assert(sizeof(api) == sizeof names, "one name a member");
     for (size_t i = 0; i < WS_COUNT(names); i++) {
         void *p = dlsym(lib, names[i]);
@@ -360,6 +362,42 @@ static void test_device(const char *which)
     cu_close(d);
 }
 
+/* What is told on standard error when a context with an allocation that is left, and one that is not, ends. */
+static void test_leaks(void)
+{
+    cu_device *d;
+    api a;
+    ws_err err = {0};
+    const char *other = getenv("WARPSMITH_CUDA_DRIVER");
+    void *lib = dlopen(other ? other : "build/libwarpsmith-cuda.so", RTLD_NOW | RTLD_LOCAL);
+    if (lib && find_api(lib, &a))
+        is_int(a.release(0), 0, "the context of the tests before is given back");
+    char text[400] = "", path[] = "/tmp/ws-leaks-XXXXXX";
+    uint64_t kept = 0, given = 0;
+    int file = mkstemp(path), old = dup(2);
+    fflush(stderr);
+    dup2(file, 2);
+    setenv("WARPSMITH_LEAK_CHECK", "full", 1);
+    bool up = !cu_open("cpu", &d, &err);
+    if (up) {
+        up = !cu_alloc(d, 1000, "kept", &kept, &err) && !cu_alloc(d, 500, "given", &given, &err);
+        cu_free(d, given);
+        cu_close(d);
+    }
+    unsetenv("WARPSMITH_LEAK_CHECK");
+    fflush(stderr);
+    dup2(old, 2);
+    close(old);
+    ssize_t n = pread(file, text, sizeof text - 1, 0);
+    close(file);
+    unlink(path);
+    text[n > 0 ? n : 0] = 0;
+    char want[80];
+    snprintf(want, sizeof want, "========= Leaked 1000 bytes at 0x%llx\n", (unsigned long long)kept);
+    if (!ok(up && strcmp(text, want) == 0, "a context tells what was not freed, and only that"))
+        printf("# %s# %s\n", text, err.msg);
+}
+
 int main(void)
 {
     cu_device *d;
@@ -367,6 +405,7 @@ int main(void)
     test_library();
     test_program();
     test_clusters();
+    test_leaks();
     test_device("cpu");
     if (cu_open("gpu", &d, &err)) {
         skip("the same on a GPU", "no CUDA device");

@@ -51,8 +51,10 @@ static void check_way(const ptx_case *c, const way *w, const ptx_case_outcome *f
     }
     bool found = o->report.n_faults > 0;
     ptx_case_judge_fault(c, &opt, &o->report, w == &ways[0], out);
-    if (!found)
+    if (!found) {
         ptx_case_judge_buffers(c, o, out);
+        ptx_case_judge_rest(c, o, out);
+    }
     if (w->schedule == PTX_SCHED_ROUND_ROBIN && w->threads == 1)
         ptx_case_judge_printed(c, o, out);
     if (!w->plain && !found)

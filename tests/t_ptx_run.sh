@@ -70,6 +70,12 @@ run --mma-model ampere tests/ptx/mma_model_hopper.ptx
 check "--mma-model ampere" ended 1
 run --mma-model exact tests/ptx/mma_model_hopper.ptx
 check "--mma-model exact" ended 1
+run --leak-check tests/ptx/ok_heap_leak_told.ptx
+check "--leak-check" says "========= Leaked 24 bytes at 0x"
+run --track-unused-memory tests/ptx/ok_init_unused_told.ptx
+check "--track-unused-memory" says "Not written 144 bytes at offset 0x100"
+run --no-check tests/ptx/race_shared_waw.ptx
+check "--no-check finds no race" silent
 run --tool memchek tests/ptx/bar_reduce.ptx
 check "an unknown tool is a usage error" ended 2
 echo "1..$n"

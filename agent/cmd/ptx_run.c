@@ -14,7 +14,7 @@ typedef struct options {
     cli_common common;
     const char *tool, *schedule, *device, *mma_model;
     int64_t seed, threads, max_insns;
-    bool no_check;
+    bool no_check, leaks, unused;
 } options;
 
 static const ws_opt option_table[] = {
@@ -26,10 +26,20 @@ static const ws_opt option_table[] = {
      .arg = "TOOL",
      .help = "whose findings to print; bounds, alignment and barriers are always checked",
      .group = "Checks"},
-    {.name = "check-off",
+    {.name = "no-check",
      .type = WS_OPT_FLAG,
      .offset = offsetof(options, no_check),
      .help = "neither races nor uninitialised memory",
+     .group = "Checks"},
+    {.name = "leak-check",
+     .type = WS_OPT_FLAG,
+     .offset = offsetof(options, leaks),
+     .help = "tell what kernels allocated and did not free",
+     .group = "Checks"},
+    {.name = "track-unused-memory",
+     .type = WS_OPT_FLAG,
+     .offset = offsetof(options, unused),
+     .help = "tell which bytes of buffers nobody wrote",
      .group = "Checks"},
     {.name = "schedule",
      .type = WS_OPT_CHOICE,
@@ -123,6 +133,8 @@ static void judge(const job *j, const ptx_case *c, const ptx_case_outcome *o, ws
         ptx_case_judge_fault(c, &j->engine, &o->report, in_order && !refused, wrong);
     if (!o->report.n_faults)
         ptx_case_judge_buffers(c, o, wrong);
+    if (!o->report.n_faults && !j->device)
+        ptx_case_judge_rest(c, o, wrong);
     if (!gpu && in_order)
         ptx_case_judge_printed(c, o, wrong);
     if (!gpu && !o->report.n_faults && j->engine.check_race && j->engine.check_init)
@@ -180,6 +192,10 @@ static void print_row(const job *j, const char *path, const char *verdict,
         ptx_sanitizer_report(&o->report, j->tools, &text);
         fputs(ws_buf_z(&text), stdout);
     }
+    if (o && j->o->leaks)
+        fputs(ws_buf_z(&o->leaks), stdout);
+    if (o && j->o->unused)
+        fputs(ws_buf_z(&o->unused), stdout);
     fputs(ws_buf_z(wrong), stdout);
     ws_buf_release(&text);
 }

@@ -252,6 +252,16 @@ static void printed_line(ptx_case *c, const char *p)
     }
 }
 
+static ws_status free_line(ptx_case *c, char *p, ws_err *err)
+{
+    char name[32];
+    int b = find_buffer(c, next_word(&p, name, sizeof name));
+    if (b < 0 || !c->n_launches)
+        return ws_fail(err, WS_EINPUT, "no buffer '%s', or no launch before", name);
+    c->buffer[b].free_after = c->n_launches;
+    return WS_OK;
+}
+
 static ws_status count_line(ptx_case *c, char *p, ws_err *err)
 {
     if (c->n_counts == PTX_CASE_COUNTS)
@@ -275,12 +285,18 @@ static ws_status read_line(ptx_case *c, const char *key, char *p, ws_err *err)
         return fault_line(p, c->reason, sizeof c->reason, c->thread, c->block, c->space, err);
     if (strcmp(key, "other") == 0)
         return fault_line(p, NULL, 0, c->other_thread, c->other_block, c->space, err);
+    if (strcmp(key, "free") == 0)
+        return free_line(c, p, err);
     if (strcmp(key, "count") == 0)
         return count_line(c, p, err);
     if (strcmp(key, "text") == 0)
         snprintf(c->part, sizeof c->part, "%s", p);
     else if (strcmp(key, "says") == 0 && c->n_says < PTX_CASE_SAYS)
         snprintf(c->says[c->n_says++], sizeof c->says[0], "%s", p);
+    else if (strcmp(key, "leaks") == 0)
+        snprintf(c->leaks, sizeof c->leaks, "%s", p);
+    else if (strcmp(key, "unused") == 0)
+        snprintf(c->unused, sizeof c->unused, "%s", p);
     else if (strcmp(key, "printed") == 0)
         printed_line(c, p);
     else if (strcmp(key, "any-order") == 0)

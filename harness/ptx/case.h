@@ -12,6 +12,9 @@
  *   // other: thread 4 0 0 block 0 0 0        the other side of a race
  *   // text: part of the finding's sentence
  *   // says: part of a line of what compute-sanitizer would print; several must all be there
+ *   // free: NAME                             after the launches above it
+ *   // leaks: part of what is told of memory that kernels did not free
+ *   // unused: part of what is told of buffers that nobody wrote
  *   // printed: "a line\n"                    several add up; of the schedule that takes warps in order
  *   // count: shared_wavefronts 8             a counter of ptx_counters
  *   // any-order                              what is found depends on the schedule; the reason may not
@@ -44,6 +47,7 @@ typedef struct ptx_case_buffer {
     size_t count, bytes;
     uint8_t *init; /* NULL: uninitialised */
     uint8_t *want; /* NULL: any */
+    int free_after; /* so many launches; 0: at the end */
 } ptx_case_buffer;
 
 typedef struct ptx_case_arg {
@@ -77,6 +81,7 @@ typedef struct ptx_case {
     char part[160];                                               /* of the sentence */
     char says[PTX_CASE_SAYS][128];                                /* of lines of the report */
     int n_says;
+    char leaks[128], unused[128];
     int64_t thread[3], block[3], other_thread[3], other_block[3]; /* -1: any */
     int line, ptx_line, other_line;
     ws_buf printed;
@@ -100,7 +105,8 @@ typedef struct ptx_case_outcome {
     ptx_report report;
     char printed[1 << 14];
     uint64_t ptr[PTX_CASE_BUFFERS];
-    uint8_t *data[PTX_CASE_BUFFERS]; /* what the buffers hold afterwards */
+    uint8_t *data[PTX_CASE_BUFFERS]; /* what the buffers hold afterwards; NULL: freed */
+    ws_buf leaks, unused; /* compute-sanitizer's lines about them; on the engine only */
 } ptx_case_outcome;
 
 /* Makes what a launch gets for a tensor map; NULL: the engine's own layout. */
@@ -120,6 +126,8 @@ void ptx_case_outcome_release(ptx_case_outcome *o);
 void ptx_case_judge_fault(const ptx_case *c, const ptx_options *options, const ptx_report *r, bool exact,
                           ws_buf *out);
 void ptx_case_judge_buffers(const ptx_case *c, const ptx_case_outcome *o, ws_buf *out);
+/* Leaks and unused memory. */
+void ptx_case_judge_rest(const ptx_case *c, const ptx_case_outcome *o, ws_buf *out);
 void ptx_case_judge_printed(const ptx_case *c, const ptx_case_outcome *o, ws_buf *out);
 void ptx_case_judge_counters(const ptx_case *c, const ptx_counters *n, ws_buf *out);
 /* Two runs that differ only in threads counted and found the same. */

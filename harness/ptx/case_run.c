@@ -81,8 +81,34 @@ static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem,
         memcpy(args.cluster, l->cluster, sizeof args.cluster);
         if (!ptx_launch(m, mem, &args, &opt, &o->report))
             break;
+        for (int b = 0; b < c->n_buffers; b++)
+            if (c->buffer[b].free_after == n + 1 && !ptx_memory_release(mem, o->ptr[b]))
+                return ws_fail(err, WS_EINPUT, "'%s' cannot be freed", c->buffer[b].name);
     }
     return WS_OK;
+}
+
+static void add_leak(void *ud, uint64_t ptr, size_t bytes, bool by_kernel)
+{
+    if (by_kernel)
+        ptx_sanitizer_leak(ptr, bytes, ud);
+}
+
+/* The runs of bytes of buffers that had no values and that no kernel gave any. */
+static void find_unused(const ptx_case *c, const ptx_memory *mem, ptx_case_outcome *o)
+{
+    for (int b = 0; b < c->n_buffers; b++) {
+        const ptx_case_buffer *x = &c->buffer[b];
+        uint8_t *written = ws_calloc(x->bytes + 1, 1);
+        bool look = !x->init && ptx_memory_written(mem, o->ptr[b], x->bytes, written);
+        for (size_t at = 0, end; look && at < x->bytes; at = end) {
+            for (end = at; end < x->bytes && written[end] == written[at]; end++)
+                ;
+            if (!written[at])
+                ptx_sanitizer_unused(o->ptr[b], x->bytes, at, end - at, &o->unused);
+        }
+        free(written);
+    }
 }
 
 ws_status ptx_case_run(const ptx_case *c, const ptx_options *options, ptx_case_outcome *o,
@@ -97,7 +123,13 @@ ws_status ptx_case_run(const ptx_case *c, const ptx_options *options, ptx_case_o
         st = ws_fail(err, WS_ELIMIT, "no memory for the buffers");
     if (!st)
         st = run_launches(c, m, mem, options, o, err);
+    if (!st) {
+        ptx_memory_leaks(mem, add_leak, &o->leaks);
+        find_unused(c, mem, o);
+    }
     for (int b = 0; !st && b < c->n_buffers; b++) {
+        if (ptx_memory_was_released(mem, o->ptr[b]))
+            continue;
         o->data[b] = ws_malloc(c->buffer[b].bytes + 1);
         if (!ptx_memory_read(mem, o->data[b], o->ptr[b], c->buffer[b].bytes))
             ws_bug("a buffer is gone");
@@ -113,6 +145,8 @@ void ptx_case_outcome_release(ptx_case_outcome *o)
     for (int b = 0; b < PTX_CASE_BUFFERS; b++)
         free(o->data[b]);
     memset(o->data, 0, sizeof o->data);
+    ws_buf_release(&o->leaks);
+    ws_buf_release(&o->unused);
 }
 
 /* ---- judging ---- */
@@ -158,7 +192,7 @@ void ptx_case_judge_buffers(const ptx_case *c, const ptx_case_outcome *o, ws_buf
     for (int b = 0; b < c->n_buffers; b++) {
         const ptx_case_buffer *x = &c->buffer[b];
         size_t n = ptx_case_type_bytes(x->type), bad = 0;
-        for (size_t i = 0; x->want && i < x->count; i++) {
+        for (size_t i = 0; x->want && o->data[b] && i < x->count; i++) {
             const uint8_t *got = o->data[b] + i * n, *want = x->want + i * n;
             if (memcmp(got, want, n) == 0 || (is_nan(x->type, got) && is_nan(x->type, want)))
                 continue;
@@ -235,6 +269,14 @@ void ptx_case_judge_fault(const ptx_case *c, const ptx_options *options, const p
                       "  %s\n",
                       name, f->line, f->ptx_line, f->other_line, f->space, want[0] ? want : "none",
                       c->line, c->ptx_line, c->other_line, f->text);
+}
+
+void ptx_case_judge_rest(const ptx_case *c, const ptx_case_outcome *o, ws_buf *out)
+{
+    if (!strstr(ws_buf_z(&o->leaks), c->leaks))
+        ws_buf_printf(out, "  leaks are not '%s' but:\n%s", c->leaks, ws_buf_z(&o->leaks));
+    if (!strstr(ws_buf_z(&o->unused), c->unused))
+        ws_buf_printf(out, "  unused memory is not '%s' but:\n%s", c->unused, ws_buf_z(&o->unused));
 }
 
 void ptx_case_judge_printed(const ptx_case *c, const ptx_case_outcome *o, ws_buf *out)

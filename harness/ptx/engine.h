@@ -127,7 +127,9 @@ typedef struct ptx_alloc {
     char name[64];
     bool read_only;
     bool on_heap;          /* of the kernels' malloc */
+    bool is_variable;      /* of a module */
     bool freed;            /* stays mapped, for nobody */
+    uint64_t freed_turn;   /* by the host: when */
     bool all_init;         /* every byte is PTX_INIT */
     bool only_read;        /* the running launch cannot write it */
 } ptx_alloc;
@@ -174,6 +176,8 @@ struct ptx_memory {
     ptx_alloc **alloc;     /* sorted by lo */
     int n, cap;
     uint64_t heap_used;    /* bytes of malloc that were not freed */
+    uint64_t freed_turns;  /* by the host */
+    int n_quarantined;
     pthread_mutex_t lock;  /* printf text */
     ws_buf printed;
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum { GUARD_BYTES = 1 << 20, ALIGN_BYTES = 256 };
+enum { QUARANTINE = 256 /* allocations */ };
 enum { HEAP_BYTES = 8 << 20, MAX_HEAP_BLOCKS = 1 << 16 }; /* as cudaLimitMallocHeapSize has it */
 
 ptx_memory *ptx_memory_new(void)
@@ -118,6 +119,12 @@ ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr)
 {
     int at = upper_bound(m, addr);
     ptx_alloc *below = at ? m->alloc[at - 1] : NULL, *above = at < m->n ? m->alloc[at] : NULL;
+    if (below && below->freed && addr < below->hi)
+        return below;
+    while (at > 1 && below->freed)
+        below = m->alloc[--at - 1];
+    for (at = upper_bound(m, addr); above && above->freed && at + 1 < m->n;)
+        above = m->alloc[++at];
     if (!below || !above)
         return below ? below : above;
     return distance(below, addr) <= distance(above, addr) ? below : above;
@@ -132,16 +139,50 @@ static ptx_alloc *at_start(const ptx_memory *m, uint64_t ptr, int *index)
     return m->alloc[at - 1];
 }
 
+/* What was released first goes for good. */
+static void evict(ptx_memory *m)
+{
+    int first = -1;
+    for (int k = 0; k < m->n; k++)
+        if (m->alloc[k]->freed_turn && (first < 0 || m->alloc[k]->freed_turn < m->alloc[first]->freed_turn))
+            first = k;
+    alloc_free(m->alloc[first]);
+    memmove(m->alloc + first, m->alloc + first + 1, (size_t)(m->n - first - 1) * sizeof *m->alloc);
+    m->n--;
+    m->n_quarantined--;
+}
+
 bool ptx_memory_release(ptx_memory *m, uint64_t ptr)
 {
     int at = 0;
     ptx_alloc *a = at_start(m, ptr, &at);
     if (!a)
         return false;
-    memmove(m->alloc + at, m->alloc + at + 1, (size_t)(m->n - at - 1) * sizeof *m->alloc);
-    m->n--;
-    alloc_free(a);
+    a->freed = true;
+    a->freed_turn = ++m->freed_turns;
+    free(a->state);
+    a->state = NULL;
+    mprotect(a->raw, a->raw_bytes, PROT_NONE);
+    madvise(a->raw, a->raw_bytes, MADV_DONTNEED);
+    if (++m->n_quarantined > QUARANTINE)
+        evict(m);
     return true;
+}
+
+bool ptx_memory_was_released(const ptx_memory *m, uint64_t ptr)
+{
+    int at = upper_bound(m, ptr);
+    return at && m->alloc[at - 1]->lo == ptr && m->alloc[at - 1]->freed;
+}
+
+void ptx_memory_leaks(const ptx_memory *m, void (*visit)(void *ud, uint64_t ptr, size_t bytes, bool by_kernel),
+                      void *ud)
+{
+    for (int k = 0; k < m->n; k++) {
+        const ptx_alloc *a = m->alloc[k];
+        if (!a->freed && !a->is_variable)
+            visit(ud, a->lo, a->hi - a->lo, a->on_heap);
+    }
 }
 
 bool ptx_memory_name(ptx_memory *m, uint64_t ptr, const char *name)

@@ -49,6 +49,7 @@ static ws_status place_variables(ptx_module *m, ws_err *err)
         if (!v->address)
             return ws_fail(err, WS_ELIMIT, "no memory for the module variable '%s' of %llu bytes",
                            v->name, (unsigned long long)v->bytes);
+        ptx_memory_find(m->mem, v->address)->is_variable = true;
         if (v->init ? !ptx_memory_write(m->mem, v->address, v->init, v->bytes)
                     : !ptx_memory_fill(m->mem, v->address, 0, v->bytes))
             ws_bug("variable outside its own allocation");

@@ -43,7 +43,13 @@ ptx_memory *ptx_memory_new(void);
 void ptx_memory_free(ptx_memory *m);
 /* Device address of a fresh, uninitialised, 256-byte aligned allocation with guard zones; 0: no memory. */
 uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name);
+/* The address range stays reserved for a while, so that accesses to it are known as uses after free. false: ptr is
+ * not the start of an allocation, or of one that was released before. */
 bool ptx_memory_release(ptx_memory *m, uint64_t ptr);
+bool ptx_memory_was_released(const ptx_memory *m, uint64_t ptr);
+/* Calls `visit` for what is still allocated: by the host, and by the kernels' malloc. */
+void ptx_memory_leaks(const ptx_memory *m, void (*visit)(void *ud, uint64_t ptr, size_t bytes, bool by_kernel),
+                      void *ud);
 bool ptx_memory_name(ptx_memory *m, uint64_t ptr, const char *name);
 /* Host copies; false: the range is not inside one allocation. Writing marks initialised. */
 bool ptx_memory_write(ptx_memory *m, uint64_t dst, const void *src, size_t n);

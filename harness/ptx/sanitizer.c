@@ -173,6 +173,19 @@ void ptx_sanitizer_fault(const ptx_fault *f, ws_buf *out)
     }
 }
 
+void ptx_sanitizer_leak(uint64_t ptr, size_t bytes, ws_buf *out)
+{
+    ws_buf_printf(out, LINE "Leaked %zu bytes at 0x%" PRIx64 "\n", bytes, ptr);
+}
+
+void ptx_sanitizer_unused(uint64_t ptr, size_t bytes, size_t offset, size_t unwritten, ws_buf *out)
+{
+    ws_buf_printf(out,
+                  LINE "Unused __global__ memory in allocation 0x%" PRIx64
+                       " of size %zu bytes\n" MORE "Not written %zu bytes at offset 0x%zx\n",
+                  ptr, bytes, unwritten, offset);
+}
+
 uint64_t ptx_sanitizer_report(const ptx_report *r, int tools, ws_buf *out)
 {
     uint64_t errors = 0, warnings = 0, hazards = 0;

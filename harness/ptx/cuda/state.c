@@ -1,6 +1,7 @@
 /* The facade's state, entering and leaving it, and the engine's own entry points. */
 #include "harness/ptx/cuda/internal.h"
 #include "harness/ptx/cuda/ws_engine.h"
+#include "harness/ptx/sanitizer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,8 +48,27 @@ static void free_functions(CUfunction f)
     }
 }
 
+static void add_leak(void *ud, uint64_t ptr, size_t bytes, bool by_kernel)
+{
+    (void)by_kernel;
+    ptx_sanitizer_leak(ptr, bytes, ud);
+}
+
+/* As compute-sanitizer --leak-check full, when the environment asks for it. */
+static void tell_leaks(void)
+{
+    const char *wanted = getenv("WARPSMITH_LEAK_CHECK");
+    ws_buf text = {0};
+    if (!wanted || strcmp(wanted, "full") != 0)
+        return;
+    ptx_memory_leaks(fac.mem, add_leak, &text);
+    fputs(ws_buf_z(&text), stderr);
+    ws_buf_release(&text);
+}
+
 void fac_reset(void)
 {
+    tell_leaks();
     for (CUmodule m = fac.modules, next; m; m = next) {
         next = m->next;
         free_functions(m->functions);
