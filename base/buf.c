@@ -19,7 +19,10 @@ bool ws_str_eq(ws_str a, ws_str b)
 
 bool ws_str_eqz(ws_str a, const char *z)
 {
-    return ws_str_eq(a, ws_str_of(z));
+    size_t n = 0; /* most differ in the first letter */
+    while (n < a.n && z[n] && z[n] == a.p[n])
+        n++;
+    return n == a.n && !z[n];
 }
 
 ws_str ws_str_trim(ws_str s)
