@@ -60,7 +60,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/gpu_check
 
-.PHONY: all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch bench bench-ptx gpu-check deps clean help
+.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch bench bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -96,6 +96,10 @@ $(BUILD)/harness/ptx/ptx_variant_$(1).o: $(patsubst harness/ptx/%.c,$(BUILD)/har
 $(call lib,ptx): $(BUILD)/harness/ptx/ptx_variant_$(1).o
 endef
 $(foreach v,$(VARIANTS),$(eval $(call variant_rule,$(v))))
+# The variants of this build directory: what knows of them is made again when they change.
+$(BUILD)/variants: force
+	$(Q)mkdir -p $(@D); echo '$(VARIANTS)' | cmp -s - $@ || echo '$(VARIANTS)' >$@
+$(BUILD)/harness/ptx/variant.o $(call lib,ptx): $(BUILD)/variants
 $(BUILD)/reference/%.o: ALLFLAGS += -O3
 $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
