@@ -240,7 +240,9 @@ def dense_files():
         f.add(16, 32, 'f32', a, a, 'f32', mods='.kind::f8f6f4')
         f.add(16, 32, 'f32', a, b, 'f32', mods='.kind::f8f6f4')
     f.add(16, 32, 'f16', 'e3m2', 'e2m1', 'f16', mods='.kind::f8f6f4')
-    f.add(16, 64, 'f32', 'e2m3', 'e4m3', 'f32', '.sp::ordered_metadata', mods='.kind::f8f6f4')
+    for a, b in zip(SMALL, list(SMALL)[1:] + ['e4m3']):
+        f.add(16, 64, 'f32', a, b, 'f32', '.sp::ordered_metadata', mods='.kind::f8f6f4')
+    f.add(16, 64, 'f16', 'e4m3', 'e5m2', 'f16', '.sp::ordered_metadata')
     f.add(16, 64, 'f16', 'e2m1', 'e2m1', 'f16', '.sp::ordered_metadata', mods='.kind::f8f6f4')
     f.write()
 

@@ -480,6 +480,106 @@ def atomics():
         f.write(''.join('    %s\n' % line for line in body) + '    ret;\n}\n')
 
 
+def atomic_forms():
+    """Every operation in every space and with every kind of ordering: one thread, one word of memory."""
+    rng = random.Random('atomic forms')
+    spaces = [('', '%gen'), ('.global', '%g'), ('.shared', '%s'), ('.shared::cta', '%s'), ('.shared::cluster', '%s')]
+    orders = {'atom': ['', '.relaxed.gpu', '.acquire.cta', '.release.sys', '.acq_rel.cluster'],
+              'red': ['', '.relaxed.cta', '.release.gpu', '.relaxed.sys', '.release.cluster']}
+    body, wants = [], []
+
+    def signed(v, bits):
+        return v - (1 << bits) if v >> (bits - 1) else v
+
+    def result(op, t, bits, a, b, c):
+        mask = (1 << bits) - 1
+        if t in ('f32', 'f64'):
+            fmt = {'f32': '<f', 'f64': '<d'}[t]
+            x, y = (struct.unpack(fmt, struct.pack('<Q', v)[:bits // 8])[0] for v in (a, b))
+            return int.from_bytes(struct.pack(fmt, x + y), 'little')
+        if t in ('f16', 'bf16', 'f16x2', 'bf16x2'):
+            one = t[:-2] if t.endswith('x2') else t
+            parts = [total(one, [term(one, a >> k & 0xffff), term(one, b >> k & 0xffff)], 'rn') << k
+                     for k in range(0, bits, 16)]
+            return sum(parts)
+        x, y = (signed(a, bits), signed(b, bits)) if t[0] == 's' else (a, b)
+        return {'add': x + y, 'and': a & b, 'or': a | b, 'xor': a ^ b, 'exch': b, 'cas': c if a == b else a,
+                'min': min(x, y), 'max': max(x, y), 'inc': 0 if a >= b else a + 1,
+                'dec': b if a == 0 or a > b else a - 1}[op] & mask
+
+    def operand(t, bits):
+        if t in ('f32', 'f64'):
+            v = rng.randrange(-64, 64) / 4
+            return int.from_bytes(struct.pack({'f32': '<f', 'f64': '<d'}[t], v), 'little')
+        if t[-1] == '6' or t.endswith('x2'):
+            one = {'f': 'f16', 'b': 'bf16'}[t[0]] if t != 'b16' else None
+            if one:
+                return sum(rounded(one, Q(rng.randrange(1, 64), 4)) << k for k in range(0, bits, 16))
+        return rng.getrandbits(bits)
+
+    def form(at, k, op, t, bits, extra=''):
+        space, base = spaces[k % 5]
+        order = orders[at][(k + k // 5) % 5]
+        reg = {16: '%h', 32: '%r', 64: '%x'}[bits]
+        a, b, c = operand(t, bits), operand(t, bits), operand(t, bits)
+        if op == 'cas' and k % 2:
+            b = a
+        store = space.replace('::cluster', '')
+        body.append('{ .reg .b16 %h<5>; .reg .b32 %r<5>; .reg .b64 %x<5>;')
+        for n, v in enumerate((a, b, c)):
+            body.append('mov.b%d %s%d, 0x%x;' % (bits, reg, n, v))
+        body.append('st%s.b%d [%s], %s0;' % (store, bits, base, reg))
+        body.append('%s%s%s.%s%s.%s %s[%s], %s1%s;' % (at, order, space, op, extra, t, reg + '3, ' if at == 'atom' else '',
+                                                     base, reg, ', %s2' % reg if op == 'cas' else ''))
+        body.append('ld%s.b%d %s4, [%s];' % (store, bits, reg, base))
+        for r, v in [(4, result(op, t, bits, a, b, c))] + ([(3, a)] if at == 'atom' else []):
+            at_byte = 8 * len(wants)
+            body.append('cvt.u64.u%d %%x0, %s%d;' % (bits, reg, r) if bits < 64 else 'mov.b64 %%x0, %%x%d;' % r)
+            body.append('st.global.b64 [%%o + %d], %%x0;' % at_byte)
+            wants.append(v)
+        body.append('}')
+    for at in ('atom', 'red'):
+        for k in range(25):
+            for op in ('and', 'or', 'xor'):
+                form(at, k, op, ('b32', 'b64')[k & 1], (32, 64)[k & 1])
+            t, bits = (('u32', 32), ('s32', 32), ('u64', 64), ('f32', 32), ('f64', 64))[k // 5]
+            form(at, k, 'add', t, bits)
+            t, bits = (('f16', 16), ('f16x2', 32), ('bf16', 16), ('bf16x2', 32), ('f16', 16))[k // 5]
+            form(at, k, 'add', t, bits, '.noftz')
+            form(at, k, ('inc', 'dec')[k & 1], 'u32', 32)
+            t, bits = (('u32', 32), ('s32', 32), ('u64', 64), ('s64', 64), ('u32', 32))[k // 5]
+            form(at, k, ('min', 'max')[k & 1], t, bits)
+            if at == 'atom':
+                form(at, k, 'exch', ('b32', 'b64')[k & 1], (32, 64)[k & 1])
+                t, bits = (('b16', 16), ('b32', 32), ('b64', 64), ('b32', 32), ('b16', 16))[k // 5]
+                form(at, k, 'cas', t, bits)
+    for k in range(25):  # 128 bits: swapped with what is there, so that the old value is the new one
+        space, base = spaces[k % 5]
+        order = orders['atom'][(k + k // 5) % 5]
+        words = [rng.getrandbits(64) for _ in range(4)]
+        op, tail = ('exch', '%w1') if k & 1 else ('cas', '%w0, %w1')
+        body.append('{ .reg .b64 %x<4>; .reg .b128 %w<3>;')
+        body.extend('mov.b64 %%x%d, 0x%x;' % (n, v) for n, v in enumerate(words))
+        body.append('mov.b128 %w0, {%x0, %x1}; mov.b128 %w1, {%x2, %x3};')
+        store = space.replace('::cluster', '')
+        body.append('st%s.v2.b64 [%s], {%%x0, %%x1};' % (store, base))
+        body.append('atom%s%s.%s.b128 %%w2, [%s], %s;' % (order, space, op, base, tail))
+        body.append('mov.b128 {%%x2, %%x3}, %%w2; ld%s.v2.b64 {%%x0, %%x1}, [%s];' % (store, base))
+        for r, v in ((0, words[2]), (1, words[3]), (2, words[0]), (3, words[1])):
+            body.append('st.global.b64 [%%o + %d], %%x%d;' % (8 * len(wants), r))
+            wants.append(v)
+        body.append('}')
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'op_atom_forms.ptx'), 'w') as f:
+        f.write('// test: atomics in every space and with every ordering\n// buffer: m u64[2]\n')
+        f.write('// buffer: o u64[%d]\n// launch: k (m, o)\n' % len(wants))
+        f.write('// want: o = {%s}\n' % ' '.join(map(str, wants)))
+        f.write('.version 8.7\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 p_m, .param .u64 p_o)\n')
+        f.write('{\n    .reg .b64 %gen, %g, %o;\n    .reg .b32 %s;\n    .shared .align 16 .b8 cell[16];\n')
+        f.write('    ld.param.u64 %gen, [p_m];\n    ld.param.u64 %o, [p_o];\n    cvta.to.global.u64 %g, %gen;\n')
+        f.write('    cvta.to.global.u64 %o, %o;\n    mov.u32 %s, cell;\n')
+        f.write(''.join('    %s\n' % line for line in body) + '    ret;\n}\n')
+
+
 small_conversions()
 scales()
 stochastic_rounding()
@@ -488,3 +588,4 @@ mixed_precision()
 find_nth()
 warp_minimum()
 atomics()
+atomic_forms()
