@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes op_*.ptx beside it: one instruction form after the other on a list of operands, one thread for each line of the
 list. What is expected is computed here with exact fractions and rounded once, as the PTX ISA says."""
+import itertools
 import math
 import os
 import random
@@ -127,6 +128,9 @@ def f32(x):
     return struct.unpack('<I', struct.pack('<f', x))[0]
 
 
+# .semantics.scope; an order is absent, too
+ORDERS = {'atom': ['.relaxed.gpu', '.acquire.cta', '.release.sys', '.acq_rel.cluster'],
+          'red': ['.relaxed.cta', '.release.gpu', '.relaxed.sys', '.release.cluster']}
 SPECIAL = [0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 1, 0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff,
            0xff7fffff, f32(1), f32(-1), f32(0.5), f32(1.5), f32(-2.5), f32(65504), f32(65520), f32(-65536), f32(3e-5),
            f32(6e-8), f32(2.9e-8), f32(448), f32(464), f32(465), f32(57344), f32(61440), f32(61441)]
@@ -419,6 +423,7 @@ def atomics():
     def apply(fmt, op, a, b):
         return total(fmt, [term(fmt, a), term(fmt, b)], 'rn') if op == 'add' else least(fmt, a, b, op)
 
+    orders = {at: itertools.cycle([''] + ORDERS[at]) for at in ORDERS}
     for at in ('atom', 'red'):
         for fmt in ('f16', 'bf16'):
             for op in ('add', 'min', 'max'):
@@ -441,9 +446,10 @@ def atomics():
                         out = vec + ', ' if at == 'atom' else ''
                         memory.extend([0] * (-len(memory) % 4))
                         new.extend([0] * (len(memory) - len(new)))
-                        put(words, after, load + ['%s.global.%s.noftz.v%d.%s%s %s@, %s;' %
-                                                  (at, op, n, fmt, 'x2' if packed else '', out, vec)], seen)
-        for n in (2, 4):
+                        put(words, after, load + ['%s%s.global.%s.noftz.v%d.%s%s %s@, %s;' %
+                                                  (at, next(orders[at]), op, n, fmt, 'x2' if packed else '', out, vec)],
+                            seen)
+        for n, order in itertools.product((2, 4), [''] + ORDERS[at]):
             a, b = [f32(rng.choice([1, 2.5, 2**-127, -0.0])) for _ in range(n)], [f32(rng.choice([3, 2**-128])) for _ in range(n)]
             memory.extend([0] * (-len(memory) % 4))
             new.extend([0] * (len(memory) - len(new)))
@@ -452,7 +458,7 @@ def atomics():
             after = [total('f32', [term('f32', flush('f32', x)), term('f32', flush('f32', y))], 'rn', True)
                      for x, y in zip(a, b)]
             put(a, after, ['mov.b32 %s, %d;' % (r, y) for r, y in zip(regs, b)] +
-                ['%s.global.add.v%d.f32 %s@, %s;' % (at, n, vec + ', ' if at == 'atom' else '', vec)], [])
+                ['%s%s.global.add.v%d.f32 %s@, %s;' % (at, order, n, vec + ', ' if at == 'atom' else '', vec)], [])
     wide = [rng.getrandbits(32) for _ in range(4)]
     other = [rng.getrandbits(32) for _ in range(4)]
 
@@ -484,8 +490,7 @@ def atomic_forms():
     """Every operation in every space and with every kind of ordering: one thread, one word of memory."""
     rng = random.Random('atomic forms')
     spaces = [('', '%gen'), ('.global', '%g'), ('.shared', '%s'), ('.shared::cta', '%s'), ('.shared::cluster', '%s')]
-    orders = {'atom': ['', '.relaxed.gpu', '.acquire.cta', '.release.sys', '.acq_rel.cluster'],
-              'red': ['', '.relaxed.cta', '.release.gpu', '.relaxed.sys', '.release.cluster']}
+    orders = {at: [''] + ORDERS[at] for at in ORDERS}
     body, wants = [], []
 
     def signed(v, bits):
