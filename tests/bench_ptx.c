@@ -1,7 +1,8 @@
-/* `make bench-ptx`: thread instructions a second of the PTX engine on one core, for three kernels, beside a
- * native single-core loop of the same arithmetic in the same run, so that a busy machine can be told from
- * a slow engine. Best of several runs. */
-#include "base/clock.h"
+/* `make bench-ptx`: thread instructions a second of the PTX engine on one core, for a few kernels, beside a native
+ * single-core loop of the same arithmetic in the same run, so that a busy machine can be told from a slow engine; what
+ * racecheck costs and a second thread brings; one product of the tensor cores; from PTX text to a first launch. Best of
+ * several runs. WARPSMITH_ENGINE=avx2 measures that variant. */
+#include "base/buf.h"
 #include "harness/compile/compile.h"
 #include "harness/ptx/ptx.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { N = 256, ROWS = 512, COLS = 2048, TRIALS = 15 };
 
@@ -76,6 +78,67 @@ static const char source[] =
     "    for (int i = threadIdx.x; i < cols; i += blockDim.x)\n"
     "        out[i] = __expf(row[i] - m) * s;\n"
     "}\n";
+static const char more_source[] =
+    "extern \"C\" __global__ void transpose(const float *x, float *y, int n)\n"
+    "{\n"
+    "    __shared__ float tile[32][33];\n"
+    "    int col = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 32 + threadIdx.y;\n"
+    "    for (int k = 0; k < 32; k += 8)\n"
+    "        tile[threadIdx.y + k][threadIdx.x] = x[(size_t)(row + k) * n + col];\n"
+    "    __syncthreads();\n"
+    "    col = blockIdx.y * 32 + threadIdx.x, row = blockIdx.x * 32 + threadIdx.y;\n"
+    "    for (int k = 0; k < 32; k += 8)\n"
+    "        y[(size_t)(row + k) * n + col] = tile[threadIdx.x][threadIdx.y + k];\n"
+    "}\n"
+    "extern \"C\" __global__ void scale4(const float4 *x, float4 *y, int n)\n"
+    "{\n"
+    "    int i = blockIdx.x * blockDim.x + threadIdx.x;\n"
+    "    if (i >= n)\n"
+    "        return;\n"
+    "    float4 v = x[i];\n"
+    "    y[i] = make_float4(2 * v.x, 2 * v.y, 2 * v.z, 2 * v.w);\n"
+    "}\n"
+    "extern \"C\" __global__ void sum(const float *x, float *y, int n)\n"
+    "{\n"
+    "    __shared__ float part[256];\n"
+    "    float s = 0;\n"
+    "    for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256)\n"
+    "        s += x[i];\n"
+    "    part[threadIdx.x] = s;\n"
+    "    __syncthreads();\n"
+    "    for (int d = 128; d; d /= 2) {\n"
+    "        if (threadIdx.x < d)\n"
+    "            part[threadIdx.x] += part[threadIdx.x + d];\n"
+    "        __syncthreads();\n"
+    "    }\n"
+    "    if (threadIdx.x == 0)\n"
+    "        atomicAdd(y, part[0]);\n"
+    "}\n"
+    "extern \"C\" __global__ void sgemm_shared16(const float *__restrict__ a, const float *__restrict__ b,\n"
+    "                                            float *c, int n)\n"
+    "{\n"
+    "    __shared__ float as[16][17], bs[16][16];\n"
+    "    int tx = threadIdx.x, ty = threadIdx.y, row = blockIdx.y * 16 + ty, col = blockIdx.x * 16 + tx;\n"
+    "    float sum = 0;\n"
+    "    for (int t = 0; t < n; t += 16) {\n"
+    "        as[ty][tx] = a[row * n + t + tx];\n"
+    "        bs[ty][tx] = b[(t + ty) * n + col];\n"
+    "        __syncthreads();\n"
+    "        for (int k = 0; k < 16; k++)\n"
+    "            sum += as[ty][k] * bs[k][tx];\n"
+    "        __syncthreads();\n"
+    "    }\n"
+    "    c[row * n + col] = sum;\n"
+    "}\n"
+    "extern \"C\" __global__ void mma(const unsigned *x, float *y, int turns)\n"
+    "{\n"
+    "    unsigned a = x[threadIdx.x], b = x[threadIdx.x + 32];\n"
+    "    float d0 = 0, d1 = 0, d2 = 0, d3 = 0;\n"
+    "    for (int k = 0; k < turns; k++)\n"
+    "        asm(\"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%4,%5,%5}, {%4,%5}, \"\n"
+    "            \"{%0,%1,%2,%3};\" : \"+f\"(d0), \"+f\"(d1), \"+f\"(d2), \"+f\"(d3) : \"r\"(a), \"r\"(b));\n"
+    "    y[threadIdx.x] = d0 + d1 + d2 + d3;\n"
+    "}\n";
 
 static float *a, *b, *c;
 
@@ -83,6 +146,14 @@ static void fail(const char *what)
 {
     fprintf(stderr, "bench-ptx: %s\n", what);
     exit(1);
+}
+
+/* Of this thread, or of all. */
+static double cpu_seconds(int threads)
+{
+    struct timespec t;
+    clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* ---- native ---- */
@@ -116,9 +187,9 @@ static double best_native(void (*f)(void))
 {
     double best = INFINITY;
     for (int t = 0; t < TRIALS; t++) {
-        int64_t start = ws_now_ns();
+        double start = cpu_seconds(1);
         f();
-        best = fmin(best, ws_seconds_since(start));
+        best = fmin(best, cpu_seconds(1) - start);
     }
     return best;
 }
@@ -137,42 +208,49 @@ static const setting settings[] = {
 typedef struct bench {
     const char *kernel;
     uint32_t grid[3], block[3];
-    bool is_gemm;
-    void (*native)(void);
+    bool is_gemm; /* (a, b, c, n), else (a, c, n) */
+    int32_t n;
+    void (*native)(void); /* NULL: nothing to compare with */
 } bench;
 static const bench benches[] = {
-    {"sgemm_naive", {N / 16, N / 16, 1}, {16, 16, 1}, true, native_gemm},
-    {"sgemm_tiled", {N / 32, N / 32, 1}, {32, 32, 1}, true, native_gemm},
-    {"softmax", {ROWS, 1, 1}, {256, 1, 1}, false, native_softmax},
+    {"sgemm_naive", {N / 16, N / 16, 1}, {16, 16, 1}, true, N, native_gemm},
+    {"sgemm_tiled", {N / 32, N / 32, 1}, {32, 32, 1}, true, N, native_gemm},
+    {"softmax", {ROWS, 1, 1}, {256, 1, 1}, false, COLS, native_softmax},
+    {"sgemm_shared16", {N / 16, N / 16, 1}, {16, 16, 1}, true, N, native_gemm},
+    {"transpose", {1024 / 32, 1024 / 32, 1}, {32, 8, 1}, false, 1024, NULL},
+    {"scale4", {ROWS * COLS / 4 / 256, 1, 1}, {256, 1, 1}, false, ROWS * COLS / 4, NULL},
+    {"sum", {64, 1, 1}, {256, 1, 1}, false, ROWS * COLS, NULL},
 };
 
-static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const setting *s,
+/* Seconds of the fastest launch, of all its threads together: they do not count waiting for a core of a busy
+ * machine. */
+static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const setting *s, int threads,
                           const uint64_t ptr[3], uint64_t *insns)
 {
     static ptx_report r;
     struct {
         uint64_t p[3];
         int32_t n;
-    } gemm = {{ptr[0], ptr[1], ptr[2]}, N};
+    } gemm = {{ptr[0], ptr[1], ptr[2]}, k->n};
     struct {
         uint64_t p[2];
         int32_t n;
-    } soft = {{ptr[0], ptr[2]}, COLS};
+    } two = {{ptr[0], ptr[2]}, k->n};
     ptx_launch_args args = {.kernel = k->kernel,
-                            .params = k->is_gemm ? (void *)&gemm : (void *)&soft};
+                            .params = k->is_gemm ? (void *)&gemm : (void *)&two};
     memcpy(args.grid, k->grid, sizeof args.grid);
     memcpy(args.block, k->block, sizeof args.block);
-    ptx_options o = {.threads = 1,
+    ptx_options o = {.threads = threads,
                      .check_init = s->init,
                      .check_race = s->race,
                      .count = s->count};
     double best = INFINITY;
     for (int t = 0; t < TRIALS; t++) {
         memset(&r, 0, sizeof r);
-        int64_t start = ws_now_ns();
+        double start = cpu_seconds(threads);
         if (!ptx_launch(m, mem, &args, &o, &r))
             fail(r.fault[0].text);
-        best = fmin(best, ws_seconds_since(start));
+        best = fmin(best, cpu_seconds(threads) - start);
     }
     if (s->count)
         *insns = r.counters.thread_insns;
@@ -185,16 +263,47 @@ static void run_bench(ptx_module *m, ptx_memory *mem, const bench *k, const uint
     double seconds[COUNT];
     uint64_t insns = 0;
     for (int s = 0; s < COUNT; s++)
-        seconds[s] = best_engine(m, mem, k, &settings[s], ptr, &insns);
-    printf("%-12s %8.1f", k->kernel, (double)insns * 1e-6);
+        seconds[s] = best_engine(m, mem, k, &settings[s], 1, ptr, &insns);
+    double two = best_engine(m, mem, k, &settings[2], 2, ptr, &insns);
+    printf("%-14s %8.1f", k->kernel, (double)insns * 1e-6);
     for (int s = 0; s < COUNT; s++)
         printf(" %12.2f", (double)insns / seconds[s] * 1e-9);
-    double native = best_native(k->native);
-    printf(" %11.2f %14.1f\n", seconds[3] / seconds[2], seconds[2] / native);
+    printf(" %11.2f %11.2f", seconds[3] / seconds[2], 2 * seconds[2] / two);
+    if (k->native)
+        printf(" %14.1f\n", seconds[2] / best_native(k->native));
+    else
+        printf(" %14s\n", "-");
+}
+
+/* Nanoseconds of one mma.sync.m16n8k16, f16 to f32, in the bit-accurate model of the newest GPUs. */
+static double mma_ns(ptx_module *m, ptx_memory *mem, const uint64_t ptr[3])
+{
+    enum { TURNS = 20000 };
+    static const setting plain = {"", false, false, false};
+    const bench few = {"mma", {1, 1, 1}, {32, 1, 1}, false, TURNS, NULL},
+                none = {"mma", {1, 1, 1}, {32, 1, 1}, false, 0, NULL};
+    double all = best_engine(m, mem, &few, &plain, 1, ptr, NULL),
+           rest = best_engine(m, mem, &none, &plain, 1, ptr, NULL);
+    return (all - rest) / TURNS * 1e9;
+}
+
+/* A kernel of about n instructions in straight line, which one thread leaves at the start. */
+static void long_kernel(ws_buf *text, int n)
+{
+    ws_buf_printf(text, ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u32 n)\n{\n"
+                      ".reg .pred %%p<2>;\n.reg .b32 %%r<%d>;\n.reg .f32 %%f<%d>;\n"
+                      "ld.param.u32 %%r0, [n];\nsetp.eq.u32 %%p1, %%r0, 0;\n@%%p1 bra end;\n"
+                      "mov.u32 %%r1, %%tid.x;\ncvt.rn.f32.u32 %%f1, %%r1;\n",
+                n, n);
+    for (int k = 1; k < n / 3; k++)
+        ws_buf_printf(text, "mad.lo.s32 %%r%d, %%r%d, 3, %%r0;\nadd.f32 %%f%d, %%f%d, 0f3F800000;\n"
+                          "xor.b32 %%r%d, %%r%d, 5;\n",
+                    2 * k, 2 * k - 1, k + 1, k, 2 * k + 1, 2 * k);
+    ws_buf_printf(text, "end:\nret;\n}\n");
 }
 
 /* Milliseconds from PTX text to the end of a launch of one thread: parse, decode, run. */
-static double first_launch_ms(const comp_result *ptx)
+static double first_launch_ms(const char *text, size_t n)
 {
     static ptx_report r;
     double best = INFINITY;
@@ -202,37 +311,46 @@ static double first_launch_ms(const comp_result *ptx)
         ws_err err = {0};
         ptx_module *m = NULL;
         ptx_memory *mem = ptx_memory_new();
-        int64_t start = ws_now_ns();
-        if (ptx_module_load(ptx->ptx, ptx->ptx_bytes, mem, &m, &err))
+        double start = cpu_seconds(1);
+        if (ptx_module_load(text, n, mem, &m, &err))
             fail(err.msg);
-        struct {
-            uint64_t p[3];
-            int32_t n;
-        } none = {{0}, 0};
+        int32_t none = 0;
         ptx_options o = {.threads = 1};
-        ptx_launch_args args = {
-            .kernel = "sgemm_naive", .grid = {1, 1, 1}, .block = {1, 1, 1}, .params = &none};
+        ptx_launch_args args = {.kernel = "k", .grid = {1, 1, 1}, .block = {1, 1, 1}, .params = &none};
         memset(&r, 0, sizeof r);
-        ptx_launch(m, mem, &args, &o, &r);
-        best = fmin(best, ws_seconds_since(start));
+        if (!ptx_launch(m, mem, &args, &o, &r))
+            fail(r.fault[0].text);
+        best = fmin(best, cpu_seconds(1) - start);
         ptx_module_free(m);
         ptx_memory_free(mem);
     }
     return best * 1e3;
 }
 
+static void run_first_launch(int insns)
+{
+    ws_buf text = {.max = 16 << 20};
+    long_kernel(&text, insns);
+    printf("from PTX text of %d instructions (%zu bytes) to the end of a first launch: %.2f ms\n", insns, text.n,
+           first_launch_ms((const char *)text.p, text.n));
+    ws_buf_release(&text);
+}
+
 static void compile(ws_arena *arena, comp_result *out)
 {
     ws_err err = {0};
     comp_service *s = NULL;
+    ws_buf all = {.max = 1 << 20};
+    ws_buf_printf(&all, "%s%s", source, more_source);
     comp_request q = {
-        .source = source, .source_bytes = sizeof source - 1, .file = "bench.cu", .fmad = true};
+        .source = (const char *)all.p, .source_bytes = all.n, .file = "bench.cu", .fmad = true};
     if (comp_service_open(&(comp_service_options){0}, &s, &err) ||
         comp_compile(s, &q, arena, out, &err))
         fail(err.msg);
     if (!out->ok)
         fail(out->log);
     comp_service_close(s);
+    ws_buf_release(&all);
 }
 
 /* With the name of a kernel, that one alone: for a profiler. */
@@ -257,18 +375,18 @@ int main(int argc, char **argv)
         if (!ptx_memory_write(mem, ptr[i], *host[i], FLOATS * sizeof(float)))
             fail("no memory");
     }
-    printf("G thread instructions a second, one core; racecheck: time over the column before; "
-           "native: time with counters "
-           "over a plain loop's\n%-12s %8s",
+    printf("G thread instructions a second, one thread; race x: time over the column before; 2 threads x: "
+           "how much faster two are, with a core for each; native: time with counters over a plain loop's\n%-14s %8s",
            "kernel", "M insns");
     for (size_t s = 0; s < sizeof settings / sizeof *settings; s++)
         printf(" %12s", settings[s].name);
-    printf(" %11s %14s\n", "race x", "x native loop");
+    printf(" %11s %11s %14s\n", "race x", "2 threads x", "x native loop");
     for (size_t k = 0; k < sizeof benches / sizeof *benches; k++)
         if (argc < 2 || strcmp(argv[1], benches[k].kernel) == 0)
             run_bench(m, mem, &benches[k], ptr);
-    printf("from PTX text (%zu bytes, 3 kernels) to the end of a first launch: %.2f ms\n",
-           ptx.ptx_bytes, first_launch_ms(&ptx));
+    printf("mma.sync.m16n8k16, f16 to f32: %.0f ns\n", mma_ns(m, mem, ptr));
+    run_first_launch(300);
+    run_first_launch(30000);
     ptx_module_free(m);
     ptx_memory_free(mem);
     ws_arena_release(&arena);

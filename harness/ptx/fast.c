@@ -96,27 +96,56 @@ INLINE bool is_init(const uint8_t *state, u32 n)
     return ptx_all_init(state, n);
 }
 
+/* The states of each lane's bytes at once, in a word of their number; all have to be PTX_INIT, or all become so. */
+#define STATES(T)                                                                                  \
+    static bool lanes_init_##T(const u64 *at)                                                      \
+    {                                                                                              \
+        const T one = (T)(0x0101010101010101ull * PTX_INIT);                                       \
+        T all = one;                                                                               \
+        EACH_LANE(l) all &= *(const T *)(uintptr_t)at[l];                                          \
+        return all == one;                                                                         \
+    }                                                                                              \
+    static void lanes_mark_##T(const u64 *at)                                                      \
+    {                                                                                              \
+        const T both = (T)(0x0101010101010101ull * (PTX_INIT | PTX_WRITTEN));                      \
+        for (u32 l = 0; l < PTX_LANES; l++)                                                        \
+            *(T *)(uintptr_t)at[l] = both;                                                         \
+    }
+STATES(u16)
+STATES(u32)
+STATES(u64)
+
 /* Of lanes that are no row. `state` is that of the byte at register value 0. */
 static bool is_init_apart(const ptx_warp *w, const ptx_insn *i, const ptx_shape *s, const uint8_t *state,
                           u32 size)
 {
-    u64 addr[PTX_LANES] __attribute__((aligned(64))), span = s->hi - s->lo + size, all = ~0ull;
-    if (span <= 4 * PTX_LANES * (u64)size && ptx_all_init(plus(state, s->lo), span))
-        return true;
-    addresses(w, i, (u64)(uintptr_t)state, addr);
-    for (u32 l = 0; l < PTX_LANES; l++)
-        for (u32 b = 0; b < size; b += 8) {
-            u64 word = ~0ull;
-            memcpy(&word, (const uint8_t *)(uintptr_t)addr[l] + b, size < 8 ? size : 8);
-            all &= word;
-        }
-    return (all & 0x0101010101010101ull * PTX_INIT) == 0x0101010101010101ull * PTX_INIT;
+    u64 at[PTX_LANES] __attribute__((aligned(64)));
+    if (s->kind == PTX_SHAPE_ROWS) {
+        bool all = true;
+        for (u32 l = 0; l < PTX_LANES && all; l += s->group)
+            all = ptx_all_init(plus(state, lane_address(w, i, l)), s->step ? (size_t)s->group * size : size);
+        return all;
+    }
+    bool all = true;
+    for (u32 b = 0; b < size && all; b += 8) {
+        addresses(w, i, (u64)(uintptr_t)state + b, at);
+        all = size == 2 ? lanes_init_u16(at) : size == 4 ? lanes_init_u32(at) : lanes_init_u64(at);
+    }
+    return all;
 }
 
 static void mark_apart(const ptx_warp *w, const ptx_insn *i, uint8_t *state, u32 size)
 {
-    for (u32 l = 0; l < PTX_LANES; l++)
-        memset(plus(state, lane_address(w, i, l)), PTX_INIT | PTX_WRITTEN, size);
+    u64 at[PTX_LANES] __attribute__((aligned(64)));
+    for (u32 b = 0; b < size; b += 8) {
+        addresses(w, i, (u64)(uintptr_t)state + b, at);
+        if (size == 2)
+            lanes_mark_u16(at);
+        else if (size == 4)
+            lanes_mark_u32(at);
+        else
+            lanes_mark_u64(at);
+    }
 }
 
 /* ---- counters ---- */

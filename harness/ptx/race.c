@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CLOCK_RESET = 1 << 18 };
+enum { CLOCK_RESET = 1 << 18, HUGE_SHADOW = 8 << 20 /* bytes */ };
 
 /* Pages come zeroed and only when touched. */
 ptx_shadow *ptx_shadow_new(u64 bytes, u32 granule, bool is_global)
@@ -35,6 +35,8 @@ ptx_shadow *ptx_shadow_new(u64 bytes, u32 granule, bool is_global)
         free(s);
         return NULL;
     }
+    if (s->mapped >= HUGE_SHADOW) /* fewer page faults; it is used as densely as what it shadows */
+        madvise(s->map, s->mapped, MADV_HUGEPAGE);
     for (size_t c = 0; c < columns; c++)
         *column[c] = (u32 *)s->map + c * stride;
     s->touched = ws_calloc(s->n / SHADOW_CHUNK + 1, 1);
@@ -261,6 +263,11 @@ static bool row_settled(const race_look *k, const race_row *r, const u32 *keys, 
     u32 floor = k->w->floor, me = k->me, bad = 0, n = r->n, shift = r->shift, first = r->first;
     keys += r->g0;
     who += r->g0;
+    u32 any = 0;
+    for (u32 j = 0; j < n; j++)
+        any |= keys[j];
+    if (!any)
+        return true;
     for (u32 j = 0; j < n; j++) {
         u32 own = first + (j >> shift << KEY_LANE_SHIFT);
         bad |= ((keys[j] & KEY_CLOCK_MASK) >= floor) & !race_same_thread(keys[j], own);

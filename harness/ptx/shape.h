@@ -26,7 +26,8 @@ static inline void ptx_shape_join(ptx_shape *s, const u64 head[4], const u64 tai
     s->low = (u8)low;
     s->waves = 0;
     bool dense = step == 0 || step == (s64)size;
-    s->kind = !dense                           ? PTX_SHAPE_STEPS
+    bool wraps = step > 0 && tail[3] < head[0];
+    s->kind = !dense || wraps                  ? PTX_SHAPE_STEPS
               : s->group != 32 || low & (size - 1) ? PTX_SHAPE_ROWS
               : step                             ? PTX_SHAPE_ROW
                                                  : PTX_SHAPE_UNIFORM;
@@ -42,6 +43,21 @@ static inline void ptx_shape_scatter(ptx_shape *s, u64 lo, u64 hi, u64 low)
     s->kind = PTX_SHAPE_SCATTER;
 }
 
+/* All lanes `step` apart. */
+static inline void ptx_shape_line(ptx_shape *s, u64 first, u64 last, s64 step, u32 size)
+{
+    const bool aligned = !((first | (u64)step) & (size - 1));
+    s->lo = first < last ? first : last;
+    s->hi = first < last ? last : first;
+    s->step = (s32)step;
+    s->group = PTX_LANES;
+    s->low = (u8)(first | (u64)step);
+    s->waves = 0;
+    s->kind = step == 0           ? (aligned ? PTX_SHAPE_UNIFORM : PTX_SHAPE_ROWS)
+              : step == (s64)size ? (first > last ? PTX_SHAPE_STEPS : aligned ? PTX_SHAPE_ROW : PTX_SHAPE_ROWS)
+                                  : PTX_SHAPE_STEPS;
+}
+
 static inline bool ptx_shape_step_fits(s64 step)
 {
     return step < PTX_SHAPE_MAX_STEP && step > -PTX_SHAPE_MAX_STEP;
@@ -55,6 +71,14 @@ static inline void ptx_shape_of64(ptx_shape *s, const u64 *v, u32 size)
     const __m512i ramp = _mm512_mul_epi32(_mm512_set1_epi64(step), lane);
     const __m512i x0 = _mm512_load_si512(v), x1 = _mm512_load_si512(v + 8),
                   x2 = _mm512_load_si512(v + 16), x3 = _mm512_load_si512(v + 24);
+    const __m512i l0 = _mm512_add_epi64(_mm512_set1_epi64((s64)v[0]), ramp), by = _mm512_set1_epi64(step * 8);
+    const __m512i l1 = _mm512_add_epi64(l0, by), l2 = _mm512_add_epi64(l1, by), l3 = _mm512_add_epi64(l2, by);
+    if (!(_mm512_cmpneq_epi64_mask(x0, l0) | _mm512_cmpneq_epi64_mask(x1, l1) | _mm512_cmpneq_epi64_mask(x2, l2) |
+          _mm512_cmpneq_epi64_mask(x3, l3)) &&
+        ptx_shape_step_fits(step)) {
+        ptx_shape_line(s, v[0], v[31], step, size);
+        return;
+    }
     u32 bad = _mm512_cmpneq_epi64_mask(_mm512_sub_epi64(x0, ramp), _mm512_set1_epi64((s64)v[0])) |
               _mm512_cmpneq_epi64_mask(_mm512_sub_epi64(x1, ramp), _mm512_set1_epi64((s64)v[8])) |
               _mm512_cmpneq_epi64_mask(_mm512_sub_epi64(x2, ramp), _mm512_set1_epi64((s64)v[16])) |
