@@ -62,6 +62,7 @@ static ws_status run_launches(cu_device *d, cu_module *m, const ptx_case *c, con
                                .params_bytes = k->param_bytes};
         memcpy(args.grid, l->grid, sizeof args.grid);
         memcpy(args.block, l->block, sizeof args.block);
+        memcpy(args.cluster, l->cluster, sizeof args.cluster);
         st = cu_launch(d, m, &args, err);
         if (!st)
             st = cu_synchronize(d, err);
