@@ -762,10 +762,14 @@ static inline uint64_t model_step(model *x, uint64_t old, uint64_t b, uint64_t c
         return (uint32_t)old == 0 || (uint32_t)old > (uint32_t)b ? b : old - 1;
     if (!f)
         return (uint64_t)(model_has(x, "min") ? (v < w ? v : w) : model_has(x, "max") ? (v > w ? v : w) : v + w);
+    bool shared = model_has(x, "shared") || model_has(x, "shared::cta") || model_has(x, "shared::cluster");
+    bool flush = t == PTX_f32 && model_has(x, "add") && !shared; /* sums in global memory */
     for (int k = 0; k < 1 + model_is_pair(t); k++) {
-        double p = model_decode(f, model_half_of(old, k, f)), q = model_decode(f, model_half_of(b, k, f));
+        double p = model_flush(f, model_decode(f, model_half_of(old, k, f)), flush);
+        double q = model_flush(f, model_decode(f, model_half_of(b, k, f)), flush);
         double sum = model_has(x, "add") ? model_compute(f, EXACT_ADD, p, q, 0, ROUND_NEAREST)
                                          : model_lesser(x, p, q, model_has(x, "max"));
+        sum = model_flush(f, sum, flush);
         r |= model_encode(f, sum) << (16 * k);
     }
     return r;

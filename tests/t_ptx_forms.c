@@ -49,11 +49,11 @@ static bool has_others(const ptx_form *f)
 }
 
 /* Spaces that no thread can have a piece of its own in; stores that arrive at an mbarrier, or take a range:
- * tests/ptx/cluster_send.ptx, st_bulk.ptx. */
+ * tests/ptx/cluster_send.ptx, st_bulk.ptx. Pairs of f32: op_f32x2.ptx. */
 static bool is_elsewhere(const ptx_match *m)
 {
     return sample_is_param(m) || sample_has(m, "param::func") || sample_has(m, "const") || sample_has(m, "async") ||
-           sample_has(m, "bulk");
+           sample_has(m, "bulk") || sample_has(m, "f32x2");
 }
 
 static void make_samples(void)
