@@ -177,6 +177,7 @@ struct ptx_memory {
     int n, cap;
     uint64_t heap_used;    /* bytes of malloc that were not freed */
     uint64_t freed_turns;  /* by the host */
+    uint64_t quarantined_bytes;
     int n_quarantined;
     pthread_mutex_t lock;  /* printf text */
     ws_buf printed;

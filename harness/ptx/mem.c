@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum { GUARD_BYTES = 1 << 20, ALIGN_BYTES = 256 };
-enum { QUARANTINE = 256 /* allocations */ };
+enum { QUARANTINE = 256 /* allocations */, QUARANTINE_BYTES = 1 << 30 /* of address space */ };
 enum { HEAP_BYTES = 8 << 20, MAX_HEAP_BLOCKS = 1 << 16 }; /* as cudaLimitMallocHeapSize has it */
 
 ptx_memory *ptx_memory_new(void)
@@ -144,8 +144,10 @@ static void evict(ptx_memory *m)
 {
     int first = -1;
     for (int k = 0; k < m->n; k++)
-        if (m->alloc[k]->freed_turn && (first < 0 || m->alloc[k]->freed_turn < m->alloc[first]->freed_turn))
+        if (m->alloc[k]->freed_turn &&
+            (first < 0 || m->alloc[k]->freed_turn < m->alloc[first]->freed_turn))
             first = k;
+    m->quarantined_bytes -= m->alloc[first]->raw_bytes;
     alloc_free(m->alloc[first]);
     memmove(m->alloc + first, m->alloc + first + 1, (size_t)(m->n - first - 1) * sizeof *m->alloc);
     m->n--;
@@ -164,7 +166,9 @@ bool ptx_memory_release(ptx_memory *m, uint64_t ptr)
     a->state = NULL;
     mprotect(a->raw, a->raw_bytes, PROT_NONE);
     madvise(a->raw, a->raw_bytes, MADV_DONTNEED);
-    if (++m->n_quarantined > QUARANTINE)
+    m->n_quarantined++;
+    m->quarantined_bytes += a->raw_bytes;
+    while (m->n_quarantined > QUARANTINE || m->quarantined_bytes > QUARANTINE_BYTES)
         evict(m);
     return true;
 }
