@@ -219,7 +219,7 @@ static const struct {
     {HEAD ".entry k() { ret; }\n.entry k() { ret; }", "line 5, column 8: 'k' is defined twice"},
     {HEAD ".global .texref t;", "textures and surfaces are not supported (.texref)"},
     {HEAD ".global .u32 a[2] = {1,2,3};", "more values than elements"},
-    {HEAD ".global .u32 a = b;", "an address needs an element of 8 bytes, not 4"},
+    {HEAD ".global .u32 a = b;", "an address needs elements of .u64, not .u32"},
     {HEAD ".global .u64 a = b;", "line 4, column 18: unknown name 'b'"},
     {HEAD ".global .u32 a; .global .u32 a;", "'a' is declared twice"},
     {HEAD ".global .u32 a[];", "the size of 'a' is missing"},

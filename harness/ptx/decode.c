@@ -421,6 +421,10 @@ static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a
         *i = clean;
         snprintf(why, sizeof why, "not in this variant of %s", r->form);
     }
+    const char *callee = called_function(a);
+    const ptx_func *f = callee ? ptx_ast_find(d->ast, callee) : NULL;
+    if (f && f->is_extern)
+        snprintf(why, sizeof why, "it has no body in this module, and no such parameters in the engine");
     i->run = x_unsupported;
     if (!d->program->unsupported)
         d->program->unsupported = a;

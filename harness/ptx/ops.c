@@ -405,6 +405,30 @@ static void explain(const attempt *best, char why[PTX_WHY])
                  f->text);
 }
 
+/* Families that the engine refuses as such. */
+static const struct {
+    const char *opcode, *what;
+} refused[] = {
+    {"tex", "textures"},        {"tld4", "textures"},        {"txq", "textures"},       {"suld", "surfaces"},
+    {"sust", "surfaces"},       {"sured", "surfaces"},       {"suq", "surfaces"},       {"istypep", "textures and surfaces"},
+    {"tcgen05", "tensor memories"}, {"multimem", "multicast objects"}, {"vadd", "video instructions"},
+    {"vsub", "video instructions"}, {"vabsdiff", "video instructions"}, {"vmin", "video instructions"},
+    {"vmax", "video instructions"}, {"vshl", "video instructions"}, {"vshr", "video instructions"},
+    {"vmad", "video instructions"}, {"vset", "video instructions"},
+};
+
+/* "vabsdiff4" and "vadd2" are of the families of "vabsdiff" and "vadd". */
+static void explain_unknown(ws_str opcode, char why[PTX_WHY])
+{
+    size_t n = opcode.n && *opcode.p == 'v' && (opcode.p[opcode.n - 1] == '2' || opcode.p[opcode.n - 1] == '4')
+                   ? opcode.n - 1
+                   : opcode.n;
+    snprintf(why, PTX_WHY, "no such instruction");
+    for (size_t k = 0; k < WS_COUNT(refused); k++)
+        if (ws_str_eqz(opcode, refused[k].opcode) || ws_str_eqz((ws_str){opcode.p, n}, refused[k].opcode))
+            snprintf(why, PTX_WHY, "%s are not supported", refused[k].what);
+}
+
 int ptx_ops_match(const ptx_ast_insn *a, ptx_match *out, int cap, char why[PTX_WHY])
 {
     int from, to, n = 0, forms;
@@ -419,7 +443,7 @@ int ptx_ops_match(const ptx_ast_insn *a, ptx_match *out, int cap, char why[PTX_W
             best = t;
     }
     if (!n && from == to)
-        snprintf(why, PTX_WHY, "no such instruction");
+        explain_unknown(a->part[0], why);
     else if (!n)
         explain(&best, why);
     return n;
@@ -617,7 +641,9 @@ static const char *address_fault(const ptx_func *fn, const ptx_ast_insn *a, cons
         kind k = kind_of_type(t);
         if (t == PTX_pred || (k != KIND_BITS && k != KIND_INT) || ptx_type_bytes(t) < 4)
             return "a register with an address has 32 or 64 bits, of no floating-point type";
-        if (ptx_type_bytes(t) == 4 && (space == PTX_SPACE_GENERIC || space == PTX_SPACE_GLOBAL))
+        /* barriers have shared addresses, of 32 bits without .shared too */
+        bool is_data = !ws_str_eqz(a->part[0], "cp") && !ws_str_eqz(a->part[0], "mbarrier");
+        if (ptx_type_bytes(t) == 4 && is_data && (space == PTX_SPACE_GENERIC || space == PTX_SPACE_GLOBAL))
             return "global and generic addresses have 64 bits";
     }
     if (o->reg < 0 && !o->var && space != PTX_SPACE_LOCAL)

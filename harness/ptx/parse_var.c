@@ -232,8 +232,9 @@ static void parse_symbol_value(ptx_parser *p, init_state *s, uint32_t shift, uin
         name = take_name(p);
         ptx_lex_expect(l, ')');
     }
-    if (s->bytes != bytes)
-        ptx_lex_fail(l, &name, "an address needs an element of %u bytes, not %u", bytes, s->bytes);
+    if (s->var->type != (bytes == 8 ? PTX_u64 : PTX_u8))
+        ptx_lex_fail(l, &name, "%s needs elements of .u%u, not .%s", bytes == 8 ? "an address" : "a byte of an address",
+                     8 * bytes, ptx_type_name(s->var->type));
     (void)init_room(p, s, &name);
     ptx_reloc *r = WS_ARENA_NEW(p->arena, ptx_reloc, 1);
     ptx_name *n = ptx_name_intern(p, name.s);
