@@ -101,6 +101,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     b->ctaid[2] = index / grid[0] / grid[1];
     b->done = b->n_exits = 0;
     b->held.insn = NULL;
+    b->bulk_reads = 0;
     b->insns = 0;
     b->rng = (k->grid->options->seed + 1) * 0x9e3779b97f4a7c15ull + index;
     ptx_mbarriers_free(b);

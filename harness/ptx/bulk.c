@@ -60,6 +60,8 @@ bool ptx_bulk_watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 lane, u
 
 typedef struct ptx_bulk_copy { /* that its thread has not waited for */
     struct ptx_bulk_copy *next;
+    const ptx_insn *insn;
+    u32 lo, bytes; /* of shared memory that it reads */
     u32 lane, group, n_runs;
     bool has_read; /* waited for with .read */
     ptx_bulk_run *run;
@@ -116,15 +118,55 @@ static void arrive(ptx_warp *w, const ptx_bulk_copy *c)
     }
 }
 
-void ptx_bulk_issue(ptx_warp *w, u32 lane, ptx_bulk_run *run, u32 n_runs, uint8_t *data)
+void ptx_bulk_issue(ptx_warp *w, const ptx_insn *i, u32 lane, u32 lo, u32 bytes, ptx_bulk_run *run, u32 n_runs,
+                    uint8_t *data)
 {
     struct ptx_bulk *b = bulk_of(w);
     ptx_bulk_copy *c = ws_calloc(1, sizeof *c);
-    *c = (ptx_bulk_copy){.lane = lane, .group = b->committed[lane], .run = run, .n_runs = n_runs, .data = data};
+    *c = (ptx_bulk_copy){.insn = i, .lo = lo, .bytes = bytes, .lane = lane, .group = b->committed[lane], .run = run, .n_runs = n_runs, .data = data};
     for (u32 k = 0; k < n_runs; k++)
         hide(w, &run[k]);
+    w->block->bulk_reads++;
     *b->last = c;
     b->last = &c->next;
+}
+
+static void end_read(ptx_warp *w, ptx_bulk_copy *c)
+{
+    c->has_read = true;
+    w->block->bulk_reads--;
+}
+
+/* The copy that still reads a byte of the access of `lane`, NULL: none. */
+static const ptx_bulk_copy *reader_of(const ptx_block *b, u64 lo, u32 bytes, const ptx_warp **by)
+{
+    for (int n = 0; n < b->n_warps; n++)
+        for (const ptx_bulk_copy *c = b->warp[n].bulk ? b->warp[n].bulk->first : NULL; c; c = c->next)
+            if (!c->has_read && lo < (u64)c->lo + c->bytes && c->lo < lo + bytes) {
+                *by = &b->warp[n];
+                return c;
+            }
+    return NULL;
+}
+
+bool ptx_bulk_may_write(ptx_warp *w, const ptx_access *x, const ptx_block *b)
+{
+    EACH_SET(l, x->mask)
+    {
+        const ptx_warp *by = NULL;
+        const ptx_bulk_copy *c = reader_of(b, x->addr[l], x->size, &by);
+        if (!c)
+            continue;
+        u32 tid[3];
+        ptx_thread_of(by, (int)c->lane, tid);
+        ptx_place place = ptx_insn_place(w->worker->grid->ast, c->insn->ast);
+        ptx_fault_simple(w, x->insn, x->by ? x->by - 1 : (int)l, HX_SHARED_RACE,
+                         "race: write at byte %llu of shared memory, which the bulk copy of thread (%u,%u,%u) at line "
+                         "%d may still read: no cp.async.bulk.wait_group came between; found",
+                         (unsigned long long)x->addr[l], tid[0], tid[1], tid[2], place.line);
+        return false;
+    }
+    return true;
 }
 
 /* Copies of the lanes that are in a group before the last `keep` ones; all of them when `exits`. */
@@ -134,8 +176,8 @@ static void settle(ptx_warp *w, u32 lanes, u32 keep, bool read_only, bool exits)
     for (ptx_bulk_copy **at = b ? &b->first : NULL; at && *at;) {
         ptx_bulk_copy *c = *at;
         bool due = lanes >> c->lane & 1 && (exits || (u64)c->group + keep < b->committed[c->lane]);
-        if (due)
-            c->has_read = true;
+        if (due && !c->has_read)
+            end_read(w, c);
         if (!due || read_only) {
             at = &c->next;
             continue;

@@ -35,8 +35,10 @@ typedef struct ptx_bulk_run { /* bytes that are on their way to global memory */
     u32 at, bytes; /* in data */
 } ptx_bulk_run;
 
-/* Takes over the runs and data, which may be NULL, into the lane's open group. */
-void ptx_bulk_issue(ptx_warp *w, u32 lane, ptx_bulk_run *run, u32 n_runs, uint8_t *data);
+/* Takes over the runs and data, which may be NULL, into the lane's open group. Until the lane waits for it, the copy
+ * reads `bytes` of the block's shared memory from `lo` on. */
+void ptx_bulk_issue(ptx_warp *w, const ptx_insn *i, u32 lane, u32 lo, u32 bytes, ptx_bulk_run *run, u32 n_runs,
+                    uint8_t *data);
 /* The lanes' open groups are committed, and new ones begin. */
 void ptx_bulk_commit(ptx_warp *w, u32 lanes);
 /* Waits for all groups of the lanes but the last `keep`; `read_only`: until their sources were read. */

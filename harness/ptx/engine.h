@@ -344,6 +344,7 @@ struct ptx_block {
     bool fenced;             /* a thread has executed a fence; the next four: see order.c */
     uint32_t order_time, known[PTX_MAX_CLUSTER];
     struct ptx_locations *locations; /* of its unit, in the first block */
+    int bulk_reads;          /* bulk copies that may still read shared memory */
     ptx_held held;
     uint64_t insns;
     uint64_t rng;            /* of the schedule */
@@ -457,6 +458,9 @@ uint32_t ptx_warp_alloca(ptx_warp *w, uint32_t bytes, uint32_t align);
 void ptx_warp_release(ptx_warp *w); /* frames, local memory, copies under way */
 void ptx_async_release(ptx_warp *w); /* x_async.c */
 void ptx_bulk_release(ptx_warp *w);  /* bulk.c */
+struct ptx_access;
+/* Whether no bulk copy still reads what the access writes to the block's shared memory; else a fault was reported. */
+bool ptx_bulk_may_write(ptx_warp *w, const struct ptx_access *x, const ptx_block *b);
 void ptx_bulk_finish(ptx_warp *w, uint32_t lanes); /* their threads exit */
 bool ptx_async_finish(ptx_warp *w);  /* all copies of the executing lanes; false: a fault was reported */
 void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c */

@@ -372,6 +372,8 @@ bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row
     ptx_shadow *s = w->block->shared_shadow;
     if (!s)
         return true;
+    if (write && w->block->bulk_reads)
+        return false;
     u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift);
     if (size >> s->shift == 0 || (!row && write))
         return false;
@@ -742,6 +744,8 @@ static u32 key_of(const ptx_warp *w, const ptx_access *x)
 bool ptx_race_shared(ptx_warp *w, const ptx_access *x)
 {
     const ptx_block *b = x->block ? x->block : w->block;
+    if (x->write && b->bulk_reads && !ptx_bulk_may_write(w, x, b))
+        return false;
     u64 base = PTX_WINDOW_SHARED + ((u64)b->rank << PTX_RANK_SHIFT);
     if ((x->atomic || x->strong) && !x->is_object)
         EACH_SET(l, x->mask) ptx_order_access(w, x->insn, base + x->addr[l], x->write);

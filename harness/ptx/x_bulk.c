@@ -131,7 +131,7 @@ static bool store_masked(const range *r, u32 mask)
         free(run);
         return false;
     }
-    ptx_bulk_issue(r->w, r->lane, run, n, data);
+    ptx_bulk_issue(r->w, r->i, r->lane, (u32)r->from, r->size, run, n, data);
     return true;
 }
 
@@ -150,7 +150,7 @@ static bool reduce(range *r)
         !watch(r, PTX_SPACE_SHARED, r->from, false, false) || !watch(r, PTX_SPACE_GLOBAL, r->to, true, true))
         return false;
     ptx_reduce(r->f->red, r->f->type, (void *)(uintptr_t)r->to, r->w->block->shared + r->from, r->size);
-    ptx_bulk_issue(r->w, r->lane, NULL, 0, NULL);
+    ptx_bulk_issue(r->w, r->i, r->lane, (u32)r->from, r->size, NULL, 0, NULL);
     return true;
 }
 

@@ -336,14 +336,14 @@ static bool store(transfer *t)
         return false;
     }
     if (t->i->op == TENSOR_STORE) {
-        ptx_bulk_issue(t->w, t->lane, run, n, data);
+        ptx_bulk_issue(t->w, t->i, t->lane, t->at, t->rows * t->pitch, run, n, data);
         return true;
     }
     for (u32 k = 0; k < n; k++)
         ptx_reduce(t->f->red, type, (void *)(uintptr_t)run[k].to, data + run[k].at, run[k].bytes);
     free(run);
     free(data);
-    ptx_bulk_issue(t->w, t->lane, NULL, 0, NULL);
+    ptx_bulk_issue(t->w, t->i, t->lane, t->at, t->rows * t->pitch, NULL, 0, NULL);
     return true;
 }
 
