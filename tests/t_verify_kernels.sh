@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # `warpsmith verify` on tests/kernels/: each file's first line names its spec and the expected reason of
-# harness/diag.h; a line that ends in "HERE" is the place that the verdict must name. later/ holds right kernels
-# that the engine cannot execute yet, and must say so.
+# harness/diag.h; a line that ends in "HERE" is the place that the verdict must name.
 cd "$(dirname "$0")/.." || exit 70
 program=${WARPSMITH:-./warpsmith}
 if [ ! -x "$program" ]; then

@@ -1,4 +1,4 @@
-// spec: basics/gelu  expect: UNSUPPORTED
+// spec: basics/gelu  expect: PASS
 /* @plan
 { "launch": [ { "kernel": "k", "grid": ["ceil_div(N, 256)"], "block": [256], "args": ["x", "y", "N"] } ] }
 */
