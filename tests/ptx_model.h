@@ -208,15 +208,17 @@ typedef double (*model_fp_fn)(const model *x, const format *f, const double v[3]
 static inline void model_fp(model *x, model_fp_fn fn)
 {
     ptx_type t = x->m->last;
-    const format *f = model_format(t);
-    bool ftz = model_has(x, "ftz");
-    for (int k = 0; k < 1 + model_is_pair(t); k++) {
+    bool singles = model_has(x, "f32x2"), pair = singles || model_is_pair(t), ftz = model_has(x, "ftz");
+    const format *f = singles ? &FORMAT_F32 : model_format(t);
+    for (int k = 0; k < 1 + pair; k++) {
         double v[3] = {0, 0, 0};
-        for (int s = 0; s < x->n_src && s < 3; s++)
-            v[s] = model_flush(f, model_decode(f, model_half_of(x->src[s][0], k, f)), ftz);
+        for (int s = 0; s < x->n_src && s < 3; s++) {
+            uint64_t bits = singles ? x->src[s][0] >> (32 * k) & 0xffffffff : model_half_of(x->src[s][0], k, f);
+            v[s] = model_flush(f, model_decode(f, bits), ftz);
+        }
         double r = model_finish(x, f, fn(x, f, v));
-        x->d[0][0] |= model_encode(f, r) << (16 * k);
-        x->any_nan |= isnan(r) && !model_is_pair(t);
+        x->d[0][0] |= model_encode(f, r) << (f->bits * k);
+        x->any_nan |= isnan(r) && !pair;
     }
 }
 

@@ -76,7 +76,7 @@ static inline wide model_most(const model *x, wide a, wide b)
 
 static inline bool model_is_fp(const model *x)
 {
-    return model_format(x->m->last) != NULL;
+    return model_format(x->m->last) != NULL || model_has(x, "f32x2");
 }
 
 /* add, sub with and without carry */
