@@ -77,7 +77,7 @@ static inline bool sample_operand(const ptx_spec *s, const ptx_match *m, int k, 
             ws_buf_printf(out, "[%%q%d]", SAMPLE_ELEMENTS * k);
         return !s->coordinates && !(sample_is_param(m) && k == 0); /* nor are they written */
     case PTX_SPEC_IMM:
-        ws_buf_printf(out, "%d", s->high ? s->high : 16);
+        ws_buf_printf(out, "%d", s->ranged ? s->high : 16);
         return true;
     case PTX_SPEC_SREG:
         ws_buf_adds(out, m->last == PTX_pred               ? "%is_explicit_cluster"

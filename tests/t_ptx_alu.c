@@ -84,6 +84,8 @@ static bool setup(fixture *x, const char *op)
     x->w.base[0] = x->memory;
     x->w.base[1] = c->konst;
     x->w.frame = &x->frame;
+    static ptx_block block;
+    x->w.block = &block;
     x->w.exec = x->w.active = PTX_FULL;
     return !x->program->unsupported;
 }

@@ -305,38 +305,60 @@ static void test_rounding(void)
 
 /* ---- m8n8k4: four products of quads of lanes ---- */
 
-static void test_quads(void)
+/* Row and column of element i of lane l in C and D. */
+static void quad_place(bool half, int l, int i, int *row, int *col)
+{
+    *row = half ? l % 4 : (l & 1) + (i & 2);
+    *row += l >= 16 ? 4 : 0;
+    *col = half ? i : (i & 4) + (l & 2) + (i & 1);
+}
+
+static void check_quads(bool col_a, bool row_b, bool half_c, bool half_d)
 {
     double a[4][8][4], b[4][4][8];
-    int bad = 0;
+    int bad = 0, row, col, n_c = half_c ? 4 : 8, n_d = half_d ? 4 : 8;
     for (int p = 0; p < 4; p++)
         for (int r = 0; r < 8; r++)
             for (int k = 0; k < 4; k++) {
                 a[p][r][k] = (p * 5 + r * 3 + k) % 7 - 3;
                 b[p][k][r] = (p * 3 + r + k * 5) % 9 - 4;
             }
-    for (int l = 0; l < 32; l++)
+    for (int l = 0; l < 32; l++) {
+        int p = l % 16 / 4, low = l % 4, high = l >= 16 ? 4 : 0;
         for (int i = 0; i < 4; i++) {
-            int p = l % 16 / 4, n = l % 4 + (l >= 16 ? 4 : 0);
-            put(lane_of(fa, l, 2, 4), 16, i, encode('h', a[p][n][i]));
-            put(lane_of(fb, l, 2, 4), 16, i, encode('h', b[p][i][n]));
+            put(lane_of(fa, l, 2, 4), 16, i, encode('h', col_a ? a[p][i + high][low] : a[p][low + high][i]));
+            put(lane_of(fb, l, 2, 4), 16, i, encode('h', row_b ? b[p][low][i + high] : b[p][i][low + high]));
         }
-    memset(fc, 0, sizeof fc);
+        for (int i = 0; i < 8; i++) {
+            quad_place(half_c, l, i, &row, &col);
+            put(lane_of(fc, l, n_c, 4), half_c ? 16 : 32, i, encode(half_c ? 'h' : 'f', (row * 3 + col + p) % 11));
+        }
+    }
+    char op[80];
+    snprintf(op, sizeof op, "mma.sync.aligned.m8n8k4.%s.%s.%s.f16.f16.%s", col_a ? "col" : "row", row_b ? "row" : "col",
+             half_d ? "f16" : "f32", half_c ? "f16" : "f32");
     ws_buf text = {0};
-    write_kernel(&text, "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32", 2, 2, 8, 8, 4);
-    run_case c = mma_case(2, 2, 8, 8, 4);
+    write_kernel(&text, op, 2, 2, n_c, n_d, 4);
+    run_case c = mma_case(2, 2, n_c, n_d, 4);
     bool ran = run_ptx(ws_buf_z(&text), &c);
     for (int l = 0; l < 32; l++)
         for (int i = 0; i < 8; i++) {
-            int p = l % 16 / 4, row = (l & 1) + (i & 2) + (l >= 16 ? 4 : 0),
-                col = (i & 4) + (l & 2) + (i & 1);
-            double want = 0;
+            int p = l % 16 / 4;
+            quad_place(half_d, l, i, &row, &col);
+            double want = (row * 3 + col + p) % 11;
             for (int k = 0; k < 4; k++)
                 want += a[p][row][k] * b[p][k][col];
-            bad += decode('f', take(lane_of(fd, l, 8, 4), 32, i)) != want;
+            bad += decode(half_d ? 'h' : 'f', take(lane_of(fd, l, n_d, 4), half_d ? 16 : 32, i)) != want;
         }
-    ok(ran && !bad, "mma.sync.aligned.m8n8k4 of sm_70%s", ran ? "" : run_fault());
+    ok(ran && !bad, "%s%s", op, ran ? "" : run_fault());
     ws_buf_release(&text);
+}
+
+static void test_quads(void)
+{
+    for (int layout = 0; layout < 4; layout++)
+        for (int types = 0; types < 3; types++)
+            check_quads(layout & 1, layout & 2, types > 0, types == 1);
 }
 
 /* ---- faults ---- */

@@ -308,6 +308,9 @@ int main(void)
         check(&(form){"sparse A in registers", floats[n % 5], floats[n % 5], "f32", widths[n], 64, .a_regs = true,
                       .sparse = true});
     }
+    check(&(form){"sparse halves", &f16, &f16, "f16", 32, 128, .keep = true, .sparse = true});
+    check(&(form){"sparse halves", &e4m3, &e5m2, "f16", 64, 64, .sparse = true});
+    check(&(form){"sparse", &s8, &s8, "s32", 64, 128, .sparse = true, .saturates = true});
     check(&(form){"two types", &e4m3, &e5m2, "f16", 64, 128, .keep = true});
     check(&(form){"two types", &e5m2, &e4m3, "f32", 64, 128, .a_regs = true, .sparse = true});
     return tap_done();

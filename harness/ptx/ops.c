@@ -74,6 +74,8 @@ static const struct {
     {"wop", "wb cg cs wt", true},
     {"policy", "L2::evict_last L2::evict_normal L2::evict_first L2::evict_unchanged", true},
     {"policy2", "L2::evict_first L2::evict_unchanged", true},
+    {"dim", "1d 2d 3d 4d 5d", true},
+    {"map_space", "global shared::cta", true},
     {"cta_group", "cta_group::1", true},
     {"evict", "L1::evict_normal L1::evict_unchanged L1::evict_first L1::evict_last L1::no_allocate", true},
     {"evict2", "L2::evict_normal L2::evict_first L2::evict_last", true},
@@ -224,7 +226,8 @@ static void read_operand(ptx_form *f, const char **p)
     s->result = !address && (s->kind == PTX_SPEC_DST || s->kind == PTX_SPEC_PRED_DST ||
                              (s->kind == PTX_SPEC_ANY && **p == 'd'));
     *p += strspn(*p, "abcdefghijklmnopqrstuvwxyz0123456789");
-    if (s->kind == PTX_SPEC_IMM && sscanf(*p, "(%d-%d)", &s->low, &s->high) == 2)
+    s->ranged = s->kind == PTX_SPEC_IMM && sscanf(*p, "(%d-%d)", &s->low, &s->high) == 2;
+    if (s->ranged)
         *p += strcspn(*p, ")") + 1;
     s->vector = vector;
     s->any_count = take(p, "*");
@@ -591,7 +594,7 @@ static bool fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, cons
         return o->kind == PTX_OPD_ADDR && (o->n_elem > 0) == s->coordinates;
     case PTX_SPEC_IMM:
         return o->kind == PTX_OPD_IMM && !o->is_float &&
-               ((!s->low && !s->high) || (o->imm >= s->low && o->imm <= s->high));
+               (!s->ranged || (o->imm >= s->low && o->imm <= s->high));
     case PTX_SPEC_POLICY:
         return o->kind == PTX_OPD_REG && register_fits(fn->reg[o->reg].type, PTX_b64, false);
     case PTX_SPEC_LABEL:

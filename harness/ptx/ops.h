@@ -56,7 +56,8 @@ typedef struct ptx_spec { /* one operand of a form */
     bool result;          /* d, p, q and {d}, ?d, with the pair: registers that it writes, and does not read */
     bool vector, any_count;
     bool coordinates;     /* [a, b] */
-    int low, high;        /* of an immediate; both 0: any */
+    bool ranged;
+    int low, high;        /* of an immediate, when it is ranged */
 } ptx_spec;
 
 typedef struct ptx_form_part {

@@ -14,7 +14,7 @@ typedef struct async_form {
     ptx_insn to, bar; /* the addresses, as instructions of their own */
     u32 slot[MAX_VEC], size; /* size: slot, of st.bulk */
     int n;
-    bool reduces, wide_size;
+    bool reduces;
     ptx_red red;
     ptx_type type;
 } async_form;
@@ -106,33 +106,33 @@ static void x_clear(ptx_warp *w, const ptx_insn *i)
     u64 to[PTX_LANES] __attribute__((aligned(64)));
     ptx_mem_addresses(w, i, to);
     EACH_SET(l, w->exec)
-    if (!clear(w, i, l, to[l], f->wide_size ? IN(u64, f->size)[l] : IN(u32, f->size)[l]))
+    if (!clear(w, i, l, to[l], IN(u64, f->size)[l]))
         return;
 }
 
 static bool decode_clear(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     async_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), async_form, 1);
-    f->wide_size = i->op;
     i->space = ptx_has(a, "shared::cta") ? PTX_SPACE_SHARED : PTX_SPACE_GENERIC;
     i->esize = ZEROS;
     i->vec = 1;
     i->aux = f;
     i->run = x_clear;
     return a->operand[2].imm == 0 && ptx_address(d, &a->operand[0], i) &&
-           ptx_alu_src(d, &a->operand[1], f->wide_size ? PTX_b64 : PTX_b32, &f->size);
+           ptx_alu_src(d, &a->operand[1], PTX_b64, &f->size);
 }
 
 #define DONE ".mbarrier::complete_tx::bytes"
-#define RED  "red.async.relaxed.cluster{.shared::cluster}{" DONE "}"
+#define RED  "red.async.relaxed.cluster{.shared::cluster}" DONE
 const ptx_op_row ptx_ops_st_async[] = {
-    {"st.async{.(weak cluster)}{.shared::cluster}" DONE "{.(v2 v4)}.(b32 b64 u32 u64 s32 s64 f32 f64) [a], {b}, [c]",
+    {"st.async{.(weak cluster)}{.shared::cluster}" DONE "{.(v2 v4)}.(b32 u32 s32 f32) [a], {b}, [c]",
      decode_send, 0, PTX_UNIT_MEM},
+    {"st.async{.(weak cluster)}{.shared::cluster}" DONE "{.v2}.(b64 u64 s64 f64) [a], {b}, [c]", decode_send, 0,
+     PTX_UNIT_MEM},
     {RED ".add.(u32 s32 u64) [a], b, [c]", decode_send, 1, PTX_UNIT_MEM},
     {RED ".(min max).(u32 s32) [a], b, [c]", decode_send, 1, PTX_UNIT_MEM},
     {RED ".(inc dec).u32 [a], b, [c]", decode_send, 1, PTX_UNIT_MEM},
     {RED ".(and or xor).b32 [a], b, [c]", decode_send, 1, PTX_UNIT_MEM},
-    {"st.bulk{.weak}{.shared::cta} [a], b:u32, #c", decode_clear, 0, PTX_UNIT_MEM},
-    {"st.bulk{.weak}{.shared::cta} [a], b:u64, #c", decode_clear, 1, PTX_UNIT_MEM},
+    {"st.bulk{.weak}{.shared::cta} [a], b:u64, #c(0-0)", decode_clear, 0, PTX_UNIT_MEM},
     {0},
 };

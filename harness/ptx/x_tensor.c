@@ -472,22 +472,23 @@ static bool decode_tensor(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 #define MULTI ".shared::cluster.global"
 #define DONES ".mbarrier::complete_tx::bytes.multicast::cluster{.$cta_group}{.$cache_hint}"
 #define DIM   ".(1d 2d 3d 4d 5d)"
+#define DIMS  ".$dim" /* of forms whose copies are those of others */
 const ptx_op_row ptx_ops_tensor[] = {
     {LOAD DIM CTAS "{.tile}" DONE " [a], [b, c], [e]{, f:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
     {LOAD ".2d" CTAS ".tile::gather4" DONE " [a], [b, c], [e]{, f:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
     {LOAD ".(3d 4d 5d)" CTAS ".im2col" DONE " [a], [b, c], [e], {f*}:b16{, g:b64}", decode_tensor, TENSOR_LOAD,
      PTX_UNIT_MEM},
-    {LOAD DIM MULTI "{.tile}" DONES " [a], [b, c], [e], f:b16{, g:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
+    {LOAD DIMS MULTI "{.tile}" DONES " [a], [b, c], [e], f:b16{, g:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
     {LOAD ".(3d 4d 5d)" MULTI ".im2col" DONES " [a], [b, c], [e], {f*}:b16, g:b16{, h:b64}", decode_tensor,
      TENSOR_LOAD, PTX_UNIT_MEM},
     {LOAD DIM ".global.shared::cta{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c]{, e:b64}",
      decode_tensor, TENSOR_STORE, PTX_UNIT_MEM},
     {LOAD ".2d.global.shared::cta.tile::scatter4.bulk_group{.$cache_hint} [a, b], [c]{, e:b64}", decode_tensor,
      TENSOR_STORE, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.tensor" DIM ".global.shared::cta.(add min max inc dec and or xor)"
+    {"cp.reduce.async.bulk.tensor" DIMS ".global.shared::cta.(add min max inc dec and or xor)"
      "{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c]{, e:b64}",
      decode_tensor, TENSOR_REDUCE, PTX_UNIT_MEM},
-    {"cp.async.bulk.prefetch.tensor" DIM ".L2.global{.tile}{.$cache_hint} [a, b]{, c:b64}", decode_tensor,
+    {"cp.async.bulk.prefetch.tensor" DIMS ".L2.global{.tile}{.$cache_hint} [a, b]{, c:b64}", decode_tensor,
      TENSOR_PREFETCH, PTX_UNIT_MEM},
     {"cp.async.bulk.prefetch.tensor.2d.L2.global.tile::gather4{.$cache_hint} [a, b]{, c:b64}", decode_tensor,
      TENSOR_PREFETCH, PTX_UNIT_MEM},

@@ -277,7 +277,7 @@ static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 }
 
 #define REPLACE "tensormap.replace.tile"
-#define WHERE   "{.(global shared::cta)}.b1024"
+#define WHERE   "{.$map_space}.b1024"
 #define PROXY   "fence.proxy.tensormap::generic"
 const ptx_op_row ptx_ops_tensormap[] = {
     {REPLACE ".global_address" WHERE ".b64 [a], b", decode_replace, 0, PTX_UNIT_MEM},

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the wmma_*.ptx files beside it: one tile product each, D = A B + C, of matrices in memory. Integers and small
+"""Writes the wmma_*.ptx and mma_f64_*.ptx files beside it: one tile product each, D = A B + C, of matrices in memory. Integers and small
 binary fractions, computed here from the matrices alone: how fragments lie in registers is the GPU's own affair."""
 import os
 import random
@@ -146,3 +146,47 @@ write('s4_sat', (8, 8, 32), ('row', 'col'), 's4', 's4', 's32', 's32', 1, 1, 2, s
 write('u4', (8, 8, 32), ('row', 'col'), 'u4', 'u4', 's32', 's32', 1, 1, 2, by_d='col')
 write('b1_xor', (8, 8, 128), ('row', 'col'), 'b1', 'b1', 's32', 's32', 1, 1, 2, op='xor')
 write('b1_and', (8, 8, 128), ('row', 'col'), 'b1', 'b1', 's32', 's32', 1, 1, 2, op='and', by_d='col')
+
+
+def write_f64(rnd):
+    """mma.sync.m8n8k4 of f64: lane l has A[l / 4][l % 4], B[l % 4][l / 4], and of C and D row l / 4, columns 2 (l % 4)
+    and the next (ISA 9.7.14.5.3)."""
+    rng = random.Random('mma' + rnd)
+    a, b, c = elements('f64', 32, rng), elements('f64', 32, rng), elements('f64', 64, rng)
+    d = product(a, b, c, 8, 8, 4, None, rnd)
+    text = ['// test: mma.sync.aligned.m8n8k4.row.col.%s.f64' % rnd]
+    for name, values in (('a', a), ('b', by(b, 4, 8, 'col')), ('c', c)):
+        text.append('// buffer: %s f64[%d] = {%s}' % (name, len(values), ' '.join(repr(x) for x in values)))
+    text.append('// buffer: d f64[64]\n// launch: k block 32 (a, b, c, d)')
+    text.append('// want: d = {%s}' % ' '.join(repr(x) for x in d))
+    text.append('''.version 9.0
+.target sm_90a
+.address_size 64
+
+.visible .entry k(.param .u64 a, .param .u64 b, .param .u64 c, .param .u64 d)
+{
+    .reg .b32 %%r<2>;
+    .reg .b64 %%q<8>;
+    .reg .f64 %%g<8>;
+    mov.u32 %%r0, %%tid.x;
+    ld.param.u64 %%q0, [a];
+    ld.param.u64 %%q1, [b];
+    ld.param.u64 %%q2, [c];
+    ld.param.u64 %%q3, [d];
+    mad.wide.u32 %%q0, %%r0, 8, %%q0;
+    mad.wide.u32 %%q1, %%r0, 8, %%q1;
+    mad.wide.u32 %%q2, %%r0, 16, %%q2;
+    mad.wide.u32 %%q3, %%r0, 16, %%q3;
+    ld.global.f64 %%g0, [%%q0];
+    ld.global.f64 %%g1, [%%q1];
+    ld.global.v2.f64 {%%g2, %%g3}, [%%q2];
+    mma.sync.aligned.m8n8k4.row.col.%s.f64.f64.f64.f64 {%%g4, %%g5}, {%%g0}, {%%g1}, {%%g2, %%g3};
+    st.global.v2.f64 [%%q3], {%%g4, %%g5};
+    ret;
+}''' % rnd)
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'mma_f64_%s.ptx' % rnd), 'w') as f:
+        f.write('\n'.join(text) + '\n')
+
+
+for rnd in ('rn', 'rz', 'rm', 'rp'):
+    write_f64(rnd)
