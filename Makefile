@@ -113,12 +113,14 @@ $(1): $(patsubst $(BUILD)/%,$(BUILD)/%.o,$(1)) $(foreach m,$(DEPS_$(word 2,$(sub
 endef
 $(foreach t,$(TESTS) $(TOOLS),$(eval $(call test_rule,$(t))))
 
+# The two commands use all cores, unless -j says how many.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 test: deps
-	$(Q)$(MAKE) --no-print-directory check
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) check
 check: all $(TESTS)
 	$(Q)tests/run $(BUILD)
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)tests/demo
 deps:
 	$(Q)CUDA_HOME='$(ASKED_CUDA)' tests/deps
