@@ -42,6 +42,36 @@ static inline f32 fp_canon(f32 x)
     return x == x ? x : fp_of_bits(0x7fffffff);
 }
 
+/* Whether one of 32 values is a NaN. */
+static inline bool fp_any_nan(const f32 *v)
+{
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask(_mm512_load_ps(v), _mm512_load_ps(v + 16), _CMP_UNORD_Q);
+#elif defined(__AVX2__)
+    __m256 low = _mm256_cmp_ps(_mm256_load_ps(v), _mm256_load_ps(v + 8), _CMP_UNORD_Q);
+    __m256 high = _mm256_cmp_ps(_mm256_load_ps(v + 16), _mm256_load_ps(v + 24), _CMP_UNORD_Q);
+    return _mm256_movemask_ps(_mm256_or_ps(low, high));
+#else
+    u32 any = 0;
+    EACH_LANE(l) any |= v[l] != v[l];
+    return any;
+#endif
+}
+
+/* d[l] = expr with the GPU's NaN. Sums follow each other closely, and NaNs are rare: they are put right afterwards,
+ * not on the way. */
+#define FP_LANES_CANON(d, expr)                                                                    \
+    do {                                                                                           \
+        f32 *const q_ = (d);                                                                       \
+        if (w->exec == PTX_FULL) {                                                                 \
+            _Pragma("GCC ivdep") EACH_LANE(l) q_[l] = (expr);                                      \
+            if (__builtin_expect(fp_any_nan(q_), 0))                                               \
+                EACH_LANE(l) q_[l] = fp_canon(q_[l]);                                              \
+        } else {                                                                                   \
+            LANES_DENSE(f32, q_, fp_canon(expr));                                                  \
+        }                                                                                          \
+    } while (0)
+
 /* .ftz: subnormals to zero of the same sign */
 static inline f32 fp_flush(f32 x)
 {

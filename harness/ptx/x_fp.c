@@ -28,11 +28,21 @@
         T *d = OUT(T, i->d);                                                                       \
         LANES_DENSE(T, d, expr);                                                                   \
     }
-FP2(add_f32, f32, fp_canon(a[l] + b[l]))
-FP2(sub_f32, f32, fp_canon(a[l] - b[l]))
-FP2(mul_f32, f32, fp_canon(a[l] * b[l]))
+#define SUM2(name, expr)                                                                           \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const f32 *a = IN(f32, i->a), *b = IN(f32, i->b);                                          \
+        FP_LANES_CANON(OUT(f32, i->d), expr);                                                      \
+    }
+SUM2(add_f32, a[l] + b[l])
+SUM2(sub_f32, a[l] - b[l])
+SUM2(mul_f32, a[l] * b[l])
+static void x_fma_f32(ptx_warp *w, const ptx_insn *i)
+{
+    const f32 *a = IN(f32, i->a), *b = IN(f32, i->b), *c = IN(f32, i->c);
+    FP_LANES_CANON(OUT(f32, i->d), __builtin_fmaf(a[l], b[l], c[l]));
+}
 FP2(div_f32, f32, fp_canon(a[l] / b[l]))
-FP3(fma_f32, f32, fp_canon(__builtin_fmaf(a[l], b[l], c[l])))
 FP1(rcp_f32, f32, fp_canon(1.0f / a[l]))
 FP1(sqrt_f32, f32, fp_canon(__builtin_sqrtf(a[l])))
 FP1(neg_f32, f32, -a[l])
