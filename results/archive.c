@@ -1,5 +1,6 @@
 #include "results/archive.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "results/db.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,13 +216,32 @@ static ws_status check_version(db_archive *db, int64_t *version, ws_err *err)
     return WS_OK;
 }
 
+/* The same of one state of the file: another process may be making the archive between two of the questions. */
+static ws_status check_at_once(db_archive *db, int64_t *version, ws_err *err)
+{
+    if (db_exec(db, err, "BEGIN", ""))
+        return err->status;
+    return db_end(db, check_version(db, version, err), err);
+}
+
+/* SQLite does not wait when two processes turn a file to WAL at once. */
+static ws_status turn_to_wal(db_archive *db, ws_err *err)
+{
+    int64_t start = ws_now_ns();
+    int code;
+    while (((code = sqlite3_exec(db->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL)) & 0xff) == SQLITE_BUSY &&
+           ws_seconds_since(start) * 1e3 < BUSY_TIMEOUT_MS)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    return code ? db_fail(db, err, "cannot keep a write-ahead log") : WS_OK;
+}
+
 /* All pending migrations in one transaction. The version is read inside it: two processes may open a new
  * archive at once. */
 static ws_status migrate(db_archive *db, ws_err *err)
 {
     int64_t version;
     char pragma[64];
-    ws_status st = check_version(db, &version, err);
+    ws_status st = check_at_once(db, &version, err);
     if (st || version == db_n_migrations)
         return st;
     if (db_begin(db, err))
@@ -246,12 +267,11 @@ static ws_status configure(db_archive *db, ws_err *err)
         return err->status;
     if (db->read_only) {
         int64_t version;
-        return check_version(db, &version, err);
+        return check_at_once(db, &version, err);
     }
     /* Check before the first write: a foreign file must not even be turned to WAL. FULL: a reply that was
      * paid for survives a power cut. */
-    if (migrate(db, err) || db_exec(db, err, "PRAGMA journal_mode = WAL", "") ||
-        db_exec(db, err, "PRAGMA synchronous = FULL", ""))
+    if (migrate(db, err) || turn_to_wal(db, err) || db_exec(db, err, "PRAGMA synchronous = FULL", ""))
         return err->status;
     return WS_OK;
 }
