@@ -120,6 +120,13 @@ ptx_block *ptx_shared_target(ptx_warp *w, const ptx_insn *i, uint32_t lane, uint
 
 /* ---- the barrier ---- */
 
+void ptx_cluster_fence(ptx_warp *w)
+{
+    struct ptx_cluster *c = w->block->cluster;
+    if (c)
+        c->fenced[w->block->rank][w->id] = true;
+}
+
 void ptx_cluster_complete(struct ptx_cluster *c)
 {
     uint32_t arrivals = 0;

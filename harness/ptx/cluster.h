@@ -16,6 +16,7 @@ struct ptx_cluster {
     /* The barrier: a lane's bit stands from its arrival until all threads that have not exited have arrived. */
     uint32_t arrived[PTX_MAX_CLUSTER][PTX_LANES]; /* per block and warp */
     uint32_t waited[PTX_MAX_CLUSTER][PTX_LANES];  /* lanes that may wait: they have arrived since the last time */
+    bool fenced[PTX_MAX_CLUSTER][PTX_LANES]; /* before the next arrival; what is .relaxed releases then, too */
     ptx_past arriving, done;
 };
 
@@ -44,6 +45,9 @@ ptx_block *ptx_shared_target(ptx_warp *w, const ptx_insn *i, uint32_t lane, uint
 
 /* ---- the barrier ---- */
 
+/* The warp has executed a fence that orders the blocks of the cluster. */
+void ptx_cluster_fence(ptx_warp *w);
+
 /* Lets those that wait go on when all have arrived or exited. */
 void ptx_cluster_complete(struct ptx_cluster *c);
 /* Whether the barrier is over for lanes that have arrived. */
@@ -53,6 +57,8 @@ bool ptx_cluster_wakes(const ptx_warp *w);
 
 /* ---- running ---- */
 
+/* The next unit to run, and the how manieth that is; false: all have started, or the launch stops. */
+bool ptx_unit_next(ptx_grid *g, uint32_t *index, uint32_t *turn);
 ptx_block *ptx_unit_start(ptx_worker *k, uint32_t unit, uint32_t turn); /* its first block */
 ptx_block_end ptx_unit_run(ptx_worker *k, ptx_block *first, int64_t slice);
 void ptx_unit_recycle(ptx_worker *k, ptx_block *first);

@@ -110,6 +110,7 @@ typedef struct ptx_program { /* one kernel, ready to run */
     uint32_t (*mix)[PTX_UNIT_COUNT]; /* per basic block: instructions by unit */
     uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
     bool serial;    /* blocks use the heap: one worker */
+    bool takes_units; /* blocks take over others that have not started: one worker, and no samples */
     bool has_fence; /* or volatile and the like: blocks may wait for each other, one worker */
     bool has_local_fence; /* of the block or cluster */
     uint32_t granule;                /* least access size: of the race shadow */
@@ -411,7 +412,7 @@ extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_half[], ptx_ops_cvt
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
     ptx_ops_wgmma[], ptx_ops_cluster[],
-    ptx_ops_tensor[], ptx_ops_tensormap[], ptx_ops_st_async[];
+    ptx_ops_tensor[], ptx_ops_tensormap[], ptx_ops_st_async[], ptx_ops_launch[];
 
 /* Builds the program of a kernel. An unsupported instruction is a fault when it is executed. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);

@@ -180,7 +180,7 @@ static uint32_t gcd(uint32_t a, uint32_t b)
 static uint32_t sample_stride(const ptx_grid *g)
 {
     const ptx_options *o = g->options;
-    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || ptx_blocks_may_wait(g))
+    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || ptx_blocks_may_wait(g) || g->program->takes_units)
         return 0;
     uint32_t s = (uint32_t)((double)g->n_units * 0.6180339887498949);
     while (s < 1 || gcd(s, g->n_units) != 1)
@@ -195,7 +195,7 @@ static bool sampled_enough(const ptx_grid *g, uint32_t taken)
             (g->options->sample_insns && atomic_load(&g->insns) >= g->options->sample_insns));
 }
 
-static bool next_unit(ptx_grid *g, uint32_t *index, uint32_t *turn)
+bool ptx_unit_next(ptx_grid *g, uint32_t *index, uint32_t *turn)
 {
     uint32_t taken = atomic_load(&g->next_unit);
     if (sampled_enough(g, taken) || ptx_must_stop(g, taken))
@@ -242,7 +242,7 @@ static bool has_room(const ptx_worker *k)
 static ptx_block *take_unit(ptx_worker *k)
 {
     uint32_t index = 0, turn = 0;
-    if (has_room(k) && next_unit(k->grid, &index, &turn))
+    if (has_room(k) && ptx_unit_next(k->grid, &index, &turn))
         return ptx_unit_start(k, index, turn);
     return take_resident(k);
 }
@@ -371,7 +371,7 @@ static void worker_release(ptx_worker *k)
 static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
-    if (ptx_blocks_may_wait(g) || g->program->serial)
+    if (ptx_blocks_may_wait(g) || g->program->serial || g->program->takes_units)
         return 1;
     n = n < MAX_WORKERS ? n : MAX_WORKERS;
     return (uint32_t)n < g->n_units ? n : (int)g->n_units;

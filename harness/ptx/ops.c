@@ -13,7 +13,7 @@ static const ptx_op_row *const families[] = {
     ptx_ops_int,  ptx_ops_fp,    ptx_ops_half,     ptx_ops_cvt,  ptx_ops_mov,    ptx_ops_sreg,
     ptx_ops_mem,  ptx_ops_atom,  ptx_ops_warp,     ptx_ops_ctl,  ptx_ops_async,  ptx_ops_matrix,
     ptx_ops_mma,  ptx_ops_wmma,  ptx_ops_mbarrier, ptx_ops_bulk, ptx_ops_wgmma,  ptx_ops_cluster,
-    ptx_ops_tensor, ptx_ops_tensormap, ptx_ops_st_async,
+    ptx_ops_tensor, ptx_ops_tensormap, ptx_ops_st_async, ptx_ops_launch,
 };
 
 /* What `.$name` stands for. Hints change no result (scopes, caches, priorities), or there are too many of them to

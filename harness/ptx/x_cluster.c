@@ -31,9 +31,11 @@ static void x_arrive(ptx_warp *w, const ptx_insn *i)
     }
     *arrived |= w->exec;
     *waited |= w->exec;
-    if (!(i->op & CLUSTER_RELAXED)) {
+    bool *fenced = &c->fenced[w->block->rank][w->id];
+    if (!(i->op & CLUSTER_RELAXED) || *fenced) {
         ptx_race_release(w, &c->arriving);
         ptx_order_cluster(w, true);
+        *fenced = false;
     }
     ptx_cluster_complete(c);
 }

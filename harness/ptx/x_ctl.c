@@ -1,5 +1,6 @@
 /* Control flow: branches, returns, barriers, fences, trap. */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
 
 #include <string.h>
@@ -196,6 +197,14 @@ static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static void x_fence(ptx_warp *w, const ptx_insn *i)
 {
     ptx_order_fence(w, ptx_is_narrow(i));
+    if (!ptx_is_narrow(i))
+        ptx_cluster_fence(w);
+}
+
+static void x_fence_cluster(ptx_warp *w, const ptx_insn *i)
+{
+    (void)i;
+    ptx_cluster_fence(w);
 }
 
 static void x_nop(ptx_warp *w, const ptx_insn *i)
@@ -208,7 +217,7 @@ static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_fence;
     if (ptx_has(a, "proxy") || ptx_has(a, "mbarrier_init")) { /* what they order is in order here */
-        i->run = x_nop;
+        i->run = ptx_has(a, "release") && ptx_has(a, "cluster") && !ptx_has(a, "mbarrier_init") ? x_fence_cluster : x_nop;
         return true;
     }
     if (ptx_has(a, "cta") || ptx_has(a, "cluster"))
