@@ -1,7 +1,5 @@
 #include "harness/ptx/alu.h"
 
-#include <string.h>
-
 static bool has_width(const ptx_decoder *d, const ptx_operand *o, uint32_t bytes)
 {
     ptx_type t = ptx_reg_type(d, o);
@@ -36,15 +34,16 @@ bool ptx_alu_src(ptx_decoder *d, const ptx_operand *o, ptx_type t, uint32_t *slo
     return *slot != PTX_NO_SLOT;
 }
 
-bool ptx_alu_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type t, int n)
+bool ptx_alu_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    uint32_t *src[] = {&i->a, &i->b, &i->c};
-    if (a->n_operands != n || t == PTX_TYPE_NONE ||
-        !ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d))
-        return false;
-    for (int k = 1; k < n; k++)
-        if (!ptx_alu_src(d, &a->operand[k], t, src[k - 1]))
+    uint32_t *src[] = {&i->a, &i->b, &i->c, &i->d2};
+    for (int k = 0, n = 0; k < a->n_operands; k++) {
+        const ptx_spec *s = &i->match->form->operand[k];
+        ptx_type t = ptx_spec_type_of(s, i->match);
+        if (s->kind == PTX_SPEC_DST ? !ptx_alu_dst(d, &a->operand[k], ptx_type_bytes(t), &i->d)
+                                    : s->kind == PTX_SPEC_SRC && !ptx_alu_src(d, &a->operand[k], t, src[n++]))
             return false;
+    }
     return true;
 }
 
@@ -70,23 +69,4 @@ uint32_t ptx_alu_second(ptx_decoder *d, const ptx_operand *o)
     ptx_operand second = {.kind = has ? PTX_OPD_REG : PTX_OPD_SINK, .reg = o->reg2, .reg2 = -1};
     uint32_t pred;
     return ptx_alu_pred_dst(d, &second, &pred) ? pred : PTX_NO_SLOT;
-}
-
-static bool has_word(const char *words, ws_str w)
-{
-    for (const char *p = words; *p;) {
-        size_t n = strcspn(p, " ");
-        if (n == w.n && memcmp(p, w.p, n) == 0)
-            return true;
-        p += n + (p[n] == ' ');
-    }
-    return false;
-}
-
-bool ptx_alu_only(const ptx_ast_insn *a, int n_types, const char *allowed)
-{
-    for (int p = 1; p < a->n_parts - n_types; p++)
-        if (!has_word(allowed, a->part[p]))
-            return false;
-    return true;
 }

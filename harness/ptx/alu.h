@@ -4,21 +4,18 @@
 #define HARNESS_PTX_ALU_H
 
 #include "harness/ptx/engine.h"
+#include "harness/ptx/ops.h"
 
 /* The slot of a destination of `bytes` a lane; `_` is a slot that nobody reads. false: not such a
  * register. */
 bool ptx_alu_dst(ptx_decoder *d, const ptx_operand *o, uint32_t bytes, uint32_t *slot);
 /* The slot of a source: register, immediate, or variable whose address is a constant. */
 bool ptx_alu_src(ptx_decoder *d, const ptx_operand *o, ptx_type t, uint32_t *slot);
-/* d, a, b, c of an instruction of type t: one destination and n - 1 sources, all of the type's
- * width. */
-bool ptx_alu_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type t, int n);
+/* What the form calls a result goes to d, its sources to a, b, c, d2, each of its own type. */
+bool ptx_alu_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
 bool ptx_alu_pred_src(ptx_decoder *d, const ptx_operand *o, uint32_t *pred, bool *neg);
 bool ptx_alu_pred_dst(ptx_decoder *d, const ptx_operand *o, uint32_t *pred);
 /* The second destination of d|p: a sink when there is none. */
 uint32_t ptx_alu_second(ptx_decoder *d, const ptx_operand *o);
-/* All parts between the opcode and the last n_types ones are among `allowed`, words apart by a
- * space. */
-bool ptx_alu_only(const ptx_ast_insn *a, int n_types, const char *allowed);
 
 #endif

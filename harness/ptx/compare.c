@@ -26,37 +26,23 @@ static bool is_unsigned(ptx_type t)
     return t == PTX_u16 || t == PTX_u32 || t == PTX_u64;
 }
 
-static bool is_bits(ptx_type t)
-{
-    return t == PTX_b16 || t == PTX_b32 || t == PTX_b64;
-}
-
-int ptx_cmp_decode(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n_types, ptx_type t,
-                   bool is_float)
+int ptx_cmp_decode(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, bool is_float)
 {
     static const char *const bools[] = {"and", "or", "xor"};
+    ptx_type t = i->match->last;
     int found = -1;
     bool neg = false;
     i->op = i->type = 0;
-    for (size_t k = 0; k < WS_COUNT(operators) && a->n_parts > 1 + n_types; k++) {
+    for (size_t k = 0; k < WS_COUNT(operators); k++) {
         char only = operators[k].only;
-        if (ws_str_eqz(a->part[1], operators[k].name) &&
+        if (ptx_has(a, operators[k].name) &&
             (!only || (only == 'u' ? is_unsigned(t) : is_float == (only == 'f'))))
             found = (int)k;
     }
-    if (found < 0 || (!is_float && is_bits(t) && operators[found].base != CMP_EQ))
-        return -1;
-    for (int p = 2; p < a->n_parts - n_types; p++) {
-        uint8_t op = 0;
-        for (uint8_t b = 0; b < WS_COUNT(bools); b++)
-            op = ws_str_eqz(a->part[p], bools[b]) ? b + 1 : op;
-        if (!op && !(is_float && ws_str_eqz(a->part[p], "ftz")))
-            return -1;
-        i->op = op ? op : i->op;
-    }
+    for (uint8_t b = 0; b < WS_COUNT(bools); b++)
+        i->op = ptx_has(a, bools[b]) ? b + 1 : i->op;
     bool swap = operators[found].swap;
-    if (a->n_operands != (i->op ? 4 : 3) ||
-        !ptx_alu_src(d, &a->operand[1], t, swap ? &i->b : &i->a) ||
+    if (!ptx_alu_src(d, &a->operand[1], t, swap ? &i->b : &i->a) ||
         !ptx_alu_src(d, &a->operand[2], t, swap ? &i->a : &i->b) ||
         (i->op && !ptx_alu_pred_src(d, &a->operand[3], &i->c, &neg)))
         return -1;

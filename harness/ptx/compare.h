@@ -15,8 +15,7 @@ enum { CMP_EQ, CMP_LT, CMP_LE, CMP_LG /* less or greater */, CMP_NUM, CMP_BASES 
 /* Reads operator, boolean operator and the predicate it takes into op, c, type and imm of i; the
  * operands compared go to a and b, swapped when need be. The base test is returned, -1: not such a
  * comparison. */
-int ptx_cmp_decode(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n_types, ptx_type t,
-                   bool is_float);
+int ptx_cmp_decode(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, bool is_float);
 
 /* BoolOp(t, c) of `set` and of setp's first destination; t without the inversion of imm. */
 static inline u32 ptx_cmp_bool(const ptx_warp *w, const ptx_insn *i, u32 t)

@@ -176,18 +176,7 @@ bool ptx_has(const ptx_ast_insn *a, const char *part)
     return false;
 }
 
-ptx_type ptx_part_type(const ptx_ast_insn *a, int from_end)
-{
-    return from_end < a->n_parts ? ptx_type_find(a->part[a->n_parts - 1 - from_end])
-                                 : PTX_TYPE_NONE;
-}
-
-ptx_type ptx_last_type(const ptx_ast_insn *a)
-{
-    return ptx_part_type(a, 0);
-}
-
-bool ptx_mods(const ptx_ast_insn *a, ptx_insn *i)
+void ptx_mods(const ptx_ast_insn *a, ptx_insn *i)
 {
     static const struct {
         const char *name;
@@ -198,7 +187,6 @@ bool ptx_mods(const ptx_ast_insn *a, ptx_insn *i)
         for (size_t t = 0; t < WS_COUNT(table); t++)
             if (ws_str_eqz(a->part[p], table[t].name))
                 i->mods |= table[t].bits;
-    return true;
 }
 
 uint32_t ptx_frame_var(ptx_decoder *d, const ptx_var *v, bool *entry)

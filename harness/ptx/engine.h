@@ -429,9 +429,7 @@ uint32_t ptx_pred_dst(ptx_decoder *d, const ptx_operand *o); /* index; scratch o
 uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes);
 ptx_type ptx_reg_type(const ptx_decoder *d, const ptx_operand *o);
 bool ptx_has(const ptx_ast_insn *a, const char *part);    /* among the modifiers */
-ptx_type ptx_last_type(const ptx_ast_insn *a);            /* of the last part */
-ptx_type ptx_part_type(const ptx_ast_insn *a, int from_end);
-bool ptx_mods(const ptx_ast_insn *a, ptx_insn *i);        /* rounding, ftz, sat into i->mods */
+void ptx_mods(const ptx_ast_insn *a, ptx_insn *i);        /* rounding, ftz, sat into i->mods */
 bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i); /* a, imm, flags of [..] */
 ws_arena *ptx_decoder_arena(ptx_decoder *d);
 ptx_program *ptx_decoder_program(ptx_decoder *d);

@@ -493,7 +493,7 @@ static bool immediate_fits(const ptx_operand *o, ptx_type t)
     return k == KIND_FLOAT || (k == KIND_BITS && ptx_type_bytes(t) == o->float_bytes);
 }
 
-static ptx_type spec_type(const ptx_spec *s, const ptx_match *m)
+ptx_type ptx_spec_type_of(const ptx_spec *s, const ptx_match *m)
 {
     static const ptx_type twice[][2] = {{PTX_u16, PTX_u32}, {PTX_s16, PTX_s32}, {PTX_u32, PTX_u64},
                                         {PTX_s32, PTX_s64}};
@@ -570,7 +570,7 @@ static bool element_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *
 
 static bool value_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, const ptx_operand *o)
 {
-    ptx_type t = spec_type(s, m);
+    ptx_type t = ptx_spec_type_of(s, m);
     if (o->reg2 >= 0 && !s->pair)
         return false;
     if (o->kind != PTX_OPD_VEC)

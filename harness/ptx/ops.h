@@ -99,6 +99,8 @@ ptx_form *ptx_forms(int *n);
 /* Forms whose modifiers are those of the mnemonic, at most `cap`, in the order of the rows. 0: none, and `why` tells
  * in what the closest differs. */
 int ptx_ops_match(const ptx_ast_insn *a, ptx_match *out, int cap, char why[PTX_WHY]);
+/* The type of an operand of the form; PTX_TYPE_NONE: it has none that registers have. */
+ptx_type ptx_spec_type_of(const ptx_spec *s, const ptx_match *m);
 /* Whether the operands fit; else `why` says which does not. */
 bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn *a, char why[PTX_WHY]);
 /* Notes that the form was executed, with these words. */

@@ -50,6 +50,15 @@ static bool is_op(const ptx_ast_insn *a, const char *name)
     return ws_str_eqz(a->part[0], name);
 }
 
+/* The value has 8 bytes or more; wherever the type stands in the mnemonic. */
+static bool may_be_pointer(const ptx_ast_insn *a)
+{
+    for (int p = 1; p < a->n_parts; p++)
+        if (ptx_type_bytes(ptx_type_find(a->part[p])) >= 8)
+            return true;
+    return false;
+}
+
 /* What a load can bring in. Values of 4 bytes are indices: a pointer put together from two of them has no
  * root at all, and its store counts as unknown. */
 static uint64_t of_load(const roots *r, const ptx_ast_insn *a)
@@ -57,7 +66,7 @@ static uint64_t of_load(const roots *r, const ptx_ast_insn *a)
     const ptx_operand *from = &a->operand[1];
     if (ptx_has(a, "param"))
         return of_operand(r, from);
-    return ptx_type_bytes(ptx_last_type(a)) >= 8 ? ROOT_UNKNOWN : 0;
+    return may_be_pointer(a) ? ROOT_UNKNOWN : 0;
 }
 
 static void follow(roots *r, const ptx_ast_insn *a)
@@ -68,7 +77,7 @@ static void follow(roots *r, const ptx_ast_insn *a)
     if (is_op(a, "ld") || is_op(a, "ldu")) {
         m = of_load(r, a);
     } else if (is_op(a, "atom")) {
-        m = ptx_type_bytes(ptx_last_type(a)) >= 8 ? ROOT_UNKNOWN : 0;
+        m = may_be_pointer(a) ? ROOT_UNKNOWN : 0;
     } else {
         for (int o = 1; o < a->n_operands; o++)
             m |= of_operand(r, &a->operand[o]);

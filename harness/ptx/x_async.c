@@ -217,8 +217,6 @@ static bool decode_rest(ptx_decoder *d, const ptx_ast_insn *a, source *src)
     int hint = ptx_has(a, "L2::cache_hint") ? 1 : 0;
     if (a->n_operands == 3 + hint)
         return true;
-    if (a->n_operands != 4 + hint)
-        return false;
     const ptx_operand *o = &a->operand[3];
     if (o->kind != PTX_OPD_REG || ptx_reg_type(d, o) != PTX_pred)
         return ptx_alu_src(d, o, PTX_b32, &src->size);
@@ -230,11 +228,8 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     ptx_program *p = ptx_decoder_program(d);
     source *src = WS_ARENA_NEW(ptx_decoder_arena(d), source, 1);
-    if (a->n_operands < 3 || ptx_has(a, "bulk") || ptx_has(a, "shared::cluster") ||
-        a->operand[2].kind != PTX_OPD_IMM)
-        return false;
     int64_t size = a->operand[2].imm;
-    if (size != 16 && (ptx_has(a, "cg") || (size != 4 && size != 8)))
+    if (size & (size - 1))
         return false;
     i->esize = (uint8_t)size;
     i->vec = 1;
@@ -249,33 +244,30 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
            decode_rest(d, a, src);
 }
 
-/* cp.async.ca|cg, commit_group, wait_group N, wait_all. */
-static bool decode_cp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+static bool decode_commit(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_parts < 3 || !ws_str_eqz(a->part[1], "async"))
-        return false;
-    if (ws_str_eqz(a->part[2], "ca") || ws_str_eqz(a->part[2], "cg"))
-        return decode_copy(d, a, i);
-    if (ws_str_eqz(a->part[2], "commit_group") && a->n_parts == 3) {
-        i->run = x_commit;
-    } else if (ws_str_eqz(a->part[2], "wait_all") && a->n_parts == 3) {
-        i->imm = WAIT_ALL;
-        i->run = x_wait;
-    } else if (ws_str_eqz(a->part[2], "wait_group") && a->n_operands == 1 &&
-               a->operand[0].kind == PTX_OPD_IMM) {
-        i->imm = a->operand[0].imm;
-        i->run = x_wait;
-    }
-    return i->run != NULL;
+    (void)d;
+    (void)a;
+    i->run = x_commit;
+    return true;
+}
+
+/* wait_group N, wait_all */
+static bool decode_wait(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    (void)d;
+    i->imm = a->n_operands ? a->operand[0].imm : WAIT_ALL;
+    i->run = x_wait;
+    return true;
 }
 
 const ptx_op_row ptx_ops_async[] = {
-    {"cp.async.ca.(shared shared::cta).global{.$cache_hint}{.$fetch} [a], [b], #n{, ?c}, h",
-     decode_cp, 0, PTX_UNIT_MEM},
-    {"cp.async.cg.(shared shared::cta).global{.$cache_hint}{.$fetch} [a], [b], #n{, ?c}, h",
-     decode_cp, 0, PTX_UNIT_MEM},
-    {"cp.async.commit_group", decode_cp, 0, PTX_UNIT_MEM},
-    {"cp.async.wait_group #n", decode_cp, 0, PTX_UNIT_MEM},
-    {"cp.async.wait_all", decode_cp, 0, PTX_UNIT_MEM},
+    {"cp.async.ca.(shared shared::cta).global{.$cache_hint}{.$fetch} [a], [b], #n(4-16){, ?c}, h",
+     decode_copy, 0, PTX_UNIT_MEM},
+    {"cp.async.cg.(shared shared::cta).global{.$cache_hint}{.$fetch} [a], [b], #n(16-16){, ?c}, h",
+     decode_copy, 0, PTX_UNIT_MEM},
+    {"cp.async.commit_group", decode_commit, 0, PTX_UNIT_MEM},
+    {"cp.async.wait_group #n", decode_wait, 0, PTX_UNIT_MEM},
+    {"cp.async.wait_all", decode_wait, 0, PTX_UNIT_MEM},
     {0},
 };

@@ -240,13 +240,10 @@ static bool decode_values(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, at
     const ptx_operand *b = &a->operand[address + 1];
     for (u32 v = 0; v < i->vec; v++) {
         const ptx_operand *dst = address ? &a->operand[0] : NULL;
-        if ((i->vec > 1 && b->n_elem != i->vec) || (dst && i->vec > 1 && dst->n_elem != i->vec))
-            return false;
         dst = dst && i->vec > 1 ? &dst->elem[v] : dst;
         at->b[v] = source(d, i->vec > 1 ? &b->elem[v] : b, t);
         at->d[v] = dst ? ptx_dst(d, dst) : PTX_NO_SLOT;
-        if (at->b[v] == PTX_NO_SLOT ||
-            (at->d[v] != PTX_NO_SLOT && ptx_dst_size(d, dst) != i->esize))
+        if (at->b[v] == PTX_NO_SLOT)
             return false;
     }
     bool swaps = ptx_has(a, "cas");
@@ -268,7 +265,8 @@ static bool decode_atom(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     p->serial |= i->esize == 16;
     if (i->esize && i->esize < p->granule)
         p->granule = i->esize;
-    if (a->n_operands < address + 2 || !(choose_step(a, t, at) || i->esize == 16) || !ptx_mem_parts(d, a, i) ||
+    ptx_mem_parts(d, a, i);
+    if (!(choose_step(a, t, at) || i->esize == 16) ||
         !ptx_address(d, &a->operand[address], i) || !decode_values(d, a, i, at, address))
         return false;
     i->flags |= PTX_IF_STRONG;

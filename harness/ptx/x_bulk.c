@@ -207,7 +207,6 @@ static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     bulk_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), bulk_form, 1);
     bool loads = i->op <= BULK_SEND_REDUCE, prefetches = i->op == BULK_PREFETCH, masked = ptx_has(a, "cp_mask");
     const ptx_operand *o = a->operand;
-    int next = prefetches ? 2 : loads ? 4 : 3;
     i->esize = PIECE;
     i->vec = 1;
     i->aux = f;
@@ -215,11 +214,8 @@ static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     f->byte_mask = f->cta_mask = PTX_NO_SLOT;
     ptx_space space = ptx_has(a, "shared::cluster") ? PTX_SPACE_CLUSTER : PTX_SPACE_SHARED;
     bool from_global = i->op == BULK_LOAD || prefetches;
-    f->type = ptx_last_type(a);
+    f->type = i->match->last;
     f->red = ptx_red_find(a);
-    if (a->n_operands != next + ptx_has(a, "L2::cache_hint") + ptx_has(a, "multicast::cluster") + masked ||
-        ((i->op == BULK_REDUCE || i->op == BULK_SEND_REDUCE) && !ptx_red_has(f->red, f->type)))
-        return false;
     if (!prefetches && !set_address(d, a, &o[0], loads ? space : PTX_SPACE_GLOBAL, &f->to))
         return false;
     if (!set_address(d, a, &o[prefetches ? 0 : 1], from_global ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED,

@@ -298,14 +298,12 @@ static void x_stackrestore(ptx_warp *w, const ptx_insn *i)
 static bool decode_stack(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const ptx_handler run[] = {x_alloca, x_stacksave, x_stackrestore};
-    ptx_type t = ptx_last_type(a);
     i->run = run[i->op];
-    i->dsize = (uint8_t)ptx_type_bytes(t);
+    i->dsize = (uint8_t)ptx_type_bytes(i->match->last);
     i->imm = a->n_operands == 3 ? a->operand[2].imm : 8;
     if (i->imm < 1 || i->imm > 4096 || i->imm & (i->imm - 1))
         return false;
-    return (i->op == 2 || ptx_alu_dst(d, &a->operand[0], i->dsize, &i->d)) &&
-           (i->op == 1 || ptx_alu_src(d, &a->operand[i->op == 0], t, &i->a));
+    return ptx_alu_operands(d, a, i);
 }
 
 const ptx_op_row ptx_ops_call[] = {

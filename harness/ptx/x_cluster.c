@@ -127,19 +127,13 @@ static void x_getctarank(ptx_warp *w, const ptx_insn *i)
     }
 }
 
+/* selector: mapa */
 static bool decode_address(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    static const struct {
-        const char *name;
-        ptx_handler run;
-    } ops[] = {{"mapa", x_mapa}, {"getctarank", x_getctarank}};
-    bool maps = ws_str_eqz(a->part[0], ops[0].name);
-    ptx_type t = ptx_last_type(a);
     i->space = ptx_has(a, "shared::cluster") ? PTX_SPACE_CLUSTER : PTX_SPACE_GENERIC;
-    i->esize = (u8)ptx_type_bytes(t);
-    i->run = ops[maps ? 0 : 1].run;
-    return ptx_alu_dst(d, &a->operand[0], maps ? i->esize : 4, &i->d) && ptx_alu_src(d, &a->operand[1], t, &i->a) &&
-           (!maps || ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b));
+    i->esize = (u8)ptx_type_bytes(i->match->last);
+    i->run = i->op ? x_mapa : x_getctarank;
+    return ptx_alu_operands(d, a, i);
 }
 
 /* ---- hints ---- */
@@ -153,13 +147,13 @@ static void x_policy(ptx_warp *w, const ptx_insn *i)
 static bool decode_createpolicy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_policy;
-    return a->n_operands >= 1 && ptx_alu_dst(d, &a->operand[0], 8, &i->d);
+    return ptx_alu_dst(d, &a->operand[0], 8, &i->d);
 }
 
 const ptx_op_row ptx_ops_cluster[] = {
     {"barrier.cluster.arrive{.(release relaxed)}{.aligned}", decode_barrier, 0, PTX_UNIT_BARRIER},
     {"barrier.cluster.wait{.acquire}{.aligned}", decode_barrier, 0, PTX_UNIT_BARRIER},
-    {"mapa{.shared::cluster}.(u32 u64) d, a, b:u32", decode_address, 0, PTX_UNIT_I32},
+    {"mapa{.shared::cluster}.(u32 u64) d, a, b:u32", decode_address, 1, PTX_UNIT_I32},
     {"getctarank{.shared::cluster}.(u32 u64) d:u32, a", decode_address, 0, PTX_UNIT_I32},
     {"createpolicy.fractional.$policy{.$policy2}.b64 d{, a:f32}", decode_createpolicy, 0, PTX_UNIT_OTHER},
     {"createpolicy.range{.global}.$policy{.$policy2}.b64 d, [a], b:u32, c:u32", decode_createpolicy, 0, PTX_UNIT_OTHER},

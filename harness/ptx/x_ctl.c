@@ -15,7 +15,7 @@ static void x_bra(ptx_warp *w, const ptx_insn *i)
 static bool decode_bra(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     (void)d;
-    if (a->n_operands != 1 || a->operand[0].kind != PTX_OPD_LABEL)
+    if (a->operand[0].kind != PTX_OPD_LABEL)
         return false;
     i->target = (u32)a->operand[0].target;
     i->run = x_bra;
@@ -45,11 +45,9 @@ static void x_brx(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_brx(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_operands != 2 || a->operand[1].kind != PTX_OPD_TARGETS || !ptx_has(a, "idx"))
-        return false;
     i->aux = &a->operand[1];
     i->run = x_brx;
-    return ptx_alu_src(d, &a->operand[0], PTX_u32, &i->a);
+    return a->operand[1].kind == PTX_OPD_TARGETS && ptx_alu_operands(d, a, i);
 }
 
 static void x_ret(ptx_warp *w, const ptx_insn *i)
@@ -146,20 +144,16 @@ static void x_barrier(ptx_warp *w, const ptx_insn *i)
     ptx_warp_wait(w, PTX_WAIT_BARRIER, 0);
 }
 
-static bool decode_barrier_op(const ptx_ast_insn *a, ptx_barrier *b)
+static void decode_barrier_op(const ptx_ast_insn *a, ptx_barrier *b)
 {
     if (ptx_has(a, "sync"))
         b->op = PTX_BAR_SYNC;
     else if (ptx_has(a, "arrive"))
         b->op = PTX_BAR_ARRIVE;
-    else if (ptx_has(a, "red"))
-        b->op = ptx_has(a, "popc") ? PTX_BAR_POPC : ptx_has(a, "and") ? PTX_BAR_AND : PTX_BAR_OR;
     else
-        return false;
+        b->op = ptx_has(a, "popc") ? PTX_BAR_POPC : ptx_has(a, "and") ? PTX_BAR_AND : PTX_BAR_OR;
     b->aligned = ws_str_eqz(a->part[0], "bar") || ptx_has(a, "aligned");
-    return true;
 }
-
 
 /* Constant numbers of the barrier and of its threads, operands `at` to `last`. */
 static bool barrier_numbers_fit(const ptx_ast_insn *a, int at, int last)
@@ -172,17 +166,14 @@ static bool barrier_numbers_fit(const ptx_ast_insn *a, int at, int last)
 static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     ptx_barrier *b = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_barrier, 1);
-    if (ptx_has(a, "cluster") || ptx_has(a, "warp") || !decode_barrier_op(a, b))
-        return false;
+    decode_barrier_op(a, b);
     bool reduces = b->op >= PTX_BAR_AND;
     int at = reduces ? 1 : 0, last = reduces ? a->n_operands - 1 : a->n_operands;
     b->count = PTX_NO_SLOT;
     i->aux = b;
     i->run = x_barrier;
-    if (last - at < 1 || last - at > 2 || !ptx_alu_src(d, &a->operand[at], PTX_u32, &b->id) ||
+    if (!barrier_numbers_fit(a, at, last) || !ptx_alu_src(d, &a->operand[at], PTX_u32, &b->id) ||
         (last - at == 2 && !ptx_alu_src(d, &a->operand[at + 1], PTX_u32, &b->count)))
-        return false;
-    if (!barrier_numbers_fit(a, at, last))
         return false;
     if (!reduces)
         return true;

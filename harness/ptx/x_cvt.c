@@ -502,14 +502,7 @@ static uint8_t integral_mode(const ptx_ast_insn *a)
 static bool decode_scalar(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int to, int from)
 {
     const ptx_operand *o = a->operand;
-    if (!ptx_alu_only(a, 2, "rn rz rm rp rni rzi rmi rpi ftz sat relu satfinite") ||
-        a->n_operands != 2)
-        return false;
     i->vec = integral_mode(a);
-    if (is_float(from) && !is_float(to) && !i->vec)
-        return false;
-    if (ptx_has(a, "satfinite") && to != K_F16 && to != K_BF16)
-        return false;
     if (is_float(from) && !is_float(to)) /* saturates in any case */
         i->mods &= (uint8_t)~PTX_SAT;
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
@@ -522,7 +515,7 @@ static bool decode_scalar(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, in
     if (!i->esize || !i->dsize || !ptx_alu_dst(d, &o[0], i->dsize, &i->d))
         return false;
     if (o[1].kind == PTX_OPD_IMM)
-        i->a = ptx_src(d, &o[1], ptx_part_type(a, 0));
+        i->a = ptx_src(d, &o[1], i->match->last);
     else
         i->a = ptx_src(d, &o[1], ptx_reg_type(d, &o[1]));
     i->run =
@@ -537,48 +530,28 @@ static bool decode_scalar(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, in
 /* f16x2, bf16x2 from two f32 */
 static bool decode_pair(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, bool bf)
 {
-    if (!ptx_alu_only(a, 2, "rn rz relu satfinite") || a->n_operands != 3)
-        return false;
     i->op = bf;
     i->dsize = 4;
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
     i->run = i->mods || i->flags ? x_pair_general : x_pair_f32;
-    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], PTX_f32, &i->a) &&
-           ptx_alu_src(d, &a->operand[2], PTX_f32, &i->b);
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_tf32(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (!ptx_alu_only(a, 2, "rna rn rz relu satfinite") || a->n_operands != 2)
-        return false;
     i->vec = ptx_has(a, "rna") ? 1 : i->mods & PTX_RZ ? 2 : 0;
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
     i->run = x_tf32;
-    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], PTX_f32, &i->a);
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_fp8(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type to,
                        ptx_type from)
 {
-    bool down = to == PTX_e4m3x2 || to == PTX_e5m2x2, two = down && from == PTX_f32;
-    if (!ptx_alu_only(a, 2, down ? "rn relu satfinite" : "rn relu") ||
-        a->n_operands != (two ? 3 : 2))
-        return false;
     i->op = to == PTX_e5m2x2 || from == PTX_e5m2x2;
-    if (!down) {
-        i->run = x_halves_of_fp8;
-        return to == PTX_f16x2 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
-               ptx_alu_src(d, &a->operand[1], PTX_b16, &i->a);
-    }
-    if (!two && from != PTX_f16x2 && from != PTX_bf16x2)
-        return false;
-    i->vec = two ? 0 : from == PTX_f16x2 ? 1 : 2;
-    i->run = x_fp8;
-    return ptx_alu_dst(d, &a->operand[0], 2, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], two ? PTX_f32 : PTX_b32, &i->a) &&
-           (!two || ptx_alu_src(d, &a->operand[2], PTX_f32, &i->b));
+    i->vec = from == PTX_f32 ? 0 : from == PTX_f16x2 ? 1 : 2;
+    i->run = to == PTX_f16x2 ? x_halves_of_fp8 : x_fp8;
+    return ptx_alu_operands(d, a, i);
 }
 
 /* cvt.pack.sat.convertType.s32{.b32} */
@@ -589,64 +562,44 @@ static bool decode_pack(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         uint8_t bits, is_signed;
     } types[] = {{"u16", 16, 0}, {"s16", 16, 1}, {"u8", 8, 0}, {"s8", 8, 1},
                  {"u4", 4, 0},   {"s4", 4, 1},   {"u2", 2, 0}, {"s2", 2, 1}};
-    bool with_c = a->n_parts == 6;
-    if ((a->n_parts != 5 && !with_c) || a->n_operands != (with_c ? 4 : 3) ||
-        !ws_str_eqz(a->part[2], "sat") || !ws_str_eqz(a->part[4], "s32") ||
-        (with_c && !ws_str_eqz(a->part[5], "b32")))
-        return false;
     for (size_t t = 0; t < WS_COUNT(types); t++)
-        if (ws_str_eqz(a->part[3], types[t].name)) {
+        if (ptx_has(a, types[t].name)) {
             i->esize = types[t].bits;
             i->type = types[t].is_signed;
-            i->run = x_pack;
         }
-    i->vec = with_c;
-    return i->run && with_c == (i->esize < 16) &&
-           ptx_alu_operands(d, a, i, PTX_b32, with_c ? 4 : 3);
+    i->vec = a->n_operands == 4;
+    i->run = x_pack;
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_cvt(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_parts > 1 && ws_str_eqz(a->part[1], "pack"))
-        return decode_pack(d, a, i);
-    ptx_type to = ptx_part_type(a, 1), from = ptx_part_type(a, 0);
-    if (a->n_parts < 3 || to == PTX_TYPE_NONE || from == PTX_TYPE_NONE)
-        return false;
+    ptx_type to = i->match->first, from = i->match->last;
     ptx_mods(a, i);
     if (kind_of(to) != K_NONE && kind_of(from) != K_NONE)
         return decode_scalar(d, a, i, kind_of(to), kind_of(from));
-    if ((to == PTX_f16x2 || to == PTX_bf16x2) && from == PTX_f32)
-        return decode_pair(d, a, i, to == PTX_bf16x2);
-    if (to == PTX_tf32 && from == PTX_f32)
+    if (to == PTX_tf32)
         return decode_tf32(d, a, i);
-    if (to == PTX_e4m3x2 || to == PTX_e5m2x2 || from == PTX_e4m3x2 || from == PTX_e5m2x2)
-        return decode_fp8(d, a, i, to, from);
-    return false;
+    if (from == PTX_f32 && (to == PTX_f16x2 || to == PTX_bf16x2))
+        return decode_pair(d, a, i, to == PTX_bf16x2);
+    return decode_fp8(d, a, i, to, from);
 }
 
 /* ---- addresses ---- */
 
 /* Global and const addresses are generic ones as they are; the others lie in windows. */
-static bool find_window(ws_str space, uint64_t *base, bool *is_const)
+static uint64_t window_of(const ptx_ast_insn *a)
 {
     static const struct {
         const char *name;
         uint64_t base;
-    } spaces[] = {{"global", 0},
-                  {"const", 0},
-                  {"shared", PTX_WINDOW_SHARED},
-                  {"shared::cta", PTX_WINDOW_SHARED},
-                  {"shared::cluster", PTX_WINDOW_SHARED},
-                  {"local", PTX_WINDOW_LOCAL},
-                  {"param", PTX_WINDOW_PARAM},
-                  {"param::entry", PTX_WINDOW_PARAM}};
-    *is_const = ws_str_eqz(space, "const");
+    } spaces[] = {{"shared", PTX_WINDOW_SHARED},          {"shared::cta", PTX_WINDOW_SHARED},
+                  {"shared::cluster", PTX_WINDOW_SHARED}, {"local", PTX_WINDOW_LOCAL},
+                  {"param", PTX_WINDOW_PARAM},            {"param::entry", PTX_WINDOW_PARAM}};
     for (size_t s = 0; s < WS_COUNT(spaces); s++)
-        if (ws_str_eqz(space, spaces[s].name)) {
-            *base = spaces[s].base;
-            return true;
-        }
-    return false;
+        if (ptx_has(a, spaces[s].name))
+            return spaces[s].base;
+    return 0;
 }
 
 /* imm: what is added to a, or, with FRAME, to the base of the frame's variables */
@@ -664,20 +617,16 @@ static void x_cvta(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_cvta(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    bool to = a->n_parts == 4 && ws_str_eqz(a->part[1], "to"), is_const, entry = false;
-    uint64_t base;
+    bool entry = false;
+    uint64_t base = window_of(a);
     const ptx_operand *o = &a->operand[1];
-    ptx_type t = ptx_last_type(a);
-    if (a->n_parts != (to ? 4 : 3) || a->n_operands != 2 ||
-        (t != PTX_u64 && t != PTX_b64 && t != PTX_s64) ||
-        !find_window(a->part[to ? 2 : 1], &base, &is_const) ||
-        !ptx_alu_dst(d, &a->operand[0], 8, &i->d))
-        return false;
-    i->imm = (int64_t)(to ? 0 - base : base);
+    i->imm = (int64_t)(ptx_has(a, "to") ? 0 - base : base);
     i->run = x_cvta;
     if (o->kind != PTX_OPD_VAR ||
         (o->var->space != PTX_SPACE_LOCAL && o->var->space != PTX_SPACE_PARAM))
-        return ptx_alu_src(d, o, t, &i->a);
+        return ptx_alu_operands(d, a, i);
+    if (!ptx_alu_dst(d, &a->operand[0], 8, &i->d))
+        return false;
     uint32_t at = ptx_frame_var(d, o->var, &entry);
     i->imm += (int64_t)at + o->imm;
     if (entry)
@@ -720,13 +669,10 @@ static void x_isspacep_const(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_isspacep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    uint64_t base;
-    bool is_const;
-    if (a->n_parts != 2 || a->n_operands != 2 || !find_window(a->part[1], &base, &is_const))
-        return false;
+    uint64_t base = window_of(a);
     i->imm = (int64_t)(base >> PTX_WINDOW_SHIFT);
     i->op = base == PTX_WINDOW_SHARED && !ptx_has(a, "shared::cluster") ? ISSPACEP_CTA : ISSPACEP_ANY;
-    i->run = is_const ? x_isspacep_const : x_isspacep;
+    i->run = ptx_has(a, "const") ? x_isspacep_const : x_isspacep;
     return ptx_alu_pred_dst(d, &a->operand[0], &i->d) &&
            ptx_alu_src(d, &a->operand[1], PTX_u64, &i->a);
 }
@@ -768,9 +714,9 @@ const ptx_op_row ptx_ops_cvt[] = {
     {"cvt.rn.satfinite{.relu}.(e4m3x2 e5m2x2).f16x2 d:b16, a:b32",
      decode_cvt, 0, PTX_UNIT_CVT},
     {"cvt.rn{.relu}.f16x2.(e4m3x2 e5m2x2) d:b32, a:b16", decode_cvt, 0, PTX_UNIT_CVT},
-    {"cvt.pack.sat.(u16 s16).s32 d:b32, a, b", decode_cvt, 0, PTX_UNIT_CVT},
+    {"cvt.pack.sat.(u16 s16).s32 d:b32, a, b", decode_pack, 0, PTX_UNIT_CVT},
     {"cvt.pack.sat.(u8 s8 u4 s4 u2 s2).s32.b32 d:b32, a:s32, b:s32, c",
-     decode_cvt, 0, PTX_UNIT_CVT},
+     decode_pack, 0, PTX_UNIT_CVT},
     {"cvta.$aspace.u64 d, a", decode_cvta, 0, PTX_UNIT_OTHER},
     {"cvta.to.$aspace.u64 d, a", decode_cvta, 0, PTX_UNIT_OTHER},
     {"isspacep.(global shared shared::cta shared::cluster local const param param::entry) p, ?a",

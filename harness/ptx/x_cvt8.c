@@ -152,29 +152,23 @@ static bool decode_small(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     bool widens = i->op;
     small_cvt *c = WS_ARENA_NEW(ptx_decoder_arena(d), small_cvt, 1);
     c->format = find_format(a->part[a->n_parts - (widens ? 1 : 2)]);
-    c->from = ptx_last_type(a);
+    c->from = i->match->last;
     c->up = ptx_has(a, "rp");
     c->finite = ptx_has(a, "satfinite");
     ptx_mods(a, i);
     i->aux = c;
     i->dsize = c->format && c->format->bits == 4 ? 1 : 2; /* of the small side */
-    ptx_type small = i->dsize == 1 ? PTX_b8 : PTX_b16;
     i->run = widens ? x_halves_of_small : x_small;
-    if (widens)
-        return ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], small, &i->a);
-    return ptx_alu_dst(d, &a->operand[0], i->dsize, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], c->from == PTX_f32 ? PTX_f32 : PTX_b32, &i->a) &&
-           (c->from != PTX_f32 || ptx_alu_src(d, &a->operand[2], PTX_f32, &i->b));
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_stochastic(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     ptx_mods(a, i);
-    i->op = ptx_part_type(a, 1) == PTX_bf16x2;
+    i->op = i->match->first == PTX_bf16x2;
     i->flags |= ptx_has(a, "satfinite") ? PTX_IF_SIGNED : 0;
     i->run = x_stochastic;
-    return ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], PTX_f32, &i->a) &&
-           ptx_alu_src(d, &a->operand[2], PTX_f32, &i->b) && ptx_alu_src(d, &a->operand[3], PTX_b32, &i->c);
+    return ptx_alu_operands(d, a, i);
 }
 
 const ptx_op_row ptx_ops_cvt8[] = {

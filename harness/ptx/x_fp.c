@@ -256,64 +256,41 @@ static bool decode_testp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const char *const names[] = {"finite",     "infinite", "number",
                                         "notanumber", "normal",   "subnormal"};
-    ptx_type t = ptx_last_type(a);
-    if (a->n_parts != 3 || a->n_operands != 2 || (t != PTX_f32 && t != PTX_f64))
-        return false;
     for (uint8_t k = 0; k < WS_COUNT(names); k++)
-        if (ws_str_eqz(a->part[1], names[k])) {
-            i->op = k;
-            i->run = x_testp;
-        }
-    i->dsize = (uint8_t)ptx_type_bytes(t);
-    return ptx_alu_pred_dst(d, &a->operand[0], &i->d) && ptx_alu_src(d, &a->operand[1], t, &i->a);
+        i->op = ptx_has(a, names[k]) ? k : i->op;
+    i->dsize = (uint8_t)ptx_type_bytes(i->match->last);
+    i->run = x_testp;
+    return ptx_alu_pred_dst(d, &a->operand[0], &i->d) && ptx_alu_operands(d, a, i);
 }
 
 /* ---- decoding ---- */
 
 typedef struct form {
-    int sources;
-    ptx_handler f32, ftz, f64;    /* the fast way, NULL: general */
-    const char *mods32, *mods64;  /* what may stand before the type; NULL: no such type */
+    ptx_handler f32, ftz, f64; /* the fast way, NULL: general */
 } form;
 static const form forms[] = {
-    [F_ADD] = {2, x_add_f32, x_add_ftz, x_add_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
-    [F_SUB] = {2, x_sub_f32, x_sub_ftz, x_sub_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
-    [F_MUL] = {2, x_mul_f32, x_mul_ftz, x_mul_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
-    [F_FMA] = {3, x_fma_f32, x_fma_ftz, x_fma_f64, "rn rz rm rp ftz sat", "rn rz rm rp"},
-    [F_DIV] = {2, x_div_f32, x_div_ftz, x_div_f64, "rn rz rm rp full approx ftz", "rn rz rm rp"},
-    [F_RCP] = {1, x_rcp_f32, x_rcp_ftz, x_rcp_f64, "rn rz rm rp approx ftz",
-               "rn rz rm rp approx ftz"},
-    [F_SQRT] = {1, x_sqrt_f32, x_sqrt_ftz, x_sqrt_f64, "rn rz rm rp approx ftz", "rn rz rm rp"},
-    [F_NEG] = {1, x_neg_f32, NULL, x_neg_f64, "ftz", ""},
-    [F_ABS] = {1, x_abs_f32, NULL, x_abs_f64, "ftz", ""},
-    [F_MIN] = {2, x_min_f32, NULL, x_min_f64, "ftz NaN xorsign abs", ""},
-    [F_MAX] = {2, x_max_f32, NULL, x_max_f64, "ftz NaN xorsign abs", ""},
+    [F_ADD] = {x_add_f32, x_add_ftz, x_add_f64},    [F_SUB] = {x_sub_f32, x_sub_ftz, x_sub_f64},
+    [F_MUL] = {x_mul_f32, x_mul_ftz, x_mul_f64},    [F_FMA] = {x_fma_f32, x_fma_ftz, x_fma_f64},
+    [F_DIV] = {x_div_f32, x_div_ftz, x_div_f64},    [F_RCP] = {x_rcp_f32, x_rcp_ftz, x_rcp_f64},
+    [F_SQRT] = {x_sqrt_f32, x_sqrt_ftz, x_sqrt_f64}, [F_NEG] = {x_neg_f32, NULL, x_neg_f64},
+    [F_ABS] = {x_abs_f32, NULL, x_abs_f64},         [F_MIN] = {x_min_f32, NULL, x_min_f64},
+    [F_MAX] = {x_max_f32, NULL, x_max_f64},         [F_MIN3] = {NULL, NULL, NULL},
+    [F_MAX3] = {NULL, NULL, NULL},
 };
-
-static bool operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type t, int sources)
-{
-    i->type = (uint8_t)sources;
-    return ptx_alu_operands(d, a, i, t, sources + 1);
-}
 
 static bool decode_fp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     const form *f = &forms[i->op];
-    ptx_type t = ptx_last_type(a);
     bool approx = ptx_has(a, "approx");
-    if ((t != PTX_f32 && t != PTX_f64) || !ptx_alu_only(a, 1, t == PTX_f32 ? f->mods32 : f->mods64))
-        return false;
     ptx_mods(a, i);
     if (ptx_has(a, "abs"))
         i->mods |= PTX_ABS;
     if (ptx_has(a, "xorsign"))
         i->flags |= PTX_IF_SIGNED;
-    if (t == PTX_f64) {
+    if (i->match->last == PTX_f64) {
         i->unit = i->op == F_MIN || i->op == F_MAX ? i->unit : PTX_UNIT_F64;
-        if (approx && !(i->mods & PTX_FTZ))
-            return false;
         i->run = approx ? x_rcp_upper : i->mods & 3 ? x_general_f64 : f->f64;
-    } else if (i->mods & ~PTX_FTZ || i->flags || (i->mods && !f->ftz)) {
+    } else if (i->mods & ~PTX_FTZ || i->flags || !(i->mods ? f->ftz : f->f32)) {
         i->run = x_general_f32;
     } else {
         i->run = i->mods ? f->ftz : f->f32;
@@ -321,12 +298,8 @@ static bool decode_fp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (approx && i->op == F_DIV)
         i->run = i->mods & PTX_FTZ ? x_div_approx_ftz : x_div_approx;
     i->fma = i->op == F_FMA;
-    if ((i->op == F_MIN || i->op == F_MAX) && a->n_operands == 4 && t == PTX_f32 && !i->flags) {
-        i->op = i->op == F_MIN ? F_MIN3 : F_MAX3;
-        i->run = x_general_f32;
-        return operands(d, a, i, t, 3);
-    }
-    return operands(d, a, i, t, f->sources);
+    i->type = (uint8_t)(a->n_operands - 1);
+    return ptx_alu_operands(d, a, i);
 }
 
 /* f32 only, always .approx */
@@ -337,28 +310,21 @@ static bool decode_approx(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         {x_cos, x_cos},         {x_tanh_f32, NULL},
     };
     ptx_mods(a, i);
-    if (ptx_last_type(a) != PTX_f32 || !ptx_has(a, "approx") || !ptx_alu_only(a, 1, "approx ftz"))
-        return false;
     i->run = table[i->op][i->mods == PTX_FTZ];
-    return operands(d, a, i, PTX_f32, 1);
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_rsqrt(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_last_type(a);
-    if ((t != PTX_f32 && t != PTX_f64) || !ptx_has(a, "approx") ||
-        !ptx_alu_only(a, 1, "approx ftz"))
-        return false;
-    bool ftz = ptx_has(a, "ftz");
-    i->run = t == PTX_f32 ? (ftz ? x_rsqrt_ftz : x_rsqrt_f32) : ftz ? x_rsqrt_upper : x_rsqrt_f64;
-    return operands(d, a, i, t, 1);
+    static const ptx_handler table[2][2] = {{x_rsqrt_f32, x_rsqrt_ftz}, {x_rsqrt_f64, x_rsqrt_upper}};
+    i->run = table[i->match->last == PTX_f64][ptx_has(a, "ftz")];
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_copysign(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_last_type(a);
-    i->run = t == PTX_f32 ? x_copysign_f32 : x_copysign_f64;
-    return a->n_parts == 2 && (t == PTX_f32 || t == PTX_f64) && operands(d, a, i, t, 2);
+    i->run = i->match->last == PTX_f32 ? x_copysign_f32 : x_copysign_f64;
+    return ptx_alu_operands(d, a, i);
 }
 
 const ptx_op_row ptx_ops_fp[] = {
@@ -389,11 +355,11 @@ const ptx_op_row ptx_ops_fp[] = {
     {"abs.f64 d, a", decode_fp, F_ABS, PTX_UNIT_F32},
     {"min{.ftz}{.NaN}.f32 d, a, b", decode_fp, F_MIN, PTX_UNIT_SELECT},
     {"min{.ftz}{.NaN}.xorsign.abs.f32 d, a, b", decode_fp, F_MIN, PTX_UNIT_SELECT},
-    {"min{.ftz}{.NaN}{.abs}.f32 d, a, b, c", decode_fp, F_MIN, PTX_UNIT_SELECT},
+    {"min{.ftz}{.NaN}{.abs}.f32 d, a, b, c", decode_fp, F_MIN3, PTX_UNIT_SELECT},
     {"min.f64 d, a, b", decode_fp, F_MIN, PTX_UNIT_SELECT},
     {"max{.ftz}{.NaN}.f32 d, a, b", decode_fp, F_MAX, PTX_UNIT_SELECT},
     {"max{.ftz}{.NaN}.xorsign.abs.f32 d, a, b", decode_fp, F_MAX, PTX_UNIT_SELECT},
-    {"max{.ftz}{.NaN}{.abs}.f32 d, a, b, c", decode_fp, F_MAX, PTX_UNIT_SELECT},
+    {"max{.ftz}{.NaN}{.abs}.f32 d, a, b, c", decode_fp, F_MAX3, PTX_UNIT_SELECT},
     {"max.f64 d, a, b", decode_fp, F_MAX, PTX_UNIT_SELECT},
     {"ex2.approx{.ftz}.f32 d, a", decode_approx, 0, PTX_UNIT_SFU},
     {"lg2.approx{.ftz}.f32 d, a", decode_approx, 1, PTX_UNIT_SFU},

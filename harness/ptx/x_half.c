@@ -172,19 +172,6 @@ static const ptx_handler handlers[H_COUNT][4] = {
     [H_NEG] = FOUR(neg), [H_ABS] = FOUR(abs),   [H_MIN] = FOUR(min), [H_MAX] = FOUR(max),
     [H_EX2] = FOUR(ex2), [H_TANH] = FOUR(tanh),
 };
-static const char *const modifiers[H_COUNT] = {
-    [H_ADD] = "rn ftz sat",
-    [H_SUB] = "rn ftz sat",
-    [H_MUL] = "rn ftz sat",
-    [H_FMA] = "rn ftz sat relu",
-    [H_NEG] = "ftz",
-    [H_ABS] = "ftz",
-    [H_MIN] = "ftz NaN xorsign abs",
-    [H_MAX] = "ftz NaN xorsign abs",
-    [H_EX2] = "approx ftz",
-    [H_TANH] = "approx",
-};
-
 /* 0 f16, 1 bf16, 2 f16x2, 3 bf16x2; -1 no half */
 static int half_index(ptx_type t)
 {
@@ -193,19 +180,15 @@ static int half_index(ptx_type t)
 
 static bool decode_half(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    int index = half_index(ptx_last_type(a));
-    if (index < 0)
-        return false;
+    int index = half_index(i->match->last);
     ptx_mods(a, i);
-    if (!ptx_alu_only(a, 1, modifiers[i->op]))
-        return false;
     if (ptx_has(a, "abs"))
         i->mods |= PTX_ABS;
     if (ptx_has(a, "xorsign"))
         i->flags |= PTX_IF_SIGNED;
     i->fma = i->op != H_FMA ? 0 : index > 1 ? 2 : 1;
     i->run = handlers[i->op][index];
-    return ptx_alu_operands(d, a, i, index > 1 ? PTX_b32 : PTX_b16, sources_of[i->op] + 1);
+    return ptx_alu_operands(d, a, i);
 }
 
 /* ---- comparisons ---- */
@@ -246,11 +229,9 @@ static void x_set_half(ptx_warp *w, const ptx_insn *i)
         LANES_DENSE(u16, OUT(u16, i->d), (u16)(p >> l & 1 ? yes : 0));
 }
 
-static bool decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n_types)
+static bool decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    int index = half_index(ptx_last_type(a));
-    int base =
-        index < 0 ? -1 : ptx_cmp_decode(d, a, i, n_types, index > 1 ? PTX_b32 : PTX_f16, true);
+    int index = half_index(i->match->last), base = ptx_cmp_decode(d, a, i, true);
     ptx_mods(a, i);
     i->vec = (uint8_t)base;
     i->esize = index & 1;
@@ -260,28 +241,22 @@ static bool decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, i
 
 static bool decode_setp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (!decode_compare(d, a, i, 1) || !ptx_alu_pred_dst(d, &a->operand[0], &i->d))
-        return false;
     i->d2 = ptx_alu_second(d, &a->operand[0]);
     i->run = x_setp_half;
-    return i->d2 != PTX_NO_SLOT;
+    return decode_compare(d, a, i) && ptx_alu_pred_dst(d, &a->operand[0], &i->d) && i->d2 != PTX_NO_SLOT;
 }
 
 static bool decode_set(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_part_type(a, 1);
-    if (!decode_compare(d, a, i, 2))
-        return false;
-    switch (t) {
-    case PTX_f16: case PTX_f16x2: i->target = 0x3c00; break;
-    case PTX_bf16: case PTX_bf16x2: i->target = 0x3f80; break;
-    case PTX_u16: case PTX_s16: i->target = 0xffff; break;
-    case PTX_u32: case PTX_s32: i->target = i->dsize == 2 ? 0xffff : UINT32_MAX; break;
-    default: return false;
-    }
+    ptx_type t = i->match->first;
     uint32_t bytes = ptx_type_bytes(t);
-    if (i->dsize == 2 && bytes != 4)
+    if (!decode_compare(d, a, i))
         return false;
+    switch (half_index(t)) {
+    case 0: case 2: i->target = 0x3c00; break;
+    case 1: case 3: i->target = 0x3f80; break;
+    default: i->target = bytes == 2 || i->dsize == 2 ? 0xffff : UINT32_MAX;
+    }
     i->flags |= bytes == 4 ? PTX_IF_WIDE_ADDRESS : 0;
     i->run = x_set_half;
     return ptx_alu_dst(d, &a->operand[0], bytes, &i->d);

@@ -431,6 +431,7 @@ static void x_carry(ptx_warp *w, const ptx_insn *i)
 
 /* ---- decoding ---- */
 
+/* The column of `handlers`. */
 static int type_index(ptx_type t)
 {
     switch (t) {
@@ -513,125 +514,51 @@ static const ptx_handler handlers[][6] = {
     [I_BFI] = LARGE_SAME(bfi),
 };
 
-static bool choose(const ptx_ast_insn *a, ptx_insn *i, int op)
+static void choose(ptx_insn *i, int op)
 {
-    int t = type_index(ptx_last_type(a));
-    i->run = t < 0 ? NULL : handlers[op][t];
-    return i->run != NULL;
+    i->run = handlers[op][type_index(i->match->last)];
 }
 
-/* d and n - 1 sources of one type; no modifiers */
-static bool decode_same(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, int n)
+static bool decode_same(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    return ptx_alu_only(a, 1, "") && choose(a, i, i->op) &&
-           ptx_alu_operands(d, a, i, ptx_last_type(a), n);
-}
-
-static bool decode_unary(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    return decode_same(d, a, i, 2);
-}
-
-static bool decode_binary(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    return decode_same(d, a, i, 3);
-}
-
-static bool decode_ternary(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    return decode_same(d, a, i, 4);
+    choose(i, i->op);
+    return ptx_alu_operands(d, a, i);
 }
 
 /* selector: CC_* */
 static bool decode_carry(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    int kind = i->op & 3, t = type_index(ptx_last_type(a));
-    if (t < 2 || !ptx_alu_only(a, 1, kind >= CC_MAD_LO ? "lo hi cc" : "cc"))
-        return false;
-    if (kind == CC_MAD_LO && ptx_has(a, "hi"))
-        kind = CC_MAD_HI;
-    i->type = (uint8_t)(kind | (i->op & CC_IN) | (ptx_has(a, "cc") ? CC_OUT : 0));
+    int t = type_index(i->match->last);
+    i->type = (uint8_t)(i->op | (ptx_has(a, "hi") ? CC_MAD_HI : 0) | (ptx_has(a, "cc") ? CC_OUT : 0));
     i->dsize = t < 4 ? 4 : 8;
     i->flags = t & 1 ? PTX_IF_SIGNED : 0;
     i->run = x_carry;
-    return ptx_alu_operands(d, a, i, ptx_last_type(a), kind >= CC_MAD_LO ? 4 : 3);
+    return ptx_alu_operands(d, a, i);
 }
 
-/* add and sub */
+/* add and sub that do not wrap, and of pairs */
 static bool decode_add(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (i->op == I_ADD && a->n_parts == 2 && (ptx_has(a, "u16x2") || ptx_has(a, "s16x2"))) {
-        i->run = x_add_u16x2;
-        return ptx_alu_operands(d, a, i, PTX_b32, 3);
-    }
-    if (ptx_has(a, "cc")) {
-        i->op = i->op == I_ADD ? CC_ADD : CC_SUB;
-        return decode_carry(d, a, i);
-    }
-    if (!ptx_alu_only(a, 1, "sat") || !choose(a, i, i->op))
-        return false;
-    if (ptx_has(a, "sat") && ptx_last_type(a) != PTX_s32)
-        return false;
-    if (ptx_has(a, "sat"))
-        i->run = i->op == I_ADD ? x_addsat_s32 : x_subsat_s32;
-    return ptx_alu_operands(d, a, i, ptx_last_type(a), 3);
+    i->run = !ptx_has(a, "sat") ? x_add_u16x2 : i->op == I_ADD ? x_addsat_s32 : x_subsat_s32;
+    return ptx_alu_operands(d, a, i);
 }
 
-/* .relu stands before the type by the ISA's text, and after it in what nvcc writes. */
+/* min and max with .relu, and of pairs */
 static bool decode_minmax(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    bool is_min = i->op == I_MIN, relu = ptx_has(a, "relu");
-    int last = a->n_parts - 1 - ws_str_eqz(a->part[a->n_parts - 1], "relu");
-    ws_str type = a->part[last];
-    int t = type_index(ptx_type_find(type));
-    if (a->n_parts != 2 + relu)
-        return false;
-    if (ws_str_eqz(type, "s16x2")) {
-        i->run = relu     ? (is_min ? x_minrelu_s16x2 : x_maxrelu_s16x2)
-                 : is_min ? x_min_s16x2
-                          : x_max_s16x2;
-        return ptx_alu_operands(d, a, i, PTX_b32, 3);
-    }
-    if (ws_str_eqz(type, "u16x2") && !relu) {
-        i->run = is_min ? x_min_u16x2 : x_max_u16x2;
-        return ptx_alu_operands(d, a, i, PTX_b32, 3);
-    }
-    if (t < 0 || (relu && ptx_type_find(type) != PTX_s32))
-        return false;
-    i->run = handlers[i->op][t];
-    if (relu)
-        i->run = is_min ? x_minrelu_s32 : x_maxrelu_s32;
-    return ptx_alu_operands(d, a, i, ptx_type_find(type), 3);
+    static const ptx_handler table[][2] = {{x_max_u16x2, x_min_u16x2},         {x_max_s16x2, x_min_s16x2},
+                                           {x_maxrelu_s16x2, x_minrelu_s16x2}, {x_maxrelu_s32, x_minrelu_s32}};
+    int row = ptx_has(a, "u16x2") ? 0 : !ptx_has(a, "relu") ? 1 : ptx_has(a, "s16x2") ? 2 : 3;
+    i->run = table[row][i->op == I_MIN];
+    return ptx_alu_operands(d, a, i);
 }
 
-static ptx_type doubled(ptx_type t)
-{
-    return ptx_type_bytes(t) == 2 ? PTX_b32 : PTX_b64;
-}
-
-/* mul and mad: exactly one of lo, hi, wide */
 static bool decode_mul(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    bool is_mad = i->op == I_MAD, hi = ptx_has(a, "hi"), wide = ptx_has(a, "wide"),
-         sat = ptx_has(a, "sat");
-    ptx_type t = ptx_last_type(a);
-    if (is_mad && ptx_has(a, "cc")) {
-        i->op = CC_MAD_LO;
-        return decode_carry(d, a, i);
-    }
-    if (!ptx_alu_only(a, 1, is_mad ? "lo hi wide sat" : "lo hi wide") ||
-        hi + wide + ptx_has(a, "lo") != 1)
-        return false;
-    if (!choose(a, i, i->op + (hi ? 1 : wide ? 2 : 0)) || (sat && !(hi && t == PTX_s32)))
-        return false;
-    if (sat)
+    choose(i, i->op + (ptx_has(a, "hi") ? 1 : ptx_has(a, "wide") ? 2 : 0));
+    if (ptx_has(a, "sat"))
         i->run = x_madhisat_s32;
-    if (!wide)
-        return ptx_alu_operands(d, a, i, t, is_mad ? 4 : 3);
-    return a->n_operands == (is_mad ? 4 : 3) &&
-           ptx_alu_dst(d, &a->operand[0], 2 * ptx_type_bytes(t), &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], t, &i->b) &&
-           (!is_mad || ptx_alu_src(d, &a->operand[3], doubled(t), &i->c));
+    return ptx_alu_operands(d, a, i);
 }
 
 /* selector 0: mul24, 1: mad24 */
@@ -641,58 +568,11 @@ static bool decode_mul24(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         {{x_mul24lo_u32, x_mul24lo_s32}, {x_mul24hi_u32, x_mul24hi_s32}},
         {{x_mad24lo_u32, x_mad24lo_s32}, {x_mad24hi_u32, x_mad24hi_s32}},
     };
-    ptx_type t = ptx_last_type(a);
-    bool hi = ptx_has(a, "hi"), sat = ptx_has(a, "sat");
-    if ((t != PTX_u32 && t != PTX_s32) || !ptx_alu_only(a, 1, "lo hi sat") ||
-        hi == ptx_has(a, "lo"))
-        return false;
-    if (sat && !(i->op && hi && t == PTX_s32))
-        return false;
-    i->run = sat ? x_mad24hisat_s32 : table[i->op][hi][t == PTX_s32];
-    return ptx_alu_operands(d, a, i, t, i->op ? 4 : 3);
+    i->run = ptx_has(a, "sat") ? x_mad24hisat_s32
+                               : table[i->op][ptx_has(a, "hi")][i->match->last == PTX_s32];
+    return ptx_alu_operands(d, a, i);
 }
 
-/* The amount is 32 bits wide whatever the type. */
-static bool decode_shift(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    ptx_type t = ptx_last_type(a);
-    return ptx_alu_only(a, 1, "") && choose(a, i, i->op) && a->n_operands == 3 &&
-           ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) &&
-           ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b);
-}
-
-/* popc, clz, bfind: a 32-bit count */
-static bool decode_count(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    bool shamt = i->op == I_BFIND && ptx_has(a, "shiftamt");
-    return ptx_alu_only(a, 1, i->op == I_BFIND ? "shiftamt" : "") &&
-           choose(a, i, shamt ? I_SHAMT : i->op) && a->n_operands == 2 &&
-           ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], ptx_last_type(a), &i->a);
-}
-
-static bool decode_bfe(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    ptx_type t = ptx_last_type(a);
-    return ptx_alu_only(a, 1, "") && choose(a, i, I_BFE) && a->n_operands == 4 &&
-           ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) &&
-           ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b) &&
-           ptx_alu_src(d, &a->operand[3], PTX_u32, &i->c);
-}
-
-static bool decode_bfi(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    ptx_type t = ptx_last_type(a);
-    return ptx_alu_only(a, 1, "") && choose(a, i, I_BFI) && a->n_operands == 5 &&
-           ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(t), &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], t, &i->b) &&
-           ptx_alu_src(d, &a->operand[3], PTX_u32, &i->c) &&
-           ptx_alu_src(d, &a->operand[4], PTX_u32, &i->d2);
-}
-
-/* selector 0: bmsk, 1: szext */
 /* The n-th set bit of `mask` from bit `base` on, upwards or, if n < 0, downwards; all ones: there is none. */
 static u32 find_nth(u32 mask, u32 base, s32 n)
 {
@@ -718,51 +598,39 @@ static void x_fns(ptx_warp *w, const ptx_insn *i)
 static bool decode_fns(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_fns;
-    return ptx_alu_operands(d, a, i, PTX_b32, 4);
+    return ptx_alu_operands(d, a, i);
 }
 
+/* selector 0: bmsk, 1: szext */
 static bool decode_clamp_wrap(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_last_type(a);
     bool clamp = ptx_has(a, "clamp");
-    if (!ptx_alu_only(a, 1, "clamp wrap") || clamp == ptx_has(a, "wrap") || ptx_type_bytes(t) != 4)
-        return false;
-    i->run = i->op == 0     ? (clamp ? x_bmsk_clamp : x_bmsk_wrap)
-             : t == PTX_s32 ? x_szext_s32
-                            : x_szext_u32;
+    i->run = i->op == 0                   ? (clamp ? x_bmsk_clamp : x_bmsk_wrap)
+             : i->match->last == PTX_s32 ? x_szext_s32
+                                          : x_szext_u32;
     i->op = clamp;
-    return ptx_alu_operands(d, a, i, t, 3);
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_shf(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bool left = ptx_has(a, "l"), clamp = ptx_has(a, "clamp");
-    if (!ptx_alu_only(a, 1, "l r clamp wrap") || left == ptx_has(a, "r") ||
-        clamp == ptx_has(a, "wrap"))
-        return false;
     i->run = left ? (clamp ? x_shf_l_clamp : x_shf_l_wrap) : clamp ? x_shf_r_clamp : x_shf_r_wrap;
-    return ptx_last_type(a) == PTX_b32 && ptx_alu_operands(d, a, i, PTX_b32, 4);
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_lop3(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    bool with_pred = a->n_parts == 3, neg = false;
-    const ptx_operand *o = a->operand;
-    if (!ptx_alu_only(a, 1, "and or") || ptx_last_type(a) != PTX_b32 ||
-        a->n_operands != (with_pred ? 6 : 5))
+    bool with_pred = a->n_operands == 6, neg = false;
+    i->imm = a->operand[4].imm;
+    i->run = with_pred ? x_lop3_pred : x_lop3;
+    if (!ptx_alu_operands(d, a, i))
         return false;
-    if (o[4].kind != PTX_OPD_IMM || !ptx_alu_dst(d, &o[0], 4, &i->d) ||
-        !ptx_alu_src(d, &o[1], PTX_b32, &i->a) || !ptx_alu_src(d, &o[2], PTX_b32, &i->b) ||
-        !ptx_alu_src(d, &o[3], PTX_b32, &i->c))
-        return false;
-    i->imm = o[4].imm;
-    i->run = x_lop3;
     if (!with_pred)
         return true;
-    i->run = x_lop3_pred;
     i->type = ptx_has(a, "and");
-    i->d2 = ptx_alu_second(d, &o[0]);
-    if (i->d2 == PTX_NO_SLOT || !ptx_alu_pred_src(d, &o[5], &i->target, &neg))
+    i->d2 = ptx_alu_second(d, &a->operand[0]);
+    if (i->d2 == PTX_NO_SLOT || !ptx_alu_pred_src(d, &a->operand[5], &i->target, &neg))
         return false;
     i->target = i->target << 1 | neg;
     return true;
@@ -770,78 +638,71 @@ static bool decode_lop3(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 static bool decode_prmt(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    static const char *const modes[] = {"", "f4e", "b4e", "rc8", "ecl", "ecr", "rc16"};
-    bool named = !ws_str_eqz(a->part[a->n_parts - 1], "b32"); /* prmt.b32.f4e */
-    if (a->n_parts != 2 + named || !ws_str_eqz(a->part[1], "b32"))
-        return false;
-    for (uint8_t m = 1; m < WS_COUNT(modes); m++)
-        if (named && ws_str_eqz(a->part[2], modes[m]))
+    static const char *const modes[] = {[PRMT_F4E] = "f4e", "b4e", "rc8", "ecl", "ecr", "rc16"};
+    for (uint8_t m = PRMT_F4E; m < WS_COUNT(modes); m++)
+        if (ptx_has(a, modes[m]))
             i->type = m;
-    i->run = named ? x_prmt_mode : x_prmt;
-    return named == (i->type != 0) && ptx_alu_operands(d, a, i, PTX_b32, 4);
+    i->run = i->type ? x_prmt_mode : x_prmt;
+    return ptx_alu_operands(d, a, i);
 }
 
 /* selector 0: dp4a, 1: dp2a */
 static bool decode_dot(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type ta = ptx_part_type(a, 1), tb = ptx_part_type(a, 0);
-    bool is_dp2a = i->op;
-    if ((ta != PTX_u32 && ta != PTX_s32) || (tb != PTX_u32 && tb != PTX_s32) ||
-        a->n_parts != (is_dp2a ? 4 : 3) || !ptx_alu_only(a, 2, "lo hi"))
-        return false;
-    i->type = (uint8_t)((ta == PTX_s32 ? DOT_A_SIGNED : 0) | (tb == PTX_s32 ? DOT_B_SIGNED : 0) |
-                        (ptx_has(a, "hi") ? DOT_HI : 0));
-    i->run = is_dp2a ? x_dp2a : x_dp4a;
-    return ptx_alu_operands(d, a, i, PTX_b32, 4);
+    i->type = (uint8_t)((i->match->first == PTX_s32 ? DOT_A_SIGNED : 0) |
+                        (i->match->last == PTX_s32 ? DOT_B_SIGNED : 0) | (ptx_has(a, "hi") ? DOT_HI : 0));
+    i->run = i->op ? x_dp2a : x_dp4a;
+    return ptx_alu_operands(d, a, i);
 }
 
 const ptx_op_row ptx_ops_int[] = {
-    {"add.$int d, a, b", decode_add, I_ADD, PTX_UNIT_I32},
+    {"add.$int d, a, b", decode_same, I_ADD, PTX_UNIT_I32},
     {"add.sat.s32 d, a, b", decode_add, I_ADD, PTX_UNIT_I32},
     {"add.(u16x2 s16x2) d:b32, a:b32, b:b32", decode_add, I_ADD, PTX_UNIT_I32},
-    {"add.cc.$wint d, a, b", decode_add, I_ADD, PTX_UNIT_I32},
+    {"add.cc.$wint d, a, b", decode_carry, CC_ADD, PTX_UNIT_I32},
     {"addc{.cc}.$wint d, a, b", decode_carry, CC_ADD | CC_IN, PTX_UNIT_I32},
-    {"sub.$int d, a, b", decode_add, I_SUB, PTX_UNIT_I32},
+    {"sub.$int d, a, b", decode_same, I_SUB, PTX_UNIT_I32},
     {"sub.sat.s32 d, a, b", decode_add, I_SUB, PTX_UNIT_I32},
-    {"sub.cc.$wint d, a, b", decode_add, I_SUB, PTX_UNIT_I32},
+    {"sub.cc.$wint d, a, b", decode_carry, CC_SUB, PTX_UNIT_I32},
     {"subc{.cc}.$wint d, a, b", decode_carry, CC_SUB | CC_IN, PTX_UNIT_I32},
     {"mul.(lo hi).$int d, a, b", decode_mul, I_MUL, PTX_UNIT_IMUL},
     {"mul.wide.(u16 s16 u32 s32) d:2, a, b", decode_mul, I_MUL, PTX_UNIT_IMUL},
     {"mad.(lo hi).$int d, a, b, c", decode_mul, I_MAD, PTX_UNIT_IMUL},
     {"mad.wide.(u16 s16 u32 s32) d:2, a, b, c:2", decode_mul, I_MAD, PTX_UNIT_IMUL},
     {"mad.hi.sat.s32 d, a, b, c", decode_mul, I_MAD, PTX_UNIT_IMUL},
-    {"mad.(lo hi).cc.$wint d, a, b, c", decode_mul, I_MAD, PTX_UNIT_IMUL},
+    {"mad.(lo hi).cc.$wint d, a, b, c", decode_carry, CC_MAD_LO, PTX_UNIT_IMUL},
     {"madc.(lo hi){.cc}.$wint d, a, b, c", decode_carry, CC_MAD_LO | CC_IN, PTX_UNIT_IMUL},
     {"mul24.(lo hi).(u32 s32) d, a, b", decode_mul24, 0, PTX_UNIT_IMUL},
     {"mad24.(lo hi).(u32 s32) d, a, b, c", decode_mul24, 1, PTX_UNIT_IMUL},
     {"mad24.hi.sat.s32 d, a, b, c", decode_mul24, 1, PTX_UNIT_IMUL},
-    {"and.(b16 b32 b64) d, a, b", decode_binary, I_AND, PTX_UNIT_I32},
-    {"or.(b16 b32 b64) d, a, b", decode_binary, I_OR, PTX_UNIT_I32},
-    {"xor.(b16 b32 b64) d, a, b", decode_binary, I_XOR, PTX_UNIT_I32},
-    {"not.(b16 b32 b64) d, a", decode_unary, I_NOT, PTX_UNIT_I32},
-    {"cnot.(b16 b32 b64) d, a", decode_unary, I_CNOT, PTX_UNIT_I32},
-    {"shl.(b16 b32 b64) d, a, b:u32", decode_shift, I_SHL, PTX_UNIT_I32},
-    {"shr.(b16 b32 b64 u16 u32 u64 s16 s32 s64) d, a, b:u32", decode_shift, I_SHR, PTX_UNIT_I32},
-    {"div.$int d, a, b", decode_binary, I_DIV, PTX_UNIT_IMUL},
-    {"rem.$int d, a, b", decode_binary, I_REM, PTX_UNIT_IMUL},
-    {"min.$int d, a, b", decode_minmax, I_MIN, PTX_UNIT_SELECT},
-    {"max.$int d, a, b", decode_minmax, I_MAX, PTX_UNIT_SELECT},
+    {"and.(b16 b32 b64) d, a, b", decode_same, I_AND, PTX_UNIT_I32},
+    {"or.(b16 b32 b64) d, a, b", decode_same, I_OR, PTX_UNIT_I32},
+    {"xor.(b16 b32 b64) d, a, b", decode_same, I_XOR, PTX_UNIT_I32},
+    {"not.(b16 b32 b64) d, a", decode_same, I_NOT, PTX_UNIT_I32},
+    {"cnot.(b16 b32 b64) d, a", decode_same, I_CNOT, PTX_UNIT_I32},
+    {"shl.(b16 b32 b64) d, a, b:u32", decode_same, I_SHL, PTX_UNIT_I32},
+    {"shr.(b16 b32 b64 u16 u32 u64 s16 s32 s64) d, a, b:u32", decode_same, I_SHR, PTX_UNIT_I32},
+    {"div.$int d, a, b", decode_same, I_DIV, PTX_UNIT_IMUL},
+    {"rem.$int d, a, b", decode_same, I_REM, PTX_UNIT_IMUL},
+    {"min.$int d, a, b", decode_same, I_MIN, PTX_UNIT_SELECT},
+    {"max.$int d, a, b", decode_same, I_MAX, PTX_UNIT_SELECT},
     {"min.relu.s32 d, a, b", decode_minmax, I_MIN, PTX_UNIT_SELECT},
     {"max.relu.s32 d, a, b", decode_minmax, I_MAX, PTX_UNIT_SELECT},
     {"min.u16x2 d:b32, a:b32, b:b32", decode_minmax, I_MIN, PTX_UNIT_SELECT},
     {"max.u16x2 d:b32, a:b32, b:b32", decode_minmax, I_MAX, PTX_UNIT_SELECT},
     {"min{.relu}.s16x2 d:b32, a:b32, b:b32", decode_minmax, I_MIN, PTX_UNIT_SELECT},
     {"max{.relu}.s16x2 d:b32, a:b32, b:b32", decode_minmax, I_MAX, PTX_UNIT_SELECT},
-    {"neg.(s16 s32 s64) d, a", decode_unary, I_NEG, PTX_UNIT_I32},
-    {"abs.(s16 s32 s64) d, a", decode_unary, I_ABS, PTX_UNIT_I32},
-    {"sad.$int d, a, b, c", decode_ternary, I_SAD, PTX_UNIT_I32},
-    {"popc.(b32 b64) d:u32, a", decode_count, I_POPC, PTX_UNIT_I32},
-    {"clz.(b32 b64) d:u32, a", decode_count, I_CLZ, PTX_UNIT_I32},
-    {"bfind{.shiftamt}.$wint d:u32, a", decode_count, I_BFIND, PTX_UNIT_I32},
+    {"neg.(s16 s32 s64) d, a", decode_same, I_NEG, PTX_UNIT_I32},
+    {"abs.(s16 s32 s64) d, a", decode_same, I_ABS, PTX_UNIT_I32},
+    {"sad.$int d, a, b, c", decode_same, I_SAD, PTX_UNIT_I32},
+    {"popc.(b32 b64) d:u32, a", decode_same, I_POPC, PTX_UNIT_I32},
+    {"clz.(b32 b64) d:u32, a", decode_same, I_CLZ, PTX_UNIT_I32},
+    {"bfind.$wint d:u32, a", decode_same, I_BFIND, PTX_UNIT_I32},
+    {"bfind.shiftamt.$wint d:u32, a", decode_same, I_SHAMT, PTX_UNIT_I32},
     {"fns.b32 d, a, b, c", decode_fns, 0, PTX_UNIT_I32},
-    {"brev.(b32 b64) d, a", decode_unary, I_BREV, PTX_UNIT_I32},
-    {"bfe.$wint d, a, b:u32, c:u32", decode_bfe, 0, PTX_UNIT_I32},
-    {"bfi.(b32 b64) d, a, b, c:u32, e:u32", decode_bfi, 0, PTX_UNIT_I32},
+    {"brev.(b32 b64) d, a", decode_same, I_BREV, PTX_UNIT_I32},
+    {"bfe.$wint d, a, b:u32, c:u32", decode_same, I_BFE, PTX_UNIT_I32},
+    {"bfi.(b32 b64) d, a, b, c:u32, e:u32", decode_same, I_BFI, PTX_UNIT_I32},
     {"bmsk.(clamp wrap).b32 d, a, b", decode_clamp_wrap, 0, PTX_UNIT_I32},
     {"szext.(clamp wrap).(u32 s32) d, a, b:u32", decode_clamp_wrap, 1, PTX_UNIT_I32},
     {"shf.(l r).(clamp wrap).b32 d, a, b, c:u32", decode_shf, 0, PTX_UNIT_I32},

@@ -228,18 +228,17 @@ static bool decode_matrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     f->trans = ptx_has(a, "trans");
     f->rows = ptx_has(a, "m16n16") ? 16 : 8;
     f->bits = ptx_has(a, "b16") ? 16 : ptx_has(a, "b6x16_p32") ? 6 : ptx_has(a, "b4x16_p64") ? 4 : 8;
+    ptx_mem_parts(d, a, i);
     i->aux = f;
     i->run = store ? x_stmatrix : x_ldmatrix;
-    return ptx_mem_parts(d, a, i) && ptx_address(d, &a->operand[store ? 0 : 1], i) &&
+    return ptx_address(d, &a->operand[store ? 0 : 1], i) &&
            ptx_vec_slots(d, &a->operand[store ? 1 : 0], 4, !store, f->slot, i->vec * (int)f->rows / 8);
 }
 
 static bool decode_movmatrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_movmatrix;
-    return a->n_operands == 2 && ptx_has(a, "m8n8") && ptx_has(a, "trans") &&
-           ptx_last_type(a) == PTX_b16 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], PTX_b32, &i->a);
+    return ptx_alu_operands(d, a, i);
 }
 
 const ptx_op_row ptx_ops_matrix[] = {

@@ -405,12 +405,11 @@ static void x_pending_count(ptx_warp *w, const ptx_insn *i)
 
 /* ---- decoding ---- */
 
-static bool decode_space(const ptx_ast_insn *a, ptx_insn *i)
+static void decode_space(const ptx_ast_insn *a, ptx_insn *i)
 {
     i->space = ptx_has(a, "shared::cluster")                         ? PTX_SPACE_CLUSTER
                : ptx_has(a, "shared") || ptx_has(a, "shared::cta") ? PTX_SPACE_SHARED
                                                                      : PTX_SPACE_GENERIC;
-    return true;
 }
 
 static bool decode_wait(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, mbar_form *f)
@@ -418,8 +417,7 @@ static bool decode_wait(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, mbar
     f->may_sleep = ws_str_eqz(a->part[1], "try_wait");
     f->parity = ptx_has(a, "parity");
     i->run = x_wait;
-    return (a->n_operands == 3 || (f->may_sleep && a->n_operands == 4)) &&
-           ptx_alu_pred_dst(d, &a->operand[0], &f->d) && ptx_address(d, &a->operand[1], i) &&
+    return ptx_alu_pred_dst(d, &a->operand[0], &f->d) && ptx_address(d, &a->operand[1], i) &&
            ptx_alu_src(d, &a->operand[2], f->parity ? PTX_b32 : PTX_b64, &f->count);
 }
 
@@ -429,8 +427,6 @@ static bool decode_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, mb
     i->op = tx ? MBAR_ARRIVE_TX : MBAR_ARRIVE;
     f->drop = ws_str_eqz(a->part[1], "arrive_drop");
     f->no_complete = ptx_has(a, "noComplete");
-    if (a->n_operands < 2 || a->n_operands > 3 || (tx && a->n_operands != 3))
-        return false;
     if (a->operand[0].kind != PTX_OPD_SINK && !ptx_alu_dst(d, &a->operand[0], 8, &f->d))
         return false;
     return ptx_address(d, &a->operand[1], i) &&
@@ -448,12 +444,10 @@ static bool decode_mbarrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     f->relaxed = ptx_has(a, "relaxed");
     i->aux = f;
     i->run = x_change;
-    if (a->n_parts < 3 || !decode_space(a, i))
-        return false;
+    decode_space(a, i);
     if (ws_str_eqz(a->part[1], "pending_count")) {
         i->run = x_pending_count;
-        return a->n_operands == 2 && ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
-               ptx_alu_src(d, &a->operand[1], PTX_b64, &i->a);
+        return ptx_alu_operands(d, a, i);
     }
     if (ws_str_eqz(a->part[1], "test_wait") || ws_str_eqz(a->part[1], "try_wait"))
         return decode_wait(d, a, i, f);
@@ -462,8 +456,7 @@ static bool decode_mbarrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     for (u8 op = MBAR_INIT; op <= MBAR_COMPLETE_TX; op++)
         if (ws_str_eqz(a->part[1], plain[op])) {
             i->op = op;
-            return a->n_operands == (op == MBAR_INVAL ? 1 : 2) &&
-                   ptx_address(d, &a->operand[0], i) &&
+            return ptx_address(d, &a->operand[0], i) &&
                    (op == MBAR_INVAL || ptx_alu_src(d, &a->operand[1], PTX_b32, &f->count));
         }
     return false;
@@ -478,9 +471,8 @@ static bool decode_cp_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->aux = f;
     i->op = ptx_has(a, "noinc") ? MBAR_CP_ASYNC_NOINC : MBAR_CP_ASYNC;
     i->run = x_change;
-    return a->n_parts >= 5 && ws_str_eqz(a->part[1], "async") &&
-           ws_str_eqz(a->part[2], "mbarrier") && ptx_has(a, "arrive") && decode_space(a, i) &&
-           a->n_operands == 1 && ptx_address(d, &a->operand[0], i);
+    decode_space(a, i);
+    return ptx_address(d, &a->operand[0], i);
 }
 
 const ptx_op_row ptx_ops_mbarrier[] = {

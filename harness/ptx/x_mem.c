@@ -2,6 +2,7 @@
 #include "harness/ptx/x_mem.h"
 
 #include "harness/ptx/cluster.h"
+#include "harness/ptx/ops.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ static const struct {
     {"acq_rel", PTX_IF_STRONG | PTX_IF_ACQUIRE | PTX_IF_RELEASE},
 };
 
-bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+void ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     for (int p = 1; p < a->n_parts; p++) {
         for (size_t s = 0; s < WS_COUNT(space_parts); s++)
@@ -39,7 +40,6 @@ bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     bool is_local = i->space == PTX_SPACE_SHARED || i->space == PTX_SPACE_CLUSTER || i->mods || ptx_has(a, "cluster");
     if (i->flags & (PTX_IF_ACQUIRE | PTX_IF_RELEASE))
         *(is_local ? &ptx_decoder_program(d)->has_local_fence : &ptx_decoder_program(d)->has_fence) = true;
-    return true;
 }
 
 void ptx_mem_addresses(const ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES])
@@ -366,13 +366,13 @@ static void note_granule(ptx_decoder *d, const ptx_insn *i)
 
 static bool common(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, const ptx_operand *address)
 {
-    ptx_type t = ptx_last_type(a);
+    ptx_type t = i->match->last;
     i->space = PTX_SPACE_GENERIC;
     i->type = (uint8_t)t;
     i->esize = (uint8_t)ptx_type_bytes(t);
     i->vec = vector_length(a);
-    if (t == PTX_TYPE_NONE || t == PTX_pred || (u32)i->esize * i->vec > PTX_MAX_ACCESS ||
-        !ptx_mem_parts(d, a, i) || !ptx_address(d, address, i))
+    ptx_mem_parts(d, a, i);
+    if ((u32)i->esize * i->vec > PTX_MAX_ACCESS || !ptx_address(d, address, i))
         return false;
     note_granule(d, i);
     return true;
@@ -434,7 +434,7 @@ static bool is_first_guess(const ptx_func *f, const ptx_ast_insn *a)
 
 static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_operands < 2 || !common(d, a, i, &a->operand[1]))
+    if (!common(d, a, i, &a->operand[1]))
         return false;
     if (i->flags & PTX_IF_STRONG && (i->space == PTX_SPACE_GLOBAL || i->space == PTX_SPACE_GENERIC))
         ptx_decoder_program(d)->has_fence = true; /* blocks may wait for each other */
@@ -445,8 +445,7 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     for (int v = 0; v < i->vec; v++) {
         const ptx_operand *o = element(&a->operand[0], v);
         u32 bytes = ptx_dst_size(d, o);
-        if ((a->operand[0].kind == PTX_OPD_VEC && a->operand[0].n_elem != i->vec) ||
-            (bytes && dsize && bytes != dsize))
+        if (bytes && dsize && bytes != dsize)
             return false;
         e->slot[v] = ptx_dst(d, o);
         dsize = bytes ? bytes : dsize;
@@ -466,14 +465,12 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_operands < 2 || !common(d, a, i, &a->operand[0]) || i->space == PTX_SPACE_CONST)
+    if (!common(d, a, i, &a->operand[0]) || i->space == PTX_SPACE_CONST)
         return false;
     ptx_elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_elements, 1);
     u32 dsize = 0;
     for (int v = 0; v < i->vec; v++) {
         const ptx_operand *o = element(&a->operand[1], v);
-        if (a->operand[1].kind == PTX_OPD_VEC && a->operand[1].n_elem != i->vec)
-            return false;
         /* Constants take the width of the registers beside them, so that all elements have one. */
         u32 bytes = o->kind == PTX_OPD_REG ? ptx_type_bytes(ptx_reg_type(d, o)) : 0;
         if (bytes && dsize && bytes != dsize)

@@ -13,8 +13,8 @@ typedef struct ptx_elements { /* ptx_insn.aux of loads and stores */
 /* Loads and stores of whatever kind. */
 void ptx_mem_load(ptx_warp *w, const ptx_insn *i);
 void ptx_mem_store(ptx_warp *w, const ptx_insn *i);
-/* Space, scope and ordering of an instruction's parts into i->space and i->flags; false: not supported. */
-bool ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
+/* Space, scope and ordering of an instruction's parts into i->space and i->flags. */
+void ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
 /* The lanes' addresses as written; PTX_IF_FRAME ones become offsets in local memory. */
 void ptx_mem_addresses(const ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES]);
 typedef struct ptx_mem_part { /* lanes of an instruction whose addresses are in one piece of memory */

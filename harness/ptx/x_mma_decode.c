@@ -1,30 +1,7 @@
-/* mma.sync: which shapes and types there are. */
+/* mma.sync: what the modifiers ask for. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/x_matrix.h"
 #include "harness/ptx/x_mma.h"
-
-/* Of unsigned integers as of signed ones, of e5m2 and so on as of e4m3. */
-static const struct {
-    u8 m;
-    u16 k;
-    mma_type a;
-    bool sparse;
-} shapes[] = {
-    {16, 8, MMA_F16, 0},    {16, 16, MMA_F16, 0},  {16, 8, MMA_BF16, 0},  {16, 16, MMA_BF16, 0},
-    {16, 4, MMA_TF32, 0},   {16, 8, MMA_TF32, 0},  {16, 16, MMA_E4M3, 0}, {16, 32, MMA_E4M3, 0},
-    {8, 4, MMA_F64, 0},     {16, 4, MMA_F64, 0},   {16, 8, MMA_F64, 0},   {16, 16, MMA_F64, 0},
-    {8, 16, MMA_S8, 0},     {16, 16, MMA_S8, 0},   {16, 32, MMA_S8, 0},   {8, 32, MMA_S4, 0},
-    {16, 32, MMA_S4, 0},    {16, 64, MMA_S4, 0},   {8, 128, MMA_B1, 0},   {16, 128, MMA_B1, 0},
-    {16, 256, MMA_B1, 0},   {8, 4, MMA_F16, 0},    {16, 16, MMA_F16, 1},  {16, 32, MMA_F16, 1},
-    {16, 16, MMA_BF16, 1},  {16, 32, MMA_BF16, 1}, {16, 8, MMA_TF32, 1},  {16, 16, MMA_TF32, 1},
-    {16, 32, MMA_S8, 1},    {16, 64, MMA_S8, 1},   {16, 64, MMA_S4, 1},   {16, 128, MMA_S4, 1},
-    {16, 64, MMA_E4M3, 1},
-};
-
-static mma_type unsigned_as_signed(mma_type t)
-{
-    return t == MMA_U8 ? MMA_S8 : t == MMA_U4 ? MMA_S4 : t;
-}
 
 /* "m16n8k16" */
 static bool parse_shape(ws_str s, u32 *m, u32 *n, u32 *k)
@@ -49,101 +26,31 @@ static bool is_small_float(mma_type t)
     return t >= MMA_E4M3 && t <= MMA_E2M1;
 }
 
-/* Types of D, A, B, C fit together. `any_small`: kind::f8f6f4, which has more than the two of 8 bits. */
-static bool types_fit(const mma_type t[4], bool quads, bool any_small)
-{
-    bool small = is_small_float(t[1]) && is_small_float(t[2]);
-    bool same = unsigned_as_signed(t[1]) == unsigned_as_signed(t[2]) || small;
-    bool wide = t[0] == MMA_F32 && t[3] == MMA_F32, halves = t[0] == MMA_F16 && t[3] == MMA_F16;
-    if (!same)
-        return false;
-    if (small)
-        return (wide || halves) && (any_small || (t[1] <= MMA_E5M2 && t[2] <= MMA_E5M2));
-    switch (t[1]) {
-    case MMA_F16:
-        return wide || halves || (quads && t[0] == MMA_F32 && t[3] == MMA_F16);
-    case MMA_BF16:
-    case MMA_TF32:
-        return wide && !any_small;
-    case MMA_F64:
-        return t[0] == MMA_F64 && t[3] == MMA_F64;
-    default:
-        return t[0] == MMA_S32 && t[3] == MMA_S32;
-    }
-}
-
-/* What the modifiers say, one field each. */
-typedef struct mma_parts {
-    mma_type t[4];
-    u32 n, n_types, n_layouts;
-    bool aligned, synced, rounds, any_small, ordered;
-} mma_parts;
-
-static bool read_part(ws_str part, mma_form *f, mma_parts *x)
-{
-    static const char *const harmless[] = {"xor", "popc", NULL};
-    mma_type found = mma_type_find(part);
-    bool row = ws_str_eqz(part, "row"), col = ws_str_eqz(part, "col");
-    if (found != MMA_TYPE_COUNT) {
-        if (x->n_types == 4)
-            return false;
-        x->t[x->n_types++] = found;
-    } else if (row || col) {
-        f->col_a |= x->n_layouts == 0 && col;
-        f->row_b |= x->n_layouts == 1 && row;
-        x->n_layouts++;
-    } else if (ws_str_eqz(part, "sync")) {
-        x->synced = true;
-    } else if (ws_str_eqz(part, "aligned")) {
-        x->aligned = true;
-    } else if (ws_str_eqz(part, "satfinite")) {
-        f->saturates = true;
-    } else if (ws_str_eqz(part, "and")) {
-        f->is_and = true;
-    } else if (ws_str_eqz(part, "sp") || ws_str_eqz(part, "sp::ordered_metadata")) {
-        f->sparse = true;
-        x->ordered = part.n > 2;
-    } else if (ws_str_eqz(part, "kind::f8f6f4")) {
-        x->any_small = true;
-    } else if (part.n == 2 && part.p[0] == 'r') {
-        x->rounds = true; /* ptx_mods knows which */
-    } else {
-        for (int h = 0; harmless[h]; h++)
-            if (ws_str_eqz(part, harmless[h]))
-                return true;
-        return parse_shape(part, &f->m, &x->n, &f->k);
-    }
-    return true;
-}
-
-static bool is_known_shape(const mma_form *f)
-{
-    mma_type t = is_small_float(f->a) ? MMA_E4M3 : unsigned_as_signed(f->a);
-    for (size_t s = 0; s < WS_COUNT(shapes); s++)
-        if (shapes[s].m == f->m && shapes[s].k == f->k && shapes[s].a == t && shapes[s].sparse == f->sparse)
-            return true;
-    return false;
-}
-
 static bool decode_parts(const ptx_ast_insn *a, mma_form *f, bool *quads)
 {
-    mma_parts x = {.n = 0};
-    for (int p = 1; p < a->n_parts; p++)
-        if (!read_part(a->part[p], f, &x))
-            return false;
-    if (!x.aligned || !x.synced || x.n != MMA_N || x.n_types != 4 || x.n_layouts != 2)
-        return false;
-    *quads = f->m == 8 && f->k == 4 && x.t[1] == MMA_F16;
-    f->a = x.t[1];
-    f->b = x.t[2];
-    f->c = x.t[3];
-    f->half = x.t[0] == MMA_F16;
+    mma_type t[4];
+    u32 n = 0, n_types = 0, n_layouts = 0;
+    for (int p = 1; p < a->n_parts; p++) {
+        mma_type found = mma_type_find(a->part[p]);
+        bool row = ws_str_eqz(a->part[p], "row"), col = ws_str_eqz(a->part[p], "col");
+        if (found != MMA_TYPE_COUNT && n_types < 4)
+            t[n_types++] = found;
+        f->col_a |= n_layouts == 0 && col;
+        f->row_b |= n_layouts == 1 && row;
+        n_layouts += row || col;
+        parse_shape(a->part[p], &f->m, &n, &f->k);
+    }
+    f->saturates = ptx_has(a, "satfinite");
+    f->is_and = ptx_has(a, "and");
+    f->sparse = ptx_has(a, "sp") || ptx_has(a, "sp::ordered_metadata");
+    *quads = f->m == 8 && t[1] == MMA_F16;
+    f->a = t[1];
+    f->b = t[2];
+    f->c = t[3];
+    f->half = t[0] == MMA_F16;
     f->bits_a = is_small_float(f->a) ? 8 : mma_type_bits(f->a);
     f->bits_b = is_small_float(f->b) ? 8 : mma_type_bits(f->b);
-    if (x.any_small && (f->k != (f->sparse ? 64 : 32) || f->sparse != x.ordered))
-        return false;
-    return is_known_shape(f) && types_fit(x.t, *quads, x.any_small) && (!x.rounds || f->a == MMA_F64) &&
-           (*quads || (!f->col_a && !f->row_b));
+    return t[0] == t[3] || (*quads && t[0] == MMA_F32);
 }
 
 /* Metadata and selector: one thread of four, two or all of them have what the rows need. */
@@ -151,7 +58,7 @@ static bool decode_sparse(ptx_decoder *d, const ptx_ast_insn *a, mma_form *f)
 {
     const ptx_operand *o = &a->operand[5];
     u32 row_bits = f->a == MMA_TF32 ? 2 * f->k : f->bits_a == 4 ? f->k / 2 : f->k;
-    if (o->kind != PTX_OPD_IMM || o->imm < 0 || o->imm >= 64 / row_bits)
+    if (o->imm < 0 || o->imm >= 64 / row_bits)
         return false;
     f->selector = (u32)o->imm;
     return ptx_alu_src(d, &a->operand[4], PTX_b32, &f->slot_meta);
@@ -161,7 +68,7 @@ static bool decode_mma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     mma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), mma_form, 1);
     bool quads = false;
-    if (!decode_parts(a, f, &quads) || a->n_operands != (f->sparse ? 6 : 4))
+    if (!decode_parts(a, f, &quads))
         return false;
     u32 bits = f->bits_a, wide = f->a == MMA_F64 ? 8 : 4, n_d;
     f->n_a = quads ? 2 : f->m * f->k / (f->sparse ? 2 : 1) * bits / (PTX_LANES * 8 * wide);

@@ -166,26 +166,17 @@ static bool decode_address(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, u
     return true;
 }
 
-static bool decode_mov_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
-
 /* Special registers and functions are x_ctl.c's. */
 static bool decode_mov(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_last_type(a);
+    ptx_type t = i->match->last;
     uint32_t bytes = ptx_type_bytes(t);
-    if (a->n_operands != 2 || a->n_parts != 2)
-        return false;
-    if (t == PTX_pred)
-        return decode_mov_pred(d, a, i);
-    if (bytes < 2)
-        return false;
     if (a->operand[0].kind == PTX_OPD_VEC || a->operand[1].kind == PTX_OPD_VEC)
         return decode_vector(d, a, i, t);
     i->run = bytes == 2 ? x_mov_u16 : bytes == 4 ? x_mov_u32 : bytes == 8 ? x_mov_u64 : x_mov_b128;
-    if (!ptx_alu_dst(d, &a->operand[0], bytes, &i->d))
-        return false;
-    return a->operand[1].kind == PTX_OPD_VAR ? decode_address(d, a, i, bytes)
-                                             : ptx_alu_src(d, &a->operand[1], t, &i->a);
+    if (a->operand[1].kind != PTX_OPD_VAR)
+        return ptx_alu_operands(d, a, i);
+    return ptx_alu_dst(d, &a->operand[0], bytes, &i->d) && decode_address(d, a, i, bytes);
 }
 
 /* ---- selp, slct ---- */
@@ -220,15 +211,9 @@ SELECT(u64)
 static bool decode_selp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const ptx_handler by_width[] = {x_selp_u16, x_selp_u32, x_selp_u64};
-    ptx_type t = ptx_last_type(a);
-    uint32_t bytes = ptx_type_bytes(t);
     bool neg = false;
-    if (a->n_operands != 4 || a->n_parts != 2 || bytes < 2 || bytes > 8)
-        return false;
-    i->run = by_width[bytes / 4];
-    if (!ptx_alu_dst(d, &a->operand[0], bytes, &i->d) ||
-        !ptx_alu_src(d, &a->operand[1], t, &i->a) || !ptx_alu_src(d, &a->operand[2], t, &i->b) ||
-        !ptx_alu_pred_src(d, &a->operand[3], &i->c, &neg))
+    i->run = by_width[ptx_type_bytes(i->match->last) / 4];
+    if (!ptx_alu_operands(d, a, i) || !ptx_alu_pred_src(d, &a->operand[3], &i->c, &neg))
         return false;
     i->type = neg;
     return true;
@@ -238,15 +223,9 @@ static bool decode_slct(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const ptx_handler by_width[2][3] = {{x_slct_s32_u16, x_slct_s32_u32, x_slct_s32_u64},
                                                {x_slct_f32_u16, x_slct_f32_u32, x_slct_f32_u64}};
-    ptx_type t = ptx_part_type(a, 1), tc = ptx_part_type(a, 0);
-    uint32_t bytes = ptx_type_bytes(t);
-    if (a->n_operands != 4 || (tc != PTX_s32 && tc != PTX_f32) || bytes < 2 || bytes > 8 ||
-        !ptx_alu_only(a, 2, tc == PTX_f32 ? "ftz" : ""))
-        return false;
-    i->run = by_width[tc == PTX_f32][bytes / 4];
-    return ptx_mods(a, i) && ptx_alu_dst(d, &a->operand[0], bytes, &i->d) &&
-           ptx_alu_src(d, &a->operand[1], t, &i->a) && ptx_alu_src(d, &a->operand[2], t, &i->b) &&
-           ptx_alu_src(d, &a->operand[3], tc, &i->c);
+    i->run = by_width[i->match->last == PTX_f32][ptx_type_bytes(i->match->first) / 4];
+    ptx_mods(a, i);
+    return ptx_alu_operands(d, a, i);
 }
 
 /* ---- setp, set ---- */
@@ -337,23 +316,19 @@ static int kind_of(ptx_type t, bool ftz)
     case PTX_b64: case PTX_u64: return K_U64;
     case PTX_s64: return K_S64;
     case PTX_f32: return ftz ? K_FTZ : K_F32;
-    case PTX_f64: return K_F64;
-    default: return -1;
+    default: return K_F64;
     }
 }
 
-static const comparison *decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i,
-                                        int n_types)
+static const comparison *decode_compare(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_last_type(a);
-    int kind = kind_of(t, ptx_has(a, "ftz"));
-    int base = kind < 0 ? -1 : ptx_cmp_decode(d, a, i, n_types, t, kind >= K_F32);
+    int kind = kind_of(i->match->last, ptx_has(a, "ftz")), base = ptx_cmp_decode(d, a, i, kind >= K_F32);
     return base < 0 ? NULL : &comparisons[base][kind];
 }
 
 static bool decode_setp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    const comparison *c = decode_compare(d, a, i, 1);
+    const comparison *c = decode_compare(d, a, i);
     if (!c || !ptx_alu_pred_dst(d, &a->operand[0], &i->d))
         return false;
     i->d2 = ptx_alu_second(d, &a->operand[0]);
@@ -372,11 +347,8 @@ static void x_set(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_set(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_part_type(a, 1);
-    if (t != PTX_u32 && t != PTX_s32 && t != PTX_f32)
-        return false;
-    i->aux = decode_compare(d, a, i, 2);
-    i->target = t == PTX_f32 ? 0x3f800000 : UINT32_MAX;
+    i->aux = decode_compare(d, a, i);
+    i->target = i->match->first == PTX_f32 ? 0x3f800000 : UINT32_MAX;
     i->run = x_set;
     return i->aux && ptx_alu_dst(d, &a->operand[0], 4, &i->d);
 }
@@ -396,29 +368,21 @@ static void x_pred(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    int n = i->op >= P_AND ? 3 : 2;
     bool neg[2] = {false, false};
-    if (ptx_last_type(a) != PTX_pred || a->n_parts != 2 || a->n_operands != n ||
-        !ptx_alu_pred_dst(d, &a->operand[0], &i->d) ||
+    if (!ptx_alu_pred_dst(d, &a->operand[0], &i->d) ||
         !ptx_alu_pred_src(d, &a->operand[1], &i->a, &neg[0]) ||
-        (n == 3 && !ptx_alu_pred_src(d, &a->operand[2], &i->b, &neg[1])))
+        (a->n_operands == 3 && !ptx_alu_pred_src(d, &a->operand[2], &i->b, &neg[1])))
         return false;
     i->type = (uint8_t)(neg[0] | neg[1] << 1);
     i->run = x_pred;
     return true;
 }
 
-static bool decode_mov_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    i->op = P_MOV;
-    return decode_pred(d, a, i);
-}
-
 const ptx_op_row ptx_ops_mov[] = {
     {"mov.(u16 s16 u32 s32 f32 u64 s64 f64 b16 b32 b64 b128) d, a", decode_mov, 0, PTX_UNIT_OTHER},
     {"mov.(b16 b32 b64 b128) {?d}, ?a", decode_mov, 0, PTX_UNIT_OTHER},
     {"mov.(b16 b32 b64 b128) d, {?a}", decode_mov, 0, PTX_UNIT_OTHER},
-    {"mov.pred p, !a", decode_mov_pred, 0, PTX_UNIT_SELECT},
+    {"mov.pred p, !a", decode_pred, P_MOV, PTX_UNIT_SELECT},
     {"setp.(eq ne).(b16 b32 b64) p|q, a, b", decode_setp, 0, PTX_UNIT_SELECT},
     {"setp.(eq ne).$bool.(b16 b32 b64) p|q, a, b, !c", decode_setp, 0, PTX_UNIT_SELECT},
     {"set.(eq ne).(u32 s32 f32).(b16 b32 b64) d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},

@@ -95,7 +95,7 @@ static bool decode_pairs(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static bool decode_mixed(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_mixed;
-    i->type = ptx_last_type(a) == PTX_bf16;
+    i->type = i->match->last == PTX_bf16;
     return decode_operands(d, a, i, PTX_b16, PTX_f32);
 }
 

@@ -176,19 +176,18 @@ static void x_is_explicit_cluster(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_sreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    i->dsize = (uint8_t)ptx_type_bytes(ptx_last_type(a));
-    if (a->n_operands != 2 || a->operand[1].kind != PTX_OPD_SREG || !find_sreg(a->operand[1].text, i) ||
+    i->dsize = (uint8_t)ptx_type_bytes(i->match->last);
+    if (!find_sreg(a->operand[1].text, i) ||
         !(sizes_of(a->operand[1].text) & i->dsize))
         return false;
     i->run = x_sreg;
-    return ptx_alu_dst(d, &a->operand[0], i->dsize, &i->d);
+    return ptx_alu_operands(d, a, i);
 }
 
 static bool decode_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_is_explicit_cluster;
-    return a->n_operands == 2 && a->operand[1].kind == PTX_OPD_SREG &&
-           strcmp(a->operand[1].text, "%is_explicit_cluster") == 0 && ptx_alu_pred_dst(d, &a->operand[0], &i->d);
+    return strcmp(a->operand[1].text, "%is_explicit_cluster") == 0 && ptx_alu_pred_dst(d, &a->operand[0], &i->d);
 }
 
 const ptx_op_row ptx_ops_sreg[] = {

@@ -64,7 +64,7 @@ static bool decode_send(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     async_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), async_form, 1);
     ptx_space space = ptx_has(a, "shared::cluster") ? PTX_SPACE_CLUSTER : PTX_SPACE_GENERIC;
-    f->type = ptx_last_type(a);
+    f->type = i->match->last;
     f->n = ptx_has(a, "v2") ? 2 : ptx_has(a, "v4") ? 4 : 1;
     f->reduces = i->op;
     f->red = ptx_red_find(a);

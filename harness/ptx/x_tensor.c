@@ -430,7 +430,7 @@ static bool decode_mode(const ptx_ast_insn *a, tensor_form *f)
                                                                               : MODE_TILE;
     if (f->mode == MODE_ROWS) {
         f->n_coords = 1 + GATHERED;
-        return f->dims == 2;
+        return true;
     }
     if (ptx_has(a, "im2col"))
         f->n_offsets = f->dims - 2;
@@ -441,7 +441,7 @@ static bool decode_tensor(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     tensor_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), tensor_form, 1);
     bool loads = i->op == TENSOR_LOAD, prefetches = i->op == TENSOR_PREFETCH;
-    bool multicast = ptx_has(a, "multicast::cluster"), hint = ptx_has(a, "L2::cache_hint");
+    bool multicast = ptx_has(a, "multicast::cluster");
     int map = loads ? 1 : 0, next = loads ? 3 : prefetches ? 1 : 2;
     i->esize = UNIT;
     i->vec = 1;
@@ -449,10 +449,8 @@ static bool decode_tensor(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->run = x_tensor;
     f->cta_mask = PTX_NO_SLOT;
     f->red = ptx_red_find(a);
-    if (!decode_mode(a, f) || a->n_operands != next + (f->n_offsets > 0) + multicast + hint)
-        return false;
     const ptx_operand *o = a->operand;
-    if (!set_address(d, a, &o[map], PTX_SPACE_GENERIC, &f->map) ||
+    if (!decode_mode(a, f) || !set_address(d, a, &o[map], PTX_SPACE_GENERIC, &f->map) ||
         !decode_vector(d, &o[map], PTX_b32, f->coord, f->n_coords))
         return false;
     ptx_space space = ptx_has(a, "shared::cluster") ? PTX_SPACE_CLUSTER : PTX_SPACE_SHARED;
@@ -474,25 +472,25 @@ static bool decode_tensor(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 #define DIM   ".(1d 2d 3d 4d 5d)"
 #define DIMS  ".$dim" /* of forms whose copies are those of others */
 const ptx_op_row ptx_ops_tensor[] = {
-    {LOAD DIM CTAS "{.tile}" DONE " [a], [b, c], [e]{, f:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
-    {LOAD ".2d" CTAS ".tile::gather4" DONE " [a], [b, c], [e]{, f:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
-    {LOAD ".(3d 4d 5d)" CTAS ".im2col" DONE " [a], [b, c], [e], {f*}:b16{, g:b64}", decode_tensor, TENSOR_LOAD,
+    {LOAD DIM CTAS "{.tile}" DONE " [a], [b, c], [e], h", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
+    {LOAD ".2d" CTAS ".tile::gather4" DONE " [a], [b, c], [e], h", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
+    {LOAD ".(3d 4d 5d)" CTAS ".im2col" DONE " [a], [b, c], [e], {f*}:b16, h", decode_tensor, TENSOR_LOAD,
      PTX_UNIT_MEM},
-    {LOAD DIMS MULTI "{.tile}" DONES " [a], [b, c], [e], f:b16{, g:b64}", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
-    {LOAD ".(3d 4d 5d)" MULTI ".im2col" DONES " [a], [b, c], [e], {f*}:b16, g:b16{, h:b64}", decode_tensor,
+    {LOAD DIMS MULTI "{.tile}" DONES " [a], [b, c], [e], f:b16, h", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
+    {LOAD ".(3d 4d 5d)" MULTI ".im2col" DONES " [a], [b, c], [e], {f*}:b16, g:b16, h", decode_tensor,
      TENSOR_LOAD, PTX_UNIT_MEM},
-    {LOAD DIM ".global.shared::cta{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c]{, e:b64}",
+    {LOAD DIM ".global.shared::cta{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c], h",
      decode_tensor, TENSOR_STORE, PTX_UNIT_MEM},
-    {LOAD ".2d.global.shared::cta.tile::scatter4.bulk_group{.$cache_hint} [a, b], [c]{, e:b64}", decode_tensor,
+    {LOAD ".2d.global.shared::cta.tile::scatter4.bulk_group{.$cache_hint} [a, b], [c], h", decode_tensor,
      TENSOR_STORE, PTX_UNIT_MEM},
     {"cp.reduce.async.bulk.tensor" DIMS ".global.shared::cta.(add min max inc dec and or xor)"
-     "{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c]{, e:b64}",
+     "{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c], h",
      decode_tensor, TENSOR_REDUCE, PTX_UNIT_MEM},
-    {"cp.async.bulk.prefetch.tensor" DIMS ".L2.global{.tile}{.$cache_hint} [a, b]{, c:b64}", decode_tensor,
+    {"cp.async.bulk.prefetch.tensor" DIMS ".L2.global{.tile}{.$cache_hint} [a, b], h", decode_tensor,
      TENSOR_PREFETCH, PTX_UNIT_MEM},
-    {"cp.async.bulk.prefetch.tensor.2d.L2.global.tile::gather4{.$cache_hint} [a, b]{, c:b64}", decode_tensor,
+    {"cp.async.bulk.prefetch.tensor.2d.L2.global.tile::gather4{.$cache_hint} [a, b], h", decode_tensor,
      TENSOR_PREFETCH, PTX_UNIT_MEM},
-    {"cp.async.bulk.prefetch.tensor.(3d 4d 5d).L2.global.im2col{.$cache_hint} [a, b], {c*}:b16{, e:b64}",
+    {"cp.async.bulk.prefetch.tensor.(3d 4d 5d).L2.global.im2col{.$cache_hint} [a, b], {c*}:b16, h",
      decode_tensor, TENSOR_PREFETCH, PTX_UNIT_MEM},
     {0},
 };

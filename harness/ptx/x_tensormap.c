@@ -205,10 +205,8 @@ static bool decode_replace(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     replacement *r = WS_ARENA_NEW(ptx_decoder_arena(d), replacement, 1);
     const ptx_operand *o = a->operand;
-    for (r->field = 0; r->field < FIELDS && !ptx_has(a, fields[r->field].name); r->field++)
+    for (r->field = 0; !ptx_has(a, fields[r->field].name); r->field++)
         ;
-    if (r->field == FIELDS)
-        return false;
     int last = a->n_operands - 1;
     i->space = ptx_has(a, "global")                                 ? PTX_SPACE_GLOBAL
                : ptx_has(a, "shared::cta") || ptx_has(a, "shared") ? PTX_SPACE_SHARED
@@ -217,15 +215,12 @@ static bool decode_replace(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->run = x_replace;
     i->esize = UNIT;
     i->vec = 1;
-    if (fields[r->field].ordinals) {
-        if (o[1].imm < 0 || o[1].imm >= fields[r->field].ordinals)
-            return false;
+    if (fields[r->field].ordinals)
         r->ordinal = (u32)o[1].imm;
-    }
     r->slot = PTX_NO_SLOT;
     r->value = (u64)o[last].imm;
     return ptx_address(d, &o[0], i) &&
-           (fields[r->field].is_constant || ptx_alu_src(d, &o[last], ptx_last_type(a), &r->slot));
+           (fields[r->field].is_constant || ptx_alu_src(d, &o[last], i->match->last, &r->slot));
 }
 
 /* ---- from shared to global memory ---- */
@@ -259,7 +254,7 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     c->to.ast = c->from.ast = a;
     c->to.space = PTX_SPACE_GLOBAL;
     c->from.space = PTX_SPACE_SHARED;
-    return a->operand[2].imm == PTX_TM_BYTES && ptx_address(d, &a->operand[0], &c->to) &&
+    return ptx_address(d, &a->operand[0], &c->to) &&
            ptx_address(d, &a->operand[1], &c->from);
 }
 
@@ -272,8 +267,9 @@ static void x_nothing(ptx_warp *w, const ptx_insn *i)
 static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     (void)d;
+    (void)a;
     i->run = x_nothing;
-    return a->n_operands < 2 || a->operand[1].imm == PTX_TM_BYTES;
+    return true;
 }
 
 #define REPLACE "tensormap.replace.tile"

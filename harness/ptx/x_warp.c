@@ -251,12 +251,8 @@ static bool known_route(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static bool decode_shfl(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const char *const modes[] = {"up", "down", "bfly", "idx"};
-    int mode = -1;
-    for (int m = 0; m < 4; m++)
-        mode = ptx_has(a, modes[m]) ? m : mode;
-    if (mode < 0 || !ptx_has(a, "sync") || a->n_operands != 5)
-        return false;
-    i->op = (uint8_t)mode;
+    for (uint8_t m = 0; m < 4; m++)
+        i->op = ptx_has(a, modes[m]) ? m : i->op;
     i->d2 = ptx_alu_second(d, &a->operand[0]);
     i->run = known_route(d, a, i) ? x_shfl_route : x_shfl;
     return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) &&
@@ -294,19 +290,15 @@ static void x_vote(ptx_warp *w, const ptx_insn *i)
 static bool decode_vote(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const char *const modes[] = {"all", "any", "uni", "ballot"};
-    int mode = -1;
     bool neg = false;
-    for (int m = 0; m < 4; m++)
-        mode = ptx_has(a, modes[m]) ? m : mode;
-    if (mode < 0 || !ptx_has(a, "sync") || a->n_operands != 3)
-        return false;
-    i->op = (uint8_t)mode;
+    for (uint8_t m = 0; m < 4; m++)
+        i->op = ptx_has(a, modes[m]) ? m : i->op;
     i->run = x_vote;
     if (!ptx_alu_pred_src(d, &a->operand[1], &i->a, &neg) ||
         !src32(d, &a->operand[2], &i->MEMBER_SLOT))
         return false;
     i->flags |= neg ? PTX_IF_SIGNED : 0;
-    return mode == VOTE_BALLOT ? dst32(d, &a->operand[0], &i->d)
+    return i->op == VOTE_BALLOT ? dst32(d, &a->operand[0], &i->d)
                                : ptx_alu_pred_dst(d, &a->operand[0], &i->d);
 }
 
@@ -350,10 +342,8 @@ static void x_match_all(ptx_warp *w, const ptx_insn *i)
 
 static bool decode_match(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    ptx_type t = ptx_last_type(a);
+    ptx_type t = i->match->last;
     i->esize = (uint8_t)ptx_type_bytes(t);
-    if (!ptx_has(a, "sync") || a->n_operands != 3 || (t != PTX_b32 && t != PTX_b64))
-        return false;
     i->d2 = ptx_alu_second(d, &a->operand[0]);
     i->run = ptx_has(a, "any") ? x_match_any : x_match_all;
     return dst32(d, &a->operand[0], &i->d) && ptx_alu_src(d, &a->operand[1], t, &i->a) &&
@@ -419,15 +409,11 @@ static void x_redux(ptx_warp *w, const ptx_insn *i)
 static bool decode_redux(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     static const char *const ops[] = {"add", "and", "or", "xor", "min", "max"};
-    ptx_type t = ptx_last_type(a);
-    int op = -1;
-    for (int o = 0; o < 6; o++)
-        op = ptx_has(a, ops[o]) ? o : op;
-    if (op < 0 || a->n_operands != 3 || (t != PTX_u32 && t != PTX_s32 && t != PTX_b32 && t != PTX_f32))
-        return false;
+    ptx_type t = i->match->last;
+    for (uint8_t o = 0; o < 6; o++)
+        i->op = ptx_has(a, ops[o]) ? o : i->op;
     ptx_mods(a, i);
     i->mods |= ptx_has(a, "abs") ? PTX_ABS : 0;
-    i->op = (uint8_t)op;
     i->flags |= t == PTX_s32 ? PTX_IF_SIGNED : 0;
     i->run = t == PTX_f32 ? x_redux_f32 : x_redux;
     return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->a) &&
@@ -444,7 +430,7 @@ static void x_activemask(ptx_warp *w, const ptx_insn *i)
 static bool decode_activemask(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_activemask;
-    return a->n_operands == 1 && ptx_alu_dst(d, &a->operand[0], 4, &i->d);
+    return ptx_alu_operands(d, a, i);
 }
 
 static void elect(ptx_warp *w, const ptx_insn *i)
@@ -463,8 +449,6 @@ static void x_elect(ptx_warp *w, const ptx_insn *i)
 static bool decode_elect(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_elect;
-    if (a->n_operands != 2)
-        return false;
     i->d2 = ptx_alu_second(d, &a->operand[0]);
     return dst32(d, &a->operand[0], &i->d) && src32(d, &a->operand[1], &i->MEMBER_SLOT);
 }
@@ -484,8 +468,7 @@ static void x_warp_sync(ptx_warp *w, const ptx_insn *i)
 static bool decode_warp_sync(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_warp_sync;
-    return a->n_parts >= 3 && ws_str_eqz(a->part[1], "warp") && a->n_operands == 1 &&
-           src32(d, &a->operand[0], &i->MEMBER_SLOT);
+    return src32(d, &a->operand[0], &i->MEMBER_SLOT);
 }
 
 const ptx_op_row ptx_ops_warp[] = {

@@ -358,32 +358,6 @@ static bool columns_fit(const wgmma_form *f)
     return f->d != MMA_S32 || f->n <= 32 || f->n % 16 == 0;
 }
 
-static bool types_fit(const wgmma_form *f)
-{
-    bool halves = f->d == MMA_F16 || f->d == MMA_F32;
-    u32 bits = f->k / (f->sparse ? 2 : 1) * mma_type_bits(f->a);
-    if (bits != 8 * ROW_BYTES || !columns_fit(f))
-        return false;
-    switch (f->a) {
-    case MMA_F16:
-        return f->b == MMA_F16 && halves;
-    case MMA_BF16:
-        return f->b == MMA_BF16 && f->d == MMA_F32;
-    case MMA_TF32:
-        return f->b == MMA_TF32 && f->d == MMA_F32;
-    case MMA_E4M3:
-    case MMA_E5M2:
-        return (f->b == MMA_E4M3 || f->b == MMA_E5M2) && halves;
-    case MMA_S8:
-    case MMA_U8:
-        return (f->b == MMA_S8 || f->b == MMA_U8) && f->d == MMA_S32;
-    case MMA_B1:
-        return f->b == MMA_B1 && f->d == MMA_S32 && !f->sparse;
-    default:
-        return false;
-    }
-}
-
 /* Operands from `first` on: scale-d, and numbers that negate (1 or -1) or transpose (0 or 1). */
 static bool decode_scales(ptx_decoder *d, const ptx_ast_insn *a, int first, wgmma_form *f)
 {
@@ -394,8 +368,6 @@ static bool decode_scales(ptx_decoder *d, const ptx_ast_insn *a, int first, wgmm
         n != (floats ? 2 : 0) + (turns ? trans : 0))
         return false;
     for (int k = 0; k < n; k++) {
-        if (a->operand[first + 1 + k].kind != PTX_OPD_IMM)
-            return false;
         number[k] = a->operand[first + 1 + k].imm;
         if (k < 2 ? number[k] != 1 && number[k] != -1 : number[k] != 0 && number[k] != 1)
             return false;
@@ -413,7 +385,7 @@ static bool decode_sparsity(ptx_decoder *d, const ptx_ast_insn *a, wgmma_form *f
     int64_t selector = a->operand[4].imm;
     f->meta = (mma_form){.k = f->k, .a = f->a, .bits_a = mma_type_bits(f->a), .sparse = true,
                          .selector = (u32)selector};
-    return a->operand[4].kind == PTX_OPD_IMM && selector >= 0 && selector <= (f->meta.bits_a >= 16 ? 1 : 0) &&
+    return selector >= 0 && selector <= (f->meta.bits_a >= 16 ? 1 : 0) &&
            ptx_alu_src(d, &a->operand[3], PTX_b32, &f->meta.slot_meta);
 }
 
@@ -422,19 +394,14 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     wgmma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), wgmma_form, 1);
     mma_type t[3];
     int n = 0;
-    bool shape = false;
-    for (int p = 2; p < a->n_parts; p++) {
+    for (int p = 2; p < a->n_parts && n < 3; p++) {
         mma_type found = mma_type_find(a->part[p]);
-        shape |= parse_shape(a->part[p], &f->n, &f->k);
-        if (found != MMA_TYPE_COUNT && n == 3)
-            return false;
+        parse_shape(a->part[p], &f->n, &f->k);
         if (found != MMA_TYPE_COUNT)
             t[n++] = found;
     }
     f->sparse = ptx_has(a, "sp");
     int scales = f->sparse ? 5 : 3;
-    if (!shape || n != 3 || a->n_operands <= scales)
-        return false;
     f->d = t[0];
     f->a = t[1];
     f->b = t[2];
@@ -445,32 +412,19 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->esize = UNIT;
     i->vec = 1;
     i->run = x_wgmma;
-    if (f->a == MMA_B1 && !(ptx_has(a, "and") && ptx_has(a, "popc")))
-        return false;
-    return types_fit(f) && (!f->sparse || decode_sparsity(d, a, f)) && decode_scales(d, a, scales, f) &&
+    return columns_fit(f) && (!f->sparse || decode_sparsity(d, a, f)) && decode_scales(d, a, scales, f) &&
            ptx_vec_slots(d, &a->operand[0], 4, true, f->slot_d, (int)f->n_d) &&
            (f->a_in_registers ? ptx_vec_slots(d, &a->operand[1], 4, false, f->slot_a, 4)
                               : ptx_alu_src(d, &a->operand[1], PTX_b64, &f->desc_a)) &&
            ptx_alu_src(d, &a->operand[2], PTX_b64, &f->desc_b);
 }
 
-static bool decode_wgmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+static bool decode_group(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    if (a->n_parts < 4 || !ptx_has(a, "sync") || !ptx_has(a, "aligned"))
-        return false;
-    if (ws_str_eqz(a->part[1], "mma_async"))
-        return decode_product(d, a, i);
-    i->unit = PTX_UNIT_OTHER;
-    if (ws_str_eqz(a->part[1], "fence")) {
-        i->run = x_fence;
-    } else if (ws_str_eqz(a->part[1], "commit_group")) {
-        i->run = x_commit;
-    } else if (ws_str_eqz(a->part[1], "wait_group") && a->n_operands == 1 &&
-               a->operand[0].kind == PTX_OPD_IMM) {
-        i->imm = a->operand[0].imm;
-        i->run = x_wait;
-    }
-    return i->run != NULL;
+    (void)d;
+    i->run = ptx_has(a, "fence") ? x_fence : ptx_has(a, "commit_group") ? x_commit : x_wait;
+    i->imm = a->n_operands ? a->operand[0].imm : 0;
+    return true;
 }
 
 /* setmaxnreg moves registers between warps, of which there are enough here. */
@@ -478,35 +432,34 @@ static bool decode_setmaxnreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i
 {
     (void)d;
     i->run = x_whole_warp;
-    return a->n_operands == 1 && a->operand[0].kind == PTX_OPD_IMM && a->operand[0].imm >= 24 &&
-           a->operand[0].imm <= 256 && a->operand[0].imm % 8 == 0;
+    return a->operand[0].imm % 8 == 0;
 }
 
 #define SPARSE "wgmma.mma_async.sp.sync.aligned."
 const ptx_op_row ptx_ops_wgmma[] = {
-    {"wgmma.fence.sync.aligned", decode_wgmma, 0, PTX_UNIT_TENSOR},
-    {"wgmma.commit_group.sync.aligned", decode_wgmma, 0, PTX_UNIT_TENSOR},
-    {"wgmma.wait_group.sync.aligned #a(0-7)", decode_wgmma, 0, PTX_UNIT_TENSOR},
+    {"wgmma.fence.sync.aligned", decode_group, 0, PTX_UNIT_OTHER},
+    {"wgmma.commit_group.sync.aligned", decode_group, 0, PTX_UNIT_OTHER},
+    {"wgmma.wait_group.sync.aligned #a(0-7)", decode_group, 0, PTX_UNIT_OTHER},
     {"wgmma.mma_async.sync.aligned.$m64k16.(f16 f32).f16.f16 ?d, ?a, b:b64, !c, #e, #f, ...",
-     decode_wgmma, 0, PTX_UNIT_TENSOR},
+     decode_product, 0, PTX_UNIT_TENSOR},
     {"wgmma.mma_async.sync.aligned.$m64k16.f32.bf16.bf16 ?d, ?a, b:b64, !c, #e, #f, ...",
-     decode_wgmma, 0, PTX_UNIT_TENSOR},
+     decode_product, 0, PTX_UNIT_TENSOR},
     {"wgmma.mma_async.sync.aligned.$m64k8.f32.tf32.tf32 ?d, ?a, b:b64, !c, #e, #f",
-     decode_wgmma, 0, PTX_UNIT_TENSOR},
+     decode_product, 0, PTX_UNIT_TENSOR},
     {"wgmma.mma_async.sync.aligned.$m64k32.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?d, ?a, b:b64, !c, #e, #f",
-     decode_wgmma, 0, PTX_UNIT_TENSOR},
+     decode_product, 0, PTX_UNIT_TENSOR},
     {"wgmma.mma_async.sync.aligned.$m64k32.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, !c",
-     decode_wgmma, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k256.s32.b1.b1.and.popc ?d, ?a, b:b64, !c", decode_wgmma, 0,
+     decode_product, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k256.s32.b1.b1.and.popc ?d, ?a, b:b64, !c", decode_product, 0,
      PTX_UNIT_TENSOR},
-    {SPARSE "$m64k32.(f16 f32).f16.f16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_wgmma, 0,
+    {SPARSE "$m64k32.(f16 f32).f16.f16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
      PTX_UNIT_TENSOR},
-    {SPARSE "$m64k32.f32.bf16.bf16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_wgmma, 0,
+    {SPARSE "$m64k32.f32.bf16.bf16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
      PTX_UNIT_TENSOR},
-    {SPARSE "$m64k16.f32.tf32.tf32 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_wgmma, 0, PTX_UNIT_TENSOR},
-    {SPARSE "$m64k64.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_wgmma,
+    {SPARSE "$m64k16.f32.tf32.tf32 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product, 0, PTX_UNIT_TENSOR},
+    {SPARSE "$m64k64.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product,
      0, PTX_UNIT_TENSOR},
-    {SPARSE "$m64k64.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, e:b32, #g, !c", decode_wgmma, 0,
+    {SPARSE "$m64k64.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, e:b32, #g, !c", decode_product, 0,
      PTX_UNIT_TENSOR},
     {"setmaxnreg.(inc dec).sync.aligned.u32 #a(24-256)", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
     {0},

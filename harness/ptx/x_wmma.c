@@ -401,8 +401,7 @@ static bool decode_move(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma
                 : ws_str_eqz(a->part[2], "a")        ? 'a'
                                                      : 'b';
     const ptx_operand *memory = &a->operand[store ? 0 : 1], *regs = &a->operand[store ? 1 : 0];
-    if (a->n_operands < 2 || a->n_operands > 3 || t == MMA_TYPE_COUNT ||
-        !set_matrix(&f->d, role, t, shape, MMA_TYPE_COUNT))
+    if (!set_matrix(&f->d, role, t, shape, MMA_TYPE_COUNT))
         return false;
     f->col = ptx_has(a, "col");
     f->stride = PTX_NO_SLOT;
@@ -416,36 +415,29 @@ static bool decode_move(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma
     ptx_program *p = ptx_decoder_program(d);
     u32 least = mma_type_bits(t) >= 8 ? mma_type_bits(t) / 8 : 4;
     p->granule = least < p->granule ? least : p->granule;
-    return ptx_mem_parts(d, a, i) && ptx_address(d, memory, i) &&
+    ptx_mem_parts(d, a, i);
+    return ptx_address(d, memory, i) &&
            ptx_vec_slots(d, regs, wide(&f->d), !store, f->d.slot, (int)f->d.n_regs);
 }
 
 static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma_form *f,
                            const u8 shape[3])
 {
-    mma_type t[4];
+    mma_type t[4] = {MMA_F16};
     u32 n = 0;
-    for (int p = 2; p < a->n_parts; p++) {
+    for (int p = 2; p < a->n_parts && n < 4; p++) {
         mma_type found = mma_type_find(a->part[p]);
-        if (found != MMA_TYPE_COUNT && n == 4)
-            return false;
         if (found != MMA_TYPE_COUNT)
             t[n++] = found;
     }
     if (n == 2) { /* f16 operands are not named */
         t[3] = t[1];
         t[1] = t[2] = MMA_F16;
-    } else if (n != 4) {
-        return false;
     }
-    if (without_sign(t[1]) != without_sign(t[2]) || a->n_operands != 4 ||
-        !set_matrix(&f->d, 'c', t[0], shape, t[1]) || !set_matrix(&f->a, 'a', t[1], shape, t[1]) ||
+    if (!set_matrix(&f->d, 'c', t[0], shape, t[1]) || !set_matrix(&f->a, 'a', t[1], shape, t[1]) ||
         !set_matrix(&f->b, 'b', t[2], shape, t[2]) || !set_matrix(&f->c, 'c', t[3], shape, t[1]))
         return false;
     bool real = t[1] == MMA_F16 || t[1] == MMA_BF16 || t[1] == MMA_TF32;
-    bool sums = real ? (t[0] == MMA_F32 || t[0] == MMA_F16) && (t[3] == MMA_F32 || t[3] == MMA_F16)
-                : t[1] == MMA_F64 ? t[0] == MMA_F64 && t[3] == MMA_F64
-                                  : t[0] == MMA_S32 && t[3] == MMA_S32;
     f->saturates = ptx_has(a, "satfinite");
     f->is_and = ptx_has(a, "and");
     i->unit = PTX_UNIT_TENSOR;
@@ -455,7 +447,7 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, w
     for (int o = 0; o < 4; o++)
         if (!ptx_vec_slots(d, &a->operand[o], wide(m[o]), o == 0, m[o]->slot, (int)m[o]->n_regs))
             return false;
-    return sums;
+    return true;
 }
 
 static bool decode_wmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
@@ -463,12 +455,10 @@ static bool decode_wmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     wmma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), wmma_form, 1);
     u8 shape[3];
     i->aux = f;
-    if (a->n_parts < 5 || !find_shape(a, shape))
+    if (!find_shape(a, shape))
         return false;
-    if (ws_str_eqz(a->part[1], "mma"))
-        return decode_product(d, a, i, f, shape);
-    bool store = ws_str_eqz(a->part[1], "store");
-    return (store || ws_str_eqz(a->part[1], "load")) && decode_move(d, a, i, f, shape, store);
+    return ws_str_eqz(a->part[1], "mma") ? decode_product(d, a, i, f, shape)
+                                         : decode_move(d, a, i, f, shape, ws_str_eqz(a->part[1], "store"));
 }
 
 const ptx_op_row ptx_ops_wmma[] = {
