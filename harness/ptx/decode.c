@@ -387,6 +387,21 @@ static void layout_registers(ptx_decoder *d)
     free(results);
 }
 
+/* The instruction with its modifiers in the order of the form. */
+static const ptx_ast_insn *in_order(ptx_decoder *d, const ptx_ast_insn *a, const ptx_match *m)
+{
+    if (m->in_order)
+        return a;
+    ptx_ast_insn *copy = WS_ARENA_NEW(&d->program->arena, ptx_ast_insn, 1);
+    *copy = *a;
+    copy->part = WS_ARENA_NEW(&d->program->arena, ws_str, (size_t)a->n_parts);
+    copy->part[0] = a->part[0];
+    for (int w = 0, p = 1; w < m->form->n_words; w++)
+        if (m->words >> w & 1)
+            copy->part[p++] = m->form->word[w];
+    return copy;
+}
+
 static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a, ptx_insn *i)
 {
     char why[PTX_WHY];
@@ -404,7 +419,7 @@ static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a
         i->op = r->selector;
         i->unit = r->unit;
         i->match = &m->match[k];
-        if (r->decode(d, a, i) && i->run)
+        if (r->decode(d, in_order(d, a, i->match), i) && i->run)
             return;
         *i = clean;
         snprintf(why, sizeof why, "not in this variant of %s", r->form);

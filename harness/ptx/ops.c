@@ -94,6 +94,37 @@ static const struct {
     {"param::func", PTX_SPACE_PARAM},
 };
 
+/* Words that ptxas takes for a part of the instruction's name: they come first, in the row's order. */
+static const struct {
+    const char *opcode, *words;
+} named[] = {
+    {"bar", "cta sync arrive red warp"},
+    {"barrier", "cta cluster arrive red wait"},
+    {"brx", "idx"},
+    {"clusterlaunchcontrol", "try_cancel query_cancel async"},
+    {"cp", "async reduce bulk prefetch tensor mbarrier arrive commit_group wait_group wait_all"},
+    {"createpolicy", "fractional range cvt"},
+    {"cvt", "pack"},
+    {"cvta", "to"},
+    {"div", "full"},
+    {"dp2a", "lo hi"},
+    {"fence", "proxy"},
+    {"mad", "lo hi wide"},
+    {"mad24", "lo hi"},
+    {"madc", "lo hi"},
+    {"mbarrier", "init inval expect_tx complete_tx arrive arrive_drop test_wait try_wait parity pending_count"},
+    {"membar", "proxy"},
+    {"mul", "lo hi wide"},
+    {"mul24", "lo hi"},
+    {"red", "async"},
+    {"setmaxnreg", "inc dec"},
+    {"shf", "l r"},
+    {"st", "async bulk"},
+    {"tensormap", "replace cp_fenceproxy"},
+    {"wgmma", "fence commit_group wait_group mma_async"},
+    {"wmma", "load store mma a b c d"},
+};
+
 /* Types of fragments and packed elements that registers do not have. */
 static const char *const other_types[] = {"b1",     "u4",     "s4",     "e4m3",   "e5m2",    "e2m1",
                                           "e3m2",   "e2m3",   "ue8m0",  "e2m1x2", "e2m3x2",  "e3m2x2",
@@ -124,6 +155,17 @@ static ws_str take_word(const char **p)
     return w;
 }
 
+static bool is_in(const char *words, ws_str w)
+{
+    for (const char *p = words; *p;) {
+        size_t n = strcspn(p, " ");
+        if (n == w.n && memcmp(p, w.p, n) == 0)
+            return true;
+        p += n + (p[n] == ' ');
+    }
+    return false;
+}
+
 static void add_words(ptx_form *f, ptx_form_part *part, const char *words, size_t n)
 {
     const char *end = words + n;
@@ -136,6 +178,9 @@ static void add_words(ptx_form *f, ptx_form_part *part, const char *words, size_
         f->word_type[f->n_words] = ptx_type_find(f->word[f->n_words]);
         if (!part->is_hint)
             f->counted |= 1ull << f->n_words;
+        for (size_t k = 0; k < WS_COUNT(named); k++)
+            if (ws_str_eqz(f->opcode, named[k].opcode) && is_in(named[k].words, f->word[f->n_words]))
+                f->named |= 1ull << f->n_words;
         f->n_words++;
         part->n_words++;
         words += len + (words + len < end);
@@ -327,14 +372,14 @@ static bool is_space(ws_str w)
 }
 
 /* The part of the mnemonic, not `used` yet, that is a word of part `p`; types only after the last type, spaces after the
- * last space. -1: none. */
+ * last space, words of the name only as the next part. -1: none. */
 static int find_part(const ptx_form *f, const ptx_form_part *p, const ptx_ast_insn *a, uint32_t used,
-                     const int after[2], int *word)
+                     const int after[2], int next, int *word)
 {
     for (int k = 1; k < a->n_parts; k++)
         for (int w = p->first_word; !(used >> k & 1) && w < p->first_word + p->n_words; w++)
             if (same(a->part[k], f->word[w]) && (!is_type(f, w) || k > after[0]) &&
-                (!is_space(f->word[w]) || k > after[1])) {
+                (!is_space(f->word[w]) || k > after[1]) && (!(f->named >> w & 1) || k == next)) {
                 *word = w;
                 return k;
             }
@@ -361,13 +406,13 @@ static void note_word(ptx_match *m, const ptx_form *f, int word)
 
 static attempt try_form(ptx_form *f, const ptx_ast_insn *a)
 {
-    attempt t = {.match = {.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE}};
+    attempt t = {.match = {.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE, .in_order = true}};
     uint32_t used = 1;
     int after[2] = {0, 0}, word = 0;
     bool before = false;
     for (int p = 0; p < f->n_parts; p++) {
         const ptx_form_part *part = &f->part[p];
-        int k = part->tied && !before ? -1 : find_part(f, part, a, used, after, &word);
+        int k = part->tied && !before ? -1 : find_part(f, part, a, used, after, t.fitted + 1, &word);
         if (k < 0) {
             if ((!part->optional || (part->tied && before)) && !t.missing)
                 t.missing = part;
@@ -375,6 +420,7 @@ static attempt try_form(ptx_form *f, const ptx_ast_insn *a)
             continue;
         }
         before = true;
+        t.match.in_order &= !(used >> k); /* nothing that stands later was used before */
         used |= 1u << k;
         after[0] = is_type(f, word) ? k : after[0];
         after[1] = is_space(f->word[word]) ? k : after[1];
@@ -596,7 +642,8 @@ static bool fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, cons
         return o->kind == PTX_OPD_IMM && !o->is_float &&
                (!s->ranged || (o->imm >= s->low && o->imm <= s->high));
     case PTX_SPEC_POLICY:
-        return o->kind == PTX_OPD_REG && register_fits(fn->reg[o->reg].type, PTX_b64, false);
+        return o->kind == PTX_OPD_REG ? register_fits(fn->reg[o->reg].type, PTX_u64, false)
+                                      : o->kind == PTX_OPD_IMM && !o->is_float;
     case PTX_SPEC_LABEL:
         return o->kind == PTX_OPD_LABEL || o->kind == PTX_OPD_TARGETS || o->kind == PTX_OPD_FUNC;
     case PTX_SPEC_SREG:

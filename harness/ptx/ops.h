@@ -10,8 +10,8 @@
  *     bar.sync a:u32{, b:u32}
  *
  * The mnemonic: `.word`, `.(one of these)`, `.$set` of the table in ops.c; in braces, when it may be absent, several
- * together when they are all there or none. As with ptxas, the order of modifiers is free; types keep
- * theirs, and state spaces.
+ * together when they are all there or none. As with ptxas, the order of modifiers is free: only types keep theirs,
+ * and state spaces, and what belongs to the name (`mul.lo`, `cp.async.bulk`; see ops.c) comes first.
  *
  * Operands, after one blank, apart by ", ":
  *     d d2 ...       register, result; `_` too
@@ -81,6 +81,7 @@ typedef struct ptx_form {
     bool open_ended;           /* "..." */
     bool takes_policy;
     int order;                 /* among the rows */
+    uint64_t named;            /* words that belong to the name */
     uint64_t counted;          /* words that a test must execute */
     _Atomic uint64_t executed; /* words that were; bit 63: the form */
 } ptx_form;
@@ -92,6 +93,7 @@ typedef struct ptx_match {
     uint64_t words;      /* of the form */
     ptx_type first, last; /* types in the mnemonic; PTX_TYPE_NONE: none */
     int vector;          /* .v2 .v4 .v8, else 0 */
+    bool in_order;       /* its modifiers stand as in the form */
 } ptx_match;
 
 /* All forms, in the order of opcodes. */

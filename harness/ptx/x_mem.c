@@ -438,7 +438,7 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return false;
     if (i->flags & PTX_IF_STRONG && (i->space == PTX_SPACE_GLOBAL || i->space == PTX_SPACE_GENERIC))
         ptx_decoder_program(d)->has_fence = true; /* blocks may wait for each other */
-    if (i->vec == 1 && is_first_guess(ptx_decoder_func(d), a))
+    if (i->vec == 1 && is_first_guess(ptx_decoder_func(d), i->ast))
         i->flags |= PTX_IF_STRONG;
     ptx_elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_elements, 1);
     u32 dsize = 0;
