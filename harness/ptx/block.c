@@ -2,6 +2,7 @@
 
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
+#include "harness/ptx/undef.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ void ptx_block_free(ptx_block *b)
     for (int w = 0; w < b->n_warps; w++)
         ptx_warp_release(&b->warp[w]);
     ptx_mbarriers_free(b);
+    ptx_undef_forget(b);
     ptx_order_start(b);
     ptx_race_cluster_free(b);
     ptx_shadow_free(b->shared_shadow);
@@ -105,6 +107,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     b->insns = 0;
     b->rng = (k->grid->options->seed + 1) * 0x9e3779b97f4a7c15ull + index;
     ptx_mbarriers_free(b);
+    ptx_undef_forget(b);
     memset(b->arrived, 0, sizeof b->arrived);
     memset(b->shared, UNINITIALIZED_BYTE, k->grid->shared_bytes);
     memset(b->shared_state, 0, k->grid->shared_bytes);

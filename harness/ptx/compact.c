@@ -53,30 +53,33 @@ int ptx_place_class(ptx_type t)
 
 /* ---- the registers of an instruction ---- */
 
-typedef void (*visit_fn)(liveness *v, int at, int reg, bool writes);
-
-static void visit_operand(liveness *v, int at, const ptx_operand *o, bool writes, visit_fn visit)
+static void visit_operand(const ptx_operand *o, bool writes, int at, ptx_reg_visit visit, void *ud)
 {
-    bool result = writes && o->kind != PTX_OPD_ADDR;
+    bool is_address = o->kind == PTX_OPD_ADDR;
+    ptx_reg_use use = is_address ? PTX_REG_ADDRESS : writes ? PTX_REG_WRITTEN : PTX_REG_READ;
     if (o->reg >= 0)
-        visit(v, at, o->reg, result);
+        visit(ud, at, o->reg, use);
     if (o->reg2 >= 0) /* of `_|p`, too */
-        visit(v, at, o->reg2, result);
+        visit(ud, at, o->reg2, use);
     for (int e = 0; e < o->n_elem; e++)
-        visit_operand(v, at, &o->elem[e], writes && o->kind == PTX_OPD_VEC, visit);
+        visit_operand(&o->elem[e], writes && o->kind == PTX_OPD_VEC, at, visit, ud);
 }
 
-/* Reads first, then writes. What a guarded instruction writes may stay as it was, so it counts as read. */
-static void visit_insn(liveness *v, int at, visit_fn visit)
+void ptx_visit_registers(const ptx_ast_insn *a, uint16_t results, int at, ptx_reg_visit visit, void *ud)
 {
-    const ptx_ast_insn *a = &v->f->insn[at];
-    uint16_t results = a->guard >= 0 ? 0 : v->results[at];
-    if (a->guard >= 0)
-        visit(v, at, a->guard, false);
     for (int writes = 0; writes < 2; writes++)
         for (int o = 0; o < a->n_operands; o++)
             if ((results >> o & 1) == writes)
-                visit_operand(v, at, &a->operand[o], writes, visit);
+                visit_operand(&a->operand[o], writes, at, visit, ud);
+}
+
+/* Reads first, then writes. What a guarded instruction writes may stay as it was, so it counts as read. */
+static void visit_insn(liveness *v, int at, ptx_reg_visit visit)
+{
+    const ptx_ast_insn *a = &v->f->insn[at];
+    if (a->guard >= 0)
+        visit(v, at, a->guard, PTX_REG_READ);
+    ptx_visit_registers(a, a->guard >= 0 ? 0 : v->results[at], at, visit, v);
 }
 
 /* ---- blocks ---- */
@@ -164,17 +167,20 @@ static void wanted_after(liveness *v, int b)
 
 /* ---- liveness ---- */
 
-static void note_global(liveness *v, int at, int reg, bool writes)
+static void note_global(void *ud, int at, int reg, ptx_reg_use use)
 {
+    liveness *v = ud;
     (void)at;
-    if (writes)
+    if (use == PTX_REG_WRITTEN)
         v->mark[reg] = v->now;
     else if (v->mark[reg] != v->now && v->global[reg] == NONE)
         v->global[reg] = v->n_globals++;
 }
 
-static void note_sets(liveness *v, int at, int reg, bool writes)
+static void note_sets(void *ud, int at, int reg, ptx_reg_use use)
 {
+    liveness *v = ud;
+    bool writes = use == PTX_REG_WRITTEN;
     int g = v->global[reg];
     size_t row = (size_t)(v->now - 1) * v->words;
     (void)at;
@@ -184,15 +190,16 @@ static void note_sets(liveness *v, int at, int reg, bool writes)
         v->mark[reg] = v->now;
 }
 
-static void extend(liveness *v, int at, int reg, bool writes)
+static void extend(void *ud, int at, int reg, ptx_reg_use use)
 {
+    liveness *v = ud;
     stretch *s = &v->stretch[reg];
-    (void)writes;
+    (void)use;
     s->from = at < s->from ? at : s->from;
     s->to = at > s->to ? at : s->to;
 }
 
-static void visit_blocks(liveness *v, visit_fn visit)
+static void visit_blocks(liveness *v, ptx_reg_visit visit)
 {
     memset(v->mark, 0, (size_t)v->f->n_regs * sizeof *v->mark);
     for (v->now = 1; v->now <= v->n_blocks; v->now++)
@@ -251,7 +258,7 @@ static void extend_set(liveness *v, const uint64_t *set, uint64_t *done, int at)
 {
     for (size_t w = 0; w < v->words; w++) {
         for (uint64_t left = set[w] & ~done[w]; left; left &= left - 1)
-            extend(v, at, v->reg_of[64 * w + (size_t)__builtin_ctzll(left)], false);
+            extend(v, at, v->reg_of[64 * w + (size_t)__builtin_ctzll(left)], PTX_REG_READ);
         done[w] |= set[w];
     }
 }

@@ -16,4 +16,9 @@ int ptx_place_class(ptx_type t);
  * it holds undefined is not another one's value. */
 void ptx_compact(const ptx_func *f, const uint16_t *results, uint32_t *place, uint32_t count[PTX_PLACES]);
 
+typedef enum ptx_reg_use { PTX_REG_READ, PTX_REG_ADDRESS, PTX_REG_WRITTEN } ptx_reg_use;
+typedef void (*ptx_reg_visit)(void *ud, int at, int reg, ptx_reg_use use);
+/* The registers of an instruction's operands, those that it reads first; `results` as above. Not the guard. */
+void ptx_visit_registers(const ptx_ast_insn *a, uint16_t results, int at, ptx_reg_visit visit, void *ud);
+
 #endif

@@ -3,6 +3,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/compact.h"
 #include "harness/ptx/ops.h"
+#include "harness/ptx/undef.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ typedef struct mnemonic {
     int n;
     char why[PTX_WHY]; /* when n is 0 */
     uint16_t results;  /* operands that are results and nothing else, as every form says that they may be */
+    uint8_t flow;
     bool ends_block, is_convergent;
 } mnemonic;
 
@@ -24,7 +26,7 @@ struct ptx_decoder {
     ptx_program *program;
     const ptx_func *fn;
     ptx_code *code;
-    uint32_t *slot;          /* per register: offset, or predicate index */
+    uint32_t *slot;          /* as ptx_code.slot */
     ws_buf pool;             /* constants of this function */
     uint64_t *pool_bits;     /* value and width of each, to share equal ones */
     uint32_t *pool_key;
@@ -325,15 +327,19 @@ static bool is_convergent(const ptx_ast_insn *a)
 }
 
 /* The sums of wgmma start from what is there. */
+static uint16_t form_results(const ptx_form *f, const ptx_ast_insn *a)
+{
+    uint16_t out = 0;
+    for (int o = 0; o < f->n_operands; o++)
+        out |= (uint16_t)(f->operand[o].result << o);
+    return ws_str_eqz(a->part[0], "wgmma") ? 0 : out;
+}
+
 static uint16_t results_of(const mnemonic *m, const ptx_ast_insn *a)
 {
-    uint16_t out = m->n && !ws_str_eqz(a->part[0], "wgmma") ? (1u << PTX_FORM_OPERANDS) - 1 : 0;
-    for (int k = 0; k < m->n; k++) {
-        const ptx_form *f = m->match[k].form;
-        for (int o = 0; o < PTX_FORM_OPERANDS; o++)
-            if (o >= f->n_operands || !f->operand[o].result)
-                out &= (uint16_t)~(1u << o);
-    }
+    uint16_t out = m->n ? form_results(m->match[0].form, a) : 0;
+    for (int k = 1; k < m->n; k++)
+        out &= form_results(m->match[k].form, a);
     return out;
 }
 
@@ -353,6 +359,7 @@ static const mnemonic *find_mnemonic(ptx_decoder *d, const ptx_ast_insn *a)
     m->text = text;
     m->n = ptx_ops_match(a, m->match, MAX_MATCHES, m->why);
     m->results = results_of(m, a);
+    m->flow = (uint8_t)ptx_flow_of(a);
     m->ends_block = ends_block(a);
     m->is_convergent = is_convergent(a);
     return m;
@@ -419,6 +426,8 @@ static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a
         i->op = r->selector;
         i->unit = r->unit;
         i->match = &m->match[k];
+        i->results = form_results(m->match[k].form, a);
+        i->flow = m->flow;
         if (r->decode(d, in_order(d, a, i->match), i) && i->run)
             return;
         *i = clean;
@@ -491,7 +500,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     ptx_program *p = d->program;
     d->fn = f;
     d->code = c;
-    d->slot = ws_calloc((size_t)f->n_regs + 1, sizeof *d->slot);
+    c->slot = d->slot = WS_ARENA_NEW(&p->arena, uint32_t, (size_t)f->n_regs + 1);
     d->pool = (ws_buf){0};
     d->pool_bits = NULL;
     d->pool_key = NULL;
@@ -518,7 +527,6 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     ws_buf_release(&d->pool);
     free(d->pool_bits);
     free(d->pool_key);
-    free(d->slot);
     free(d->of);
 }
 

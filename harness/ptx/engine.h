@@ -70,6 +70,8 @@ struct ptx_insn {
     uint8_t control, stop;  /* decides which lanes go on where; that or a leader */
     uint32_t bb, bb_len;    /* basic block, on leaders */
     uint32_t place;         /* code << 24 | index */
+    uint16_t results;       /* a bit for each operand that is written and not read */
+    uint8_t flow;           /* ptx_flow, see undef.h */
     const void *aux;        /* description of the handler's kind, in the program's arena */
     const struct ptx_match *match; /* the form that it is; NULL: none */
     const ptx_ast_insn *ast;
@@ -94,6 +96,7 @@ typedef struct ptx_code {
     uint32_t reg_bytes, n_preds;
     uint32_t registers;     /* of 32 bits a lane, in reg_bytes */
     uint8_t *konst;         /* constant pool */
+    const uint32_t *slot;   /* of each register: offset in reg_bytes, or index of the predicate */
     uint32_t local_bytes;   /* .local and .param variables of one call */
     int index;
 } ptx_code;
@@ -134,7 +137,8 @@ typedef struct ptx_alloc {
     bool all_init;         /* every byte is PTX_INIT */
     bool only_read;        /* the running launch cannot write it */
 } ptx_alloc;
-enum { PTX_INIT = 1, PTX_WRITTEN = 2 };
+/* WRITTEN without INIT: a copy of bytes that nobody wrote; in local memory, that is COPIED. */
+enum { PTX_INIT = 1, PTX_WRITTEN = 2, PTX_COPIED = 4 };
 
 /* Whether the allocation holds all of [lo, lo + bytes). */
 static inline bool ptx_alloc_holds(const ptx_alloc *a, uint64_t lo, uint64_t bytes)
@@ -208,6 +212,7 @@ typedef struct ptx_frame {
     int depth;
     const struct ptx_call *call; /* to copy return values; NULL: kernel */
     size_t capacity;
+    struct ptx_undef_frame *undef; /* which bits of the registers nobody wrote; NULL: never any */
 } ptx_frame;
 
 typedef enum ptx_wait {
@@ -241,9 +246,10 @@ typedef struct ptx_shape {
 /* What to watch: ptx_warp.checks. */
 enum { PTX_CHECK_INIT = 1, PTX_CHECK_RACE = 2, PTX_CHECK_COUNT = 4 };
 
-/* SWITCH: the running group has no lanes left; another one is picked inside ptx_warp_run. */
+/* SWITCH: the running group has no lanes left; another one is picked inside ptx_warp_run. UNDEFINED: a load has met
+ * bytes that nobody wrote, or nothing is left of such; run takes the other way of stepping. */
 typedef enum ptx_event {
-    PTX_GO, PTX_EV_SWITCH, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_CLUSTER, PTX_EV_DONE, PTX_EV_FAULT
+    PTX_GO, PTX_EV_SWITCH, PTX_EV_UNDEFINED, PTX_EV_YIELD, PTX_EV_BARRIER, PTX_EV_CLUSTER, PTX_EV_DONE, PTX_EV_FAULT
 } ptx_event;
 
 /* What happened before some point, for race detection: accesses of warp v of the cluster's r-th block with a lower
@@ -307,9 +313,10 @@ struct ptx_warp {
     ptx_worker *worker;
     uint32_t tid[3][PTX_LANES];
     ptx_shape shape[PTX_SHAPES];
+    struct ptx_undef *undef; /* undefined values in registers, see undef.h; NULL: none yet */
 };
-/* A read of memory that nothing wrote, of the kind that a missing barrier gives: it waits until the block's next
- * barrier or end, and is dropped when the late write shows up as a race. */
+/* A value read from memory that nothing wrote, and used, of the kind that a missing barrier gives: it waits until the
+ * block's next barrier or end, and is dropped when the late write shows up as a race. */
 typedef struct ptx_held {
     ptx_warp *warp;
     const ptx_insn *insn; /* NULL: none */
@@ -318,6 +325,7 @@ typedef struct ptx_held {
     int lane;
     ptx_space space;
     bool atomic;
+    const ptx_insn *used; /* which instruction needs the value; NULL: the read itself */
 } ptx_held;
 
 enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
@@ -347,6 +355,7 @@ struct ptx_block {
     struct ptx_locations *locations; /* of its unit, in the first block */
     int bulk_reads;          /* bulk copies that may still read shared memory */
     ptx_held held;
+    struct ptx_undef_map *undef; /* where undefined values in memory come from, NULL: none yet */
     uint64_t insns;
     uint64_t rng;            /* of the schedule */
     ptx_block *next;
@@ -522,6 +531,7 @@ typedef struct ptx_access {
     uint32_t mask, size;     /* bytes a lane */
     bool write, read, atomic, strong;
     bool is_object;          /* of a barrier, which orders by itself */
+    bool marks;              /* loads: what nobody wrote makes registers undefined, and is no fault yet */
     ptx_block *block;        /* whose shared memory; NULL: the warp's own block's */
     const uint64_t *addr;    /* 32: host address, or offset in the window */
     uint64_t lo, hi;         /* lowest and highest of addr; ptx_watch fills them in its own copy */
@@ -533,6 +543,9 @@ typedef struct ptx_access {
 bool ptx_watch(ptx_warp *w, const ptx_access *x);
 /* Reports what is held, if anything; true: there was something. */
 bool ptx_watch_release(ptx_block *b);
+struct ptx_origin;
+/* `used` needs a value that comes from bytes which nobody wrote. */
+void ptx_watch_undefined(ptx_warp *w, const struct ptx_origin *o, const ptx_insn *used);
 
 /* ---- site.c ---- */
 void ptx_sites_number(ptx_code *c, const ptx_func *f);

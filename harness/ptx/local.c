@@ -53,11 +53,12 @@ void ptx_local_written(ptx_warp *w, const ptx_access *x)
         state_row(w, at)[l * 4 + (at & 3)] = PTX_INIT;
 }
 
-/* Copies of structures take their padding along: only a lane whose bytes are all unwritten counts.
- */
+/* Copies of structures take their padding along: only a lane whose bytes are all unwritten counts, or one with a copy of
+ * such a byte. Of parameters, which calls fill, copies alone count. */
 int ptx_local_unwritten(const ptx_warp *w, const ptx_access *x)
 {
-    if (!w->local_state || x->insn->space == PTX_SPACE_PARAM)
+    bool is_param = x->insn->space == PTX_SPACE_PARAM;
+    if (!w->local_state || (is_param && !w->undef))
         return -1;
     if (is_row(x) && ptx_all_init(state_row(w, (u32)x->lo), (size_t)x->size * PTX_LANES))
         return -1;
@@ -66,7 +67,7 @@ int ptx_local_unwritten(const ptx_warp *w, const ptx_access *x)
         u8 any = 0;
         for (u32 b = 0, at = (u32)x->addr[l]; b < x->size; b++, at++)
             any |= state_row(w, at)[l * 4 + (at & 3)];
-        if (!(any & PTX_INIT))
+        if (any & PTX_COPIED || !(is_param || any & PTX_INIT))
             return (int)l;
     }
     return -1;

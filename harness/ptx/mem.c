@@ -259,7 +259,7 @@ bool ptx_memory_written(const ptx_memory *m, uint64_t ptr, size_t n, uint8_t *wr
         return false;
     const uint8_t *state = a->state + (ptr - a->lo);
     for (size_t i = 0; i < n; i++)
-        written[i] = (state[i] & PTX_WRITTEN) != 0;
+        written[i] = (state[i] & (PTX_WRITTEN | PTX_INIT)) == (PTX_WRITTEN | PTX_INIT);
     return true;
 }
 

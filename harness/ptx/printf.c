@@ -1,5 +1,6 @@
 /* Device printf: the format and its arguments in device memory, the text in the memory's buffer. */
 #include "harness/ptx/lanes.h"
+#include "harness/ptx/undef.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -95,6 +96,8 @@ static u64 next_argument(ptx_warp *w, int lane, u64 args, u64 *at, u32 bytes)
     *at = (*at + bytes - 1) / bytes * bytes;
     if (!peek(w, lane, args + *at, &bits, bytes))
         bits = 0;
+    else if (args >> PTX_WINDOW_SHIFT == PTX_WINDOW_LOCAL >> PTX_WINDOW_SHIFT)
+        ptx_undef_used_local(w, w->insn - 1, lane, (u32)(args + *at), bytes);
     *at += bytes;
     return bits;
 }

@@ -7,6 +7,7 @@
  * after a while, so that spin loops between lanes end. */
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/local.h"
+#include "harness/ptx/undef.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
     }
     memset(f->regs, undefined_byte(w), code->reg_bytes);
     memset(f->regs + code->reg_bytes, 0, code->frame_bytes - code->reg_bytes);
+    ptx_undef_frame_reset(f);
     f->code = code;
     f->pred = (uint32_t *)(void *)(f->regs + code->reg_bytes);
     f->pred[1] = PTX_FULL;
@@ -86,10 +88,12 @@ void ptx_warp_release(ptx_warp *w)
 {
     for (ptx_frame *f = w->frames, *next; f; f = next) { /* those in use too, after a fault */
         next = f->next_made;
+        ptx_undef_frame_free(f);
         free(f->regs);
         free(f);
     }
     w->frames = w->free_frames = NULL;
+    ptx_undef_release(w);
     ptx_async_release(w);
     ptx_bulk_release(w);
     free(w->local);
@@ -373,6 +377,9 @@ static void copy_value(ptx_warp *w, const ptx_value *v, const ptx_frame *caller,
                 *ptx_local_byte(w, l, caller->local_base + v->offset + b) = *in;
         }
     }
+    u32 in = callee->local_base + at, out = caller->local_base + v->offset;
+    if (w->undef && v->slot == PTX_NO_SLOT)
+        ptx_undef_copy_local(w, into_callee ? in : out, into_callee ? out : in, v->bytes, mask);
 }
 
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *callee)
@@ -485,6 +492,7 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
     w->diverged_ticks = w->hold = 0;
     w->insns = 0;
     w->carry = 0;
+    ptx_undef_reset(w);
     w->wgmma_fenced = w->wgmma_open = false;
     w->wgmma_groups = w->wgmma_committed = 0;
     memset(w->wgmma_seen, 0, sizeof w->wgmma_seen);
@@ -497,7 +505,7 @@ static bool is_exit(const ptx_insn *i)
     return i->bb_len == 1 && i->flags & PTX_IF_EXIT;
 }
 
-static void enter_block(ptx_warp *w)
+static inline __attribute__((always_inline)) void enter_block(ptx_warp *w)
 {
     if (w->quantum <= 0) {
         w->event = PTX_EV_YIELD;
@@ -549,9 +557,8 @@ static void run_block(ptx_warp *w)
         i->run(w, i);
 }
 
-static ptx_event run(ptx_warp *w)
+static ptx_event run_defined(ptx_warp *w)
 {
-    w->event = w->active ? PTX_GO : PTX_EV_SWITCH;
     for (;;) {
         if (w->event) {
             if (w->event == PTX_EV_SWITCH)
@@ -566,6 +573,37 @@ static ptx_event run(ptx_warp *w)
         }
         run_block(w);
     }
+}
+
+/* While a register is undefined, see undef.h. */
+static __attribute__((noinline)) ptx_event run_undefined(ptx_warp *w)
+{
+    for (;;) {
+        if (w->event == PTX_EV_UNDEFINED)
+            w->event = w->active ? PTX_GO : PTX_EV_SWITCH;
+        if (w->event == PTX_EV_SWITCH)
+            w->event = pick(w);
+        if (w->event)
+            return w->event;
+        if (w->insn->leader) {
+            if (!ptx_undef_left(w))
+                return PTX_EV_UNDEFINED;
+            enter_block(w);
+            if (w->event)
+                continue;
+        }
+        ptx_undef_step(w);
+    }
+}
+
+static ptx_event run(ptx_warp *w)
+{
+    ptx_event e;
+    do {
+        w->event = w->active ? PTX_GO : PTX_EV_SWITCH;
+        e = w->undef && w->undef->on ? run_undefined(w) : run_defined(w);
+    } while (e == PTX_EV_UNDEFINED);
+    return e;
 }
 
 ptx_event ptx_warp_run(ptx_warp *w)

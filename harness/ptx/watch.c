@@ -2,6 +2,7 @@
  * written, does it race. An access that passes is safe to execute. */
 #include "harness/ptx/engine.h"
 #include "harness/ptx/local.h"
+#include "harness/ptx/undef.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,18 +67,28 @@ static void where(char *out, size_t n, const ptx_fault *f)
         snprintf(out, n, "byte %lld of '%s' (%lld bytes)", off, name, bytes);
 }
 
-static bool fault_at(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc *a,
-                     hx_reason reason, const char *what)
+/* `used`: by which instruction what was read is used; NULL: not told. */
+static bool fault_used(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc *a, hx_reason reason, const char *what,
+                       const ptx_insn *used)
 {
     ptx_fault *f = ptx_fault_new(w, x->insn, thread_of(x, lane), reason);
     if (!f)
         return false;
-    char place[160];
+    char place[160], use[120] = "";
     describe(f, x, lane, a);
     where(place, sizeof place, f);
-    ptx_fault_done(w, f, "%s: %s %s of %u bytes at %s,", what, f->space, access_name(x), x->size,
-                   place);
+    if (used) {
+        int line = ptx_insn_place(w->worker->grid->ast, used->ast).line;
+        snprintf(use, sizeof use, " used by %.*s at %s %d,", WS_STR_ARG(used->ast->part[0]), line ? "line" : "PTX line",
+                 line ? line : used->ast->ptx_line);
+    }
+    ptx_fault_done(w, f, "%s: %s %s of %u bytes at %s,%s", what, f->space, access_name(x), x->size, place, use);
     return false;
+}
+
+static bool fault_at(ptx_warp *w, const ptx_access *x, int lane, const ptx_alloc *a, hx_reason reason, const char *what)
+{
+    return fault_used(w, x, lane, a, reason, what, NULL);
 }
 
 static int misaligned_lane(const ptx_access *x)
@@ -153,44 +164,72 @@ static ptx_alloc window_of(ptx_space space, u64 bytes)
     return window;
 }
 
-static bool fault_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
+static void fault_uninitialized(const ptx_held *h)
 {
-    ptx_alloc window = window_of(PTX_SPACE_SHARED, w->worker->grid->shared_bytes);
-    const ptx_alloc *a = x->space == PTX_SPACE_SHARED
-                             ? &window
-                             : ptx_memory_find(w->worker->grid->mem, x->addr[lane]);
-    return fault_at(w, x, lane, a, HX_UNINITIALIZED_READ, "uninitialized read");
+    u64 addr[PTX_LANES] = {0};
+    addr[h->lane] = h->addr;
+    ptx_access x = {.insn = h->insn,
+                    .space = h->space,
+                    .mask = 1u << h->lane,
+                    .size = h->size,
+                    .read = true,
+                    .write = h->atomic,
+                    .atomic = h->atomic,
+                    .addr = addr};
+    const ptx_grid *g = h->warp->worker->grid;
+    ptx_alloc window = window_of(h->space, h->space == PTX_SPACE_LOCAL ? h->warp->local_bytes : g->shared_bytes);
+    bool in_window = h->space == PTX_SPACE_SHARED || h->space == PTX_SPACE_LOCAL;
+    fault_used(h->warp, &x, h->lane, in_window ? &window : ptx_memory_find(g->mem, h->addr), HX_UNINITIALIZED_READ,
+               "uninitialized read", h->used);
 }
 
-/* true: the block goes on */
-static bool hold_uninitialized(ptx_warp *w, const ptx_access *x, int lane)
+/* true: the block goes on. Local memory has no races that would tell more. */
+static bool hold_uninitialized(ptx_warp *w, const ptx_held *h)
 {
-    ptx_held *h = &w->block->held;
-    if (!w->worker->grid->options->check_race)
-        return fault_uninitialized(w, x, lane);
-    if (!h->insn)
-        *h = (ptx_held){w, x->insn, x->addr[lane], x->size, thread_of(x, lane), x->space, x->atomic};
-    return true;
+    if (w->worker->grid->options->check_race && h->space != PTX_SPACE_LOCAL) {
+        if (!w->block->held.insn)
+            w->block->held = *h;
+        return true;
+    }
+    fault_uninitialized(h);
+    w->event = PTX_EV_FAULT; /* whichever warp read it */
+    return false;
+}
+
+void ptx_watch_undefined(ptx_warp *w, const ptx_origin *o, const ptx_insn *used)
+{
+    hold_uninitialized(w, &(ptx_held){.warp = o->warp,
+                                      .insn = o->insn,
+                                      .addr = o->addr,
+                                      .size = o->size,
+                                      .lane = o->lane,
+                                      .space = (ptx_space)o->space,
+                                      .used = used});
 }
 
 bool ptx_watch_release(ptx_block *b)
 {
     ptx_held h = b->held;
-    if (!h.insn)
-        return false;
-    u64 addr[PTX_LANES] = {0};
-    addr[h.lane] = h.addr;
-    ptx_access x = {.insn = h.insn,
-                    .space = h.space,
-                    .mask = 1u << h.lane,
-                    .size = h.size,
-                    .read = true,
-                    .write = h.atomic,
-                    .atomic = h.atomic,
-                    .addr = addr};
     b->held.insn = NULL;
-    fault_uninitialized(h.warp, &x, h.lane);
-    return true;
+    if (h.insn)
+        fault_uninitialized(&h);
+    return h.insn != NULL;
+}
+
+/* A lane reads bytes that nobody wrote; true: the block goes on. */
+static bool meet_uninitialized(ptx_warp *w, const ptx_access *x, int lane, const uint8_t *state, u64 base)
+{
+    if (x->marks) {
+        ptx_undef_load(w, x, state, base);
+        return true;
+    }
+    return hold_uninitialized(w, &(ptx_held){.warp = w,
+                                             .insn = x->insn,
+                                             .addr = x->addr[lane],
+                                             .size = x->size,
+                                             .lane = thread_of(x, lane),
+                                             .space = x->space,
+                                             .atomic = x->atomic});
 }
 
 /* ---- spaces ---- */
@@ -202,7 +241,7 @@ static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a)
         return fault_at(w, x, __builtin_ctz(x->mask), a, HX_ILLEGAL, "write to constant memory");
     bool check = x->read && o->check_init && !a->all_init;
     int bad = check ? uninitialized_lane(x, a->state, a->lo) : -1;
-    if (bad >= 0 && !hold_uninitialized(w, x, bad))
+    if (bad >= 0 && !meet_uninitialized(w, x, bad, a->state, a->lo))
         return false;
     if (o->check_race && !ptx_race_global(w, x, a))
         return false;
@@ -270,7 +309,7 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
     ptx_block *b = x->block ? x->block : w->block;
     bool check = x->read && g->options->check_init;
     int bad = check ? uninitialized_lane(x, b->shared_state, 0) : -1;
-    if (bad >= 0 && !hold_uninitialized(w, x, bad))
+    if (bad >= 0 && !meet_uninitialized(w, x, bad, b->shared_state, 0))
         return false;
     if (b->shared_shadow && !ptx_race_shared(w, x))
         return false;
@@ -289,10 +328,8 @@ static bool watch_local(ptx_warp *w, const ptx_access *x)
     if (!check_window(w, x, end))
         return false;
     int bad = x->read ? ptx_local_unwritten(w, x) : -1;
-    if (bad >= 0) {
-        ptx_alloc window = window_of(PTX_SPACE_LOCAL, end);
-        return fault_at(w, x, bad, &window, HX_UNINITIALIZED_READ, "uninitialized read");
-    }
+    if (bad >= 0 && !meet_uninitialized(w, x, bad, NULL, 0))
+        return false;
     if (x->write)
         ptx_local_written(w, x);
     return true;

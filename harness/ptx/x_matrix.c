@@ -108,6 +108,7 @@ static uint8_t *rows(ptx_warp *w, const ptx_insn *i, u64 addr[PTX_LANES], bool w
                     .size = ROW_BYTES,
                     .write = write,
                     .read = !write,
+                    .marks = !write && f->rows == 8 && f->bits >= 8,
                     .addr = addr};
     return watch_rows(w, f, &x) ? w->block->shared : NULL;
 }
@@ -163,28 +164,40 @@ static void columns_of(u8 out[8][ROW_BYTES], const u32 *v)
 
 /* ---- the instructions ---- */
 
-static void x_ldmatrix(ptx_warp *w, const ptx_insn *i)
+/* Row r of a matrix m of n is at addr[n * m + r]. */
+static void take_rows(ptx_warp *w, const ptx_insn *i, const uint8_t *from, const u64 addr[PTX_LANES])
 {
     const matrix_form *f = i->aux;
-    u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    if (!ptx_whole_warp(w, i))
-        return;
-    const uint8_t *shared = rows(w, i, addr, false);
-    if (!shared)
-        return;
     for (u32 m = 0; m < i->vec; m++) {
         u32 t[PTX_LANES];
         if (f->rows == 16) {
-            load_square(w, f, m, shared, addr);
+            load_square(w, f, m, from, addr);
             continue;
         }
         for (u32 r = 0; r < 8; r++)
-            load_row((u8 *)(t + 4 * r), shared + addr[8 * m + r], f->bits);
+            load_row((u8 *)(t + 4 * r), from + addr[8 * m + r], f->bits);
         if (f->trans)
             transpose(OUT(u32, f->slot[m]), t);
         else
             memcpy(OUT(u32, f->slot[m]), t, sizeof t);
     }
+}
+
+void ptx_matrix_spread(ptx_warp *w, const ptx_insn *i, const uint8_t *from, u32 stride)
+{
+    u64 addr[PTX_LANES];
+    EACH_LANE(l) addr[l] = (u64)l * stride;
+    take_rows(w, i, from, addr);
+}
+
+static void x_ldmatrix(ptx_warp *w, const ptx_insn *i)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    if (!ptx_whole_warp(w, i))
+        return;
+    const uint8_t *shared = rows(w, i, addr, false);
+    if (shared)
+        take_rows(w, i, shared, addr);
 }
 
 static void x_stmatrix(ptx_warp *w, const ptx_insn *i)

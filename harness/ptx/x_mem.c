@@ -216,6 +216,13 @@ static void load_elements(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_
             load(OUT(void, e->slot[v]), mask, base + v * i->esize, addr);
 }
 
+void ptx_mem_spread(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_t *from)
+{
+    u64 at[PTX_LANES];
+    EACH_LANE(l) at[l] = (u64)l * PTX_MAX_ACCESS;
+    load_elements(w, i, mask, from, at);
+}
+
 static bool watch(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, const u64 *addr,
                   bool write)
 {
@@ -226,6 +233,7 @@ static bool watch(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, cons
                     .size = (u32)i->esize * i->vec,
                     .write = write,
                     .read = !write,
+                    .marks = !write,
                     .strong = i->flags & PTX_IF_STRONG,
                     .addr = addr};
     if (write)
@@ -250,10 +258,8 @@ void ptx_mem_load(ptx_warp *w, const ptx_insn *i)
             continue;
         }
         uint8_t buf[PTX_LANES * PTX_MAX_ACCESS] __attribute__((aligned(64)));
-        u64 at[PTX_LANES];
         local_copy(w, mask, addr, (u32)i->esize * i->vec, buf, false);
-        EACH_LANE(l) at[l] = (u64)l * PTX_MAX_ACCESS;
-        load_elements(w, i, mask, buf, at);
+        ptx_mem_spread(w, i, mask, buf);
     }
 }
 

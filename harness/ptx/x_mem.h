@@ -13,6 +13,8 @@ typedef struct ptx_elements { /* ptx_insn.aux of loads and stores */
 /* Loads and stores of whatever kind. */
 void ptx_mem_load(ptx_warp *w, const ptx_insn *i);
 void ptx_mem_store(ptx_warp *w, const ptx_insn *i);
+/* What the lanes load, from a copy in which lane l's begins at PTX_MAX_ACCESS * l, into the registers of load i. */
+void ptx_mem_spread(ptx_warp *w, const ptx_insn *i, u32 mask, const uint8_t *from);
 /* Space, scope and ordering of an instruction's parts into i->space and i->flags. */
 void ptx_mem_parts(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
 /* The lanes' addresses as written; PTX_IF_FRAME ones become offsets in local memory. */
