@@ -23,7 +23,7 @@ bool ptx_alu_src(ptx_decoder *d, const ptx_operand *o, ptx_type t, uint32_t *slo
     uint32_t bytes = ptx_type_bytes(t);
     if (o->kind == PTX_OPD_REG && !has_width(d, o, bytes))
         return false;
-    if (o->kind == PTX_OPD_IMM && (bytes < 2 || bytes > 8))
+    if (o->kind == PTX_OPD_IMM && bytes < 2)
         return false;
     if (o->kind == PTX_OPD_VAR &&
         (bytes < 4 || o->var->space == PTX_SPACE_LOCAL || o->var->space == PTX_SPACE_PARAM))
@@ -69,4 +69,18 @@ uint32_t ptx_alu_second(ptx_decoder *d, const ptx_operand *o)
     ptx_operand second = {.kind = has ? PTX_OPD_REG : PTX_OPD_SINK, .reg = o->reg2, .reg2 = -1};
     uint32_t pred;
     return ptx_alu_pred_dst(d, &second, &pred) ? pred : PTX_NO_SLOT;
+}
+
+void ptx_nop(ptx_warp *w, const ptx_insn *i)
+{
+    (void)w;
+    (void)i;
+}
+
+bool ptx_decode_nop(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    (void)d;
+    (void)a;
+    i->run = ptx_nop;
+    return true;
 }

@@ -17,5 +17,8 @@ bool ptx_alu_pred_src(ptx_decoder *d, const ptx_operand *o, uint32_t *pred, bool
 bool ptx_alu_pred_dst(ptx_decoder *d, const ptx_operand *o, uint32_t *pred);
 /* The second destination of d|p: a sink when there is none. */
 uint32_t ptx_alu_second(ptx_decoder *d, const ptx_operand *o);
+/* Instructions that have no effect here. */
+void ptx_nop(ptx_warp *w, const ptx_insn *i);
+bool ptx_decode_nop(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i);
 
 #endif

@@ -1,8 +1,8 @@
 /* Atomics. Lanes go one after the other, lowest first; each step is atomic for the host too, since blocks
  * run on several threads. */
 #include "base/dtype.h"
+#include "harness/ptx/alu.h"
 #include "harness/ptx/fp.h"
-#include "harness/ptx/ops.h"
 #include "harness/ptx/x_mem.h"
 
 #include <string.h>
@@ -227,28 +227,17 @@ static bool choose_step(const ptx_ast_insn *a, ptx_type t, atom *at)
     return at->step != NULL;
 }
 
-static u32 source(ptx_decoder *d, const ptx_operand *o, ptx_type t)
-{
-    if (o->kind == PTX_OPD_REG && ptx_type_bytes(ptx_reg_type(d, o)) != ptx_type_bytes(t))
-        return PTX_NO_SLOT;
-    return ptx_src(d, o, t);
-}
-
 static bool decode_values(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, atom *at, int address)
 {
     ptx_type t = i->match->last;
-    const ptx_operand *b = &a->operand[address + 1];
+    const ptx_operand *b = &a->operand[address + 1], *dst = address ? &a->operand[0] : NULL;
     for (u32 v = 0; v < i->vec; v++) {
-        const ptx_operand *dst = address ? &a->operand[0] : NULL;
-        dst = dst && i->vec > 1 ? &dst->elem[v] : dst;
-        at->b[v] = source(d, i->vec > 1 ? &b->elem[v] : b, t);
-        at->d[v] = dst ? ptx_dst(d, dst) : PTX_NO_SLOT;
-        if (at->b[v] == PTX_NO_SLOT)
+        if (!ptx_alu_src(d, i->vec > 1 ? &b->elem[v] : b, t, &at->b[v]))
             return false;
+        at->d[v] = dst ? ptx_dst(d, i->vec > 1 ? &dst->elem[v] : dst) : PTX_NO_SLOT;
     }
-    bool swaps = ptx_has(a, "cas");
-    at->c = swaps ? source(d, &a->operand[address + 2], t) : PTX_NO_SLOT;
-    return !swaps || at->c != PTX_NO_SLOT;
+    at->c = PTX_NO_SLOT;
+    return !ptx_has(a, "cas") || ptx_alu_src(d, &a->operand[address + 2], t, &at->c);
 }
 
 /* `selector`: where the address stands: 1 in atom, 0 in red. */

@@ -198,17 +198,11 @@ static void x_fence_cluster(ptx_warp *w, const ptx_insn *i)
     ptx_cluster_fence(w);
 }
 
-static void x_nop(ptx_warp *w, const ptx_insn *i)
-{
-    (void)w;
-    (void)i;
-}
-
 static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_fence;
     if (ptx_has(a, "proxy") || ptx_has(a, "mbarrier_init")) { /* what they order is in order here */
-        i->run = ptx_has(a, "release") && ptx_has(a, "cluster") && !ptx_has(a, "mbarrier_init") ? x_fence_cluster : x_nop;
+        i->run = ptx_has(a, "release") && ptx_has(a, "cluster") && !ptx_has(a, "mbarrier_init") ? x_fence_cluster : ptx_nop;
         return true;
     }
     if (ptx_has(a, "cta") || ptx_has(a, "cluster"))
@@ -231,14 +225,6 @@ static bool decode_nanosleep(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     (void)d;
     (void)a;
     i->run = x_nanosleep;
-    return true;
-}
-
-static bool decode_nop(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    (void)d;
-    (void)a;
-    i->run = x_nop;
     return true;
 }
 
@@ -273,9 +259,9 @@ const ptx_op_row ptx_ops_ctl[] = {
     {"fence.proxy.async{.(global shared::cta shared::cluster)}",
      decode_fence, 0, PTX_UNIT_BARRIER},
     {"nanosleep.u32 a", decode_nanosleep, 0, PTX_UNIT_OTHER},
-    {"griddepcontrol.(launch_dependents wait)", decode_nop, 0, PTX_UNIT_OTHER},
-    {"brkpt", decode_nop, 0, PTX_UNIT_OTHER},
-    {"pmevent #a(0-15)", decode_nop, 0, PTX_UNIT_OTHER},
-    {"pmevent.mask #a", decode_nop, 0, PTX_UNIT_OTHER},
+    {"griddepcontrol.(launch_dependents wait)", ptx_decode_nop, 0, PTX_UNIT_OTHER},
+    {"brkpt", ptx_decode_nop, 0, PTX_UNIT_OTHER},
+    {"pmevent #a(0-15)", ptx_decode_nop, 0, PTX_UNIT_OTHER},
+    {"pmevent.mask #a", ptx_decode_nop, 0, PTX_UNIT_OTHER},
     {0},
 };

@@ -1,8 +1,8 @@
 /* Loads and stores. */
 #include "harness/ptx/x_mem.h"
 
+#include "harness/ptx/alu.h"
 #include "harness/ptx/cluster.h"
-#include "harness/ptx/ops.h"
 
 #include <string.h>
 
@@ -347,12 +347,6 @@ void ptx_mem_store(ptx_warp *w, const ptx_insn *i)
     }
 }
 
-static void x_nop(ptx_warp *w, const ptx_insn *i)
-{
-    (void)w;
-    (void)i;
-}
-
 /* ---- decoding ---- */
 
 static u8 vector_length(const ptx_ast_insn *a)
@@ -507,15 +501,6 @@ static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     return i->run != NULL;
 }
 
-/* Cache hints have no effect on results. */
-static bool decode_hint(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    (void)d;
-    (void)a;
-    i->run = x_nop;
-    return true;
-}
-
 const ptx_op_row ptx_ops_mem[] = {
     {"ld{.weak}{.$space}{.$cop}{.$evict}{.$cache_hint}{.$fetch}{.$vec}.$ldst {d}>, [a], h",
      decode_ld, 0, PTX_UNIT_MEM},
@@ -540,10 +525,11 @@ const ptx_op_row ptx_ops_mem[] = {
     {"st.(relaxed release).$scope{.$gspace}{.$evict}{.$cache_hint}{.$vec}.$ldst [a], {b}>, h",
      decode_st, 0, PTX_UNIT_MEM},
     {"st.mmio.relaxed.sys{.global}.$ldst [a], {b}>", decode_st, 0, PTX_UNIT_MEM},
-    {"prefetch{.(global local)}.(L1 L2) [a]", decode_hint, 0, PTX_UNIT_MEM},
-    {"prefetch.global.(L2::evict_last L2::evict_normal) [a]", decode_hint, 0, PTX_UNIT_MEM},
-    {"prefetchu.L1 [a]", decode_hint, 0, PTX_UNIT_MEM},
-    {"applypriority{.global}.L2::evict_normal [a], #b(128-128)", decode_hint, 0, PTX_UNIT_MEM},
-    {"discard{.global}.L2 [a], #b(128-128)", decode_hint, 0, PTX_UNIT_MEM},
+    /* Cache hints have no effect on results. */
+    {"prefetch{.(global local)}.(L1 L2) [a]", ptx_decode_nop, 0, PTX_UNIT_MEM},
+    {"prefetch.global.(L2::evict_last L2::evict_normal) [a]", ptx_decode_nop, 0, PTX_UNIT_MEM},
+    {"prefetchu.L1 [a]", ptx_decode_nop, 0, PTX_UNIT_MEM},
+    {"applypriority{.global}.L2::evict_normal [a], #b(128-128)", ptx_decode_nop, 0, PTX_UNIT_MEM},
+    {"discard{.global}.L2 [a], #b(128-128)", ptx_decode_nop, 0, PTX_UNIT_MEM},
     {0},
 };

@@ -258,20 +258,6 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
            ptx_address(d, &a->operand[1], &c->from);
 }
 
-static void x_nothing(ptx_warp *w, const ptx_insn *i)
-{
-    (void)w;
-    (void)i;
-}
-
-static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
-{
-    (void)d;
-    (void)a;
-    i->run = x_nothing;
-    return true;
-}
-
 #define REPLACE "tensormap.replace.tile"
 #define WHERE   "{.$map_space}.b1024"
 #define PROXY   "fence.proxy.tensormap::generic"
@@ -288,7 +274,7 @@ const ptx_op_row ptx_ops_tensormap[] = {
     {"tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.$scope.sync.aligned [a], [b], #c(128-128)",
      decode_copy, 0, PTX_UNIT_MEM},
     {"prefetch{.(param const)}.tensormap [a]", decode_prefetch, 0, PTX_UNIT_MEM},
-    {PROXY ".release.$scope", decode_fence, 0, PTX_UNIT_BARRIER},
-    {PROXY ".acquire.$scope [a], #b(128-128)", decode_fence, 0, PTX_UNIT_BARRIER},
+    {PROXY ".release.$scope", ptx_decode_nop, 0, PTX_UNIT_BARRIER},
+    {PROXY ".acquire.$scope [a], #b(128-128)", ptx_decode_nop, 0, PTX_UNIT_BARRIER},
     {0},
 };
