@@ -70,11 +70,6 @@ int ws_status_exit_code(ws_status st)
     return status_table[st].exit_code;
 }
 
-const char *ws_status_name(ws_status st)
-{
-    return status_table[st].json;
-}
-
 _Noreturn void ws_bug_at(const char *file, int line, const char *fmt, ...)
 {
     va_list ap;

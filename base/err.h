@@ -46,7 +46,6 @@ ws_status ws_wrap(ws_err *err, const char *fmt, ...) WS_PRINTF(2, 3);
 ws_status ws_hint(ws_err *err, const char *fmt, ...) WS_PRINTF(2, 3);
 
 int ws_status_exit_code(ws_status st);
-const char *ws_status_name(ws_status st);
 
 /* A broken invariant of ours: prints file, line and text, then aborts. */
 #define ws_bug(...) ws_bug_at(__FILE__, __LINE__, __VA_ARGS__)

@@ -13,7 +13,8 @@
 
 /* ---- values ---- */
 
-bool ws_parse_seconds(const char *text, double *out)
+/* "250ms", "2s", "1.5m", "1h", "30" (seconds) */
+static bool parse_seconds(const char *text, double *out)
 {
     static const struct {
         const char *suffix;
@@ -86,7 +87,7 @@ static bool set_value(const ws_opt *o, void *values, const char *text)
         *(int64_t *)field = i;
         return true;
     case WS_OPT_SECONDS:
-        return ws_parse_seconds(text, field);
+        return parse_seconds(text, field);
     case WS_OPT_NUMBER: {
         char *end;
         double v = strtod(text, &end);
@@ -363,29 +364,4 @@ void ws_opt_man(const ws_command_doc *doc, ws_buf *out)
     each_group(doc->options, ".PP\n", man_option, out);
     if (doc->examples)
         ws_buf_printf(out, ".PP\nExamples:\n.nf\n%s\n.fi\n", doc->examples);
-}
-
-void ws_opt_show(const ws_command_doc *doc, const void *values, ws_buf *out)
-{
-    for (const ws_opt *o = doc->options; o && o->name; o++) {
-        const void *field = (const char *)values + o->offset;
-        const char *text;
-        ws_buf_printf(out, "%s = ", o->name);
-        switch (o->type) {
-        case WS_OPT_FLAG: ws_buf_adds(out, *(const bool *)field ? "true" : "false"); break;
-        case WS_OPT_STRING:
-        case WS_OPT_CHOICE:
-            text = *(const char *const *)field;
-            ws_buf_adds(out, text ? text : "");
-            break;
-        case WS_OPT_LIST:
-            for (size_t i = 0; i < ((const ws_opt_list *)field)->n; i++)
-                ws_buf_printf(out, "%s%s", i ? "," : "", ((const ws_opt_list *)field)->item[i]);
-            break;
-        case WS_OPT_INT: ws_buf_printf(out, "%" PRId64, *(const int64_t *)field); break;
-        case WS_OPT_SECONDS: ws_buf_printf(out, "%gs", *(const double *)field); break;
-        case WS_OPT_NUMBER: ws_buf_printf(out, "%g", *(const double *)field); break;
-        }
-        ws_buf_addc(out, '\n');
-    }
 }

@@ -54,14 +54,10 @@ typedef enum ws_opt_result { WS_OPT_RUN, WS_OPT_HELP_SHOWN, WS_OPT_BAD } ws_opt_
  * give WS_OPT_HELP_SHOWN. On WS_OPT_BAD `err` has the sentence, with the nearest option as hint. */
 ws_opt_result ws_opt_parse(const ws_command_doc *doc, int argc, char **argv, void *values,
                            const char **args, int *nargs, ws_err *err);
-/* Options with values as they stand, one "name = value" a line. */
-void ws_opt_show(const ws_command_doc *doc, const void *values, ws_buf *out);
 void ws_opt_help(const ws_command_doc *doc, bool full, ws_buf *out);
 /* The command's section of the man page, in man(7) macros. */
 void ws_opt_man(const ws_command_doc *doc, ws_buf *out);
 
-/* "250ms", "2s", "1.5m", "1h", "30" (seconds). */
-bool ws_parse_seconds(const char *text, double *out);
 /* "12", "64k", "1M", "2G" (powers of 1000). */
 bool ws_parse_count(const char *text, int64_t *out);
 

@@ -13,7 +13,7 @@
 static const ref_op *const families[] = {ref_ops_elementwise, ref_ops_reduce,   ref_ops_norm,
                                          ref_ops_matmul,      ref_ops_movement, ref_ops_window};
 
-const ref_op *ref_op_find(const char *name)
+static const ref_op *find_op(const char *name)
 {
     for (size_t f = 0; f < WS_COUNT(families); f++)
         for (const ref_op *op = families[f]; op->name; op++)
@@ -379,7 +379,7 @@ static ws_status add_node(ref_graph *g, const spec_node *sn, ws_err *err)
     ref_value out = {
         .name = sn->out, .dtype = g->spec->precision, .tensor = -1, .node = g->n_nodes};
     n->spec = sn;
-    if (!(n->op = ref_op_find(sn->op))) {
+    if (!(n->op = find_op(sn->op))) {
         ref_infer_fail(&f, "unknown op '%s'", sn->op);
         const char *near = ws_nearest(sn->op, ref_op_names());
         return near ? ws_hint(err, "did you mean '%s'?", near) : err->status;

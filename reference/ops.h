@@ -87,7 +87,6 @@ struct ref_op {
                     const ref_shape *out);
     bool moves; /* every result is a copy of an element of in[0]'s dtype, or zero */
 };
-const ref_op *ref_op_find(const char *name); /* NULL: unknown */
 /* NULL-terminated, for nearest-name hints. */
 const char *const *ref_op_names(void);
 

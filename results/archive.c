@@ -33,7 +33,7 @@ static ws_status status_of(int rc)
     }
 }
 
-ws_status db_fail(db_archive *db, ws_err *err, const char *what)
+static ws_status db_fail(db_archive *db, ws_err *err, const char *what)
 {
     int rc = db->handle ? sqlite3_errcode(db->handle) : SQLITE_NOMEM;
     const char *text = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);

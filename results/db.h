@@ -19,7 +19,6 @@ extern const char *const db_migration[];
 extern const int db_n_migrations;
 
 /* "archive 'x.db': <what>: <SQLite's text>" */
-ws_status db_fail(db_archive *db, ws_err *err, const char *what);
 
 /* Prepares `sql` and binds one value per letter of `types`:
  *   i int64_t   k int   r int64_t row id, 0 is NULL   n int64_t count, below 0 is NULL

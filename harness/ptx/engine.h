@@ -191,8 +191,6 @@ struct ptx_memory {
 ptx_alloc *ptx_memory_find(const ptx_memory *m, uint64_t addr);
 /* The allocation that holds all of [lo, lo + bytes), or NULL. An instruction mostly stays with one. */
 ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t bytes);
-/* Takes the site there; false: no allocation holds it all. */
-bool ptx_site_move(ptx_worker *k, ptx_site *s, uint64_t lo, uint64_t bytes);
 /* malloc of a kernel; 0: no room. And free: NULL when it is done, else what is wrong with the address. */
 uint64_t ptx_heap_alloc(ptx_memory *m, uint64_t bytes);
 const char *ptx_heap_free(ptx_memory *m, uint64_t addr);
@@ -632,7 +630,6 @@ uint32_t ptx_printf(ptx_warp *w, int lane, uint64_t format, uint64_t args);
 bool ptx_read_string(ptx_warp *w, int lane, uint64_t addr, char *out, size_t size);
 
 /* ---- local memory ---- */
-void ptx_local_reserve(ptx_warp *w, uint32_t bytes); /* per lane */
 static inline uint8_t *ptx_local_byte(const ptx_warp *w, int lane, uint32_t off)
 {
     return w->local + ((size_t)(off >> 2) * PTX_LANES + (size_t)lane) * 4 + (off & 3);
@@ -649,7 +646,5 @@ typedef struct ptx_call {
     ptx_value *arg, *ret;       /* in the order of the callee's parameters */
     int n_args, n_rets;
 } ptx_call;
-/* Whether the callee takes and gives values of these sizes. */
-bool ptx_call_fits(const ptx_call *call, const ptx_func *f);
 
 #endif

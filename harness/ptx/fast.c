@@ -14,7 +14,7 @@ enum { SECTOR_SHIFT = 5 };
 
 /* ---- allocations ---- */
 
-bool ptx_site_move(ptx_worker *k, ptx_site *s, u64 lo, u64 bytes)
+static bool site_move(ptx_worker *k, ptx_site *s, u64 lo, u64 bytes)
 {
     ptx_alloc *a = ptx_memory_find(k->grid->mem, lo);
     if (!ptx_alloc_holds(a, lo, bytes))
@@ -31,7 +31,7 @@ bool ptx_site_move(ptx_worker *k, ptx_site *s, u64 lo, u64 bytes)
 ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, u64 lo, u64 bytes)
 {
     ptx_site *s = &w->worker->site[i->site];
-    return ptx_alloc_holds(s->alloc, lo, bytes) || ptx_site_move(w->worker, s, lo, bytes) ? s->alloc : NULL;
+    return ptx_alloc_holds(s->alloc, lo, bytes) || site_move(w->worker, s, lo, bytes) ? s->alloc : NULL;
 }
 
 /* ---- shapes ---- */
@@ -244,7 +244,7 @@ INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size,
     ptx_site *site = &w->worker->site[i->site];
     u64 from = at - site->lo;
     if (__builtin_expect(from >= site->bytes || site->bytes - from < n, 0)) {
-        if (!ptx_site_move(w->worker, site, at, n))
+        if (!site_move(w->worker, site, at, n))
             return false;
         from = at - site->lo;
     }
@@ -310,7 +310,7 @@ static outcome apart_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, 
     u64 lo = s->lo + imm, hi = s->hi + imm, from = lo - site->lo, n = hi - lo + size;
     if (lo > hi || (s->low | imm) & (size - 1))
         return LEFT;
-    if ((from >= site->bytes || site->bytes - from < n) && !ptx_site_move(w->worker, site, lo, n))
+    if ((from >= site->bytes || site->bytes - from < n) && !site_move(w->worker, site, lo, n))
         return LEFT;
     ptx_alloc *a = site->alloc;
     uint8_t *state = plus(a->state, imm - a->lo);

@@ -72,7 +72,7 @@ static void frame_leave(ptx_warp *w, ptx_frame *f, uint32_t mask, bool callers_t
     }
 }
 
-void ptx_local_reserve(ptx_warp *w, uint32_t bytes)
+static void local_reserve(ptx_warp *w, uint32_t bytes)
 {
     if (bytes <= w->local_bytes)
         return;
@@ -395,7 +395,7 @@ void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *cal
     }
     if (w->active & ~mask)
         park_running(w, w->active & ~mask, next);
-    ptx_local_reserve(w, base + callee->local_bytes);
+    local_reserve(w, base + callee->local_bytes);
     ptx_frame *f = frame_new(w, callee);
     f->parent = from;
     f->call = call;
@@ -432,7 +432,7 @@ uint32_t ptx_warp_alloca(ptx_warp *w, uint32_t bytes, uint32_t align)
     if (at > LOCAL_LIMIT || bytes > LOCAL_LIMIT - at)
         return UINT32_MAX;
     bytes = (bytes + 15) & ~15u; /* frames of calls lie on multiples of 16 */
-    ptx_local_reserve(w, at + bytes);
+    local_reserve(w, at + bytes);
     ptx_local_enter(w, top, at + bytes - top, w->exec);
     f->stack_bytes += at + bytes - top;
     return at;
@@ -481,7 +481,7 @@ void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr)
 void ptx_warp_start(ptx_warp *w, uint32_t lanes)
 {
     const ptx_code *code = w->worker->grid->program->code[0];
-    ptx_local_reserve(w, code->local_bytes);
+    local_reserve(w, code->local_bytes);
     if (code->local_bytes)
         memset(w->local, undefined_byte(w), (size_t)code->local_bytes * PTX_LANES);
     ptx_local_enter(w, 0, code->local_bytes, PTX_FULL);

@@ -18,7 +18,7 @@ static bool takes_registers(const ptx_func *f)
     return false;
 }
 
-bool ptx_call_fits(const ptx_call *call, const ptx_func *f)
+static bool call_fits(const ptx_call *call, const ptx_func *f)
 {
     bool fits = call->n_args == f->n_params && call->n_rets == f->n_rets && !takes_registers(f);
     for (int p = 0; fits && p < f->n_params; p++)
@@ -51,7 +51,7 @@ static void x_call_indirect(ptx_warp *w, const ptx_insn *i)
     const u64 *target = IN(u64, i->a);
     u32 first = (u32)__builtin_ctz(w->exec), same = 0, rest;
     const ptx_code *code = code_at(w, target[first]);
-    if (!code || !ptx_call_fits(c, code->fn)) {
+    if (!code || !call_fits(c, code->fn)) {
         if (code)
             ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "illegal: '%s' is called with parameters of other sizes",
                              code->fn->name);
@@ -109,7 +109,7 @@ static bool decode_direct(ptx_decoder *d, const ptx_code *callee, const ptx_oper
     i->aux = c;
     i->run = x_call;
     return place_values(d, args, f->param, f->n_params, false, &c->arg, &c->n_args) &&
-           place_values(d, rets, f->ret, f->n_rets, true, &c->ret, &c->n_rets) && ptx_call_fits(c, f);
+           place_values(d, rets, f->ret, f->n_rets, true, &c->ret, &c->n_rets) && call_fits(c, f);
 }
 
 static bool decode_indirect(ptx_decoder *d, const ptx_operand *target, const ptx_operand *rets,

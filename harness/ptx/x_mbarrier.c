@@ -74,12 +74,6 @@ static void each_stretch(ptx_block *b, const ptx_delivery *d, bool arrives)
     }
 }
 
-void ptx_delivery_arrive(ptx_block *b, ptx_delivery *d)
-{
-    each_stretch(b, d, true);
-    free(d);
-}
-
 void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d)
 {
     ptx_race_release(w, &m->arriving);
@@ -105,7 +99,8 @@ static void take_deliveries(ptx_block *b, ptx_mbarrier *m)
     for (ptx_delivery *d = m->first, *next; d; d = next) {
         next = d->next;
         m->tx -= d->bytes;
-        ptx_delivery_arrive(b, d);
+        each_stretch(b, d, true);
+        free(d);
     }
     m->first = NULL;
     m->last = &m->first;
@@ -168,11 +163,6 @@ bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr)
         ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %.*s takes an address of the block's shared memory",
                          WS_STR_ARG(i->ast->part[0]));
     return b == w->block;
-}
-
-ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool changes)
-{
-    return ptx_mbarrier_in(w, i, lane, w->block, addr, changes);
 }
 
 ptx_mbarrier *ptx_mbarrier_in(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr, bool changes)
@@ -239,7 +229,7 @@ static bool set_up(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, u32 count
 
 static bool tear_down(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr)
 {
-    if (!ptx_mbarrier_at(w, i, lane, addr, true))
+    if (!ptx_mbarrier_in(w, i, lane, w->block, addr, true))
         return false;
     for (ptx_mbarrier **at = &w->block->mbarriers; *at; at = &(*at)->next)
         if ((*at)->addr == addr) {
@@ -379,7 +369,7 @@ static void x_wait(ptx_warp *w, const ptx_insn *i)
     {
         if (!ptx_shared_offset(w, i, l, &addr[l]))
             return;
-        ptx_mbarrier *m = ptx_mbarrier_at(w, i, l, addr[l], false);
+        ptx_mbarrier *m = ptx_mbarrier_in(w, i, l, w->block, addr[l], false);
         if (!m)
             return;
         take_deliveries(w->block, m);

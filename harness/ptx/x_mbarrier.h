@@ -26,10 +26,7 @@ typedef struct ptx_mbarrier {
     ptx_delivery *first, **last;
 } ptx_mbarrier;
 
-/* The barrier at an address of shared memory, checked as an access of the lane; NULL: a fault was
- * reported. */
-ptx_mbarrier *ptx_mbarrier_at(ptx_warp *w, const ptx_insn *i, u32 lane, u64 addr, bool changes);
-/* The same in the shared memory of another block of the cluster. */
+/* The barrier at an offset in a block's shared memory, checked as an access of the lane; NULL: a fault was reported. */
 ptx_mbarrier *ptx_mbarrier_in(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr, bool changes);
 /* The lane's address as an offset in the block's own shared memory; false: a fault was reported. */
 bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr);
@@ -46,7 +43,5 @@ ptx_mbarrier *ptx_mbarrier_beside(ptx_warp *w, const ptx_insn *i, u32 lane, cons
 /* Takes over `d`, which arrives when somebody waits; until then its target counts as
  * unwritten. What the warp did so far happens before. */
 void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d);
-/* The bytes are there: into shared memory, frees d. */
-void ptx_delivery_arrive(ptx_block *b, ptx_delivery *d);
 
 #endif
