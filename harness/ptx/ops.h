@@ -39,7 +39,7 @@
 
 #include "harness/ptx/ast.h"
 
-enum { PTX_FORM_PARTS = 14, PTX_FORM_OPERANDS = 12, PTX_FORM_WORDS = 64, PTX_WHY = 160 };
+enum { PTX_FORM_PARTS = 16, PTX_FORM_OPERANDS = 12, PTX_FORM_WORDS = 64, PTX_WHY = 160 };
 
 struct ptx_op_row;
 typedef enum ptx_spec_kind {

@@ -21,8 +21,7 @@ static u32 indices(const ptx_warp *w, const mma_form *f, u32 r, u32 c)
     return meta[at] >> (4 * (c % 8)) & 15;
 }
 
-/* The column of element q of row r. */
-static u32 column(const ptx_warp *w, const mma_form *f, u32 r, u32 q)
+u32 ptx_sparse_column(const ptx_warp *w, const mma_form *f, u32 r, u32 q)
 {
     if (f->a == MMA_TF32)
         return 2 * q + (indices(w, f, r, q) >> 3 & 1);
@@ -40,7 +39,7 @@ void ptx_sparse_floats(const ptx_warp *w, const mma_form *f, mma_tile *x)
     memset(x->used, 0, sizeof x->used);
     for (u32 q = 0; q < n; q++)
         for (u32 r = 0; r < MMA_M; r++) {
-            u32 k = column(w, f, r, q);
+            u32 k = ptx_sparse_column(w, f, r, q);
             x->a[k][r] += packed[q][r]; /* what metadata names twice is undefined */
             x->used[k] |= (u16)(1u << r);
         }
@@ -53,6 +52,6 @@ void ptx_sparse_ints(const ptx_warp *w, const mma_form *f, s32 a[MMA_M][MMA_MAX_
         memcpy(packed, a[r], sizeof packed);
         memset(a[r], 0, sizeof a[r]);
         for (u32 q = 0; q < f->k / 2; q++)
-            a[r][column(w, f, r, q)] += packed[q];
+            a[r][ptx_sparse_column(w, f, r, q)] += packed[q];
     }
 }

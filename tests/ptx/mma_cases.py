@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Writes the mma_*.ptx files beside it: products of small integers, computed here element by element from the fragment
 tables of the PTX ISA (9.7.14.5, 9.7.14.6). Every sum is exact, whatever the order and the precision."""
+import math
 import os
 import random
 import struct
+from fractions import Fraction
 
 SIZES = {'f16': 16, 'bf16': 16, 'tf32': 32, 'f32': 32, 's32': 32, 's8': 8, 'u8': 8, 's4': 4, 'u4': 4, 'e4m3': 8,
          'e5m2': 8, 'e3m2': 8, 'e2m3': 8, 'e2m1': 8}
@@ -107,6 +109,8 @@ def metadata(kind, k, selector, meta, rng):
 
 
 class File:
+    registers = ''
+
     def __init__(self, name, what, target):
         self.name, self.what, self.target = name, what, target
         self.words, self.wants, self.body = [], [], []
@@ -174,7 +178,7 @@ class File:
             f.write('// want: out = {%s}\n' % ' '.join(map(str, self.wants)))
             f.write('.version 8.7\n.target %s\n.address_size 64\n' % self.target)
             f.write('.visible .entry k(.param .u64 p_in, .param .u64 p_out)\n{\n    .reg .b32 %l;\n')
-            f.write('    .reg .b32 %a<8>, %b<8>, %c<8>, %d<8>, %e<1>;\n    .reg .b64 %in, %out, %at;\n')
+            f.write('    .reg .b32 %a<8>, %b<8>, %c<8>, %d<8>, %e<1>;\n' + self.registers + '    .reg .b64 %in, %out, %at;\n')
             f.write('    mov.u32 %l, %tid.x;\n    mul.wide.u32 %at, %l, 4;\n')
             for p in ('in', 'out'):
                 f.write('    ld.param.u64 %%%s, [p_%s];\n    cvta.to.global.u64 %%%s, %%%s;\n' % (p, p, p, p))
@@ -247,5 +251,159 @@ def dense_files():
     f.write()
 
 
+def exponent(kind, v):
+    """Of a number of that type, as the sums see it: that of zero is -126."""
+    e, _, bias = SMALL.get(kind, (8, 23, 127))
+    return -126 if v == 0 else max(math.frexp(v)[1] - 1, 1 - bias)
+
+
+def cut_f32(v):
+    """A fraction to f32, to zero."""
+    if v == 0:
+        return 0
+    a = abs(v)
+    x = a.numerator.bit_length() - a.denominator.bit_length()
+    x -= a < Fraction(2)**x
+    x = max(x, -126)
+    units = int(a / Fraction(2)**(x - 23))
+    return (0x80000000 if v < 0 else 0) | (0x7f800000 if x > 127 else units + (x + 126 << 23))
+
+
+def aligned_sum(terms, bits):
+    """Terms (fraction, exponent), all cut to so many bits below the largest exponent."""
+    unit = Fraction(2)**(max(e for _, e in terms) - bits)
+    return sum(int(v / unit) for v, _ in terms) * unit
+
+
+class Scaled(File):
+    """mma with .block_scale; sums as microsoft/MMA-Sim found them (simulator/nv_ptx.py, mma_block_scale)."""
+    registers = '    .reg .b32 %s<1>, %t<2>;\n    .reg .b16 %h<4>;\n'
+
+    def code(self, kind, wide):
+        rng = self.rng
+        if kind == 'ue4m3':
+            return rng.choice([0, 1, 7, 8, 0x38, 0x7e, rng.randrange(0x20, 0x50)]) if wide else rng.randrange(0x28, 0x48)
+        return rng.choice([0, 127, rng.randrange(100, 150), rng.randrange(0, 255)]) if wide else rng.randrange(120, 134)
+
+    def scale(self, kind, code):
+        """(significand, exponent); None: NaN"""
+        if kind == 'ue8m0':
+            return None if code == 255 else (Fraction(1), code - 127)
+        x, m = code >> 3 & 15, code & 7
+        if code & 0x7f == 0x7f:
+            return None
+        return (1 + Fraction(m, 8), x - 7) if x else (Fraction(m, 8), -6 if m else -126)
+
+    def sum(self, kinds, a, b, used, sa, sb, c):
+        k, n = len(a), len(sa)
+        if None in sa + sb:
+            return 0x7fffffff
+        if kinds[2] == 8:
+            s = sa[0][1] + sb[0][1]
+            terms = [(Fraction(x) * Fraction(y) * Fraction(2)**s, exponent(kinds[0], x) + exponent(kinds[1], y) + s)
+                     for x, y, u in zip(a, b, used) if u]
+        else:
+            terms = []
+            for q in range(4):
+                p, r = sa[q * n // 4], sb[q * n // 4]
+                dot = sum(Fraction(a[i]) * Fraction(b[i]) for i in range(q * k // 4, (q + 1) * k // 4))
+                terms.append((dot * p[0] * r[0] * Fraction(2)**(p[1] + r[1]), p[1] + r[1]))
+        return cut_f32(aligned_sum(terms + [(Fraction(c), exponent('f32', c))], 25 if kinds[2] == 8 else 35))
+
+    def add_scaled(self, k, kind, a, b, stype, n, vec='', sparse='', ids=(0, 0, 0, 0), in_registers=False, wide=True,
+                   nan=False):
+        rng = self.rng
+        bits = 8 if kind == 'mxf8f6f4' else 4
+        A, used = [[0.0] * k for _ in range(16)], [[not sparse] * k for _ in range(16)]
+        B = [[value(b, rng) for _ in range(8)] for _ in range(k)]
+        C = [[rng.choice([0.0, rng.uniform(-9, 9), rng.uniform(-9, 9) * 2.0**rng.randrange(-20, 40)]) for _ in range(8)]
+             for _ in range(16)]
+        C = [[struct.unpack('<f', struct.pack('<f', v))[0] for v in row] for row in C]
+        packed, meta = [], []
+        for r in range(16):
+            columns, word = sparse_row('s4' if bits == 4 else a, k, rng) if sparse else (range(k), 0)
+            row = [value(a, rng) for _ in columns]
+            for q, v in zip(columns, row):
+                A[r][q], used[r][q] = v, True
+            packed.append(row)
+            meta.append(word)
+
+        def code_of(t, v):
+            e, m, _ = SMALL[t]
+            c = next(c for c, x in small_values(t).items() if x == abs(v)) | (v < 0) << (e + m)
+            return c << 2 if t == 'e2m1' and bits == 8 else c
+
+        def get_a(lane, i):
+            r, q = place_a(bits, 2, lane, i)
+            return code_of(a, packed[r][q])
+
+        def get_b(lane, i):
+            q, col = place_b(bits, lane, i)
+            return code_of(b, B[q][col])
+
+        def get_c(lane, i):
+            r, col = place_c(32, lane, i)
+            return encode('f32', C[r][col])
+        codes = [[[self.code(stype, wide) for _ in range(n)] for _ in range(m)] for m in (16, 8)]
+        if nan:
+            codes[0][3][0], codes[1][5][n - 1] = 255, 255
+        words = [[rng.getrandbits(32) for _ in range(32)] for _ in range(2)]
+        for side, rows in enumerate(codes):
+            for r, row in enumerate(rows):
+                lane = 4 * (r % 8) + (2 * ids[1] + r // 8 if side == 0 else ids[3])
+                for c, v in enumerate(row):
+                    shift = 8 * (ids[2 * side] + c)
+                    words[side][lane] = words[side][lane] & ~(255 << shift) | v << shift
+        half = k // 2 if sparse else k
+        regs = [16 * half * bits // 1024, 8 * k * bits // 1024]
+        self.load('a', registers(bits, regs[0], get_a))
+        self.load('b', registers(bits, regs[1], get_b))
+        self.load('c', registers(32, 4, get_c))
+        tail = ''
+        if sparse:
+            self.load('e', [metadata('s4' if bits == 4 else a, k, 0, meta, rng)])
+            tail = ', %e0, 0'
+        for side in range(2):
+            self.load('s', [words[side]])
+            self.body.append('mov.b32 %%t%d, %%s0;' % side)
+        names = ['%d' % x for x in ids]
+        if in_registers:
+            self.body += ['mov.u16 %%h%d, %d;' % (x, y) for x, y in enumerate(ids)]
+            names = ['%%h%d' % x for x in range(4)]
+        lists = ['{' + ', '.join('%%%s%d' % (p, r) for r in range(x)) + '}' for p, x in zip('dabc', [4] + regs + [4])]
+        self.body.append('mma%s.sync.aligned.m16n8k%d.row.col.kind::%s.block_scale%s.f32.%s.%s.f32.%s %s%s, '
+                         '%%t0, {%s, %s}, %%t1, {%s, %s};' %
+                         ((sparse, k, kind, vec, a, b, stype, ', '.join(lists), tail) + tuple(names)))
+        S = [[[self.scale(stype, v) for v in row] for row in rows] for rows in codes]
+        D = [[self.sum((a, b, bits), A[r], [B[q][j] for q in range(k)], used[r], S[0][r], S[1][j], C[r][j])
+              for j in range(8)] for r in range(16)]
+
+        def get_d(lane, i):
+            r, col = place_c(32, lane, i)
+            return D[r][col]
+        for r, lanes in enumerate(registers(32, 4, get_d)):
+            self.body.append('st.global.b32 [%%out + %d], %%d%d;' % (128 * (len(self.wants) // 32), r))
+            self.wants += lanes
+
+
+def scaled_files():
+    v = '.sp::ordered_metadata'
+    f = Scaled('mma_scaled_bytes', 'mma with scales of floats of 4, 6 and 8 bits in bytes', 'sm_120a')
+    for t, (a, b) in enumerate(zip(SMALL, list(SMALL)[1:] + ['e4m3'])):
+        f.add_scaled(32, 'mxf8f6f4', a, b, 'ue8m0', 1, '.scale_vec::1X' if t & 1 else '', '',
+                     (t % 4, t % 2, (t + 1) % 4, (t + 2) % 4), t % 3 == 2, wide=t > 1, nan=t == 3)
+        f.add_scaled(64, 'mxf8f6f4', a, b, 'ue8m0', 1, '' if t & 1 else '.scale_vec::1X', v,
+                     (3 - t % 4, t % 2, t % 4, t % 4), wide=t < 3)
+    f.write()
+    f = Scaled('mma_scaled_fours', 'mma with scales of floats of 4 bits', 'sm_120a')
+    for kind, vec, stype, n in (('mxf4', '', 'ue8m0', 2), ('mxf4', '.scale_vec::2X', 'ue8m0', 2),
+                                ('mxf4nvf4', '.scale_vec::2X', 'ue8m0', 2), ('mxf4nvf4', '.scale_vec::4X', 'ue4m3', 4)):
+        for t, (k, sp) in enumerate(((64, ''), (64, ''), (128, v))):
+            f.add_scaled(k, kind, 'e2m1', 'e2m1', stype, n, vec, sp, (0 if n == 4 else 2 * (t % 2), t % 2,
+                         0 if n == 4 else 2 * (t // 2), 3 - t), t == 1, wide=t > 0, nan=t == 1)
+    f.write()
+
+
 sparse_files()
 dense_files()
+scaled_files()
