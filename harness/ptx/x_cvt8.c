@@ -136,7 +136,95 @@ static void x_stochastic(ptx_warp *w, const ptx_insn *i)
                stochastic(b[l], i, i->op, random[l] & 0xffff);
 }
 
+/* ---- four at once, stochastically ---- */
+
+static const struct quad_format {
+    const char *name;
+    u8 mantissa, bits;
+    s8 least_exponent;
+    u8 top, nan; /* the largest number; what NaN becomes */
+} quads[] = {
+    {"e4m3x4", 3, 8, -6, 0x7e, 0x7f}, {"e5m2x4", 2, 8, -14, 0x7b, 0x7f}, {"e2m3x4", 3, 6, 0, 0x1f, 0x1f},
+    {"e3m2x4", 2, 6, -2, 0x1f, 0x1f}, {"e2m1x4", 1, 4, 0, 7, 7},
+};
+
+typedef struct quad_cvt {
+    const struct quad_format *format;
+    u32 slot[4]; /* the highest first */
+} quad_cvt;
+
+/* 16 random bits are a fraction of the last place: with what is cut off they round away from zero from one on. */
+static u32 quad_one(const struct quad_format *f, f32 x, bool relu, u32 random)
+{
+    int e = 0;
+    u32 sign = 1u << (f->bits - 1);
+    f64 v = fabs((f64)x);
+    if (x != x)
+        return f->nan;
+    if (relu && x <= 0)
+        return 0;
+    if (isinf(v))
+        return f->top | (x < 0 ? sign : 0);
+    frexp(v, &e);
+    e = e - 1 < f->least_exponent || v == 0 ? f->least_exponent : e - 1;
+    f64 code = floor(ldexp(v, f->mantissa - e) + random * 0x1p-16) + ldexp(e - f->least_exponent, f->mantissa);
+    return (code > f->top ? f->top : (u32)code) | (signbit(x) ? sign : 0);
+}
+
+static u32 reversed(u32 half)
+{
+    u32 out = 0;
+    for (u32 b = 0; b < 16; b++)
+        out |= (half >> b & 1) << (15 - b);
+    return out;
+}
+
+/* Which random bits there are for whom: the upper half of the word for the two upper numbers, with 4 bits the upper bytes
+ * of both halves; the higher one of the two takes them in reverse order. That was found by experiment on sm_100. */
+static u32 bits_for(u32 random, u32 n, bool by_bytes)
+{
+    u32 lower = by_bytes ? (random >> 8 & 0xff00) | (random & 0xff) : random & 0xffff;
+    u32 upper = by_bytes ? (random >> 16 & 0xff00) | (random >> 8 & 0xff) : random >> 16;
+    u32 half = n < 2 ? upper : lower;
+    return n % 2 ? half : reversed(half);
+}
+
+static void x_quad(ptx_warp *w, const ptx_insn *i)
+{
+    const quad_cvt *c = i->aux;
+    u32 stride = c->format->bits == 4 ? 4 : 8;
+    EACH_SET(l, w->exec) {
+        u32 v = 0, random = IN(u32, i->c)[l];
+        for (u32 n = 0; n < 4; n++)
+            v = v << stride | quad_one(c->format, IN(f32, c->slot[n])[l], i->mods & PTX_RELU,
+                                       bits_for(random, n, stride == 4));
+        if (stride == 4)
+            OUT(u16, i->d)[l] = (u16)v;
+        else
+            OUT(u32, i->d)[l] = v;
+    }
+}
+
 /* ---- decoding ---- */
+
+static bool decode_quad(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    quad_cvt *c = WS_ARENA_NEW(ptx_decoder_arena(d), quad_cvt, 1);
+    const ptx_operand *o = &a->operand[1];
+    for (size_t f = 0; f < WS_COUNT(quads); f++)
+        if (ws_str_eqz(a->part[a->n_parts - 2], quads[f].name))
+            c->format = &quads[f];
+    ptx_mods(a, i);
+    i->aux = c;
+    i->run = x_quad;
+    if (o->kind != PTX_OPD_VEC || o->n_elem != 4)
+        return false;
+    for (int n = 0; n < 4; n++)
+        if (!ptx_alu_src(d, &o->elem[n], PTX_f32, &c->slot[n]))
+            return false;
+    return ptx_alu_dst(d, &a->operand[0], c->format->bits == 4 ? 2 : 4, &i->d) &&
+           ptx_alu_src(d, &a->operand[2], PTX_b32, &i->c);
+}
 
 static const small_format *find_format(ws_str name)
 {
@@ -181,5 +269,7 @@ const ptx_op_row ptx_ops_cvt8[] = {
     {"cvt.(rz rp){.satfinite}.ue8m0x2.bf16x2 d:b16, a:b32", decode_small, 0, PTX_UNIT_CVT},
     {"cvt.rn.bf16x2.ue8m0x2 d:b32, a:b16", decode_small, 1, PTX_UNIT_CVT},
     {"cvt.rs{.relu}{.satfinite}.(f16x2 bf16x2).f32 d:b32, a, b, c:b32", decode_stochastic, 0, PTX_UNIT_CVT},
+    {"cvt.rs{.relu}.satfinite.(e4m3x4 e5m2x4 e2m3x4 e3m2x4).f32 d:b32, {a*}, b:b32", decode_quad, 0, PTX_UNIT_CVT},
+    {"cvt.rs{.relu}.satfinite.e2m1x4.f32 d:b16, {a*}, b:b32", decode_quad, 0, PTX_UNIT_CVT},
     {0},
 };

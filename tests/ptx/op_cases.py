@@ -296,6 +296,54 @@ def stochastic_rounding():
     f.write()
 
 
+def stochastic_four(fmt, bits, fraction, relu):
+    """As stochastic(), with saturation; `fraction` of the last place."""
+    v = value('f32', bits)
+    if special(v) and math.isnan(v):
+        return NAN.get(fmt, largest(fmt))
+    negative = is_negative('f32', bits)
+    if relu and negative:
+        return 0
+    sign = negative << (width(fmt) - 1)
+    if special(v) or abs(v) >= value(fmt, largest(fmt)):
+        return sign | largest(fmt)
+    down = rounded(fmt, abs(v), 'rz', True)
+    step = value(fmt, down + 1) - value(fmt, down)
+    return sign | (down + ((abs(v) - value(fmt, down)) / step + fraction >= 1))
+
+
+def stochastic_fours():
+    """Random bits for the four, the highest number first: measured on sm_100, with the ISA's split of the word."""
+    rng = random.Random('rs4')
+    rows = []
+    for k in range(96):
+        four = [rng.choice(SPECIAL) if rng.random() < 0.3 else
+                near(rng.choice(['e4m3', 'e5m2', 'e2m3', 'e3m2', 'e2m1']), rng, 1)[0] if rng.random() < 0.5 else
+                f32(rng.uniform(-4, 4) * 2.0**rng.randrange(-9, 6)) for _ in range(4)]
+        rows.append(tuple(four) + (rng.choice([0, 0xffffffff, rng.getrandbits(32), rng.getrandbits(32)]),))
+    f = File('op_cvt_stochastic_fours', 'cvt.rs of four numbers to 8, 6 and 4 bits', 'sm_100a', rows)
+
+    def shares(word, by_bytes):
+        byte = [word >> 8 * n & 255 for n in range(4)]
+        high, low16 = (byte[3] << 8 | byte[1], byte[2] << 8 | byte[0]) if by_bytes else (word >> 16, word & 0xffff)
+        back = lambda h: int('{:016b}'.format(h)[::-1], 2)
+        return [Q(h, 1 << 16) for h in (back(high), high, back(low16), low16)]
+    for fmt in ('e4m3', 'e5m2', 'e2m3', 'e3m2', 'e2m1'):
+        stride = 4 if fmt == 'e2m1' else 8
+        for relu in ('', '.relu'):
+            lines = ['mov.b32 %%f%d, %%r%d;' % (n, n) for n in range(4)]
+            lines.append('cvt.rs%s.satfinite.%sx4.f32 %s, {%%f0, %%f1, %%f2, %%f3}, %%r4;' %
+                         (relu, fmt, '%h0' if stride == 4 else '%o'))
+            if stride == 4:
+                lines.append('cvt.u32.u16 %o, %h0;')
+
+            def want(a, b, c, d, word):
+                codes = [stochastic_four(fmt, x, r, relu) for x, r in zip((a, b, c, d), shares(word, stride == 4))]
+                return sum(code << stride * (3 - n) for n, code in enumerate(codes))
+            f.add(lines, want)
+    f.write()
+
+
 def pair_arithmetic():
     rng = random.Random('pairs')
 
@@ -588,6 +636,7 @@ def atomic_forms():
 small_conversions()
 scales()
 stochastic_rounding()
+stochastic_fours()
 pair_arithmetic()
 mixed_precision()
 find_nth()
