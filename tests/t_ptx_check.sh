@@ -62,11 +62,11 @@ check "exit code 1 for bad PTX" [ "$rc" = 1 ]
 
 run check "$dir/func.ptx"
 check "a function that no kernel calls is decoded too" says "unsupported 'tex.1d.v4.f32.f32' in alone: textures are not supported" out
-{ head_of; printf '.extern .func away();\n.visible .entry k()\n{\n call away;\n frobnicate.s32 1;\n vabsdiff4.u32.u32.u32 1;\n ret;\n}\n'; } >"$dir/extern.ptx"
+{ head_of; printf '.extern .func away();\n.visible .entry k()\n{\n call away;\n frobnicate.s32 1;\n tcgen05.wait::ld.sync.aligned;\n ret;\n}\n'; } >"$dir/extern.ptx"
 run check "$dir/extern.ptx"
 check "a function without a body is named" says "unsupported call of 'away' in k: it has no body in this module" out
 check "an instruction that there is not" says "unsupported 'frobnicate.s32' in k: no such instruction" out
-check "a family that is refused" says "unsupported 'vabsdiff4.u32.u32.u32' in k: video instructions are not supported" out
+check "a family that is refused" says "unsupported 'tcgen05.wait::ld.sync.aligned' in k: tensor memories are not supported" out
 
 run check "$dir/all" -j 3
 check "a folder: all of its *.ptx" says "3 files, 1 ok, 1 unsupported, 1 bad" out

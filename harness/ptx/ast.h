@@ -86,14 +86,14 @@ typedef enum ptx_operand_kind {
 
 typedef struct ptx_operand {
     ptx_operand_kind kind;
-    bool neg_pred;                /* !%p */
+    bool neg_pred;                /* !%p; of vmad, -%r */
     bool is_float;                /* immediate written as floating point */
     uint8_t float_bytes;          /* 4: 0f..., 8: 0d... or decimal */
     int reg;                      /* register index, -1 none; for ADDR the base */
     int reg2;                     /* second destination of a|b, -1 none */
     int64_t imm;                  /* immediate bits or displacement */
     const ptx_var *var;           /* ADDR with a variable as base, VAR */
-    const char *text;             /* SREG, FUNC */
+    const char *text;             /* SREG, FUNC; the part of a REG, as "b0" */
     int target;                   /* LABEL */
     struct ptx_operand *elem;     /* VEC; ADDR of tensor form: [a, {x,y}] keeps {x,y} here */
     int n_elem;

@@ -419,7 +419,7 @@ extern const ptx_op_row ptx_ops_int[], ptx_ops_fp[], ptx_ops_half[], ptx_ops_cvt
     ptx_ops_atom[], ptx_ops_warp[], ptx_ops_ctl[], ptx_ops_sreg[], ptx_ops_async[],
     ptx_ops_matrix[], ptx_ops_mma[], ptx_ops_wmma[], ptx_ops_mbarrier[], ptx_ops_bulk[],
     ptx_ops_wgmma[], ptx_ops_cluster[],
-    ptx_ops_tensor[], ptx_ops_tensormap[], ptx_ops_st_async[], ptx_ops_launch[];
+    ptx_ops_tensor[], ptx_ops_tensormap[], ptx_ops_st_async[], ptx_ops_launch[], ptx_ops_video[];
 
 /* Builds the program of a kernel. An unsupported instruction is a fault when it is executed. */
 ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info);

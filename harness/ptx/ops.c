@@ -13,7 +13,7 @@ static const ptx_op_row *const families[] = {
     ptx_ops_int,  ptx_ops_fp,    ptx_ops_half,     ptx_ops_cvt,  ptx_ops_mov,    ptx_ops_sreg,
     ptx_ops_mem,  ptx_ops_atom,  ptx_ops_warp,     ptx_ops_ctl,  ptx_ops_async,  ptx_ops_matrix,
     ptx_ops_mma,  ptx_ops_wmma,  ptx_ops_mbarrier, ptx_ops_bulk, ptx_ops_wgmma,  ptx_ops_cluster,
-    ptx_ops_tensor, ptx_ops_tensormap, ptx_ops_st_async, ptx_ops_launch,
+    ptx_ops_tensor, ptx_ops_tensormap, ptx_ops_st_async, ptx_ops_launch, ptx_ops_video,
 };
 
 /* What `.$name` stands for. Hints change no result (scopes, caches, priorities), or there are too many of them to
@@ -267,10 +267,12 @@ static void read_operand(ptx_form *f, const char **p)
               : take(p, "%")   ? PTX_SPEC_SREG
               : take(p, "_")   ? PTX_SPEC_SINK
               : take(p, "?")   ? PTX_SPEC_ANY
+              : (s->sign = take(p, "-")) ? PTX_SPEC_SRC
                                : kind_of(**p);
     s->result = !address && (s->kind == PTX_SPEC_DST || s->kind == PTX_SPEC_PRED_DST ||
                              (s->kind == PTX_SPEC_ANY && **p == 'd'));
     *p += strspn(*p, "abcdefghijklmnopqrstuvwxyz0123456789");
+    s->part = take(p, ".");
     s->ranged = s->kind == PTX_SPEC_IMM && sscanf(*p, "(%d-%d)", &s->low, &s->high) == 2;
     if (s->ranged)
         *p += strcspn(*p, ")") + 1;
@@ -460,21 +462,14 @@ static const struct {
 } refused[] = {
     {"tex", "textures"},        {"tld4", "textures"},        {"txq", "textures"},       {"suld", "surfaces"},
     {"sust", "surfaces"},       {"sured", "surfaces"},       {"suq", "surfaces"},       {"istypep", "textures and surfaces"},
-    {"tcgen05", "tensor memories"}, {"multimem", "multicast objects"}, {"vadd", "video instructions"},
-    {"vsub", "video instructions"}, {"vabsdiff", "video instructions"}, {"vmin", "video instructions"},
-    {"vmax", "video instructions"}, {"vshl", "video instructions"}, {"vshr", "video instructions"},
-    {"vmad", "video instructions"}, {"vset", "video instructions"},
+    {"tcgen05", "tensor memories"}, {"multimem", "multicast objects"},
 };
 
-/* "vabsdiff4" and "vadd2" are of the families of "vabsdiff" and "vadd". */
 static void explain_unknown(ws_str opcode, char why[PTX_WHY])
 {
-    size_t n = opcode.n && *opcode.p == 'v' && (opcode.p[opcode.n - 1] == '2' || opcode.p[opcode.n - 1] == '4')
-                   ? opcode.n - 1
-                   : opcode.n;
     snprintf(why, PTX_WHY, "no such instruction");
     for (size_t k = 0; k < WS_COUNT(refused); k++)
-        if (ws_str_eqz(opcode, refused[k].opcode) || ws_str_eqz((ws_str){opcode.p, n}, refused[k].opcode))
+        if (ws_str_eqz(opcode, refused[k].opcode))
             snprintf(why, PTX_WHY, "%s are not supported", refused[k].what);
 }
 
@@ -604,7 +599,7 @@ static bool element_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *
                          bool in_vector)
 {
     if (o->kind == PTX_OPD_REG)
-        return !o->neg_pred && register_fits(fn->reg[o->reg].type, t, s->wider);
+        return (!o->neg_pred || s->sign) && (!o->text || s->part) && register_fits(fn->reg[o->reg].type, t, s->wider);
     if (s->kind == PTX_SPEC_DST)
         return o->kind == PTX_OPD_SINK && (in_vector || may_drop(m->form->opcode));
     if (o->kind == PTX_OPD_IMM)

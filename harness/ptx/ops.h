@@ -28,6 +28,8 @@
  *     h              cache policy: there when the mnemonic has .L2::cache_hint
  *     @l             label, target list, or function
  *     ?x             anything: the decoder looks; {?x} some vector
+ *     d. a.          may be a part of a register: %r1.b0
+ *     -a             register, negated or not
  *     ...            and any number of operands after it
  * A suffix gives the type: `:u32` that one, `:1` the first type of the mnemonic, `:2` twice as wide as the last one,
  * none the last one; then `>`: registers may be wider than the type. Operands in "{, ...}" at the end are optional.
@@ -55,6 +57,7 @@ typedef struct ptx_spec { /* one operand of a form */
     bool pair;            /* d|p, p|q */
     bool result;          /* d, p, q and {d}, ?d, with the pair: registers that it writes, and does not read */
     bool vector, any_count;
+    bool part, sign;      /* d. -a */
     bool coordinates;     /* [a, b] */
     bool ranged;
     int low, high;        /* of an immediate, when it is ranged */

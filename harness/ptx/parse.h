@@ -93,6 +93,7 @@ typedef struct ptx_parser {
     int n_insns, cap_insns;
     ptx_reg *reg;
     int n_regs, cap_regs;
+    bool selects;               /* operands of a video instruction: parts of registers, negated ones */
     ptx_operand *elem;          /* stack of the vectors and lists being read */
     int n_elems, cap_elems;
     ptx_fixup *fixup;

@@ -2,6 +2,7 @@
  * copied to the arena when they are complete. */
 #include "harness/ptx/parse.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const char *const special_registers[] = {
@@ -135,6 +136,19 @@ static ptx_operand parse_special(ptx_parser *p, const ptx_token *t)
     return o;
 }
 
+/* The part of a register that a video instruction looks at: %r1.b0 */
+static void parse_part(ptx_parser *p, ptx_operand *o)
+{
+    ptx_lexer *l = &p->lex;
+    ws_str s = l->tok.s;
+    if (l->tok.kind != PTX_TOK_DOT)
+        return;
+    if (!p->selects || s.n < 2)
+        ptx_lex_fail(l, &l->tok, "only video instructions take a part of a register (%.*s)", WS_STR_ARG(s));
+    o->text = ptx_name_intern(p, (ws_str){s.p + 1, s.n - 1})->z;
+    ptx_lex_next(l);
+}
+
 /* Labels of this scope are known; others may still be declared in it, so that they wait for its end. */
 static ptx_operand operand_of_symbol(ptx_parser *p, const ptx_symbol *s)
 {
@@ -144,9 +158,7 @@ static ptx_operand operand_of_symbol(ptx_parser *p, const ptx_symbol *s)
         o.kind = PTX_OPD_REG;
         o.reg = s->index;
         parse_second(p, &o);
-        if (p->lex.tok.kind == PTX_TOK_DOT)
-            ptx_lex_fail(&p->lex, &p->lex.tok, "a part of a register (%.*s) is not supported",
-                         WS_STR_ARG(p->lex.tok.s));
+        parse_part(p, &o);
         break;
     case PTX_SYM_VAR:
         o.kind = PTX_OPD_VAR;
@@ -288,6 +300,39 @@ static ptx_operand parse_not(ptx_parser *p)
     return o;
 }
 
+/* -%r1 of vmad, whose constants are negated as any. */
+static bool is_negated_name(const ptx_parser *p)
+{
+    const ptx_lexer *l = &p->lex;
+    if (!p->selects || !ptx_lex_is(l, '-'))
+        return false;
+    unsigned char next = (unsigned char)l->tok.s.p[l->tok.s.n];
+    return next == '%' || next == '_' || next == '$' || isalpha(next);
+}
+
+static ptx_operand parse_negated(ptx_parser *p)
+{
+    ptx_lex_next(&p->lex);
+    ptx_token t = p->lex.tok;
+    ptx_operand o = parse_name(p, NULL);
+    if (o.kind != PTX_OPD_REG)
+        ptx_lex_fail(&p->lex, &t, "only registers can be negated");
+    o.neg_pred = true;
+    return o;
+}
+
+/* "vadd", "vset4" and so on */
+static bool is_video(ws_str opcode)
+{
+    static const char *const names[] = {"vadd", "vsub", "vavrg", "vabsdiff", "vmin", "vmax", "vshl", "vshr", "vset", "vmad"};
+    char last = opcode.n ? opcode.p[opcode.n - 1] : 0;
+    opcode.n -= last == '2' || last == '4';
+    for (size_t k = 0; k < WS_COUNT(names); k++)
+        if (ws_str_eqz(opcode, names[k]))
+            return true;
+    return false;
+}
+
 static bool is_constant_start(const ptx_lexer *l)
 {
     const ptx_token *t = &l->tok;
@@ -309,6 +354,8 @@ static ptx_operand parse_operand(ptx_parser *p, bool is_call, bool is_first, ptx
         return parse_vector(p, ')');
     if (ptx_lex_is(l, '!'))
         return parse_not(p);
+    if (is_negated_name(p))
+        return parse_negated(p);
     if (!is_constant_start(l))
         ptx_lex_fail_expected(l, is_first ? "an operand or ';'" : "an operand");
     return parse_constant_operand(p);
@@ -320,6 +367,7 @@ void ptx_parse_operands(ptx_parser *p, ptx_ast_insn *insn)
     ptx_operand opd[PTX_MAX_OPERANDS];
     int n = 0, first_fixup = p->n_fixups;
     bool is_call = ws_str_eqz(insn->part[0], "call");
+    p->selects = is_video(insn->part[0]);
     if (!ptx_lex_is(l, ';')) {
         do {
             if (n == PTX_MAX_OPERANDS)

@@ -244,7 +244,7 @@ static bool decode_matrix(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     ptx_mem_parts(d, a, i);
     i->aux = f;
     i->run = store ? x_stmatrix : x_ldmatrix;
-    return ptx_address(d, &a->operand[store ? 0 : 1], i) &&
+    return a->operand[store ? 1 : 0].kind == PTX_OPD_VEC && ptx_address(d, &a->operand[store ? 0 : 1], i) &&
            ptx_vec_slots(d, &a->operand[store ? 1 : 0], 4, !store, f->slot, i->vec * (int)f->rows / 8);
 }
 

@@ -463,22 +463,22 @@ static bool decode_wmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 const ptx_op_row ptx_ops_wmma[] = {
     {"wmma.load.(a b c).sync.aligned.(row col).$wmma{.(global shared shared::cta)}.(f16 bf16 tf32 f32 f64 s8 u8 s4 u4 b1 s32) "
-     "?d, [a]{, b:u32}", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, [a]{, b:u32}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.store.d.sync.aligned.(row col).$wmma{.(global shared shared::cta)}.(f16 f32 f64 s32) "
-     "[a], ?b{, c:u32}", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "[a], {?b}{, c:u32}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.sync.aligned.(row col).(row col).(m16n16k16 m8n32k16 m32n8k16).(f16 f32).(f16 f32) "
-     "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, {?a}, {?b}, {?c}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.sync.aligned.(row col).(row col).(m16n16k16 m8n32k16 m32n8k16).f32.bf16.bf16.f32 "
-     "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, {?a}, {?b}, {?c}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.sync.aligned.(row col).(row col).m16n16k8.f32.tf32.tf32.f32 "
-     "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, {?a}, {?b}, {?c}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.sync.aligned.(row col).(row col).m8n8k4{.$rnd}.f64.f64.f64.f64 "
-     "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, {?a}, {?b}, {?c}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.sync.aligned.(row col).(row col).(m16n16k16 m8n32k16 m32n8k16).s32.(s8 u8).(s8 u8).s32{.satfinite} "
-     "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, {?a}, {?b}, {?c}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.sync.aligned.row.col.m8n8k32.s32.(s4 u4).(s4 u4).s32{.satfinite} "
-     "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, {?a}, {?b}, {?c}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {"wmma.mma.(xor and).popc.sync.aligned.row.col.m8n8k128.s32.b1.b1.s32 "
-     "?d, ?a, ?b, ?c", decode_wmma, 0, PTX_UNIT_TENSOR},
+     "{?d}, {?a}, {?b}, {?c}", decode_wmma, 0, PTX_UNIT_TENSOR},
     {0},
 };

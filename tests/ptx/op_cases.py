@@ -344,6 +344,164 @@ def stochastic_fours():
     f.write()
 
 
+def signed(v, bits):
+    return v - (1 << bits) if v >> (bits - 1) & 1 else v
+
+
+def video_part(word, part, kind):
+    """Bits of a register as the selector says, extended as the type does."""
+    bits = {'b': 8, 'h': 16}.get(part[:1], 32)
+    v = word >> bits * int(part[1:] or 0) & ((1 << bits) - 1)
+    return signed(v, bits) if kind == 's32' else v
+
+
+def video_clamp(v, bits, kind):
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind == 's32' else (0, (1 << bits) - 1)
+    return min(max(v, low), high)
+
+
+VIDEO = {
+    'vadd': lambda a, b: a + b, 'vsub': lambda a, b: a - b, 'vabsdiff': lambda a, b: abs(a - b), 'vmin': min, 'vmax': max,
+    'vavrg': lambda a, b: (a + b + 1) >> 1 if a + b >= 0 else (a + b) >> 1,
+    'vshl.clamp': lambda a, b: a << min(b, 32), 'vshr.clamp': lambda a, b: a >> min(b, 32),
+    'vshl.wrap': lambda a, b: a << (b & 31), 'vshr.wrap': lambda a, b: a >> (b & 31),
+    'eq': lambda a, b: int(a == b), 'ne': lambda a, b: int(a != b), 'lt': lambda a, b: int(a < b),
+    'le': lambda a, b: int(a <= b), 'gt': lambda a, b: int(a > b), 'ge': lambda a, b: int(a >= b)}
+
+
+def video_one(op, types, sat, second, parts):
+    """A scalar instruction on 32-bit words a, b, c (ISA 9.7.18.1)."""
+    def want(a, b, c):
+        d, x, y = parts
+        bits = {'b': 8, 'h': 16}.get(d[:1], 32)
+        t = VIDEO[op](video_part(a, x, types[1]), video_part(b, y, types[2]))
+        if sat:
+            t = video_clamp(t, bits, types[0])
+        if d:
+            at = bits * int(d[1:])
+            mask = (1 << bits) - 1 << at
+            return (t << at & mask) | (c & ~mask)
+        t &= 0xffffffff
+        if second == '.add':
+            return (t + c) & 0xffffffff
+        if second:
+            number = (lambda v: signed(v, 32)) if types[0] == 's32' else (lambda v: v)
+            return (min if second == '.min' else max)(t, c, key=number)
+        return t
+    return want
+
+
+def video_several(n, op, types, sat, add, parts):
+    """A SIMD instruction (ISA 9.7.18.2); parts: mask and the two selections, '' for what is so without."""
+    bits = 32 // n
+
+    def want(a, b, c):
+        pick = [[int(x) for x in reversed(text[1:] or default)] for text, default in
+                zip(parts[1:], ('10', '32') if n == 2 else ('3210', '7654'))]
+        mask = [int(x) for x in parts[0][1:]] if parts[0] else range(n)
+        both, d = b << 32 | a, c
+        for i in range(n):
+            x, y = (both >> bits * pick[k][i] & ((1 << bits) - 1) for k in range(2))
+            t = VIDEO[op](signed(x, bits) if types[1] == 's32' else x, signed(y, bits) if types[2] == 's32' else y)
+            if sat:
+                t = video_clamp(t, bits, types[0])
+            if i in mask and add:
+                d += t
+            elif i in mask:
+                m = (1 << bits) - 1 << bits * i
+                d = (t << bits * i & m) | (d & ~m)
+        return d & 0xffffffff
+    return want
+
+
+def video_rows(rng, n):
+    ends = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x7f80ff01]
+    return [tuple(rng.choice(ends) if rng.random() < 0.4 else rng.getrandbits(32) for _ in range(3)) for _ in range(n)]
+
+
+def dot(part):
+    return '.' + part if part else ''
+
+
+def video_scalars():
+    rng = random.Random('video')
+    f = File('op_video', 'vadd, vsub, vabsdiff, vmin, vmax, vshl, vshr, vset: parts, saturation, second operation', 'sm_75',
+             video_rows(rng, 32))
+    where = ['', '', 'b0', 'b1', 'b2', 'b3', 'h0', 'h1']
+    kinds = ('u32', 's32')
+    for op in ('vadd', 'vsub', 'vabsdiff', 'vmin', 'vmax', 'vshl.clamp', 'vshl.wrap', 'vshr.clamp', 'vshr.wrap'):
+        name, _, mode = op.partition('.')
+        for form in ('', 'merge', '.add', '.min', '.max'):
+            for sat in ('', '.sat'):
+                types = (rng.choice(kinds), rng.choice(kinds), 'u32' if mode else rng.choice(kinds))
+                parts = (rng.choice(where) if form == 'merge' else '', rng.choice(where), rng.choice(where))
+                second = '' if form == 'merge' else form
+                f.add(['%s.%s%s%s%s %%o%s, %%r0%s, %%r1%s%s;' %
+                       (name, '.'.join(types), sat, dot(mode), second, dot(parts[0]), dot(parts[1]), dot(parts[2]),
+                        ', %r2' if form else '')], video_one(op, types, sat, second, parts))
+    for cmp in ('eq', 'ne', 'lt', 'le', 'gt', 'ge'):
+        for form in ('', 'merge', '.add', '.min', '.max'):
+            types = ('u32', rng.choice(kinds), rng.choice(kinds))
+            parts = (rng.choice(where[2:]) if form == 'merge' else '', rng.choice(where), rng.choice(where))
+            second = '' if form == 'merge' else form
+            f.add(['vset.%s.%s%s %%o%s, %%r0%s, %%r1%s%s;' %
+                   ('.'.join(types[1:]), cmp, second, dot(parts[0]), dot(parts[1]), dot(parts[2]), ', %r2' if form else '')],
+                  video_one(cmp, types, '', second, parts))
+    f.write()
+
+
+def video_simd():
+    rng = random.Random('video simd')
+    kinds = ('u32', 's32')
+    for n in (2, 4):
+        f = File('op_video%d' % n, 'video instructions on %d elements: every choice of elements and masks' % n, 'sm_75',
+                 video_rows(rng, 32))
+        unit, masks = ('h', ['0', '1', '10']) if n == 2 else (
+            'b', ['0', '1', '10', '2', '20', '21', '210', '3', '30', '31', '310', '32', '320', '321', '3210'])
+
+        def parts():
+            return ['' if rng.random() < 0.3 else unit + rng.choice(masks)] + [
+                '' if rng.random() < 0.3 else unit + ''.join(rng.choice('0123' if n == 2 else '01234567') for _ in range(n))
+                for _ in range(2)]
+        for op in ('vadd', 'vsub', 'vavrg', 'vabsdiff', 'vmin', 'vmax'):
+            for how in ('', '.sat', '.add'):
+                for _ in range(3):
+                    types, p = [rng.choice(kinds) for _ in range(3)], parts()
+                    f.add(['%s%d.%s%s %%o%s, %%r0%s, %%r1%s, %%r2;' %
+                           ((op, n, '.'.join(types), how) + tuple(dot(x) for x in p))],
+                          video_several(n, op, types, how == '.sat', how == '.add', p))
+        for cmp in ('eq', 'ne', 'lt', 'le', 'gt', 'ge'):
+            for how in ('', '.add'):
+                types, p = ['u32', rng.choice(kinds), rng.choice(kinds)], parts()
+                f.add(['vset%d.%s.%s%s %%o%s, %%r0%s, %%r1%s, %%r2;' %
+                       ((n, '.'.join(types[1:]), cmp, how) + tuple(dot(x) for x in p))],
+                      video_several(n, cmp, types, False, bool(how), p))
+        f.write()
+
+
+def video_multiply():
+    rng = random.Random('vmad')
+    f = File('op_vmad', 'vmad: signs, plus one, scale, saturation', 'sm_75', video_rows(rng, 64))
+    where = ['', '', 'b0', 'b3', 'h0', 'h1']
+    kinds = ('u32', 's32')
+    for signs in (('', '', ''), ('-', '', ''), ('', '-', ''), ('-', '-', ''), ('', '', '-'), 'po'):
+        for sat in ('', '.sat'):
+            for scale in (0, 7, 15):
+                types = [rng.choice(kinds) for _ in range(3)]
+                x, y = rng.choice(where), rng.choice(where)
+                po, (na, nb, nc) = ('.po', ('', '', '')) if signs == 'po' else ('', signs)
+
+                def want(a, b, c):
+                    final = 's32' if 's32' in types[1:] or na != nb or nc else 'u32'
+                    product = video_part(a, x, types[1]) * video_part(b, y, types[2])
+                    more = signed(c, 32) if final == 's32' else c
+                    t = (-product if na != nb else product) + (-more if nc else more) + bool(po) >> scale
+                    return (video_clamp(t, 32, final) if sat else t) & 0xffffffff
+                f.add(['vmad.%s%s%s%s %%o, %s%%r0%s, %s%%r1%s, %s%%r2;' %
+                       ('.'.join(types), po, sat, '.shr%d' % scale if scale else '', na, dot(x), nb, dot(y), nc)], want)
+    f.write()
+
+
 def pair_arithmetic():
     rng = random.Random('pairs')
 
@@ -637,6 +795,9 @@ small_conversions()
 scales()
 stochastic_rounding()
 stochastic_fours()
+video_scalars()
+video_simd()
+video_multiply()
 pair_arithmetic()
 mixed_precision()
 find_nth()
