@@ -1,34 +1,11 @@
 #!/usr/bin/env bash
 # The loop as a user meets it: killed and resumed, interrupted, refused and failed by its server, and at the
 # end of its budgets. What a break must not change is compared with a run without one.
-set -u
-cd "$(dirname "$0")/.." || exit 70
-ws=${WARPSMITH:-$PWD/warpsmith}
-dir=$(mktemp -d) || exit 70
+. "$(dirname "$0")/lib.sh" || exit 70
 server=
 trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$dir"' EXIT
-unset OPENAI_API_KEY OPENAI_BASE_URL WARPSMITH_MODEL WARPSMITH_ARCHIVE
 key=sk-test-0123456789abcdef
-n=0
 
-# check NAME CONDITION...: one TAP line
-check() {
-    local name=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $name"
-    else
-        echo "not ok $n - $name"
-        sed 's/^/# /' "$dir/err" 2>/dev/null | tail -n 4
-    fi
-}
-says() { grep -qF -- "$2" "$1"; }
-# Output and exit code of a command: $dir/out, $dir/err, $rc
-run() {
-    timeout 60 "$@" >"$dir/out" 2>"$dir/err"
-    rc=$?
-}
 # Waits until a file says something, for up to 10 s.
 await() {
     for _ in $(seq 200); do
@@ -164,4 +141,4 @@ check "a file that is no archive is refused" [ "$rc" = 4 ]
 check "in words" says "$dir/err" "file is not a database"
 run "$ws" optimize basics/softmax --archive "$dir/none/a.db"
 check "a directory that is not there is named" says "$dir/err" "No such file or directory"
-echo "1..$n"
+tap_done

@@ -1,30 +1,7 @@
 #!/usr/bin/env bash
 # Prompts and replies carried by hand: prompt, submit, the next prompt, the header; and --json of every command.
-set -u
-cd "$(dirname "$0")/.." || exit 70
-ws=${WARPSMITH:-$PWD/warpsmith}
+. "$(dirname "$0")/lib.sh" || exit 70
 replies=agent/replays/basics_softmax
-dir=$(mktemp -d) || exit 70
-trap 'rm -rf "$dir"' EXIT
-unset OPENAI_API_KEY OPENAI_BASE_URL WARPSMITH_MODEL WARPSMITH_ARCHIVE
-n=0
-
-check() {
-    local name=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $name"
-    else
-        echo "not ok $n - $name"
-        tail -n 3 "$dir/out" "$dir/err" | sed 's/^/# /'
-    fi
-}
-says() { grep -qF -- "$2" "$1"; }
-run() {
-    timeout 60 "$@" >"$dir/out" 2>"$dir/err"
-    rc=$?
-}
 
 run "$ws" prompt softmax
 check "the first prompt has the translation with its time" grep -q 'that verifies ([0-9.]* us modelled)' "$dir/out"
@@ -103,4 +80,4 @@ done <<END
 4|reference softmax --in $dir/none|there is no such directory
 2|compile $dir/k.cu -D 9x=3|expected NAME=N
 END
-echo "1..$n"
+tap_done

@@ -161,30 +161,34 @@ void ptx_fault_done(ptx_warp *w, ptx_fault *f, const char *fmt, ...)
     pthread_mutex_unlock(&w->worker->grid->lock);
 }
 
+/* `sync`: NULL when synccheck has no phrase for it */
+static void report(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *sync,
+                   const char *fmt, va_list ap)
+{
+    char text[400];
+    vsnprintf(text, sizeof text, fmt, ap);
+    ptx_fault *f = ptx_fault_new(w, i, lane, reason);
+    if (!f)
+        return;
+    if (sync)
+        snprintf(f->sync, sizeof f->sync, "%s", sync);
+    ptx_fault_done(w, f, "%s", text);
+}
+
 void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *fmt,
                       ...)
 {
-    char text[400];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    report(w, i, lane, reason, NULL, fmt, ap);
     va_end(ap);
-    ptx_fault *f = ptx_fault_new(w, i, lane, reason);
-    if (f)
-        ptx_fault_done(w, f, "%s", text);
 }
 
 void ptx_fault_sync(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *sync,
                     const char *fmt, ...)
 {
-    char text[400];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    report(w, i, lane, reason, sync, fmt, ap);
     va_end(ap);
-    ptx_fault *f = ptx_fault_new(w, i, lane, reason);
-    if (!f)
-        return;
-    snprintf(f->sync, sizeof f->sync, "%s", sync);
-    ptx_fault_done(w, f, "%s", text);
 }

@@ -32,6 +32,13 @@ typedef enum mma_type {
 } mma_type;
 mma_type mma_type_find(ws_str name); /* MMA_TYPE_COUNT: none */
 u32 mma_type_bits(mma_type t);
+typedef struct mma_words { /* of a mnemonic */
+    mma_type type[4];
+    u32 n_types;
+    u32 m, n, k;
+    bool col[2]; /* .col, not .row: the first, the second */
+} mma_words;
+mma_words mma_read(const ptx_ast_insn *a);
 s32 mma_least_exponent(mma_type t); /* of normal numbers */
 f32 mma_widen(mma_type t, u32 bits); /* of the floating-point types up to f32 */
 

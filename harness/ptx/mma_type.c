@@ -4,6 +4,7 @@
 #include "harness/ptx/mma.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const struct {
     const char *name;
@@ -24,6 +25,24 @@ mma_type mma_type_find(ws_str name)
         if (ws_str_eqz(name, types[t].name))
             return (mma_type)t;
     return MMA_TYPE_COUNT;
+}
+
+mma_words mma_read(const ptx_ast_insn *a)
+{
+    mma_words x = {.n_types = 0};
+    int layouts = 0;
+    for (int p = 1; p < a->n_parts; p++) {
+        char text[24];
+        mma_type t = mma_type_find(a->part[p]);
+        bool col = ws_str_eqz(a->part[p], "col");
+        snprintf(text, sizeof text, "%.*s", WS_STR_ARG(a->part[p]));
+        sscanf(text, "m%3un%3uk%3u", &x.m, &x.n, &x.k);
+        if (t != MMA_TYPE_COUNT && x.n_types < 4)
+            x.type[x.n_types++] = t;
+        if ((col || ws_str_eqz(a->part[p], "row")) && layouts < 2)
+            x.col[layouts++] = col;
+    }
+    return x;
 }
 
 u32 mma_type_bits(mma_type t)

@@ -3,24 +3,6 @@
 #include "harness/ptx/x_matrix.h"
 #include "harness/ptx/x_mma.h"
 
-/* "m16n8k16" */
-static bool parse_shape(ws_str s, u32 *m, u32 *n, u32 *k)
-{
-    u32 *to[] = {m, n, k};
-    size_t at = 0;
-    for (int p = 0; p < 3; p++) {
-        if (at >= s.n || s.p[at++] != "mnk"[p])
-            return false;
-        *to[p] = 0;
-        size_t first = at;
-        while (at < s.n && s.p[at] >= '0' && s.p[at] <= '9' && *to[p] < 1000)
-            *to[p] = *to[p] * 10 + (u32)(s.p[at++] - '0');
-        if (at == first)
-            return false;
-    }
-    return at == s.n;
-}
-
 static bool is_small_float(mma_type t)
 {
     return t >= MMA_E4M3 && t <= MMA_E2M1;
@@ -28,30 +10,23 @@ static bool is_small_float(mma_type t)
 
 static bool decode_parts(const ptx_ast_insn *a, mma_form *f, bool *quads)
 {
-    mma_type t[4];
-    u32 n = 0, n_types = 0, n_layouts = 0;
-    for (int p = 1; p < a->n_parts; p++) {
-        mma_type found = mma_type_find(a->part[p]);
-        bool row = ws_str_eqz(a->part[p], "row"), col = ws_str_eqz(a->part[p], "col");
-        if (found != MMA_TYPE_COUNT && n_types < 4)
-            t[n_types++] = found;
-        f->col_a |= n_layouts == 0 && col;
-        f->row_b |= n_layouts == 1 && row;
-        n_layouts += row || col;
-        parse_shape(a->part[p], &f->m, &n, &f->k);
-    }
+    mma_words x = mma_read(a);
+    f->m = x.m;
+    f->k = x.k;
+    f->col_a = x.col[0];
+    f->row_b = !x.col[1];
     f->saturates = ptx_has(a, "satfinite");
     f->is_and = ptx_has(a, "and");
     f->sparse = ptx_has(a, "sp") || ptx_has(a, "sp::ordered_metadata");
-    *quads = f->m == 8 && t[1] == MMA_F16;
-    f->a = t[1];
-    f->b = t[2];
-    f->c = t[3];
-    f->half = t[0] == MMA_F16;
+    f->a = x.type[1];
+    f->b = x.type[2];
+    f->c = x.type[3];
+    f->half = x.type[0] == MMA_F16;
     bool packed = ptx_has(a, "kind::mxf4") || ptx_has(a, "kind::mxf4nvf4");
     f->bits_a = is_small_float(f->a) && !packed ? 8 : mma_type_bits(f->a);
     f->bits_b = is_small_float(f->b) && !packed ? 8 : mma_type_bits(f->b);
-    return t[0] == t[3] || (*quads && t[0] == MMA_F32);
+    *quads = f->m == 8 && f->a == MMA_F16;
+    return x.type[0] == f->c || (*quads && !f->half);
 }
 
 /* Metadata and selector: one thread of four, two or all of them have what the rows need. */

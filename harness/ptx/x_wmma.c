@@ -10,7 +10,6 @@
 #include "harness/ptx/x_matrix.h"
 #include "harness/ptx/x_mem.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { MAX_REGS = 8, MAX_SLOTS = 32, MAX_SIDE = 32, MAX_ROW = 32 };
@@ -360,11 +359,11 @@ static mma_type without_sign(mma_type t)
     return t == MMA_U8 ? MMA_S8 : t == MMA_U4 ? MMA_S4 : t;
 }
 
-static bool set_matrix(matrix *x, char role, mma_type t, const u8 shape[3], mma_type operand)
+static bool set_matrix(matrix *x, char role, mma_type t, const mma_words *name, mma_type operand)
 {
-    *x = (matrix){.role = role, .type = t, .m = shape[0], .n = shape[1], .k = shape[2]};
+    *x = (matrix){.role = role, .type = t, .m = name->m, .n = name->n, .k = name->k};
     for (size_t s = 0; s < WS_COUNT(shapes); s++) {
-        if (shapes[s].m != shape[0] || shapes[s].n != shape[1] || shapes[s].k != shape[2])
+        if (shapes[s].m != x->m || shapes[s].n != x->n || shapes[s].k != x->k)
             continue;
         if (role != 'c' && shapes[s].type == without_sign(t)) {
             x->n_regs = role == 'a' ? shapes[s].n_a : shapes[s].n_b;
@@ -379,29 +378,15 @@ static bool set_matrix(matrix *x, char role, mma_type t, const u8 shape[3], mma_
     return false;
 }
 
-static bool find_shape(const ptx_ast_insn *a, u8 shape[3])
-{
-    for (int p = 1; p < a->n_parts; p++)
-        for (size_t s = 0; s < WS_COUNT(shapes); s++) {
-            char name[24];
-            snprintf(name, sizeof name, "m%dn%dk%d", shapes[s].m, shapes[s].n, shapes[s].k);
-            if (ws_str_eqz(a->part[p], name)) {
-                memcpy(shape, (u8[]){shapes[s].m, shapes[s].n, shapes[s].k}, 3);
-                return true;
-            }
-        }
-    return false;
-}
-
 static bool decode_move(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma_form *f,
-                        const u8 shape[3], bool store)
+                        const mma_words *name, bool store)
 {
-    mma_type t = mma_type_find(a->part[a->n_parts - 1]);
+    mma_type t = name->type[0];
     char role = store || ws_str_eqz(a->part[2], "c") ? 'c'
                 : ws_str_eqz(a->part[2], "a")        ? 'a'
                                                      : 'b';
     const ptx_operand *memory = &a->operand[store ? 0 : 1], *regs = &a->operand[store ? 1 : 0];
-    if (!set_matrix(&f->d, role, t, shape, MMA_TYPE_COUNT))
+    if (!set_matrix(&f->d, role, t, name, MMA_TYPE_COUNT))
         return false;
     f->col = ptx_has(a, "col");
     f->stride = PTX_NO_SLOT;
@@ -421,21 +406,16 @@ static bool decode_move(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma
 }
 
 static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, wmma_form *f,
-                           const u8 shape[3])
+                           const mma_words *name)
 {
-    mma_type t[4] = {MMA_F16};
-    u32 n = 0;
-    for (int p = 2; p < a->n_parts && n < 4; p++) {
-        mma_type found = mma_type_find(a->part[p]);
-        if (found != MMA_TYPE_COUNT)
-            t[n++] = found;
-    }
-    if (n == 2) { /* f16 operands are not named */
+    mma_type t[4];
+    memcpy(t, name->type, sizeof t);
+    if (name->n_types == 2) { /* f16 operands are not named */
         t[3] = t[1];
         t[1] = t[2] = MMA_F16;
     }
-    if (!set_matrix(&f->d, 'c', t[0], shape, t[1]) || !set_matrix(&f->a, 'a', t[1], shape, t[1]) ||
-        !set_matrix(&f->b, 'b', t[2], shape, t[2]) || !set_matrix(&f->c, 'c', t[3], shape, t[1]))
+    if (!set_matrix(&f->d, 'c', t[0], name, t[1]) || !set_matrix(&f->a, 'a', t[1], name, t[1]) ||
+        !set_matrix(&f->b, 'b', t[2], name, t[2]) || !set_matrix(&f->c, 'c', t[3], name, t[1]))
         return false;
     bool real = t[1] == MMA_F16 || t[1] == MMA_BF16 || t[1] == MMA_TF32;
     f->saturates = ptx_has(a, "satfinite");
@@ -453,12 +433,10 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, w
 static bool decode_wmma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     wmma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), wmma_form, 1);
-    u8 shape[3];
+    mma_words name = mma_read(a);
     i->aux = f;
-    if (!find_shape(a, shape))
-        return false;
-    return ws_str_eqz(a->part[1], "mma") ? decode_product(d, a, i, f, shape)
-                                         : decode_move(d, a, i, f, shape, ws_str_eqz(a->part[1], "store"));
+    return ws_str_eqz(a->part[1], "mma") ? decode_product(d, a, i, f, &name)
+                                         : decode_move(d, a, i, f, &name, ws_str_eqz(a->part[1], "store"));
 }
 
 const ptx_op_row ptx_ops_wmma[] = {

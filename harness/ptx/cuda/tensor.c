@@ -51,6 +51,9 @@ static const struct {
 
 static CUresult start(const encoding *e, ptx_tensor_map *m)
 {
+    CUresult r = fac_enter_device();
+    if (r)
+        return r;
     if (!e->out || (uintptr_t)e->out % PTX_TM_ALIGN)
         return fac_fail(CUDA_ERROR_INVALID_VALUE, "the tensor map's own address must be a multiple of %d",
                         PTX_TM_ALIGN);
@@ -84,7 +87,7 @@ static CUresult start(const encoding *e, ptx_tensor_map *m)
     return CUDA_SUCCESS;
 }
 
-static CUresult finish(const encoding *e, const ptx_tensor_map *m)
+static CUresult check(const encoding *e, const ptx_tensor_map *m)
 {
     char why[200];
     if (ptx_tm_invalid(m, why, sizeof why))
@@ -94,6 +97,12 @@ static CUresult finish(const encoding *e, const ptx_tensor_map *m)
         return fac_fail(CUDA_ERROR_NOT_SUPPORTED, "the CPU engine does not support %s", lacks);
     memcpy(e->out, m, sizeof *m);
     return CUDA_SUCCESS;
+}
+
+/* `r`: whether the map is whole */
+static CUresult finish(CUresult r, const encoding *e, const ptx_tensor_map *m)
+{
+    return fac_leave(r ? r : check(e, m));
 }
 
 static uint16_t clamp16(cuuint32_t v)
@@ -109,14 +118,12 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, cuui
 {
     encoding e = {map, type, rank, address, dim, strides, steps, interleave, swizzle, promotion, fill};
     ptx_tensor_map m;
-    CUresult r = fac_enter_device();
-    if (!r)
-        r = start(&e, &m);
+    CUresult r = start(&e, &m);
     if (!r && !box)
         r = fac_fail(CUDA_ERROR_INVALID_VALUE, "boxDim is missing");
     for (cuuint32_t d = 0; !r && d < rank; d++)
         m.box[d] = clamp16(box[d]);
-    return fac_leave(r ? r : finish(&e, &m));
+    return finish(r, &e, &m);
 }
 
 CUresult cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, cuuint32_t rank,
@@ -128,9 +135,7 @@ CUresult cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, cuu
 {
     encoding e = {map, type, rank, address, dim, strides, steps, interleave, swizzle, promotion, fill};
     ptx_tensor_map m;
-    CUresult r = fac_enter_device();
-    if (!r)
-        r = start(&e, &m);
+    CUresult r = start(&e, &m);
     if (!r && (!lower || !upper))
         r = fac_fail(CUDA_ERROR_INVALID_VALUE, "a corner of the pixel box is missing");
     for (cuuint32_t d = 0; !r && rank >= 3 && d < rank - 2; d++) {
@@ -144,7 +149,7 @@ CUresult cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, cuu
         m.channels = clamp16(channels);
         m.pixels = clamp16(pixels);
     }
-    return fac_leave(r ? r : finish(&e, &m));
+    return finish(r, &e, &m);
 }
 
 /* Its modes im2col::w and im2col::w::128 are instructions of sm_100. */
@@ -177,5 +182,5 @@ CUresult cuTensorMapReplaceAddress(CUtensorMap *map, void *address)
         return fac_leave(fac_fail(CUDA_ERROR_INVALID_VALUE, "this is no tensor map"));
     m.address = (uint64_t)(uintptr_t)address;
     encoding e = {.out = map};
-    return fac_leave(finish(&e, &m));
+    return finish(r, &e, &m);
 }
