@@ -75,7 +75,7 @@ $(BUILD)/warpsmith.1: warpsmith
 
 $(BUILD)/libwarpsmith-cuda.so: $(call obj,$(facade_SRC)) $(call lib,ptx) $(call lib,harness) $(call lib,base)
 	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-	    -Wl,--exclude-libs,ALL -lcjson -lpthread -lm
+	    -Wl,--exclude-libs,ALL $(if $(SAN),,-Wl,-z$(comma)defs) -lcjson -lpthread -lm
 
 define module_rule
 $(call lib,$(1)): $(call obj,$($(1)_SRC))
