@@ -2,6 +2,7 @@
  * opcode means is in the rows of the x_*.c files. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/compact.h"
+#include "harness/ptx/guess.h"
 #include "harness/ptx/ops.h"
 #include "harness/ptx/undef.h"
 
@@ -26,6 +27,7 @@ struct ptx_decoder {
     ptx_program *program;
     const ptx_func *fn;
     ptx_code *code;
+    ptx_guesses *guesses;    /* of fn */
     uint32_t *slot;          /* as ptx_code.slot */
     ws_buf pool;             /* constants of this function */
     uint64_t *pool_bits;     /* value and width of each, to share equal ones */
@@ -53,6 +55,11 @@ ptx_program *ptx_decoder_program(ptx_decoder *d)
 const ptx_func *ptx_decoder_func(const ptx_decoder *d)
 {
     return d->fn;
+}
+
+const ptx_guesses *ptx_decoder_guesses(const ptx_decoder *d)
+{
+    return d->guesses;
 }
 
 static uint32_t slot_stride(uint32_t bytes)
@@ -150,11 +157,6 @@ uint32_t ptx_sink(ptx_decoder *d)
         d->code->reg_bytes += slot_stride(16);
     }
     return d->sink;
-}
-
-uint32_t ptx_dst_size(ptx_decoder *d, const ptx_operand *o)
-{
-    return o->kind == PTX_OPD_REG ? ptx_type_bytes(d->fn->reg[o->reg].type) : 0;
 }
 
 uint32_t ptx_pred_src(ptx_decoder *d, const ptx_operand *o, bool *neg)
@@ -326,20 +328,11 @@ static bool is_convergent(const ptx_ast_insn *a)
     return false;
 }
 
-/* The sums of wgmma start from what is there. */
-static uint16_t form_results(const ptx_form *f, const ptx_ast_insn *a)
+static uint16_t results_of(const mnemonic *m)
 {
-    uint16_t out = 0;
-    for (int o = 0; o < f->n_operands; o++)
-        out |= (uint16_t)(f->operand[o].result << o);
-    return ws_str_eqz(a->part[0], "wgmma") ? 0 : out;
-}
-
-static uint16_t results_of(const mnemonic *m, const ptx_ast_insn *a)
-{
-    uint16_t out = m->n ? form_results(m->match[0].form, a) : 0;
+    uint16_t out = m->n ? m->match[0].form->results : 0;
     for (int k = 1; k < m->n; k++)
-        out &= form_results(m->match[k].form, a);
+        out &= m->match[k].form->results;
     return out;
 }
 
@@ -358,7 +351,7 @@ static const mnemonic *find_mnemonic(ptx_decoder *d, const ptx_ast_insn *a)
     mnemonic *m = *link = WS_ARENA_NEW(&d->program->arena, mnemonic, 1);
     m->text = text;
     m->n = ptx_ops_match(a, m->match, MAX_MATCHES, m->why);
-    m->results = results_of(m, a);
+    m->results = results_of(m);
     m->flow = (uint8_t)ptx_flow_of(a);
     m->ends_block = ends_block(a);
     m->is_convergent = is_convergent(a);
@@ -426,7 +419,7 @@ static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a
         i->op = r->selector;
         i->unit = r->unit;
         i->match = &m->match[k];
-        i->results = form_results(m->match[k].form, a);
+        i->results = m->match[k].form->results;
         i->flow = m->flow;
         if (r->decode(d, in_order(d, a, i->match), i) && i->run)
             return;
@@ -500,6 +493,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     ptx_program *p = d->program;
     d->fn = f;
     d->code = c;
+    d->guesses = ptx_guesses_new(f);
     c->slot = d->slot = WS_ARENA_NEW(&p->arena, uint32_t, (size_t)f->n_regs + 1);
     d->pool = (ws_buf){0};
     d->pool_bits = NULL;
@@ -525,6 +519,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     if (d->pool.n)
         memcpy(c->konst, d->pool.p, d->pool.n);
     ws_buf_release(&d->pool);
+    ptx_guesses_free(d->guesses);
     free(d->pool_bits);
     free(d->pool_key);
     free(d->of);

@@ -429,7 +429,6 @@ void ptx_program_visit_unsupported(const ptx_program *p, ptx_lack_fn visit, void
 /* Operand access for decode functions. */
 uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t); /* register, immediate or address of t */
 uint32_t ptx_dst(ptx_decoder *d, const ptx_operand *o);   /* PTX_NO_SLOT for _ */
-uint32_t ptx_dst_size(ptx_decoder *d, const ptx_operand *o); /* bytes a lane */
 uint32_t ptx_sink(ptx_decoder *d); /* a slot of 16 bytes a lane that nobody reads */
 uint32_t ptx_pred_src(ptx_decoder *d, const ptx_operand *o, bool *neg);
 uint32_t ptx_pred_dst(ptx_decoder *d, const ptx_operand *o); /* index; scratch one for _ */
@@ -441,6 +440,7 @@ bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i); /* a, imm, 
 ws_arena *ptx_decoder_arena(ptx_decoder *d);
 ptx_program *ptx_decoder_program(ptx_decoder *d);
 const ptx_func *ptx_decoder_func(const ptx_decoder *d);
+const struct ptx_guesses *ptx_decoder_guesses(const ptx_decoder *d);
 const ptx_code *ptx_decode_callee(ptx_decoder *d, const char *name); /* NULL: none */
 uint32_t ptx_frame_var(ptx_decoder *d, const ptx_var *v, bool *entry); /* offset of a .param/.local variable */
 

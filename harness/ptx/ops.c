@@ -271,6 +271,7 @@ static void read_operand(ptx_form *f, const char **p)
                                : kind_of(**p);
     s->result = !address && (s->kind == PTX_SPEC_DST || s->kind == PTX_SPEC_PRED_DST ||
                              (s->kind == PTX_SPEC_ANY && **p == 'd'));
+    f->results |= (uint16_t)(s->result << (f->n_operands - 1));
     *p += strspn(*p, "abcdefghijklmnopqrstuvwxyz0123456789");
     s->part = take(p, ".");
     s->ranged = s->kind == PTX_SPEC_IMM && sscanf(*p, "(%d-%d)", &s->low, &s->high) == 2;

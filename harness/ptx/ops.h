@@ -14,8 +14,8 @@
  * and state spaces, and what belongs to the name (`mul.lo`, `cp.async.bulk`; see ops.c) comes first.
  *
  * Operands, after one blank, apart by ", ":
- *     d d2 ...       register, result; `_` too
- *     a b c ...      any other letter: source register, immediate, or address of a variable
+ *     d              register, result; `_` too
+ *     a b c ...      any other letter: source register, immediate, or address of a variable; a result that is read
  *     d|p            result and, after a bar, an optional predicate
  *     p q            predicate, result; p|q: the second is optional
  *     !p             predicate, source; negated or not
@@ -81,6 +81,7 @@ typedef struct ptx_form {
     int n_words;
     ptx_spec operand[PTX_FORM_OPERANDS];
     int n_operands, n_required;
+    uint16_t results;             /* a bit an operand */
     bool open_ended;           /* "..." */
     bool takes_policy;
     int order;                 /* among the rows */

@@ -3,6 +3,7 @@
 
 #include "harness/ptx/alu.h"
 #include "harness/ptx/cluster.h"
+#include "harness/ptx/guess.h"
 
 #include <string.h>
 
@@ -383,6 +384,19 @@ static const ptx_operand *element(const ptx_operand *o, int v)
     return o->kind == PTX_OPD_VEC ? &o->elem[v] : o;
 }
 
+/* Bytes of the registers among the elements, which all have one width; 0: there are none. false: they differ. */
+static bool register_bytes(const ptx_decoder *d, const ptx_operand *o, u32 n, u32 *bytes)
+{
+    *bytes = 0;
+    for (u32 v = 0; v < n; v++) {
+        u32 own = ptx_type_bytes(ptx_reg_type(d, element(o, (int)v)));
+        if (own && *bytes && own != *bytes)
+            return false;
+        *bytes = own ? own : *bytes;
+    }
+    return true;
+}
+
 static bool is_signed(ptx_type t)
 {
     return t == PTX_s8 || t == PTX_s16 || t == PTX_s32 || t == PTX_s64;
@@ -401,55 +415,20 @@ static bool is_fixed_param(const ptx_insn *i, const ptx_decoder *d)
            (u64)i->imm + (u64)i->esize * i->vec <= end;
 }
 
-/* The same address as written, or a register that was set to the address of the variable. */
-static bool is_same_address(const ptx_func *f, const ptx_operand *a, const ptx_operand *b)
-{
-    if (a->reg == b->reg && a->var == b->var && a->imm == b->imm)
-        return true;
-    if (!a->var || b->reg < 0)
-        return false;
-    for (int n = 0; n < f->n_insns; n++) {
-        const ptx_ast_insn *m = &f->insn[n];
-        if (m->n_operands == 2 && m->operand[0].kind == PTX_OPD_REG &&
-            m->operand[0].reg == b->reg && m->operand[1].kind == PTX_OPD_VAR)
-            return m->operand[1].var == a->var && m->operand[1].imm + b->imm == a->imm;
-    }
-    return false;
-}
-
-/* A plain load whose address a compare-and-swap further down takes too, or whose value it compares with: the
- * first guess of its loop, as the CUDA manual writes it. A stale guess costs a turn of the loop, so the load
- * counts as a strong one. */
-static bool is_first_guess(const ptx_func *f, const ptx_ast_insn *a)
-{
-    const ptx_operand *to = &a->operand[0];
-    for (const ptx_ast_insn *n = a + 1; n < f->insn + f->n_insns; n++)
-        if (n->n_operands == 4 && n->operand[1].kind == PTX_OPD_ADDR && ptx_has(n, "cas") &&
-            (is_same_address(f, &a->operand[1], &n->operand[1]) ||
-             (to->kind == PTX_OPD_REG && n->operand[2].kind == PTX_OPD_REG &&
-              n->operand[2].reg == to->reg)))
-            return true;
-    return false;
-}
-
 static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     if (!common(d, a, i, &a->operand[1]))
         return false;
     if (i->flags & PTX_IF_STRONG && (i->space == PTX_SPACE_GLOBAL || i->space == PTX_SPACE_GENERIC))
         ptx_decoder_program(d)->has_fence = true; /* blocks may wait for each other */
-    if (i->vec == 1 && is_first_guess(ptx_decoder_func(d), i->ast))
+    if (i->vec == 1 && ptx_is_first_guess(ptx_decoder_guesses(d), i->ast))
         i->flags |= PTX_IF_STRONG;
     ptx_elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_elements, 1);
-    u32 dsize = 0;
-    for (int v = 0; v < i->vec; v++) {
-        const ptx_operand *o = element(&a->operand[0], v);
-        u32 bytes = ptx_dst_size(d, o);
-        if (bytes && dsize && bytes != dsize)
-            return false;
-        e->slot[v] = ptx_dst(d, o);
-        dsize = bytes ? bytes : dsize;
-    }
+    u32 dsize;
+    if (!register_bytes(d, &a->operand[0], i->vec, &dsize))
+        return false;
+    for (int v = 0; v < i->vec; v++)
+        e->slot[v] = ptx_dst(d, element(&a->operand[0], v));
     dsize = dsize == 1 ? 2 : dsize;
     i->dsize = (uint8_t)dsize;
     i->aux = e;
@@ -468,17 +447,11 @@ static bool decode_st(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (!common(d, a, i, &a->operand[0]) || i->space == PTX_SPACE_CONST)
         return false;
     ptx_elements *e = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_elements, 1);
-    u32 dsize = 0;
-    for (int v = 0; v < i->vec; v++) {
-        const ptx_operand *o = element(&a->operand[1], v);
-        /* Constants take the width of the registers beside them, so that all elements have one. */
-        u32 bytes = o->kind == PTX_OPD_REG ? ptx_type_bytes(ptx_reg_type(d, o)) : 0;
-        if (bytes && dsize && bytes != dsize)
-            return false;
-        dsize = bytes ? bytes : dsize;
-    }
-    if (!dsize)
-        dsize = i->esize;
+    u32 dsize;
+    if (!register_bytes(d, &a->operand[1], i->vec, &dsize))
+        return false;
+    dsize = dsize ? dsize : i->esize;
+    /* Constants take the width of the registers beside them, so that all elements have one. */
     for (int v = 0; v < i->vec; v++) {
         const ptx_operand *o = element(&a->operand[1], v);
         ptx_type t = dsize == i->esize ? (ptx_type)i->type

@@ -11,7 +11,6 @@
 #include "harness/ptx/x_matrix.h"
 #include "harness/ptx/x_mma.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -335,23 +334,6 @@ static void x_wait(ptx_warp *w, const ptx_insn *i)
 
 /* ---- decoding ---- */
 
-/* "m64n128k16" */
-static bool parse_shape(ws_str s, u32 *n, u32 *k)
-{
-    char text[24];
-    unsigned wide = 0, deep = 0;
-    int end = 0;
-    if (s.n >= sizeof text)
-        return false;
-    memcpy(text, s.p, s.n);
-    text[s.n] = 0;
-    if (sscanf(text, "m64n%3uk%3u%n", &wide, &deep, &end) != 2 || (size_t)end != s.n)
-        return false;
-    *n = wide;
-    *k = deep;
-    return wide >= 8 && wide <= MAX_N && wide % 8 == 0;
-}
-
 /* Columns of s32 results: multiples of 8 up to 32, then of 16. */
 static bool columns_fit(const wgmma_form *f)
 {
@@ -392,19 +374,14 @@ static bool decode_sparsity(ptx_decoder *d, const ptx_ast_insn *a, wgmma_form *f
 static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     wgmma_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), wgmma_form, 1);
-    mma_type t[3];
-    int n = 0;
-    for (int p = 2; p < a->n_parts && n < 3; p++) {
-        mma_type found = mma_type_find(a->part[p]);
-        parse_shape(a->part[p], &f->n, &f->k);
-        if (found != MMA_TYPE_COUNT)
-            t[n++] = found;
-    }
+    mma_words x = mma_read(a);
     f->sparse = ptx_has(a, "sp");
     int scales = f->sparse ? 5 : 3;
-    f->d = t[0];
-    f->a = t[1];
-    f->b = t[2];
+    f->n = x.n;
+    f->k = x.k;
+    f->d = x.type[0];
+    f->a = x.type[1];
+    f->b = x.type[2];
     f->saturates = ptx_has(a, "satfinite");
     f->a_in_registers = a->operand[1].kind == PTX_OPD_VEC;
     f->n_d = f->n / 2 / (f->d == MMA_F16 ? 2 : 1);
@@ -440,26 +417,26 @@ const ptx_op_row ptx_ops_wgmma[] = {
     {"wgmma.fence.sync.aligned", decode_group, 0, PTX_UNIT_OTHER},
     {"wgmma.commit_group.sync.aligned", decode_group, 0, PTX_UNIT_OTHER},
     {"wgmma.wait_group.sync.aligned #a(0-7)", decode_group, 0, PTX_UNIT_OTHER},
-    {"wgmma.mma_async.sync.aligned.$m64k16.(f16 f32).f16.f16 ?d, ?a, b:b64, !c, #e, #f, ...",
+    {"wgmma.mma_async.sync.aligned.$m64k16.(f16 f32).f16.f16 ?s, ?a, b:b64, !c, #e, #f, ...",
      decode_product, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k16.f32.bf16.bf16 ?d, ?a, b:b64, !c, #e, #f, ...",
+    {"wgmma.mma_async.sync.aligned.$m64k16.f32.bf16.bf16 ?s, ?a, b:b64, !c, #e, #f, ...",
      decode_product, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k8.f32.tf32.tf32 ?d, ?a, b:b64, !c, #e, #f",
+    {"wgmma.mma_async.sync.aligned.$m64k8.f32.tf32.tf32 ?s, ?a, b:b64, !c, #e, #f",
      decode_product, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k32.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?d, ?a, b:b64, !c, #e, #f",
+    {"wgmma.mma_async.sync.aligned.$m64k32.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?s, ?a, b:b64, !c, #e, #f",
      decode_product, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k32.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, !c",
+    {"wgmma.mma_async.sync.aligned.$m64k32.s32.(s8 u8).(s8 u8){.satfinite} ?s, ?a, b:b64, !c",
      decode_product, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k256.s32.b1.b1.and.popc ?d, ?a, b:b64, !c", decode_product, 0,
+    {"wgmma.mma_async.sync.aligned.$m64k256.s32.b1.b1.and.popc ?s, ?a, b:b64, !c", decode_product, 0,
      PTX_UNIT_TENSOR},
-    {SPARSE "$m64k32.(f16 f32).f16.f16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
+    {SPARSE "$m64k32.(f16 f32).f16.f16 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
      PTX_UNIT_TENSOR},
-    {SPARSE "$m64k32.f32.bf16.bf16 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
+    {SPARSE "$m64k32.f32.bf16.bf16 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
      PTX_UNIT_TENSOR},
-    {SPARSE "$m64k16.f32.tf32.tf32 ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product, 0, PTX_UNIT_TENSOR},
-    {SPARSE "$m64k64.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?d, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product,
+    {SPARSE "$m64k16.f32.tf32.tf32 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product, 0, PTX_UNIT_TENSOR},
+    {SPARSE "$m64k64.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?s, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product,
      0, PTX_UNIT_TENSOR},
-    {SPARSE "$m64k64.s32.(s8 u8).(s8 u8){.satfinite} ?d, ?a, b:b64, e:b32, #g, !c", decode_product, 0,
+    {SPARSE "$m64k64.s32.(s8 u8).(s8 u8){.satfinite} ?s, ?a, b:b64, e:b32, #g, !c", decode_product, 0,
      PTX_UNIT_TENSOR},
     {"setmaxnreg.(inc dec).sync.aligned.u32 #a(24-256)", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
     {0},
