@@ -298,6 +298,8 @@ const ptx_op_row ptx_ops_half[] = {
     {"set.$fcmp{.ftz}.(f16 u16 s16 u32 s32).f16 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
     {"set.$fcmp.$bool{.ftz}.(f16 u16 s16 u32 s32).f16 d:1, a, b, !c",
      decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp.bf16.f16 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp.$bool.bf16.f16 d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
     {"set.$fcmp.(bf16 u16 s16 u32 s32).bf16 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
     {"set.$fcmp.$bool.(bf16 u16 s16 u32 s32).bf16 d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
     {"set.$fcmp{.ftz}.(f16x2 u32 s32).f16x2 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},

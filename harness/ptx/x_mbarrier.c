@@ -468,9 +468,9 @@ static bool decode_cp_arrive(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 const ptx_op_row ptx_ops_mbarrier[] = {
     {"mbarrier.init{.(shared shared::cta)}.b64 [a], b:u32", decode_mbarrier, 0, PTX_UNIT_BARRIER},
     {"mbarrier.inval{.(shared shared::cta)}.b64 [a]", decode_mbarrier, 0, PTX_UNIT_BARRIER},
-    {"mbarrier.expect_tx{.relaxed.(cta cluster)}{.(shared::cta shared::cluster)}.b64 [a], b:u32",
+    {"mbarrier.expect_tx{.relaxed.(cta cluster)}{.(shared shared::cta shared::cluster)}.b64 [a], b:u32",
      decode_mbarrier, 0, PTX_UNIT_BARRIER},
-    {"mbarrier.complete_tx{.relaxed.(cta cluster)}{.(shared::cta shared::cluster)}.b64 [a], b:u32",
+    {"mbarrier.complete_tx{.relaxed.(cta cluster)}{.(shared shared::cta shared::cluster)}.b64 [a], b:u32",
      decode_mbarrier, 0, PTX_UNIT_BARRIER},
     {"mbarrier.arrive{.(release relaxed).(cta cluster)}{.(shared shared::cta)}.b64 d, [a]{, b:u32}",
      decode_mbarrier, 0, PTX_UNIT_BARRIER},

@@ -365,6 +365,14 @@ static void note_granule(ptx_decoder *d, const ptx_insn *i)
         p->granule = i->esize;
 }
 
+/* Vectors have 128 bits at most; 256 in global memory, of 32 or 64 each. */
+static bool is_vector_fit(const ptx_insn *i)
+{
+    u32 bytes = (u32)i->esize * i->vec;
+    return bytes <= 16 || (bytes == 32 && (i->esize == 4 || i->esize == 8) &&
+                           (i->space == PTX_SPACE_GLOBAL || i->space == PTX_SPACE_GENERIC));
+}
+
 static bool common(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, const ptx_operand *address)
 {
     ptx_type t = i->match->last;
@@ -373,7 +381,7 @@ static bool common(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, const ptx
     i->esize = (uint8_t)ptx_type_bytes(t);
     i->vec = vector_length(a);
     ptx_mem_parts(d, a, i);
-    if ((u32)i->esize * i->vec > PTX_MAX_ACCESS || !ptx_address(d, address, i))
+    if (!is_vector_fit(i) || !ptx_address(d, address, i))
         return false;
     note_granule(d, i);
     return true;
@@ -494,6 +502,14 @@ const ptx_op_row ptx_ops_mem[] = {
     {"ldu{.global}{.(v2 v4)}.$ldst {d}>, [a]", decode_ld, 0, PTX_UNIT_MEM},
     {"st{.weak}{.$stspace}{.$wop}{.$evict}{.$cache_hint}{.$vec}.$ldst [a], {b}>, h",
      decode_st, 0, PTX_UNIT_MEM},
+    {"st{.weak}.global{.$wop}{.$evict}.$evict2{.$cache_hint}.v8.(b32 u32 s32 f32) [a], {b}, h", decode_st, 0,
+     PTX_UNIT_MEM},
+    {"st{.weak}.global{.$wop}{.$evict}.$evict2{.$cache_hint}.v4.(b64 u64 s64 f64) [a], {b}, h", decode_st, 0,
+     PTX_UNIT_MEM},
+    {"st.(relaxed release).$scope.global{.$evict}.$evict2{.$cache_hint}.v8.(b32 u32 s32 f32) [a], {b}, h", decode_st, 0,
+     PTX_UNIT_MEM},
+    {"st.(relaxed release).$scope.global{.$evict}.$evict2{.$cache_hint}.v4.(b64 u64 s64 f64) [a], {b}, h", decode_st, 0,
+     PTX_UNIT_MEM},
     {"st.volatile{.$gspace}{.$vec}.$ldst [a], {b}>", decode_st, 0, PTX_UNIT_MEM},
     {"st.(relaxed release).$scope{.$gspace}{.$evict}{.$cache_hint}{.$vec}.$ldst [a], {b}>, h",
      decode_st, 0, PTX_UNIT_MEM},

@@ -345,12 +345,23 @@ static void x_set(ptx_warp *w, const ptx_insn *i)
     LANES_DENSE(u32, d, m >> l & 1 ? yes : 0);
 }
 
+/* To a half. */
+static void x_set_half(ptx_warp *w, const ptx_insn *i)
+{
+    const comparison *c = i->aux;
+    u32 m = ptx_cmp_bool(w, i, c->test(w, i) ^ (u32)i->imm);
+    u16 *d = OUT(u16, i->d);
+    const u16 yes = (u16)i->target;
+    LANES_DENSE(u16, d, m >> l & 1 ? yes : 0);
+}
+
 static bool decode_set(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->aux = decode_compare(d, a, i);
-    i->target = i->match->first == PTX_f32 ? 0x3f800000 : UINT32_MAX;
-    i->run = x_set;
-    return i->aux && ptx_alu_dst(d, &a->operand[0], 4, &i->d);
+    ptx_type to = i->match->first;
+    i->target = to == PTX_f32 ? 0x3f800000 : to == PTX_f16 ? 0x3c00 : to == PTX_bf16 ? 0x3f80 : UINT32_MAX;
+    i->run = ptx_type_bytes(to) == 2 ? x_set_half : x_set;
+    return i->aux && ptx_alu_dst(d, &a->operand[0], ptx_type_bytes(to), &i->d);
 }
 
 /* ---- predicates ---- */
@@ -385,24 +396,26 @@ const ptx_op_row ptx_ops_mov[] = {
     {"mov.pred p, !a", decode_pred, P_MOV, PTX_UNIT_SELECT},
     {"setp.(eq ne).(b16 b32 b64) p|q, a, b", decode_setp, 0, PTX_UNIT_SELECT},
     {"setp.(eq ne).$bool.(b16 b32 b64) p|q, a, b, !c", decode_setp, 0, PTX_UNIT_SELECT},
-    {"set.(eq ne).(u32 s32 f32).(b16 b32 b64) d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
-    {"set.(eq ne).$bool.(u32 s32 f32).(b16 b32 b64) d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.(eq ne).(u32 s32 f32 f16 bf16).(b16 b32 b64) d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.(eq ne).$bool.(u32 s32 f32 f16 bf16).(b16 b32 b64) d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
     {"setp.$icmp.(s16 s32 s64) p|q, a, b", decode_setp, 0, PTX_UNIT_SELECT},
     {"setp.$icmp.$bool.(s16 s32 s64) p|q, a, b, !c", decode_setp, 0, PTX_UNIT_SELECT},
-    {"set.$icmp.(u32 s32 f32).(s16 s32 s64) d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
-    {"set.$icmp.$bool.(u32 s32 f32).(s16 s32 s64) d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$icmp.(u32 s32 f32 f16 bf16).(s16 s32 s64) d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$icmp.$bool.(u32 s32 f32 f16 bf16).(s16 s32 s64) d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
     {"setp.$ucmp.(u16 u32 u64) p|q, a, b", decode_setp, 0, PTX_UNIT_SELECT},
     {"setp.$ucmp.$bool.(u16 u32 u64) p|q, a, b, !c", decode_setp, 0, PTX_UNIT_SELECT},
-    {"set.$ucmp.(u32 s32 f32).(u16 u32 u64) d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
-    {"set.$ucmp.$bool.(u32 s32 f32).(u16 u32 u64) d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$ucmp.(u32 s32 f32 f16 bf16).(u16 u32 u64) d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$ucmp.$bool.(u32 s32 f32 f16 bf16).(u16 u32 u64) d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
     {"setp.$fcmp{.ftz}.f32 p|q, a, b", decode_setp, 0, PTX_UNIT_SELECT},
     {"setp.$fcmp.$bool{.ftz}.f32 p|q, a, b, !c", decode_setp, 0, PTX_UNIT_SELECT},
-    {"set.$fcmp{.ftz}.(u32 s32 f32).f32 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
-    {"set.$fcmp.$bool{.ftz}.(u32 s32 f32).f32 d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp{.ftz}.(u32 s32 f32 f16).f32 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp.$bool{.ftz}.(u32 s32 f32 f16).f32 d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp.bf16.f32 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp.$bool.bf16.f32 d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
     {"setp.$fcmp.f64 p|q, a, b", decode_setp, 0, PTX_UNIT_SELECT},
     {"setp.$fcmp.$bool.f64 p|q, a, b, !c", decode_setp, 0, PTX_UNIT_SELECT},
-    {"set.$fcmp.(u32 s32 f32).f64 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
-    {"set.$fcmp.$bool.(u32 s32 f32).f64 d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp.(u32 s32 f32 f16 bf16).f64 d:1, a, b", decode_set, 0, PTX_UNIT_SELECT},
+    {"set.$fcmp.$bool.(u32 s32 f32 f16 bf16).f64 d:1, a, b, !c", decode_set, 0, PTX_UNIT_SELECT},
     {"selp.(b16 b32 b64 u16 s16 u32 s32 u64 s64 f32 f64) d, a, b, !c",
      decode_selp, 0, PTX_UNIT_SELECT},
     {"slct.(b16 b32 b64 u16 s16 u32 s32 u64 s64 f32 f64).s32 d:1, a:1, b:1, c",

@@ -432,16 +432,17 @@ def video_scalars():
     for op in ('vadd', 'vsub', 'vabsdiff', 'vmin', 'vmax', 'vshl.clamp', 'vshl.wrap', 'vshr.clamp', 'vshr.wrap'):
         name, _, mode = op.partition('.')
         for form in ('', 'merge', '.add', '.min', '.max'):
-            for sat in ('', '.sat'):
-                types = (rng.choice(kinds), rng.choice(kinds), 'u32' if mode else rng.choice(kinds))
+            for sat, kind in (('', 'u32'), ('.sat', 's32'), (rng.choice(['', '.sat']), '')):
+                types = [kind or rng.choice(kinds) for _ in range(3)]
+                types[2] = 'u32' if mode else types[2]
                 parts = (rng.choice(where) if form == 'merge' else '', rng.choice(where), rng.choice(where))
                 second = '' if form == 'merge' else form
                 f.add(['%s.%s%s%s%s %%o%s, %%r0%s, %%r1%s%s;' %
                        (name, '.'.join(types), sat, dot(mode), second, dot(parts[0]), dot(parts[1]), dot(parts[2]),
                         ', %r2' if form else '')], video_one(op, types, sat, second, parts))
     for cmp in ('eq', 'ne', 'lt', 'le', 'gt', 'ge'):
-        for form in ('', 'merge', '.add', '.min', '.max'):
-            types = ('u32', rng.choice(kinds), rng.choice(kinds))
+        for form, kind in itertools.product(('', 'merge', '.add', '.min', '.max'), kinds + ('',)):
+            types = ('u32', kind or rng.choice(kinds), kind or rng.choice(kinds))
             parts = (rng.choice(where[2:]) if form == 'merge' else '', rng.choice(where), rng.choice(where))
             second = '' if form == 'merge' else form
             f.add(['vset.%s.%s%s %%o%s, %%r0%s, %%r1%s%s;' %
@@ -465,14 +466,14 @@ def video_simd():
                 for _ in range(2)]
         for op in ('vadd', 'vsub', 'vavrg', 'vabsdiff', 'vmin', 'vmax'):
             for how in ('', '.sat', '.add'):
-                for _ in range(3):
-                    types, p = [rng.choice(kinds) for _ in range(3)], parts()
+                for kind in kinds + ('',):
+                    types, p = [kind or rng.choice(kinds) for _ in range(3)], parts()
                     f.add(['%s%d.%s%s %%o%s, %%r0%s, %%r1%s, %%r2;' %
                            ((op, n, '.'.join(types), how) + tuple(dot(x) for x in p))],
                           video_several(n, op, types, how == '.sat', how == '.add', p))
         for cmp in ('eq', 'ne', 'lt', 'le', 'gt', 'ge'):
-            for how in ('', '.add'):
-                types, p = ['u32', rng.choice(kinds), rng.choice(kinds)], parts()
+            for how, kind in itertools.product(('', '.add'), kinds):
+                types, p = ['u32', kind, kind if how else rng.choice(kinds)], parts()
                 f.add(['vset%d.%s.%s%s %%o%s, %%r0%s, %%r1%s, %%r2;' %
                        ((n, '.'.join(types[1:]), cmp, how) + tuple(dot(x) for x in p))],
                       video_several(n, cmp, types, False, bool(how), p))
