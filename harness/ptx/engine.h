@@ -530,6 +530,9 @@ typedef struct ptx_access {
     bool write, read, atomic, strong;
     bool is_object;          /* of a barrier, which orders by itself */
     bool marks;              /* loads: what nobody wrote makes registers undefined, and is no fault yet */
+    const struct ptx_named *into; /* marks: the register that takes it, from byte into_at of a lane on; NULL: see undef.h */
+    uint32_t into_at;
+    struct ptx_taken **taken; /* asynchronous copies: notes what nobody wrote of it, from byte into_at on; else NULL */
     ptx_block *block;        /* whose shared memory; NULL: the warp's own block's */
     const uint64_t *addr;    /* 32: host address, or offset in the window */
     uint64_t lo, hi;         /* lowest and highest of addr; ptx_watch fills them in its own copy */

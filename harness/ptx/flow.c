@@ -22,6 +22,7 @@ static const struct {
     {"setp", PTX_FLOW_COMPARE}, {"set", PTX_FLOW_COMPARE},
     {"shfl", PTX_FLOW_SHUFFLE}, {"movmatrix", PTX_FLOW_LANES}, {"vote", PTX_FLOW_LANES}, {"redux", PTX_FLOW_LANES},
     {"mma", PTX_FLOW_LANES},
+    {"stmatrix", PTX_FLOW_MEMORY},
     {"ld", PTX_FLOW_LOAD}, {"ldu", PTX_FLOW_LOAD}, {"ldmatrix", PTX_FLOW_MATRIX},
     {"prefetch", PTX_FLOW_NONE}, {"prefetchu", PTX_FLOW_NONE}, {"applypriority", PTX_FLOW_NONE},
     {"discard", PTX_FLOW_NONE}, {"nanosleep", PTX_FLOW_NONE},
@@ -45,6 +46,8 @@ ptx_flow ptx_flow_of(const ptx_ast_insn *a)
 {
     if (ws_str_eqz(a->part[0], "st")) /* st.async and st.bulk are no plain stores */
         return has_part(a, "async") || has_part(a, "bulk") ? PTX_FLOW_USE : PTX_FLOW_STORE;
+    if (ws_str_eqz(a->part[0], "wmma"))
+        return has_part(a, "mma") ? PTX_FLOW_LANES : PTX_FLOW_MEMORY;
     if (ws_str_eqz(a->part[0], "cvt")) {
         bool copies = a->n_parts > 2 && is_integer(ptx_type_find(a->part[a->n_parts - 1])) &&
                       is_integer(ptx_type_find(a->part[a->n_parts - 2])) && !has_part(a, "sat");

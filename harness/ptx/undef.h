@@ -25,6 +25,7 @@ typedef enum ptx_flow { /* what an instruction does with undefined sources */
     PTX_FLOW_COMPARE,   /* the same; equality of the sources decides */
     PTX_FLOW_SHUFFLE,   /* results from other lanes, after waiting for them: bits of the first source */
     PTX_FLOW_LANES,     /* results from all lanes, after waiting for them */
+    PTX_FLOW_MEMORY,    /* it needs addresses only, and takes care of the rest itself */
     PTX_FLOW_LOAD, PTX_FLOW_MATRIX /* ldmatrix */, PTX_FLOW_STORE
 } ptx_flow;
 ptx_flow ptx_flow_of(const ptx_ast_insn *a); /* flow.c */
@@ -79,6 +80,27 @@ struct ptx_access;
 void ptx_undef_load(ptx_warp *w, const struct ptx_access *x, const uint8_t *state, uint64_t base);
 /* A store of undefined registers was executed. */
 void ptx_undef_store(ptx_warp *w, const ptx_insn *i);
+/* An instruction for whole warps stores x->size bytes of register r from byte `at` of each lane on. */
+void ptx_undef_stored(ptx_warp *w, const struct ptx_access *x, const ptx_named *r, uint32_t at);
+/* The same of rows of 16 bytes in shared memory; row[l] has ones where lane l's is undefined. The registers that they
+ * come from are the instruction's, one for every `rows` lanes. */
+void ptx_undef_stored_rows(ptx_warp *w, const ptx_insn *i, const uint64_t *addr, const uint8_t row[][16], uint32_t lanes,
+                           uint32_t rows);
+/* A duplicate of a register is made. */
+void ptx_undef_same(ptx_warp *w, const ptx_named *to, const ptx_named *from);
+static inline bool ptx_undef_here(const ptx_warp *w) /* the running frame may have undefined registers */
+{
+    return w->undef && w->undef->on && w->frame->undef;
+}
+
+typedef struct ptx_taken { /* what an asynchronous copy takes of bytes that nobody wrote */
+    uint64_t from[PTX_LANES];
+    uint8_t undefined[PTX_LANES][16];
+} ptx_taken;
+void ptx_undef_take(const struct ptx_access *x, const uint8_t *state, uint64_t base);
+/* The copy of insn is complete for the lanes: `bytes` were written to shared memory. */
+void ptx_undef_arrived(ptx_warp *w, const ptx_insn *insn, const ptx_taken *t, uint32_t lanes, const uint64_t *to,
+                       uint32_t bytes);
 /* An instruction needs `bytes` of local memory: whether they are copies of what nobody wrote, which is then reported. */
 bool ptx_undef_used_local(ptx_warp *w, const ptx_insn *i, int lane, uint32_t at, uint32_t bytes);
 /* A call copies parameters in local memory, of these lanes. */

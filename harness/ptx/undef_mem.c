@@ -134,6 +134,15 @@ static void name_origins(ptx_warp *w, const ptx_insn *i, u32 lanes, const u16 id
     }
 }
 
+static void load_into(const ptx_frame *f, const ptx_access *x, u32 lanes, const bytes *v, const u16 id[PTX_LANES])
+{
+    EACH_SET(l, lanes)
+    {
+        memcpy(f->undef->bits + x->into->at + l * x->into->lane_bytes + x->into_at, v->lane[l], x->size);
+        *ptx_undef_origin(f, x->into, l) = id[l];
+    }
+}
+
 void ptx_undef_load(ptx_warp *w, const ptx_access *x, const u8 *state, u64 base)
 {
     const ptx_insn *i = x->insn;
@@ -147,6 +156,10 @@ void ptx_undef_load(ptx_warp *w, const ptx_access *x, const u8 *state, u64 base)
         return;
     ptx_undef_begin(w);
     EACH_SET(l, bad) id[l] = load_origin(w, x, l, v.lane[l]);
+    if (x->into) {
+        load_into(w->frame, x, bad, &v, id);
+        return;
+    }
     uint8_t *regs = w->regs;
     w->regs = w->frame->undef->bits; /* the very load, of undefined bits */
     if (i->flow == PTX_FLOW_MATRIX)
@@ -185,22 +198,18 @@ static u32 stored_bytes(const ptx_warp *w, const ptx_insn *i, bytes *v, u16 id[P
     return bad;
 }
 
-/* Whether a lane's store to global memory counts as a use. A copy of a few undefined bytes may be padding, as long as
- * no other lane has something at their place. */
-static bool is_output(const ptx_insn *i, const bytes *v, u32 lanes, u32 lane, u16 id)
+/* Whether a lane's store of n bytes to global memory counts as a use. A copy of a few undefined bytes may be padding,
+ * unless they are the first ones, or another lane has something at their place. */
+static bool is_output(const bytes *v, u32 n, u32 lanes, u32 lane, u16 id)
 {
-    u32 undefined = 0, n = (u32)i->esize * i->vec;
-    if (id & PTX_ORIGIN_COMPUTED)
+    if (id & PTX_ORIGIN_COMPUTED || v->lane[lane][0])
         return true;
-    for (u32 b = 0; b < n; b++) {
-        if (!v->lane[lane][b])
-            continue;
-        undefined++;
-        EACH_SET(l, lanes)
-            if (!v->lane[l][b])
-                return true;
-    }
-    return undefined == n;
+    for (u32 b = 0; b < n; b++)
+        if (v->lane[lane][b])
+            EACH_SET(l, lanes)
+                if (!v->lane[l][b])
+                    return true;
+    return false;
 }
 
 static u8 *state_at(ptx_warp *w, const ptx_mem_part *part, u64 addr, u32 lane, bool *is_global)
@@ -229,33 +238,126 @@ static void mark_copied(ptx_warp *w, const ptx_mem_part *part, u64 addr, u32 lan
     }
 }
 
+/* The part's lanes of `bad` have stored n bytes each; `lanes`: of all that store. The origin of what was used. */
+static u16 store_part(ptx_warp *w, const ptx_mem_part *part, u32 bad, u32 lanes, const u64 *addr, const bytes *v, u32 n,
+                      const u16 id[PTX_LANES])
+{
+    u16 used = 0;
+    EACH_SET(l, part->mask & bad)
+    {
+        bool is_global;
+        state_at(w, part, addr[l], l, &is_global);
+        if (is_global && is_output(v, n, lanes, l, id[l]))
+            used = ptx_undef_first(used, id[l]);
+        mark_copied(w, part, addr[l], l, v->lane[l], n);
+        if (part->space == PTX_SPACE_SHARED && part->block != w->block)
+            continue;
+        for (u32 b = 0; b < n; b += n - b < 4 ? n - b : 4)
+            remember(w->block, key_of(w, part->space, addr[l] + b, l),
+                     &w->undef->origin[(id[l] & PTX_MAX_ORIGINS) - 1], id[l] & PTX_ORIGIN_COMPUTED);
+    }
+    if (part->space == PTX_SPACE_GLOBAL) /* what sites know of initialisation is no longer so */
+        memset(w->worker->site, 0, sizeof w->worker->site);
+    return used;
+}
+
 void ptx_undef_store(ptx_warp *w, const ptx_insn *i)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    u32 left = w->exec, n = (u32)i->esize * i->vec;
+    u32 left = w->exec, lanes = left;
     u16 id[PTX_LANES] = {0}, used = 0;
     bytes v = {0};
     u32 bad = stored_bytes(w, i, &v, id);
     ptx_mem_part part;
     ptx_mem_addresses(w, i, addr);
     while (left && ptx_mem_next(w, i, addr, &left, &part))
-        EACH_SET(l, part.mask & bad)
-        {
-            bool is_global;
-            state_at(w, &part, addr[l], l, &is_global);
-            if (is_global && is_output(i, &v, w->exec, l, id[l]))
-                used = ptx_undef_first(used, id[l]);
-            mark_copied(w, &part, addr[l], l, v.lane[l], n);
-            if (part.space == PTX_SPACE_SHARED && part.block != w->block)
-                continue;
-            for (u32 b = 0; b < n; b += n - b < 4 ? n - b : 4)
-                remember(w->block, key_of(w, part.space, addr[l] + b, l),
-                         &w->undef->origin[(id[l] & PTX_MAX_ORIGINS) - 1], id[l] & PTX_ORIGIN_COMPUTED);
-        }
-    memset(w->worker->site, 0, sizeof w->worker->site); /* what they know of initialisation is no longer so */
+        used = ptx_undef_first(used, store_part(w, &part, bad, lanes, addr, &v, (u32)i->esize * i->vec, id));
     if (used)
         ptx_undef_use(w, i, used);
 }
+
+void ptx_undef_stored(ptx_warp *w, const ptx_access *x, const ptx_named *r, u32 at)
+{
+    u32 bad = 0;
+    u16 id[PTX_LANES] = {0};
+    bytes v = {0};
+    EACH_SET(l, x->mask)
+    {
+        const u8 *bits = w->frame->undef->bits + r->at + l * r->lane_bytes + at;
+        for (u32 b = 0; b < x->size; b++) {
+            v.lane[l][b] = bits[b] ? 0xff : 0;
+            bad |= bits[b] ? 1u << l : 0;
+        }
+        id[l] = bad >> l & 1 ? *ptx_undef_origin(w->frame, r, l) : 0;
+    }
+    ptx_mem_part part = {x->mask, x->space, x->block ? x->block : w->block};
+    u16 used = bad ? store_part(w, &part, bad, x->mask, x->addr, &v, x->size, id) : 0;
+    if (used)
+        ptx_undef_use(w, x->insn, used);
+}
+
+static u16 any_origin(const ptx_frame *f, const ptx_named *r)
+{
+    u16 id = 0;
+    EACH_SET(l, ptx_undef_lanes(f, r)) id = ptx_undef_first(id, *ptx_undef_origin(f, r, l));
+    return id;
+}
+
+void ptx_undef_stored_rows(ptx_warp *w, const ptx_insn *i, const u64 *addr, const u8 row[][16], u32 lanes, u32 rows)
+{
+    ptx_names t;
+    u32 bad = 0;
+    u16 id[PTX_LANES] = {0};
+    bytes v = {0};
+    ptx_undef_names(w->frame->code, i, &t);
+    EACH_SET(l, lanes)
+    {
+        u32 m = l / rows;
+        memcpy(v.lane[l], row[l], 16);
+        for (u32 b = 0; b < 16; b++)
+            bad |= row[l][b] ? 1u << l : 0;
+        for (int k = 0; k < t.n && bad >> l & 1; k++)
+            if (t.reg[k].use == PTX_REG_READ && m-- == 0)
+                id[l] = any_origin(w->frame, &t.reg[k]);
+        bad &= id[l] ? PTX_FULL : ~(1u << l);
+    }
+    ptx_mem_part part = {lanes, PTX_SPACE_SHARED, w->block};
+    store_part(w, &part, bad, lanes, addr, &v, 16, id);
+}
+
+void ptx_undef_same(ptx_warp *w, const ptx_named *to, const ptx_named *from)
+{
+    memcpy(w->frame->undef->bits + to->at, w->frame->undef->bits + from->at, to->bytes);
+    EACH_LANE(l) *ptx_undef_origin(w->frame, to, (u32)l) = *ptx_undef_origin(w->frame, from, (u32)l);
+}
+
+/* ---- asynchronous copies ---- */
+
+void ptx_undef_take(const ptx_access *x, const u8 *state, u64 base)
+{
+    if (!*x->taken)
+        *x->taken = ws_calloc(1, sizeof **x->taken);
+    EACH_SET(l, x->mask)
+    {
+        (*x->taken)->from[l] = x->addr[l] - x->into_at;
+        state_bytes(x, state, base, l, (*x->taken)->undefined[l] + x->into_at);
+    }
+}
+
+void ptx_undef_arrived(ptx_warp *w, const ptx_insn *insn, const ptx_taken *t, u32 lanes, const u64 *to, u32 n)
+{
+    ptx_mem_part part = {lanes, PTX_SPACE_SHARED, w->block};
+    EACH_SET(l, lanes)
+    {
+        ptx_origin o = {w, insn, t->from[l], n, (u8)l, PTX_SPACE_GLOBAL};
+        mark_copied(w, &part, to[l], l, t->undefined[l], n);
+        for (u32 b = 0; b < n; b++)
+            if (t->undefined[l][b])
+                remember(w->block, key_of(w, PTX_SPACE_SHARED, to[l] + b, l), &o, false);
+    }
+}
+
+/* ---- calls ---- */
 
 bool ptx_undef_used_local(ptx_warp *w, const ptx_insn *i, int lane, u32 at, u32 n)
 {

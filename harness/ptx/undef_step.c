@@ -221,7 +221,7 @@ static void execute(ptx_warp *w, const ptx_insn *i)
 {
     ptx_names t;
     ptx_undef_names(w->frame->code, i, &t);
-    bool memory = i->flow == PTX_FLOW_LOAD || i->flow == PTX_FLOW_STORE || i->flow == PTX_FLOW_MATRIX;
+    bool memory = i->flow >= PTX_FLOW_MEMORY;
     bool pure = i->flow >= PTX_FLOW_COPY && i->flow <= PTX_FLOW_LANES && t.n <= MAX_PURE && i->match;
     u16 some = i->flow == PTX_FLOW_NONE ? 0 : find_use(w, &t, false), bad = memory ? find_use(w, &t, true) : pure ? 0 : some;
     if (bad) {

@@ -219,6 +219,10 @@ bool ptx_watch_release(ptx_block *b)
 /* A lane reads bytes that nobody wrote; true: the block goes on. */
 static bool meet_uninitialized(ptx_warp *w, const ptx_access *x, int lane, const uint8_t *state, u64 base)
 {
+    if (x->taken) {
+        ptx_undef_take(x, state, base);
+        return true;
+    }
     if (x->marks) {
         ptx_undef_load(w, x, state, base);
         return true;

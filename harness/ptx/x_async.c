@@ -4,6 +4,7 @@
  * counts as unwritten, so that a read without a wait is found; and as written by the thread at both ends, so
  * that the barrier which is missing before or after is found as a race. */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/undef.h"
 #include "harness/ptx/x_mem.h"
 
 #include <stdlib.h>
@@ -24,7 +25,14 @@ typedef struct copy {
     u32 group[PTX_LANES];
     u64 to[PTX_LANES];
     u8 bytes[PTX_LANES][MAX_COPY];
+    ptx_taken *taken;        /* NULL: all of it was written by somebody */
 } copy;
+
+static void free_copy(copy *c)
+{
+    free(c->taken);
+    free(c);
+}
 
 struct ptx_async {
     copy *first, **last;
@@ -45,7 +53,7 @@ void ptx_async_release(ptx_warp *w)
     struct ptx_async *s = w->async;
     for (copy *c = s ? s->first : NULL, *next; c; c = next) {
         next = c->next;
-        free(c);
+        free_copy(c);
     }
     free(s);
     w->async = NULL;
@@ -80,6 +88,8 @@ static bool finish_copy(ptx_warp *w, copy *c, u32 mask)
     if (!write_target(w, c, mask))
         return false;
     EACH_SET(l, mask) memcpy(w->block->shared + c->to[l], c->bytes[l], c->insn->esize);
+    if (c->taken)
+        ptx_undef_arrived(w, c->insn, c->taken, mask, c->to, c->insn->esize);
     c->mask &= ~mask;
     return true;
 }
@@ -102,7 +112,7 @@ static bool wait_for(ptx_warp *w, s64 keep)
         *at = c->next;
         if (s->last == &c->next)
             s->last = at;
-        free(c);
+        free_copy(c);
         s->n--;
     }
     return true;
@@ -117,7 +127,7 @@ bool ptx_async_finish(ptx_warp *w)
 
 /* Lanes may read fewer bytes than they write. Their number need not be a power of two, so that such reads are
  * checked in pieces. */
-static bool read_source(ptx_warp *w, const source *src, u32 mask, u32 bytes, const u64 *from)
+static bool read_source(ptx_warp *w, const source *src, u32 mask, u32 bytes, const u64 *from, ptx_taken **taken)
 {
     u32 piece = bytes & -bytes;
     for (u32 b = 0; b < bytes; b += piece) {
@@ -128,6 +138,8 @@ static bool read_source(ptx_warp *w, const source *src, u32 mask, u32 bytes, con
                         .mask = mask,
                         .size = piece,
                         .read = true,
+                        .into_at = b,
+                        .taken = taken,
                         .addr = addr};
         if (!ptx_watch(w, &x))
             return false;
@@ -165,7 +177,7 @@ static bool fetch(ptx_warp *w, const ptx_insn *i, copy *c)
         u32 size = bytes[__builtin_ctz(left)], same = 0;
         EACH_SET(l, left) same |= bytes[l] == size ? 1u << l : 0;
         left &= ~same;
-        if (size && !read_source(w, src, same, size, from))
+        if (size && !read_source(w, src, same, size, from, &c->taken))
             return false;
         if (size)
             EACH_SET(l, same) memcpy(c->bytes[l], (const void *)(uintptr_t)from[l], size);
@@ -183,7 +195,7 @@ static void x_copy(ptx_warp *w, const ptx_insn *i)
     c->mask = w->exec;
     ptx_mem_addresses(w, i, c->to);
     if (!fetch(w, i, c) || !write_target(w, c, c->mask)) {
-        free(c);
+        free_copy(c);
         return;
     }
     EACH_SET(l, c->mask)

@@ -10,6 +10,7 @@
 #include "harness/ptx/x_matrix.h"
 
 #include "harness/ptx/alu.h"
+#include "harness/ptx/undef.h"
 #include "harness/ptx/x_mem.h"
 
 #include <string.h>
@@ -200,15 +201,10 @@ static void x_ldmatrix(ptx_warp *w, const ptx_insn *i)
         take_rows(w, i, shared, addr);
 }
 
-static void x_stmatrix(ptx_warp *w, const ptx_insn *i)
+/* Row r of matrix m to addr[8 * m + r]. */
+static void put_rows(const ptx_warp *w, const ptx_insn *i, uint8_t *to, const u64 addr[PTX_LANES])
 {
     const matrix_form *f = i->aux;
-    u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    if (!ptx_whole_warp(w, i))
-        return;
-    uint8_t *shared = rows(w, i, addr, true);
-    if (!shared)
-        return;
     for (u32 m = 0; m < i->vec; m++) {
         u32 t[PTX_LANES];
         if (f->bits == 8)
@@ -218,8 +214,34 @@ static void x_stmatrix(ptx_warp *w, const ptx_insn *i)
         else
             memcpy(t, IN(u32, f->slot[m]), sizeof t);
         for (u32 r = 0; r < 8; r++)
-            memcpy(shared + addr[8 * m + r], t + 4 * r, ROW_BYTES);
+            memcpy(to + addr[8 * m + r], t + 4 * r, ROW_BYTES);
     }
+}
+
+/* Undefined bits take the same way. */
+static void put_undefined(ptx_warp *w, const ptx_insn *i, const u64 addr[PTX_LANES])
+{
+    u8 row[PTX_LANES][ROW_BYTES] = {0};
+    u64 at[PTX_LANES];
+    const uint8_t *regs = w->base[0];
+    EACH_LANE(l) at[l] = (u64)l * ROW_BYTES;
+    w->base[0] = w->frame->undef->bits;
+    put_rows(w, i, row[0], at);
+    w->base[0] = regs;
+    ptx_undef_stored_rows(w, i, addr, (const u8(*)[16])row, i->vec == MAX_MATRICES ? PTX_FULL : (1u << 8 * i->vec) - 1, 8);
+}
+
+static void x_stmatrix(ptx_warp *w, const ptx_insn *i)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    if (!ptx_whole_warp(w, i))
+        return;
+    uint8_t *shared = rows(w, i, addr, true);
+    if (!shared)
+        return;
+    put_rows(w, i, shared, addr);
+    if (ptx_undef_here(w))
+        put_undefined(w, i, addr);
 }
 
 static void x_movmatrix(ptx_warp *w, const ptx_insn *i)

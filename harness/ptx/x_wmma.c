@@ -8,6 +8,7 @@
 #include "harness/ptx/mma.h"
 #include "harness/ptx/alu.h"
 #include "harness/ptx/x_matrix.h"
+#include "harness/ptx/undef.h"
 #include "harness/ptx/x_mem.h"
 
 #include <string.h>
@@ -131,6 +132,7 @@ static bool move_register(ptx_warp *w, const ptx_insn *i, const memory_view *v, 
     u32 per = per_register(x), run = run_of(f, v, x), bits = mma_type_bits(x->type),
         bytes = run * bits / 8;
     uint8_t *reg = OUT(uint8_t, x->slot[r]);
+    const ptx_named named = {x->slot[r], wide(x) * PTX_LANES, wide(x), PTX_REG_WRITTEN};
     for (u32 e = 0; e < per; e += run) {
         u64 addr[PTX_LANES] __attribute__((aligned(64)));
         EACH_LANE(l)
@@ -145,9 +147,14 @@ static bool move_register(ptx_warp *w, const ptx_insn *i, const memory_view *v, 
                         .size = bytes,
                         .write = store,
                         .read = !store,
+                        .marks = !store,
+                        .into = &named,
+                        .into_at = e * bits / 8,
                         .addr = addr};
         if (!ptx_watch(w, &a))
             return false;
+        if (store && ptx_undef_here(w))
+            ptx_undef_stored(w, &a, &named, e * bits / 8);
         EACH_LANE(l)
         {
             uint8_t *p = (uint8_t *)((uintptr_t)v->host + (uintptr_t)addr[l]),
@@ -172,6 +179,9 @@ static void x_wmma_load(ptx_warp *w, const ptx_insn *i)
                 return;
         } else {
             memcpy(OUT(u32, f->d.slot[r]), IN(u32, f->d.slot[r - distinct]), 4 * PTX_LANES);
+            if (ptx_undef_here(w))
+                ptx_undef_same(w, &(ptx_named){f->d.slot[r], 4 * PTX_LANES, 4, PTX_REG_WRITTEN},
+                               &(ptx_named){f->d.slot[r - distinct], 4 * PTX_LANES, 4, PTX_REG_WRITTEN});
         }
     }
 }
