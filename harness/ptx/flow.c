@@ -55,6 +55,8 @@ ptx_flow ptx_flow_of(const ptx_ast_insn *a)
     }
     if (ws_str_eqz(a->part[0], "prefetch") && has_part(a, "tensormap"))
         return PTX_FLOW_USE;
+    if (a->part[0].p[0] == 'v' && !ws_str_eqz(a->part[0], "vote")) /* video instructions: vadd, vset4, ... */
+        return PTX_FLOW_COMPUTE;
     for (size_t k = 0; k < WS_COUNT(flows); k++)
         if (ws_str_eqz(a->part[0], flows[k].name))
             return flows[k].flow;
