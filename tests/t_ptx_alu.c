@@ -78,15 +78,14 @@ static bool setup(fixture *x, const char *op)
     memset(x->memory, POISON, c->frame_bytes);
     x->frame.code = c;
     x->w.regs = x->memory;
-    x->w.pred = (u32 *)(void *)(x->memory + c->reg_bytes);
+    memcpy(x->memory + c->const_at, c->constants, c->const_bytes);
+    x->w.pred = (u32 *)(void *)(x->memory + c->pred_at);
     x->w.pred[0] = 0;
     x->w.pred[1] = PTX_FULL;
-    x->w.base[0] = x->memory;
-    x->w.base[1] = c->konst;
     x->w.frame = &x->frame;
     static ptx_block block;
     x->w.block = &block;
-    x->w.exec = x->w.active = PTX_FULL;
+    x->w.exec = x->w.whole = x->w.active = PTX_FULL;
     return !x->program->unsupported;
 }
 
@@ -159,7 +158,7 @@ static void check_n(const char *op, const vec *v, int n)
         u64 keep = width == 0   ? 1
                    : width == 8 ? 0x3333333333333333
                                 : 0x3333333333333333 & ((1ull << 8 * width) - 1);
-        x.w.exec = masks[m];
+        x.w.exec = x.w.whole = masks[m];
         execute(&x);
         for (int l = 0; l < PTX_LANES && pass; l++) {
             u64 want = masks[m] >> l & 1 ? v[l % n].out : keep;
@@ -389,7 +388,7 @@ static void test_carry(void)
         pass = setup(&x, t[k].op);
         fill(&x, &t[k].v, 1);
         x.w.carry = t[k].in ? PTX_FULL : 0;
-        x.w.exec = 8;
+        x.w.exec = x.w.whole = 8;
         execute(&x);
         ok(pass && get(&x, 0, 3) == t[k].v.out && (x.w.carry >> 3 & 1) == t[k].out &&
                (x.w.carry & ~8u) == (t[k].in ? ~8u : 0), "%s", t[k].op);

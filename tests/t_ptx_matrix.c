@@ -387,8 +387,9 @@ static void test_faults(void)
     check_fault("an mma that half of the warp executes",
                 BODY("setp.lt.u32 %p1, %r0, 16;\n@%p1 bra L;\n" MMA "L:\n"), 32, HX_ILLEGAL);
     check_fault("an mma of a warp of 16 threads", BODY(MMA), 16, HX_ILLEGAL);
-    check_fault("ldmatrix of what nobody wrote",
-                BODY("mov.u32 %r1, s;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1];\n"),
+    check_fault("ldmatrix of what nobody wrote, and a branch on it",
+                BODY("mov.u32 %r1, s;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1];\n"
+                     "setp.eq.u32 %p1, %r2, 0;\n@%p1 bra L;\nL:\n"),
                 32, HX_UNINITIALIZED_READ);
     check_fault("ldmatrix off its rows",
                 BODY("mov.u32 %r1, s;\nadd.u32 %r1, %r1, 8;\n"

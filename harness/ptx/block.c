@@ -1,6 +1,7 @@
 #include "harness/ptx/block.h"
 
 #include "harness/ptx/cluster.h"
+#include "harness/ptx/known.h"
 #include "harness/ptx/lanes.h"
 #include "harness/ptx/undef.h"
 
@@ -111,6 +112,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     memset(b->arrived, 0, sizeof b->arrived);
     memset(b->shared, UNINITIALIZED_BYTE, k->grid->shared_bytes);
     memset(b->shared_state, 0, k->grid->shared_bytes);
+    ptx_known_start(b, k->grid->shared_bytes, k->grid->options->check_init);
     for (int w = 0; w < b->n_warps; w++)
         start_warp(k, b, w);
     ptx_race_block(b);

@@ -33,7 +33,6 @@ struct ptx_decoder {
     uint64_t *pool_bits;     /* value and width of each, to share equal ones */
     uint32_t *pool_key;
     uint32_t n_pool, cap_pool;
-    uint32_t sink;           /* slot of `_`, PTX_NO_SLOT until one is needed */
     mnemonic *mnemonics[MNEMONIC_BUCKETS];
     const mnemonic **of;     /* per instruction of the function */
 };
@@ -74,7 +73,7 @@ uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes)
         bits &= (1ull << (8 * bytes)) - 1;
     for (uint32_t i = 0; i < d->n_pool; i++)
         if (d->pool_bits[i] == bits && (d->pool_key[i] & 15) == (bytes & 15))
-            return d->pool_key[i] & ~15u;
+            return d->code->const_at + (d->pool_key[i] & ~15u);
     if (d->n_pool == d->cap_pool) {
         d->cap_pool = d->cap_pool ? 2 * d->cap_pool : 32;
         d->pool_bits = ws_realloc(d->pool_bits, d->cap_pool * sizeof *d->pool_bits);
@@ -87,7 +86,7 @@ uint32_t ptx_const(ptx_decoder *d, uint64_t bits, uint32_t bytes)
     ws_buf_add(&d->pool, lanes, slot_stride(bytes));
     d->pool_bits[d->n_pool] = bits;
     d->pool_key[d->n_pool++] = at | (bytes & 15);
-    return at;
+    return d->code->const_at + at;
 }
 
 ptx_type ptx_reg_type(const ptx_decoder *d, const ptx_operand *o)
@@ -133,12 +132,12 @@ uint32_t ptx_src(ptx_decoder *d, const ptx_operand *o, ptx_type t)
     case PTX_OPD_REG:
         return is_pred(d, o) ? PTX_NO_SLOT : d->slot[o->reg];
     case PTX_OPD_IMM:
-        return ptx_const(d, immediate_bits(o, t), bytes) | 1;
+        return ptx_const(d, immediate_bits(o, t), bytes);
     case PTX_OPD_VAR:
-        return ptx_const(d, o->var->address + (uint64_t)o->imm, bytes) | 1;
+        return ptx_const(d, o->var->address + (uint64_t)o->imm, bytes);
     case PTX_OPD_FUNC: {
         const ptx_func *f = ptx_ast_find(d->ast, o->text);
-        return f ? ptx_const(d, f->address, bytes) | 1 : PTX_NO_SLOT;
+        return f ? ptx_const(d, f->address, bytes) : PTX_NO_SLOT;
     }
     default:
         return PTX_NO_SLOT;
@@ -152,11 +151,7 @@ uint32_t ptx_dst(ptx_decoder *d, const ptx_operand *o)
 
 uint32_t ptx_sink(ptx_decoder *d)
 {
-    if (d->sink == PTX_NO_SLOT) {
-        d->sink = d->code->reg_bytes;
-        d->code->reg_bytes += slot_stride(16);
-    }
-    return d->sink;
+    return d->code->reg_bytes;
 }
 
 uint32_t ptx_pred_src(ptx_decoder *d, const ptx_operand *o, bool *neg)
@@ -380,6 +375,7 @@ static void layout_registers(ptx_decoder *d)
         d->code->reg_bytes += count[p] * stride[p];
         d->code->registers += count[p] * ((classes[c].bytes + 3) / 4);
     }
+    d->code->const_at = d->code->reg_bytes + slot_stride(16); /* after the sink */
     for (int r = 0; r < f->n_regs; r++) {
         int p = ptx_place_class(f->reg[r].type);
         d->slot[r] = start[p] + d->slot[r] * stride[p];
@@ -459,6 +455,9 @@ static uint32_t number_blocks(ptx_program *p, ptx_code *c)
 {
     for (uint32_t i = 0; i < c->n; i++) {
         c->insn[i].stop = c->insn[i].leader | c->insn[i].control;
+        c->insn[i].next = ptx_chain_end;
+        if (i && !c->insn[i].stop && !c->insn[i].guard && !c->insn[i - 1].guard)
+            c->insn[i - 1].next = c->insn[i].run;
         if (!c->insn[i].leader)
             continue;
         uint32_t end = i + 1;
@@ -466,6 +465,8 @@ static uint32_t number_blocks(ptx_program *p, ptx_code *c)
             end++;
         c->insn[i].bb = p->n_bbs++;
         c->insn[i].bb_len = end - i;
+        c->insn[i].last_pc = end - 1;
+        c->insn[i].is_place = !c->index && !(end - i == 1 && c->insn[i].flags & PTX_IF_EXIT);
     }
     return p->n_bbs;
 }
@@ -499,7 +500,6 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     d->pool_bits = NULL;
     d->pool_key = NULL;
     d->n_pool = d->cap_pool = 0;
-    d->sink = PTX_NO_SLOT;
     ptx_ast_insn *end = end_of_function(&p->arena, f);
     d->of = ws_calloc((size_t)f->n_insns + 1, sizeof *d->of);
     for (int i = 0; i <= f->n_insns; i++)
@@ -510,14 +510,15 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     for (int i = 0; i < f->n_insns; i++)
         decode_insn(d, d->of[i], &f->insn[i], &c->insn[i]);
     decode_insn(d, d->of[f->n_insns], end, &c->insn[f->n_insns]);
-    c->frame_bytes = ((c->reg_bytes + 4 * c->n_preds) + 63) & ~63u;
+    c->const_bytes = (uint32_t)d->pool.n;
+    c->constants = ws_arena_alloc(&p->arena, d->pool.n + 1);
+    if (d->pool.n)
+        memcpy(c->constants, d->pool.p, d->pool.n);
+    c->pred_at = c->const_at + c->const_bytes;
+    c->frame_bytes = ((c->pred_at + 4 * c->n_preds) + 63) & ~63u;
     find_leaders(d, f, c);
     number_blocks(p, c);
     ptx_sites_number(c, f);
-    if (posix_memalign((void **)&c->konst, 64, d->pool.n + 64))
-        ws_bug("out of memory");
-    if (d->pool.n)
-        memcpy(c->konst, d->pool.p, d->pool.n);
     ws_buf_release(&d->pool);
     ptx_guesses_free(d->guesses);
     free(d->pool_bits);
@@ -654,8 +655,6 @@ void ptx_program_free(ptx_program *p)
 {
     if (!p)
         return;
-    for (int c = 0; c < p->n_codes; c++)
-        free(p->code[c]->konst);
     free(p->code);
     ws_arena_release(&p->arena);
     free(p);

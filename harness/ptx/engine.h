@@ -50,10 +50,11 @@ enum { PTX_FTZ = 4, PTX_SAT = 8, PTX_RELU = 16, PTX_NAN = 32, PTX_ABS = 64 };
 
 #define PTX_NO_SLOT UINT32_MAX
 
-/* Operand offsets a, b, c: bit 0 selects the constant pool (see ptx_warp.base). Predicate operands are
- * indices. */
+/* Operands d, a, b, c are offsets in the frame, which holds the function's constants beside its registers. Predicate
+ * operands are indices. */
 struct ptx_insn {
     ptx_handler run;
+    ptx_handler next;       /* what PTX_CHAIN goes on with */
     uint32_t d, a, b, c;
     uint32_t d2;            /* second destination */
     uint32_t guard;         /* predicate + 1; 0: none */
@@ -67,8 +68,11 @@ struct ptx_insn {
     uint8_t space;          /* ptx_space */
     uint8_t flags;          /* PTX_IF_* */
     uint8_t shape, site;    /* memory: see site.c */
+    uint8_t ahead;          /* a load of shared memory that is counted with the first use of its shape, */
+    uint32_t uses;          /* and how many of those are left in the basic block */
     uint8_t control, stop;  /* decides which lanes go on where; that or a leader */
-    uint32_t bb, bb_len;    /* basic block, on leaders */
+    uint8_t is_place;       /* leaders: the block is one of the kernel, and more than an exit */
+    uint32_t bb, bb_len, last_pc; /* basic block, on leaders; where it ends */
     uint32_t place;         /* code << 24 | index */
     uint16_t results;       /* a bit for each operand that is written and not read */
     uint8_t flow;           /* ptx_flow, see undef.h */
@@ -92,10 +96,11 @@ typedef struct ptx_code {
     const ptx_func *fn;
     ptx_insn *insn;
     uint32_t n;
-    uint32_t frame_bytes;   /* registers, 64-byte multiple, then predicates */
-    uint32_t reg_bytes, n_preds;
+    uint32_t frame_bytes;   /* registers, the place of `_`, constants, predicates; a multiple of 64 */
+    uint32_t reg_bytes, pred_at, n_preds;
     uint32_t registers;     /* of 32 bits a lane, in reg_bytes */
-    uint8_t *konst;         /* constant pool */
+    uint32_t const_at, const_bytes; /* in the frame */
+    uint8_t *constants;
     const uint32_t *slot;   /* of each register: offset in reg_bytes, or index of the predicate */
     uint32_t local_bytes;   /* .local and .param variables of one call */
     int index;
@@ -239,6 +244,8 @@ typedef struct ptx_shape {
     uint8_t low;             /* bits 0 to 7 that any of them has, at least */
     uint8_t waves;           /* wavefronts of shared memory, 0: not counted yet */
     uint64_t shared_room;    /* UNIFORM, ROW: where in shared memory it cannot begin any more */
+    uint32_t known_from, known_room; /* the same: where it finds nothing unwritten, see known.h */
+    bool ahead;              /* the loads that are counted with the first one are */
 } ptx_shape;
 
 /* What to watch: ptx_warp.checks. */
@@ -259,16 +266,17 @@ typedef struct ptx_past {
 
 struct ptx_warp {
     /* the running group */
-    const uint8_t *base[2];  /* registers of the frame, constant pool of its code */
-    uint8_t *regs;
+    uint8_t *regs;           /* of the frame */
     uint32_t *pred;
     uint32_t exec;           /* active lanes whose guard holds */
+    uint32_t whole;          /* the same, but 0 while instructions are stepped one by one: see PTX_CHAIN */
     uint32_t active;
     ptx_frame *frame;
     const ptx_insn *insn;    /* the next one */
     ptx_event event;
     uint32_t carry;          /* condition code register, a bit a lane */
-    uint32_t shapes;         /* a bit for each that is told in this run of a basic block */
+    uint32_t shapes;         /* a bit for each that is told in this run of a basic block, */
+    uint32_t easy_shapes;    /* and for those of rows and lone places, when no races are looked for */
     uint32_t checks, shared_bytes; /* as block, worker and launch have them, like the next two */
     uint8_t *shared, *shared_state;
     uint64_t shared_counts;  /* of fast.c in this turn: wavefronts, and requests << 32 */
@@ -326,6 +334,11 @@ typedef struct ptx_held {
     const ptx_insn *used; /* which instruction needs the value; NULL: the read itself */
 } ptx_held;
 
+typedef struct ptx_span {
+    uint32_t from, n;
+} ptx_span;
+enum { PTX_KNOWN = 2 };
+
 enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
 
 struct ptx_block {
@@ -337,6 +350,7 @@ struct ptx_block {
     ptx_warp *warp;
     uint8_t *shared;
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
+    ptx_span written[PTX_KNOWN]; /* all over, see known.h */
     struct ptx_shadow *shared_shadow; /* NULL: not watched */
     struct ptx_mbarrier *mbarriers; /* barrier objects in shared memory */
     struct ptx_cluster *cluster;    /* NULL: it is alone, and has not used the cluster's barrier */
@@ -404,6 +418,9 @@ typedef struct ptx_grid { /* one launch */
     uint32_t *order;         /* of units, NULL: 0, 1, ... */
     uint32_t stride;         /* sampling: the n-th unit to run is n * stride mod n_units; 0: not sampling */
 } ptx_grid;
+
+/* No instruction, but the end of a chain of them: see PTX_CHAIN. */
+void ptx_chain_end(ptx_warp *w, const ptx_insn *i);
 
 /* ---- decode.c: what families of handlers offer to it ---- */
 typedef struct ptx_decoder ptx_decoder;
@@ -553,7 +570,7 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f);
 
 /* ---- fast.c: loads and stores of whole warps ----
  * All checks, shadow and counters in a few steps. NULL: there is no such handler for the instruction. */
-ptx_handler ptx_fast_load(const ptx_insn *i);
+void ptx_fast_load(ptx_insn *i);
 ptx_handler ptx_fast_store(const ptx_insn *i);
 
 /* ---- race.c ---- */

@@ -1,6 +1,7 @@
 /* Loads and stores of whole warps. The shape of the addresses is told first (shape.h); then bounds, alignment,
  * initialisation, races and counters take a few steps for all lanes together. What this does not settle is left
  * to the general handlers of x_mem.c, which begin anew and say what is wrong. */
+#include "harness/ptx/known.h"
 #include "harness/ptx/race.h"
 #include "harness/ptx/shape.h"
 #include "harness/ptx/x_mem.h"
@@ -10,7 +11,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define IVDEP  _Pragma("GCC ivdep")
 
-enum { SECTOR_SHIFT = 5 };
+enum { SECTOR_SHIFT = 5, MAX_KNOWN_SPAN = 8192 };
 
 /* ---- allocations ---- */
 
@@ -36,6 +37,12 @@ ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, u64 lo, u64 bytes)
 
 /* ---- shapes ---- */
 
+/* Of a lone place or a row. */
+INLINE u32 row_wavefronts(const ptx_shape *s, u32 size)
+{
+    return s->kind == PTX_SHAPE_UNIFORM || size <= 4 ? 1 : size / 4;
+}
+
 /* Of instruction i's address register; a full warp executes it. */
 static __attribute__((noinline)) void tell(ptx_warp *w, const ptx_insn *i, ptx_shape *s)
 {
@@ -46,9 +53,16 @@ static __attribute__((noinline)) void tell(ptx_warp *w, const ptx_insn *i, ptx_s
         ptx_shape_of64(s, IN(u64, i->a), size);
     else
         ptx_shape_of32(s, IN(u32, i->a), size);
-    u32 n = s->kind == PTX_SHAPE_ROW ? size * PTX_LANES : size;
+    const u32 bit = 1u << i->shape & ~(1u << PTX_SHAPE_PRIVATE);
+    const u32 n = s->kind == PTX_SHAPE_ROW ? size * PTX_LANES : size;
     s->shared_room = w->shared_bytes < n ? 0 : w->shared_bytes - n + 1;
-    w->shapes |= 1u << i->shape & ~(1u << PTX_SHAPE_PRIVATE);
+    s->known_room = 0;
+    w->shapes |= bit;
+    s->ahead = s->kind <= PTX_SHAPE_ROW && w->checks & PTX_CHECK_COUNT;
+    if (s->ahead)
+        w->shared_counts += i->uses * ((1ull << 32) + row_wavefronts(s, size));
+    if (s->kind <= PTX_SHAPE_ROW && !(w->checks & PTX_CHECK_RACE))
+        w->easy_shapes |= bit;
 }
 
 INLINE bool is_told(const ptx_warp *w, const ptx_insn *i)
@@ -265,20 +279,29 @@ INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size,
     return true;
 }
 
-INLINE bool pass_shared(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 at, u32 n, u32 size,
+/* `n` bytes from `at` are within shared memory and written. */
+static __attribute__((noinline)) bool learn(ptx_warp *w, ptx_shape *s, u64 at, u32 n)
+{
+    const ptx_span *known = at < s->shared_room ? ptx_known_find(w, (u32)at, n) : NULL;
+    if (known) {
+        s->known_from = known->from;
+        s->known_room = known->n - n + 1;
+    }
+    return known;
+}
+
+INLINE bool pass_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 at, u32 n, u32 size,
                         bool write, bool race)
 {
-    if (at >= s->shared_room)
-        return false;
-    if (!write && w->checks & PTX_CHECK_INIT && !is_init(w->shared_state + at, n))
+    if (write ? at >= s->shared_room : at - s->known_from >= s->known_room && !learn(w, s, at, n))
         return false;
     if (race && !(write ? ptx_race_fast(w, i, at, size, true, true)
                         : race_quick_read(w, i, at, size, n != size)))
         return false;
     if (write)
         memset(w->shared_state + at, PTX_INIT | PTX_WRITTEN, n);
-    if (w->checks & PTX_CHECK_COUNT)
-        count_shared(w, n == size || size <= 4 ? 1 : size / 4);
+    if (w->checks & PTX_CHECK_COUNT && !(i->ahead && s->ahead))
+        count_shared(w, row_wavefronts(s, size));
     return true;
 }
 
@@ -326,13 +349,22 @@ static outcome apart_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, 
     return PASSED;
 }
 
+/* Whether what the lanes read is written. Where they lie close together the stretch from the first to the last is
+ * asked for, which answers for the next ones, too. */
+static bool is_known_apart(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 imm, u32 size)
+{
+    u64 span = s->hi - s->lo + size;
+    return (span <= MAX_KNOWN_SPAN && ptx_known_find(w, (u32)(s->lo + imm), (u32)span)) ||
+           is_init_apart(w, i, s, plus(w->shared_state, imm), size);
+}
+
 static outcome apart_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size, bool write)
 {
     u64 lo = s->lo + imm, hi = s->hi + imm;
     if (lo > hi || hi >= w->shared_bytes || w->shared_bytes - hi < size || (s->low | imm) & (size - 1))
         return LEFT;
     uint8_t *state = plus(w->shared_state, imm);
-    if (!write && w->checks & PTX_CHECK_INIT && !is_init_apart(w, i, s, state, size))
+    if (!write && !is_known_apart(w, i, s, imm, size))
         return LEFT;
     if (w->checks & PTX_CHECK_RACE && !race_apart(w, i, s, imm, write, NULL))
         return FAULT;
@@ -469,10 +501,42 @@ INLINE bool is_shared(ptx_space space, u64 *at)
     return true;
 }
 
+/* What holds for most loads is looked at in line: a whole warp, a row or a lone place that is told, no racecheck,
+ * bytes that are known to be written. For all else there is x_ld_*_other. */
+INLINE bool is_easy(const ptx_warp *w, const ptx_insn *i)
+{
+    return w->easy_shapes >> i->shape & 1;
+}
+
+INLINE bool passes_shared(const ptx_shape *s, u64 at)
+{
+    return at - s->known_from < s->known_room;
+}
+
+INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 at, u32 size)
+{
+    const ptx_site *site = &w->worker->site[i->site];
+    const u32 n = s->kind == PTX_SHAPE_UNIFORM ? size : size * PTX_LANES;
+    u64 from = at - site->lo;
+    if (!site->plain || from >= site->bytes || site->bytes - from < n)
+        return false;
+    if (w->checks & PTX_CHECK_COUNT)
+        count_span(w, site, from, n, size, false);
+    return true;
+}
+
 #define LOAD(T, vec, space, name)                                                                  \
-    INLINE void load_##name(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, bool race)         \
+    static __attribute__((noinline)) void x_ld_##name##_other(ptx_warp *w, const ptx_insn *i)      \
     {                                                                                              \
         const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
+        const bool race = w->checks & PTX_CHECK_RACE;                                              \
+        ptx_shape *s = &w->shape[i->shape];                                                        \
+        if (w->exec != PTX_FULL) {                                                                 \
+            ptx_mem_load(w, i);                                                                    \
+            return;                                                                                \
+        }                                                                                          \
+        if (!is_told(w, i))                                                                        \
+            tell(w, i, s);                                                                         \
         u64 at = s->lo + (u64)i->imm;                                                              \
         const bool shared = is_shared(space, &at);                                                 \
         const T *from = (const T *)(const void *)plus(shared ? w->shared : NULL, at);              \
@@ -485,31 +549,28 @@ INLINE bool is_shared(ptx_space space, u64 *at)
         else                                                                                       \
             load_apart_##T(w, i);                                                                  \
     }                                                                                              \
-    static __attribute__((noinline)) void x_ld_##name##_first(ptx_warp *w, const ptx_insn *i)      \
-    {                                                                                              \
-        tell(w, i, &w->shape[i->shape]);                                                           \
-        load_##name(w, i, &w->shape[i->shape], w->checks & PTX_CHECK_RACE);                        \
-    }                                                                                              \
-    static __attribute__((noinline)) void x_ld_##name##_race(ptx_warp *w, const ptx_insn *i)       \
-    {                                                                                              \
-        load_##name(w, i, &w->shape[i->shape], true);                                              \
-    }                                                                                              \
     static void x_ld_##name(ptx_warp *w, const ptx_insn *i)                                        \
     {                                                                                              \
-        if (w->exec != PTX_FULL)                                                                   \
-            ptx_mem_load(w, i);                                                                    \
-        else if (!is_told(w, i))                                                                   \
-            x_ld_##name##_first(w, i);                                                             \
-        else if (w->checks & PTX_CHECK_RACE)                                                       \
-            x_ld_##name##_race(w, i);                                                              \
+        const ptx_shape *s = &w->shape[i->shape];                                                  \
+        const u64 at = s->lo + (u64)i->imm;                                                        \
+        if ((space) == PTX_SPACE_GENERIC || !is_easy(w, i) ||                                      \
+            !((space) == PTX_SPACE_SHARED ? passes_shared(s, at)                                   \
+                                          : passes_global(w, i, s, at, (vec) * (u32)sizeof(T)))) { \
+            x_ld_##name##_other(w, i);                                                             \
+            return;                                                                                \
+        }                                                                                          \
+        const T *from = (const T *)(const void *)plus((space) == PTX_SPACE_SHARED ? w->shared : NULL, at);\
+        if (s->kind == PTX_SHAPE_UNIFORM)                                                          \
+            spread_##T(w, i, from, vec);                                                           \
         else                                                                                       \
-            load_##name(w, i, &w->shape[i->shape], false);                                         \
+            take_row_##T(w, i, from, vec);                                                         \
+        PTX_CHAIN(w, i);                                                                           \
     }
 #define STORE(T, vec, space, name)                                                                 \
     static __attribute__((noinline)) void store_##name(ptx_warp *w, const ptx_insn *i, bool race)  \
     {                                                                                              \
         const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
-        const ptx_shape *s = &w->shape[i->shape];                                                  \
+        ptx_shape *s = &w->shape[i->shape];                                                        \
         u64 at = s->lo + (u64)i->imm;                                                              \
         const bool shared = is_shared(space, &at);                                                 \
         T *to = (T *)(void *)plus(shared ? w->shared : NULL, at);                                  \
@@ -547,12 +608,12 @@ INLINE bool is_shared(ptx_space space, u64 *at)
 KINDS(EVERYWHERE)
 
 #define ROW(T, vec, name)                                                                          \
-    {sizeof(T), vec, PTX_SPACE_GLOBAL, x_ld_##name##_global, x_st_##name##_global},                \
-    {sizeof(T), vec, PTX_SPACE_SHARED, x_ld_##name##_shared, x_st_##name##_shared},                \
-    {sizeof(T), vec, PTX_SPACE_GENERIC, x_ld_##name##_generic, x_st_##name##_generic},
+    {sizeof(T), vec, PTX_SPACE_GLOBAL, x_ld_##name##_global, x_ld_##name##_global_other, x_st_##name##_global},                \
+    {sizeof(T), vec, PTX_SPACE_SHARED, x_ld_##name##_shared, x_ld_##name##_shared_other, x_st_##name##_shared},                \
+    {sizeof(T), vec, PTX_SPACE_GENERIC, x_ld_##name##_generic, x_ld_##name##_generic_other, x_st_##name##_generic},
 static const struct {
     u8 esize, vec, space;
-    ptx_handler load, store;
+    ptx_handler load, load_other, store;
 } table[] = {KINDS(ROW)};
 
 /* The row of the table for plain accesses whose registers are as wide as the elements. */
@@ -569,10 +630,11 @@ static int find_row(const ptx_insn *i)
     return -1;
 }
 
-ptx_handler ptx_fast_load(const ptx_insn *i)
+void ptx_fast_load(ptx_insn *i)
 {
     int r = find_row(i);
-    return r < 0 ? ptx_mem_load : table[r].load;
+    i->run = r < 0 ? ptx_mem_load : i->guard ? table[r].load_other : table[r].load;
+    i->ahead = r >= 0 && !i->guard && i->space == PTX_SPACE_SHARED;
 }
 
 ptx_handler ptx_fast_store(const ptx_insn *i)

@@ -58,20 +58,6 @@ static inline bool fp_any_nan(const f32 *v)
 #endif
 }
 
-/* d[l] = expr with the GPU's NaN. Sums follow each other closely, and NaNs are rare: they are put right afterwards,
- * not on the way. */
-#define FP_LANES_CANON(d, expr)                                                                    \
-    do {                                                                                           \
-        f32 *const q_ = (d);                                                                       \
-        if (w->exec == PTX_FULL) {                                                                 \
-            _Pragma("GCC ivdep") EACH_LANE(l) q_[l] = (expr);                                      \
-            if (__builtin_expect(fp_any_nan(q_), 0))                                               \
-                EACH_LANE(l) q_[l] = fp_canon(q_[l]);                                              \
-        } else {                                                                                   \
-            LANES_DENSE(f32, q_, fp_canon(expr));                                                  \
-        }                                                                                          \
-    } while (0)
-
 /* .ftz: subnormals to zero of the same sign */
 static inline f32 fp_flush(f32 x)
 {

@@ -21,7 +21,7 @@ typedef double f64;
 
 static inline const void *ptx_in(const ptx_warp *w, u32 slot)
 {
-    return __builtin_assume_aligned(w->base[slot & 1] + (slot & ~1u), 64);
+    return __builtin_assume_aligned(w->regs + slot, 64);
 }
 static inline void *ptx_out(const ptx_warp *w, u32 slot)
 {
@@ -54,6 +54,39 @@ static inline void *ptx_out(const ptx_warp *w, u32 slot)
     } while (0)
 /* The same one lane at a time, for bodies that are costly or may trap. */
 #define LANES_SPARSE(T, d, expr) EACH_SET(l, w->exec) (d)[l] = (T)(expr)
+
+/* The end of a handler that can neither fault nor change which lanes run: the next instruction follows, by a jump,
+ * where the basic block goes on and neither has a guard; else ptx_chain_end. Only for whole warps (ptx_warp.whole).
+ * Compilers that make calls of it would fill the stack. */
+#if defined __OPTIMIZE__ && !defined __SANITIZE_ADDRESS__
+#define PTX_CHAIN(w, i)                                                                            \
+    do {                                                                                           \
+        (w)->insn = (i) + 2;                                                                       \
+        (i)->next((w), (i) + 1);                                                                   \
+    } while (0)
+#else
+#define PTX_CHAIN(w, i) ((void)(w), (void)(i))
+#endif
+
+/* A handler of d[l] = expr; what follows declares what expr reads. Fewer than 32 lanes are rare, and have a function
+ * of their own, so that the frequent one needs no room on the stack. */
+#define LANES_HANDLER(name, D, expr, ...)                                                          \
+    static __attribute__((noinline)) void x_##name##_some(ptx_warp *w, const ptx_insn *i)          \
+    {                                                                                              \
+        __VA_ARGS__;                                                                               \
+        LANES_DENSE(D, OUT(D, i->d), (D)(expr));                                                   \
+    }                                                                                              \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        if (w->whole != PTX_FULL) {                                                                \
+            x_##name##_some(w, i);                                                                 \
+            return;                                                                                \
+        }                                                                                          \
+        __VA_ARGS__;                                                                               \
+        D *const d_ = OUT(D, i->d);                                                                \
+        _Pragma("GCC ivdep") EACH_LANE(l) d_[l] = (D)(expr);                                       \
+        PTX_CHAIN(w, i);                                                                           \
+    }
 
 /* The sign of each of 32 numbers, as a bit. */
 static inline u32 ptx_sign_bits(const u32 *v)

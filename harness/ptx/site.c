@@ -38,6 +38,22 @@ static const ptx_operand *address_of(const ptx_ast_insn *a)
     return NULL;
 }
 
+/* Every load of a row or a lone place from shared memory is one request, of as many wavefronts as the others through its
+ * shape: they are counted together. */
+static void count_uses(ptx_code *c)
+{
+    uint32_t left[PTX_SHAPES] = {0};
+    for (uint32_t n = c->n; n-- > 0;) {
+        ptx_insn *i = &c->insn[n];
+        if (i->shape == PTX_SHAPE_PRIVATE)
+            i->ahead = 0; /* each is told on its own */
+        left[i->shape] += i->ahead;
+        i->uses = left[i->shape];
+        if (i->leader)
+            memset(left, 0, sizeof left);
+    }
+}
+
 void ptx_sites_number(ptx_code *c, const ptx_func *f)
 {
     seen *reg = ws_calloc((size_t)f->n_regs + 1, sizeof *reg);
@@ -66,4 +82,5 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f)
         forget_results(i->ast, reg);
     }
     free(reg);
+    count_uses(c);
 }

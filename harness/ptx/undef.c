@@ -17,7 +17,7 @@ static void note_register(void *ud, int at, int reg, ptx_reg_use use)
     if (out->n == PTX_MAX_NAMED)
         return;
     if (c->fn->reg[reg].type == PTX_pred)
-        out->reg[out->n++] = (ptx_named){c->reg_bytes + 4 * slot, 4, 0, use};
+        out->reg[out->n++] = (ptx_named){c->pred_at + 4 * slot, 4, 0, use};
     else if (size <= 2)
         out->reg[out->n++] = (ptx_named){slot, 2 * PTX_LANES, 2, use};
     else
@@ -56,7 +56,7 @@ u16 *ptx_undef_origin(const ptx_frame *f, const ptx_named *r, u32 lane)
 {
     u32 regs = f->code->reg_bytes;
     return f->undef->origin +
-           (r->lane_bytes ? (r->at + lane * r->lane_bytes) / 2 : regs / 2 + (r->at - regs) / 4 * PTX_LANES + lane);
+           (r->lane_bytes ? (r->at + lane * r->lane_bytes) / 2 : regs / 2 + (r->at - f->code->pred_at) / 4 * PTX_LANES + lane);
 }
 
 void ptx_undef_clear(const ptx_frame *f, const ptx_named *r, u32 lanes)

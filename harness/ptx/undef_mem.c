@@ -1,5 +1,6 @@
 /* Undefined values between registers and memory. A byte of memory is undefined when nobody wrote it, or when what was
  * written is a copy of such a byte; of the latter the block remembers the load that it comes from. */
+#include "harness/ptx/known.h"
 #include "harness/ptx/local.h"
 #include "harness/ptx/undef.h"
 #include "harness/ptx/x_matrix.h"
@@ -250,6 +251,8 @@ static u16 store_part(ptx_warp *w, const ptx_mem_part *part, u32 bad, u32 lanes,
         if (is_global && is_output(v, n, lanes, l, id[l]))
             used = ptx_undef_first(used, id[l]);
         mark_copied(w, part, addr[l], l, v->lane[l], n);
+        if (part->space == PTX_SPACE_SHARED)
+            ptx_known_forget(w, part->block, (u32)addr[l], n);
         if (part->space == PTX_SPACE_SHARED && part->block != w->block)
             continue;
         for (u32 b = 0; b < n; b += n - b < 4 ? n - b : 4)

@@ -248,7 +248,7 @@ static void execute(ptx_warp *w, const ptx_insn *i)
 /* The origin of an undefined guard; 0: it is defined. */
 static u16 find_guard(const ptx_warp *w, const ptx_insn *i)
 {
-    const ptx_named guard = {w->frame->code->reg_bytes + 4 * (i->guard - 1), 4, 0, PTX_REG_READ};
+    const ptx_named guard = {w->frame->code->pred_at + 4 * (i->guard - 1), 4, 0, PTX_REG_READ};
     u32 lanes = i->guard ? ptx_undef_lanes(w->frame, &guard) & w->active : 0;
     u16 id = 0;
     EACH_SET(l, lanes) id = ptx_undef_first(id, *ptx_undef_origin(w->frame, &guard, l));
@@ -265,6 +265,8 @@ void ptx_undef_step(ptx_warp *w)
             return;
     }
     w->exec = w->active;
+    w->whole = 0; /* no chains of several */
+    w->easy_shapes = 0;
     if (i->guard)
         w->exec &= w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u);
     if (!w->exec)

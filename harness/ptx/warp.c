@@ -41,10 +41,12 @@ static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
             ws_bug("out of memory");
     }
     memset(f->regs, undefined_byte(w), code->reg_bytes);
-    memset(f->regs + code->reg_bytes, 0, code->frame_bytes - code->reg_bytes);
+    if (f->code != code) /* nobody writes them */
+        memcpy(f->regs + code->const_at, code->constants, code->const_bytes);
+    memset(f->regs + code->pred_at, 0, code->frame_bytes - code->pred_at);
     ptx_undef_frame_reset(f);
     f->code = code;
-    f->pred = (uint32_t *)(void *)(f->regs + code->reg_bytes);
+    f->pred = (uint32_t *)(void *)(f->regs + code->pred_at);
     f->pred[1] = PTX_FULL;
     f->parent = NULL;
     f->call = NULL;
@@ -108,13 +110,11 @@ static void run_group(ptx_warp *w, ptx_frame *f, uint32_t pc, uint32_t mask, uin
 {
     w->frame = f;
     w->regs = f->regs;
-    w->base[0] = f->regs;
-    w->base[1] = f->code->konst;
     w->pred = f->pred;
     w->insn = f->code->insn + pc;
     w->active = mask;
     w->last_pc = last_pc;
-    w->shapes = 0;
+    w->shapes = w->easy_shapes = 0;
 }
 
 static void park(ptx_warp *w, ptx_group g)
@@ -364,13 +364,12 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
 static void copy_value(ptx_warp *w, const ptx_value *v, const ptx_frame *caller, const ptx_frame *callee, uint32_t at,
                        bool into_callee, uint32_t mask)
 {
-    const uint8_t *base = v->slot & 1 ? caller->code->konst : caller->regs;
     for (uint32_t left = mask; left; left &= left - 1) {
         int l = __builtin_ctz(left);
         for (uint32_t b = 0; b < v->bytes; b++) {
             uint8_t *in = ptx_local_byte(w, l, callee->local_base + at + b);
             if (v->slot != PTX_NO_SLOT)
-                *in = base[(v->slot & ~1u) + (size_t)l * v->bytes + b];
+                *in = caller->regs[v->slot + (size_t)l * v->bytes + b];
             else if (into_callee)
                 *in = *ptx_local_byte(w, l, caller->local_base + v->offset + b);
             else
@@ -499,12 +498,6 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
     run_group(w, f, 0, lanes, 0);
 }
 
-/* A block that is a lone exit does not count as a place where the lanes have been. */
-static bool is_exit(const ptx_insn *i)
-{
-    return i->bb_len == 1 && i->flags & PTX_IF_EXIT;
-}
-
 static inline __attribute__((always_inline)) void enter_block(ptx_warp *w)
 {
     if (w->quantum <= 0) {
@@ -514,13 +507,14 @@ static inline __attribute__((always_inline)) void enter_block(ptx_warp *w)
     if (w->n_parked)
         reschedule(w);
     const ptx_insn *i = w->insn;
-    w->shapes = 0;
+    const ptx_worker *k = w->worker;
+    w->shapes = w->easy_shapes = 0;
     w->quantum -= i->bb_len;
     w->insns += i->bb_len;
-    w->worker->hits[i->bb]++;
-    w->worker->lanes[i->bb] += (uint64_t)__builtin_popcount(w->active);
-    if (!w->frame->depth && !is_exit(i))
-        w->last_pc = ptx_group_pc(w) + i->bb_len - 1;
+    k->hits[i->bb]++;
+    k->lanes[i->bb] += (uint64_t)__builtin_popcount(w->active);
+    if (i->is_place)
+        w->last_pc = i->last_pc;
 }
 
 static inline uint32_t guarded(const ptx_warp *w, const ptx_insn *i)
@@ -528,31 +522,35 @@ static inline uint32_t guarded(const ptx_warp *w, const ptx_insn *i)
     return w->active & (w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u));
 }
 
+void ptx_chain_end(ptx_warp *w, const ptx_insn *i)
+{
+    w->insn = i;
+}
+
 /* Instructions up to the end of the basic block, or to a fault. Only the last one can change which lanes run where,
  * so that for the others nothing but the guard is looked at. */
 static void run_block(ptx_warp *w)
 {
     const ptx_insn *i = w->insn;
-    w->exec = w->active;
+    w->exec = w->whole = w->active;
     if (!i->control) {
         do {
+            w->insn = i + 1;
             if (!i->guard) {
                 i->run(w, i);
-            } else if ((w->exec = guarded(w, i))) {
-                i->run(w, i);
-                w->exec = w->active;
             } else {
-                w->exec = w->active;
+                if ((w->exec = w->whole = guarded(w, i)))
+                    i->run(w, i);
+                w->exec = w->whole = w->active;
             }
-            i++;
+            i = w->insn; /* a few on, when they were chained */
         } while (!i->stop && !w->event);
-        w->insn = i;
         if (i->leader || w->event)
             return;
     }
     w->insn = i + 1;
     if (i->guard)
-        w->exec = guarded(w, i);
+        w->exec = w->whole = guarded(w, i);
     if (w->exec)
         i->run(w, i);
 }

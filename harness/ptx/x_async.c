@@ -4,6 +4,7 @@
  * counts as unwritten, so that a read without a wait is found; and as written by the thread at both ends, so
  * that the barrier which is missing before or after is found as a race. */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/known.h"
 #include "harness/ptx/undef.h"
 #include "harness/ptx/x_mem.h"
 
@@ -198,12 +199,16 @@ static void x_copy(ptx_warp *w, const ptx_insn *i)
         free_copy(c);
         return;
     }
+    u64 lo = UINT64_MAX, hi = 0;
     EACH_SET(l, c->mask)
     {
         c->group[l] = s->committed[l];
+        lo = c->to[l] < lo ? c->to[l] : lo;
+        hi = c->to[l] > hi ? c->to[l] : hi;
         memset(w->block->shared_state + c->to[l], 0, i->esize);
         memset(w->block->shared + c->to[l], UNWRITTEN_BYTE, i->esize);
     }
+    ptx_known_forget(w, w->block, (u32)lo, (u32)(hi - lo) + i->esize);
     *s->last = c;
     s->last = &c->next;
     s->n++;

@@ -87,9 +87,8 @@ static bool decode_trap(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 static u32 group_value(const ptx_group *g, u32 slot)
 {
-    const uint8_t *base = slot & 1 ? g->frame->code->konst : g->frame->regs;
     u32 v;
-    memcpy(&v, base + (slot & ~1u) + 4 * (size_t)__builtin_ctz(g->mask), 4);
+    memcpy(&v, g->frame->regs + slot + 4 * (size_t)__builtin_ctz(g->mask), 4);
     return v;
 }
 

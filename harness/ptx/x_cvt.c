@@ -10,12 +10,7 @@
 /* ---- frequent pairs: registers as wide as the types ---- */
 
 #define CONVERT(name, D, S, expr)                                                                  \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const S *a = IN(S, i->a);                                                                  \
-        D *d = OUT(D, i->d);                                                                       \
-        LANES_DENSE(D, d, (D)(expr));                                                              \
-    }
+    LANES_HANDLER(name, D, expr, const S *a = IN(S, i->a))
 #define WIDTHS(S)                                                                                  \
     CONVERT(u16_##S, u16, S, a[l])                                                                 \
     CONVERT(u32_##S, u32, S, a[l])                                                                 \
@@ -613,6 +608,8 @@ static void x_cvta(ptx_warp *w, const ptx_insn *i)
     }
     const u64 *a = IN(u64, i->a);
     LANES_DENSE(u64, d, a[l] + add);
+    if (w->whole == PTX_FULL)
+        PTX_CHAIN(w, i);
 }
 
 static bool decode_cvta(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
@@ -630,7 +627,7 @@ static bool decode_cvta(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     uint32_t at = ptx_frame_var(d, o->var, &entry);
     i->imm += (int64_t)at + o->imm;
     if (entry)
-        i->a = ptx_const(d, 0, 8) | 1;
+        i->a = ptx_const(d, 0, 8);
     else
         i->flags |= PTX_IF_FRAME;
     return true;

@@ -8,40 +8,37 @@
 /* ---- the fast way ---- */
 
 #define FP1(name, T, expr)                                                                         \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const T *a = IN(T, i->a);                                                                  \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, expr);                                                                   \
-    }
+    LANES_HANDLER(name, T, expr, const T *a = IN(T, i->a))
 #define FP2(name, T, expr)                                                                         \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, expr);                                                                   \
-    }
+    LANES_HANDLER(name, T, expr, const T *a = IN(T, i->a), *b = IN(T, i->b))
 #define FP3(name, T, expr)                                                                         \
+    LANES_HANDLER(name, T, expr, const T *a = IN(T, i->a), *b = IN(T, i->b), *c = IN(T, i->c))
+/* With the GPU's NaN. Sums follow each other closely, and NaNs are rare: they are put right afterwards, not on the
+ * way. */
+#define SUM(name, expr, ...)                                                                       \
+    static __attribute__((noinline)) void x_##name##_some(ptx_warp *w, const ptx_insn *i)          \
+    {                                                                                              \
+        __VA_ARGS__;                                                                               \
+        LANES_DENSE(f32, OUT(f32, i->d), fp_canon(expr));                                          \
+    }                                                                                              \
     static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
     {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b), *c = IN(T, i->c);                              \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, expr);                                                                   \
+        if (w->whole != PTX_FULL) {                                                                \
+            x_##name##_some(w, i);                                                                 \
+            return;                                                                                \
+        }                                                                                          \
+        __VA_ARGS__;                                                                               \
+        f32 *const d = OUT(f32, i->d);                                                             \
+        _Pragma("GCC ivdep") EACH_LANE(l) d[l] = (expr);                                           \
+        if (__builtin_expect(fp_any_nan(d), 0))                                                    \
+            EACH_LANE(l) d[l] = fp_canon(d[l]);                                                    \
+        PTX_CHAIN(w, i);                                                                           \
     }
-#define SUM2(name, expr)                                                                           \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const f32 *a = IN(f32, i->a), *b = IN(f32, i->b);                                          \
-        FP_LANES_CANON(OUT(f32, i->d), expr);                                                      \
-    }
-SUM2(add_f32, a[l] + b[l])
-SUM2(sub_f32, a[l] - b[l])
-SUM2(mul_f32, a[l] * b[l])
-static void x_fma_f32(ptx_warp *w, const ptx_insn *i)
-{
-    const f32 *a = IN(f32, i->a), *b = IN(f32, i->b), *c = IN(f32, i->c);
-    FP_LANES_CANON(OUT(f32, i->d), __builtin_fmaf(a[l], b[l], c[l]));
-}
+SUM(add_f32, a[l] + b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
+SUM(sub_f32, a[l] - b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
+SUM(mul_f32, a[l] * b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
+SUM(fma_f32, __builtin_fmaf(a[l], b[l], c[l]),
+    const f32 *a = IN(f32, i->a), *b = IN(f32, i->b), *c = IN(f32, i->c))
 FP2(div_f32, f32, fp_canon(a[l] / b[l]))
 FP1(rcp_f32, f32, fp_canon(1.0f / a[l]))
 FP1(sqrt_f32, f32, fp_canon(__builtin_sqrtf(a[l])))

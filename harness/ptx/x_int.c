@@ -8,37 +8,12 @@ __extension__ typedef __int128 s128;
 
 /* Handlers of all six types. `expr` sees a, b, c and l, and the types T and W by its macro
  * parameters. */
-#define UNARY(name, T, expr)                                                                       \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const T *a = IN(T, i->a);                                                                  \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, (T)(expr));                                                              \
-    }
-#define BINARY(name, D, T, expr)                                                                   \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        D *d = OUT(D, i->d);                                                                       \
-        LANES_DENSE(D, d, (D)(expr));                                                              \
-    }
+#define UNARY(name, T, expr) LANES_HANDLER(name, T, expr, const T *a = IN(T, i->a))
+#define BINARY(name, D, T, expr) LANES_HANDLER(name, D, expr, const T *a = IN(T, i->a), *b = IN(T, i->b))
 #define TERNARY(name, D, T, expr)                                                                  \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        const D *c = IN(D, i->c);                                                                  \
-        D *d = OUT(D, i->d);                                                                       \
-        LANES_DENSE(D, d, (D)(expr));                                                              \
-    }
+    LANES_HANDLER(name, D, expr, const T *a = IN(T, i->a), *b = IN(T, i->b); const D *c = IN(D, i->c))
 /* Second source of another type: a shift amount, a bit position. */
-#define SHIFT(name, T, expr)                                                                       \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const T *a = IN(T, i->a);                                                                  \
-        const u32 *b = IN(u32, i->b);                                                              \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, (T)(expr));                                                              \
-    }
+#define SHIFT(name, T, expr) LANES_HANDLER(name, T, expr, const T *a = IN(T, i->a); const u32 *b = IN(u32, i->b))
 
 /* ---- add, sub, mul, mad ---- */
 
@@ -97,12 +72,20 @@ enum { WIDE_STEP = 4 };
         for (u32 l = 0; l < PTX_LANES; l += WIDE_STEP)                                             \
             WIDE_STORE(out + l, WIDE_MUL_##T(WIDE_LOAD(a + l), WIDE_LOAD(b + l)));                 \
     }                                                                                              \
+    static __attribute__((noinline)) void x_mulwide_##T##_some(ptx_warp *w, const ptx_insn *i)     \
+    {                                                                                              \
+        D t[PTX_LANES] __attribute__((aligned(64)));                                               \
+        products_##T(t, IN(T, i->a), IN(T, i->b));                                                 \
+        LANES_DENSE(D, OUT(D, i->d), t[l]);                                                        \
+    }                                                                                              \
     static void x_mulwide_##T(ptx_warp *w, const ptx_insn *i)                                      \
     {                                                                                              \
-        D t[PTX_LANES] __attribute__((aligned(64))), *d = OUT(D, i->d);                            \
-        products_##T(w->exec == PTX_FULL ? d : t, IN(T, i->a), IN(T, i->b));                       \
-        if (w->exec != PTX_FULL)                                                                   \
-            LANES_DENSE(D, d, t[l]);                                                               \
+        if (w->whole != PTX_FULL) {                                                                \
+            x_mulwide_##T##_some(w, i);                                                            \
+            return;                                                                                \
+        }                                                                                          \
+        products_##T(OUT(D, i->d), IN(T, i->a), IN(T, i->b));                                      \
+        PTX_CHAIN(w, i);                                                                           \
     }                                                                                              \
     static void x_madwide_##T(ptx_warp *w, const ptx_insn *i)                                      \
     {                                                                                              \
@@ -206,12 +189,7 @@ LONG_DIVISION(rem_s64, s64, REM_S64(a[l], b[l]), REM_U32((u32)a[l], (u32)b[l]))
 /* ---- bits ---- */
 
 #define COUNT(name, T, expr)                                                                       \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        const T *a = IN(T, i->a);                                                                  \
-        u32 *d = OUT(u32, i->d);                                                                   \
-        LANES_DENSE(u32, d, (u32)(expr));                                                          \
-    }
+    LANES_HANDLER(name, u32, expr, const T *a = IN(T, i->a))
 #define SIGNLESS(x) ((x) < 0 ? ~(x) : (x))
 COUNT(popc_u32, u32, __builtin_popcount(a[l]))
 COUNT(popc_u64, u64, __builtin_popcountll(a[l]))
@@ -260,26 +238,16 @@ UNARY(brev_u64, u64, (u64)reverse_u32((u32)a[l]) << 32 | reverse_u32((u32)(a[l] 
 FIELDS(u32, 32)
 FIELDS(u64, 64)
 #define BFE(T, U, s)                                                                               \
-    static void x_bfe_##T(ptx_warp *w, const ptx_insn *i)                                          \
-    {                                                                                              \
-        const T *a = IN(T, i->a);                                                                  \
-        const u32 *b = IN(u32, i->b), *c = IN(u32, i->c);                                          \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, (T)extract_##U((U)a[l], b[l], c[l], s));                                 \
-    }
+    LANES_HANDLER(bfe_##T, T, (T)extract_##U((U)a[l], b[l], c[l], s),                              \
+                  const T *a = IN(T, i->a); const u32 *b = IN(u32, i->b), *c = IN(u32, i->c))
 BFE(u32, u32, false)
 BFE(s32, u32, true)
 BFE(u64, u64, false)
 BFE(s64, u64, true)
 /* Four sources: the length is in d2. */
 #define BFI(T)                                                                                     \
-    static void x_bfi_##T(ptx_warp *w, const ptx_insn *i)                                          \
-    {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        const u32 *c = IN(u32, i->c), *n = IN(u32, i->d2);                                         \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, insert_##T(a[l], b[l], c[l], n[l]));                                     \
-    }
+    LANES_HANDLER(bfi_##T, T, insert_##T(a[l], b[l], c[l], n[l]),                                  \
+                  const T *a = IN(T, i->a), *b = IN(T, i->b); const u32 *c = IN(u32, i->c), *n = IN(u32, i->d2))
 BFI(u32)
 BFI(u64)
 

@@ -223,11 +223,11 @@ static void put_undefined(ptx_warp *w, const ptx_insn *i, const u64 addr[PTX_LAN
 {
     u8 row[PTX_LANES][ROW_BYTES] = {0};
     u64 at[PTX_LANES];
-    const uint8_t *regs = w->base[0];
+    uint8_t *regs = w->regs;
     EACH_LANE(l) at[l] = (u64)l * ROW_BYTES;
-    w->base[0] = w->frame->undef->bits;
+    w->regs = w->frame->undef->bits;
     put_rows(w, i, row[0], at);
-    w->base[0] = regs;
+    w->regs = regs;
     ptx_undef_stored_rows(w, i, addr, (const u8(*)[16])row, i->vec == MAX_MATRICES ? PTX_FULL : (1u << 8 * i->vec) - 1, 8);
 }
 

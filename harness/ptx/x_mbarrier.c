@@ -8,6 +8,7 @@
 
 #include "harness/ptx/alu.h"
 #include "harness/ptx/cluster.h"
+#include "harness/ptx/known.h"
 #include "harness/ptx/x_mem.h"
 
 #include <stdlib.h>
@@ -78,6 +79,7 @@ void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d)
 {
     ptx_race_release(w, &m->arriving);
     each_stretch(m->block, d, false);
+    ptx_known_forget(w, m->block, d->to, d->span);
     *m->last = d;
     m->last = &d->next;
 }

@@ -445,7 +445,10 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         if (load_table[t].esize == i->esize && load_table[t].dsize == dsize &&
             load_table[t].is_signed == (is_signed((ptx_type)i->type) ? 1 : 0)) {
             i->op = (uint8_t)t;
-            i->run = is_fixed_param(i, d) ? x_ld_param : ptx_fast_load(i);
+            if (is_fixed_param(i, d))
+                i->run = x_ld_param;
+            else
+                ptx_fast_load(i);
         }
     return i->run != NULL;
 }

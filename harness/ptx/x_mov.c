@@ -6,12 +6,7 @@
 /* ---- mov ---- */
 
 #define MOVE(T)                                                                                    \
-    static void x_mov_##T(ptx_warp *w, const ptx_insn *i)                                          \
-    {                                                                                              \
-        const T *a = IN(T, i->a);                                                                  \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, a[l]);                                                                   \
-    }
+    LANES_HANDLER(mov_##T, T, a[l], const T *a = IN(T, i->a))
 MOVE(u16)
 MOVE(u32)
 MOVE(u64)
@@ -43,13 +38,8 @@ typedef struct elements {
 } elements;
 
 #define PACK2(name, E, D)                                                                          \
-    static void x_pack2_##name(ptx_warp *w, const ptx_insn *i)                                     \
-    {                                                                                              \
-        const elements *e = i->aux;                                                                \
-        const E *x = IN(E, e->slot[0]), *y = IN(E, e->slot[1]);                                    \
-        D *d = OUT(D, i->d);                                                                       \
-        LANES_DENSE(D, d, (D)((D)x[l] | (D)y[l] << 8 * sizeof(E)));                                \
-    }
+    LANES_HANDLER(pack2_##name, D, (D)x[l] | (D)y[l] << 8 * sizeof(E),                             \
+                  const elements *e = i->aux; const E *x = IN(E, e->slot[0]), *y = IN(E, e->slot[1]))
 #define PACK4(name, E, D)                                                                          \
     static void x_pack4_##name(ptx_warp *w, const ptx_insn *i)                                     \
     {                                                                                              \
@@ -137,7 +127,7 @@ static bool decode_vector(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, pt
     for (int k = 0; k < v->n_elem && i->run; k++) {
         e->slot[k] = PTX_NO_SLOT;
         if (pack && v->elem[k].kind == PTX_OPD_IMM)
-            e->slot[k] = ptx_const(d, (uint64_t)v->elem[k].imm, i->esize) | 1;
+            e->slot[k] = ptx_const(d, (uint64_t)v->elem[k].imm, i->esize);
         else if (pack ? !ptx_alu_src(d, &v->elem[k], bits_of(i->esize), &e->slot[k])
                  : v->elem[k].kind != PTX_OPD_SINK &&
                        !ptx_alu_dst(d, &v->elem[k], i->esize, &e->slot[k]))
@@ -158,7 +148,7 @@ static bool decode_address(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, u
     uint32_t at = ptx_frame_var(d, o->var, &entry);
     i->imm = (int64_t)at + o->imm;
     if (entry) {
-        i->a = ptx_const(d, (uint64_t)i->imm, bytes) | 1;
+        i->a = ptx_const(d, (uint64_t)i->imm, bytes);
         return true;
     }
     i->dsize = (uint8_t)bytes;
@@ -182,28 +172,16 @@ static bool decode_mov(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 /* ---- selp, slct ---- */
 
 #define SELECT(T)                                                                                  \
-    static void x_selp_##T(ptx_warp *w, const ptx_insn *i)                                         \
-    {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        T *d = OUT(T, i->d);                                                                       \
-        const u32 p = w->pred[i->c] ^ (0 - (u32)i->type);                                          \
-        LANES_DENSE(T, d, p >> l & 1 ? a[l] : b[l]);                                               \
-    }                                                                                              \
-    static void x_slct_s32_##T(ptx_warp *w, const ptx_insn *i)                                     \
-    {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        const s32 *c = IN(s32, i->c);                                                              \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, c[l] >= 0 ? a[l] : b[l]);                                                \
-    }                                                                                              \
-    static void x_slct_f32_##T(ptx_warp *w, const ptx_insn *i)                                     \
-    {                                                                                              \
-        const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
-        const f32 *c = IN(f32, i->c);                                                              \
-        const f32 zero = i->mods & PTX_FTZ ? -0x1p-126f : -0x1p-149f; /* above it: not negative */ \
-        T *d = OUT(T, i->d);                                                                       \
-        LANES_DENSE(T, d, c[l] > zero ? a[l] : b[l]);                                              \
-    }
+    LANES_HANDLER(selp_##T, T, p >> l & 1 ? a[l] : b[l],                                           \
+                  const T *a = IN(T, i->a), *b = IN(T, i->b);                                      \
+                  const u32 p = w->pred[i->c] ^ (0 - (u32)i->type))                                \
+    LANES_HANDLER(slct_s32_##T, T, c[l] >= 0 ? a[l] : b[l],                                        \
+                  const T *a = IN(T, i->a), *b = IN(T, i->b);                                      \
+                  const s32 *c = IN(s32, i->c))                                                    \
+    LANES_HANDLER(slct_f32_##T, T, c[l] > zero ? a[l] : b[l],                                      \
+                  const T *a = IN(T, i->a), *b = IN(T, i->b);                                      \
+                  const f32 *c = IN(f32, i->c);                                                    \
+                  const f32 zero = i->mods & PTX_FTZ ? -0x1p-126f : -0x1p-149f) /* above it: not negative */
 SELECT(u16)
 SELECT(u32)
 SELECT(u64)
@@ -241,6 +219,8 @@ typedef u32 (*compare_fn)(const ptx_warp *w, const ptx_insn *i);
     static void x_setp_##name(ptx_warp *w, const ptx_insn *i)                                      \
     {                                                                                              \
         ptx_cmp_store(w, i, test_##name(w, i));                                                    \
+        if (w->whole == PTX_FULL)                                                                  \
+            PTX_CHAIN(w, i);                                                                       \
     }
 #define COMPARE(name, T, base, x, y)                                                               \
     static inline u32 test_##name(const ptx_warp *w, const ptx_insn *i)                            \
@@ -375,6 +355,8 @@ static void x_pred(ptx_warp *w, const ptx_insn *i)
         y = w->pred[i->b] ^ (0 - (u32)(i->type >> 1 & 1));
     ptx_set_pred(w, i->d, i->op == P_NOT ? ~x : i->op == P_AND ? x & y : i->op == P_OR ? x | y
                           : i->op == P_XOR ? x ^ y : x);
+    if (w->whole == PTX_FULL)
+        PTX_CHAIN(w, i);
 }
 
 static bool decode_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
