@@ -228,16 +228,30 @@ static void parse_opcode(ptx_parser *p, ptx_ast_insn *insn)
     memcpy(insn->part, part, (size_t)n * sizeof *part);
 }
 
+/* 'f'loating point, 'i'nteger, or 'b'its, which go with both. */
+static char kind_of(ptx_type t)
+{
+    const char *name = ptx_type_name(t);
+    return *name == 'f' || name[1] == 'f' ? 'f' : *name == 'b' ? 'b' : 'i';
+}
+
+static bool kinds_fit(char a, char b)
+{
+    return a == b || a == 'b' || b == 'b';
+}
+
 /* Whether the argument `o` can be that of the parameter: type and state space (PTX ISA 7.1). */
 static bool argument_fits(const ptx_parser *p, const ptx_operand *o, const ptx_var *v)
 {
     switch (o->kind) {
     case PTX_OPD_REG:
-        return !v->is_array && p->reg[o->reg].type != PTX_pred && ptx_type_bytes(p->reg[o->reg].type) == v->bytes;
+        return !v->is_array && p->reg[o->reg].type != PTX_pred && ptx_type_bytes(p->reg[o->reg].type) == v->bytes &&
+               kinds_fit(kind_of(p->reg[o->reg].type), kind_of(v->type));
     case PTX_OPD_VAR:
         return o->var->space == PTX_SPACE_PARAM && o->var->is_array == v->is_array && o->var->bytes == v->bytes &&
                (!v->is_array || o->var->align == v->align);
     case PTX_OPD_IMM:
+        return !v->is_array && kinds_fit(o->is_float ? 'f' : 'i', kind_of(v->type));
     case PTX_OPD_SINK:
         return !v->is_array;
     default:
@@ -273,6 +287,40 @@ static void check_call(ptx_parser *p, const ptx_token *at, const ptx_ast_insn *i
     check_arguments(p, at, args, f->param, f->n_params, "argument");
 }
 
+/* ---- .reg parameters ---- */
+
+static void push_insn(ptx_parser *p, const ptx_ast_insn *insn)
+{
+    WS_GROW(p->insn, p->n_insns, p->cap_insns);
+    p->insn[p->n_insns++] = *insn;
+}
+
+/* A value that a function takes or gives in a register passes through a variable: this is the load, or the store, where
+ * `at` stands and under its guard. */
+static void push_move(ptx_parser *p, const ptx_ast_insn *at, bool is_store, const ptx_var *v, int reg)
+{
+    static const char *const types[] = {[1] = "b8", [2] = "b16", [4] = "b32", [8] = "b64", [16] = "b128"};
+    const char *word[] = {is_store ? "st" : "ld", "param", types[v->bytes]};
+    ptx_ast_insn insn = *at;
+    insn.n_parts = WS_COUNT(word);
+    insn.part = WS_ARENA_NEW(p->arena, ws_str, insn.n_parts);
+    for (int k = 0; k < insn.n_parts; k++)
+        insn.part[k] = ws_str_of(word[k]);
+    insn.text = ws_str_of(is_store ? "st.param" : "ld.param");
+    insn.n_operands = 2;
+    insn.operand = WS_ARENA_NEW(p->arena, ptx_operand, insn.n_operands);
+    insn.operand[!is_store] = (ptx_operand){.kind = PTX_OPD_ADDR, .reg = -1, .reg2 = -1, .var = v};
+    insn.operand[is_store] = (ptx_operand){.kind = PTX_OPD_REG, .reg = reg, .reg2 = -1};
+    push_insn(p, &insn);
+}
+
+static void push_moves(ptx_parser *p, const ptx_ast_insn *at, bool is_store, ptx_var *const *v, const int *reg, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (reg[k] >= 0)
+            push_move(p, at, is_store, v[k], reg[k]);
+}
+
 static void parse_insn(ptx_parser *p)
 {
     ptx_lexer *l = &p->lex;
@@ -292,8 +340,9 @@ static void parse_insn(ptx_parser *p)
         check_call(p, &operands, &insn);
     insn.text = ws_str_trim((ws_str){start, (size_t)(l->tok.s.p - start)});
     ptx_lex_next(l);
-    WS_GROW(p->insn, p->n_insns, p->cap_insns);
-    p->insn[p->n_insns++] = insn;
+    if (p->head->n_rets && ws_str_eqz(insn.part[0], "ret"))
+        push_moves(p, &insn, true, p->head->ret, p->head->ret_reg, p->head->n_rets);
+    push_insn(p, &insn);
 }
 
 /* name: .branchtargets label, label, ...; */
@@ -488,7 +537,10 @@ void ptx_parse_func(ptx_parser *p, bool is_entry, ptx_linking linking)
         p->head = &f;
         ptx_scope_enter(p, &l->tok);
         ptx_lex_next(l);
+        ptx_ast_insn at = {.guard = -1, .ptx_line = name.line, .ptx_column = name.column};
+        push_moves(p, &at, false, f.param, f.param_reg, f.n_params);
         parse_body(p);
+        push_moves(p, &at, true, f.ret, f.ret_reg, f.n_rets);
         finish_body(p, &f);
         p->func = NULL;
         p->head = NULL;

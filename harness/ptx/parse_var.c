@@ -476,7 +476,7 @@ ptx_var *ptx_parse_param(ptx_parser *p, bool is_entry, int *reg)
     if (!is_reg && !ptx_lex_accept_dot(l, "param"))
         ptx_lex_fail_expected(l, is_entry ? "'.param'" : "'.param' or '.reg'");
     ptx_var *v = WS_ARENA_NEW(p->arena, ptx_var, 1);
-    v->space = is_reg ? PTX_SPACE_REG : PTX_SPACE_PARAM;
+    v->space = PTX_SPACE_PARAM; /* where the value of a .reg comes, too: see parse_func.c */
     var_head h = {.lanes = 1};
     if (is_reg)
         h.type = parse_type(p);
@@ -497,6 +497,8 @@ ptx_var *ptx_parse_param(ptx_parser *p, bool is_entry, int *reg)
     if (v->bytes > PTX_MAX_PARAM_BYTES)
         ptx_lex_fail(l, &name, "the parameter '%.200s' needs more than %d bytes", v->name,
                      PTX_MAX_PARAM_BYTES);
+    if (is_reg && h.type == PTX_pred)
+        ptx_lex_fail(l, &name, "a predicate as parameter ('%.200s') is not supported", v->name);
     if (is_reg)
         *reg = ptx_reg_add(p, v->name, h.type, &name);
     if (named) {

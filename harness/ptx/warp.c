@@ -368,8 +368,11 @@ static void copy_value(ptx_warp *w, const ptx_value *v, const ptx_frame *caller,
         int l = __builtin_ctz(left);
         for (uint32_t b = 0; b < v->bytes; b++) {
             uint8_t *in = ptx_local_byte(w, l, callee->local_base + at + b);
-            if (v->slot != PTX_NO_SLOT)
-                *in = caller->regs[v->slot + (size_t)l * v->bytes + b];
+            uint8_t *reg = v->slot == PTX_NO_SLOT ? NULL : caller->regs + v->slot + (size_t)l * v->bytes + b;
+            if (reg && into_callee)
+                *in = *reg;
+            else if (reg)
+                *reg = *in;
             else if (into_callee)
                 *in = *ptx_local_byte(w, l, caller->local_base + v->offset + b);
             else

@@ -7,20 +7,9 @@
 
 /* ---- functions of the module ---- */
 
-static bool takes_registers(const ptx_func *f)
-{
-    for (int p = 0; p < f->n_params; p++)
-        if (f->param_reg && f->param_reg[p] >= 0)
-            return true;
-    for (int r = 0; r < f->n_rets; r++)
-        if (f->ret_reg && f->ret_reg[r] >= 0)
-            return true;
-    return false;
-}
-
 static bool call_fits(const ptx_call *call, const ptx_func *f)
 {
-    bool fits = call->n_args == f->n_params && call->n_rets == f->n_rets && !takes_registers(f);
+    bool fits = call->n_args == f->n_params && call->n_rets == f->n_rets;
     for (int p = 0; fits && p < f->n_params; p++)
         fits = call->arg[p].bytes == f->param[p]->bytes;
     for (int r = 0; fits && r < f->n_rets; r++)
