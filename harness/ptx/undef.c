@@ -180,10 +180,19 @@ u16 ptx_undef_new(ptx_warp *w, const ptx_origin *o)
     return (u16)u->n;
 }
 
+const ptx_origin *ptx_undef_named(const ptx_warp *w, u16 origin)
+{
+    int n = origin & PTX_MAX_ORIGINS;
+    return n && n <= w->undef->n ? &w->undef->origin[n - 1] : NULL;
+}
+
 /* What is found once is enough. */
 void ptx_undef_use(ptx_warp *w, const ptx_insn *i, u16 origin)
 {
-    ptx_origin o = w->undef->origin[(origin & PTX_MAX_ORIGINS) - 1];
+    const ptx_origin *found = ptx_undef_named(w, origin);
+    if (!found)
+        return;
+    ptx_origin o = *found;
     ptx_undef_reset(w);
     ptx_watch_undefined(w, &o, i);
 }

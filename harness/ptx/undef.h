@@ -111,6 +111,7 @@ void ptx_undef_forget(ptx_block *b); /* what its memory holds */
 /* An instruction needs a value with that origin. */
 void ptx_undef_use(ptx_warp *w, const ptx_insn *i, uint16_t origin);
 uint16_t ptx_undef_new(ptx_warp *w, const ptx_origin *o);
+const ptx_origin *ptx_undef_named(const ptx_warp *w, uint16_t origin); /* NULL: none */
 void ptx_undef_begin(ptx_warp *w); /* something in the running frame becomes undefined */
 bool ptx_undef_left(ptx_warp *w);  /* whether something is; else tracking ends */
 void ptx_undef_reset(ptx_warp *w);

@@ -42,6 +42,8 @@ static entry *find_entry(struct ptx_undef_map *m, u64 key, bool add)
 
 static void remember(ptx_block *b, u64 key, const ptx_origin *from, bool computed)
 {
+    if (!from)
+        return;
     if (!b->undef)
         b->undef = ws_calloc(1, sizeof *b->undef);
     *find_entry(b->undef, key, true) = (entry){key, *from, computed};
@@ -256,8 +258,8 @@ static u16 store_part(ptx_warp *w, const ptx_mem_part *part, u32 bad, u32 lanes,
         if (part->space == PTX_SPACE_SHARED && part->block != w->block)
             continue;
         for (u32 b = 0; b < n; b += n - b < 4 ? n - b : 4)
-            remember(w->block, key_of(w, part->space, addr[l] + b, l),
-                     &w->undef->origin[(id[l] & PTX_MAX_ORIGINS) - 1], id[l] & PTX_ORIGIN_COMPUTED);
+            remember(w->block, key_of(w, part->space, addr[l] + b, l), ptx_undef_named(w, id[l]),
+                     id[l] & PTX_ORIGIN_COMPUTED);
     }
     if (part->space == PTX_SPACE_GLOBAL) /* what sites know of initialisation is no longer so */
         memset(w->worker->site, 0, sizeof w->worker->site);

@@ -577,7 +577,7 @@ static ptx_event run_defined(ptx_warp *w)
 }
 
 /* While a register is undefined, see undef.h. */
-static __attribute__((noinline)) ptx_event run_undefined(ptx_warp *w)
+static __attribute__((noinline, cold)) ptx_event run_undefined(ptx_warp *w)
 {
     for (;;) {
         if (w->event == PTX_EV_UNDEFINED)
