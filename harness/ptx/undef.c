@@ -51,12 +51,13 @@ u32 ptx_undef_lanes(const ptx_frame *f, const ptx_named *r)
     return lanes;
 }
 
-/* One for every 2 bytes of the registers, of which that of a lane's first two counts; then 32 for every predicate. */
+/* One for every 2 bytes of the registers and of the place of `_`, of which that of a lane's first two counts; then 32 for
+ * every predicate. */
 u16 *ptx_undef_origin(const ptx_frame *f, const ptx_named *r, u32 lane)
 {
-    u32 regs = f->code->reg_bytes;
-    return f->undef->origin +
-           (r->lane_bytes ? (r->at + lane * r->lane_bytes) / 2 : regs / 2 + (r->at - f->code->pred_at) / 4 * PTX_LANES + lane);
+    u32 at = r->lane_bytes ? (r->at + lane * r->lane_bytes) / 2
+                           : f->code->const_at / 2 + (r->at - f->code->pred_at) / 4 * PTX_LANES + lane;
+    return f->undef->origin + at;
 }
 
 void ptx_undef_clear(const ptx_frame *f, const ptx_named *r, u32 lanes)
@@ -100,7 +101,7 @@ void ptx_undef_frame_free(ptx_frame *f)
 
 static void frame_begin(ptx_frame *f)
 {
-    size_t origins = f->code->reg_bytes / 2 + (size_t)f->code->n_preds * PTX_LANES;
+    size_t origins = f->code->const_at / 2 + (size_t)f->code->n_preds * PTX_LANES;
     if (!f->undef) {
         ptx_undef_frame *u = f->undef = ws_calloc(1, sizeof *u);
         u->capacity = f->capacity;

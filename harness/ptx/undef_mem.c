@@ -181,8 +181,6 @@ static u32 stored_bytes(const ptx_warp *w, const ptx_insn *i, bytes *v, u16 id[P
     const ptx_elements *e = i->aux;
     u32 bad = 0;
     for (u32 k = 0; k < i->vec; k++) {
-        if (e->slot[k] & 1)
-            continue; /* a constant */
         const ptx_named r = {e->slot[k], i->dsize * PTX_LANES, i->dsize, PTX_REG_READ};
         const u8 *bits = w->frame->undef->bits + e->slot[k];
         EACH_SET(l, w->exec)
