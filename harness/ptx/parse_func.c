@@ -299,14 +299,19 @@ static void push_insn(ptx_parser *p, const ptx_ast_insn *insn)
  * `at` stands and under its guard. */
 static void push_move(ptx_parser *p, const ptx_ast_insn *at, bool is_store, const ptx_var *v, int reg)
 {
-    static const char *const types[] = {[1] = "b8", [2] = "b16", [4] = "b32", [8] = "b64", [16] = "b128"};
-    const char *word[] = {is_store ? "st" : "ld", "param", types[v->bytes]};
+    static const char *const loads[] = {[1] = "ld.param.b8", [2] = "ld.param.b16", [4] = "ld.param.b32",
+                                        [8] = "ld.param.b64", [16] = "ld.param.b128"};
+    static const char *const stores[] = {[1] = "st.param.b8", [2] = "st.param.b16", [4] = "st.param.b32",
+                                         [8] = "st.param.b64", [16] = "st.param.b128"};
+    const char *text = (is_store ? stores : loads)[v->bytes];
     ptx_ast_insn insn = *at;
-    insn.n_parts = WS_COUNT(word);
+    insn.text = ws_str_of(text);
+    insn.n_parts = 3;
     insn.part = WS_ARENA_NEW(p->arena, ws_str, insn.n_parts);
-    for (int k = 0; k < insn.n_parts; k++)
-        insn.part[k] = ws_str_of(word[k]);
-    insn.text = ws_str_of(is_store ? "st.param" : "ld.param");
+    for (int k = 0; k < insn.n_parts; k++) {
+        insn.part[k] = (ws_str){text, strcspn(text, ".")}; /* all of one text, as when they were read */
+        text += insn.part[k].n + 1;
+    }
     insn.n_operands = 2;
     insn.operand = WS_ARENA_NEW(p->arena, ptx_operand, insn.n_operands);
     insn.operand[!is_store] = (ptx_operand){.kind = PTX_OPD_ADDR, .reg = -1, .reg2 = -1, .var = v};
