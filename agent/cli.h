@@ -14,7 +14,8 @@ typedef struct cli_command {
     ws_command_doc doc;
     size_t values_size; /* of the command's options struct, which begins with cli_common */
     bool hidden;
-    /* `exit_code` starts at 0; 1 is a negative verdict. An error is returned and printed by main. */
+    /* `exit_code` starts at 0; 1 is a negative verdict. An error is returned and printed by
+     * main. */
     ws_status (*run)(const void *values, const char **args, int nargs, int *exit_code, ws_err *err);
 } cli_command;
 

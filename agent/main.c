@@ -98,9 +98,11 @@ static int unknown_command(const char *name)
     ws_err err = {0};
     size_t n = strlen(name);
     for (int i = 0; cli_commands[i]; i++)
-        if (strncmp(cli_commands[i]->doc.name, name, n) == 0 && cli_commands[i]->doc.name[n] == ' ') {
+        if (strncmp(cli_commands[i]->doc.name, name, n) == 0 &&
+            cli_commands[i]->doc.name[n] == ' ') {
             ws_fail(&err, WS_EUSAGE, "'%s' wants a second word", name);
-            ws_hint(&err, "'warpsmith help' lists the commands, like '%s'", cli_commands[i]->doc.name);
+            ws_hint(&err, "'warpsmith help' lists the commands, like '%s'",
+                    cli_commands[i]->doc.name);
             return report_error(&err);
         }
     ws_fail(&err, WS_EUSAGE, "unknown command '%s'", name);

@@ -21,15 +21,16 @@ ws_str ws_str_trim(ws_str s); /* without white space at either end */
 /* printf("%.*s", WS_STR_ARG(s)) */
 #define WS_STR_ARG(s) (int)(s).n, (s).p
 
-/* Length of the valid UTF-8 sequence at `s`, which a NUL or any other byte follows; 0: none (RFC 3629: no
- * overlong forms, no surrogates). */
+/* Length of the valid UTF-8 sequence at `s`, which a NUL or any other byte follows; 0: none (RFC
+ * 3629: no overlong forms, no surrogates). */
 size_t ws_utf8_length(const char *s);
-/* A malloc'ed copy with U+FFFD in the place of every byte that is not UTF-8: what a model or a compiler wrote,
- * for JSON and servers that refuse the rest. */
+/* A malloc'ed copy with U+FFFD in the place of every byte that is not UTF-8: what a model or a
+ * compiler wrote, for JSON and servers that refuse the rest. */
 char *ws_utf8_valid(const char *z);
 
-/* Always NUL-terminated once something was added. `max` 0 means WS_BUF_DEFAULT_MAX. A write that would
- * pass the maximum adds what fits and sets `overflow`; the owner decides whether that is an error. */
+/* Always NUL-terminated once something was added. `max` 0 means WS_BUF_DEFAULT_MAX. A write that
+ * would pass the maximum adds what fits and sets `overflow`; the owner decides whether that is an
+ * error. */
 enum { WS_BUF_DEFAULT_MAX = 64 << 20 };
 typedef struct ws_buf {
     char *p;

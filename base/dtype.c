@@ -49,8 +49,8 @@ bool ws_dtype_parse(const char *name, ws_dtype *out)
     return false;
 }
 
-/* A small binary float: sign, `ebits` exponent bits, `mbits` stored mantissa bits. `has_inf` says whether
- * the top exponent is reserved (IEEE) or only its all-ones mantissa is NaN (OCP e4m3fn). */
+/* A small binary float: sign, `ebits` exponent bits, `mbits` stored mantissa bits. `has_inf` says
+ * whether the top exponent is reserved (IEEE) or only its all-ones mantissa is NaN (OCP e4m3fn). */
 typedef struct minifloat {
     int ebits, mbits;
     bool has_inf, saturate;

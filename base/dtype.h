@@ -1,5 +1,5 @@
-/* Element types and their exact conversions. Values travel as double: every listed float type and every
- * integer up to 2^53 is exact in it. */
+/* Element types and their exact conversions. Values travel as double: every listed float type and
+ * every integer up to 2^53 is exact in it. */
 #ifndef BASE_DTYPE_H
 #define BASE_DTYPE_H
 
@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* name, JSON name, bytes per element, CUDA type in kernel signatures, unit roundoff u (0: exact integer),
- * is a float. tf32 is f32 storage with 10 stored mantissa bits; e2m1 packs two elements a byte. */
+/* name, JSON name, bytes per element, CUDA type in kernel signatures, unit roundoff u (0: exact
+ * integer), is a float. tf32 is f32 storage with 10 stored mantissa bits; e2m1 packs two elements a
+ * byte. */
 #define WS_DTYPE_LIST(X)                                                                           \
     X(F64, "f64", 8, "double", 0x1p-53, true)                                                      \
     X(F32, "f32", 4, "float", 0x1p-24, true)                                                       \
@@ -43,7 +44,8 @@ uint16_t ws_f16_from_f64(double v);
 double ws_f16_to_f64(uint16_t h);
 uint16_t ws_bf16_from_f64(double v);
 double ws_bf16_to_f64(uint16_t h);
-/* OCP FP8: e4m3fn (no infinities, 0x7f NaN, saturating) and e5m2 (IEEE-like, saturating as CUDA does). */
+/* OCP FP8: e4m3fn (no infinities, 0x7f NaN, saturating) and e5m2 (IEEE-like, saturating as CUDA
+ * does). */
 uint8_t ws_e4m3_from_f64(double v);
 double ws_e4m3_to_f64(uint8_t b);
 uint8_t ws_e5m2_from_f64(double v);

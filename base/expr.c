@@ -7,7 +7,8 @@
 
 enum { MAX_DEPTH = 200, X_CONST = 100, X_NAME, X_SELECT };
 
-/* Binary nodes carry a ws_expr_op in `op`; the others X_CONST, X_NAME or X_SELECT (kid: c, t, f). */
+/* Binary nodes carry a ws_expr_op in `op`; the others X_CONST, X_NAME or X_SELECT (kid: c, t,
+ * f). */
 struct ws_expr {
     int op;
     int64_t value;
@@ -340,7 +341,8 @@ static ws_status math_fail(const ws_expr *e, math_error m, int64_t l, int64_t r,
     ws_buf text = {.max = 400};
     ws_expr_print(e, &text);
     ws_fail(err, WS_EINPUT, "%s in '%s' (%" PRId64 " %s %" PRId64 ")",
-            m == MATH_ZERO ? "division by zero" : "overflow", ws_buf_z(&text), l, ops[e->op].symbol, r);
+            m == MATH_ZERO ? "division by zero" : "overflow", ws_buf_z(&text), l, ops[e->op].symbol,
+            r);
     ws_buf_release(&text);
     return err->status;
 }
@@ -431,8 +433,12 @@ void ws_expr_to_c(const ws_expr *e, const char *prefix, ws_buf *out)
     case WS_X_MIN: print_pattern(e, "(l < r ? l : r)", prefix, out); return;
     case WS_X_MAX: print_pattern(e, "(l > r ? l : r)", prefix, out); return;
     /* Exact for every sign: the quotient rounds up when there is a rest and the signs agree. */
-    case WS_X_CEIL_DIV: print_pattern(e, "(l / r + (l % r != 0 && (l < 0) == (r < 0)))", prefix, out); return;
-    case WS_X_ALIGN: print_pattern(e, "((l / r + (l % r != 0 && (l < 0) == (r < 0))) * r)", prefix, out); return;
+    case WS_X_CEIL_DIV:
+        print_pattern(e, "(l / r + (l % r != 0 && (l < 0) == (r < 0)))", prefix, out);
+        return;
+    case WS_X_ALIGN:
+        print_pattern(e, "((l / r + (l % r != 0 && (l < 0) == (r < 0))) * r)", prefix, out);
+        return;
     default:
         ws_buf_addc(out, '(');
         ws_expr_to_c(e->kid[0], prefix, out);

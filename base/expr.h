@@ -7,9 +7,9 @@
  *   unary := ('-'|'!') unary | number | name | '(' expr ')'
  *          | ceil_div(a,b) | min(a,b,...) | max(a,b,...) | align(a,b)
  *
- * 64-bit signed; '/' and '%' truncate as in C. Overflow, division by zero and unknown names are errors
- * that quote the text with a caret. align(a,b) is the least multiple of b that is >= a. A single-letter
- * or longer name is [A-Za-z_][A-Za-z0-9_]*. Nodes live in the caller's arena. */
+ * 64-bit signed; '/' and '%' truncate as in C. Overflow, division by zero and unknown names are
+ * errors that quote the text with a caret. align(a,b) is the least multiple of b that is >= a. A
+ * single-letter or longer name is [A-Za-z_][A-Za-z0-9_]*. Nodes live in the caller's arena. */
 #ifndef BASE_EXPR_H
 #define BASE_EXPR_H
 
@@ -40,8 +40,8 @@ ws_status ws_expr_from_json(ws_arena *a, const cJSON *v, const ws_expr **out,
                             ws_err *err) WS_MUST_CHECK;
 const ws_expr *ws_expr_const(ws_arena *a, int64_t v);
 const ws_expr *ws_expr_name(ws_arena *a, const char *name);
-/* op is one of + - * / % == != < <= > >= and, for functions, 'm' min, 'M' max, 'c' ceil_div, 'a' align.
- * Constants fold; x+0, x*1, x/1 fold. */
+/* op is one of + - * / % == != < <= > >= and, for functions, 'm' min, 'M' max, 'c' ceil_div, 'a'
+ * align. Constants fold; x+0, x*1, x/1 fold. */
 typedef enum ws_expr_op {
     WS_X_ADD, WS_X_SUB, WS_X_MUL, WS_X_DIV, WS_X_MOD,
     WS_X_EQ, WS_X_NE, WS_X_LT, WS_X_LE, WS_X_GT, WS_X_GE, WS_X_AND, WS_X_OR,
@@ -50,13 +50,15 @@ typedef enum ws_expr_op {
 const ws_expr *ws_expr_binary(ws_arena *a, ws_expr_op op, const ws_expr *l, const ws_expr *r);
 const ws_expr *ws_expr_select(ws_arena *a, const ws_expr *c, const ws_expr *t, const ws_expr *f);
 
-ws_status ws_expr_eval(const ws_expr *e, const ws_env *env, int64_t *out, ws_err *err) WS_MUST_CHECK;
+ws_status ws_expr_eval(const ws_expr *e, const ws_env *env, int64_t *out,
+                       ws_err *err) WS_MUST_CHECK;
 bool ws_expr_is_const(const ws_expr *e, int64_t *out);
 bool ws_expr_same(const ws_expr *a, const ws_expr *b); /* structural */
 /* Calls visit(name) once per occurrence of a name. */
 void ws_expr_names(const ws_expr *e, void (*visit)(void *ud, const char *name), void *ud);
-/* The expression as C/C++ text over long long, fully parenthesised; each name with `prefix` in front.
- * ceil_div, min, max and align are spelled with plain operators, so that no helper is needed. */
+/* The expression as C/C++ text over long long, fully parenthesised; each name with `prefix` in
+ * front. ceil_div, min, max and align are spelled with plain operators, so that no helper is
+ * needed. */
 void ws_expr_to_c(const ws_expr *e, const char *prefix, ws_buf *out);
 /* The expression in the language above. */
 void ws_expr_print(const ws_expr *e, ws_buf *out);

@@ -1,5 +1,5 @@
-/* What is said to the user while working, on stderr. Library code logs at debug only. With a log file
- * set, every message also lands there as a JSON line with time, pid and level. */
+/* What is said to the user while working, on stderr. Library code logs at debug only. With a log
+ * file set, every message also lands there as a JSON line with time, pid and level. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

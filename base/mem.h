@@ -1,5 +1,6 @@
 /* Allocation. Small requests abort on exhaustion; sizes that come from input go through the checked
- * helpers first. An arena owns everything of one lifetime (a parsed spec, a PTX module, one reply). */
+ * helpers first. An arena owns everything of one lifetime (a parsed spec, a PTX module, one
+ * reply). */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
@@ -13,7 +14,8 @@ void *ws_realloc(void *p, size_t n);
 char *ws_strdup(const char *s);
 char *ws_strndup(const char *s, size_t n);
 
-/* 64-byte aligned, zeroed, for tensor data; NULL when the memory is not there. Released with free(). */
+/* 64-byte aligned, zeroed, for tensor data; NULL when the memory is not there. Released with
+ * free(). */
 void *ws_alloc_tensor(size_t bytes);
 
 /* Each returns false on overflow and leaves *out alone. */

@@ -127,8 +127,9 @@ static const char *expected(const ws_opt *o)
 static ws_status bad_value(const ws_opt *o, const char *source, const char *text, ws_err *err)
 {
     if (o->type == WS_OPT_INT && o->max > o->min)
-        return ws_fail(err, WS_EUSAGE, "%s '%s': expected a whole number from %" PRId64 " to %" PRId64,
-                       source, text, o->min, o->max);
+        return ws_fail(err, WS_EUSAGE,
+                       "%s '%s': expected a whole number from %" PRId64 " to %" PRId64, source,
+                       text, o->min, o->max);
     return ws_fail(err, WS_EUSAGE, "%s '%s': expected %s", source, text, expected(o));
 }
 
@@ -285,7 +286,8 @@ static void help_option(const ws_opt *o, ws_buf *out)
     char left[64], letter[8] = "    ";
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c, ", o->letter);
-    snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->arg ? " " : "",
+             o->arg ? o->arg : "");
     ws_buf_printf(out, "  %-28s %s", left, o->help);
     if (o->choices)
         ws_buf_printf(out, " (%s)", o->choices);

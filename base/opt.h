@@ -1,4 +1,5 @@
-/* Command-line options: one table per command gives parsing, -h, --help, defaults, the man page and the
+/* Command-line options: one table per command gives parsing, -h, --help, defaults, the man page and
+ * the
  * --show-config dump. Precedence: flag > environment (WARPSMITH_<NAME>) > default. */
 #ifndef BASE_OPT_H
 #define BASE_OPT_H
@@ -34,7 +35,7 @@ typedef struct ws_opt {
     const char *choices;
     const char *env;      /* environment variable, NULL: none */
     int64_t min, max;     /* for INT when max > min */
-    size_t given;         /* offset of a bool, set when flag or environment give the value; 0: none */
+    size_t given; /* offset of a bool, set when flag or environment give the value; 0: none */
 } ws_opt;
 
 typedef struct ws_command_doc {
@@ -49,9 +50,10 @@ typedef struct ws_command_doc {
 
 typedef enum ws_opt_result { WS_OPT_RUN, WS_OPT_HELP_SHOWN, WS_OPT_BAD } ws_opt_result;
 
-/* Fills `values` (the options struct) from defaults, environment and argv[1..]; positional arguments are
- * left in args[0..*nargs) (args has room for argc). "--" ends options. -h / --help print to stdout and
- * give WS_OPT_HELP_SHOWN. On WS_OPT_BAD `err` has the sentence, with the nearest option as hint. */
+/* Fills `values` (the options struct) from defaults, environment and argv[1..]; positional
+ * arguments are left in args[0..*nargs) (args has room for argc). "--" ends options. -h / --help
+ * print to stdout and give WS_OPT_HELP_SHOWN. On WS_OPT_BAD `err` has the sentence, with the
+ * nearest option as hint. */
 ws_opt_result ws_opt_parse(const ws_command_doc *doc, int argc, char **argv, void *values,
                            const char **args, int *nargs, ws_err *err);
 void ws_opt_help(const ws_command_doc *doc, bool full, ws_buf *out);

@@ -1,6 +1,6 @@
-/* Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11). Counter-based:
- * element i of stream s under seed k is a pure function of (k, s, i), so inputs can be made in any order
- * and on any number of threads. */
+/* Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11).
+ * Counter-based: element i of stream s under seed k is a pure function of (k, s, i), so inputs can
+ * be made in any order and on any number of threads. */
 #ifndef BASE_PHILOX_H
 #define BASE_PHILOX_H
 

@@ -197,7 +197,8 @@ ws_status ws_proc_wait(ws_proc *p, int64_t deadline_ns, ws_buf *output, ws_proc_
         else
             ws_sleep_ms(2);
     }
-    kill_group(p->pid); /* what it started goes with it; not reaped yet, so the id is still its own */
+    kill_group(
+        p->pid); /* what it started goes with it; not reaped yet, so the id is still its own */
     while (wait4(p->pid, &status, 0, &u) < 0 && errno == EINTR)
         ;
     while (open && drain(p, 0, output)) {

@@ -1,5 +1,5 @@
-/* Child processes with deadlines and a scrubbed environment. The candidate's source and its code only
- * ever meet such children. */
+/* Child processes with deadlines and a scrubbed environment. The candidate's source and its code
+ * only ever meet such children. */
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
 
@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A running child connected by a stream socket on its descriptor 3; its stdin is /dev/null, its stdout
- * and stderr go to `log`'s pipe (read by ws_proc_wait) or /dev/null. */
+/* A running child connected by a stream socket on its descriptor 3; its stdin is /dev/null, its
+ * stdout and stderr go to `log`'s pipe (read by ws_proc_wait) or /dev/null. */
 typedef struct ws_proc {
     pid_t pid;      /* 0: not running */
     int sock;       /* our end, close-on-exec; -1: none */
@@ -18,7 +18,8 @@ typedef struct ws_proc {
 
 typedef struct ws_proc_options {
     const char *const *argv;  /* argv[0] is the program's path; NULL-terminated */
-    const char *const *env;   /* whole environment of the child, NULL-terminated; NULL: ws_proc_clean_env() */
+    const char *const
+        *env; /* whole environment of the child, NULL-terminated; NULL: ws_proc_clean_env() */
     const int *inherit_fds;   /* appear in the child as 4, 5, ... in this order */
     size_t n_inherit;
     bool keep_output;         /* collect stdout+stderr; otherwise they are discarded */
@@ -28,8 +29,8 @@ typedef struct ws_proc_options {
 /* The path of the warpsmith program itself: $WARPSMITH_EXE, else this executable when it is called
  * warpsmith, else "<home>/warpsmith". */
 const char *ws_proc_self(void);
-/* PATH, HOME, LANG, TMPDIR, LD_LIBRARY_PATH, CUDA_HOME, CUDA_VISIBLE_DEVICES, WARPSMITH_HOME and _CACHE
- * only: no key, token or secret ever passes. */
+/* PATH, HOME, LANG, TMPDIR, LD_LIBRARY_PATH, CUDA_HOME, CUDA_VISIBLE_DEVICES, WARPSMITH_HOME and
+ * _CACHE only: no key, token or secret ever passes. */
 const char *const *ws_proc_clean_env(void);
 
 ws_status ws_proc_spawn(const ws_proc_options *o, ws_proc *out, ws_err *err) WS_MUST_CHECK;
@@ -41,15 +42,17 @@ typedef struct ws_proc_result {
     double cpu_seconds;
     long max_rss_kib;
 } ws_proc_result;
-/* Waits until the child ends or `deadline_ns` (monotonic; 0: none) passes, then SIGKILLs its process
- * group. Output, when kept, is appended to `output` (may be NULL). Closes the socket. */
+/* Waits until the child ends or `deadline_ns` (monotonic; 0: none) passes, then SIGKILLs its
+ * process group. Output, when kept, is appended to `output` (may be NULL). Closes the socket. */
 ws_status ws_proc_wait(ws_proc *p, int64_t deadline_ns, ws_buf *output, ws_proc_result *out,
                        ws_err *err) WS_MUST_CHECK;
 void ws_proc_kill(ws_proc *p); /* SIGKILL to the group, reap, close; fine on a stopped one */
 
-/* Length-prefixed messages over a socket: u32 type, u32 reserved, u64 length, bytes. Reading gives up at
- * `deadline_ns` (0: never) with WS_ELIMIT, at a closed peer with WS_EENV, over `max` bytes with WS_EINPUT. */
-ws_status ws_msg_send(int sock, uint32_t type, const void *data, size_t n, ws_err *err) WS_MUST_CHECK;
+/* Length-prefixed messages over a socket: u32 type, u32 reserved, u64 length, bytes. Reading gives
+ * up at `deadline_ns` (0: never) with WS_ELIMIT, at a closed peer with WS_EENV, over `max` bytes
+ * with WS_EINPUT. */
+ws_status ws_msg_send(int sock, uint32_t type, const void *data, size_t n,
+                      ws_err *err) WS_MUST_CHECK;
 ws_status ws_msg_recv(int sock, int64_t deadline_ns, size_t max, uint32_t *type, ws_buf *out,
                       ws_err *err) WS_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* What can be wrong with a candidate kernel, as data. One list serves the harness, which finds most of
- * it, and the verifier, which reports it. */
+/* What can be wrong with a candidate kernel, as data. One list serves the harness, which finds most
+ * of it, and the verifier, which reports it. */
 #ifndef HARNESS_DIAG_H
 #define HARNESS_DIAG_H
 

@@ -475,8 +475,9 @@ static CUtensorMapSwizzle tensor_swizzle(const ptx_tensor_map *m)
         [PTX_TM_ATOM_32_FLIP] = CU_TENSOR_MAP_SWIZZLE_128B_ATOM_32B_FLIP_8B,
         [PTX_TM_ATOM_64] = CU_TENSOR_MAP_SWIZZLE_128B_ATOM_64B,
     };
-    return m->swizzle == PTX_TM_SWIZZLE_128 && m->atom < PTX_TM_ATOMS ? by_atom[m->atom]
-                                                                      : (CUtensorMapSwizzle)m->swizzle;
+    return m->swizzle == PTX_TM_SWIZZLE_128 && m->atom < PTX_TM_ATOMS
+               ? by_atom[m->atom]
+               : (CUtensorMapSwizzle)m->swizzle;
 }
 
 ws_status cu_tensor_map(cu_device *d, const ptx_tensor_map *m, void *out, ws_err *err)
@@ -502,10 +503,10 @@ ws_status cu_tensor_map(cu_device *d, const ptx_tensor_map *m, void *out, ws_err
         upper[k] = m->upper[k];
     }
     if (m->mode == PTX_TM_IM2COL)
-        return TRY(d, tensor_im2col, err, out, type, m->rank, address, dim, stride, lower, upper, m->channels,
-                   m->pixels, step, interleave, tensor_swizzle(m), promotion, fill);
-    return TRY(d, tensor_tiled, err, out, type, m->rank, address, dim, stride, box, step, interleave,
-               tensor_swizzle(m), promotion, fill);
+        return TRY(d, tensor_im2col, err, out, type, m->rank, address, dim, stride, lower, upper,
+                   m->channels, m->pixels, step, interleave, tensor_swizzle(m), promotion, fill);
+    return TRY(d, tensor_tiled, err, out, type, m->rank, address, dim, stride, box, step,
+               interleave, tensor_swizzle(m), promotion, fill);
 }
 
 ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), void *ud, double *out,

@@ -90,8 +90,8 @@ typedef enum ref_compare { REF_COMPARE_VALUE, REF_COMPARE_INDEX } ref_compare;
  * right when the pointed-at value is within tolerance of the true extremum. */
 ref_compare ref_output_compare(const ref_graph *g, int output, int *axis);
 
-/* As ref_eval, also giving, for each INDEX output, the tensor pointed into (with bounds), of[o]; the others of
- * `of` are left empty. */
+/* As ref_eval, also giving, for each INDEX output, the tensor pointed into (with bounds), of[o];
+ * the others of `of` are left empty. */
 ws_status ref_eval_full(const ref_bound *b, const ref_tensor *input, bool with_bounds,
                         ref_tensor *output, ref_tensor *of, ws_err *err) WS_MUST_CHECK;
 

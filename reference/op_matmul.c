@@ -3,9 +3,9 @@
  *     c[..., m, n] = sum_k a[..., m, k] b[..., k, n]
  *     e = sum_k (|a| e_b + |b| e_a) + REF_SUM sqrt(K) ua sum_k |a b| + u sqrt(sum_k (a b)^2)
  *
- * The last term, where sums are finer than the precision (ua < u), is for products that are rounded to
- * the precision before they are added: their errors have random signs. Sums in the precision itself are
- * sqrt(K) times as far off. */
+ * The last term, where sums are finer than the precision (ua < u), is for products that are rounded
+ * to the precision before they are added: their errors have random signs. Sums in the precision
+ * itself are sqrt(K) times as far off. */
 #include "reference/ops.h"
 
 #include <math.h>

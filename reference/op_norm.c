@@ -24,8 +24,9 @@ typedef struct row_sum {
     double m, s, rel;
 } row_sum;
 
-/* exp(x - m) has the relative error e(x) + e(m) + u|x - m| + u|m| + 4u: an error of the argument becomes one
- * of the value, scaling x by log2(e) first for exp2 rounds it, and CUDA's expf adds at most 2 ulp. */
+/* exp(x - m) has the relative error e(x) + e(m) + u|x - m| + u|m| + 4u: an error of the argument
+ * becomes one of the value, scaling x by log2(e) first for exp2 rounds it, and CUDA's expf adds at
+ * most 2 ulp. */
 static double exp_error(const ref_call *c, const ref_tensor *x, int64_t at, double m)
 {
     double d = x->v[at] - m;
@@ -62,9 +63,10 @@ static void softmax_row(void *ud, int64_t line)
         if (!c->out->e)
             continue;
         if (j->logarithm)
-            c->out->e[at] = isinf(d) ? 0
-                                     : ref_err(x, at) + r.rel +
-                                           c->u * (fabs(d) + 2 * fabs(v) + 4 + 2 * log(r.s) + fabs(r.m));
+            c->out->e[at] = isinf(d)
+                                ? 0
+                                : ref_err(x, at) + r.rel +
+                                      c->u * (fabs(d) + 2 * fabs(v) + 4 + 2 * log(r.s) + fabs(r.m));
         else
             c->out->e[at] = v * (own + r.rel + 3 * c->u);
     }
@@ -114,9 +116,9 @@ typedef struct moments {
     double mean, var, e_mean, e_var;
 } moments;
 
-/* Mean and variance about it (rms: about zero), with bounds. A kernel may take two passes, Welford's
- * one, or subtract E[x]^2 from E[x^2]: the bound is that of the last, an error of the size of E[x^2]
- * however small the variance is. */
+/* Mean and variance about it (rms: about zero), with bounds. A kernel may take two passes,
+ * Welford's one, or subtract E[x]^2 from E[x^2]: the bound is that of the last, an error of the
+ * size of E[x^2] however small the variance is. */
 static moments measure(const ref_call *c, const ref_tensor *x, int64_t at, int64_t n, bool centred)
 {
     moments r = {0};

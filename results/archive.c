@@ -38,14 +38,18 @@ static ws_status db_fail(db_archive *db, ws_err *err, const char *what)
     int rc = db->handle ? sqlite3_errcode(db->handle) : SQLITE_NOMEM;
     const char *text = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
     int os = db->handle ? sqlite3_system_errno(db->handle) : 0;
-    bool io = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_FULL;
+    bool io =
+        (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_FULL;
     bool told = io && os; /* SQLite's text does not say why */
     ws_status st = ws_fail(err, status_of(rc), "archive '%s': %s: %s%s%s%s", db->path, what, text,
                            told ? " (" : "", told ? strerror(os) : "", told ? ")" : "");
     if ((rc & 0xff) == SQLITE_BUSY)
-        ws_hint(err, "another process holds the archive; give this run its own with --archive FILE");
-    if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_FULL || (rc & 0xff) == SQLITE_CANTOPEN)
-        ws_hint(err, "the archive and its directory must be writable; --archive FILE names another");
+        ws_hint(err,
+                "another process holds the archive; give this run its own with --archive FILE");
+    if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_FULL ||
+        (rc & 0xff) == SQLITE_CANTOPEN)
+        ws_hint(err,
+                "the archive and its directory must be writable; --archive FILE names another");
     return st;
 }
 
@@ -65,7 +69,8 @@ static int bind_text(sqlite3_stmt *s, int at, const char *z)
              : sqlite3_bind_null(s, at);
 }
 
-static ws_status bind_all(db_archive *db, sqlite3_stmt *s, const char *types, va_list ap, ws_err *err)
+static ws_status bind_all(db_archive *db, sqlite3_stmt *s, const char *types, va_list ap,
+                          ws_err *err)
 {
     for (int at = 1; types[at - 1]; at++) {
         int rc = SQLITE_OK;
@@ -169,12 +174,14 @@ const char *db_text(sqlite3_stmt *s, int column, ws_arena *a)
 
 double db_double(sqlite3_stmt *s, int column)
 {
-    return sqlite3_column_type(s, column) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(s, column);
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? (double)NAN
+                                                         : sqlite3_column_double(s, column);
 }
 
 int64_t db_int(sqlite3_stmt *s, int column, int64_t when_null)
 {
-    return sqlite3_column_type(s, column) == SQLITE_NULL ? when_null : sqlite3_column_int64(s, column);
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? when_null
+                                                         : sqlite3_column_int64(s, column);
 }
 
 /* ---- opening and migrating ---- */
@@ -202,10 +209,11 @@ static ws_status check_version(db_archive *db, int64_t *version, ws_err *err)
         query_int(db, "SELECT count(*) FROM sqlite_schema", &tables, err))
         return err->status;
     if (id != APPLICATION_ID && (tables || id || *version))
-        return ws_fail(err, WS_EINPUT, "'%s' is an SQLite file but not a warpsmith archive", db->path);
+        return ws_fail(err, WS_EINPUT, "'%s' is an SQLite file but not a warpsmith archive",
+                       db->path);
     if (*version > db_n_migrations) {
-        ws_fail(err, WS_EINPUT, "archive '%s' has schema %lld, this program knows up to %d", db->path,
-                (long long)*version, db_n_migrations);
+        ws_fail(err, WS_EINPUT, "archive '%s' has schema %lld, this program knows up to %d",
+                db->path, (long long)*version, db_n_migrations);
         return ws_hint(err, "use the newer warpsmith that wrote it");
     }
     if (db->read_only && *version < db_n_migrations) {
@@ -216,7 +224,8 @@ static ws_status check_version(db_archive *db, int64_t *version, ws_err *err)
     return WS_OK;
 }
 
-/* The same of one state of the file: another process may be making the archive between two of the questions. */
+/* The same of one state of the file: another process may be making the archive between two of the
+ * questions. */
 static ws_status check_at_once(db_archive *db, int64_t *version, ws_err *err)
 {
     if (db_exec(db, err, "BEGIN", ""))
@@ -229,14 +238,15 @@ static ws_status turn_to_wal(db_archive *db, ws_err *err)
 {
     int64_t start = ws_now_ns();
     int code;
-    while (((code = sqlite3_exec(db->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL)) & 0xff) == SQLITE_BUSY &&
+    while (((code = sqlite3_exec(db->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL)) &
+            0xff) == SQLITE_BUSY &&
            ws_seconds_since(start) * 1e3 < BUSY_TIMEOUT_MS)
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     return code ? db_fail(db, err, "cannot keep a write-ahead log") : WS_OK;
 }
 
-/* All pending migrations in one transaction. The version is read inside it: two processes may open a new
- * archive at once. */
+/* All pending migrations in one transaction. The version is read inside it: two processes may open
+ * a new archive at once. */
 static ws_status migrate(db_archive *db, ws_err *err)
 {
     int64_t version;
@@ -269,15 +279,16 @@ static ws_status configure(db_archive *db, ws_err *err)
         int64_t version;
         return check_at_once(db, &version, err);
     }
-    /* Check before the first write: a foreign file must not even be turned to WAL. FULL: a reply that was
-     * paid for survives a power cut. */
-    if (migrate(db, err) || turn_to_wal(db, err) || db_exec(db, err, "PRAGMA synchronous = FULL", ""))
+    /* Check before the first write: a foreign file must not even be turned to WAL. FULL: a reply
+     * that was paid for survives a power cut. */
+    if (migrate(db, err) || turn_to_wal(db, err) ||
+        db_exec(db, err, "PRAGMA synchronous = FULL", ""))
         return err->status;
     return WS_OK;
 }
 
-/* "file:<path>?immutable=1": for an archive that nobody can write to, because WAL wants to make a file
- * beside it even to read. Only when no such file holds transactions of its own. */
+/* "file:<path>?immutable=1": for an archive that nobody can write to, because WAL wants to make a
+ * file beside it even to read. Only when no such file holds transactions of its own. */
 static char *immutable_uri(const char *path)
 {
     ws_buf wal = {0}, uri = {0};
@@ -289,7 +300,8 @@ static char *immutable_uri(const char *path)
         return NULL;
     ws_buf_adds(&uri, "file:");
     for (const char *p = path; *p; p++)
-        strchr("%?#", *p) ? ws_buf_printf(&uri, "%%%02x", (unsigned char)*p) : ws_buf_addc(&uri, *p);
+        strchr("%?#", *p) ? ws_buf_printf(&uri, "%%%02x", (unsigned char)*p)
+                          : ws_buf_addc(&uri, *p);
     ws_buf_adds(&uri, "?immutable=1");
     return ws_buf_take(&uri);
 }
@@ -349,7 +361,8 @@ static ws_status check_pragma(db_archive *db, const char *pragma, const char *fi
     if (!st && row) {
         const char *z = (const char *)sqlite3_column_text(s, 0);
         if (!fine || !z || strcmp(z, fine) != 0)
-            st = ws_fail(err, WS_EINPUT, "archive '%s' is damaged: %s: %s", db->path, pragma, z ? z : "");
+            st = ws_fail(err, WS_EINPUT, "archive '%s' is damaged: %s: %s", db->path, pragma,
+                         z ? z : "");
     }
     sqlite3_finalize(s);
     return st;

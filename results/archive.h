@@ -1,6 +1,7 @@
-/* The archive: one SQLite file (WAL) that holds every prompt, reply, compile, verdict and timing sample as
- * it happens. Large texts are stored once by SHA-256. Every call is one transaction that is on disk when it
- * returns. Several processes may use one file; a db_archive belongs to one thread. */
+/* The archive: one SQLite file (WAL) that holds every prompt, reply, compile, verdict and timing
+ * sample as it happens. Large texts are stored once by SHA-256. Every call is one transaction that
+ * is on disk when it returns. Several processes may use one file; a db_archive belongs to one
+ * thread. */
 #ifndef RESULTS_ARCHIVE_H
 #define RESULTS_ARCHIVE_H
 
@@ -10,7 +11,8 @@
 
 typedef struct db_archive db_archive;
 
-/* Opens or creates, migrates to the newest schema (PRAGMA user_version); a newer schema is refused. */
+/* Opens or creates, migrates to the newest schema (PRAGMA user_version); a newer schema is
+ * refused. */
 ws_status db_open(const char *path, bool read_only, db_archive **out, ws_err *err) WS_MUST_CHECK;
 void db_close(db_archive *db);
 /* PRAGMA integrity_check and foreign_key_check. */
@@ -30,16 +32,19 @@ typedef struct db_run {
     bool scripted;            /* replies came from the bundled replay server */
 } db_run;
 ws_status db_run_begin(db_archive *db, const db_run *r, int64_t *id, ws_err *err) WS_MUST_CHECK;
-ws_status db_run_end(db_archive *db, int64_t id, const char *status, const char *stop_reason, int64_t best, ws_err *err) WS_MUST_CHECK;
-ws_status db_run_reopen(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK; /* back to "running" */
+ws_status db_run_end(db_archive *db, int64_t id, const char *status, const char *stop_reason,
+                     int64_t best, ws_err *err) WS_MUST_CHECK;
+ws_status db_run_reopen(db_archive *db, int64_t id,
+                        ws_err *err) WS_MUST_CHECK; /* back to "running" */
 /* Replaces options, model and server of a run that goes on with others. */
 ws_status db_run_configure(db_archive *db, int64_t id, const char *config_json, const char *model,
                            const char *base_url, ws_err *err) WS_MUST_CHECK;
-/* Makes this process the only one that works on the run, until db_close or the process's end, however
- * it ends. WS_EENV when another one does. One run for a db_archive. */
+/* Makes this process the only one that works on the run, until db_close or the process's end,
+ * however it ends. WS_EENV when another one does. One run for a db_archive. */
 ws_status db_run_lock(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK;
 /* By name, numeric id, "last", or unique prefix of a name. Strings in `a`. */
-ws_status db_run_find(db_archive *db, const char *which, ws_arena *a, db_run *out, ws_err *err) WS_MUST_CHECK;
+ws_status db_run_find(db_archive *db, const char *which, ws_arena *a, db_run *out,
+                      ws_err *err) WS_MUST_CHECK;
 ws_status db_run_list(db_archive *db, ws_arena *a, db_run **out, int *n, ws_err *err) WS_MUST_CHECK;
 
 /* ---- model calls ---- */
@@ -61,7 +66,8 @@ typedef struct db_call {
 ws_status db_call_begin(db_archive *db, const db_call *c, int64_t *id, ws_err *err) WS_MUST_CHECK;
 ws_status db_call_end(db_archive *db, const db_call *c, ws_err *err) WS_MUST_CHECK; /* by c->id */
 /* All calls of a run in turn order. */
-ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, int *n, ws_err *err) WS_MUST_CHECK;
+ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, int *n,
+                       ws_err *err) WS_MUST_CHECK;
 
 /* ---- candidates ---- */
 struct db_timing;
@@ -80,18 +86,23 @@ typedef struct db_candidate {
     const char *created;
     const char *note;         /* what the model said it changed, or NULL */
 } db_candidate;
-/* Stores candidate, verdict, compile facts and counters in one transaction; with db_candidate_add_timed a
- * timing too (its `candidate` is not read; NULL: none). */
-ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verdict *v, int64_t *id, ws_err *err) WS_MUST_CHECK;
-ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vfy_verdict *v, const struct db_timing *t,
-                                 int64_t *id, ws_err *err) WS_MUST_CHECK;
-ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candidate **out, int *n, ws_err *err) WS_MUST_CHECK;
-ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out, ws_err *err) WS_MUST_CHECK;
+/* Stores candidate, verdict, compile facts and counters in one transaction; with
+ * db_candidate_add_timed a timing too (its `candidate` is not read; NULL: none). */
+ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verdict *v, int64_t *id,
+                           ws_err *err) WS_MUST_CHECK;
+ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vfy_verdict *v,
+                                 const struct db_timing *t, int64_t *id, ws_err *err) WS_MUST_CHECK;
+ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candidate **out, int *n,
+                            ws_err *err) WS_MUST_CHECK;
+ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out,
+                           ws_err *err) WS_MUST_CHECK;
 /* The stored verdict as JSON text, in `a`. */
-ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out, ws_err *err) WS_MUST_CHECK;
-/* A candidate that is judged already and equals `c` in run, ptx_sha256, tune_json and launch plan (the PTX
- * does not hold the plan, so it is compared too, from c->source): its id, or 0. */
-ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id, ws_err *err) WS_MUST_CHECK;
+ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
+                          ws_err *err) WS_MUST_CHECK;
+/* A candidate that is judged already and equals `c` in run, ptx_sha256, tune_json and launch plan
+ * (the PTX does not hold the plan, so it is compared too, from c->source): its id, or 0. */
+ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id,
+                            ws_err *err) WS_MUST_CHECK;
 
 /* ---- timings: raw samples ---- */
 typedef struct db_timing {
@@ -104,12 +115,13 @@ typedef struct db_timing {
 } db_timing;
 ws_status db_timing_add(db_archive *db, const db_timing *t, ws_err *err) WS_MUST_CHECK;
 /* All timings of a candidate in the order in which they were added. */
-ws_status db_timing_list(db_archive *db, int64_t candidate, ws_arena *a, db_timing **out, int *n, ws_err *err) WS_MUST_CHECK;
+ws_status db_timing_list(db_archive *db, int64_t candidate, ws_arena *a, db_timing **out, int *n,
+                         ws_err *err) WS_MUST_CHECK;
 
 /* Sums over a run. Unknown tokens count as none. */
 typedef struct db_totals {
     int calls;              /* rows, also those sent and never answered */
-    int attempts;           /* requests that left: the attempts of answered calls, one for each unanswered */
+    int attempts; /* requests that left: the attempts of answered calls, one for each unanswered */
     int candidates, passed;
     int64_t prompt_tokens, completion_tokens;
     double cost_usd;        /* of the calls whose cost is known */

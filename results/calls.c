@@ -11,11 +11,12 @@ ws_status db_call_begin(db_archive *db, const db_call *c, int64_t *id, ws_err *e
     ws_utc_now(now);
     if (db_begin(db, err))
         return err->status;
-    ws_status st = db_exec(db, err,
-                           "INSERT INTO call (run, turn, purpose, state, prompt, model, started)"
-                           " VALUES (?, ?, ?, 'sent', ?, ?, ?)",
-                           "iksxss", c->run, c->turn, c->purpose, c->prompt_json ? c->prompt_json : "",
-                           c->model, c->started ? c->started : now);
+    ws_status st =
+        db_exec(db, err,
+                "INSERT INTO call (run, turn, purpose, state, prompt, model, started)"
+                " VALUES (?, ?, ?, 'sent', ?, ?, ?)",
+                "iksxss", c->run, c->turn, c->purpose, c->prompt_json ? c->prompt_json : "",
+                c->model, c->started ? c->started : now);
     int64_t made = sqlite3_last_insert_rowid(db->handle);
     st = db_end(db, st, err);
     if (!st)
@@ -32,14 +33,17 @@ ws_status db_call_end(db_archive *db, const db_call *c, ws_err *err)
     /* The prompt too: a call that is sent again after a break may say something else. */
     ws_status st = db_exec(
         db, err,
-        "UPDATE call SET state = 'done', purpose = coalesce(?, purpose), prompt = coalesce(?, prompt),"
-        " outcome = ?, content = ?, reasoning = ?, raw = ?, finish_reason = ?, model = coalesce(?, model),"
-        " error = ?, prompt_tokens = ?, cached_tokens = ?, completion_tokens = ?, reasoning_tokens = ?,"
+        "UPDATE call SET state = 'done', purpose = coalesce(?, purpose), prompt = coalesce(?, "
+        "prompt),"
+        " outcome = ?, content = ?, reasoning = ?, raw = ?, finish_reason = ?, model = coalesce(?, "
+        "model),"
+        " error = ?, prompt_tokens = ?, cached_tokens = ?, completion_tokens = ?, reasoning_tokens "
+        "= ?,"
         " usage_estimated = ?, cost_usd = ?, seconds = ?, attempts = ?, ended = ? WHERE id = ?",
-        "sxsxxxsssnnnnkddssi", c->purpose, c->prompt_json, c->outcome, c->content, c->reasoning, c->raw,
-        c->finish_reason, c->model, c->error, c->prompt_tokens, c->cached_tokens, c->completion_tokens,
-        c->reasoning_tokens, (int)c->usage_estimated, c->cost_usd, c->seconds, c->attempts_json,
-        c->ended ? c->ended : now, c->id);
+        "sxsxxxsssnnnnkddssi", c->purpose, c->prompt_json, c->outcome, c->content, c->reasoning,
+        c->raw, c->finish_reason, c->model, c->error, c->prompt_tokens, c->cached_tokens,
+        c->completion_tokens, c->reasoning_tokens, (int)c->usage_estimated, c->cost_usd, c->seconds,
+        c->attempts_json, c->ended ? c->ended : now, c->id);
     if (!st && sqlite3_changes(db->handle) != 1)
         st = ws_fail(err, WS_EINPUT, "archive '%s' has no call %lld", db->path, (long long)c->id);
     st = db_end(db, st, err);
@@ -85,7 +89,8 @@ ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, 
         db, &s, err,
         "SELECT c.id, c.run, c.turn, c.purpose, p.body, c.state, c.outcome, t.body, r.body, w.body,"
         " c.finish_reason, c.model, c.error, c.prompt_tokens, c.cached_tokens, c.completion_tokens,"
-        " c.reasoning_tokens, c.usage_estimated, c.cost_usd, c.seconds, c.attempts, c.started, c.ended"
+        " c.reasoning_tokens, c.usage_estimated, c.cost_usd, c.seconds, c.attempts, c.started, "
+        "c.ended"
         " FROM call c JOIN text p ON p.sha256 = c.prompt"
         " LEFT JOIN text t ON t.sha256 = c.content LEFT JOIN text r ON r.sha256 = c.reasoning"
         " LEFT JOIN text w ON w.sha256 = c.raw WHERE c.run = ? ORDER BY c.turn",

@@ -29,10 +29,12 @@ static void counters_json(const ptx_counters *c, ws_buf *out)
         size_t offset;
     } field[] = {
         COUNTER(launches), COUNTER(blocks), COUNTER(warps), COUNTER(threads), COUNTER(warp_insns),
-        COUNTER(thread_insns), COUNTER(f32), COUNTER(f64), COUNTER(f16), COUNTER(i32), COUNTER(imul),
+        COUNTER(thread_insns), COUNTER(f32), COUNTER(f64), COUNTER(f16), COUNTER(i32),
+        COUNTER(imul),
         COUNTER(sfu), COUNTER(cvt), COUNTER(cmp_sel), COUNTER(branch), COUNTER(divergent_branch),
         COUNTER(tensor), COUNTER(mem_insns), COUNTER(barrier_waits), COUNTER(shuffle_vote),
-        COUNTER(f32_fma_lanes), COUNTER(f64_fma_lanes), COUNTER(f16_fma_lanes), COUNTER(tensor_flops),
+        COUNTER(f32_fma_lanes), COUNTER(f64_fma_lanes), COUNTER(f16_fma_lanes),
+        COUNTER(tensor_flops),
         COUNTER(global_ld_requests), COUNTER(global_st_requests), COUNTER(global_ld_sectors),
         COUNTER(global_st_sectors), COUNTER(global_ld_bytes), COUNTER(global_st_bytes),
         COUNTER(global_atomic_requests), COUNTER(global_atomic_lanes), COUNTER(unique_ld_sectors),
@@ -71,12 +73,13 @@ static ws_status insert_compile(db_archive *db, int64_t id, const vfy_verdict *v
 {
     if (!v->compiler[0] && !v->log[0] && !v->compile_key[0]) /* the compiler was never asked */
         return WS_OK;
-    return db_exec(db, err,
-                   "INSERT INTO compile (candidate, compile_key, compiler, arch, seconds, registers,"
-                   " shared_bytes, spill_bytes, resources, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   "isssdnnnss", id, v->compile_key, v->compiler, v->arch, v->compile_seconds,
-                   (int64_t)v->registers, (int64_t)v->shared_bytes, (int64_t)v->spill_bytes,
-                   v->resources, v->log);
+    return db_exec(
+        db, err,
+        "INSERT INTO compile (candidate, compile_key, compiler, arch, seconds, registers,"
+        " shared_bytes, spill_bytes, resources, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "isssdnnnss", id, v->compile_key, v->compiler, v->arch, v->compile_seconds,
+        (int64_t)v->registers, (int64_t)v->shared_bytes, (int64_t)v->spill_bytes, v->resources,
+        v->log);
 }
 
 static ws_status insert_verdict(db_archive *db, int64_t id, const vfy_verdict *v, ws_err *err)
@@ -91,12 +94,13 @@ static ws_status insert_verdict(db_archive *db, int64_t id, const vfy_verdict *v
         ws_json_print(r, false, &resources);
     if (v->counters.launches)
         counters_json(&v->counters, &counters);
-    ws_status st = db_exec(db, err,
-                           "INSERT INTO verdict (candidate, reason, level, json, resources, counters, seed,"
-                           " run_seconds, total_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                           "iskssssdd", id, hx_reason_name(v->reason), (int)v->level, ws_buf_z(&json),
-                           resources.n ? resources.p : NULL, counters.n ? counters.p : NULL, seed,
-                           v->run_seconds, v->total_seconds);
+    ws_status st =
+        db_exec(db, err,
+                "INSERT INTO verdict (candidate, reason, level, json, resources, counters, seed,"
+                " run_seconds, total_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "iskssssdd", id, hx_reason_name(v->reason), (int)v->level, ws_buf_z(&json),
+                resources.n ? resources.p : NULL, counters.n ? counters.p : NULL, seed,
+                v->run_seconds, v->total_seconds);
     cJSON_Delete(root);
     ws_buf_release(&json);
     ws_buf_release(&resources);
@@ -118,12 +122,12 @@ static ws_status insert_timing(db_archive *db, int64_t candidate, const db_timin
     char now[WS_UTC_SIZE];
     ws_utc_now(now);
     samples_json(t, &samples);
-    ws_status st =
-        db_exec(db, err,
-                "INSERT INTO timing (candidate, kind, gpu, shape, unit, samples, environment, created)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                "isssssss", candidate, t->kind, t->gpu, t->shape, t->unit, ws_buf_z(&samples),
-                t->environment_json, now);
+    ws_status st = db_exec(
+        db, err,
+        "INSERT INTO timing (candidate, kind, gpu, shape, unit, samples, environment, created)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "isssssss", candidate, t->kind, t->gpu, t->shape, t->unit, ws_buf_z(&samples),
+        t->environment_json, now);
     ws_buf_release(&samples);
     return st;
 }
@@ -228,12 +232,14 @@ ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate
     if (!st && row)
         read_candidate(s, a, out);
     else if (!st)
-        st = ws_fail(err, WS_EINPUT, "archive '%s' has no candidate #%lld", db->path, (long long)id);
+        st =
+            ws_fail(err, WS_EINPUT, "archive '%s' has no candidate #%lld", db->path, (long long)id);
     sqlite3_finalize(s);
     return st;
 }
 
-ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out, ws_err *err)
+ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
+                          ws_err *err)
 {
     sqlite3_stmt *s;
     bool row = false;

@@ -22,13 +22,14 @@ extern const int db_n_migrations;
 
 /* Prepares `sql` and binds one value per letter of `types`:
  *   i int64_t   k int   r int64_t row id, 0 is NULL   n int64_t count, below 0 is NULL
- *   d double, NaN is NULL   s text or NULL   x long text or NULL: kept in table `text`, its SHA-256 is bound
- * The caller finalises *out, also after an error of db_step. NULL is harmless there. */
+ *   d double, NaN is NULL   s text or NULL   x long text or NULL: kept in table `text`, its SHA-256
+ * is bound The caller finalises *out, also after an error of db_step. NULL is harmless there. */
 ws_status db_prepare(db_archive *db, sqlite3_stmt **out, ws_err *err, const char *sql,
                      const char *types, ...) WS_MUST_CHECK;
 ws_status db_step(db_archive *db, sqlite3_stmt *stmt, bool *row, ws_err *err) WS_MUST_CHECK;
 /* Prepares, binds and runs to the end. */
-ws_status db_exec(db_archive *db, ws_err *err, const char *sql, const char *types, ...) WS_MUST_CHECK;
+ws_status db_exec(db_archive *db, ws_err *err, const char *sql, const char *types,
+                  ...) WS_MUST_CHECK;
 
 /* One transaction: commits when `st` is WS_OK, else rolls back. Returns the status of the whole. */
 ws_status db_begin(db_archive *db, ws_err *err) WS_MUST_CHECK;

@@ -1,5 +1,5 @@
-/* A winner as one self-contained CUDA header: kernels, a C++ launcher generated from the plan, shape
- * guards, and the evidence as a comment. Compiles without a warning under nvcc -std=c++17. */
+/* A winner as one self-contained CUDA header: kernels, a C++ launcher generated from the plan,
+ * shape guards, and the evidence as a comment. Compiles without a warning under nvcc -std=c++17. */
 #ifndef RESULTS_EXPORT_H
 #define RESULTS_EXPORT_H
 

@@ -19,13 +19,14 @@ ws_status db_run_begin(db_archive *db, const db_run *r, int64_t *id, ws_err *err
     ws_utc_now(now);
     if (db_begin(db, err))
         return err->status;
-    ws_status st = db_exec(
-        db, err,
-        "INSERT INTO run (name, spec_name, spec_sha256, spec, model, base_url, strategy, gpu, arch, device,"
-        " config, scripted, status, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', ?)",
-        "sssxsssssssks", r->name, r->spec_name, r->spec_sha256, r->spec_json, r->model, r->base_url,
-        r->strategy, r->gpu, r->arch, r->device, r->config_json, (int)r->scripted,
-        r->started ? r->started : now);
+    ws_status st = db_exec(db, err,
+                           "INSERT INTO run (name, spec_name, spec_sha256, spec, model, base_url, "
+                           "strategy, gpu, arch, device,"
+                           " config, scripted, status, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                           "?, ?, ?, 'running', ?)",
+                           "sssxsssssssks", r->name, r->spec_name, r->spec_sha256, r->spec_json,
+                           r->model, r->base_url, r->strategy, r->gpu, r->arch, r->device,
+                           r->config_json, (int)r->scripted, r->started ? r->started : now);
     int64_t made = sqlite3_last_insert_rowid(db->handle);
     st = db_end(db, st, err);
     if (!st)
@@ -49,7 +50,8 @@ ws_status db_run_end(db_archive *db, int64_t id, const char *status, const char 
     if (db_begin(db, err))
         return err->status;
     ws_status st = db_exec(
-        db, err, "UPDATE run SET status = ?, stop_reason = ?, best_candidate = ?, ended = ? WHERE id = ?",
+        db, err,
+        "UPDATE run SET status = ?, stop_reason = ?, best_candidate = ?, ended = ? WHERE id = ?",
         "ssrsi", status, stop_reason, best, now, id);
     return finish_update(db, id, st, err);
 }
@@ -59,8 +61,8 @@ ws_status db_run_reopen(db_archive *db, int64_t id, ws_err *err)
     if (db_begin(db, err))
         return err->status;
     ws_status st = db_exec(
-        db, err, "UPDATE run SET status = 'running', stop_reason = NULL, ended = NULL WHERE id = ?", "i",
-        id);
+        db, err, "UPDATE run SET status = 'running', stop_reason = NULL, ended = NULL WHERE id = ?",
+        "i", id);
     return finish_update(db, id, st, err);
 }
 
@@ -69,8 +71,9 @@ ws_status db_run_configure(db_archive *db, int64_t id, const char *config_json, 
 {
     if (db_begin(db, err))
         return err->status;
-    ws_status st = db_exec(db, err, "UPDATE run SET config = ?, model = ?, base_url = ? WHERE id = ?",
-                           "sssi", config_json, model, base_url, id);
+    ws_status st =
+        db_exec(db, err, "UPDATE run SET config = ?, model = ?, base_url = ? WHERE id = ?", "sssi",
+                config_json, model, base_url, id);
     return finish_update(db, id, st, err);
 }
 
@@ -185,12 +188,13 @@ static ws_status sum_calls(db_archive *db, int64_t run, db_totals *t, ws_err *er
 {
     sqlite3_stmt *s;
     bool row = false;
-    ws_status st = db_prepare(
-        db, &s, err,
-        "SELECT count(*), total(CASE state WHEN 'done' THEN coalesce(json_array_length(attempts), 1)"
-        " ELSE 1 END), total(prompt_tokens), total(completion_tokens), total(cost_usd),"
-        " count(*) = count(cost_usd), total(seconds) FROM call WHERE run = ?",
-        "i", run);
+    ws_status st =
+        db_prepare(db, &s, err,
+                   "SELECT count(*), total(CASE state WHEN 'done' THEN "
+                   "coalesce(json_array_length(attempts), 1)"
+                   " ELSE 1 END), total(prompt_tokens), total(completion_tokens), total(cost_usd),"
+                   " count(*) = count(cost_usd), total(seconds) FROM call WHERE run = ?",
+                   "i", run);
     if (!st && !(st = db_step(db, s, &row, err)) && row) {
         t->calls = (int)db_int(s, 0, 0);
         t->attempts = (int)db_int(s, 1, 0);

@@ -1,4 +1,5 @@
-/* The archive's schema. A change is a new entry at the end; an entry that was released never changes. */
+/* The archive's schema. A change is a new entry at the end; an entry that was released never
+ * changes. */
 #include "results/db.h"
 
 static const char version_1[] =
@@ -30,8 +31,8 @@ static const char version_1[] =
     "  ended          TEXT"
     ") STRICT;"
 
-    /* Written as 'sent' before the request leaves, so that a killed run knows what it may have paid for.
-     * NULL tokens and costs are unknown. */
+    /* Written as 'sent' before the request leaves, so that a killed run knows what it may have paid
+     * for. NULL tokens and costs are unknown. */
     "CREATE TABLE call ("
     "  id                INTEGER PRIMARY KEY,"
     "  run               INTEGER NOT NULL REFERENCES run (id),"

@@ -1,4 +1,5 @@
-/* Loader and checker of spec files. One function per part of the format; each error begins with the place. */
+/* Loader and checker of spec files. One function per part of the format; each error begins with the
+ * place. */
 #include "specs/spec.h"
 
 #include "base/file.h"
@@ -175,9 +176,11 @@ static ws_status load_init(loader *l, const cJSON *o, const char *where, spec_in
     if (ws_json_only(o, where, kinds[k].known, l->err))
         return l->err->status;
     if (out->dist == SPEC_DIST_RANDINT)
-        return init_bound(l, o, where, "lo", &out->lo_expr) ? l->err->status
-                                                            : init_bound(l, o, where, "hi", &out->hi_expr);
-    if (init_number(l, o, where, "lo", 0, &out->lo) || init_number(l, o, where, "hi", 1, &out->hi) ||
+        return init_bound(l, o, where, "lo", &out->lo_expr)
+                   ? l->err->status
+                   : init_bound(l, o, where, "hi", &out->hi_expr);
+    if (init_number(l, o, where, "lo", 0, &out->lo) ||
+        init_number(l, o, where, "hi", 1, &out->hi) ||
         init_number(l, o, where, "mean", 0, &out->mean) ||
         init_number(l, o, where, "std", 1, &out->std) ||
         init_number(l, o, where, "value", 0, &out->value) ||
@@ -224,7 +227,8 @@ static ws_status load_dtype(loader *l, const char *where, const char *key, const
 {
     if (ws_dtype_parse(name, out))
         return WS_OK;
-    return ws_fail(l->err, WS_EINPUT, "%s%s%s: unknown dtype '%s'", where, *where ? "." : "", key, name);
+    return ws_fail(l->err, WS_EINPUT, "%s%s%s: unknown dtype '%s'", where, *where ? "." : "", key,
+                   name);
 }
 
 static ws_status load_tensor(loader *l, const cJSON *o, const char *where, bool is_weight)
@@ -294,19 +298,21 @@ static bool is_defined(const spec *s, const char *name)
     return false;
 }
 
-static ws_status load_operand(loader *l, const cJSON *v, const char *where, int i, spec_operand *out)
+static ws_status load_operand(loader *l, const cJSON *v, const char *where, int i,
+                              spec_operand *out)
 {
     if (cJSON_IsNumber(v)) {
         out->literal = v->valuedouble;
         return WS_OK;
     }
     if (!cJSON_IsString(v))
-        return ws_fail(l->err, WS_EINPUT, "%s.in[%d]: expected a tensor's name or a number", where, i);
+        return ws_fail(l->err, WS_EINPUT, "%s.in[%d]: expected a tensor's name or a number", where,
+                       i);
     if (!is_defined(l->s, v->valuestring)) {
         if (special_number(v->valuestring, &out->literal))
             return WS_OK;
-        return ws_fail(l->err, WS_EINPUT, "%s.in[%d]: no tensor or earlier node is called '%s'", where,
-                       i, v->valuestring);
+        return ws_fail(l->err, WS_EINPUT, "%s.in[%d]: no tensor or earlier node is called '%s'",
+                       where, i, v->valuestring);
     }
     out->name = v->valuestring;
     return WS_OK;
@@ -407,7 +413,8 @@ static ws_status load_graph(loader *l)
     return s->n_nodes ? WS_OK : fail(l, "graph", "no node");
 }
 
-/* A list of names that must exist: outputs (nodes, or inputs that are mutated) and mutates (inputs). */
+/* A list of names that must exist: outputs (nodes, or inputs that are mutated) and mutates
+ * (inputs). */
 static ws_status load_names(loader *l, const char *key, bool required, const char ***out, int *n)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(l->s->root, key), *v;
@@ -434,15 +441,16 @@ static ws_status load_outputs(loader *l)
         return l->err->status;
     for (int i = 0; i < s->n_mutates; i++)
         if (!spec_find_tensor(s, s->mutates[i]))
-            return ws_fail(l->err, WS_EINPUT, "mutates[%d]: '%s' is not an input", i, s->mutates[i]);
+            return ws_fail(l->err, WS_EINPUT, "mutates[%d]: '%s' is not an input", i,
+                           s->mutates[i]);
     for (int o = 0; o < s->n_outputs; o++) {
         bool mutated = false;
         for (int i = 0; i < s->n_mutates; i++)
             mutated |= strcmp(s->mutates[i], s->output[o]) == 0;
         if (spec_find_tensor(s, s->output[o]) && !mutated)
             return ws_fail(l->err, WS_EINPUT,
-                           "outputs[%d]: '%s' is an input that the spec does not list in 'mutates'", o,
-                           s->output[o]);
+                           "outputs[%d]: '%s' is an input that the spec does not list in 'mutates'",
+                           o, s->output[o]);
     }
     return WS_OK;
 }
@@ -489,8 +497,8 @@ static ws_status load_head(loader *l)
 {
     static const char *const known[] = {"schema",  "name",      "title",     "suite",     "source",
                                         "notes",   "dims",      "check",     "inputs",    "weights",
-                                        "graph",   "outputs",   "mutates",   "precision", "accumulate",
-                                        "tolerance", "generic", "economics", NULL};
+                                        "graph",   "outputs",   "mutates",   "precision",
+                                        "accumulate", "tolerance", "generic", "economics", NULL};
     spec *s = l->s;
     const cJSON *schema = cJSON_GetObjectItemCaseSensitive(s->root, "schema");
     const cJSON *generic = cJSON_GetObjectItemCaseSensitive(s->root, "generic");
@@ -522,8 +530,8 @@ ws_status spec_from_text(const char *text, size_t n, const char *path, spec **ou
     loader l = {s, err};
     ws_buf canonical = {0};
     s->path = ws_arena_strdup(&s->arena, path);
-    if (ws_json_parse(text, n, &s->root, err) || load_head(&l) || load_dims(&l) || load_checks(&l) ||
-        load_tensors(&l) || load_graph(&l) || load_outputs(&l)) {
+    if (ws_json_parse(text, n, &s->root, err) || load_head(&l) || load_dims(&l) ||
+        load_checks(&l) || load_tensors(&l) || load_graph(&l) || load_outputs(&l)) {
         spec_free(s);
         return ws_wrap(err, "spec '%s'", path);
     }

@@ -1,6 +1,6 @@
-/* The specification of a tensor operation (DESIGN, section 3): a checked JSON file. Everything lives in
- * the spec's arena. Shapes stay expressions until a set of dims is chosen. What an op means is not known
- * here; reference/graph.h infers shapes and evaluates. */
+/* The specification of a tensor operation (DESIGN, section 3): a checked JSON file. Everything
+ * lives in the spec's arena. Shapes stay expressions until a set of dims is chosen. What an op
+ * means is not known here; reference/graph.h infers shapes and evaluates. */
 #ifndef SPECS_SPEC_H
 #define SPECS_SPEC_H
 
@@ -41,7 +41,8 @@ typedef struct spec_operand {
 } spec_operand;
 
 /* An attribute as written: a number, bool, string, expression or list of those. */
-typedef enum spec_attr_kind { SPEC_ATTR_NUMBER, SPEC_ATTR_BOOL, SPEC_ATTR_STRING, SPEC_ATTR_LIST } spec_attr_kind;
+typedef enum spec_attr_kind { SPEC_ATTR_NUMBER, SPEC_ATTR_BOOL, SPEC_ATTR_STRING,
+                              SPEC_ATTR_LIST } spec_attr_kind;
 typedef struct spec_attr {
     const char *name;
     spec_attr_kind kind;
@@ -69,7 +70,8 @@ typedef struct spec {
     const char *name, *title, *suite, *source, *notes;
     ws_binding *dim;        /* benchmark shape, in file order */
     int n_dims;
-    ws_binding **check;     /* n_checks rows of n_dims bindings each (missing dims keep the benchmark value) */
+    ws_binding *
+        *check; /* n_checks rows of n_dims bindings each (missing dims keep the benchmark value) */
     int n_checks;
     spec_tensor *tensor;    /* inputs, then weights */
     int n_inputs, n_weights;
@@ -80,7 +82,8 @@ typedef struct spec {
     const char **mutates;
     int n_mutates;
     ws_dtype precision;     /* of honest arithmetic: f32 unless given */
-    ws_dtype accumulate;    /* "accumulate": dtype of sums inside contractions and reductions; default f32 at least */
+    ws_dtype accumulate; /* "accumulate": dtype of sums inside contractions and reductions; default
+                            f32 at least */
     double rtol, atol;      /* "tolerance": {rtol, atol}; negative: derived bound */
     bool generic;
     char sha256[65];        /* of the canonical JSON text */
@@ -88,23 +91,26 @@ typedef struct spec {
     cJSON *root;            /* the parsed file; owned */
 } spec;
 
-/* Loads and checks all that needs no knowledge of ops. Errors read "spec 'x.json': graph[2].in[0]: ...". */
+/* Loads and checks all that needs no knowledge of ops. Errors read "spec 'x.json': graph[2].in[0]:
+ * ...". */
 ws_status spec_load(const char *path, spec **out, ws_err *err) WS_MUST_CHECK;
-ws_status spec_from_text(const char *text, size_t n, const char *path, spec **out, ws_err *err) WS_MUST_CHECK;
+ws_status spec_from_text(const char *text, size_t n, const char *path, spec **out,
+                         ws_err *err) WS_MUST_CHECK;
 void spec_free(spec *s);
 
 /* Finds a spec by path ("x.json"), by name ("basics/softmax") or by short name ("softmax") in the
  * catalogue <home>/specs; an unknown one is an error with the nearest name as hint. */
 ws_status spec_find(const char *name_or_path, spec **out, ws_err *err) WS_MUST_CHECK;
 /* Calls visit(path) for every *.json under <home>/specs, in name order. */
-ws_status spec_catalogue(void (*visit)(void *ud, const char *path), void *ud, ws_err *err) WS_MUST_CHECK;
+ws_status spec_catalogue(void (*visit)(void *ud, const char *path), void *ud,
+                         ws_err *err) WS_MUST_CHECK;
 
 /* Environment of the benchmark dims (which < 0) or of check shape `which`. */
 ws_env spec_env(const spec *s, int which);
 /* "B=3 N=257" */
 void spec_env_print(const ws_env *env, ws_buf *out);
-/* Concrete dims of a shape; an extent below 0, or a product past 2^40 elements, is an error that names what has
- * it. Extent 0 is legal. */
+/* Concrete dims of a shape; an extent below 0, or a product past 2^40 elements, is an error that
+ * names what has it. Extent 0 is legal. */
 ws_status spec_shape(const char *name, const ws_expr *const *shape, int rank, const ws_env *env,
                      int64_t dim[SPEC_MAX_RANK], int64_t *count, ws_err *err) WS_MUST_CHECK;
 /* Those of a tensor. */

@@ -1,7 +1,8 @@
-/* `make bench-ptx`: thread instructions a second of the PTX engine on one core, for a few kernels, beside a native
- * single-core loop of the same arithmetic in the same run, so that a busy machine can be told from a slow engine; what
- * racecheck costs and a second thread brings; one product of the tensor cores; from PTX text to a first launch. Best of
- * several runs. WARPSMITH_ENGINE=avx2 measures that variant. */
+/* `make bench-ptx`: thread instructions a second of the PTX engine on one core, for a few kernels,
+ * beside a native single-core loop of the same arithmetic in the same run, so that a busy machine
+ * can be told from a slow engine; what racecheck costs and a second thread brings; one product of
+ * the tensor cores; from PTX text to a first launch. Best of several runs. WARPSMITH_ENGINE=avx2
+ * measures that variant. */
 #include "base/buf.h"
 #include "harness/compile/compile.h"
 #include "harness/ptx/ptx.h"
@@ -114,11 +115,13 @@ static const char more_source[] =
     "    if (threadIdx.x == 0)\n"
     "        atomicAdd(y, part[0]);\n"
     "}\n"
-    "extern \"C\" __global__ void sgemm_shared16(const float *__restrict__ a, const float *__restrict__ b,\n"
+    "extern \"C\" __global__ void sgemm_shared16(const float *__restrict__ a, const float "
+    "*__restrict__ b,\n"
     "                                            float *c, int n)\n"
     "{\n"
     "    __shared__ float as[16][17], bs[16][16];\n"
-    "    int tx = threadIdx.x, ty = threadIdx.y, row = blockIdx.y * 16 + ty, col = blockIdx.x * 16 + tx;\n"
+    "    int tx = threadIdx.x, ty = threadIdx.y, row = blockIdx.y * 16 + ty, col = blockIdx.x * 16 "
+    "+ tx;\n"
     "    float sum = 0;\n"
     "    for (int t = 0; t < n; t += 16) {\n"
     "        as[ty][tx] = a[row * n + t + tx];\n"
@@ -135,8 +138,10 @@ static const char more_source[] =
     "    unsigned a = x[threadIdx.x], b = x[threadIdx.x + 32];\n"
     "    float d0 = 0, d1 = 0, d2 = 0, d3 = 0;\n"
     "    for (int k = 0; k < turns; k++)\n"
-    "        asm(\"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%4,%5,%5}, {%4,%5}, \"\n"
-    "            \"{%0,%1,%2,%3};\" : \"+f\"(d0), \"+f\"(d1), \"+f\"(d2), \"+f\"(d3) : \"r\"(a), \"r\"(b));\n"
+    "        asm(\"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%4,%5,%5}, "
+    "{%4,%5}, \"\n"
+    "            \"{%0,%1,%2,%3};\" : \"+f\"(d0), \"+f\"(d1), \"+f\"(d2), \"+f\"(d3) : \"r\"(a), "
+    "\"r\"(b));\n"
     "    y[threadIdx.x] = d0 + d1 + d2 + d3;\n"
     "}\n";
 
@@ -222,10 +227,10 @@ static const bench benches[] = {
     {"sum", {64, 1, 1}, {256, 1, 1}, false, ROWS * COLS, NULL},
 };
 
-/* Seconds of the fastest launch, of all its threads together: they do not count waiting for a core of a busy
- * machine. */
-static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const setting *s, int threads,
-                          const uint64_t ptr[3], uint64_t *insns)
+/* Seconds of the fastest launch, of all its threads together: they do not count waiting for a core
+ * of a busy machine. */
+static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const setting *s,
+                          int threads, const uint64_t ptr[3], uint64_t *insns)
 {
     static ptx_report r;
     struct {
@@ -275,7 +280,8 @@ static void run_bench(ptx_module *m, ptx_memory *mem, const bench *k, const uint
         printf(" %14s\n", "-");
 }
 
-/* Nanoseconds of one mma.sync.m16n8k16, f16 to f32, in the bit-accurate model of the newest GPUs. */
+/* Nanoseconds of one mma.sync.m16n8k16, f16 to f32, in the bit-accurate model of the newest
+ * GPUs. */
 static double mma_ns(ptx_module *m, ptx_memory *mem, const uint64_t ptr[3])
 {
     enum { TURNS = 20000 };
@@ -290,11 +296,13 @@ static double mma_ns(ptx_module *m, ptx_memory *mem, const uint64_t ptr[3])
 /* A kernel of about n instructions in straight line, which one thread leaves at the start. */
 static void long_kernel(ws_buf *text, int n)
 {
-    ws_buf_printf(text, ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u32 n)\n{\n"
-                      ".reg .pred %%p<2>;\n.reg .b32 %%r<%d>;\n.reg .f32 %%f<%d>;\n"
-                      "ld.param.u32 %%r0, [n];\nsetp.eq.u32 %%p1, %%r0, 0;\n@%%p1 bra end;\n"
-                      "mov.u32 %%r1, %%tid.x;\ncvt.rn.f32.u32 %%f1, %%r1;\n",
-                n, n);
+    ws_buf_printf(
+        text,
+        ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u32 n)\n{\n"
+        ".reg .pred %%p<2>;\n.reg .b32 %%r<%d>;\n.reg .f32 %%f<%d>;\n"
+        "ld.param.u32 %%r0, [n];\nsetp.eq.u32 %%p1, %%r0, 0;\n@%%p1 bra end;\n"
+        "mov.u32 %%r1, %%tid.x;\ncvt.rn.f32.u32 %%f1, %%r1;\n",
+        n, n);
     for (int k = 1; k < n / 3; k++)
         ws_buf_printf(text, "mad.lo.s32 %%r%d, %%r%d, 3, %%r0;\nadd.f32 %%f%d, %%f%d, 0f3F800000;\n"
                           "xor.b32 %%r%d, %%r%d, 5;\n",
@@ -316,7 +324,8 @@ static double first_launch_ms(const char *text, size_t n)
             fail(err.msg);
         int32_t none = 0;
         ptx_options o = {.threads = 1};
-        ptx_launch_args args = {.kernel = "k", .grid = {1, 1, 1}, .block = {1, 1, 1}, .params = &none};
+        ptx_launch_args args = {.kernel = "k", .grid = {1, 1, 1}, .block = {1, 1, 1},
+                                .params = &none};
         memset(&r, 0, sizeof r);
         if (!ptx_launch(m, mem, &args, &o, &r))
             fail(r.fault[0].text);
@@ -331,8 +340,8 @@ static void run_first_launch(int insns)
 {
     ws_buf text = {.max = 16 << 20};
     long_kernel(&text, insns);
-    printf("from PTX text of %d instructions (%zu bytes) to the end of a first launch: %.2f ms\n", insns, text.n,
-           first_launch_ms((const char *)text.p, text.n));
+    printf("from PTX text of %d instructions (%zu bytes) to the end of a first launch: %.2f ms\n",
+           insns, text.n, first_launch_ms((const char *)text.p, text.n));
     ws_buf_release(&text);
 }
 
@@ -375,8 +384,10 @@ int main(int argc, char **argv)
         if (!ptx_memory_write(mem, ptr[i], *host[i], FLOATS * sizeof(float)))
             fail("no memory");
     }
-    printf("G thread instructions a second, one thread; race x: time over the column before; 2 threads x: "
-           "how much faster two are, with a core for each; native: time with counters over a plain loop's\n%-14s %8s",
+    printf("G thread instructions a second, one thread; race x: time over the column before; 2 "
+           "threads x: "
+           "how much faster two are, with a core for each; native: time with counters over a plain "
+           "loop's\n%-14s %8s",
            "kernel", "M insns");
     for (size_t s = 0; s < sizeof settings / sizeof *settings; s++)
         printf(" %12s", settings[s].name);

@@ -1,9 +1,10 @@
-/* `make gpu-check`: what needs a GPU, behind one command. Every spec's emitted kernels, and the right kernels
- * of tests/kernels/good, run on the device at every check shape with random inputs and are compared with
- * the double-precision reference; times are the driver's events. The PTX files of tests/ptx run there, too.
- * Writes a JSON report.
+/* `make gpu-check`: what needs a GPU, behind one command. Every spec's emitted kernels, and the
+ * right kernels of tests/kernels/good, run on the device at every check shape with random inputs
+ * and are compared with the double-precision reference; times are the driver's events. The PTX
+ * files of tests/ptx run there, too. Writes a JSON report.
  *
- *     build/tests/gpu_check [REPORT.json]      WARPSMITH_DEVICE=cpu runs the same on the CPU engine */
+ *     build/tests/gpu_check [REPORT.json]      WARPSMITH_DEVICE=cpu runs the same on the CPU
+ * engine */
 #include "base/file.h"
 #include "base/json.h"
 #include "harness/case_driver.h"
@@ -191,7 +192,8 @@ static ws_status check_source(subject *s, ws_err *err)
     return WS_OK;
 }
 
-/* The emitted kernels of `spec_name` when `file` is NULL. A spec or source that cannot be read is a failure of its own. */
+/* The emitted kernels of `spec_name` when `file` is NULL. A spec or source that cannot be read is a
+ * failure of its own. */
 static void check_one(check *c, const char *spec_name, const char *file)
 {
     ws_err err = {0};

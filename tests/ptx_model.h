@@ -1,6 +1,7 @@
-/* What the arithmetic, conversion, comparison and memory instructions of the PTX ISA compute, one lane at a time,
- * written from the manual (chapter 9.7) with other means than the engine's: exact sums and products in double,
- * rounded to odd, then rounded once to the format; integers in 128 bits. */
+/* What the arithmetic, conversion, comparison and memory instructions of the PTX ISA compute, one
+ * lane at a time, written from the manual (chapter 9.7) with other means than the engine's: exact
+ * sums and products in double, rounded to odd, then rounded once to the format; integers in 128
+ * bits. */
 #ifndef TESTS_PTX_MODEL_H
 #define TESTS_PTX_MODEL_H
 
@@ -110,8 +111,11 @@ enum { ROUND_NEAREST, ROUND_ZERO, ROUND_DOWN, ROUND_UP, ROUND_AWAY /* ties away 
 
 static inline double model_integral(double v, int mode)
 {
-    return mode == ROUND_ZERO ? trunc(v) : mode == ROUND_DOWN ? floor(v) : mode == ROUND_UP ? ceil(v)
-         : mode == ROUND_AWAY ? round(v) : nearbyint(v);
+    return mode == ROUND_ZERO   ? trunc(v)
+           : mode == ROUND_DOWN ? floor(v)
+           : mode == ROUND_UP   ? ceil(v)
+           : mode == ROUND_AWAY ? round(v)
+                                : nearbyint(v);
 }
 
 static inline double model_round(const format *f, double v, int mode)
@@ -124,7 +128,8 @@ static inline double model_round(const format *f, double v, int mode)
     double r = f == &FORMAT_F64 ? v : ldexp(model_integral(ldexp(v, -e), mode), e);
     double most = ldexp(2 - ldexp(1, 1 - f->digits), f->emax);
     if (fabs(r) > most) {
-        bool inf = mode == ROUND_NEAREST || mode == ROUND_AWAY || (mode == ROUND_UP && v > 0) || (mode == ROUND_DOWN && v < 0);
+        bool inf = mode == ROUND_NEAREST || mode == ROUND_AWAY || (mode == ROUND_UP && v > 0) ||
+                   (mode == ROUND_DOWN && v < 0);
         r = copysign(inf ? INFINITY : most, v);
     }
     return r == 0 ? copysign(0, v) : r;
@@ -156,8 +161,9 @@ static inline double model_raw(int op, double a, double b, double c, int directi
     return r;
 }
 
-/* The result in double; when it is not exact, the one of its two neighbours that ends in 1: rounding that to a
- * format with at least two digits less is rounding the exact result (Boldo and Melquiond, 2008). */
+/* The result in double; when it is not exact, the one of its two neighbours that ends in 1:
+ * rounding that to a format with at least two digits less is rounding the exact result (Boldo and
+ * Melquiond, 2008). */
 static inline double model_odd(int op, double a, double b, double c)
 {
     feclearexcept(FE_INEXACT);
@@ -173,7 +179,8 @@ static inline double model_odd(int op, double a, double b, double c)
 
 static inline double model_compute(const format *f, int op, double a, double b, double c, int mode)
 {
-    static const int direction[] = {FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD, FE_TONEAREST};
+    static const int direction[] = {FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD,
+                                    FE_TONEAREST};
     if (f == &FORMAT_F64)
         return model_raw(op, a, b, c, direction[mode]);
     double r = model_odd(op, a, b, c);
@@ -208,12 +215,14 @@ typedef double (*model_fp_fn)(const model *x, const format *f, const double v[3]
 static inline void model_fp(model *x, model_fp_fn fn)
 {
     ptx_type t = x->m->last;
-    bool singles = model_has(x, "f32x2"), pair = singles || model_is_pair(t), ftz = model_has(x, "ftz");
+    bool singles = model_has(x, "f32x2"), pair = singles || model_is_pair(t),
+         ftz = model_has(x, "ftz");
     const format *f = singles ? &FORMAT_F32 : model_format(t);
     for (int k = 0; k < 1 + pair; k++) {
         double v[3] = {0, 0, 0};
         for (int s = 0; s < x->n_src && s < 3; s++) {
-            uint64_t bits = singles ? x->src[s][0] >> (32 * k) & 0xffffffff : model_half_of(x->src[s][0], k, f);
+            uint64_t bits =
+                singles ? x->src[s][0] >> (32 * k) & 0xffffffff : model_half_of(x->src[s][0], k, f);
             v[s] = model_flush(f, model_decode(f, bits), ftz);
         }
         double r = model_finish(x, f, fn(x, f, v));
@@ -279,8 +288,10 @@ static inline double model_lesser(const model *x, double a, double b, bool max)
 }
 static inline double model_minmax(const model *x, const double v[3], bool max)
 {
-    bool abs = model_has(x, "abs"), sign = model_has(x, "xorsign") && signbit(v[0]) != signbit(v[1]);
-    double r = abs ? model_lesser(x, fabs(v[0]), fabs(v[1]), max) : model_lesser(x, v[0], v[1], max);
+    bool abs = model_has(x, "abs"),
+         sign = model_has(x, "xorsign") && signbit(v[0]) != signbit(v[1]);
+    double r =
+        abs ? model_lesser(x, fabs(v[0]), fabs(v[1]), max) : model_lesser(x, v[0], v[1], max);
     if (x->n_src == 3)
         r = model_lesser(x, r, abs ? fabs(v[2]) : v[2], max);
     return sign ? -r : r;

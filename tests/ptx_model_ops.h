@@ -54,7 +54,8 @@ static inline void model_16x2(model *x, wide (*fn)(const model *, wide, wide))
     bool s = model_has(x, "s16x2");
     x->d[0][0] = 0;
     for (int k = 0; k < 32; k += 16) {
-        wide v = fn(x, model_value(x->src[0][0] >> k, 16, s), model_value(x->src[1][0] >> k, 16, s));
+        wide v =
+            fn(x, model_value(x->src[0][0] >> k, 16, s), model_value(x->src[1][0] >> k, 16, s));
         x->d[0][0] |= ((uint64_t)v & 0xffff) << k;
     }
 }
@@ -149,7 +150,8 @@ static inline bool op_mad(model *x)
     }
     wide c = model_value(x->src[2][0], bits, model_signed(x->m->last));
     if (model_has(x, "cc"))
-        return model_carry(x, (wide)((uint64_t)model_product(x) & model_mask(bits)) + model_u(x, 2));
+        return model_carry(x,
+                           (wide)((uint64_t)model_product(x) & model_mask(bits)) + model_u(x, 2));
     if (model_has(x, "sat"))
         model_put_sat(x, model_product(x) + c);
     else
@@ -374,14 +376,16 @@ static inline bool op_shf(model *x)
     uint64_t both = x->src[0][0] & 0xffffffff, n = x->src[2][0] & 0xffffffff;
     both |= x->src[1][0] << 32;
     n = model_has(x, "wrap") ? n & 31 : n > 32 ? 32 : n;
-    x->d[0][0] = model_has(x, "l") ? (wide)(((uwide)both << n) >> 32) & 0xffffffff : both >> n & 0xffffffff;
+    x->d[0][0] =
+        model_has(x, "l") ? (wide)(((uwide)both << n) >> 32) & 0xffffffff : both >> n & 0xffffffff;
     return true;
 }
 static inline bool op_lop3(model *x)
 {
     uint64_t v = 0;
     for (int b = 0; b < 32; b++) {
-        int k = (int)((x->src[0][0] >> b & 1) << 2 | (x->src[1][0] >> b & 1) << 1 | (x->src[2][0] >> b & 1));
+        int k = (int)((x->src[0][0] >> b & 1) << 2 | (x->src[1][0] >> b & 1) << 1 |
+                      (x->src[2][0] >> b & 1));
         v |= (x->imm >> k & 1) << b;
     }
     x->d[0][0] = v;
@@ -445,7 +449,8 @@ static inline bool op_dp2a(model *x)
     int from = model_has(x, "hi") ? 16 : 0;
     model_dot_types(x, s);
     for (int k = 0; k < 2; k++)
-        sum += model_value(x->src[0][0] >> (16 * k), 16, s[0]) * model_value(x->src[1][0] >> (from + 8 * k), 8, s[1]);
+        sum += model_value(x->src[0][0] >> (16 * k), 16, s[0]) *
+               model_value(x->src[1][0] >> (from + 8 * k), 8, s[1]);
     model_put(x, sum, 32);
     return true;
 }
@@ -479,7 +484,8 @@ static inline bool op_rsqrt(model *x)
 {
     if (x->m->last == PTX_f64 && model_has(x, "ftz"))
         return false;
-    model_approx(x, 1.0L / sqrtl(model_source(x)), x->m->last == PTX_f64 ? ldexp(1, -20) : exp2(-22.9), 0);
+    model_approx(x, 1.0L / sqrtl(model_source(x)),
+                 x->m->last == PTX_f64 ? ldexp(1, -20) : exp2(-22.9), 0);
     return true;
 }
 static inline bool op_copysign(model *x)
@@ -488,7 +494,8 @@ static inline bool op_copysign(model *x)
     return true;
 }
 /* Halves: by the bound of their own text. */
-static inline bool model_half_approx(model *x, long double (*fn)(long double), double relative, double absolute)
+static inline bool model_half_approx(model *x, long double (*fn)(long double), double relative,
+                                     double absolute)
 {
     if (model_is_pair(x->m->last))
         x->src[0][0] &= 0xffff; /* the lower one */
@@ -500,7 +507,8 @@ static inline bool op_ex2(model *x)
     if (x->m->last == PTX_f32)
         model_approx(x, exp2l(model_source(x)), ldexp(1, -22), 0);
     else
-        return model_half_approx(x, exp2l, model_format(x->m->last) == &FORMAT_F16 ? exp2(-9.9) : ldexp(1, -7), 0);
+        return model_half_approx(
+            x, exp2l, model_format(x->m->last) == &FORMAT_F16 ? exp2(-9.9) : ldexp(1, -7), 0);
     return true;
 }
 static inline bool op_lg2(model *x)
@@ -531,7 +539,8 @@ static inline bool op_tanh(model *x)
     if (x->m->last == PTX_f32)
         model_approx(x, tanhl(model_source(x)), ldexp(1, -11), 0);
     else
-        return model_half_approx(x, tanhl, 0, model_format(x->m->last) == &FORMAT_F16 ? exp2(-10.987) : ldexp(1, -8));
+        return model_half_approx(
+            x, tanhl, 0, model_format(x->m->last) == &FORMAT_F16 ? exp2(-10.987) : ldexp(1, -8));
     return true;
 }
 static inline bool op_testp(model *x)
@@ -554,9 +563,12 @@ typedef struct relation {
     bool less, equal, greater, unordered;
 } relation;
 static const relation relations[] = {
-    {"eq", 0, 1, 0, 0},  {"ne", 1, 0, 1, 0},  {"lt", 1, 0, 0, 0},  {"le", 1, 1, 0, 0},  {"gt", 0, 0, 1, 0},
-    {"ge", 0, 1, 1, 0},  {"lo", 1, 0, 0, 0},  {"ls", 1, 1, 0, 0},  {"hi", 0, 0, 1, 0},  {"hs", 0, 1, 1, 0},
-    {"equ", 0, 1, 0, 1}, {"neu", 1, 0, 1, 1}, {"ltu", 1, 0, 0, 1}, {"leu", 1, 1, 0, 1}, {"gtu", 0, 0, 1, 1},
+    {"eq", 0, 1, 0, 0},  {"ne", 1, 0, 1, 0},  {"lt", 1, 0, 0, 0},  {"le", 1, 1, 0, 0},
+    {"gt", 0, 0, 1, 0},
+    {"ge", 0, 1, 1, 0},  {"lo", 1, 0, 0, 0},  {"ls", 1, 1, 0, 0},  {"hi", 0, 0, 1, 0},
+    {"hs", 0, 1, 1, 0},
+    {"equ", 0, 1, 0, 1}, {"neu", 1, 0, 1, 1}, {"ltu", 1, 0, 0, 1}, {"leu", 1, 1, 0, 1},
+    {"gtu", 0, 0, 1, 1},
     {"geu", 0, 1, 1, 1}, {"num", 1, 1, 1, 0}, {"nan", 0, 0, 0, 1},
 };
 
@@ -584,7 +596,10 @@ static inline bool model_compare(const model *x, int half)
 static inline bool model_join(const model *x, bool t)
 {
     bool c = x->src[2][0] & 1;
-    return model_has(x, "and") ? t && c : model_has(x, "or") ? t || c : model_has(x, "xor") ? t != c : t;
+    return model_has(x, "and")   ? t && c
+           : model_has(x, "or")  ? t || c
+           : model_has(x, "xor") ? t != c
+                                 : t;
 }
 static inline bool op_setp(model *x)
 {
@@ -610,8 +625,10 @@ static inline bool op_selp(model *x)
 }
 static inline bool op_slct(model *x)
 {
-    bool first = x->m->last == PTX_s32 ? (int32_t)x->src[2][0] >= 0
-                                       : model_flush(&FORMAT_F32, model_decode(&FORMAT_F32, x->src[2][0]), model_has(x, "ftz")) >= 0;
+    bool first = x->m->last == PTX_s32
+                     ? (int32_t)x->src[2][0] >= 0
+                     : model_flush(&FORMAT_F32, model_decode(&FORMAT_F32, x->src[2][0]),
+                                   model_has(x, "ftz")) >= 0;
     x->d[0][0] = x->src[first ? 0 : 1][0];
     return true;
 }
@@ -689,8 +706,8 @@ static inline bool op_cvt(model *x)
     int n_types = 0; /* narrower formats than of 16 bits are none */
     for (int w = 0; w < x->m->form->n_words; w++)
         n_types += x->m->words >> w & 1 && x->m->form->word_type[w] != PTX_TYPE_NONE;
-    if (n_types != 2 || model_has(x, "pack") || model_has(x, "rs") || to == PTX_e4m3x2 || to == PTX_e5m2x2 || model_is_pair(from) ||
-        from == PTX_e4m3x2 || from == PTX_e5m2x2)
+    if (n_types != 2 || model_has(x, "pack") || model_has(x, "rs") || to == PTX_e4m3x2 ||
+        to == PTX_e5m2x2 || model_is_pair(from) || from == PTX_e4m3x2 || from == PTX_e5m2x2)
         return false; /* t_ptx_alu */
     if (!ft && !ff) {
         wide v = model_int(x, 0);
@@ -705,15 +722,20 @@ static inline bool op_cvt(model *x)
                             : model_narrow(x, ft, model_of_int(model_int(x, 0)));
         return true;
     }
-    double v = model_flush(ff, model_decode(ff, x->src[0][0]), model_has(x, "ftz") && ff == &FORMAT_F32);
+    double v =
+        model_flush(ff, model_decode(ff, x->src[0][0]), model_has(x, "ftz") && ff == &FORMAT_F32);
     if (!ft) {
         bool top = isnan(v) && (ff == &FORMAT_F64 || to_bits == 64); /* else 0 */
-        model_put(x, top ? model_value(1ull << (to_bits - 1), to_bits, model_signed(to)) : model_to_int(v, model_mode(x), to), 64);
+        model_put(x,
+                  top ? model_value(1ull << (to_bits - 1), to_bits, model_signed(to))
+                      : model_to_int(v, model_mode(x), to),
+                  64);
         return true;
     }
     if (model_is_pair(to)) { /* d = {a, b}: a is the upper half */
         uint64_t upper = model_narrow(x, ft, v);
-        uint64_t lower = model_narrow(x, ft, model_flush(ff, model_decode(ff, x->src[1][0]), model_has(x, "ftz")));
+        uint64_t lower = model_narrow(
+            x, ft, model_flush(ff, model_decode(ff, x->src[1][0]), model_has(x, "ftz")));
         x->any_nan = false;
         x->d[0][0] = upper << 16 | lower;
         return true;
@@ -761,8 +783,11 @@ static inline uint64_t model_step(model *x, uint64_t old, uint64_t b, uint64_t c
     if (model_has(x, "dec"))
         return (uint32_t)old == 0 || (uint32_t)old > (uint32_t)b ? b : old - 1;
     if (!f)
-        return (uint64_t)(model_has(x, "min") ? (v < w ? v : w) : model_has(x, "max") ? (v > w ? v : w) : v + w);
-    bool shared = model_has(x, "shared") || model_has(x, "shared::cta") || model_has(x, "shared::cluster");
+        return (uint64_t)(model_has(x, "min")   ? (v < w ? v : w)
+                          : model_has(x, "max") ? (v > w ? v : w)
+                                                : v + w);
+    bool shared =
+        model_has(x, "shared") || model_has(x, "shared::cta") || model_has(x, "shared::cluster");
     bool flush = t == PTX_f32 && model_has(x, "add") && !shared; /* sums in global memory */
     for (int k = 0; k < 1 + model_is_pair(t); k++) {
         double p = model_flush(f, model_decode(f, model_half_of(old, k, f)), flush);
@@ -794,19 +819,31 @@ static inline bool op_atom(model *x)
 
 static const struct {
     const char *opcode;
-    bool (*run)(model *x); /* false: the ISA leaves this result open, or the model does not know it */
+    bool (*run)(
+        model *x); /* false: the ISA leaves this result open, or the model does not know it */
 } model_ops[] = {
-    {"add", op_add},     {"addc", op_addc},   {"sub", op_sub},     {"subc", op_subc},       {"mul", op_mul},
-    {"mad", op_mad},     {"madc", op_madc},   {"mul24", op_mul24}, {"mad24", op_mul24},     {"fma", op_fma},
-    {"div", op_div},     {"rem", op_rem},     {"and", op_and},     {"or", op_or},           {"xor", op_xor},
-    {"not", op_not},     {"cnot", op_cnot},   {"shl", op_shl},     {"shr", op_shr},         {"min", op_min},
-    {"max", op_max},     {"neg", op_neg},     {"abs", op_abs},     {"sad", op_sad},         {"popc", op_popc},
-    {"clz", op_clz},     {"bfind", op_bfind}, {"brev", op_brev},   {"bfe", op_bfe},         {"bfi", op_bfi},
-    {"bmsk", op_bmsk},   {"szext", op_szext}, {"shf", op_shf},     {"lop3", op_lop3},       {"prmt", op_prmt},
-    {"dp4a", op_dp4a},   {"dp2a", op_dp2a},   {"rcp", op_rcp},     {"sqrt", op_sqrt},       {"rsqrt", op_rsqrt},
-    {"ex2", op_ex2},     {"lg2", op_lg2},     {"sin", op_sin},     {"cos", op_cos},         {"tanh", op_tanh},
-    {"testp", op_testp}, {"setp", op_setp},   {"set", op_set},     {"selp", op_selp},       {"slct", op_slct},
-    {"mov", op_mov},     {"cvt", op_cvt},     {"ld", op_ld},       {"ldu", op_ld},          {"st", op_st},
+    {"add", op_add},     {"addc", op_addc},   {"sub", op_sub},     {"subc", op_subc},
+    {"mul", op_mul},
+    {"mad", op_mad},     {"madc", op_madc},   {"mul24", op_mul24}, {"mad24", op_mul24},
+    {"fma", op_fma},
+    {"div", op_div},     {"rem", op_rem},     {"and", op_and},     {"or", op_or},
+    {"xor", op_xor},
+    {"not", op_not},     {"cnot", op_cnot},   {"shl", op_shl},     {"shr", op_shr},
+    {"min", op_min},
+    {"max", op_max},     {"neg", op_neg},     {"abs", op_abs},     {"sad", op_sad},
+    {"popc", op_popc},
+    {"clz", op_clz},     {"bfind", op_bfind}, {"brev", op_brev},   {"bfe", op_bfe},
+    {"bfi", op_bfi},
+    {"bmsk", op_bmsk},   {"szext", op_szext}, {"shf", op_shf},     {"lop3", op_lop3},
+    {"prmt", op_prmt},
+    {"dp4a", op_dp4a},   {"dp2a", op_dp2a},   {"rcp", op_rcp},     {"sqrt", op_sqrt},
+    {"rsqrt", op_rsqrt},
+    {"ex2", op_ex2},     {"lg2", op_lg2},     {"sin", op_sin},     {"cos", op_cos},
+    {"tanh", op_tanh},
+    {"testp", op_testp}, {"setp", op_setp},   {"set", op_set},     {"selp", op_selp},
+    {"slct", op_slct},
+    {"mov", op_mov},     {"cvt", op_cvt},     {"ld", op_ld},       {"ldu", op_ld},
+    {"st", op_st},
     {"atom", op_atom},   {"red", op_atom},    {"copysign", op_copysign},
 };
 

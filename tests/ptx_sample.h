@@ -1,4 +1,5 @@
-/* Instructions made from the table of forms: for the test of the table against ptxas, and for fuzzing. */
+/* Instructions made from the table of forms: for the test of the table against ptxas, and for
+ * fuzzing. */
 #ifndef TESTS_PTX_SAMPLE_H
 #define TESTS_PTX_SAMPLE_H
 
@@ -10,9 +11,11 @@
 
 /* Registers that samples use. */
 static const char sample_declarations[] =
-    ".reg .pred %p<96>;\n.reg .b8 %b<96>;\n.reg .b16 %h<96>;\n.reg .b32 %r<96>;\n.reg .b64 %q<96>;\n.reg .b128 %x<96>;\n"
+    ".reg .pred %p<96>;\n.reg .b8 %b<96>;\n.reg .b16 %h<96>;\n.reg .b32 %r<96>;\n.reg .b64 "
+    "%q<96>;\n.reg .b128 %x<96>;\n"
     ".reg .f32 %f<96>;\n.reg .f64 %g<96>;\n";
-/* Element e of operand k is in register 8 k + e of its kind; the second half of d|p and p|q in %p95. */
+/* Element e of operand k is in register 8 k + e of its kind; the second half of d|p and p|q in
+ * %p95. */
 enum { SAMPLE_ELEMENTS = 8, SAMPLE_SECOND = 95 };
 
 static inline const char *sample_register(ptx_type t)
@@ -120,8 +123,8 @@ static inline bool is_tied_to(const ptx_form *f, int p, int word)
            word < f->part[to - 1].first_word + f->part[to - 1].n_words;
 }
 
-/* The form's mnemonic with `word` in it, and for every other part its first word (`other` 0) or another one, or
- * nothing where it may be absent. `word` -1: none in particular. */
+/* The form's mnemonic with `word` in it, and for every other part its first word (`other` 0) or
+ * another one, or nothing where it may be absent. `word` -1: none in particular. */
 static inline void sample_words(ptx_form *f, int word, int other, ptx_match *m)
 {
     *m = (ptx_match){.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE};
@@ -143,7 +146,8 @@ static inline void sample_words(ptx_form *f, int word, int other, ptx_match *m)
     }
 }
 
-/* One instruction without the semicolon. false: the form has operands that only its decoder knows. */
+/* One instruction without the semicolon. false: the form has operands that only its decoder
+ * knows. */
 static inline bool sample_text(const ptx_match *m, ws_buf *out)
 {
     const ptx_form *f = m->form;

@@ -294,11 +294,13 @@ static void test_dialects(void)
 {
     static const char fastapi[] =
         "[{\"text\": \"good\", \"faults\": [{\"status\": 422, \"body\": {\"detail\": [{\"type\": "
-        "\"extra_forbidden\", \"loc\": [\"body\", \"stream_options\"], \"msg\": \"Extra inputs are not "
+        "\"extra_forbidden\", \"loc\": [\"body\", \"stream_options\"], \"msg\": \"Extra inputs are "
+        "not "
         "permitted\"}]}}]}]";
     static const char vllm[] =
         "[{\"text\": \"good\", \"faults\": [{\"status\": 400, \"body\": {\"object\": \"error\", "
-        "\"message\": \"'max_tokens' is too large: 16000. This model's maximum context length is 8192 "
+        "\"message\": \"'max_tokens' is too large: 16000. This model's maximum context length is "
+        "8192 "
         "tokens and your request has 1200 input tokens\", \"code\": 400}}]}]";
     llm_reply r = ask(&(setup){.replies = fastapi});
     is_outcome(&r, LLM_OK, "FastAPI refuses a field by its place");
@@ -313,11 +315,13 @@ static void test_dialects(void)
                      .limits = {.max_attempts = 1}});
     is_str(r.error, "the server failed (HTTP 502): 502 Bad Gateway [31m", "a page is told as text");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"body\": \"error: not ready\"}]", .limits = {.max_attempts = 3}});
+    r = ask(&(setup){.replies = "[{\"body\": \"error: not ready\"}]",
+                     .limits = {.max_attempts = 3}});
     is_outcome(&r, LLM_PROTOCOL, "plain text is no stream");
     has_str(r.error, "error: not ready", "and is told");
     llm_reply_release(&r);
-    r = ask(&(setup){.replies = "[{\"status\": 400, \"body\": [{\"error\": {\"code\": 400, \"message\": "
+    r = ask(&(setup){.replies =
+                     "[{\"status\": 400, \"body\": [{\"error\": {\"code\": 400, \"message\": "
                                 "\"API key not valid.\"}}]}]"});
     ok(r.outcome == LLM_AUTH && r.fatal, "Gemini's bad key");
     llm_reply_release(&r);
@@ -328,9 +332,10 @@ static void test_lingering(void)
 {
     llm_reply r = ask(&(setup){.replies = "[{\"text\": \"all of it\", \"no_usage\": true}]"});
     char replies[160];
-    snprintf(replies, sizeof replies,
-             "[{\"text\": \"all of it\", \"no_usage\": true, \"stall_ms\": 8000, \"stall_after\": %zu}]",
-             strlen(r.raw) - strlen("data: [DONE]\n\n"));
+    snprintf(
+        replies, sizeof replies,
+        "[{\"text\": \"all of it\", \"no_usage\": true, \"stall_ms\": 8000, \"stall_after\": %zu}]",
+        strlen(r.raw) - strlen("data: [DONE]\n\n"));
     llm_reply_release(&r);
     r = ask(&(setup){.replies = replies, .limits = {.idle_s = 0.3, .max_attempts = 2}});
     is_outcome(&r, LLM_OK, "an answer whose end was told is an answer");

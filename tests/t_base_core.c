@@ -35,9 +35,11 @@ static void test_sha256(void)
 {
     char hex[WS_SHA256_HEX];
     ws_sha256_of("abc", 3, hex);
-    is_str(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "SHA-256 of abc");
+    is_str(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+           "SHA-256 of abc");
     ws_sha256_of("", 0, hex);
-    is_str(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "SHA-256 of nothing");
+    is_str(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+           "SHA-256 of nothing");
     ws_sha256 s;
     char million[WS_SHA256_HEX], block[1000];
     memset(block, 'a', sizeof block);

@@ -90,7 +90,8 @@ static void test_text(ws_arena *a)
         puts(err.msg);
     ws_expr_to_c(e, "DIM_", &c);
     is_str(ws_buf_z(&c),
-           "((((long long)DIM_N % (long long)DIM_VEC) == 0LL) ? (long long)DIM_N : (-1LL))", "C text");
+           "((((long long)DIM_N % (long long)DIM_VEC) == 0LL) ? (long long)DIM_N : (-1LL))",
+           "C text");
     ws_buf_release(&c);
     const ws_expr *n = ws_expr_name(a, "N"), *one = ws_expr_const(a, 1);
     ok(ws_expr_binary(a, WS_X_MUL, n, one) == n, "x * 1 folds");

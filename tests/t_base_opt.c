@@ -14,14 +14,16 @@ typedef struct values {
 } values;
 
 static const ws_opt table[] = {
-    {.name = "fast", .letter = 'f', .type = WS_OPT_FLAG, .offset = offsetof(values, fast), .help = "go"},
+    {.name = "fast", .letter = 'f', .type = WS_OPT_FLAG, .offset = offsetof(values, fast),
+     .help = "go"},
     {.name = "out", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(values, out),
      .fallback = "-", .arg = "FILE", .help = "where", .env = "WS_TEST_OUT"},
     {.name = "count", .letter = 'n', .type = WS_OPT_INT, .offset = offsetof(values, count),
      .fallback = "3", .arg = "N", .help = "how many", .group = "Budget", .min = 0, .max = 5000},
     {.name = "limit", .type = WS_OPT_SECONDS, .offset = offsetof(values, limit), .arg = "TIME",
      .help = "how long", .group = "Budget"},
-    {.name = "mode", .type = WS_OPT_CHOICE, .offset = offsetof(values, mode), .choices = "auto|on|off",
+    {.name = "mode", .type = WS_OPT_CHOICE, .offset = offsetof(values, mode),
+     .choices = "auto|on|off",
      .fallback = "auto", .arg = "MODE", .help = "how"},
     {.name = "define", .letter = 'D', .type = WS_OPT_LIST, .offset = offsetof(values, define),
      .arg = "X", .help = "more"},

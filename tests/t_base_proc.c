@@ -71,7 +71,8 @@ static void test_deadline(void)
     r = sh("kill -SEGV $$", 10, NULL, (ws_proc_options){0});
     ok(r.how == WS_PROC_SIGNALED && r.code == SIGSEGV, "a signal is told apart");
     r = sh("while :; do :; done", 20, NULL, (ws_proc_options){.max_cpu_seconds = 1});
-    ok(r.how == WS_PROC_SIGNALED && (r.code == SIGXCPU || r.code == SIGKILL), "the CPU limit holds");
+    ok(r.how == WS_PROC_SIGNALED && (r.code == SIGXCPU || r.code == SIGKILL),
+       "the CPU limit holds");
 }
 
 static void test_inherit(void)

@@ -1,4 +1,5 @@
-/* The compile stage: text checks, NVRTC with the prelude, diagnoses, resources, cache, isolation. */
+/* The compile stage: text checks, NVRTC with the prelude, diagnoses, resources, cache,
+ * isolation. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "harness/compile/internal.h"
@@ -25,7 +26,8 @@ static char scratch_dir[64] = "/tmp/t_compile_XXXXXX";
 
 /* ---- the text ---- */
 
-static void refused(const char *source, hx_reason reason, int line, const char *part, const char *what)
+static void refused(const char *source, hx_reason reason, int line, const char *part,
+                    const char *what)
 {
     hx_diag d;
     bool good = comp_check_source(source, strlen(source), &d);
@@ -47,24 +49,29 @@ static void test_includes(void)
     refused("#include \"../secret.h\"\n", no, 1, "..", "a parent directory");
     refused("#include <cuda/../../x>\n", no, 1, "..", "a parent directory further in");
     refused("#define H \"/etc/passwd\"\n#include H\n", no, 2, "macro", "a header named by a macro");
-    refused("#inc\\\nlude \"/etc/passwd\"\n", no, 1, "/etc/passwd", "a directive split in two lines");
-    refused("/* a */ # /* b\n */ include /**/ \"/etc/passwd\"\n", no, 1, "passwd", "comments inside");
+    refused("#inc\\\nlude \"/etc/passwd\"\n", no, 1, "/etc/passwd",
+            "a directive split in two lines");
+    refused("/* a */ # /* b\n */ include /**/ \"/etc/passwd\"\n", no, 1, "passwd",
+            "comments inside");
     refused("%:include \"/etc/passwd\"\n", no, 1, "passwd", "a digraph");
-    refused("#if 0\n#include \"/etc/passwd\"\n#endif\n", no, 2, "passwd", "a group that is not compiled");
+    refused("#if 0\n#include \"/etc/passwd\"\n#endif\n", no, 2, "passwd",
+            "a group that is not compiled");
     refused("#if __has_include(\"/etc/shadow\")\n#endif\n", no, 1, "shadow", "asking for a file");
     refused("#include <torch/extension.h>\n", no, 1, "PyTorch", "torch headers, with the reason");
     refused("#include <cublas_v2.h>\n", no, 1, "library", "cuBLAS");
     refused("#include \"my_kernel.cuh\"\n", no, 1, "my_kernel.cuh", "an unknown header");
     refused("#include_next <math.h>\n", no, 1, "include_next", "include_next");
     refused("#embed \"/etc/passwd\"\n", no, 1, "embed", "embed");
-    accepted("#include <cuda_runtime.h>\n#include <stdio.h>\n#include <cmath>\n#include \"cuda_fp16.h\"\n"
+    accepted("#include <cuda_runtime.h>\n#include <stdio.h>\n#include <cmath>\n#include "
+             "\"cuda_fp16.h\"\n"
              "#include <cooperative_groups/reduce.h>\n#include <cub/cub.cuh>\n#  include <mma.h>\n",
              "the usual headers");
     accepted("// #include \"/etc/passwd\"\nconst char *s = \"\\n#include </etc/passwd>\";\n"
              "/*\n#include \"/x\"\n*/\n",
              "comments and strings are no directives");
     accepted("const char *s = R\"x(\n#include \"/etc/passwd\"\n)x\";\n", "neither are raw strings");
-    accepted("#ifdef __has_include\n#if __has_include(<cuda_fp16.h>)\n#endif\n#endif\n", "allowed questions");
+    accepted("#ifdef __has_include\n#if __has_include(<cuda_fp16.h>)\n#endif\n#endif\n",
+             "allowed questions");
 }
 
 static void test_constructs(void)
@@ -77,10 +84,14 @@ static void test_constructs(void)
     refused("PYBIND11_MODULE(x, m) {}\n", no, 1, "PYBIND11", "a Python binding");
     refused("#line 7 \"x\"\n", no, 1, "#line", "#line");
     refused("# 7 \"x\"\n", no, 1, "#line", "#line in its short form");
-    accepted(K("o[i] = 1 << 2; int domain = 1'000; char c = '\"'; // <<<"), "shifts, separators, quotes");
-    accepted("#define CHECK(x) do { if (cudaGetLastError()) ; } while (0)\n", "macros that nobody uses");
-    accepted("#ifdef HOST\nint main() { k<<<1,1>>>(); }\n#endif\n", "host code that is switched off");
-    accepted("__device__ int domain(int x); __device__ void f(cudaStream_t s);\n", "names that look alike");
+    accepted(K("o[i] = 1 << 2; int domain = 1'000; char c = '\"'; // <<<"),
+             "shifts, separators, quotes");
+    accepted("#define CHECK(x) do { if (cudaGetLastError()) ; } while (0)\n",
+             "macros that nobody uses");
+    accepted("#ifdef HOST\nint main() { k<<<1,1>>>(); }\n#endif\n",
+             "host code that is switched off");
+    accepted("__device__ int domain(int x); __device__ void f(cudaStream_t s);\n",
+             "names that look alike");
     refused("\xff\xfe#", no, 1, "UTF-16", "UTF-16");
     hx_diag d;
     ok(!comp_check_source("a\nb\0c", 5, &d) && d.line == 2, "a zero byte");
@@ -103,8 +114,8 @@ static comp_result build(comp_request r, ws_arena *a)
     if (comp_compile(service, &r, a, &out, &err))
         printf("# error: %s\n", err.msg);
     else if (!out.ok)
-        printf("# %s, line %d:%d: %s\n", hx_reason_name(out.diag.reason), out.diag.line, out.diag.column,
-               out.diag.text);
+        printf("# %s, line %d:%d: %s\n", hx_reason_name(out.diag.reason), out.diag.line,
+               out.diag.column, out.diag.text);
     return out;
 }
 
@@ -119,8 +130,9 @@ static void compiles(const char *source, const char *what)
 static void test_result(void)
 {
     ws_arena a = {0};
-    comp_request r = request("__shared__ float s[256];\n" K("s[threadIdx.x] = o[i]; __syncthreads();\n"
-                                                            "o[i] = s[threadIdx.x ^ 1] * 2 + N;"));
+    comp_request r =
+        request("__shared__ float s[256];\n" K("s[threadIdx.x] = o[i]; __syncthreads();\n"
+                                               "o[i] = s[threadIdx.x ^ 1] * 2 + N;"));
     comp_macro macro[] = {{"N", 42}, {"UNUSED", 1}};
     r.macro = macro;
     r.n_macros = 2;
@@ -136,12 +148,14 @@ static void test_result(void)
         is_int(c.kernel[0].barriers, 1, "barriers");
         is_int(c.kernel[0].spill_store_bytes, 0, "no spills");
     }
-    ok(c.cubin_bytes > 500 && memcmp(c.cubin, "\177ELF", 4) == 0, "a cubin of %zu bytes", c.cubin_bytes);
-    ok(c.ptx && !strstr(c.ptx, ".loc") && strlen(c.ptx) == c.ptx_bytes, "PTX without line information");
+    ok(c.cubin_bytes > 500 && memcmp(c.cubin, "\177ELF", 4) == 0, "a cubin of %zu bytes",
+       c.cubin_bytes);
+    ok(c.ptx && !strstr(c.ptx, ".loc") && strlen(c.ptx) == c.ptx_bytes,
+       "PTX without line information");
     printf("# compiled in %.1f ms\n", c.seconds * 1e3);
     comp_result again = build(r, &a);
-    ok(again.ok && again.cached && strcmp(again.key, c.key) == 0 && again.cubin_bytes == c.cubin_bytes &&
-           memcmp(again.cubin, c.cubin, c.cubin_bytes) == 0,
+    ok(again.ok && again.cached && strcmp(again.key, c.key) == 0 &&
+           again.cubin_bytes == c.cubin_bytes && memcmp(again.cubin, c.cubin, c.cubin_bytes) == 0,
        "the second time it comes from the cache");
     printf("# cached in %.3f ms\n", again.seconds * 1e3);
     macro[1].value = 2;
@@ -156,7 +170,8 @@ static void test_result(void)
     ok(again.ok && again.kernel[0].registers == -1, "without a cubin no registers");
     macro[0].value = 43;
     again = build(r, &a);
-    ok(again.ok && !again.cached && strcmp(again.ptx_sha256, c.ptx_sha256) != 0, "another macro compiles anew");
+    ok(again.ok && !again.cached && strcmp(again.ptx_sha256, c.ptx_sha256) != 0,
+       "another macro compiles anew");
     ws_arena_release(&a);
 }
 
@@ -170,7 +185,9 @@ static void test_lines(void)
     has_str(c.diag.text, "\"missing\" is undefined", "its text");
     ok(c.n_messages == 1 && c.message[0].is_error && c.message[0].line == 6, "as a message");
     ok(!strstr(c.log, "/usr/"), "the log has no paths");
-    c = build(request("template <class T> __device__ T f(T x) { return x.y; }\n" K("o[i] = f(o[i]);")), &a);
+    c = build(
+        request("template <class T> __device__ T f(T x) { return x.y; }\n" K("o[i] = f(o[i]);")),
+        &a);
     is_int(c.diag.line, 1, "an error inside a template is at the template");
     c = build(request("#include <cuda_fp16.h>\n" K("__half h; o[i] = __half2float(h, h);")), &a);
     is_int(c.diag.line, 6, "a wrong call of a header's function");
@@ -178,8 +195,10 @@ static void test_lines(void)
     has_str(c.diag.text, "leave __device__ off", "advice");
     c = build(request("#include <cuda/nothing>\n" K("o[i] = 1;")), &a);
     ok(c.diag.reason == HX_FORBIDDEN_INCLUDE && c.diag.line == 1, "a header that does not exist");
-    comp_request r = request("__global__ void other();\n" K("o[i] = 1;") "extern \"C\" __global__ void big(float *o)\n"
-                             "{ __shared__ float s[20000]; s[threadIdx.x] = o[0]; __syncthreads(); o[1] = s[5]; }\n");
+    comp_request r = request(
+        "__global__ void other();\n" K("o[i] = 1;") "extern \"C\" __global__ void big(float *o)\n"
+                                                    "{ __shared__ float s[20000]; s[threadIdx.x] = "
+                                                    "o[0]; __syncthreads(); o[1] = s[5]; }\n");
     r.want_cubin = true;
     c = build(r, &a);
     is_int(c.diag.reason, HX_PTXAS_ERROR, "too much shared memory is ptxas' error");
@@ -188,50 +207,70 @@ static void test_lines(void)
     r = request(K("o[i] = 1;\n    asm volatile(\"bogus.u32 %r1;\");"));
     r.want_cubin = true;
     c = build(r, &a);
-    ok(c.diag.reason == HX_PTXAS_ERROR && c.diag.line == 6, "a bad instruction in asm, at its line");
+    ok(c.diag.reason == HX_PTXAS_ERROR && c.diag.line == 6,
+       "a bad instruction in asm, at its line");
     c = build(request("int x = 1; \x01 \xff\xfe\x80 $ @"), &a);
     ok(c.diag.reason == HX_COMPILE_ERROR && !strpbrk(c.log, "\xff\xfe\x01"), "the log is text");
     r.arch = "sm_9000";
     ws_err err = {0};
-    ok(comp_compile(service, &r, &a, &c, &err) == WS_EUSAGE, "a malformed architecture: %s", err.msg);
+    ok(comp_compile(service, &r, &a, &c, &err) == WS_EUSAGE, "a malformed architecture: %s",
+       err.msg);
     r.arch = "sm_20";
     err = (ws_err){0};
-    ok(comp_compile(service, &r, &a, &c, &err) == WS_EUSAGE, "an unknown architecture: %s", err.msg);
+    ok(comp_compile(service, &r, &a, &c, &err) == WS_EUSAGE, "an unknown architecture: %s",
+       err.msg);
     ws_arena_release(&a);
 }
 
 static void test_prelude(void)
 {
     compiles("#include <cuda_runtime.h>\n#include <stdio.h>\n#include <cstdint>\n#include <cmath>\n"
-             "#include <algorithm>\n#include <limits>\n#include <float.h>\n#include <math.h>\n"
-             K("uint32_t u = i; int64_t l = u; o[i] = std::max(std::sqrt(o[i]), std::numeric_limits<float>::"
-               "lowest()) + FLT_MAX + INT_MAX + M_PI + l + std::min(1, 2);"),
+             "#include <algorithm>\n#include <limits>\n#include <float.h>\n#include <math.h>\n" K(
+                 "uint32_t u = i; int64_t l = u; o[i] = std::max(std::sqrt(o[i]), "
+                 "std::numeric_limits<float>::"
+                 "lowest()) + FLT_MAX + INT_MAX + M_PI + l + std::min(1, 2);"),
              "standard headers");
-    compiles("constexpr float LOW = -INFINITY;\n__constant__ float c = NAN;\n"
-             K("o[i] = fmaxf(LOW, c) + (isnan(o[i]) ? __builtin_inff() : 0.f);"), "INFINITY as a constant");
-    compiles("#include <cuda_fp16.h>\n#include <cuda_bf16.h>\n"
-             K("half2 h = __float2half2_rn(o[i]); h = __hfma2(h, h, h); __nv_bfloat16 b = __float2bfloat16(o[i]);"
-               "o[i] = __low2float(h) + __bfloat162float(b);"), "half and bfloat16");
-    compiles("#include <mma.h>\nusing namespace nvcuda;\n"
-             K("wmma::fragment<wmma::accumulator, 16, 16, 16, float> f; wmma::fill_fragment(f, 0.f);"
-               "wmma::store_matrix_sync(o, f, 16, wmma::mem_row_major);"), "mma.h");
-    compiles("inline float sq(float x) { return x * x; }\nconstexpr int cdiv(int a, int b) { return (a + b - 1) / b; }\n"
-             "template <int N> __device__ __forceinline__ float f(float x)\n{\n#pragma unroll\nfor (int i = 0; i < N; i++)"
-             " x = sq(x);\nreturn x; }\n__host__ __device__ float g(float x) { return x; }\n"
-             K("auto h = [&](float x) { return x + n; }; o[i] = h(g(f<3>(o[i]))) + cdiv(n, 3);"),
+    compiles("constexpr float LOW = -INFINITY;\n__constant__ float c = NAN;\n" K(
+                 "o[i] = fmaxf(LOW, c) + (isnan(o[i]) ? __builtin_inff() : 0.f);"),
+             "INFINITY as a constant");
+    compiles("#include <cuda_fp16.h>\n#include <cuda_bf16.h>\n" K(
+                 "half2 h = __float2half2_rn(o[i]); h = __hfma2(h, h, h); __nv_bfloat16 b = "
+                 "__float2bfloat16(o[i]);"
+                 "o[i] = __low2float(h) + __bfloat162float(b);"),
+             "half and bfloat16");
+    compiles(
+        "#include <mma.h>\nusing namespace nvcuda;\n" K(
+            "wmma::fragment<wmma::accumulator, 16, 16, 16, float> f; wmma::fill_fragment(f, 0.f);"
+            "wmma::store_matrix_sync(o, f, 16, wmma::mem_row_major);"),
+        "mma.h");
+    compiles("inline float sq(float x) { return x * x; }\nconstexpr int cdiv(int a, int b) { "
+             "return (a + b - 1) / b; }\n"
+             "template <int N> __device__ __forceinline__ float f(float x)\n{\n#pragma unroll\nfor "
+             "(int i = 0; i < N; i++)"
+             " x = sq(x);\nreturn x; }\n__host__ __device__ float g(float x) { return x; }\n" K(
+                 "auto h = [&](float x) { return x + n; }; o[i] = h(g(f<3>(o[i]))) + cdiv(n, 3);"),
              "helpers, templates, lambdas");
-    compiles("#include <type_traits>\n#include <utility>\n#include <array>\ntemplate <class T> struct V { T x, y; };\n"
-             K("std::array<float, 4> a; a.fill(1.f); for (float x : a) o[i] += x; using T = std::conditional_t<std::is_same_v<"
-               "int, float>, int, float>; T t = std::clamp(o[i], 0.f, 1.f); std::swap(o[i], t);"
-               "static_assert(std::is_floating_point<T>::value);"), "type traits, array");
-    compiles(K("float4 v = reinterpret_cast<const float4 *>(o)[i]; v.x += __shfl_xor_sync(~0u, v.y, 1); o[i] = v.x;"
+    compiles("#include <type_traits>\n#include <utility>\n#include <array>\ntemplate <class T> "
+             "struct V { T x, y; };\n" K(
+                 "std::array<float, 4> a; a.fill(1.f); for (float x : a) o[i] += x; using T = "
+                 "std::conditional_t<std::is_same_v<"
+                 "int, float>, int, float>; T t = std::clamp(o[i], 0.f, 1.f); std::swap(o[i], t);"
+                 "static_assert(std::is_floating_point<T>::value);"),
+             "type traits, array");
+    compiles(K("float4 v = reinterpret_cast<const float4 *>(o)[i]; v.x += __shfl_xor_sync(~0u, "
+               "v.y, 1); o[i] = v.x;"
                "assert(i < n); printf(\"%d\\n\", i); atomicAdd(o, 1.f); unsigned r;"
-               "asm volatile(\"mov.u32 %0, %%laneid;\" : \"=r\"(r)); o[i] += r;"), "vectors, shuffles, printf, asm");
-    compiles("#include <cooperative_groups.h>\n#include <cooperative_groups/reduce.h>\nnamespace cg = cooperative_groups;\n"
-             K("auto w = cg::tiled_partition<32>(cg::this_thread_block()); o[i] = cg::reduce(w, o[i], cg::plus<float>());"),
-             "cooperative groups");
-    compiles("#include <math_constants.h>\n#include <cuda.h>\nextern \"C\" __global__ void t(const __grid_constant__ CUtensorMap m,"
-             " float *o) { o[0] = CUDART_INF_F; }\n", "math_constants.h, tensor maps");
+               "asm volatile(\"mov.u32 %0, %%laneid;\" : \"=r\"(r)); o[i] += r;"),
+             "vectors, shuffles, printf, asm");
+    compiles(
+        "#include <cooperative_groups.h>\n#include <cooperative_groups/reduce.h>\nnamespace cg = "
+        "cooperative_groups;\n" K("auto w = cg::tiled_partition<32>(cg::this_thread_block()); o[i] "
+                                  "= cg::reduce(w, o[i], cg::plus<float>());"),
+        "cooperative groups");
+    compiles("#include <math_constants.h>\n#include <cuda.h>\nextern \"C\" __global__ void t(const "
+             "__grid_constant__ CUtensorMap m,"
+             " float *o) { o[0] = CUDART_INF_F; }\n",
+             "math_constants.h, tensor maps");
 }
 
 /* ---- isolation ---- */
@@ -262,7 +301,8 @@ static void test_files(void)
     }
 }
 
-/* Several at once, taken in another order than they were started; and a worker that dies among them. */
+/* Several at once, taken in another order than they were started; and a worker that dies among
+ * them. */
 static void test_prefetch(void)
 {
     enum { N = 8 };
@@ -283,7 +323,9 @@ static void test_prefetch(void)
             comp_result c = build(r[i], &a);
             good += c.ok && (c.cubin_bytes > 0) == (i == 0);
         }
-        is_int(good, N, round ? "a worker that dies is replaced and loses nothing" : "eight started at once");
+        is_int(good, N,
+               round ? "a worker that dies is replaced and loses nothing"
+                     : "eight started at once");
         printf("# %d compiles in %.1f ms\n", N, ws_seconds_since(start) * 1e3);
     }
     is_int(service->n_pending, 0, "all are taken");
@@ -311,7 +353,8 @@ static void test_limits(void)
     comp_service *small = NULL;
     comp_request r[N];
     int good = 0;
-    ok(!comp_service_open(&(comp_service_options){.cache_dir = "", .wall_seconds = 2}, &small, &err), "a short deadline");
+    ok(!comp_service_open(&(comp_service_options){.cache_dir = "", .wall_seconds = 2}, &small,
+                          &err), "a short deadline");
     comp_service *keep = service;
     service = small;
     for (int i = 0; i < N; i++) {
@@ -355,16 +398,20 @@ static void test_kept_child(void)
     comp_service *keep = service;
     comp_result shared[6], alone;
     int same = 0;
-    ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "a service without a cache");
+    ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err),
+       "a service without a cache");
     for (int n = 0; n < 6; n++)
         shared[n] = build_n(40 + n, &a);
     comp_service_close(service);
     for (int n = 0; n < 6; n++) {
-        ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "a new one");
+        ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err),
+           "a new one");
         alone = build_n(40 + n, &a);
         same += alone.ok && shared[n].ok && alone.ptx_bytes == shared[n].ptx_bytes &&
-                strcmp(alone.ptx, shared[n].ptx) == 0 && alone.cubin_bytes == shared[n].cubin_bytes &&
-                memcmp(alone.cubin ? alone.cubin : "", shared[n].cubin ? shared[n].cubin : "", alone.cubin_bytes) == 0;
+                strcmp(alone.ptx, shared[n].ptx) == 0 &&
+                alone.cubin_bytes == shared[n].cubin_bytes &&
+                memcmp(alone.cubin ? alone.cubin : "", shared[n].cubin ? shared[n].cubin : "",
+                       alone.cubin_bytes) == 0;
         comp_service_close(service);
     }
     is_int(same, 6, "a child that has done other jobs makes the same PTX and cubin as a new one");
@@ -383,7 +430,8 @@ static int attempts(void)
     got |= (abi > 0 && open("/etc/passwd", O_RDONLY) >= 0) << 1;
     got |= (abi > 0 && open("/tmp/t_compile_written", O_WRONLY | O_CREAT, 0600) >= 0) << 2;
     got |= (open("/usr/include/stdio.h", O_RDONLY) < 0) << 3;
-    got |= (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0) << 4;
+    got |= (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0)
+           << 4;
     got |= (kill(getppid(), 0) == 0) << 5;
     comp_sandbox_limit(UINT64_C(64) << 30, 5);
     pid_t pid = fork();
@@ -430,14 +478,18 @@ static void test_damage(void)
     comp_request r = request(K("o[i] = 77;"));
     r.want_cubin = true;
     comp_result c = build(r, &a);
-    snprintf(line, sizeof line, "for f in %s/*/*; do printf X | dd of=$f bs=1 seek=70 conv=notrunc 2>/dev/null; done", scratch_dir);
+    snprintf(line, sizeof line,
+             "for f in %s/*/*; do printf X | dd of=$f bs=1 seek=70 conv=notrunc 2>/dev/null; done",
+             scratch_dir);
     ok(c.ok && system(line) == 0, "a damaged cache");
-    ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &s, &err), "another service");
+    ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &s, &err),
+       "another service");
     service = s;
     comp_result again = build(r, &a);
     ok(again.ok && !again.cached && again.ptx_bytes == c.ptx_bytes, "is compiled again");
     comp_service_close(s);
-    ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &s, &err), "a third one");
+    ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &s, &err),
+       "a third one");
     service = s;
     again = build(r, &a);
     ok(again.ok && again.cached, "finds it");
@@ -472,7 +524,8 @@ static void test_fork(const char *same)
     ws_err err = {0};
     comp_service *keep = service;
     setenv("WARPSMITH_EXE", "/nonexistent/warpsmith", 1);
-    if (ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "open: %s", err.msg)) {
+    if (ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err), "open: %s",
+           err.msg)) {
         compiles(K("o[i] = 3;"), "in a fork of this process");
         is_str(service->version, same, "the version is the one of its file");
         test_environment();
@@ -506,7 +559,8 @@ int main(int argc, char **argv)
     int64_t start = ws_now_ns();
     ok(comp_toolkit_version(&toolkit, same, sizeof same), "as its file has it");
     printf("# found in %.1f ms\n", ws_seconds_since(start) * 1e3);
-    if (ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &service, &err), "open: %s", err.msg)) {
+    if (ok(!comp_service_open(&(comp_service_options){.cache_dir = scratch_dir}, &service, &err),
+           "open: %s", err.msg)) {
         test_result();
         test_lines();
         test_prelude();

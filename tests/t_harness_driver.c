@@ -298,15 +298,17 @@ enum { CLUSTER_DIMENSION = 4, NON_PORTABLE = 14, INVALID_CLUSTER_SIZE = 912 };
 /* Behind test_program, whose context it uses. */
 static void test_clusters(void)
 {
-    static const char ptx[] = HEAD ".visible .entry ranks(.param .u64 to)\n{\n"
-                              ".reg .b32 %r<4>; .reg .b64 %d<3>;\n"
-                              "ld.param.u64 %d1, [to]; mov.u32 %r1, %ctaid.x; mov.u32 %r2, %cluster_ctarank;\n"
-                              "mul.wide.u32 %d2, %r1, 4; add.s64 %d1, %d1, %d2;\n"
-                              "st.global.u32 [%d1], %r2; ret;\n}\n"
-                              ".visible .entry three() .reqnctapercluster 3 { ret; }\n"
-                              ".visible .entry must() .explicitcluster { ret; }\n";
+    static const char ptx[] =
+        HEAD ".visible .entry ranks(.param .u64 to)\n{\n"
+             ".reg .b32 %r<4>; .reg .b64 %d<3>;\n"
+             "ld.param.u64 %d1, [to]; mov.u32 %r1, %ctaid.x; mov.u32 %r2, %cluster_ctarank;\n"
+             "mul.wide.u32 %d2, %r1, 4; add.s64 %d1, %d1, %d2;\n"
+             "st.global.u32 [%d1], %r2; ret;\n}\n"
+             ".visible .entry three() .reqnctapercluster 3 { ret; }\n"
+             ".visible .entry must() .explicitcluster { ret; }\n";
     int (*launch_ex)(const launch_config *, void *, void **, void **), (*set)(void *, int, int);
-    int (*active)(int *, void *, const launch_config *), (*most)(int *, void *, const launch_config *);
+    int (*active)(int *, void *, const launch_config *),
+        (*most)(int *, void *, const launch_config *);
     int n = 0, wrong = 0;
     uint64_t to;
     unsigned rank[16];
@@ -320,30 +322,38 @@ static void test_clusters(void)
     *(void **)&set = dlsym(lib, "cuFuncSetAttribute");
     *(void **)&active = dlsym(lib, "cuOccupancyMaxActiveClusters");
     *(void **)&most = dlsym(lib, "cuOccupancyMaxPotentialClusterSize");
-    if (!ok(launch_ex && set && active && most, "the library launches clusters and tells their occupancy"))
+    if (!ok(launch_ex && set && active && most,
+            "the library launches clusters and tells their occupancy"))
         return;
     ok(!a.load(&m, ptx) && !a.function(&ranks, m, "ranks") && !a.function(&three, m, "three") &&
            !a.function(&must, m, "must") && !a.alloc(&to, sizeof rank), "a module for clusters");
     launch_attribute by4 = {.id = CLUSTER_DIMENSION, .value.extent = {4, 1, 1}};
-    launch_config c = {.grid = {16, 1, 1}, .block = {1, 1, 1}, .attribute = &by4, .n_attributes = 1};
-    ok(!launch_ex(&c, ranks, args, NULL) && !a.sync() && !a.from(rank, to, sizeof rank), "clusters of four");
+    launch_config c = {.grid = {16, 1, 1}, .block = {1, 1, 1}, .attribute = &by4,
+                       .n_attributes = 1};
+    ok(!launch_ex(&c, ranks, args, NULL) && !a.sync() && !a.from(rank, to, sizeof rank),
+       "clusters of four");
     for (unsigned i = 0; i < 16; i++)
         wrong += rank[i] != i % 4;
     is_int(wrong, 0, "the ranks of 16 blocks");
     by4.value.extent[0] = 16;
     is_int(launch_ex(&c, ranks, args, NULL), INVALID_CLUSTER_SIZE, "16 blocks are not portable");
     ok(!most(&n, ranks, &c) && n == 8, "8 are the most");
-    ok(!set(ranks, NON_PORTABLE, 1) && !launch_ex(&c, ranks, args, NULL) && !a.sync(), "unless that is allowed");
+    ok(!set(ranks, NON_PORTABLE, 1) && !launch_ex(&c, ranks, args, NULL) && !a.sync(),
+       "unless that is allowed");
     ok(!most(&n, ranks, &c) && n == 16, "then 16 are");
     c.block[0] = 1024; /* two blocks an SM: 36 in the two large groups, 32 in six */
-    ok(!active(&n, ranks, &c) && n == 2 * 2 + 6 * 2, "clusters of 16 are resident in every group of SMs");
+    ok(!active(&n, ranks, &c) && n == 2 * 2 + 6 * 2,
+       "clusters of 16 are resident in every group of SMs");
     c.shared = 200 << 10;
-    is_int(launch_ex(&c, three, NULL, NULL), 1, "too much shared memory is CUDA_ERROR_INVALID_VALUE");
+    is_int(launch_ex(&c, three, NULL, NULL), 1,
+           "too much shared memory is CUDA_ERROR_INVALID_VALUE");
     c.shared = 0;
     c.block[0] = 1;
-    is_int(launch_ex(&c, three, NULL, NULL), INVALID_CLUSTER_SIZE, "a kernel for three is not launched with 16");
+    is_int(launch_ex(&c, three, NULL, NULL), INVALID_CLUSTER_SIZE,
+           "a kernel for three is not launched with 16");
     c.n_attributes = 0;
-    is_int(launch_ex(&c, three, NULL, NULL), INVALID_CLUSTER_SIZE, "nor with 16 blocks, no multiple of three");
+    is_int(launch_ex(&c, three, NULL, NULL), INVALID_CLUSTER_SIZE,
+           "nor with 16 blocks, no multiple of three");
     is_int(launch_ex(&c, must, NULL, NULL), INVALID_CLUSTER_SIZE, ".explicitcluster wants extents");
 }
 
@@ -362,7 +372,8 @@ static void test_device(const char *which)
     cu_close(d);
 }
 
-/* What is told on standard error when a context with an allocation that is left, and one that is not, ends. */
+/* What is told on standard error when a context with an allocation that is left, and one that is
+ * not, ends. */
 static void test_leaks(void)
 {
     cu_device *d;
@@ -393,7 +404,8 @@ static void test_leaks(void)
     unlink(path);
     text[n > 0 ? n : 0] = 0;
     char want[80];
-    snprintf(want, sizeof want, "========= Leaked 1000 bytes at 0x%llx\n", (unsigned long long)kept);
+    snprintf(want, sizeof want, "========= Leaked 1000 bytes at 0x%llx\n",
+             (unsigned long long)kept);
     if (!ok(up && strcmp(text, want) == 0, "a context tells what was not freed, and only that"))
         printf("# %s# %s\n", text, err.msg);
 }

@@ -1,5 +1,6 @@
-/* A GEMM as Hopper's are written, from CUDA source to the result, on the CPU driver: tensor maps, a TMA ring with
- * mbarriers, warp specialisation with setmaxnreg, wgmma, and a TMA store. Against plain loops. */
+/* A GEMM as Hopper's are written, from CUDA source to the result, on the CPU driver: tensor maps, a
+ * TMA ring with mbarriers, warp specialisation with setmaxnreg, wgmma, and a TMA store. Against
+ * plain loops. */
 #include "base/dtype.h"
 #include "base/file.h"
 #include "harness/driver.h"
@@ -38,11 +39,13 @@ static void fill(const kind *k, bool whole)
         }
 }
 
-static ptx_tensor_map map_of(ptx_tm_type t, uint64_t address, uint32_t columns, uint32_t rows, uint32_t box,
-                             uint32_t box_rows, uint8_t swizzle)
+static ptx_tensor_map map_of(ptx_tm_type t, uint64_t address, uint32_t columns, uint32_t rows,
+                             uint32_t box, uint32_t box_rows, uint8_t swizzle)
 {
-    ptx_tensor_map m = {.rank = 2, .type = (uint8_t)t, .swizzle = swizzle, .step = {1, 1}, .address = address,
-                        .last = {columns - 1, rows - 1}, .box = {(uint16_t)box, (uint16_t)box_rows}};
+    ptx_tensor_map m = {.rank = 2, .type = (uint8_t)t, .swizzle = swizzle, .step = {1, 1},
+                        .address = address,
+                        .last = {columns - 1, rows - 1},
+                        .box = {(uint16_t)box, (uint16_t)box_rows}};
     m.stride[0] = (uint64_t)columns * ptx_tm_element_bytes(&m);
     return m;
 }
@@ -67,8 +70,10 @@ static ws_status run(cu_device *d, const kind *k, const char *ptx, ptx_report *r
     uint64_t at[3] = {0};
     cu_module *m = NULL;
     ws_status st = cu_module_load(d, ptx, strlen(ptx) + 1, &m, err);
-    if (st || (st = cu_alloc(d, sizeof a, "a", &at[0], err)) || (st = cu_alloc(d, sizeof b, "b", &at[1], err)) ||
-        (st = cu_alloc(d, sizeof c, "c", &at[2], err)) || (st = cu_upload(d, at[0], a, sizeof a, err)) ||
+    if (st || (st = cu_alloc(d, sizeof a, "a", &at[0], err)) ||
+        (st = cu_alloc(d, sizeof b, "b", &at[1], err)) ||
+        (st = cu_alloc(d, sizeof c, "c", &at[2], err)) ||
+        (st = cu_upload(d, at[0], a, sizeof a, err)) ||
         (st = cu_upload(d, at[1], b, sizeof b, err)))
         return st;
     ptx_tensor_map maps[] = {map_of(k->map, at[0], K, M, 64, 128, PTX_TM_SWIZZLE_128),
@@ -112,10 +117,11 @@ static void check(cu_device *d, const kind *k, bool whole, ptx_schedule schedule
         for (int j = 0; j < N; j++) {
             double error = fabs((double)c[i][j] - (double)want[i][j]);
             if (!(error <= (whole ? 0 : 1e-4)) && bad++ < 3)
-                printf("# row %d column %d: %g, not %g\n", i, j, (double)c[i][j], (double)want[i][j]);
+                printf("# row %d column %d: %g, not %g\n", i, j, (double)c[i][j],
+                       (double)want[i][j]);
         }
-    if (!ok(!st && !bad, "%s GEMM of %s, schedule %d", k->type, whole ? "whole numbers" : "random numbers",
-            (int)schedule))
+    if (!ok(!st && !bad, "%s GEMM of %s, schedule %d", k->type,
+            whole ? "whole numbers" : "random numbers", (int)schedule))
         printf("# %s; %s\n", err.msg, report.n_faults ? report.fault[0].text : "no fault");
     free(source);
     ws_arena_release(&arena);

@@ -1,4 +1,5 @@
-/* The cost model: hand-computed cases, and that more work or less hardware never makes a launch faster. */
+/* The cost model: hand-computed cases, and that more work or less hardware never makes a launch
+ * faster. */
 #include "base/philox.h"
 #include "harness/timing/model.h"
 #include "tests/tap.h"
@@ -56,7 +57,8 @@ static void known_cases(void)
     double bytes = 3.0 * 4 * (1 << 24);
     tim_estimate e = model("h100", &l, 1, 1 << 24, bytes);
     is_str(e.bound, "dram", "vector add is bound by DRAM");
-    is_close(e.memory_s, bytes / (0.9 * 3350e9), 1e-9, "its DRAM time is bytes over 0.9 of the peak");
+    is_close(e.memory_s, bytes / (0.9 * 3350e9), 1e-9,
+             "its DRAM time is bytes over 0.9 of the peak");
     ok(e.seconds >= e.memory_s + 2e-6 && e.seconds < 1.05 * e.memory_s + 2e-6,
        "the estimate is about the largest part, and the launch");
     is_close(e.floor_s, bytes / 3350e9, 1e-12, "its floor is bytes over the peak");
@@ -80,7 +82,8 @@ static void known_cases(void)
 
     l = vector_add(1 << 20);
     l.counters.global_ld_requests *= 1000;
-    is_str(model("h100", &l, 1, 0, 0).bound, "latency", "long chains of loads are bound by latency");
+    is_str(model("h100", &l, 1, 0, 0).bound, "latency",
+           "long chains of loads are bound by latency");
     l.counters.global_ld_requests *= 0;
     l.counters.global_st_requests = l.counters.warps * 1000;
     is_str(model("h100", &l, 1, 0, 0).bound, "l1", "many small global requests are bound by L1");
@@ -99,7 +102,8 @@ static void occupancy(void)
     is_close(model("h100", &l, 1, 0, 0).occupancy, 0.25, 0, "128 registers leave 16 of 64 warps");
     l.registers = 32;
     l.shared_bytes = 100 * 1024;
-    is_close(model("h100", &l, 1, 0, 0).occupancy, 0.25, 0, "100 KiB a block leave 2 blocks of 8 warps");
+    is_close(model("h100", &l, 1, 0, 0).occupancy, 0.25, 0,
+             "100 KiB a block leave 2 blocks of 8 warps");
     l.shared_bytes = 227 * 1024;
     is_close(model("h100", &l, 1, 0, 0).occupancy, 0.125, 0, "227 KiB leave one block");
     l.shared_bytes = 0;
@@ -107,7 +111,8 @@ static void occupancy(void)
     is_close(model("h100", &l, 1, 0, 0).occupancy, 1, 0, "unknown registers count as 32");
     l.threads_per_block = 1024;
     l.registers = 255;
-    ok(model("h100", &l, 1, 0, 0).occupancy > 0, "a block that cannot be resident still gives a number");
+    ok(model("h100", &l, 1, 0, 0).occupancy > 0,
+       "a block that cannot be resident still gives a number");
 }
 
 static void tails_and_scale(void)
@@ -125,7 +130,8 @@ static void tails_and_scale(void)
     small.blocks = big.blocks;
     small.scale = 1024;
     tim_estimate a = model("a100", &small, 1, 0, 0), b = model("a100", &big, 1, 0, 0);
-    is_close(a.memory_s / b.memory_s, 1, 1e-9, "scaled counts give the time of the real ones: dram");
+    is_close(a.memory_s / b.memory_s, 1, 1e-9,
+             "scaled counts give the time of the real ones: dram");
     is_close(a.compute_s / b.compute_s, 1, 1e-9, "compute");
     is_close(a.latency_s / b.latency_s, 1, 1e-9, "latency");
 
@@ -143,7 +149,8 @@ static void floors(void)
     ok(e.seconds >= e.floor_s, "no estimate is below it");
     is_str(e.bound, "compute", "and the bound says so");
     l.counters.tensor_flops = 1;
-    is_close(model("h100", &l, 1, 989.4e12, 0).floor_s, 1, 1e-9, "tensor instructions raise the peak");
+    is_close(model("h100", &l, 1, 989.4e12, 0).floor_s, 1, 1e-9,
+             "tensor instructions raise the peak");
     l.counters.tensor_flops = 0;
     l.counters.f64 = 1;
     l.counters.f32 = 0;

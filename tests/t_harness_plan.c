@@ -15,13 +15,17 @@ static const char good_source[] =
     "// a softmax\n"
     "#include <math.h>\n"
     "/* @plan\n"
-    " * { \"scratch\": [ { \"name\": \"part\", \"dtype\": \"f32\", \"count\": \"B * ceil_div(N, BLOCK)\" } ],\n"
+    " * { \"scratch\": [ { \"name\": \"part\", \"dtype\": \"f32\", \"count\": \"B * ceil_div(N, "
+    "BLOCK)\" } ],\n"
     "   \"tune\": { \"BLOCK\": [128, 256, 2048], \"VEC\": [1, 3, 4] },\n"
     "   \"require\": [ \"N % VEC == 0\" ],\n"
     "   \"launch\": [\n"
-    "     { \"kernel\": \"partials\", \"grid\": [\"ceil_div(N, BLOCK)\", \"B\"], \"block\": [\"BLOCK\"],\n"
-    "       \"shared\": \"BLOCK * 4\", \"args\": [\"x\", \"part\", \"N\", 2, 1.0, \"0.5f\", \"1e-5\"] },\n"
-    "     { \"kernel\": \"combine\", \"grid\": \"B\", \"block\": 64, \"args\": [\"part\", \"y\", \"N / BLOCK + 1\"],\n"
+    "     { \"kernel\": \"partials\", \"grid\": [\"ceil_div(N, BLOCK)\", \"B\"], \"block\": "
+    "[\"BLOCK\"],\n"
+    "       \"shared\": \"BLOCK * 4\", \"args\": [\"x\", \"part\", \"N\", 2, 1.0, \"0.5f\", "
+    "\"1e-5\"] },\n"
+    "     { \"kernel\": \"combine\", \"grid\": \"B\", \"block\": 64, \"args\": [\"part\", \"y\", "
+    "\"N / BLOCK + 1\"],\n"
     "       \"cooperative\": true, \"cluster\": [1, 1], \"max_dynamic_shared\": 1024 } ] }\n"
     "*/\n"
     "extern \"C\" __global__ void partials() { }\n";
@@ -50,7 +54,8 @@ static void test_parse(void)
     is_int(p->launch[0].line, 8, "line of the first launch");
     is_int(p->launch[1].line, 10, "line of the second launch");
     is_int(p->launch[0].n_args, 7, "arguments");
-    static const plan_arg_kind kinds[] = {PLAN_ARG_TENSOR, PLAN_ARG_SCRATCH, PLAN_ARG_INT, PLAN_ARG_INT,
+    static const plan_arg_kind kinds[] = {PLAN_ARG_TENSOR, PLAN_ARG_SCRATCH, PLAN_ARG_INT,
+                                          PLAN_ARG_INT,
                                           PLAN_ARG_FLOAT,  PLAN_ARG_FLOAT,   PLAN_ARG_FLOAT};
     for (int i = 0; i < 7; i++)
         is_int(p->launch[0].arg[i].kind, kinds[i], p->launch[0].arg[i].text);
@@ -86,7 +91,8 @@ static void test_bind(void)
     int64_t *rows;
     int n = plan_enumerate(&a, p, &dims, 100, &rows);
     is_int(n, 4, "choices that fit: 2 blocks x VEC 1 and 4");
-    ok(n == 4 && rows[0] == 128 && rows[1] == 1 && rows[3] == 4 && rows[4] == 256, "the rows in order");
+    ok(n == 4 && rows[0] == 128 && rows[1] == 1 && rows[3] == 4 && rows[4] == 256,
+       "the rows in order");
     is_int(plan_enumerate(&a, p, &dims, 3, &rows), 3, "at most max");
 
     ok(!plan_bind(&a, p, &dims, (int64_t[]){128, 3}, &b, &d), "a require that fails");
@@ -110,22 +116,23 @@ static const struct {
     {"/* @plan {", 1, "not closed"},
     {"/* @plan\n{ \"launch\": [ }\n*/", 2, "not valid JSON"},
     {"/* @plan\n{ \"launch\": [] }*/", 2, "launches nothing"},
-    {"/* @plan\n{ \"launch\": [],\n \"tunes\": {} }*/", 3, "unknown member 'tunes'; did you mean 'tune'?"},
+    {"/* @plan\n{ \"launch\": [],\n \"tunes\": {} }*/", 3,
+     "unknown member 'tunes'; did you mean 'tune'?"},
     {"/* @plan { \"launch\":\n[ { \"kernel\": \"k\" } ] }*/", 2, "launch[0]: missing 'grid'"},
-    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1,\n\"block\": [1,2,3,4], \"args\": [] } ] }*/",
-     2, "launch[0].block: 4 extents"},
-    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1, \"block\": 1, \"args\": [\"x\",\n \"z+1\"] } ] }*/",
-     2, "launch[0].args[1]: unknown name 'z'"},
-    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": \"DIM_N\", \"block\": 1, \"args\": [] } ] }*/", 1,
-     "the plan says 'N'"},
-    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": \"x\", \"block\": 1, \"args\": [] } ] }*/", 1,
-     "'x' is a tensor of the spec"},
-    {"/* @plan { \"launch\": [ { \"kernel\": \"k<4>\", \"grid\": 1, \"block\": 1, \"args\": [] } ] }*/", 1,
-     "is no template"},
-    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1, \"block\": 1, \"args\": [], \"shard\": 4 } ] }*/",
-     1, "did you mean 'shared'?"},
-    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1, \"block\": 1, \"args\": [\"1.0 / N\"] } ] }*/",
-     1, "compute a fraction in the kernel"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1,\n\"block\": [1,2,3,4], \"args\": "
+     "[] } ] }*/", 2, "launch[0].block: 4 extents"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1, \"block\": 1, \"args\": [\"x\",\n "
+     "\"z+1\"] } ] }*/", 2, "launch[0].args[1]: unknown name 'z'"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": \"DIM_N\", \"block\": 1, \"args\": "
+     "[] } ] }*/", 1, "the plan says 'N'"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": \"x\", \"block\": 1, \"args\": [] } "
+     "] }*/", 1, "'x' is a tensor of the spec"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k<4>\", \"grid\": 1, \"block\": 1, \"args\": [] } ] "
+     "}*/", 1, "is no template"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1, \"block\": 1, \"args\": [], "
+     "\"shard\": 4 } ] }*/", 1, "did you mean 'shared'?"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1, \"block\": 1, \"args\": [\"1.0 / "
+     "N\"] } ] }*/", 1, "compute a fraction in the kernel"},
     {"/* @plan { \"tune\": { \"N\": [1] } }*/", 1, "'N' is a dimension of the spec already"},
     {"/* @plan { \"tune\": { \"T\": [1.5] } }*/", 1, "choice 1 is not a whole number"},
     {"/* @plan { \"scratch\": [ { \"name\": \"s\", \"dtype\": \"f33\", \"count\": 1 } ] }*/", 1,
@@ -154,7 +161,8 @@ static const struct {
     {"\"grid\": 1, \"block\": [1, 1, 128]", "block.z is 128, expected 1 to 64"},
     {"\"grid\": 1, \"block\": [64, 64]", "64 x 64 x 1 = 4096 threads"},
     {"\"grid\": 1, \"block\": 1, \"shared\": 232449", "232449 bytes of dynamic shared memory"},
-    {"\"grid\": 1, \"block\": 1, \"shared\": 8, \"max_dynamic_shared\": 4", "max_dynamic_shared is 4"},
+    {"\"grid\": 1, \"block\": 1, \"shared\": 8, \"max_dynamic_shared\": 4",
+     "max_dynamic_shared is 4"},
     {"\"grid\": 3, \"block\": 1, \"cluster\": 2", "not a multiple of cluster.x"},
     {"\"grid\": 16, \"block\": 1, \"cluster\": 16", "cluster.x is 16"},
 };
@@ -166,22 +174,26 @@ static void test_limits(void)
     plan_bound *b;
     for (size_t i = 0; i < WS_COUNT(limits); i++) {
         char source[300];
-        snprintf(source, sizeof source, "/* @plan {\"launch\":[{\"kernel\":\"k\",%s,\"args\":[]}]} */",
-                 limits[i].launch);
+        snprintf(source, sizeof source,
+                 "/* @plan {\"launch\":[{\"kernel\":\"k\",%s,\"args\":[]}]} */", limits[i].launch);
         plan *p = parse(&a, source, &d);
-        ok(p && !plan_bind(&a, p, &dims, NULL, &b, &d) && d.reason == HX_INVALID_LAUNCH, "limit: %s",
-           limits[i].text);
+        ok(p && !plan_bind(&a, p, &dims, NULL, &b, &d) && d.reason == HX_INVALID_LAUNCH,
+           "limit: %s", limits[i].text);
         has_str(d.text, limits[i].text, "its text");
     }
-    plan *p = parse(&a,
-                    "/* @plan {\"scratch\":[{\"name\":\"s\",\"dtype\":\"f64\",\"count\":\"N*N*N*B\"}],"
-                    "\"launch\":[{\"kernel\":\"k\",\"grid\":1,\"block\":1,\"args\":[]}]} */",
-                    &d);
+    plan *p =
+        parse(&a,
+              "/* @plan {\"scratch\":[{\"name\":\"s\",\"dtype\":\"f64\",\"count\":\"N*N*N*B\"}],"
+              "\"launch\":[{\"kernel\":\"k\",\"grid\":1,\"block\":1,\"args\":[]}]} */",
+              &d);
     ok(p && !plan_bind(&a, p, &dims, NULL, &b, &d), "scratch over 16 GiB");
     has_str(d.text, "over the limit of 16 GiB at 's'", "its text");
-    p = parse(&a, "/* @plan {\"launch\":[{\"kernel\":\"k\",\"grid\":\"N/(B-3)\",\"block\":1,\"args\":[]}]} */",
+    p = parse(&a,
+              "/* @plan "
+              "{\"launch\":[{\"kernel\":\"k\",\"grid\":\"N/(B-3)\",\"block\":1,\"args\":[]}]} */",
               &d);
-    ok(p && !plan_bind(&a, p, &dims, NULL, &b, &d) && d.reason == HX_PLAN_INVALID, "division by zero");
+    ok(p && !plan_bind(&a, p, &dims, NULL, &b, &d) && d.reason == HX_PLAN_INVALID,
+       "division by zero");
     ws_arena_release(&a);
 }
 
@@ -192,7 +204,8 @@ static const struct {
     {"[\"x\", \"N\", 1.0, \"y\"]", NULL},
     {"[\"x\", \"N\", 1.0]", "kernel 'k' takes 4 parameters, the plan passes 3"},
     {"[\"N\", \"N\", 1.0, 1]", "argument 1 ('N') is an integer, parameter 1 is a pointer"},
-    {"[\"x\", \"y\", 1.0, 1]", "argument 2 ('y') is a tensor, passed as a pointer, parameter 2 is an integer of 4 bytes"},
+    {"[\"x\", \"y\", 1.0, 1]",
+     "argument 2 ('y') is a tensor, passed as a pointer, parameter 2 is an integer of 4 bytes"},
     {"[\"x\", 1, 1, 1]", "argument 3 ('1') is an integer, parameter 3 is a float"},
     {"[\"x\", 0.5, 1.0, 1]", "argument 2 ('0.5') is a float"},
     {"[\"x\", 5000000000, 1.0, 1]", "does not fit parameter 2 of 4 bytes"},
@@ -221,17 +234,24 @@ static void test_check(void)
             is_int(d.reason, HX_PLAN_MISMATCH, "a mismatch");
         }
     }
-    plan *p = parse(&a, "/* @plan {\"launch\":[{\"kernel\":\"other\",\"grid\":1,\"block\":1,\"args\":[]}]} */", &d);
+    plan *p = parse(
+        &a, "/* @plan {\"launch\":[{\"kernel\":\"other\",\"grid\":1,\"block\":1,\"args\":[]}]} */",
+        &d);
     ok(p && !plan_check_kernels(p, kernel, 2, &names, &d), "a mangled kernel");
     has_str(d.text, "declare it extern \"C\"", "with the way out");
-    p = parse(&a, "/* @plan {\"launch\":[{\"kernel\":\"kernel\",\"grid\":1,\"block\":1,\"args\":[]}]} */", &d);
+    p = parse(
+        &a, "/* @plan {\"launch\":[{\"kernel\":\"kernel\",\"grid\":1,\"block\":1,\"args\":[]}]} */",
+        &d);
     ok(p && !plan_check_kernels(p, kernel, 2, &names, &d), "an absent kernel");
     has_str(d.text, "it has 'k', '_Z5otherPf'", "with what there is");
 
     plan_bound *b;
     unsigned char block[4096];
     size_t bytes;
-    p = parse(&a, "/* @plan {\"launch\":[{\"kernel\":\"k\",\"grid\":1,\"block\":1,\"args\":[\"y\",\"-B\",1.5,\"N\"]}]} */",
+    p = parse(&a,
+              "/* @plan "
+              "{\"launch\":[{\"kernel\":\"k\",\"grid\":1,\"block\":1,\"args\":[\"y\",\"-B\",1.5,"
+              "\"N\"]}]} */",
               &d);
     if (!ok(p && plan_bind(&a, p, &dims, NULL, &b, &d), "binds"))
         return;
@@ -241,7 +261,8 @@ static void test_check(void)
     int32_t i32;
     float f;
     int64_t i64;
-    memcpy(&ptr, block, 8), memcpy(&i32, block + 8, 4), memcpy(&f, block + 12, 4), memcpy(&i64, block + 16, 8);
+    memcpy(&ptr, block, 8), memcpy(&i32, block + 8, 4), memcpy(&f, block + 12, 4),
+        memcpy(&i64, block + 16, 8);
     ok(ptr == 0x2000 && i32 == -3 && f == 1.5f && i64 == 1000, "the block's values");
     ws_arena_release(&a);
 }

@@ -1,5 +1,5 @@
-/* cuTensorMapEncodeTiled and ...Im2col of the CPU driver: what the driver API's manual refuses is refused, with the
- * rule in the message. */
+/* cuTensorMapEncodeTiled and ...Im2col of the CPU driver: what the driver API's manual refuses is
+ * refused, with the rule in the message. */
 #include "harness/driver.h"
 #include "tests/tap.h"
 
@@ -9,15 +9,18 @@ static cu_device *device;
 
 static ptx_tensor_map tiled(void)
 {
-    ptx_tensor_map m = {.rank = 2, .type = PTX_TM_F16, .step = {1, 1}, .address = 4096, .stride = {128},
+    ptx_tensor_map m = {.rank = 2, .type = PTX_TM_F16, .step = {1, 1}, .address = 4096,
+                        .stride = {128},
                         .last = {63, 31}, .box = {64, 32}};
     return m;
 }
 
 static ptx_tensor_map im2col(void)
 {
-    ptx_tensor_map m = {.mode = PTX_TM_IM2COL, .rank = 4, .type = PTX_TM_F32, .step = {1, 1, 1, 1}, .address = 4096,
-                        .stride = {32, 256, 2048}, .last = {7, 7, 7, 1}, .lower = {-1, -1}, .upper = {-1, -1},
+    ptx_tensor_map m = {.mode = PTX_TM_IM2COL, .rank = 4, .type = PTX_TM_F32, .step = {1, 1, 1, 1},
+                        .address = 4096,
+                        .stride = {32, 256, 2048}, .last = {7, 7, 7, 1}, .lower = {-1, -1},
+                        .upper = {-1, -1},
                         .channels = 8, .pixels = 64};
     return m;
 }
@@ -32,11 +35,11 @@ static void check(const char *what, const ptx_tensor_map *m, const char *part)
         printf("# %s\n", err.msg);
 }
 
-#define BAD(base, what, change, part)                                                                                  \
-    do {                                                                                                               \
-        ptx_tensor_map m = base();                                                                                     \
-        change;                                                                                                        \
-        check(what, &m, part);                                                                                         \
+#define BAD(base, what, change, part)                                                              \
+    do {                                                                                           \
+        ptx_tensor_map m = base();                                                                 \
+        change;                                                                                    \
+        check(what, &m, part);                                                                     \
     } while (0)
 
 static void test_tiled(void)
@@ -53,13 +56,17 @@ static void test_tiled(void)
     BAD(tiled, "an empty box", m.box[1] = 0, "boxDim[1] is 0");
     BAD(tiled, "a row that is no multiple of 16 bytes", m.box[0] = 60, "no multiple of 16 bytes");
     BAD(tiled, "an element stride of 9", m.step[1] = 9, "elementStrides[1] is 9");
-    BAD(tiled, "a row wider than its swizzle", m.swizzle = PTX_TM_SWIZZLE_64, "more than the swizzle's 64");
-    BAD(tiled, "NaN for whole numbers", (m.type = PTX_TM_U16, m.fill = PTX_TM_FILL_NAN), "filled with NaN");
+    BAD(tiled, "a row wider than its swizzle", m.swizzle = PTX_TM_SWIZZLE_64,
+        "more than the swizzle's 64");
+    BAD(tiled, "NaN for whole numbers", (m.type = PTX_TM_U16, m.fill = PTX_TM_FILL_NAN),
+        "filled with NaN");
     BAD(tiled, "an interleave in two dimensions", m.interleave = 1, "rank is 2, allowed are 3");
     BAD(tiled, "an interleave of 32 bytes without its swizzle",
-        (m.rank = 3, m.stride[1] = 4096, m.box[2] = m.step[2] = 1, m.interleave = 2), "needs the swizzle of 32 bytes");
+        (m.rank = 3, m.stride[1] = 4096, m.box[2] = m.step[2] = 1, m.interleave = 2),
+        "needs the swizzle of 32 bytes");
     BAD(tiled, "an interleaved map, which the engine lacks",
-        (m.rank = 3, m.stride[1] = 4096, m.box[2] = m.step[2] = 1, m.interleave = 1), "does not support interleaved");
+        (m.rank = 3, m.stride[1] = 4096, m.box[2] = m.step[2] = 1, m.interleave = 1),
+        "does not support interleaved");
     BAD(tiled, "packed elements, which the engine lacks", (m.type = PTX_TM_B4X16, m.stride[0] = 32),
         "does not support tensor maps of packed");
 }
@@ -78,7 +85,8 @@ static void test_im2col(void)
 int main(void)
 {
     ws_err err = {0};
-    if (!ok(!cu_open("cpu", &device, &err), "the CPU driver opens%s%s", err.msg[0] ? ": " : "", err.msg))
+    if (!ok(!cu_open("cpu", &device, &err), "the CPU driver opens%s%s", err.msg[0] ? ": " : "",
+            err.msg))
         return tap_done();
     test_tiled();
     test_im2col();

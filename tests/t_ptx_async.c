@@ -296,7 +296,8 @@ static void test_cluster(void)
         bad += b[i] != a[127 - i];
     ok(ran && !bad, "a cluster of one block%s%s", ran ? "" : ": ", ran ? "" : run_fault());
     ran = run_cuda(CLUSTER("__cluster_dims__(2, 1, 1) "), "sm_90", &c);
-    ok(!ran && reason_is(HX_INVALID_LAUNCH), "a grid of one block in clusters of two: %s", run_fault());
+    ok(!ran && reason_is(HX_INVALID_LAUNCH), "a grid of one block in clusters of two: %s",
+       run_fault());
 }
 
 int main(void)

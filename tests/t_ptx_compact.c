@@ -1,5 +1,5 @@
-/* Places of registers (harness/ptx/compact.h): on random control flow against liveness found plainly, one register
- * and one instruction at a time, and on texts of which the count is known. */
+/* Places of registers (harness/ptx/compact.h): on random control flow against liveness found
+ * plainly, one register and one instruction at a time, and on texts of which the count is known. */
 #include "base/buf.h"
 #include "harness/ptx/compact.h"
 #include "tests/tap.h"
@@ -22,7 +22,9 @@ static bool compact(fixture *x, const char *body)
     ws_err err = {0};
     ptx_ast *ast = NULL;
     memset(x, 0, sizeof *x);
-    ws_buf_printf(&text, ".version 8.7\n.target sm_90a\n.address_size 64\n.visible .entry k()\n{\n%s}\n", body);
+    ws_buf_printf(&text,
+                  ".version 8.7\n.target sm_90a\n.address_size 64\n.visible .entry k()\n{\n%s}\n",
+                  body);
     bool good = ptx_parse(&x->arena, text.p, text.n, &ast, &err) == WS_OK;
     ws_buf_release(&text);
     if (!good)
@@ -45,7 +47,8 @@ static bool reads(const fixture *x, int i, int reg)
     const ptx_ast_insn *a = &x->f->insn[i];
     bool yes = a->guard == reg;
     for (int o = 0; o < a->n_operands; o++)
-        yes |= a->operand[o].kind == PTX_OPD_REG && a->operand[o].reg == reg && !(o == 0 && x->results[i]);
+        yes |= a->operand[o].kind == PTX_OPD_REG && a->operand[o].reg == reg &&
+               !(o == 0 && x->results[i]);
     return yes;
 }
 
@@ -74,7 +77,8 @@ static void wanted(const fixture *x, int reg, bool *want)
     }
 }
 
-/* Registers of one class and place: while one is wanted after an instruction, that one does not write the other. */
+/* Registers of one class and place: while one is wanted after an instruction, that one does not
+ * write the other. */
 static int conflicts(const fixture *x)
 {
     static bool want[MAX_REGS][MAX_INSNS + 1];
@@ -166,14 +170,20 @@ static void test_counts(void)
         ws_buf_printf(&chain, "add.u32 %%r%d, %%r%d, %%r%d;\n", i + 1, i, i);
     expect("a chain of 5000", ws_buf_z(&chain), 2, 0);
     ws_buf_release(&chain);
-    expect("of two widths", ".reg .b32 %r<4>;\n.reg .b64 %d<3>;\nmov.b32 %r0, 1;\nmov.b32 %r1, %r0;\n"
-                            "mov.b32 %r2, %r1;\nmov.b64 %d0, 1;\nmov.b64 %d1, %d0;\nmov.b64 %d2, %d1;\n", 2, 2);
+    expect("of two widths",
+           ".reg .b32 %r<4>;\n.reg .b64 %d<3>;\nmov.b32 %r0, 1;\nmov.b32 %r1, %r0;\n"
+           "mov.b32 %r2, %r1;\nmov.b64 %d0, 1;\nmov.b64 %d1, %d0;\nmov.b64 %d2, %d1;\n",
+           2, 2);
     expect("read before it is written", ".reg .b32 %r<4>;\nmov.b32 %r1, %r0;\nmov.b32 %r2, %r1;\n"
                                         "mov.b32 %r3, %r2;\n", 3, 0);
-    expect("written under a guard only", ".reg .b32 %r<4>;\n.reg .pred %p;\nsetp.ne.b32 %p, 1, 0;\nmov.b32 %r1, 1;\n"
-                                         "mov.b32 %r2, %r1;\n@%p mov.b32 %r3, %r2;\nmov.b32 %r0, %r3;\n", 3, 0);
-    expect("around a loop", ".reg .b32 %r<4>;\n.reg .pred %p;\nmov.b32 %r0, 1;\nL: mov.b32 %r1, 2;\n"
-                            "mov.b32 %r2, %r1;\nadd.u32 %r0, %r0, %r2;\nsetp.ne.b32 %p, %r0, 0;\n@%p bra L;\n", 3, 0);
+    expect("written under a guard only",
+           ".reg .b32 %r<4>;\n.reg .pred %p;\nsetp.ne.b32 %p, 1, 0;\nmov.b32 %r1, 1;\n"
+           "mov.b32 %r2, %r1;\n@%p mov.b32 %r3, %r2;\nmov.b32 %r0, %r3;\n",
+           3, 0);
+    expect("around a loop",
+           ".reg .b32 %r<4>;\n.reg .pred %p;\nmov.b32 %r0, 1;\nL: mov.b32 %r1, 2;\n"
+           "mov.b32 %r2, %r1;\nadd.u32 %r0, %r0, %r2;\nsetp.ne.b32 %p, %r0, 0;\n@%p bra L;\n",
+           3, 0);
 }
 
 int main(void)

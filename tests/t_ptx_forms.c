@@ -1,5 +1,6 @@
-/* Every form of the scalar instructions, with each of its words, on random and on special operands, against the
- * model of tests/ptx_model_ops.h: a kernel each, 128 threads, of which some do not execute the instruction. */
+/* Every form of the scalar instructions, with each of its words, on random and on special operands,
+ * against the model of tests/ptx_model_ops.h: a kernel each, 128 threads, of which some do not
+ * execute the instruction. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "harness/ptx/ptx.h"
@@ -48,12 +49,12 @@ static bool has_others(const ptx_form *f)
     return false;
 }
 
-/* Spaces that no thread can have a piece of its own in; stores that arrive at an mbarrier, or take a range:
- * tests/ptx/cluster_send.ptx, st_bulk.ptx. Pairs of f32: op_f32x2.ptx. */
+/* Spaces that no thread can have a piece of its own in; stores that arrive at an mbarrier, or take
+ * a range: tests/ptx/cluster_send.ptx, st_bulk.ptx. Pairs of f32: op_f32x2.ptx. */
 static bool is_elsewhere(const ptx_match *m)
 {
-    return sample_is_param(m) || sample_has(m, "param::func") || sample_has(m, "const") || sample_has(m, "async") ||
-           sample_has(m, "bulk") || sample_has(m, "f32x2");
+    return sample_is_param(m) || sample_has(m, "param::func") || sample_has(m, "const") ||
+           sample_has(m, "async") || sample_has(m, "bulk") || sample_has(m, "f32x2");
 }
 
 static void make_samples(void)
@@ -66,7 +67,8 @@ static void make_samples(void)
                 sample s = {.run = model_of(&form[f])};
                 ws_buf text = {0};
                 sample_words(&form[f], w, other, &s.m);
-                if (s.run && !has_others(&form[f]) && !is_elsewhere(&s.m) && sample_text(&s.m, &text)) {
+                if (s.run && !has_others(&form[f]) && !is_elsewhere(&s.m) &&
+                    sample_text(&s.m, &text)) {
                     WS_GROW(samples, n_samples, cap_samples);
                     s.text = ws_buf_take(&text);
                     samples[n_samples++] = s;
@@ -99,15 +101,18 @@ static void load(ws_buf *t, const place *p)
     const char *reg = sample_register(p->type);
     switch (p->kind) {
     case PTX_SPEC_PRED_DST: case PTX_SPEC_PRED_SRC:
-        ws_buf_printf(t, "ld.global.u32 %%r90, [%%q90+%d];\nsetp.ne.u32 %%p%d, %%r90, 0;\n", at, p->number);
+        ws_buf_printf(t, "ld.global.u32 %%r90, [%%q90+%d];\nsetp.ne.u32 %%p%d, %%r90, 0;\n", at,
+                      p->number);
         break;
     case PTX_SPEC_DST: case PTX_SPEC_SRC:
         if (reg[1] == 'x')
-            ws_buf_printf(t, "ld.global.v2.b64 {%%q92, %%q93}, [%%q90+%d];\nmov.b128 %%x%d, {%%q92, %%q93};\n", at,
-                          p->number);
+            ws_buf_printf(
+                t,
+                "ld.global.v2.b64 {%%q92, %%q93}, [%%q90+%d];\nmov.b128 %%x%d, {%%q92, %%q93};\n",
+                at, p->number);
         else
-            ws_buf_printf(t, "ld.global.b%u %s%d, [%%q90+%d];\n", reg[1] == 'h' ? 16 : 8 * ptx_type_bytes(p->type), reg,
-                          p->number, at);
+            ws_buf_printf(t, "ld.global.b%u %s%d, [%%q90+%d];\n",
+                          reg[1] == 'h' ? 16 : 8 * ptx_type_bytes(p->type), reg, p->number, at);
         break;
     default:
         break;
@@ -118,34 +123,40 @@ static void store(ws_buf *t, const place *p, int slot)
 {
     const char *reg = sample_register(p->type);
     if (p->kind == PTX_SPEC_PRED_DST)
-        ws_buf_printf(t, "selp.u32 %%r90, 1, 0, %%p%d;\nst.global.u32 [%%q91+%d], %%r90;\n", p->number, slot * SLOT);
+        ws_buf_printf(t, "selp.u32 %%r90, 1, 0, %%p%d;\nst.global.u32 [%%q91+%d], %%r90;\n",
+                      p->number, slot * SLOT);
     else if (reg[1] == 'x')
-        ws_buf_printf(t, "mov.b128 {%%q92, %%q93}, %%x%d;\nst.global.v2.b64 [%%q91+%d], {%%q92, %%q93};\n", p->number,
-                      slot * SLOT);
+        ws_buf_printf(
+            t, "mov.b128 {%%q92, %%q93}, %%x%d;\nst.global.v2.b64 [%%q91+%d], {%%q92, %%q93};\n",
+            p->number, slot * SLOT);
     else
-        ws_buf_printf(t, "st.global.b%u [%%q91+%d], %s%d;\n", reg[1] == 'h' ? 16 : 8 * ptx_type_bytes(p->type),
-                      slot * SLOT, reg, p->number);
+        ws_buf_printf(t, "st.global.b%u [%%q91+%d], %s%d;\n",
+                      reg[1] == 'h' ? 16 : 8 * ptx_type_bytes(p->type), slot * SLOT, reg,
+                      p->number);
 }
 
-static void copy_memory(ws_buf *t, const char *to_space, const char *to, int to_at, const char *from_space,
-                        const char *from, int from_at)
+static void copy_memory(ws_buf *t, const char *to_space, const char *to, int to_at,
+                        const char *from_space, const char *from, int from_at)
 {
     for (int b = 0; b < MODEL_MEMORY; b += 8)
-        ws_buf_printf(t, "ld.%s.b64 %%q92, [%s+%d];\nst.%s.b64 [%s+%d], %%q92;\n", from_space, from, from_at + b,
-                      to_space, to, to_at + b);
+        ws_buf_printf(t, "ld.%s.b64 %%q92, [%s+%d];\nst.%s.b64 [%s+%d], %%q92;\n", from_space, from,
+                      from_at + b, to_space, to, to_at + b);
 }
 
 static const char *space_of(const ptx_match *m)
 {
     return sample_has(m, "local") ? "local"
-           : sample_has(m, "shared") || sample_has(m, "shared::cta") || sample_has(m, "shared::cluster") ? "shared"
-                                                                                                          : "global";
+           : sample_has(m, "shared") || sample_has(m, "shared::cta") ||
+                   sample_has(m, "shared::cluster")
+               ? "shared"
+               : "global";
 }
 
 static bool uses_carry(const ptx_match *m)
 {
     ws_str o = m->form->opcode;
-    return sample_has(m, "cc") || ws_str_eqz(o, "addc") || ws_str_eqz(o, "subc") || ws_str_eqz(o, "madc");
+    return sample_has(m, "cc") || ws_str_eqz(o, "addc") || ws_str_eqz(o, "subc") ||
+           ws_str_eqz(o, "madc");
 }
 
 static void write_kernel(ws_buf *t, const sample *s, int number)
@@ -155,10 +166,13 @@ static void write_kernel(ws_buf *t, const sample *s, int number)
     const char *space = space_of(m);
     int address = -1;
     place p[SAMPLE_ELEMENTS];
-    ws_buf_printf(t, ".visible .entry k%d(.param .u64 a, .param .u64 b)\n{\n%s", number, sample_declarations);
-    ws_buf_printf(t, ".shared .align 64 .b8 sm[%d];\n.local .align 64 .b8 lm[%d];\n", THREADS * MODEL_MEMORY, MODEL_MEMORY);
-    ws_buf_printf(t, "mov.u32 %%r91, %%tid.x;\nld.param.u64 %%q90, [a];\nld.param.u64 %%q91, [b];\n"
-                     "mad.wide.u32 %%q90, %%r91, %d, %%q90;\nmad.wide.u32 %%q91, %%r91, %d, %%q91;\n",
+    ws_buf_printf(t, ".visible .entry k%d(.param .u64 a, .param .u64 b)\n{\n%s", number,
+                  sample_declarations);
+    ws_buf_printf(t, ".shared .align 64 .b8 sm[%d];\n.local .align 64 .b8 lm[%d];\n",
+                  THREADS * MODEL_MEMORY, MODEL_MEMORY);
+    ws_buf_printf(t,
+                  "mov.u32 %%r91, %%tid.x;\nld.param.u64 %%q90, [a];\nld.param.u64 %%q91, [b];\n"
+                  "mad.wide.u32 %%q90, %%r91, %d, %%q90;\nmad.wide.u32 %%q91, %%r91, %d, %%q91;\n",
                   IN_SLOTS * SLOT, OUT_SLOTS * SLOT);
     for (int k = 0; k < f->n_operands; k++) {
         int n = places(m, k, p);
@@ -172,7 +186,8 @@ static void write_kernel(ws_buf *t, const sample *s, int number)
         char name[16];
         snprintf(name, sizeof name, "%%q%d", address);
         if (strcmp(space, "shared") == 0)
-            ws_buf_printf(t, "mov.u64 %s, sm;\nmad.wide.u32 %s, %%r91, %d, %s;\n", name, name, MODEL_MEMORY, name);
+            ws_buf_printf(t, "mov.u64 %s, sm;\nmad.wide.u32 %s, %%r91, %d, %s;\n", name, name,
+                          MODEL_MEMORY, name);
         else if (strcmp(space, "local") == 0)
             ws_buf_printf(t, "mov.u64 %s, lm;\n", name);
         else
@@ -180,12 +195,15 @@ static void write_kernel(ws_buf *t, const sample *s, int number)
         if (strcmp(space, "global") != 0)
             copy_memory(t, space, name, 0, "global", "%q90", IN_MEMORY * SLOT);
     }
-    ws_buf_printf(t, "ld.global.u32 %%r90, [%%q90+%d];\nsetp.ne.u32 %%p94, %%r90, 0;\n", IN_GUARD * SLOT);
+    ws_buf_printf(t, "ld.global.u32 %%r90, [%%q90+%d];\nsetp.ne.u32 %%p94, %%r90, 0;\n",
+                  IN_GUARD * SLOT);
     if (uses_carry(m))
-        ws_buf_printf(t, "ld.global.u32 %%r90, [%%q90+%d];\nadd.cc.u32 %%r90, %%r90, -1;\n", IN_CARRY * SLOT);
+        ws_buf_printf(t, "ld.global.u32 %%r90, [%%q90+%d];\nadd.cc.u32 %%r90, %%r90, -1;\n",
+                      IN_CARRY * SLOT);
     ws_buf_printf(t, "@%%p94 %s;\n", s->text);
     if (uses_carry(m))
-        ws_buf_printf(t, "addc.u32 %%r90, 0, 0;\nst.global.u32 [%%q91+%d], %%r90;\n", OUT_CARRY * SLOT);
+        ws_buf_printf(t, "addc.u32 %%r90, 0, 0;\nst.global.u32 [%%q91+%d], %%r90;\n",
+                      OUT_CARRY * SLOT);
     for (int k = 0; k < f->n_operands; k++) {
         int n = places(m, k, p);
         for (int e = 0; e < n; e++)
@@ -214,21 +232,27 @@ static uint64_t next_random(void)
 
 static uint64_t random_float(const format *f)
 {
-    static const double special[] = {0, 1, 2, 0.5, 1.5, 3, 1e-3, 100, 255, 256, 65504, 1e9, 1e-40, 6e-8, 2147483648.0,
-                                     4294967296.0, 9.3e18, 1e30, 1e38};
-    uint64_t r = next_random(), sign = (r >> 20 & 1) << (f->bits - 1), top = (1ull << (f->bits - 1)) - 1;
+    static const double special[] = {0, 1, 2, 0.5, 1.5, 3, 1e-3, 100, 255, 256, 65504, 1e9, 1e-40,
+                                     6e-8, 2147483648.0, 4294967296.0, 9.3e18, 1e30, 1e38};
+    uint64_t r = next_random(), sign = (r >> 20 & 1) << (f->bits - 1),
+             top = (1ull << (f->bits - 1)) - 1;
     uint64_t inf = model_encode(f, INFINITY);
     switch (r % 8) {
     case 0: case 1:
-        return sign | model_encode(f, model_round(f, special[(r >> 8) % WS_COUNT(special)], ROUND_NEAREST));
+        return sign | model_encode(
+                          f, model_round(f, special[(r >> 8) % WS_COUNT(special)], ROUND_NEAREST));
     case 2: {
-        const uint64_t edges[] = {0, 1, (1ull << (f->digits - 1)) - 1, 1ull << (f->digits - 1), inf - 1, inf, inf | 1, top};
+        const uint64_t edges[] = {0, 1, (1ull << (f->digits - 1)) - 1, 1ull << (f->digits - 1),
+                                  inf - 1, inf, inf | 1, top};
         return sign | edges[(r >> 8) % WS_COUNT(edges)];
     }
     case 3:
         return next_random();
     default: /* of everyday size */
-        return sign | model_encode(f, model_round(f, ldexp((double)(next_random() >> 11), -53 + (int)(r >> 8) % 6), ROUND_NEAREST));
+        return sign |
+               model_encode(
+                   f, model_round(f, ldexp((double)(next_random() >> 11), -53 + (int)(r >> 8) % 6),
+                                  ROUND_NEAREST));
     }
 }
 
@@ -244,7 +268,8 @@ static uint64_t random_value(ptx_type t)
     case 0:
         return (r >> 8) % 70;
     case 1: {
-        const uint64_t edges[] = {0, 1, UINT64_MAX, 1ull << (bits - 1), (1ull << (bits - 1)) - 1, UINT64_MAX - 1, 0x80, 0xffff};
+        const uint64_t edges[] = {0, 1, UINT64_MAX, 1ull << (bits - 1), (1ull << (bits - 1)) - 1,
+                                  UINT64_MAX - 1, 0x80, 0xffff};
         return edges[(r >> 8) % WS_COUNT(edges)];
     }
     default:
@@ -265,7 +290,8 @@ static void fill(const sample *s, uint64_t *in)
                     slot[p[e].number][0] = random_value(p[e].type);
                 else
                     slot[p[e].number][0] &= 1;
-        for (uint32_t b = 0, n = ptx_type_bytes(s->m.last); n && n <= 8 && b < MODEL_MEMORY; b += n) {
+        for (uint32_t b = 0, n = ptx_type_bytes(s->m.last); n && n <= 8 && b < MODEL_MEMORY;
+             b += n) {
             uint64_t v = random_value(s->m.last);
             memcpy((uint8_t *)slot[IN_MEMORY] + b, &v, n);
         }
@@ -365,18 +391,20 @@ static bool compare(const sample *s, const model *x, uint64_t (*out)[2])
     return good && (!memory || same_memory(x, (const uint8_t *)out[OUT_MEMORY]));
 }
 
-static void show(const sample *s, const model *x, uint64_t (*slot)[2], uint64_t (*out)[2], bool executed)
+static void show(const sample *s, const model *x, uint64_t (*slot)[2], uint64_t (*out)[2],
+                 bool executed)
 {
     printf("# %s%s:", s->text, executed ? "" : " (guarded off)");
     for (int k = 0; k < x->n_src; k++)
         printf(" %" PRIx64, x->src[k][0]);
-    printf(" memory %" PRIx64 ": got %" PRIx64 " p %d q %d memory %" PRIx64 " carry %d", slot[IN_MEMORY][0], out[0][0],
-           (int)out[OUT_P][0] & 1, (int)out[OUT_Q][0] & 1, out[OUT_MEMORY][0], (int)out[OUT_CARRY][0] & 1);
+    printf(" memory %" PRIx64 ": got %" PRIx64 " p %d q %d memory %" PRIx64 " carry %d",
+           slot[IN_MEMORY][0], out[0][0], (int)out[OUT_P][0] & 1, (int)out[OUT_Q][0] & 1,
+           out[OUT_MEMORY][0], (int)out[OUT_CARRY][0] & 1);
     if (x->is_range)
         printf(", want %g to %g\n", x->low, x->high);
     else
-        printf(", want %" PRIx64 " p %d q %d memory %02x%02x carry %d%s\n", x->d[0][0], x->p, x->q, x->memory[1],
-               x->memory[0], x->carry, x->any_nan ? ", a NaN" : "");
+        printf(", want %" PRIx64 " p %d q %d memory %02x%02x carry %d%s\n", x->d[0][0], x->p, x->q,
+               x->memory[1], x->memory[0], x->carry, x->any_nan ? ", a NaN" : "");
 }
 
 static void check_thread(sample *s, uint64_t (*slot)[2], uint64_t (*out)[2])
@@ -395,20 +423,23 @@ static void check_thread(sample *s, uint64_t (*slot)[2], uint64_t (*out)[2])
 
 /* ---- running ---- */
 
-static void run_sample(ptx_module *mod, ptx_memory *mem, int number, uint64_t in_at, uint64_t out_at)
+static void run_sample(ptx_module *mod, ptx_memory *mem, int number, uint64_t in_at,
+                       uint64_t out_at)
 {
     static uint64_t in[THREADS * IN_SLOTS * 2], out[THREADS * OUT_SLOTS * 2];
     static ptx_report report;
     sample *s = &samples[number];
     char name[16];
     uint64_t params[] = {in_at, out_at};
-    ptx_launch_args args = {.kernel = name, .grid = {1, 1, 1}, .block = {THREADS, 1, 1}, .params = params};
+    ptx_launch_args args = {.kernel = name, .grid = {1, 1, 1}, .block = {THREADS, 1, 1},
+                            .params = params};
     ptx_options options = PTX_OPTIONS_CHECKED;
     options.threads = 1;
     snprintf(name, sizeof name, "k%d", number);
     memset(&report, 0, sizeof report);
     fill(s, in);
-    if (!ptx_memory_write(mem, in_at, in, sizeof in) || !ptx_memory_fill(mem, out_at, 0, sizeof out)) {
+    if (!ptx_memory_write(mem, in_at, in, sizeof in) ||
+        !ptx_memory_fill(mem, out_at, 0, sizeof out)) {
         s->bad++;
         return;
     }
@@ -419,7 +450,8 @@ static void run_sample(ptx_module *mod, ptx_memory *mem, int number, uint64_t in
     }
     s->bad += !ptx_memory_read(mem, out, out_at, sizeof out);
     for (int t = 0; t < THREADS; t++)
-        check_thread(s, (void *)(in + (size_t)t * IN_SLOTS * 2), (void *)(out + (size_t)t * OUT_SLOTS * 2));
+        check_thread(s, (void *)(in + (size_t)t * IN_SLOTS * 2),
+                     (void *)(out + (size_t)t * OUT_SLOTS * 2));
 }
 
 static void run_all(void)

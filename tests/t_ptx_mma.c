@@ -1,4 +1,5 @@
-/* The sums of tensor cores on random tiles, by every variant of the engine that this CPU executes, against the rule written plainly, one output at a time. */
+/* The sums of tensor cores on random tiles, by every variant of the engine that this CPU executes,
+ * against the rule written plainly, one output at a time. */
 #include "base/dtype.h"
 #include "harness/ptx/variant.h"
 #include "tests/tap.h"
@@ -24,7 +25,8 @@ static int least_exponent(mma_type t)
 }
 
 /* Columns from .. to - 1 of one step, cut to f32. */
-static float plain_sum(u32 row, u32 j, u32 from, u32 to, float c, mma_type ta, mma_type tb, int bits)
+static float plain_sum(u32 row, u32 j, u32 from, u32 to, float c, mma_type ta, mma_type tb,
+                       int bits)
 {
     int top = exponent((double)c, -126);
     double check = (double)c;
@@ -99,7 +101,8 @@ static void check_variant(void)
     for (int s = 0; s < 3; s++) {
         check_model(MMA_F16, MMA_F16, 16, 16, spread[s], PTX_MMA_HOPPER, 25, "f16 on Hopper");
         check_model(MMA_F16, MMA_F16, 16, 8, spread[s], PTX_MMA_AMPERE, 24, "f16 on Ampere");
-        check_model(MMA_BF16, MMA_BF16, 16, 16, 5 * spread[s], PTX_MMA_HOPPER, 25, "bf16 on Hopper");
+        check_model(MMA_BF16, MMA_BF16, 16, 16, 5 * spread[s], PTX_MMA_HOPPER, 25,
+                    "bf16 on Hopper");
         check_model(MMA_BF16, MMA_BF16, 8, 8, 5 * spread[s], PTX_MMA_AMPERE, 24, "bf16 on Ampere");
         check_model(MMA_TF32, MMA_TF32, 8, 8, 5 * spread[s], PTX_MMA_HOPPER, 25, "tf32 on Hopper");
         check_model(MMA_TF32, MMA_TF32, 8, 4, 5 * spread[s], PTX_MMA_AMPERE, 24, "tf32 on Ampere");

@@ -1,5 +1,5 @@
-/* The table of instruction forms: every form, with each of its words in turn, is made into an instruction that the
- * engine must execute and that ptxas must accept for some GPU. */
+/* The table of instruction forms: every form, with each of its words in turn, is made into an
+ * instruction that the engine must execute and that ptxas must accept for some GPU. */
 #include "base/file.h"
 #include "base/proc.h"
 #include "harness/ptx/engine.h"
@@ -41,7 +41,9 @@ static void make_samples(void)
 /* `left_out`: lines that are empty; NULL: none. */
 static void module_text(const char *target, const bool *left_out, ws_buf *out)
 {
-    ws_buf_printf(out, ".version 9.0\n.target %s\n.address_size 64\n.visible .entry k(.param .u64 a)\n{\n", target);
+    ws_buf_printf(
+        out, ".version 9.0\n.target %s\n.address_size 64\n.visible .entry k(.param .u64 a)\n{\n",
+        target);
     ws_buf_adds(out, sample_declarations);
     first_line = 1;
     for (const char *p = ws_buf_z(out); (p = strchr(p, '\n')); p++)
@@ -61,12 +63,14 @@ static void test_engine(void)
     ptx_kernel_info info = {.name = "k"};
     int bad = 0;
     module_text("sm_90a", NULL, &text);
-    if (!ok(ptx_parse(&arena, ws_buf_z(&text), text.n, &ast, &err) == WS_OK, "samples of all forms parse"))
+    if (!ok(ptx_parse(&arena, ws_buf_z(&text), text.n, &ast, &err) == WS_OK,
+            "samples of all forms parse"))
         printf("# %s\n", err.msg);
     ptx_program *p = ast ? ptx_program_new(ast, ptx_ast_find(ast, "k"), &info) : NULL;
     for (uint32_t i = 0; p && i < p->code[0]->n; i++)
         if (!p->code[0]->insn[i].match) {
-            printf("# %.*s: %s\n", WS_STR_ARG(p->code[0]->insn[i].ast->text), (const char *)p->code[0]->insn[i].aux);
+            printf("# %.*s: %s\n", WS_STR_ARG(p->code[0]->insn[i].ast->text),
+                   (const char *)p->code[0]->insn[i].aux);
             bad++;
         }
     is_int(bad, 0, "the engine has all that the table says");
@@ -75,7 +79,8 @@ static void test_engine(void)
     ws_buf_release(&text);
 }
 
-/* Adds the lines that ptxas names in its errors about the others; how many, -1: it could not be run. */
+/* Adds the lines that ptxas names in its errors about the others; how many, -1: it could not be
+ * run. */
 static int assemble(const char *target, bool *bad_line, int n_lines)
 {
     char path[] = "/tmp/warpsmith-ops-XXXXXX", option[32];
@@ -95,7 +100,8 @@ static int assemble(const char *target, bool *bad_line, int n_lines)
     for (const char *at = ws_buf_z(&output); ran && (at = strstr(at, ", line ")); at += 7) {
         int line = atoi(at + 7);
         const char *what = at + 7 + strspn(at + 7, "0123456789");
-        if (line > 0 && line < n_lines && (strncmp(what, "; error", 7) == 0 || strncmp(what, "; fatal", 7) == 0)) {
+        if (line > 0 && line < n_lines &&
+            (strncmp(what, "; error", 7) == 0 || strncmp(what, "; fatal", 7) == 0)) {
             found += !bad_line[line];
             bad_line[line] = true;
         }
@@ -163,9 +169,11 @@ static size_t place_of(const ptx_spec *s, const ptx_match *m)
 /* What computes in registers alone, of which operand 0 is the result. */
 static bool gives_result(const ptx_form *f)
 {
-    static const char *const others[] = {"mapa", "getctarank", "alloca", "stacksave", "createpolicy", NULL};
+    static const char *const others[] = {"mapa", "getctarank", "alloca", "stacksave",
+                                         "createpolicy", NULL};
     bool good = f->n_operands > 0 && f->results == 1 && f->row->unit < PTX_UNIT_BARRIER &&
-                f->row->unit != PTX_UNIT_BRANCH && f->row->unit != PTX_UNIT_MEM && !sample_is_byte(&f->operand[0]);
+                f->row->unit != PTX_UNIT_BRANCH && f->row->unit != PTX_UNIT_MEM &&
+                !sample_is_byte(&f->operand[0]);
     for (int o = 0; o < f->n_operands; o++)
         good &= f->operand[o].kind != PTX_SPEC_SREG;
     for (int o = 0; others[o]; o++)
@@ -180,7 +188,8 @@ static int results_text(const char *fill, ws_buf *out)
 {
     int n, count = 0;
     ptx_form *forms = ptx_forms(&n);
-    ws_buf_printf(out, ".version 9.0\n.target sm_100a\n.visible .entry k(.param .u64 a)\n{\n%s", sample_declarations);
+    ws_buf_printf(out, ".version 9.0\n.target sm_100a\n.visible .entry k(.param .u64 a)\n{\n%s",
+                  sample_declarations);
     ws_buf_adds(out, "ld.param.u64 %q93, [a];\n");
     for (int r = 8; r < 80; r += 8)
         for (size_t k = 0; k < WS_COUNT(places); k++)
@@ -213,7 +222,8 @@ static void test_results(void)
     for (int k = 0; k < 2; k++) {
         ws_buf text = {0};
         count = results_text(k ? "0x1234" : "0", &text);
-        run_case c = {.buffer = {{got[k], sizeof got[k], true, "got", true}}, .n_buffers = 1, .unchecked = true};
+        run_case c = {.buffer = {{got[k], sizeof got[k], true, "got", true}}, .n_buffers = 1,
+                      .unchecked = true};
         if (!ok(count < RESULT_MAX && run_ptx(ws_buf_z(&text), &c), "%d results", count))
             printf("# %s\n", run_fault());
         ws_buf_release(&text);
@@ -229,7 +239,8 @@ static void test_results(void)
 int main(void)
 {
     make_samples();
-    ok(n_samples > 1000, "%d samples; of %d words the operands are the decoder's own", n_samples, n_left_out);
+    ok(n_samples > 1000, "%d samples; of %d words the operands are the decoder's own", n_samples,
+       n_left_out);
     test_engine();
     test_ptxas();
     test_results();

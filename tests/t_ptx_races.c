@@ -27,8 +27,8 @@ enum {
 };
 enum { IN_GLOBAL, IN_SHARED, IN_CLUSTER }; /* where the accesses go */
 
-/* One row of `op` per step, one element of `at` per step and thread: byte offset or NOBODY. In clusters the offset
- * tells the block, too, in whose shared memory it is. */
+/* One row of `op` per step, one element of `at` per step and thread: byte offset or NOBODY. In
+ * clusters the offset tells the block, too, in whose shared memory it is. */
 static const char kernel[] =
     ".version 8.0\n.target sm_90\n.address_size 64\n"
     ".visible .entry k(.param .u64 op, .param .u64 at, .param .u64 data, .param .u32 n, .param "
@@ -44,7 +44,8 @@ static const char kernel[] =
     "setp.lt.u32 %p1, %r11, 256;\n@%p1 bra zero;\nbar.sync 0;\n"
     "setp.eq.u32 %p5, %r2, 2;\n@!%p5 bra alone;\n"
     "barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;\n"
-    "alone: setp.ne.u32 %p2, %r2, 0; cvt.u64.u32 %d4, %r9; cvta.shared.u64 %d4, %d4; selp.b64 %d3, %d4, "
+    "alone: setp.ne.u32 %p2, %r2, 0; cvt.u64.u32 %d4, %r9; cvta.shared.u64 %d4, %d4; selp.b64 %d3, "
+    "%d4, "
     "%d3, %p2;\n"
     "mov.u32 %r12, 0;\n"
     "next:\nsetp.ge.u32 %p3, %r12, %r1;\n@%p3 bra done;\n"
@@ -130,7 +131,9 @@ static void make_trial(trial *t, bool bytes_too)
                 t->at[k][i] =
                     (int32_t)(turn == 5 ? size * (one % 16) : (i + 32 * (turn & 2)) * size % BYTES);
             if (t->where == IN_CLUSTER && t->at[k][i] >= 0) /* of one block, or of each its next */
-                t->at[k][i] += BYTES * (int32_t)((turn & 1 ? one : i / (uint32_t)t->threads + turn) % (uint32_t)t->blocks);
+                t->at[k][i] +=
+                    BYTES * (int32_t)((turn & 1 ? one : i / (uint32_t)t->threads + turn) %
+                                      (uint32_t)t->blocks);
         }
     }
 }

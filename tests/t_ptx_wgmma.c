@@ -1,5 +1,6 @@
-/* wgmma.mma_async: every type, the layouts of shared memory, A from registers, sparse A, signs; against plain loops.
- * Operands are laid out here by the canonical layouts of PTX ISA 9.7.15.5.1.2.1.3, element by element. */
+/* wgmma.mma_async: every type, the layouts of shared memory, A from registers, sparse A, signs;
+ * against plain loops. Operands are laid out here by the canonical layouts of PTX
+ * ISA 9.7.15.5.1.2.1.3, element by element. */
 #include "base/buf.h"
 #include "base/dtype.h"
 #include "tests/ptx_run.h"
@@ -10,8 +11,8 @@ typedef struct type {
     const char *name;
     int bits;
 } type;
-static const type f16 = {"f16", 16}, bf16 = {"bf16", 16}, tf32 = {"tf32", 32}, e4m3 = {"e4m3", 8}, e5m2 = {"e5m2", 8},
-                  s8 = {"s8", 8}, u8 = {"u8", 8}, b1 = {"b1", 1};
+static const type f16 = {"f16", 16}, bf16 = {"bf16", 16}, tf32 = {"tf32", 32}, e4m3 = {"e4m3", 8},
+    e5m2 = {"e5m2", 8}, s8 = {"s8", 8}, u8 = {"u8", 8}, b1 = {"b1", 1};
 
 typedef struct form {
     const char *what;
@@ -66,7 +67,8 @@ static strides strides_of(const form *f, bool mn_major, int lines, int k)
 
 static uint32_t place(const form *f, bool mn_major, strides st, uint32_t line, uint32_t k, int bits)
 {
-    uint32_t unit = 128 / (uint32_t)bits, s = f->swizzle ? (uint32_t)f->swizzle : 16, per = s / 16, at;
+    uint32_t unit = 128 / (uint32_t)bits, s = f->swizzle ? (uint32_t)f->swizzle : 16, per = s / 16,
+             at;
     uint32_t inner = mn_major ? line : k;
     if (!mn_major && !f->swizzle)
         at = line % 8 * 16 + line / 8 * st.sbo + k / unit * st.lbo;
@@ -134,11 +136,13 @@ static void fill(const form *f)
         for (int q = 0; q < kept; q++) {
             A[r][q] = value(f->a, &seed);
             column_of[r][q] = (uint8_t)q;
-            put(a_bytes, place(f, f->a_m_major, sa, (uint32_t)r, (uint32_t)q, f->a->bits), f->a, (uint32_t)q, A[r][q]);
-            uint32_t per = 32 / (uint32_t)f->a->bits, word = (uint32_t)q / per; /* of 8 a row, as in mma fragments */
+            put(a_bytes, place(f, f->a_m_major, sa, (uint32_t)r, (uint32_t)q, f->a->bits), f->a,
+                (uint32_t)q, A[r][q]);
+            uint32_t per = 32 / (uint32_t)f->a->bits,
+                     word = (uint32_t)q / per; /* of 8 a row, as in mma fragments */
             uint32_t thread = (uint32_t)r / 16 * 32 + (uint32_t)r % 8 * 4 + word % 4;
-            put((uint8_t *)&fragments[thread][word / 4 * 2 + (uint32_t)r / 8 % 2], (uint32_t)q % per * (uint32_t)f->a->bits / 8,
-                f->a, (uint32_t)q, A[r][q]);
+            put((uint8_t *)&fragments[thread][word / 4 * 2 + (uint32_t)r / 8 % 2],
+                (uint32_t)q % per * (uint32_t)f->a->bits / 8, f->a, (uint32_t)q, A[r][q]);
         }
         if (f->sparse)
             choose_columns(f, r, &seed);
@@ -146,7 +150,8 @@ static void fill(const form *f)
     for (int q = 0; q < k; q++)
         for (int j = 0; j < f->n; j++) {
             B[q][j] = value(f->b, &seed);
-            put(b_bytes, place(f, f->b_n_major, sb, (uint32_t)j, (uint32_t)q, f->b->bits), f->b, (uint32_t)q, B[q][j]);
+            put(b_bytes, place(f, f->b_n_major, sb, (uint32_t)j, (uint32_t)q, f->b->bits), f->b,
+                (uint32_t)q, B[q][j]);
         }
 }
 
@@ -176,8 +181,9 @@ static uint64_t descriptor(const form *f, strides s)
 static void write_product(ws_buf *t, const form *f, int regs)
 {
     bool is_int = strcmp(f->d, "s32") == 0, turns = f->a->bits == 16;
-    ws_buf_printf(t, "wgmma.mma_async%s.sync.aligned.m64n%dk%d%s.%s.%s.%s%s ", f->sparse ? ".sp" : "", f->n, depth(f),
-                  f->saturates ? ".satfinite" : "", f->d, f->a->name, f->b->name, f->a == &b1 ? ".and.popc" : "");
+    ws_buf_printf(t, "wgmma.mma_async%s.sync.aligned.m64n%dk%d%s.%s.%s.%s%s ",
+                  f->sparse ? ".sp" : "", f->n, depth(f), f->saturates ? ".satfinite" : "", f->d,
+                  f->a->name, f->b->name, f->a == &b1 ? ".and.popc" : "");
     list(t, "d", regs);
     if (f->a_regs)
         ws_buf_adds(t, ", {%a0, %a1, %a2, %a3}, %db");
@@ -199,29 +205,40 @@ static void write_kernel(ws_buf *t, const form *f, int regs)
 {
     strides sa = strides_of(f, f->a_m_major, ROWS, depth(f) / (f->sparse ? 2 : 1)),
             sb = strides_of(f, f->b_n_major, f->n, depth(f));
-    ws_buf_printf(t,
-                  ".version 8.7\n.target sm_90a\n.address_size 64\n.extern .shared .align 1024 .b8 s[];\n"
-                  ".visible .entry k(.param .u64 a, .param .u64 b, .param .u64 m, .param .u64 fr, .param .u64 in, "
-                  ".param .u64 out)\n{\n.reg .b64 %%x<8>; .reg .b64 %%da; .reg .b64 %%db; .reg .b32 %%r<8>; .reg .b32 "
-                  "%%a<4>; .reg .b32 %%m; .reg .b32 %%d<%d>; .reg .pred %%p; .reg .pred %%q;\n"
-                  "mov.u32 %%r0, %%tid.x; mov.u32 %%r1, s;\n",
-                  regs);
+    ws_buf_printf(
+        t,
+        ".version 8.7\n.target sm_90a\n.address_size 64\n.extern .shared .align 1024 .b8 s[];\n"
+        ".visible .entry k(.param .u64 a, .param .u64 b, .param .u64 m, .param .u64 fr, .param "
+        ".u64 in, "
+        ".param .u64 out)\n{\n.reg .b64 %%x<8>; .reg .b64 %%da; .reg .b64 %%db; .reg .b32 %%r<8>; "
+        ".reg .b32 "
+        "%%a<4>; .reg .b32 %%m; .reg .b32 %%d<%d>; .reg .pred %%p; .reg .pred %%q;\n"
+        "mov.u32 %%r0, %%tid.x; mov.u32 %%r1, s;\n",
+        regs);
     for (int part = 0; part < 2; part++) /* bytes to shared memory, by words */
         ws_buf_printf(t,
                       "ld.param.u64 %%x0, [%s]; mov.u32 %%r2, %%r0;\n"
-                      "COPY%d: mul.wide.u32 %%x1, %%r2, 4; add.s64 %%x1, %%x0, %%x1; ld.global.b32 %%r3, [%%x1];\n"
-                      "shl.b32 %%r4, %%r2, 2; add.u32 %%r4, %%r4, %%r1; st.shared.b32 [%%r4+%d], %%r3; add.u32 %%r2, "
+                      "COPY%d: mul.wide.u32 %%x1, %%r2, 4; add.s64 %%x1, %%x0, %%x1; ld.global.b32 "
+                      "%%r3, [%%x1];\n"
+                      "shl.b32 %%r4, %%r2, 2; add.u32 %%r4, %%r4, %%r1; st.shared.b32 [%%r4+%d], "
+                      "%%r3; add.u32 %%r2, "
                       "%%r2, %d; setp.lt.u32 %%q, %%r2, %d; @%%q bra COPY%d;\n",
-                      part ? "b" : "a", part, part ? A_BYTES : 0, THREADS, (part ? B_BYTES : A_BYTES) / 4, part);
-    ws_buf_printf(t,
-                  "fence.proxy.async.shared::cta; bar.sync 0;\n"
-                  "shr.u32 %%r2, %%r1, 4; cvt.u64.u32 %%x0, %%r2; mov.u64 %%da, %llu; or.b64 %%da, %%da, %%x0;\n"
-                  "add.u32 %%r3, %%r2, %d; cvt.u64.u32 %%x0, %%r3; mov.u64 %%db, %llu; or.b64 %%db, %%db, %%x0;\n"
-                  "ld.param.u64 %%x0, [m]; mul.wide.u32 %%x1, %%r0, 4; add.s64 %%x0, %%x0, %%x1; ld.global.b32 %%m, "
-                  "[%%x0];\nld.param.u64 %%x0, [fr]; mul.wide.u32 %%x1, %%r0, 16; add.s64 %%x0, %%x0, %%x1; "
-                  "ld.global.v4.b32 {%%a0, %%a1, %%a2, %%a3}, [%%x0];\n"
-                  "ld.param.u64 %%x0, [in]; mul.wide.u32 %%x1, %%r0, %d; add.s64 %%x2, %%x0, %%x1;\n",
-                  (unsigned long long)descriptor(f, sa), A_BYTES / 16, (unsigned long long)descriptor(f, sb), 4 * regs);
+                      part ? "b" : "a", part, part ? A_BYTES : 0, THREADS,
+                      (part ? B_BYTES : A_BYTES) / 4, part);
+    ws_buf_printf(
+        t,
+        "fence.proxy.async.shared::cta; bar.sync 0;\n"
+        "shr.u32 %%r2, %%r1, 4; cvt.u64.u32 %%x0, %%r2; mov.u64 %%da, %llu; or.b64 %%da, %%da, "
+        "%%x0;\n"
+        "add.u32 %%r3, %%r2, %d; cvt.u64.u32 %%x0, %%r3; mov.u64 %%db, %llu; or.b64 %%db, %%db, "
+        "%%x0;\n"
+        "ld.param.u64 %%x0, [m]; mul.wide.u32 %%x1, %%r0, 4; add.s64 %%x0, %%x0, %%x1; "
+        "ld.global.b32 %%m, "
+        "[%%x0];\nld.param.u64 %%x0, [fr]; mul.wide.u32 %%x1, %%r0, 16; add.s64 %%x0, %%x0, %%x1; "
+        "ld.global.v4.b32 {%%a0, %%a1, %%a2, %%a3}, [%%x0];\n"
+        "ld.param.u64 %%x0, [in]; mul.wide.u32 %%x1, %%r0, %d; add.s64 %%x2, %%x0, %%x1;\n",
+        (unsigned long long)descriptor(f, sa), A_BYTES / 16, (unsigned long long)descriptor(f, sb),
+        4 * regs);
     for (int i = 0; i < regs; i++)
         ws_buf_printf(t, "ld.global.b32 %%d%d, [%%x2+%d];\n", i, 4 * i);
     ws_buf_printf(t, "setp.eq.u32 %%p, 1, %d;\nwgmma.fence.sync.aligned;\n", f->keep);
@@ -273,39 +290,48 @@ static void check(const form *f)
         for (int i = 0; i < per; i++) {
             int lane = thread % 32, row = thread / 32 * 16 + lane / 4 + (i & 2 ? 8 : 0);
             int col = i / 4 * 8 + lane % 4 * 2 + (i & 1);
-            double got = result(f, out + thread * regs, i), want = expected(f, row, col, result(f, in + thread * regs, i));
+            double got = result(f, out + thread * regs, i),
+                   want = expected(f, row, col, result(f, in + thread * regs, i));
             if (got != want && bad++ < 3)
                 printf("# row %d column %d: %g, not %g\n", row, col, got, want);
         }
-    ok(ran && !bad, "%s m64n%dk%d %s.%s.%s, swizzle %d%s%s%s%s", f->what, f->n, depth(f), f->d, f->a->name, f->b->name,
-       f->swizzle, f->a_m_major ? ", A by columns" : "", f->b_n_major ? ", B by rows" : "", ran ? "" : ": ",
-       ran ? "" : run_fault());
+    ok(ran && !bad, "%s m64n%dk%d %s.%s.%s, swizzle %d%s%s%s%s", f->what, f->n, depth(f), f->d,
+       f->a->name, f->b->name, f->swizzle, f->a_m_major ? ", A by columns" : "",
+       f->b_n_major ? ", B by rows" : "", ran ? "" : ": ", ran ? "" : run_fault());
     ws_buf_release(&t);
 }
 
 int main(void)
 {
     static const type *const floats[] = {&f16, &bf16, &tf32, &e4m3, &e5m2};
-    static const int widths[] = {8, 24, 40, 96, 176, 256}, ints[] = {8, 24, 48, 112, 256}, swizzles[] = {0, 32, 64, 128};
+    static const int widths[] = {8, 24, 40, 96, 176, 256}, ints[] = {8, 24, 48, 112, 256},
+        swizzles[] = {0, 32, 64, 128};
     for (size_t t = 0; t < WS_COUNT(floats); t++)
         for (size_t s = 0; s < WS_COUNT(swizzles); s++) {
-            check(&(form){"dense", floats[t], floats[t], "f32", widths[t], swizzles[s], .keep = true});
-            check(&(form){"sparse", floats[t], floats[t], "f32", widths[t], swizzles[s], .sparse = true, .neg_b = s & 1});
+            check(&(form){"dense", floats[t], floats[t], "f32", widths[t], swizzles[s],
+                          .keep = true});
+            check(&(form){"sparse", floats[t], floats[t], "f32", widths[t], swizzles[s],
+                          .sparse = true, .neg_b = s & 1});
         }
     for (size_t s = 0; s < WS_COUNT(swizzles); s++)
         for (int major = 1; major < 4; major++)
-            check(&(form){"turned", s & 1 ? &f16 : &bf16, s & 1 ? &f16 : &bf16, "f32", 64, swizzles[s], major & 1, major >> 1,
+            check(&(form){"turned", s & 1 ? &f16 : &bf16, s & 1 ? &f16 : &bf16, "f32", 64,
+                          swizzles[s], major & 1, major >> 1,
                           .sparse = major == 2 && s});
     for (size_t n = 0; n < WS_COUNT(ints); n++) {
-        check(&(form){"dense", n & 1 ? &s8 : &u8, n & 2 ? &s8 : &u8, "s32", ints[n], 128, .keep = true});
-        check(&(form){"sparse", n & 1 ? &s8 : &u8, n & 2 ? &s8 : &u8, "s32", ints[n], 64, .sparse = true});
+        check(&(form){"dense", n & 1 ? &s8 : &u8, n & 2 ? &s8 : &u8, "s32", ints[n], 128,
+                      .keep = true});
+        check(&(form){"sparse", n & 1 ? &s8 : &u8, n & 2 ? &s8 : &u8, "s32", ints[n], 64,
+                      .sparse = true});
         check(&(form){"bits", &b1, &b1, "s32", ints[n], n & 1 ? 128 : 32, .keep = true});
     }
     check(&(form){"saturated", &u8, &u8, "s32", 16, 128, .keep = true, .saturates = true});
     for (size_t n = 0; n < WS_COUNT(widths); n++) {
         check(&(form){"halves", &f16, &f16, "f16", widths[n], 128, .keep = true, .neg_a = true});
-        check(&(form){"A in registers", floats[n % 5], floats[n % 5], "f32", widths[n], 128, .a_regs = true});
-        check(&(form){"sparse A in registers", floats[n % 5], floats[n % 5], "f32", widths[n], 64, .a_regs = true,
+        check(&(form){"A in registers", floats[n % 5], floats[n % 5], "f32", widths[n], 128,
+                      .a_regs = true});
+        check(&(form){"sparse A in registers", floats[n % 5], floats[n % 5], "f32", widths[n], 64,
+                      .a_regs = true,
                       .sparse = true});
     }
     check(&(form){"sparse halves", &f16, &f16, "f16", 32, 128, .keep = true, .sparse = true});

@@ -1,4 +1,5 @@
-/* The archive: what goes in comes out, a killed process loses nothing, schemas migrate or are refused. */
+/* The archive: what goes in comes out, a killed process loses nothing, schemas migrate or are
+ * refused. */
 #include "base/sha256.h"
 #include "results/db.h"
 #include "tests/tap.h"
@@ -38,7 +39,8 @@ static int64_t query(db_archive *db, const char *sql)
 {
     sqlite3_stmt *s = NULL;
     int64_t v = -99;
-    if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+    if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW)
         v = sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
     return v;
@@ -63,12 +65,14 @@ static void test_runs(db_archive *db)
     int n = 0;
     int64_t id = begin_run(db, run_of_test.name), second = begin_run(db, "softmax-20260102-other");
     ok(id > 0 && second > id, "runs begin");
-    ok(db_run_find(db, "softmax-20260102-030405-1a2b", &a, &r, &err) == WS_OK && r.id == id, "found by name");
+    ok(db_run_find(db, "softmax-20260102-030405-1a2b", &a, &r, &err) == WS_OK && r.id == id,
+       "found by name");
     is_str(r.spec_json, run_of_test.spec_json, "the spec's text is kept");
     is_str(r.config_json, run_of_test.config_json, "the options are kept");
     is_str(r.status, "running", "a new run is running");
     ok(r.scripted && !r.ended && r.started && !r.best_candidate, "scripted, not ended, no winner");
-    ok(db_run_find(db, "softmax-20260102-0", &a, &r, &err) == WS_OK && r.id == id, "found by unique prefix");
+    ok(db_run_find(db, "softmax-20260102-0", &a, &r, &err) == WS_OK && r.id == id,
+       "found by unique prefix");
     ok(db_run_find(db, "last", &a, &r, &err) == WS_OK && r.id == second, "found as last");
     ok(db_run_find(db, "1", &a, &r, &err) == WS_OK && r.id == 1, "found by number");
     ok(db_run_find(db, "softmax-", &a, &r, &err) == WS_EINPUT, "an ambiguous prefix is an error");
@@ -78,14 +82,17 @@ static void test_runs(db_archive *db)
     ok(db_run_begin(db, &run_of_test, &id, &err) != WS_OK, "a name is used once");
     has_str(err.msg, "run.name", "and the message says so");
     ok(db_run_list(db, &a, &list, &n, &err) == WS_OK && n == 2, "both are listed");
-    ok(db_run_end(db, second, "limit", "the token budget is spent", 0, &err) == WS_OK, "a run ends");
+    ok(db_run_end(db, second, "limit", "the token budget is spent", 0, &err) == WS_OK,
+       "a run ends");
     ok(db_run_find(db, "last", &a, &r, &err) == WS_OK && strcmp(r.status, "limit") == 0 && r.ended,
        "with its status and time");
     is_str(r.stop_reason, "the token budget is spent", "and its reason");
     ok(db_run_reopen(db, second, &err) == WS_OK, "a run is opened again");
-    ok(db_run_find(db, "last", &a, &r, &err) == WS_OK && strcmp(r.status, "running") == 0 && !r.ended &&
-           !r.stop_reason, "and is running");
-    ok(db_run_end(db, 999, "done", NULL, 0, &err) == WS_EINPUT, "ending an unknown run is an error");
+    ok(db_run_find(db, "last", &a, &r, &err) == WS_OK && strcmp(r.status, "running") == 0 &&
+           !r.ended && !r.stop_reason,
+       "and is running");
+    ok(db_run_end(db, 999, "done", NULL, 0, &err) == WS_EINPUT,
+       "ending an unknown run is an error");
     ok(db_run_end(db, second, "nonsense", NULL, 0, &err) != WS_OK, "an unknown status is refused");
     ws_arena_release(&a);
 }
@@ -94,7 +101,8 @@ static void test_calls(db_archive *db)
 {
     ws_err err = {0};
     ws_arena a = {0};
-    db_call c = {.run = 1, .turn = 0, .purpose = "generate", .prompt_json = "{\"messages\":[]}", .model = "m"};
+    db_call c = {.run = 1, .turn = 0, .purpose = "generate", .prompt_json = "{\"messages\":[]}",
+                 .model = "m"};
     db_call *list;
     int n;
     int64_t other;
@@ -103,7 +111,8 @@ static void test_calls(db_archive *db)
     ok(db_call_list(db, 1, &a, &list, &n, &err) == WS_OK && n == 1, "it is listed");
     is_str(list[0].state, "sent", "as sent");
     is_str(list[0].prompt_json, c.prompt_json, "with its prompt");
-    ok(!list[0].outcome && list[0].prompt_tokens == -1 && isnan(list[0].cost_usd), "the rest is unknown");
+    ok(!list[0].outcome && list[0].prompt_tokens == -1 && isnan(list[0].cost_usd),
+       "the rest is unknown");
     ok(db_call_begin(db, &c, &other, &err) != WS_OK, "a turn is asked once");
     ok(db_run_totals(db, 1, &t, &err) == WS_OK && t.calls == 1 && t.attempts == 1 && !t.cost_known,
        "a call without an answer counts, its cost is unknown");
@@ -122,11 +131,15 @@ static void test_calls(db_archive *db)
     is_str(list[0].state, "done", "done");
     is_str(list[0].content, c.content, "content as it came");
     ok(list[0].raw && !list[0].raw[0] && !list[0].reasoning, "empty and absent texts differ");
-    ok(list[0].prompt_tokens == 12 && list[0].cached_tokens == -1 && list[0].completion_tokens == 34 &&
-           list[0].reasoning_tokens == 0 && list[0].cost_usd == 0.125, "tokens and cost");
+    ok(list[0].prompt_tokens == 12 && list[0].cached_tokens == -1 &&
+           list[0].completion_tokens == 34 && list[0].reasoning_tokens == 0 &&
+           list[0].cost_usd == 0.125,
+       "tokens and cost");
     is_str(list[0].attempts_json, c.attempts_json, "the attempts");
-    ok(db_run_totals(db, 1, &t, &err) == WS_OK && t.attempts == 2 && t.cost_known && t.cost_usd == 0.125 &&
-           t.prompt_tokens == 12 && t.completion_tokens == 34 && t.model_seconds == 1.5, "sums");
+    ok(db_run_totals(db, 1, &t, &err) == WS_OK && t.attempts == 2 && t.cost_known &&
+           t.cost_usd == 0.125 && t.prompt_tokens == 12 && t.completion_tokens == 34 &&
+           t.model_seconds == 1.5,
+       "sums");
     c.id = 77;
     ok(db_call_end(db, &c, &err) == WS_EINPUT, "ending an unknown call is an error");
     c.run = 999;
@@ -137,7 +150,8 @@ static void test_calls(db_archive *db)
 static vfy_verdict verdict_of_test(void)
 {
     vfy_verdict v = {.reason = HX_PASS, .level = VFY_EMULATED, .shapes_passed = 3, .runs = 9,
-                     .seed = UINT64_MAX, .total_seconds = 0.25, .compile_seconds = 0.125, .n_kernels = 1,
+                     .seed = UINT64_MAX, .total_seconds = 0.25, .compile_seconds = 0.125,
+                     .n_kernels = 1,
                      .registers = 32, .shared_bytes = 1024, .spill_bytes = -1, .has_model = true};
     v.counters.launches = 1;
     v.counters.max_warp_insns = 7;
@@ -154,8 +168,10 @@ static void test_candidates(db_archive *db)
     ws_err err = {0};
     ws_arena a = {0};
     vfy_verdict v = verdict_of_test();
-    db_candidate c = {.run = 1, .round = 0, .origin = "emitted", .source = source_text, .ptx_sha256 = "p1",
-                      .reason = "pass", .level = VFY_EMULATED, .modelled_s = 1e-5, .measured_s = (double)NAN,
+    db_candidate c = {.run = 1, .round = 0, .origin = "emitted", .source = source_text,
+                      .ptx_sha256 = "p1",
+                      .reason = "pass", .level = VFY_EMULATED, .modelled_s = 1e-5,
+                      .measured_s = (double)NAN,
                       .gpu = "h100"};
     db_candidate got, *list;
     const char *json = NULL;
@@ -169,28 +185,39 @@ static void test_candidates(db_archive *db)
     c.tune_json = "{\"BLOCK\":256}";
     c.note = "wider blocks";
     ok(db_candidate_add(db, &c, &v, &second, &err) == WS_OK, "another with the same source");
-    is_int(query(db, "SELECT count(*) FROM text WHERE body LIKE '%@plan%'"), 1, "the source is stored once");
-    ok(db_candidate_get(db, second, &a, &got, &err) == WS_OK && got.parent == first && got.call == 1, "lineage");
+    is_int(query(db, "SELECT count(*) FROM text WHERE body LIKE '%@plan%'"), 1,
+           "the source is stored once");
+    ok(db_candidate_get(db, second, &a, &got, &err) == WS_OK && got.parent == first &&
+           got.call == 1,
+       "lineage");
     is_str(got.source, source_text, "the source");
     is_str(got.source_sha256, v.source_sha256, "its hash");
     ok(got.modelled_s == 1e-5 && isnan(got.measured_s), "modelled and no measured time");
     is_str(got.note, "wider blocks", "the note");
-    ok(db_candidate_list(db, 1, &a, &list, &n, &err) == WS_OK && n == 2 && list[0].id == first, "the list");
+    ok(db_candidate_list(db, 1, &a, &list, &n, &err) == WS_OK && n == 2 && list[0].id == first,
+       "the list");
     ok(db_verdict_json(db, first, &a, &json, &err) == WS_OK, "the verdict");
     has_str(json, "\"reason\":\"pass\"", "as JSON");
-    is_int(query(db, "SELECT json_extract(counters, '$.max_warp_insns') FROM verdict"), 7, "counters");
-    is_int(query(db, "SELECT json_extract(resources, '$.registers') FROM verdict"), 32, "resources");
-    is_int(query(db, "SELECT count(*) FROM compile WHERE compiler = 'NVRTC 13.0.88' AND spill_bytes IS NULL"), 2,
-           "compile facts");
-    ok(db_candidate_same(db, &c, &same, &err) == WS_OK && same == second, "an equal candidate is found");
+    is_int(query(db, "SELECT json_extract(counters, '$.max_warp_insns') FROM verdict"), 7,
+           "counters");
+    is_int(query(db, "SELECT json_extract(resources, '$.registers') FROM verdict"), 32,
+           "resources");
+    is_int(query(db, "SELECT count(*) FROM compile WHERE compiler = 'NVRTC 13.0.88' AND "
+                     "spill_bytes IS NULL"),
+           2, "compile facts");
+    ok(db_candidate_same(db, &c, &same, &err) == WS_OK && same == second,
+       "an equal candidate is found");
     c.tune_json = "{\"BLOCK\":128}";
-    ok(db_candidate_same(db, &c, &same, &err) == WS_OK && same == 0, "other tunables are another candidate");
+    ok(db_candidate_same(db, &c, &same, &err) == WS_OK && same == 0,
+       "other tunables are another candidate");
     c.tune_json = NULL;
     c.source = "/* @plan { \"launch\": [1] } */";
-    ok(db_candidate_same(db, &c, &same, &err) == WS_OK && same == 0, "another plan is another candidate");
+    ok(db_candidate_same(db, &c, &same, &err) == WS_OK && same == 0,
+       "another plan is another candidate");
     c.parent = 4711;
     ok(db_candidate_add(db, &c, &v, &same, &err) != WS_OK, "an unknown parent is refused");
-    is_int(query(db, "SELECT count(*) FROM text WHERE body LIKE '%[1]%'"), 0, "and leaves nothing behind");
+    is_int(query(db, "SELECT count(*) FROM text WHERE body LIKE '%[1]%'"), 0,
+           "and leaves nothing behind");
     ok(db_candidate_get(db, 99, &a, &got, &err) == WS_EINPUT, "an unknown candidate is an error");
     ok(db_run_end(db, 1, "done", NULL, second, &err) == WS_OK, "the winner is recorded");
     ws_arena_release(&a);
@@ -216,8 +243,8 @@ static void test_timings(db_archive *db)
     ws_arena_release(&a);
 }
 
-/* A process that is killed right after db_call_begin and inside a transaction: the call is there as sent,
- * the half-done transaction is not. */
+/* A process that is killed right after db_call_begin and inside a transaction: the call is there as
+ * sent, the half-done transaction is not. */
 static void test_kill(void)
 {
     ws_err err = {0};
@@ -238,7 +265,8 @@ static void test_kill(void)
     ok(WIFSIGNALED(status), "a process dies by SIGKILL");
     db_archive *db = open_or_die(path, false);
     ok(db_check(db, &err) == WS_OK, "the archive is whole");
-    ok(db_call_list(db, 2, &a, &list, &n, &err) == WS_OK && n == 1 && strcmp(list[0].state, "sent") == 0,
+    ok(db_call_list(db, 2, &a, &list, &n, &err) == WS_OK && n == 1 &&
+           strcmp(list[0].state, "sent") == 0,
        "the call that was sent is there");
     is_int(query(db, "SELECT count(*) FROM timing"), 1, "what was not committed is undone");
     db_close(db);
@@ -259,7 +287,8 @@ static void test_opening(void)
     ok(db_open(other, true, &none, &err) == WS_EINPUT && !none, "read-only does not create");
     has_str(err.msg, "there is no archive", "and says so");
     db = open_or_die(path, false);
-    is_int(query(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1, "WAL");
+    is_int(query(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1,
+           "WAL");
     query(db, "PRAGMA user_version = 1000");
     db_close(db);
     ok(db_open(path, false, &none, &err) == WS_EINPUT && !none, "a newer schema is refused");
@@ -276,7 +305,8 @@ static void test_opening(void)
     sqlite3_open(other, &raw);
     sqlite3_exec(raw, "CREATE TABLE mine (x)", NULL, NULL, NULL);
     sqlite3_close(raw);
-    ok(db_open(other, false, &none, &err) == WS_EINPUT && !none, "another program's database is refused");
+    ok(db_open(other, false, &none, &err) == WS_EINPUT && !none,
+       "another program's database is refused");
     has_str(err.msg, "not a warpsmith archive", "and says so");
 }
 

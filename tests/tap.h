@@ -1,4 +1,5 @@
-/* TAP output for the C tests: ok(), is_str(), is_int(), is_close(), skip(); tap_done() is the exit code. */
+/* TAP output for the C tests: ok(), is_str(), is_int(), is_close(), skip(); tap_done() is the exit
+ * code. */
 #ifndef TESTS_TAP_H
 #define TESTS_TAP_H
 

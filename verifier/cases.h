@@ -4,9 +4,9 @@
 
 #include "reference/graph.h"
 
-/* RANDOM follows the spec's init. NEGATIVE makes every float input below zero, which shows reductions
- * that start from 0 and lost signs. LARGE multiplies float inputs by 64, those of 16 bits
- * and less by 16, which shows overflow in exponentials and sums. Weights keep their init. */
+/* RANDOM follows the spec's init. NEGATIVE makes every float input below zero, which shows
+ * reductions that start from 0 and lost signs. LARGE multiplies float inputs by 64, those of 16
+ * bits and less by 16, which shows overflow in exponentials and sums. Weights keep their init. */
 #define VFY_INPUTS_LIST(X) X(RANDOM, "random") X(NEGATIVE, "negative") X(LARGE, "large")
 typedef enum vfy_inputs {
 #define X(id, name) VFY_INPUTS_##id,
@@ -27,7 +27,7 @@ typedef struct vfy_case {
     size_t *in_bytes;
     ref_tensor *want;     /* per output, with bounds */
     ref_tensor *of;       /* per output: what an index output points into */
-    bool meaningless;     /* the reference is not finite here: the kind does not suit the operation */
+    bool meaningless; /* the reference is not finite here: the kind does not suit the operation */
 } vfy_case;
 
 ws_status vfy_case_init(vfy_case *c, const ref_graph *g, int check, vfy_inputs kind, uint64_t seed,

@@ -4,8 +4,9 @@
 
 #include "verifier/cases.h"
 
-/* A candidate may be this many times further off than the first-order bound of an honest evaluation:
- * another summation order, a fused or an approximate instruction where the bound assumes a plain one. */
+/* A candidate may be this many times further off than the first-order bound of an honest
+ * evaluation: another summation order, a fused or an approximate instruction where the bound
+ * assumes a plain one. */
 #define VFY_SAFETY 4.0
 
 typedef struct vfy_comparison {

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-/* A sample costs some 10 ms where blocks are short, and ends after the first block where they are long.
- * What takes more than MAX_INSNS for one block, or for a whole grid that synchronises, is not sampled. */
+/* A sample costs some 10 ms where blocks are short, and ends after the first block where they are
+ * long. What takes more than MAX_INSNS for one block, or for a whole grid that synchronises, is not
+ * sampled. */
 enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 20000000, SAMPLE_SECONDS = 10 };
 
 static const comp_kernel *kernel_named(const comp_result *c, const char *name)

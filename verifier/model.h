@@ -19,10 +19,10 @@ typedef struct vfy_model_input {
     double checked_work;            /* its flops + bytes */
 } vfy_model_input;
 
-/* Runs a sample of the blocks of every launch at the benchmark shape on the engine, on zeros, for their
- * counters; a plan too long for that is scaled from the check shape. *sampled says which. *rep says how the
- * sample ended; the caller releases it. */
-ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled, run_report *rep,
-                    ws_err *err) WS_MUST_CHECK;
+/* Runs a sample of the blocks of every launch at the benchmark shape on the engine, on zeros, for
+ * their counters; a plan too long for that is scaled from the check shape. *sampled says which.
+ * *rep says how the sample ended; the caller releases it. */
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled,
+                    run_report *rep, ws_err *err) WS_MUST_CHECK;
 
 #endif

@@ -4,9 +4,9 @@
 
 #include "specs/spec.h"
 
-/* Tensor-core instructions that sum in half precision although the spec asks for more: their error grows with
- * the length of the sum, and check shapes are short. The source line of the first one in the PTX, 0 when there
- * is no line information, -1 when there is none. */
+/* Tensor-core instructions that sum in half precision although the spec asks for more: their error
+ * grows with the length of the sum, and check shapes are short. The source line of the first one in
+ * the PTX, 0 when there is no line information, -1 when there is none. */
 int vfy_half_sums(const spec *s, const char *ptx);
 
 #endif

@@ -11,7 +11,8 @@
 
 /* Levels of trust (DESIGN, section 6). */
 typedef enum vfy_level {
-    VFY_NONE = -1, VFY_POLICY, VFY_COMPILES, VFY_EMULATED, VFY_ALGEBRAIC, VFY_DEVICE, VFY_TIMED, VFY_ACCEPTED
+    VFY_NONE = -1, VFY_POLICY, VFY_COMPILES, VFY_EMULATED, VFY_ALGEBRAIC, VFY_DEVICE, VFY_TIMED,
+    VFY_ACCEPTED
 } vfy_level;
 const char *vfy_level_name(vfy_level l);
 
@@ -39,9 +40,9 @@ typedef struct vfy_verdict {
     /* evidence */
     int shapes_passed, runs;        /* runs: executions over shapes, inputs and schedules */
     int shapes_refused;             /* check shapes that the plan's require refuses */
-    char tune[160];                 /* "BLOCK=256": the choice of the tunables that is wrong, "" the default */
+    char tune[160]; /* "BLOCK=256": the choice of the tunables that is wrong, "" the default */
     int choices_passed, choices_unusable; /* other choices of the tunables */
-    bool schedule_dependent;        /* right on every schedule tried, but not bit for bit the same */
+    bool schedule_dependent; /* right on every schedule tried, but not bit for bit the same */
     ptx_counters counters;          /* of the largest check shape */
     ptx_fault fault;                /* the first fault, when the engine found one */
     bool has_fault;
@@ -52,7 +53,8 @@ typedef struct vfy_verdict {
     char gpu[32];
     tim_estimate model;
     bool model_sampled;     /* from blocks of the benchmark shape; else scaled from a check shape */
-    /* resources of the benchmark-shape cubin, summed up per kernel as text "k: 32 registers, ..." */
+    /* resources of the benchmark-shape cubin, summed up per kernel as text "k: 32 registers,
+     * ..." */
     char resources[1024];
     int n_kernels;
     int registers, shared_bytes, spill_bytes; /* maximum over kernels; -1 unknown */

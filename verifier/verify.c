@@ -164,8 +164,8 @@ static comp_request request_of(job *j, const plan_bound *b, bool cubin)
     };
 }
 
-/* Makes the next case that the candidate will meet; false: there is none left. What fails here fails again,
- * and is reported, when the case is needed. */
+/* Makes the next case that the candidate will meet; false: there is none left. What fails here
+ * fails again, and is reported, when the case is needed. */
 static bool make_case_ahead(job *j)
 {
     const int n = j->s->spec->n_checks * VFY_INPUTS_COUNT;
@@ -198,7 +198,8 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
     return WS_OK;
 }
 
-/* Binds the plan at every check shape and starts all compiles; the benchmark shape's comes first. */
+/* Binds the plan at every check shape and starts all compiles; the benchmark shape's comes
+ * first. */
 static void start_compiles(job *j)
 {
     const int n = j->s->spec->n_checks;
@@ -239,7 +240,8 @@ static void record_resources(job *j, const comp_result *c)
     snprintf(v->compile_key, sizeof v->compile_key, "%s", c->key);
 }
 
-/* A block's threads must find room in the register file: 65536, handed out to warps in units of 8 a thread. */
+/* A block's threads must find room in the register file: 65536, handed out to warps in units of 8 a
+ * thread. */
 static bool check_registers(job *j, const comp_result *c)
 {
     enum { FILE_REGISTERS = 65536 };
@@ -448,8 +450,8 @@ static ws_status buffers_init(buffers *b, vfy_session *s, const vfy_case *c, ws_
     return WS_OK;
 }
 
-/* Warp instructions of one launch: many times what one thread alone would need for the whole operation, so
- * that an endless loop ends in seconds. */
+/* Warp instructions of one launch: many times what one thread alone would need for the whole
+ * operation, so that an endless loop ends in seconds. */
 static uint64_t instruction_budget(const vfy_case *c)
 {
     ref_cost cost;
@@ -603,8 +605,9 @@ static ws_status judge_run(job *j, const one_run *o, const one_run *first, const
     return WS_OK;
 }
 
-/* The runs of one check shape: every kind of inputs, the random ones first and on a second schedule too,
- * where the result must be right again. They are judged in this order, whichever ends first. */
+/* The runs of one check shape: every kind of inputs, the random ones first and on a second schedule
+ * too, where the result must be right again. They are judged in this order, whichever ends
+ * first. */
 enum { STEPS = VFY_INPUTS_COUNT + 1 };
 
 /* Takes the next steps into `run`, at most `most`; a case that cannot be made ends them. */
@@ -696,8 +699,9 @@ static ws_status look_further(job *j, int check, ws_err *err)
     return WS_OK;
 }
 
-/* What a sample of the benchmark shape's blocks shows beyond doubt. Where kernels pass data on, a block that
- * did not run may have left out an index: then only launches that cannot be made count. */
+/* What a sample of the benchmark shape's blocks shows beyond doubt. Where kernels pass data on, a
+ * block that did not run may have left out an index: then only launches that cannot be made
+ * count. */
 static bool fails_at_benchmark(const job *j, const run_report *r)
 {
     bool alone = j->plan->n_launches == 1 && !j->plan->n_scratch;

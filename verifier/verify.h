@@ -17,21 +17,22 @@ typedef struct vfy_options {
     const char *file;       /* name of the source in messages, NULL: "kernel.cu" */
 } vfy_options;
 
-/* Caches references per (spec, shape, inputs), so that judging many candidates of one spec is fast. One
- * per spec; not thread-safe. */
+/* Caches references per (spec, shape, inputs), so that judging many candidates of one spec is fast.
+ * One per spec; not thread-safe. */
 typedef struct vfy_session vfy_session;
-ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out, ws_err *err) WS_MUST_CHECK;
+ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out,
+                           ws_err *err) WS_MUST_CHECK;
 void vfy_session_close(vfy_session *s);
 
 /* A candidate that fails is a verdict, not an error. */
 ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_options *o,
                      vfy_verdict *out, ws_err *err) WS_MUST_CHECK;
 
-/* The same, then with up to `max` other choices of the plan's tunables, spread over the tune space. The verdict
- * is that of the default choice, or of the first one that is wrong. Choices that do not fit on the machine are
- * counted, not held against the source. */
-ws_status vfy_verify_choices(vfy_session *s, const char *source, size_t n, const vfy_options *o, int max,
-                             vfy_verdict *out, ws_err *err) WS_MUST_CHECK;
+/* The same, then with up to `max` other choices of the plan's tunables, spread over the tune space.
+ * The verdict is that of the default choice, or of the first one that is wrong. Choices that do not
+ * fit on the machine are counted, not held against the source. */
+ws_status vfy_verify_choices(vfy_session *s, const char *source, size_t n, const vfy_options *o,
+                             int max, vfy_verdict *out, ws_err *err) WS_MUST_CHECK;
 struct plan_names;
 const struct plan_names *vfy_session_names(const vfy_session *s, const spec **of);
 

@@ -246,11 +246,11 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     (void)exit_code;
     bool lists = strcmp(args[0], "list") == 0, shows = strcmp(args[0], "show") == 0;
     if (!lists && !shows && strcmp(args[0], "check") != 0)
-        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'archive %s'; there are list, show, check",
-                       args[0]);
+        return ws_fail(err, WS_EUSAGE,
+                       "unknown subcommand 'archive %s'; there are list, show, check", args[0]);
     if (nargs > 1 && !shows)
-        return ws_fail(err, WS_EUSAGE, "archive %s takes no argument; --archive FILE names the file",
-                       args[0]);
+        return ws_fail(err, WS_EUSAGE,
+                       "archive %s takes no argument; --archive FILE names the file", args[0]);
     ws_status st = db_open(o->archive, true, &db, err);
     if (st)
         return st;
@@ -268,8 +268,10 @@ const cli_command cmd_archive = {
     .doc = {.name = "archive",
             .summary = "list runs, show a run's candidates, check the file",
             .usage = "list | show [RUN] | check",
-            .details = "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
-                       "it is left out).\nshow --json has every prompt, reply, source and verdict of the run.",
+            .details =
+            "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
+                       "it is left out).\nshow --json has every prompt, reply, source and verdict "
+                       "of the run.",
             .examples = "warpsmith archive list\nwarpsmith archive show last --json",
             .options = option_table,
             .min_args = 1,

@@ -49,7 +49,8 @@ static void check_compile(finding *f)
     comp_result r = {0};
     comp_request q = {.source = source, .source_bytes = sizeof source - 1, .file = "doctor.cu",
                       .want_cubin = true, .fmad = true};
-    if (comp_service_open(&(comp_service_options){0}, &s, &err) || comp_compile(s, &q, &a, &r, &err))
+    if (comp_service_open(&(comp_service_options){0}, &s, &err) ||
+        comp_compile(s, &q, &a, &r, &err))
         missing(f, &err, "run 'make deps'");
     else if (!r.ok)
         snprintf(f->text, sizeof f->text, "a trivial kernel does not compile: %.400s", r.diag.text);
@@ -83,8 +84,9 @@ static void check_engine(finding *f)
 
 static void check_gpu(finding *f)
 {
-    check_device(f, "gpu",
-                 "without a GPU kernels run on the CPU engine and times are modelled; nothing to do");
+    check_device(
+        f, "gpu",
+        "without a GPU kernels run on the CPU engine and times are modelled; nothing to do");
 }
 
 static void count_spec(void *ud, const char *path)
@@ -149,9 +151,10 @@ static void check_nvcc(finding *f)
         }
     }
     snprintf(f->text, sizeof f->text, "no nvcc on PATH");
-    snprintf(f->fix, sizeof f->fix,
-             "only what includes an exported header needs it; a CUDA toolkit, or build/cuda/bin after "
-             "'make deps', has it");
+    snprintf(
+        f->fix, sizeof f->fix,
+        "only what includes an exported header needs it; a CUDA toolkit, or build/cuda/bin after "
+        "'make deps', has it");
 }
 
 static void check_model(finding *f)
@@ -161,7 +164,8 @@ static void check_model(finding *f)
     f->ok = (url && *url) || (key && *key);
     if (f->ok) {
         snprintf(f->text, sizeof f->text, "%.300s%s%s", url && *url ? url : "api.openai.com",
-                 key && *key ? ", key set" : ", no key", model && *model ? "" : ", no WARPSMITH_MODEL");
+                 key && *key ? ", key set" : ", no key",
+                 model && *model ? "" : ", no WARPSMITH_MODEL");
         return;
     }
     snprintf(f->text, sizeof f->text, "no model is configured");

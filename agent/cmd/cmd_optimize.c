@@ -59,8 +59,8 @@ static const ws_opt option_table[] = {
      .arg = "N", .help = "replies to ask for; 0 is no limit", .group = "Budget", .min = 0,
      .max = 1000000, GIVEN(rounds)},
     {.name = "max-time", .type = WS_OPT_SECONDS, .offset = OPT(time), .fallback = "0",
-     .arg = "TIME", .help = "time of the run, all its sessions together; 0 is no limit", .group = "Budget",
-     GIVEN(time)},
+     .arg = "TIME", .help = "time of the run, all its sessions together; 0 is no limit",
+     .group = "Budget", GIVEN(time)},
     {.name = "token-budget", .type = WS_OPT_INT, .offset = OPT(tokens), .fallback = "0", .arg = "N",
      .help = "tokens of the run; 0 is no limit", .group = "Budget", .min = 0,
      .max = 1000000000000000, GIVEN(tokens)},
@@ -268,8 +268,10 @@ const cli_command cmd_optimize = {
     .doc = {.name = "optimize",
             .summary = "ask a model for kernels, judge them, keep the fastest that can be trusted",
             .usage = "SPEC [options], or --resume RUN [options]",
-            .details = "Without a configured model, specs that have a bundled script run against the "
-                       "replay server.\nCtrl-C stops after the step at hand; --resume goes on, and asks "
+            .details =
+            "Without a configured model, specs that have a bundled script run against the "
+                       "replay server.\nCtrl-C stops after the step at hand; --resume goes on, and "
+                       "asks "
                        "for no reply twice.\nExit code 1: nothing was faster than the plain "
                        "translation; 5: the model gave no answer; 6: a budget is spent.",
             .examples = "warpsmith optimize softmax --export softmax.cuh\n"

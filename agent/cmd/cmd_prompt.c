@@ -238,7 +238,8 @@ const cli_command cmd_submit = {
     .doc = {.name = "submit",
             .summary = "judge a reply that was obtained elsewhere",
             .usage = "SPEC REPLY.txt [options]",
-            .details = "With --archive the reply becomes a round of a run, 'warpsmith prompt --run' "
+            .details =
+            "With --archive the reply becomes a round of a run, 'warpsmith prompt --run' "
                        "prints\nwhat to ask next, and 'warpsmith export' writes the winner.",
             .examples = "warpsmith submit softmax reply.md\n"
                         "warpsmith submit softmax reply.md --archive a.db --run last",

@@ -18,7 +18,8 @@ typedef struct options {
 } options;
 
 static const ws_opt option_table[] = {
-    {.name = "in", .letter = 'i', .type = WS_OPT_STRING, .offset = offsetof(options, in), .arg = "DIR",
+    {.name = "in", .letter = 'i', .type = WS_OPT_STRING, .offset = offsetof(options, in),
+     .arg = "DIR",
      .help = "read each input and weight from DIR/<name>.npy; what is not there is generated"},
     {.name = "out", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, out),
      .arg = "DIR", .help = "write inputs and outputs as DIR/<name>.npy, outputs as float64"},

@@ -96,7 +96,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         return ws_fail(err, WS_EUSAGE, "unknown subcommand 'spec %s'; there are list, show, check",
                        args[0]);
     if (nargs > (lists ? 1 : 2) && (lists || shows))
-        return ws_fail(err, WS_EUSAGE, "spec %s takes %s", args[0], lists ? "no argument" : "one SPEC");
+        return ws_fail(err, WS_EUSAGE, "spec %s takes %s", args[0],
+                       lists ? "no argument" : "one SPEC");
     if (lists)
         return list(o->common.json, err);
     if (nargs < 2)

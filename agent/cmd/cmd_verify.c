@@ -20,9 +20,12 @@ static const ws_opt option_table[] = {
      .arg = "N", .help = "seed of the inputs; 0 takes a fresh one", .group = "Checks"},
     {.name = "timeout", .type = WS_OPT_SECONDS, .offset = offsetof(options, timeout),
      .fallback = "25s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
-    {.name = "choices", .type = WS_OPT_INT, .offset = offsetof(options, choices), .fallback = "12", .max = 4096,
-     .arg = "N", .help = "other choices of the plan's tunables to check, at most", .group = "Checks"},
-    {.name = "mma-model", .type = WS_OPT_CHOICE, .offset = offsetof(options, mma_model), .fallback = "target",
+    {.name = "choices", .type = WS_OPT_INT, .offset = offsetof(options, choices), .fallback = "12",
+     .max = 4096,
+     .arg = "N", .help = "other choices of the plan's tunables to check, at most",
+     .group = "Checks"},
+    {.name = "mma-model", .type = WS_OPT_CHOICE, .offset = offsetof(options, mma_model),
+     .fallback = "target",
      .choices = CLI_MMA_MODELS, .arg = "MODEL",
      .help = "how sums of mma round: as of --arch, on that GPU, or exactly", .group = "Checks"},
     CLI_COMMON_OPTIONS};
@@ -58,7 +61,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (!st)
         st = vfy_session_open(s, comp, &session, err);
     if (!st)
-        st = vfy_verify_choices(session, ws_buf_z(&source), source.n, &vo, (int)o->choices, &v, err);
+        st =
+            vfy_verify_choices(session, ws_buf_z(&source), source.n, &vo, (int)o->choices, &v, err);
     if (!st) {
         if (o->common.json) {
             cli_print_json(vfy_verdict_json(&v));
@@ -81,10 +85,14 @@ const cli_command cmd_verify = {
     .doc = {.name = "verify",
             .summary = "judge a CUDA source with its launch plan against a spec",
             .usage = "SPEC FILE.cu [options]",
-            .details = "Levels 0 to 2 of the ladder: policy, compilation, and execution of every check "
-                       "shape on the CPU\nengine with bounds, initialisation, race and barrier checks, with the "
-                       "first choice of the plan's\ntunables and then with others. Exit code 1 means rejected.",
-            .examples = "warpsmith verify softmax softmax.cu\nwarpsmith verify softmax softmax.cu --json",
+            .details =
+            "Levels 0 to 2 of the ladder: policy, compilation, and execution of every check "
+                       "shape on the CPU\nengine with bounds, initialisation, race and barrier "
+                       "checks, with the "
+                       "first choice of the plan's\ntunables and then with others. Exit code 1 "
+                       "means rejected.",
+            .examples =
+            "warpsmith verify softmax softmax.cu\nwarpsmith verify softmax softmax.cu --json",
             .options = option_table,
             .min_args = 2,
             .max_args = 2},

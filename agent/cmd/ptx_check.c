@@ -1,5 +1,5 @@
-/* `warpsmith ptx check`: parses and decodes files, several at a time, and prints what came of it in the order of the
- * arguments. */
+/* `warpsmith ptx check`: parses and decodes files, several at a time, and prints what came of it in
+ * the order of the arguments. */
 #include "agent/cli.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -23,7 +23,8 @@ typedef struct options {
 } options;
 
 static const ws_opt option_table[] = {
-    {.name = "jobs", .letter = 'j', .type = WS_OPT_INT, .offset = offsetof(options, jobs), .fallback = "0",
+    {.name = "jobs", .letter = 'j', .type = WS_OPT_INT, .offset = offsetof(options, jobs),
+     .fallback = "0",
      .max = MAX_JOBS, .arg = "N", .help = "work on N files at a time; 0: one a core"},
     CLI_COMMON_OPTIONS};
 
@@ -103,7 +104,8 @@ static void check_file(checked *f)
     ws_buf text = {.max = MAX_BYTES};
     ws_err err = {0};
     ptx_module *m = NULL;
-    if (ws_read_file(f->path, MAX_BYTES, &text, &err) || ptx_module_load(ws_buf_z(&text), text.n, NULL, &m, &err)) {
+    if (ws_read_file(f->path, MAX_BYTES, &text, &err) ||
+        ptx_module_load(ws_buf_z(&text), text.n, NULL, &m, &err)) {
         set_error(f, err.msg);
         ws_buf_release(&text);
         return;
@@ -175,7 +177,8 @@ static ws_status add_argument(list *l, const char *path, ws_err *err)
         ws_fail(err, WS_EINPUT, "no *.ptx in the folder '%s'", path);
     for (int i = 0; i < n; i++) {
         ws_buf full = {0};
-        ws_buf_printf(&full, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", entry[i]->d_name);
+        ws_buf_printf(&full, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/",
+                      entry[i]->d_name);
         add_file(l, ws_buf_z(&full));
         ws_buf_release(&full);
         free(entry[i]);
@@ -190,16 +193,16 @@ static void print_text(const checked *f)
 {
     const char *path = strcmp(f->path, "-") == 0 ? "standard input" : f->path;
     if (f->outcome == OK)
-        printf("%s: ok, %d kernels, %lld instructions, %d registers\n", path, f->n_kernels, (long long)f->insns,
-               f->registers);
+        printf("%s: ok, %d kernels, %lld instructions, %d registers\n", path, f->n_kernels,
+               (long long)f->insns, f->registers);
     if (f->outcome == BAD && f->error_line)
         printf("%s:%d:%d: %s\n", path, f->error_line, f->error_column, f->error);
     else if (f->outcome == BAD)
         printf("%s: %s\n", path, f->error);
     for (int i = 0; i < f->n_lacks; i++) {
         const lack *l = &f->lack[i];
-        printf("%s:%d:%d: unsupported %s'%s' in %s", path, l->line, l->column, l->is_call ? "call of " : "", l->name,
-               l->function);
+        printf("%s:%d:%d: unsupported %s'%s' in %s", path, l->line, l->column,
+               l->is_call ? "call of " : "", l->name, l->function);
         if (l->times > 1)
             printf(", %d times", l->times);
         printf(": %s\n%s\n", l->why, l->excerpt);
@@ -245,7 +248,8 @@ static void print_result(const list *l, const cli_common *common, const int coun
             print_text(&l->file[i]);
     }
     if (!files) {
-        printf("%d files, %d ok, %d unsupported, %d bad\n", l->n, count[OK], count[UNSUPPORTED], count[BAD]);
+        printf("%d files, %d ok, %d unsupported, %d bad\n", l->n, count[OK], count[UNSUPPORTED],
+               count[BAD]);
         return;
     }
     cJSON *o = cJSON_CreateObject();
@@ -283,10 +287,14 @@ const cli_command cmd_ptx_check = {
     .doc = {.name = "ptx check",
             .summary = "tell which PTX files the CPU engine executes, and what it lacks",
             .usage = "FILE.ptx... [options]",
-            .details = "Parses and decodes every kernel and function: one line for a file that is ok, else what is "
-                       "wrong, or each different instruction that the engine lacks, with its place. A folder stands "
-                       "for its *.ptx, - for standard input. The exit code is 1 when a file is not ok.",
-            .examples = "nvcc -ptx -arch=compute_90a gemm.cu -o gemm.ptx && warpsmith ptx check gemm.ptx\n"
+            .details = "Parses and decodes every kernel and function: one line for a file that is "
+                       "ok, else what is "
+                       "wrong, or each different instruction that the engine lacks, with its "
+                       "place. A folder stands "
+                       "for its *.ptx, - for standard input. The exit code is 1 when a file is not "
+                       "ok.",
+            .examples =
+            "nvcc -ptx -arch=compute_90a gemm.cu -o gemm.ptx && warpsmith ptx check gemm.ptx\n"
                         "warpsmith ptx check kernels/ --json",
             .options = option_table,
             .min_args = 1,

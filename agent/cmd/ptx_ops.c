@@ -1,4 +1,5 @@
-/* `warpsmith ptx ops`: the table of instruction forms that the engine executes, and what of it tests executed. */
+/* `warpsmith ptx ops`: the table of instruction forms that the engine executes, and what of it
+ * tests executed. */
 #include "agent/cli.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -88,7 +89,8 @@ static void print_text(const options *o, const ptx_form *form, int n, int comple
         if (o->executed)
             add_missing(&form[f], &missing);
         if (!o->missing || missing.n)
-            printf("%s%s%s\n", form[f].text, missing.n ? "    not executed: " : "", ws_buf_z(&missing));
+            printf("%s%s%s\n", form[f].text, missing.n ? "    not executed: " : "",
+                   ws_buf_z(&missing));
         ws_buf_release(&missing);
     }
     if (o->executed)
@@ -167,9 +169,12 @@ const cli_command cmd_ptx_ops = {
     .doc = {.name = "ptx ops",
             .summary = "print the instruction forms that the CPU engine executes",
             .usage = "[options]",
-            .details = "One line a form, in the syntax of the PTX ISA: `.word` or one of `.(several words)`, in braces "
-                       "what may be absent; operands d are results, p and q predicates, h a cache policy; `a:u32` "
-                       "names a type other than the mnemonic's last one, `:1` its first one, `:2` twice its width, "
+            .details = "One line a form, in the syntax of the PTX ISA: `.word` or one of "
+                       "`.(several words)`, in braces "
+                       "what may be absent; operands d are results, p and q predicates, h a cache "
+                       "policy; `a:u32` "
+                       "names a type other than the mnemonic's last one, `:1` its first one, `:2` "
+                       "twice its width, "
                        "and `>` allows wider registers.",
             .examples = "warpsmith ptx ops | grep ^mma\n"
                         "WARPSMITH_PTX_EXECUTED=forms.txt warpsmith ptx run mine.ptx\n"

@@ -1,6 +1,6 @@
-/* libcurl, loaded when the first connection is made: it brings some thirty libraries, and each process of a
- * verdict (the program and its workers) would spend 8 ms on loading what it never uses. The functions keep
- * their names; after curl_load they are called as ever. */
+/* libcurl, loaded when the first connection is made: it brings some thirty libraries, and each
+ * process of a verdict (the program and its workers) would spend 8 ms on loading what it never
+ * uses. The functions keep their names; after curl_load they are called as ever. */
 #ifndef AGENT_LLM_CURL_H
 #define AGENT_LLM_CURL_H
 
@@ -12,13 +12,14 @@
 #undef curl_easy_getinfo
 #undef curl_multi_setopt
 
-#define CURL_FUNCTIONS(X) \
-    X(curl_global_init) X(curl_free) X(curl_getdate) X(curl_slist_append) X(curl_slist_free_all) \
-    X(curl_url) X(curl_url_set) X(curl_url_get) X(curl_url_cleanup) \
-    X(curl_easy_init) X(curl_easy_setopt) X(curl_easy_getinfo) X(curl_easy_cleanup) X(curl_easy_strerror) \
-    X(curl_multi_init) X(curl_multi_setopt) X(curl_multi_add_handle) X(curl_multi_remove_handle) \
-    X(curl_multi_perform) X(curl_multi_poll) X(curl_multi_info_read) X(curl_multi_strerror) \
-    X(curl_multi_cleanup)
+#define CURL_FUNCTIONS(X)                                                                          \
+    X(curl_global_init)                                                                            \
+    X(curl_free) X(curl_getdate) X(curl_slist_append) X(curl_slist_free_all) X(curl_url)           \
+        X(curl_url_set) X(curl_url_get) X(curl_url_cleanup) X(curl_easy_init) X(curl_easy_setopt)  \
+            X(curl_easy_getinfo) X(curl_easy_cleanup) X(curl_easy_strerror) X(curl_multi_init)     \
+                X(curl_multi_setopt) X(curl_multi_add_handle) X(curl_multi_remove_handle)          \
+                    X(curl_multi_perform) X(curl_multi_poll) X(curl_multi_info_read)               \
+                        X(curl_multi_strerror) X(curl_multi_cleanup)
 
 typedef struct curl_library {
 #define X(name) __typeof__(&name) name;

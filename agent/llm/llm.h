@@ -48,7 +48,7 @@ typedef struct llm_request {
     double temperature;     /* negative: not sent */
     const char *reasoning_effort; /* NULL: not sent */
     int turn;               /* sent as X-Warpsmith-Turn to a loopback_only server; -1: not sent */
-    int max_requests;       /* HTTP requests that this call may make, resends included; 0: no limit */
+    int max_requests; /* HTTP requests that this call may make, resends included; 0: no limit */
 } llm_request;
 
 /* How a request ended. All but OK are recorded outcomes, not ws_err errors. */

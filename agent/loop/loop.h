@@ -68,7 +68,8 @@ double loop_seconds(const db_candidate *c);
 typedef struct loop_prompt {
     char *system, *user; /* malloc'ed */
 } loop_prompt;
-/* Fills the templates <dir>/system.txt and <dir>/<purpose>.txt (dir NULL: the bundled ones). An unknown
+/* Fills the templates <dir>/system.txt and <dir>/<purpose>.txt (dir NULL: the bundled ones). An
+ * unknown
  * {{name}} in a template is an error with its line. */
 ws_status loop_prompt_make(const spec *s, const char *dir, const char *gpu, const loop_history *h,
                            const loop_step *step, loop_prompt *out, ws_err *err) WS_MUST_CHECK;

@@ -69,8 +69,8 @@ static void put_tensors(const context *c, ws_buf *out)
     const spec *s = c->spec;
     for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
         const spec_tensor *t = &s->tensor[i];
-        ws_buf_printf(out, "  %s %s: const %s *, shape [", t->is_weight ? "weight" : "input", t->name,
-                      ws_dtype_cuda(t->dtype));
+        ws_buf_printf(out, "  %s %s: const %s *, shape [", t->is_weight ? "weight" : "input",
+                      t->name, ws_dtype_cuda(t->dtype));
         for (int d = 0; d < t->rank; d++) {
             ws_buf_adds(out, d ? ", " : "");
             ws_expr_print(t->shape[d], out);
@@ -165,7 +165,8 @@ static void put_source(const context *c, ws_buf *out)
         ws_buf_adds(out, subject(c)->candidate->source);
 }
 
-/* Without hashes, seeds and our own times: they tell a model nothing and make every prompt differ. */
+/* Without hashes, seeds and our own times: they tell a model nothing and make every prompt
+ * differ. */
 static void put_verdict(const context *c, ws_buf *out)
 {
     static const char *const noise[] = {"source_sha256", "ptx_sha256", "compile_seconds",
@@ -253,7 +254,8 @@ static void put_attempts(const context *c, ws_buf *out)
         ws_buf_addc(out, '\n');
 }
 
-static ws_status fill(const char *dir, const char *name, const context *c, ws_buf *out, ws_err *err);
+static ws_status fill(const char *dir, const char *name, const context *c, ws_buf *out,
+                      ws_err *err);
 
 static const struct {
     const char *name;

@@ -43,8 +43,8 @@ static size_t directory_at(const comp_toolkit *t, const char *p, size_t left)
     return best;
 }
 
-/* Length of the printable character or tab at p, 0: it is none. Candidates may be any bytes, reports
- * are text. A log never ends in the last byte that may be read: lengths or a NUL follow. */
+/* Length of the printable character or tab at p, 0: it is none. Candidates may be any bytes,
+ * reports are text. A log never ends in the last byte that may be read: lengths or a NUL follow. */
 static size_t text_length(const char *p, size_t left)
 {
     unsigned char c = (unsigned char)*p;
@@ -148,7 +148,8 @@ static int column_of(ws_str rest, const comp_request *r, int line)
     return (int)(at - indent + leading_blanks(source_line(r, line))) + 1;
 }
 
-/* An error inside a template or header names the place in the candidate further down ("at line 9"). */
+/* An error inside a template or header names the place in the candidate further down ("at line
+ * 9"). */
 static int line_of_context(ws_str rest)
 {
     head h;

@@ -48,7 +48,8 @@ static size_t collect_dims(const ws_env *env, ws_binding *out)
     return n;
 }
 
-/* plan_bound.macro: DIM_<dim> for each dim, then the tunables; env gets the tunables over the dims. */
+/* plan_bound.macro: DIM_<dim> for each dim, then the tunables; env gets the tunables over the
+ * dims. */
 static void bind_names(binder *s, const ws_env *dims, const int64_t *tune)
 {
     const plan *p = s->p;
@@ -94,8 +95,9 @@ static bool check_require(binder *s)
             continue;
         value_list v = {&s->env, {.max = 300}};
         ws_expr_names(r->condition, add_value, &v);
-        hx_reject(s->d, HX_SHAPE_REFUSED, s->p->line, 0, "the plan's require '%s' does not hold%s%s",
-                  r->text, v.text.n ? " at " : "", ws_buf_z(&v.text));
+        hx_reject(s->d, HX_SHAPE_REFUSED, s->p->line, 0,
+                  "the plan's require '%s' does not hold%s%s", r->text, v.text.n ? " at " : "",
+                  ws_buf_z(&v.text));
         ws_buf_release(&v.text);
         return false;
     }
@@ -128,8 +130,8 @@ static bool bind_scratch(binder *s)
 
 /* ---- launches ---- */
 
-static bool bind_extents(binder *s, const plan_launch *l, const char *what, const ws_expr *const e[3],
-                         const int64_t max[3], int64_t out[3])
+static bool bind_extents(binder *s, const plan_launch *l, const char *what,
+                         const ws_expr *const e[3], const int64_t max[3], int64_t out[3])
 {
     for (int i = 0; i < 3; i++) {
         char name[32];
@@ -138,8 +140,8 @@ static bool bind_extents(binder *s, const plan_launch *l, const char *what, cons
             return false;
         if (out[i] < 1 || out[i] > max[i])
             return hx_reject(s->d, HX_INVALID_LAUNCH, l->line, 0,
-                             "kernel '%s': %s is %" PRId64 ", expected 1 to %" PRId64, l->kernel, name,
-                             out[i], max[i]);
+                             "kernel '%s': %s is %" PRId64 ", expected 1 to %" PRId64, l->kernel,
+                             name, out[i], max[i]);
     }
     return true;
 }
@@ -150,7 +152,8 @@ static bool bind_shared(binder *s, const plan_launch *l, plan_bound_launch *o)
         return false;
     if (o->shared < 0 || o->shared > MAX_SHARED)
         return hx_reject(s->d, HX_INVALID_LAUNCH, l->line, 0,
-                         "kernel '%s': %" PRId64 " bytes of dynamic shared memory, expected 0 to %d",
+                         "kernel '%s': %" PRId64
+                         " bytes of dynamic shared memory, expected 0 to %d",
                          l->kernel, o->shared, MAX_SHARED);
     o->max_dynamic_shared = o->shared;
     if (!l->max_dynamic_shared)
@@ -179,9 +182,9 @@ static bool bind_cluster(binder *s, const plan_launch *l, plan_bound_launch *o)
     for (int i = 0; i < 3; i++)
         if (o->grid[i] % o->cluster[i])
             return hx_reject(s->d, HX_INVALID_LAUNCH, l->line, 0,
-                             "kernel '%s': grid.%c (%" PRId64 ") is not a multiple of cluster.%c (%" PRId64
-                             ")",
-                             l->kernel, "xyz"[i], o->grid[i], "xyz"[i], o->cluster[i]);
+                             "kernel '%s': grid.%c (%" PRId64
+                             ") is not a multiple of cluster.%c (%" PRId64 ")",
+                             l->kernel, "xyz"[i], o -> grid[i], "xyz"[i], o -> cluster[i]);
     return true;
 }
 
@@ -191,7 +194,8 @@ static bool bind_args(binder *s, const plan_launch *l, plan_bound_launch *o)
     o->arg = WS_ARENA_NEW(s->a, plan_bound_arg, l->n_args + 1);
     for (int i = 0; i < l->n_args; i++) {
         const plan_arg *from = &l->arg[i];
-        o->arg[i] = (plan_bound_arg){.kind = from->kind, .index = from->index, .number = from->number};
+        o->arg[i] = (plan_bound_arg){.kind = from->kind, .index = from->index,
+                                     .number = from->number};
         if (from->kind == PLAN_ARG_INT &&
             !evaluate(s, from->value, l->line, from->text, &o->arg[i].integer))
             return false;
@@ -210,14 +214,15 @@ static bool bind_launch(binder *s, const plan_launch *l, plan_bound_launch *o)
     int64_t threads = o->block[0] * o->block[1] * o->block[2];
     if (threads > MAX_BLOCK_THREADS)
         return hx_reject(s->d, HX_INVALID_LAUNCH, l->line, 0,
-                         "kernel '%s': a block of %" PRId64 " x %" PRId64 " x %" PRId64 " = %" PRId64
-                         " threads, at most %d",
-                         l->kernel, o->block[0], o->block[1], o->block[2], threads, MAX_BLOCK_THREADS);
+                         "kernel '%s': a block of %" PRId64 " x %" PRId64 " x %" PRId64
+                         " = %" PRId64 " threads, at most %d",
+                         l->kernel, o->block[0], o->block[1], o->block[2], threads,
+                         MAX_BLOCK_THREADS);
     return bind_shared(s, l, o) && bind_cluster(s, l, o) && bind_args(s, l, o);
 }
 
-bool plan_bind(ws_arena *a, const plan *p, const ws_env *dims, const int64_t *tune, plan_bound **out,
-               hx_diag *d)
+bool plan_bind(ws_arena *a, const plan *p, const ws_env *dims, const int64_t *tune,
+               plan_bound **out, hx_diag *d)
 {
     plan_bound *b = WS_ARENA_NEW(a, plan_bound, 1);
     binder s = {.a = a, .p = p, .b = b, .d = d};

@@ -32,20 +32,23 @@ static bool reject_kernel(const plan_launch *l, const comp_kernel *kernel, int n
     int m = 0;
     for (int i = 0; i < n; i++)
         if (is_mangled(kernel[i].name, l->kernel))
-            return hx_reject(d, HX_PLAN_MISMATCH, l->line, 0,
-                             "kernel '%s' has the C++ name '%s'; declare it extern \"C\" __global__, not as "
-                             "a template or inside a namespace",
-                             l->kernel, kernel[i].name);
+            return hx_reject(
+                d, HX_PLAN_MISMATCH, l->line, 0,
+                "kernel '%s' has the C++ name '%s'; declare it extern \"C\" __global__, not as "
+                "a template or inside a namespace",
+                l->kernel, kernel[i].name);
     for (int i = 0; i < n && m < 256; i++)
         names[m++] = kernel[i].name;
     plan_suggest(l->kernel, names, m, &near);
     if (!near.n) {
-        ws_buf_printf(&near, m ? "; it has" : "; it has no kernel (extern \"C\" __global__ void ...)");
+        ws_buf_printf(&near,
+                      m ? "; it has" : "; it has no kernel (extern \"C\" __global__ void ...)");
         for (int i = 0; i < m; i++)
             ws_buf_printf(&near, "%s '%s'", i ? "," : "", names[i]);
     }
-    hx_reject(d, HX_PLAN_MISMATCH, l->line, 0, "the plan launches '%s', which the source does not have%s",
-              l->kernel, ws_buf_z(&near));
+    hx_reject(d, HX_PLAN_MISMATCH, l->line, 0,
+              "the plan launches '%s', which the source does not have%s", l->kernel,
+              ws_buf_z(&near));
     ws_buf_release(&near);
     return false;
 }
@@ -75,13 +78,15 @@ static const char *arg_kind(const plan_arg *a)
     return "";
 }
 
-/* Does `a` fit `p`? An 8-byte integer in PTX may be either: NVRTC marks pointers with .ptr, but a pointer
- * that was cast or wrapped is a plain .u64. A __grid_constant__ number is an aggregate with the number's size
- * and alignment. */
+/* Does `a` fit `p`? An 8-byte integer in PTX may be either: NVRTC marks pointers with .ptr, but a
+ * pointer that was cast or wrapped is a plain .u64. A __grid_constant__ number is an aggregate with
+ * the number's size and alignment. */
 static bool fits(const plan_arg *a, const ptx_param *p)
 {
     if (p->is_aggregate)
-        return p->align == p->size && (p->size == 8 || (p->size == 4 && (a->kind == PLAN_ARG_INT || a->kind == PLAN_ARG_FLOAT)));
+        return p->align == p->size &&
+               (p->size == 8 ||
+                (p->size == 4 && (a->kind == PLAN_ARG_INT || a->kind == PLAN_ARG_FLOAT)));
     switch (a->kind) {
     case PLAN_ARG_TENSOR:
     case PLAN_ARG_SCRATCH:
@@ -101,12 +106,13 @@ static bool reject_arg(const plan_launch *l, int i, const ptx_param *p, hx_diag 
     char kind[64];
     const char *advice = "";
     if (a->kind == PLAN_ARG_INT && p->is_float)
-        advice = "; write a number with a fraction (1.0), or let the kernel take an int and convert it";
+        advice =
+            "; write a number with a fraction (1.0), or let the kernel take an int and convert it";
     else if (p->is_aggregate)
         advice = "; a plan passes pointers, integers and floats";
     return hx_reject(d, HX_PLAN_MISMATCH, l->line, 0,
-                     "kernel '%s': argument %d ('%s') is %s, parameter %d is %s%s", l->kernel, i + 1,
-                     a->text, arg_kind(a), i + 1, param_kind(p, kind, sizeof kind), advice);
+                     "kernel '%s': argument %d ('%s') is %s, parameter %d is %s%s", l->kernel,
+                     i + 1, a->text, arg_kind(a), i + 1, param_kind(p, kind, sizeof kind), advice);
 }
 
 static bool check_constant(const plan_launch *l, int i, const ptx_param *p, hx_diag *d)
@@ -126,13 +132,14 @@ static bool check_launch(const plan_launch *l, const comp_kernel *k, hx_diag *d)
 {
     if (k->n_params != l->n_args)
         return hx_reject(d, HX_PLAN_MISMATCH, l->line, 0,
-                         "kernel '%s' takes %d parameter%s, the plan passes %d", l->kernel, k->n_params,
-                         k->n_params == 1 ? "" : "s", l->n_args);
+                         "kernel '%s' takes %d parameter%s, the plan passes %d", l->kernel,
+                         k->n_params, k->n_params == 1 ? "" : "s", l->n_args);
     for (int i = 0; i < l->n_args; i++) {
         const ptx_param *p = &k->param[i];
         if (p->offset + p->size > MAX_PARAM_BYTES)
             return hx_reject(d, HX_PLAN_MISMATCH, l->line, 0,
-                             "kernel '%s': its parameters are over %d bytes", l->kernel, MAX_PARAM_BYTES);
+                             "kernel '%s': its parameters are over %d bytes", l->kernel,
+                             MAX_PARAM_BYTES);
         if (!fits(&l->arg[i], p))
             return reject_arg(l, i, p, d);
         if (!check_constant(l, i, p, d))

@@ -45,8 +45,8 @@ static bool plan_mark(const char *s, size_t b, size_t e, size_t *json)
     return true;
 }
 
-/* The comment's JSON, at its own lines and columns. A '*' that begins a line of the comment is decoration:
- * no JSON value does, and JSON strings do not run over lines. */
+/* The comment's JSON, at its own lines and columns. A '*' that begins a line of the comment is
+ * decoration: no JSON value does, and JSON strings do not run over lines. */
 static void lift_text(ws_arena *a, const char *s, size_t b, size_t e, plan_text *out)
 {
     char *t = ws_arena_alloc(a, e + 1);

@@ -4,8 +4,8 @@
 
 #include "harness/plan/plan.h"
 
-/* The JSON of the plan comment. `text` has as many lines before the JSON as the source has, so that a
- * line or column of `text` is one of the source; `json` points into it. */
+/* The JSON of the plan comment. `text` has as many lines before the JSON as the source has, so that
+ * a line or column of `text` is one of the source; `json` points into it. */
 typedef struct plan_text {
     char *text;
     const char *json;
@@ -15,8 +15,8 @@ typedef struct plan_text {
 
 bool plan_find(ws_arena *a, const char *source, size_t n, plan_text *out, hx_diag *d);
 
-/* Places in well-formed JSON: the value of a member or an element. NULL when there is none; NULL in gives
- * NULL out, so that calls nest. */
+/* Places in well-formed JSON: the value of a member or an element. NULL when there is none; NULL in
+ * gives NULL out, so that calls nest. */
 const char *plan_json_member(const char *object, const char *key);
 const char *plan_json_element(const char *array, int index);
 /* The end of the value at p. */

@@ -117,7 +117,8 @@ static void suggest(const parser *s, const char *word, bool tensors, ws_buf *out
     for (int i = 0; tensors && i < s->p->n_scratch; i++)
         list[n++] = s->p->scratch[i].name;
     if (strncmp(word, "DIM_", 4) == 0 && find_name(list, n, word + 4) >= 0)
-        ws_buf_printf(out, "; the plan says '%s', DIM_%s is its macro in the source", word + 4, word + 4);
+        ws_buf_printf(out, "; the plan says '%s', DIM_%s is its macro in the source", word + 4,
+                      word + 4);
     else
         plan_suggest(word, list, n, out);
 }
@@ -138,7 +139,8 @@ static void note_unknown(void *ud, const char *name)
 }
 
 /* Every name of `e` is a dim or a tunable. */
-static bool check_names(parser *s, const char *at, const char *where, const ws_expr *e, bool tensors)
+static bool check_names(parser *s, const char *at, const char *where, const ws_expr *e,
+                        bool tensors)
 {
     unknown_name u = {s, NULL};
     ws_expr_names(e, note_unknown, &u);
@@ -146,8 +148,8 @@ static bool check_names(parser *s, const char *at, const char *where, const ws_e
         return true;
     const char *taken = taken_as(s, u.name);
     if (taken)
-        return bad(s, at, "%s: '%s' is %s; an expression takes dims and tunables only", where, u.name,
-                   taken);
+        return bad(s, at, "%s: '%s' is %s; an expression takes dims and tunables only", where,
+                   u.name, taken);
     ws_buf near = {.max = 200};
     suggest(s, u.name, tensors, &near);
     bad(s, at, "%s: unknown name '%s'%s", where, u.name, ws_buf_z(&near));
@@ -169,8 +171,8 @@ static bool read_expr(parser *s, const char *at, const char *where, const cJSON 
 /* ---- members ---- */
 
 /* An optional array member; false when it is of another type. */
-static bool array_member(parser *s, const cJSON *o, const char *at, const char *where, const char *key,
-                         int max, const cJSON **out)
+static bool array_member(parser *s, const cJSON *o, const char *at, const char *where,
+                         const char *key, int max, const cJSON **out)
 {
     *out = cJSON_GetObjectItemCaseSensitive(o, key);
     if (*out && !cJSON_IsArray(*out))
@@ -188,10 +190,14 @@ static bool read_dtype(const char *name, ws_dtype *out)
         const char *name;
         ws_dtype dtype;
     } other[] = {
-        {"float", WS_F32},  {"float32", WS_F32},  {"double", WS_F64},  {"float64", WS_F64}, {"half", WS_F16},
-        {"float16", WS_F16}, {"bfloat16", WS_BF16}, {"int", WS_I32},     {"int32", WS_I32},   {"int64", WS_I64},
-        {"int16", WS_I16},  {"int8", WS_I8},      {"uint8", WS_U8},    {"u16", WS_I16},     {"uint16", WS_I16},
-        {"u32", WS_I32},    {"uint32", WS_I32},   {"uint", WS_I32},    {"u64", WS_I64},     {"uint64", WS_I64},
+        {"float", WS_F32},  {"float32", WS_F32},  {"double", WS_F64},  {"float64", WS_F64},
+        {"half", WS_F16},
+        {"float16", WS_F16}, {"bfloat16", WS_BF16}, {"int", WS_I32},     {"int32", WS_I32},
+        {"int64", WS_I64},
+        {"int16", WS_I16},  {"int8", WS_I8},      {"uint8", WS_U8},    {"u16", WS_I16},
+        {"uint16", WS_I16},
+        {"u32", WS_I32},    {"uint32", WS_I32},   {"uint", WS_I32},    {"u64", WS_I64},
+        {"uint64", WS_I64},
     };
     for (size_t n = 0; n < WS_COUNT(other); n++)
         if (strcmp(name, other[n].name) == 0) {
@@ -224,8 +230,10 @@ static bool read_scratch(parser *s, const cJSON *root)
         if (!new_name(s, here, where, name))
             return false;
         if (!read_dtype(dtype, &sc->dtype))
-            return bad(s, plan_json_member(here, "dtype"), "%s.dtype: unknown dtype '%s', expected one such as "
-                       "f32, f16, bf16, f64, i32, i64 or u8", where, dtype);
+            return bad(s, plan_json_member(here, "dtype"),
+                       "%s.dtype: unknown dtype '%s', expected one such as "
+                       "f32, f16, bf16, f64, i32, i64 or u8",
+                       where, dtype);
         const cJSON *count = cJSON_GetObjectItemCaseSensitive(o, "count");
         if (!count)
             return bad(s, here, "%s: missing 'count'", where);
@@ -302,7 +310,8 @@ static bool read_require(parser *s, const cJSON *root)
 
 /* ---- launches ---- */
 
-/* "0.125", "1e-5", "0.5f", "-INFINITY"; whole numbers and expressions are not literals of this kind. */
+/* "0.125", "1e-5", "0.5f", "-INFINITY"; whole numbers and expressions are not literals of this
+ * kind. */
 static bool float_literal(const char *z, double *out)
 {
     const char *digits = z + (*z == '-' || *z == '+');
@@ -336,8 +345,10 @@ static bool read_text_arg(parser *s, const char *at, const char *where, plan_arg
     arg->kind = PLAN_ARG_INT;
     if (ws_expr_parse(s->a, arg->text, &arg->value, &err)) {
         if (strchr(arg->text, '.'))
-            ws_hint(&err, "an expression is over whole numbers; compute a fraction in the kernel, from the "
-                          "DIM_ macros");
+            ws_hint(
+                &err,
+                "an expression is over whole numbers; compute a fraction in the kernel, from the "
+                "DIM_ macros");
         ws_wrap(&err, "%s", where);
         return bad_err(s, at, &err);
     }
@@ -401,7 +412,8 @@ static bool read_extents(parser *s, const cJSON *v, const char *at, const char *
     return true;
 }
 
-static bool read_geometry(parser *s, const cJSON *o, const char *at, const char *where, plan_launch *l)
+static bool read_geometry(parser *s, const cJSON *o, const char *at, const char *where,
+                          plan_launch *l)
 {
     int n_cluster;
     struct {
@@ -417,8 +429,8 @@ static bool read_geometry(parser *s, const cJSON *o, const char *at, const char 
         if (!v && extents[i].required)
             return bad(s, at, "%s: missing '%s'", where, extents[i].key);
         if (v && !read_extents(s, v, plan_json_member(at, extents[i].key),
-                               ws_arena_printf(s->a, "%s.%s", where, extents[i].key), extents[i].out,
-                               extents[i].n))
+                               ws_arena_printf(s->a, "%s.%s", where, extents[i].key),
+                               extents[i].out, extents[i].n))
             return false;
     }
     struct {
@@ -447,9 +459,10 @@ static bool read_launch(parser *s, const cJSON *o, const char *at, int i)
     if (ws_json_string(o, where, "kernel", &kernel, &err) || ws_json_only(o, where, known, &err))
         return bad_err(s, at, &err);
     if (!is_identifier(kernel))
-        return bad(s, plan_json_member(at, "kernel"),
-                   "%s.kernel: '%s' is not a name; a kernel is declared extern \"C\" and is no template",
-                   where, kernel);
+        return bad(
+            s, plan_json_member(at, "kernel"),
+            "%s.kernel: '%s' is not a name; a kernel is declared extern \"C\" and is no template",
+            where, kernel);
     l->kernel = ws_arena_strdup(s->a, kernel);
     const cJSON *c = cJSON_GetObjectItemCaseSensitive(o, "cooperative");
     if (c && !cJSON_IsBool(c))

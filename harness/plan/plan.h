@@ -1,5 +1,5 @@
-/* The launch plan: the JSON in a candidate's first comment (DESIGN, section 5), parsed, bound to concrete
- * dims and tunables, and checked against the compiled kernels. */
+/* The launch plan: the JSON in a candidate's first comment (DESIGN, section 5), parsed, bound to
+ * concrete dims and tunables, and checked against the compiled kernels. */
 #ifndef HARNESS_PLAN_PLAN_H
 #define HARNESS_PLAN_PLAN_H
 
@@ -30,7 +30,8 @@ typedef struct plan_tunable {
     int n_values;
 } plan_tunable;
 
-typedef enum plan_arg_kind { PLAN_ARG_TENSOR, PLAN_ARG_SCRATCH, PLAN_ARG_INT, PLAN_ARG_FLOAT } plan_arg_kind;
+typedef enum plan_arg_kind { PLAN_ARG_TENSOR, PLAN_ARG_SCRATCH, PLAN_ARG_INT,
+                             PLAN_ARG_FLOAT } plan_arg_kind;
 typedef struct plan_arg {
     plan_arg_kind kind;
     int index;            /* into plan_names.tensor or plan.scratch */
@@ -99,19 +100,21 @@ typedef struct plan_bound {
 /* `tune` gives a value per tunable of the plan (NULL: the defaults). false: SHAPE_REFUSED when a
  * require does not hold, INVALID_LAUNCH for sizes outside CUDA's limits (compute capability 9.0) or
  * scratch over the bound of 16 GiB, PLAN_INVALID when an expression cannot be evaluated. */
-bool plan_bind(ws_arena *a, const plan *p, const ws_env *dims, const int64_t *tune, plan_bound **out,
-               hx_diag *d);
+bool plan_bind(ws_arena *a, const plan *p, const ws_env *dims, const int64_t *tune,
+               plan_bound **out, hx_diag *d);
 
-/* Every launch's kernel exists, and its arguments agree with the .param list in count, size and kind
- * (pointer, integer, float). false: PLAN_MISMATCH in those words. */
+/* Every launch's kernel exists, and its arguments agree with the .param list in count, size and
+ * kind (pointer, integer, float). false: PLAN_MISMATCH in those words. */
 bool plan_check_kernels(const plan *p, const comp_kernel *kernel, int n_kernels,
                         const plan_names *names, hx_diag *d);
-/* Lays the arguments out as the kernel's parameter block. `address[i]` is the device pointer of tensor i,
- * scratch_address[j] of scratch j. `block` has room for the block's bytes (at most 4096). */
+/* Lays the arguments out as the kernel's parameter block. `address[i]` is the device pointer of
+ * tensor i, scratch_address[j] of scratch j. `block` has room for the block's bytes (at most
+ * 4096). */
 void plan_pack_params(const plan_bound_launch *l, const comp_kernel *k, const uint64_t *address,
                       const uint64_t *scratch_address, unsigned char *block, size_t *bytes);
 
-/* All choices of the tune space that satisfy `require` at `dims`, as rows of n_tune values; at most `max`. */
+/* All choices of the tune space that satisfy `require` at `dims`, as rows of n_tune values; at most
+ * `max`. */
 int plan_enumerate(ws_arena *a, const plan *p, const ws_env *dims, int max, int64_t **rows);
 
 #endif

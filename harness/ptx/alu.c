@@ -40,8 +40,9 @@ bool ptx_alu_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     for (int k = 0, n = 0; k < a->n_operands; k++) {
         const ptx_spec *s = &i->match->form->operand[k];
         ptx_type t = ptx_spec_type_of(s, i->match);
-        if (s->kind == PTX_SPEC_DST ? !ptx_alu_dst(d, &a->operand[k], ptx_type_bytes(t), &i->d)
-                                    : s->kind == PTX_SPEC_SRC && !ptx_alu_src(d, &a->operand[k], t, src[n++]))
+        if (s->kind == PTX_SPEC_DST
+                ? !ptx_alu_dst(d, &a->operand[k], ptx_type_bytes(t), &i->d)
+                : s->kind == PTX_SPEC_SRC && !ptx_alu_src(d, &a->operand[k], t, src[n++]))
             return false;
     }
     return true;

@@ -1,17 +1,20 @@
-/* Parsed PTX, between the parser (parse.c) and the decoder (decode.c). Everything lives in the module's
- * arena. Names are resolved: registers to indices, labels to instruction indices, symbols to entries.
+/* Parsed PTX, between the parser (parse.c) and the decoder (decode.c). Everything lives in the
+ * module's arena. Names are resolved: registers to indices, labels to instruction indices, symbols
+ * to entries.
  *
- * The parser knows grammar only: an opcode is its dotted parts ("ld", "global", "nc", "v4", "f32"); which
- * combinations mean something is the decoder's business. Operands are in the order of the text:
+ * The parser knows grammar only: an opcode is its dotted parts ("ld", "global", "nc", "v4", "f32");
+ * which combinations mean something is the decoder's business. Operands are in the order of the
+ * text:
  *
  *     call (ret, ...), name, (arg, ...), prototype;
- *         VEC of the results (absent when there are none: then operand[0] is no VEC); FUNC, or REG when
- *         indirect; VEC of the arguments (absent when none are written); FUNC of a prototype or target list
- *     setp.lt.s32 %p|%q, ...     one operand: reg %p, reg2 %q; "_|%q": SINK with reg2; "%p|_": reg2 -1
- *     bra L  brx.idx %r, ts      LABEL; REG, TARGETS
- *     mov.u64 %rd, x+8           VAR with imm 8, or FUNC when x is a function
+ *         VEC of the results (absent when there are none: then operand[0] is no VEC); FUNC, or REG
+ * when indirect; VEC of the arguments (absent when none are written); FUNC of a prototype or target
+ * list setp.lt.s32 %p|%q, ...     one operand: reg %p, reg2 %q; "_|%q": SINK with reg2; "%p|_":
+ * reg2 -1 bra L  brx.idx %r, ts      LABEL; REG, TARGETS mov.u64 %rd, x+8           VAR with imm 8,
+ * or FUNC when x is a function
  *     [%rd+8]  [x+8]  [64]       ADDR: reg >= 0, or var, or neither
- *     [tmap, {%r1, %r2}]         ADDR with elem = %r1, %r2; texture forms append whatever follows the comma
+ *     [tmap, {%r1, %r2}]         ADDR with elem = %r1, %r2; texture forms append whatever follows
+ * the comma
  *     {%r1, 5, _}                VEC; an element may be REG, IMM, SREG, VAR, FUNC or SINK
  *     WARP_SZ                    IMM 32
  *
@@ -32,10 +35,10 @@ typedef enum ptx_space {
 
 /* Scalar types of .reg and variables. */
 #define PTX_TYPE_LIST(X)                                                                           \
-    X(pred, 1) X(b8, 1) X(u8, 1) X(s8, 1) X(b16, 2) X(u16, 2) X(s16, 2) X(f16, 2) X(bf16, 2)        \
-    X(b32, 4) X(u32, 4) X(s32, 4) X(f32, 4) X(f16x2, 4) X(bf16x2, 4) X(tf32, 4)                     \
-    X(b64, 8) X(u64, 8) X(s64, 8) X(f64, 8) X(b128, 16)                                             \
-    X(e4m3x2, 2) X(e5m2x2, 2)
+    X(pred, 1)                                                                                     \
+    X(b8, 1) X(u8, 1) X(s8, 1) X(b16, 2) X(u16, 2) X(s16, 2) X(f16, 2) X(bf16, 2) X(b32, 4)        \
+        X(u32, 4) X(s32, 4) X(f32, 4) X(f16x2, 4) X(bf16x2, 4) X(tf32, 4) X(b64, 8) X(u64, 8)      \
+            X(s64, 8) X(f64, 8) X(b128, 16) X(e4m3x2, 2) X(e5m2x2, 2)
 typedef enum ptx_type {
 #define X(name, bytes) PTX_##name,
     PTX_TYPE_LIST(X)
@@ -111,8 +114,8 @@ typedef struct ptx_ast_insn {
     ptx_operand *operand;
     int n_operands;
     int ptx_line, ptx_column;
-    int src_file, src_line;       /* .loc in force, 0 none; of a function inlined from another file: the
-                                     place of the call in the kernel's own file */
+    int src_file, src_line; /* .loc in force, 0 none; of a function inlined from another file: the
+                               place of the call in the kernel's own file */
 } ptx_ast_insn;
 
 /* What a pointer to the n-th function holds, from 0; nothing can be read there. */
@@ -154,7 +157,8 @@ typedef struct ptx_ast {
 } ptx_ast;
 
 /* Whole module; the error has "line L, column C: what" and the offending line with a caret. */
-ws_status ptx_parse(ws_arena *a, const char *text, size_t n, ptx_ast **out, ws_err *err) WS_MUST_CHECK;
+ws_status ptx_parse(ws_arena *a, const char *text, size_t n, ptx_ast **out,
+                    ws_err *err) WS_MUST_CHECK;
 bool ptx_func_calls_pointer(const ptx_func *f); /* has an indirect call */
 ptx_func *ptx_ast_find(const ptx_ast *ast, const char *name); /* NULL: none */
 

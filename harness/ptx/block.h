@@ -9,8 +9,8 @@ typedef enum ptx_block_end {
     PTX_BLOCK_DONE, PTX_BLOCK_AGAIN, PTX_BLOCK_WAITS, PTX_BLOCK_STUCK, PTX_BLOCK_STOPPED
 } ptx_block_end;
 
-/* A block of the worker's grid, ready to run as number `index`, the turn-th of the launch; recycled ones are
- * taken first. */
+/* A block of the worker's grid, ready to run as number `index`, the turn-th of the launch; recycled
+ * ones are taken first. */
 ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn);
 /* Reports who waits for what in the block, or in its cluster. */
 void ptx_deadlock(ptx_block *b);

@@ -49,8 +49,8 @@ bool ptx_pieces_add(ptx_pieces *p, u64 addr, u32 bytes, u32 least, const uint8_t
     return true;
 }
 
-bool ptx_bulk_watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 lane, u64 addr, u32 bytes, bool write,
-                    bool atomic, u32 least)
+bool ptx_bulk_watch(ptx_warp *w, const ptx_insn *i, ptx_space space, u32 lane, u64 addr, u32 bytes,
+                    bool write, bool atomic, u32 least)
 {
     ptx_pieces p = {.w = w, .i = i, .lane = lane, .space = space, .write = write, .atomic = atomic};
     return ptx_pieces_add(&p, addr, bytes, least, NULL) && ptx_pieces_flush(&p);
@@ -118,12 +118,13 @@ static void arrive(ptx_warp *w, const ptx_bulk_copy *c)
     }
 }
 
-void ptx_bulk_issue(ptx_warp *w, const ptx_insn *i, u32 lane, u32 lo, u32 bytes, ptx_bulk_run *run, u32 n_runs,
-                    uint8_t *data)
+void ptx_bulk_issue(ptx_warp *w, const ptx_insn *i, u32 lane, u32 lo, u32 bytes, ptx_bulk_run *run,
+                    u32 n_runs, uint8_t *data)
 {
     struct ptx_bulk *b = bulk_of(w);
     ptx_bulk_copy *c = ws_calloc(1, sizeof *c);
-    *c = (ptx_bulk_copy){.insn = i, .lo = lo, .bytes = bytes, .lane = lane, .group = b->committed[lane], .run = run, .n_runs = n_runs, .data = data};
+    *c = (ptx_bulk_copy){.insn = i, .lo = lo, .bytes = bytes, .lane = lane,
+                         .group = b->committed[lane], .run = run, .n_runs = n_runs, .data = data};
     for (u32 k = 0; k < n_runs; k++)
         hide(w, &run[k]);
     w->block->bulk_reads++;
@@ -141,7 +142,8 @@ static void end_read(ptx_warp *w, ptx_bulk_copy *c)
 static const ptx_bulk_copy *reader_of(const ptx_block *b, u64 lo, u32 bytes, const ptx_warp **by)
 {
     for (int n = 0; n < b->n_warps; n++)
-        for (const ptx_bulk_copy *c = b->warp[n].bulk ? b->warp[n].bulk->first : NULL; c; c = c->next)
+        for (const ptx_bulk_copy *c = b->warp[n].bulk ? b->warp[n].bulk->first : NULL; c;
+             c = c->next)
             if (!c->has_read && lo < (u64)c->lo + c->bytes && c->lo < lo + bytes) {
                 *by = &b->warp[n];
                 return c;
@@ -161,7 +163,8 @@ bool ptx_bulk_may_write(ptx_warp *w, const ptx_access *x, const ptx_block *b)
         ptx_thread_of(by, (int)c->lane, tid);
         ptx_place place = ptx_insn_place(w->worker->grid->ast, c->insn->ast);
         ptx_fault_simple(w, x->insn, x->by ? x->by - 1 : (int)l, HX_SHARED_RACE,
-                         "race: write at byte %llu of shared memory, which the bulk copy of thread (%u,%u,%u) at line "
+                         "race: write at byte %llu of shared memory, which the bulk copy of thread "
+                         "(%u,%u,%u) at line "
                          "%d may still read: no cp.async.bulk.wait_group came between; found",
                          (unsigned long long)x->addr[l], tid[0], tid[1], tid[2], place.line);
         return false;

@@ -1,11 +1,12 @@
-/* One PTX case: PTX text with its launches, buffers and expectations in its comments. `warpsmith ptx run`,
- * the tests and gpu-check run the same files, on the engine and on a GPU.
+/* One PTX case: PTX text with its launches, buffers and expectations in its comments. `warpsmith
+ * ptx run`, the tests and gpu-check run the same files, on the engine and on a GPU.
  *
  *   // test: what it shows
  *   // buffer: NAME TYPE[COUNT]               nothing wrote it
  *   // buffer: NAME TYPE[COUNT] = VALUES      an expression in i, or a list {1 2.5 nan 0*30}
  *   // tensormap: NAME = TYPE BUFFER dim 64 32 box 64 16 ...   an argument of launches: case_map.h
- *   // launch: KERNEL grid 2 1 1 block 64 1 1 cluster 2 1 1 shared 256 cooperative sample 4 (NAME, s32 5, f32 0.5, +4 NAME,
+ *   // launch: KERNEL grid 2 1 1 block 64 1 1 cluster 2 1 1 shared 256 cooperative sample 4 (NAME,
+ * s32 5, f32 0.5, +4 NAME,
  *   //         u32 1 2 3: a struct of three)    on one line
  *   // want: NAME = VALUES                    after all launches; compared bit for bit
  *   // fault: out_of_bounds thread 3 0 0 block 1 0 0 space shared
@@ -15,14 +16,18 @@
  *   // free: NAME                             after the launches above it
  *   // leaks: part of what is told of memory that kernels did not free
  *   // unused: part of what is told of buffers that nobody wrote
- *   // printed: "a line\n"                    several add up; of the schedule that takes warps in order
+ *   // printed: "a line\n"                    several add up; of the schedule that takes warps in
+ * order
  *   // count: shared_wavefronts 8             a counter of ptx_counters
- *   // any-order                              what is found depends on the schedule; the reason may not
- *   // cuda:                                  the CUDA source, from the next line to the end of the comments
+ *   // any-order                              what is found depends on the schedule; the reason may
+ * not
+ *   // cuda:                                  the CUDA source, from the next line to the end of the
+ * comments
  *
- * Sizes left out are 1. A line of the CUDA source that ends in HERE is the place of the fault, one that ends
- * in THERE that of the other access. The PTX itself is from nvcc (tests/ptx/from_cuda) or written by hand;
- * then the marks stand in the PTX. Nothing here is peculiar to the engine but faults and counters. */
+ * Sizes left out are 1. A line of the CUDA source that ends in HERE is the place of the fault, one
+ * that ends in THERE that of the other access. The PTX itself is from nvcc (tests/ptx/from_cuda) or
+ * written by hand; then the marks stand in the PTX. Nothing here is peculiar to the engine but
+ * faults and counters. */
 #ifndef HARNESS_PTX_CASE_H
 #define HARNESS_PTX_CASE_H
 
@@ -123,8 +128,8 @@ void ptx_case_outcome_release(ptx_case_outcome *o);
 /* ---- judging: each adds a line for everything that is not as expected ---- */
 
 /* `exact`: thread, place and sentence count as well as the reason, which depend on the schedule. */
-void ptx_case_judge_fault(const ptx_case *c, const ptx_options *options, const ptx_report *r, bool exact,
-                          ws_buf *out);
+void ptx_case_judge_fault(const ptx_case *c, const ptx_options *options, const ptx_report *r,
+                          bool exact, ws_buf *out);
 void ptx_case_judge_buffers(const ptx_case *c, const ptx_case_outcome *o, ws_buf *out);
 /* Leaks and unused memory. */
 void ptx_case_judge_rest(const ptx_case *c, const ptx_case_outcome *o, ws_buf *out);

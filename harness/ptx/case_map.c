@@ -38,8 +38,8 @@ static field next_field(char **p)
 
 static ws_status set_type(ptx_tensor_map *m, const char *name, ws_err *err)
 {
-    static const char *const names[] = {"u8",      "u16", "u32",  "s32",  "u64",     "s64", "f16", "f32",
-                                        "f32.ftz", "f64", "bf16", "tf32", "tf32.ftz"};
+    static const char *const names[] = {"u8",      "u16", "u32",  "s32",  "u64",     "s64", "f16",
+                                        "f32", "f32.ftz", "f64", "bf16", "tf32", "tf32.ftz"};
     for (size_t t = 0; t < WS_COUNT(names); t++)
         if (strcmp(name, names[t]) == 0) {
             m->type = (uint8_t)t;

@@ -67,7 +67,8 @@ static ws_status run_launches(const ptx_case *c, ptx_module *m, ptx_memory *mem,
     _Alignas(PTX_TM_ALIGN) uint8_t params[PTX_CASE_PARAM_BYTES];
     for (int n = 0; n < c->n_launches; n++) {
         const ptx_case_launch *l = &c->launch[n];
-        ws_status st = ptx_case_params(c, l, ptx_module_find(m, l->kernel), o->ptr, NULL, NULL, params, err);
+        ws_status st =
+            ptx_case_params(c, l, ptx_module_find(m, l->kernel), o->ptr, NULL, NULL, params, err);
         if (st)
             return st;
         ptx_options opt = *options;

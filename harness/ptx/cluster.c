@@ -79,18 +79,20 @@ ptx_block *ptx_cluster_block(ptx_warp *w, const ptx_insn *i, uint32_t lane, uint
 {
     const ptx_grid *g = w->worker->grid;
     if (rank >= g->cluster_blocks) {
-        ptx_fault_simple(w, i, (int)lane, HX_OUT_OF_BOUNDS,
-                         "out of bounds: %.*s reaches for the shared memory of block rank %u in a cluster of %u",
-                         WS_STR_ARG(i->ast->part[0]), rank, g->cluster_blocks);
+        ptx_fault_simple(
+            w, i, (int)lane, HX_OUT_OF_BOUNDS,
+            "out of bounds: %.*s reaches for the shared memory of block rank %u in a cluster of %u",
+            WS_STR_ARG(i->ast->part[0]), rank, g->cluster_blocks);
         return NULL;
     }
     ptx_block *b = rank == w->block->rank ? w->block : w->block->cluster->block[rank];
     if (!has_ended(b))
         return b;
-    ptx_fault_simple(w, i, (int)lane, HX_SHARED_RACE,
-                     "race: potential invalid shared access in the memory of block (%u,%u,%u) that has already "
-                     "exited; found",
-                     b->ctaid[0], b->ctaid[1], b->ctaid[2]);
+    ptx_fault_simple(
+        w, i, (int)lane, HX_SHARED_RACE,
+        "race: potential invalid shared access in the memory of block (%u,%u,%u) that has already "
+        "exited; found",
+        b->ctaid[0], b->ctaid[1], b->ctaid[2]);
     return NULL;
 }
 
@@ -107,7 +109,8 @@ ptx_block *ptx_shared_target(ptx_warp *w, const ptx_insn *i, uint32_t lane, uint
 {
     if (i->space == PTX_SPACE_GENERIC) {
         if (*addr >> PTX_WINDOW_SHIFT != PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT) {
-            ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL, "illegal: %.*s takes an address of shared memory",
+            ptx_fault_simple(w, i, (int)lane, HX_ILLEGAL,
+                             "illegal: %.*s takes an address of shared memory",
                              WS_STR_ARG(i->ast->part[0]));
             return NULL;
         }
@@ -204,7 +207,8 @@ void ptx_unit_free(ptx_block *first)
 /* ---- running ---- */
 
 /* The n-th of the cluster's blocks to take its turn. */
-static ptx_block *nth_block(const struct ptx_cluster *c, ptx_schedule schedule, uint32_t n, uint64_t first)
+static ptx_block *nth_block(const struct ptx_cluster *c, ptx_schedule schedule, uint32_t n,
+                            uint64_t first)
 {
     return c->block[schedule == PTX_SCHED_REVERSE  ? c->n - 1 - n
                     : schedule == PTX_SCHED_RANDOM ? (n + first) % c->n
@@ -212,7 +216,8 @@ static ptx_block *nth_block(const struct ptx_cluster *c, ptx_schedule schedule, 
 }
 
 typedef struct round {
-    uint32_t ended, stuck, waiting; /* blocks: ended, whose warps all wait at barriers, that only look at memory */
+    uint32_t ended, stuck,
+        waiting; /* blocks: ended, whose warps all wait at barriers, that only look at memory */
 } round;
 
 static bool run_round(ptx_worker *k, struct ptx_cluster *c, round *r)
@@ -235,7 +240,8 @@ static bool any_wakes(const struct ptx_cluster *c)
 {
     for (uint32_t r = 0; r < c->n; r++)
         for (int n = 0; n < c->block[r]->n_warps; n++)
-            if (c->block[r]->warp[n].state == PTX_WARP_AT_CLUSTER && ptx_cluster_wakes(&c->block[r]->warp[n]))
+            if (c->block[r]->warp[n].state == PTX_WARP_AT_CLUSTER &&
+                ptx_cluster_wakes(&c->block[r]->warp[n]))
                 return true;
     return false;
 }
@@ -264,7 +270,8 @@ static bool polls_shared(const ptx_warp *w)
     return w->polled && i &&
            (ws_str_eqz(i->ast->part[0], "mbarrier") || i->space == PTX_SPACE_SHARED ||
             i->space == PTX_SPACE_CLUSTER ||
-            (i->space == PTX_SPACE_GENERIC && w->poll_addr >> PTX_WINDOW_SHIFT == PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT));
+            (i->space == PTX_SPACE_GENERIC &&
+             w->poll_addr >> PTX_WINDOW_SHIFT == PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT));
 }
 
 /* Whether nothing outside the unit can let its warps go on. */
@@ -282,7 +289,8 @@ static bool waits_for_itself(const struct ptx_cluster *c)
 ptx_block_end ptx_unit_run(ptx_worker *k, ptx_block *first, int64_t slice)
 {
     bool several = first->cluster && first->cluster->n > 1;
-    ptx_block_end end = several ? run_cluster(k, first->cluster, slice) : ptx_block_run(k, first, slice);
+    ptx_block_end end =
+        several ? run_cluster(k, first->cluster, slice) : ptx_block_run(k, first, slice);
     if (end == PTX_BLOCK_WAITS) {
         struct ptx_cluster *c = ptx_cluster_of(first);
         c->idle_rounds = waits_for_itself(c) ? c->idle_rounds + 1 : 0;

@@ -1,6 +1,6 @@
-/* Liveness by basic blocks, then linear scan. A register has one stretch of the text, from the first to the last
- * instruction at which its value may still be wanted; two of one class share a place when their stretches are
- * disjoint. */
+/* Liveness by basic blocks, then linear scan. A register has one stretch of the text, from the
+ * first to the last instruction at which its value may still be wanted; two of one class share a
+ * place when their stretches are disjoint. */
 #include "harness/ptx/compact.h"
 
 #include "base/mem.h"
@@ -13,7 +13,7 @@ enum { NONE = -1 };
 
 typedef struct block {
     int from, to;         /* instructions [from, to) */
-    int next[2];          /* blocks, NONE: none; others are in the targets of the last instruction */
+    int next[2]; /* blocks, NONE: none; others are in the targets of the last instruction */
 } block;
 
 typedef struct stretch {
@@ -27,7 +27,7 @@ typedef struct liveness {
     block *block;
     int n_blocks;
     int *block_of;        /* per instruction that begins one, else NONE */
-    int *global;          /* per register: number among those that live across blocks, NONE: it does not */
+    int *global; /* per register: number among those that live across blocks, NONE: it does not */
     int *reg_of;          /* the other way round */
     int n_globals;
     size_t words;         /* of a set of globals */
@@ -65,7 +65,8 @@ static void visit_operand(const ptx_operand *o, bool writes, int at, ptx_reg_vis
         visit_operand(&o->elem[e], writes && o->kind == PTX_OPD_VEC, at, visit, ud);
 }
 
-void ptx_visit_registers(const ptx_ast_insn *a, uint16_t results, int at, ptx_reg_visit visit, void *ud)
+void ptx_visit_registers(const ptx_ast_insn *a, uint16_t results, int at, ptx_reg_visit visit,
+                         void *ud)
 {
     for (int writes = 0; writes < 2; writes++)
         for (int o = 0; o < a->n_operands; o++)
@@ -73,7 +74,8 @@ void ptx_visit_registers(const ptx_ast_insn *a, uint16_t results, int at, ptx_re
                 visit_operand(&a->operand[o], writes, at, visit, ud);
 }
 
-/* Reads first, then writes. What a guarded instruction writes may stay as it was, so it counts as read. */
+/* Reads first, then writes. What a guarded instruction writes may stay as it was, so it counts as
+ * read. */
 static void visit_insn(liveness *v, int at, ptx_reg_visit visit)
 {
     const ptx_ast_insn *a = &v->f->insn[at];
@@ -86,7 +88,8 @@ static void visit_insn(liveness *v, int at, ptx_reg_visit visit)
 
 static bool is_jump(const ptx_ast_insn *a)
 {
-    return a->part[0].p[0] == 'b' && (ws_str_eqz(a->part[0], "bra") || ws_str_eqz(a->part[0], "brx"));
+    return a->part[0].p[0] == 'b' &&
+           (ws_str_eqz(a->part[0], "bra") || ws_str_eqz(a->part[0], "brx"));
 }
 
 static bool is_end(const ptx_ast_insn *a)
@@ -161,7 +164,8 @@ static void wanted_after(liveness *v, int b)
     unite(v, v->out, v->block[b].next[0]);
     unite(v, v->out, v->block[b].next[1]);
     for (int o = 0; o < last->n_operands; o++)
-        for (int t = 0; last->operand[o].kind == PTX_OPD_TARGETS && t < last->operand[o].n_targets; t++)
+        for (int t = 0; last->operand[o].kind == PTX_OPD_TARGETS && t < last->operand[o].n_targets;
+             t++)
             unite(v, v->out, block_at(v, last->operand[o].targets[t]));
 }
 
@@ -210,7 +214,8 @@ static void visit_blocks(liveness *v, ptx_reg_visit visit)
 /* What block b wants from what its successors want. */
 static bool compute(liveness *v, int b)
 {
-    uint64_t *in = v->in + (size_t)b * v->words, *kill = v->kill + (size_t)b * v->words, changed = 0;
+    uint64_t *in = v->in + (size_t)b * v->words, *kill = v->kill + (size_t)b * v->words,
+             changed = 0;
     wanted_after(v, b);
     for (size_t w = 0; w < v->words; w++) {
         uint64_t more = v->out[w] & ~kill[w] & ~in[w];
@@ -228,7 +233,8 @@ static bool is_stale(const liveness *v, int b)
     for (int n = 0; n < 2; n++)
         stale |= v->block[b].next[n] != NONE && v->changed[v->block[b].next[n]] >= v->seen[b];
     for (int o = 0; o < last->n_operands; o++)
-        for (int t = 0; last->operand[o].kind == PTX_OPD_TARGETS && t < last->operand[o].n_targets; t++) {
+        for (int t = 0; last->operand[o].kind == PTX_OPD_TARGETS && t < last->operand[o].n_targets;
+             t++) {
             int to = block_at(v, last->operand[o].targets[t]);
             stale |= to != NONE && v->changed[to] >= v->seen[b];
         }
@@ -263,7 +269,8 @@ static void extend_set(liveness *v, const uint64_t *set, uint64_t *done, int at)
     }
 }
 
-/* Also to where blocks begin and end: the first one that wants a register decides, and the last one. */
+/* Also to where blocks begin and end: the first one that wants a register decides, and the last
+ * one. */
 static void extend_over_blocks(liveness *v)
 {
     uint64_t *done = ws_calloc(v->words + 1, sizeof *done);
@@ -353,7 +360,8 @@ static void scan(const liveness *v, uint32_t *place, uint32_t count[PTX_PLACES])
     free(room);
 }
 
-void ptx_compact(const ptx_func *f, const uint16_t *results, uint32_t *place, uint32_t count[PTX_PLACES])
+void ptx_compact(const ptx_func *f, const uint16_t *results, uint32_t *place,
+                 uint32_t count[PTX_PLACES])
 {
     size_t regs = (size_t)f->n_regs + 1, insns = (size_t)f->n_insns + 1;
     memset(count, 0, PTX_PLACES * sizeof *count);

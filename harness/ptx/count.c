@@ -115,8 +115,8 @@ void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
     }
 }
 
-/* Wavefronts of a shared access: the most distinct 4-byte words that any bank has to serve. Accesses of 8
- * and 16 bytes go by half and quarter warps. */
+/* Wavefronts of a shared access: the most distinct 4-byte words that any bank has to serve.
+ * Accesses of 8 and 16 bytes go by half and quarter warps. */
 static u32 count_wavefronts(const ptx_access *x)
 {
     u32 per = x->size <= 4   ? 32
@@ -143,7 +143,8 @@ static u32 count_wavefronts(const ptx_access *x)
     return total;
 }
 
-/* Whether no bank has to serve two words: then the access takes one wavefront. For 4 bytes and less. */
+/* Whether no bank has to serve two words: then the access takes one wavefront. For 4 bytes and
+ * less. */
 static bool is_free_of_conflicts(const ptx_access *x)
 {
     u32 word[PTX_LANES], used = 0, twice = 0, lanes = x->mask;
@@ -176,7 +177,8 @@ void ptx_count_shared(ptx_warp *w, const ptx_access *x)
         c->shared_wavefronts += ptx_count_wavefronts(x);
 }
 
-/* Distinct sectors of one allocation. Blocks that were not run use others too, up to all there are. */
+/* Distinct sectors of one allocation. Blocks that were not run use others too, up to all there
+ * are. */
 static u64 scaled_sectors(u64 n, u64 all, double scale)
 {
     double more = (double)n * scale + 0.5;

@@ -66,10 +66,12 @@ static void tell_barrier(text *t, const wait *x)
     uint32_t id = ptx_barrier_id(&x->group), threads = ptx_barrier_threads(&x->group);
     int here = 0;
     for (int k = 0; k < b->n_warps; k++)
-        here += b->warp[k].state == PTX_WARP_AT_BARRIER && ptx_barrier_id(&b->warp[k].parked[0]) == id;
+        here +=
+            b->warp[k].state == PTX_WARP_AT_BARRIER && ptx_barrier_id(&b->warp[k].parked[0]) == id;
     add(t, "barrier %u", id);
     if (threads)
-        add(t, " for %u threads, of which %d have come", threads, here * PTX_LANES + b->arrived[id]);
+        add(t, " for %u threads, of which %d have come", threads,
+            here * PTX_LANES + b->arrived[id]);
     else
         add(t, " for all threads, of whose %d warps %d have come", b->n_warps, here);
     int ended = warps_in(b, PTX_WARP_DONE);
@@ -93,8 +95,8 @@ static void tell_cluster(text *t, const wait *x)
         uint32_t missing = missing_at_cluster(c, r);
         if (!missing)
             continue;
-        add(t, "%s %u threads of block (%u,%u,%u)", told++ ? "," : " for", missing, c->block[r]->ctaid[0],
-            c->block[r]->ctaid[1], c->block[r]->ctaid[2]);
+        add(t, "%s %u threads of block (%u,%u,%u)", told++ ? "," : " for", missing,
+            c->block[r]->ctaid[0], c->block[r]->ctaid[1], c->block[r]->ctaid[2]);
         if (told == 3)
             break;
     }
@@ -109,8 +111,8 @@ static void tell_mbarrier(text *t, const wait *x)
         m = m->next;
     add(t, "the mbarrier at byte %u of shared memory", at);
     if (m)
-        add(t, ", phase %u: %u of %u arrivals and %lld bytes are missing", m->phase, m->pending, m->expected,
-            (long long)m->tx);
+        add(t, ", phase %u: %u of %u arrivals and %lld bytes are missing", m->phase, m->pending,
+            m->expected, (long long)m->tx);
 }
 
 /* The value that a spinning thread saw last, and who may yet write there. */
@@ -125,8 +127,8 @@ static void tell_spin(text *t, const wait *x)
     }
     uint32_t bytes = x->insn->esize <= 8 ? x->insn->esize : 8;
     unsigned long long value = 0;
-    if (addr >> PTX_WINDOW_SHIFT == PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT || x->insn->space == PTX_SPACE_SHARED ||
-        x->insn->space == PTX_SPACE_CLUSTER) {
+    if (addr >> PTX_WINDOW_SHIFT == PTX_WINDOW_SHARED >> PTX_WINDOW_SHIFT ||
+        x->insn->space == PTX_SPACE_SHARED || x->insn->space == PTX_SPACE_CLUSTER) {
         uint64_t at = addr & ((1u << PTX_RANK_SHIFT) - 1);
         add(t, "byte %llu of shared memory to change", (unsigned long long)at);
         if (!(addr << 8 >> 8 >> PTX_RANK_SHIFT) && at + bytes <= g->shared_bytes)
@@ -140,10 +142,12 @@ static void tell_spin(text *t, const wait *x)
         return;
     }
     memcpy(&value, (const void *)(uintptr_t)addr, bytes);
-    add(t, "byte %llu of '%s' to change, where it reads %llu", (unsigned long long)(addr - a->lo), a->name, value);
+    add(t, "byte %llu of '%s' to change, where it reads %llu", (unsigned long long)(addr - a->lo),
+        a->name, value);
     uint32_t by;
     if (ptx_race_last_writer(x->warp->worker, a, addr, &by)) {
-        uint32_t x0 = by % g->grid[0], y = by / g->grid[0] % g->grid[1], z = by / g->grid[0] / g->grid[1];
+        uint32_t x0 = by % g->grid[0], y = by / g->grid[0] % g->grid[1],
+                 z = by / g->grid[0] / g->grid[1];
         add(t, ", written last by block (%u,%u,%u)", x0, y, z);
     }
     uint32_t started = atomic_load(&g->next_unit);
@@ -228,16 +232,20 @@ void ptx_deadlock(ptx_block *b)
     choose(&o, block, b->cluster ? b->cluster->n : 1);
     const wait *x = &o.first;
     if (!x->insn) {
-        ptx_fault_simple(&b->warp[0], NULL, 0, HX_DEADLOCK, "deadlock: no warp of the block can go on; found");
+        ptx_fault_simple(&b->warp[0], NULL, 0, HX_DEADLOCK,
+                         "deadlock: no warp of the block can go on; found");
         return;
     }
     text t = {.n = 0};
     uint32_t lanes = x->polls ? x->warp->active : x->group.mask;
-    add(&t, x->polls && !is_mbarrier(x) ? "endless: the thread waits for " : "deadlock: the warp waits for ");
+    add(&t, x->polls && !is_mbarrier(x) ? "endless: the thread waits for "
+                                        : "deadlock: the warp waits for ");
     tell(&t, x);
     tell_more(&t, &o);
     ptx_fault_sync(x->warp, x->insn, lanes ? __builtin_ctz(lanes) : 0,
                    x->polls && !is_mbarrier(x) ? HX_ENDLESS : HX_DEADLOCK,
-                   is_mbarrier(x) ? "Barrier phase never completes" : x->polls ? "" : "Divergent thread(s) in block",
+                   is_mbarrier(x) ? "Barrier phase never completes"
+                   : x->polls     ? ""
+                                  : "Divergent thread(s) in block",
                    "%s; found", t.s);
 }

@@ -12,16 +12,16 @@
 
 enum {
     MAX_WORKERS = 64,
-    MAX_RESIDENT = 1024, /* blocks that one worker keeps half done, unless they may wait for each other */
-    MAX_COOPERATIVE = 4096,
+    /* blocks that one worker keeps half done, unless they may wait for each other */
+    MAX_RESIDENT = 1024, MAX_COOPERATIVE = 4096,
     SERIAL_NS = 100000,  /* shorter launches are not worth a thread, unless it is asked for */
     MAX_SHARED = 232448, /* bytes a block, sm_90 */
     ACCOUNT_STEP = 1 << 16,
     IDLE_ROUNDS = 1000,  /* of polling, by all blocks there are: nobody will change it */
     WORKSPACE_BYTES = 8
 };
-/* Warp instructions of a block before the worker turns to another. Blocks that wait for each other spin, so
- * the turn is short where the program could do that. */
+/* Warp instructions of a block before the worker turns to another. Blocks that wait for each other
+ * spin, so the turn is short where the program could do that. */
 static const int64_t SLICE = 64 << 20, SPIN_SLICE = 1 << 17;
 
 /* ---- limits ---- */
@@ -103,29 +103,33 @@ static bool set_cluster(ptx_grid *g, ptx_report *r)
         uint32_t own = k->cluster[d] ? k->cluster[d] : 1, want = asked[d] ? asked[d] : 1;
         g->cluster[d] = required ? own : want;
         if (given && required && own != want)
-            return refuse(r, k->name, HX_INVALID_LAUNCH,
-                          "invalid launch of %s: clusters of %u x %u x %u, the kernel is for %u x %u x %u", k->name,
-                          asked[0], asked[1], asked[2], k->cluster[0], k->cluster[1], k->cluster[2]);
+            return refuse(
+                r, k->name, HX_INVALID_LAUNCH,
+                "invalid launch of %s: clusters of %u x %u x %u, the kernel is for %u x %u x %u",
+                k->name, asked[0], asked[1], asked[2], k->cluster[0], k->cluster[1], k->cluster[2]);
         uint64_t grid = (uint64_t)g->args->grid[d] * (k->blocks_are_clusters ? g->cluster[d] : 1);
         if (grid % g->cluster[d])
             return refuse(r, k->name, HX_INVALID_LAUNCH,
-                          "invalid launch of %s: grid.%c is %llu, no multiple of the cluster's %u", k->name, "xyz"[d],
-                          (unsigned long long)grid, g->cluster[d]);
+                          "invalid launch of %s: grid.%c is %llu, no multiple of the cluster's %u",
+                          k->name, "xyz"[d], (unsigned long long)grid, g -> cluster[d]);
         g->grid[d] = (uint32_t)grid;
         size *= g->cluster[d];
         blocks *= grid;
         if (size > PTX_MAX_CLUSTER || blocks > UINT32_MAX)
-            return refuse(r, k->name, HX_INVALID_LAUNCH,
-                          "invalid launch of %s: at most %d blocks a cluster and 2^32 a launch are possible", k->name,
-                          PTX_MAX_CLUSTER);
+            return refuse(
+                r, k->name, HX_INVALID_LAUNCH,
+                "invalid launch of %s: at most %d blocks a cluster and 2^32 a launch are possible",
+                k->name, PTX_MAX_CLUSTER);
     }
     if (k->max_cluster && size > k->max_cluster)
         return refuse(r, k->name, HX_INVALID_LAUNCH,
-                      "invalid launch of %s: clusters of %llu blocks, .maxclusterrank is %u", k->name,
-                      (unsigned long long)size, k->max_cluster);
+                      "invalid launch of %s: clusters of %llu blocks, .maxclusterrank is %u",
+                      k->name, (unsigned long long)size, k->max_cluster);
     if (k->explicit_cluster && !given && !required)
-        return refuse(r, k->name, HX_INVALID_LAUNCH,
-                      "invalid launch of %s: the kernel is .explicitcluster, the launch names no cluster", k->name);
+        return refuse(
+            r, k->name, HX_INVALID_LAUNCH,
+            "invalid launch of %s: the kernel is .explicitcluster, the launch names no cluster",
+            k->name);
     g->explicit_cluster = given || required;
     g->cluster_blocks = (uint32_t)size;
     g->n_blocks = (uint32_t)blocks;
@@ -176,11 +180,13 @@ static uint32_t gcd(uint32_t a, uint32_t b)
     return b ? gcd(b, a % b) : a;
 }
 
-/* A stride near the golden section of the units: every prefix of 0, s, 2s, ... mod n is spread evenly. */
+/* A stride near the golden section of the units: every prefix of 0, s, 2s, ... mod n is spread
+ * evenly. */
 static uint32_t sample_stride(const ptx_grid *g)
 {
     const ptx_options *o = g->options;
-    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || ptx_blocks_may_wait(g) || g->program->takes_units)
+    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || ptx_blocks_may_wait(g) ||
+        g->program->takes_units)
         return 0;
     uint32_t s = (uint32_t)((double)g->n_units * 0.6180339887498949);
     while (s < 1 || gcd(s, g->n_units) != 1)
@@ -205,7 +211,9 @@ bool ptx_unit_next(ptx_grid *g, uint32_t *index, uint32_t *turn)
         atomic_store(&g->next_unit, g->n_units); /* so that the counter cannot wrap */
         return false;
     }
-    *index = g->stride ? (uint32_t)((uint64_t)n * g->stride % g->n_units) : g->order ? g->order[n] : n;
+    *index = g->stride  ? (uint32_t)((uint64_t)n * g->stride % g->n_units)
+             : g->order ? g->order[n]
+                        : n;
     return true;
 }
 
@@ -256,7 +264,8 @@ typedef struct crew {
 
 static void *worker_main(void *arg);
 
-/* Whether a worker is idle changes; an idle one has no block to start and keeps those that it has. */
+/* Whether a worker is idle changes; an idle one has no block to start and keeps those that it
+ * has. */
 static void set_idle(ptx_worker *k, const ptx_block *b, bool idle)
 {
     uint32_t least = b->index;
@@ -303,7 +312,8 @@ static void hire(crew *c)
     c->n = c->started; /* what the system gives is what there is */
 }
 
-/* Runs blocks until none is left; the first worker calls the others when the launch turns out long. */
+/* Runs blocks until none is left; the first worker calls the others when the launch turns out
+ * long. */
 static void work(ptx_worker *k, crew *c)
 {
     ptx_grid *g = k->grid;
@@ -363,11 +373,11 @@ static void worker_release(ptx_worker *k)
     free(k->lanes);
 }
 
-/* Blocks that may wait for each other run on one thread. Which of them comes first to a flag or a ticket decides what
- * is executed and in what order floats add up: on several threads neither results nor findings would follow from the
- * seed. It also means that a round in which all only look at memory is a deadlock for certain, and that the clocks
- * of order.c, which join all blocks, need no locks. Fences of block and cluster scope bind only blocks that one
- * thread runs anyway. */
+/* Blocks that may wait for each other run on one thread. Which of them comes first to a flag or a
+ * ticket decides what is executed and in what order floats add up: on several threads neither
+ * results nor findings would follow from the seed. It also means that a round in which all only
+ * look at memory is a deadlock for certain, and that the clocks of order.c, which join all blocks,
+ * need no locks. Fences of block and cluster scope bind only blocks that one thread runs anyway. */
 static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();

@@ -62,7 +62,8 @@ static void fill_place(ptx_fault *f, const ptx_grid *g, const ptx_insn *i)
     copy_name(f->insn, sizeof f->insn, a);
 }
 
-/* The blocks from this turn on end. Where blocks may wait for each other, or the budget is spent, all do. */
+/* The blocks from this turn on end. Where blocks may wait for each other, or the budget is spent,
+ * all do. */
 static void stop_from(ptx_grid *g, uint32_t turn, hx_reason reason)
 {
     bool all = ptx_blocks_may_wait(g) || reason == HX_ENDLESS;
@@ -84,8 +85,8 @@ static void remove_fault(ptx_grid *g, int at)
     }
 }
 
-/* The place of a finding among those of this launch, by turn. A copy that an earlier block has replaces the one
- * that is there. NULL: it was counted, or there is no room. */
+/* The place of a finding among those of this launch, by turn. A copy that an earlier block has
+ * replaces the one that is there. NULL: it was counted, or there is no room. */
 static ptx_fault *insert_fault(ptx_grid *g, uint32_t turn, hx_reason reason, const ptx_ast_insn *a)
 {
     ptx_report *r = g->report;

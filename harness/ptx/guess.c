@@ -48,7 +48,8 @@ static const ptx_operand **variables_in(const ptx_func *f)
     const ptx_operand **in = ws_calloc((size_t)f->n_regs + 1, sizeof *in);
     for (int k = 0; k < f->n_insns; k++) {
         const ptx_operand *o = f->insn[k].operand;
-        if (f->insn[k].n_operands == 2 && o[0].kind == PTX_OPD_REG && o[1].kind == PTX_OPD_VAR && !in[o[0].reg])
+        if (f->insn[k].n_operands == 2 && o[0].kind == PTX_OPD_REG && o[1].kind == PTX_OPD_VAR &&
+            !in[o[0].reg])
             in[o[0].reg] = &o[1];
     }
     return in;
@@ -60,7 +61,8 @@ static void merge(ptx_guesses *g)
     qsort(g->at, g->n, sizeof *g->at, compare);
     for (size_t k = 0; k < g->n; k++)
         if (n && compare(&g->at[n - 1], &g->at[k]) == 0)
-            g->at[n - 1].last = g->at[k].last > g->at[n - 1].last ? g->at[k].last : g->at[n - 1].last;
+            g->at[n - 1].last =
+                g->at[k].last > g->at[n - 1].last ? g->at[k].last : g->at[n - 1].last;
         else
             g->at[n++] = g->at[k];
     g->n = n;

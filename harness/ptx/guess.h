@@ -1,6 +1,6 @@
-/* The first guesses of compare-and-swap loops, as the CUDA manual writes them: plain loads whose address a
- * compare-and-swap further down takes too, or whose value it compares with. A stale guess costs a turn of the loop, so
- * such a load counts as a strong one. */
+/* The first guesses of compare-and-swap loops, as the CUDA manual writes them: plain loads whose
+ * address a compare-and-swap further down takes too, or whose value it compares with. A stale guess
+ * costs a turn of the loop, so such a load counts as a strong one. */
 #ifndef HARNESS_PTX_GUESS_H
 #define HARNESS_PTX_GUESS_H
 

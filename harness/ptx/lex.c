@@ -46,7 +46,8 @@ static void fail_at(ptx_lexer *l, const char *at, int line, const char *what)
     while (start > l->text && start[-1] != '\n')
         start--;
     ptx_excerpt(l->text, l->end, at, shown);
-    (void)ws_fail(l->err, WS_EINPUT, "line %d, column %d: %s\n%s", line, (int)(at - start) + 1, what, shown);
+    (void)ws_fail(l->err, WS_EINPUT, "line %d, column %d: %s\n%s", line, (int)(at - start) + 1,
+                  what, shown);
 }
 
 _Noreturn void ptx_lex_fail(ptx_lexer *l, const ptx_token *at, const char *fmt, ...)

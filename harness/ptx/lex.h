@@ -1,8 +1,8 @@
 /* The tokens of PTX text (PTX ISA, chapter 4), shared by the parser and the stripper.
  *
- * A lexer is one token ahead: `tok` is the current token, ptx_lex_next() moves on. Errors leave through
- * longjmp, so that the grammar reads like the grammar: the owner calls setjmp(lex.on_error) once, before
- * the first token, and keeps what must be released outside the frame. */
+ * A lexer is one token ahead: `tok` is the current token, ptx_lex_next() moves on. Errors leave
+ * through longjmp, so that the grammar reads like the grammar: the owner calls setjmp(lex.on_error)
+ * once, before the first token, and keeps what must be released outside the frame. */
 #ifndef HARNESS_PTX_LEX_H
 #define HARNESS_PTX_LEX_H
 
@@ -57,7 +57,8 @@ bool ptx_lex_accept_dot(ptx_lexer *l, const char *name);
 ptx_token ptx_lex_take(ptx_lexer *l); /* the current token; moves on */
 
 /* WS_EINPUT "line L, column C: what", the line and a caret. Does not return. */
-_Noreturn void ptx_lex_fail(ptx_lexer *l, const ptx_token *at, const char *fmt, ...) WS_PRINTF(3, 4);
+_Noreturn void ptx_lex_fail(ptx_lexer *l, const ptx_token *at, const char *fmt, ...)
+    WS_PRINTF(3, 4);
 /* "expected <what>, found '<token>'" at the current token. */
 _Noreturn void ptx_lex_fail_expected(ptx_lexer *l, const char *what);
 

@@ -53,8 +53,8 @@ void ptx_local_written(ptx_warp *w, const ptx_access *x)
         state_row(w, at)[l * 4 + (at & 3)] = PTX_INIT;
 }
 
-/* Copies of structures take their padding along: only a lane whose bytes are all unwritten counts, or one with a copy of
- * such a byte. Of parameters, which calls fill, copies alone count. */
+/* Copies of structures take their padding along: only a lane whose bytes are all unwritten counts,
+ * or one with a copy of such a byte. Of parameters, which calls fill, copies alone count. */
 int ptx_local_unwritten(const ptx_warp *w, const ptx_access *x)
 {
     bool is_param = x->insn->space == PTX_SPACE_PARAM;

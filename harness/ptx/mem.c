@@ -1,6 +1,6 @@
 /* One device address space. Device addresses are host addresses, so that a checked access needs no
- * translation. Every allocation sits between unmapped guard zones: an access that goes astray hits none of
- * the others, and an engine defect is a crash and not a wrong result. */
+ * translation. Every allocation sits between unmapped guard zones: an access that goes astray hits
+ * none of the others, and an engine defect is a crash and not a wrong result. */
 #include "harness/ptx/engine.h"
 
 #include <stdio.h>
@@ -83,7 +83,8 @@ uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name)
     if (!raw)
         return 0;
     ptx_alloc *a = ws_calloc(1, sizeof *a);
-    /* The end of the last page is the end of the allocation when it can be: the guard then starts at once. */
+    /* The end of the last page is the end of the allocation when it can be: the guard then starts
+     * at once. */
     size_t page = (size_t)sysconf(_SC_PAGESIZE),
            slack = round_up(size, page) - round_up(size, ALIGN_BYTES);
     a->raw = raw;
@@ -179,8 +180,8 @@ bool ptx_memory_was_released(const ptx_memory *m, uint64_t ptr)
     return at && m->alloc[at - 1]->lo == ptr && m->alloc[at - 1]->freed;
 }
 
-void ptx_memory_leaks(const ptx_memory *m, void (*visit)(void *ud, uint64_t ptr, size_t bytes, bool by_kernel),
-                      void *ud)
+void ptx_memory_leaks(const ptx_memory *m,
+                      void (*visit)(void *ud, uint64_t ptr, size_t bytes, bool by_kernel), void *ud)
 {
     for (int k = 0; k < m->n; k++) {
         const ptx_alloc *a = m->alloc[k];

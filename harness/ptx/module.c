@@ -1,5 +1,5 @@
-/* A loaded module: parsed PTX, its variables in device memory, and one decoded program a kernel, made when
- * the kernel is first asked for. */
+/* A loaded module: parsed PTX, its variables in device memory, and one decoded program a kernel,
+ * made when the kernel is first asked for. */
 #include "harness/ptx/engine.h"
 #include "harness/ptx/info.h"
 #include "harness/ptx/module.h"
@@ -160,8 +160,8 @@ static void note_registers(ptx_kernel_info *info, const ptx_program *p)
             info->registers = (int)p->code[c]->registers;
 }
 
-/* The program's variables have one address each in the AST, so programs of one module are decoded one
- * after the other. */
+/* The program's variables have one address each in the AST, so programs of one module are decoded
+ * one after the other. */
 const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
 {
     int k = kernel_index(m, kernel);
@@ -183,8 +183,8 @@ int ptx_module_registers(ptx_module *m, const char *kernel)
 }
 
 /* Programs are freed as they are checked: the large ones of a library do not all fit. */
-static void check_function(ptx_module *m, const ptx_func *f, ptx_kernel_info *info, bool *seen, ptx_lack_fn visit,
-                           void *ud)
+static void check_function(ptx_module *m, const ptx_func *f, ptx_kernel_info *info, bool *seen,
+                           ptx_lack_fn visit, void *ud)
 {
     ptx_program *p = m->variant->program_new(m->ast, f, info);
     m->variant->visit_unsupported(p, visit, ud);

@@ -1,4 +1,5 @@
-/* The forms, read from the rows of the x_*.c files, and how an instruction of the text is told to be one. */
+/* The forms, read from the rows of the x_*.c files, and how an instruction of the text is told to
+ * be one. */
 #include "harness/ptx/ops.h"
 
 #include "harness/ptx/engine.h"
@@ -16,8 +17,8 @@ static const ptx_op_row *const families[] = {
     ptx_ops_tensor, ptx_ops_tensormap, ptx_ops_st_async, ptx_ops_launch, ptx_ops_video,
 };
 
-/* What `.$name` stands for. Hints change no result (scopes, caches, priorities), or there are too many of them to
- * execute each (widths of wgmma). */
+/* What `.$name` stands for. Hints change no result (scopes, caches, priorities), or there are too
+ * many of them to execute each (widths of wgmma). */
 static const struct {
     const char *name, *words;
     bool is_hint;
@@ -31,7 +32,8 @@ static const struct {
     {"int", "u16 s16 u32 s32 u64 s64", false},
     {"wint", "u32 s32 u64 s64", false},
     {"ldst", "b8 u8 s8 b16 u16 s16 b32 u32 s32 f32 b64 u64 s64 f64 b128", false},
-    {"space", "global shared shared::cta shared::cluster local const param param::entry param::func", false},
+    {"space",
+     "global shared shared::cta shared::cluster local const param param::entry param::func", false},
     {"stspace", "global shared shared::cta shared::cluster local param param::func", false},
     {"aspace", "global shared shared::cta shared::cluster local const param param::entry", false},
     {"gspace", "global shared shared::cta shared::cluster", false},
@@ -77,7 +79,8 @@ static const struct {
     {"dim", "1d 2d 3d 4d 5d", true},
     {"map_space", "global shared::cta", true},
     {"cta_group", "cta_group::1", true},
-    {"evict", "L1::evict_normal L1::evict_unchanged L1::evict_first L1::evict_last L1::no_allocate", true},
+    {"evict", "L1::evict_normal L1::evict_unchanged L1::evict_first L1::evict_last L1::no_allocate",
+     true},
     {"evict2", "L2::evict_normal L2::evict_first L2::evict_last", true},
     {"cache_hint", "L2::cache_hint", true},
     {"fetch", "L2::64B L2::128B L2::256B", true},
@@ -94,7 +97,8 @@ static const struct {
     {"param::func", PTX_SPACE_PARAM},
 };
 
-/* Words that ptxas takes for a part of the instruction's name: they come first, in the row's order. */
+/* Words that ptxas takes for a part of the instruction's name: they come first, in the row's
+ * order. */
 static const struct {
     const char *opcode, *words;
 } named[] = {
@@ -112,7 +116,8 @@ static const struct {
     {"mad", "lo hi wide"},
     {"mad24", "lo hi"},
     {"madc", "lo hi"},
-    {"mbarrier", "init inval expect_tx complete_tx arrive arrive_drop test_wait try_wait parity pending_count"},
+    {"mbarrier",
+     "init inval expect_tx complete_tx arrive arrive_drop test_wait try_wait parity pending_count"},
     {"membar", "proxy"},
     {"mul", "lo hi wide"},
     {"mul24", "lo hi"},
@@ -127,9 +132,10 @@ static const struct {
 
 /* Types of fragments and packed elements that registers do not have. */
 static const char *const other_types[] = {"b1",     "u4",     "s4",     "e4m3",   "e5m2",    "e2m1",
-                                          "e3m2",   "e2m3",   "ue8m0",  "e2m1x2", "e2m3x2",  "e3m2x2",
-                                          "ue8m0x2", "ue4m3", "e4m3x4", "e5m2x4", "f32x2",   "u16x2",
-                                          "s16x2",  "e2m1x4", "e3m2x4", "e2m3x4"};
+                                          "e3m2",   "e2m3",   "ue8m0",  "e2m1x2", "e2m3x2",
+                                          "e3m2x2",
+                                          "ue8m0x2", "ue4m3", "e4m3x4", "e5m2x4", "f32x2",
+                                          "u16x2", "s16x2",  "e2m1x4", "e3m2x4", "e2m3x4"};
 
 static struct {
     ptx_form *form;
@@ -179,7 +185,8 @@ static void add_words(ptx_form *f, ptx_form_part *part, const char *words, size_
         if (!part->is_hint)
             f->counted |= 1ull << f->n_words;
         for (size_t k = 0; k < WS_COUNT(named); k++)
-            if (ws_str_eqz(f->opcode, named[k].opcode) && is_in(named[k].words, f->word[f->n_words]))
+            if (ws_str_eqz(f->opcode, named[k].opcode) &&
+                is_in(named[k].words, f->word[f->n_words]))
                 f->named |= 1ull << f->n_words;
         f->n_words++;
         part->n_words++;
@@ -250,7 +257,10 @@ static void read_type(ptx_form *f, ptx_spec *s, const char **p)
 
 static ptx_spec_kind kind_of(char c)
 {
-    return c == 'd' ? PTX_SPEC_DST : c == 'p' || c == 'q' ? PTX_SPEC_PRED_DST : c == 'h' ? PTX_SPEC_POLICY : PTX_SPEC_SRC;
+    return c == 'd'               ? PTX_SPEC_DST
+           : c == 'p' || c == 'q' ? PTX_SPEC_PRED_DST
+           : c == 'h'             ? PTX_SPEC_POLICY
+                                  : PTX_SPEC_SRC;
 }
 
 static void read_operand(ptx_form *f, const char **p)
@@ -363,7 +373,9 @@ static bool is_type(const ptx_form *f, int word)
 
 static int vector_of(ws_str w)
 {
-    return w.n == 2 && w.p[0] == 'v' && (w.p[1] == '2' || w.p[1] == '4' || w.p[1] == '8') ? w.p[1] - '0' : 0;
+    return w.n == 2 && w.p[0] == 'v' && (w.p[1] == '2' || w.p[1] == '4' || w.p[1] == '8')
+               ? w.p[1] - '0'
+               : 0;
 }
 
 static bool is_space(ws_str w)
@@ -374,10 +386,10 @@ static bool is_space(ws_str w)
     return false;
 }
 
-/* The part of the mnemonic, not `used` yet, that is a word of part `p`; types only after the last type, spaces after the
- * last space, words of the name only as the next part. -1: none. */
-static int find_part(const ptx_form *f, const ptx_form_part *p, const ptx_ast_insn *a, uint32_t used,
-                     const int after[2], int next, int *word)
+/* The part of the mnemonic, not `used` yet, that is a word of part `p`; types only after the last
+ * type, spaces after the last space, words of the name only as the next part. -1: none. */
+static int find_part(const ptx_form *f, const ptx_form_part *p, const ptx_ast_insn *a,
+                     uint32_t used, const int after[2], int next, int *word)
 {
     for (int k = 1; k < a->n_parts; k++)
         for (int w = p->first_word; !(used >> k & 1) && w < p->first_word + p->n_words; w++)
@@ -409,13 +421,15 @@ static void note_word(ptx_match *m, const ptx_form *f, int word)
 
 static attempt try_form(ptx_form *f, const ptx_ast_insn *a)
 {
-    attempt t = {.match = {.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE, .in_order = true}};
+    attempt t = {.match = {.form = f, .first = PTX_TYPE_NONE, .last = PTX_TYPE_NONE,
+                           .in_order = true}};
     uint32_t used = 1;
     int after[2] = {0, 0}, word = 0;
     bool before = false;
     for (int p = 0; p < f->n_parts; p++) {
         const ptx_form_part *part = &f->part[p];
-        int k = part->tied && !before ? -1 : find_part(f, part, a, used, after, t.fitted + 1, &word);
+        int k =
+            part->tied && !before ? -1 : find_part(f, part, a, used, after, t.fitted + 1, &word);
         if (k < 0) {
             if ((!part->optional || (part->tied && before)) && !t.missing)
                 t.missing = part;
@@ -453,16 +467,18 @@ static void explain(const attempt *best, char why[PTX_WHY])
         snprintf(why, PTX_WHY, "'.%.*s' does not fit: %s", WS_STR_ARG(best->stranger), f->text);
     else
         snprintf(why, PTX_WHY, "'.%.*s'%s is missing: %s",
-                 WS_STR_ARG(f->word[best->missing->first_word]), best->missing->n_words > 1 ? " or the like" : "",
-                 f->text);
+                 WS_STR_ARG(f->word[best->missing->first_word]),
+                 best->missing->n_words > 1 ? " or the like" : "", f->text);
 }
 
 /* Families that the engine refuses as such. */
 static const struct {
     const char *opcode, *what;
 } refused[] = {
-    {"tex", "textures"},        {"tld4", "textures"},        {"txq", "textures"},       {"suld", "surfaces"},
-    {"sust", "surfaces"},       {"sured", "surfaces"},       {"suq", "surfaces"},       {"istypep", "textures and surfaces"},
+    {"tex", "textures"},        {"tld4", "textures"},        {"txq", "textures"},
+    {"suld", "surfaces"},
+    {"sust", "surfaces"},       {"sured", "surfaces"},       {"suq", "surfaces"},
+    {"istypep", "textures and surfaces"},
     {"tcgen05", "tensor memories"}, {"multimem", "multicast objects"},
 };
 
@@ -596,11 +612,12 @@ static bool takes_variable(const ptx_match *m)
     return false;
 }
 
-static bool element_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, const ptx_operand *o, ptx_type t,
-                         bool in_vector)
+static bool element_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn,
+                         const ptx_operand *o, ptx_type t, bool in_vector)
 {
     if (o->kind == PTX_OPD_REG)
-        return (!o->neg_pred || s->sign) && (!o->text || s->part) && register_fits(fn->reg[o->reg].type, t, s->wider);
+        return (!o->neg_pred || s->sign) && (!o->text || s->part) &&
+               register_fits(fn->reg[o->reg].type, t, s->wider);
     if (s->kind == PTX_SPEC_DST)
         return o->kind == PTX_OPD_SINK && (in_vector || may_drop(m->form->opcode));
     if (o->kind == PTX_OPD_IMM)
@@ -610,7 +627,8 @@ static bool element_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *
            takes_variable(m);
 }
 
-static bool value_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, const ptx_operand *o)
+static bool value_fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn,
+                       const ptx_operand *o)
 {
     ptx_type t = ptx_spec_type_of(s, m);
     if (o->reg2 >= 0 && !s->pair)
@@ -629,7 +647,8 @@ static bool fits(const ptx_spec *s, const ptx_match *m, const ptx_func *fn, cons
 {
     switch (s->kind) {
     case PTX_SPEC_PRED_DST:
-        return (is_pred(fn, o) || o->kind == PTX_OPD_SINK) && !o->neg_pred && (s->pair || o->reg2 < 0);
+        return (is_pred(fn, o) || o->kind == PTX_OPD_SINK) && !o->neg_pred &&
+               (s->pair || o->reg2 < 0);
     case PTX_SPEC_PRED_SRC:
         return (is_pred(fn, o) && o->reg2 < 0) || (o->kind == PTX_OPD_IMM && !o->is_float);
     case PTX_SPEC_ADDRESS:
@@ -674,13 +693,15 @@ static bool is_own_param(const ptx_func *fn, const ptx_var *v)
 }
 
 /* What is wrong with an address of the given space (PTX ISA 6.4.1); NULL: nothing. */
-static const char *address_fault(const ptx_func *fn, const ptx_ast_insn *a, const ptx_operand *o, ptx_space space)
+static const char *address_fault(const ptx_func *fn, const ptx_ast_insn *a, const ptx_operand *o,
+                                 ptx_space space)
 {
     if (o->var && space == PTX_SPACE_GENERIC)
         return o->var->space == PTX_SPACE_PARAM ? "a parameter is read with .param" : NULL;
     if (o->var && o->var->space != space)
         return "the variable is of another state space";
-    if (o->var && space == PTX_SPACE_PARAM && ws_str_eqz(a->part[0], "st") && is_own_param(fn, o->var))
+    if (o->var && space == PTX_SPACE_PARAM && ws_str_eqz(a->part[0], "st") &&
+        is_own_param(fn, o->var))
         return "a function cannot write its own parameters";
     if (o->reg >= 0) {
         ptx_type t = fn->reg[o->reg].type;
@@ -689,7 +710,8 @@ static const char *address_fault(const ptx_func *fn, const ptx_ast_insn *a, cons
             return "a register with an address has 32 or 64 bits, of no floating-point type";
         /* barriers have shared addresses, of 32 bits without .shared too */
         bool is_data = !ws_str_eqz(a->part[0], "cp") && !ws_str_eqz(a->part[0], "mbarrier");
-        if (ptx_type_bytes(t) == 4 && is_data && (space == PTX_SPACE_GENERIC || space == PTX_SPACE_GLOBAL))
+        if (ptx_type_bytes(t) == 4 && is_data &&
+            (space == PTX_SPACE_GENERIC || space == PTX_SPACE_GLOBAL))
             return "global and generic addresses have 64 bits";
     }
     if (o->reg < 0 && !o->var && space != PTX_SPACE_LOCAL)
@@ -702,7 +724,8 @@ static bool addresses_fit(const ptx_func *fn, const ptx_ast_insn *a, char why[PT
 {
     for (int k = 0, n = 0; k < a->n_operands; k++) {
         const ptx_operand *o = &a->operand[k];
-        bool variable = o->kind == PTX_OPD_VAR && (ws_str_eqz(a->part[0], "cvta") || ws_str_eqz(a->part[0], "mapa"));
+        bool variable = o->kind == PTX_OPD_VAR &&
+                        (ws_str_eqz(a->part[0], "cvta") || ws_str_eqz(a->part[0], "mapa"));
         if (o->kind != PTX_OPD_ADDR && !variable)
             continue;
         const char *fault = address_fault(fn, a, o, space_of(a, n++));
@@ -714,7 +737,8 @@ static bool addresses_fit(const ptx_func *fn, const ptx_ast_insn *a, char why[PT
     return true;
 }
 
-bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn *a, char why[PTX_WHY])
+bool ptx_ops_operands(const ptx_match *m, const ptx_func *fn, const ptx_ast_insn *a,
+                      char why[PTX_WHY])
 {
     const ptx_form *f = m->form;
     bool policy = f->takes_policy && has_word(m, "L2::cache_hint");

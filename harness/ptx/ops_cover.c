@@ -1,5 +1,6 @@
-/* Which forms of the table were executed: for the test that leaves no form without one. Off unless the environment
- * names a file, WARPSMITH_PTX_EXECUTED, to which the process appends what it executed when it ends. */
+/* Which forms of the table were executed: for the test that leaves no form without one. Off unless
+ * the environment names a file, WARPSMITH_PTX_EXECUTED, to which the process appends what it
+ * executed when it ends. */
 #include "harness/ptx/engine.h"
 #include "harness/ptx/ops.h"
 

@@ -1,14 +1,16 @@
-/* Order through fences with atomics or strong accesses, and through barriers of clusters: release and acquire.
+/* Order through fences with atomics or strong accesses, and through barriers of clusters: release
+ * and acquire.
  *
- * Between blocks: a block's time advances at its fences; a strong write behind one releases what came
- * before the last of them, whichever thread executed it: a barrier usually lies between. A location
- * keeps, for every block, the latest time that was released through it; who acquires there takes these
- * over. Inside a unit (a cluster, mostly of one block) the same goes for the clocks of its warps, so that locks and
- * flags order them: a unit has locations of its own for that.
+ * Between blocks: a block's time advances at its fences; a strong write behind one releases what
+ * came before the last of them, whichever thread executed it: a barrier usually lies between. A
+ * location keeps, for every block, the latest time that was released through it; who acquires there
+ * takes these over. Inside a unit (a cluster, mostly of one block) the same goes for the clocks of
+ * its warps, so that locks and flags order them: a unit has locations of its own for that.
  *
- * Where only the blocks of a cluster can order each other (fences of narrow scope, barriers of clusters), the times
- * are those of the cluster's blocks alone, by rank, and every worker has its own units. Programs with wider fences
- * run on one worker (see count_workers), so nothing here is locked. */
+ * Where only the blocks of a cluster can order each other (fences of narrow scope, barriers of
+ * clusters), the times are those of the cluster's blocks alone, by rank, and every worker has its
+ * own units. Programs with wider fences run on one worker (see count_workers), so nothing here is
+ * locked. */
 #include "harness/ptx/engine.h"
 
 #include "harness/ptx/cluster.h"
@@ -107,7 +109,8 @@ void ptx_order_fence(ptx_warp *w, bool narrow)
         ++*time_of(c, w->block);
 }
 
-static location *location_at(location **bucket, uint32_t n, uint64_t addr, uint32_t blocks, bool make)
+static location *location_at(location **bucket, uint32_t n, uint64_t addr, uint32_t blocks,
+                             bool make)
 {
     location **head = &bucket[((addr >> 2) * 0x9e3779b97f4a7c15ull >> 52) % n];
     for (location *l = *head; l; l = l->next)
@@ -129,8 +132,8 @@ static location *unit_location(ptx_warp *w, uint64_t addr, bool make)
         return NULL;
     if (!first->locations)
         first->locations = ws_calloc(1, sizeof *first->locations);
-    return location_at(first->locations->bucket, UNIT_BUCKETS, addr, w->worker->grid->cluster_blocks,
-                       make);
+    return location_at(first->locations->bucket, UNIT_BUCKETS, addr,
+                       w->worker->grid->cluster_blocks, make);
 }
 
 static void join(uint32_t *to, const uint32_t *from, uint32_t n)
@@ -160,7 +163,8 @@ void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write)
     struct ptx_clocks *c = w->worker->clocks;
     if (!c || !c->followed)
         return;
-    bool releases = write && (w->block->fenced || i->flags & PTX_IF_RELEASE), narrow = ptx_is_narrow(i);
+    bool releases = write && (w->block->fenced || i->flags & PTX_IF_RELEASE),
+         narrow = ptx_is_narrow(i);
     if (releases && i->flags & PTX_IF_RELEASE && !narrow)
         ++*time_of(c, w->block);
     location *l = unit_location(w, addr, releases);
@@ -216,7 +220,8 @@ bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time)
     if (!c->followed)
         return true;
     const uint32_t *known = c->local ? w->block->known : c->known[w->block->index];
-    /* Of reads by several blocks only one time is kept: taken as ordered once anything was acquired. */
+    /* Of reads by several blocks only one time is kept: taken as ordered once anything was
+     * acquired. */
     if (block >= g->n_blocks)
         return known && !is_zero(known, c->n);
     if (c->local && ptx_unit_of(g, block) != ptx_unit_of(g, w->block->index))

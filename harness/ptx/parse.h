@@ -1,6 +1,6 @@
-/* The parser's own state, shared by parse.c (module level), parse_target.c (its head), parse_func.c (headers and
- * bodies), parse_operand.c, parse_loc.c (source positions), parse_expr.c (constants), parse_var.c (variables)
- * and parse_sym.c (names). */
+/* The parser's own state, shared by parse.c (module level), parse_target.c (its head), parse_func.c
+ * (headers and bodies), parse_operand.c, parse_loc.c (source positions), parse_expr.c (constants),
+ * parse_var.c (variables) and parse_sym.c (names). */
 #ifndef HARNESS_PTX_PARSE_H
 #define HARNESS_PTX_PARSE_H
 
@@ -55,7 +55,8 @@ typedef struct ptx_scope {
     int outer_range_depth;      /* range_depth of the enclosing scope */
 } ptx_scope;
 
-/* A label (or function) that was named before it was seen: an operand, or an entry of a target list. */
+/* A label (or function) that was named before it was seen: an operand, or an entry of a target
+ * list. */
 typedef struct ptx_fixup {
     ptx_name *name;
     ptx_operand *operand;
@@ -93,7 +94,7 @@ typedef struct ptx_parser {
     int n_insns, cap_insns;
     ptx_reg *reg;
     int n_regs, cap_regs;
-    bool selects;               /* operands of a video instruction: parts of registers, negated ones */
+    bool selects; /* operands of a video instruction: parts of registers, negated ones */
     ptx_operand *elem;          /* stack of the vectors and lists being read */
     int n_elems, cap_elems;
     ptx_fixup *fixup;
@@ -111,7 +112,8 @@ typedef struct ptx_parser {
 } ptx_parser;
 
 /* The linking directive in front of a declaration. */
-typedef enum ptx_linking { PTX_LINK_NONE, PTX_LINK_EXTERN, PTX_LINK_VISIBLE, PTX_LINK_WEAK, PTX_LINK_COMMON } ptx_linking;
+typedef enum ptx_linking { PTX_LINK_NONE, PTX_LINK_EXTERN, PTX_LINK_VISIBLE, PTX_LINK_WEAK,
+                           PTX_LINK_COMMON } ptx_linking;
 
 /* parse_target.c */
 void ptx_parse_version(ptx_parser *p);
@@ -121,11 +123,13 @@ void ptx_parse_address_size(ptx_parser *p); /* after .address_size */
 /* parse_sym.c */
 ptx_name *ptx_name_intern(ptx_parser *p, ws_str s);
 void ptx_scope_enter(ptx_parser *p, const ptx_token *at);
-/* Resolves what the scope can; the rest moves to the enclosing scope, and is an error at depth 1. */
+/* Resolves what the scope can; the rest moves to the enclosing scope, and is an error at depth
+ * 1. */
 void ptx_scope_leave(ptx_parser *p);
 ptx_symbol *ptx_symbol_declare(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind);
 /* The module's symbol of that name, made when there is none; its kind may differ from `kind`. */
-ptx_symbol *ptx_symbol_module(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind, bool *made);
+ptx_symbol *ptx_symbol_module(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind,
+                              bool *made);
 void ptx_symbol_declare_range(ptx_parser *p, const ptx_token *name, ptx_type type, uint64_t count);
 /* The innermost meaning of a name; NULL: none so far. A register of a range is made here. */
 ptx_symbol *ptx_symbol_find(ptx_parser *p, ws_str s);
@@ -134,9 +138,11 @@ const ptx_symbol *ptx_symbol_find_range(ptx_parser *p, ws_str s);
 int ptx_reg_add(ptx_parser *p, const char *name, ptx_type type, const ptx_token *at);
 void ptx_fixup_add(ptx_parser *p, const ptx_token *name, ptx_operand *operand, int *slot);
 void ptx_list_add(ptx_list *l, void *item);
-void *ptx_list_finish(ptx_parser *p, ptx_list *l, int *n); /* to the arena; the list is empty after */
+void *ptx_list_finish(ptx_parser *p, ptx_list *l,
+                      int *n); /* to the arena; the list is empty after */
 
-/* parse_expr.c: constant expressions (PTX ISA 4.5), with the operators and signedness of C on 64 bits. */
+/* parse_expr.c: constant expressions (PTX ISA 4.5), with the operators and signedness of C on 64
+ * bits. */
 typedef struct ptx_constant {
     uint64_t bits;
     bool is_unsigned, is_float;
@@ -154,7 +160,8 @@ void ptx_parse_reg(ptx_parser *p);
 void ptx_parse_vars(ptx_parser *p, ptx_space space, ptx_linking linking);
 /* One parameter, from ".param" or ".reg" (no .reg for a kernel); *reg is its register or -1. */
 ptx_var *ptx_parse_param(ptx_parser *p, bool is_entry, int *reg);
-bool ptx_space_find(const ptx_token *t, ptx_space *space); /* .global .const .shared .local .param */
+bool ptx_space_find(const ptx_token *t,
+                    ptx_space *space); /* .global .const .shared .local .param */
 
 /* parse_operand.c */
 int ptx_parse_guard(ptx_parser *p); /* the predicate register of a guard, after @ and ! */

@@ -1,11 +1,12 @@
-/* Constant expressions: precedence climbing over C's binary operators, plus ?:, casts and unary ones. */
+/* Constant expressions: precedence climbing over C's binary operators, plus ?:, casts and unary
+ * ones. */
 #include "harness/ptx/parse.h"
 
 #include <string.h>
 
 typedef enum binary_op {
-    OP_NONE, OP_OR, OP_AND, OP_BOR, OP_XOR, OP_BAND, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_SHL,
-    OP_SHR, OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD
+    OP_NONE, OP_OR, OP_AND, OP_BOR, OP_XOR, OP_BAND, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE,
+    OP_SHL, OP_SHR, OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD
 } binary_op;
 
 static const struct {
@@ -124,7 +125,8 @@ static double as_double(ptx_constant c)
 }
 
 /* In double precision (PTX ISA 4.5.5). */
-static ptx_constant apply_float(ptx_parser *p, const ptx_token *at, binary_op op, double a, double b)
+static ptx_constant apply_float(ptx_parser *p, const ptx_token *at, binary_op op, double a,
+                                double b)
 {
     double d = 0;
     switch (op) {

@@ -1,6 +1,7 @@
-/* Source positions. A position inside an inlined function names the place of the call ("inlined_at"), which has
- * its own .loc before it. What a reader wants is the innermost place in the file of the kernel itself, not a
- * line of a header that was inlined into it: this file follows the calls and keeps that place. */
+/* Source positions. A position inside an inlined function names the place of the call
+ * ("inlined_at"), which has its own .loc before it. What a reader wants is the innermost place in
+ * the file of the kernel itself, not a line of a header that was inlined into it: this file follows
+ * the calls and keeps that place. */
 #include "harness/ptx/parse.h"
 
 #include <stdlib.h>

@@ -144,12 +144,14 @@ static void parse_part(ptx_parser *p, ptx_operand *o)
     if (l->tok.kind != PTX_TOK_DOT)
         return;
     if (!p->selects || s.n < 2)
-        ptx_lex_fail(l, &l->tok, "only video instructions take a part of a register (%.*s)", WS_STR_ARG(s));
+        ptx_lex_fail(l, &l->tok, "only video instructions take a part of a register (%.*s)",
+                     WS_STR_ARG(s));
     o->text = ptx_name_intern(p, (ws_str){s.p + 1, s.n - 1})->z;
     ptx_lex_next(l);
 }
 
-/* Labels of this scope are known; others may still be declared in it, so that they wait for its end. */
+/* Labels of this scope are known; others may still be declared in it, so that they wait for its
+ * end. */
 static ptx_operand operand_of_symbol(ptx_parser *p, const ptx_symbol *s)
 {
     ptx_operand o = operand_of(PTX_OPD_FUNC);
@@ -324,7 +326,8 @@ static ptx_operand parse_negated(ptx_parser *p)
 /* "vadd", "vset4" and so on */
 static bool is_video(ws_str opcode)
 {
-    static const char *const names[] = {"vadd", "vsub", "vavrg", "vabsdiff", "vmin", "vmax", "vshl", "vshr", "vset", "vmad"};
+    static const char *const names[] = {"vadd", "vsub", "vavrg", "vabsdiff", "vmin", "vmax", "vshl",
+                                        "vshr", "vset", "vmad"};
     char last = opcode.n ? opcode.p[opcode.n - 1] : 0;
     opcode.n -= last == '2' || last == '4';
     for (size_t k = 0; k < WS_COUNT(names); k++)

@@ -187,10 +187,11 @@ static const ptx_symbol *find_range(const ptx_parser *p, ws_str s, int deeper_th
 ptx_symbol *ptx_symbol_declare(ptx_parser *p, const ptx_token *name, ptx_symbol_kind kind)
 {
     ptx_name *e = ptx_name_intern(p, name->s);
-    const ptx_symbol *range = kind == PTX_SYM_REG ? find_range(p, name->s, p->depth - 1, false) : NULL;
+    const ptx_symbol *range =
+        kind == PTX_SYM_REG ? find_range(p, name->s, p->depth - 1, false) : NULL;
     if ((e->sym && e->sym->depth == p->depth) || range)
-        ptx_lex_fail(&p->lex, name, "'%.200s' is declared twice in this scope%s%s", e->z, range ? ", first in the range of " : "",
-                     range ? range->name->z : "");
+        ptx_lex_fail(&p->lex, name, "'%.200s' is declared twice in this scope%s%s", e->z,
+                     range ? ", first in the range of " : "", range ? range->name->z : "");
     return push_symbol(p, e, kind, p->depth, false);
 }
 

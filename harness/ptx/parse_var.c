@@ -154,7 +154,8 @@ static var_head parse_head(ptx_parser *p, ptx_space space)
     if (h.type == PTX_pred)
         ptx_lex_fail(l, &l->tok, "a variable cannot have the type .pred");
     if (h.lanes > 1 && h.lanes * ptx_type_bytes(h.type) > 16)
-        ptx_lex_fail(l, &l->tok, "a vector of %u .%s has more than 128 bits", h.lanes, ptx_type_name(h.type));
+        ptx_lex_fail(l, &l->tok, "a vector of %u .%s has more than 128 bits", h.lanes,
+                     ptx_type_name(h.type));
     return h;
 }
 
@@ -233,8 +234,9 @@ static void parse_symbol_value(ptx_parser *p, init_state *s, uint32_t shift, uin
         ptx_lex_expect(l, ')');
     }
     if (s->var->type != (bytes == 8 ? PTX_u64 : PTX_u8))
-        ptx_lex_fail(l, &name, "%s needs elements of .u%u, not .%s", bytes == 8 ? "an address" : "a byte of an address",
-                     8 * bytes, ptx_type_name(s->var->type));
+        ptx_lex_fail(l, &name, "%s needs elements of .u%u, not .%s",
+                     bytes == 8 ? "an address" : "a byte of an address", 8 * bytes,
+                     ptx_type_name(s->var->type));
     (void)init_room(p, s, &name);
     ptx_reloc *r = WS_ARENA_NEW(p->arena, ptx_reloc, 1);
     ptx_name *n = ptx_name_intern(p, name.s);
@@ -252,7 +254,8 @@ static void parse_symbol_value(ptx_parser *p, init_state *s, uint32_t shift, uin
 }
 
 /* 0xFF00(name): one byte of an address, as in the initialiser of a struct (PTX ISA 5.4.4). */
-static void parse_masked_address(ptx_parser *p, init_state *s, const ptx_token *at, ptx_constant mask)
+static void parse_masked_address(ptx_parser *p, init_state *s, const ptx_token *at,
+                                 ptx_constant mask)
 {
     uint32_t shift = mask.bits ? (uint32_t)__builtin_ctzll(mask.bits) : 1;
     if (mask.is_float || shift % 8 || mask.bits >> shift != 0xff)
@@ -300,8 +303,8 @@ static void parse_value(ptx_parser *p, init_state *s)
     ptx_type t = s->var->type;
     bool is_float = t == PTX_f32 || t == PTX_f64, is_bits = ptx_type_name(t)[0] == 'b';
     if (t == PTX_f16 || t == PTX_f16x2)
-        ptx_lex_fail(l, &at, "a variable of .%s cannot have an initialiser; declare .b%u", ptx_type_name(t),
-                     8 * ptx_type_bytes(t));
+        ptx_lex_fail(l, &at, "a variable of .%s cannot have an initialiser; declare .b%u",
+                     ptx_type_name(t), 8 * ptx_type_bytes(t));
     if (c.is_float ? !is_float && !is_bits : is_float)
         ptx_lex_fail(l, &at, "%s constant for a variable of .%s",
                      c.is_float ? "a floating-point" : "an integer", ptx_type_name(t));
@@ -453,7 +456,8 @@ void ptx_parse_vars(ptx_parser *p, ptx_space space, ptx_linking linking)
     if (!p->func && (space == PTX_SPACE_LOCAL || space == PTX_SPACE_PARAM))
         ptx_lex_fail(l, &l->tok, "a %s variable outside a function is not supported",
                      space == PTX_SPACE_LOCAL ? ".local" : ".param");
-    if (p->func && linking != PTX_LINK_NONE && !(linking == PTX_LINK_EXTERN && space == PTX_SPACE_SHARED))
+    if (p->func && linking != PTX_LINK_NONE &&
+        !(linking == PTX_LINK_EXTERN && space == PTX_SPACE_SHARED))
         ptx_lex_fail(l, &l->tok, "a linking directive in the body of a function");
     if (linking == PTX_LINK_COMMON && space != PTX_SPACE_GLOBAL)
         ptx_lex_fail(l, &l->tok, "only .global variables can be .common");

@@ -102,7 +102,8 @@ static u64 next_argument(ptx_warp *w, int lane, u64 args, u64 *at, u32 bytes)
     return bits;
 }
 
-/* Flags, width and precision behind a %; `*` takes an argument. Numbers are limited: a kernel must not print gigabytes. */
+/* Flags, width and precision behind a %; `*` takes an argument. Numbers are limited: a kernel must
+ * not print gigabytes. */
 static size_t read_spec(ptx_warp *w, int lane, const char **p, char spec[64], u64 args, u64 *at)
 {
     size_t n = 0;
@@ -151,7 +152,8 @@ static void format_text(ptx_warp *w, int lane, const char *format, u64 args, ws_
         if (!*p || !strchr("diuxXocpsfFeEgGaA", *p))
             return;
         bool wide = length < 0 || strchr("psfFeEgGaA", *p);
-        put_value(w, lane, out, spec, n, *p, next_argument(w, lane, args, &at, wide ? 8 : 4), length);
+        put_value(w, lane, out, spec, n, *p, next_argument(w, lane, args, &at, wide ? 8 : 4),
+                  length);
         (*count)++;
         p++;
     }

@@ -1,8 +1,9 @@
 /* The PTX engine: executes PTX text on the CPU, warp by warp, and watches every access.
  *
- * A ptx_module is parsed and decoded PTX, immutable after loading except for its .global variables. A
- * ptx_memory is one address space with its allocations and shadow state. A launch runs one kernel over
- * its grid; findings go to the report and end the launch. Nothing here trusts the module's text. */
+ * A ptx_module is parsed and decoded PTX, immutable after loading except for its .global variables.
+ * A ptx_memory is one address space with its allocations and shadow state. A launch runs one kernel
+ * over its grid; findings go to the report and end the launch. Nothing here trusts the module's
+ * text. */
 #ifndef HARNESS_PTX_PTX_H
 #define HARNESS_PTX_PTX_H
 
@@ -35,20 +36,23 @@ typedef struct ptx_kernel_info {
     uint32_t max_cluster;    /* .maxclusterrank, 0 when absent */
     bool explicit_cluster, blocks_are_clusters;
     int insns;     /* in the text, of all functions that it reaches */
-    int registers; /* of 32 bits a thread, in the largest function; 0 until ptx_module_registers or a launch */
+    int registers; /* of 32 bits a thread, in the largest function; 0 until ptx_module_registers or
+                      a launch */
 } ptx_kernel_info;
 
 /* ---- memory ---- */
 ptx_memory *ptx_memory_new(void);
 void ptx_memory_free(ptx_memory *m);
-/* Device address of a fresh, uninitialised, 256-byte aligned allocation with guard zones; 0: no memory. */
+/* Device address of a fresh, uninitialised, 256-byte aligned allocation with guard zones; 0: no
+ * memory. */
 uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name);
-/* The address range stays reserved for a while, so that accesses to it are known as uses after free. false: ptr is
- * not the start of an allocation, or of one that was released before. */
+/* The address range stays reserved for a while, so that accesses to it are known as uses after
+ * free. false: ptr is not the start of an allocation, or of one that was released before. */
 bool ptx_memory_release(ptx_memory *m, uint64_t ptr);
 bool ptx_memory_was_released(const ptx_memory *m, uint64_t ptr);
 /* Calls `visit` for what is still allocated: by the host, and by the kernels' malloc. */
-void ptx_memory_leaks(const ptx_memory *m, void (*visit)(void *ud, uint64_t ptr, size_t bytes, bool by_kernel),
+void ptx_memory_leaks(const ptx_memory *m,
+                      void (*visit)(void *ud, uint64_t ptr, size_t bytes, bool by_kernel),
                       void *ud);
 bool ptx_memory_name(ptx_memory *m, uint64_t ptr, const char *name);
 /* Host copies; false: the range is not inside one allocation. Writing marks initialised. */
@@ -61,17 +65,18 @@ bool ptx_memory_written(const ptx_memory *m, uint64_t ptr, size_t n, uint8_t *wr
 bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t *bytes);
 
 /* ---- modules ---- */
-/* Parses, checks and decodes `text`. Bad PTX is WS_EINPUT with line, column and caret; an instruction that
- * the engine lacks is found when a kernel that has it is launched, and is a fault (UNSUPPORTED) that
- * names it. Module variables are allocated in `mem` (NULL: parse only, for inspection). */
+/* Parses, checks and decodes `text`. Bad PTX is WS_EINPUT with line, column and caret; an
+ * instruction that the engine lacks is found when a kernel that has it is launched, and is a fault
+ * (UNSUPPORTED) that names it. Module variables are allocated in `mem` (NULL: parse only, for
+ * inspection). */
 ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_module **out,
                           ws_err *err) WS_MUST_CHECK;
 void ptx_module_free(ptx_module *m);
 int ptx_module_kernels(const ptx_module *m);
 const ptx_kernel_info *ptx_module_kernel(const ptx_module *m, int i);
 const ptx_kernel_info *ptx_module_find(const ptx_module *m, const char *kernel); /* NULL: none */
-/* As in ptx_kernel_info; decodes the kernel. 0: no such kernel. Virtual registers that are never in use together
- * count as one. */
+/* As in ptx_kernel_info; decodes the kernel. 0: no such kernel. Virtual registers that are never in
+ * use together count as one. */
 int ptx_module_registers(ptx_module *m, const char *kernel);
 /* Address and size of a module variable; false: none of that name. */
 bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, size_t *bytes);
@@ -89,8 +94,8 @@ typedef struct ptx_lack {
     int line, column;     /* in the PTX */
 } ptx_lack;
 typedef void (*ptx_lack_fn)(void *ud, const ptx_lack *lack);
-/* Decodes every kernel and every function, whether a kernel reaches it or not, and visits what the engine lacks.
- * The strings of a ptx_lack end with the visit. */
+/* Decodes every kernel and every function, whether a kernel reaches it or not, and visits what the
+ * engine lacks. The strings of a ptx_lack end with the visit. */
 void ptx_module_check(ptx_module *m, ptx_lack_fn visit, void *ud);
 
 /* ---- launches ---- */

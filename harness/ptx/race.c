@@ -1,15 +1,15 @@
-/* Data races, after FastTrack (Flanagan and Freund, PLDI 2009), with the last write and the last reads of
- * every granule of memory in a shadow.
+/* Data races, after FastTrack (Flanagan and Freund, PLDI 2009), with the last write and the last
+ * reads of every granule of memory in a shadow.
  *
- * Inside a block, time is a clock per warp that advances at barriers and at bar.warp.sync; `seen[v]` of a
- * warp says which accesses of warp v happened before. Lanes of one warp are ordered only by
- * bar.warp.sync: since Volta they may run apart. Between blocks nothing is ordered, unless a fence and a
- * strong access say so (order.c). Strong accesses and atomics do not race with each other, nor do writes
- * of the value that is there already.
+ * Inside a block, time is a clock per warp that advances at barriers and at bar.warp.sync;
+ * `seen[v]` of a warp says which accesses of warp v happened before. Lanes of one warp are ordered
+ * only by bar.warp.sync: since Volta they may run apart. Between blocks nothing is ordered, unless
+ * a fence and a strong access say so (order.c). Strong accesses and atomics do not race with each
+ * other, nor do writes of the value that is there already.
  *
- * An access is first tried for all lanes at once, against `floor`: what every warp did before that clock
- * happened before. Only lanes that this does not settle are looked at one by one. Each worker keeps its
- * own shadow of global memory; what two workers did is compared at the end. */
+ * An access is first tried for all lanes at once, against `floor`: what every warp did before that
+ * clock happened before. Only lanes that this does not settle are looked at one by one. Each worker
+ * keeps its own shadow of global memory; what two workers did is compared at the end. */
 #include "harness/ptx/race.h"
 
 #include <stdlib.h>
@@ -57,8 +57,8 @@ void ptx_shadow_free(ptx_shadow *s)
 
 /* ---- clocks of the warps of a block ---- */
 
-/* A block that runs in the place of an earlier one goes on with its clocks, so that its old cells are
- * ordered before and need no clearing. */
+/* A block that runs in the place of an earlier one goes on with its clocks, so that its old cells
+ * are ordered before and need no clearing. */
 void ptx_race_block(ptx_block *b)
 {
     u32 clock = 0;
@@ -101,8 +101,8 @@ static void forget_order(ptx_warp *w)
         memset(w->far->warp, 0xff, sizeof w->far->warp);
 }
 
-/* A warp whose clock has run out counts as ordered with everything from then on: races that it has may be
- * missed, but none is invented. */
+/* A warp whose clock has run out counts as ordered with everything from then on: races that it has
+ * may be missed, but none is invented. */
 static void advance(ptx_warp *w)
 {
     if (w->clock < KEY_CLOCK_MASK)
@@ -162,8 +162,8 @@ void ptx_race_acquire(ptx_warp *w, const ptx_past *past)
     find_floor(w);
 }
 
-/* A barrier of the whole block completes when all other threads have exited: exit is an arrival ("exit" in
- * the ISA), so what warps did before they ended happens before. */
+/* A barrier of the whole block completes when all other threads have exited: exit is an arrival
+ * ("exit" in the ISA), so what warps did before they ended happens before. */
 void ptx_race_barrier(ptx_block *b, u32 id)
 {
     if (!b->warp[0].worker->grid->options->check_race)
@@ -194,8 +194,8 @@ void ptx_race_barrier(ptx_block *b, u32 id)
 
 /* ---- chunks of shared memory ---- */
 
-/* Spreads the chunk's full-warp read over its granules, as reads of their own. Older ones than `floor` are ordered
- * with all that is to come. */
+/* Spreads the chunk's full-warp read over its granules, as reads of their own. Older ones than
+ * `floor` are ordered with all that is to come. */
 static void spread_read(ptx_shadow *s, u32 index, u32 floor)
 {
     race_chunk *c = &s->chunk[index];
@@ -287,7 +287,8 @@ static void row_read(const race_look *k, const race_row *r)
     for (u32 j = 0; j < n; j++) {
         u32 mine = first + (j >> shift << KEY_LANE_SHIFT), old = r_key[j], old_who = r_who[j];
         bool settled = ((old & KEY_CLOCK_MASK) < floor) | race_same_thread(old, mine);
-        bool fresh = (old == 0) | ((old & KEY_STRONG) != 0) | (settled & (shared | (old_who == me)));
+        bool fresh =
+            (old == 0) | ((old & KEY_STRONG) != 0) | (settled & (shared | (old_who == me)));
         u32 many = shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
         r_key[j] = fresh ? mine : race_merge_reads(old, mine);
         r_who[j] = fresh ? me : many;
@@ -314,7 +315,8 @@ static void row_write(const race_look *k, const race_row *r)
 static bool touch_row(const race_look *k, const race_row *r, bool write)
 {
     const ptx_shadow *s = k->shadow;
-    if (!row_settled(k, r, s->w_key, s->w_block) || (write && !row_settled(k, r, s->r_key, s->r_who)))
+    if (!row_settled(k, r, s->w_key, s->w_block) ||
+        (write && !row_settled(k, r, s->r_key, s->r_who)))
         return false;
     if (write)
         row_write(k, r);
@@ -352,7 +354,8 @@ static void fast_linear_read(const ptx_warp *w, ptx_shadow *s, u32 g0, u32 shift
 }
 
 /* Whether no granule of the chunks has an unordered user who would matter. */
-static bool chunks_settled(const ptx_warp *w, const ptx_shadow *s, u32 g0, u32 n, u32 shift, bool row, bool write)
+static bool chunks_settled(const ptx_warp *w, const ptx_shadow *s, u32 g0, u32 n, u32 shift,
+                           bool row, bool write)
 {
     u32 floor = w->floor;
     if (row && g0 % RACE_CHUNK)
@@ -432,14 +435,16 @@ static bool write_ordered(const race_look *k, u64 g, u32 lane)
     return is_ordered(k, k->shadow->w_key[g], lane);
 }
 
-/* A write of the value that is there already, or that another lane writes in the same instruction. */
+/* A write of the value that is there already, or that another lane writes in the same
+ * instruction. */
 bool race_same_value(const race_look *k, u64 g, u32 lane)
 {
     const ptx_insn *i = k->x->insn;
     const ptx_warp *w = k->w;
     const ptx_shadow *s = k->shadow;
-    const uint8_t *to = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
-                                 : (k->x->block ? k->x->block : w->block)->shared + k->x->addr[lane];
+    const uint8_t *to = k->alloc
+                            ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
+                            : (k->x->block ? k->x->block : w->block)->shared + k->x->addr[lane];
     if (k->x->from)
         return memcmp(to, k->x->from[lane], k->x->size) == 0;
     if (!k->x->slot)
@@ -459,8 +464,8 @@ bool race_same_value(const race_look *k, u64 g, u32 lane)
     return now ? in_lanes : in_memory;
 }
 
-/* The bytes that `lane` writes to part `part` of its access. Atomics have no value that is known here; they
- * are told apart by their key. */
+/* The bytes that `lane` writes to part `part` of its access. Atomics have no value that is known
+ * here; they are told apart by their key. */
 static u32 value_of(const race_look *k, u32 part, u32 lane)
 {
     const ptx_warp *w = k->w;
@@ -523,14 +528,15 @@ static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
     const ptx_access *x = k->x;
     bool my_write = !k->alloc ? !(s->w_key[g] & KEY_FAR) : s->w_block[g] == k->me;
     bool my_read = !k->alloc || s->r_who[g] == k->me;
-    if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key, my_write) && !write_ordered(k, g, lane) &&
-        !(x->write && race_same_value(k, g, lane)))
+    if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key, my_write) &&
+        !write_ordered(k, g, lane) && !(x->write && race_same_value(k, g, lane)))
         return race_report(k, lane, g, RACE_WRITE);
     if (!x->write) {
         record_read(k, g, lane, many);
         return true;
     }
-    if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key, my_read) && !reads_ordered(k, g, lane))
+    if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key, my_read) &&
+        !reads_ordered(k, g, lane))
         return race_report(k, lane, g, RACE_READ);
     if (k->each && !race_far_reads_before(k, g, lane))
         return false;
@@ -551,8 +557,8 @@ static void granules_of(const race_look *k, u32 part, u32 g[PTX_LANES])
     }
 }
 
-/* Sets a bit for every lane that the floor does not settle. In global memory the last access must be this
- * block's own, or there must be none. */
+/* Sets a bit for every lane that the floor does not settle. In global memory the last access must
+ * be this block's own, or there must be none. */
 static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, const u32 g[PTX_LANES])
 {
     u32 floor = k->w->floor, mine = k->key, me = k->me, bad[PTX_LANES], out = 0;
@@ -568,7 +574,8 @@ static u32 unsettled(const race_look *k, const u32 *key_of, const u32 *who, cons
     return out & k->x->mask;
 }
 
-/* Plain reads of granules that nobody writes now. Lanes that read the same granule make it a read by many. */
+/* Plain reads of granules that nobody writes now. Lanes that read the same granule make it a read
+ * by many. */
 static void read_all(const race_look *k, const u32 g[PTX_LANES])
 {
     ptx_shadow *s = k->shadow;
@@ -633,8 +640,8 @@ static bool touch_each(const race_look *k, const u32 g[PTX_LANES], u32 lanes)
 
 enum { ROW = PTX_LANES / 2 };
 
-/* Reads of ROW consecutive granules of shared memory by lanes from lane0 on. false: a write stands there
- * that the floor does not settle; nothing was done. */
+/* Reads of ROW consecutive granules of shared memory by lanes from lane0 on. false: a write stands
+ * there that the floor does not settle; nothing was done. */
 static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
 {
     const ptx_shadow *s = k->shadow;
@@ -649,7 +656,8 @@ static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
         return false;
     for (u32 j = 0; j < ROW; j++) {
         u32 mine = first + (j << KEY_LANE_SHIFT), old = r_key[j];
-        bool fresh = (old & KEY_CLOCK_MASK) < floor || old & KEY_STRONG || race_same_thread(old, mine);
+        bool fresh =
+            (old & KEY_CLOCK_MASK) < floor || old & KEY_STRONG || race_same_thread(old, mine);
         r_key[j] = fresh ? mine | many : race_merge_reads(old, mine);
         r_who[j] = fresh ? me : r_who[j] | me;
         r_pc[j] = pc;
@@ -737,7 +745,8 @@ static bool touch_all(race_look *k)
 
 static u32 key_of(const ptx_warp *w, const ptx_access *x)
 {
-    u32 strong = x->atomic || x->strong ? KEY_STRONG | (ptx_is_narrow(x->insn) ? KEY_NARROW : 0) : 0;
+    u32 strong =
+        x->atomic || x->strong ? KEY_STRONG | (ptx_is_narrow(x->insn) ? KEY_NARROW : 0) : 0;
     return w->clock | (u32)w->id << KEY_WARP_SHIFT | strong;
 }
 

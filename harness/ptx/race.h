@@ -1,4 +1,5 @@
-/* Inside the race detector: race.c (accesses), race_report.c (findings), race_merge.c (between workers). */
+/* Inside the race detector: race.c (accesses), race_report.c (findings), race_merge.c (between
+ * workers). */
 #ifndef HARNESS_PTX_RACE_H
 #define HARNESS_PTX_RACE_H
 
@@ -11,14 +12,16 @@
 #define KEY_STRONG (1u << 29) /* volatile, relaxed and stronger, atomic */
 #define KEY_NARROW (1u << 31) /* strong for the threads of its block only: .cta scope */
 #define KEY_MANY   (1u << 30) /* reads: by more than one lane; the clock is the lowest of theirs */
-#define KEY_FAR    KEY_MANY   /* of the last write of shared memory: by another block of the cluster, see race_far_cell */
+#define KEY_FAR                                                                                    \
+    KEY_MANY /* of the last write of shared memory: by another block of the cluster, see           \
+                race_far_cell */
 
 #define MANY_BLOCKS UINT32_MAX
 enum { SHADOW_CHUNK = 4096 /* granules */ };
 
-/* Of 32 granules of shared memory together, so that whole warps are dealt with in one step. A full-warp
- * read of consecutive values is kept here alone until something else happens to the granules: then it is
- * spread over them. */
+/* Of 32 granules of shared memory together, so that whole warps are dealt with in one step. A
+ * full-warp read of consecutive values is kept here alone until something else happens to the
+ * granules: then it is spread over them. */
 typedef struct race_chunk {
     u32 w_max, r_max;     /* highest clock of a write, of a read that stands in the granules */
     u32 r_clock;          /* of the full-warp read, 0: none */
@@ -35,14 +38,14 @@ typedef struct race_far_cell {
 } race_far_cell;
 typedef struct race_far_cells {
     race_far_cell *cell;
-    u8 *used;   /* per RACE_CHUNK: such accesses were made; then granules are looked at one by one */
+    u8 *used; /* per RACE_CHUNK: such accesses were made; then granules are looked at one by one */
     u64 n;      /* granules */
 } race_far_cells;
 
 /* The last write and the last reads of every granule, each column an array. */
 struct ptx_shadow {
     u32 *w_key, *w_pc, *r_key, *r_pc;
-    u32 *r_who;           /* shared memory: set of warps that read; global: the block, or MANY_BLOCKS */
+    u32 *r_who; /* shared memory: set of warps that read; global: the block, or MANY_BLOCKS */
     u32 *w_block;         /* global only, like the next three */
     u32 *w_value;         /* what was written: equal values do not race */
     u32 *w_time, *r_time; /* of the block, see order.c */
@@ -104,22 +107,27 @@ static inline bool race_both_strong(u32 a, u32 b, bool same_block)
 }
 
 /* race.c */
-/* A write of the value that is there already, or that another lane writes in the same instruction. */
+/* A write of the value that is there already, or that another lane writes in the same
+ * instruction. */
 bool race_same_value(const race_look *k, u64 g, u32 lane);
 /* Before another block's access to the granules of chunk c. */
 void race_open_far(ptx_shadow *s, u32 c, bool write);
 
 /* race_cluster.c */
-bool race_far(ptx_warp *w, const ptx_access *x, u32 pc); /* of another block's shared memory; false: a fault */
+bool race_far(ptx_warp *w, const ptx_access *x,
+              u32 pc); /* of another block's shared memory; false: a fault */
 bool race_far_write_before(const race_look *k, u64 g, u32 lane);
-bool race_far_reads_before(const race_look *k, u64 g, u32 lane); /* false: a race, which was reported */
+bool race_far_reads_before(const race_look *k, u64 g,
+                           u32 lane); /* false: a race, which was reported */
 void race_far_forget(ptx_shadow *s); /* NULL is allowed */
 void race_far_free(race_far_cells *f);
-void race_cluster_barrier(ptx_block *b, u32 id); /* what other blocks did, among the warps at barrier `id` */
+void race_cluster_barrier(ptx_block *b,
+                          u32 id); /* what other blocks did, among the warps at barrier `id` */
 /* A read of granule g by all lanes of the warp; no write there is unordered. */
 static inline void race_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
 {
-    u32 old = s->r_key[g], me = 1u << w->id, key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
+    u32 old = s->r_key[g], me = 1u << w->id,
+        key = w->clock | (u32)w->id << KEY_WARP_SHIFT | KEY_MANY;
     race_chunk *c = &s->chunk[g / RACE_CHUNK];
     bool fresh = (old & KEY_CLOCK_MASK) < w->floor || old & KEY_STRONG;
     c->r_max = w->clock > c->r_max ? w->clock : c->r_max;
@@ -128,8 +136,8 @@ static inline void race_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
     s->r_pc[g] = pc;
 }
 
-/* ptx_race_fast of reads, where it is mostly no more than this: every lane reads one granule, in a chunk that nobody
- * has written since. */
+/* ptx_race_fast of reads, where it is mostly no more than this: every lane reads one granule, in a
+ * chunk that nobody has written since. */
 static inline bool race_quick_read(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row)
 {
     ptx_shadow *s = w->block->shared_shadow;
@@ -154,13 +162,13 @@ static inline bool race_quick_read(ptx_warp *w, const ptx_insn *i, u64 first, u3
     return true;
 }
 
-/* race_report.c; both record a finding. `lane` made the later access to granule g; what was there before
- * is the granule's last write or its reads. */
+/* race_report.c; both record a finding. `lane` made the later access to granule g; what was there
+ * before is the granule's last write or its reads. */
 typedef enum race_other { RACE_READ, RACE_WRITE, RACE_FAR_READ } race_other;
 bool race_report(const race_look *k, u32 lane, u64 g, race_other other); /* false */
 /* Granule g of one allocation, accessed by blocks of two workers. */
-void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now, bool write,
-                         const ptx_shadow *before, bool other_write);
+void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now,
+                         bool write, const ptx_shadow *before, bool other_write);
 
 /* race_merge.c */
 void race_merge(ptx_grid *g, ptx_worker *workers, int n);

@@ -1,11 +1,13 @@
 /* Races on the shared memory of one block, between it and other blocks of its cluster.
  *
- * The block's own accesses are those of race.c. What others do stands in cells of their own, with the rank beside; a
- * write also takes the place of the last one, marked KEY_FAR. Of reads by several blocks that nothing orders the
- * last is kept: a race with an earlier one may be missed, none is invented.
+ * The block's own accesses are those of race.c. What others do stands in cells of their own, with
+ * the rank beside; a write also takes the place of the last one, marked KEY_FAR. Of reads by
+ * several blocks that nothing orders the last is kept: a race with an earlier one may be missed,
+ * none is invented.
  *
- * A block's shared memory exists from its start to its end. An access by another block must come after one and before
- * the other by happens-before, whatever the schedule of this run: else it is found, too. */
+ * A block's shared memory exists from its start to its end. An access by another block must come
+ * after one and before the other by happens-before, whatever the schedule of this run: else it is
+ * found, too. */
 #include "harness/ptx/race.h"
 
 #include "harness/ptx/cluster.h"
@@ -113,7 +115,8 @@ static bool is_before(const race_look *k, u32 rank, u32 key, u32 lane)
     if (rank != w->block->rank)
         return clock < w->far->warp[rank][race_warp(key)];
     return clock < w->seen[race_warp(key)] ||
-           race_same_thread(key & ~KEY_FAR, (u32)w->id << KEY_WARP_SHIFT | race_thread(k->x, lane) << KEY_LANE_SHIFT);
+           race_same_thread(key & ~KEY_FAR, (u32)w->id << KEY_WARP_SHIFT | race_thread(k->x, lane)
+                                                                               << KEY_LANE_SHIFT);
 }
 
 bool race_far_write_before(const race_look *k, u64 g, u32 lane)
@@ -127,7 +130,8 @@ bool race_far_reads_before(const race_look *k, u64 g, u32 lane)
     race_far_cell *c = k->shadow->far ? &k->shadow->far->cell[g] : NULL;
     if (!c || !c->r_key)
         return true;
-    if (!race_both_strong(c->r_key, k->key, c->r_rank == k->w->block->rank) && !is_before(k, c->r_rank, c->r_key, lane))
+    if (!race_both_strong(c->r_key, k->key, c->r_rank == k->w->block->rank) &&
+        !is_before(k, c->r_rank, c->r_key, lane))
         return race_report(k, lane, g, RACE_FAR_READ);
     c->r_key = 0;
     return true;
@@ -199,19 +203,21 @@ static bool has_started(const ptx_warp *w, const ptx_block *b)
     return latest > b->visits->start;
 }
 
-static void fault_life(ptx_warp *w, const ptx_insn *i, u32 lane, u32 size, bool write, const ptx_block *b,
-                       const char *what)
+static void fault_life(ptx_warp *w, const ptx_insn *i, u32 lane, u32 size, bool write,
+                       const ptx_block *b, const char *what)
 {
-    ptx_fault_simple(w, i, (int)lane, HX_SHARED_RACE,
-                     "race: potential invalid shared %s of %u bytes in the memory of block (%u,%u,%u) that "
-                     "might %s; nothing orders the two; found",
-                     write ? "write" : "read", size, b->ctaid[0], b->ctaid[1], b->ctaid[2], what);
+    ptx_fault_simple(
+        w, i, (int)lane, HX_SHARED_RACE,
+        "race: potential invalid shared %s of %u bytes in the memory of block (%u,%u,%u) that "
+        "might %s; nothing orders the two; found",
+        write ? "write" : "read", size, b->ctaid[0], b->ctaid[1], b->ctaid[2], what);
 }
 
 bool race_far(ptx_warp *w, const ptx_access *x, u32 pc)
 {
     ptx_block *b = x->block;
-    u32 strong = x->atomic || x->strong ? KEY_STRONG | (ptx_is_narrow(x->insn) ? KEY_NARROW : 0) : 0;
+    u32 strong =
+        x->atomic || x->strong ? KEY_STRONG | (ptx_is_narrow(x->insn) ? KEY_NARROW : 0) : 0;
     u32 clock_and_warp = w->clock | (u32)w->id << KEY_WARP_SHIFT;
     race_look k = {.w = w,
                    .x = x,
@@ -225,7 +231,8 @@ bool race_far(ptx_warp *w, const ptx_access *x, u32 pc)
         fault_life(w, x->insn, first_lane, x->size, x->write, b, "not have started");
         return false;
     }
-    b->visits->last[w->block->rank][w->id] = (visit){w->clock, pc, race_thread(x, first_lane), x->size, x->write};
+    b->visits->last[w->block->rank][w->id] = (visit){w->clock, pc, race_thread(x, first_lane),
+                                                     x->size, x->write};
     race_far_cells *far = far_cells(k.shadow);
     EACH_SET(l, x->mask)
     {
@@ -263,8 +270,8 @@ bool ptx_race_block_end(ptx_block *b)
             if (!x->clock || stayed_for(b, r, (u32)v, x->clock))
                 continue;
             ptx_warp *w = &b->cluster->block[r]->warp[v];
-            fault_life(w, ptx_insn_at(w->worker->grid->program, x->pc), x->lane, x->size, x->write, b,
-                       "have already exited");
+            fault_life(w, ptx_insn_at(w->worker->grid->program, x->pc), x->lane, x->size, x->write,
+                       b, "have already exited");
             return false;
         }
     return true;

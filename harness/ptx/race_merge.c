@@ -1,4 +1,5 @@
-/* Accesses of blocks that ran on different workers: at the end of the launch, granule by granule. */
+/* Accesses of blocks that ran on different workers: at the end of the launch, granule by
+ * granule. */
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/race.h"
 
@@ -21,8 +22,8 @@ static u32 block_at(const ptx_shadow *s, u64 g, bool write)
     return block == MANY_BLOCKS ? 0 : block;
 }
 
-/* The block with the higher number is the one that finds the other. What a launch that ended early would not
- * have come to in order is left out. true: a finding */
+/* The block with the higher number is the one that finds the other. What a launch that ended early
+ * would not have come to in order is left out. true: a finding */
 static bool report(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow *a, bool a_writes,
                    const ptx_shadow *b, bool b_writes)
 {

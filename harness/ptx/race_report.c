@@ -43,8 +43,8 @@ static void block_of(const ptx_grid *g, u32 index, u32 ctaid[3])
     ctaid[2] = index / dim[0] / dim[1];
 }
 
-/* The key of one of many readers: of another warp than the later access's where there is one, else of
- * another lane. */
+/* The key of one of many readers: of another warp than the later access's where there is one, else
+ * of another lane. */
 static u32 some_reader(const party *readers, u32 now)
 {
     u32 others = readers->warps & ~(1u << race_warp(now));
@@ -57,7 +57,8 @@ static u32 some_reader(const party *readers, u32 now)
 
 static bool is_async(const ptx_insn *i)
 {
-    return i && i->ast->n_parts > 1 && ws_str_eqz(i->ast->part[0], "cp") && ws_str_eqz(i->ast->part[1], "async");
+    return i && i->ast->n_parts > 1 && ws_str_eqz(i->ast->part[0], "cp") &&
+           ws_str_eqz(i->ast->part[1], "async");
 }
 
 static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset,
@@ -120,8 +121,9 @@ static void add_values(ptx_fault *f, const race_look *k, u32 lane)
     const ptx_warp *w = k->w;
     if (!k->x->write || !k->x->slot || i->esize > sizeof f->current_value)
         return;
-    const uint8_t *at = k->alloc ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
-                                 : (k->x->block ? k->x->block : w->block)->shared + k->x->addr[lane];
+    const uint8_t *at = k->alloc
+                            ? (const uint8_t *)(uintptr_t)k->x->addr[lane]
+                            : (k->x->block ? k->x->block : w->block)->shared + k->x->addr[lane];
     memcpy(&f->current_value, at, i->esize);
     memcpy(&f->incoming_value, IN(uint8_t, k->x->slot[0]) + (size_t)lane * i->dsize, i->esize);
     f->has_values = true;
@@ -135,9 +137,11 @@ static party shared_party(const race_look *k, u64 g, race_other other)
     const race_far_cell *far = s->far ? &s->far->cell[g] : NULL;
     u32 unit = ptx_unit_of(k->w->worker->grid, b->index);
     if (other == RACE_FAR_READ)
-        return (party){far->r_key, far->r_pc, ptx_block_index(k->w->worker->grid, unit, far->r_rank), false, 0};
+        return (party){far->r_key, far->r_pc, ptx_block_index(k->w->worker->grid, unit,
+                                                              far->r_rank), false, 0};
     if (other == RACE_WRITE && s->w_key[g] & KEY_FAR)
-        return (party){far->w_key, s->w_pc[g], ptx_block_index(k->w->worker->grid, unit, far->w_rank), true, 0};
+        return (party){far->w_key, s->w_pc[g], ptx_block_index(k->w->worker->grid, unit,
+                                                               far->w_rank), true, 0};
     return other == RACE_WRITE ? last_write(s, g, owner->index) : last_read(s, g, owner->index);
 }
 

@@ -11,9 +11,11 @@ typedef enum ptx_red {
 
 /* The operation among the modifiers; PTX_RED_COUNT: none. */
 ptx_red ptx_red_find(const ptx_ast_insn *a);
-/* Whether the ISA has this combination of operation and element (9.7.9.25.4.2, table of .global). */
+/* Whether the ISA has this combination of operation and element (9.7.9.25.4.2, table of
+ * .global). */
 bool ptx_red_has(ptx_red op, ptx_type element);
-/* to[k] = op(to[k], from[k]) for `bytes` of elements, each atomically: other host threads may do the same. */
+/* to[k] = op(to[k], from[k]) for `bytes` of elements, each atomically: other host threads may do
+ * the same. */
 void ptx_reduce(ptx_red op, ptx_type element, void *to, const void *from, u32 bytes);
 
 #endif

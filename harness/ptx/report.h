@@ -1,5 +1,5 @@
-/* What the PTX engine says about launches: plain structs that cross the libcuda facade unchanged (the
- * facade and the worker are built from the same tree). */
+/* What the PTX engine says about launches: plain structs that cross the libcuda facade unchanged
+ * (the facade and the worker are built from the same tree). */
 #ifndef HARNESS_PTX_REPORT_H
 #define HARNESS_PTX_REPORT_H
 
@@ -21,7 +21,7 @@ typedef struct ptx_fault {
     int ptx_line;    /* line in the PTX text */
     uint32_t offset; /* of the instruction in its function: 16 bytes each, as SASS counts */
     ptx_severity severity; /* a race between lanes of one warp is a warning */
-    char sync[64];   /* misused synchronisation in synccheck's words: "Invalid arguments"; "": none */
+    char sync[64]; /* misused synchronisation in synccheck's words: "Invalid arguments"; "": none */
     char insn[96];   /* "ld.global.f32" */
     uint32_t thread[3], block[3];
     /* memory accesses */
@@ -40,24 +40,28 @@ typedef struct ptx_fault {
     bool async;              /* one side is an asynchronous copy */
     bool has_values;         /* of a write: what memory held, and what it is to hold */
     uint64_t current_value, incoming_value;
-    uint64_t count;  /* how many further findings of the same reason at the same place were dropped */
+    uint64_t
+        count; /* how many further findings of the same reason at the same place were dropped */
     char text[512];  /* the whole finding in one line, in compute-sanitizer's terms */
 } ptx_fault;
 
-/* Counted over all launches since the last configure; the input of the cost model. A "request" is one
- * warp-wide memory instruction. */
+/* Counted over all launches since the last configure; the input of the cost model. A "request" is
+ * one warp-wide memory instruction. */
 typedef struct ptx_counters {
     uint64_t launches, blocks, warps, threads;
     uint64_t warp_insns, thread_insns;
     /* warp instructions by unit class */
     uint64_t f32, f64, f16, i32, imul, sfu, cvt, cmp_sel, branch, divergent_branch, tensor;
     uint64_t mem_insns, barrier_waits, shuffle_vote;
-    uint64_t f32_fma_lanes, f64_fma_lanes, f16_fma_lanes, tensor_flops; /* executed flops = 2 x lanes */
+    uint64_t f32_fma_lanes, f64_fma_lanes, f16_fma_lanes,
+        tensor_flops; /* executed flops = 2 x lanes */
     /* global memory */
-    uint64_t global_ld_requests, global_st_requests, global_ld_sectors, global_st_sectors; /* 32 B */
+    uint64_t global_ld_requests, global_st_requests, global_ld_sectors,
+        global_st_sectors;                     /* 32 B */
     uint64_t global_ld_bytes, global_st_bytes; /* asked for by active lanes */
     uint64_t global_atomic_requests, global_atomic_lanes;
-    uint64_t unique_ld_sectors, unique_st_sectors; /* distinct in the launch: the DRAM lower bound */
+    uint64_t unique_ld_sectors,
+        unique_st_sectors; /* distinct in the launch: the DRAM lower bound */
     /* shared and local memory */
     uint64_t shared_requests, shared_wavefronts; /* wavefronts > requests: bank conflicts */
     uint64_t shared_atomic_lanes, local_requests;
@@ -65,11 +69,13 @@ typedef struct ptx_counters {
     uint64_t max_warp_insns;
 } ptx_counters;
 
-typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE, PTX_SCHED_RANDOM } ptx_schedule;
+typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE,
+                            PTX_SCHED_RANDOM } ptx_schedule;
 
-/* How sums of matrix products round: as the named GPU's tensor cores (mma.h), or exactly. Without a name the module's
- * .target tells: Hopper's from sm_90 on, before that Ampere's. */
-typedef enum ptx_mma_model { PTX_MMA_BY_TARGET, PTX_MMA_HOPPER, PTX_MMA_AMPERE, PTX_MMA_EXACT } ptx_mma_model;
+/* How sums of matrix products round: as the named GPU's tensor cores (mma.h), or exactly. Without a
+ * name the module's .target tells: Hopper's from sm_90 on, before that Ampere's. */
+typedef enum ptx_mma_model { PTX_MMA_BY_TARGET, PTX_MMA_HOPPER, PTX_MMA_AMPERE,
+                             PTX_MMA_EXACT } ptx_mma_model;
 
 typedef struct ptx_options {
     uint64_t max_warp_insns;   /* per launch; 0: no limit */
@@ -82,13 +88,14 @@ typedef struct ptx_options {
     bool check_race;           /* shared and global */
     bool count;                /* fill the counters */
     /* For counting alone: run blocks spread over the grid until so many are done, or so many warp
-     * instructions, and scale the counters to the whole grid. 0: all blocks. Programs whose blocks may
-     * wait for each other (fences, cooperative launches) run whole. */
+     * instructions, and scale the counters to the whole grid. 0: all blocks. Programs whose blocks
+     * may wait for each other (fences, cooperative launches) run whole. */
     uint32_t sample_blocks;
     uint64_t sample_insns;
     ptx_mma_model mma_model;
 } ptx_options;
-extern const ptx_options PTX_OPTIONS_CHECKED; /* every check and counter on, 200 M warp instructions */
+extern const ptx_options
+    PTX_OPTIONS_CHECKED; /* every check and counter on, 200 M warp instructions */
 
 typedef struct ptx_report {
     bool ok; /* no fault */
@@ -96,7 +103,8 @@ typedef struct ptx_report {
     ptx_fault fault[PTX_MAX_FAULTS]; /* in the order found; the first is the one to show */
     ptx_counters counters;
     double engine_seconds; /* in launches */
-    /* What is no fault, but may explain a wrong result: the first shuffle from a lane that takes no part. */
+    /* What is no fault, but may explain a wrong result: the first shuffle from a lane that takes no
+     * part. */
     char note[192];
     int note_line;         /* of the source, 0: not known */
 } ptx_report;

@@ -1,8 +1,9 @@
 /* Which kernel parameters the kernel's stores can go through.
  *
- * A register's roots are the parameters whose values went into it, over every instruction that writes it,
- * in any order. Memory that no store can reach is only read in a launch, and reads alone do not race.
- * Where a store's address comes from elsewhere (a pointer in memory, another function) nothing is known. */
+ * A register's roots are the parameters whose values went into it, over every instruction that
+ * writes it, in any order. Memory that no store can reach is only read in a launch, and reads alone
+ * do not race. Where a store's address comes from elsewhere (a pointer in memory, another function)
+ * nothing is known. */
 #include "harness/ptx/engine.h"
 
 #include <stdlib.h>
@@ -59,8 +60,8 @@ static bool may_be_pointer(const ptx_ast_insn *a)
     return false;
 }
 
-/* What a load can bring in. Values of 4 bytes are indices: a pointer put together from two of them has no
- * root at all, and its store counts as unknown. */
+/* What a load can bring in. Values of 4 bytes are indices: a pointer put together from two of them
+ * has no root at all, and its store counts as unknown. */
 static uint64_t of_load(const roots *r, const ptx_ast_insn *a)
 {
     const ptx_operand *from = &a->operand[1];

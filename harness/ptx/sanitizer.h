@@ -1,4 +1,5 @@
-/* Findings in the words of NVIDIA's compute-sanitizer, so that who knows its reports can read ours. */
+/* Findings in the words of NVIDIA's compute-sanitizer, so that who knows its reports can read
+ * ours. */
 #ifndef HARNESS_PTX_SANITIZER_H
 #define HARNESS_PTX_SANITIZER_H
 
@@ -22,7 +23,8 @@ const char *ptx_tool_name(ptx_tool t);
 
 /* One finding, each line behind "========= ". */
 void ptx_sanitizer_fault(const ptx_fault *f, ws_buf *out);
-/* What is still allocated at the end, and bytes [offset, offset + unwritten) of an allocation that nobody wrote. */
+/* What is still allocated at the end, and bytes [offset, offset + unwritten) of an allocation that
+ * nobody wrote. */
 void ptx_sanitizer_leak(uint64_t ptr, size_t bytes, ws_buf *out);
 void ptx_sanitizer_unused(uint64_t ptr, size_t bytes, size_t offset, size_t unwritten, ws_buf *out);
 /* All findings of the tools in the set `tools`, and the summary. Returns the errors among them. */

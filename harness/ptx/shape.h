@@ -1,5 +1,5 @@
-/* How the values of an address register lie over the lanes: told once, and then good for every access of the
- * basic block through that register, whatever displacement it adds. */
+/* How the values of an address register lie over the lanes: told once, and then good for every
+ * access of the basic block through that register, whatever displacement it adds. */
 #ifndef HARNESS_PTX_SHAPE_H
 #define HARNESS_PTX_SHAPE_H
 
@@ -8,11 +8,14 @@
 /* A longer step is no order: multiples of it could wrap around 32 bits and be in bounds again. */
 enum { PTX_SHAPE_MAX_STEP = 1 << 24 };
 
-/* Completes a shape whose lanes are known to be `step` apart within every 8: from `head` to `tail`. */
-static inline void ptx_shape_join(ptx_shape *s, const u64 head[4], const u64 tail[4], s64 step, u32 size)
+/* Completes a shape whose lanes are known to be `step` apart within every 8: from `head` to
+ * `tail`. */
+static inline void ptx_shape_join(ptx_shape *s, const u64 head[4], const u64 tail[4], s64 step,
+                                  u32 size)
 {
     u64 lo = UINT64_MAX, hi = 0, low = (u64)step;
-    u64 d1 = head[1] - head[0], d2 = head[2] - head[1], d3 = head[3] - head[2], next = (u64)step * 8;
+    u64 d1 = head[1] - head[0], d2 = head[2] - head[1], d3 = head[3] - head[2],
+        next = (u64)step * 8;
     for (int k = 0; k < 4; k++) {
         u64 a = head[k] < tail[k] ? head[k] : tail[k], b = head[k] < tail[k] ? tail[k] : head[k];
         lo = a < lo ? a : lo;
@@ -54,7 +57,9 @@ static inline void ptx_shape_line(ptx_shape *s, u64 first, u64 last, s64 step, u
     s->low = (u8)(first | (u64)step);
     s->waves = 0;
     s->kind = step == 0           ? (aligned ? PTX_SHAPE_UNIFORM : PTX_SHAPE_ROWS)
-              : step == (s64)size ? (first > last ? PTX_SHAPE_STEPS : aligned ? PTX_SHAPE_ROW : PTX_SHAPE_ROWS)
+              : step == (s64)size ? (first > last ? PTX_SHAPE_STEPS
+                                     : aligned    ? PTX_SHAPE_ROW
+                                                  : PTX_SHAPE_ROWS)
                                   : PTX_SHAPE_STEPS;
 }
 
@@ -71,10 +76,12 @@ static inline void ptx_shape_of64(ptx_shape *s, const u64 *v, u32 size)
     const __m512i ramp = _mm512_mul_epi32(_mm512_set1_epi64(step), lane);
     const __m512i x0 = _mm512_load_si512(v), x1 = _mm512_load_si512(v + 8),
                   x2 = _mm512_load_si512(v + 16), x3 = _mm512_load_si512(v + 24);
-    const __m512i l0 = _mm512_add_epi64(_mm512_set1_epi64((s64)v[0]), ramp), by = _mm512_set1_epi64(step * 8);
-    const __m512i l1 = _mm512_add_epi64(l0, by), l2 = _mm512_add_epi64(l1, by), l3 = _mm512_add_epi64(l2, by);
-    if (!(_mm512_cmpneq_epi64_mask(x0, l0) | _mm512_cmpneq_epi64_mask(x1, l1) | _mm512_cmpneq_epi64_mask(x2, l2) |
-          _mm512_cmpneq_epi64_mask(x3, l3)) &&
+    const __m512i l0 = _mm512_add_epi64(_mm512_set1_epi64((s64)v[0]), ramp),
+                  by = _mm512_set1_epi64(step * 8);
+    const __m512i l1 = _mm512_add_epi64(l0, by), l2 = _mm512_add_epi64(l1, by),
+                  l3 = _mm512_add_epi64(l2, by);
+    if (!(_mm512_cmpneq_epi64_mask(x0, l0) | _mm512_cmpneq_epi64_mask(x1, l1) |
+          _mm512_cmpneq_epi64_mask(x2, l2) | _mm512_cmpneq_epi64_mask(x3, l3)) &&
         ptx_shape_step_fits(step)) {
         ptx_shape_line(s, v[0], v[31], step, size);
         return;
@@ -84,13 +91,16 @@ static inline void ptx_shape_of64(ptx_shape *s, const u64 *v, u32 size)
               _mm512_cmpneq_epi64_mask(_mm512_sub_epi64(x2, ramp), _mm512_set1_epi64((s64)v[16])) |
               _mm512_cmpneq_epi64_mask(_mm512_sub_epi64(x3, ramp), _mm512_set1_epi64((s64)v[24]));
     if (!bad && ptx_shape_step_fits(step))
-        ptx_shape_join(s, (u64[]){v[0], v[8], v[16], v[24]}, (u64[]){v[7], v[15], v[23], v[31]}, step,
-                       size);
+        ptx_shape_join(s, (u64[]){v[0], v[8], v[16], v[24]}, (u64[]){v[7], v[15], v[23], v[31]},
+                       step, size);
     else
-        ptx_shape_scatter(
-            s, _mm512_reduce_min_epu64(_mm512_min_epu64(_mm512_min_epu64(x0, x1), _mm512_min_epu64(x2, x3))),
-            _mm512_reduce_max_epu64(_mm512_max_epu64(_mm512_max_epu64(x0, x1), _mm512_max_epu64(x2, x3))),
-            (u64)_mm512_reduce_or_epi64(_mm512_or_si512(_mm512_or_si512(x0, x1), _mm512_or_si512(x2, x3))));
+        ptx_shape_scatter(s,
+                          _mm512_reduce_min_epu64(
+                              _mm512_min_epu64(_mm512_min_epu64(x0, x1), _mm512_min_epu64(x2, x3))),
+                          _mm512_reduce_max_epu64(
+                              _mm512_max_epu64(_mm512_max_epu64(x0, x1), _mm512_max_epu64(x2, x3))),
+                          (u64)_mm512_reduce_or_epi64(
+                              _mm512_or_si512(_mm512_or_si512(x0, x1), _mm512_or_si512(x2, x3))));
 }
 
 static inline void ptx_shape_of32(ptx_shape *s, const u32 *v, u32 size)
@@ -104,8 +114,8 @@ static inline void ptx_shape_of32(ptx_shape *s, const u32 *v, u32 size)
     u32 bad = _mm512_cmpneq_epi32_mask(_mm512_sub_epi32(x0, ramp), h0) |
               _mm512_cmpneq_epi32_mask(_mm512_sub_epi32(x1, ramp), h1);
     if (!bad && ptx_shape_step_fits(step))
-        ptx_shape_join(s, (u64[]){v[0], v[8], v[16], v[24]}, (u64[]){v[7], v[15], v[23], v[31]}, step,
-                       size);
+        ptx_shape_join(s, (u64[]){v[0], v[8], v[16], v[24]}, (u64[]){v[7], v[15], v[23], v[31]},
+                       step, size);
     else
         ptx_shape_scatter(s, _mm512_reduce_min_epu32(_mm512_min_epu32(x0, x1)),
                           _mm512_reduce_max_epu32(_mm512_max_epu32(x0, x1)),

@@ -35,7 +35,8 @@ uint32_t ptx_tm_row_pitch(const ptx_tensor_map *m)
     return row < span ? span : row;
 }
 
-/* Bits of the number of a line of 128 bytes are added to those of the atom inside it (PTX ISA 5.5.7). */
+/* Bits of the number of a line of 128 bytes are added to those of the atom inside it (PTX
+ * ISA 5.5.7). */
 uint32_t ptx_tm_swizzled(const ptx_tensor_map *m, uint32_t at)
 {
     static const uint8_t lines[PTX_TM_SWIZZLES] = {0, 1, 3, 7, 1};
@@ -112,7 +113,8 @@ static bool bad_memory(const ptx_tensor_map *m, char *why, size_t n)
 }
 
 /* Of dimension 0, which has `elements` of the box. */
-static bool bad_row(const ptx_tensor_map *m, uint32_t elements, const char *what, char *why, size_t n)
+static bool bad_row(const ptx_tensor_map *m, uint32_t elements, const char *what, char *why,
+                    size_t n)
 {
     uint32_t bytes = elements * ptx_tm_element_bytes(m), span = swizzle_bytes(m);
     if (is_padded(m) && elements != 128)
@@ -141,7 +143,8 @@ static bool bad_pixels(const ptx_tensor_map *m, char *why, size_t n)
     for (int d = 0; d < m->rank - 2; d++) {
         int lower = m->lower[d], upper = m->upper[d];
         if (lower < -limit || lower >= limit || upper < -limit || upper >= limit)
-            return broken(why, n, "a corner of the pixel box is outside %d to %d", -limit, limit - 1);
+            return broken(why, n, "a corner of the pixel box is outside %d to %d", -limit,
+                          limit - 1);
         if ((int64_t)m->last[d + 1] + upper < lower)
             return broken(why, n, "the pixel box is empty in dimension %d", d + 1);
     }

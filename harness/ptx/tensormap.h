@@ -21,8 +21,8 @@ typedef enum ptx_tm_type {
 enum { PTX_TM_TILED, PTX_TM_IM2COL };
 enum { PTX_TM_SWIZZLE_NONE, PTX_TM_SWIZZLE_32, PTX_TM_SWIZZLE_64, PTX_TM_SWIZZLE_128,
        PTX_TM_SWIZZLE_96, PTX_TM_SWIZZLES };
-/* How many bytes stay together when 128 are swizzled. FLIP: in odd lines of 128 bytes the halves of every
- * 16 bytes change places, too. */
+/* How many bytes stay together when 128 are swizzled. FLIP: in odd lines of 128 bytes the halves of
+ * every 16 bytes change places, too. */
 enum { PTX_TM_ATOM_16, PTX_TM_ATOM_32, PTX_TM_ATOM_32_FLIP, PTX_TM_ATOM_64, PTX_TM_ATOMS };
 enum { PTX_TM_FILL_ZERO, PTX_TM_FILL_NAN };
 
@@ -45,8 +45,8 @@ _Static_assert(sizeof(ptx_tensor_map) == PTX_TM_BYTES, "a CUtensorMap has 128 by
 uint32_t ptx_tm_element_bytes(const ptx_tensor_map *m);
 /* Elements of dimension d that a copy visits, in tiled mode. */
 uint32_t ptx_tm_visited(const ptx_tensor_map *m, int d);
-/* Bytes of a row in shared memory, and from one row to the next: rows narrower than the swizzle take its
- * width. */
+/* Bytes of a row in shared memory, and from one row to the next: rows narrower than the swizzle
+ * take its width. */
 uint32_t ptx_tm_row_bytes(const ptx_tensor_map *m);
 uint32_t ptx_tm_row_pitch(const ptx_tensor_map *m);
 /* Where 8 bytes at an address of shared memory go. */

@@ -16,8 +16,8 @@ static bool always(void)
 #if defined PTX_HAS_avx2 || defined PTX_HAS_avx512
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
 #endif
 #ifdef PTX_HAS_avx512
@@ -64,8 +64,8 @@ const ptx_variant *ptx_variant_pick(ws_err *err)
         if (variants[k].runs_here())
             return variants[k].variant;
         if (wanted)
-            ws_fail(err, WS_EENV, "WARPSMITH_ENGINE is '%s', but this CPU has not all of %s", wanted,
-                    variants[k].needs);
+            ws_fail(err, WS_EENV, "WARPSMITH_ENGINE is '%s', but this CPU has not all of %s",
+                    wanted, variants[k].needs);
     }
     if (err->status != WS_OK)
         return NULL;
@@ -73,7 +73,8 @@ const ptx_variant *ptx_variant_pick(ws_err *err)
         ws_fail(err, WS_EENV, "WARPSMITH_ENGINE is '%s', and there is no such engine", wanted);
     else
         ws_fail(err, WS_EENV, "this CPU executes none of the PTX engines that were built");
-    ws_hint(err, "avx512, avx2 and baseline are built unless make was told otherwise with VARIANTS");
+    ws_hint(err,
+            "avx512, avx2 and baseline are built unless make was told otherwise with VARIANTS");
     return NULL;
 }
 
@@ -86,7 +87,8 @@ static const ptx_variant *variant(void)
     return v ? v : variants[WS_COUNT(variants) - 1].variant;
 }
 
-ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel, const ptx_kernel_info *info)
+ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel,
+                             const ptx_kernel_info *info)
 {
     return variant()->program_new(ast, kernel, info);
 }
@@ -96,8 +98,8 @@ void ptx_program_free(ptx_program *p)
     variant()->program_free(p);
 }
 
-bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args, const ptx_options *options,
-                ptx_report *report)
+bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
+                const ptx_options *options, ptx_report *report)
 {
     return ptx_module_variant(m)->launch(m, mem, args, options, report);
 }

@@ -1,5 +1,5 @@
-/* Atomics. Lanes go one after the other, lowest first; each step is atomic for the host too, since blocks
- * run on several threads. */
+/* Atomics. Lanes go one after the other, lowest first; each step is atomic for the host too, since
+ * blocks run on several threads. */
 #include "base/dtype.h"
 #include "harness/ptx/alu.h"
 #include "harness/ptx/fp.h"
@@ -80,7 +80,8 @@ static u16 badd(u16 a, u16 b)
 /* The number when one operand is NaN; -0 < +0. */
 static u16 hpick(u16 a, u16 b, bool bf, bool max)
 {
-    f32 x = bf ? fp_of_bits((u32)a << 16) : (f32)ws_f16_to_f64(a), y = bf ? fp_of_bits((u32)b << 16) : (f32)ws_f16_to_f64(b);
+    f32 x = bf ? fp_of_bits((u32)a << 16) : (f32)ws_f16_to_f64(a),
+        y = bf ? fp_of_bits((u32)b << 16) : (f32)ws_f16_to_f64(b);
     if (x != x && y != y)
         return 0x7fff;
     f32 r = max ? fp_max(x, y) : fp_min(x, y);
@@ -100,32 +101,49 @@ RMW(badd, 16, u16, badd(a, b))
 RMW(hadd, 32, u32, pair(hadd((u16)a, (u16)b), hadd((u16)(a >> 16), (u16)(b >> 16))))
 RMW(badd, 32, u32, pair(badd((u16)a, (u16)b), badd((u16)(a >> 16), (u16)(b >> 16))))
 RMW(hmin, 16, u16, hpick(a, b, false, false))
-RMW(hmin, 32, u32, pair(hpick((u16)a, (u16)b, false, false), hpick((u16)(a >> 16), (u16)(b >> 16), false, false)))
+RMW(hmin, 32, u32,
+    pair(hpick((u16)a, (u16)b, false, false), hpick((u16)(a >> 16), (u16)(b >> 16), false, false)))
 RMW(hmax, 16, u16, hpick(a, b, false, true))
-RMW(hmax, 32, u32, pair(hpick((u16)a, (u16)b, false, true), hpick((u16)(a >> 16), (u16)(b >> 16), false, true)))
+RMW(hmax, 32, u32,
+    pair(hpick((u16)a, (u16)b, false, true), hpick((u16)(a >> 16), (u16)(b >> 16), false, true)))
 RMW(bmin, 16, u16, hpick(a, b, true, false))
-RMW(bmin, 32, u32, pair(hpick((u16)a, (u16)b, true, false), hpick((u16)(a >> 16), (u16)(b >> 16), true, false)))
+RMW(bmin, 32, u32,
+    pair(hpick((u16)a, (u16)b, true, false), hpick((u16)(a >> 16), (u16)(b >> 16), true, false)))
 RMW(bmax, 16, u16, hpick(a, b, true, true))
-RMW(bmax, 32, u32, pair(hpick((u16)a, (u16)b, true, true), hpick((u16)(a >> 16), (u16)(b >> 16), true, true)))
+RMW(bmax, 32, u32,
+    pair(hpick((u16)a, (u16)b, true, true), hpick((u16)(a >> 16), (u16)(b >> 16), true, true)))
 
 static const struct {
     const char *op;
     ptx_type type;
     u64 (*step)(void *p, u64 b, u64 c);
 } steps[] = {
-    {"add", PTX_u32, at_add_32u32},    {"add", PTX_s32, at_add_32u32},      {"add", PTX_u64, at_add_64u64},
-    {"add", PTX_s64, at_add_64u64},    {"add", PTX_f32, at_fadd_32u32},     {"add", PTX_f64, at_fadd_64u64},
-    {"add", PTX_f16, at_hadd_16u16},   {"add", PTX_bf16, at_badd_16u16},    {"add", PTX_f16x2, at_hadd_32u32},
-    {"add", PTX_bf16x2, at_badd_32u32}, {"exch", PTX_b32, at_exch_32u32},   {"exch", PTX_b64, at_exch_64u64},
-    {"cas", PTX_b16, at_cas_16u16},    {"cas", PTX_b32, at_cas_32u32},      {"cas", PTX_b64, at_cas_64u64},
-    {"and", PTX_b32, at_and_32u32},    {"and", PTX_b64, at_and_64u64},      {"or", PTX_b32, at_or_32u32},
-    {"or", PTX_b64, at_or_64u64},      {"xor", PTX_b32, at_xor_32u32},      {"xor", PTX_b64, at_xor_64u64},
-    {"min", PTX_u32, at_min_32u32},    {"min", PTX_s32, at_min_32s32},      {"min", PTX_u64, at_min_64u64},
-    {"min", PTX_s64, at_min_64s64},    {"max", PTX_u32, at_max_32u32},      {"max", PTX_s32, at_max_32s32},
-    {"max", PTX_u64, at_max_64u64},    {"max", PTX_s64, at_max_64s64},      {"inc", PTX_u32, at_inc_32u32},
-    {"dec", PTX_u32, at_dec_32u32},    {"min", PTX_f32, at_fmin_32u32},     {"max", PTX_f32, at_fmax_32u32},
-    {"min", PTX_f16, at_hmin_16u16},   {"max", PTX_f16, at_hmax_16u16},     {"min", PTX_f16x2, at_hmin_32u32},
-    {"max", PTX_f16x2, at_hmax_32u32}, {"min", PTX_bf16, at_bmin_16u16},    {"max", PTX_bf16, at_bmax_16u16},
+    {"add", PTX_u32, at_add_32u32},    {"add", PTX_s32, at_add_32u32},
+    {"add", PTX_u64, at_add_64u64},
+    {"add", PTX_s64, at_add_64u64},    {"add", PTX_f32, at_fadd_32u32},
+    {"add", PTX_f64, at_fadd_64u64},
+    {"add", PTX_f16, at_hadd_16u16},   {"add", PTX_bf16, at_badd_16u16},
+    {"add", PTX_f16x2, at_hadd_32u32},
+    {"add", PTX_bf16x2, at_badd_32u32}, {"exch", PTX_b32, at_exch_32u32},
+    {"exch", PTX_b64, at_exch_64u64},
+    {"cas", PTX_b16, at_cas_16u16},    {"cas", PTX_b32, at_cas_32u32},
+    {"cas", PTX_b64, at_cas_64u64},
+    {"and", PTX_b32, at_and_32u32},    {"and", PTX_b64, at_and_64u64},
+    {"or", PTX_b32, at_or_32u32},
+    {"or", PTX_b64, at_or_64u64},      {"xor", PTX_b32, at_xor_32u32},
+    {"xor", PTX_b64, at_xor_64u64},
+    {"min", PTX_u32, at_min_32u32},    {"min", PTX_s32, at_min_32s32},
+    {"min", PTX_u64, at_min_64u64},
+    {"min", PTX_s64, at_min_64s64},    {"max", PTX_u32, at_max_32u32},
+    {"max", PTX_s32, at_max_32s32},
+    {"max", PTX_u64, at_max_64u64},    {"max", PTX_s64, at_max_64s64},
+    {"inc", PTX_u32, at_inc_32u32},
+    {"dec", PTX_u32, at_dec_32u32},    {"min", PTX_f32, at_fmin_32u32},
+    {"max", PTX_f32, at_fmax_32u32},
+    {"min", PTX_f16, at_hmin_16u16},   {"max", PTX_f16, at_hmax_16u16},
+    {"min", PTX_f16x2, at_hmin_32u32},
+    {"max", PTX_f16x2, at_hmax_32u32}, {"min", PTX_bf16, at_bmin_16u16},
+    {"max", PTX_bf16, at_bmax_16u16},
     {"min", PTX_bf16x2, at_bmin_32u32}, {"max", PTX_bf16x2, at_bmax_32u32},
 };
 
@@ -155,9 +173,11 @@ static bool step_wide(ptx_warp *w, const atom *at, u32 lane, void *p)
 }
 
 /* false: no lane changed anything. */
-static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base, const u64 *addr)
+static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask, uint8_t *base,
+                       const u64 *addr)
 {
-    bool changed = false, flush = !base && at->step == at_fadd_32u32; /* global addresses are the host's */
+    bool changed = false,
+         flush = !base && at->step == at_fadd_32u32; /* global addresses are the host's */
     u64 (*step)(void *, u64, u64) = flush ? at_fadd_ftz_32u32 : at->step;
     EACH_SET(l, i->esize == 16 ? mask : 0)
         changed |= step_wide(w, at, l, (void *)((uintptr_t)base + addr[l]));
@@ -281,25 +301,25 @@ const ptx_op_row ptx_ops_atom[] = {
     {"atom{.$sem}{.$scope}{.$gspace}.cas.b128 d, [a], b, c", decode_atom, 1, PTX_UNIT_MEM},
     {"atom{.$sem}{.$scope}{.global}.add{.$cache_hint}.(v2 v4).f32 {d}, [a], {b}, h",
      decode_atom, 1, PTX_UNIT_MEM},
-    {"atom{.$sem}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) {d}, [a], {b}, h",
-     decode_atom, 1, PTX_UNIT_MEM},
-    {"atom{.$sem}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) {d}, [a], {b}, h",
-     decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) {d}, "
+     "[a], {b}, h", decode_atom, 1, PTX_UNIT_MEM},
+    {"atom{.$sem}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) {d}, "
+     "[a], {b}, h", decode_atom, 1, PTX_UNIT_MEM},
     {"red{.(relaxed release)}{.$scope}{.$gspace}.(and or xor){.$cache_hint}.(b32 b64) [a], b, h",
      decode_atom, 0, PTX_UNIT_MEM},
     {"red{.(relaxed release)}{.$scope}{.$gspace}.add{.$cache_hint}.(u32 s32 u64 f32 f64) [a], b, h",
      decode_atom, 0, PTX_UNIT_MEM},
-    {"red{.(relaxed release)}{.$scope}{.$gspace}.add.noftz{.$cache_hint}.(f16 f16x2 bf16 bf16x2) [a], b, h",
-     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.(relaxed release)}{.$scope}{.$gspace}.add.noftz{.$cache_hint}.(f16 f16x2 bf16 bf16x2) "
+     "[a], b, h", decode_atom, 0, PTX_UNIT_MEM},
     {"red{.(relaxed release)}{.$scope}{.$gspace}.(inc dec){.$cache_hint}.u32 [a], b, h",
      decode_atom, 0, PTX_UNIT_MEM},
-    {"red{.(relaxed release)}{.$scope}{.$gspace}.(min max){.$cache_hint}.(u32 s32 u64 s64) [a], b, h",
-     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.(relaxed release)}{.$scope}{.$gspace}.(min max){.$cache_hint}.(u32 s32 u64 s64) [a], b, "
+     "h", decode_atom, 0, PTX_UNIT_MEM},
     {"red{.(relaxed release)}{.$scope}{.global}.add{.$cache_hint}.(v2 v4).f32 [a], {b}, h",
      decode_atom, 0, PTX_UNIT_MEM},
-    {"red{.(relaxed release)}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4 v8).(f16 bf16) [a], {b}, h",
-     decode_atom, 0, PTX_UNIT_MEM},
-    {"red{.(relaxed release)}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4).(f16x2 bf16x2) [a], {b}, h",
-     decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.(relaxed release)}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4 v8).(f16 "
+     "bf16) [a], {b}, h", decode_atom, 0, PTX_UNIT_MEM},
+    {"red{.(relaxed release)}{.$scope}{.global}.(add min max).noftz{.$cache_hint}.(v2 v4).(f16x2 "
+     "bf16x2) [a], {b}, h", decode_atom, 0, PTX_UNIT_MEM},
     {0},
 };

@@ -1,4 +1,5 @@
-/* cp.async.bulk: copies of whole ranges by one thread; reductions of shared memory into global memory. */
+/* cp.async.bulk: copies of whole ranges by one thread; reductions of shared memory into global
+ * memory. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/cluster.h"
@@ -33,13 +34,15 @@ static bool check_alignment(const range *r)
 {
     if (r->size % PIECE) {
         ptx_fault_simple(r->w, r->i, (int)r->lane, HX_ILLEGAL,
-                         "illegal: a bulk copy of %u bytes, which is no multiple of %d", r->size, PIECE);
+                         "illegal: a bulk copy of %u bytes, which is no multiple of %d", r->size,
+                         PIECE);
         return false;
     }
     if ((r->to | r->from) % PIECE) {
-        ptx_fault_simple(r->w, r->i, (int)r->lane, HX_MISALIGNED,
-                         "misaligned: a bulk copy from 0x%llx to 0x%llx, both must be multiples of %d",
-                         (unsigned long long)r->from, (unsigned long long)r->to, PIECE);
+        ptx_fault_simple(
+            r->w, r->i, (int)r->lane, HX_MISALIGNED,
+            "misaligned: a bulk copy from 0x%llx to 0x%llx, both must be multiples of %d",
+            (unsigned long long)r->from, (unsigned long long)r->to, PIECE);
         return false;
     }
     return true;
@@ -55,7 +58,8 @@ static bool watch(const range *r, ptx_space space, u64 addr, bool write, bool at
 static bool deliver(const range *r, ptx_block *b, u64 to, ptx_mbarrier *m, const u8 *data)
 {
     bool reduces = r->i->op == BULK_SEND_REDUCE;
-    ptx_pieces p = {.w = r->w, .i = r->i, .lane = r->lane, .space = PTX_SPACE_SHARED, .block = b, .write = true,
+    ptx_pieces p = {.w = r->w, .i = r->i, .lane = r->lane, .space = PTX_SPACE_SHARED, .block = b,
+                    .write = true,
                     .atomic = reduces};
     if (!ptx_pieces_add(&p, to, r->size, reduces ? ptx_type_bytes(r->f->type) : PIECE, NULL) ||
         !ptx_pieces_flush(&p))
@@ -102,7 +106,8 @@ static bool load(range *r)
     const u8 *data = global ? (const u8 *)(uintptr_t)r->from : w->block->shared + r->from;
     if (r->f->cta_mask != PTX_NO_SLOT)
         return multicast(r, data, IN(u16, r->f->cta_mask)[r->lane]);
-    ptx_mbarrier *m = ptx_mbarrier_beside(r->w, r->i, r->lane, &r->f->to, &r->to, &r->f->bar, r->bar);
+    ptx_mbarrier *m =
+        ptx_mbarrier_beside(r->w, r->i, r->lane, &r->f->to, &r->to, &r->f->bar, r->bar);
     return m && (!r->size || deliver(r, m->block, r->to, m, data));
 }
 
@@ -111,7 +116,8 @@ static bool store_masked(const range *r, u32 mask)
 {
     u8 *data = ws_malloc(r->size + 1);
     ptx_bulk_run *run = ws_malloc((r->size / 2 + 1) * sizeof *run);
-    ptx_pieces p = {.w = r->w, .i = r->i, .lane = r->lane, .space = PTX_SPACE_GLOBAL, .write = true};
+    ptx_pieces p = {.w = r->w, .i = r->i, .lane = r->lane, .space = PTX_SPACE_GLOBAL,
+                    .write = true};
     u32 n = 0;
     memcpy(data, r->w->block->shared + r->from, r->size);
     for (u32 at = 0, end; at < r->size; at = end + 1) {
@@ -141,15 +147,18 @@ static bool store(range *r)
     if (!ptx_shared_offset(r->w, &r->f->from, r->lane, &r->from) || !check_alignment(r) ||
         !watch(r, PTX_SPACE_SHARED, r->from, false, false))
         return false;
-    return store_masked(r, r->f->byte_mask == PTX_NO_SLOT ? 0xffff : IN(u16, r->f->byte_mask)[r->lane]);
+    return store_masked(r, r->f->byte_mask == PTX_NO_SLOT ? 0xffff
+                                                          : IN(u16, r->f->byte_mask)[r->lane]);
 }
 
 static bool reduce(range *r)
 {
     if (!ptx_shared_offset(r->w, &r->f->from, r->lane, &r->from) || !check_alignment(r) ||
-        !watch(r, PTX_SPACE_SHARED, r->from, false, false) || !watch(r, PTX_SPACE_GLOBAL, r->to, true, true))
+        !watch(r, PTX_SPACE_SHARED, r->from, false, false) ||
+        !watch(r, PTX_SPACE_GLOBAL, r->to, true, true))
         return false;
-    ptx_reduce(r->f->red, r->f->type, (void *)(uintptr_t)r->to, r->w->block->shared + r->from, r->size);
+    ptx_reduce(r->f->red, r->f->type, (void *)(uintptr_t)r->to, r->w->block->shared + r->from,
+               r->size);
     ptx_bulk_issue(r->w, r->i, r->lane, (u32)r->from, r->size, NULL, 0, NULL);
     return true;
 }
@@ -163,7 +172,8 @@ static void x_bulk(ptx_warp *w, const ptx_insn *i)
 {
     const bulk_form *f = i->aux;
     u64 to[PTX_LANES] __attribute__((aligned(64))) = {0};
-    u64 from[PTX_LANES] __attribute__((aligned(64))), bar[PTX_LANES] __attribute__((aligned(64))) = {0};
+    u64 from[PTX_LANES] __attribute__((aligned(64))), bar[PTX_LANES] __attribute__((aligned(64))) =
+    {0};
     const u32 *size = IN(u32, f->size);
     if (i->op != BULK_PREFETCH)
         ptx_mem_addresses(w, &f->to, to);
@@ -195,7 +205,8 @@ static void x_wait(ptx_warp *w, const ptx_insn *i)
 
 /* ---- decoding ---- */
 
-static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand *o, ptx_space space, ptx_insn *to)
+static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand *o,
+                        ptx_space space, ptx_insn *to)
 {
     to->ast = a;
     to->space = (uint8_t)space;
@@ -205,7 +216,8 @@ static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand
 static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     bulk_form *f = WS_ARENA_NEW(ptx_decoder_arena(d), bulk_form, 1);
-    bool loads = i->op <= BULK_SEND_REDUCE, prefetches = i->op == BULK_PREFETCH, masked = ptx_has(a, "cp_mask");
+    bool loads = i->op <= BULK_SEND_REDUCE, prefetches = i->op == BULK_PREFETCH,
+         masked = ptx_has(a, "cp_mask");
     const ptx_operand *o = a->operand;
     i->esize = PIECE;
     i->vec = 1;
@@ -218,8 +230,8 @@ static bool decode_bulk(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     f->red = ptx_red_find(a);
     if (!prefetches && !set_address(d, a, &o[0], loads ? space : PTX_SPACE_GLOBAL, &f->to))
         return false;
-    if (!set_address(d, a, &o[prefetches ? 0 : 1], from_global ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED,
-                     &f->from) ||
+    if (!set_address(d, a, &o[prefetches ? 0 : 1],
+                     from_global ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED, &f->from) ||
         !ptx_alu_src(d, &o[prefetches ? 1 : 2], PTX_b32, &f->size))
         return false;
     if (masked && !ptx_alu_src(d, &o[a->n_operands - 1], PTX_b16, &f->byte_mask))
@@ -240,26 +252,32 @@ static bool decode_group(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 #define DONE ".mbarrier::complete_tx::bytes"
 const ptx_op_row ptx_ops_bulk[] = {
-    {"cp.async.bulk.(shared::cta shared::cluster).global" DONE "{.$cache_hint} [a], [b], c:u32, [e], h",
+    {"cp.async.bulk.(shared::cta shared::cluster).global" DONE "{.$cache_hint} [a], [b], c:u32, "
+                                                               "[e], h",
      decode_bulk, BULK_LOAD, PTX_UNIT_MEM},
-    {"cp.async.bulk.shared::cluster.global" DONE ".multicast::cluster{.$cache_hint} [a], [b], c:u32, [e], f:b16"
+    {"cp.async.bulk.shared::cluster.global" DONE ".multicast::cluster{.$cache_hint} [a], [b], "
+                                                 "c:u32, [e], f:b16"
      ", h",
      decode_bulk, BULK_LOAD, PTX_UNIT_MEM},
-    {"cp.async.bulk.shared::cluster.shared::cta" DONE " [a], [b], c:u32, [e]", decode_bulk, BULK_SEND, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".add.(u32 s32 u64) [a], [b], c:u32, [e]", decode_bulk,
+    {"cp.async.bulk.shared::cluster.shared::cta" DONE " [a], [b], c:u32, [e]", decode_bulk,
+     BULK_SEND, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".add.(u32 s32 u64) [a], [b], c:u32, "
+                                                             "[e]", decode_bulk,
      BULK_SEND_REDUCE, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(min max).(u32 s32) [a], [b], c:u32, [e]", decode_bulk,
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(min max).(u32 s32) [a], [b], "
+                                                             "c:u32, [e]", decode_bulk,
      BULK_SEND_REDUCE, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(inc dec).u32 [a], [b], c:u32, [e]", decode_bulk,
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(inc dec).u32 [a], [b], c:u32, [e]",
+     decode_bulk, BULK_SEND_REDUCE, PTX_UNIT_MEM},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(and or xor).b32 [a], [b], c:u32, "
+                                                             "[e]", decode_bulk,
      BULK_SEND_REDUCE, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.shared::cluster.shared::cta" DONE ".(and or xor).b32 [a], [b], c:u32, [e]", decode_bulk,
-     BULK_SEND_REDUCE, PTX_UNIT_MEM},
-    {"cp.async.bulk.global.shared::cta.bulk_group{.$cache_hint} [a], [b], c:u32, h", decode_bulk, BULK_STORE,
-     PTX_UNIT_MEM},
-    {"cp.async.bulk.global.shared::cta.bulk_group.cp_mask [a], [b], c:u32, e:b16", decode_bulk, BULK_STORE,
-     PTX_UNIT_MEM},
-    {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint.cp_mask [a], [b], c:u32, e:b64, f:b16",
-     decode_bulk, BULK_STORE, PTX_UNIT_MEM},
+    {"cp.async.bulk.global.shared::cta.bulk_group{.$cache_hint} [a], [b], c:u32, h", decode_bulk,
+     BULK_STORE, PTX_UNIT_MEM},
+    {"cp.async.bulk.global.shared::cta.bulk_group.cp_mask [a], [b], c:u32, e:b16", decode_bulk,
+     BULK_STORE, PTX_UNIT_MEM},
+    {"cp.async.bulk.global.shared::cta.bulk_group.L2::cache_hint.cp_mask [a], [b], c:u32, e:b64, "
+     "f:b16", decode_bulk, BULK_STORE, PTX_UNIT_MEM},
     {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.add.(u32 s32 u64 f32 f64) "
      "[a], [b], c:u32, h",
      decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
@@ -272,10 +290,12 @@ const ptx_op_row ptx_ops_bulk[] = {
     {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(and or xor).(b32 b64) "
      "[a], [b], c:u32, h",
      decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(min max).(f16 bf16) [a], [b], c:u32"
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.(min max).(f16 bf16) [a], "
+     "[b], c:u32"
      ", h",
      decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
-    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.add.noftz.(f16 bf16) [a], [b], c:u32"
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.$cache_hint}.add.noftz.(f16 bf16) [a], "
+     "[b], c:u32"
      ", h",
      decode_bulk, BULK_REDUCE, PTX_UNIT_MEM},
     {"cp.async.bulk.prefetch.L2.global{.$cache_hint} [a], b:u32, h", decode_bulk, BULK_PREFETCH,

@@ -1,5 +1,5 @@
-/* Calls: of functions by name and through registers, of what the CUDA runtime supplies, and stack memory (PTX ISA
- * 7.1, 9.7.12, 9.7.9.7). */
+/* Calls: of functions by name and through registers, of what the CUDA runtime supplies, and stack
+ * memory (PTX ISA 7.1, 9.7.12, 9.7.9.7). */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/lanes.h"
 
@@ -28,7 +28,8 @@ static const ptx_code *code_at(const ptx_warp *w, u64 address)
 {
     const ptx_program *p = w->worker->grid->program;
     u64 n = (address - PTX_FUNC_BASE) / PTX_FUNC_STEP;
-    if (address < PTX_FUNC_BASE || (address - PTX_FUNC_BASE) % PTX_FUNC_STEP || n >= (u64)p->n_by_func)
+    if (address < PTX_FUNC_BASE || (address - PTX_FUNC_BASE) % PTX_FUNC_STEP ||
+        n >= (u64)p->n_by_func)
         return NULL;
     return p->by_func[n];
 }
@@ -42,10 +43,12 @@ static void x_call_indirect(ptx_warp *w, const ptx_insn *i)
     const ptx_code *code = code_at(w, target[first]);
     if (!code || !call_fits(c, code->fn)) {
         if (code)
-            ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "illegal: '%s' is called with parameters of other sizes",
+            ptx_fault_simple(w, i, (int)first, HX_ILLEGAL,
+                             "illegal: '%s' is called with parameters of other sizes",
                              code->fn->name);
         else
-            ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "illegal: call of address 0x%llx, where no function is",
+            ptx_fault_simple(w, i, (int)first, HX_ILLEGAL,
+                             "illegal: call of address 0x%llx, where no function is",
                              (unsigned long long)target[first]);
         return;
     }
@@ -57,7 +60,8 @@ static void x_call_indirect(ptx_warp *w, const ptx_insn *i)
     ptx_warp_call(w, c, code);
 }
 
-/* Where a value of a call lives in this frame: a .param variable, or a register or constant of type t. */
+/* Where a value of a call lives in this frame: a .param variable, or a register or constant of type
+ * t. */
 static bool place_value(ptx_decoder *d, const ptx_operand *o, ptx_type t, ptx_value *v)
 {
     bool entry = false;
@@ -73,8 +77,8 @@ static bool place_value(ptx_decoder *d, const ptx_operand *o, ptx_type t, ptx_va
 }
 
 /* `formal`: NULL when the callee is not known. */
-static bool place_values(ptx_decoder *d, const ptx_operand *list, ptx_var **formal, int n_formal, bool is_ret,
-                         ptx_value **out, int *n)
+static bool place_values(ptx_decoder *d, const ptx_operand *list, ptx_var **formal, int n_formal,
+                         bool is_ret, ptx_value **out, int *n)
 {
     *n = list ? list->n_elem : 0;
     *out = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_value, (size_t)*n + 1);
@@ -89,8 +93,8 @@ static bool place_values(ptx_decoder *d, const ptx_operand *list, ptx_var **form
     return true;
 }
 
-static bool decode_direct(ptx_decoder *d, const ptx_code *callee, const ptx_operand *rets, const ptx_operand *args,
-                          ptx_insn *i)
+static bool decode_direct(ptx_decoder *d, const ptx_code *callee, const ptx_operand *rets,
+                          const ptx_operand *args, ptx_insn *i)
 {
     const ptx_func *f = callee->fn;
     ptx_call *c = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_call, 1);
@@ -107,7 +111,8 @@ static bool decode_indirect(ptx_decoder *d, const ptx_operand *target, const ptx
     ptx_call *c = WS_ARENA_NEW(ptx_decoder_arena(d), ptx_call, 1);
     i->aux = c;
     i->run = x_call_indirect;
-    return ptx_alu_src(d, target, PTX_u64, &i->a) && place_values(d, args, NULL, 0, false, &c->arg, &c->n_args) &&
+    return ptx_alu_src(d, target, PTX_u64, &i->a) &&
+           place_values(d, args, NULL, 0, false, &c->arg, &c->n_args) &&
            place_values(d, rets, NULL, 0, true, &c->ret, &c->n_rets);
 }
 
@@ -135,7 +140,8 @@ static void x_vprintf(ptx_warp *w, const ptx_insn *i)
 {
     const builtin_call *c = i->aux;
     EACH_SET(l, w->exec)
-        local_put(w, l, c->ret, 4, ptx_printf(w, (int)l, local_get(w, l, c->arg[0], 8), local_get(w, l, c->arg[1], 8)));
+    local_put(w, l, c->ret, 4,
+              ptx_printf(w, (int)l, local_get(w, l, c->arg[0], 8), local_get(w, l, c->arg[1], 8)));
 }
 
 static void x_assertfail(ptx_warp *w, const ptx_insn *i)
@@ -155,7 +161,7 @@ static void x_malloc(ptx_warp *w, const ptx_insn *i)
 {
     const builtin_call *c = i->aux;
     EACH_SET(l, w->exec)
-        local_put(w, l, c->ret, 8, ptx_heap_alloc(w->worker->grid->mem, local_get(w, l, c->arg[0], 8)));
+    local_put(w, l, c->ret, 8, ptx_heap_alloc(w->worker->grid->mem, local_get(w, l, c->arg[0], 8)));
 }
 
 static void x_free(ptx_warp *w, const ptx_insn *i)
@@ -165,8 +171,8 @@ static void x_free(ptx_warp *w, const ptx_insn *i)
         u64 addr = local_get(w, l, c->arg[0], 8);
         const char *wrong = addr ? ptx_heap_free(w->worker->grid->mem, addr) : NULL;
         if (wrong) {
-            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: free of 0x%llx, which %s", (unsigned long long)addr,
-                             wrong);
+            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: free of 0x%llx, which %s",
+                             (unsigned long long)addr, wrong);
             return;
         }
     }
@@ -186,26 +192,28 @@ static const struct {
     {"free", x_free, 1, {8}, 0, true},
 };
 
-static bool builtin_values(ptx_decoder *d, const ptx_operand *rets, const ptx_operand *args, size_t b, builtin_call *c)
+static bool builtin_values(ptx_decoder *d, const ptx_operand *rets, const ptx_operand *args,
+                           size_t b, builtin_call *c)
 {
     ptx_value v;
     for (int k = 0; k < builtins[b].n_args; k++) {
-        if (!place_value(d, &args->elem[k], PTX_TYPE_NONE, &v) || v.slot != PTX_NO_SLOT || v.bytes != builtins[b].bytes[k])
+        if (!place_value(d, &args->elem[k], PTX_TYPE_NONE, &v) || v.slot != PTX_NO_SLOT ||
+            v.bytes != builtins[b].bytes[k])
             return false;
         c->arg[k] = v.offset;
     }
     c->ret = PTX_NO_SLOT;
     if (!rets || !rets->n_elem)
         return true;
-    if (rets->n_elem != 1 || !place_value(d, &rets->elem[0], PTX_TYPE_NONE, &v) || v.slot != PTX_NO_SLOT ||
-        v.bytes != builtins[b].ret)
+    if (rets->n_elem != 1 || !place_value(d, &rets->elem[0], PTX_TYPE_NONE, &v) ||
+        v.slot != PTX_NO_SLOT || v.bytes != builtins[b].ret)
         return false;
     c->ret = v.offset;
     return true;
 }
 
-static bool decode_builtin(ptx_decoder *d, const char *name, const ptx_operand *rets, const ptx_operand *args,
-                           ptx_insn *i)
+static bool decode_builtin(ptx_decoder *d, const char *name, const ptx_operand *rets,
+                           const ptx_operand *args, ptx_insn *i)
 {
     for (size_t b = 0; b < WS_COUNT(builtins); b++) {
         if (strcmp(builtins[b].name, name) != 0 || !args || args->n_elem != builtins[b].n_args)
@@ -228,13 +236,15 @@ static bool decode_call(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (at >= a->n_operands)
         return false;
     const ptx_operand *target = &a->operand[at++];
-    const ptx_operand *args = at < a->n_operands && a->operand[at].kind == PTX_OPD_VEC ? &a->operand[at] : NULL;
+    const ptx_operand *args =
+        at < a->n_operands && a->operand[at].kind == PTX_OPD_VEC ? &a->operand[at] : NULL;
     if (target->kind == PTX_OPD_REG)
         return decode_indirect(d, target, rets, args, i);
     if (target->kind != PTX_OPD_FUNC)
         return false;
     const ptx_code *callee = ptx_decode_callee(d, target->text);
-    return callee ? decode_direct(d, callee, rets, args, i) : decode_builtin(d, target->text, rets, args, i);
+    return callee ? decode_direct(d, callee, rets, args, i)
+                  : decode_builtin(d, target->text, rets, args, i);
 }
 
 /* ---- stack memory ---- */
@@ -256,7 +266,8 @@ static void x_alloca(ptx_warp *w, const ptx_insn *i)
     for (u32 left = w->exec; left;) {
         u32 first = (u32)__builtin_ctz(left), same = 0;
         EACH_SET(l, left) same |= (u32)(size[l] == size[first]) << l;
-        u32 at = size[first] > UINT32_MAX ? UINT32_MAX : ptx_warp_alloca(w, (u32)size[first], (u32)i->imm);
+        u32 at = size[first] > UINT32_MAX ? UINT32_MAX
+                                          : ptx_warp_alloca(w, (u32)size[first], (u32)i->imm);
         if (at == UINT32_MAX) {
             ptx_fault_simple(w, i, (int)first, HX_ILLEGAL, "stack overflow: alloca of %llu bytes",
                              (unsigned long long)size[first]);

@@ -1,4 +1,5 @@
-/* Clusters: their barrier, addresses in the shared memory of their blocks; and hints to the cache. */
+/* Clusters: their barrier, addresses in the shared memory of their blocks; and hints to the
+ * cache. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/x_matrix.h"
@@ -66,7 +67,8 @@ static bool decode_barrier(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     (void)d;
     i->run = ptx_has(a, "arrive") ? x_arrive : x_wait;
-    i->op = (u8)((ptx_has(a, "aligned") ? CLUSTER_ALIGNED : 0) | (ptx_has(a, "relaxed") ? CLUSTER_RELAXED : 0));
+    i->op = (u8)((ptx_has(a, "aligned") ? CLUSTER_ALIGNED : 0) |
+                 (ptx_has(a, "relaxed") ? CLUSTER_RELAXED : 0));
     return true;
 }
 
@@ -101,8 +103,8 @@ static void x_mapa(ptx_warp *w, const ptx_insn *i)
         if (!is_shared_address(w, i, l, &addr))
             return;
         if (rank[l] >= n) {
-            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL, "illegal: mapa to block rank %u of a cluster of %u", rank[l],
-                             n);
+            ptx_fault_simple(w, i, (int)l, HX_ILLEGAL,
+                             "illegal: mapa to block rank %u of a cluster of %u", rank[l], n);
             return;
         }
         u64 offset = addr & ((1u << PTX_RANK_SHIFT) - 1);
@@ -155,8 +157,10 @@ const ptx_op_row ptx_ops_cluster[] = {
     {"barrier.cluster.wait{.acquire}{.aligned}", decode_barrier, 0, PTX_UNIT_BARRIER},
     {"mapa{.shared::cluster}.(u32 u64) d, a, b:u32", decode_address, 1, PTX_UNIT_I32},
     {"getctarank{.shared::cluster}.(u32 u64) d:u32, a", decode_address, 0, PTX_UNIT_I32},
-    {"createpolicy.fractional.$policy{.$policy2}.b64 d{, a:f32}", decode_createpolicy, 0, PTX_UNIT_OTHER},
-    {"createpolicy.range{.global}.$policy{.$policy2}.b64 d, [a], b:u32, c:u32", decode_createpolicy, 0, PTX_UNIT_OTHER},
+    {"createpolicy.fractional.$policy{.$policy2}.b64 d{, a:f32}", decode_createpolicy, 0,
+     PTX_UNIT_OTHER},
+    {"createpolicy.range{.global}.$policy{.$policy2}.b64 d, [a], b:u32, c:u32", decode_createpolicy,
+     0, PTX_UNIT_OTHER},
     {"createpolicy.cvt.L2.b64 d, a", decode_createpolicy, 0, PTX_UNIT_OTHER},
     {0},
 };

@@ -1,5 +1,5 @@
-/* Conversions to and from floats of 4, 6 and 8 bits that only sm_100 and later have: e2m1, e2m3, e3m2, ue8m0; and
- * stochastic rounding (PTX ISA 9.7.9.21). */
+/* Conversions to and from floats of 4, 6 and 8 bits that only sm_100 and later have: e2m1, e2m3,
+ * e3m2, ue8m0; and stochastic rounding (PTX ISA 9.7.9.21). */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/half.h"
 #include "harness/ptx/mma.h"
@@ -93,7 +93,8 @@ static u32 half_of_small(const small_cvt *c, const ptx_insn *i, u32 code)
 static void x_halves_of_small(ptx_warp *w, const ptx_insn *i)
 {
     const small_cvt *c = i->aux;
-    u32 stride = c->format ? c->format->stride : 8, mask = (1u << (c->format ? c->format->bits : 8)) - 1;
+    u32 stride = c->format ? c->format->stride : 8,
+        mask = (1u << (c->format ? c->format->bits : 8)) - 1;
     u32 *d = OUT(u32, i->d);
     EACH_SET(l, w->exec) {
         u32 v = i->dsize == 1 ? IN(u8, i->a)[l] : IN(u16, i->a)[l];
@@ -101,11 +102,12 @@ static void x_halves_of_small(ptx_warp *w, const ptx_insn *i)
     }
 }
 
-/* Random bits are added to those that do not fit; the carry rounds away from zero. A subnormal f16 loses more than
- * 13 bits: the random ones stand at the upper end of them. */
+/* Random bits are added to those that do not fit; the carry rounds away from zero. A subnormal f16
+ * loses more than 13 bits: the random ones stand at the upper end of them. */
 static u32 stochastic(f32 x, const ptx_insn *i, bool bf, u32 random)
 {
-    u32 bits = fp_bits(x), sign = bits >> 16 & 0x8000, m = bits & 0x7fffffff, inf = bf ? 0x7f80 : 0x7c00, r;
+    u32 bits = fp_bits(x), sign = bits >> 16 & 0x8000, m = bits & 0x7fffffff,
+        inf = bf ? 0x7f80 : 0x7c00, r;
     if (x != x)
         return 0x7fff;
     if (i->mods & PTX_RELU && x <= 0)
@@ -144,7 +146,8 @@ static const struct quad_format {
     s8 least_exponent;
     u8 top, nan; /* the largest number; what NaN becomes */
 } quads[] = {
-    {"e4m3x4", 3, 8, -6, 0x7e, 0x7f}, {"e5m2x4", 2, 8, -14, 0x7b, 0x7f}, {"e2m3x4", 3, 6, 0, 0x1f, 0x1f},
+    {"e4m3x4", 3, 8, -6, 0x7e, 0x7f}, {"e5m2x4", 2, 8, -14, 0x7b, 0x7f},
+    {"e2m3x4", 3, 6, 0, 0x1f, 0x1f},
     {"e3m2x4", 2, 6, -2, 0x1f, 0x1f}, {"e2m1x4", 1, 4, 0, 7, 7},
 };
 
@@ -153,7 +156,8 @@ typedef struct quad_cvt {
     u32 slot[4]; /* the highest first */
 } quad_cvt;
 
-/* 16 random bits are a fraction of the last place: with what is cut off they round away from zero from one on. */
+/* 16 random bits are a fraction of the last place: with what is cut off they round away from zero
+ * from one on. */
 static u32 quad_one(const struct quad_format *f, f32 x, bool relu, u32 random)
 {
     int e = 0;
@@ -167,7 +171,8 @@ static u32 quad_one(const struct quad_format *f, f32 x, bool relu, u32 random)
         return f->top | (x < 0 ? sign : 0);
     frexp(v, &e);
     e = e - 1 < f->least_exponent || v == 0 ? f->least_exponent : e - 1;
-    f64 code = floor(ldexp(v, f->mantissa - e) + random * 0x1p-16) + ldexp(e - f->least_exponent, f->mantissa);
+    f64 code = floor(ldexp(v, f->mantissa - e) + random * 0x1p-16) +
+               ldexp(e - f->least_exponent, f->mantissa);
     return (code > f->top ? f->top : (u32)code) | (signbit(x) ? sign : 0);
 }
 
@@ -179,8 +184,9 @@ static u32 reversed(u32 half)
     return out;
 }
 
-/* Which random bits there are for whom: the upper half of the word for the two upper numbers, with 4 bits the upper bytes
- * of both halves; the higher one of the two takes them in reverse order. That was found by experiment on sm_100. */
+/* Which random bits there are for whom: the upper half of the word for the two upper numbers, with
+ * 4 bits the upper bytes of both halves; the higher one of the two takes them in reverse order.
+ * That was found by experiment on sm_100. */
 static u32 bits_for(u32 random, u32 n, bool by_bytes)
 {
     u32 lower = by_bytes ? (random >> 8 & 0xff00) | (random & 0xff) : random & 0xffff;
@@ -268,8 +274,10 @@ const ptx_op_row ptx_ops_cvt8[] = {
     {"cvt.(rz rp){.satfinite}.ue8m0x2.f32 d:b16, a, b", decode_small, 0, PTX_UNIT_CVT},
     {"cvt.(rz rp){.satfinite}.ue8m0x2.bf16x2 d:b16, a:b32", decode_small, 0, PTX_UNIT_CVT},
     {"cvt.rn.bf16x2.ue8m0x2 d:b32, a:b16", decode_small, 1, PTX_UNIT_CVT},
-    {"cvt.rs{.relu}{.satfinite}.(f16x2 bf16x2).f32 d:b32, a, b, c:b32", decode_stochastic, 0, PTX_UNIT_CVT},
-    {"cvt.rs{.relu}.satfinite.(e4m3x4 e5m2x4 e2m3x4 e3m2x4).f32 d:b32, {a*}, b:b32", decode_quad, 0, PTX_UNIT_CVT},
+    {"cvt.rs{.relu}{.satfinite}.(f16x2 bf16x2).f32 d:b32, a, b, c:b32", decode_stochastic, 0,
+     PTX_UNIT_CVT},
+    {"cvt.rs{.relu}.satfinite.(e4m3x4 e5m2x4 e2m3x4 e3m2x4).f32 d:b32, {a*}, b:b32", decode_quad, 0,
+     PTX_UNIT_CVT},
     {"cvt.rs{.relu}.satfinite.e2m1x4.f32 d:b16, {a*}, b:b32", decode_quad, 0, PTX_UNIT_CVT},
     {0},
 };

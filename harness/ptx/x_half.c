@@ -243,7 +243,8 @@ static bool decode_setp(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->d2 = ptx_alu_second(d, &a->operand[0]);
     i->run = x_setp_half;
-    return decode_compare(d, a, i) && ptx_alu_pred_dst(d, &a->operand[0], &i->d) && i->d2 != PTX_NO_SLOT;
+    return decode_compare(d, a, i) && ptx_alu_pred_dst(d, &a->operand[0], &i->d) &&
+           i->d2 != PTX_NO_SLOT;
 }
 
 static bool decode_set(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)

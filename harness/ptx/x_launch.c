@@ -1,5 +1,6 @@
-/* clusterlaunchcontrol (PTX ISA 9.7.13.17, 9.7.13.18): a block takes over the work of a cluster that has not started. The
- * answer has the place of the cluster's first block in the grid, and a last word that says whether there was one. */
+/* clusterlaunchcontrol (PTX ISA 9.7.13.17, 9.7.13.18): a block takes over the work of a cluster
+ * that has not started. The answer has the place of the cluster's first block in the grid, and a
+ * last word that says whether there was one. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/cluster.h"
@@ -21,8 +22,10 @@ typedef struct answer_word {
     u32 at; /* of one that is asked for alone */
 } answer_word;
 
-/* The blocks that get the answer, each with its mbarrier at the same place; 0: a fault was reported. */
-static u32 receivers(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *to, u64 bar, ptx_mbarrier *out[PTX_MAX_CLUSTER])
+/* The blocks that get the answer, each with its mbarrier at the same place; 0: a fault was
+ * reported. */
+static u32 receivers(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *to, u64 bar,
+                     ptx_mbarrier *out[PTX_MAX_CLUSTER])
 {
     const cancel_form *f = i->aux;
     u32 n = f->to_all ? w->worker->grid->cluster_blocks : 1;
@@ -30,13 +33,15 @@ static u32 receivers(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *to, u64 bar,
     if (!own || !ptx_shared_target(w, &f->bar, lane, &bar))
         return 0;
     if (*to % ANSWER_BYTES) {
-        ptx_fault_simple(w, i, (int)lane, HX_MISALIGNED, "misaligned: %.*s of 16 bytes at byte %llu of shared memory",
+        ptx_fault_simple(w, i, (int)lane, HX_MISALIGNED,
+                         "misaligned: %.*s of 16 bytes at byte %llu of shared memory",
                          WS_STR_ARG(i->ast->part[0]), (unsigned long long)*to);
         return 0;
     }
     for (u32 r = 0; r < n; r++) {
         ptx_block *b = n == 1 ? own : ptx_cluster_block(w, i, lane, r);
-        ptx_pieces p = {.w = w, .i = i, .lane = lane, .space = PTX_SPACE_SHARED, .block = b, .write = true};
+        ptx_pieces p = {.w = w, .i = i, .lane = lane, .space = PTX_SPACE_SHARED, .block = b,
+                        .write = true};
         if (!b || !(out[r] = ptx_mbarrier_in(w, i, lane, b, bar, true)) ||
             !ptx_pieces_add(&p, *to, ANSWER_BYTES, ANSWER_BYTES, NULL) || !ptx_pieces_flush(&p))
             return 0;
@@ -132,11 +137,14 @@ static bool decode_query(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 
 #define DONE ".mbarrier::complete_tx::bytes"
 const ptx_op_row ptx_ops_launch[] = {
-    {"clusterlaunchcontrol.try_cancel.async{.shared::cta}" DONE "{.multicast::cluster::all}.b128 [a], [b]",
+    {"clusterlaunchcontrol.try_cancel.async{.shared::cta}" DONE "{.multicast::cluster::all}.b128 "
+                                                                "[a], [b]",
      decode_try_cancel, 0, PTX_UNIT_MEM},
-    {"clusterlaunchcontrol.query_cancel.is_canceled.pred.b128 p, a", decode_query, 0, PTX_UNIT_SELECT},
-    {"clusterlaunchcontrol.query_cancel.get_first_ctaid.v4.b32.b128 {d}:b32, a", decode_query, 0, PTX_UNIT_SELECT},
-    {"clusterlaunchcontrol.query_cancel.(get_first_ctaid::x get_first_ctaid::y get_first_ctaid::z).b32.b128 d:b32, a",
-     decode_query, 0, PTX_UNIT_SELECT},
+    {"clusterlaunchcontrol.query_cancel.is_canceled.pred.b128 p, a", decode_query, 0,
+     PTX_UNIT_SELECT},
+    {"clusterlaunchcontrol.query_cancel.get_first_ctaid.v4.b32.b128 {d}:b32, a", decode_query, 0,
+     PTX_UNIT_SELECT},
+    {"clusterlaunchcontrol.query_cancel.(get_first_ctaid::x get_first_ctaid::y "
+     "get_first_ctaid::z).b32.b128 d:b32, a", decode_query, 0, PTX_UNIT_SELECT},
     {0},
 };

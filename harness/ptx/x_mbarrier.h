@@ -26,20 +26,24 @@ typedef struct ptx_mbarrier {
     ptx_delivery *first, **last;
 } ptx_mbarrier;
 
-/* The barrier at an offset in a block's shared memory, checked as an access of the lane; NULL: a fault was reported. */
-ptx_mbarrier *ptx_mbarrier_in(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr, bool changes);
+/* The barrier at an offset in a block's shared memory, checked as an access of the lane; NULL: a
+ * fault was reported. */
+ptx_mbarrier *ptx_mbarrier_in(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_block *b, u64 addr,
+                              bool changes);
 /* The lane's address as an offset in the block's own shared memory; false: a fault was reported. */
 bool ptx_shared_offset(ptx_warp *w, const ptx_insn *i, u32 lane, u64 *addr);
-/* Data of `span` bytes for shared memory from `to` on, none of which go yet; `bytes` are counted. */
+/* Data of `span` bytes for shared memory from `to` on, none of which go yet; `bytes` are
+ * counted. */
 ptx_delivery *ptx_delivery_new(u32 to, u32 span, u32 bytes);
 /* Another of the same. */
 ptx_delivery *ptx_delivery_clone(const ptx_delivery *d);
 /* These bytes of data, multiples of 4, go. */
 void ptx_delivery_include(ptx_delivery *d, u32 at, u32 bytes);
-/* Where lane's copy goes: the block whose shared memory the address `to` is in, as `at` says, and the mbarrier of that
- * block at `bar`, whose instruction is `bar_at`. `to` becomes the offset. NULL: a fault was reported. */
-ptx_mbarrier *ptx_mbarrier_beside(ptx_warp *w, const ptx_insn *i, u32 lane, const ptx_insn *at, u64 *to,
-                                  const ptx_insn *bar_at, u64 bar);
+/* Where lane's copy goes: the block whose shared memory the address `to` is in, as `at` says, and
+ * the mbarrier of that block at `bar`, whose instruction is `bar_at`. `to` becomes the offset.
+ * NULL: a fault was reported. */
+ptx_mbarrier *ptx_mbarrier_beside(ptx_warp *w, const ptx_insn *i, u32 lane, const ptx_insn *at,
+                                  u64 *to, const ptx_insn *bar_at, u64 bar);
 /* Takes over `d`, which arrives when somebody waits; until then its target counts as
  * unwritten. What the warp did so far happens before. */
 void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d);

@@ -89,7 +89,8 @@ static void unpack_halves(const ptx_warp *w, const mma_form *f, mma_tile *x)
     }
 }
 
-/* The lowest `bits` of a register; e2m1 lies in the middle of 8 bits, the formats of 6 bits at their lower end. */
+/* The lowest `bits` of a register; e2m1 lies in the middle of 8 bits, the formats of 6 bits at
+ * their lower end. */
 static f32 element(mma_type t, u32 bits, u32 word)
 {
     return mma_widen(t, bits == 8 && t == MMA_E2M1 ? word >> 2 : word & (u32)((1ull << bits) - 1));
@@ -248,7 +249,8 @@ void ptx_mma_quads(ptx_warp *w, const ptx_insn *i)
 /* ---- f64: chains of fma ---- */
 
 /* Opaque: it runs under a changed rounding mode. */
-__attribute__((noipa)) static void sums_f64(const ptx_warp *w, const mma_form *f, f64 d[4][PTX_LANES])
+__attribute__((noipa)) static void sums_f64(const ptx_warp *w, const mma_form *f,
+                                            f64 d[4][PTX_LANES])
 {
     u32 rows = f->m / 8;
     for (u32 r = 0; r < 2 * rows; r++)

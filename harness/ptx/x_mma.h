@@ -6,7 +6,8 @@
 
 enum { MMA_MAX_REGS = 8, MMA_MAX_INT_K = 128 };
 
-/* Of .block_scale, for A and B: n scales a row of A or a column of B, in bytes of a register of some lanes. */
+/* Of .block_scale, for A and B: n scales a row of A or a column of B, in bytes of a register of
+ * some lanes. */
 typedef struct mma_scales {
     u32 n;
     bool is_ue4m3;                /* else ue8m0 */

@@ -45,10 +45,12 @@ static bool decode_scale(ptx_decoder *d, const ptx_operand o[2], mma_scales *s, 
 {
     const ptx_operand *byte = o[1].elem, *thread = o[1].elem + 1;
     int step = s->n == 1 ? 1 : 2, most = s->n == 4 ? 0 : s->n == 2 ? 2 : 3;
-    if (o[1].n_elem != 2 || (byte->kind == PTX_OPD_IMM && (byte->imm < 0 || byte->imm > most || byte->imm % step)) ||
+    if (o[1].n_elem != 2 ||
+        (byte->kind == PTX_OPD_IMM && (byte->imm < 0 || byte->imm > most || byte->imm % step)) ||
         (thread->kind == PTX_OPD_IMM && (thread->imm < 0 || thread->imm > (side ? 3 : 1))))
         return false;
-    return ptx_vec_slots(d, &o[0], 4, false, &s->data[side], 1) && ptx_alu_src(d, byte, PTX_b16, &s->byte[side]) &&
+    return ptx_vec_slots(d, &o[0], 4, false, &s->data[side], 1) &&
+           ptx_alu_src(d, byte, PTX_b16, &s->byte[side]) &&
            ptx_alu_src(d, thread, PTX_b16, &s->thread[side]);
 }
 
@@ -71,7 +73,8 @@ static bool decode_mma(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     u32 bits = f->bits_a, wide = f->a == MMA_F64 ? 8 : 4, n_d;
     f->n_a = quads ? 2 : f->m * f->k / (f->sparse ? 2 : 1) * bits / (PTX_LANES * 8 * wide);
     f->n_b = quads ? 2 : MMA_N * f->k * bits / (PTX_LANES * 8 * wide);
-    f->n_c = quads ? (f->c == MMA_F16 ? 4 : 8) : f->m * MMA_N / PTX_LANES / (f->c == MMA_F16 ? 2 : 1);
+    f->n_c =
+        quads ? (f->c == MMA_F16 ? 4 : 8) : f->m * MMA_N / PTX_LANES / (f->c == MMA_F16 ? 2 : 1);
     n_d = quads && f->c == MMA_F16 && !f->half ? 8 : f->n_c;
     ptx_mods(a, i);
     i->aux = f;
@@ -120,7 +123,8 @@ const ptx_op_row ptx_ops_mma[] = {
      "{?d}, {?a}, {?b}, {?c}, {e*}:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
     {"mma.$sp.sync.aligned.m16n8k64.row.col.(f16 f32).(e4m3 e5m2).(e4m3 e5m2).(f16 f32) "
      "{?d}, {?a}, {?b}, {?c}, {e*}:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
-    {"mma.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.kind::f8f6f4.(f16 f32).$f864.$f864.(f16 f32) "
+    {"mma.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.kind::f8f6f4.(f16 "
+     "f32).$f864.$f864.(f16 f32) "
      "{?d}, {?a}, {?b}, {?c}, {e*}:b32, #f", decode_mma, 0, PTX_UNIT_TENSOR},
 #define DENSE  "mma.sync.aligned."
 #define SPARSE "mma.sp::ordered_metadata.sync.aligned."
@@ -130,13 +134,16 @@ const ptx_op_row ptx_ops_mma[] = {
 #define META   "{e*}:b32, #f, "
 #define SCALES "{g*}:b32, {?i}, {j*}:b32, {?k}"
     {DENSE "m16n8k32.row.col.kind::mxf8f6f4" SMALL SCALES, decode_mma, 0, PTX_UNIT_TENSOR},
-    {DENSE "m16n8k64.row.col.kind::mxf4.block_scale{.scale_vec::2X}" TWO SCALES, decode_mma, 0, PTX_UNIT_TENSOR},
-    {DENSE "m16n8k64.row.col.kind::mxf4nvf4.block_scale.scale_vec::2X" TWO SCALES, decode_mma, 0, PTX_UNIT_TENSOR},
+    {DENSE "m16n8k64.row.col.kind::mxf4.block_scale{.scale_vec::2X}" TWO SCALES, decode_mma, 0,
+     PTX_UNIT_TENSOR},
+    {DENSE "m16n8k64.row.col.kind::mxf4nvf4.block_scale.scale_vec::2X" TWO SCALES, decode_mma, 0,
+     PTX_UNIT_TENSOR},
     {DENSE "m16n8k64.row.col.kind::mxf4nvf4" FOUR SCALES, decode_mma, 0, PTX_UNIT_TENSOR},
     {SPARSE "m16n8k64.row.col.kind::mxf8f6f4" SMALL META SCALES, decode_mma, 0, PTX_UNIT_TENSOR},
-    {SPARSE "m16n8k128.row.col.kind::mxf4.block_scale{.scale_vec::2X}" TWO META SCALES, decode_mma, 0, PTX_UNIT_TENSOR},
-    {SPARSE "m16n8k128.row.col.kind::mxf4nvf4.block_scale.scale_vec::2X" TWO META SCALES, decode_mma, 0,
-     PTX_UNIT_TENSOR},
+    {SPARSE "m16n8k128.row.col.kind::mxf4.block_scale{.scale_vec::2X}" TWO META SCALES, decode_mma,
+     0, PTX_UNIT_TENSOR},
+    {SPARSE "m16n8k128.row.col.kind::mxf4nvf4.block_scale.scale_vec::2X" TWO META SCALES,
+     decode_mma, 0, PTX_UNIT_TENSOR},
     {SPARSE "m16n8k128.row.col.kind::mxf4nvf4" FOUR META SCALES, decode_mma, 0, PTX_UNIT_TENSOR},
     {0},
 };

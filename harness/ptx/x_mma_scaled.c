@@ -1,10 +1,11 @@
-/* mma.sync with .block_scale (PTX ISA 9.7.14.3): a row of A is cut into chunks, and each is multiplied with a scale of its
- * own; so are the columns of B.
+/* mma.sync with .block_scale (PTX ISA 9.7.14.3): a row of A is cut into chunks, and each is
+ * multiplied with a scale of its own; so are the columns of B.
  *
- * Sums follow the rule that microsoft/MMA-Sim found by experiment for RTX Blackwell. Bytes (kind::mxf8f6f4): as other
- * products, with the exponents of both scales added to that of every product. Elements of 4 bits (mxf4, mxf4nvf4):
- * quarters of the row are summed exactly and multiplied with both scales' significands; the four and C are aligned to the
- * largest exponent, which the scales alone give, and cut to more bits. */
+ * Sums follow the rule that microsoft/MMA-Sim found by experiment for RTX Blackwell. Bytes
+ * (kind::mxf8f6f4): as other products, with the exponents of both scales added to that of every
+ * product. Elements of 4 bits (mxf4, mxf4nvf4): quarters of the row are summed exactly and
+ * multiplied with both scales' significands; the four and C are aligned to the largest exponent,
+ * which the scales alone give, and cut to more bits. */
 #include "harness/ptx/x_matrix.h"
 #include "harness/ptx/x_mma.h"
 
@@ -13,7 +14,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_K = 128, MAX_SCALES = 4, QUARTERS = 4, BITS = 25, QUARTER_BITS = 35, ZERO_EXPONENT = -126 };
+enum { MAX_K = 128, MAX_SCALES = 4, QUARTERS = 4, BITS = 25, QUARTER_BITS = 35,
+       ZERO_EXPONENT = -126 };
 
 typedef struct scale { /* significand * 2^exponent */
     f64 significand;
@@ -42,7 +44,8 @@ static scale scale_of(const mma_scales *s, u32 code)
 }
 
 /* Scales of the row or column whose register is that of `lane`. */
-static void take_scales(const ptx_warp *w, const mma_scales *s, int side, u32 lane, scale out[MAX_SCALES])
+static void take_scales(const ptx_warp *w, const mma_scales *s, int side, u32 lane,
+                        scale out[MAX_SCALES])
 {
     u32 word = IN(u32, s->data[side])[lane], byte = IN(u16, s->byte[side])[0];
     u32 first = s->n == 1 ? byte & 3 : s->n == 2 ? byte & 2 : 0;
@@ -50,8 +53,8 @@ static void take_scales(const ptx_warp *w, const mma_scales *s, int side, u32 la
         out[c] = scale_of(s, word >> (8 * (first + c)) & 255);
 }
 
-/* Of each four lanes, two that .thread-id-a names have the scales of rows g and g + 8 of A, and one that .thread-id-b
- * names has those of column g of B. */
+/* Of each four lanes, two that .thread-id-a names have the scales of rows g and g + 8 of A, and one
+ * that .thread-id-b names has those of column g of B. */
 static void unpack_scales(const ptx_warp *w, const mma_scales *s, scaled_tile *x)
 {
     u32 pair = IN(u16, s->thread[0])[0] & 1, one = IN(u16, s->thread[1])[0] & 3;
@@ -111,14 +114,16 @@ static f64 value_of(const scale *s)
     return ldexp(s->significand, s->exponent);
 }
 
-/* With one rounding but those of f64: the model that is exact, and what shows infinities and NaN. */
+/* With one rounding but those of f64: the model that is exact, and what shows infinities and
+ * NaN. */
 static f64 plain_sum(const scaled_tile *x, u32 r, u32 j, f32 c)
 {
     f64 sum = c;
     for (u32 k = 0; k < x->k; k++)
         if (x->used[r][k]) {
             u32 chunk = k * x->n / x->k;
-            sum += (f64)x->a[r][k] * (f64)x->b[j][k] * value_of(&x->sa[r][chunk]) * value_of(&x->sb[j][chunk]);
+            sum += (f64)x->a[r][k] * (f64)x->b[j][k] * value_of(&x->sa[r][chunk]) *
+                   value_of(&x->sb[j][chunk]);
         }
     return sum;
 }
@@ -160,8 +165,9 @@ static f32 sum_of(const scaled_tile *x, const mma_form *f, int model, u32 r, u32
     f64 plain = plain_sum(x, r, j, c);
     if (model == PTX_MMA_EXACT || !isfinite(plain))
         return fp_canon((f32)plain);
-    return cut(f->bits_a == 4 ? sum_quarters(x, r, j, c)
-                              : sum_products(x, r, j, c, mma_least_exponent(f->a), mma_least_exponent(f->b)));
+    return cut(f->bits_a == 4
+                   ? sum_quarters(x, r, j, c)
+                   : sum_products(x, r, j, c, mma_least_exponent(f->a), mma_least_exponent(f->b)));
 }
 
 void ptx_mma_scaled(ptx_warp *w, const ptx_insn *i)
@@ -175,7 +181,8 @@ void ptx_mma_scaled(ptx_warp *w, const ptx_insn *i)
     unpack(w, f, &x);
     for (u32 q = 0; q < 4; q++)
         EACH_LANE(l)
-            d[q][l] = sum_of(&x, f, model, (u32)l / 4 + 8 * (q / 2), 2 * ((u32)l & 3) + (q & 1), IN(f32, f->slot_c[q])[l]);
+    d[q][l] = sum_of(&x, f, model, (u32)l / 4 + 8 * (q / 2), 2 * ((u32)l & 3) + (q & 1),
+                     IN(f32, f->slot_c[q])[l]);
     for (u32 q = 0; q < 4; q++)
         memcpy(OUT(f32, f->slot_d[q]), d[q], sizeof d[q]);
     w->worker->counters.tensor_flops += 2ull * MMA_M * MMA_N * f->k / (f->sparse ? 2 : 1);

@@ -1,5 +1,5 @@
-/* Arithmetic on pairs of f32 in a 64-bit register, and on f32 with operands in half precision (PTX ISA 9.7.3, 9.7.5):
- * sm_100 and later. */
+/* Arithmetic on pairs of f32 in a 64-bit register, and on f32 with operands in half precision (PTX
+ * ISA 9.7.3, 9.7.5): sm_100 and later. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/half.h"
 
@@ -7,7 +7,8 @@ enum { P_ADD, P_SUB, P_MUL, P_FMA };
 enum { MAX_VALUES = 2 * PTX_LANES };
 
 /* Opaque: it runs under a changed rounding mode. */
-__attribute__((noipa)) static void compute(int op, int n, const f32 *x, const f32 *y, const f32 *z, f32 *r)
+__attribute__((noipa)) static void compute(int op, int n, const f32 *x, const f32 *y, const f32 *z,
+                                           f32 *r)
 {
     switch (op) {
     case P_ADD:
@@ -70,7 +71,8 @@ static void x_mixed(ptx_warp *w, const ptx_insn *i)
     LANES_DENSE(f32, OUT(f32, i->d), r[l]);
 }
 
-static bool decode_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type narrow, ptx_type wide)
+static bool decode_operands(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i, ptx_type narrow,
+                            ptx_type wide)
 {
     bool product = i->op >= P_MUL, term = i->op != P_MUL;
     int last = i->op == P_FMA ? 3 : 2;

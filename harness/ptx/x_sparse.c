@@ -1,9 +1,11 @@
-/* Sparse A of mma.sp (PTX ISA 9.7.14.6): of every four elements of a row two are there, and four bits of metadata name
- * their columns: of pairs of elements with 4-bit types, of halves of an element with tf32.
+/* Sparse A of mma.sp (PTX ISA 9.7.14.6): of every four elements of a row two are there, and four
+ * bits of metadata name their columns: of pairs of elements with 4-bit types, of halves of an
+ * element with tf32.
  *
- * A row takes 16, 32 or 64 bits of metadata. With elements of 16 or 32 bits, a word has 16 bits of row g in its
- * lower and of row g + 8 in its upper half, from lane 4 g + selector, or two lanes from 4 g + 2 selector on. With
- * narrower elements a word has one row: g or g + 8 in turn in lanes from 4 g + 2 selector on. */
+ * A row takes 16, 32 or 64 bits of metadata. With elements of 16 or 32 bits, a word has 16 bits of
+ * row g in its lower and of row g + 8 in its upper half, from lane 4 g + selector, or two lanes
+ * from 4 g + 2 selector on. With narrower elements a word has one row: g or g + 8 in turn in lanes
+ * from 4 g + 2 selector on. */
 #include "harness/ptx/x_mma.h"
 
 #include <string.h>

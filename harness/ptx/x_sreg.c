@@ -6,8 +6,10 @@
 #include <string.h>
 
 typedef enum sreg {
-    S_TID, S_NTID, S_CTAID, S_NCTAID, S_LANEID, S_WARPID, S_NWARPID, S_ZERO, S_ONE, S_LANEMASK_EQ, S_LANEMASK_LE,
-    S_LANEMASK_LT, S_LANEMASK_GE, S_LANEMASK_GT, S_CLOCK, S_CLOCK_HI, S_GLOBALTIMER, S_GLOBALTIMER_HI, S_DYNAMIC_SHARED,
+    S_TID, S_NTID, S_CTAID, S_NCTAID, S_LANEID, S_WARPID, S_NWARPID, S_ZERO, S_ONE, S_LANEMASK_EQ,
+    S_LANEMASK_LE,
+    S_LANEMASK_LT, S_LANEMASK_GE, S_LANEMASK_GT, S_CLOCK, S_CLOCK_HI, S_GLOBALTIMER,
+    S_GLOBALTIMER_HI, S_DYNAMIC_SHARED,
     S_TOTAL_SHARED, S_ENVREG, S_CLUSTERID, S_NCLUSTERID, S_CLUSTER_CTAID, S_CLUSTER_NCTAID,
     S_CLUSTER_RANK, S_CLUSTER_SIZE
 } sreg;
@@ -18,21 +20,27 @@ static const struct {
     sreg kind;
     bool has_axes;
 } sregs[] = {
-    {"tid", S_TID, true}, {"ntid", S_NTID, true}, {"ctaid", S_CTAID, true}, {"nctaid", S_NCTAID, true},
-    {"laneid", S_LANEID, false}, {"warpid", S_WARPID, false}, {"nwarpid", S_NWARPID, false}, {"smid", S_ZERO, false},
+    {"tid", S_TID, true}, {"ntid", S_NTID, true}, {"ctaid", S_CTAID, true},
+    {"nctaid", S_NCTAID, true},
+    {"laneid", S_LANEID, false}, {"warpid", S_WARPID, false}, {"nwarpid", S_NWARPID, false},
+    {"smid", S_ZERO, false},
     {"nsmid", S_ONE, false}, {"gridid", S_ZERO, false}, {"lanemask_eq", S_LANEMASK_EQ, false},
     {"lanemask_le", S_LANEMASK_LE, false}, {"lanemask_lt", S_LANEMASK_LT, false},
-    {"lanemask_ge", S_LANEMASK_GE, false}, {"lanemask_gt", S_LANEMASK_GT, false}, {"clock", S_CLOCK, false},
-    {"clock_hi", S_CLOCK_HI, false}, {"clock64", S_CLOCK, false}, {"globaltimer", S_GLOBALTIMER, false},
+    {"lanemask_ge", S_LANEMASK_GE, false}, {"lanemask_gt", S_LANEMASK_GT, false},
+    {"clock", S_CLOCK, false},
+    {"clock_hi", S_CLOCK_HI, false}, {"clock64", S_CLOCK, false},
+    {"globaltimer", S_GLOBALTIMER, false},
     {"globaltimer_lo", S_GLOBALTIMER, false}, {"globaltimer_hi", S_GLOBALTIMER_HI, false},
     {"dynamic_smem_size", S_DYNAMIC_SHARED, false}, {"total_smem_size", S_TOTAL_SHARED, false},
     {"aggr_smem_size", S_TOTAL_SHARED, false}, {"current_graph_exec", S_ZERO, false},
-    {"clusterid", S_CLUSTERID, true}, {"nclusterid", S_NCLUSTERID, true}, {"cluster_ctaid", S_CLUSTER_CTAID, true},
+    {"clusterid", S_CLUSTERID, true}, {"nclusterid", S_NCLUSTERID, true},
+    {"cluster_ctaid", S_CLUSTER_CTAID, true},
     {"cluster_nctaid", S_CLUSTER_NCTAID, true}, {"cluster_ctarank", S_CLUSTER_RANK, false},
     {"cluster_nctarank", S_CLUSTER_SIZE, false},
 };
 
-/* The time that %globaltimer tells follows from what was executed, so that a launch runs the same way every time. */
+/* The time that %globaltimer tells follows from what was executed, so that a launch runs the same
+ * way every time. */
 static u64 global_time(const ptx_warp *w)
 {
     static const u64 start_ns = 1700000000ull * 1000000000, insn_ns = 16;
@@ -133,7 +141,8 @@ static void x_sreg(ptx_warp *w, const ptx_insn *i)
     }
 }
 
-/* Bytes that a mov from it can have, or'ed: those with axes were .u16 before PTX 2.0, %gridid .u32 before 3.0. */
+/* Bytes that a mov from it can have, or'ed: those with axes were .u16 before PTX 2.0, %gridid .u32
+ * before 3.0. */
 static uint32_t sizes_of(const char *text)
 {
     size_t n = strlen(text);
@@ -149,7 +158,8 @@ static bool find_sreg(const char *text, ptx_insn *i)
     const char *dot = strchr(text, '.');
     size_t n = dot ? (size_t)(dot - text) : strlen(text);
     for (size_t s = 0; s < WS_COUNT(sregs); s++) {
-        if (strlen(sregs[s].name) + 1 != n || strncmp(text + 1, sregs[s].name, n - 1) != 0 || sregs[s].has_axes != (dot != NULL))
+        if (strlen(sregs[s].name) + 1 != n || strncmp(text + 1, sregs[s].name, n - 1) != 0 ||
+            sregs[s].has_axes != (dot != NULL))
             continue;
         i->op = (uint8_t)sregs[s].kind;
         i->type = dot ? (uint8_t)(dot[1] - 'x') : 0;
@@ -187,7 +197,8 @@ static bool decode_sreg(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 static bool decode_pred(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_is_explicit_cluster;
-    return strcmp(a->operand[1].text, "%is_explicit_cluster") == 0 && ptx_alu_pred_dst(d, &a->operand[0], &i->d);
+    return strcmp(a->operand[1].text, "%is_explicit_cluster") == 0 &&
+           ptx_alu_pred_dst(d, &a->operand[0], &i->d);
 }
 
 const ptx_op_row ptx_ops_sreg[] = {

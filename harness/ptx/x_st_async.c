@@ -1,4 +1,5 @@
-/* st.async, red.async: stores to the shared memory of the cluster that an mbarrier counts; st.bulk: zeros. */
+/* st.async, red.async: stores to the shared memory of the cluster that an mbarrier counts; st.bulk:
+ * zeros. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/cluster.h"
@@ -28,12 +29,13 @@ static bool send(ptx_warp *w, const ptx_insn *i, u32 lane, u64 to, u64 bar)
     ptx_mbarrier *m = ptx_mbarrier_beside(w, i, lane, &f->to, &to, &f->bar, bar);
     if (!m)
         return false;
-    ptx_pieces p = {.w = w, .i = i, .lane = lane, .space = PTX_SPACE_SHARED, .block = m->block, .write = true,
+    ptx_pieces p = {.w = w, .i = i, .lane = lane, .space = PTX_SPACE_SHARED, .block = m->block,
+                    .write = true,
                     .atomic = f->reduces};
     if (to % bytes) {
         ptx_fault_simple(w, i, (int)lane, HX_MISALIGNED,
-                         "misaligned: %.*s of %u bytes at byte %llu of shared memory", WS_STR_ARG(i->ast->text), bytes,
-                         (unsigned long long)to);
+                         "misaligned: %.*s of %u bytes at byte %llu of shared memory",
+                         WS_STR_ARG(i->ast->text), bytes, (unsigned long long)to);
         return false;
     }
     if (!ptx_pieces_add(&p, to, bytes, each, NULL) || !ptx_pieces_flush(&p))
@@ -92,7 +94,9 @@ static bool clear(ptx_warp *w, const ptx_insn *i, u32 lane, u64 to, u64 bytes)
     }
     ptx_pieces p = {.w = w, .i = i, .lane = lane, .space = PTX_SPACE_SHARED, .write = true};
     for (u64 at = 0; at < bytes; at += sizeof zeros)
-        if (!ptx_pieces_add(&p, to + at, (u32)(bytes - at < sizeof zeros ? bytes - at : sizeof zeros), ZEROS, zeros))
+        if (!ptx_pieces_add(&p, to + at,
+                            (u32)(bytes - at < sizeof zeros ? bytes - at : sizeof zeros), ZEROS,
+                            zeros))
             return false;
     if (!ptx_pieces_flush(&p))
         return false;
@@ -127,8 +131,8 @@ static bool decode_clear(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 const ptx_op_row ptx_ops_st_async[] = {
     {"st.async{.(weak cluster)}{.shared::cluster}" DONE "{.(v2 v4)}.(b32 u32 s32 f32) [a], {b}, [c]",
      decode_send, 0, PTX_UNIT_MEM},
-    {"st.async{.(weak cluster)}{.shared::cluster}" DONE "{.v2}.(b64 u64 s64 f64) [a], {b}, [c]", decode_send, 0,
-     PTX_UNIT_MEM},
+    {"st.async{.(weak cluster)}{.shared::cluster}" DONE "{.v2}.(b64 u64 s64 f64) [a], {b}, [c]",
+     decode_send, 0, PTX_UNIT_MEM},
     {RED ".add.(u32 s32 u64) [a], b, [c]", decode_send, 1, PTX_UNIT_MEM},
     {RED ".(min max).(u32 s32) [a], b, [c]", decode_send, 1, PTX_UNIT_MEM},
     {RED ".(inc dec).u32 [a], b, [c]", decode_send, 1, PTX_UNIT_MEM},

@@ -1,9 +1,11 @@
-/* cp.async.bulk.tensor, cp.reduce.async.bulk.tensor and their prefetch: boxes of tensors that a map describes.
+/* cp.async.bulk.tensor, cp.reduce.async.bulk.tensor and their prefetch: boxes of tensors that a map
+ * describes.
  *
- * A box is taken row by row. A row is what is contiguous in both memories: the elements of dimension 0, of one
- * pixel in im2col mode. Rows follow each other in shared memory in the order of the higher dimensions; inside,
- * units of 16 bytes change places as the swizzle says. Elements outside the tensor are filled in when they are
- * loaded and left alone when they are stored; the mbarrier counts them. */
+ * A box is taken row by row. A row is what is contiguous in both memories: the elements of
+ * dimension 0, of one pixel in im2col mode. Rows follow each other in shared memory in the order of
+ * the higher dimensions; inside, units of 16 bytes change places as the swizzle says. Elements
+ * outside the tensor are filled in when they are loaded and left alone when they are stored; the
+ * mbarrier counts them. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/cluster.h"
@@ -53,12 +55,14 @@ static bool check_map(const transfer *t)
     const ptx_tensor_map *m = &t->m;
     if (m->rank != t->f->dims) {
         ptx_fault_simple(t->w, t->i, (int)t->lane, HX_ILLEGAL,
-                         "illegal: a %dd copy with a tensor map of %d dimensions", t->f->dims, m->rank);
+                         "illegal: a %dd copy with a tensor map of %d dimensions", t->f->dims,
+                         m->rank);
         return false;
     }
     if ((t->f->mode == MODE_IM2COL) != (m->mode == PTX_TM_IM2COL))
-        return fault(t, HX_ILLEGAL, m->mode == PTX_TM_IM2COL ? "a tiled copy with a tensor map of im2col mode"
-                                                             : "an im2col copy with a tiled tensor map");
+        return fault(t, HX_ILLEGAL,
+                     m->mode == PTX_TM_IM2COL ? "a tiled copy with a tensor map of im2col mode"
+                                              : "an im2col copy with a tiled tensor map");
     if (t->f->mode == MODE_ROWS && m->box[1] != 1)
         return fault(t, HX_ILLEGAL, "gather4 and scatter4 need a box of one row");
     return true;
@@ -174,8 +178,8 @@ static u32 place(const transfer *t, u32 number, u32 at)
 
 /* ---- global to shared ---- */
 
-/* Types of tensor maps that change values on their way. The manual does not say how .tf32 rounds; to nearest even
- * here. */
+/* Types of tensor maps that change values on their way. The manual does not say how .tf32 rounds;
+ * to nearest even here. */
 static void convert(const ptx_tensor_map *m, u8 *bytes, u32 n)
 {
     bool flush = m->type == PTX_TM_F32_FTZ || m->type == PTX_TM_TF32_FTZ;
@@ -202,7 +206,8 @@ static void fill(const transfer *t, u8 *bytes)
 
 static bool watch_target(const transfer *t, ptx_block *b)
 {
-    ptx_pieces p = {.w = t->w, .i = t->i, .lane = t->lane, .space = PTX_SPACE_SHARED, .block = b, .write = true};
+    ptx_pieces p = {.w = t->w, .i = t->i, .lane = t->lane, .space = PTX_SPACE_SHARED, .block = b,
+                    .write = true};
     for (u32 r = 0; r < t->rows; r++)
         for (u32 at = 0; at < t->row_bytes; at += UNIT)
             if (!ptx_pieces_add(&p, place(t, r, at) & ~(UNIT - 1u), UNIT, UNIT, NULL))
@@ -254,7 +259,8 @@ static bool multicast(transfer *t, const ptx_delivery *d, u64 bar, u32 mask)
     EACH_SET(rank, mask)
     {
         ptx_block *b = ptx_cluster_block(t->w, t->i, t->lane, rank);
-        ptx_mbarrier *m = b && watch_target(t, b) ? ptx_mbarrier_in(t->w, t->i, t->lane, b, bar, true) : NULL;
+        ptx_mbarrier *m =
+            b && watch_target(t, b) ? ptx_mbarrier_in(t->w, t->i, t->lane, b, bar, true) : NULL;
         if (!m)
             return false;
         ptx_mbarrier_deliver(t->w, m, ptx_delivery_clone(d));
@@ -273,7 +279,8 @@ static bool load(transfer *t, u64 shared, u64 bar)
         return good;
     }
     ptx_mbarrier *m =
-        good ? ptx_mbarrier_beside(t->w, t->i, t->lane, &t->f->shared, &shared, &t->f->bar, bar) : NULL;
+        good ? ptx_mbarrier_beside(t->w, t->i, t->lane, &t->f->shared, &shared, &t->f->bar, bar)
+             : NULL;
     if (!m || !watch_target(t, m->block)) {
         free(d);
         return false;
@@ -303,7 +310,8 @@ static bool scatter(transfer *t, ptx_bulk_run *run, u32 *n_runs, u8 *data)
 {
     bool reduces = t->i->op == TENSOR_REDUCE;
     ptx_pieces in = {.w = t->w, .i = t->i, .lane = t->lane, .space = PTX_SPACE_SHARED};
-    ptx_pieces out = {.w = t->w, .i = t->i, .lane = t->lane, .space = PTX_SPACE_GLOBAL, .write = true,
+    ptx_pieces out = {.w = t->w, .i = t->i, .lane = t->lane, .space = PTX_SPACE_GLOBAL,
+                      .write = true,
                       .atomic = reduces};
     u32 used = 0;
     for (u32 n = 0; n < t->rows; n++) {
@@ -362,9 +370,10 @@ static bool start(transfer *t, u64 map, u64 shared)
         return false;
     t->at = (u32)shared;
     if (t->i->op != TENSOR_PREFETCH && shared % PTX_TM_SHARED_ALIGN) {
-        ptx_fault_simple(t->w, t->i, (int)t->lane, HX_MISALIGNED,
-                         "misaligned: a tensor copy at byte %llu of shared memory, it must be a multiple of %d",
-                         (unsigned long long)shared, PTX_TM_SHARED_ALIGN);
+        ptx_fault_simple(
+            t->w, t->i, (int)t->lane, HX_MISALIGNED,
+            "misaligned: a tensor copy at byte %llu of shared memory, it must be a multiple of %d",
+            (unsigned long long)shared, PTX_TM_SHARED_ALIGN);
         return false;
     }
     return count_rows(t);
@@ -394,7 +403,8 @@ static void x_tensor(ptx_warp *w, const ptx_insn *i)
 
 /* ---- decoding ---- */
 
-static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand *o, ptx_space space, ptx_insn *to)
+static bool set_address(ptx_decoder *d, const ptx_ast_insn *a, const ptx_operand *o,
+                        ptx_space space, ptx_insn *to)
 {
     ptx_operand plain = *o;
     plain.elem = NULL;
@@ -473,23 +483,25 @@ static bool decode_tensor(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 #define DIMS  ".$dim" /* of forms whose copies are those of others */
 const ptx_op_row ptx_ops_tensor[] = {
     {LOAD DIM CTAS "{.tile}" DONE " [a], [b, c], [e], h", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
-    {LOAD ".2d" CTAS ".tile::gather4" DONE " [a], [b, c], [e], h", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
-    {LOAD ".(3d 4d 5d)" CTAS ".im2col" DONE " [a], [b, c], [e], {f*}:b16, h", decode_tensor, TENSOR_LOAD,
+    {LOAD ".2d" CTAS ".tile::gather4" DONE " [a], [b, c], [e], h", decode_tensor, TENSOR_LOAD,
      PTX_UNIT_MEM},
-    {LOAD DIMS MULTI "{.tile}" DONES " [a], [b, c], [e], f:b16, h", decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
-    {LOAD ".(3d 4d 5d)" MULTI ".im2col" DONES " [a], [b, c], [e], {f*}:b16, g:b16, h", decode_tensor,
+    {LOAD ".(3d 4d 5d)" CTAS ".im2col" DONE " [a], [b, c], [e], {f*}:b16, h", decode_tensor,
      TENSOR_LOAD, PTX_UNIT_MEM},
+    {LOAD DIMS MULTI "{.tile}" DONES " [a], [b, c], [e], f:b16, h", decode_tensor, TENSOR_LOAD,
+     PTX_UNIT_MEM},
+    {LOAD ".(3d 4d 5d)" MULTI ".im2col" DONES " [a], [b, c], [e], {f*}:b16, g:b16, h",
+     decode_tensor, TENSOR_LOAD, PTX_UNIT_MEM},
     {LOAD DIM ".global.shared::cta{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c], h",
      decode_tensor, TENSOR_STORE, PTX_UNIT_MEM},
-    {LOAD ".2d.global.shared::cta.tile::scatter4.bulk_group{.$cache_hint} [a, b], [c], h", decode_tensor,
-     TENSOR_STORE, PTX_UNIT_MEM},
+    {LOAD ".2d.global.shared::cta.tile::scatter4.bulk_group{.$cache_hint} [a, b], [c], h",
+     decode_tensor, TENSOR_STORE, PTX_UNIT_MEM},
     {"cp.reduce.async.bulk.tensor" DIMS ".global.shared::cta.(add min max inc dec and or xor)"
      "{.(tile im2col_no_offs)}.bulk_group{.$cache_hint} [a, b], [c], h",
      decode_tensor, TENSOR_REDUCE, PTX_UNIT_MEM},
-    {"cp.async.bulk.prefetch.tensor" DIMS ".L2.global{.tile}{.$cache_hint} [a, b], h", decode_tensor,
-     TENSOR_PREFETCH, PTX_UNIT_MEM},
-    {"cp.async.bulk.prefetch.tensor.2d.L2.global.tile::gather4{.$cache_hint} [a, b], h", decode_tensor,
-     TENSOR_PREFETCH, PTX_UNIT_MEM},
+    {"cp.async.bulk.prefetch.tensor" DIMS ".L2.global{.tile}{.$cache_hint} [a, b], h",
+     decode_tensor, TENSOR_PREFETCH, PTX_UNIT_MEM},
+    {"cp.async.bulk.prefetch.tensor.2d.L2.global.tile::gather4{.$cache_hint} [a, b], h",
+     decode_tensor, TENSOR_PREFETCH, PTX_UNIT_MEM},
     {"cp.async.bulk.prefetch.tensor.(3d 4d 5d).L2.global.im2col{.$cache_hint} [a, b], {c*}:b16, h",
      decode_tensor, TENSOR_PREFETCH, PTX_UNIT_MEM},
     {0},

@@ -1,5 +1,6 @@
-/* Tensor maps in a kernel's hands: reading them, tensormap.replace, tensormap.cp_fenceproxy, prefetch.tensormap, and
- * the fences of the tensormap proxy, which have nothing to do here: a map is read anew by every instruction. */
+/* Tensor maps in a kernel's hands: reading them, tensormap.replace, tensormap.cp_fenceproxy,
+ * prefetch.tensormap, and the fences of the tensormap proxy, which have nothing to do here: a map
+ * is read anew by every instruction. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/x_matrix.h"
@@ -33,7 +34,8 @@ static const u8 *find_map(ptx_warp *w, const ptx_insn *i, const ptx_insn *at, u3
         return (const u8 *)g->args->params + addr;
     }
     const ptx_alloc *a = ptx_memory_find(g->mem, addr);
-    if (at->space == PTX_SPACE_SHARED || at->space == PTX_SPACE_LOCAL || !ptx_alloc_holds(a, addr, PTX_TM_BYTES))
+    if (at->space == PTX_SPACE_SHARED || at->space == PTX_SPACE_LOCAL ||
+        !ptx_alloc_holds(a, addr, PTX_TM_BYTES))
         return is_outside(w, i, lane, addr), NULL;
     if (g->options->check_init && !ptx_all_init(a->state + (addr - a->lo), PTX_TM_BYTES)) {
         ptx_fault_simple(w, i, (int)lane, HX_UNINITIALIZED_READ,
@@ -50,25 +52,29 @@ static bool illegal(ptx_warp *w, const ptx_insn *i, u32 lane, const char *what, 
     return false;
 }
 
-bool ptx_tensor_map_read(ptx_warp *w, const ptx_insn *i, const ptx_insn *at, u32 lane, u64 addr, ptx_tensor_map *m)
+bool ptx_tensor_map_read(ptx_warp *w, const ptx_insn *i, const ptx_insn *at, u32 lane, u64 addr,
+                         ptx_tensor_map *m)
 {
     char why[200];
     const u8 *bytes = find_map(w, i, at, lane, addr);
     if (!bytes)
         return false;
     if (addr % PTX_TM_ALIGN) {
-        ptx_fault_simple(w, i, (int)lane, HX_MISALIGNED, "misaligned: a tensor map at 0x%llx, no multiple of %d",
+        ptx_fault_simple(w, i, (int)lane, HX_MISALIGNED,
+                         "misaligned: a tensor map at 0x%llx, no multiple of %d",
                          (unsigned long long)addr, PTX_TM_ALIGN);
         return false;
     }
     memcpy(m, bytes, sizeof *m);
     if (m->magic != PTX_TM_MAGIC)
-        return illegal(w, i, lane, "the operand is no tensor map, which cuTensorMapEncode* makes", "");
+        return illegal(w, i, lane, "the operand is no tensor map, which cuTensorMapEncode* makes",
+                       "");
     if (ptx_tm_invalid(m, why, sizeof why))
         return illegal(w, i, lane, "the tensor map is invalid: ", why);
     if (!ptx_tm_unsupported(m))
         return true;
-    ptx_fault_simple(w, i, (int)lane, HX_UNSUPPORTED, "the CPU engine does not support %s", ptx_tm_unsupported(m));
+    ptx_fault_simple(w, i, (int)lane, HX_UNSUPPORTED, "the CPU engine does not support %s",
+                     ptx_tm_unsupported(m));
     return false;
 }
 
@@ -92,8 +98,8 @@ static bool decode_prefetch(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 /* ---- replacing ---- */
 
 typedef enum field {
-    FIELD_ADDRESS, FIELD_RANK, FIELD_BOX, FIELD_DIM, FIELD_STRIDE, FIELD_STEP, FIELD_TYPE, FIELD_INTERLEAVE,
-    FIELD_SWIZZLE, FIELD_ATOM, FIELD_FILL, FIELDS
+    FIELD_ADDRESS, FIELD_RANK, FIELD_BOX, FIELD_DIM, FIELD_STRIDE, FIELD_STEP, FIELD_TYPE,
+    FIELD_INTERLEAVE, FIELD_SWIZZLE, FIELD_ATOM, FIELD_FILL, FIELDS
 } field;
 static const struct {
     const char *name;
@@ -195,8 +201,9 @@ static void x_replace(ptx_warp *w, const ptx_insn *i)
         if (!ptx_mem_next(w, i, addr, &left, &part))
             return;
         EACH_SET(l, part.mask)
-        if (part.block != w->block ? !illegal(w, i, l, "tensormap.replace in another block's shared memory", "")
-                                   : !replace_one(w, i, l, part.space, addr[l]))
+        if (part.block != w->block
+                ? !illegal(w, i, l, "tensormap.replace in another block's shared memory", "")
+                : !replace_one(w, i, l, part.space, addr[l]))
             return;
     }
 }
@@ -264,15 +271,16 @@ static bool decode_copy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 const ptx_op_row ptx_ops_tensormap[] = {
     {REPLACE ".global_address" WHERE ".b64 [a], b", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".rank" WHERE ".b32 [a], b", decode_replace, 0, PTX_UNIT_MEM},
-    {REPLACE ".(box_dim global_dim element_stride)" WHERE ".b32 [a], #b(0-4), c", decode_replace, 0, PTX_UNIT_MEM},
+    {REPLACE ".(box_dim global_dim element_stride)" WHERE ".b32 [a], #b(0-4), c", decode_replace, 0,
+     PTX_UNIT_MEM},
     {REPLACE ".global_stride" WHERE ".b64 [a], #b(0-3), c", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".elemtype" WHERE ".b32 [a], #b(0-15)", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".interleave_layout" WHERE ".b32 [a], #b(0-2)", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".swizzle_mode" WHERE ".b32 [a], #b(0-3)", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".swizzle_atomicity" WHERE ".b32 [a], #b(0-3)", decode_replace, 0, PTX_UNIT_MEM},
     {REPLACE ".fill_mode" WHERE ".b32 [a], #b(0-1)", decode_replace, 0, PTX_UNIT_MEM},
-    {"tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.$scope.sync.aligned [a], [b], #c(128-128)",
-     decode_copy, 0, PTX_UNIT_MEM},
+    {"tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.$scope.sync.aligned "
+     "[a], [b], #c(128-128)", decode_copy, 0, PTX_UNIT_MEM},
     {"prefetch{.(param const)}.tensormap [a]", decode_prefetch, 0, PTX_UNIT_MEM},
     {PROXY ".release.$scope", ptx_decode_nop, 0, PTX_UNIT_BARRIER},
     {PROXY ".acquire.$scope [a], #b(128-128)", ptx_decode_nop, 0, PTX_UNIT_BARRIER},

@@ -1,5 +1,6 @@
-/* Video instructions: arithmetic of bytes, halves and words that are taken out of registers, one at a time (PTX ISA
- * 9.7.18.1) or two or four side by side (9.7.18.2). What comes before a second operation has 32 bits. */
+/* Video instructions: arithmetic of bytes, halves and words that are taken out of registers, one at
+ * a time (PTX ISA 9.7.18.1) or two or four side by side (9.7.18.2). What comes before a second
+ * operation has 32 bits. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/lanes.h"
 
@@ -37,7 +38,8 @@ static s64 extract(u64 word, video_part p, bool is_signed)
 
 static s64 clamp(s128 v, u32 bits, bool is_signed)
 {
-    s128 one = 1, low = is_signed ? -(one << (bits - 1)) : 0, high = (one << (is_signed ? bits - 1 : bits)) - 1;
+    s128 one = 1, low = is_signed ? -(one << (bits - 1)) : 0,
+         high = (one << (is_signed ? bits - 1 : bits)) - 1;
     return (s64)(v < low ? low : v > high ? high : v);
 }
 
@@ -123,7 +125,8 @@ static u32 side_by_side(const video_form *f, u32 a, u32 b, u32 c)
         if (f->sat)
             v = clamp(v, bits, f->d_signed);
         if (f->mask >> p & 1)
-            d = f->then == THEN_ADD ? d + (u32)v : merge((u32)v, d, (video_part){(u8)(p * bits), bits});
+            d = f->then == THEN_ADD ? d + (u32)v : merge((u32)v, d,
+                                                         (video_part){(u8)(p * bits), bits});
     }
     return d;
 }
@@ -153,7 +156,8 @@ static bool part_of(const ptx_operand *o, video_part *out)
     return true;
 }
 
-/* Digits of "b3210", the highest first, of `n` elements each below `below`. Fewer of them, each once, with `mask`. */
+/* Digits of "b3210", the highest first, of `n` elements each below `below`. Fewer of them, each
+ * once, with `mask`. */
 static bool digits_of(const ptx_operand *o, u32 n, u32 below, u8 pick[MAX_PARTS], u8 *mask)
 {
     const char *s = o->text;
@@ -197,7 +201,8 @@ static bool decode_parts(const ptx_ast_insn *a, video_form *f)
 static void decode_words(const ptx_ast_insn *a, video_form *f)
 {
     static const char *const compares[] = {"eq", "ne", "lt", "le", "gt", "ge"};
-    static const char *const seconds[] = {[THEN_ADD] = "add", [THEN_MIN] = "min", [THEN_MAX] = "max"};
+    static const char *const seconds[] = {[THEN_ADD] = "add", [THEN_MIN] = "min",
+                                          [THEN_MAX] = "max"};
     bool *sign[] = {&f->d_signed, &f->a_signed, &f->b_signed};
     u32 type = f->op == V_SET ? 1 : 0; /* which has the types of its sources only */
     for (int p = 1; p < a->n_parts; p++) {
@@ -236,7 +241,8 @@ static bool decode_video(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->aux = f;
     i->run = x_video;
     return decode_parts(a, f) && (f->op != V_MAD || decode_signs(a, f)) &&
-           ptx_alu_dst(d, &a->operand[0], 4, &i->d) && ptx_alu_src(d, &a->operand[1], PTX_u32, &i->a) &&
+           ptx_alu_dst(d, &a->operand[0], 4, &i->d) &&
+           ptx_alu_src(d, &a->operand[1], PTX_u32, &i->a) &&
            ptx_alu_src(d, &a->operand[2], PTX_u32, &i->b) &&
            ptx_alu_src(d, &a->operand[a->n_operands > 3 ? 3 : 2], PTX_u32, &i->c);
 }
@@ -245,13 +251,15 @@ static bool decode_video(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 #define THREE_TYPES   ".(u32 s32).(u32 s32).(u32 s32){.sat}"
 #define SHIFT_TYPES   ".(u32 s32).(u32 s32).u32{.sat}.(clamp wrap)"
 #define SET_TYPES     ".(u32 s32).(u32 s32).$icmp"
-#define ONE(name, types, op)                                                                                        \
-    {name types " d:u32, " SOURCES, decode_video, op, PTX_UNIT_I32},                                                \
-    {name types " d.:u32, " SOURCES ", c:u32", decode_video, op, PTX_UNIT_I32},                                     \
-    {name types ".(add min max) d:u32, " SOURCES ", c:u32", decode_video, op, PTX_UNIT_I32},
-#define SEVERAL(name, op)                                                                                           \
-    {name ".(u32 s32).(u32 s32).(u32 s32){.sat} d.:u32, " SOURCES ", c:u32", decode_video, op, PTX_UNIT_I32},       \
-    {name ".(u32 s32).(u32 s32).(u32 s32).add d.:u32, " SOURCES ", c:u32", decode_video, op, PTX_UNIT_I32},
+#define ONE(name, types, op)                                                                       \
+    {name types " d:u32, " SOURCES, decode_video, op, PTX_UNIT_I32},                               \
+        {name types " d.:u32, " SOURCES ", c:u32", decode_video, op, PTX_UNIT_I32},                \
+        {name types ".(add min max) d:u32, " SOURCES ", c:u32", decode_video, op, PTX_UNIT_I32},
+#define SEVERAL(name, op)                                                                          \
+    {name ".(u32 s32).(u32 s32).(u32 s32){.sat} d.:u32, " SOURCES ", c:u32", decode_video, op,     \
+     PTX_UNIT_I32},                                                                                \
+        {name ".(u32 s32).(u32 s32).(u32 s32).add d.:u32, " SOURCES ", c:u32", decode_video, op,   \
+         PTX_UNIT_I32},
 #define TWO_AND_FOUR(name, op) SEVERAL(name "2", op) SEVERAL(name "4", op)
 
 const ptx_op_row ptx_ops_video[] = {
@@ -263,8 +271,8 @@ const ptx_op_row ptx_ops_video[] = {
     ONE("vshl", SHIFT_TYPES, V_SHL)
     ONE("vshr", SHIFT_TYPES, V_SHR)
     ONE("vset", SET_TYPES, V_SET)
-    {"vmad.(u32 s32).(u32 s32).(u32 s32){.po}{.sat}{.(shr7 shr15)} d:u32, -a.:u32, -b.:u32, -c:u32", decode_video, V_MAD,
-     PTX_UNIT_IMUL},
+    {"vmad.(u32 s32).(u32 s32).(u32 s32){.po}{.sat}{.(shr7 shr15)} d:u32, -a.:u32, -b.:u32, -c:u32",
+     decode_video, V_MAD, PTX_UNIT_IMUL},
     TWO_AND_FOUR("vadd", V_ADD)
     TWO_AND_FOUR("vsub", V_SUB)
     TWO_AND_FOUR("vavrg", V_AVRG)

@@ -1,5 +1,5 @@
-/* Lanes of a warp talk to each other: shuffles, votes, match, redux, bar.warp.sync. All but activemask wait
- * until every lane of the member mask that has not exited is there. */
+/* Lanes of a warp talk to each other: shuffles, votes, match, redux, bar.warp.sync. All but
+ * activemask wait until every lane of the member mask that has not exited is there. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/fp.h"
 #include "harness/ptx/lanes.h"
@@ -80,9 +80,9 @@ static u32 source_lane(u8 mode, u32 l, u32 b, u32 c, bool *in_range)
     return *in_range ? j : l;
 }
 
-/* What a lane gets from one that takes no part: undefined, and often never used, as in the upper half of a
- * shrinking tree. Huge, so that a result that does depend on it is wrong; either sign, so that neither a
- * minimum nor a maximum hides it on every schedule. */
+/* What a lane gets from one that takes no part: undefined, and often never used, as in the upper
+ * half of a shrinking tree. Huge, so that a result that does depend on it is wrong; either sign, so
+ * that neither a minimum nor a maximum hides it on every schedule. */
 static u32 undefined_value(const ptx_warp *w, u32 lane)
 {
     return 0x7f61c3d5u ^ (lane + (u32)w->worker->grid->options->schedule) << 31;
@@ -115,11 +115,13 @@ static void permute(u32 *d, const u32 *a, const u32 *from)
     _mm512_store_si512(d + 16, _mm512_permutex2var_epi32(low, _mm512_load_si512(from + 16), high));
 }
 #elif defined(__AVX2__)
-/* One of two rows of 8, as that bit of the index says; `bit` is what it takes to make it the sign. */
+/* One of two rows of 8, as that bit of the index says; `bit` is what it takes to make it the
+ * sign. */
 static inline __m256i either(__m256i x, __m256i y, __m256i from, int bit)
 {
     const __m256 which = _mm256_castsi256_ps(_mm256_slli_epi32(from, bit));
-    return _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(y), which));
+    return _mm256_castps_si256(
+        _mm256_blendv_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(y), which));
 }
 static void permute(u32 *d, const u32 *a, const u32 *from)
 {
@@ -128,8 +130,10 @@ static void permute(u32 *d, const u32 *a, const u32 *from)
         row[r] = _mm256_load_si256((const void *)(a + 8 * r));
     for (int r = 0; r < 4; r++) {
         const __m256i f = _mm256_load_si256((const void *)(from + 8 * r));
-        __m256i low = either(_mm256_permutevar8x32_epi32(row[0], f), _mm256_permutevar8x32_epi32(row[1], f), f, 28);
-        __m256i high = either(_mm256_permutevar8x32_epi32(row[2], f), _mm256_permutevar8x32_epi32(row[3], f), f, 28);
+        __m256i low = either(_mm256_permutevar8x32_epi32(row[0], f),
+                             _mm256_permutevar8x32_epi32(row[1], f), f, 28);
+        __m256i high = either(_mm256_permutevar8x32_epi32(row[2], f),
+                              _mm256_permutevar8x32_epi32(row[3], f), f, 28);
         out[r] = either(low, high, f, 27);
     }
     for (int r = 0; r < 4; r++)
@@ -171,7 +175,8 @@ ROUTE(idx, j <= most, least | (bval & ~segment))
 
 static void find_route(u8 mode, const u32 *b, const u32 *c, route *r)
 {
-    static void (*const modes[])(const u32 *, const u32 *, route *) = {route_up, route_down, route_bfly, route_idx};
+    static void (*const modes[])(const u32 *, const u32 *, route *) =
+        {route_up, route_down, route_bfly, route_idx};
     modes[mode](b, c, r);
 }
 
@@ -237,7 +242,8 @@ static bool known_route(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     const ptx_operand *b = &a->operand[2], *c = &a->operand[3], *members = &a->operand[4];
     u32 bs[PTX_LANES], cs[PTX_LANES];
-    if (b->kind != PTX_OPD_IMM || c->kind != PTX_OPD_IMM || members->kind != PTX_OPD_IMM || (u32)members->imm != PTX_FULL)
+    if (b->kind != PTX_OPD_IMM || c->kind != PTX_OPD_IMM || members->kind != PTX_OPD_IMM ||
+        (u32)members->imm != PTX_FULL)
         return false;
     EACH_LANE(l) bs[l] = (u32)b->imm;
     EACH_LANE(l) cs[l] = (u32)c->imm;

@@ -95,8 +95,9 @@ static bool load(ptx_warp *w, const ptx_insn *i, u64 desc, bool by_lines, u32 fi
     descriptor d = decode_descriptor(desc);
     u32 per = k * mma_type_bits(f->a) / 8 / UNIT, units = by_lines ? n / 8 * k : n * per;
     if (d.has_base_offset && d.swizzle != UNIT) {
-        ptx_fault_simple(w, i, 0, HX_UNSUPPORTED,
-                         "the CPU engine does not support matrix descriptors of wgmma with a base offset");
+        ptx_fault_simple(
+            w, i, 0, HX_UNSUPPORTED,
+            "the CPU engine does not support matrix descriptors of wgmma with a base offset");
         return false;
     }
     for (u32 at = 0; at < units; at += PTX_LANES) {
@@ -310,8 +311,10 @@ static bool wait_for_warpgroup(ptx_warp *w, const ptx_insn *i, u32 groups)
         return true;
     }
     if (!late->live || late == w) {
-        ptx_fault_simple(w, i, 0, HX_ILLEGAL,
-                         "illegal: wgmma needs all four warps of a warpgroup, warp %d does not take part", late->id);
+        ptx_fault_simple(
+            w, i, 0, HX_ILLEGAL,
+            "illegal: wgmma needs all four warps of a warpgroup, warp %d does not take part",
+            late->id);
         return false;
     }
     if (i->leader) { /* it will be executed, and counted, again */
@@ -361,7 +364,8 @@ static bool decode_scales(ptx_decoder *d, const ptx_ast_insn *a, int first, wgmm
     return true;
 }
 
-/* Metadata and selector, as mma.sp has them: of 16 and 32 bits two threads of four have what the rows need. */
+/* Metadata and selector, as mma.sp has them: of 16 and 32 bits two threads of four have what the
+ * rows need. */
 static bool decode_sparsity(ptx_decoder *d, const ptx_ast_insn *a, wgmma_form *f)
 {
     int64_t selector = a->operand[4].imm;
@@ -389,7 +393,8 @@ static bool decode_product(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     i->esize = UNIT;
     i->vec = 1;
     i->run = x_wgmma;
-    return columns_fit(f) && (!f->sparse || decode_sparsity(d, a, f)) && decode_scales(d, a, scales, f) &&
+    return columns_fit(f) && (!f->sparse || decode_sparsity(d, a, f)) &&
+           decode_scales(d, a, scales, f) &&
            ptx_vec_slots(d, &a->operand[0], 4, true, f->slot_d, (int)f->n_d) &&
            (f->a_in_registers ? ptx_vec_slots(d, &a->operand[1], 4, false, f->slot_a, 4)
                               : ptx_alu_src(d, &a->operand[1], PTX_b64, &f->desc_a)) &&
@@ -423,21 +428,22 @@ const ptx_op_row ptx_ops_wgmma[] = {
      decode_product, 0, PTX_UNIT_TENSOR},
     {"wgmma.mma_async.sync.aligned.$m64k8.f32.tf32.tf32 ?s, ?a, b:b64, !c, #e, #f",
      decode_product, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k32.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?s, ?a, b:b64, !c, #e, #f",
-     decode_product, 0, PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k32.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?s, ?a, b:b64, !c, "
+     "#e, #f", decode_product, 0, PTX_UNIT_TENSOR},
     {"wgmma.mma_async.sync.aligned.$m64k32.s32.(s8 u8).(s8 u8){.satfinite} ?s, ?a, b:b64, !c",
      decode_product, 0, PTX_UNIT_TENSOR},
-    {"wgmma.mma_async.sync.aligned.$m64k256.s32.b1.b1.and.popc ?s, ?a, b:b64, !c", decode_product, 0,
-     PTX_UNIT_TENSOR},
-    {SPARSE "$m64k32.(f16 f32).f16.f16 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
-     PTX_UNIT_TENSOR},
+    {"wgmma.mma_async.sync.aligned.$m64k256.s32.b1.b1.and.popc ?s, ?a, b:b64, !c", decode_product,
+     0, PTX_UNIT_TENSOR},
+    {SPARSE "$m64k32.(f16 f32).f16.f16 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product,
+     0, PTX_UNIT_TENSOR},
     {SPARSE "$m64k32.f32.bf16.bf16 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i, ...", decode_product, 0,
      PTX_UNIT_TENSOR},
-    {SPARSE "$m64k16.f32.tf32.tf32 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product, 0, PTX_UNIT_TENSOR},
-    {SPARSE "$m64k64.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?s, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product,
-     0, PTX_UNIT_TENSOR},
-    {SPARSE "$m64k64.s32.(s8 u8).(s8 u8){.satfinite} ?s, ?a, b:b64, e:b32, #g, !c", decode_product, 0,
+    {SPARSE "$m64k16.f32.tf32.tf32 ?s, ?a, b:b64, e:b32, #g, !c, #h, #i", decode_product, 0,
      PTX_UNIT_TENSOR},
+    {SPARSE "$m64k64.(f16 f32).(e4m3 e5m2).(e4m3 e5m2) ?s, ?a, b:b64, e:b32, #g, !c, #h, #i",
+     decode_product, 0, PTX_UNIT_TENSOR},
+    {SPARSE "$m64k64.s32.(s8 u8).(s8 u8){.satfinite} ?s, ?a, b:b64, e:b32, #g, !c", decode_product,
+     0, PTX_UNIT_TENSOR},
     {"setmaxnreg.(inc dec).sync.aligned.u32 #a(24-256)", decode_setmaxnreg, 0, PTX_UNIT_OTHER},
     {0},
 };

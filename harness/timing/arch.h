@@ -2,11 +2,12 @@
 #ifndef HARNESS_TIMING_ARCH_H
 #define HARNESS_TIMING_ARCH_H
 
-/* Rates are lanes (results) a clock a SM: CUDA C++ Programming Guide, "Throughput of Native Arithmetic
- * Instructions". Latencies in clocks are rounded values of published microbenchmarks. */
+/* Rates are lanes (results) a clock a SM: CUDA C++ Programming Guide, "Throughput of Native
+ * Arithmetic Instructions". Latencies in clocks are rounded values of published microbenchmarks. */
 typedef struct tim_arch {
     const char *arch;  /* "sm_90" */
-    int f32, f64, f16; /* f16: lanes of a two-wide instruction (__half2), half the table's results */
+    int f32, f64,
+        f16; /* f16: lanes of a two-wide instruction (__half2), half the table's results */
     int i32, imul, sfu, cvt, shuffle;
     int issue;            /* warp instructions a clock: one per scheduler */
     int l1_bytes;         /* of the unified L1 and shared memory, a clock */

@@ -4,20 +4,19 @@
  *   t4         NVIDIA T4 datasheet (DS-T4, 2018); Turing whitepaper (TU102/104/106)
  *   v100       NVIDIA V100 datasheet (SXM2); Volta whitepaper (GV100)
  *   a100       NVIDIA A100 80GB datasheet (SXM); Ampere whitepaper (GA100)
- *   a10g       NVIDIA A10 datasheet for the chip (GA102); AWS EC2 G5 instance page for the G variant
- *   l4, l40s   NVIDIA L4 and L40S datasheets; Ada whitepaper (AD104, AD102)
- *   rtx4090    NVIDIA Ada GPU architecture whitepaper, appendix A
- *   h100*      NVIDIA H100 datasheet; Hopper whitepaper (GH100), table 3
- *   h200       NVIDIA H200 datasheet (compute as H100 SXM)
- *   b200       NVIDIA HGX B200 datasheet (per GPU); CUDA device properties of B200 for L2 and SMs
- * Vendors publish no L2 bandwidth for most of them. Rows use bytes a clock of the whitepapers where they
- * are stated (V100 2048, A100 5120), else microbenchmarks: T4 Jia et al. 2019 (arXiv:1903.07486); H100 and
- * RTX 4090 chipsandcheese.com, 2022 and 2023; L4, L40S and H100 SXM scaled from those by SMs and clock;
- * B200 half of its SMs' ports of 64 bytes a clock, about the share measured on the H100. Occupancy limits:
- * CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
+ *   a10g       NVIDIA A10 datasheet for the chip (GA102); AWS EC2 G5 instance page for the G
+ * variant l4, l40s   NVIDIA L4 and L40S datasheets; Ada whitepaper (AD104, AD102) rtx4090    NVIDIA
+ * Ada GPU architecture whitepaper, appendix A h100*      NVIDIA H100 datasheet; Hopper whitepaper
+ * (GH100), table 3 h200       NVIDIA H200 datasheet (compute as H100 SXM) b200       NVIDIA HGX
+ * B200 datasheet (per GPU); CUDA device properties of B200 for L2 and SMs Vendors publish no L2
+ * bandwidth for most of them. Rows use bytes a clock of the whitepapers where they are stated (V100
+ * 2048, A100 5120), else microbenchmarks: T4 Jia et al. 2019 (arXiv:1903.07486); H100 and RTX 4090
+ * chipsandcheese.com, 2022 and 2023; L4, L40S and H100 SXM scaled from those by SMs and clock; B200
+ * half of its SMs' ports of 64 bytes a clock, about the share measured on the H100. Occupancy
+ * limits: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
  *
- * launch_s is what a small kernel costs in a busy stream from start to start, about 2 us on all of them;
- * it is a convention of the model, not a datasheet number. */
+ * launch_s is what a small kernel costs in a busy stream from start to start, about 2 us on all of
+ * them; it is a convention of the model, not a datasheet number. */
 #include "harness/timing/model.h"
 
 #include "base/mem.h"
@@ -28,8 +27,8 @@
 
 enum { KIB = 1024, MIB = 1024 * 1024, REGISTERS = 65536 /* per SM, of all of them */ };
 
-/* name, title, arch, SMs, boost clock, DRAM bytes/s, L2 bytes/s, L2 bytes, f32 f64 f16 tensor-f16 FLOP/s,
- * warps/SM, blocks/SM, registers/SM, shared bytes/SM, shared bytes/block, launch seconds */
+/* name, title, arch, SMs, boost clock, DRAM bytes/s, L2 bytes/s, L2 bytes, f32 f64 f16 tensor-f16
+ * FLOP/s, warps/SM, blocks/SM, registers/SM, shared bytes/SM, shared bytes/block, launch seconds */
 static const tim_gpu gpus[] = {
     {"h100", "NVIDIA H100 SXM 80GB", "sm_90", 132, 1980e6, 3350e9, 6900e9, 50 * MIB,
      66.9e12, 33.5e12, 133.8e12, 989.4e12, 64, 32, REGISTERS, 228 * KIB, 227 * KIB, 2.0e-6},
@@ -56,8 +55,8 @@ static const tim_gpu gpus[] = {
 };
 
 /* arch, f32 f64 f16, i32 imul sfu cvt shuffle, issue, L1 L2 bytes a clock, latency DRAM L2 shared,
- * reserved. Latencies: Jia et al. 2018 and 2019 for 7.x, Abdelkhalik et al. 2022 (arXiv:2208.11174) for
- * 8.0, chipsandcheese.com for the rest. */
+ * reserved. Latencies: Jia et al. 2018 and 2019 for 7.x, Abdelkhalik et al. 2022 (arXiv:2208.11174)
+ * for 8.0, chipsandcheese.com for the rest. */
 static const tim_arch arches[] = {
     {"sm_70", 64, 32, 64, 64, 64, 16, 16, 32, 4, 128, 64, 500, 193, 19, 0},
     {"sm_75", 64, 2, 64, 64, 64, 16, 16, 32, 4, 64, 64, 470, 188, 22, 0},

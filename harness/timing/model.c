@@ -1,19 +1,20 @@
-/* The cost model. For each launch, five times that the hardware cannot beat, each from counted events:
+/* The cost model. For each launch, five times that the hardware cannot beat, each from counted
+ * events:
  *
  *   dram     distinct 32-byte sectors / 0.9 of the DRAM peak
- *   l2       sectors that miss L1, and atomics / L2 bandwidth, or the ports of the SMs that have work
- *   compute  warp instructions / issue slots, or the busiest unit class / its width
- *   shared   wavefronts of shared, local and global accesses through the SM's L1 data path, one a clock
+ *   l2       sectors that miss L1, and atomics / L2 bandwidth, or the ports of the SMs that have
+ * work compute  warp instructions / issue slots, or the busiest unit class / its width shared
+ * wavefronts of shared, local and global accesses through the SM's L1 data path, one a clock
  *   latency  waves of blocks x the dependent path of the longest warp
  *
- * The launch takes their OVERLAP-norm plus the launch overhead; launches add up. The norm is near the
- * largest of them when that one stands out, and above it when several are alike, because units do not
- * overlap perfectly. Blocks are whole: the SM with the most blocks decides compute and shared, and the
- * number of waves decides latency, so tails and small grids cost what they cost. No estimate is below the
- * operation's roofline.
+ * The launch takes their OVERLAP-norm plus the launch overhead; launches add up. The norm is near
+ * the largest of them when that one stands out, and above it when several are alike, because units
+ * do not overlap perfectly. Blocks are whole: the SM with the most blocks decides compute and
+ * shared, and the number of waves decides latency, so tails and small grids cost what they cost. No
+ * estimate is below the operation's roofline.
  *
- * What is not simulated, and the constant that stands for it: L1 hits of repeated global loads, DRAM row
- * misses, independent instructions of one warp, loads in flight of one warp. */
+ * What is not simulated, and the constant that stands for it: L1 hits of repeated global loads,
+ * DRAM row misses, independent instructions of one warp, loads in flight of one warp. */
 #include "harness/timing/model.h"
 
 #include "harness/timing/arch.h"
@@ -29,7 +30,7 @@ static const double L1_REPEAT_HIT = 0.5;    /* of loads of a sector that the lau
 static const double DEPENDENT_CLOCKS = 2;   /* per instruction of one warp: 4 clocks, 2 in flight */
 static const double LOADS_IN_FLIGHT = 4;    /* of one warp */
 static const double BARRIER_CLOCKS = 30;
-static const double OVERLAP = 4;            /* two equal parts take 1.19 of one; infinity: the largest */
+static const double OVERLAP = 4; /* two equal parts take 1.19 of one; infinity: the largest */
 
 typedef struct parts {
     double compute, dram, l2, shared, latency;
@@ -58,7 +59,8 @@ static int warps_per_block(const tim_launch *l)
     return (int)((threads + WARP - 1) / WARP);
 }
 
-/* Blocks that fit on one SM together, at least 1: a block that does not fit would not launch at all. */
+/* Blocks that fit on one SM together, at least 1: a block that does not fit would not launch at
+ * all. */
 static int resident_blocks(const tim_gpu *g, const tim_arch *a, const tim_launch *l)
 {
     int warps = warps_per_block(l), registers = l->registers > 0 ? l->registers : 32;
@@ -75,7 +77,8 @@ static int resident_blocks(const tim_gpu *g, const tim_arch *a, const tim_launch
     return blocks > 0 ? blocks : 1;
 }
 
-/* Clocks of one SM that the unit classes need for all the launch's instructions; the largest decides. */
+/* Clocks of one SM that the unit classes need for all the launch's instructions; the largest
+ * decides. */
 static double unit_clocks(const tim_gpu *g, const tim_arch *a, const ptx_counters *c)
 {
     double tensor_per_clock = g->tensor_f16_flops / g->clock_hz / g->sms; /* flops, one SM */
@@ -157,7 +160,8 @@ static void model_launch(const tim_gpu *g, const tim_arch *a, const tim_launch *
     p->latency = waves * per_block * warp_clocks(a, c) / g->clock_hz;
 }
 
-/* Peak of the fastest unit that the launches used: what the operation could at best run at there. */
+/* Peak of the fastest unit that the launches used: what the operation could at best run at
+ * there. */
 static double peak_flops(const tim_gpu *g, const tim_launch *launch, int n)
 {
     bool tensor = false, f16 = false, f64 = false, f32 = false;

@@ -1,5 +1,5 @@
-/* Time without a GPU: the engine's counters and the compiler's resource lines into a cost model of a
- * named GPU. Every number made here is *modelled* and carries that word. */
+/* Time without a GPU: the engine's counters and the compiler's resource lines into a cost model of
+ * a named GPU. Every number made here is *modelled* and carries that word. */
 #ifndef HARNESS_TIMING_MODEL_H
 #define HARNESS_TIMING_MODEL_H
 
@@ -23,7 +23,8 @@ typedef struct tim_gpu {
 const tim_gpu *tim_gpu_find(const char *name); /* NULL: unknown */
 const tim_gpu *tim_gpu_list(int *n);
 
-/* One launch as it was counted, scaled from the counted shape to the wanted one when `scale` > 1. */
+/* One launch as it was counted, scaled from the counted shape to the wanted one when `scale` >
+ * 1. */
 typedef struct tim_launch {
     uint64_t blocks;
     uint32_t threads_per_block;
@@ -35,8 +36,9 @@ typedef struct tim_launch {
 typedef struct tim_estimate {
     double seconds;
     double compute_s, memory_s, l2_s, shared_s, latency_s, launch_s; /* parts; the largest bounds */
-    const char *bound;      /* "dram", "l2", "compute", "shared", "l1", "latency", "launch"; "l1" is the
-                             * shared_s part when global accesses are most of it: one data path in the SM */
+    const char
+        *bound; /* "dram", "l2", "compute", "shared", "l1", "latency", "launch"; "l1" is the
+                 * shared_s part when global accesses are most of it: one data path in the SM */
     double occupancy;       /* resident warps / maximum */
     double floor_s;         /* roofline: max(min_bytes / dram, flops / peak) */
 } tim_estimate;

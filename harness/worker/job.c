@@ -342,7 +342,8 @@ static ws_status execute(job *j, double *ms, ws_err *err)
 void job_run(wire *w)
 {
     ws_err err = {0};
-    job j = {.r = &w->request, .result = w->result, .launch = w->launch, .arena = &w->arena, .failed_launch = -1};
+    job j = {.r = &w->request, .result = w->result, .launch = w->launch, .arena = &w->arena,
+             .failed_launch = -1};
     w->result->reason = HX_PASS;
     w->result->status = execute(&j, w->ms, &err);
     w->result->err = err;

@@ -14,7 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAX_SERVERS = 64, MAX_PREPARED = 4, OUTPUT_TAIL = 512, GRACE_SECONDS = 10, DEFAULT_WALL_SECONDS = 60 };
+enum { MAX_SERVERS = 64, MAX_PREPARED = 4, OUTPUT_TAIL = 512, GRACE_SECONDS = 10,
+       DEFAULT_WALL_SECONDS = 60 };
 
 /* ---- idle servers, kept until this process ends: they leave when their socket closes ---- */
 
@@ -188,7 +189,8 @@ static ws_status take_result(const wire *w, run_request *r, run_report *out, ws_
         out->ms = ws_malloc((size_t)out->n_ms * sizeof *out->ms);
         memcpy(out->ms, w->ms, (size_t)out->n_ms * sizeof *out->ms);
     }
-    out->n_launches = !st && r->counting && copy->n_launches == r->plan->n_launches ? copy->n_launches : 0;
+    out->n_launches =
+        !st && r->counting && copy->n_launches == r->plan->n_launches ? copy->n_launches : 0;
     if (out->n_launches) {
         out->launch = ws_malloc((size_t)out->n_launches * sizeof *out->launch);
         memcpy(out->launch, w->launch, (size_t)out->n_launches * sizeof *out->launch);

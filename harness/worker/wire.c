@@ -45,7 +45,8 @@ static void lay_out(const run_request *r, layout *l, size_t *at)
     *l = (layout){.h.magic = MAGIC, .end = ALIGNMENT * 2};
     l->h.result_at = reserve(l, sizeof(wire_result));
     l->h.ms_at = reserve(l, (size_t)runs * sizeof(double));
-    l->h.launch_at = reserve(l, (size_t)(r->counting ? r->plan->n_launches : 0) * sizeof(ptx_counters));
+    l->h.launch_at =
+        reserve(l, (size_t)(r->counting ? r->plan->n_launches : 0) * sizeof(ptx_counters));
     for (int i = 0; i < r->n_tensors; i++) {
         const run_tensor *t = &r->tensor[i];
         at[i * AREAS + AT_IN] = t->in ? reserve(l, t->bytes) : 0;

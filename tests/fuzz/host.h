@@ -42,9 +42,18 @@ DEV I double_to_int(D a) { return a >= 0x1p31 ? INT32_MAX : a <= -0x1p31 ? INT32
 DEV Q double_to_long(D a) { return a >= 0x1p63 ? INT64_MAX : a < -0x1p63 ? INT64_MIN : (Q)a; }
 DEV I float_bits(F a) { I i; memcpy(&i, &a, 4); return i; }
 DEV Q double_bits(D a) { Q i; memcpy(&i, &a, 8); return i; }
-DEV F min_float(F a, F b) { return a != a ? b : b != b ? a : a == b ? (signbit(a) ? a : b) : a < b ? a : b; }
-DEV F max_float(F a, F b) { return a != a ? b : b != b ? a : a == b ? (signbit(a) ? b : a) : a > b ? a : b; }
-DEV D min_double(D a, D b) { return a != a ? b : b != b ? a : a == b ? (signbit(a) ? a : b) : a < b ? a : b; }
+DEV F min_float(F a, F b)
+{
+    return a != a ? b : b != b ? a : a == b ? (signbit(a) ? a : b) : a < b ? a : b;
+}
+DEV F max_float(F a, F b)
+{
+    return a != a ? b : b != b ? a : a == b ? (signbit(a) ? b : a) : a > b ? a : b;
+}
+DEV D min_double(D a, D b)
+{
+    return a != a ? b : b != b ? a : a == b ? (signbit(a) ? a : b) : a < b ? a : b;
+}
 DEV F saturate(F a) { return a > 0 ? (a < 1 ? a : 1) : 0; }
 DEV I half_bits(F a) { _Float16 h = (_Float16)a; uint16_t b; memcpy(&b, &h, 2); return b; }
 DEV F half_round(F a) { return (F)(_Float16)a; }
@@ -61,7 +70,12 @@ DEV F bfloat_round(F a)
 #define KERNEL(name) void name(const I *in, U *out, int blockIdx_x)
 #define EACH for (int tid = 0; tid < N; tid++)
 #define L (&lane[tid])
-#define BEGIN LANE lane[N]; I sh[N]; U bins[16]; (void)sh, (void)bins; EACH lane_init(L, in, tid, blockIdx_x);
+#define BEGIN                                                                                      \
+    LANE lane[N];                                                                                  \
+    I sh[N];                                                                                       \
+    U bins[16];                                                                                    \
+    (void)sh, (void)bins;                                                                          \
+    EACH lane_init(L, in, tid, blockIdx_x);
 #define RUN(segment) EACH segment(L, tid);
 #define SHARED_SWAP(to, from, factor, plus)                                                        \
     EACH sh[tid] = L->from;                                                                        \
@@ -78,16 +92,30 @@ DEV F bfloat_round(F a)
 /* Lane t of each warp gets what lane `source` has. */
 #define FROM_LANE(to, from, source)                                                                \
     EACH sh[tid] = i_of_u((U)L->from);                                                             \
-    EACH { int lane_ = tid & 31, s_ = (source); L->to = sh[(tid & ~31) + (s_ >= 0 && s_ < 32 ? s_ : lane_)]; }
+    EACH                                                                                           \
+    {                                                                                              \
+        int lane_ = tid & 31, s_ = (source);                                                       \
+        L->to = sh[(tid & ~31) + (s_ >= 0 && s_ < 32 ? s_ : lane_)];                               \
+    }
 #define SHUFFLE(kind, to, from, by) FROM_LANE(to, from, SHUFFLE_##kind(by))
 #define SHUFFLE_up_(by) lane_ - (by)
 #define SHUFFLE_down_(by) lane_ + (by)
 #define SHUFFLE_xor_(by) (lane_ ^ (by))
 #define SHUFFLE_(by) ((by) & 31)
-#define SHUFFLE_SIDES(to, from, cut) FROM_LANE(to, from, lane_ < cut ? (tid * 5 + 1) % cut : lane_ + 1)
+#define SHUFFLE_SIDES(to, from, cut)                                                               \
+    FROM_LANE(to, from, lane_ < cut ? (tid * 5 + 1) % cut : lane_ + 1)
 #define WARP_SUM(to, from, value)                                                                  \
     EACH sh[tid] = (L->from);                                                                      \
-    EACH { U sum_ = 0; for (int o = 0; o < 32; o++) { int x = sh[(tid & ~31) + o], mine = sh[tid]; (void)mine; sum_ += (value); } L->to = sum_; }
+    EACH                                                                                           \
+    {                                                                                              \
+        U sum_ = 0;                                                                                \
+        for (int o = 0; o < 32; o++) {                                                             \
+            int x = sh[(tid & ~31) + o], mine = sh[tid];                                           \
+            (void)mine;                                                                            \
+            sum_ += (value);                                                                       \
+        }                                                                                          \
+        L->to = sum_;                                                                              \
+    }
 #define BALLOT(to, from) WARP_SUM(to, from, (U)(x & 1) << o)
 #define MATCH(to, from) WARP_SUM(to, from, (U)((x & 3) == (mine & 3)) << o)
 #define REDUX(to, from) WARP_SUM(to, from, (U)x)

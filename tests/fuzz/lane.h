@@ -23,10 +23,12 @@ DEV void lane_init(LANE *l, const I *in, int tid, int block)
 DEV void lane_store(const LANE *l, U *out, int thread)
 {
     U *o = out + thread * WORDS, h = 0;
-    o[0] = (U)l->a0, o[1] = (U)l->a1, o[2] = (U)l->a2, o[3] = (U)l->a3, o[4] = l->u0, o[5] = l->u1, o[6] = l->u2;
+    o[0] = (U)l->a0, o[1] = (U)l->a1, o[2] = (U)l->a2, o[3] = (U)l->a3, o[4] = l->u0, o[5] = l->u1,
+    o[6] = l->u2;
     o[7] = (U)l->q0, o[8] = (U)(l->q0 >> 32), o[9] = (U)l->q1, o[10] = (U)(l->q1 >> 32);
     o[11] = (U)i_bits(l->f0), o[12] = (U)i_bits(l->f1), o[13] = (U)i_bits(l->f2);
-    o[14] = (U)q_bits(l->d0), o[15] = (U)(q_bits(l->d0) >> 32), o[16] = (U)q_bits(l->d1), o[17] = (U)(q_bits(l->d1) >> 32);
+    o[14] = (U)q_bits(l->d0), o[15] = (U)(q_bits(l->d0) >> 32), o[16] = (U)q_bits(l->d1),
+    o[17] = (U)(q_bits(l->d1) >> 32);
     for (int k = 0; k < 8; k++) h = h * 31 + (U)l->arr[k];
     o[18] = h;
     for (int k = 0; k < 8; k++) h = h * 31 + (U)l->c8[k];

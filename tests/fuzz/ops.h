@@ -1,7 +1,8 @@
-/* Operations of random kernels: result type, name, parameters, value. The same text is compiled for the host,
- * for the device and, as a table, into the generator. Types: I int, U unsigned, Q long long, F float, D double,
- * B truth. (Which zero a minimum gives is not defined: + 0 makes it positive.) What only one side has is defined in host.h and device.h under the same name. Every operation has a
- * defined result for all values. */
+/* Operations of random kernels: result type, name, parameters, value. The same text is compiled for
+ * the host, for the device and, as a table, into the generator. Types: I int, U unsigned, Q long
+ * long, F float, D double, B truth. (Which zero a minimum gives is not defined: + 0 makes it
+ * positive.) What only one side has is defined in host.h and device.h under the same name. Every
+ * operation has a defined result for all values. */
 OP(I, i_add, (I a, I b), (I)((U)a + (U)b))
 OP(I, i_sub, (I a, I b), (I)((U)a - (U)b))
 OP(I, i_mul, (I a, I b), (I)((U)a * (U)b))
@@ -56,7 +57,9 @@ OP(U, u_of_i, (I a), (U)a)
 OP(U, u_of_q, (Q a), (U)((unsigned long long)a >> 7))
 OP(U, u_of_f, (F a), a != a ? 8u : float_to_uint(a))
 OP(U, u_bfe, (U a, U b), a >> (b & 15) & 0x3ffu)
-OP(U, u_dp4a, (U a, U b, U c), (a & 255) * (b & 255) + (a >> 8 & 255) * (b >> 8 & 255) + (a >> 16 & 255) * (b >> 16 & 255) + (a >> 24) * (b >> 24) + c)
+OP(U, u_dp4a, (U a, U b, U c),
+   (a & 255) * (b & 255) + (a >> 8 & 255) * (b >> 8 & 255) + (a >> 16 & 255) * (b >> 16 & 255) +
+       (a >> 24) * (b >> 24) + c)
 OP(U, u_div10, (U a), a / 10)
 OP(U, u_clzq, (Q a), (U)clz64(a))
 OP(U, u_popcq, (Q a), (U)popc64(a))

@@ -1,4 +1,5 @@
-/* Clusters of a launch: their extents, as libcuda checks them, and how many are resident at once. */
+/* Clusters of a launch: their extents, as libcuda checks them, and how many are resident at
+ * once. */
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
 
@@ -12,14 +13,15 @@ static const int gpc_sms[] = {18, 18, 16, 16, 16, 16, 16, 16};
 static int largest_cluster(const struct CUfunc_st *f)
 {
     int most = f->non_portable_cluster ? LARGEST : PORTABLE;
-    return f->info->max_cluster && (int)f->info->max_cluster < most ? (int)f->info->max_cluster : most;
+    return f->info->max_cluster && (int)f->info->max_cluster < most ? (int)f->info->max_cluster
+                                                                    : most;
 }
 
 static int active_clusters(const struct CUfunc_st *f, const CUlaunchConfig *c, uint64_t size)
 {
     uint64_t threads = (uint64_t)c->blockDimX * c->blockDimY * c->blockDimZ;
-    uint64_t per_sm =
-        (uint64_t)fac_blocks_per_sm(threads, (uint64_t)c->sharedMemBytes + f->info->static_shared_bytes);
+    uint64_t per_sm = (uint64_t)fac_blocks_per_sm(threads, (uint64_t)c->sharedMemBytes +
+                                                               f->info->static_shared_bytes);
     uint64_t n = 0;
     for (size_t g = 0; g < WS_COUNT(gpc_sms); g++)
         n += (uint64_t)gpc_sms[g] * per_sm / size;
@@ -42,17 +44,21 @@ static CUresult check_size(const CUlaunchConfig *c, CUfunction f, const uint32_t
     const unsigned grid[3] = {c->gridDimX, c->gridDimY, c->gridDimZ};
     uint64_t size = (uint64_t)cluster[0] * cluster[1] * cluster[2];
     if (size > (uint64_t)largest_cluster(f))
-        return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE, "kernel '%s': clusters of %llu blocks, at most %d%s",
-                        f->info->name, (unsigned long long)size, largest_cluster(f),
-                        f->non_portable_cluster ? "" : " without CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED");
+        return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE,
+                        "kernel '%s': clusters of %llu blocks, at most %d%s", f->info->name,
+                        (unsigned long long)size, largest_cluster(f),
+                        f->non_portable_cluster
+                            ? ""
+                            : " without CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED");
     for (int d = 0; d < 3; d++)
         if (!f->info->blocks_are_clusters && grid[d] % cluster[d])
             return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE,
-                            "kernel '%s': grid.%c is %u, no multiple of the cluster's %u", f->info->name, "xyz"[d],
-                            grid[d], cluster[d]);
+                            "kernel '%s': grid.%c is %u, no multiple of the cluster's %u",
+                            f->info->name, "xyz"[d], grid[d], cluster[d]);
     if (!active_clusters(f, c, size))
-        return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE, "kernel '%s': no cluster of %llu blocks fits the device",
-                        f->info->name, (unsigned long long)size);
+        return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE,
+                        "kernel '%s': no cluster of %llu blocks fits the device", f->info->name,
+                        (unsigned long long)size);
     return CUDA_SUCCESS;
 }
 
@@ -67,18 +73,20 @@ CUresult fac_cluster_of(const CUlaunchConfig *c, CUfunction f, uint32_t cluster[
             cluster[1] = c->attrs[i].value.clusterDim.y;
             cluster[2] = c->attrs[i].value.clusterDim.z;
             if (!cluster[0] || !cluster[1] || !cluster[2])
-                return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE, "kernel '%s': a cluster of %u x %u x %u",
-                                f->info->name, cluster[0], cluster[1], cluster[2]);
+                return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE,
+                                "kernel '%s': a cluster of %u x %u x %u", f->info->name, cluster[0],
+                                cluster[1], cluster[2]);
         }
     if (cluster[0] && required[0] && differ(cluster, required))
         return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE,
-                        "kernel '%s': a cluster of %u x %u x %u, it is for %u x %u x %u", f->info->name, cluster[0],
-                        cluster[1], cluster[2], required[0], required[1], required[2]);
+                        "kernel '%s': a cluster of %u x %u x %u, it is for %u x %u x %u",
+                        f->info->name, cluster[0], cluster[1], cluster[2], required[0], required[1],
+                        required[2]);
     if (!cluster[0])
         memcpy(cluster, required, sizeof required);
     if (!cluster[0] && f->info->explicit_cluster)
-        return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE, "kernel '%s' must be launched with a cluster's extents",
-                        f->info->name);
+        return fac_fail(CUDA_ERROR_INVALID_CLUSTER_SIZE,
+                        "kernel '%s' must be launched with a cluster's extents", f->info->name);
     return cluster[0] ? check_size(c, f, cluster) : CUDA_SUCCESS;
 }
 
@@ -115,16 +123,19 @@ CUresult fac_set_cluster_attribute(CUfunction f, int attribute, int value)
         f->non_portable_cluster = value != 0;
         return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-        if (value < CU_CLUSTER_SCHEDULING_POLICY_DEFAULT || value > CU_CLUSTER_SCHEDULING_POLICY_LOAD_BALANCING)
-            return fac_fail(CUDA_ERROR_INVALID_VALUE, "no scheduling policy of clusters is %d", value);
+        if (value < CU_CLUSTER_SCHEDULING_POLICY_DEFAULT ||
+            value > CU_CLUSTER_SCHEDULING_POLICY_LOAD_BALANCING)
+            return fac_fail(CUDA_ERROR_INVALID_VALUE, "no scheduling policy of clusters is %d",
+                            value);
         f->cluster_policy = value;
         return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
         if (value < 0 || value > LARGEST || f->info->cluster[0])
-            return fac_fail(CUDA_ERROR_INVALID_VALUE, "kernel '%s': a cluster's extent cannot become %d",
-                            f->info->name, value);
+            return fac_fail(CUDA_ERROR_INVALID_VALUE,
+                            "kernel '%s': a cluster's extent cannot become %d", f->info->name,
+                            value);
         f->required_cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH] = (uint32_t)value;
         for (int d = 0; d < 3; d++)
             f->required_cluster[d] += !f->required_cluster[d];
@@ -145,7 +156,8 @@ CUresult cuOccupancyMaxActiveClusters(int *out, CUfunction f, const CUlaunchConf
     if (!r)
         r = fac_cluster_of(c, f, cluster);
     if (!r)
-        *out = active_clusters(f, c, cluster[0] ? (uint64_t)cluster[0] * cluster[1] * cluster[2] : 1);
+        *out =
+            active_clusters(f, c, cluster[0] ? (uint64_t)cluster[0] * cluster[1] * cluster[2] : 1);
     return fac_leave(r);
 }
 

@@ -167,10 +167,10 @@ CUresult cuDeviceGetPCIBusId(char *out, int n, CUdevice dev)
     X(MAX_REGISTERS_PER_MULTIPROCESSOR, 65536)                                                     \
     X(MANAGED_MEMORY, 1)                                                                           \
     X(CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM, 0)                                                  \
-    X(COOPERATIVE_LAUNCH, 1) X(CLUSTER_LAUNCH, 1)                                                                       \
-    X(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, FAC_SHARED_OPTIN)                                         \
-    X(MAX_BLOCKS_PER_MULTIPROCESSOR, FAC_BLOCKS_PER_SM)                                            \
-    X(RESERVED_SHARED_MEMORY_PER_BLOCK, FAC_SHARED_RESERVED)
+    X(COOPERATIVE_LAUNCH, 1)                                                                       \
+    X(CLUSTER_LAUNCH, 1) X(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, FAC_SHARED_OPTIN)                    \
+        X(MAX_BLOCKS_PER_MULTIPROCESSOR, FAC_BLOCKS_PER_SM)                                        \
+            X(RESERVED_SHARED_MEMORY_PER_BLOCK, FAC_SHARED_RESERVED)
 
 CUresult cuDeviceGetAttribute(int *out, CUdevice_attribute attribute, CUdevice dev)
 {

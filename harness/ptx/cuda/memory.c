@@ -28,8 +28,9 @@ static CUresult release(CUdeviceptr p)
     return !p || ptx_memory_release(fac.mem, p)
                ? CUDA_SUCCESS
                : fac_fail(CUDA_ERROR_INVALID_VALUE,
-                          ptx_memory_was_released(fac.mem, p) ? "0x%llx was freed before"
-                                                              : "0x%llx is not the start of an allocation",
+                          ptx_memory_was_released(fac.mem, p)
+                              ? "0x%llx was freed before"
+                              : "0x%llx is not the start of an allocation",
                           p);
 }
 

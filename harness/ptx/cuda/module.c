@@ -124,7 +124,8 @@ static CUfunction function_of(CUmodule m, const ptx_kernel_info *info)
     CUfunction f = ws_calloc(1, sizeof *f);
     int spare = FAC_SHARED_DEFAULT - (int)info->static_shared_bytes;
     *f = (struct CUfunc_st){
-        .module = m, .info = info, .max_dynamic_shared = spare > 0 ? spare : 0, .next = m->functions};
+        .module = m, .info = info, .max_dynamic_shared = spare > 0 ? spare : 0,
+        .next = m->functions};
     m->functions = f;
     return f;
 }

@@ -55,8 +55,8 @@ static CUresult start(const encoding *e, ptx_tensor_map *m)
     if (r)
         return r;
     if (!e->out || (uintptr_t)e->out % PTX_TM_ALIGN)
-        return fac_fail(CUDA_ERROR_INVALID_VALUE, "the tensor map's own address must be a multiple of %d",
-                        PTX_TM_ALIGN);
+        return fac_fail(CUDA_ERROR_INVALID_VALUE,
+                        "the tensor map's own address must be a multiple of %d", PTX_TM_ALIGN);
     if (!e->dim || !e->step || (e->rank > 1 && !e->stride))
         return fac_fail(CUDA_ERROR_INVALID_VALUE, "an array of the tensor map is missing");
     if (e->rank < 1 || e->rank > PTX_TM_RANK)
@@ -75,8 +75,9 @@ static CUresult start(const encoding *e, ptx_tensor_map *m)
                           .address = (uint64_t)(uintptr_t)e->address};
     for (cuuint32_t d = 0; d < e->rank; d++) {
         if (e->dim[d] < 1 || e->dim[d] > 1ull << 32)
-            return fac_fail(CUDA_ERROR_INVALID_VALUE, "globalDim[%u] is %llu, allowed are 1 to 2^32",
-                            d, (unsigned long long)e->dim[d]);
+            return fac_fail(CUDA_ERROR_INVALID_VALUE,
+                            "globalDim[%u] is %llu, allowed are 1 to 2^32", d,
+                            (unsigned long long)e->dim[d]);
         m->last[d] = (uint32_t)(e->dim[d] - 1);
         m->step[d] = (uint8_t)(e->step[d] > UINT8_MAX ? UINT8_MAX : e->step[d]);
         if (d)
@@ -116,7 +117,8 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, cuui
                                 CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
                                 CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill)
 {
-    encoding e = {map, type, rank, address, dim, strides, steps, interleave, swizzle, promotion, fill};
+    encoding e = {map, type, rank, address, dim, strides, steps, interleave, swizzle, promotion,
+                  fill};
     ptx_tensor_map m;
     CUresult r = start(&e, &m);
     if (!r && !box)
@@ -133,14 +135,16 @@ CUresult cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, cuu
                                  CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
                                  CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill)
 {
-    encoding e = {map, type, rank, address, dim, strides, steps, interleave, swizzle, promotion, fill};
+    encoding e = {map, type, rank, address, dim, strides, steps, interleave, swizzle, promotion,
+                  fill};
     ptx_tensor_map m;
     CUresult r = start(&e, &m);
     if (!r && (!lower || !upper))
         r = fac_fail(CUDA_ERROR_INVALID_VALUE, "a corner of the pixel box is missing");
     for (cuuint32_t d = 0; !r && rank >= 3 && d < rank - 2; d++) {
         if (lower[d] != (int16_t)lower[d] || upper[d] != (int16_t)upper[d])
-            r = fac_fail(CUDA_ERROR_INVALID_VALUE, "a corner of the pixel box has more than 16 bits");
+            r = fac_fail(CUDA_ERROR_INVALID_VALUE,
+                         "a corner of the pixel box has more than 16 bits");
         m.lower[d] = (int16_t)lower[d];
         m.upper[d] = (int16_t)upper[d];
     }
@@ -154,8 +158,9 @@ CUresult cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, cuu
 
 /* Its modes im2col::w and im2col::w::128 are instructions of sm_100. */
 CUresult cuTensorMapEncodeIm2colWide(CUtensorMap *map, CUtensorMapDataType type, cuuint32_t rank,
-                                     void *address, const cuuint64_t *dim, const cuuint64_t *strides,
-                                     int lower, int upper, cuuint32_t channels, cuuint32_t pixels,
+                                     void *address, const cuuint64_t *dim,
+                                     const cuuint64_t *strides, int lower, int upper,
+                                     cuuint32_t channels, cuuint32_t pixels,
                                      const cuuint32_t *steps, CUtensorMapInterleave interleave,
                                      CUtensorMapIm2ColWideMode mode, CUtensorMapSwizzle swizzle,
                                      CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill)
@@ -173,8 +178,8 @@ CUresult cuTensorMapReplaceAddress(CUtensorMap *map, void *address)
     ptx_tensor_map m;
     CUresult r = fac_enter_device();
     if (!r && (!map || (uintptr_t)map % PTX_TM_ALIGN))
-        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "the tensor map's own address must be a multiple of %d",
-                     PTX_TM_ALIGN);
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE,
+                     "the tensor map's own address must be a multiple of %d", PTX_TM_ALIGN);
     if (r)
         return fac_leave(r);
     memcpy(&m, map, sizeof m);
