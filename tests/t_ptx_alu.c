@@ -514,22 +514,23 @@ static void test_fp_select(void)
     CHECK("tanh.approx.f32 %f0, %f1", V1(inf, F(1)), V1(z, z), V1(F(1), F(0x1.85efacp-1f)));
 }
 
-/* Approximations are the double function rounded to f32, but for rare ties that go the other way.
- */
+/* Approximations are the double function rounded to f32, but for rare ties that go the other way; ex2, which is computed
+ * in f32, is the other neighbour for one argument in twenty. */
 static void test_accuracy(void)
 {
     static const struct {
         const char *op;
         f64 (*f)(f64);
         f32 from, to, step;
+        int per_mille; /* at most, that differ */
     } t[] = {
-        {"ex2.approx.f32 %f0, %f1", exp2, -150, 129, 0.001237f},
-        {"lg2.approx.f32 %f0, %f1", log2, 0.001f, 4, 0.0000173f},
-        {"lg2.approx.f32 %f0, %f1", log2, 1000, 1e6f, 3.7f},
-        {"tanh.approx.f32 %f0, %f1", tanh, -12, 12, 0.000131f},
-        {"sin.approx.f32 %f0, %f1", sin, -8, 8, 0.0000917f},
-        {"cos.approx.f32 %f0, %f1", cos, -8, 8, 0.0000917f},
-        {"sin.approx.f32 %f0, %f1", sin, -1.2e6f, 1.2e6f, 11.3f},
+        {"ex2.approx.f32 %f0, %f1", exp2, -150, 129, 0.001237f, 50},
+        {"lg2.approx.f32 %f0, %f1", log2, 0.001f, 4, 0.0000173f, 1},
+        {"lg2.approx.f32 %f0, %f1", log2, 1000, 1e6f, 3.7f, 1},
+        {"tanh.approx.f32 %f0, %f1", tanh, -12, 12, 0.000131f, 1},
+        {"sin.approx.f32 %f0, %f1", sin, -8, 8, 0.0000917f, 1},
+        {"cos.approx.f32 %f0, %f1", cos, -8, 8, 0.0000917f, 1},
+        {"sin.approx.f32 %f0, %f1", sin, -1.2e6f, 1.2e6f, 11.3f, 1},
     };
     for (size_t k = 0; k < WS_COUNT(t); k++) {
         fixture x;
@@ -546,7 +547,7 @@ static void test_accuracy(void)
                 worse += off > 1 || off < -1;
             }
         }
-        ok(pass && !worse && differ * 1000 < total,
+        ok(pass && !worse && differ * 1000 < t[k].per_mille * total,
            "%s from %g to %g: %ld of %ld differ by one unit", t[k].op, (f64)t[k].from, (f64)t[k].to,
            differ, total);
         teardown(&x);

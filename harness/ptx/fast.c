@@ -43,16 +43,9 @@ INLINE u32 row_wavefronts(const ptx_shape *s, u32 size)
     return s->kind == PTX_SHAPE_UNIFORM || size <= 4 ? 1 : size / 4;
 }
 
-/* Of instruction i's address register; a full warp executes it. */
-static __attribute__((noinline)) void tell(ptx_warp *w, const ptx_insn *i, ptx_shape *s)
+/* What else is to be known of a shape; instruction i is the first to use it. */
+INLINE void note_shape(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u32 size)
 {
-    const u32 size = (u32)i->esize * i->vec;
-    if (i->flags & PTX_IF_NO_BASE)
-        *s = (ptx_shape){.kind = PTX_SHAPE_UNIFORM, .group = PTX_LANES};
-    else if (i->flags & PTX_IF_WIDE_ADDRESS)
-        ptx_shape_of64(s, IN(u64, i->a), size);
-    else
-        ptx_shape_of32(s, IN(u32, i->a), size);
     const u32 bit = 1u << i->shape & ~(1u << PTX_SHAPE_PRIVATE);
     const u32 n = s->kind == PTX_SHAPE_ROW ? size * PTX_LANES : size;
     s->shared_room = w->shared_bytes < n ? 0 : w->shared_bytes - n + 1;
@@ -63,6 +56,39 @@ static __attribute__((noinline)) void tell(ptx_warp *w, const ptx_insn *i, ptx_s
         w->shared_counts += i->uses * ((1ull << 32) + row_wavefronts(s, size));
     if (s->kind <= PTX_SHAPE_ROW && !(w->checks & PTX_CHECK_RACE))
         w->easy_shapes |= bit;
+}
+
+/* Of instruction i's address register; a full warp executes it. */
+static __attribute__((noinline)) void tell(ptx_warp *w, const ptx_insn *i, ptx_shape *s)
+{
+    const u32 size = (u32)i->esize * i->vec;
+    if (i->flags & PTX_IF_NO_BASE)
+        *s = (ptx_shape){.kind = PTX_SHAPE_UNIFORM, .group = PTX_LANES};
+    else if (i->flags & PTX_IF_WIDE_ADDRESS)
+        ptx_shape_of64(s, IN(u64, i->a), size);
+    else
+        ptx_shape_of32(s, IN(u32, i->a), size);
+    note_shape(w, i, s, size);
+}
+
+/* The same for aligned rows of 64-bit addresses, which are the most; false: it is none. */
+INLINE bool tell_row(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u32 size)
+{
+    if (!(i->flags & PTX_IF_WIDE_ADDRESS))
+        return false;
+    const u64 *v = IN(u64, i->a), first = v[0];
+    if (v[PTX_LANES - 1] - first != size * (PTX_LANES - 1) || first & (size - 1) ||
+        !ptx_run64(v, size).linear)
+        return false;
+    s->lo = first;
+    s->hi = first + (u64)size * (PTX_LANES - 1);
+    s->step = (s32)size;
+    s->kind = PTX_SHAPE_ROW;
+    s->group = PTX_LANES;
+    s->low = (u8)(first | size);
+    s->waves = 0;
+    note_shape(w, i, s, size);
+    return true;
 }
 
 INLINE bool is_told(const ptx_warp *w, const ptx_insn *i)
@@ -535,7 +561,7 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
             ptx_mem_load(w, i);                                                                    \
             return;                                                                                \
         }                                                                                          \
-        if (!is_told(w, i))                                                                        \
+        if (!is_told(w, i) && !tell_row(w, i, s, size))                                            \
             tell(w, i, s);                                                                         \
         u64 at = s->lo + (u64)i->imm;                                                              \
         const bool shared = is_shared(space, &at);                                                 \
