@@ -3,6 +3,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/compact.h"
 #include "harness/ptx/guess.h"
+#include "harness/ptx/numbers.h"
 #include "harness/ptx/ops.h"
 #include "harness/ptx/undef.h"
 
@@ -27,7 +28,8 @@ struct ptx_decoder {
     ptx_program *program;
     const ptx_func *fn;
     ptx_code *code;
-    ptx_guesses *guesses;    /* of fn */
+    ptx_guesses *guesses;    /* of fn, and the next, too */
+    ptx_numbers *numbers;
     uint32_t *slot;          /* as ptx_code.slot */
     ws_buf pool;             /* constants of this function */
     uint64_t *pool_bits;     /* value and width of each, to share equal ones */
@@ -54,6 +56,11 @@ ptx_program *ptx_decoder_program(ptx_decoder *d)
 const ptx_func *ptx_decoder_func(const ptx_decoder *d)
 {
     return d->fn;
+}
+
+const ptx_numbers *ptx_decoder_numbers(const ptx_decoder *d)
+{
+    return d->numbers;
 }
 
 const ptx_guesses *ptx_decoder_guesses(const ptx_decoder *d)
@@ -495,6 +502,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     d->fn = f;
     d->code = c;
     d->guesses = ptx_guesses_new(f);
+    d->numbers = ptx_numbers_new(f);
     c->slot = d->slot = WS_ARENA_NEW(&p->arena, uint32_t, (size_t)f->n_regs + 1);
     d->pool = (ws_buf){0};
     d->pool_bits = NULL;
@@ -521,6 +529,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     ptx_sites_number(c, f);
     ws_buf_release(&d->pool);
     ptx_guesses_free(d->guesses);
+    ptx_numbers_free(d->numbers);
     free(d->pool_bits);
     free(d->pool_key);
     free(d->of);

@@ -457,6 +457,7 @@ bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i); /* a, imm, 
 ws_arena *ptx_decoder_arena(ptx_decoder *d);
 ptx_program *ptx_decoder_program(ptx_decoder *d);
 const ptx_func *ptx_decoder_func(const ptx_decoder *d);
+const struct ptx_numbers *ptx_decoder_numbers(const ptx_decoder *d);
 const struct ptx_guesses *ptx_decoder_guesses(const ptx_decoder *d);
 const ptx_code *ptx_decode_callee(ptx_decoder *d, const char *name); /* NULL: none */
 uint32_t ptx_frame_var(ptx_decoder *d, const ptx_var *v, bool *entry); /* offset of a .param/.local variable */

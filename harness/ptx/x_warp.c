@@ -3,6 +3,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/fp.h"
 #include "harness/ptx/lanes.h"
+#include "harness/ptx/numbers.h"
 
 #include <stdio.h>
 
@@ -240,13 +241,14 @@ static bool dst32(ptx_decoder *d, const ptx_operand *o, u32 *slot)
 
 static bool known_route(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
-    const ptx_operand *b = &a->operand[2], *c = &a->operand[3], *members = &a->operand[4];
-    u32 bs[PTX_LANES], cs[PTX_LANES];
-    if (b->kind != PTX_OPD_IMM || c->kind != PTX_OPD_IMM || members->kind != PTX_OPD_IMM ||
-        (u32)members->imm != PTX_FULL)
+    const ptx_numbers *known = ptx_decoder_numbers(d);
+    u32 b, c, members, bs[PTX_LANES], cs[PTX_LANES];
+    if (!ptx_numbers_find(known, a, &a->operand[2], &b) ||
+        !ptx_numbers_find(known, a, &a->operand[3], &c) ||
+        !ptx_numbers_find(known, a, &a->operand[4], &members) || members != PTX_FULL)
         return false;
-    EACH_LANE(l) bs[l] = (u32)b->imm;
-    EACH_LANE(l) cs[l] = (u32)c->imm;
+    EACH_LANE(l) bs[l] = b;
+    EACH_LANE(l) cs[l] = c;
     uintptr_t room = (uintptr_t)ws_arena_alloc(ptx_decoder_arena(d), sizeof(route) + 63);
     route *r = (route *)((room + 63) & ~(uintptr_t)63);
     find_route(i->op, bs, cs, r);
