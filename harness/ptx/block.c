@@ -79,6 +79,7 @@ static void start_warp(ptx_worker *k, ptx_block *b, int id)
         set_warp(k, b, id);
     w->state = PTX_WARP_READY;
     w->barrier_votes = 0;
+    w->barrier_reduces = false;
     if (w->async)
         ptx_async_release(w);
     if (w->bulk)
@@ -193,25 +194,26 @@ static uint32_t reduce_votes(const ptx_block *b, uint32_t id, uint8_t op)
     return op == PTX_BAR_POPC ? count : op == PTX_BAR_AND ? count == threads : count != 0;
 }
 
-static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id)
+static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool reduces)
 {
     ptx_race_barrier(b, id);
     uint32_t result[PTX_BAR_POPC + 1] = {0};
-    for (uint8_t op = PTX_BAR_AND; op <= PTX_BAR_POPC; op++)
+    for (uint8_t op = PTX_BAR_AND; reduces && op <= PTX_BAR_POPC; op++)
         result[op] = reduce_votes(b, id, op);
     for (int n = 0; n < b->n_warps; n++) {
         ptx_warp *w = &b->warp[n];
         if (!waits_at(w, id))
             continue;
         for (int q = 0; q < w->n_parked; q++) {
-            const ptx_barrier *bar = barrier_insn(&w->parked[q])->aux;
-            if (bar->op >= PTX_BAR_AND)
+            const ptx_barrier *bar = reduces ? barrier_insn(&w->parked[q])->aux : NULL;
+            if (bar && bar->op >= PTX_BAR_AND)
                 ptx_barrier_finish(&w->parked[q], result[bar->op]);
             w->parked[q].wait = PTX_RUNNABLE;
             w->parked[q].pc++;
         }
         w->state = PTX_WARP_READY;
         w->barrier_votes = 0;
+        w->barrier_reduces = false;
         k->counters.barrier_waits++;
     }
     b->arrived[id] = 0;
@@ -232,12 +234,14 @@ static bool counts_differ(ptx_warp *w, uint32_t id, uint32_t expected, uint32_t 
 static bool try_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool *fault)
 {
     uint32_t here = 0, expected = 0, waiting = 0;
+    bool reduces = false;
     ptx_warp *first = NULL;
     for (int n = 0; n < b->n_warps; n++) {
         ptx_warp *w = &b->warp[n];
         if (!waits_at(w, id))
             continue;
-        uint32_t count = ptx_barrier_threads(&w->parked[0]);
+        uint32_t count = w->barrier_threads;
+        reduces |= w->barrier_reduces;
         expected = first ? expected : b->arrived[id] ? b->arrived_count[id] : count;
         first = first ? first : w;
         waiting++;
@@ -252,7 +256,7 @@ static bool try_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool *fault)
     *fault = (!expected && b->n_exits && barrier_was_skipped(first)) || ptx_watch_release(b);
     if (*fault)
         return false;
-    pass_barrier(k, b, id);
+    pass_barrier(k, b, id, reduces);
     return true;
 }
 
@@ -283,8 +287,8 @@ static bool pass_barriers(ptx_worker *k, ptx_block *b, bool *fault)
 /* A barrier for some threads completes with the last of them; others may come to it anew in the same turn. */
 static void pass_counted(ptx_worker *k, ptx_warp *w, bool *fault)
 {
-    if (ptx_barrier_threads(&w->parked[0]))
-        try_barrier(k, w->block, ptx_barrier_id(&w->parked[0]), fault);
+    if (w->barrier_threads)
+        try_barrier(k, w->block, w->barrier, fault);
 }
 
 /* ---- turns ---- */
@@ -338,6 +342,7 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
             bool fault = false;
             w->state = PTX_WARP_AT_BARRIER;
             w->barrier = ptx_barrier_id(&w->parked[0]);
+            w->barrier_threads = ptx_barrier_threads(&w->parked[0]);
             pass_counted(k, w, &fault);
         } else if (e == PTX_EV_CLUSTER) {
             w->state = PTX_WARP_AT_CLUSTER;

@@ -514,7 +514,8 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
         d->of[i] = find_mnemonic(d, i < f->n_insns ? &f->insn[i] : end);
     layout_registers(d);
     c->n = (uint32_t)f->n_insns + 1;
-    c->insn = ws_arena_alloc(&p->arena, (c->n + 1) * sizeof *c->insn);
+    uintptr_t room = (uintptr_t)ws_arena_alloc(&p->arena, (c->n + 1) * sizeof *c->insn + 63);
+    c->insn = (ptx_insn *)((room + 63) & ~(uintptr_t)63); /* lines of the cache */
     for (int i = 0; i < f->n_insns; i++)
         decode_insn(d, d->of[i], &f->insn[i], &c->insn[i]);
     decode_insn(d, d->of[f->n_insns], end, &c->insn[f->n_insns]);

@@ -14,8 +14,10 @@
 #include "harness/ptx/ast.h"
 #include "harness/ptx/ptx.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { PTX_LANES = 32, PTX_MAX_GROUPS = 32, PTX_BARRIERS = 16, PTX_MAX_CALL_DEPTH = 256,
@@ -53,33 +55,37 @@ enum { PTX_FTZ = 4, PTX_SAT = 8, PTX_RELU = 16, PTX_NAN = 32, PTX_ABS = 64 };
 /* Operands d, a, b, c are offsets in the frame, which holds the function's constants beside its registers. Predicate
  * operands are indices. */
 struct ptx_insn {
+    /* one line of the cache, which is all that most handlers look at */
     ptx_handler run;
     ptx_handler next;       /* what PTX_CHAIN goes on with */
     uint32_t d, a, b, c;
+    int64_t imm;
     uint32_t d2;            /* second destination */
     uint32_t guard;         /* predicate + 1; 0: none */
-    uint32_t target;        /* branch */
-    int64_t imm;
-    uint8_t guard_neg, leader, unit, fma;
-    uint8_t mods;           /* rounding | PTX_FTZ | ... */
-    uint8_t op, type;       /* the handler's own selectors */
+    uint8_t guard_neg, leader;
+    uint8_t control, stop;  /* decides which lanes go on where; that or a leader */
+    uint8_t shape, site;    /* memory: see site.c */
+    uint8_t ahead;          /* a load of shared memory that is counted with the first use of its shape */
+    uint8_t space;          /* ptx_space */
     uint8_t esize, vec;     /* memory: bytes an element, elements */
     uint8_t dsize;          /* bytes a lane of the register(s) */
-    uint8_t space;          /* ptx_space */
     uint8_t flags;          /* PTX_IF_* */
-    uint8_t shape, site;    /* memory: see site.c */
-    uint8_t ahead;          /* a load of shared memory that is counted with the first use of its shape, */
-    uint32_t uses;          /* and how many of those are left in the basic block */
-    uint8_t control, stop;  /* decides which lanes go on where; that or a leader */
+    uint8_t mods;           /* rounding | PTX_FTZ | ... */
+    uint8_t op, type;       /* the handler's own selectors */
     uint8_t is_place;       /* leaders: the block is one of the kernel, and more than an exit */
-    uint32_t bb, bb_len, last_pc; /* basic block, on leaders; where it ends */
-    uint32_t place;         /* code << 24 | index */
-    uint16_t results;       /* a bit for each operand that is written and not read */
-    uint8_t flow;           /* ptx_flow, see undef.h */
+
     const void *aux;        /* description of the handler's kind, in the program's arena */
+    uint32_t bb, bb_len, last_pc; /* basic block, on leaders; where it ends */
+    uint32_t target;        /* branch */
+    uint32_t uses;          /* of the shape's loads that are counted ahead: how many are left in the block */
+    uint32_t place;         /* code << 24 | index */
     const struct ptx_match *match; /* the form that it is; NULL: none */
     const ptx_ast_insn *ast;
+    uint16_t results;       /* a bit for each operand that is written and not read */
+    uint8_t flow;           /* ptx_flow, see undef.h */
+    uint8_t unit, fma;
 };
+static_assert(offsetof(ptx_insn, aux) == 64, "the first line holds what handlers look at");
 enum { PTX_IF_WIDE_ADDRESS = 1, /* address register has 64 bits */
        PTX_IF_NO_BASE = 2,      /* address is imm alone */
        PTX_IF_SIGNED = 4,
@@ -287,17 +293,18 @@ struct ptx_warp {
     int polls;
     bool polled;
 
-    uint32_t live;           /* lanes that have not exited */
-    ptx_group parked[PTX_MAX_GROUPS];
-    int n_parked;
-    int diverged_ticks, hold; /* fairness among diverged groups */
-    uint32_t last_pc;        /* in the kernel: end of the last basic block that was more than an exit */
     uint64_t insns;
+    uint32_t live;           /* lanes that have not exited */
+    uint32_t last_pc;        /* in the kernel: end of the last basic block that was more than an exit */
     int id;                  /* in the block */
     enum { PTX_WARP_READY, PTX_WARP_AT_BARRIER, PTX_WARP_AT_CLUSTER, PTX_WARP_DONE } state;
-    uint32_t barrier;        /* AT_BARRIER: which */
-
+    uint32_t barrier;        /* AT_BARRIER: which, */
+    uint32_t barrier_threads; /* and for how many; 0: all of the block */
     uint32_t barrier_votes;  /* lanes whose predicate holds at a bar.red */
+    bool barrier_reduces;    /* it is one */
+    int diverged_ticks, hold; /* fairness among diverged groups */
+    int n_parked;
+    ptx_group parked[PTX_MAX_GROUPS];
 
     /* race detection: see race.c */
     uint32_t clock;

@@ -138,6 +138,7 @@ static void x_barrier(ptx_warp *w, const ptx_insn *i)
         ptx_barrier_arrive(w, id, threads);
         return;
     }
+    w->barrier_reduces |= b->op >= PTX_BAR_AND;
     if (b->op >= PTX_BAR_AND)
         w->barrier_votes |= (w->pred[b->pred] ^ (b->pred_neg ? PTX_FULL : 0)) & w->exec;
     ptx_warp_wait(w, PTX_WAIT_BARRIER, 0);
