@@ -20,7 +20,8 @@
  * order
  *   // count: shared_wavefronts 8             a counter of ptx_counters
  *   // any-order                              what is found depends on the schedule; the reason may
- * not
+ * not. Without a fault: how often a compare-and-swap is tried again depends on what other blocks
+ * do meanwhile, so that counters of several threads are not compared with one's
  *   // cuda:                                  the CUDA source, from the next line to the end of the
  * comments
  *

@@ -58,7 +58,8 @@ static const ptx_operand **variables_in(const ptx_func *f)
 static void merge(ptx_guesses *g)
 {
     size_t n = 0;
-    qsort(g->at, g->n, sizeof *g->at, compare);
+    if (g->n)
+        qsort(g->at, g->n, sizeof *g->at, compare);
     for (size_t k = 0; k < g->n; k++)
         if (n && compare(&g->at[n - 1], &g->at[k]) == 0)
             g->at[n - 1].last =

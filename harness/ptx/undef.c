@@ -18,8 +18,6 @@ static void note_register(void *ud, int at, int reg, ptx_reg_use use)
         return;
     if (c->fn->reg[reg].type == PTX_pred)
         out->reg[out->n++] = (ptx_named){c->pred_at + 4 * slot, 4, 0, use};
-    else if (size <= 2)
-        out->reg[out->n++] = (ptx_named){slot, 2 * PTX_LANES, 2, use};
     else
         out->reg[out->n++] = (ptx_named){slot, size * PTX_LANES, size, use};
 }
@@ -41,6 +39,10 @@ u32 ptx_undef_lanes(const ptx_frame *f, const ptx_named *r)
     u32 lanes = 0;
     if (!r->lane_bytes) {
         memcpy(&lanes, bits, sizeof lanes);
+        return lanes;
+    }
+    if (r->lane_bytes == 1) {
+        EACH_LANE(l) lanes |= (u32)(bits[l] != 0) << l;
         return lanes;
     }
     for (u32 at = 0; at < r->bytes; at += 2) {

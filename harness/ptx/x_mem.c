@@ -169,6 +169,7 @@ typedef void (*load_fn)(void *d, u32 mask, const uint8_t *base, const u64 *addr)
             EACH_LANE(l) d[l] = (D) * (const S *)((uintptr_t)base + addr[l]);                      \
         }                                                                                          \
     }
+LOAD(u8, u8)
 LOAD(u8, u16)
 LOAD(u8, u32)
 LOAD(u8, u64)
@@ -198,6 +199,7 @@ static const struct {
     u8 esize, is_signed, dsize;
     load_fn load;
 } load_table[] = {
+    {1, 0, 1, load_u8_u8},   {1, 1, 1, load_u8_u8},
     {1, 0, 2, load_u8_u16},  {1, 0, 4, load_u8_u32},  {1, 0, 8, load_u8_u64},
     {1, 1, 2, load_s8_u16},  {1, 1, 4, load_s8_u32},  {1, 1, 8, load_s8_u64},
     {2, 0, 2, load_u16_u16}, {2, 1, 2, load_u16_u16}, {2, 0, 4, load_u16_u32},
@@ -437,7 +439,6 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
         return false;
     for (int v = 0; v < i->vec; v++)
         e->slot[v] = ptx_dst(d, element(&a->operand[0], v));
-    dsize = dsize == 1 ? 2 : dsize;
     i->dsize = (uint8_t)dsize;
     i->aux = e;
     i->d = e->slot[0];
