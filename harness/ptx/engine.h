@@ -282,7 +282,8 @@ struct ptx_warp {
     ptx_event event;
     uint32_t carry;          /* condition code register, a bit a lane */
     uint32_t shapes;         /* a bit for each that is told in this run of a basic block, */
-    uint32_t easy_shapes;    /* and for those of rows and lone places, when no races are looked for */
+    uint32_t easy_shapes;    /* and for those of rows and lone places, when no races are looked for, */
+    uint32_t race_shapes;    /* and when they are */
     uint32_t checks, shared_bytes; /* as block, worker and launch have them, like the next two */
     uint8_t *shared, *shared_state;
     uint64_t shared_counts;  /* of fast.c in this turn: wavefronts, and requests << 32 */

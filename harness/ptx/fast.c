@@ -54,8 +54,8 @@ INLINE void note_shape(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u32 size)
     s->ahead = s->kind <= PTX_SHAPE_ROW && w->checks & PTX_CHECK_COUNT;
     if (s->ahead)
         w->shared_counts += i->uses * ((1ull << 32) + row_wavefronts(s, size));
-    if (s->kind <= PTX_SHAPE_ROW && !(w->checks & PTX_CHECK_RACE))
-        w->easy_shapes |= bit;
+    if (s->kind <= PTX_SHAPE_ROW)
+        *(w->checks & PTX_CHECK_RACE ? &w->race_shapes : &w->easy_shapes) |= bit;
 }
 
 /* Of instruction i's address register; a full warp executes it. */
@@ -575,6 +575,22 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
         else                                                                                       \
             load_apart_##T(w, i);                                                                  \
     }                                                                                              \
+    static __attribute__((noinline)) void x_ld_##name##_race(ptx_warp *w, const ptx_insn *i)       \
+    {                                                                                              \
+        const ptx_shape *s = &w->shape[i->shape];                                                  \
+        const u64 at = s->lo + (u64)i->imm;                                                        \
+        const bool row = s->kind == PTX_SHAPE_ROW;                                                 \
+        if (!passes_shared(s, at) || !race_note_read(w, i, at, (vec) * (u32)sizeof(T), row)) {     \
+            x_ld_##name##_other(w, i);                                                             \
+            return;                                                                                \
+        }                                                                                          \
+        const T *from = (const T *)(const void *)plus(w->shared, at);                              \
+        if (row)                                                                                   \
+            take_row_##T(w, i, from, vec);                                                         \
+        else                                                                                       \
+            spread_##T(w, i, from, vec);                                                           \
+        PTX_CHAIN(w, i);                                                                           \
+    }                                                                                              \
     static void x_ld_##name(ptx_warp *w, const ptx_insn *i)                                        \
     {                                                                                              \
         const ptx_shape *s = &w->shape[i->shape];                                                  \
@@ -582,7 +598,10 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
         if ((space) == PTX_SPACE_GENERIC || !is_easy(w, i) ||                                      \
             !((space) == PTX_SPACE_SHARED ? passes_shared(s, at)                                   \
                                           : passes_global(w, i, s, at, (vec) * (u32)sizeof(T)))) { \
-            x_ld_##name##_other(w, i);                                                             \
+            if ((space) == PTX_SPACE_SHARED && w->race_shapes >> i->shape & 1)                     \
+                x_ld_##name##_race(w, i);                                                          \
+            else                                                                                   \
+                x_ld_##name##_other(w, i);                                                         \
             return;                                                                                \
         }                                                                                          \
         const T *from = (const T *)(const void *)plus((space) == PTX_SPACE_SHARED ? w->shared : NULL, at);\

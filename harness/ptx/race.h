@@ -137,29 +137,33 @@ static inline void race_uniform_read(ptx_warp *w, ptx_shadow *s, u32 g, u32 pc)
 }
 
 /* ptx_race_fast of reads, where it is mostly no more than this: every lane reads one granule, in a
- * chunk that nobody has written since. */
-static inline bool race_quick_read(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row)
+ * chunk that nobody has written since. false: there is more to it, and nothing was noted. */
+static inline bool race_note_read(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row)
 {
     ptx_shadow *s = w->block->shared_shadow;
-    if (!s)
-        return true;
     u32 g = (u32)(first >> s->shift);
     race_chunk *c = &s->chunk[g / RACE_CHUNK];
     if (size >> s->shift != 1 || c->w_max >= w->floor)
-        return ptx_race_fast(w, i, first, size, row, false);
+        return false;
     if (!row) {
         race_uniform_read(w, s, g, i->place);
         return true;
     }
     bool again = c->r_clock == w->clock && c->r_base == g && !c->r_shift;
     if (g % RACE_CHUNK || (c->r_clock >= w->floor && !again))
-        return ptx_race_fast(w, i, first, size, row, false);
+        return false;
     c->r_who = (again ? c->r_who : 0) | 1u << w->id;
     c->r_clock = w->clock;
     c->r_pc = i->place;
     c->r_base = g;
     c->r_shift = 0;
     return true;
+}
+
+static inline bool race_quick_read(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row)
+{
+    return !w->block->shared_shadow || race_note_read(w, i, first, size, row) ||
+           ptx_race_fast(w, i, first, size, row, false);
 }
 
 /* race_report.c; both record a finding. `lane` made the later access to granule g; what was there

@@ -266,7 +266,7 @@ void ptx_undef_step(ptx_warp *w)
     }
     w->exec = w->active;
     w->whole = 0; /* no chains of several */
-    w->easy_shapes = 0;
+    w->easy_shapes = w->race_shapes = 0;
     if (i->guard)
         w->exec &= w->pred[i->guard - 1] ^ (i->guard_neg ? PTX_FULL : 0u);
     if (!w->exec)

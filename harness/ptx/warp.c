@@ -114,7 +114,7 @@ static void run_group(ptx_warp *w, ptx_frame *f, uint32_t pc, uint32_t mask, uin
     w->insn = f->code->insn + pc;
     w->active = mask;
     w->last_pc = last_pc;
-    w->shapes = w->easy_shapes = 0;
+    w->shapes = w->easy_shapes = w->race_shapes = 0;
 }
 
 static void park(ptx_warp *w, ptx_group g)
@@ -511,7 +511,7 @@ static inline __attribute__((always_inline)) void enter_block(ptx_warp *w)
         reschedule(w);
     const ptx_insn *i = w->insn;
     const ptx_worker *k = w->worker;
-    w->shapes = w->easy_shapes = 0;
+    w->shapes = w->easy_shapes = w->race_shapes = 0;
     w->quantum -= i->bb_len;
     w->insns += i->bb_len;
     k->hits[i->bb]++;
