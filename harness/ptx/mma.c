@@ -5,6 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+/* Exponents of factors are stored with IEEE's bias, so those of products have twice that; the tops
+ * of sums, too. */
+enum { BIAS = 254 };
+enum { LOW = BIAS - 100 };  /* the least top for which the vector code is right */
+enum { HIGH = BIAS + 126 }; /* the largest exponent of products for which it is */
+enum { COARSE = 13 };
+
 /* ---- one output at a time: anything goes ---- */
 
 static inline bool has_term(const mma_tile *x, u32 row, u32 k, bool sparse)
@@ -20,65 +27,119 @@ static f64 dot_slow(const mma_tile *x, u32 row, u32 j, u32 from, u32 to, int bit
     for (u32 k = from; k < to; k++) {
         if (!has_term(x, row, k, sparse))
             continue;
-        int e = x->ea[k][row] + x->eb[j][k];
+        int e = x->ea[k / 2][row][k % 2] + x->eb[j][k];
         plain += (f64)x->a[k][row] * (f64)x->b[j][k];
         top = e > top ? e : top;
     }
     if (!isfinite(plain))
         return plain;
+    top -= BIAS;
     for (u32 k = from; k < to; k++)
         if (has_term(x, row, k, sparse))
             sum += trunc(ldexp((f64)x->a[k][row] * (f64)x->b[j][k], bits - top));
     return ldexp(sum + trunc(ldexp(c, bits - top)), top - bits);
 }
 
-/* ---- all rows of a column at once ---- */
+/* ---- vectors: rows of a column ---- */
 
-typedef f32 v16f __attribute__((vector_size(64)));
-typedef s32 v16i __attribute__((vector_size(64)));
-typedef f32 v8f __attribute__((vector_size(32)));
-typedef s64 v8l __attribute__((vector_size(64)));
-typedef f64 v8d __attribute__((vector_size(64)));
-
-static inline v16i larger(v16i a, v16i b)
-{
-#ifdef __AVX512F__
-    return (v16i)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#ifdef __AVX512BW__
+enum { LANES = 16 };
+#define COLUMNS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+enum { GROUP = 8 }; /* that many columns at once: accumulators stay in registers */
 #else
-    v16i m = a > b;
+enum { LANES = 8 };
+#define COLUMNS(X) X(0) X(1) X(2) X(3)
+enum { GROUP = 4 };
+#endif
+typedef f32 vf __attribute__((vector_size(4 * LANES), may_alias));
+typedef s32 vi __attribute__((vector_size(4 * LANES), may_alias));
+typedef u32 vu __attribute__((vector_size(4 * LANES), may_alias));
+typedef s16 vh __attribute__((vector_size(4 * LANES), may_alias));
+typedef s16 narrow __attribute__((vector_size(2 * LANES), may_alias));
+typedef f32 v8f __attribute__((vector_size(32), may_alias));
+typedef s32 pair __attribute__((may_alias)); /* of exponents */
+typedef f64 v8d __attribute__((vector_size(64), may_alias));
+
+#define AT(T, p) (*(T *)(void *)(p))
+#define CONST(T, p) (*(const T *)(const void *)(p))
+
+static inline vi larger(vi a, vi b)
+{
+#if defined __AVX512BW__
+    return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined __AVX2__
+    return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+    vi m = a > b;
     return (a & m) | (b & ~m);
 #endif
 }
 
-enum { LOW = -100, HIGH = 126 }; /* exponents of products for which the vector code is right */
-enum { COARSE = 13 };
-
-#define LOW_HALF(v)  __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
-#define HIGH_HALF(v) __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
-#define COLUMNS(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-
-static inline bool any_below(v16i a, v16i b)
+static inline vh larger16(vh a, vh b)
 {
-#ifdef __AVX512F__
-    return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b);
+#if defined __AVX512BW__
+    return (vh)_mm512_max_epi16((__m512i)a, (__m512i)b);
+#elif defined __AVX2__
+    return (vh)_mm256_max_epi16((__m256i)a, (__m256i)b);
 #else
-    v16i m = a < b;
-    s32 any = 0;
-    for (int l = 0; l < 16; l++)
-        any |= m[l];
-    return any;
+    vh m = a > b;
+    return (a & m) | (b & ~m);
 #endif
 }
 
-/* The largest exponent of every sum. */
-static inline void find_tops(const mma_tile *x, u32 from, u32 to, v16i top[MMA_N])
+/* Whether a lane is negative. */
+static inline bool any_sign(vi v)
 {
-#define LOAD(j) v16i t##j = *(const v16i *)x->ec[j];
-#define STEP(j) t##j = larger(t##j, e + x->eb[j][k]);
-#define KEEP(j) top[j] = t##j;
+#if defined __AVX512BW__
+    return _mm512_movepi32_mask((__m512i)v);
+#elif defined __AVX2__
+    return _mm256_movemask_ps((__m256)v);
+#else
+    s32 any = 0;
+    for (int l = 0; l < LANES; l++)
+        any |= v[l];
+    return any < 0;
+#endif
+}
+
+/* A sum as f32, cut; or, for `odd`, with its lowest bit set where it is cut: see fp_round_odd. */
+static inline vf narrow_sum(vi sum, bool odd)
+{
+#ifdef __AVX512BW__
+    vf f = (vf)_mm512_cvt_roundepi32_ps((__m512i)sum, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    return odd ? (vf)((vi)f | ((__builtin_convertvector(f, vi) != sum) & 1)) : f;
+#else
+    const vf zero = {0}, most = zero + 0x1.fffffep30f;
+    vf f = __builtin_convertvector(sum, vf);
+    vi beyond = f > most;
+    f = (vf)(((vi)f & ~beyond) | ((vi)most & beyond));
+    vu sign = (vu)(sum >> 31), back = (vu)__builtin_convertvector(f, vi);
+    vi rest = (vi)(((vu)sum ^ sign) - (back ^ sign)); /* of the magnitudes */
+    vi cut = (vi)f + (rest >> 31), is_cut = rest != 0;
+    return odd ? (vf)(cut | (is_cut & 1)) : (vf)cut;
+#endif
+}
+
+/* LANES numbers to f16 and back. */
+static inline void half_round_trip(f32 *d)
+{
+    u16 h[16];
+    half_narrow_f16(h, d, LANES);
+    half_widen_f16(d, h, LANES);
+}
+
+/* The largest exponents of a group of columns of LANES rows. */
+static inline void find_tops(const mma_tile *x, u32 from, u32 to, u32 row, u32 column,
+                             vi top[GROUP])
+{
+    const vi none = {0};
+#define LOAD(j) vh t##j = {0};
+#define STEP(j) t##j = larger16(t##j, e + (vh)(none + CONST(pair, &x->eb[column + j][k])));
+#define KEEP(j)                                                                                    \
+    top[j] = larger(larger((vi)t##j & 0xffff, (vi)t##j >> 16), CONST(vi, &x->ec[column + j][row]));
     COLUMNS(LOAD)
-    for (u32 k = from; k < to; k++) {
-        v16i e = *(const v16i *)x->ea[k];
+    for (u32 k = from; k < to; k += 2) {
+        vh e = CONST(vh, x->ea[k / 2][row]);
         COLUMNS(STEP)
     }
     COLUMNS(KEEP)
@@ -88,17 +149,17 @@ static inline void find_tops(const mma_tile *x, u32 from, u32 to, v16i top[MMA_N
 }
 
 /* At most 16 terms of every sum, cut: they fit into 32 bits. */
-static inline void sum_terms(const mma_tile *x, u32 from, u32 to, const v16f scale[MMA_N],
-                             v16i sum[MMA_N])
+static inline void sum_terms(const mma_tile *x, u32 from, u32 to, u32 row, u32 column,
+                             const vf scale[GROUP], vi sum[GROUP])
 {
 #define LOAD(j)                                                                                    \
-    v16i s##j = {0};                                                                               \
-    const v16f scale##j = scale[j];
-#define STEP(j) s##j += __builtin_convertvector(a * x->b[j][k] * scale##j, v16i);
+    vi s##j = {0};                                                                                 \
+    const vf scale##j = scale[j];
+#define STEP(j) s##j += __builtin_convertvector(a * x->b[column + j][k] * scale##j, vi);
 #define KEEP(j) sum[j] = s##j;
     COLUMNS(LOAD)
     for (u32 k = from; k < to; k++) {
-        v16f a = *(const v16f *)x->a[k];
+        vf a = CONST(vf, &x->a[k][row]);
         COLUMNS(STEP)
     }
     COLUMNS(KEEP)
@@ -107,38 +168,34 @@ static inline void sum_terms(const mma_tile *x, u32 from, u32 to, const v16f sca
 #undef KEEP
 }
 
-/* Exact sums of all columns as doubles; the number of fractional bits is `bits`. */
-static void dot_columns(const mma_tile *x, u32 from, u32 to, int bits, bool sparse,
-                        f64 out[MMA_N][MMA_M])
+/* d for a group of columns of LANES rows. Sets *low where the exponents are too low for this, and
+ * *over where a sum does not fit into 32 bits. */
+static inline void dot_group(mma_tile *x, u32 from, u32 to, int bits, bool half, u32 row,
+                             u32 column, vi *low, vi *over)
 {
-    v16i top[MMA_N], used[MMA_N], sum[MMA_N], low = {0};
-    v16f scale[MMA_N];
-    v8d lo[MMA_N], hi[MMA_N];
-    low += LOW;
-    find_tops(x, from, to, top);
-    for (u32 j = 0; j < MMA_N; j++) {
-        used[j] = larger(top[j], low);
-        scale[j] = (v16f)((bits + 127 - used[j]) << 23);
-        v16i c = __builtin_convertvector(*(const v16f *)x->c[j] * scale[j], v16i);
-        lo[j] = __builtin_convertvector(LOW_HALF(c), v8d);
-        hi[j] = __builtin_convertvector(HIGH_HALF(c), v8d);
+    const vi zero = {0}, least = zero + LOW;
+    vi top[GROUP], sum[GROUP], part[GROUP];
+    vf scale[GROUP];
+    find_tops(x, from, to, row, column, top);
+    for (u32 j = 0; j < GROUP; j++) {
+        *low |= top[j] - least;
+        scale[j] = (vf)((bits + 127 + BIAS - larger(top[j], least)) << 23);
+        sum[j] = __builtin_convertvector(CONST(vf, &x->c[column + j][row]) * scale[j], vi);
     }
     for (u32 k = from, end; k < to; k = end) {
         end = to - k > 16 ? k + 16 : to;
-        sum_terms(x, k, end, scale, sum);
-        for (u32 j = 0; j < MMA_N; j++) {
-            lo[j] += __builtin_convertvector(LOW_HALF(sum[j]), v8d);
-            hi[j] += __builtin_convertvector(HIGH_HALF(sum[j]), v8d);
+        sum_terms(x, k, end, row, column, scale, part);
+        for (u32 j = 0; j < GROUP; j++) {
+            vi s = (vi)((vu)sum[j] + (vu)part[j]);
+            *over |= (s ^ sum[j]) & (s ^ part[j]);
+            sum[j] = s;
         }
     }
-    for (u32 j = 0; j < MMA_N; j++) {
-        v8l unit_lo = (__builtin_convertvector(LOW_HALF(used[j]), v8l) + (1023 - bits)) << 52;
-        v8l unit_hi = (__builtin_convertvector(HIGH_HALF(used[j]), v8l) + (1023 - bits)) << 52;
-        *(v8d *)(void *)out[j] = lo[j] * (v8d)unit_lo;
-        *(v8d *)(void *)(out[j] + 8) = hi[j] * (v8d)unit_hi;
-        for (u32 r = 0; any_below(top[j], low) && r < MMA_M; r++)
-            if (top[j][r] < LOW)
-                out[j][r] = dot_slow(x, r, j, from, to, bits, sparse);
+    for (u32 j = 0; j < GROUP; j++) {
+        vf unit = (vf)((254 << 23) - (vi)scale[j]), d = narrow_sum(sum[j], half) * unit;
+        AT(vf, &x->d[column + j][row]) = d;
+        if (half)
+            half_round_trip(&x->d[column + j][row]);
     }
 }
 
@@ -162,20 +219,74 @@ static void round_f16(f32 *d, const f64 *x)
     half_widen_f16(d, h, MMA_M);
 }
 
-/* One step of the hardware. */
-static void step(mma_tile *x, u32 from, u32 to, int bits, const mma_rule *rule, bool plain)
+/* Any number of terms of outputs whose exponents are in range, by doubles. */
+static void dot_wide(mma_tile *x, u32 from, u32 to, int bits, const mma_rule *rule)
 {
-    const bool sparse = rule->sparse;
-    f64 sum[MMA_N][MMA_M] __attribute__((aligned(64)));
-    if (plain)
-        dot_columns(x, from, to, bits, sparse, sum);
     for (u32 j = 0; j < MMA_N; j++) {
-        for (u32 r = 0; !plain && r < MMA_M; r++)
-            sum[j][r] = dot_slow(x, r, j, from, to, bits, sparse);
-        (rule->half ? round_f16 : round_f32)(x->d[j], sum[j]);
-        for (int r = 0; !plain && r < MMA_M; r++)
-            x->d[j][r] = fp_canon(x->d[j][r]);
+        f64 sum[MMA_M] __attribute__((aligned(64)));
+        for (u32 r = 0; r < MMA_M; r++) {
+            s32 top = x->ec[j][r];
+            for (u32 k = from; k < to; k++) {
+                s32 e = x->ea[k / 2][r][k % 2] + x->eb[j][k];
+                top = e > top ? e : top;
+            }
+            f32 scale = fp_of_bits((u32)(bits + 127 + BIAS - (top > LOW ? top : LOW)) << 23);
+            s64 s = (s32)(x->c[j][r] * scale);
+            for (u32 k = from; k < to; k++)
+                s += (s32)(x->a[k][r] * x->b[j][k] * scale);
+            sum[r] = (f64)s * (f64)fp_of_bits((254u << 23) - fp_bits(scale));
+        }
+        (rule->half ? round_f16 : round_f32)(x->d[j], sum);
     }
+}
+
+/* All products and C are zero, and the sum is. */
+static bool is_nothing(const mma_tile *x, u32 row, u32 j, u32 from, u32 to)
+{
+    f32 any = x->c[j][row];
+    bool product = false;
+    for (u32 k = from; k < to; k++)
+        product |= (x->a[k][row] != 0) & (x->b[j][k] != 0);
+    return any == 0 && !product;
+}
+
+/* Outputs one at a time: all, or those with low exponents. */
+__attribute__((noinline)) static void redo(mma_tile *x, u32 from, u32 to, int bits,
+                                           const mma_rule *rule, bool all)
+{
+    for (u32 j = 0; j < MMA_N; j++) {
+        f64 sum[MMA_M] = {0};
+        f32 d[MMA_M];
+        u32 changed = 0;
+        for (u32 r = 0; r < MMA_M; r++) {
+            s32 top = x->ec[j][r];
+            for (u32 k = from; k < to; k++) {
+                s32 e = x->ea[k / 2][r][k % 2] + x->eb[j][k];
+                top = e > top ? e : top;
+            }
+            if (!all && (top >= LOW || is_nothing(x, r, j, from, to)))
+                continue;
+            sum[r] = dot_slow(x, r, j, from, to, bits, rule->sparse);
+            changed |= 1u << r;
+        }
+        (rule->half ? round_f16 : round_f32)(d, sum);
+        for (u32 r = 0; r < MMA_M; r++)
+            if (changed >> r & 1)
+                x->d[j][r] = all ? fp_canon(d[r]) : d[r];
+    }
+}
+
+/* One step of the hardware. */
+static inline void step(mma_tile *x, u32 from, u32 to, int bits, const mma_rule *rule, bool plain)
+{
+    vi low = {0}, over = {0};
+    for (u32 row = 0; plain && row < MMA_M; row += LANES)
+        for (u32 column = 0; column < MMA_N; column += GROUP)
+            dot_group(x, from, to, bits, rule->half, row, column, &low, &over);
+    if (plain && any_sign(over))
+        dot_wide(x, from, to, bits, rule);
+    if (!plain || any_sign(low))
+        redo(x, from, to, bits, rule, !plain);
 }
 
 /* Infinity times an absent element would be NaN. */
@@ -191,11 +302,12 @@ static f64 exact_slow(const mma_tile *x, u32 row, u32 j, u32 k)
 static void exact(mma_tile *x, u32 k, bool half, bool sparse)
 {
     f64 sum[MMA_N][MMA_M] __attribute__((aligned(64)));
-    for (u32 side = 0; side < MMA_M; side += 8) {
+    for (u32 part = 0; part < 2 * MMA_N; part += GROUP) {
+        u32 side = part / MMA_N * 8, column = part % MMA_N;
 #define LOAD(j)                                                                                    \
-    v8d s##j = __builtin_convertvector(*(const v8f *)(const void *)(x->c[j] + side), v8d);
-#define STEP(j) s##j += a * (f64)x->b[j][q];
-#define KEEP(j) *(v8d *)(void *)(sum[j] + side) = s##j;
+    v8d s##j = __builtin_convertvector(*(const v8f *)(const void *)(x->c[column + j] + side), v8d);
+#define STEP(j) s##j += a * (f64)x->b[column + j][q];
+#define KEEP(j) *(v8d *)(void *)(sum[column + j] + side) = s##j;
         COLUMNS(LOAD)
         for (u32 q = 0; q < k; q++) {
             v8d a = __builtin_convertvector(*(const v8f *)(const void *)(x->a[q] + side), v8d);
@@ -218,67 +330,82 @@ static void exact(mma_tile *x, u32 k, bool half, bool sparse)
     }
 }
 
-/* Exponents of n numbers (a multiple of 16); *top becomes the largest, 128 for infinity and NaN. */
-static inline void exponents(s32 *e, const f32 *x, u32 n, s32 least, v16i *top)
+/* Exponents of numbers; *most becomes the largest, 255 for infinity and NaN. */
+static inline vi exponents(const f32 *p, s32 least, vi *most)
 {
-    const v16i zero = {0}, at_least = zero + least, none = zero - 126;
-    for (u32 at = 0; at < n; at += 16) {
-        v16i bits = *(const v16i *)(const void *)(x + at) & 0x7fffffff, is_zero = bits == 0;
-        v16i v = larger((bits >> 23) - 127, at_least);
-        v = (v & ~is_zero) | (none & is_zero);
-        *(v16i *)(void *)(e + at) = v;
-        *top = larger(*top, v);
+    const vi zero = {0}, at_least = zero + least;
+    vi e = (CONST(vi, p) & 0x7fffffff) >> 23;
+    if (least == 1) {
+        e = larger(e, at_least);
+    } else { /* only zero has an exponent of 0 here: f32 holds the others as normal numbers */
+        vi is_zero = e == 0;
+        e = (larger(e, at_least) & ~is_zero) | (is_zero & 1);
+    }
+    *most = larger(*most, e);
+    return e;
+}
+
+static inline void exponents_a(mma_tile *x, u32 k, s32 least, vi *most)
+{
+    for (u32 q = 0; q < k; q += 2)
+        for (u32 r = 0; r < MMA_M; r += LANES)
+            AT(vi, x->ea[q / 2][r]) = exponents(&x->a[q][r], least, most) |
+                                      exponents(&x->a[q + 1][r], least, most) << 16;
+}
+
+static inline void exponents_b(mma_tile *x, u32 k, s32 least, vi *most)
+{
+    u32 n = (k + 15) & ~15u; /* what lies behind is not used, but must be a number */
+    for (u32 j = 0; j < MMA_N; j++) {
+        for (u32 q = k; q < n; q++)
+            x->b[j][q] = 0;
+        for (u32 q = 0; q < n; q += LANES) {
+            vi e = exponents(&x->b[j][q], least, most);
+            AT(narrow, &x->eb[j][q]) = __builtin_convertvector(e, narrow);
+        }
     }
 }
 
-static s32 largest(v16i v)
+static inline void exponents_c(mma_tile *x, s32 least, vi *most)
 {
-#ifdef __AVX512F__
-    return _mm512_reduce_max_epi32((__m512i)v);
-#else
-    s32 top = v[0];
-    for (int l = 1; l < 16; l++)
-        top = v[l] > top ? v[l] : top;
-    return top;
-#endif
+    for (u32 j = 0; j < MMA_N; j++)
+        for (u32 r = 0; r < MMA_M; r += LANES)
+            AT(vi, &x->ec[j][r]) = exponents(&x->c[j][r], least, most) + 127;
+}
+
+/* All exponents are such that neither a product nor a sum leaves the range of f32. */
+static inline bool is_plain(vi a, vi b, vi c)
+{
+    return !any_sign((127 + 60 - a) | (127 + 60 - b) | (127 + 120 - c));
+}
+
+static inline void multiply(mma_tile *x, u32 k, u32 stride, int bits, const mma_rule *rule)
+{
+    s32 least_c = rule->half ? 127 - 14 : 1;
+    vi a = {0}, b = {0}, c = {0};
+    exponents_a(x, k, 127 + mma_least_exponent(rule->a), &a);
+    exponents_b(x, k, 127 + mma_least_exponent(rule->b), &b);
+    exponents_c(x, least_c, &c);
+    for (u32 at = 0; at < k; at += stride) {
+        step(x, at, at + stride, bits, rule, is_plain(a, b, c));
+        if (at + stride < k) {
+            memcpy(x->c, x->d, sizeof x->c);
+            exponents_c(x, least_c, &c);
+        }
+    }
 }
 
 void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule)
 {
-    const bool half = rule->half, coarse = rule->coarse;
-    s32 least_a = mma_least_exponent(rule->a), least_b = mma_least_exponent(rule->b);
-    s32 least_c = half ? -14 : -126;
-    v16i none = {0}, tops[3];
+    const bool coarse = rule->coarse, ampere = rule->model == PTX_MMA_AMPERE;
     if (rule->model == PTX_MMA_EXACT) {
-        exact(x, k, half, rule->sparse);
+        exact(x, k, rule->half, rule->sparse);
         return;
     }
-    none -= 127;
-    tops[0] = tops[1] = tops[2] = none;
-    exponents(x->ea[0], x->a[0], k * MMA_M, least_a, &tops[0]);
-    for (u32 j = 0; j < MMA_N; j++) {
-        u32 n = (k + 15) & ~15u; /* what lies behind is not used, but must be a number */
-        for (u32 q = k; q < n; q++)
-            x->b[j][q] = 0;
-        exponents(x->eb[j], x->b[j], n, least_b, &tops[1]);
-    }
-    exponents(x->ec[0], x->c[0], MMA_N * MMA_M, least_c, &tops[2]);
-    s32 top_a = largest(tops[0]), top_b = largest(tops[1]);
-    bool plain = top_a < 128 && top_b < 128 && largest(tops[2]) < 128 && top_a + top_b <= HIGH;
-    bool ampere = rule->model == PTX_MMA_AMPERE;
     u32 most = rule->a == MMA_TF32 ? 4 : mma_type_bits(rule->a) <= 8 ? 16 : 8; /* Ampere's step */
     most *= rule->sparse ? 2 : 1;
-    u32 stride = ampere && k > most ? most : k;
-    for (u32 at = 0; at < k; at += stride) {
-        step(x, at, at + stride, coarse ? COARSE : ampere ? 24 : 25, rule, plain);
-        if (at + stride < k) {
-            memcpy(x->c, x->d, sizeof x->c);
-            tops[2] = none;
-            exponents(x->ec[0], x->c[0], MMA_N * MMA_M, least_c, &tops[2]);
-            plain &= largest(tops[2]) < 128;
-        }
-    }
-    for (u32 v = 0; coarse && !half && v < MMA_N * MMA_M; v++)
+    multiply(x, k, ampere && k > most ? most : k, coarse ? COARSE : ampere ? 24 : 25, rule);
+    for (u32 v = 0; coarse && !rule->half && v < MMA_N * MMA_M; v++)
         x->d[v / MMA_M][v % MMA_M] =
             fp_of_bits(fp_bits(x->d[v / MMA_M][v % MMA_M]) & ~((1u << (23 - COARSE)) - 1));
 }

@@ -45,7 +45,8 @@ f32 mma_widen(mma_type t, u32 bits); /* of the floating-point types up to f32 */
 /* A is stored by columns, B by columns: rows of a tile are lanes of a vector. */
 typedef struct mma_tile {
     f32 a[MMA_MAX_K][MMA_M], b[MMA_N][MMA_MAX_K], c[MMA_N][MMA_M];
-    s32 ea[MMA_MAX_K][MMA_M], eb[MMA_N][MMA_MAX_K], ec[MMA_N][MMA_M]; /* filled by mma_multiply */
+    s16 ea[MMA_MAX_K / 2][MMA_M][2], eb[MMA_N][MMA_MAX_K]; /* exponents, by mma_multiply: */
+    s32 ec[MMA_N][MMA_M];                                  /* pairs of k lie together */
     f32 d[MMA_N][MMA_M];
     u16 used[MMA_MAX_K]; /* rows of A that have an element in column k, when A is sparse */
 } __attribute__((aligned(64))) mma_tile;
