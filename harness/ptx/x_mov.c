@@ -232,14 +232,20 @@ typedef u32 (*compare_fn)(const ptx_warp *w, const ptx_insn *i);
     }                                                                                              \
     SETP(name)
 #ifdef __AVX512F__ /* compares into masks, where gcc makes bits of its vectors one by one */
+/* When registers are short, as under the sanitizers, gcc 12 keeps a mask of 16 bits in 2 bytes of the stack and takes
+ * 4 of them for the number: it must leave the mask register at once. */
+#define KEEP_WHOLE(bits) __asm__("" : "+r"(bits))
 #define COMPARE_MASK(name, T, base, load, compare, how)                                            \
     static inline u32 test_##name(const ptx_warp *w, const ptx_insn *i)                            \
     {                                                                                              \
         const T *a = IN(T, i->a), *b = IN(T, i->b);                                                \
         enum { STEP = 64 / sizeof(T) };                                                            \
         u32 m = 0;                                                                                 \
-        for (u32 l = 0; l < PTX_LANES; l += STEP)                                                  \
-            m |= (u32)compare(load(a + l), load(b + l), how) << l;                                 \
+        for (u32 l = 0; l < PTX_LANES; l += STEP) {                                                \
+            u32 bits = compare(load(a + l), load(b + l), how);                                     \
+            KEEP_WHOLE(bits);                                                                      \
+            m |= bits << l;                                                                        \
+        }                                                                                          \
         return m;                                                                                  \
     }                                                                                              \
     SETP(name)
