@@ -127,9 +127,10 @@ static inline bool op_subc(model *x)
 {
     return model_carry(x, (wide)model_u(x, 0) - model_u(x, 1) - x->carry);
 }
+__extension__ typedef unsigned __int128 uwide; /* signed sums and products must not overflow */
 static inline wide model_product(const model *x)
 {
-    wide p = model_int(x, 0) * model_int(x, 1);
+    wide p = (wide)((uwide)model_int(x, 0) * (uwide)model_int(x, 1));
     return model_has(x, "hi") ? p >> model_bits(x) : p;
 }
 static inline bool op_mul(model *x)
@@ -155,7 +156,7 @@ static inline bool op_mad(model *x)
     if (model_has(x, "sat"))
         model_put_sat(x, model_product(x) + c);
     else
-        model_put(x, model_product(x) + c, bits);
+        model_put(x, (wide)((uwide)model_product(x) + (uwide)c), bits);
     return true;
 }
 static inline bool op_madc(model *x)

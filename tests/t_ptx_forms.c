@@ -268,7 +268,8 @@ static uint64_t random_value(ptx_type t)
     case 0:
         return (r >> 8) % 70;
     case 1: {
-        const uint64_t edges[] = {0, 1, UINT64_MAX, 1ull << (bits - 1), (1ull << (bits - 1)) - 1,
+        const uint64_t top = 1ull << ((bits - 1) & 63);
+        const uint64_t edges[] = {0, 1, UINT64_MAX, top, top - 1,
                                   UINT64_MAX - 1, 0x80, 0xffff};
         return edges[(r >> 8) % WS_COUNT(edges)];
     }
