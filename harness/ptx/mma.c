@@ -60,6 +60,7 @@ typedef f32 v8f __attribute__((vector_size(32), may_alias));
 typedef s32 pair __attribute__((may_alias)); /* of exponents */
 typedef f64 v8d __attribute__((vector_size(64), may_alias));
 
+#define INLINED  static inline __attribute__((always_inline)) /* once for each kind of step */
 #define AT(T, p) (*(T *)(void *)(p))
 #define CONST(T, p) (*(const T *)(const void *)(p))
 
@@ -129,7 +130,7 @@ static inline void half_round_trip(f32 *d)
 }
 
 /* The largest exponents of a group of columns of LANES rows. */
-static inline void find_tops(const mma_tile *x, u32 from, u32 to, u32 row, u32 column,
+INLINED void find_tops(const mma_tile *x, u32 from, u32 to, u32 row, u32 column,
                              vi top[GROUP])
 {
     const vi none = {0};
@@ -149,7 +150,7 @@ static inline void find_tops(const mma_tile *x, u32 from, u32 to, u32 row, u32 c
 }
 
 /* At most 16 terms of every sum, cut: they fit into 32 bits. */
-static inline void sum_terms(const mma_tile *x, u32 from, u32 to, u32 row, u32 column,
+INLINED void sum_terms(const mma_tile *x, u32 from, u32 to, u32 row, u32 column,
                              const vf scale[GROUP], vi sum[GROUP])
 {
 #define LOAD(j)                                                                                    \
@@ -170,7 +171,7 @@ static inline void sum_terms(const mma_tile *x, u32 from, u32 to, u32 row, u32 c
 
 /* d for a group of columns of LANES rows. Sets *low where the exponents are too low for this, and
  * *over where a sum does not fit into 32 bits. */
-static inline void dot_group(mma_tile *x, u32 from, u32 to, int bits, bool half, u32 row,
+INLINED void dot_group(mma_tile *x, u32 from, u32 to, int bits, bool half, u32 row,
                              u32 column, vi *low, vi *over)
 {
     const vi zero = {0}, least = zero + LOW;
@@ -277,7 +278,7 @@ __attribute__((noinline)) static void redo(mma_tile *x, u32 from, u32 to, int bi
 }
 
 /* One step of the hardware. */
-static inline void step(mma_tile *x, u32 from, u32 to, int bits, const mma_rule *rule, bool plain)
+INLINED void step(mma_tile *x, u32 from, u32 to, int bits, const mma_rule *rule, bool plain)
 {
     vi low = {0}, over = {0};
     for (u32 row = 0; plain && row < MMA_M; row += LANES)
@@ -331,7 +332,7 @@ static void exact(mma_tile *x, u32 k, bool half, bool sparse)
 }
 
 /* Exponents of numbers; *most becomes the largest, 255 for infinity and NaN. */
-static inline vi exponents(const f32 *p, s32 least, vi *most)
+INLINED vi exponents(const f32 *p, s32 least, vi *most)
 {
     const vi zero = {0}, at_least = zero + least;
     vi e = (CONST(vi, p) & 0x7fffffff) >> 23;
@@ -345,7 +346,7 @@ static inline vi exponents(const f32 *p, s32 least, vi *most)
     return e;
 }
 
-static inline void exponents_a(mma_tile *x, u32 k, s32 least, vi *most)
+INLINED void exponents_a(mma_tile *x, u32 k, s32 least, vi *most)
 {
     for (u32 q = 0; q < k; q += 2)
         for (u32 r = 0; r < MMA_M; r += LANES)
@@ -353,7 +354,7 @@ static inline void exponents_a(mma_tile *x, u32 k, s32 least, vi *most)
                                       exponents(&x->a[q + 1][r], least, most) << 16;
 }
 
-static inline void exponents_b(mma_tile *x, u32 k, s32 least, vi *most)
+INLINED void exponents_b(mma_tile *x, u32 k, s32 least, vi *most)
 {
     u32 n = (k + 15) & ~15u; /* what lies behind is not used, but must be a number */
     for (u32 j = 0; j < MMA_N; j++) {
@@ -366,7 +367,7 @@ static inline void exponents_b(mma_tile *x, u32 k, s32 least, vi *most)
     }
 }
 
-static inline void exponents_c(mma_tile *x, s32 least, vi *most)
+INLINED void exponents_c(mma_tile *x, s32 least, vi *most)
 {
     for (u32 j = 0; j < MMA_N; j++)
         for (u32 r = 0; r < MMA_M; r += LANES)
@@ -379,13 +380,15 @@ static inline bool is_plain(vi a, vi b, vi c)
     return !any_sign((127 + 60 - a) | (127 + 60 - b) | (127 + 120 - c));
 }
 
-static inline void multiply(mma_tile *x, u32 k, u32 stride, int bits, const mma_rule *rule)
+INLINED void multiply(mma_tile *x, u32 k, u32 stride, int bits, s32 least_a, s32 least_b,
+                      const mma_rule *rule)
 {
     s32 least_c = rule->half ? 127 - 14 : 1;
     vi a = {0}, b = {0}, c = {0};
-    exponents_a(x, k, 127 + mma_least_exponent(rule->a), &a);
-    exponents_b(x, k, 127 + mma_least_exponent(rule->b), &b);
+    exponents_a(x, k, 127 + least_a, &a);
+    exponents_b(x, k, 127 + least_b, &b);
     exponents_c(x, least_c, &c);
+    __asm__ volatile("" : : : "memory"); /* pairs are to be loaded, not cut out of registers */
     for (u32 at = 0; at < k; at += stride) {
         step(x, at, at + stride, bits, rule, is_plain(a, b, c));
         if (at + stride < k) {
@@ -395,6 +398,31 @@ static inline void multiply(mma_tile *x, u32 k, u32 stride, int bits, const mma_
     }
 }
 
+/* The frequent kinds have code of their own, in which all this is constant. */
+#define KIND(name, type, least, stride, bits)                                                      \
+    static void name(mma_tile *x)                                                                  \
+    {                                                                                              \
+        multiply(x, 16, stride, bits, least, least, &(const mma_rule){.a = type, .b = type});      \
+    }
+KIND(f16_by_16, MMA_F16, -14, 16, 25)
+KIND(f16_by_8, MMA_F16, -14, 8, 24)
+KIND(bf16_by_16, MMA_BF16, -126, 16, 25)
+KIND(bf16_by_8, MMA_BF16, -126, 8, 24)
+
+static bool multiply_frequent(mma_tile *x, u32 k, const mma_rule *rule)
+{
+    bool ampere = rule->model == PTX_MMA_AMPERE;
+    if (k != 16 || rule->a != rule->b || rule->half || rule->coarse || rule->sparse)
+        return false;
+    if (rule->a == MMA_F16)
+        (ampere ? f16_by_8 : f16_by_16)(x);
+    else if (rule->a == MMA_BF16)
+        (ampere ? bf16_by_8 : bf16_by_16)(x);
+    else
+        return false;
+    return true;
+}
+
 void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule)
 {
     const bool coarse = rule->coarse, ampere = rule->model == PTX_MMA_AMPERE;
@@ -402,9 +430,12 @@ void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule)
         exact(x, k, rule->half, rule->sparse);
         return;
     }
+    if (multiply_frequent(x, k, rule))
+        return;
     u32 most = rule->a == MMA_TF32 ? 4 : mma_type_bits(rule->a) <= 8 ? 16 : 8; /* Ampere's step */
     most *= rule->sparse ? 2 : 1;
-    multiply(x, k, ampere && k > most ? most : k, coarse ? COARSE : ampere ? 24 : 25, rule);
+    multiply(x, k, ampere && k > most ? most : k, coarse ? COARSE : ampere ? 24 : 25,
+             mma_least_exponent(rule->a), mma_least_exponent(rule->b), rule);
     for (u32 v = 0; coarse && !rule->half && v < MMA_N * MMA_M; v++)
         x->d[v / MMA_M][v % MMA_M] =
             fp_of_bits(fp_bits(x->d[v / MMA_M][v % MMA_M]) & ~((1u << (23 - COARSE)) - 1));
