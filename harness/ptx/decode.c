@@ -220,7 +220,7 @@ bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i)
     if (!v)
         return true;
     bool entry = false;
-    i->imm += (int64_t)v->address;
+    i->imm = (int64_t)((uint64_t)i->imm + v->address); /* any number can be written there */
     if (v->space == PTX_SPACE_LOCAL || v->space == PTX_SPACE_PARAM) {
         ptx_frame_var(d, v, &entry);
         if (!entry)

@@ -87,7 +87,7 @@ ptx_guesses *ptx_guesses_new(const ptx_func *f)
         const ptx_operand *to = &a->operand[1];
         add(g, to->reg, to->var, to->imm, k);
         if (to->reg >= 0 && in[to->reg]) /* the variable by its name is the same address */
-            add(g, -1, in[to->reg]->var, in[to->reg]->imm + to->imm, k);
+            add(g, -1, in[to->reg]->var, (int64_t)((uint64_t)in[to->reg]->imm + (uint64_t)to->imm), k);
         if (a->operand[2].kind == PTX_OPD_REG)
             g->last[a->operand[2].reg] = k;
     }

@@ -103,7 +103,8 @@ static bool load(range *r)
     if (!check_alignment(&plain) ||
         !watch(r, global ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED, r->from, false, false))
         return false;
-    const u8 *data = global ? (const u8 *)(uintptr_t)r->from : w->block->shared + r->from;
+    /* As numbers: without bytes, the place is any. */
+    const u8 *data = (const u8 *)((global ? 0 : (uintptr_t)w->block->shared) + (uintptr_t)r->from);
     if (r->f->cta_mask != PTX_NO_SLOT)
         return multicast(r, data, IN(u16, r->f->cta_mask)[r->lane]);
     ptx_mbarrier *m =

@@ -625,7 +625,7 @@ static bool decode_cvta(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (!ptx_alu_dst(d, &a->operand[0], 8, &i->d))
         return false;
     uint32_t at = ptx_frame_var(d, o->var, &entry);
-    i->imm += (int64_t)at + o->imm;
+    i->imm = (int64_t)((u64)i->imm + at + (u64)o->imm);
     if (entry)
         i->a = ptx_const(d, 0, 8);
     else
