@@ -84,8 +84,10 @@ struct ptx_insn {
     uint16_t results;       /* a bit for each operand that is written and not read */
     uint8_t flow;           /* ptx_flow, see undef.h */
     uint8_t unit, fma;
+    uint8_t rest[8];        /* so that the next one begins on a line, too */
 };
-static_assert(offsetof(ptx_insn, aux) == 64, "the first line holds what handlers look at");
+static_assert(offsetof(ptx_insn, aux) == 64 && sizeof(ptx_insn) == 128,
+              "what handlers look at is in one line");
 enum { PTX_IF_WIDE_ADDRESS = 1, /* address register has 64 bits */
        PTX_IF_NO_BASE = 2,      /* address is imm alone */
        PTX_IF_SIGNED = 4,

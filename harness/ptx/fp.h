@@ -58,6 +58,12 @@ static inline bool fp_any_nan(const f32 *v)
 #endif
 }
 
+static inline void fp_canon_all(f32 *v)
+{
+    if (__builtin_expect(fp_any_nan(v), 0))
+        EACH_LANE(l) v[l] = fp_canon(v[l]);
+}
+
 /* .ftz: subnormals to zero of the same sign */
 static inline f32 fp_flush(f32 x)
 {

@@ -69,12 +69,13 @@ static inline void *ptx_out(const ptx_warp *w, u32 slot)
 #endif
 
 /* A handler of d[l] = expr; what follows declares what expr reads. Fewer than 32 lanes are rare, and have a function
- * of their own, so that the frequent one needs no room on the stack. */
-#define LANES_HANDLER(name, D, expr, ...)                                                          \
+ * of their own, so that the frequent one needs no room on the stack. _THEN: all lanes store `expr`, and `then` puts
+ * right what is in d_ where it differs from `some`, which fewer lanes store at once. */
+#define LANES_HANDLER_THEN(name, D, some, expr, then, ...)                                         \
     static __attribute__((noinline)) void x_##name##_some(ptx_warp *w, const ptx_insn *i)          \
     {                                                                                              \
         __VA_ARGS__;                                                                               \
-        LANES_DENSE(D, OUT(D, i->d), (D)(expr));                                                   \
+        LANES_DENSE(D, OUT(D, i->d), (D)(some));                                                   \
     }                                                                                              \
     static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
     {                                                                                              \
@@ -85,8 +86,10 @@ static inline void *ptx_out(const ptx_warp *w, u32 slot)
         __VA_ARGS__;                                                                               \
         D *const d_ = OUT(D, i->d);                                                                \
         _Pragma("GCC ivdep") EACH_LANE(l) d_[l] = (D)(expr);                                       \
+        then;                                                                                      \
         PTX_CHAIN(w, i);                                                                           \
     }
+#define LANES_HANDLER(name, D, expr, ...) LANES_HANDLER_THEN(name, D, expr, expr, (void)0, __VA_ARGS__)
 
 /* The sign of each of 32 numbers, as a bit. */
 static inline u32 ptx_sign_bits(const u32 *v)

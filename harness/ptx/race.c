@@ -174,7 +174,7 @@ void ptx_race_barrier(ptx_block *b, u32 id)
         if (is_waiting_at(&b->warp[n], id)) {
             advance(&b->warp[n]);
             join(joined, b->warp[n].seen);
-            whole |= !ptx_barrier_threads(&b->warp[n].parked[0]);
+            whole |= !b->warp[n].barrier_threads;
         }
     for (int n = 0; n < b->n_warps && whole; n++)
         if (b->warp[n].state == PTX_WARP_DONE) {

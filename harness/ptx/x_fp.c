@@ -15,25 +15,7 @@
     LANES_HANDLER(name, T, expr, const T *a = IN(T, i->a), *b = IN(T, i->b), *c = IN(T, i->c))
 /* With the GPU's NaN. Sums follow each other closely, and NaNs are rare: they are put right afterwards, not on the
  * way. */
-#define SUM(name, expr, ...)                                                                       \
-    static __attribute__((noinline)) void x_##name##_some(ptx_warp *w, const ptx_insn *i)          \
-    {                                                                                              \
-        __VA_ARGS__;                                                                               \
-        LANES_DENSE(f32, OUT(f32, i->d), fp_canon(expr));                                          \
-    }                                                                                              \
-    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
-    {                                                                                              \
-        if (w->whole != PTX_FULL) {                                                                \
-            x_##name##_some(w, i);                                                                 \
-            return;                                                                                \
-        }                                                                                          \
-        __VA_ARGS__;                                                                               \
-        f32 *const d = OUT(f32, i->d);                                                             \
-        _Pragma("GCC ivdep") EACH_LANE(l) d[l] = (expr);                                           \
-        if (__builtin_expect(fp_any_nan(d), 0))                                                    \
-            EACH_LANE(l) d[l] = fp_canon(d[l]);                                                    \
-        PTX_CHAIN(w, i);                                                                           \
-    }
+#define SUM(name, expr, ...) LANES_HANDLER_THEN(name, f32, fp_canon(expr), expr, fp_canon_all(d_), __VA_ARGS__)
 SUM(add_f32, a[l] + b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
 SUM(sub_f32, a[l] - b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
 SUM(mul_f32, a[l] * b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
