@@ -405,26 +405,62 @@ static ws_status add_node(ref_graph *g, const spec_node *sn, ws_err *err)
     return WS_OK;
 }
 
-ws_status ref_graph_new(const spec *s, ref_graph **out, ws_err *err)
+/* Room for every tensor, literal and result. */
+static int count_values(const spec *s)
 {
-    ref_graph *g = ws_calloc(1, sizeof *g);
-    int n_tensors = s->n_inputs + s->n_weights;
-    g->spec = s;
-    g->value = WS_ARENA_NEW(&g->arena, ref_value, n_tensors + s->n_nodes * (SPEC_MAX_OPERANDS + 1));
-    g->node = WS_ARENA_NEW(&g->arena, ref_node, s->n_nodes);
-    g->output = WS_ARENA_NEW(&g->arena, int, s->n_outputs);
-    for (int i = 0; i < n_tensors; i++) {
-        const spec_tensor *t = &s->tensor[i];
+    int n = s->n_inputs + s->n_weights + s->n_nodes;
+    for (int i = 0; i < s->n_nodes; i++)
+        for (int k = 0; k < s->node[i].n_in; k++)
+            n += !s->node[i].in[k].name;
+    return n;
+}
+
+static void add_tensors(ref_graph *g)
+{
+    for (int i = 0; i < g->spec->n_inputs + g->spec->n_weights; i++) {
+        const spec_tensor *t = &g->spec->tensor[i];
         ref_value *v = &g->value[g->n_values++];
         *v = (ref_value){
             .name = t->name, .dtype = t->dtype, .rank = t->rank, .tensor = i, .node = -1};
         memcpy(v->dim, t->shape, sizeof v->dim);
     }
+}
+
+/* The setup graph makes values of the ranks that it is asked for; ref_bind compares the extents. */
+static ws_status add_setup(ref_graph *g, ws_err *err)
+{
+    const spec *s = g->spec;
+    if (ref_graph_new(s->setup, &g->setup, err))
+        return ws_wrap(err, "setup");
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
+        const spec_tensor *t = &s->tensor[i];
+        if (t->init.dist != SPEC_DIST_SETUP)
+            continue;
+        const ref_value *v = &g->setup->value[find_value(g->setup, t->init.setup)];
+        if (v->rank != t->rank)
+            return ws_fail(err, WS_EINPUT, "init of '%s': '%s' has rank %d, not %d", t->name,
+                           v->name, v->rank, t->rank);
+    }
+    return WS_OK;
+}
+
+ws_status ref_graph_new(const spec *s, ref_graph **out, ws_err *err)
+{
+    ref_graph *g = ws_calloc(1, sizeof *g);
+    g->spec = s;
+    g->value = WS_ARENA_NEW(&g->arena, ref_value, count_values(s));
+    g->node = WS_ARENA_NEW(&g->arena, ref_node, s->n_nodes);
+    g->output = WS_ARENA_NEW(&g->arena, int, s->n_outputs);
+    add_tensors(g);
     for (int i = 0; i < s->n_nodes; i++)
         if (add_node(g, &s->node[i], err)) {
             ref_graph_free(g);
             return err->status;
         }
+    if (s->setup && add_setup(g, err)) {
+        ref_graph_free(g);
+        return err->status;
+    }
     for (int o = 0; o < s->n_outputs; o++)
         g->output[g->n_outputs++] = find_value(g, s->output[o]);
     *out = g;
@@ -435,6 +471,7 @@ void ref_graph_free(ref_graph *g)
 {
     if (!g)
         return;
+    ref_graph_free(g->setup);
     ws_arena_release(&g->arena);
     free(g);
 }
@@ -445,6 +482,24 @@ static ws_status bind_shape(const ref_value *v, const ws_env *env, ref_shape *s,
 {
     s->rank = v->rank;
     return spec_shape(v->name, v->dim, v->rank, env, s->dim, &s->count, err);
+}
+
+static ws_status bind_setup(ref_bound *b, ws_arena *a, ws_err *err)
+{
+    const ref_graph *g = b->graph;
+    if (ref_bind(g->setup, &b->env, a, &b->setup, err))
+        return ws_wrap(err, "setup");
+    for (int i = 0; i < g->spec->n_inputs + g->spec->n_weights; i++) {
+        const spec_init *init = &g->spec->tensor[i].init;
+        const ref_shape *s = &b->shape[i];
+        if (init->dist != SPEC_DIST_SETUP)
+            continue;
+        const ref_shape *made = &b->setup->shape[find_value(g->setup, init->setup)];
+        if (memcmp(made->dim, s->dim, (size_t)s->rank * sizeof *s->dim))
+            return ws_fail(err, WS_EINPUT, "init of '%s': '%s' of the setup has another shape",
+                           g->spec->tensor[i].name, init->setup);
+    }
+    return WS_OK;
 }
 
 ws_status ref_bind(const ref_graph *g, const ws_env *env, ws_arena *a, ref_bound **out, ws_err *err)
@@ -468,6 +523,8 @@ ws_status ref_bind(const ref_graph *g, const ws_env *env, ws_arena *a, ref_bound
     for (int i = 0; i < g->n_values; i++)
         if (bind_shape(&g->value[i], env, &b->shape[i], err))
             return err->status;
+    if (g->setup && bind_setup(b, a, err))
+        return err->status;
     *out = b;
     return WS_OK;
 }

@@ -50,6 +50,7 @@ typedef struct ref_graph {
     int n_needs;
     int *output;      /* value indices, in spec order */
     int n_outputs;
+    struct ref_graph *setup; /* of spec.setup, or NULL */
 } ref_graph;
 
 ws_status ref_graph_new(const spec *s, ref_graph **out, ws_err *err) WS_MUST_CHECK;
@@ -65,6 +66,7 @@ typedef struct ref_bound {
     const ref_graph *graph;
     ws_env env;
     ref_shape *shape; /* per value */
+    struct ref_bound *setup; /* of graph.setup, or NULL */
 } ref_bound;
 /* Evaluates all shapes and needs; an error names the node and quotes the shapes. */
 ws_status ref_bind(const ref_graph *g, const ws_env *env, ws_arena *a, ref_bound **out,
@@ -103,7 +105,8 @@ typedef struct ref_cost {
 void ref_cost_of(const ref_bound *b, ref_cost *out);
 
 /* Contents of spec.tensor[i] at its dims from its init, rounded to its dtype: element k is a pure
- * function of (seed, i, k). */
+ * function of (seed, i, k); one of dist setup is the output of the setup graph, whose tensors are
+ * made so in turn. */
 ws_status ref_make_input(const ref_bound *b, int tensor, uint64_t seed, ref_tensor *out,
                          ws_err *err) WS_MUST_CHECK;
 

@@ -1,6 +1,6 @@
 /* Loader and checker of spec files. One function per part of the format; each error begins with the
  * place. */
-#include "specs/spec.h"
+#include "specs/load.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -13,22 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct loader {
-    spec *s;
-    ws_err *err;
-} loader;
-
-static ws_status fail(loader *l, const char *where, const char *what)
+ws_status spec_load_fail(spec_loader *l, const char *where, const char *what)
 {
     return ws_fail(l->err, WS_EINPUT, "%s: %s", where, what);
 }
 
-static char *place(loader *l, const char *array, int i)
+char *spec_load_place(spec_loader *l, const char *array, int i)
 {
     return ws_arena_printf(&l->s->arena, "%s[%d]", array, i);
 }
 
-static bool is_identifier(const char *s)
+bool spec_load_identifier(const char *s)
 {
     if (!isalpha((unsigned char)*s) && *s != '_')
         return false;
@@ -37,36 +32,43 @@ static bool is_identifier(const char *s)
     return !*s;
 }
 
-/* "-inf", "inf" and "nan" stand for the values that JSON lacks. */
-static bool special_number(const char *text, double *out)
+ws_status spec_load_number(spec_loader *l, const cJSON *o, const char *where, const char *key,
+                           double fallback, double *out)
 {
-    static const struct {
-        const char *text;
-        double value;
-    } table[] = {{"inf", (double)INFINITY}, {"-inf", -(double)INFINITY}, {"nan", (double)NAN}};
-    for (size_t i = 0; i < WS_COUNT(table); i++)
-        if (strcmp(text, table[i].text) == 0) {
-            *out = table[i].value;
-            return true;
-        }
-    return false;
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+    *out = fallback;
+    if (!v)
+        return WS_OK;
+    if (!cJSON_IsNumber(v))
+        return ws_fail(l->err, WS_EINPUT, "%s.%s: expected a number", where, key);
+    *out = v->valuedouble;
+    return WS_OK;
+}
+
+ws_status spec_load_dtype(spec_loader *l, const char *where, const char *key, const char *name,
+                          ws_dtype *out)
+{
+    if (ws_dtype_parse(name, out))
+        return WS_OK;
+    return ws_fail(l->err, WS_EINPUT, "%s%s%s: unknown dtype '%s'", where, *where ? "." : "", key,
+                   name);
 }
 
 /* ---- dims and check shapes ---- */
 
-static ws_status load_binding(loader *l, const char *where, const cJSON *v, ws_binding *out)
+static ws_status load_binding(spec_loader *l, const char *where, const cJSON *v, ws_binding *out)
 {
     char path[256];
     snprintf(path, sizeof path, "%s.%s", where, v->string);
     out->name = v->string;
-    if (!is_identifier(v->string))
-        return fail(l, path, "a dim's name is letters, digits and _");
+    if (!spec_load_identifier(v->string))
+        return spec_load_fail(l, path, "a dim's name is letters, digits and _");
     if (!ws_json_whole(v, &out->value) || out->value < 0)
-        return fail(l, path, "expected a whole number of at least 0");
+        return spec_load_fail(l, path, "expected a whole number of at least 0");
     return WS_OK;
 }
 
-static ws_status load_dims(loader *l)
+static ws_status load_dims(spec_loader *l)
 {
     spec *s = l->s;
     const cJSON *dims, *v;
@@ -81,14 +83,14 @@ static ws_status load_dims(loader *l)
     return WS_OK;
 }
 
-static ws_status load_check_row(loader *l, const cJSON *row, int i)
+static ws_status load_check_row(spec_loader *l, const cJSON *row, int i)
 {
     spec *s = l->s;
     const cJSON *v;
-    const char *where = place(l, "check", i);
+    const char *where = spec_load_place(l, "check", i);
     ws_binding *b = WS_ARENA_NEW(&s->arena, ws_binding, s->n_dims + 1);
     if (!cJSON_IsObject(row))
-        return fail(l, where, "expected an object of dims");
+        return spec_load_fail(l, where, "expected an object of dims");
     memcpy(b, s->dim, (size_t)s->n_dims * sizeof *b);
     cJSON_ArrayForEach(v, row)
     {
@@ -104,7 +106,7 @@ static ws_status load_check_row(loader *l, const cJSON *row, int i)
     return WS_OK;
 }
 
-static ws_status load_checks(loader *l)
+static ws_status load_checks(spec_loader *l)
 {
     spec *s = l->s;
     const cJSON *check, *row;
@@ -112,7 +114,7 @@ static ws_status load_checks(loader *l)
         return l->err->status;
     int n = cJSON_GetArraySize(check);
     if (!n)
-        return fail(l, "check", "at least one shape to prove correctness at is needed");
+        return spec_load_fail(l, "check", "at least one shape to prove correctness at is needed");
     s->check = WS_ARENA_NEW(&s->arena, ws_binding *, n);
     cJSON_ArrayForEach(row, check)
     {
@@ -123,309 +125,20 @@ static ws_status load_checks(loader *l)
     return WS_OK;
 }
 
-/* ---- tensors ---- */
-
-static ws_status init_number(loader *l, const cJSON *o, const char *where, const char *key,
-                             double fallback, double *out)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-    *out = fallback;
-    if (!v)
-        return WS_OK;
-    if (!cJSON_IsNumber(v))
-        return ws_fail(l->err, WS_EINPUT, "%s.%s: expected a number", where, key);
-    *out = v->valuedouble;
-    return WS_OK;
-}
-
-/* randint bounds may be expressions; without one the number stands. */
-static ws_status init_bound(loader *l, const cJSON *o, const char *where, const char *key,
-                            const ws_expr **out)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-    if (!v)
-        return ws_fail(l->err, WS_EINPUT, "%s: missing '%s'", where, key);
-    return ws_expr_from_json(&l->s->arena, v, out, l->err) ? ws_wrap(l->err, "%s.%s", where, key)
-                                                          : WS_OK;
-}
-
-static ws_status load_init(loader *l, const cJSON *o, const char *where, spec_init *out)
-{
-    static const struct {
-        const char *name;
-        spec_dist dist;
-        const char *known[5];
-    } kinds[] = {
-        {"uniform", SPEC_DIST_UNIFORM, {"dist", "lo", "hi"}},
-        {"normal", SPEC_DIST_NORMAL, {"dist", "mean", "std"}},
-        {"randint", SPEC_DIST_RANDINT, {"dist", "lo", "hi"}},
-        {"const", SPEC_DIST_CONST, {"dist", "value"}},
-        {"arange", SPEC_DIST_ARANGE, {"dist", "value", "step"}},
-    };
-    const char *dist;
-    size_t k = 0;
-    if (ws_json_string(o, where, "dist", &dist, l->err))
-        return l->err->status;
-    while (k < WS_COUNT(kinds) && strcmp(kinds[k].name, dist))
-        k++;
-    if (k == WS_COUNT(kinds))
-        return ws_fail(l->err, WS_EINPUT,
-                       "%s.dist: unknown '%s'; there are uniform, normal, randint, const, arange",
-                       where, dist);
-    out->dist = kinds[k].dist;
-    if (ws_json_only(o, where, kinds[k].known, l->err))
-        return l->err->status;
-    if (out->dist == SPEC_DIST_RANDINT)
-        return init_bound(l, o, where, "lo", &out->lo_expr)
-                   ? l->err->status
-                   : init_bound(l, o, where, "hi", &out->hi_expr);
-    if (init_number(l, o, where, "lo", 0, &out->lo) ||
-        init_number(l, o, where, "hi", 1, &out->hi) ||
-        init_number(l, o, where, "mean", 0, &out->mean) ||
-        init_number(l, o, where, "std", 1, &out->std) ||
-        init_number(l, o, where, "value", 0, &out->value) ||
-        init_number(l, o, where, "step", 1, &out->step))
-        return l->err->status;
-    return WS_OK;
-}
-
-typedef struct name_check {
-    const spec *s;
-    const char *unknown;
-} name_check;
-
-static void check_dim_name(void *ud, const char *name)
-{
-    name_check *c = ud;
-    for (int d = 0; d < c->s->n_dims; d++)
-        if (strcmp(c->s->dim[d].name, name) == 0)
-            return;
-    c->unknown = name;
-}
-
-static ws_status load_shape(loader *l, const cJSON *shape, const char *where, spec_tensor *t)
-{
-    const cJSON *v;
-    if (cJSON_GetArraySize(shape) > SPEC_MAX_RANK)
-        return fail(l, where, "more than 8 dimensions");
-    cJSON_ArrayForEach(v, shape)
-    {
-        name_check c = {l->s, NULL};
-        if (ws_expr_from_json(&l->s->arena, v, &t->shape[t->rank], l->err))
-            return ws_wrap(l->err, "%s.shape[%d]", where, t->rank);
-        ws_expr_names(t->shape[t->rank], check_dim_name, &c);
-        if (c.unknown)
-            return ws_fail(l->err, WS_EINPUT, "%s.shape[%d]: unknown dim '%s'", where, t->rank,
-                           c.unknown);
-        t->rank++;
-    }
-    return WS_OK;
-}
-
-static ws_status load_dtype(loader *l, const char *where, const char *key, const char *name,
-                            ws_dtype *out)
-{
-    if (ws_dtype_parse(name, out))
-        return WS_OK;
-    return ws_fail(l->err, WS_EINPUT, "%s%s%s: unknown dtype '%s'", where, *where ? "." : "", key,
-                   name);
-}
-
-static ws_status load_tensor(loader *l, const cJSON *o, const char *where, bool is_weight)
-{
-    static const char *const known[] = {"name", "dtype", "shape", "init", NULL};
-    spec *s = l->s;
-    spec_tensor *t = &s->tensor[s->n_inputs + s->n_weights];
-    const char *dtype;
-    const cJSON *shape, *init;
-    t->is_weight = is_weight;
-    if (ws_json_string(o, where, "name", &t->name, l->err) ||
-        ws_json_only(o, where, known, l->err) ||
-        ws_json_string(o, where, "dtype", &dtype, l->err) ||
-        load_dtype(l, where, "dtype", dtype, &t->dtype) ||
-        ws_json_array(o, where, "shape", &shape, l->err) || load_shape(l, shape, where, t))
-        return l->err->status;
-    if (!is_identifier(t->name))
-        return fail(l, where, "a tensor's name is letters, digits and _");
-    for (const spec_tensor *p = s->tensor; p < t; p++)
-        if (strcmp(p->name, t->name) == 0)
-            return ws_fail(l->err, WS_EINPUT, "%s: a tensor '%s' exists already", where, t->name);
-    for (int d = 0; d < s->n_dims; d++)
-        if (strcmp(s->dim[d].name, t->name) == 0)
-            return ws_fail(l->err, WS_EINPUT, "%s: '%s' is a dim", where, t->name);
-    t->init = (spec_init){.dist = SPEC_DIST_NORMAL, .std = 1};
-    if (!(init = cJSON_GetObjectItemCaseSensitive(o, "init")))
-        return WS_OK;
-    return load_init(l, init, ws_arena_printf(&s->arena, "%s.init", where), &t->init);
-}
-
-static ws_status load_tensors(loader *l)
-{
-    spec *s = l->s;
-    const cJSON *inputs, *weights = cJSON_GetObjectItemCaseSensitive(s->root, "weights"), *o;
-    int i = 0;
-    if (ws_json_array(s->root, "", "inputs", &inputs, l->err))
-        return l->err->status;
-    if (weights && !cJSON_IsArray(weights))
-        return fail(l, "weights", "expected an array");
-    s->tensor = WS_ARENA_NEW(&s->arena, spec_tensor,
-                             cJSON_GetArraySize(inputs) + cJSON_GetArraySize(weights) + 1);
-    cJSON_ArrayForEach(o, inputs)
-    {
-        if (load_tensor(l, o, place(l, "inputs", i++), false))
-            return l->err->status;
-        s->n_inputs++;
-    }
-    i = 0;
-    cJSON_ArrayForEach(o, weights)
-    {
-        if (load_tensor(l, o, place(l, "weights", i++), true))
-            return l->err->status;
-        s->n_weights++;
-    }
-    return WS_OK;
-}
-
-/* ---- graph ---- */
-
-static bool is_defined(const spec *s, const char *name)
-{
-    if (spec_find_tensor(s, name))
-        return true;
-    for (int i = 0; i < s->n_nodes; i++)
-        if (strcmp(s->node[i].out, name) == 0)
-            return true;
-    return false;
-}
-
-static ws_status load_operand(loader *l, const cJSON *v, const char *where, int i,
-                              spec_operand *out)
-{
-    if (cJSON_IsNumber(v)) {
-        out->literal = v->valuedouble;
-        return WS_OK;
-    }
-    if (!cJSON_IsString(v))
-        return ws_fail(l->err, WS_EINPUT, "%s.in[%d]: expected a tensor's name or a number", where,
-                       i);
-    if (!is_defined(l->s, v->valuestring)) {
-        if (special_number(v->valuestring, &out->literal))
-            return WS_OK;
-        return ws_fail(l->err, WS_EINPUT, "%s.in[%d]: no tensor or earlier node is called '%s'",
-                       where, i, v->valuestring);
-    }
-    out->name = v->valuestring;
-    return WS_OK;
-}
-
-static ws_status load_attr(loader *l, const cJSON *v, const char *where, spec_attr *out)
-{
-    const cJSON *item;
-    out->name = v->string;
-    if (cJSON_IsNumber(v)) {
-        out->kind = SPEC_ATTR_NUMBER;
-        out->number = v->valuedouble;
-    } else if (cJSON_IsBool(v)) {
-        out->kind = SPEC_ATTR_BOOL;
-        out->boolean = cJSON_IsTrue(v);
-    } else if (cJSON_IsString(v) && special_number(v->valuestring, &out->number)) {
-        out->kind = SPEC_ATTR_NUMBER;
-    } else if (cJSON_IsString(v)) {
-        out->kind = SPEC_ATTR_STRING;
-        out->string = v->valuestring;
-    } else if (cJSON_IsArray(v)) {
-        out->kind = SPEC_ATTR_LIST;
-        out->item = WS_ARENA_NEW(&l->s->arena, spec_attr, cJSON_GetArraySize(v) + 1);
-        cJSON_ArrayForEach(item, v)
-        {
-            if (cJSON_IsArray(item))
-                return ws_fail(l->err, WS_EINPUT, "%s: a list in a list", where);
-            if (load_attr(l, item, where, &out->item[out->n_items++]))
-                return l->err->status;
-        }
-    } else {
-        return ws_fail(l->err, WS_EINPUT, "%s.%s: expected a number, bool, string or list", where,
-                       v->string ? v->string : "item");
-    }
-    return WS_OK;
-}
-
-static ws_status load_node_dtype(loader *l, const cJSON *o, const char *where, spec_node *n)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "dtype");
-    n->dtype = WS_DTYPE_COUNT;
-    if (!v)
-        return WS_OK;
-    if (!cJSON_IsString(v))
-        return ws_fail(l->err, WS_EINPUT, "%s.dtype: expected a string", where);
-    return load_dtype(l, where, "dtype", v->valuestring, &n->dtype);
-}
-
-static ws_status load_node(loader *l, const cJSON *o, int index)
-{
-    spec *s = l->s;
-    spec_node *n = &s->node[index];
-    const char *where = place(l, "graph", index);
-    const cJSON *in = cJSON_GetObjectItemCaseSensitive(o, "in"), *v;
-    n->index = index;
-    if (ws_json_string(o, where, "out", &n->out, l->err) ||
-        ws_json_string(o, where, "op", &n->op, l->err) || load_node_dtype(l, o, where, n))
-        return l->err->status;
-    if (!is_identifier(n->out))
-        return fail(l, where, "'out' is letters, digits and _");
-    if (is_defined(s, n->out))
-        return ws_fail(l->err, WS_EINPUT, "%s: '%s' exists already", where, n->out);
-    if (in && !cJSON_IsArray(in))
-        return ws_fail(l->err, WS_EINPUT, "%s.in: expected an array", where);
-    if (cJSON_GetArraySize(in) > SPEC_MAX_OPERANDS)
-        return fail(l, where, "more than 8 operands");
-    cJSON_ArrayForEach(v, in)
-    {
-        if (load_operand(l, v, where, n->n_in, &n->in[n->n_in]))
-            return l->err->status;
-        n->n_in++;
-    }
-    n->attr = WS_ARENA_NEW(&s->arena, spec_attr, cJSON_GetArraySize(o) + 1);
-    cJSON_ArrayForEach(v, o)
-    {
-        if (!strcmp(v->string, "out") || !strcmp(v->string, "op") || !strcmp(v->string, "in") ||
-            !strcmp(v->string, "dtype"))
-            continue;
-        if (load_attr(l, v, where, &n->attr[n->n_attrs++]))
-            return l->err->status;
-    }
-    return WS_OK;
-}
-
-static ws_status load_graph(loader *l)
-{
-    spec *s = l->s;
-    const cJSON *graph, *o;
-    if (ws_json_array(s->root, "", "graph", &graph, l->err))
-        return l->err->status;
-    s->node = WS_ARENA_NEW(&s->arena, spec_node, cJSON_GetArraySize(graph) + 1);
-    cJSON_ArrayForEach(o, graph)
-    {
-        if (load_node(l, o, s->n_nodes))
-            return l->err->status;
-        s->n_nodes++;
-    }
-    return s->n_nodes ? WS_OK : fail(l, "graph", "no node");
-}
-
 /* A list of names that must exist: outputs (nodes, or inputs that are mutated) and mutates
  * (inputs). */
-static ws_status load_names(loader *l, const char *key, bool required, const char ***out, int *n)
+static ws_status load_names(spec_loader *l, const char *key, bool required, const char ***out,
+                            int *n)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(l->s->root, key), *v;
     if (!list)
         return required ? ws_fail(l->err, WS_EINPUT, "missing '%s'", key) : WS_OK;
     if (!cJSON_IsArray(list) || (required && !cJSON_GetArraySize(list)))
-        return fail(l, key, "expected an array of names");
+        return spec_load_fail(l, key, "expected an array of names");
     *out = WS_ARENA_NEW(&l->s->arena, const char *, cJSON_GetArraySize(list) + 1);
     cJSON_ArrayForEach(v, list)
     {
-        if (!cJSON_IsString(v) || !is_defined(l->s, v->valuestring))
+        if (!cJSON_IsString(v) || !spec_load_defined(l->s, v->valuestring))
             return ws_fail(l->err, WS_EINPUT, "%s[%d]: no tensor or node is called '%s'", key, *n,
                            cJSON_IsString(v) ? v->valuestring : "?");
         (*out)[(*n)++] = v->valuestring;
@@ -433,7 +146,7 @@ static ws_status load_names(loader *l, const char *key, bool required, const cha
     return WS_OK;
 }
 
-static ws_status load_outputs(loader *l)
+static ws_status load_outputs(spec_loader *l)
 {
     spec *s = l->s;
     if (load_names(l, "outputs", true, &s->output, &s->n_outputs) ||
@@ -455,28 +168,102 @@ static ws_status load_outputs(loader *l)
     return WS_OK;
 }
 
+static ws_status load_graph(spec_loader *l)
+{
+    const cJSON *graph;
+    if (ws_json_array(l->s->root, "", "graph", &graph, l->err))
+        return l->err->status;
+    return spec_load_graph(l, graph, "graph");
+}
+
+/* ---- setup ---- */
+
+/* Each value that an init names is an output of the setup graph, once. */
+static ws_status name_setup_values(spec_loader *l, spec *setup)
+{
+    spec *s = l->s;
+    int n = s->n_inputs + s->n_weights;
+    setup->output = WS_ARENA_NEW(&s->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++) {
+        const spec_tensor *t = &s->tensor[i];
+        int o = 0;
+        if (t->init.dist != SPEC_DIST_SETUP)
+            continue;
+        if (spec_find_tensor(setup, t->init.setup) || !spec_load_defined(setup, t->init.setup))
+            return ws_fail(l->err, WS_EINPUT, "init of '%s': no node of 'setup' is called '%s'",
+                           t->name, t->init.setup);
+        while (o < setup->n_outputs && strcmp(setup->output[o], t->init.setup))
+            o++;
+        if (o == setup->n_outputs)
+            setup->output[setup->n_outputs++] = t->init.setup;
+    }
+    return setup->n_outputs ? WS_OK : spec_load_fail(l, "setup", "no init reads it");
+}
+
+static ws_status load_setup(spec_loader *l)
+{
+    static const char *const known[] = {"tensors", "graph", NULL};
+    spec *s = l->s;
+    const cJSON *o = cJSON_GetObjectItemCaseSensitive(s->root, "setup"), *tensors, *graph;
+    spec *setup = ws_calloc(1, sizeof *setup);
+    spec_loader inner = {setup, l->err};
+    s->setup = setup; /* released with its owner */
+    *setup = (spec){.path = s->path,
+                    .name = s->name,
+                    .dim = s->dim,
+                    .n_dims = s->n_dims,
+                    .check = s->check,
+                    .n_checks = s->n_checks,
+                    .precision = WS_F64,
+                    .accumulate = WS_F64,
+                    .rtol = -1,
+                    .atol = -1};
+    if (!cJSON_IsObject(o))
+        return o ? spec_load_fail(l, "setup", "expected an object") : name_setup_values(l, setup);
+    if (ws_json_only(o, "setup", known, l->err) ||
+        ws_json_array(o, "setup", "tensors", &tensors, l->err) ||
+        ws_json_array(o, "setup", "graph", &graph, l->err))
+        return l->err->status;
+    setup->tensor = WS_ARENA_NEW(&setup->arena, spec_tensor, cJSON_GetArraySize(tensors) + 1);
+    if (spec_load_tensor_list(&inner, tensors, "setup.tensors", false) ||
+        spec_load_graph(&inner, graph, "setup.graph"))
+        return l->err->status;
+    for (int i = 0; i < setup->n_inputs; i++)
+        if (setup->tensor[i].init.dist == SPEC_DIST_SETUP)
+            return ws_fail(l->err, WS_EINPUT, "setup.tensors[%d].init: a setup in a setup", i);
+    return name_setup_values(l, setup);
+}
+
+static bool wants_setup(const spec *s)
+{
+    bool wants = cJSON_GetObjectItemCaseSensitive(s->root, "setup") != NULL;
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++)
+        wants |= s->tensor[i].init.dist == SPEC_DIST_SETUP;
+    return wants;
+}
+
 /* ---- the rest ---- */
 
-static ws_status optional_string(loader *l, const char *key, const char **out)
+static ws_status optional_string(spec_loader *l, const char *key, const char **out)
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(l->s->root, key);
     if (!v)
         return WS_OK;
     if (!cJSON_IsString(v))
-        return fail(l, key, "expected a string");
+        return spec_load_fail(l, key, "expected a string");
     *out = v->valuestring;
     return WS_OK;
 }
 
-static ws_status optional_dtype(loader *l, const char *key, ws_dtype *out)
+static ws_status optional_dtype(spec_loader *l, const char *key, ws_dtype *out)
 {
     const char *name = NULL;
     if (optional_string(l, key, &name))
         return l->err->status;
-    return name ? load_dtype(l, "", key, name, out) : WS_OK;
+    return name ? spec_load_dtype(l, "", key, name, out) : WS_OK;
 }
 
-static ws_status load_tolerance(loader *l)
+static ws_status load_tolerance(spec_loader *l)
 {
     static const char *const known[] = {"rtol", "atol", NULL};
     spec *s = l->s;
@@ -485,27 +272,27 @@ static ws_status load_tolerance(loader *l)
     if (!t)
         return WS_OK;
     if (!cJSON_IsObject(t))
-        return fail(l, "tolerance", "expected an object with rtol and atol");
+        return spec_load_fail(l, "tolerance", "expected an object with rtol and atol");
     if (ws_json_only(t, "tolerance", known, l->err) ||
-        init_number(l, t, "tolerance", "rtol", 0, &s->rtol) ||
-        init_number(l, t, "tolerance", "atol", 0, &s->atol))
+        spec_load_number(l, t, "tolerance", "rtol", 0, &s->rtol) ||
+        spec_load_number(l, t, "tolerance", "atol", 0, &s->atol))
         return l->err->status;
-    return s->rtol >= 0 && s->atol >= 0 ? WS_OK : fail(l, "tolerance", "below zero");
+    return s->rtol >= 0 && s->atol >= 0 ? WS_OK : spec_load_fail(l, "tolerance", "below zero");
 }
 
-static ws_status load_head(loader *l)
+static ws_status load_head(spec_loader *l)
 {
-    static const char *const known[] = {"schema",  "name",      "title",     "suite",     "source",
-                                        "notes",   "dims",      "check",     "inputs",    "weights",
-                                        "graph",   "outputs",   "mutates",   "precision",
-                                        "accumulate", "tolerance", "generic", "economics", NULL};
+    static const char *const known[] = {
+        "schema",     "name",      "title",   "suite",     "source",  "notes",   "dims",
+        "check",      "inputs",    "weights", "graph",     "outputs", "mutates", "precision",
+        "accumulate", "tolerance", "generic", "economics", "setup",   NULL};
     spec *s = l->s;
     const cJSON *schema = cJSON_GetObjectItemCaseSensitive(s->root, "schema");
     const cJSON *generic = cJSON_GetObjectItemCaseSensitive(s->root, "generic");
     if (!cJSON_IsObject(s->root))
         return ws_fail(l->err, WS_EINPUT, "expected an object");
     if (!cJSON_IsNumber(schema) || schema->valuedouble != 1)
-        return fail(l, "schema", "expected 1");
+        return spec_load_fail(l, "schema", "expected 1");
     if (ws_json_only(s->root, "", known, l->err) ||
         ws_json_string(s->root, "", "name", &s->name, l->err) ||
         optional_string(l, "title", &s->title) || optional_string(l, "suite", &s->suite) ||
@@ -518,7 +305,7 @@ static ws_status load_head(loader *l)
     if (optional_dtype(l, "accumulate", &s->accumulate))
         return l->err->status;
     if (generic && !cJSON_IsBool(generic))
-        return fail(l, "generic", "expected true or false");
+        return spec_load_fail(l, "generic", "expected true or false");
     s->generic = cJSON_IsTrue(generic);
     s->economics = cJSON_GetObjectItemCaseSensitive(s->root, "economics");
     return load_tolerance(l);
@@ -527,11 +314,12 @@ static ws_status load_head(loader *l)
 ws_status spec_from_text(const char *text, size_t n, const char *path, spec **out, ws_err *err)
 {
     spec *s = ws_calloc(1, sizeof *s);
-    loader l = {s, err};
+    spec_loader l = {s, err};
     ws_buf canonical = {0};
     s->path = ws_arena_strdup(&s->arena, path);
     if (ws_json_parse(text, n, &s->root, err) || load_head(&l) || load_dims(&l) ||
-        load_checks(&l) || load_tensors(&l) || load_graph(&l) || load_outputs(&l)) {
+        load_checks(&l) || spec_load_tensors(&l) || load_graph(&l) || load_outputs(&l) ||
+        (wants_setup(s) && load_setup(&l))) {
         spec_free(s);
         return ws_wrap(err, "spec '%s'", path);
     }
@@ -558,6 +346,7 @@ void spec_free(spec *s)
 {
     if (!s)
         return;
+    spec_free(s->setup);
     cJSON_Delete(s->root);
     ws_arena_release(&s->arena);
     free(s);

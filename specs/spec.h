@@ -7,14 +7,18 @@
 #include "base/dtype.h"
 #include "base/expr.h"
 
-enum { SPEC_MAX_RANK = 8, SPEC_MAX_OPERANDS = 8, SPEC_MAX_BYTES = 4 << 20 };
+enum { SPEC_MAX_RANK = 8, SPEC_MAX_OPERANDS = 64, SPEC_MAX_BYTES = 4 << 20 };
 
 typedef enum spec_dist {
     SPEC_DIST_UNIFORM,  /* [lo, hi) */
     SPEC_DIST_NORMAL,   /* mean, std */
     SPEC_DIST_RANDINT,  /* whole numbers in [lo, hi), hi may be an expression over dims */
     SPEC_DIST_CONST,    /* value */
-    SPEC_DIST_ARANGE    /* start + i * step, flat index */
+    SPEC_DIST_ARANGE,   /* start + i * step, flat index */
+    SPEC_DIST_FAN_IN,   /* [-b, b) with b = gain / sqrt(fan_in), fan_in an expression over dims */
+    SPEC_DIST_BERNOULLI, /* 1 with probability p, else 0 */
+    SPEC_DIST_EXPR,     /* whole-number expression over dims and the coordinates i0..i7 */
+    SPEC_DIST_SETUP     /* a value of the setup graph */
 } spec_dist;
 
 typedef struct spec_init {
@@ -23,6 +27,11 @@ typedef struct spec_init {
     const ws_expr *lo_expr, *hi_expr; /* randint */
     double mean, std;          /* normal */
     double value, step;        /* const, arange */
+    const ws_expr *fan_in;     /* fan_in; normal when given: std is divided by its square root */
+    double gain;               /* fan_in */
+    double p;                  /* bernoulli */
+    const ws_expr *expr;       /* expr */
+    const char *setup;         /* setup: name of the value */
 } spec_init;
 
 typedef struct spec_tensor {
@@ -61,7 +70,12 @@ typedef struct spec_node {
     spec_attr *attr;
     int n_attrs;
     ws_dtype dtype;         /* of the result when given ("dtype": "f16"), else WS_DTYPE_COUNT */
-    int index;              /* position in "graph", for messages */
+    int index;              /* position in "graph" (of a body: in "body"), for messages */
+    /* scan only: the nodes of one step. They may name x_t (the slice of in[0]), carry (at first
+     * in[1]), the operands in[2...] and earlier nodes of the body, nothing else. */
+    struct spec_node *body;
+    int n_body;
+    const char *carry, *emit; /* nodes of the body: the next carry, and what is stacked */
 } spec_node;
 
 typedef struct spec {
@@ -84,6 +98,10 @@ typedef struct spec {
     ws_dtype precision;     /* of honest arithmetic: f32 unless given */
     ws_dtype accumulate; /* "accumulate": dtype of sums inside contractions and reductions; default
                             f32 at least */
+    /* What computes inputs of dist setup, in f64 and before any timing: "setup": {tensors, graph}.
+     * It shares dims and check shapes with this spec; its tensors are inputs; its outputs are the
+     * values that inits name, each once. NULL: none. */
+    struct spec *setup;
     double rtol, atol;      /* "tolerance": {rtol, atol}; negative: derived bound */
     bool generic;
     char sha256[65];        /* of the canonical JSON text */
