@@ -53,10 +53,9 @@ static ws_status emit_conv(em_node *n)
     em_choose_type(n, n->n_in, true);
     const ws_expr *count = put_start(n);
     const char *channel = "c";
-    if (n->at->groups > 1) {
-        em_put(n,
-               "const long long first = at1 / (%s / %" PRId64 ") * %s; /* channel of this group */",
-               em_expr(n, w->dim[0]), n->at->groups, em_expr(n, w->dim[1]));
+    if (!em_is_const(n->at->groups, 1)) {
+        em_put(n, "const long long first = at1 / (%s / %s) * %s; /* channel of this group */",
+               em_expr(n, w->dim[0]), em_expr(n, n->at->groups), em_expr(n, w->dim[1]));
         channel = "(first + c)";
     }
     em_put(n, "%s sum = 0;", n->type);

@@ -314,7 +314,7 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("stride")) return read_spatial(r, at->stride, 1);
     if (IS("padding")) return read_spatial(r, at->padding, 0);
     if (IS("dilation")) return read_spatial(r, at->dilation, 1);
-    if (IS("groups")) return read_whole(r, r->a, &at->groups);
+    if (IS("groups")) return read_expr(r, r->a, &at->groups);
     if (IS("start")) return read_expr(r, r->a, &at->start);
     if (IS("stop")) return read_expr(r, r->a, &at->stop);
     if (IS("step")) return read_whole(r, r->a, &at->step);
@@ -341,7 +341,7 @@ static bool op_takes(const ref_op *op, const char *attr)
 static ws_status read_attrs(ref_infer *f, const ref_op *op)
 {
     int last = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0;
-    *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .normalized_dims = 1, .groups = 1,
+    *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .normalized_dims = 1,
                          .dim = last, .last_dim = last, .step = 1,
                          .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
     for (int i = 0; i < f->spec->n_attrs; i++) {

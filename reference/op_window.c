@@ -55,13 +55,15 @@ static ws_status infer_conv(ref_infer *f)
 {
     ws_arena *m = &f->graph->arena;
     const ref_value *x = f->in[0], *w = f->in[1];
-    const ws_expr *groups = ws_expr_const(m, f->at->groups);
     if (check_spatial(f))
         return f->err->status;
     if (w->rank != x->rank)
         return ref_infer_fail(f, "weights of rank %d for an operand of rank %d", w->rank, x->rank);
-    if (f->at->groups < 1)
-        return ref_infer_fail(f, "attribute 'groups' is below 1");
+    if (!f->at->groups)
+        f->at->groups = ws_expr_const(m, 1);
+    const ws_expr *groups = f->at->groups;
+    ref_need_that(f, ws_expr_binary(m, WS_X_GE, groups, ws_expr_const(m, 1)),
+                  "'groups' is at least 1");
     ref_need_equal(f, x->dim[1], ws_expr_binary(m, WS_X_MUL, w->dim[1], groups),
                    "channels are those of the weights times groups");
     ref_need_equal(f, ws_expr_binary(m, WS_X_MOD, w->dim[0], groups), ws_expr_const(m, 0),
@@ -194,8 +196,9 @@ static void conv_plane(void *ud, int64_t plane)
     const window_job *j = ud;
     const ref_call *c = j->c;
     const ref_tensor *w = c->in[1], *bias = c->n_in > 2 ? c->in[2] : NULL;
-    int64_t n = plane / j->c_out, channel = plane % j->c_out, per_group = j->c_in / c->at->groups;
-    int64_t group = channel / (j->c_out / c->at->groups), y_at = plane * j->out_plane;
+    int64_t n = plane / j->c_out, channel = plane % j->c_out, per_group = w->shape.dim[1];
+    int64_t groups = per_group ? j->c_in / per_group : 1;
+    int64_t group = channel / (j->c_out / groups), y_at = plane * j->out_plane;
     double *size = ws_calloc((size_t)j->out_plane * 2, sizeof *size), *e = size + j->out_plane;
     double factor = REF_SUM * sqrt((double)(per_group * j->window)) * c->ua;
     for (int64_t i = 0; i < per_group; i++)
@@ -224,7 +227,7 @@ static ws_status eval_conv(const ref_call *c)
     window_job j;
     set_window(&j, c, &c->in[1]->shape);
     ref_for(c->in[0]->shape.dim[0] * j.c_out,
-            (double)j.out_plane * (double)j.window * (double)(j.c_in / c->at->groups) * 2,
+            (double)j.out_plane * (double)j.window * (double)c->in[1]->shape.dim[1] * 2,
             conv_plane, &j);
     return WS_OK;
 }

@@ -44,7 +44,8 @@ typedef struct ref_attrs {
     const ws_expr *shape[SPEC_MAX_RANK]; /* reshape, full, expand; iota: shape[0] is the length */
     int n_shape;
     /* windows: one value a spatial axis, at most three; [0] and [1] are rows and columns in 2-D */
-    int64_t kernel[3], stride[3], padding[3], dilation[3], groups;
+    int64_t kernel[3], stride[3], padding[3], dilation[3];
+    const ws_expr *groups;        /* conv, group_norm: over dims; conv's inference makes it 1 */
     /* slice: made 0 <= start <= extent by inference, so that element i is start + i * step */
     const ws_expr *start, *stop;
     int64_t step;

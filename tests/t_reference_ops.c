@@ -67,6 +67,7 @@ static const struct {
      "channels are those of the weights times groups"},
     {"\"op\":\"conv\",\"in\":[\"img\",\"ker\"],\"stride\":[1,1,1]",
      "'stride' has 3 values for 2 spatial axes"},
+    {"\"op\":\"conv\",\"in\":[\"img\",\"depth\"],\"groups\":\"B-B\"", "'groups' is at least 1"},
     {"\"op\":\"conv\",\"in\":[\"img\",\"ker\"],\"dilation\":9",
      "the window fits into the padded operand"},
     {"\"op\":\"max_pool\",\"in\":[\"img\"]", "missing 'kernel'"},

@@ -87,6 +87,72 @@ static ws_status check_one(const char *which, ws_err *err)
     return st;
 }
 
+/* Specs that are good, by suite. A spec without one belongs to its folder. */
+typedef struct tally {
+    struct {
+        char suite[64];
+        int valid;
+    } row[32];
+    int n_rows, valid, failed;
+} tally;
+
+static void tally_add(tally *t, const spec *s)
+{
+    char suite[64];
+    snprintf(suite, sizeof suite, "%.*s", s->suite ? 63 : (int)strcspn(s->name, "/"),
+             s->suite ? s->suite : s->name);
+    int i = 0;
+    while (i < t->n_rows && strcmp(t->row[i].suite, suite))
+        i++;
+    t->valid++;
+    if (i == (int)WS_COUNT(t->row))
+        return;
+    if (i == t->n_rows)
+        memcpy(t->row[t->n_rows++].suite, suite, sizeof suite);
+    t->row[i].valid++;
+}
+
+static void check_listed(void *ud, const char *path)
+{
+    tally *t = ud;
+    spec *s = NULL;
+    ws_err err = {0};
+    if (check_one(path, &err) || spec_load(path, &s, &err)) {
+        fprintf(stderr, "warpsmith: %s\n", err.msg);
+        t->failed++;
+        return;
+    }
+    tally_add(t, s);
+    spec_free(s);
+}
+
+static ws_status check_all(bool json, ws_err *err)
+{
+    tally t = {0};
+    ws_status st = spec_catalogue(check_listed, &t, err);
+    if (st)
+        return st;
+    cJSON *o = json ? cJSON_CreateObject() : NULL, *suites = NULL;
+    if (json) {
+        cJSON_AddNumberToObject(o, "schema", 1);
+        cJSON_AddNumberToObject(o, "valid", t.valid);
+        cJSON_AddNumberToObject(o, "failed", t.failed);
+        suites = cJSON_AddObjectToObject(o, "suites");
+    }
+    for (int i = 0; i < t.n_rows; i++)
+        if (json)
+            cJSON_AddNumberToObject(suites, t.row[i].suite, t.row[i].valid);
+        else
+            printf("%-16s %4d\n", t.row[i].suite, t.row[i].valid);
+    if (json)
+        cli_print_json(o);
+    else
+        printf("%-16s %4d\n", "all", t.valid);
+    if (t.failed)
+        return ws_fail(err, WS_EINPUT, "%d specs of the catalogue are not valid", t.failed);
+    return WS_OK;
+}
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
@@ -100,6 +166,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
                        lists ? "no argument" : "one SPEC");
     if (lists)
         return list(o->common.json, err);
+    if (nargs < 2 && !shows)
+        return check_all(o->common.json, err);
     if (nargs < 2)
         return ws_fail(err, WS_EUSAGE, "spec %s needs a SPEC", args[0]);
     if (shows)
@@ -122,8 +190,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 const cli_command cmd_spec = {
     .doc = {.name = "spec",
             .summary = "list, show or check specifications",
-            .usage = "list | show SPEC | check SPEC...",
-            .examples = "warpsmith spec list\nwarpsmith spec check specs/basics/softmax.json",
+            .usage = "list | show SPEC | check [SPEC...]",
+            .examples = "warpsmith spec list\nwarpsmith spec check\nwarpsmith spec check specs/basics/softmax.json",
             .options = option_table,
             .min_args = 1,
             .max_args = -1},
