@@ -29,6 +29,16 @@ size_t ws_dtype_bytes(ws_dtype t)
     return table[t].bytes;
 }
 
+int ws_dtype_per_byte(ws_dtype t)
+{
+    return t == WS_E2M1 ? 2 : 1;
+}
+
+size_t ws_dtype_size(ws_dtype t, size_t n)
+{
+    return t == WS_E2M1 ? n / 2 + n % 2 : n * table[t].bytes;
+}
+
 double ws_dtype_roundoff(ws_dtype t)
 {
     return table[t].roundoff;
@@ -50,20 +60,24 @@ bool ws_dtype_parse(const char *name, ws_dtype *out)
 }
 
 /* A small binary float: sign, `ebits` exponent bits, `mbits` stored mantissa bits. `has_inf` says
- * whether the top exponent is reserved (IEEE) or only its all-ones mantissa is NaN (OCP e4m3fn). */
+ * whether the top exponent is reserved (IEEE) or only its all-ones mantissa is NaN (OCP e4m3fn), or
+ * nothing at all is (`no_nan`, OCP e2m1). */
 typedef struct minifloat {
     int ebits, mbits;
-    bool has_inf, saturate;
+    bool has_inf, saturate, no_nan;
 } minifloat;
 
-static const minifloat FORMAT_F16 = {5, 10, true, false};
-static const minifloat FORMAT_BF16 = {8, 7, true, false};
-static const minifloat FORMAT_E4M3 = {4, 3, false, true};
-static const minifloat FORMAT_E5M2 = {5, 2, true, true};
+static const minifloat FORMAT_F16 = {5, 10, true, false, false};
+static const minifloat FORMAT_BF16 = {8, 7, true, false, false};
+static const minifloat FORMAT_E4M3 = {4, 3, false, true, false};
+static const minifloat FORMAT_E5M2 = {5, 2, true, true, false};
+static const minifloat FORMAT_E2M1 = {2, 1, false, true, true};
 
 static unsigned largest_finite(const minifloat *f)
 {
     unsigned top = ((1u << f->ebits) - 1) << f->mbits;
+    if (f->no_nan)
+        return top | ((1u << f->mbits) - 1);
     return f->has_inf ? top - 1 : top | ((1u << f->mbits) - 2);
 }
 
@@ -81,7 +95,7 @@ static double decode(const minifloat *f, unsigned bits)
     double v;
     if (e == (1u << f->ebits) - 1 && f->has_inf)
         v = m ? (double)NAN : (double)INFINITY;
-    else if (!f->has_inf && (bits & nan_bits(f)) == nan_bits(f))
+    else if (!f->has_inf && !f->no_nan && (bits & nan_bits(f)) == nan_bits(f))
         v = (double)NAN;
     else if (e == 0)
         v = ldexp((double)m, 1 - bias - f->mbits);
@@ -95,7 +109,7 @@ static unsigned encode(const minifloat *f, double v)
     unsigned sign = signbit(v) ? 1u << (f->ebits + f->mbits) : 0;
     int bias = (1 << (f->ebits - 1)) - 1, e = 0;
     if (isnan(v))
-        return sign | nan_bits(f);
+        return f->no_nan ? largest_finite(f) : sign | nan_bits(f);
     v = fabs(v);
     unsigned top = largest_finite(f), overflow = f->saturate ? top : top + 1;
     if (isinf(v))
@@ -157,6 +171,16 @@ double ws_e5m2_to_f64(uint8_t b)
     return decode(&FORMAT_E5M2, b);
 }
 
+uint8_t ws_e2m1_from_f64(double v)
+{
+    return (uint8_t)encode(&FORMAT_E2M1, v);
+}
+
+double ws_e2m1_to_f64(uint8_t b)
+{
+    return decode(&FORMAT_E2M1, b & 0xfu);
+}
+
 /* f32 with 13 mantissa bits rounded away, ties to even. */
 static float tf32_from_f64(double v)
 {
@@ -199,6 +223,7 @@ static void store_one(ws_dtype t, void *dst, double v)
     case WS_BF16: STORE(uint16_t, ws_bf16_from_f64(v)); break;
     case WS_E4M3: STORE(uint8_t, ws_e4m3_from_f64(v)); break;
     case WS_E5M2: STORE(uint8_t, ws_e5m2_from_f64(v)); break;
+    case WS_E2M1: STORE(uint8_t, ws_e2m1_from_f64(v)); break; /* one element: the low half */
     case WS_I64: STORE(int64_t, saturate(v, -0x1p63, 0x1p63)); break;
     case WS_I32: STORE(int32_t, saturate(v, -0x1p31, 0x1p31 - 1)); break;
     case WS_I16: STORE(int16_t, saturate(v, -32768, 32767)); break;
@@ -226,6 +251,7 @@ static double load_one(ws_dtype t, const void *src)
     case WS_BF16: LOAD(uint16_t, ws_bf16_to_f64(x));
     case WS_E4M3: LOAD(uint8_t, ws_e4m3_to_f64(x));
     case WS_E5M2: LOAD(uint8_t, ws_e5m2_to_f64(x));
+    case WS_E2M1: LOAD(uint8_t, ws_e2m1_to_f64(x));
     case WS_I64: LOAD(int64_t, x);
     case WS_I32: LOAD(int32_t, x);
     case WS_I16: LOAD(int16_t, x);
@@ -254,6 +280,13 @@ void ws_dtype_store(ws_dtype t, void *dst, const double *src, size_t n)
             out[i] = (float)src[i];
         return;
     }
+    if (t == WS_E2M1) {
+        uint8_t *out = dst;
+        for (size_t i = 0; i < n; i += 2)
+            out[i / 2] = (uint8_t)(ws_e2m1_from_f64(src[i]) |
+                                   (i + 1 < n ? ws_e2m1_from_f64(src[i + 1]) << 4 : 0));
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         store_one(t, (char *)dst + i * step, src[i]);
 }
@@ -265,6 +298,12 @@ void ws_dtype_load(ws_dtype t, double *dst, const void *src, size_t n)
         const float *in = src;
         for (size_t i = 0; i < n; i++)
             dst[i] = (double)in[i];
+        return;
+    }
+    if (t == WS_E2M1) {
+        const uint8_t *in = src;
+        for (size_t i = 0; i < n; i++)
+            dst[i] = ws_e2m1_to_f64((uint8_t)(in[i / 2] >> (i % 2 ? 4 : 0)));
         return;
     }
     for (size_t i = 0; i < n; i++)

@@ -3,7 +3,7 @@
 
 static double bytes_of(const ref_bound *b, int v)
 {
-    return (double)b->shape[v].count * (double)ws_dtype_bytes(b->graph->value[v].dtype);
+    return (double)ws_dtype_size(b->graph->value[v].dtype, (size_t)b->shape[v].count);
 }
 
 static bool is_read(const ref_graph *g, int v)

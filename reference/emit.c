@@ -13,7 +13,8 @@ _Static_assert(EM_THREADS == 256, "the texts below say 256 threads and 8 warps")
 enum { MAX_LAUNCHES = 256, MAX_SCRATCH = 64 }; /* of a plan: harness/plan/plan.h */
 
 static const em_op *const families[] = {em_ops_elementwise, em_ops_rows, em_ops_contraction,
-                                        em_ops_window, em_ops_movement};
+                                        em_ops_window, em_ops_movement,
+                                        em_ops_recurrent};
 
 static const em_op *find_op(const char *name)
 {
@@ -236,6 +237,22 @@ void em_broadcast(em_node *n, const ref_value *v, const ws_expr *const *out, int
 }
 
 /* ---- kernels and launches ---- */
+
+const char *em_unused_name(em_node *n, const char *base)
+{
+    const ref_graph *g = n->job->graph;
+    bool taken = true;
+    while (taken) {
+        taken = false;
+        for (int v = 0; v < g->n_values; v++)
+            taken |= g->value[v].name && strcmp(g->value[v].name, base) == 0;
+        for (int d = 0; d < g->spec->n_dims; d++)
+            taken |= strcmp(g->spec->dim[d].name, base) == 0;
+        if (taken)
+            base = em_text(n, "%s_", base);
+    }
+    return base;
+}
 
 static void add_shape(ws_buf *b, const ref_value *v)
 {

@@ -46,7 +46,7 @@ typedef struct em_op {
 } em_op;
 /* One array a family, each ended by a NULL name. */
 extern const em_op em_ops_elementwise[], em_ops_rows[], em_ops_contraction[], em_ops_window[],
-    em_ops_movement[];
+    em_ops_movement[], em_ops_recurrent[];
 
 /* A kernel parameter: its name in the kernel and what the plan passes. */
 typedef struct em_param {
@@ -64,6 +64,9 @@ ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_pa
                     const ws_expr *blocks, bool tiled);
 /* Declares scratch of `count` elements; the name is unique in the plan. */
 ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr *count);
+
+/* `base`, with underscores until nothing in the spec has the name. */
+const char *em_unused_name(em_node *n, const char *base);
 
 /* Adds a line to the body, 4 spaces in. */
 void em_put(em_node *n, const char *fmt, ...) WS_PRINTF(2, 3);

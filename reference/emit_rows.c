@@ -259,29 +259,12 @@ static ws_status emit_scan(em_node *n)
 
 /* ---- cross_entropy ---- */
 
-/* `base`, with underscores until nothing in the spec has the name. */
-static const char *unused_name(em_node *n, const char *base)
-{
-    const ref_graph *g = n->job->graph;
-    bool taken = true;
-    while (taken) {
-        taken = false;
-        for (int v = 0; v < g->n_values; v++)
-            taken |= g->value[v].name && strcmp(g->value[v].name, base) == 0;
-        for (int d = 0; d < g->spec->n_dims; d++)
-            taken |= strcmp(g->spec->dim[d].name, base) == 0;
-        if (taken)
-            base = em_text(n, "%s_", base);
-    }
-    return base;
-}
-
 static ws_status emit_cross_entropy(em_node *n)
 {
     const ref_value *x = n->in[0], *t = n->in[1];
     em_choose_type(n, 1, true);
     ws_dtype dtype = n->type[0] == 'd' ? WS_F64 : WS_F32;
-    const char *losses = unused_name(n, em_text(n, "%s_rows", n->out->name));
+    const char *losses = em_unused_name(n, em_text(n, "%s_rows", n->out->name));
     if (em_scratch(n->job, losses, dtype, x->dim[0]))
         return n->job->err->status;
     lines l = put_lines(n, x, 1, 2);

@@ -160,6 +160,7 @@ static format format_of(ws_dtype t)
     case WS_TF32: return (format){u, 0x1.ffcp127, 0x1p-126};
     case WS_E4M3: return (format){u, 448, 0x1p-10};
     case WS_E5M2: return (format){u, 57344, 0x1p-17};
+    case WS_E2M1: return (format){u, 6, 0x1p-2};
     default: return (format){u, FLT_MAX, 0x1p-126};
     }
 }

@@ -11,7 +11,8 @@
 #include <string.h>
 
 static const ref_op *const families[] = {ref_ops_elementwise, ref_ops_reduce,   ref_ops_norm,
-                                         ref_ops_matmul,      ref_ops_movement, ref_ops_window};
+                                         ref_ops_matmul,      ref_ops_movement, ref_ops_window,
+                                         ref_ops_recurrent};
 
 static const ref_op *find_op(const char *name)
 {
@@ -227,6 +228,28 @@ static ws_status read_mode(attr_reader *r, ref_attrs *at)
     return at->per_row || strcmp(s, "select") == 0 ? WS_OK : bad(r, "select or one_per_row");
 }
 
+static ws_status read_output(attr_reader *r, ref_attrs *at)
+{
+    static const char *const names[] = {"y", "h_n", "c_n"};
+    for (size_t i = 0; r->a->kind == SPEC_ATTR_STRING && i < WS_COUNT(names); i++)
+        if (strcmp(r->a->string, names[i]) == 0) {
+            at->output = (ref_rnn_output)i;
+            return WS_OK;
+        }
+    return bad(r, "y, h_n or c_n");
+}
+
+static ws_status read_layers(attr_reader *r, ref_attrs *at)
+{
+    int64_t v = 0;
+    if (read_whole(r, r->a, &v))
+        return r->f->err->status;
+    if (v < 1 || v > SPEC_MAX_OPERANDS / 4)
+        return bad(r, "a whole number of at least 1, as many as the operands are for");
+    at->num_layers = (int)v;
+    return WS_OK;
+}
+
 static ws_status read_shape(attr_reader *r, ref_attrs *at)
 {
     const spec_attr *a = r->a;
@@ -322,6 +345,10 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("end_dim")) return read_axis(r, r->a, &at->last_dim);
     if (IS("shifts")) return read_shifts(r, at);
     if (IS("pad")) return read_pad(r, at);
+    if (IS("num_layers")) return read_layers(r, at);
+    if (IS("bidirectional")) return read_bool(r, &at->bidirectional);
+    if (IS("batch_first")) return read_bool(r, &at->batch_first);
+    if (IS("output")) return read_output(r, at);
     if (IS("mode")) return read_mode(r, at);
 #undef IS
     return ref_infer_fail(r->f, "unknown attribute '%s'", name);
@@ -343,6 +370,7 @@ static ws_status read_attrs(ref_infer *f, const ref_op *op)
     int last = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0;
     *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .normalized_dims = 1,
                          .dim = last, .last_dim = last, .step = 1,
+                         .num_layers = 1,
                          .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
     for (int i = 0; i < f->spec->n_attrs; i++) {
         attr_reader r = {f, &f->spec->attr[i]};

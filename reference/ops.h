@@ -30,6 +30,9 @@ static inline bool ref_is_index_fn(ref_reduce_fn fn)
     return fn == REF_ARGMAX || fn == REF_ARGMIN;
 }
 
+/* What lstm and gru give: the last layer's sequence, or each pass's last state. */
+typedef enum ref_rnn_output { REF_RNN_Y, REF_RNN_H, REF_RNN_C } ref_rnn_output;
+
 /* All attributes that ops have; each op reads those that its row lists. */
 typedef struct ref_attrs {
     int dim;                      /* one axis, made non-negative */
@@ -53,6 +56,9 @@ typedef struct ref_attrs {
     int64_t shift[SPEC_MAX_RANK]; /* roll: of dims[i] */
     int n_shifts;
     int64_t pad_before[SPEC_MAX_RANK], pad_after[SPEC_MAX_RANK]; /* per axis of the operand */
+    int num_layers;               /* lstm, gru */
+    bool bidirectional, batch_first;
+    ref_rnn_output output;
     bool per_row;                 /* gather: one index a row instead of a list for all rows */
 } ref_attrs;
 
@@ -116,7 +122,7 @@ ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name,
 
 /* The rows, one array a family, each ended by a NULL name. */
 extern const ref_op ref_ops_elementwise[], ref_ops_reduce[], ref_ops_norm[], ref_ops_matmul[],
-    ref_ops_movement[], ref_ops_window[];
+    ref_ops_movement[], ref_ops_window[], ref_ops_recurrent[];
 
 /* Unary functions by name, also for the emitter: f, its derivative, CUDA's error in ulp, and the
  * CUDA expression over a float named x. */

@@ -97,8 +97,8 @@ static ws_status run_case(subject *s, const vfy_case *k, const plan *p, const pl
         t[i] = (run_tensor){
             .name = s->tensor[i], .role = RUN_INPUT, .bytes = k->in_bytes[i], .in = k->in[i]};
     for (int o = 0; o < s->graph->n_outputs; o++) {
-        size_t bytes = (size_t)k->want[o].shape.count *
-                       ws_dtype_bytes(s->graph->value[s->graph->output[o]].dtype);
+        size_t bytes = ws_dtype_size(s->graph->value[s->graph->output[o]].dtype,
+                                     (size_t)k->want[o].shape.count);
         t[n_in + o] = (run_tensor){.name = s->tensor[n_in + o],
                                    .role = RUN_OUTPUT,
                                    .bytes = bytes,

@@ -72,6 +72,32 @@ static void test_philox(void)
     is_close(square / N, 1, 0.05, "normal variance");
 }
 
+/* The eight magnitudes, what lies half-way between them, and the packing. */
+static void test_e2m1(void)
+{
+    static const double magnitude[8] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+    static const struct {
+        double v, nearest;
+    } rows[] = {{0.25, 0}, {0.75, 1}, {1.25, 1}, {1.75, 2}, {2.5, 2}, {3.5, 4}, {5, 4}, {5.01, 6},
+                {7, 6}, {INFINITY, 6}, {-INFINITY, -6}, {NAN, 6}, {-0.3, -0.5}};
+    bool good = true;
+    for (int b = 0; b < 16; b++) {
+        double v = b & 8 ? -magnitude[b & 7] : magnitude[b & 7];
+        good &= ws_e2m1_to_f64((uint8_t)b) == v && ws_e2m1_from_f64(v) == b;
+    }
+    ok(good, "e2m1: each of the 16 codes and back");
+    for (size_t i = 0; i < WS_COUNT(rows); i++)
+        is_close(ws_dtype_round(WS_E2M1, rows[i].v), rows[i].nearest, 0, "e2m1 nearest, ties to even");
+    const double v[3] = {0.5, -6, 3};
+    double back[3];
+    unsigned char raw[3] = {0, 0, 0xaa};
+    ws_dtype_store(WS_E2M1, raw, v, 3);
+    ok(raw[0] == 0xf1 && raw[1] == 0x05 && raw[2] == 0xaa && ws_dtype_size(WS_E2M1, 3) == 2,
+       "e2m1: two elements a byte, the even one low");
+    ws_dtype_load(WS_E2M1, back, raw, 3);
+    ok(memcmp(v, back, sizeof v) == 0, "e2m1: unpacked");
+}
+
 static void test_small_floats(void)
 {
     bool exact = true;
@@ -91,6 +117,7 @@ static void test_small_floats(void)
     ok(isnan(ws_e4m3_to_f64(0x7f)), "e4m3 NaN");
     is_close(ws_e5m2_to_f64(0x7b), 57344, 0, "largest e5m2");
     is_close(ws_dtype_round(WS_TF32, 1 + 0x1p-11), 1, 0, "tf32 ties to even");
+    test_e2m1();
     is_close(ws_dtype_round(WS_I8, 200), 127, 0, "i8 saturates");
 }
 

@@ -87,6 +87,12 @@ static const struct {
     {"\"op\":\"concat\",\"in\":[\"x\",\"w\"],\"dim\":1", "the other extents agree"},
     {"\"op\":\"gather\",\"in\":[\"img\",\"k\"],\"dim\":1", "index 0 is 2, not in [0, 2)"},
     {"\"op\":\"iota\",\"in\":[]", "missing 'length'"},
+    {"\"op\":\"gru\",\"in\":[\"seq\",\"st\",\"wi4\",\"wh3\",\"b3\",\"b3\"],\"batch_first\":true",
+     "w_ih has the gates' rows"},
+    {"\"op\":\"lstm\",\"in\":[\"seq\",\"st\",\"wi3\",\"wh3\",\"b3\",\"b3\"]",
+     "6 operands; 1 layers of 1 directions take 7"},
+    {"\"op\":\"gru\",\"in\":[\"seq\",\"st\",\"wi3\",\"wh3\",\"b3\",\"b3\"],\"output\":\"c_n\"",
+     "a gru has no cell state"},
 };
 
 static void test_bad(void)

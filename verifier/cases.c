@@ -49,7 +49,7 @@ static ws_status make_inputs(vfy_case *c, const ref_graph *g, ref_tensor *input,
         const spec_tensor *t = &s->tensor[i];
         apply_kind(t, c->inputs, &input[i]);
         size_t n = (size_t)input[i].shape.count;
-        c->in_bytes[i] = n * ws_dtype_bytes(t->dtype);
+        c->in_bytes[i] = ws_dtype_size(t->dtype, n);
         if (!(c->in[i] = ws_alloc_tensor(c->in_bytes[i])))
             return ws_fail(err, WS_ELIMIT, "no memory for input '%s' of %zu bytes", t->name,
                            c->in_bytes[i]);

@@ -41,14 +41,14 @@ static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_a
         if (spec_tensor_dims(&s->tensor[i], &b->env, shape.dim, &shape.count, err))
             return err->status;
         t[i] = (run_tensor){.name = m->tensor_name[i], .role = RUN_INPUT,
-                            .bytes = (size_t)shape.count * ws_dtype_bytes(s->tensor[i].dtype)};
+                            .bytes = ws_dtype_size(s->tensor[i].dtype, (size_t)shape.count)};
     }
     for (int o = 0; o < g->n_outputs; o++) {
         const ref_value *v = &g->value[g->output[o]];
         t[n_in + o] =
             (run_tensor){.name = m->tensor_name[n_in + o],
                          .role = RUN_OUTPUT,
-                         .bytes = (size_t)b->shape[g->output[o]].count * ws_dtype_bytes(v->dtype)};
+                         .bytes = ws_dtype_size(v->dtype, (size_t)b->shape[g->output[o]].count)};
     }
     *out = t;
     *n = n_in + g->n_outputs;

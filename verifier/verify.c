@@ -303,12 +303,13 @@ static void set_element(job *j, const vfy_case *c, int o, int64_t flat)
 static bool check_written(job *j, const vfy_case *c, int o, const uint8_t *written)
 {
     const ref_graph *g = j->s->graph;
-    size_t size = ws_dtype_bytes(g->value[g->output[o]].dtype);
+    ws_dtype dtype = g->value[g->output[o]].dtype;
+    size_t size = ws_dtype_bytes(dtype), per_byte = (size_t)ws_dtype_per_byte(dtype);
     int64_t n = c->want[o].shape.count, missing = 0, first = -1;
     for (int64_t i = 0; i < n; i++) {
         bool whole = true;
         for (size_t b = 0; b < size; b++)
-            whole &= written[(size_t)i * size + b] != 0;
+            whole &= written[(size_t)i / per_byte * size + b] != 0;
         missing += !whole;
         if (!whole && first < 0)
             first = i;
@@ -336,18 +337,23 @@ static bool check_inputs(job *j, const vfy_case *c, const run_tensor *t)
         if (b == c->in_bytes[i])
             continue;
         ref_shape shape = {.rank = s->tensor[i].rank};
-        int64_t at = (int64_t)(b / size);
+        int per_byte = ws_dtype_per_byte(s->tensor[i].dtype), k = 0;
+        int64_t at = (int64_t)(b / size) * per_byte;
+        double was[2], is[2];
         ws_err ignored = {0};
         if (spec_tensor_dims(&s->tensor[i], &c->bound->env, shape.dim, &shape.count, &ignored))
             ws_bug("dims of '%s' were evaluated before: %s", s->tensor[i].name, ignored.msg);
         vfy_verdict *v = j->v;
         v->reason = HX_INPUT_MODIFIED;
         snprintf(v->tensor, sizeof v->tensor, "%s", s->tensor[i].name);
-        vfy_element_name(&shape, at, v->element, sizeof v->element);
-        ws_dtype_load(s->tensor[i].dtype, &v->want, before + (size_t)at * size, 1);
-        ws_dtype_load(s->tensor[i].dtype, &v->got, after + (size_t)at * size, 1);
-        for (int64_t e = 0; e < shape.count; e++)
-            v->wrong += memcmp(before + (size_t)e * size, after + (size_t)e * size, size) != 0;
+        ws_dtype_load(s->tensor[i].dtype, was, before + b / size * size, (size_t)per_byte);
+        ws_dtype_load(s->tensor[i].dtype, is, after + b / size * size, (size_t)per_byte);
+        k = per_byte == 2 && (before[b] & 0xf) == (after[b] & 0xf);
+        vfy_element_name(&shape, at + k, v->element, sizeof v->element);
+        v->want = was[k];
+        v->got = is[k];
+        for (size_t e = 0; e < c->in_bytes[i]; e += size)
+            v->wrong += memcmp(before + e, after + e, size) != 0;
         v->checked = shape.count;
         snprintf(v->text, sizeof v->text, "input '%s' was overwritten, first at %s%s", v->tensor,
                  v->tensor, v->element);
@@ -436,8 +442,8 @@ static ws_status buffers_init(buffers *b, vfy_session *s, const vfy_case *c, ws_
         } else {
             int o = i - n_in;
             t->role = RUN_OUTPUT;
-            t->bytes = (size_t)c->want[o].shape.count *
-                       ws_dtype_bytes(g->value[g->output[o]].dtype);
+            t->bytes = ws_dtype_size(g->value[g->output[o]].dtype,
+                                     (size_t)c->want[o].shape.count);
             t->out = ws_alloc_tensor(t->bytes);
             t->written = ws_alloc_tensor(t->bytes);
         }
