@@ -1,6 +1,8 @@
 /* One thread an element: unary and binary functions, comparisons, where, masked_fill, casts. */
 #include "reference/emit_ops.h"
 
+#include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 enum { MAX_OPERANDS = 3 };
@@ -26,14 +28,29 @@ static void put_indices(em_node *n, const char *index[MAX_OPERANDS])
     em_coords(n, "i", "at", n->out->dim, n->out->rank, needed);
 }
 
+/* `word` stands in the text as a whole name. */
+static bool names(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = text; (p = strstr(p, word)); p += n)
+        if ((p == text || (!isalnum((unsigned char)p[-1]) && p[-1] != '_')) &&
+            !isalnum((unsigned char)p[n]) && p[n] != '_')
+            return true;
+    return false;
+}
+
 static void put_constants(em_node *n)
 {
     const struct {
         const char *name;
         double value;
-    } rows[] = {{"SLOPE", n->at->slope}, {"ALPHA", n->at->alpha}, {"VALUE", n->at->value}};
+    } rows[] = {{"SLOPE", n->at->slope},   {"SELU_SCALE", 1.0507009873554804934},
+                {"ALPHA", n->at->alpha},   {"SELU_ALPHA", 1.6732632423543772848},
+                {"VALUE", n->at->value},   {"BETA", n->at->beta},
+                {"LEAST", n->at->least},   {"THRESHOLD", n->at->threshold},
+                {"MOST", n->at->most},     {"EXPONENT", n->at->exponent}};
     for (size_t i = 0; i < WS_COUNT(rows); i++)
-        if (strstr(n->formula, rows[i].name))
+        if (names(n->formula, rows[i].name))
             em_put(n, "const %s %s = %s;", n->type, rows[i].name, em_number(n, rows[i].value));
 }
 
@@ -61,9 +78,17 @@ static ws_status emit_formula(em_node *n)
 
 static ws_status emit_unary(em_node *n)
 {
-    for (const ref_unary *r = ref_unaries; r->name; r++)
-        if (strcmp(r->name, n->node->op->name) == 0)
-            n->formula = r->cuda;
+    n->formula = ref_find_unary(n->node->op->name)->cuda;
+    return emit_formula(n);
+}
+
+/* Small whole powers are products; CUDA's pow costs far more. */
+static ws_status emit_pow(em_node *n)
+{
+    double p = n->at->exponent;
+    n->formula = p == 1 ? "x" : p == 0.5 ? "sqrt(x)" : p == -1 ? "1 / x" : "pow(x, EXPONENT)";
+    if (p == 2 || p == 3 || p == 4)
+        n->formula = p == 2 ? "x * x" : p == 3 ? "x * x * x" : "x * x * (x * x)";
     return emit_formula(n);
 }
 
@@ -80,40 +105,20 @@ static ws_status emit_gelu(em_node *n)
 
 #define UNARY(op) {.name = op, .emit = emit_unary}
 #define FORMULA(op, text) {.name = op, .emit = emit_formula, .formula = text}
-const em_op em_ops_elementwise[] = {UNARY("relu"),
-                                    UNARY("neg"),
-                                    UNARY("abs"),
-                                    UNARY("exp"),
-                                    UNARY("log"),
-                                    UNARY("sqrt"),
-                                    UNARY("rsqrt"),
-                                    UNARY("reciprocal"),
-                                    UNARY("square"),
-                                    UNARY("tanh"),
-                                    UNARY("sigmoid"),
-                                    UNARY("silu"),
-                                    UNARY("erf"),
-                                    UNARY("sin"),
-                                    UNARY("cos"),
-                                    UNARY("softplus"),
-                                    UNARY("leaky_relu"),
-                                    UNARY("elu"),
-                                    {.name = "gelu", .emit = emit_gelu},
-                                    FORMULA("cast", "x"),
-                                    FORMULA("add", "a + b"),
-                                    FORMULA("sub", "a - b"),
-                                    FORMULA("mul", "a * b"),
-                                    FORMULA("div", "a / b"),
-                                    FORMULA("maximum", "a > b || a != a ? a : b"),
-                                    FORMULA("minimum", "a < b || a != a ? a : b"),
-                                    FORMULA("eq", "a == b"),
-                                    FORMULA("ne", "a != b"),
-                                    FORMULA("lt", "a < b"),
-                                    FORMULA("le", "a <= b"),
-                                    FORMULA("gt", "a > b"),
-                                    FORMULA("ge", "a >= b"),
-                                    FORMULA("logical_and", "a != 0 && b != 0"),
-                                    FORMULA("logical_or", "a != 0 || b != 0"),
-                                    FORMULA("where", "a != 0 ? b : c"),
-                                    FORMULA("masked_fill", "b != 0 ? VALUE : a"),
-                                    {0}};
+/* clang-format off */
+const em_op em_ops_elementwise[] = {
+    UNARY("relu"), UNARY("neg"), UNARY("abs"), UNARY("exp"), UNARY("log"), UNARY("sqrt"),
+    UNARY("rsqrt"), UNARY("reciprocal"), UNARY("square"), UNARY("tanh"), UNARY("sigmoid"),
+    UNARY("silu"), UNARY("erf"), UNARY("sin"), UNARY("cos"), UNARY("softplus"),
+    UNARY("leaky_relu"), UNARY("elu"), UNARY("selu"), UNARY("mish"), UNARY("hardswish"),
+    UNARY("hardsigmoid"), UNARY("huber"), UNARY("clamp"), UNARY("logical_not"),
+    {.name = "gelu", .emit = emit_gelu}, {.name = "pow", .emit = emit_pow},
+    FORMULA("cast", "x"), FORMULA("dropout", "x"), FORMULA("add", "a + b"),
+    FORMULA("sub", "a - b"), FORMULA("mul", "a * b"), FORMULA("div", "a / b"),
+    FORMULA("maximum", "a > b || a != a ? a : b"), FORMULA("minimum", "a < b || a != a ? a : b"),
+    FORMULA("eq", "a == b"), FORMULA("ne", "a != b"), FORMULA("lt", "a < b"),
+    FORMULA("le", "a <= b"), FORMULA("gt", "a > b"), FORMULA("ge", "a >= b"),
+    FORMULA("logical_and", "a != 0 && b != 0"), FORMULA("logical_or", "a != 0 || b != 0"),
+    FORMULA("logical_xor", "(a != 0) != (b != 0)"), FORMULA("where", "a != 0 ? b : c"),
+    FORMULA("masked_fill", "b != 0 ? VALUE : a"), {0}};
+/* clang-format on */

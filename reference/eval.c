@@ -114,7 +114,7 @@ void ref_split(const ref_shape *s, int axis, int64_t *outer, int64_t *n, int64_t
 }
 
 typedef struct for_job {
-    void (*body)(void *ud, int64_t i);
+    void (*body)(void *ud, int64_t first, int64_t end);
     void *ud;
     int64_t n, chunk;
 } for_job;
@@ -123,24 +123,41 @@ static void run_chunk(void *ud, size_t chunk, int worker)
 {
     const for_job *j = ud;
     int64_t first = (int64_t)chunk * j->chunk;
-    int64_t last = first + j->chunk < j->n ? first + j->chunk : j->n;
     (void)worker;
-    for (int64_t i = first; i < last; i++)
-        j->body(j->ud, i);
+    j->body(j->ud, first, first + j->chunk < j->n ? first + j->chunk : j->n);
 }
 
-void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud)
+void ref_for_ranges(int64_t n, double work, void (*body)(void *ud, int64_t first, int64_t end),
+                    void *ud)
 {
     const double worth_a_thread = 1e6, chunk_work = 1e5;
     for_job j = {body, ud, n, n};
     if (n <= 0)
         return;
     if ((double)n * work < worth_a_thread) {
-        run_chunk(&j, 0, 0);
+        body(ud, 0, n);
         return;
     }
     j.chunk = work >= chunk_work ? 1 : (int64_t)(chunk_work / fmax(work, 1));
     ws_parallel_for((size_t)((n + j.chunk - 1) / j.chunk), 0, run_chunk, &j);
+}
+
+typedef struct each_job {
+    void (*body)(void *ud, int64_t i);
+    void *ud;
+} each_job;
+
+static void run_each(void *ud, int64_t first, int64_t end)
+{
+    const each_job *j = ud;
+    for (int64_t i = first; i < end; i++)
+        j->body(j->ud, i);
+}
+
+void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud)
+{
+    each_job j = {body, ud};
+    ref_for_ranges(n, work, run_each, &j);
 }
 
 /* ---- storing a result ---- */
@@ -276,7 +293,7 @@ static ws_status eval_node(run *r, int k)
     const ref_graph *g = r->b->graph;
     const ref_node *n = &g->node[k];
     ref_tensor *out = &r->value[n->out];
-    ref_call c = {.at = n->attrs, .env = &r->b->env, .n_in = n->n_in, .out = out, .err = r->err,
+    ref_call c = {.op = n->op, .at = n->attrs, .env = &r->b->env, .n_in = n->n_in, .out = out, .err = r->err,
                   .u = ws_dtype_roundoff(g->spec->precision),
                   .ua = ws_dtype_roundoff(g->spec->accumulate)};
     for (int i = 0; i < n->n_in; i++)

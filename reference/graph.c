@@ -10,9 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const ref_op *const families[] = {ref_ops_elementwise, ref_ops_reduce,   ref_ops_norm,
-                                         ref_ops_matmul,      ref_ops_movement, ref_ops_window,
-                                         ref_ops_recurrent};
+/* clang-format off */
+static const ref_op *const families[] = {
+    ref_ops_unary,
+    ref_ops_elementwise,
+    ref_ops_reduce,
+    ref_ops_norm,
+    ref_ops_matmul,
+    ref_ops_movement,
+    ref_ops_window,
+    ref_ops_recurrent,
+};
+/* clang-format on */
 
 static const ref_op *find_op(const char *name)
 {
@@ -330,6 +339,13 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("value")) return read_value(r, at);
     if (IS("slope")) return read_number(r, &at->slope);
     if (IS("alpha")) return read_number(r, &at->alpha);
+    if (IS("beta")) return read_number(r, &at->beta);
+    if (IS("threshold")) return read_number(r, &at->threshold);
+    if (IS("exponent")) return read_number(r, &at->exponent);
+    if (IS("min")) return read_number(r, &at->least);
+    if (IS("max")) return read_number(r, &at->most);
+    if (IS("p")) return read_number(r, &at->p);
+    if (IS("training")) return read_bool(r, &at->training);
     if (IS("diagonal")) return read_whole(r, r->a, &at->diagonal);
     if (IS("shape")) return read_shape(r, at);
     if (IS("length")) return at->n_shape = 1, read_expr(r, r->a, &at->shape[0]);
@@ -368,8 +384,9 @@ static bool op_takes(const ref_op *op, const char *attr)
 static ws_status read_attrs(ref_infer *f, const ref_op *op)
 {
     int last = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0;
-    *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .normalized_dims = 1,
-                         .dim = last, .last_dim = last, .step = 1,
+    *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .beta = 1, .threshold = 20,
+                         .exponent = 1, .least = -(double)INFINITY, .most = (double)INFINITY,
+                         .p = 0.5, .normalized_dims = 1, .dim = last, .last_dim = last, .step = 1,
                          .num_layers = 1,
                          .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
     for (int i = 0; i < f->spec->n_attrs; i++) {

@@ -1,179 +1,197 @@
-/* Unary and binary ops, comparisons, where, masked_fill, casts. */
+/* Two and three operands, element by element with broadcasting: arithmetic, comparisons, where,
+ * masked_fill; and casts. */
 #include "reference/ops.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- unary functions ---- */
+/* ---- broadcasting in runs ---- */
 
-#define SQRT1_2     0.70710678118654752440
-#define INV_SQRT2PI 0.39894228040143267794
-#define SQRT2_PI    0.79788456080286535588 /* sqrt(2 / pi) */
+enum { MAX_OPERANDS = 3 };
 
-#define F1(name, value, slope)                                                                     \
-    static double f_##name(double x, const ref_attrs *at)                                          \
-    {                                                                                              \
-        (void)at;                                                                                  \
-        return value;                                                                              \
-    }                                                                                              \
-    static double d_##name(double x, const ref_attrs *at)                                          \
-    {                                                                                              \
-        (void)at, (void)x;                                                                         \
-        return slope;                                                                              \
-    }
-
-static double logistic(double x)
-{
-    return 1 / (1 + exp(-x));
-}
-
-static double gelu_tanh_inner(double x)
-{
-    return SQRT2_PI * (x + 0.044715 * x * x * x);
-}
-
-F1(relu, x > 0 || isnan(x) ? x : 0, x >= 0 ? 1 : 0)
-F1(neg, -x, 1)
-F1(abs, fabs(x), 1)
-F1(exp, exp(x), exp(x))
-F1(log, log(x), 1 / x)
-F1(sqrt, sqrt(x), x > 0 ? 0.5 / sqrt(x) : 0)
-F1(rsqrt, 1 / sqrt(x), 0.5 / (x * sqrt(x)))
-F1(reciprocal, 1 / x, 1 / (x * x))
-F1(square, x *x, 2 * x)
-F1(tanh, tanh(x), 1 - tanh(x) * tanh(x))
-F1(sigmoid, logistic(x), logistic(x) * (1 - logistic(x)))
-F1(silu, x *logistic(x), logistic(x) * (1 + x * (1 - logistic(x))))
-F1(erf, erf(x), 2 * 0.56418958354775628695 * exp(-x * x))
-F1(sin, sin(x), cos(x))
-F1(cos, cos(x), sin(x))
-F1(softplus, x > 20 ? x : log1p(exp(x)), logistic(x))
-F1(leaky_relu, x > 0 ? x : at->slope * x, x > 0 ? 1 : at->slope)
-F1(elu, x > 0 ? x : at->alpha * expm1(x), x > 0 ? 1 : at->alpha * exp(x))
-
-static double f_gelu(double x, const ref_attrs *at)
-{
-    return at->tanh_approximation ? 0.5 * x * (1 + tanh(gelu_tanh_inner(x)))
-                                  : 0.5 * x * erfc(-x * SQRT1_2);
-}
-
-static double d_gelu(double x, const ref_attrs *at)
-{
-    (void)at; /* the two forms differ by less than the bound's slack */
-    return 0.5 * erfc(-x * SQRT1_2) + x * INV_SQRT2PI * exp(-0.5 * x * x);
-}
-
-#define R1(name, ulp, cuda) {#name, f_##name, d_##name, ulp, cuda}
-/* ulp: CUDA C++ Programming Guide, mathematical functions, single precision, without
- * -use_fast_math, plus one for the operations around the function. */
-const ref_unary ref_unaries[] = {
-    R1(relu, 0, "(x > 0 || x != x ? x : 0)"), R1(neg, 0, "(-x)"), R1(abs, 0, "fabs(x)"),
-    R1(exp, 4, "exp(x)"), R1(log, 4, "log(x)"), R1(sqrt, 2, "sqrt(x)"), R1(rsqrt, 4, "rsqrt(x)"),
-    R1(reciprocal, 2, "(1 / x)"), R1(square, 2, "(x * x)"), R1(tanh, 4, "tanh(x)"),
-    R1(sigmoid, 6, "(1 / (1 + exp(-x)))"), R1(silu, 8, "(x / (1 + exp(-x)))"), R1(erf, 4, "erf(x)"),
-    R1(sin, 4, "sin(x)"), R1(cos, 4, "cos(x)"), R1(softplus, 8, "(x > 20 ? x : log1p(exp(x)))"),
-    R1(leaky_relu, 2, "(x > 0 ? x : SLOPE * x)"), R1(elu, 6, "(x > 0 ? x : ALPHA * expm1(x))"),
-    R1(gelu, 8, NULL), {0}};
-
-/* Functions whose formula adds terms of size 1 lose absolute accuracy where the result is small. */
-static double absolute_floor(const ref_unary *r, double x)
-{
-    if (r->f == f_gelu || r->f == f_silu)
-        return fabs(x);
-    return r->f == f_sin || r->f == f_cos || r->f == f_softplus || r->f == f_elu ? 1 : 0;
-}
-
-static const ref_unary *find_unary(const char *name)
-{
-    for (const ref_unary *r = ref_unaries; r->name; r++)
-        if (strcmp(r->name, name) == 0)
-            return r;
-    return NULL;
-}
-
-static ws_status infer_same(ref_infer *f)
-{
-    ref_same_shape(f->out, f->in[0]);
-    if (f->in[0]->dtype == WS_F64)
-        f->out->dtype = WS_F64;
-    return WS_OK;
-}
-
-typedef struct unary_job {
+/* The result is walked in runs of `length` elements, in which operand k moves by step[k], 0 or 1.
+ * stride[k][d] is what operand k moves along axis d of the result. */
+typedef struct runs {
     const ref_call *c;
-    const ref_unary *r;
-} unary_job;
+    int64_t length, step[MAX_OPERANDS];
+    int64_t stride[MAX_OPERANDS][SPEC_MAX_RANK];
+    int axes; /* of the result in front of a run */
+    void (*body)(const struct runs *r, int64_t out, const int64_t *at, int64_t n);
+    int fn;
+} runs;
 
-static void unary_one(void *ud, int64_t i)
+static void find_strides(runs *r)
 {
-    const unary_job *j = ud;
-    const ref_call *c = j->c;
-    double x = c->in[0]->v[i], v = j->r->f(x, c->at);
-    c->out->v[i] = v;
-    if (c->out->e)
-        c->out->e[i] = fabs(j->r->df(x, c->at)) * ref_err(c->in[0], i) +
-                       j->r->ulp * c->u * (fabs(v) + absolute_floor(j->r, x));
+    const ref_shape *out = &r->c->out->shape;
+    for (int k = 0; k < r->c->n_in; k++) {
+        const ref_shape *in = &r->c->in[k]->shape;
+        int64_t step = 1;
+        for (int d = out->rank - 1; d >= 0; d--) {
+            int own = d - (out->rank - in->rank);
+            int64_t extent = own < 0 ? 1 : in->dim[own];
+            r->stride[k][d] = extent == 1 ? 0 : step;
+            step *= extent;
+        }
+    }
 }
 
-static ws_status run_unary(const ref_call *c, const char *name)
+/* Takes axes into the run from the last one on, as long as every operand goes on by its step. */
+static void find_runs(runs *r)
 {
-    unary_job j = {c, find_unary(name)};
-    ref_for(c->out->shape.count, 40, unary_one, &j);
+    const ref_shape *out = &r->c->out->shape;
+    r->length = 1;
+    for (r->axes = out->rank; r->axes > 0; r->axes--) {
+        int d = r->axes - 1;
+        if (out->dim[d] == 1)
+            continue;
+        for (int k = 0; k < r->c->n_in; k++) {
+            if (r->length == 1)
+                r->step[k] = r->stride[k][d];
+            else if (r->stride[k][d] != r->step[k] * r->length)
+                return;
+        }
+        r->length *= out->dim[d];
+    }
+}
+
+static void walk(void *ud, int64_t first, int64_t end)
+{
+    const runs *r = ud;
+    const ref_shape *out = &r->c->out->shape;
+    while (first < end) {
+        int64_t in_run = first % r->length, rest = first / r->length, at[MAX_OPERANDS];
+        int64_t n = r->length - in_run < end - first ? r->length - in_run : end - first;
+        for (int k = 0; k < r->c->n_in; k++)
+            at[k] = in_run * r->step[k];
+        for (int d = r->axes - 1; d >= 0; d--) {
+            for (int k = 0; k < r->c->n_in; k++)
+                at[k] += rest % out->dim[d] * r->stride[k][d];
+            rest /= out->dim[d];
+        }
+        r->body(r, first, at, n);
+        first += n;
+    }
+}
+
+static ws_status run_walk(const ref_call *c, int fn,
+                          void (*body)(const runs *r, int64_t out, const int64_t *at, int64_t n))
+{
+    runs r = {.c = c, .body = body, .fn = fn};
+    find_strides(&r);
+    find_runs(&r);
+    ref_for_ranges(c->out->shape.count, 4, walk, &r);
     return WS_OK;
 }
 
 /* ---- binary functions ---- */
 
-typedef enum binary_fn {
-    B_ADD, B_SUB, B_MUL, B_DIV, B_MAX, B_MIN, B_EQ, B_NE, B_LT, B_LE, B_GT, B_GE, B_AND, B_OR
-} binary_fn;
+/* name, op, value */
+#define BINARY_FNS(X)                                                                              \
+    X(B_ADD, "add", a + b)                                                                         \
+    X(B_SUB, "sub", a - b)                                                                         \
+    X(B_MUL, "mul", a * b)                                                                         \
+    X(B_DIV, "div", a / b)                                                                         \
+    X(B_MAX, "maximum", a > b || isnan(a) ? a : b)                                                 \
+    X(B_MIN, "minimum", a < b || isnan(a) ? a : b)                                                 \
+    X(B_EQ, "eq", a == b)                                                                          \
+    X(B_NE, "ne", a != b)                                                                          \
+    X(B_LT, "lt", a < b)                                                                           \
+    X(B_LE, "le", a <= b)                                                                          \
+    X(B_GT, "gt", a > b)                                                                           \
+    X(B_GE, "ge", a >= b)                                                                          \
+    X(B_AND, "logical_and", a != 0 && b != 0)                                                      \
+    X(B_OR, "logical_or", a != 0 || b != 0)                                                        \
+    X(B_XOR, "logical_xor", (a != 0) != (b != 0))
+#define ENUM(name, op, value) name,
+#define NAME(name, op, value) op,
+typedef enum binary_fn { BINARY_FNS(ENUM) N_BINARY } binary_fn;
+static const char *const binary_names[] = {BINARY_FNS(NAME)};
 
-typedef struct binary_job {
-    const ref_call *c;
-    binary_fn fn;
-} binary_job;
-
-static double larger(double a, double b, double ea, double eb, double *e)
+static int find_binary(const char *op)
 {
-    /* Within their errors either may win; the result is off by no more than the larger error. */
-    *e = fabs(a - b) <= ea + eb ? fmax(ea, eb) : a > b ? ea : eb;
-    return a > b || isnan(a) ? a : b;
+    for (int i = 0; i < N_BINARY; i++)
+        if (strcmp(binary_names[i], op) == 0)
+            return i;
+    ws_bug("not a binary op");
 }
 
-static void binary_one(void *ud, int64_t i)
-{
-    const binary_job *j = ud;
-    const ref_call *c = j->c;
-    int64_t ia = ref_broadcast_index(&c->out->shape, &c->in[0]->shape, i);
-    int64_t ib = ref_broadcast_index(&c->out->shape, &c->in[1]->shape, i);
-    double a = c->in[0]->v[ia], b = c->in[1]->v[ib], v = 0, e = 0;
-    double ea = ref_err(c->in[0], ia), eb = ref_err(c->in[1], ib);
-    switch (j->fn) {
-    case B_ADD: v = a + b; e = ea + eb + c->u * fabs(v); break;
-    case B_SUB: v = a - b; e = ea + eb + c->u * fabs(v); break;
-    case B_MUL: v = a * b; e = fabs(b) * ea + fabs(a) * eb + c->u * fabs(v); break;
-    case B_DIV: v = a / b; e = (ea + fabs(v) * eb) / fabs(b) + 3 * c->u * fabs(v); break;
-    case B_MAX: v = larger(a, b, ea, eb, &e); break;
-    case B_MIN: v = -larger(-a, -b, ea, eb, &e); break;
-    case B_EQ: v = a == b; break;
-    case B_NE: v = a != b; break;
-    case B_LT: v = a < b; break;
-    case B_LE: v = a <= b; break;
-    case B_GT: v = a > b; break;
-    case B_GE: v = a >= b; break;
-    case B_AND: v = a && b; break;
-    case B_OR: v = a || b; break;
+/* y = value over n elements; the three usual steps are loops of their own, so that they vectorise.
+ */
+#define LOOP(sa, sb, value)                                                                        \
+    for (int64_t i = 0; i < n; i++) {                                                              \
+        const double a = pa[i * (sa)], b = pb[i * (sb)];                                           \
+        y[i] = value;                                                                              \
     }
-    c->out->v[i] = v;
-    if (c->out->e)
-        c->out->e[i] = e;
+#define CASE(name, op, value)                                                                      \
+    case name:                                                                                     \
+        if (sa && sb)                                                                              \
+            LOOP(1, 1, value)                                                                      \
+        else if (sa)                                                                               \
+            LOOP(1, 0, value)                                                                      \
+        else                                                                                       \
+            LOOP(0, sb, value)                                                                     \
+        break;
+
+static void binary_values(binary_fn fn, const double *restrict pa, int64_t sa,
+                          const double *restrict pb, int64_t sb, double *restrict y, int64_t n)
+{
+    switch (fn) {
+        BINARY_FNS(CASE)
+    case N_BINARY: break;
+    }
 }
 
-static ws_status run_binary(const ref_call *c, binary_fn fn)
+/* A factor of 0 takes the error of the other away, however large that is. */
+static double scaled(double factor, double e)
 {
-    binary_job j = {c, fn};
-    ref_for(c->out->shape.count, 20, binary_one, &j);
-    return WS_OK;
+    return factor == 0 || e == 0 ? 0 : fabs(factor) * e;
+}
+
+/* A quotient whose divisor may be zero within its error has no bound. */
+static double quotient_error(double a, double b, double v, double ea, double eb, double u)
+{
+    if (eb >= fabs(b) && eb > 0)
+        return (double)INFINITY;
+    (void)a;
+    return (ea + scaled(v, eb)) / (fabs(b) - eb) + 3 * u * fabs(v);
+}
+
+/* Within their errors either may win; the result is off by no more than the larger error. */
+static double extremum_error(double a, double b, double v, double ea, double eb)
+{
+    return fabs(a - b) <= ea + eb ? fmax(ea, eb) : v == a ? ea : eb;
+}
+
+static double binary_error(binary_fn fn, double a, double b, double v, double ea, double eb,
+                           double u)
+{
+    switch (fn) {
+    case B_ADD:
+    case B_SUB: return ea + eb + u * fabs(v);
+    case B_MUL: return scaled(b, ea) + scaled(a, eb) + u * fabs(v);
+    case B_DIV: return quotient_error(a, b, v, ea, eb, u);
+    case B_MAX:
+    case B_MIN: return extremum_error(a, b, v, ea, eb);
+    default: return 0; /* comparisons */
+    }
+}
+
+static void binary_run(const runs *r, int64_t out, const int64_t *at, int64_t n)
+{
+    const ref_call *c = r->c;
+    const ref_tensor *a = c->in[0], *b = c->in[1];
+    binary_values((binary_fn)r->fn, a->v + at[0], r->step[0], b->v + at[1], r->step[1],
+                  c->out->v + out, n);
+    for (int64_t i = 0; c->out->e && i < n; i++) {
+        int64_t ia = at[0] + i * r->step[0], ib = at[1] + i * r->step[1];
+        c->out->e[out + i] = binary_error((binary_fn)r->fn, a->v[ia], b->v[ib], c->out->v[out + i],
+                                          ref_err(a, ia), ref_err(b, ib), c->u);
+    }
+}
+
+static ws_status eval_binary(const ref_call *c)
+{
+    return run_walk(c, find_binary(c->op->name), binary_run);
 }
 
 static ws_status infer_compare(ref_infer *f)
@@ -184,38 +202,76 @@ static ws_status infer_compare(ref_infer *f)
 
 /* ---- where(c, a, b) and masked_fill(x, mask) ---- */
 
-static void where_one(void *ud, int64_t i)
+static void where_run(const runs *r, int64_t out, const int64_t *at, int64_t n)
 {
-    const ref_call *c = ud;
-    int64_t im = ref_broadcast_index(&c->out->shape, &c->in[0]->shape, i);
-    const ref_tensor *from = c->in[0]->v[im] != 0 ? c->in[1] : c->in[2];
-    int64_t k = ref_broadcast_index(&c->out->shape, &from->shape, i);
-    c->out->v[i] = from->v[k];
-    if (c->out->e)
-        c->out->e[i] = ref_err(from, k);
+    const ref_call *c = r->c;
+    for (int64_t i = 0; i < n; i++) {
+        int k = c->in[0]->v[at[0] + i * r->step[0]] != 0 ? 1 : 2;
+        int64_t from = at[k] + i * r->step[k];
+        c->out->v[out + i] = c->in[k]->v[from];
+        if (c->out->e)
+            c->out->e[out + i] = ref_err(c->in[k], from);
+    }
 }
 
 static ws_status eval_where(const ref_call *c)
 {
-    ref_for(c->out->shape.count, 20, where_one, (void *)(uintptr_t)c);
-    return WS_OK;
+    return run_walk(c, 0, where_run);
 }
 
-static void masked_fill_one(void *ud, int64_t i)
+static void masked_fill_run(const runs *r, int64_t out, const int64_t *at, int64_t n)
 {
-    const ref_call *c = ud;
-    int64_t im = ref_broadcast_index(&c->out->shape, &c->in[1]->shape, i);
-    int64_t ix = ref_broadcast_index(&c->out->shape, &c->in[0]->shape, i);
-    bool masked = c->in[1]->v[im] != 0;
-    c->out->v[i] = masked ? c->at->value : c->in[0]->v[ix];
-    if (c->out->e)
-        c->out->e[i] = masked ? 0 : ref_err(c->in[0], ix);
+    const ref_call *c = r->c;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t x = at[0] + i * r->step[0];
+        bool masked = c->in[1]->v[at[1] + i * r->step[1]] != 0;
+        c->out->v[out + i] = masked ? c->at->value : c->in[0]->v[x];
+        if (c->out->e)
+            c->out->e[out + i] = masked ? 0 : ref_err(c->in[0], x);
+    }
 }
 
 static ws_status eval_masked_fill(const ref_call *c)
 {
-    ref_for(c->out->shape.count, 20, masked_fill_one, (void *)(uintptr_t)c);
+    return run_walk(c, 0, masked_fill_run);
+}
+
+/* ---- casts and dropout ---- */
+
+static ws_status infer_cast(ref_infer *f)
+{
+    ref_same_shape(f->out, f->in[0]);
+    if (f->in[0]->dtype == WS_F64)
+        f->out->dtype = WS_F64;
     return WS_OK;
+}
+
+static void cast_range(void *ud, int64_t first, int64_t end)
+{
+    const ref_call *c = ud;
+    size_t bytes = (size_t)(end - first) * sizeof(double);
+    memcpy(c->out->v + first, c->in[0]->v + first, bytes);
+    if (c->out->e && c->in[0]->e)
+        memcpy(c->out->e + first, c->in[0]->e + first, bytes);
+}
+
+static ws_status eval_cast(const ref_call *c)
+{
+    ref_for_ranges(c->out->shape.count, 4, cast_range, (void *)(uintptr_t)c);
+    return WS_OK;
+}
+
+/* What is random has no reference: a mask is an input of the spec. */
+static ws_status infer_dropout(ref_infer *f)
+{
+    if (!(f->at->p >= 0 && f->at->p < 1))
+        return ref_infer_fail(f, "attribute 'p' is not in [0, 1)");
+    if (f->at->training && f->at->p > 0)
+        return ref_infer_fail(
+            f, "dropout in training is random: multiply by a mask that is an input, with "
+               "\"init\": {\"dist\": \"bernoulli\", \"p\": %g}, and by 1 / %g",
+            1 - f->at->p, 1 - f->at->p);
+    return infer_cast(f);
 }
 
 /* ---- rows ---- */
@@ -227,50 +283,22 @@ static double flops_per_element(const ref_attrs *at, const ref_shape *const *in,
     return (double)out->count;
 }
 
-static ws_status eval_cast(const ref_call *c)
-{
-    memcpy(c->out->v, c->in[0]->v, (size_t)c->out->shape.count * sizeof *c->out->v);
-    for (int64_t i = 0; c->out->e && i < c->out->shape.count; i++)
-        c->out->e[i] = ref_err(c->in[0], i);
-    return WS_OK;
-}
-
-#define EVAL1(name)                                                                                \
-    static ws_status eval_##name(const ref_call *c)                                                \
-    {                                                                                              \
-        return run_unary(c, #name);                                                                \
-    }
-/* clang-format off */
-EVAL1(relu) EVAL1(neg) EVAL1(abs) EVAL1(exp) EVAL1(log) EVAL1(sqrt) EVAL1(rsqrt) EVAL1(reciprocal)
-EVAL1(square) EVAL1(tanh) EVAL1(sigmoid) EVAL1(silu) EVAL1(erf) EVAL1(sin) EVAL1(cos)
-EVAL1(softplus) EVAL1(leaky_relu) EVAL1(elu) EVAL1(gelu)
-
-#define EVAL2(name, fn)                                                                            \
-    static ws_status eval_##name(const ref_call *c)                                                \
-    {                                                                                              \
-        return run_binary(c, fn);                                                                  \
-    }
-EVAL2(add, B_ADD) EVAL2(sub, B_SUB) EVAL2(mul, B_MUL) EVAL2(div, B_DIV) EVAL2(maximum, B_MAX)
-EVAL2(minimum, B_MIN) EVAL2(eq, B_EQ) EVAL2(ne, B_NE) EVAL2(lt, B_LT) EVAL2(le, B_LE)
-EVAL2(gt, B_GT) EVAL2(ge, B_GE) EVAL2(logical_and, B_AND) EVAL2(logical_or, B_OR)
-
-#define ROW1(op, attributes) {.name = #op, .min_in = 1, .max_in = 1, .attrs = attributes,          \
-                              .infer = infer_same, .eval = eval_##op, .flops = flops_per_element}
-#define ROW2(op, shape) {.name = #op, .min_in = 2, .max_in = 2, .attrs = "", .infer = shape,       \
-                         .eval = eval_##op, .flops = flops_per_element}
+#define ROW2(op, shape)                                                                            \
+    {.name = op, .min_in = 2, .max_in = 2, .attrs = "", .infer = shape, .eval = eval_binary,       \
+     .flops = flops_per_element}
 const ref_op ref_ops_elementwise[] = {
-    ROW1(relu, ""), ROW1(neg, ""), ROW1(abs, ""), ROW1(exp, ""), ROW1(log, ""), ROW1(sqrt, ""),
-    ROW1(rsqrt, ""), ROW1(reciprocal, ""), ROW1(square, ""), ROW1(tanh, ""), ROW1(sigmoid, ""),
-    ROW1(silu, ""), ROW1(erf, ""), ROW1(sin, ""), ROW1(cos, ""), ROW1(softplus, ""),
-    ROW1(leaky_relu, "slope"), ROW1(elu, "alpha"), ROW1(gelu, "approximate"), ROW1(cast, ""),
-    ROW2(add, ref_broadcast), ROW2(sub, ref_broadcast), ROW2(mul, ref_broadcast),
-    ROW2(div, ref_broadcast), ROW2(maximum, ref_broadcast), ROW2(minimum, ref_broadcast),
-    ROW2(eq, infer_compare), ROW2(ne, infer_compare), ROW2(lt, infer_compare),
-    ROW2(le, infer_compare), ROW2(gt, infer_compare), ROW2(ge, infer_compare),
-    ROW2(logical_and, infer_compare), ROW2(logical_or, infer_compare),
+    {.name = "cast", .min_in = 1, .max_in = 1, .attrs = "", .infer = infer_cast, .eval = eval_cast,
+     .flops = flops_per_element},
+    {.name = "dropout", .min_in = 1, .max_in = 1, .attrs = "p training", .infer = infer_dropout,
+     .eval = eval_cast},
+    ROW2("add", ref_broadcast), ROW2("sub", ref_broadcast), ROW2("mul", ref_broadcast),
+    ROW2("div", ref_broadcast), ROW2("maximum", ref_broadcast), ROW2("minimum", ref_broadcast),
+    ROW2("eq", infer_compare), ROW2("ne", infer_compare), ROW2("lt", infer_compare),
+    ROW2("le", infer_compare), ROW2("gt", infer_compare), ROW2("ge", infer_compare),
+    ROW2("logical_and", infer_compare), ROW2("logical_or", infer_compare),
+    ROW2("logical_xor", infer_compare),
     {.name = "where", .min_in = 3, .max_in = 3, .attrs = "", .infer = ref_broadcast,
      .eval = eval_where, .flops = flops_per_element},
     {.name = "masked_fill", .min_in = 2, .max_in = 2, .attrs = "value", .infer = ref_broadcast,
      .eval = eval_masked_fill, .flops = flops_per_element},
     {0}};
-/* clang-format on */

@@ -41,7 +41,10 @@ typedef struct ref_attrs {
     bool tanh_approximation;      /* gelu */
     ref_reduce_fn fn;
     int normalized_dims;          /* trailing axes of layer_norm, rms_norm */
-    double eps, value, slope, alpha;
+    double eps, value, slope, alpha, beta, threshold, exponent;
+    double least, most;           /* clamp */
+    double p;                     /* dropout */
+    bool training;
     const ws_expr *value_expr;    /* full: the value when it is an expression */
     int64_t diagonal;
     const ws_expr *shape[SPEC_MAX_RANK]; /* reshape, full, expand; iota: shape[0] is the length */
@@ -79,6 +82,7 @@ typedef struct ref_call {
     const ref_tensor *in[SPEC_MAX_OPERANDS];
     int n_in;
     ref_tensor *out;              /* shape set, v allocated; e allocated when bounds are wanted */
+    const ref_op *op;
     double u, ua;                 /* unit roundoff of precision and of accumulation */
     ws_err *err;
 } ref_call;
@@ -116,23 +120,40 @@ void ref_split(const ref_shape *s, int axis, int64_t *outer, int64_t *n, int64_t
 /* Runs body(ud, i) for i in [0, n) on all cores; `work` is the cost of one i in elementary
  * steps. */
 void ref_for(int64_t n, double work, void (*body)(void *ud, int64_t i), void *ud);
+/* The same over ranges [first, end) that cover [0, n). */
+void ref_for_ranges(int64_t n, double work, void (*body)(void *ud, int64_t first, int64_t end),
+                    void *ud);
 /* Zeroed v, and e when asked for, of t->shape; WS_ELIMIT when the memory is not there. */
 ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name,
                            ws_err *err) WS_MUST_CHECK;
 
 /* The rows, one array a family, each ended by a NULL name. */
-extern const ref_op ref_ops_elementwise[], ref_ops_reduce[], ref_ops_norm[], ref_ops_matmul[],
-    ref_ops_movement[], ref_ops_window[], ref_ops_recurrent[];
+extern const ref_op ref_ops_unary[];
+extern const ref_op ref_ops_elementwise[];
+extern const ref_op ref_ops_reduce[];
+extern const ref_op ref_ops_norm[];
+extern const ref_op ref_ops_matmul[];
+extern const ref_op ref_ops_movement[];
+extern const ref_op ref_ops_window[];
+extern const ref_op ref_ops_recurrent[];
 
-/* Unary functions by name, also for the emitter: f, its derivative, CUDA's error in ulp, and the
- * CUDA expression over a float named x. */
+/* Absolute accuracy that usual forms of a function keep where the result is small. */
+typedef enum ref_floor {
+    REF_FLOOR_NONE, REF_FLOOR_X, REF_FLOOR_ONE, REF_FLOOR_BELOW_ZERO, REF_FLOOR_RAMP
+} ref_floor;
+
+/* Unary functions by name, also for the emitter: f, its derivative, f over n elements, CUDA's error
+ * in ulp, and the CUDA expression over a number named x (NULL: the emitter writes it). */
 typedef struct ref_unary {
     const char *name;
     double (*f)(double x, const ref_attrs *at);
     double (*df)(double x, const ref_attrs *at);
+    void (*run)(const double *restrict x, double *restrict y, int64_t n, const ref_attrs *at);
     double ulp;
+    ref_floor floor;
     const char *cuda;
 } ref_unary;
 extern const ref_unary ref_unaries[]; /* NULL-named last */
+const ref_unary *ref_find_unary(const char *name);
 
 #endif

@@ -26,7 +26,7 @@ static const char case_head[] =
 
 typedef struct op_case {
     const char *node; /* members of the node, without "out" */
-    int rank, dim[4];
+    int rank, dim[5];
     double want[60];
 } op_case;
 
@@ -277,6 +277,7 @@ static const op_case op_cases[] = {
      {12}},
     {"\"op\":\"iota\",\"in\":[],\"length\":\"N\",\"dtype\":\"i32\"", 1, {3},
      {0, 1, 2}},
+#include "tests/reference_cases_dense.h"
 };
 
 enum { N_OP_CASES = sizeof op_cases / sizeof *op_cases };

@@ -1,0 +1,216 @@
+/* Functions of one element: value, slope, accuracy of CUDA's form, and that form. */
+#include "reference/ops.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SQRT1_2     0.70710678118654752440
+#define INV_SQRT2PI 0.39894228040143267794
+#define SQRT2_PI    0.79788456080286535588 /* sqrt(2 / pi) */
+#define SELU_SCALE  1.0507009873554804934  /* Klambauer et al., 2017 */
+#define SELU_ALPHA  1.6732632423543772848
+
+/* f_name, its slope d_name, and r_name: f over n elements. */
+#define F1(name, value, slope)                                                                     \
+    static inline double f_##name(double x, const ref_attrs *at)                                   \
+    {                                                                                              \
+        (void)at;                                                                                  \
+        return value;                                                                              \
+    }                                                                                              \
+    static double d_##name(double x, const ref_attrs *at)                                          \
+    {                                                                                              \
+        (void)at, (void)x;                                                                         \
+        return slope;                                                                              \
+    }                                                                                              \
+    static void r_##name(const double *restrict x, double *restrict y, int64_t n,                  \
+                         const ref_attrs *at)                                                      \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            y[i] = f_##name(x[i], at);                                                             \
+    }
+
+static double logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double softplus(double x)
+{
+    return x > 40 ? x : log1p(exp(x));
+}
+
+static double gelu(double x, const ref_attrs *at)
+{
+    return at->tanh_approximation
+               ? 0.5 * x * (1 + tanh(SQRT2_PI * (x + 0.044715 * x * x * x)))
+               : 0.5 * x * erfc(-x * SQRT1_2);
+}
+
+static double mish_slope(double x)
+{
+    double t = tanh(softplus(x));
+    return t + x * (1 - t * t) * logistic(x);
+}
+
+F1(relu, x > 0 || isnan(x) ? x : 0, x >= 0 ? 1 : 0)
+F1(neg, -x, 1)
+F1(abs, fabs(x), 1)
+F1(exp, exp(x), exp(x))
+F1(log, log(x), 1 / x)
+F1(sqrt, sqrt(x), x > 0 ? 0.5 / sqrt(x) : 0)
+F1(rsqrt, 1 / sqrt(x), 0.5 / (x * sqrt(x)))
+F1(reciprocal, 1 / x, 1 / (x * x))
+F1(square, x *x, 2 * x)
+F1(tanh, tanh(x), 1 - tanh(x) * tanh(x))
+F1(sigmoid, logistic(x), logistic(x) * (1 - logistic(x)))
+F1(silu, x *logistic(x), logistic(x) * (1 + x * (1 - logistic(x))))
+F1(erf, erf(x), 2 * 0.56418958354775628695 * exp(-x * x))
+F1(sin, sin(x), cos(x))
+F1(cos, cos(x), sin(x))
+F1(softplus, x *at->beta > at->threshold ? x : softplus(x * at->beta) / at->beta,
+   logistic(x *at->beta))
+F1(leaky_relu, x > 0 ? x : at->slope * x, x > 0 ? 1 : at->slope)
+F1(elu, x > 0 ? x : at->alpha * expm1(x), x > 0 ? 1 : at->alpha * exp(x))
+F1(selu, SELU_SCALE *(x > 0 ? x : SELU_ALPHA * expm1(x)),
+   SELU_SCALE *(x > 0 ? 1 : SELU_ALPHA * exp(x)))
+/* the slopes of gelu's two forms differ by less than the bound's slack */
+F1(gelu, gelu(x, at), 0.5 * erfc(-x * SQRT1_2) + x * INV_SQRT2PI * exp(-0.5 * x * x))
+F1(mish, x *tanh(softplus(x)), mish_slope(x))
+F1(hardswish, x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6, fabs(x) > 3 ? x > 0 : x / 3 + 0.5)
+F1(hardsigmoid, x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6, fabs(x) > 3 ? 0 : 1.0 / 6)
+F1(huber, fabs(x) < at->beta ? 0.5 * x * x / at->beta : fabs(x) - 0.5 * at->beta,
+   fmin(fabs(x) / at->beta, 1))
+F1(clamp, x < at->least ? at->least : x > at->most ? at->most : x,
+   x >= at->least && x <= at->most)
+F1(pow, pow(x, at->exponent), at->exponent *pow(x, at->exponent - 1))
+F1(logical_not, x == 0, 0)
+
+/* ulp: CUDA C++ Programming Guide, mathematical functions, single precision, without
+ * -use_fast_math, plus one for the operations around the function. */
+#define R1(name, ulp, floor, cuda) {#name, f_##name, d_##name, r_##name, ulp, floor, cuda}
+/* clang-format off */
+const ref_unary ref_unaries[] = {
+    R1(relu, 0, REF_FLOOR_NONE, "(x > 0 || x != x ? x : 0)"),
+    R1(neg, 0, REF_FLOOR_NONE, "(-x)"),
+    R1(abs, 0, REF_FLOOR_NONE, "fabs(x)"),
+    R1(exp, 4, REF_FLOOR_NONE, "exp(x)"),
+    R1(log, 4, REF_FLOOR_NONE, "log(x)"),
+    R1(sqrt, 2, REF_FLOOR_NONE, "sqrt(x)"),
+    R1(rsqrt, 4, REF_FLOOR_NONE, "rsqrt(x)"),
+    R1(reciprocal, 2, REF_FLOOR_NONE, "(1 / x)"),
+    R1(square, 2, REF_FLOOR_NONE, "(x * x)"),
+    R1(tanh, 4, REF_FLOOR_NONE, "tanh(x)"),
+    R1(sigmoid, 6, REF_FLOOR_NONE, "(1 / (1 + exp(-x)))"),
+    R1(silu, 8, REF_FLOOR_X, "(x / (1 + exp(-x)))"),
+    R1(erf, 4, REF_FLOOR_NONE, "erf(x)"),
+    R1(sin, 4, REF_FLOOR_ONE, "sin(x)"),
+    R1(cos, 4, REF_FLOOR_ONE, "cos(x)"),
+    R1(softplus, 8, REF_FLOOR_ONE,
+       "(x * BETA > THRESHOLD ? x : log1p(exp(x * BETA)) / BETA)"),
+    R1(leaky_relu, 2, REF_FLOOR_NONE, "(x > 0 ? x : SLOPE * x)"),
+    R1(elu, 6, REF_FLOOR_BELOW_ZERO, "(x > 0 ? x : ALPHA * expm1(x))"),
+    R1(selu, 6, REF_FLOOR_BELOW_ZERO, "(SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1(x)))"),
+    R1(gelu, 8, REF_FLOOR_X, NULL),
+    R1(mish, 10, REF_FLOOR_X, "(x * tanh(x > 20 ? x : log1p(exp(x))))"),
+    R1(hardswish, 3, REF_FLOOR_RAMP, "(x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6)"),
+    R1(hardsigmoid, 3, REF_FLOOR_RAMP, "(x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6)"),
+    R1(huber, 4, REF_FLOOR_NONE,
+       "(fabs(x) < BETA ? x * x / (2 * BETA) : fabs(x) - BETA / 2)"),
+    R1(clamp, 0, REF_FLOOR_NONE, "(x < LEAST ? LEAST : x > MOST ? MOST : x)"),
+    R1(pow, 9, REF_FLOOR_NONE, NULL),
+    R1(logical_not, 0, REF_FLOOR_NONE, "(x == 0)"),
+    {0}};
+/* clang-format on */
+
+const ref_unary *ref_find_unary(const char *name)
+{
+    for (const ref_unary *r = ref_unaries; r->name; r++)
+        if (strcmp(r->name, name) == 0)
+            return r;
+    return NULL;
+}
+
+/* What usual forms of a function lose where the result is small: they add terms of this size. */
+static double absolute_floor(const ref_unary *r, const ref_attrs *at, double x)
+{
+    switch (r->floor) {
+    case REF_FLOOR_NONE: return 0;
+    case REF_FLOOR_X: return fabs(x);
+    case REF_FLOOR_ONE: return 1 / at->beta;
+    case REF_FLOOR_BELOW_ZERO: return x <= 0 ? fabs(at->alpha) : 0;
+    case REF_FLOOR_RAMP: return fabs(x) <= 3.01 ? fmin(1, fabs(x)) : 0;
+    }
+    ws_bug("unknown floor");
+}
+
+static ws_status infer_unary(ref_infer *f)
+{
+    ref_same_shape(f->out, f->in[0]);
+    if (f->in[0]->dtype == WS_F64)
+        f->out->dtype = WS_F64;
+    if (strcmp(f->spec->op, "logical_not") == 0)
+        f->out->dtype = WS_BOOL;
+    if (!(f->at->beta > 0))
+        return ref_infer_fail(f, "attribute 'beta' is not above 0");
+    if (f->at->least > f->at->most)
+        return ref_infer_fail(f, "min %g is above max %g", f->at->least, f->at->most);
+    return WS_OK;
+}
+
+typedef struct unary_job {
+    const ref_call *c;
+    const ref_unary *r;
+} unary_job;
+
+/* What an error e of x makes of f(x): by the slope, and at both ends where e is large against the
+ * curvature or a kink. */
+static double carried(const unary_job *j, double x, double v, double e)
+{
+    const ref_attrs *at = j->c->at;
+    double d = fabs(j->r->df(x, at)) * e;
+    if (e == 0)
+        return 0;
+    d = fmax(d, fabs(j->r->f(x + e, at) - v));
+    return fmax(d, fabs(j->r->f(x - e, at) - v));
+}
+
+static void unary_range(void *ud, int64_t first, int64_t end)
+{
+    const unary_job *j = ud;
+    const ref_call *c = j->c;
+    const ref_tensor *in = c->in[0];
+    j->r->run(in->v + first, c->out->v + first, end - first, c->at);
+    for (int64_t i = first; c->out->e && i < end; i++) {
+        double x = in->v[i], v = c->out->v[i];
+        c->out->e[i] = j->r->ulp * c->u * (fabs(v) + absolute_floor(j->r, c->at, x));
+        if (in->e)
+            c->out->e[i] += carried(j, x, v, in->e[i]);
+    }
+}
+
+static ws_status eval_unary(const ref_call *c)
+{
+    unary_job j = {c, ref_find_unary(c->op->name)};
+    ref_for_ranges(c->out->shape.count, 10, unary_range, &j);
+    return WS_OK;
+}
+
+static double flops_per_element(const ref_attrs *at, const ref_shape *const *in, int n_in,
+                                const ref_shape *out)
+{
+    (void)at, (void)in, (void)n_in;
+    return (double)out->count;
+}
+
+#define ROW1(op, attributes)                                                                       \
+    {.name = op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = infer_unary,              \
+     .eval = eval_unary, .flops = flops_per_element}
+/* Names and attributes of ref_unaries. */
+const ref_op ref_ops_unary[] = {
+    ROW1("relu", ""), ROW1("neg", ""), ROW1("abs", ""), ROW1("exp", ""), ROW1("log", ""),
+    ROW1("sqrt", ""), ROW1("rsqrt", ""), ROW1("reciprocal", ""), ROW1("square", ""),
+    ROW1("tanh", ""), ROW1("sigmoid", ""), ROW1("silu", ""), ROW1("erf", ""), ROW1("sin", ""),
+    ROW1("cos", ""), ROW1("softplus", "beta threshold"), ROW1("leaky_relu", "slope"),
+    ROW1("elu", "alpha"), ROW1("selu", ""), ROW1("gelu", "approximate"), ROW1("mish", ""),
+    ROW1("hardswish", ""), ROW1("hardsigmoid", ""), ROW1("huber", "beta"),
+    ROW1("clamp", "min max"), ROW1("pow", "exponent"), ROW1("logical_not", ""), {0}};

@@ -1,0 +1,87 @@
+/* Every op's emitted kernel, run by the CPU engine with all checkers, against the reference: the
+ * cases of t_reference_ops, in four dtypes. */
+#include "harness/compile/compile.h"
+#include "reference/emit.h"
+#include "tests/reference_fixture.h"
+#include "verifier/verify.h"
+
+static comp_service *compiler;
+
+/* NULL when the emitted kernel passes; else why not, in `why`. */
+static const char *verify_spec(const spec *s, char *why, size_t size)
+{
+    ref_graph *g = NULL;
+    vfy_session *session = NULL;
+    vfy_verdict v = {0};
+    ws_buf source = {0};
+    ws_err err = {0};
+    const vfy_options o = {.device = "cpu", .seed = 1, .wall_seconds = 20};
+    const char *wrong = NULL;
+    if (ref_graph_new(s, &g, &err) || ref_emit(g, &source, &err) ||
+        vfy_session_open(s, compiler, &session, &err) ||
+        vfy_verify(session, ws_buf_z(&source), source.n, &o, &v, &err))
+        snprintf(why, size, "%s", err.msg), wrong = why;
+    else if (v.reason != HX_PASS)
+        snprintf(why, size, "%s %s", v.text, v.log), wrong = why;
+    vfy_session_close(session);
+    ref_graph_free(g);
+    ws_buf_release(&source);
+    return wrong;
+}
+
+/* Adds `text` with the dtype f32 replaced. */
+static void add_in_dtype(ws_buf *out, const char *text, const char *dtype)
+{
+    static const char f32[] = "\"f32\"";
+    for (const char *at; (at = strstr(text, f32)); text = at + strlen(f32)) {
+        ws_buf_add(out, text, (size_t)(at - text));
+        ws_buf_printf(out, "\"%s\"", dtype);
+    }
+    ws_buf_adds(out, text);
+}
+
+/* The case tensors in `dtype` with the nodes; the output is y. */
+static const char *verify_nodes(const char *nodes, const char *dtype, char *why, size_t size)
+{
+    ws_buf text = {0};
+    ws_err err = {0};
+    spec *s = NULL;
+    add_in_dtype(&text, case_head, dtype);
+    ws_buf_adds(&text, ",\"graph\":[");
+    add_in_dtype(&text, nodes, dtype);
+    ws_buf_printf(&text, "],\"outputs\":[\"y\"],\"precision\":\"%s\"}", dtype);
+    const char *wrong = why;
+    if (spec_from_text(text.p, text.n, "case.json", &s, &err))
+        snprintf(why, size, "%s", err.msg);
+    else
+        wrong = verify_spec(s, why, size);
+    ws_buf_release(&text);
+    spec_free(s);
+    return wrong;
+}
+
+static void test_cases(const char *dtype)
+{
+    for (int i = 0; i < N_OP_CASES; i++) {
+        char node[600], why[6000];
+        snprintf(node, sizeof node, "{\"out\":\"y\",%s}", op_cases[i].node);
+        const char *wrong = verify_nodes(node, dtype, why, sizeof why);
+        if (!ok(!wrong, "%s: %s", dtype, op_cases[i].node))
+            printf("# %s\n", wrong);
+    }
+}
+
+int main(void)
+{
+    ws_err err = {0};
+    if (comp_service_open(&(comp_service_options){.cache_dir = ""}, &compiler, &err)) {
+        printf("1..0 # SKIP %s\n", err.msg);
+        return 0;
+    }
+    test_cases("f32");
+    test_cases("f64");
+    test_cases("f16");
+    test_cases("bf16");
+    comp_service_close(compiler);
+    return tap_done();
+}
