@@ -67,63 +67,6 @@ static void put_exp_sum(em_node *n, const lines *l, const ref_value *x)
     put_fold(n, l, x, "s", "0", "s + exp(v - m)", EM_SUM);
 }
 
-/* ---- softmax, log_softmax: the formula over v, m and s ---- */
-
-static ws_status emit_softmax(em_node *n)
-{
-    const ref_value *x = n->in[0];
-    em_choose_type(n, 1, true);
-    lines l = put_lines(n, x, n->at->dim, n->at->dim + 1);
-    put_exp_sum(n, &l, x);
-    em_put(n, "for (long long k = threadIdx.x; k < n; k += %d) {", EM_THREADS);
-    em_put(n, "    const %s v = %s;", n->type, em_load(n, x, "x", l.index));
-    em_put(n, "    out[%s] = %s;", l.index, em_store(n, n->out->dtype, n->formula));
-    em_put(n, "}");
-    const em_param p[] = {{.role = "x", .value = x},
-                          {.role = "out", .value = n->out, .written = true}};
-    return em_kernel(n, "", "one block a line: maximum, sum, result", p, 2, l.count, false);
-}
-
-/* ---- layer_norm, rms_norm ---- */
-
-static ws_status emit_norm(em_node *n)
-{
-    const ref_value *x = n->in[0];
-    bool centred = strcmp(n->node->op->name, "layer_norm") == 0;
-    em_choose_type(n, 1, true);
-    lines l = put_lines(n, x, x->rank - n->at->normalized_dims, x->rank);
-    if (centred) {
-        put_fold(n, &l, x, "mean", "0", "mean + v", EM_SUM);
-        em_put(n, "mean = mean / n;");
-    }
-    put_fold(n, &l, x, "s", "0", centred ? "s + (v - mean) * (v - mean)" : "s + v * v", EM_SUM);
-    em_put(n, "const %s r = 1 / sqrt(s / n + %s);", n->type, em_number(n, n->at->eps));
-    em_put(n, "for (long long k = threadIdx.x; k < n; k += %d) {", EM_THREADS);
-    em_put(n, "    const %s v = %s;", n->type, em_load(n, x, "x", l.index));
-    const char *y = centred ? "(v - mean) * r" : "v * r";
-    if (n->n_in > 1)
-        y = em_text(n, "%s * %s", y, em_load(n, n->in[1], "gamma", "k"));
-    if (n->n_in > 2)
-        y = em_text(n, "%s + %s", y, em_load(n, n->in[2], "beta", "k"));
-    em_put(n, "    out[%s] = %s;", l.index, em_store(n, n->out->dtype, y));
-    em_put(n, "}");
-    em_param p[4] = {{.role = "x", .value = x}};
-    for (int i = 1; i < n->n_in; i++)
-        p[i] = (em_param){.role = i == 1 ? "gamma" : "beta", .value = n->in[i]};
-    p[n->n_in] = (em_param){.role = "out", .value = n->out, .written = true};
-    return em_kernel(n, "", "one block a row", p, n->n_in + 1, l.count, false);
-}
-
-/* ---- reductions ---- */
-
-static unsigned reduced_axes(const ref_attrs *at)
-{
-    unsigned mask = 0;
-    for (int i = 0; i < at->n_dims; i++)
-        mask |= 1u << at->dims[i];
-    return mask;
-}
-
 /* The axes of x in the mask as a list: coordinates <prefix>0, ... over extents dim; other
  * coordinates are 0. */
 static int pick_axes(em_node *n, const ref_value *x, unsigned mask, const char *prefix,
@@ -163,6 +106,102 @@ static lines put_scattered(em_node *n, const ref_value *x, unsigned mask)
     em_coords(n, "line", "at", kept, n_kept, (1u << n_kept) - 1);
     em_put(n, "const long long first = %s;", em_offset(n, at, x->dim, x->rank));
     return l;
+}
+
+/* ---- softmax, log_softmax: the formula over v, m and s ---- */
+
+static ws_status emit_softmax(em_node *n)
+{
+    const ref_value *x = n->in[0];
+    em_choose_type(n, 1, true);
+    lines l = put_lines(n, x, n->at->dim, n->at->dim + 1);
+    put_exp_sum(n, &l, x);
+    em_put(n, "for (long long k = threadIdx.x; k < n; k += %d) {", EM_THREADS);
+    em_put(n, "    const %s v = %s;", n->type, em_load(n, x, "x", l.index));
+    em_put(n, "    out[%s] = %s;", l.index, em_store(n, n->out->dtype, n->formula));
+    em_put(n, "}");
+    const em_param p[] = {{.role = "x", .value = x},
+                          {.role = "out", .value = n->out, .written = true}};
+    return em_kernel(n, "", "one block a line: maximum, sum, result", p, 2, l.count, false);
+}
+
+/* ---- layer_norm, rms_norm, batch_norm, group_norm ---- */
+
+/* mean (when centred) and r = 1 / sqrt(var + eps) of the line. */
+static void put_moments(em_node *n, const lines *l, const ref_value *x, bool centred)
+{
+    if (centred) {
+        put_fold(n, l, x, "mean", "0", "mean + v", EM_SUM);
+        em_put(n, "mean = mean / n;");
+    }
+    put_fold(n, l, x, "s", "0", centred ? "s + (v - mean) * (v - mean)" : "s + v * v", EM_SUM);
+    em_put(n, "const %s r = 1 / sqrt(s / n + %s);", n->type, em_number(n, n->at->eps));
+}
+
+/* `channel`: which element of gamma and beta element k of the line takes. */
+static ws_status put_normalised(em_node *n, const lines *l, bool centred, const char *channel)
+{
+    const ref_value *x = n->in[0];
+    put_moments(n, l, x, centred);
+    em_put(n, "for (long long k = threadIdx.x; k < n; k += %d) {", EM_THREADS);
+    em_put(n, "    const %s v = %s;", n->type, em_load(n, x, "x", l->index));
+    const char *y = centred ? "(v - mean) * r" : "v * r";
+    if (n->n_in > 1)
+        y = em_text(n, "%s * %s", y, em_load(n, n->in[1], "gamma", channel));
+    if (n->n_in > 2)
+        y = em_text(n, "%s + %s", y, em_load(n, n->in[2], "beta", channel));
+    em_put(n, "    out[%s] = %s;", l->index, em_store(n, n->out->dtype, y));
+    em_put(n, "}");
+    em_param p[4] = {{.role = "x", .value = x}};
+    for (int i = 1; i < n->n_in; i++)
+        p[i] = (em_param){.role = i == 1 ? "gamma" : "beta", .value = n->in[i]};
+    p[n->n_in] = (em_param){.role = "out", .value = n->out, .written = true};
+    return em_kernel(n, "", "one block a line", p, n->n_in + 1, l->count, false);
+}
+
+static ws_status emit_norm(em_node *n)
+{
+    const ref_value *x = n->in[0];
+    em_choose_type(n, 1, true);
+    lines l = put_lines(n, x, x->rank - n->at->normalized_dims, x->rank);
+    return put_normalised(n, &l, strcmp(n->node->op->name, "layer_norm") == 0, "k");
+}
+
+/* A line is a channel: every axis but the second. */
+static ws_status emit_batch_norm(em_node *n)
+{
+    const ref_value *x = n->in[0];
+    em_choose_type(n, 1, true);
+    lines l = put_scattered(n, x, ~2u);
+    return put_normalised(n, &l, true, "line");
+}
+
+/* A line is a group of channels of one item, which lie together. */
+static ws_status emit_group_norm(em_node *n)
+{
+    ref_value groups = *n->in[0];
+    ws_arena *a = &n->job->arena;
+    const ws_expr *spatial = product_of(n, &groups, 2, groups.rank);
+    const ws_expr *per_group = ws_expr_binary(a, WS_X_DIV, groups.dim[1], n->at->groups);
+    groups.rank = 2;
+    groups.dim[0] = ws_expr_binary(a, WS_X_MUL, groups.dim[0], n->at->groups);
+    groups.dim[1] = ws_expr_binary(a, WS_X_MUL, per_group, spatial);
+    em_choose_type(n, 1, true);
+    lines l = put_lines(n, &groups, 1, 2);
+    if (n->n_in > 1)
+        em_put(n, "const long long group = line %% %s * %s; /* its first channel */",
+               em_expr(n, n->at->groups), em_expr(n, per_group));
+    return put_normalised(n, &l, true, em_text(n, "group + k / %s", em_expr(n, spatial)));
+}
+
+/* ---- reductions ---- */
+
+static unsigned reduced_axes(const ref_attrs *at)
+{
+    unsigned mask = 0;
+    for (int i = 0; i < at->n_dims; i++)
+        mask |= 1u << at->dims[i];
+    return mask;
 }
 
 static lines put_reduced_lines(em_node *n, const ref_value *x)
@@ -296,6 +335,8 @@ const em_op em_ops_rows[] = {
     {.name = "log_softmax", .emit = emit_softmax, .formula = "v - m - log(s)"},
     {.name = "layer_norm", .emit = emit_norm},
     {.name = "rms_norm", .emit = emit_norm},
+    {.name = "batch_norm", .emit = emit_batch_norm},
+    {.name = "group_norm", .emit = emit_group_norm},
     {.name = "reduce", .emit = emit_reduce},
     {.name = "cumsum", .emit = emit_scan},
     {.name = "cumprod", .emit = emit_scan},

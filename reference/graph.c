@@ -353,7 +353,7 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("stride")) return read_spatial(r, at->stride, 1);
     if (IS("padding")) return read_spatial(r, at->padding, 0);
     if (IS("dilation")) return read_spatial(r, at->dilation, 1);
-    if (IS("groups")) return read_expr(r, r->a, &at->groups);
+    if (IS("groups") || IS("num_groups")) return read_expr(r, r->a, &at->groups);
     if (IS("start")) return read_expr(r, r->a, &at->start);
     if (IS("stop")) return read_expr(r, r->a, &at->stop);
     if (IS("step")) return read_whole(r, r->a, &at->step);
@@ -386,8 +386,8 @@ static ws_status read_attrs(ref_infer *f, const ref_op *op)
     int last = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0;
     *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .beta = 1, .threshold = 20,
                          .exponent = 1, .least = -(double)INFINITY, .most = (double)INFINITY,
-                         .p = 0.5, .normalized_dims = 1, .dim = last, .last_dim = last, .step = 1,
-                         .num_layers = 1,
+                         .p = 0.5, .training = true, .normalized_dims = 1, .dim = last,
+                         .last_dim = last, .step = 1, .num_layers = 1,
                          .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
     for (int i = 0; i < f->spec->n_attrs; i++) {
         attr_reader r = {f, &f->spec->attr[i]};

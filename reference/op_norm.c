@@ -1,15 +1,9 @@
-/* Ops along rows: softmax, log-softmax, layer and RMS normalisation, cross-entropy. */
-#include "reference/ops.h"
+/* Ops along lines: softmax, log-softmax, normalisations, cross-entropy. */
+#include "reference/lines.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-typedef struct row_job {
-    const ref_call *c;
-    int64_t n, inner;
-    bool logarithm; /* log_softmax */
-    double *row_v, *row_e; /* cross-entropy: one a row */
-} row_job;
+#include <string.h>
 
 static ws_status infer_row(ref_infer *f)
 {
@@ -19,7 +13,7 @@ static ws_status infer_row(ref_infer *f)
     return WS_OK;
 }
 
-/* Row statistics of exp(x - m): m, s = sum exp(x - m), and the relative error of s. */
+/* Statistics of exp(x - m): m, s = sum exp(x - m), and the relative error of s. */
 typedef struct row_sum {
     double m, s, rel;
 } row_sum;
@@ -27,71 +21,71 @@ typedef struct row_sum {
 /* exp(x - m) has the relative error e(x) + e(m) + u|x - m| + u|m| + 4u: an error of the argument
  * becomes one of the value, scaling x by log2(e) first for exp2 rounds it, and CUDA's expf adds at
  * most 2 ulp. */
-static double exp_error(const ref_call *c, const ref_tensor *x, int64_t at, double m)
+static double exp_error(const ref_call *c, const ref_line *l, int64_t k, double m)
 {
-    double d = x->v[at] - m;
-    return isinf(d) ? 0 : ref_err(x, at) + c->u * (fabs(d) + fabs(m) + 4);
+    double d = l->x[k] - m;
+    return isinf(d) ? 0 : (l->e ? l->e[k] : 0) + c->u * (fabs(d) + fabs(m) + 4);
 }
 
-static row_sum sum_row(const ref_call *c, const ref_tensor *x, int64_t at, int64_t n, int64_t step)
+/* y, when given, receives exp(x - m). */
+static row_sum sum_row(const ref_call *c, const ref_line *l, double *y)
 {
     row_sum r = {-(double)INFINITY, 0, 0};
     double e = 0;
-    for (int64_t k = 0; k < n; k++)
-        r.m = fmax(r.m, x->v[at + k * step]);
-    for (int64_t k = 0; k < n; k++) {
-        double p = exp(x->v[at + k * step] - r.m);
+    for (int64_t k = 0; k < l->n; k++)
+        r.m = fmax(r.m, l->x[k]);
+    for (int64_t k = 0; k < l->n; k++) {
+        double p = exp(l->x[k] - r.m);
         r.s += p;
-        e += p > 0 ? p * exp_error(c, x, at + k * step, r.m) : 0;
+        if (y)
+            y[k] = p;
+        if (c->out->e && p > 0)
+            e += p * exp_error(c, l, k, r.m);
     }
-    r.rel = e / r.s + REF_SUM * sqrt((double)n) * c->ua;
+    r.rel = e / r.s + REF_SUM * sqrt((double)l->n) * c->ua;
     return r;
 }
 
-static void softmax_row(void *ud, int64_t line)
+static void softmax_line(void *ud, const ref_line *l)
 {
-    const row_job *j = ud;
-    const ref_call *c = j->c;
-    const ref_tensor *x = c->in[0];
-    int64_t at = line / j->inner * j->n * j->inner + line % j->inner;
-    row_sum r = sum_row(c, x, at, j->n, j->inner);
-    /* The logarithm may be x - (m + log s): hence u|m|. */
-    for (int64_t k = 0; k < j->n; k++, at += j->inner) {
-        double d = x->v[at] - r.m, own = exp_error(c, x, at, r.m);
-        double v = j->logarithm ? d - log(r.s) : exp(d) / r.s;
-        c->out->v[at] = v;
-        if (!c->out->e)
-            continue;
-        if (j->logarithm)
-            c->out->e[at] = isinf(d)
-                                ? 0
-                                : ref_err(x, at) + r.rel +
-                                      c->u * (fabs(d) + 2 * fabs(v) + 4 + 2 * log(r.s) + fabs(r.m));
-        else
-            c->out->e[at] = v * (own + r.rel + 3 * c->u);
+    const ref_call *c = ud;
+    row_sum r = sum_row(c, l, l->y);
+    for (int64_t k = 0; k < l->n; k++) {
+        l->y[k] /= r.s;
+        if (l->ey)
+            l->ey[k] = l->y[k] * (exp_error(c, l, k, r.m) + r.rel + 3 * c->u);
     }
 }
 
-static ws_status run_softmax(const ref_call *c, bool logarithm)
+/* The logarithm may be x - (m + log s): hence u|m|. */
+static void log_softmax_line(void *ud, const ref_line *l)
 {
-    row_job j = {.c = c, .logarithm = logarithm};
-    int64_t outer;
-    ref_split(&c->in[0]->shape, c->at->dim, &outer, &j.n, &j.inner);
-    ref_for(outer * j.inner, (double)j.n * 40, softmax_row, &j);
-    return WS_OK;
+    const ref_call *c = ud;
+    row_sum r = sum_row(c, l, NULL);
+    double log_s = log(r.s), size = 4 + 2 * log_s + fabs(r.m);
+    for (int64_t k = 0; k < l->n; k++) {
+        double d = l->x[k] - r.m, v = d - log_s;
+        l->y[k] = v;
+        if (l->ey)
+            l->ey[k] = isinf(d) ? 0
+                                : (l->e ? l->e[k] : 0) + r.rel +
+                                      c->u * (fabs(d) + 2 * fabs(v) + size);
+    }
 }
 
 static ws_status eval_softmax(const ref_call *c)
 {
-    return run_softmax(c, false);
+    bool logarithm = strcmp(c->op->name, "log_softmax") == 0;
+    return ref_each_line(c, 1u << c->at->dim, true, 40,
+                         logarithm ? log_softmax_line : softmax_line, (void *)(uintptr_t)c);
 }
 
-static ws_status eval_log_softmax(const ref_call *c)
-{
-    return run_softmax(c, true);
-}
-
-/* ---- layer_norm, rms_norm: y = (x - mean) / sqrt(var + eps) * gamma + beta, trailing axes ---- */
+/* ---- layer_norm, rms_norm, batch_norm, group_norm:
+ *      y = (x - mean) / sqrt(var + eps) * gamma + beta ----
+ *
+ * layer, rms  a line is the trailing axes; gamma and beta have their shape
+ * batch       x[N, C, ...]: a line is a channel of the whole batch; gamma[C], beta[C]
+ * group       x[N, C, ...]: a line is C / groups channels of one item; gamma[C], beta[C] */
 
 static ws_status infer_norm(ref_infer *f)
 {
@@ -112,6 +106,43 @@ static ws_status infer_norm(ref_infer *f)
     return WS_OK;
 }
 
+static ws_status infer_channels(ref_infer *f)
+{
+    const ref_value *x = f->in[0];
+    if (x->rank < 2)
+        return ref_infer_fail(f, "the operand has rank %d; expected [N, C, ...]", x->rank);
+    for (int i = 1; i < f->n_in; i++) {
+        if (f->in[i]->rank != 1)
+            return ref_infer_fail(f, "operand %d has rank %d; expected one number a channel", i,
+                                  f->in[i]->rank);
+        ref_need_equal(f, f->in[i]->dim[0], x->dim[1], "one scale and shift a channel");
+    }
+    ref_same_shape(f->out, x);
+    return WS_OK;
+}
+
+static ws_status infer_batch_norm(ref_infer *f)
+{
+    if (!f->at->training)
+        return ref_infer_fail(f, "only batch statistics are supported: without training, write the "
+                                 "running statistics as sub, mul and add");
+    return infer_channels(f);
+}
+
+static ws_status infer_group_norm(ref_infer *f)
+{
+    ws_arena *m = &f->graph->arena;
+    if (!f->at->groups)
+        return ref_infer_fail(f, "missing 'num_groups'");
+    ref_need_that(f, ws_expr_binary(m, WS_X_GE, f->at->groups, ws_expr_const(m, 1)),
+                  "'num_groups' is at least 1");
+    if (infer_channels(f))
+        return f->err->status;
+    ref_need_equal(f, ws_expr_binary(m, WS_X_MOD, f->in[0]->dim[1], f->at->groups),
+                   ws_expr_const(m, 0), "channels divide into groups");
+    return WS_OK;
+}
+
 typedef struct moments {
     double mean, var, e_mean, e_var;
 } moments;
@@ -119,78 +150,104 @@ typedef struct moments {
 /* Mean and variance about it (rms: about zero), with bounds. A kernel may take two passes,
  * Welford's one, or subtract E[x]^2 from E[x^2]: the bound is that of the last, an error of the
  * size of E[x^2] however small the variance is. */
-static moments measure(const ref_call *c, const ref_tensor *x, int64_t at, int64_t n, bool centred)
+static moments measure(const ref_call *c, const ref_line *l, bool centred)
 {
-    moments r = {0};
-    double size = 0, ex = 0, square = 0, e = 0, raw = 0;
-    double sum_factor = REF_SUM * sqrt((double)n) * c->ua;
-    for (int64_t k = 0; k < n; k++) {
-        r.mean += x->v[at + k] / (double)n;
-        size += fabs(x->v[at + k]) / (double)n;
-        raw += x->v[at + k] * x->v[at + k] / (double)n;
-        ex += ref_err(x, at + k) / (double)n;
+    double n = (double)l->n, part[8] = {0}, e = 0;
+    double sum_factor = REF_SUM * sqrt(n) * c->ua;
+    moments r = {.mean = centred ? ref_sum(l->x, l->n) / n : 0};
+    for (int64_t k = 0; k < l->n; k++) {
+        double d = l->x[k] - r.mean;
+        part[k % 8] += d * d;
     }
-    if (!centred)
-        r.mean = 0;
-    r.e_mean = centred ? ex + sum_factor * size + c->u * fabs(r.mean) : 0;
-    for (int64_t k = 0; k < n; k++) {
-        double d = x->v[at + k] - r.mean;
-        square += d * d / (double)n;
-        e += 2 * fabs(d) * (ref_err(x, at + k) + c->u * fabs(d)) / (double)n;
+    r.var = ref_sum(part, 8) / n;
+    if (!l->ey)
+        return r;
+    double raw = r.var + r.mean * r.mean; /* E[x^2] */
+    if (centred)
+        r.e_mean = ref_sum_errors(l->e, l->n) / n + sum_factor * ref_sum_abs(l->x, l->n) / n +
+                   c->u * fabs(r.mean);
+    for (int64_t k = 0; k < l->n; k++) {
+        double d = fabs(l->x[k] - r.mean);
+        e += 2 * d * ((l->e ? l->e[k] : 0) + c->u * d) / n;
     }
-    r.var = square;
     r.e_var = e + sum_factor * raw + 2 * c->u * raw + r.e_mean * r.e_mean;
     return r;
 }
 
-static void norm_row(const row_job *j, int64_t row, bool centred)
+/* Element k of line i is scaled by gamma[i % lines * step + k / per]. */
+typedef struct norm_job {
+    const ref_call *c;
+    const ref_tensor *gamma, *beta;
+    bool centred;
+    int64_t lines, step, per;
+} norm_job;
+
+static void norm_line(void *ud, const ref_line *l)
 {
+    const norm_job *j = ud;
     const ref_call *c = j->c;
-    const ref_tensor *x = c->in[0], *gamma = c->n_in > 1 ? c->in[1] : NULL;
-    const ref_tensor *beta = c->n_in > 2 ? c->in[2] : NULL;
-    int64_t at = row * j->n;
-    moments m = measure(c, x, at, j->n, centred);
+    moments m = measure(c, l, j->centred);
     double r = 1 / sqrt(m.var + c->at->eps);
     double rel = 0.5 * m.e_var / (m.var + c->at->eps) + 4 * c->u; /* of r */
-    for (int64_t k = 0; k < j->n; k++) {
-        double d = x->v[at + k] - m.mean, z = d * r;
-        double ez = r * (ref_err(x, at + k) + m.e_mean + c->u * fabs(d)) + fabs(z) * rel;
-        double g = gamma ? gamma->v[k] : 1, b = beta ? beta->v[k] : 0, v = z * g + b;
-        c->out->v[at + k] = v;
-        if (c->out->e)
-            c->out->e[at + k] = fabs(g) * ez + (gamma ? fabs(z) * ref_err(gamma, k) : 0) +
-                                (beta ? ref_err(beta, k) : 0) + c->u * (2 * fabs(z * g) + fabs(v));
+    for (int64_t k = 0; k < l->n; k++) {
+        int64_t s = l->index % j->lines * j->step + k / j->per;
+        double d = l->x[k] - m.mean, z = d * r;
+        double g = j->gamma ? j->gamma->v[s] : 1, b = j->beta ? j->beta->v[s] : 0;
+        double v = z * g + b;
+        l->y[k] = v;
+        if (!l->ey)
+            continue;
+        double ez = r * ((l->e ? l->e[k] : 0) + m.e_mean + c->u * fabs(d)) + fabs(z) * rel;
+        l->ey[k] = fabs(g) * ez + (j->gamma ? fabs(z) * ref_err(j->gamma, s) : 0) +
+                   (j->beta ? ref_err(j->beta, s) : 0) + c->u * (2 * fabs(z * g) + fabs(v));
     }
 }
 
-static void layer_norm_row(void *ud, int64_t row)
+static norm_job norm_of(const ref_call *c)
 {
-    norm_row(ud, row, true);
-}
-
-static void rms_norm_row(void *ud, int64_t row)
-{
-    norm_row(ud, row, false);
-}
-
-static ws_status run_norm(const ref_call *c, void (*body)(void *, int64_t))
-{
-    row_job j = {.c = c, .n = 1};
-    const ref_shape *s = &c->in[0]->shape;
-    for (int d = s->rank - c->at->normalized_dims; d < s->rank; d++)
-        j.n *= s->dim[d];
-    ref_for(j.n ? s->count / j.n : 0, (double)j.n * 20, body, &j);
-    return WS_OK;
+    return (norm_job){.c = c, .gamma = c->n_in > 1 ? c->in[1] : NULL,
+                      .beta = c->n_in > 2 ? c->in[2] : NULL, .centred = true, .lines = 1,
+                      .per = 1};
 }
 
 static ws_status eval_layer_norm(const ref_call *c)
 {
-    return run_norm(c, layer_norm_row);
+    norm_job j = norm_of(c);
+    int rank = c->in[0]->shape.rank;
+    j.centred = strcmp(c->op->name, "layer_norm") == 0;
+    return ref_each_line(c, ref_axes(rank - c->at->normalized_dims, rank), true, 10, norm_line, &j);
 }
 
-static ws_status eval_rms_norm(const ref_call *c)
+static ws_status eval_batch_norm(const ref_call *c)
 {
-    return run_norm(c, rms_norm_row);
+    norm_job j = norm_of(c);
+    const ref_shape *x = &c->in[0]->shape;
+    j.lines = x->dim[1];
+    j.step = 1;
+    j.per = x->count; /* more than a line has */
+    return ref_each_line(c, ref_axes(0, x->rank) & ~2u, true, 10, norm_line, &j);
+}
+
+/* The same memory as one line a group. */
+static ws_status eval_group_norm(const ref_call *c)
+{
+    norm_job j = norm_of(c);
+    const ref_shape *x = &c->in[0]->shape;
+    ref_call as_groups = *c;
+    ref_tensor in = *c->in[0], out = *c->out;
+    if (ws_expr_eval(c->at->groups, c->env, &j.lines, c->err))
+        return c->err->status;
+    j.step = x->dim[1] / j.lines;
+    j.per = 1;
+    for (int d = 2; d < x->rank; d++)
+        j.per *= x->dim[d];
+    in.shape = (ref_shape){.rank = 2, .count = x->count};
+    in.shape.dim[0] = x->dim[0] * j.lines;
+    in.shape.dim[1] = j.step * j.per;
+    out.shape = in.shape;
+    as_groups.in[0] = &in;
+    as_groups.out = &out;
+    return ref_each_line(&as_groups, 2, true, 10, norm_line, &j);
 }
 
 /* ---- cross_entropy(x[N,C], t[N]) = mean_i(log sum_c exp(x[i,c]) - x[i,t[i]]) ---- */
@@ -204,46 +261,47 @@ static ws_status infer_cross_entropy(ref_infer *f)
     return WS_OK;
 }
 
-static void cross_entropy_row(void *ud, int64_t row)
+typedef struct loss_job {
+    const ref_call *c;
+    double *v, *e; /* one a row */
+} loss_job;
+
+static void cross_entropy_row(void *ud, const ref_line *l)
 {
-    const row_job *j = ud;
+    const loss_job *j = ud;
     const ref_call *c = j->c;
-    const ref_tensor *x = c->in[0];
-    double t = c->in[1]->v[row];
-    row_sum r = sum_row(c, x, row * j->n, j->n, 1);
-    if (!(t >= 0 && t < (double)j->n)) {
-        j->row_v[row] = (double)NAN;
+    double t = c->in[1]->v[l->index];
+    row_sum r = sum_row(c, l, NULL);
+    if (!(t >= 0 && t < (double)l->n)) {
+        j->v[l->index] = (double)NAN;
         return;
     }
-    int64_t at = row * j->n + (int64_t)t;
-    double d = r.m - x->v[at];
-    j->row_v[row] = d + log(r.s);
-    j->row_e[row] = ref_err(x, at) + r.rel + c->u * (fabs(d) + 4 + 2 * log(r.s) + fabs(r.m));
+    int64_t k = (int64_t)t;
+    double d = r.m - l->x[k];
+    j->v[l->index] = d + log(r.s);
+    j->e[l->index] = (l->e ? l->e[k] : 0) + r.rel +
+                     c->u * (fabs(d) + 4 + 2 * log(r.s) + fabs(r.m));
 }
 
 static ws_status eval_cross_entropy(const ref_call *c)
 {
     int64_t rows = c->in[0]->shape.dim[0];
-    row_job j = {.c = c, .n = c->in[0]->shape.dim[1], .inner = 1};
-    j.row_v = ws_calloc((size_t)rows, sizeof *j.row_v);
-    j.row_e = ws_calloc((size_t)rows, sizeof *j.row_e);
-    ref_for(rows, (double)j.n * 40, cross_entropy_row, &j);
-    double v = 0, e = 0, size = 0;
-    for (int64_t i = 0; i < rows; i++) {
-        v += j.row_v[i];
-        size += fabs(j.row_v[i]);
-        e += j.row_e[i];
-    }
-    double n = (double)rows;
+    loss_job j = {.c = c};
+    j.v = ws_calloc((size_t)rows, sizeof *j.v);
+    j.e = ws_calloc((size_t)rows, sizeof *j.e);
+    ws_status st = ref_each_line(c, 2, false, 40, cross_entropy_row, &j);
+    double n = (double)rows, v = ref_sum(j.v, rows);
     c->out->v[0] = v / n;
     if (c->out->e)
-        c->out->e[0] = (e + REF_SUM * sqrt(n) * c->ua * size) / n + 2 * c->u * fabs(v / n);
-    free(j.row_v);
-    free(j.row_e);
-    bool bad = isnan(v);
-    return bad ? ws_fail(c->err, WS_EINPUT, "cross_entropy: a target is not in [0, %lld)",
-                         (long long)j.n)
-               : WS_OK;
+        c->out->e[0] = (ref_sum(j.e, rows) +
+                        REF_SUM * sqrt(n) * c->ua * ref_sum_abs(j.v, rows)) / n +
+                       2 * c->u * fabs(v / n);
+    free(j.v);
+    free(j.e);
+    if (st || !isnan(v))
+        return st;
+    return ws_fail(c->err, WS_EINPUT, "cross_entropy: a target is not in [0, %lld)",
+                   (long long)c->in[0]->shape.dim[1]);
 }
 
 static double flops_row(const ref_attrs *at, const ref_shape *const *in, int n_in,
@@ -257,11 +315,15 @@ const ref_op ref_ops_norm[] = {
     {.name = "softmax", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_row,
      .eval = eval_softmax, .flops = flops_row},
     {.name = "log_softmax", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_row,
-     .eval = eval_log_softmax, .flops = flops_row},
+     .eval = eval_softmax, .flops = flops_row},
     {.name = "layer_norm", .min_in = 1, .max_in = 3, .attrs = "normalized_dims eps",
      .infer = infer_norm, .eval = eval_layer_norm, .flops = flops_row},
     {.name = "rms_norm", .min_in = 1, .max_in = 2, .attrs = "normalized_dims eps",
-     .infer = infer_norm, .eval = eval_rms_norm, .flops = flops_row},
+     .infer = infer_norm, .eval = eval_layer_norm, .flops = flops_row},
+    {.name = "batch_norm", .min_in = 1, .max_in = 3, .attrs = "eps training",
+     .infer = infer_batch_norm, .eval = eval_batch_norm, .flops = flops_row},
+    {.name = "group_norm", .min_in = 1, .max_in = 3, .attrs = "num_groups eps",
+     .infer = infer_group_norm, .eval = eval_group_norm, .flops = flops_row},
     {.name = "cross_entropy", .min_in = 2, .max_in = 2, .attrs = "", .infer = infer_cross_entropy,
      .eval = eval_cross_entropy, .flops = flops_row},
     {0}};

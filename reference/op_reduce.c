@@ -1,9 +1,7 @@
 /* Reductions over axes, argmax and argmin, cumulative sums and products. */
-#include "reference/ops.h"
+#include "reference/lines.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static bool reduced(const ref_attrs *at, int axis)
 {
@@ -42,168 +40,116 @@ static ws_status infer_reduce(ref_infer *f)
     return WS_OK;
 }
 
-/* Offsets of the n reduced elements of one output, relative to its first: inner loops over axes. */
-typedef struct reduce_job {
-    const ref_call *c;
-    int64_t n, *offset; /* n offsets into the operand */
-    int64_t stride[SPEC_MAX_RANK];
-} reduce_job;
-
-static void fill_offsets(reduce_job *j)
-{
-    const ref_shape *x = &j->c->in[0]->shape;
-    const ref_attrs *at = j->c->at;
-    int64_t step = 1;
-    for (int d = x->rank - 1; d >= 0; d--) {
-        j->stride[d] = step;
-        step *= x->dim[d];
-    }
-    for (int64_t k = 0; k < j->n; k++) {
-        int64_t rest = k, off = 0;
-        for (int d = x->rank - 1; d >= 0; d--)
-            if (reduced(at, d)) {
-                off += rest % x->dim[d] * j->stride[d];
-                rest /= x->dim[d];
-            }
-        j->offset[k] = off;
-    }
-}
-
-static int64_t first_of(const reduce_job *j, int64_t i)
-{
-    const ref_shape *x = &j->c->in[0]->shape;
-    int64_t at = 0;
-    for (int d = x->rank - 1; d >= 0; d--)
-        if (!reduced(j->c->at, d)) {
-            at += i % x->dim[d] * j->stride[d];
-            i /= x->dim[d];
-        }
-    return at;
-}
-
 /* v = sum x, e = sum e_i + REF_SUM sqrt(n) ua sum |x_i| */
-static double sum_of(const reduce_job *j, int64_t at, double *e)
+static double sum_of(const ref_call *c, const ref_line *l, double *e)
 {
-    const ref_tensor *x = j->c->in[0];
-    double v = 0, size = 0;
     *e = 0;
-    for (int64_t k = 0; k < j->n; k++) {
-        double t = x->v[at + j->offset[k]];
-        v += t;
-        size += fabs(t);
-        *e += ref_err(x, at + j->offset[k]);
-    }
-    *e += REF_SUM * sqrt((double)j->n) * j->c->ua * size;
-    return v;
+    if (c->out->e)
+        *e = ref_sum_errors(l->e, l->n) +
+             REF_SUM * sqrt((double)l->n) * c->ua * ref_sum_abs(l->x, l->n);
+    return ref_sum(l->x, l->n);
 }
 
-/* sign = 1: maximum, -1: minimum. The bound is the largest error among elements that may win. */
-static double extremum(const reduce_job *j, int64_t at, double sign, int64_t *index, double *e)
+/* sign = 1: maximum, -1: minimum; NaN wins. The bound is the largest error among elements that may
+ * win. */
+static double extremum(const ref_line *l, double sign, int64_t *index, double *e)
 {
-    const ref_tensor *x = j->c->in[0];
     double best = -(double)INFINITY;
     *index = 0;
     *e = 0;
-    for (int64_t k = 0; k < j->n; k++) {
-        double t = sign * x->v[at + j->offset[k]];
+    for (int64_t k = 0; k < l->n; k++) {
+        double t = sign * l->x[k];
         if (t > best || (isnan(t) && !isnan(best)))
             best = t, *index = k;
     }
-    double slack = ref_err(x, at + j->offset[*index]);
-    for (int64_t k = 0; k < j->n; k++) {
-        double ek = ref_err(x, at + j->offset[k]);
-        if (sign * x->v[at + j->offset[k]] + ek >= best - slack)
-            *e = fmax(*e, ek);
-    }
+    double least = l->e ? best - l->e[*index] : best;
+    for (int64_t k = 0; l->e && k < l->n; k++)
+        if (sign * l->x[k] + l->e[k] >= least)
+            *e = fmax(*e, l->e[k]);
     return sign * best;
 }
 
-/* log sum exp(x - m) + m */
-static double logsumexp(const reduce_job *j, int64_t at, double *e)
+/* m + log sum exp(x - m); an error of x is one of the logarithm, weighed with its share. */
+static double logsumexp(const ref_call *c, const ref_line *l, double *e)
 {
-    const ref_tensor *x = j->c->in[0];
     int64_t index;
-    double m = extremum(j, at, 1, &index, e), s = 0, es = 0;
-    for (int64_t k = 0; k < j->n; k++) {
-        double t = x->v[at + j->offset[k]], p = exp(t - m);
+    double m = extremum(l, 1, &index, e), s = 0, es = 0;
+    if (isinf(m))
+        return m;
+    for (int64_t k = 0; k < l->n; k++) {
+        double t = l->x[k], p = exp(t - m);
         s += p;
         if (p > 0) /* t may be -inf */
-            es += p * (ref_err(x, at + j->offset[k]) + j->c->u * (fabs(t - m) + 4));
+            es += p * ((l->e ? l->e[k] : 0) + c->u * (fabs(t - m) + 4));
     }
     double v = m + log(s);
-    *e = es / s + REF_SUM * sqrt((double)j->n) * j->c->ua +
-         j->c->u * (4 + fabs(m) + fabs(v) + fabs(log(s)));
+    *e = es / s + REF_SUM * sqrt((double)l->n) * c->ua +
+         c->u * (4 + fabs(m) + fabs(v) + fabs(log(s)));
     return v;
 }
 
-static double l2norm(const reduce_job *j, int64_t at, double *e)
+static double l2norm(const ref_call *c, const ref_line *l, double *e)
 {
-    const ref_tensor *x = j->c->in[0];
-    double s = 0, es = 0;
-    for (int64_t k = 0; k < j->n; k++) {
-        double t = x->v[at + j->offset[k]];
-        s += t * t;
-        es += 2 * fabs(t) * ref_err(x, at + j->offset[k]);
-    }
-    double v = sqrt(s);
-    *e = v > 0 ? 0.5 * es / v + (0.5 * REF_SUM * sqrt((double)j->n) * j->c->ua + 3 * j->c->u) * v
+    double part[8] = {0}, es = 0;
+    for (int64_t k = 0; k < l->n; k++)
+        part[k % 8] += l->x[k] * l->x[k];
+    for (int64_t k = 0; l->e && k < l->n; k++)
+        es += (2 * fabs(l->x[k]) + l->e[k]) * l->e[k];
+    double v = sqrt(ref_sum(part, 8));
+    *e = v > 0 ? fmin(0.5 * es / v, sqrt(es)) +
+                     (0.5 * REF_SUM * sqrt((double)l->n) * c->ua + 3 * c->u) * v
                : sqrt(es);
     return v;
 }
 
-static double product(const reduce_job *j, int64_t at, double *e)
+static double product(const ref_call *c, const ref_line *l, double *e)
 {
-    const ref_tensor *x = j->c->in[0];
     double v = 1;
     *e = 0;
-    for (int64_t k = 0; k < j->n; k++) {
-        double t = x->v[at + j->offset[k]];
-        *e = *e * fabs(t) + fabs(v) * ref_err(x, at + j->offset[k]);
+    for (int64_t k = 0; k < l->n; k++) {
+        double t = l->x[k];
+        *e = *e * fabs(t) + (l->e ? fabs(v) * l->e[k] : 0);
         v *= t;
     }
-    *e += (double)j->n * j->c->u * fabs(v);
+    *e += (double)l->n * c->u * fabs(v);
     return v;
 }
 
-static void reduce_one(void *ud, int64_t i)
+static void reduce_line(void *ud, const ref_line *l)
 {
-    const reduce_job *j = ud;
-    ref_tensor *out = j->c->out;
-    int64_t at = first_of(j, i), index = 0;
+    const ref_call *c = ud;
+    ref_reduce_fn fn = c->at->fn;
+    int64_t index = 0;
     double e = 0, v = 0;
-    switch (j->c->at->fn) {
-    case REF_SUM_OF: v = sum_of(j, at, &e); break;
+    switch (fn) {
+    case REF_SUM_OF: v = sum_of(c, l, &e); break;
     case REF_MEAN:
-        v = sum_of(j, at, &e) / (double)j->n;
-        e = e / (double)j->n + 2 * j->c->u * fabs(v);
+        v = sum_of(c, l, &e) / (double)l->n;
+        e = e / (double)l->n + 2 * c->u * fabs(v);
         break;
-    case REF_MAX: v = extremum(j, at, 1, &index, &e); break;
-    case REF_MIN: v = extremum(j, at, -1, &index, &e); break;
-    case REF_PROD: v = product(j, at, &e); break;
+    case REF_MAX: v = extremum(l, 1, &index, &e); break;
+    case REF_MIN: v = extremum(l, -1, &index, &e); break;
+    case REF_PROD: v = product(c, l, &e); break;
     case REF_ARGMAX:
     case REF_ARGMIN:
-        extremum(j, at, j->c->at->fn == REF_ARGMAX ? 1 : -1, &index, &e);
+        extremum(l, fn == REF_ARGMAX ? 1 : -1, &index, &e);
         v = (double)index;
         e = 0;
         break;
-    case REF_LOGSUMEXP: v = logsumexp(j, at, &e); break;
-    case REF_L2NORM: v = l2norm(j, at, &e); break;
+    case REF_LOGSUMEXP: v = logsumexp(c, l, &e); break;
+    case REF_L2NORM: v = l2norm(c, l, &e); break;
     }
-    out->v[i] = v;
-    if (out->e)
-        out->e[i] = e;
+    c->out->v[l->index] = v;
+    if (c->out->e)
+        c->out->e[l->index] = e;
 }
 
 static ws_status eval_reduce(const ref_call *c)
 {
-    reduce_job j = {.c = c, .n = 1};
+    unsigned axes = 0;
     for (int i = 0; i < c->at->n_dims; i++)
-        j.n *= c->in[0]->shape.dim[c->at->dims[i]];
-    j.offset = ws_malloc((size_t)j.n * sizeof *j.offset);
-    fill_offsets(&j);
-    ref_for(c->out->shape.count, (double)j.n * 4, reduce_one, &j);
-    free(j.offset);
-    return WS_OK;
+        axes |= 1u << c->at->dims[i];
+    return ref_each_line(c, axes, false, 4, reduce_line, (void *)(uintptr_t)c);
 }
 
 static double flops_of_input(const ref_attrs *at, const ref_shape *const *in, int n_in,
@@ -223,53 +169,39 @@ static ws_status infer_scan(ref_infer *f)
     return WS_OK;
 }
 
-typedef struct scan_job {
-    const ref_call *c;
-    int64_t n, inner;
-    bool product;
-} scan_job;
-
-static void scan_one(void *ud, int64_t line)
+static void cumsum_line(void *ud, const ref_line *l)
 {
-    const scan_job *j = ud;
-    const ref_tensor *x = j->c->in[0];
-    ref_tensor *out = j->c->out;
-    int64_t at = line / j->inner * j->n * j->inner + line % j->inner;
-    double v = j->product ? 1 : 0, e = 0, size = 0;
-    for (int64_t k = 0; k < j->n; k++, at += j->inner) {
-        double t = x->v[at];
-        if (j->product) {
-            e = e * fabs(t) + fabs(v) * ref_err(x, at);
-            v *= t;
-        } else {
-            v += t;
-            e += ref_err(x, at);
-            size += fabs(t);
-        }
-        out->v[at] = v;
-        if (out->e)
-            out->e[at] = j->product ? e + (double)(k + 1) * j->c->u * fabs(v)
-                                    : e + REF_SUM * sqrt((double)(k + 1)) * j->c->ua * size;
+    const ref_call *c = ud;
+    double v = 0, e = 0, size = 0;
+    for (int64_t k = 0; k < l->n; k++) {
+        l->y[k] = v += l->x[k];
+        size += fabs(l->x[k]);
+        e += l->e ? l->e[k] : 0;
+        if (l->ey)
+            l->ey[k] = e + REF_SUM * sqrt((double)(k + 1)) * c->ua * size;
     }
 }
 
-static ws_status run_scan(const ref_call *c, bool is_product)
+static void cumprod_line(void *ud, const ref_line *l)
 {
-    scan_job j = {.c = c, .product = is_product};
-    int64_t outer;
-    ref_split(&c->in[0]->shape, c->at->dim, &outer, &j.n, &j.inner);
-    ref_for(outer * j.inner, (double)j.n * 4, scan_one, &j);
-    return WS_OK;
+    const ref_call *c = ud;
+    double v = 1, e = 0;
+    for (int64_t k = 0; k < l->n; k++) {
+        e = e * fabs(l->x[k]) + (l->e ? fabs(v) * l->e[k] : 0);
+        l->y[k] = v *= l->x[k];
+        if (l->ey)
+            l->ey[k] = e + (double)(k + 1) * c->u * fabs(v);
+    }
 }
 
 static ws_status eval_cumsum(const ref_call *c)
 {
-    return run_scan(c, false);
+    return ref_each_line(c, 1u << c->at->dim, true, 4, cumsum_line, (void *)(uintptr_t)c);
 }
 
 static ws_status eval_cumprod(const ref_call *c)
 {
-    return run_scan(c, true);
+    return ref_each_line(c, 1u << c->at->dim, true, 4, cumprod_line, (void *)(uintptr_t)c);
 }
 
 const ref_op ref_ops_reduce[] = {

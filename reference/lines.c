@@ -1,0 +1,213 @@
+/* A line whose elements lie together is used in place. Others are copied into an array and back,
+ * BLOCK neighbouring lines at a time, so that every cache line is read once. */
+#include "reference/lines.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 8 };
+
+typedef struct lines {
+    const ref_call *c;
+    void (*body)(void *ud, const ref_line *line);
+    void *ud;
+    bool writes;
+    int64_t n, count, inner; /* elements a line; lines; lines that lie side by side, step 1 */
+    int64_t run;             /* elements of a line that lie together */
+    int64_t *run_at;         /* n / run offsets in a line */
+    int64_t kept[SPEC_MAX_RANK], kept_step[SPEC_MAX_RANK];
+    int n_kept;
+    atomic_int failed;
+} lines;
+
+/* Axes of the kind asked for, with their steps; neighbours are merged. */
+static int pick_axes(const ref_shape *s, unsigned mask, int64_t dim[SPEC_MAX_RANK],
+                     int64_t step[SPEC_MAX_RANK])
+{
+    int64_t steps[SPEC_MAX_RANK], all = 1;
+    int n = 0;
+    for (int d = s->rank - 1; d >= 0; d--) {
+        steps[d] = all;
+        all *= s->dim[d];
+    }
+    for (int d = 0; d < s->rank; d++) {
+        if (!(mask >> d & 1) || s->dim[d] == 1)
+            continue;
+        if (n && step[n - 1] == steps[d] * s->dim[d]) {
+            dim[n - 1] *= s->dim[d];
+            step[n - 1] = steps[d];
+        } else {
+            dim[n] = s->dim[d];
+            step[n++] = steps[d];
+        }
+    }
+    return n;
+}
+
+static int64_t offset_of(int64_t i, int n, const int64_t *dim, const int64_t *step)
+{
+    int64_t at = 0;
+    for (int d = n - 1; d >= 0; d--) {
+        at += i % dim[d] * step[d];
+        i /= dim[d];
+    }
+    return at;
+}
+
+static void plan_lines(lines *l, unsigned axes)
+{
+    const ref_shape *s = &l->c->in[0]->shape;
+    int64_t dim[SPEC_MAX_RANK], step[SPEC_MAX_RANK];
+    int n = pick_axes(s, axes, dim, step);
+    l->n_kept = pick_axes(s, ~axes, l->kept, l->kept_step);
+    l->n = l->count = l->inner = l->run = 1;
+    for (int d = 0; d < n; d++)
+        l->n *= dim[d];
+    for (int d = 0; d < l->n_kept; d++)
+        l->count *= l->kept[d];
+    if (l->n_kept && l->kept_step[l->n_kept - 1] == 1)
+        l->inner = l->kept[l->n_kept - 1];
+    if (n && step[n - 1] == 1)
+        l->run = dim[--n];
+    int64_t n_runs = l->run ? l->n / l->run : 0;
+    l->run_at = ws_malloc((size_t)(n_runs + 1) * sizeof *l->run_at);
+    for (int64_t i = 0; i < n_runs; i++)
+        l->run_at[i] = offset_of(i, n, dim, step);
+}
+
+static void copy_in(const lines *l, const double *from, int lines_here, double *to)
+{
+    int64_t n_runs = l->n / l->run;
+    if (l->run > 1) {
+        for (int64_t r = 0; r < n_runs; r++)
+            memcpy(to + r * l->run, from + l->run_at[r], (size_t)l->run * sizeof *to);
+        return;
+    }
+    for (int64_t r = 0; r < n_runs; r++)
+        for (int k = 0; k < lines_here; k++)
+            to[k * l->n + r] = from[l->run_at[r] + k];
+}
+
+static void copy_out(const lines *l, const double *from, int lines_here, double *to)
+{
+    int64_t n_runs = l->n / l->run;
+    if (l->run > 1) {
+        for (int64_t r = 0; r < n_runs; r++)
+            memcpy(to + l->run_at[r], from + r * l->run, (size_t)l->run * sizeof *to);
+        return;
+    }
+    for (int64_t r = 0; r < n_runs; r++)
+        for (int k = 0; k < lines_here; k++)
+            to[l->run_at[r] + k] = from[k * l->n + r];
+}
+
+/* `count` lines that lie side by side, through arrays. */
+static void run_copied(lines *l, int64_t index, int count, double *buffer)
+{
+    const ref_call *c = l->c;
+    const ref_tensor *x = c->in[0], *out = c->out;
+    int64_t at = offset_of(index, l->n_kept, l->kept, l->kept_step), block = count * l->n;
+    double *bx = buffer, *be = bx + block, *by = be + block, *bey = by + block;
+    copy_in(l, x->v + at, count, bx);
+    if (x->e)
+        copy_in(l, x->e + at, count, be);
+    for (int k = 0; k < count; k++) {
+        int64_t own = k * l->n;
+        ref_line line = {index + k, l->n, bx + own, x->e ? be + own : NULL,
+                         l->writes ? by + own : NULL,
+                         l->writes && out->e ? bey + own : NULL};
+        l->body(l->ud, &line);
+    }
+    if (!l->writes)
+        return;
+    copy_out(l, by, count, out->v + at);
+    if (out->e)
+        copy_out(l, bey, count, out->e + at);
+}
+
+static void run_in_place(const lines *l, int64_t index)
+{
+    const ref_tensor *x = l->c->in[0], *out = l->c->out;
+    int64_t at = offset_of(index, l->n_kept, l->kept, l->kept_step);
+    ref_line line = {index, l->n, x->v + at, x->e ? x->e + at : NULL,
+                     l->writes ? out->v + at : NULL,
+                     l->writes && out->e ? out->e + at : NULL};
+    l->body(l->ud, &line);
+}
+
+static void run_range(void *ud, int64_t first, int64_t end)
+{
+    lines *l = ud;
+    if (l->run == l->n) {
+        for (int64_t i = first; i < end; i++)
+            run_in_place(l, i);
+        return;
+    }
+    /* lines of runs are taken one at a time, as their runs fill cache lines */
+    int width = l->run > 1 ? 1 : BLOCK;
+    double *buffer = ws_alloc_tensor((size_t)l->n * (size_t)width * 4 * sizeof *buffer);
+    if (!buffer) {
+        l->failed = 1;
+        return;
+    }
+    while (first < end) {
+        int64_t row = l->inner - first % l->inner, left = end - first;
+        int64_t count = row < left ? row : left;
+        count = count < width ? count : width;
+        run_copied(l, first, (int)count, buffer);
+        first += count;
+    }
+    free(buffer);
+}
+
+ws_status ref_each_line(const ref_call *c, unsigned axes, bool writes, double work,
+                        void (*body)(void *ud, const ref_line *line), void *ud)
+{
+    lines l = {.c = c, .body = body, .ud = ud, .writes = writes};
+    plan_lines(&l, axes);
+    ref_for_ranges(l.count, (double)l.n * work, run_range, &l);
+    free(l.run_at);
+    return l.failed ? ws_fail(c->err, WS_ELIMIT, "no memory for lines of %lld elements",
+                              (long long)l.n)
+                    : WS_OK;
+}
+
+/* ---- sums ---- */
+
+enum { LANES = 8 };
+
+static double total(const double part[LANES])
+{
+    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
+double ref_sum(const double *x, int64_t n)
+{
+    double part[LANES] = {0};
+    int64_t k = 0;
+    for (; k + LANES <= n; k += LANES)
+        for (int i = 0; i < LANES; i++)
+            part[i] += x[k + i];
+    for (; k < n; k++)
+        part[k % LANES] += x[k];
+    return total(part);
+}
+
+double ref_sum_abs(const double *x, int64_t n)
+{
+    double part[LANES] = {0};
+    int64_t k = 0;
+    for (; k + LANES <= n; k += LANES)
+        for (int i = 0; i < LANES; i++)
+            part[i] += fabs(x[k + i]);
+    for (; k < n; k++)
+        part[k % LANES] += fabs(x[k]);
+    return total(part);
+}
+
+double ref_sum_errors(const double *e, int64_t n)
+{
+    return e ? ref_sum(e, n) : 0;
+}

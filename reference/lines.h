@@ -1,0 +1,32 @@
+/* Lines of a tensor: the elements along some of its axes, for every choice of the other ones, each
+ * handed over as an array. What reductions, softmax and normalisations have in common. */
+#ifndef REFERENCE_LINES_H
+#define REFERENCE_LINES_H
+
+#include "reference/ops.h"
+
+typedef struct ref_line {
+    int64_t index; /* of the line: its place among the axes that it does not run along, row-major */
+    int64_t n;
+    const double *x, *e; /* n values and bounds (NULL: exact), in row-major order */
+    double *y, *ey;      /* n results and bounds (NULL: not wanted), when the body writes */
+} ref_line;
+
+/* Calls body(ud, line) for every line of c->in[0] along the axes in the bit set `axes`, on all
+ * cores. `writes`: y and ey are c->out's, of the same shape. `work`: elementary steps an element.
+ */
+ws_status ref_each_line(const ref_call *c, unsigned axes, bool writes, double work,
+                        void (*body)(void *ud, const ref_line *line), void *ud);
+/* The bit set of the axes [from, to). */
+static inline unsigned ref_axes(int from, int to)
+{
+    return (1u << to) - (1u << from);
+}
+
+/* Sum x and sum |x|, in eight partial sums. */
+double ref_sum(const double *x, int64_t n);
+double ref_sum_abs(const double *x, int64_t n);
+/* Their bounds: 0 where e is NULL. */
+double ref_sum_errors(const double *e, int64_t n);
+
+#endif
