@@ -14,7 +14,7 @@ enum { MAX_LAUNCHES = 256, MAX_SCRATCH = 64 }; /* of a plan: harness/plan/plan.h
 
 static const em_op *const families[] = {em_ops_elementwise, em_ops_rows, em_ops_contraction,
                                         em_ops_window, em_ops_movement,
-                                        em_ops_recurrent};
+                                        em_ops_recurrent,    em_ops_scan};
 
 static const em_op *find_op(const char *name)
 {
@@ -299,6 +299,10 @@ static bool is_output(const ref_graph *g, const ref_value *v)
 static const char *plan_name(em_job *j, const ref_value *v)
 {
     const spec *s = j->graph->spec;
+    if (v->scope) {
+        const spec_node *scan = j->graph->node[v->scope - 1].spec;
+        return ws_arena_printf(&j->arena, "%s_%s_step", scan->out, v->name);
+    }
     if (v->tensor >= 0 || is_output(j->graph, v))
         return v->name;
     for (int d = 0; d < s->n_dims; d++)
@@ -321,6 +325,98 @@ ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr 
     return WS_OK;
 }
 
+ws_status em_value_scratch(em_node *n, const ref_value *v)
+{
+    return is_output(n->job->graph, v)
+               ? WS_OK
+               : em_scratch(n->job, plan_name(n->job, v), v->dtype, em_count(n, v));
+}
+
+static int loop_buffer(em_loop *l, const char *name, ws_dtype dtype, bool written)
+{
+    int i = 0;
+    while (i < l->n && strcmp(l->name[i], name))
+        i++;
+    if (i == (int)WS_COUNT(l->name))
+        return -1;
+    l->n += i == l->n;
+    l->name[i] = name;
+    l->dtype[i] = dtype;
+    l->written[i] |= written;
+    return i;
+}
+
+const char *em_loop_buffer(em_node *n, const ref_value *v, bool written)
+{
+    int i = loop_buffer(n->job->loop, plan_name(n->job, v), v->dtype, written);
+    return em_text(n, "p%d", i);
+}
+
+/* The body's text with blockIdx.x as a variable; a tile's threads come from one axis. */
+static void add_device_text(em_node *n, bool tiled)
+{
+    static const struct {
+        const char *from, *to;
+        bool tiled;
+    } rows[] = {{"blockIdx.x", "block", false},
+                {"threadIdx.x", "(threadIdx.x % 16)", true},
+                {"threadIdx.y", "(threadIdx.x / 16)", true}};
+    for (const char *p = ws_buf_z(&n->body); *p; p++) {
+        size_t r = 0;
+        while (r < WS_COUNT(rows) &&
+               ((rows[r].tiled && !tiled) || strncmp(p, rows[r].from, strlen(rows[r].from))))
+            r++;
+        if (r < WS_COUNT(rows)) {
+            ws_buf_adds(&n->job->kernels, rows[r].to);
+            p += strlen(rows[r].from) - 1;
+        } else {
+            ws_buf_addc(&n->job->kernels, *p);
+        }
+    }
+}
+
+/* As em_kernel, in a scan's body: a device function, and the loop that calls it. The buffers change
+ * from step to step, so nothing is __restrict__. */
+static ws_status device_function(em_node *n, const char *name, const em_param *p, int n_p,
+                                 const ws_expr *blocks, bool tiled)
+{
+    em_job *j = n->job;
+    ws_buf_printf(&j->kernels, "static __device__ __noinline__ void %s(const long long block", name);
+    ws_buf_printf(&j->loop->calls,
+                  "        for (long long block = 0; block < %s; block++) {\n            %s(block",
+                  em_expr(n, blocks), name);
+    for (int i = 0; i < n_p; i++) {
+        if (p[i].value && p[i].value->is_literal)
+            continue;
+        ws_dtype dtype = p[i].value ? p[i].value->dtype : p[i].dtype;
+        int b = loop_buffer(j->loop, p[i].value ? plan_name(j, p[i].value) : p[i].scratch, dtype,
+                            p[i].written);
+        if (b < 0)
+            return ws_fail(j->err, WS_ELIMIT, "the body of a scan needs more than 64 buffers");
+        ws_buf_printf(&j->kernels, ", %s%s *%s", p[i].written ? "" : "const ",
+                      ws_dtype_cuda(dtype), p[i].role);
+        ws_buf_printf(&j->loop->calls, ", p%d", b);
+    }
+    ws_buf_adds(&j->loop->calls, ");\n            __syncthreads();\n        }\n");
+    ws_buf_adds(&j->kernels, ")\n{\n");
+    add_device_text(n, tiled);
+    ws_buf_adds(&j->kernels, "}\n");
+    ws_buf_reset(&n->body);
+    return WS_OK;
+}
+
+ws_status em_loop_kernel(em_node *n)
+{
+    em_loop *l = n->job->loop;
+    em_param p[WS_COUNT(l->name)];
+    for (int i = 0; i < l->n; i++)
+        p[i] = (em_param){.role = em_text(n, "p%d", i), .scratch = l->name[i],
+                          .dtype = l->dtype[i], .written = l->written[i], .shared = true};
+    n->job->loop = NULL;
+    return em_kernel(n, "", "one block, one step after the other", p, l->n,
+                     ws_expr_const(&n->job->arena, 1), false);
+}
+
 ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_param *p, int n_p,
                     const ws_expr *blocks, bool tiled)
 {
@@ -330,6 +426,8 @@ ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_pa
         return ws_fail(j->err, WS_ELIMIT, "the graph needs more than %d launches", MAX_LAUNCHES);
     const char *name = em_text(n, "k%d_%s%s", n->index, n->node->op->name, suffix);
     add_comment(n, how);
+    if (j->loop)
+        return device_function(n, name, p, n_p, blocks, tiled);
     ws_buf_printf(&j->kernels, "extern \"C\" __global__ void __launch_bounds__(%d)\n%s(",
                   EM_THREADS, name);
     ws_buf_printf(&j->launches, "%s{ \"kernel\": \"%s\", \"grid\": [\"",
@@ -342,8 +440,8 @@ ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_pa
             continue;
         const char *comma = listed++ ? ", " : "";
         const char *type = ws_dtype_cuda(p[i].value ? p[i].value->dtype : p[i].dtype);
-        ws_buf_printf(&j->kernels, "%s%s%s *__restrict__ %s", comma, p[i].written ? "" : "const ",
-                      type, p[i].role);
+        ws_buf_printf(&j->kernels, "%s%s%s *%s%s", comma, p[i].written ? "" : "const ", type,
+                      p[i].shared ? "" : "__restrict__ ", p[i].role);
         ws_buf_printf(&j->launches, "%s\"%s\"", comma,
                       p[i].value ? plan_name(j, p[i].value) : p[i].scratch);
     }
@@ -487,10 +585,9 @@ static void add_includes(const ref_graph *g, ws_buf *out)
 
 /* ---- the walk ---- */
 
-static ws_status emit_node(em_job *j, int index)
+static ws_status emit_node(em_job *j, const ref_node *node, int index)
 {
     const ref_graph *g = j->graph;
-    const ref_node *node = &g->node[index];
     const em_op *op = find_op(node->op->name);
     em_node n = {.job = j, .node = node, .index = index, .at = node->attrs, .n_in = node->n_in,
                  .out = &g->value[node->out]};
@@ -501,13 +598,16 @@ static ws_status emit_node(em_job *j, int index)
         n.in[i] = &g->value[node->in[i]];
     n.formula = op->formula;
     em_choose_type(&n, n.n_in, false);
-    ws_status st = WS_OK;
-    if (!is_output(g, n.out))
-        st = em_scratch(j, plan_name(j, n.out), n.out->dtype, em_count(&n, n.out));
+    ws_status st = em_value_scratch(&n, n.out);
     if (!st)
         st = op->emit(&n);
     ws_buf_release(&n.body);
     return st ? ws_wrap(j->err, "graph[%d] (%s)", node->spec->index, node->op->name) : WS_OK;
+}
+
+ws_status em_body_node(em_job *j, const ref_node *node)
+{
+    return emit_node(j, node, j->graph->n_nodes + j->n_bodies++);
 }
 
 static void assemble(const em_job *j, ws_buf *out)
@@ -534,7 +634,7 @@ ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
                          "output '%s' is an input: in-place outputs cannot be emitted",
                          g->value[g->output[o]].name);
     for (int i = 0; i < g->n_nodes && !st; i++)
-        st = emit_node(&j, i);
+        st = emit_node(&j, &g->node[i], i);
     if (!st)
         assemble(&j, out);
     ws_buf_release(&j.scratch);

@@ -17,12 +17,24 @@ typedef enum em_helper {
     EM_SCAN_PROD = 64, EM_TF32 = 128, EM_WHOLE = 256
 } em_helper;
 
+/* While the body of a scan is emitted, kernels become device functions that the scan's kernel calls
+ * for one block after the other. */
+typedef struct em_loop {
+    const char *name[64];                /* buffers of the scan's kernel: names in the plan, */
+    ws_dtype dtype[64];                  /* dtypes, */
+    bool written[64];                    /* and whether the kernel writes them */
+    int n;
+    ws_buf calls;
+} em_loop;
+
 typedef struct em_job {
     const ref_graph *graph;
     ws_arena arena;                      /* of expressions and text pieces */
     ws_buf scratch, launches, kernels;   /* of the plan, and the source */
     int n_scratch, n_launches;
     unsigned helpers;                    /* em_helper bits in use */
+    em_loop *loop;                       /* of the scan whose body is emitted, or NULL */
+    int n_bodies;                        /* nodes of bodies so far: they have indices of their own */
     ws_err *err;
 } em_job;
 
@@ -46,7 +58,7 @@ typedef struct em_op {
 } em_op;
 /* One array a family, each ended by a NULL name. */
 extern const em_op em_ops_elementwise[], em_ops_rows[], em_ops_contraction[], em_ops_window[],
-    em_ops_movement[], em_ops_recurrent[];
+    em_ops_movement[], em_ops_recurrent[], em_ops_scan[];
 
 /* A kernel parameter: its name in the kernel and what the plan passes. */
 typedef struct em_param {
@@ -55,6 +67,7 @@ typedef struct em_param {
     const char *scratch;
     ws_dtype dtype;         /* of the scratch */
     bool written;
+    bool shared;            /* another parameter may point to the same */
 } em_param;
 
 /* Closes the kernel whose body was put: `blocks` blocks, at least one. `suffix` tells kernels of
@@ -67,6 +80,15 @@ ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr 
 
 /* `base`, with underscores until nothing in the spec has the name. */
 const char *em_unused_name(em_node *n, const char *base);
+
+/* Scratch of the plan unless the value is an output. */
+ws_status em_value_scratch(em_node *n, const ref_value *v);
+/* Emits a node of a scan's body, in job->loop. */
+ws_status em_body_node(em_job *j, const ref_node *node);
+/* The pointer of the scan's kernel to a value. */
+const char *em_loop_buffer(em_node *n, const ref_value *v, bool written);
+/* The kernel of a scan, whose body was put: one block, all buffers of job->loop. */
+ws_status em_loop_kernel(em_node *n);
 
 /* Adds a line to the body, 4 spaces in. */
 void em_put(em_node *n, const char *fmt, ...) WS_PRINTF(2, 3);

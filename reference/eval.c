@@ -273,36 +273,45 @@ static void find_last_uses(const ref_graph *g, int *last)
     }
 }
 
-/* A literal is rounded to the precision of the arithmetic that reads it. */
-static ws_status make_literal(run *r, int v)
+ws_status ref_make_literal(const ref_bound *b, int v, ref_tensor *t, ws_err *err)
 {
-    const ref_value *value = &r->b->graph->value[v];
-    ref_tensor *t = &r->value[v];
+    const ref_value *value = &b->graph->value[v];
     double e = fabs(value->literal - ws_dtype_round(value->dtype, value->literal));
-    t->shape = r->b->shape[v];
-    if (ref_tensor_alloc(t, e > 0 && isfinite(value->literal), "a literal", r->err))
-        return r->err->status;
+    t->shape = b->shape[v];
+    if (ref_tensor_alloc(t, e > 0 && isfinite(value->literal), "a literal", err))
+        return err->status;
     t->v[0] = value->literal;
     if (t->e)
         t->e[0] = e;
     return WS_OK;
 }
 
+ws_status ref_eval_node(const ref_bound *b, const ref_node *n, ref_tensor *value, bool with_bounds,
+                        ws_err *err)
+{
+    const ref_graph *g = b->graph;
+    ref_tensor *out = &value[n->out];
+    ref_call c = {.op = n->op, .at = n->attrs, .env = &b->env, .n_in = n->n_in, .out = out,
+                  .err = err,
+                  .u = ws_dtype_roundoff(g->spec->precision),
+                  .ua = ws_dtype_roundoff(g->spec->accumulate), .bound = b, .node = n};
+    for (int i = 0; i < n->n_in; i++)
+        c.in[i] = &value[n->in[i]];
+    out->shape = b->shape[n->out];
+    if (ref_tensor_alloc(out, with_bounds, g->value[n->out].name, err) ||
+        (out->shape.count && n->op->eval(&c)))
+        return err->status;
+    store(g, n, out);
+    return WS_OK;
+}
+
 static ws_status eval_node(run *r, int k)
 {
-    const ref_graph *g = r->b->graph;
-    const ref_node *n = &g->node[k];
+    const ref_node *n = &r->b->graph->node[k];
     ref_tensor *out = &r->value[n->out];
-    ref_call c = {.op = n->op, .at = n->attrs, .env = &r->b->env, .n_in = n->n_in, .out = out, .err = r->err,
-                  .u = ws_dtype_roundoff(g->spec->precision),
-                  .ua = ws_dtype_roundoff(g->spec->accumulate)};
-    for (int i = 0; i < n->n_in; i++)
-        c.in[i] = &r->value[n->in[i]];
-    out->shape = r->b->shape[n->out];
-    if (ref_tensor_alloc(out, r->with_bounds, g->value[n->out].name, r->err) ||
-        (out->shape.count && n->op->eval(&c)))
+    const ref_graph *g = r->b->graph;
+    if (ref_eval_node(r->b, n, r->value, r->with_bounds, r->err))
         return ws_wrap(r->err, "graph[%d] (%s)", k, n->op->name);
-    store(g, n, out);
     for (int i = 0; i < n->n_in; i++)
         if (r->last_use[n->in[i]] == k && g->value[n->in[i]].tensor < 0)
             ref_tensor_release(&r->value[n->in[i]]);
@@ -317,7 +326,7 @@ static ws_status eval_all(run *r, const ref_tensor *input)
     for (int v = 0; v < g->n_values; v++) {
         if (g->value[v].tensor >= 0)
             r->value[v] = input[g->value[v].tensor];
-        else if (g->value[v].is_literal && make_literal(r, v))
+        else if (g->value[v].is_literal && ref_make_literal(r->b, v, &r->value[v], r->err))
             return r->err->status;
     }
     for (int k = 0; k < g->n_nodes; k++)

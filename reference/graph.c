@@ -20,6 +20,7 @@ static const ref_op *const families[] = {
     ref_ops_movement,
     ref_ops_window,
     ref_ops_recurrent,
+    ref_ops_scan,
 };
 /* clang-format on */
 
@@ -402,12 +403,19 @@ static ws_status read_attrs(ref_infer *f, const ref_op *op)
 
 /* ---- building ---- */
 
-static int find_value(const ref_graph *g, const char *name)
+static int find_in_scope(const ref_graph *g, const char *name, int scope)
 {
     for (int i = 0; i < g->n_values; i++)
-        if (g->value[i].name && strcmp(g->value[i].name, name) == 0)
+        if (g->value[i].name && g->value[i].scope == scope && strcmp(g->value[i].name, name) == 0)
             return i;
     return -1;
+}
+
+/* A body sees its own names, then those of the graph. */
+static int find_value(const ref_graph *g, const char *name, int scope)
+{
+    int v = scope ? find_in_scope(g, name, scope) : -1;
+    return v >= 0 ? v : find_in_scope(g, name, 0);
 }
 
 static int add_literal(ref_graph *g, double v, ws_dtype dtype)
@@ -417,12 +425,14 @@ static int add_literal(ref_graph *g, double v, ws_dtype dtype)
     return g->n_values++;
 }
 
-static ws_status add_node(ref_graph *g, const spec_node *sn, ws_err *err)
+/* `scope` 0: node `index` of the graph; else a node of the body of the scan that is node `index`. */
+static ws_status add_node(ref_graph *g, ref_node *n, const spec_node *sn, int index, int scope,
+                          ws_err *err)
 {
-    ref_node *n = &g->node[g->n_nodes];
-    ref_infer f = {.graph = g, .spec = sn, .node = sn->index, .n_in = sn->n_in, .err = err};
-    ref_value out = {
-        .name = sn->out, .dtype = g->spec->precision, .tensor = -1, .node = g->n_nodes};
+    ref_infer f = {
+        .graph = g, .spec = sn, .node = index, .self = n, .n_in = sn->n_in, .err = err};
+    ref_value out = {.name = sn->out, .dtype = g->spec->precision, .tensor = -1,
+                     .node = scope ? -1 : index, .scope = scope};
     n->spec = sn;
     if (!(n->op = find_op(sn->op))) {
         ref_infer_fail(&f, "unknown op '%s'", sn->op);
@@ -433,7 +443,7 @@ static ws_status add_node(ref_graph *g, const spec_node *sn, ws_err *err)
         return ref_infer_fail(&f, "%d operands; the op takes %d to %d", sn->n_in, n->op->min_in,
                               n->op->max_in);
     for (int i = 0; i < sn->n_in; i++) {
-        n->in[i] = sn->in[i].name ? find_value(g, sn->in[i].name)
+        n->in[i] = sn->in[i].name ? find_value(g, sn->in[i].name, scope)
                                   : add_literal(g, sn->in[i].literal, g->spec->precision);
         f.in[i] = &g->value[n->in[i]];
     }
@@ -446,17 +456,52 @@ static ws_status add_node(ref_graph *g, const spec_node *sn, ws_err *err)
         out.dtype = sn->dtype;
     n->out = g->n_values;
     g->value[g->n_values++] = out;
-    g->n_nodes++;
     return WS_OK;
+}
+
+int ref_body_value(ref_infer *f, const char *name, const ref_value *like)
+{
+    ref_value *v = &f->graph->value[f->graph->n_values];
+    *v = (ref_value){
+        .name = name, .dtype = like->dtype, .tensor = -1, .node = -1, .scope = 1 + f->node};
+    ref_same_shape(v, like);
+    return f->graph->n_values++;
+}
+
+ws_status ref_infer_body(ref_infer *f)
+{
+    ref_node *n = f->self;
+    n->n_body = f->spec->n_body;
+    n->body = WS_ARENA_NEW(&f->graph->arena, ref_node, n->n_body + 1);
+    for (int k = 0; k < n->n_body; k++)
+        if (add_node(f->graph, &n->body[k], &f->spec->body[k], f->node, 1 + f->node, f->err))
+            return ws_wrap(f->err, "body[%d]", k);
+    return WS_OK;
+}
+
+int ref_find_in_body(const ref_infer *f, const char *name)
+{
+    return find_value(f->graph, name, 1 + f->node);
+}
+
+static int count_literals(const spec_node *n)
+{
+    int count = 0;
+    for (int k = 0; k < n->n_in; k++)
+        count += !n->in[k].name;
+    return count;
 }
 
 /* Room for every tensor, literal and result. */
 static int count_values(const spec *s)
 {
     int n = s->n_inputs + s->n_weights + s->n_nodes;
-    for (int i = 0; i < s->n_nodes; i++)
-        for (int k = 0; k < s->node[i].n_in; k++)
-            n += !s->node[i].in[k].name;
+    for (int i = 0; i < s->n_nodes; i++) {
+        const spec_node *sn = &s->node[i];
+        n += count_literals(sn) + sn->n_body + 2; /* x_t and carry */
+        for (int k = 0; k < sn->n_body; k++)
+            n += count_literals(&sn->body[k]);
+    }
     return n;
 }
 
@@ -481,7 +526,7 @@ static ws_status add_setup(ref_graph *g, ws_err *err)
         const spec_tensor *t = &s->tensor[i];
         if (t->init.dist != SPEC_DIST_SETUP)
             continue;
-        const ref_value *v = &g->setup->value[find_value(g->setup, t->init.setup)];
+        const ref_value *v = &g->setup->value[find_value(g->setup, t->init.setup, 0)];
         if (v->rank != t->rank)
             return ws_fail(err, WS_EINPUT, "init of '%s': '%s' has rank %d, not %d", t->name,
                            v->name, v->rank, t->rank);
@@ -497,8 +542,8 @@ ws_status ref_graph_new(const spec *s, ref_graph **out, ws_err *err)
     g->node = WS_ARENA_NEW(&g->arena, ref_node, s->n_nodes);
     g->output = WS_ARENA_NEW(&g->arena, int, s->n_outputs);
     add_tensors(g);
-    for (int i = 0; i < s->n_nodes; i++)
-        if (add_node(g, &s->node[i], err)) {
+    for (int i = 0; i < s->n_nodes; i++, g->n_nodes++)
+        if (add_node(g, &g->node[i], &s->node[i], i, 0, err)) {
             ref_graph_free(g);
             return err->status;
         }
@@ -507,7 +552,7 @@ ws_status ref_graph_new(const spec *s, ref_graph **out, ws_err *err)
         return err->status;
     }
     for (int o = 0; o < s->n_outputs; o++)
-        g->output[g->n_outputs++] = find_value(g, s->output[o]);
+        g->output[g->n_outputs++] = find_value(g, s->output[o], 0);
     *out = g;
     return WS_OK;
 }
@@ -539,7 +584,7 @@ static ws_status bind_setup(ref_bound *b, ws_arena *a, ws_err *err)
         const ref_shape *s = &b->shape[i];
         if (init->dist != SPEC_DIST_SETUP)
             continue;
-        const ref_shape *made = &b->setup->shape[find_value(g->setup, init->setup)];
+        const ref_shape *made = &b->setup->shape[find_value(g->setup, init->setup, 0)];
         if (memcmp(made->dim, s->dim, (size_t)s->rank * sizeof *s->dim))
             return ws_fail(err, WS_EINPUT, "init of '%s': '%s' of the setup has another shape",
                            g->spec->tensor[i].name, init->setup);

@@ -21,6 +21,7 @@ typedef struct ref_value {
     int node;        /* index in graph.node, or -1 */
     bool is_literal;
     double literal;  /* rank 0 */
+    int scope;       /* 0: the graph; 1 + k: the body of the scan graph.node[k] */
 } ref_value;
 
 /* A fact that must hold at every dims, recorded by shape inference: condition != 0. */
@@ -37,6 +38,10 @@ typedef struct ref_node {
     int n_in;
     int out;                   /* value index */
     void *attrs; /* the op's own parsed attributes (expressions where they may vary) */
+    /* scan: the nodes of one step, and the values that it reads and gives */
+    struct ref_node *body;
+    int n_body;
+    int x_t, carry, next, emit;
 } ref_node;
 
 typedef struct ref_graph {

@@ -69,6 +69,7 @@ typedef struct ref_infer {
     ref_graph *graph;
     const spec_node *spec;
     int node;                     /* index, for needs */
+    ref_node *self;
     ref_attrs *at;
     const ref_value *in[SPEC_MAX_OPERANDS];
     int n_in;
@@ -84,6 +85,8 @@ typedef struct ref_call {
     ref_tensor *out;              /* shape set, v allocated; e allocated when bounds are wanted */
     const ref_op *op;
     double u, ua;                 /* unit roundoff of precision and of accumulation */
+    const ref_bound *bound;
+    const ref_node *node;
     ws_err *err;
 } ref_call;
 
@@ -102,6 +105,18 @@ struct ref_op {
 const char *const *ref_op_names(void);
 
 /* ---- helpers that the op files share ---- */
+/* The value of a scan's body for which `f` is inferred: shape and dtype of `like`. */
+int ref_body_value(ref_infer *f, const char *name, const ref_value *like);
+/* Infers the nodes of the scan's body into f->self. */
+ws_status ref_infer_body(ref_infer *f);
+/* The value that a name of the body means. */
+int ref_find_in_body(const ref_infer *f, const char *name);
+/* One node, evaluated into value[n->out], which the caller releases; `value` is indexed by value of
+ * the graph. */
+ws_status ref_eval_node(const ref_bound *b, const ref_node *n, ref_tensor *value, bool with_bounds,
+                        ws_err *err);
+/* A literal is rounded to the precision of the arithmetic that reads it. */
+ws_status ref_make_literal(const ref_bound *b, int v, ref_tensor *out, ws_err *err);
 static inline double ref_err(const ref_tensor *t, int64_t i)
 {
     return t->e ? t->e[i] : 0;
@@ -136,6 +151,7 @@ extern const ref_op ref_ops_matmul[];
 extern const ref_op ref_ops_movement[];
 extern const ref_op ref_ops_window[];
 extern const ref_op ref_ops_recurrent[];
+extern const ref_op ref_ops_scan[];
 
 /* Absolute accuracy that usual forms of a function keep where the result is small. */
 typedef enum ref_floor {

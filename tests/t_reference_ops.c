@@ -97,6 +97,15 @@ static const struct {
      "6 operands; 1 layers of 1 directions take 7"},
     {"\"op\":\"gru\",\"in\":[\"seq\",\"st\",\"wi3\",\"wh3\",\"b3\",\"b3\"],\"output\":\"c_n\"",
      "a gru has no cell state"},
+    {"\"op\":\"scan\",\"in\":[\"x\",\"v\"],\"dim\":1,\"carry\":\"h\",\"emit\":\"h\",\"body\":[{\"out\":\"h\",\"op\":"
+     "\"neg\",\"in\":[\"x_t\"]}]",
+     "the carry keeps its shape"},
+    {"\"op\":\"scan\",\"in\":[\"x\",\"v\"],\"dim\":1,\"carry\":\"h\",\"emit\":\"h\",\"body\":[{\"out\":\"h\",\"op\":"
+     "\"reluu\",\"in\":[\"x_t\"]}]",
+     "body[0]: graph[0] (reluu): unknown op 'reluu'"},
+    {"\"op\":\"scan\",\"in\":[\"x\",\"x\"],\"carry\":\"h\",\"emit\":\"h\",\"body\":[{\"out\":\"h\",\"op\":"
+     "\"neg\",\"in\":[\"x_t\"]}]",
+     "'h' has another rank or dtype than the first carry"},
 };
 
 static void test_bad(void)

@@ -147,8 +147,83 @@ static void test_variant(const variant *v)
     fixture_close(&f);
 }
 
+/* ---- scan: h = tanh(w [x_t; h] + b), y = v h ---- */
+
+enum { STEPS = 200 };
+
+static const char rnn_text[] =
+    "{\"schema\":1,\"name\":\"r\",\"dims\":{\"T\":200},\"check\":[{}],\"inputs\":["
+    "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"T\",3,4]},"
+    "{\"name\":\"h0\",\"dtype\":\"f32\",\"shape\":[3,5]},"
+    "{\"name\":\"w\",\"dtype\":\"f32\",\"shape\":[5,9],\"init\":{\"dist\":\"fan_in\",\"fan_in\":9}},"
+    "{\"name\":\"b\",\"dtype\":\"f32\",\"shape\":[5]},{\"name\":\"v\",\"dtype\":\"f32\",\"shape\":[2,5]}],"
+    "\"graph\":[{\"out\":\"y\",\"op\":\"scan\",\"in\":[\"x\",\"h0\",\"w\",\"b\",\"v\"],\"dim\":0,"
+    "\"body\":[{\"out\":\"c\",\"op\":\"concat\",\"in\":[\"x_t\",\"carry\"],\"dim\":1},"
+    "{\"out\":\"p\",\"op\":\"linear\",\"in\":[\"c\",\"w\",\"b\"]},"
+    "{\"out\":\"h\",\"op\":\"tanh\",\"in\":[\"p\"]},{\"out\":\"o\",\"op\":\"linear\",\"in\":[\"h\",\"v\"]}],"
+    "\"carry\":\"h\",\"emit\":\"o\"}],\"outputs\":[\"y\"]}";
+
+#define RNN(R, TANH)                                                                               \
+    static void rnn_##R(const fixture *f, double *out)                                             \
+    {                                                                                              \
+        for (int b = 0; b < B; b++) {                                                              \
+            R h[H], next[H];                                                                       \
+            for (int k = 0; k < H; k++)                                                            \
+                h[k] = (R)f->in[1].v[b * H + k];                                                   \
+            for (int t = 0; t < STEPS; t++) {                                                      \
+                for (int k = 0; k < H; k++) {                                                      \
+                    R s = (R)f->in[3].v[k];                                                        \
+                    for (int i = 0; i < I; i++)                                                    \
+                        s += (R)f->in[2].v[k * 9 + i] * (R)f->in[0].v[(t * B + b) * I + i];        \
+                    for (int i = 0; i < H; i++)                                                    \
+                        s += (R)f->in[2].v[k * 9 + I + i] * h[i];                                  \
+                    next[k] = TANH(s);                                                             \
+                }                                                                                  \
+                memcpy(h, next, sizeof h);                                                         \
+                for (int o = 0; o < 2; o++) {                                                      \
+                    R y = 0;                                                                       \
+                    for (int k = 0; k < H; k++)                                                    \
+                        y += (R)f->in[4].v[o * H + k] * h[k];                                      \
+                    out[(t * B + b) * 2 + o] = (double)y;                                          \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+RNN(double, tanh)
+RNN(float, tanhf)
+
+static void test_scan(void)
+{
+    fixture f = {0};
+    static double want[STEPS * B * 2], single[STEPS * B * 2];
+    ws_status st = spec_from_text(rnn_text, strlen(rnn_text), "r.json", &f.spec, &f.err);
+    if (!st)
+        st = fixture_bind(&f, 0);
+    if (!st)
+        st = fixture_eval(&f);
+    if (!ok(!st, "a scan is evaluated %s", f.err.msg))
+        return;
+    bool right = true, bounded = true, tight = true;
+    rnn_double(&f, want);
+    rnn_float(&f, single);
+    for (int i = 0; i < STEPS * B * 2; i++) {
+        right &= fabs(f.out[0].v[i] - want[i]) <= 1e-14;
+        bounded &= fabs(f.out[0].v[i] - single[i]) <= f.out[0].e[i];
+        tight &= f.out[0].e[i] < 1e-4;
+    }
+    ok(right, "scan: the value");
+    ok(bounded, "its bound holds for single precision");
+    ok(tight, "its bound does not grow over 200 steps");
+    ref_cost cost;
+    ref_cost_of(f.bound, &cost);
+    is_close(cost.flops, 200.0 * (2 * 3 * 9 * 5 + 2 * 3 * 5 + 2 * 3 * 5 * 2), 0,
+             "work: the body's products, sums and functions, a step");
+    fixture_close(&f);
+}
+
 int main(void)
 {
+    test_scan();
     for (size_t i = 0; i < WS_COUNT(variants); i++)
         test_variant(&variants[i]);
     return tap_done();
