@@ -46,6 +46,19 @@ static const char *position(em_node *n, const ref_value *x, const char *channel)
     return em_offset(n, at, x->dim, x->rank);
 }
 
+/* Sum, bias, store, parameters x, w, bias, out. */
+static ws_status close_conv(em_node *n, const ws_expr *count)
+{
+    const char *value =
+        n->n_in > 2 ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "at1")) : "sum";
+    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
+    em_param p[4] = {{.role = "x", .value = n->in[0]}, {.role = "w", .value = n->in[1]}};
+    if (n->n_in > 2)
+        p[2] = (em_param){.role = "bias", .value = n->in[2]};
+    p[n->n_in] = (em_param){.role = "out", .value = n->out, .written = true};
+    return em_kernel(n, "", "one thread an element", p, n->n_in + 1, em_blocks(n, count), false);
+}
+
 static ws_status emit_conv(em_node *n)
 {
     static const char *const taps[SPEC_MAX_RANK] = {"at1", "c", "w0", "w1", "w2"};
@@ -64,17 +77,75 @@ static ws_status emit_conv(em_node *n)
     em_put(n, "%*ssum += %s * %s;", 4 * depth, "", em_load(n, x, "x", position(n, x, channel)),
            em_load(n, w, "w", em_offset(n, taps, w->dim, w->rank)));
     close_loops(n, 0, depth);
-    const char *value =
-        n->n_in > 2 ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "at1")) : "sum";
-    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
-    em_param p[4] = {{.role = "x", .value = x}, {.role = "w", .value = w}};
-    if (n->n_in > 2)
-        p[2] = (em_param){.role = "bias", .value = n->in[2]};
-    p[n->n_in] = (em_param){.role = "out", .value = n->out, .written = true};
-    return em_kernel(n, "", "one thread an element", p, n->n_in + 1, em_blocks(n, count), false);
+    return close_conv(n, count);
 }
 
-/* The formula updates r with v; the mean divides by the whole window, padding included. */
+/* ---- conv_transpose: for each place, the taps and positions of x that meet in it ---- */
+
+/* Loops over the window: positions p0, p1, ... of x whose tap w0, w1, ... falls on this place. */
+static int put_meeting_loops(em_node *n, const ref_value *x, const ws_expr *const *kernel,
+                             int depth)
+{
+    const ref_attrs *at = n->at;
+    for (int s = 0; s < x->rank - 2; s++, depth++) {
+        int pad = 4 * depth;
+        em_put(n, "%*sfor (long long w%d = 0; w%d < %s; w%d++) {", pad, "", s, s,
+               em_expr(n, kernel[s]), s);
+        em_put(n, "%*s    const long long q%d = at%d + %" PRId64 " - w%d * %" PRId64 ";", pad, "",
+               s, s + 2, at->padding[s], s, at->dilation[s]);
+        em_put(n, "%*s    const long long p%d = q%d / %" PRId64 ";", pad, "", s, s, at->stride[s]);
+        em_put(n, "%*s    if (q%d < 0 || q%d %% %" PRId64 " != 0 || p%d >= %s)", pad, "", s, s,
+               at->stride[s], s, em_expr(n, x->dim[2 + s]));
+        em_put(n, "%*s        continue;", pad, "");
+    }
+    return depth;
+}
+
+static ws_status emit_conv_transpose(em_node *n)
+{
+    static const char *const taps[SPEC_MAX_RANK] = {"(first + c)", "own", "w0", "w1", "w2"};
+    const ref_value *x = n->in[0], *w = n->in[1];
+    em_choose_type(n, n->n_in, true);
+    const ws_expr *count = put_start(n);
+    const ws_expr *per_group =
+        ws_expr_binary(&n->job->arena, WS_X_DIV, w->dim[0], n->at->groups);
+    em_put(n, "const long long own = at1 %% %s; /* the channel in its group */",
+           em_expr(n, w->dim[1]));
+    em_put(n, "const long long first = at1 / %s * %s; /* channel of x of the group */",
+           em_expr(n, w->dim[1]), em_expr(n, per_group));
+    em_put(n, "%s sum = 0;", n->type);
+    em_put(n, "for (long long c = 0; c < %s; c++) {", em_expr(n, per_group));
+    int depth = put_meeting_loops(n, x, w->dim + 2, 1);
+    em_put(n, "%*ssum += %s * %s;", 4 * depth, "",
+           em_load(n, x, "x", position(n, x, "(first + c)")),
+           em_load(n, w, "w", em_offset(n, taps, w->dim, w->rank)));
+    close_loops(n, 0, depth);
+    return close_conv(n, count);
+}
+
+/* ---- pooling ---- */
+
+/* What a mean divides by: the taps inside the operand, or the whole window but for what lies
+ * behind the padding, which takes ceil_mode to occur. */
+static const char *put_divisor(em_node *n, const ref_value *x, int64_t window)
+{
+    const ref_attrs *at = n->at;
+    if (!at->count_include_pad)
+        return "taps";
+    if (!at->ceil_mode)
+        return em_text(n, "%" PRId64, window);
+    const char *product = "1";
+    for (int s = 0; s < x->rank - 2; s++) {
+        em_put(n,
+               "const long long room%d = %s + %" PRId64 " - (at%d * %" PRId64 " - %" PRId64 ");", s,
+               em_expr(n, x->dim[2 + s]), at->padding[s], s + 2, at->stride[s], at->padding[s]);
+        product = em_text(n, "%s * (room%d < %" PRId64 " ? room%d : %" PRId64 ")", product, s,
+                          at->kernel[s], s, at->kernel[s]);
+    }
+    return em_text(n, "(%s)", product);
+}
+
+/* The formula updates r with v. */
 static ws_status emit_pool(em_node *n)
 {
     const ref_value *x = n->in[0];
@@ -88,12 +159,17 @@ static ws_status emit_pool(em_node *n)
     em_choose_type(n, 1, mean);
     const ws_expr *count = put_start(n);
     em_put(n, "%s r = %s;", n->type, mean ? "0" : em_text(n, "-(%s)INFINITY", n->type));
+    bool counts = mean && !n->at->count_include_pad;
+    if (counts)
+        em_put(n, "long long taps = 0; /* inside the operand */");
     int depth = put_window_loops(n, x, kernel, 0);
     em_put(n, "%*sconst %s v = %s;", 4 * depth, "", n->type,
            em_load(n, x, "x", position(n, x, "at1")));
     em_put(n, "%*sr = %s;", 4 * depth, "", n->formula);
+    if (counts)
+        em_put(n, "%*staps++;", 4 * depth, "");
     close_loops(n, 0, depth);
-    const char *value = mean ? em_text(n, "r / %" PRId64, window) : "r";
+    const char *value = mean ? em_text(n, "r / %s", put_divisor(n, x, window)) : "r";
     em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
     const em_param p[] = {{.role = "x", .value = x},
                           {.role = "out", .value = n->out, .written = true}};
@@ -102,6 +178,7 @@ static ws_status emit_pool(em_node *n)
 
 const em_op em_ops_window[] = {
     {.name = "conv", .emit = emit_conv},
+    {.name = "conv_transpose", .emit = emit_conv_transpose},
     {.name = "max_pool", .emit = emit_pool, .formula = "v > r || v != v ? v : r"},
     {.name = "avg_pool", .emit = emit_pool, .formula = "r + v"},
     {0}};

@@ -18,7 +18,8 @@ static const ref_op *const families[] = {
     ref_ops_norm,
     ref_ops_matmul,
     ref_ops_movement,
-    ref_ops_window,
+    ref_ops_conv,
+    ref_ops_pool,
     ref_ops_recurrent,
     ref_ops_scan,
 };
@@ -354,6 +355,9 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("stride")) return read_spatial(r, at->stride, 1);
     if (IS("padding")) return read_spatial(r, at->padding, 0);
     if (IS("dilation")) return read_spatial(r, at->dilation, 1);
+    if (IS("output_padding")) return read_spatial(r, at->output_padding, 0);
+    if (IS("ceil_mode")) return read_bool(r, &at->ceil_mode);
+    if (IS("count_include_pad")) return read_bool(r, &at->count_include_pad);
     if (IS("groups") || IS("num_groups")) return read_expr(r, r->a, &at->groups);
     if (IS("start")) return read_expr(r, r->a, &at->start);
     if (IS("stop")) return read_expr(r, r->a, &at->stop);
@@ -387,8 +391,9 @@ static ws_status read_attrs(ref_infer *f, const ref_op *op)
     int last = f->n_in && f->in[0]->rank ? f->in[0]->rank - 1 : 0;
     *f->at = (ref_attrs){.eps = 1e-5, .alpha = 1, .slope = 0.01, .beta = 1, .threshold = 20,
                          .exponent = 1, .least = -(double)INFINITY, .most = (double)INFINITY,
-                         .p = 0.5, .training = true, .normalized_dims = 1, .dim = last,
-                         .last_dim = last, .step = 1, .num_layers = 1,
+                         .p = 0.5, .training = true, .count_include_pad = true,
+                         .normalized_dims = 1, .dim = last, .last_dim = last, .step = 1,
+                         .num_layers = 1,
                          .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
     for (int i = 0; i < f->spec->n_attrs; i++) {
         attr_reader r = {f, &f->spec->attr[i]};

@@ -1,16 +1,10 @@
-/* Contractions: matmul with broadcast leading axes, and linear.
- *
- *     c[..., m, n] = sum_k a[..., m, k] b[..., k, n]
- *     e = sum_k (|a| e_b + |b| e_a) + REF_SUM sqrt(K) ua sum_k |a b| + u sqrt(sum_k (a b)^2)
- *
- * The last term, where sums are finer than the precision (ua < u), is for products that are rounded
- * to the precision before they are added: their errors have random signs. Sums in the precision
- * itself are sqrt(K) times as far off. */
-#include "reference/ops.h"
+/* Contractions: matmul with broadcast leading axes, and linear. The bound is in gemm.h. Sums in the
+ * precision itself are sqrt(K) times as far off as sums in a finer one. */
+#include "reference/gemm.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- shapes ---- */
 
@@ -82,80 +76,43 @@ static ws_status infer_linear(ref_infer *f)
 
 /* ---- evaluation ---- */
 
-enum { TILE_M = 8, TILE_N = 64 };
-
-/* a: M x K with element (m, k) at a_at[batch] + m a_m + k a_k. b is packed: K x N, row-major, one
- * matrix after the other. */
+/* out[batch] = a[batch] b[batch] + bias, BLOCK rows of a a task. */
 typedef struct matmul_job {
     const ref_call *c;
-    int64_t m, n, k;
-    int64_t a_m, a_k;
-    const int64_t *a_at, *b_at; /* per batch: first element */
-    const double *b, *eb;       /* eb NULL: exact */
-    const ref_tensor *bias;     /* per n, or NULL */
-    int64_t tiles_m, tiles_n;
+    ref_product p; /* of one batch, from its first row on */
+    const int64_t *a_first, *b_first; /* per batch: the element that its matrix begins with */
+    const ref_tensor *bias;           /* per column, or NULL */
+    int64_t rows, blocks;             /* rows of a block, blocks of a batch */
+    atomic_int failed;
 } matmul_job;
 
-typedef struct tile {
-    double v[TILE_M][TILE_N], size[TILE_M][TILE_N], square[TILE_M][TILE_N], e[TILE_M][TILE_N];
-} tile;
-
-/* One step of k for one row of the tile. */
-static void add_row(const double *b, const double *eb, double a, double ea, int n, double *v,
-                    double *size, double *square, double *e)
+static void add_bias(const matmul_job *j, int64_t at, int64_t m)
 {
-    for (int j = 0; j < n; j++) {
-        v[j] += a * b[j];
-        size[j] += fabs(a * b[j]);
-        square[j] += a * b[j] * (a * b[j]);
-    }
-    if (ea > 0)
-        for (int j = 0; j < n; j++)
-            e[j] += fabs(b[j]) * ea;
-    if (eb)
-        for (int j = 0; j < n; j++)
-            e[j] += fabs(a) * eb[j];
-}
-
-static void write_tile(const matmul_job *j, const tile *t, int64_t batch, int64_t m0, int64_t n0,
-                       int m, int n)
-{
-    const ref_call *c = j->c;
-    double factor = REF_SUM * sqrt((double)j->k) * c->ua;
-    for (int i = 0; i < m; i++)
-        for (int x = 0; x < n; x++) {
-            int64_t at = (batch * j->m + m0 + i) * j->n + n0 + x;
-            double v = t->v[i][x], e = t->e[i][x] + factor * t->size[i][x];
-            if (c->u > c->ua)
-                e += c->u * sqrt(t->square[i][x]);
-            if (j->bias) {
-                v += j->bias->v[n0 + x];
-                e += ref_err(j->bias, n0 + x) + c->u * fabs(v);
-            }
-            c->out->v[at] = v;
-            if (c->out->e)
-                c->out->e[at] = e;
+    ref_tensor *out = j->c->out;
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t n = 0; n < j->p.n; n++, at++) {
+            out->v[at] += j->bias->v[n];
+            if (out->e)
+                out->e[at] += ref_err(j->bias, n) + j->c->u * fabs(out->v[at]);
         }
 }
 
-static void matmul_tile(void *ud, int64_t index)
+static void matmul_block(void *ud, int64_t index)
 {
-    const matmul_job *j = ud;
-    const ref_tensor *a = j->c->in[0];
-    int64_t n0 = index % j->tiles_n * TILE_N, m0 = index / j->tiles_n % j->tiles_m * TILE_M;
-    int64_t batch = index / (j->tiles_n * j->tiles_m);
-    int n = (int)(j->n - n0 < TILE_N ? j->n - n0 : TILE_N);
-    int m = (int)(j->m - m0 < TILE_M ? j->m - m0 : TILE_M);
-    tile t = {0};
-    for (int64_t k = 0; k < j->k; k++) {
-        int64_t bk = j->b_at[batch] + k * j->n + n0;
-        for (int i = 0; i < m; i++) {
-            int64_t at = j->a_at[batch] + (m0 + i) * j->a_m + k * j->a_k;
-            add_row(j->b + bk, j->eb ? j->eb + bk : NULL, a->v[at], ref_err(a, at), n, t.v[i],
-                    t.size[i], t.square[i], t.e[i]);
-        }
-    }
-    write_tile(j, &t, batch, m0, n0, m, n);
+    matmul_job *j = ud;
+    ref_product p = j->p;
+    int64_t batch = index / j->blocks, m0 = index % j->blocks * j->rows;
+    int64_t at = (batch * p.m + m0) * p.n;
+    ws_err err = {0};
+    p.a_at = j->a_first[batch] + m0 * (p.trans_a ? 1 : p.a_step);
+    p.b_at = j->b_first[batch];
+    p.m = p.m - m0 < j->rows ? p.m - m0 : j->rows;
+    p.v = j->c->out->v + at;
+    p.e = j->c->out->e ? j->c->out->e + at : NULL;
+    if (ref_multiply(&p, &err))
+        j->failed = 1;
+    if (j->bias)
+        add_bias(j, at, p.m);
 }
 
 /* First element of each matrix of an operand, for every matrix of the result, with broadcasting. */
@@ -177,40 +134,40 @@ static int64_t *find_batches(const ref_shape *out, const ref_shape *in, int64_t 
     return at;
 }
 
-/* n x k matrices, one after the other, as k x n. */
-static double *transpose_all(const double *x, int64_t count, int64_t n, int64_t k)
+/* Blocks that give every core several, of at least 16 rows. */
+static void choose_blocks(matmul_job *j, int64_t batches)
 {
-    double *out = ws_alloc_tensor((size_t)count * sizeof *out);
-    for (int64_t first = 0; out && first < count; first += n * k)
-        for (int64_t r = 0; r < n; r++)
-            for (int64_t c = 0; c < k; c++)
-                out[first + c * n + r] = x[first + r * k + c];
-    return out;
+    const int64_t tasks = 16, least = 16;
+    int64_t per_batch = (tasks + batches - 1) / (batches ? batches : 1);
+    j->rows = (j->p.m + per_batch - 1) / per_batch;
+    j->rows = j->rows < least ? least : j->rows;
+    j->blocks = (j->p.m + j->rows - 1) / j->rows;
 }
 
-/* Runs the job over all tiles; b's matrices are N x K when `transposed`. */
-static ws_status run_matmul(matmul_job *j, int64_t batches, bool transposed)
+static ws_status run_matmul(matmul_job *j, int64_t batches)
 {
-    const ref_tensor *b = j->c->in[1];
-    double *v = NULL, *e = NULL;
-    j->b = b->v;
-    j->eb = b->e;
-    if (transposed && j->k && j->n) {
-        v = transpose_all(b->v, b->shape.count, j->n, j->k);
-        e = b->e && v ? transpose_all(b->e, b->shape.count, j->n, j->k) : NULL;
-        if (!v || (b->e && !e)) {
-            free(v);
-            return ws_fail(j->c->err, WS_ELIMIT, "no memory to transpose an operand");
-        }
-        j->b = v;
-        j->eb = e;
+    const ref_call *c = j->c;
+    const ref_tensor *x = c->in[0], *y = c->in[1];
+    bool bounds = c->out->e != NULL, squares = c->u > c->ua;
+    ref_factor a = {0}, b = {0};
+    double f = REF_SUM * sqrt((double)j->p.k) * c->ua;
+    ws_status st = ref_factor_init(&a, x->v, x->e, x->shape.count, bounds, -1, squares, c->err);
+    if (!st)
+        st = ref_factor_init(&b, y->v, y->e, y->shape.count, bounds, f, squares, c->err);
+    if (!st) {
+        j->p.a = &a;
+        j->p.b = &b;
+        j->p.c_step = j->p.n;
+        j->p.u = c->u;
+        choose_blocks(j, batches);
+        ref_for(batches * j->blocks, (double)j->rows * (double)j->p.n * (double)j->p.k,
+                matmul_block, j);
+        if (j->failed)
+            st = ws_fail(c->err, WS_ELIMIT, "no memory for a product's bounds");
     }
-    j->tiles_m = (j->m + TILE_M - 1) / TILE_M;
-    j->tiles_n = (j->n + TILE_N - 1) / TILE_N;
-    ref_for(batches * j->tiles_m * j->tiles_n, (double)j->k * TILE_M * TILE_N, matmul_tile, j);
-    free(v);
-    free(e);
-    return WS_OK;
+    ref_factor_release(&a);
+    ref_factor_release(&b);
+    return st;
 }
 
 static ws_status eval_matmul(const ref_call *c)
@@ -221,16 +178,18 @@ static ws_status eval_matmul(const ref_call *c)
     int64_t batches = 0;
     matmul_job j = {.c = c};
     int64_t a_last = a->dim[a->rank - 1], a_rows = row ? 1 : a->dim[a->rank - 2];
-    j.m = at->trans_a ? a_last : a_rows;
-    j.k = at->trans_a ? a_rows : a_last;
-    j.n = column ? 1 : b->dim[b->rank - (at->trans_b ? 2 : 1)];
-    j.a_m = at->trans_a ? 1 : a_last;
-    j.a_k = at->trans_a ? a_last : 1;
-    int64_t *a_at = find_batches(out, a, j.m * j.k, &batches, !row + !column, row ? 1 : 2);
-    int64_t *b_at = find_batches(out, b, j.k * j.n, &batches, !row + !column, column ? 1 : 2);
-    j.a_at = a_at;
-    j.b_at = b_at;
-    ws_status st = run_matmul(&j, batches, at->trans_b);
+    j.p.m = at->trans_a ? a_last : a_rows;
+    j.p.k = at->trans_a ? a_rows : a_last;
+    j.p.n = column ? 1 : b->dim[b->rank - (at->trans_b ? 2 : 1)];
+    j.p.a_step = a_last;
+    j.p.b_step = column ? 1 : b->dim[b->rank - 1];
+    j.p.trans_a = at->trans_a;
+    j.p.trans_b = at->trans_b;
+    int64_t *a_at = find_batches(out, a, j.p.m * j.p.k, &batches, !row + !column, row ? 1 : 2);
+    int64_t *b_at = find_batches(out, b, j.p.k * j.p.n, &batches, !row + !column, column ? 1 : 2);
+    j.a_first = a_at;
+    j.b_first = b_at;
+    ws_status st = run_matmul(&j, batches);
     free(a_at);
     free(b_at);
     return st;
@@ -240,11 +199,15 @@ static ws_status eval_linear(const ref_call *c)
 {
     const ref_shape *x = &c->in[0]->shape, *w = &c->in[1]->shape;
     const int64_t zero = 0;
-    matmul_job j = {.c = c, .n = w->dim[0], .k = w->dim[1], .a_m = w->dim[1], .a_k = 1, .m = 1,
-                    .a_at = &zero, .b_at = &zero, .bias = c->n_in > 2 ? c->in[2] : NULL};
+    matmul_job j = {.c = c, .a_first = &zero, .b_first = &zero,
+                    .bias = c->n_in > 2 ? c->in[2] : NULL};
+    j.p.n = w->dim[0];
+    j.p.k = j.p.a_step = j.p.b_step = w->dim[1];
+    j.p.trans_b = true;
+    j.p.m = 1;
     for (int d = 0; d < x->rank - 1; d++)
-        j.m *= x->dim[d];
-    return run_matmul(&j, 1, true);
+        j.p.m *= x->dim[d];
+    return run_matmul(&j, 1);
 }
 
 /* 2 M N K; bias adds M N. */

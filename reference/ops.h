@@ -50,7 +50,8 @@ typedef struct ref_attrs {
     const ws_expr *shape[SPEC_MAX_RANK]; /* reshape, full, expand; iota: shape[0] is the length */
     int n_shape;
     /* windows: one value a spatial axis, at most three; [0] and [1] are rows and columns in 2-D */
-    int64_t kernel[3], stride[3], padding[3], dilation[3];
+    int64_t kernel[3], stride[3], padding[3], dilation[3], output_padding[3];
+    bool ceil_mode, count_include_pad;
     const ws_expr *groups;        /* conv, group_norm: over dims; conv's inference makes it 1 */
     /* slice: made 0 <= start <= extent by inference, so that element i is start + i * step */
     const ws_expr *start, *stop;
@@ -149,7 +150,8 @@ extern const ref_op ref_ops_reduce[];
 extern const ref_op ref_ops_norm[];
 extern const ref_op ref_ops_matmul[];
 extern const ref_op ref_ops_movement[];
-extern const ref_op ref_ops_window[];
+extern const ref_op ref_ops_conv[];
+extern const ref_op ref_ops_pool[];
 extern const ref_op ref_ops_recurrent[];
 extern const ref_op ref_ops_scan[];
 

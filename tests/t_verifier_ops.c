@@ -1,5 +1,5 @@
 /* Every op's emitted kernel, run by the CPU engine with all checkers, against the reference: the
- * cases of t_reference_ops, in four dtypes. */
+ * cases of t_reference_ops, in four dtypes. With an argument: only those whose node holds it. */
 #include "harness/compile/compile.h"
 #include "reference/emit.h"
 #include "tests/reference_fixture.h"
@@ -60,10 +60,12 @@ static const char *verify_nodes(const char *nodes, const char *dtype, char *why,
     return wrong;
 }
 
-static void test_cases(const char *dtype)
+static void test_cases(const char *dtype, const char *only)
 {
     for (int i = 0; i < N_OP_CASES; i++) {
         char node[600], why[6000];
+        if (!strstr(op_cases[i].node, only))
+            continue;
         snprintf(node, sizeof node, "{\"out\":\"y\",%s}", op_cases[i].node);
         const char *wrong = verify_nodes(node, dtype, why, sizeof why);
         if (!ok(!wrong, "%s: %s", dtype, op_cases[i].node))
@@ -71,17 +73,16 @@ static void test_cases(const char *dtype)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    static const char *const dtypes[] = {"f32", "f64", "f16", "bf16"};
     ws_err err = {0};
     if (comp_service_open(&(comp_service_options){.cache_dir = ""}, &compiler, &err)) {
         printf("1..0 # SKIP %s\n", err.msg);
         return 0;
     }
-    test_cases("f32");
-    test_cases("f64");
-    test_cases("f16");
-    test_cases("bf16");
+    for (size_t d = 0; d < WS_COUNT(dtypes); d++)
+        test_cases(dtypes[d], argc > 1 ? argv[1] : "");
     comp_service_close(compiler);
     return tap_done();
 }

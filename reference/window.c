@@ -1,0 +1,142 @@
+#include "reference/window.h"
+
+#include <string.h>
+
+ref_window ref_window_of(const ref_attrs *at, const ref_shape *plane, const ref_shape *windows,
+                         const ref_shape *kernel)
+{
+    ref_window w = {.plane_size = 1, .n_windows = 1, .taps = 1};
+    int first = REF_SPATIAL - (plane->rank - 2);
+    for (int a = 0; a < REF_SPATIAL; a++) {
+        int s = a - first;
+        w.plane[a] = s < 0 ? 1 : plane->dim[2 + s];
+        w.windows[a] = s < 0 ? 1 : windows->dim[2 + s];
+        w.kernel[a] = s < 0 ? 1 : kernel ? kernel->dim[2 + s] : at->kernel[s];
+        w.stride[a] = s < 0 ? 1 : at->stride[s];
+        w.padding[a] = s < 0 ? 0 : at->padding[s];
+        w.dilation[a] = s < 0 ? 1 : at->dilation[s];
+        w.plane_size *= w.plane[a];
+        w.n_windows *= w.windows[a];
+        w.taps *= w.kernel[a];
+    }
+    return w;
+}
+
+/* A piece of one row of windows: n windows from `column` on, whose places in the plane begin at
+ * `row` and move by the stride; those in [skip, stop) lie inside. */
+typedef struct piece {
+    int64_t n, row, skip, stop;
+} piece;
+
+static bool outside(const ref_window *w, int axis, int64_t at)
+{
+    return at < 0 || at >= w->plane[axis];
+}
+
+static piece next_piece(const ref_window *w, int64_t tap, int64_t first, int64_t end)
+{
+    int64_t column = first % w->windows[2], rest = first / w->windows[2];
+    int64_t k2 = tap % w->kernel[2], k1 = tap / w->kernel[2] % w->kernel[1];
+    int64_t d = ref_window_at(w, 0, rest / w->windows[1], tap / (w->kernel[1] * w->kernel[2]));
+    int64_t h = ref_window_at(w, 1, rest % w->windows[1], k1);
+    int64_t x = ref_window_at(w, 2, column, k2), s = w->stride[2];
+    piece p = {.n = w->windows[2] - column};
+    p.n = p.n < end - first ? p.n : end - first;
+    if (outside(w, 0, d) || outside(w, 1, h)) {
+        p.skip = p.stop = p.n;
+        return p;
+    }
+    p.skip = x < 0 ? (-x + s - 1) / s : 0;
+    p.stop = x < w->plane[2] ? (w->plane[2] - x + s - 1) / s : 0;
+    p.stop = p.stop < p.n ? p.stop : p.n;
+    p.skip = p.skip < p.stop ? p.skip : p.stop;
+    p.row = (d * w->plane[1] + h) * w->plane[2] + x;
+    return p;
+}
+
+void ref_window_gather(const ref_window *w, const double *x, int64_t tap, int64_t first,
+                       int64_t end, double *to)
+{
+    int64_t s = w->stride[2];
+    while (first < end) {
+        piece p = next_piece(w, tap, first, end);
+        for (int64_t i = 0; i < p.skip; i++)
+            to[i] = 0;
+        if (s == 1 && p.stop > p.skip)
+            memcpy(to + p.skip, x + p.row + p.skip, (size_t)(p.stop - p.skip) * sizeof *to);
+        else
+            for (int64_t i = p.skip; i < p.stop; i++)
+                to[i] = x[p.row + i * s];
+        for (int64_t i = p.stop; i < p.n; i++)
+            to[i] = 0;
+        first += p.n;
+        to += p.n;
+    }
+}
+
+void ref_window_scatter(const ref_window *w, double *x, int64_t tap, int64_t first, int64_t end,
+                        const double *from)
+{
+    int64_t s = w->stride[2];
+    while (first < end) {
+        piece p = next_piece(w, tap, first, end);
+        for (int64_t i = p.skip; i < p.stop; i++)
+            x[p.row + i * s] += from[i];
+        first += p.n;
+        from += p.n;
+    }
+}
+
+/* ---- inference ---- */
+
+ws_status ref_check_spatial(ref_infer *f)
+{
+    int spatial = f->in[0]->rank - 2;
+    if (spatial < 1 || spatial > REF_SPATIAL)
+        return ref_infer_fail(
+            f, "the operand has rank %d; expected [N, C] and one to three spatial axes",
+            f->in[0]->rank);
+    return WS_OK;
+}
+
+const ws_expr *ref_plus(ws_arena *m, const ws_expr *e, int64_t v)
+{
+    return v < 0 ? ws_expr_binary(m, WS_X_SUB, e, ws_expr_const(m, -v))
+                 : ws_expr_binary(m, WS_X_ADD, e, ws_expr_const(m, v));
+}
+
+/* With n = ceil(room / stride) windows behind the first, the last one must begin before
+ * x + padding. */
+static const ws_expr *rounded_up(ref_infer *f, const ws_expr *x, const ws_expr *room, int axis)
+{
+    ws_arena *m = &f->graph->arena;
+    const ws_expr *stride = ws_expr_const(m, f->at->stride[axis]);
+    const ws_expr *n = ws_expr_binary(m, WS_X_CEIL_DIV, room, stride);
+    const ws_expr *begin = ws_expr_binary(m, WS_X_MUL, n, stride);
+    const ws_expr *end = ref_plus(m, x, f->at->padding[axis]);
+    const ws_expr *fits = ws_expr_binary(m, WS_X_LT, begin, end);
+    return ws_expr_select(m, fits, ref_plus(m, n, 1), n);
+}
+
+const ws_expr *ref_window_extent(ref_infer *f, const ws_expr *x, const ws_expr *kernel, int axis)
+{
+    ws_arena *m = &f->graph->arena;
+    const ref_attrs *at = f->at;
+    const ws_expr *one = ws_expr_const(m, 1);
+    const ws_expr *reach = ws_expr_binary(m, WS_X_MUL, ws_expr_const(m, at->dilation[axis]),
+                                          ws_expr_binary(m, WS_X_SUB, kernel, one));
+    const ws_expr *padded = ws_expr_binary(m, WS_X_ADD, x, ws_expr_const(m, 2 * at->padding[axis]));
+    ref_need_that(f, ws_expr_binary(m, WS_X_GT, padded, reach),
+                  "the window fits into the padded operand");
+    int64_t known = 0;
+    const ws_expr *room = ws_expr_is_const(reach, &known)
+                              ? ref_plus(m, x, 2 * at->padding[axis] - known)
+                              : ws_expr_binary(m, WS_X_SUB, padded, reach);
+    if (at->stride[axis] == 1)
+        return room;
+    room = ws_expr_is_const(reach, &known) ? ref_plus(m, x, 2 * at->padding[axis] - known - 1)
+                                           : ref_plus(m, room, -1);
+    if (at->ceil_mode)
+        return rounded_up(f, x, room, axis);
+    return ref_plus(m, ws_expr_binary(m, WS_X_DIV, room, ws_expr_const(m, at->stride[axis])), 1);
+}
