@@ -14,7 +14,8 @@ enum { MAX_LAUNCHES = 256, MAX_SCRATCH = 64 }; /* of a plan: harness/plan/plan.h
 
 static const em_op *const families[] = {em_ops_elementwise, em_ops_rows, em_ops_contraction,
                                         em_ops_window, em_ops_movement,
-                                        em_ops_recurrent,    em_ops_scan};
+                                        em_ops_recurrent,    em_ops_scan,   em_ops_order,
+                                        em_ops_index,        em_ops_quantize};
 
 static const em_op *find_op(const char *name)
 {
@@ -145,6 +146,9 @@ const char *em_load(em_node *n, const ref_value *v, const char *role, const char
     case WS_BF16: return em_text(n, "%s__bfloat162float(%s[%s])", wide, role, index);
     case WS_E4M3:
     case WS_E5M2: return em_text(n, "%s(float)%s[%s]", wide, role, index);
+    case WS_E2M1:
+        n->job->helpers |= EM_E2M1;
+        return em_text(n, "(%s)e2m1_at(%s, %s)", n->type, role, index);
     default: return em_text(n, "(%s)%s[%s]", n->type, role, index);
     }
 }
@@ -520,6 +524,23 @@ static const char tf32_text[] =
     "    return __uint_as_float((bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu);\n"
     "}\n";
 
+static const char e2m1_text[] =
+    "\n/* Element i of numbers of 4 bits, two a byte: 0 0.5 1 1.5 2 3 4 6 and their negatives. */\n"
+    "static __device__ __forceinline__ float e2m1_at(const unsigned char *p, long long i)\n"
+    "{\n"
+    "    const int b = p[i / 2] >> (i % 2 * 4) & 15, e = b >> 1 & 3, m = b & 1;\n"
+    "    const float v = e ? (1 + 0.5f * m) * (0.5f * (1 << e)) : 0.5f * m;\n"
+    "    return b & 8 ? -v : v;\n"
+    "}\n"
+    "\n/* The bits of the nearest such number, ties to even; more than 6 is 6. */\n"
+    "static __device__ __forceinline__ unsigned char e2m1_bits(double v)\n"
+    "{\n"
+    "    const double a = fabs(v), unit = a < 2 ? 0.5 : a < 4 ? 1 : 2;\n"
+    "    const double n = a >= 6 || v != v ? 6 : rint(a / unit) * unit;\n"
+    "    const int m = n < 2 ? (int)(2 * n) : n < 3 ? 4 : n < 4 ? 5 : n < 6 ? 6 : 7;\n"
+    "    return (unsigned char)(m | (v < 0 || (v == 0 && 1 / v < 0) ? 8 : 0));\n"
+    "}\n";
+
 static const char whole_text[] =
     "\n/* The whole number nearest to v in [least, most]. */\n"
     "static __device__ __forceinline__ int nearest_whole(double v, int least, int most)\n"
@@ -562,6 +583,8 @@ static void add_helpers(const em_job *j, ws_buf *out)
     }
     if (j->helpers & EM_TF32)
         ws_buf_adds(out, tf32_text);
+    if (j->helpers & EM_E2M1)
+        ws_buf_adds(out, e2m1_text);
     if (j->helpers & EM_WHOLE)
         ws_buf_adds(out, whole_text);
 }
@@ -599,6 +622,8 @@ static ws_status emit_node(em_job *j, const ref_node *node, int index)
     n.formula = op->formula;
     em_choose_type(&n, n.n_in, false);
     ws_status st = em_value_scratch(&n, n.out);
+    if (!st && n.out->dtype == WS_E2M1 && strcmp(node->op->name, "quantize"))
+        st = ws_fail(j->err, WS_EINPUT, "only quantize writes e2m1, two elements a byte");
     if (!st)
         st = op->emit(&n);
     ws_buf_release(&n.body);

@@ -66,6 +66,20 @@ static ws_status emit_slice(em_node *n)
     return close_copy(n, copied(n, 0, em_offset(n, at, n->in[0]->dim, n->in[0]->rank)));
 }
 
+/* The coordinate that p, which may lie outside of an axis of `extent`, stands for. */
+static const char *folded(em_node *n, const char *p, const char *extent)
+{
+    switch (n->at->mode) {
+    case REF_CIRCULAR: return em_text(n, "((%s %% %s + %s) %% %s)", p, extent, extent, extent);
+    case REF_REPLICATE:
+        return em_text(n, "(%s < 0 ? 0 : %s >= %s ? %s - 1 : %s)", p, p, extent, extent, p);
+    case REF_REFLECT:
+        return em_text(n, "(%s < 0 ? -%s : %s >= %s ? 2 * (%s - 1) - %s : %s)", p, p, p, extent,
+                       extent, p, p);
+    default: return p;
+    }
+}
+
 static ws_status emit_pad(em_node *n)
 {
     const ref_value *x = n->in[0];
@@ -76,7 +90,9 @@ static ws_status emit_pad(em_node *n)
         if (!n->at->pad_before[d] && !n->at->pad_after[d])
             continue;
         em_put(n, "const long long p%d = at%d - %" PRId64 ";", d, d, n->at->pad_before[d]);
-        at[d] = em_text(n, "p%d", d);
+        at[d] = folded(n, em_text(n, "p%d", d), em_expr(n, x->dim[d]));
+        if (n->at->mode != REF_CONSTANT)
+            continue;
         inside = em_text(n, "%s%sp%d >= 0 && p%d < %s", inside, *inside ? " && " : "", d, d,
                          em_expr(n, x->dim[d]));
     }
@@ -146,16 +162,19 @@ static ws_status emit_concat(em_node *n)
     return WS_OK;
 }
 
-/* select: out[A..., I..., B...] = x[A..., index[I...], B...]; one_per_row: the index has the
+/* along: the index has the result's coordinates.
+ * select: out[A..., I..., B...] = x[A..., index[I...], B...]; one_per_row: the index has the
  * result's coordinates. */
 static ws_status emit_gather(em_node *n)
 {
     const ref_value *x = n->in[0], *index = n->in[1];
     const char *at[SPEC_MAX_RANK], *from[SPEC_MAX_RANK];
-    int dim = n->at->dim, indexed = n->at->per_row ? 0 : index->rank;
+    bool own = n->at->mode != REF_SELECT;
+    int dim = n->at->dim;
+    int indexed = n->at->mode == REF_ONE_PER_ROW ? 0 : own ? 1 : index->rank;
     em_choose_type(n, 1, false);
     put_coords(n, at);
-    const char *k = n->at->per_row ? "i" : em_offset(n, at + dim, index->dim, index->rank);
+    const char *k = own ? "i" : em_offset(n, at + dim, index->dim, index->rank);
     em_put(n, "const long long k = (long long)index[%s];", k);
     for (int d = 0; d < x->rank; d++)
         from[d] = d < dim ? at[d] : d == dim ? "k" : at[d - 1 + indexed];

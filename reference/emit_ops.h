@@ -14,7 +14,7 @@ enum { EM_THREADS = 256, EM_TILE = 16 };
 /* Device functions that kernels call; each is written once when something uses it. */
 typedef enum em_helper {
     EM_AXIS = 1, EM_SUM = 2, EM_PROD = 4, EM_MAX = 8, EM_MIN = 16, EM_SCAN_SUM = 32,
-    EM_SCAN_PROD = 64, EM_TF32 = 128, EM_WHOLE = 256
+    EM_SCAN_PROD = 64, EM_TF32 = 128, EM_WHOLE = 256, EM_E2M1 = 512
 } em_helper;
 
 /* While the body of a scan is emitted, kernels become device functions that the scan's kernel calls
@@ -58,7 +58,8 @@ typedef struct em_op {
 } em_op;
 /* One array a family, each ended by a NULL name. */
 extern const em_op em_ops_elementwise[], em_ops_rows[], em_ops_contraction[], em_ops_window[],
-    em_ops_movement[], em_ops_recurrent[], em_ops_scan[];
+    em_ops_movement[], em_ops_recurrent[], em_ops_scan[], em_ops_order[],
+    em_ops_index[], em_ops_quantize[];
 
 /* A kernel parameter: its name in the kernel and what the plan passes. */
 typedef struct em_param {

@@ -199,22 +199,60 @@ typedef struct store_job {
     format format;
 } store_job;
 
+/* Formats of 8 bits and less: their roundoff is so large that it cannot be granted as a bound. The
+ * result is the rounded value; the bound is 0, or the step to the neighbour that an honest value
+ * may round to. They saturate, as CUDA's conversions do. */
+static bool is_narrow(ws_dtype t)
+{
+    return t == WS_E4M3 || t == WS_E5M2 || t == WS_E2M1;
+}
+
+static void store_narrow(const store_job *j, int64_t i)
+{
+    ref_tensor *t = j->t;
+    double slack = REF_SAFETY * t->e[i], v = ws_dtype_round(j->dtype, t->v[i]);
+    double low = ws_dtype_round(j->dtype, t->v[i] - slack);
+    double high = ws_dtype_round(j->dtype, t->v[i] + slack);
+    t->v[i] = v;
+    t->e[i] = low == high ? 0 : fmax(high - v, v - low);
+}
+
 static void store_one(void *ud, int64_t i)
 {
     const store_job *j = ud;
     ref_tensor *t = j->t;
+    if (is_narrow(j->dtype) && t->e && isfinite(t->v[i]) && isfinite(t->e[i])) {
+        store_narrow(j, i);
+        return;
+    }
     if (t->e)
         t->e[i] = stored_error(j->dtype, &j->format, t->v[i], t->e[i]);
     else
         t->v[i] = ws_dtype_round(j->dtype, j->dtype == WS_BOOL ? t->v[i] : trunc(t->v[i]));
 }
 
-/* Integers and bools are exact: casts to them truncate, as C and PyTorch do. */
+static void round_one(void *ud, int64_t i)
+{
+    const store_job *j = ud;
+    j->t->v[i] = ws_dtype_round(j->dtype, j->t->v[i]);
+}
+
+/* Integers and bools are exact: casts to them truncate, as C and PyTorch do. A cast of an exact
+ * value has one right result; other results keep their double and what storing costs goes into the
+ * bound. */
 static void store(const ref_graph *g, const ref_node *n, ref_tensor *t)
 {
     ws_dtype to = g->value[n->out].dtype;
     store_job j = {t, to, format_of(to)};
-    if (!ws_dtype_is_float(to)) {
+    if (!ws_dtype_is_float(to) && n->op->rounds) {
+        return;
+    } else if (ws_dtype_is_float(to) && g->value[n->out].exact) {
+        free(t->e);
+        t->e = NULL;
+        if (!n->op->moves)
+            ref_for(t->shape.count, 10, round_one, &j);
+        return;
+    } else if (!ws_dtype_is_float(to)) {
         free(t->e);
         t->e = NULL;
     } else if (!t->e || to == WS_F64) {
@@ -238,8 +276,10 @@ typedef struct run {
 
 static bool is_index_node(const ref_node *n)
 {
-    return strcmp(n->op->name, "reduce") == 0 &&
-           ref_is_index_fn(((const ref_attrs *)n->attrs)->fn);
+    const ref_attrs *at = n->attrs;
+    return (strcmp(n->op->name, "reduce") == 0 && ref_is_index_fn(at->fn)) ||
+           strcmp(n->op->name, "argsort") == 0 ||
+           (strcmp(n->op->name, "topk") == 0 && at->output == REF_INDICES);
 }
 
 /* The node that makes output o when its result is an index; NULL otherwise. */

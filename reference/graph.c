@@ -22,6 +22,9 @@ static const ref_op *const families[] = {
     ref_ops_pool,
     ref_ops_recurrent,
     ref_ops_scan,
+    ref_ops_order,
+    ref_ops_index,
+    ref_ops_quantize,
 };
 /* clang-format on */
 
@@ -213,8 +216,6 @@ static ws_status read_pad(attr_reader *r, ref_attrs *at)
         int64_t *out = &(i % 2 ? at->pad_after : at->pad_before)[rank - 1 - i / 2];
         if (read_whole(r, &a->item[i], out))
             return r->f->err->status;
-        if (*out < 0)
-            return bad(r, "numbers from 0 up; slice removes elements");
     }
     return WS_OK;
 }
@@ -232,22 +233,60 @@ static ws_status read_shifts(attr_reader *r, ref_attrs *at)
     return WS_OK;
 }
 
+/* The index of the attribute's word among `names`, or 0; names[0] is none. */
+static size_t read_word(attr_reader *r, const char *const *names, size_t n)
+{
+    for (size_t i = 1; r->a->kind == SPEC_ATTR_STRING && i < n; i++)
+        if (strcmp(r->a->string, names[i]) == 0)
+            return i;
+    return 0;
+}
+
+/* Which of them an op has is its own matter: ref_check_mode(). */
 static ws_status read_mode(attr_reader *r, ref_attrs *at)
 {
-    const char *s = r->a->kind == SPEC_ATTR_STRING ? r->a->string : "";
-    at->per_row = strcmp(s, "one_per_row") == 0;
-    return at->per_row || strcmp(s, "select") == 0 ? WS_OK : bad(r, "select or one_per_row");
+    static const char *const names[] = {
+        [REF_SELECT] = "select", [REF_ONE_PER_ROW] = "one_per_row", [REF_ALONG] = "along",
+        [REF_REPLACE] = "replace", [REF_ADD_ROWS] = "add", [REF_IDS] = "ids",
+        [REF_OFFSETS] = "offsets", [REF_CONSTANT] = "constant", [REF_REFLECT] = "reflect",
+        [REF_REPLICATE] = "replicate", [REF_CIRCULAR] = "circular"};
+    at->mode = (ref_mode)read_word(r, names, WS_COUNT(names));
+    return at->mode ? WS_OK : bad(r, "a mode of the op");
+}
+
+/* For an op whose modes are those from `first` to `last`: the first is the default. */
+ws_status ref_check_mode(ref_infer *f, ref_mode first, ref_mode last, const char *text)
+{
+    if (!f->at->mode)
+        f->at->mode = first;
+    return f->at->mode >= first && f->at->mode <= last
+               ? WS_OK
+               : ref_infer_fail(f, "attribute 'mode': expected %s", text);
+}
+
+/* Numbers of elements along each axis; -1: the whole axis. */
+static ws_status read_block(attr_reader *r, ref_attrs *at)
+{
+    const spec_attr *a = r->a;
+    if (a->kind != SPEC_ATTR_LIST || a->n_items > SPEC_MAX_RANK)
+        return bad(r, "a list of at most 8 numbers");
+    for (int i = 0; i < a->n_items; i++) {
+        if (read_whole(r, &a->item[i], &at->block[i]))
+            return r->f->err->status;
+        if (at->block[i] == 0 || at->block[i] < -1 || at->block[i] > INT32_MAX)
+            return bad(r, "numbers from 1 up, or -1 for the whole axis");
+    }
+    at->n_block = a->n_items;
+    return WS_OK;
 }
 
 static ws_status read_output(attr_reader *r, ref_attrs *at)
 {
-    static const char *const names[] = {"y", "h_n", "c_n"};
-    for (size_t i = 0; r->a->kind == SPEC_ATTR_STRING && i < WS_COUNT(names); i++)
-        if (strcmp(r->a->string, names[i]) == 0) {
-            at->output = (ref_rnn_output)i;
-            return WS_OK;
-        }
-    return bad(r, "y, h_n or c_n");
+    static const char *const names[] = {
+        [REF_RNN_Y] = "y", [REF_RNN_H] = "h_n", [REF_RNN_C] = "c_n", [REF_VALUES] = "values",
+        [REF_INDICES] = "indices"};
+    at->output = (ref_output)read_word(r, names, WS_COUNT(names));
+    return at->output ? WS_OK : bad(r, "y, h_n, c_n, values or indices");
 }
 
 static ws_status read_layers(attr_reader *r, ref_attrs *at)
@@ -370,6 +409,10 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("bidirectional")) return read_bool(r, &at->bidirectional);
     if (IS("batch_first")) return read_bool(r, &at->batch_first);
     if (IS("output")) return read_output(r, at);
+    if (IS("k")) return read_expr(r, r->a, &at->k);
+    if (IS("descending")) return read_bool(r, &at->descending);
+    if (IS("largest")) return read_bool(r, &at->largest);
+    if (IS("block")) return read_block(r, at);
     if (IS("mode")) return read_mode(r, at);
 #undef IS
     return ref_infer_fail(r->f, "unknown attribute '%s'", name);
@@ -393,7 +436,7 @@ static ws_status read_attrs(ref_infer *f, const ref_op *op)
                          .exponent = 1, .least = -(double)INFINITY, .most = (double)INFINITY,
                          .p = 0.5, .training = true, .count_include_pad = true,
                          .normalized_dims = 1, .dim = last, .last_dim = last, .step = 1,
-                         .num_layers = 1,
+                         .num_layers = 1, .largest = true,
                          .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
     for (int i = 0; i < f->spec->n_attrs; i++) {
         attr_reader r = {f, &f->spec->attr[i]};
@@ -459,6 +502,9 @@ static ws_status add_node(ref_graph *g, ref_node *n, const spec_node *sn, int in
         return err->status;
     if (sn->dtype != WS_DTYPE_COUNT)
         out.dtype = sn->dtype;
+    out.exact = n->op->moves || strcmp(sn->op, "cast") == 0;
+    for (int i = 0; i < n->n_in; i++)
+        out.exact &= g->value[n->in[i]].exact;
     n->out = g->n_values;
     g->value[g->n_values++] = out;
     return WS_OK;
@@ -516,7 +562,8 @@ static void add_tensors(ref_graph *g)
         const spec_tensor *t = &g->spec->tensor[i];
         ref_value *v = &g->value[g->n_values++];
         *v = (ref_value){
-            .name = t->name, .dtype = t->dtype, .rank = t->rank, .tensor = i, .node = -1};
+            .name = t->name, .dtype = t->dtype, .rank = t->rank, .tensor = i, .node = -1,
+            .exact = true};
         memcpy(v->dim, t->shape, sizeof v->dim);
     }
 }

@@ -21,6 +21,7 @@ typedef struct ref_value {
     int node;        /* index in graph.node, or -1 */
     bool is_literal;
     double literal;  /* rank 0 */
+    bool exact;      /* every honest evaluation has these bits: inputs, their copies and casts */
     int scope;       /* 0: the graph; 1 + k: the body of the scan graph.node[k] */
 } ref_value;
 

@@ -172,6 +172,15 @@ static ws_status infer_pad(ref_infer *f)
     const ref_attrs *at = f->at;
     keep_shape(f);
     f->at->value = ws_dtype_round(f->in[0]->dtype, at->value);
+    if (ref_check_mode(f, REF_CONSTANT, REF_CIRCULAR, "constant, reflect, replicate or circular"))
+        return f->err->status;
+    for (int d = 0; d < f->out->rank && at->mode != REF_CONSTANT; d++) {
+        int64_t most = at->pad_before[d] > at->pad_after[d] ? at->pad_before[d] : at->pad_after[d];
+        int64_t least = at->mode == REF_REFLECT ? most + 1 : at->mode == REF_CIRCULAR ? most : 1;
+        if (most > 0)
+            ref_need_that(f, binary(f, WS_X_GE, f->out->dim[d], number(f, least)),
+                          "the operand has the elements that the padding repeats");
+    }
     for (int d = 0; d < f->out->rank; d++)
         f->out->dim[d] =
             binary(f, WS_X_ADD, f->out->dim[d], number(f, at->pad_before[d] + at->pad_after[d]));
@@ -213,6 +222,19 @@ static ws_status infer_concat(ref_infer *f)
     return WS_OK;
 }
 
+/* along: x[A..., n, B...], index[A..., m, B...] -> the index's shape, as numpy.take_along_axis. */
+static ws_status infer_gather_along(ref_infer *f)
+{
+    const ref_value *x = f->in[0], *index = f->in[1];
+    if (index->rank != x->rank)
+        return ref_infer_fail(f, "the index has rank %d, the operand %d", index->rank, x->rank);
+    for (int d = 0; d < x->rank; d++)
+        if (d != f->at->dim)
+            ref_need_equal(f, index->dim[d], x->dim[d], "the other extents agree");
+    ref_same_shape(f->out, index);
+    return WS_OK;
+}
+
 /* select: x[A..., n, B...], index[I...] -> [A..., I..., B...], as numpy.take.
  * one_per_row: x[A..., n, B...], index[A..., B...] -> [A..., B...]. */
 static ws_status infer_gather(ref_infer *f)
@@ -221,19 +243,24 @@ static ws_status infer_gather(ref_infer *f)
     int dim = f->at->dim;
     if (!x->rank)
         return ref_infer_fail(f, "gathering needs an axis");
+    if (ref_check_mode(f, REF_SELECT, REF_ALONG, "select, one_per_row or along"))
+        return f->err->status;
     f->out->dtype = x->dtype;
+    if (f->at->mode == REF_ALONG)
+        return infer_gather_along(f);
+    bool per_row = f->at->mode == REF_ONE_PER_ROW;
     if (x->rank - 1 + index->rank > SPEC_MAX_RANK)
         return ref_infer_fail(f, "the result has more than %d axes", SPEC_MAX_RANK);
     for (int d = 0; d < dim; d++)
         f->out->dim[f->out->rank++] = x->dim[d];
-    for (int d = 0; d < index->rank && !f->at->per_row; d++)
+    for (int d = 0; d < index->rank && !per_row; d++)
         f->out->dim[f->out->rank++] = index->dim[d];
     for (int d = dim + 1; d < x->rank; d++)
         f->out->dim[f->out->rank++] = x->dim[d];
-    if (f->at->per_row && index->rank != f->out->rank)
+    if (per_row && index->rank != f->out->rank)
         return ref_infer_fail(f, "one index a row: expected rank %d, got %d", f->out->rank,
                               index->rank);
-    for (int d = 0; d < index->rank && f->at->per_row; d++)
+    for (int d = 0; d < index->rank && per_row; d++)
         ref_need_equal(f, index->dim[d], f->out->dim[d], "one index a row");
     return WS_OK;
 }
@@ -258,8 +285,19 @@ static ws_status infer_iota(ref_infer *f)
  * apart. */
 typedef struct axis_map {
     int64_t n, stride, first, step;
-    bool wraps; /* roll */
+    ref_mode mode; /* what lies outside: 0, or as in pad */
 } axis_map;
+
+/* The element that coordinate `at`, outside of an axis of n, stands for; outside still: the fill. */
+static int64_t fold(ref_mode mode, int64_t at, int64_t n)
+{
+    switch (mode) {
+    case REF_CIRCULAR: return (at % n + n) % n;
+    case REF_REPLICATE: return at < 0 ? 0 : at >= n ? n - 1 : at;
+    case REF_REFLECT: return at < 0 ? -at : at >= n ? 2 * (n - 1) - at : at;
+    default: return at;
+    }
+}
 
 typedef struct copy_job {
     const ref_call *c;
@@ -278,8 +316,7 @@ static void copy_one(void *ud, int64_t i)
         const axis_map *m = &j->axis[d];
         int64_t c = rest % out->shape.dim[d], at = m->first + c * m->step;
         rest /= out->shape.dim[d];
-        if (m->wraps)
-            at = (at % m->n + m->n) % m->n;
+        at = fold(m->mode, at, m->n);
         inside &= at >= 0 && at < m->n;
         from += at * m->stride;
         below += d == out->shape.rank - 1 ? c : d == out->shape.rank - 2 ? -c : 0;
@@ -351,8 +388,10 @@ static ws_status eval_slice(const ref_call *c)
 static ws_status eval_pad(const ref_call *c)
 {
     copy_job j = identity_map(c);
-    for (int d = 0; d < c->out->shape.rank; d++)
+    for (int d = 0; d < c->out->shape.rank; d++) {
         j.axis[d].first = -c->at->pad_before[d];
+        j.axis[d].mode = c->at->mode;
+    }
     return run_copy(&j);
 }
 
@@ -373,7 +412,7 @@ static ws_status eval_roll(const ref_call *c)
     for (int i = 0; i < c->at->n_dims; i++) {
         axis_map *m = &j.axis[c->at->dims[i]];
         m->first = -c->at->shift[i];
-        m->wraps = true;
+        m->mode = REF_CIRCULAR;
     }
     return run_copy(&j);
 }
@@ -424,7 +463,8 @@ static void gather_one(void *ud, int64_t i)
     const ref_tensor *x = j->c->in[0], *index = j->c->in[1];
     ref_tensor *out = j->c->out;
     int64_t outer = i / (j->per_outer * j->inner), in = i % j->inner;
-    int64_t k = (int64_t)index->v[j->c->at->per_row ? i : i / j->inner % j->per_outer];
+    bool own = j->c->at->mode != REF_SELECT; /* the index has the result's coordinates */
+    int64_t k = (int64_t)index->v[own ? i : i / j->inner % j->per_outer];
     int64_t from = (outer * j->n + k) * j->inner + in;
     out->v[i] = x->v[from];
     if (out->e)
@@ -437,7 +477,9 @@ static ws_status eval_gather(const ref_call *c)
     const ref_tensor *index = c->in[1];
     int64_t outer;
     ref_split(&c->in[0]->shape, c->at->dim, &outer, &j.n, &j.inner);
-    j.per_outer = c->at->per_row ? 1 : index->shape.count;
+    j.per_outer = c->at->mode == REF_ONE_PER_ROW ? 1
+                  : c->at->mode == REF_ALONG     ? index->shape.dim[c->at->dim]
+                                                 : index->shape.count;
     for (int64_t i = 0; i < index->shape.count; i++)
         if (!(index->v[i] >= 0 && index->v[i] < (double)j.n))
             return ws_fail(c->err, WS_EINPUT, "index %" PRId64 " is %g, not in [0, %" PRId64 ")", i,
@@ -479,7 +521,7 @@ const ref_op ref_ops_movement[] = {
     MOVE("transpose", "dims", infer_transpose, eval_permute),
     MOVE("expand", "shape", infer_expand, eval_expand),
     MOVE("slice", "dim start stop step", infer_slice, eval_slice),
-    MOVE("pad", "pad value", infer_pad, eval_pad),
+    MOVE("pad", "pad value mode", infer_pad, eval_pad),
     MOVE("flip", "dims", infer_keep, eval_flip),
     MOVE("roll", "shifts dims", infer_roll, eval_roll),
     MOVE("tril", "diagonal", infer_triangle, eval_tril),

@@ -69,6 +69,10 @@ static ws_status infer_rnn(ref_infer *f, int gates)
                               f->at->num_layers, directions, want);
     if (x->rank != 3 || h->rank != 3)
         return ref_infer_fail(f, "x has rank %d and h0 rank %d, expected 3", x->rank, h->rank);
+    if (!f->at->output)
+        f->at->output = REF_RNN_Y;
+    if (f->at->output > REF_RNN_C)
+        return ref_infer_fail(f, "attribute 'output': expected y, h_n or c_n");
     if (f->at->output == REF_RNN_C && gates != 4)
         return ref_infer_fail(f, "a gru has no cell state");
     const ws_expr *batch = x->dim[f->at->batch_first ? 0 : 1], *hidden = h->dim[2];

@@ -20,6 +20,10 @@
  * covers the orders of summation that kernels use (Higham & Mary, SISC 41, 2019). */
 #define REF_SUM 2.0
 
+/* A choice (a rounding to few bits, an order, a threshold) is certain when it is the same for this
+ * many bounds either way: what the verifier grants to an evaluation. */
+#define REF_SAFETY 4.0
+
 typedef enum ref_reduce_fn {
     REF_SUM_OF, REF_MEAN, REF_MAX, REF_MIN, REF_PROD, REF_ARGMAX, REF_ARGMIN, REF_LOGSUMEXP,
     REF_L2NORM
@@ -30,8 +34,18 @@ static inline bool ref_is_index_fn(ref_reduce_fn fn)
     return fn == REF_ARGMAX || fn == REF_ARGMIN;
 }
 
-/* What lstm and gru give: the last layer's sequence, or each pass's last state. */
-typedef enum ref_rnn_output { REF_RNN_Y, REF_RNN_H, REF_RNN_C } ref_rnn_output;
+/* "output": of lstm and gru the last layer's sequence, or each pass's last state; of topk. */
+typedef enum ref_output {
+    REF_OUTPUT_NONE, REF_RNN_Y, REF_RNN_H, REF_RNN_C, REF_VALUES, REF_INDICES
+} ref_output;
+
+/* "mode" of gather, scatter, grouped_matmul, pad. */
+typedef enum ref_mode {
+    REF_MODE_NONE, REF_SELECT, REF_ONE_PER_ROW, REF_ALONG, /* gather */
+    REF_REPLACE, REF_ADD_ROWS,                             /* scatter */
+    REF_IDS, REF_OFFSETS,                                  /* grouped_matmul */
+    REF_CONSTANT, REF_REFLECT, REF_REPLICATE, REF_CIRCULAR /* pad */
+} ref_mode;
 
 /* All attributes that ops have; each op reads those that its row lists. */
 typedef struct ref_attrs {
@@ -62,8 +76,12 @@ typedef struct ref_attrs {
     int64_t pad_before[SPEC_MAX_RANK], pad_after[SPEC_MAX_RANK]; /* per axis of the operand */
     int num_layers;               /* lstm, gru */
     bool bidirectional, batch_first;
-    ref_rnn_output output;
-    bool per_row;                 /* gather: one index a row instead of a list for all rows */
+    ref_output output;
+    ref_mode mode;
+    const ws_expr *k;             /* topk */
+    bool descending, largest;     /* sort, argsort; topk */
+    int64_t block[SPEC_MAX_RANK]; /* quantize, dequantize: elements that share a scale; -1: all */
+    int n_block;
 } ref_attrs;
 
 typedef struct ref_infer {
@@ -100,12 +118,15 @@ struct ref_op {
     /* useful floating-point operations at these shapes */
     double (*flops)(const ref_attrs *at, const ref_shape *const *in, int n_in,
                     const ref_shape *out);
+    bool rounds; /* whole numbers are rounded and bounded by the op itself */
     bool moves; /* every result is a copy of an element of in[0]'s dtype, or zero */
 };
 /* NULL-terminated, for nearest-name hints. */
 const char *const *ref_op_names(void);
 
 /* ---- helpers that the op files share ---- */
+/* For an op whose modes are those from `first`, the default, to `last`. */
+ws_status ref_check_mode(ref_infer *f, ref_mode first, ref_mode last, const char *text);
 /* The value of a scan's body for which `f` is inferred: shape and dtype of `like`. */
 int ref_body_value(ref_infer *f, const char *name, const ref_value *like);
 /* Infers the nodes of the scan's body into f->self. */
@@ -154,6 +175,9 @@ extern const ref_op ref_ops_conv[];
 extern const ref_op ref_ops_pool[];
 extern const ref_op ref_ops_recurrent[];
 extern const ref_op ref_ops_scan[];
+extern const ref_op ref_ops_order[];
+extern const ref_op ref_ops_index[];
+extern const ref_op ref_ops_quantize[];
 
 /* Absolute accuracy that usual forms of a function keep where the result is small. */
 typedef enum ref_floor {

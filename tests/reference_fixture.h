@@ -6,7 +6,7 @@
 #include "tests/reference_cases.h"
 #include "tests/tap.h"
 
-enum { FIXTURE_MAX = 32 };
+enum { FIXTURE_MAX = 64 };
 
 typedef struct fixture {
     spec *spec;

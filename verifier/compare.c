@@ -36,6 +36,36 @@ static double distance(double got, double want)
     return isfinite(got) && isfinite(want) ? fabs(got - want) : (double)INFINITY;
 }
 
+/* Indices that the output has for one line of what they point into: 1 for argmax. */
+static int64_t per_line(const vfy_case *c, int o, int axis)
+{
+    const ref_shape *of = &c->of[o].shape, *want = &c->want[o].shape;
+    return of->rank == want->rank ? want->dim[axis] : 1;
+}
+
+/* repeated[i]: the line's indices before i have got[i] too. NULL when a line has one index. */
+static bool *find_repeats(const vfy_case *c, int o, int axis, const double *got)
+{
+    const ref_shape *of = &c->of[o].shape;
+    int64_t extent = of->dim[axis], inner = 1, n = per_line(c, o, axis);
+    if (n < 2)
+        return NULL;
+    for (int d = axis + 1; d < of->rank; d++)
+        inner *= of->dim[d];
+    bool *repeated = ws_calloc((size_t)c->want[o].shape.count + 1, sizeof *repeated);
+    int64_t *line_of = ws_calloc((size_t)extent + 1, sizeof *line_of); /* last line that had it */
+    for (int64_t line = 0; line < c->want[o].shape.count / n; line++)
+        for (int64_t k = 0; k < n; k++) {
+            int64_t i = (line / inner * n + k) * inner + line % inner;
+            if (!(got[i] >= 0 && got[i] < (double)extent))
+                continue;
+            repeated[i] = line_of[(int64_t)got[i]] == line + 1;
+            line_of[(int64_t)got[i]] = line + 1;
+        }
+    free(line_of);
+    return repeated;
+}
+
 /* An index is right when what it points at is within tolerance of what the true index points at.
  * Returns the distance of the two values and their joint tolerance. */
 static double index_distance(const vfy_case *c, int o, int axis, int64_t i, double got, double *tol)
@@ -46,7 +76,7 @@ static double index_distance(const vfy_case *c, int o, int axis, int64_t i, doub
         return (double)INFINITY;
     for (int d = axis + 1; d < of->shape.rank; d++)
         inner *= of->shape.dim[d];
-    int64_t base = i / inner * extent * inner + i % inner;
+    int64_t base = i / (per_line(c, o, axis) * inner) * extent * inner + i % inner;
     int64_t a = base + (int64_t)got * inner, b = base + (int64_t)want->v[i] * inner;
     *tol = tolerance_of(c->bound->graph->spec, of, a) + tolerance_of(c->bound->graph->spec, of, b);
     return distance(of->v[a], of->v[b]);
@@ -70,10 +100,13 @@ void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
     double *v = ws_malloc((size_t)n * sizeof *v), worst = -1;
     ws_dtype_load(g->value[g->output[o]].dtype, v, got, (size_t)n);
     *out = (vfy_comparison){.checked = n, .first = -1};
+    bool *repeated = is_index ? find_repeats(c, o, axis, v) : NULL;
     for (int64_t i = 0; i < n; i++) {
         double tol = tolerance_of(g->spec, want, i);
         double d =
             is_index ? index_distance(c, o, axis, i, v[i], &tol) : distance(v[i], want->v[i]);
+        if (repeated && repeated[i])
+            d = (double)INFINITY;
         double ratio = d == 0 ? 0 : tol > 0 ? d / tol : (double)INFINITY;
         if (d <= tol) {
             out->worst_ratio = fmax(out->worst_ratio, ratio);
@@ -90,5 +123,6 @@ void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
         }
     }
     out->constant = out->wrong && n > 1 && !varies(v, n) && varies(want->v, n);
+    free(repeated);
     free(v);
 }
