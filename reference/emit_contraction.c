@@ -1,4 +1,6 @@
-/* matmul and linear: a 16 x 16 tile of the result a block, operands through shared memory. */
+/* matmul and linear: a 16 x 16 tile of the result a block, operands through shared memory. einsum:
+ * one thread an element. */
+#include "reference/einsum.h"
 #include "reference/emit_ops.h"
 
 #include <string.h>
@@ -125,5 +127,64 @@ static ws_status emit_linear(em_node *n)
     return put_product(n, &p, blocks);
 }
 
-const em_op em_ops_contraction[] = {
-    {.name = "matmul", .emit = emit_matmul}, {.name = "linear", .emit = emit_linear}, {0}};
+/* ---- einsum ---- */
+
+/* The coordinate of a letter: at<d> of the result, or the counter l_<letter> of a sum. */
+static const char *coordinate(em_node *n, const ref_equation *q, char letter)
+{
+    int d = ref_letter_find(q->out, letter);
+    return d >= 0 ? em_text(n, "at%d", d) : em_text(n, "l_%c", letter);
+}
+
+/* A loop over every letter that is summed; returns their number. */
+static int put_sums(em_node *n, const ref_equation *q)
+{
+    int depth = 0;
+    bool seen[128] = {0};
+    for (int k = 0; k < q->n_in; k++)
+        for (int d = 0; d < q->in[k].n; d++) {
+            char c = q->in[k].p[d];
+            if (seen[(unsigned char)c & 127] || ref_letter_find(q->out, c) >= 0)
+                continue;
+            seen[(unsigned char)c & 127] = true;
+            em_put(n, "%*sfor (long long l_%c = 0; l_%c < %s; l_%c++) {", 4 * depth++, "", c, c,
+                   em_expr(n, n->in[k]->dim[d]), c);
+        }
+    return depth;
+}
+
+static ws_status emit_einsum(em_node *n)
+{
+    static const char *const roles[] = {"a", "b", "c", "d"};
+    ref_equation q;
+    em_param p[REF_EINSUM_OPERANDS + 1] = {0};
+    const ws_expr *count = em_count(n, n->out);
+    if (!ref_equation_parse(n->at->equation, &q))
+        ws_bug("an equation that inference accepted");
+    em_choose_type(n, n->n_in, true);
+    em_thread_index(n, count);
+    em_coords(n, "i", "at", n->out->dim, n->out->rank, (1u << n->out->rank) - 1);
+    em_put(n, "%s sum = 0;", n->type);
+    int depth = put_sums(n, &q);
+    const char *factors = "";
+    for (int k = 0; k < q.n_in; k++) {
+        const char *at[SPEC_MAX_RANK];
+        for (int d = 0; d < q.in[k].n; d++)
+            at[d] = coordinate(n, &q, q.in[k].p[d]);
+        const char *x = em_load(n, n->in[k], roles[k],
+                                em_offset(n, at, n->in[k]->dim, n->in[k]->rank));
+        factors = k ? em_text(n, "%s * %s", factors, x) : x;
+        p[k] = (em_param){.role = roles[k], .value = n->in[k]};
+    }
+    em_put(n, "%*ssum += %s;", 4 * depth, "", factors);
+    while (depth-- > 0)
+        em_put(n, "%*s}", 4 * depth, "");
+    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, "sum"));
+    p[q.n_in] = (em_param){.role = "out", .value = n->out, .written = true};
+    return em_kernel(n, "", "one thread an element", p, q.n_in + 1, em_blocks(n, count), false);
+}
+
+const em_op em_ops_contraction[] = {{.name = "matmul", .emit = emit_matmul},
+                                    {.name = "linear", .emit = emit_linear},
+                                    {.name = "einsum", .emit = emit_einsum},
+                                    {0}};

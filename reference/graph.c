@@ -17,6 +17,7 @@ static const ref_op *const families[] = {
     ref_ops_reduce,
     ref_ops_norm,
     ref_ops_matmul,
+    ref_ops_einsum,
     ref_ops_movement,
     ref_ops_conv,
     ref_ops_pool,
@@ -300,6 +301,14 @@ static ws_status read_layers(attr_reader *r, ref_attrs *at)
     return WS_OK;
 }
 
+static ws_status read_equation(attr_reader *r, ref_attrs *at)
+{
+    if (r->a->kind != SPEC_ATTR_STRING)
+        return bad(r, "a string like \"bij,jk->bik\"");
+    at->equation = r->a->string;
+    return WS_OK;
+}
+
 static ws_status read_shape(attr_reader *r, ref_attrs *at)
 {
     const spec_attr *a = r->a;
@@ -413,6 +422,7 @@ static ws_status read_attr(attr_reader *r, ref_attrs *at)
     if (IS("descending")) return read_bool(r, &at->descending);
     if (IS("largest")) return read_bool(r, &at->largest);
     if (IS("block")) return read_block(r, at);
+    if (IS("equation")) return read_equation(r, at);
     if (IS("mode")) return read_mode(r, at);
 #undef IS
     return ref_infer_fail(r->f, "unknown attribute '%s'", name);

@@ -82,6 +82,7 @@ typedef struct ref_attrs {
     bool descending, largest;     /* sort, argsort; topk */
     int64_t block[SPEC_MAX_RANK]; /* quantize, dequantize: elements that share a scale; -1: all */
     int n_block;
+    const char *equation;         /* einsum */
 } ref_attrs;
 
 typedef struct ref_infer {
@@ -170,6 +171,7 @@ extern const ref_op ref_ops_elementwise[];
 extern const ref_op ref_ops_reduce[];
 extern const ref_op ref_ops_norm[];
 extern const ref_op ref_ops_matmul[];
+extern const ref_op ref_ops_einsum[];
 extern const ref_op ref_ops_movement[];
 extern const ref_op ref_ops_conv[];
 extern const ref_op ref_ops_pool[];

@@ -29,7 +29,7 @@ static const char case_head[] =
     TENSOR("bias", "f32", "[2]", "1", "1") "," TENSOR("vol", "f32", "[1,2,2,3,3]", "-2", "0.25") ","
     TENSOR("ker3", "f32", "[2,2,1,2,2]", "1", "-0.125") "," TENSOR("up", "f32", "[2,3,2]", "1", "-0.25") ","
     TENSOR("four", "f32", "[1,4,3]", "-1", "0.375") "," TENSOR("c4", "f32", "[4]", "0.5", "0.25") ","
-    TENSOR("up3", "f32", "[3,2,2]", "1", "-0.25") "," TENSOR("k3t", "f32", "[2,1,2,1,2]", "1", "-0.125") "]";
+    TENSOR("sq", "f32", "[3,3]", "1", "-0.5") "," TENSOR("up3", "f32", "[3,2,2]", "1", "-0.25") "," TENSOR("k3t", "f32", "[2,1,2,1,2]", "1", "-0.125") "]";
 
 typedef struct op_case {
     const char *node; /* members of the node, without "out" */
