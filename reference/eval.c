@@ -240,13 +240,13 @@ static void round_one(void *ud, int64_t i)
 /* Integers and bools are exact: casts to them truncate, as C and PyTorch do. A cast of an exact
  * value has one right result; other results keep their double and what storing costs goes into the
  * bound. */
-static void store(const ref_graph *g, const ref_node *n, ref_tensor *t)
+static void store(const ref_graph *g, const ref_node *n, ref_tensor *t, bool exact)
 {
     ws_dtype to = g->value[n->out].dtype;
     store_job j = {t, to, format_of(to)};
     if (!ws_dtype_is_float(to) && n->op->rounds) {
         return;
-    } else if (ws_dtype_is_float(to) && g->value[n->out].exact) {
+    } else if (ws_dtype_is_float(to) && exact) {
         free(t->e);
         t->e = NULL;
         if (!n->op->moves)
@@ -341,7 +341,10 @@ ws_status ref_eval_node(const ref_bound *b, const ref_node *n, ref_tensor *value
     if (ref_tensor_alloc(out, with_bounds, g->value[n->out].name, err) ||
         (out->shape.count && n->op->eval(&c)))
         return err->status;
-    store(g, n, out);
+    bool exact = g->value[n->out].exact; /* unless the caller's inputs carry errors */
+    for (int i = 0; i < n->n_in; i++)
+        exact &= !c.in[i]->e;
+    store(g, n, out, exact);
     return WS_OK;
 }
 
