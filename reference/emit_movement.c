@@ -87,9 +87,9 @@ static ws_status emit_pad(em_node *n)
     const char *inside = "";
     put_coords(n, at);
     for (int d = 0; d < x->rank; d++) {
-        if (!n->at->pad_before[d] && !n->at->pad_after[d])
+        if (em_is_const(n->at->pad_before[d], 0) && em_is_const(n->at->pad_after[d], 0))
             continue;
-        em_put(n, "const long long p%d = at%d - %" PRId64 ";", d, d, n->at->pad_before[d]);
+        em_put(n, "const long long p%d = at%d - %s;", d, d, em_expr(n, n->at->pad_before[d]));
         at[d] = folded(n, em_text(n, "p%d", d), em_expr(n, x->dim[d]));
         if (n->at->mode != REF_CONSTANT)
             continue;
@@ -119,8 +119,8 @@ static ws_status emit_roll(em_node *n)
     for (int i = 0; i < n->at->n_dims; i++) {
         int d = n->at->dims[i];
         const char *extent = em_expr(n, n->in[0]->dim[d]);
-        at[d] = em_text(n, "(((at%d - %" PRId64 ") %% %s + %s) %% %s)", d, n->at->shift[i], extent,
-                        extent, extent);
+        at[d] = em_text(n, "(((at%d - %s) %% %s + %s) %% %s)", d, em_expr(n, n->at->shift[i]),
+                        extent, extent, extent);
     }
     return close_copy(n, copied(n, 0, em_offset(n, at, n->in[0]->dim, n->in[0]->rank)));
 }

@@ -214,8 +214,8 @@ static ws_status read_pad(attr_reader *r, ref_attrs *at)
     if (a->kind != SPEC_ATTR_LIST || a->n_items % 2 || a->n_items > 2 * rank)
         return bad(r, "two numbers an axis, the last axis first");
     for (int i = 0; i < a->n_items; i++) {
-        int64_t *out = &(i % 2 ? at->pad_after : at->pad_before)[rank - 1 - i / 2];
-        if (read_whole(r, &a->item[i], out))
+        const ws_expr **out = &(i % 2 ? at->pad_after : at->pad_before)[rank - 1 - i / 2];
+        if (read_expr(r, &a->item[i], out))
             return r->f->err->status;
     }
     return WS_OK;
@@ -229,7 +229,7 @@ static ws_status read_shifts(attr_reader *r, ref_attrs *at)
         return bad(r, "at most 8 numbers");
     at->n_shifts = list ? a->n_items : 1;
     for (int i = 0; i < at->n_shifts; i++)
-        if (read_whole(r, list ? &a->item[i] : a, &at->shift[i]))
+        if (read_expr(r, list ? &a->item[i] : a, &at->shift[i]))
             return r->f->err->status;
     return WS_OK;
 }

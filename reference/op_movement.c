@@ -167,6 +167,20 @@ static ws_status infer_slice(ref_infer *f)
     return WS_OK;
 }
 
+/* Padding by elements of the operand, which must be there: all but one of them when the edge is not
+ * repeated, one when only the edge is. */
+static void need_repeated(ref_infer *f, int d)
+{
+    const ws_expr *none = number(f, 0);
+    const ws_expr *most = binary(f, WS_X_MAX, f->at->pad_before[d], f->at->pad_after[d]);
+    const ws_expr *least = f->at->mode == REF_REFLECT ? binary(f, WS_X_ADD, most, number(f, 1))
+                           : f->at->mode == REF_CIRCULAR ? most
+                                                         : number(f, 1);
+    const ws_expr *enough = binary(f, WS_X_GE, f->out->dim[d], least);
+    ref_need_that(f, binary(f, WS_X_OR, binary(f, WS_X_LE, most, none), enough),
+                  "the operand has the elements that the padding repeats");
+}
+
 static ws_status infer_pad(ref_infer *f)
 {
     const ref_attrs *at = f->at;
@@ -174,16 +188,15 @@ static ws_status infer_pad(ref_infer *f)
     f->at->value = ws_dtype_round(f->in[0]->dtype, at->value);
     if (ref_check_mode(f, REF_CONSTANT, REF_CIRCULAR, "constant, reflect, replicate or circular"))
         return f->err->status;
-    for (int d = 0; d < f->out->rank && at->mode != REF_CONSTANT; d++) {
-        int64_t most = at->pad_before[d] > at->pad_after[d] ? at->pad_before[d] : at->pad_after[d];
-        int64_t least = at->mode == REF_REFLECT ? most + 1 : at->mode == REF_CIRCULAR ? most : 1;
-        if (most > 0)
-            ref_need_that(f, binary(f, WS_X_GE, f->out->dim[d], number(f, least)),
-                          "the operand has the elements that the padding repeats");
+    for (int d = 0; d < f->out->rank; d++) {
+        f->at->pad_before[d] = at->pad_before[d] ? at->pad_before[d] : number(f, 0);
+        f->at->pad_after[d] = at->pad_after[d] ? at->pad_after[d] : number(f, 0);
+        if (at->mode != REF_CONSTANT)
+            need_repeated(f, d);
     }
     for (int d = 0; d < f->out->rank; d++)
-        f->out->dim[d] =
-            binary(f, WS_X_ADD, f->out->dim[d], number(f, at->pad_before[d] + at->pad_after[d]));
+        f->out->dim[d] = binary(f, WS_X_ADD, f->out->dim[d],
+                                binary(f, WS_X_ADD, at->pad_before[d], at->pad_after[d]));
     return WS_OK;
 }
 
@@ -389,7 +402,10 @@ static ws_status eval_pad(const ref_call *c)
 {
     copy_job j = identity_map(c);
     for (int d = 0; d < c->out->shape.rank; d++) {
-        j.axis[d].first = -c->at->pad_before[d];
+        int64_t before = 0;
+        if (ws_expr_eval(c->at->pad_before[d], c->env, &before, c->err))
+            return c->err->status;
+        j.axis[d].first = -before;
         j.axis[d].mode = c->at->mode;
     }
     return run_copy(&j);
@@ -411,7 +427,10 @@ static ws_status eval_roll(const ref_call *c)
     copy_job j = identity_map(c);
     for (int i = 0; i < c->at->n_dims; i++) {
         axis_map *m = &j.axis[c->at->dims[i]];
-        m->first = -c->at->shift[i];
+        int64_t shift = 0;
+        if (ws_expr_eval(c->at->shift[i], c->env, &shift, c->err))
+            return c->err->status;
+        m->first = -(shift % (m->n ? m->n : 1));
         m->mode = REF_CIRCULAR;
     }
     return run_copy(&j);

@@ -71,9 +71,10 @@ typedef struct ref_attrs {
     const ws_expr *start, *stop;
     int64_t step;
     int first_dim, last_dim;      /* flatten */
-    int64_t shift[SPEC_MAX_RANK]; /* roll: of dims[i] */
+    const ws_expr *shift[SPEC_MAX_RANK]; /* roll: of dims[i] */
     int n_shifts;
-    int64_t pad_before[SPEC_MAX_RANK], pad_after[SPEC_MAX_RANK]; /* per axis of the operand */
+    /* pad: per axis of the operand; inference replaces NULL by 0 */
+    const ws_expr *pad_before[SPEC_MAX_RANK], *pad_after[SPEC_MAX_RANK];
     int num_layers;               /* lstm, gru */
     bool bidirectional, batch_first;
     ref_output output;
