@@ -14,9 +14,12 @@ Below the head, a block is Python: dims are symbols, functions make tensors and 
 functions stand for repeated parts. A weight is called as in upstream's state_dict, with _ for the
 dot: linear(x, "gemm", ...) makes gemm_weight and gemm_bias.
 
-For the check against upstream: C=64:in_channels,width says which of upstream's constants the dim is
-(usual names are known, see ALIASES), C=64! that upstream has no constant for it, so that only 64 can
-be compared; "unused NAME..." lists parameters that upstream's forward() never reads.
+For the check against upstream (tests/torch): C=64:in_channels,width says which of upstream's constants
+the dim is (usual names are known, see ALIASES); C=64! that upstream has no constant for it, so that
+only 64 can be compared; H=224? that the number stands in upstream's get_inputs() alone, so that the
+model takes any. "torch B=2 C=64" sets dims of that comparison, which otherwise runs at the second check
+shape. "unused NAME..." lists parameters that upstream's forward() never reads; "extra NAME..." inputs
+that its forward() draws itself.
 """
 
 import ast
@@ -27,7 +30,7 @@ import re
 # Names that upstream gives to the sizes; the value must agree too.
 ALIASES = {
     "B": "batch_size batch b N", "C": "in_channels features channels num_features",
-    "K": "out_channels", "H": "height height_in H dim1", "W": "width width_in W dim2",
+    "K": "out_channels K k", "H": "height height_in H dim1", "W": "width width_in W dim2",
     "D": "depth depth_in D", "L": "length sequence_length input_length seq_len seq_length",
     "I": "in_features input_size", "O": "out_features output_size hidden_size",
     "G": "num_groups groups", "M": "M m", "N": "N n dim",
@@ -118,9 +121,11 @@ class Problem:
         self.title = self.note = None
         self.dims = {}      # name: benchmark value
         self.aliases = {}   # name: upstream's constants
-        self.fixed = set()  # dims that upstream has no constant for
+        self.fixed = set()  # dims that upstream's model has no constant for
+        self.free = set()   # dims that only its inputs show
         self.checks = []
-        self.unused = []
+        self.compare = {}   # dims of the comparison that differ from the second check shape
+        self.unused, self.extra = [], []
         self.inputs, self.weights = [], []
         self.setup_tensors, self.setup_nodes = [], []
         self.nodes, self.outputs = [], []
@@ -378,13 +383,13 @@ def vocabulary(p):
 
 def read_dims(p, words):
     for word in words:
-        m = re.fullmatch(r"(\w+)=(\d+)(!?)(?::([\w,]+))?", word)
+        m = re.fullmatch(r"(\w+)=(\d+)([!?]?)(?::([\w,]+))?", word)
         if not m:
             raise ValueError(f"{p.source}: cannot read the dim '{word}'")
         p.dims[m[1]] = int(m[2])
         p.aliases[m[1]] = m[4].split(",") if m[4] else ALIASES.get(m[1], m[1]).split()
         if m[3]:
-            p.fixed.add(m[1])
+            (p.fixed if m[3] == "!" else p.free).add(m[1])
 
 
 def read_checks(p, text):
@@ -441,6 +446,10 @@ def read_block(level, head, lines, preamble):
             p.note = (p.note + " " if p.note else "") + rest
         elif word == "unused":
             p.unused = rest.split()
+        elif word == "extra":
+            p.extra = rest.split()
+        elif word == "torch":
+            p.compare = {k: int(v) for k, v in (w.split("=") for w in rest.split())}
         else:
             body.append(line)
     run_body(p, preamble, "\n".join(body))
