@@ -60,7 +60,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch bench bench-ptx gpu-check deps clean help
+.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit bench bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -136,6 +136,9 @@ fuzz-parse fuzz-decode fuzz-launch: fuzz-%:
 	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/fuzz/tests/t_ptx_fuzz_$*
 	$(Q)ASAN_OPTIONS=hard_rss_limit_mb=4096 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(BUILD)/fuzz/tests/t_ptx_fuzz_$* $(FUZZ_SEED) $(FUZZ_SECONDS)
+# FUSED=1: the fused kernels. SPECS='kernelbench/level1 llm': only these.
+check-emit: all
+	$(Q)tests/check_emit $(if $(FUSED),-f) $(SPECS)
 bench: all
 	$(Q)tests/bench
 bench-ptx: all $(BUILD)/tests/bench_ptx
@@ -157,6 +160,7 @@ help:
 	@echo 'make deps       install what is missing'
 	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
+	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
