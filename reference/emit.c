@@ -6,11 +6,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 _Static_assert(EM_THREADS == 256, "the texts below say 256 threads and 8 warps");
 
-enum { MAX_LAUNCHES = 256, MAX_SCRATCH = 64 }; /* of a plan: harness/plan/plan.h */
+enum { MAX_LAUNCHES = 2048, MAX_SCRATCH = 256 }; /* of a plan: harness/plan/plan.h */
 
 static const em_op *const families[] = {em_ops_elementwise, em_ops_rows, em_ops_contraction,
                                         em_ops_window, em_ops_movement,
@@ -290,7 +291,7 @@ static bool is_tensor(const ref_graph *g, const char *name)
     return spec_find_tensor(g->spec, name) != NULL;
 }
 
-static bool is_output(const ref_graph *g, const ref_value *v)
+bool em_is_output(const ref_graph *g, const ref_value *v)
 {
     for (int o = 0; o < g->n_outputs; o++)
         if (&g->value[g->output[o]] == v)
@@ -298,21 +299,15 @@ static bool is_output(const ref_graph *g, const ref_value *v)
     return false;
 }
 
-/* What the plan calls a value: tensors and outputs by name; an intermediate that shares its name
- * with a dim gets an underscore. */
+/* What the plan calls a value: tensors and outputs by name, intermediates as their scratch. */
 static const char *plan_name(em_job *j, const ref_value *v)
 {
-    const spec *s = j->graph->spec;
     if (v->scope) {
         const spec_node *scan = j->graph->node[v->scope - 1].spec;
         return ws_arena_printf(&j->arena, "%s_%s_step", scan->out, v->name);
     }
-    if (v->tensor >= 0 || is_output(j->graph, v))
-        return v->name;
-    for (int d = 0; d < s->n_dims; d++)
-        if (strcmp(s->dim[d].name, v->name) == 0)
-            return ws_arena_printf(&j->arena, "%s_", v->name);
-    return v->name;
+    const char *slot = j->slot_name[v - j->graph->value];
+    return slot ? slot : v->name;
 }
 
 ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr *count)
@@ -331,9 +326,7 @@ ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr 
 
 ws_status em_value_scratch(em_node *n, const ref_value *v)
 {
-    return is_output(n->job->graph, v)
-               ? WS_OK
-               : em_scratch(n->job, plan_name(n->job, v), v->dtype, em_count(n, v));
+    return em_scratch(n->job, plan_name(n->job, v), v->dtype, em_count(n, v));
 }
 
 static int loop_buffer(em_loop *l, const char *name, ws_dtype dtype, bool written)
@@ -421,37 +414,62 @@ ws_status em_loop_kernel(em_node *n)
                      ws_expr_const(&n->job->arena, 1), false);
 }
 
-ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_param *p, int n_p,
-                    const ws_expr *blocks, bool tiled)
+/* "(const float *__restrict__ x, float *__restrict__ out)" and the body. */
+static const char *kernel_text(em_node *n, const em_param *p, int n_p)
 {
-    em_job *j = n->job;
-    ws_arena *a = &j->arena;
-    if (j->n_launches == MAX_LAUNCHES)
-        return ws_fail(j->err, WS_ELIMIT, "the graph needs more than %d launches", MAX_LAUNCHES);
-    const char *name = em_text(n, "k%d_%s%s", n->index, n->node->op->name, suffix);
-    add_comment(n, how);
-    if (j->loop)
-        return device_function(n, name, p, n_p, blocks, tiled);
-    ws_buf_printf(&j->kernels, "extern \"C\" __global__ void __launch_bounds__(%d)\n%s(",
-                  EM_THREADS, name);
-    ws_buf_printf(&j->launches, "%s{ \"kernel\": \"%s\", \"grid\": [\"",
-                  j->n_launches++ ? ",\n    " : "\n    ", name);
-    ws_expr_print(ws_expr_binary(a, WS_X_MAX, ws_expr_const(a, 1), blocks), &j->launches);
-    ws_buf_printf(&j->launches, "\"], \"block\": [%s], \"args\": [", tiled ? "16, 16" : "256");
+    ws_buf b = {0};
     int listed = 0;
     for (int i = 0; i < n_p; i++) {
         if (p[i].value && p[i].value->is_literal)
             continue;
-        const char *comma = listed++ ? ", " : "";
-        const char *type = ws_dtype_cuda(p[i].value ? p[i].value->dtype : p[i].dtype);
-        ws_buf_printf(&j->kernels, "%s%s%s *%s%s", comma, p[i].written ? "" : "const ", type,
+        ws_buf_printf(&b, "%s%s%s *%s%s", listed++ ? ", " : "(", p[i].written ? "" : "const ",
+                      ws_dtype_cuda(p[i].value ? p[i].value->dtype : p[i].dtype),
                       p[i].shared ? "" : "__restrict__ ", p[i].role);
-        ws_buf_printf(&j->launches, "%s\"%s\"", comma,
-                      p[i].value ? plan_name(j, p[i].value) : p[i].scratch);
     }
-    ws_buf_adds(&j->launches, "] }");
-    ws_buf_printf(&j->kernels, ")\n{\n%s}\n", ws_buf_z(&n->body));
+    ws_buf_printf(&b, ")\n{\n%s}\n", ws_buf_z(&n->body));
     ws_buf_reset(&n->body);
+    return keep(n, &b);
+}
+
+/* The name of a kernel with this text: an earlier one, or the new one named `name`. */
+static const char *find_or_add_kernel(em_node *n, const char *name, const char *text,
+                                      const char *how)
+{
+    em_job *j = n->job;
+    for (int i = 0; i < j->n_known; i++)
+        if (strcmp(j->known[i].text, text) == 0)
+            return j->known[i].name;
+    j->known = ws_realloc(j->known, (size_t)(j->n_known + 1) * sizeof *j->known);
+    j->known[j->n_known++] = (em_named_text){name, text};
+    add_comment(n, how);
+    ws_buf_printf(&j->kernels, "extern \"C\" __global__ void __launch_bounds__(%d)\n%s%s",
+                  EM_THREADS, name, text);
+    return name;
+}
+
+ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_param *p, int n_p,
+                    const ws_expr *blocks, bool tiled)
+{
+    em_job *j = n->job;
+    const ws_expr *grid = ws_expr_binary(&j->arena, WS_X_MAX, ws_expr_const(&j->arena, 1), blocks);
+    if (j->n_launches == MAX_LAUNCHES)
+        return ws_fail(j->err, WS_ELIMIT, "the graph needs more than %d launches", MAX_LAUNCHES);
+    const char *name = em_text(n, "k%d_%s%s", n->index, n->node->op->name, suffix);
+    if (j->loop) {
+        add_comment(n, how);
+        return device_function(n, name, p, n_p, blocks, tiled);
+    }
+    name = find_or_add_kernel(n, name, kernel_text(n, p, n_p), how);
+    ws_buf_printf(&j->launches, "%s{ \"kernel\": \"%s\", \"grid\": [\"",
+                  j->n_launches++ ? ",\n    " : "\n    ", name);
+    ws_expr_print(grid, &j->launches);
+    ws_buf_printf(&j->launches, "\"], \"block\": [%s], \"args\": [", tiled ? "16, 16" : "256");
+    int listed = 0;
+    for (int i = 0; i < n_p; i++)
+        if (!p[i].value || !p[i].value->is_literal)
+            ws_buf_printf(&j->launches, "%s\"%s\"", listed++ ? ", " : "",
+                          p[i].value ? plan_name(j, p[i].value) : p[i].scratch);
+    ws_buf_adds(&j->launches, "] }");
     return WS_OK;
 }
 
@@ -621,7 +639,7 @@ static ws_status emit_node(em_job *j, const ref_node *node, int index)
         n.in[i] = &g->value[node->in[i]];
     n.formula = op->formula;
     em_choose_type(&n, n.n_in, false);
-    ws_status st = em_value_scratch(&n, n.out);
+    ws_status st = n.out->scope ? em_value_scratch(&n, n.out) : WS_OK;
     if (!st && n.out->dtype == WS_E2M1 && strcmp(node->op->name, "quantize"))
         st = ws_fail(j->err, WS_EINPUT, "only quantize writes e2m1, two elements a byte");
     if (!st)
@@ -658,10 +676,13 @@ ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
             st = ws_fail(err, WS_EINPUT,
                          "output '%s' is an input: in-place outputs cannot be emitted",
                          g->value[g->output[o]].name);
+    if (!st)
+        st = em_plan_slots(&j);
     for (int i = 0; i < g->n_nodes && !st; i++)
         st = emit_node(&j, &g->node[i], i);
     if (!st)
         assemble(&j, out);
+    free(j.known);
     ws_buf_release(&j.scratch);
     ws_buf_release(&j.launches);
     ws_buf_release(&j.kernels);

@@ -27,11 +27,19 @@ typedef struct em_loop {
     ws_buf calls;
 } em_loop;
 
+typedef struct em_named_text {
+    const char *name, *text;
+} em_named_text;
+
 typedef struct em_job {
     const ref_graph *graph;
     ws_arena arena;                      /* of expressions and text pieces */
     ws_buf scratch, launches, kernels;   /* of the plan, and the source */
     int n_scratch, n_launches;
+    const char **slot_name;              /* per value: the scratch that holds it, or NULL */
+    const int *step_of; /* per node: the node whose kernels compute it; NULL: itself */
+    em_named_text *known;                /* kernels so far; equal ones are written once */
+    int n_known;
     unsigned helpers;                    /* em_helper bits in use */
     em_loop *loop;                       /* of the scan whose body is emitted, or NULL */
     int n_bodies;                        /* nodes of bodies so far: they have indices of their own */
@@ -82,8 +90,11 @@ ws_status em_scratch(em_job *j, const char *name, ws_dtype dtype, const ws_expr 
 /* `base`, with underscores until nothing in the spec has the name. */
 const char *em_unused_name(em_node *n, const char *base);
 
-/* Scratch of the plan unless the value is an output. */
+/* Scratch of the plan for a value of a scan's body. */
 ws_status em_value_scratch(em_node *n, const ref_value *v);
+/* Declares the scratch of all values that are stored; sets job->slot_name. */
+ws_status em_plan_slots(em_job *j);
+bool em_is_output(const ref_graph *g, const ref_value *v);
 /* Emits a node of a scan's body, in job->loop. */
 ws_status em_body_node(em_job *j, const ref_node *node);
 /* The pointer of the scan's kernel to a value. */

@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 enum {
-    COMP_MAX_SOURCE = 256 << 10,  /* bytes of a candidate */
+    COMP_MAX_SOURCE = 1 << 20,   /* bytes of a candidate */
     COMP_MAX_LOG = 16 << 10,
     COMP_MAX_REPLY = 128 << 20,
     COMP_MAX_MACROS = 1024

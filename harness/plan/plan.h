@@ -8,7 +8,7 @@
 #include "harness/compile/compile.h"
 #include "harness/diag.h"
 
-enum { PLAN_MAX_LAUNCHES = 256, PLAN_MAX_ARGS = 64, PLAN_MAX_SCRATCH = 64, PLAN_MAX_TUNE = 16 };
+enum { PLAN_MAX_LAUNCHES = 2048, PLAN_MAX_ARGS = 64, PLAN_MAX_SCRATCH = 256, PLAN_MAX_TUNE = 16 };
 
 /* Names that a plan may use: the spec's tensors (inputs, weights, outputs) and dims. */
 typedef struct plan_names {
