@@ -84,7 +84,8 @@ struct ptx_insn {
     uint16_t results;       /* a bit for each operand that is written and not read */
     uint8_t flow;           /* ptx_flow, see undef.h */
     uint8_t unit, fma;
-    uint8_t rest[8];        /* so that the next one begins on a line, too */
+    uint8_t quiet;          /* loads: with the shape's later ones in one stretch of loads and arithmetic; see site.c */
+    uint8_t rest[7];        /* so that the next one begins on a line, too */
 };
 static_assert(offsetof(ptx_insn, aux) == 64 && sizeof(ptx_insn) == 128,
               "what handlers look at is in one line");

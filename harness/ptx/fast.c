@@ -54,8 +54,10 @@ INLINE void note_shape(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u32 size)
     s->ahead = s->kind <= PTX_SHAPE_ROW && w->checks & PTX_CHECK_COUNT;
     if (s->ahead)
         w->shared_counts += i->uses * ((1ull << 32) + row_wavefronts(s, size));
-    if (s->kind <= PTX_SHAPE_ROW)
-        *(w->checks & PTX_CHECK_RACE ? &w->race_shapes : &w->easy_shapes) |= bit;
+    if (s->kind <= PTX_SHAPE_ROW) /* global memory: its sites tell where races are looked for */
+        *(w->checks & PTX_CHECK_RACE && i->space != PTX_SPACE_GLOBAL && !race_note_ahead(w, i, s)
+              ? &w->race_shapes
+              : &w->easy_shapes) |= bit;
 }
 
 /* Of instruction i's address register; a full warp executes it. */

@@ -41,6 +41,8 @@ ptx_shadow *ptx_shadow_new(u64 bytes, u32 granule, bool is_global)
         *column[c] = (u32 *)s->map + c * stride;
     s->touched = ws_calloc(s->n / SHADOW_CHUNK + 1, 1);
     s->chunk = is_global ? NULL : ws_calloc(s->n / RACE_CHUNK + 2, sizeof *s->chunk);
+    s->kept = is_global ? ws_calloc(s->n / RACE_CHUNK + 2, sizeof *s->kept) : NULL;
+    s->ahead = is_global ? NULL : ws_calloc(RACE_AHEADS, sizeof *s->ahead);
     return s;
 }
 
@@ -52,6 +54,8 @@ void ptx_shadow_free(ptx_shadow *s)
     race_far_free(s->far);
     free(s->touched);
     free(s->chunk);
+    free(s->ahead);
+    free(s->kept);
     free(s);
 }
 
@@ -63,6 +67,8 @@ void ptx_race_block(ptx_block *b)
 {
     u32 clock = 0;
     race_far_forget(b->shared_shadow);
+    if (b->shared_shadow)
+        race_forget_ahead(b->shared_shadow);
     memset(b->arrived_seen, 0, sizeof b->arrived_seen);
     for (int n = 0; n < b->n_warps; n++)
         clock = b->warp[n].clock > clock ? b->warp[n].clock : clock;
@@ -70,6 +76,7 @@ void ptx_race_block(ptx_block *b)
         memset(b->shared_shadow->map, 0, b->shared_shadow->mapped);
         memset(b->shared_shadow->chunk, 0,
                (b->shared_shadow->n / RACE_CHUNK + 2) * sizeof *b->shared_shadow->chunk);
+        b->shared_shadow->w_latest = 0;
         clock = 0;
     }
     for (int n = 0; n < b->n_warps; n++) {
@@ -194,21 +201,25 @@ void ptx_race_barrier(ptx_block *b, u32 id)
 
 /* ---- chunks of shared memory ---- */
 
-/* Spreads the chunk's full-warp read over its granules, as reads of their own. Older ones than
- * `floor` are ordered with all that is to come. */
+void race_add_read(ptx_shadow *s, u32 g, u32 key, u32 who, u32 pc, u32 floor)
+{
+    u32 old = s->r_key[g];
+    bool keep = !(old & KEY_STRONG) && (old & KEY_CLOCK_MASK) >= floor && !race_same_thread(old, key);
+    s->r_who[g] = who | (keep ? s->r_who[g] : 0);
+    s->r_key[g] = keep ? race_merge_reads(old, key) : key;
+    s->r_pc[g] = pc;
+}
+
+/* Spreads the chunk's full-warp read over its granules, as reads of their own. */
 static void spread_read(ptx_shadow *s, u32 index, u32 floor)
 {
     race_chunk *c = &s->chunk[index];
     u32 one = (c->r_who & (c->r_who - 1)) == 0, warp = (u32)__builtin_ctz(c->r_who | 1u << 31);
     for (u32 g = index * RACE_CHUNK; g < (index + 1) * RACE_CHUNK && g < s->n; g++) {
-        u32 lane = (g - c->r_base) >> c->r_shift, old = s->r_key[g];
+        u32 lane = (g - c->r_base) >> c->r_shift;
         u32 key =
             c->r_clock | warp << KEY_WARP_SHIFT | lane << KEY_LANE_SHIFT | (one ? 0 : KEY_MANY);
-        bool keep = !(old & KEY_STRONG) && (old & KEY_CLOCK_MASK) >= floor &&
-                    !race_same_thread(old, key);
-        s->r_who[g] = c->r_who | (keep ? s->r_who[g] : 0);
-        s->r_key[g] = keep ? race_merge_reads(old, key) : key;
-        s->r_pc[g] = c->r_pc;
+        race_add_read(s, g, key, c->r_who, c->r_pc, floor);
     }
     c->r_max = larger(c->r_max, c->r_clock);
     c->r_clock = 0;
@@ -233,6 +244,7 @@ static bool open_range(const ptx_warp *w, ptx_shadow *s, u32 first, u32 last, bo
 
 void race_open_far(ptx_shadow *s, u32 c, bool write)
 {
+    race_spread_ahead(s, 0);
     if (write && s->chunk[c].r_clock)
         spread_read(s, c, 0);
     if (write)
@@ -246,83 +258,6 @@ static void open_chunks(race_look *k)
     const ptx_shadow *s = k->shadow;
     k->each |= open_range(k->w, k->shadow, (u32)(k->x->lo >> s->shift),
                           (u32)((k->x->hi + k->x->size - 1) >> s->shift), k->x->write);
-}
-
-/* ---- rows: consecutive granules, 1 << shift a lane ---- */
-
-typedef struct race_row {
-    u64 g0;
-    u32 n, shift;
-    u32 first;   /* key of the first lane */
-    bool shared; /* else the granules' last users have to be of this block */
-} race_row;
-
-/* Whether the floor settles all of them, or they are the lanes' own. */
-static bool row_settled(const race_look *k, const race_row *r, const u32 *keys, const u32 *who)
-{
-    u32 floor = k->w->floor, me = k->me, bad = 0, n = r->n, shift = r->shift, first = r->first;
-    keys += r->g0;
-    who += r->g0;
-    u32 any = 0;
-    for (u32 j = 0; j < n; j++)
-        any |= keys[j];
-    if (!any)
-        return true;
-    for (u32 j = 0; j < n; j++) {
-        u32 own = first + (j >> shift << KEY_LANE_SHIFT);
-        bad |= ((keys[j] & KEY_CLOCK_MASK) >= floor) & !race_same_thread(keys[j], own);
-    }
-    for (u32 j = 0; !r->shared && j < n; j++)
-        bad |= (keys[j] != 0) & (who[j] != me);
-    return !bad;
-}
-
-static void row_read(const race_look *k, const race_row *r)
-{
-    const ptx_shadow *s = k->shadow;
-    u32 *r_key = s->r_key + r->g0, *r_who = s->r_who + r->g0, *r_pc = s->r_pc + r->g0;
-    u32 floor = k->w->floor, me = k->me, pc = k->pc, n = r->n, shift = r->shift, first = r->first;
-    bool shared = r->shared;
-#pragma GCC ivdep
-    for (u32 j = 0; j < n; j++) {
-        u32 mine = first + (j >> shift << KEY_LANE_SHIFT), old = r_key[j], old_who = r_who[j];
-        bool settled = ((old & KEY_CLOCK_MASK) < floor) | race_same_thread(old, mine);
-        bool fresh =
-            (old == 0) | ((old & KEY_STRONG) != 0) | (settled & (shared | (old_who == me)));
-        u32 many = shared ? old_who | me : old_who == me ? me : MANY_BLOCKS;
-        r_key[j] = fresh ? mine : race_merge_reads(old, mine);
-        r_who[j] = fresh ? me : many;
-        r_pc[j] = pc;
-    }
-}
-
-static void row_write(const race_look *k, const race_row *r)
-{
-    const ptx_shadow *s = k->shadow;
-    u32 *w_key = s->w_key + r->g0, *w_pc = s->w_pc + r->g0, *r_key = s->r_key + r->g0;
-    u32 me = k->me, pc = k->pc, n = r->n, shift = r->shift, first = r->first;
-#pragma GCC ivdep
-    for (u32 j = 0; j < n; j++) {
-        w_key[j] = first + (j >> shift << KEY_LANE_SHIFT);
-        w_pc[j] = pc;
-        r_key[j] = 0;
-    }
-    for (u32 j = 0; !r->shared && j < n; j++)
-        s->w_block[r->g0 + j] = me;
-}
-
-/* false: lanes have to be looked at one by one, and nothing was done. */
-static bool touch_row(const race_look *k, const race_row *r, bool write)
-{
-    const ptx_shadow *s = k->shadow;
-    if (!row_settled(k, r, s->w_key, s->w_block) ||
-        (write && !row_settled(k, r, s->r_key, s->r_who)))
-        return false;
-    if (write)
-        row_write(k, r);
-    else
-        row_read(k, r);
-    return true;
 }
 
 /* ---- whole chunks ---- */
@@ -377,6 +312,8 @@ bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row
         return true;
     if (write && w->block->bulk_reads)
         return false;
+    if (write)
+        race_before_write(w, s);
     u32 shift = (u32)__builtin_ctz(size) - s->shift, g0 = (u32)(first >> s->shift);
     if (size >> s->shift == 0 || (!row && write))
         return false;
@@ -388,7 +325,7 @@ bool ptx_race_fast(ptx_warp *w, const ptx_insn *i, u64 first, u32 size, bool row
                       .shift = shift,
                       .first = w->clock | (u32)w->id << KEY_WARP_SHIFT,
                       .shared = true};
-        return row && !open_range(w, s, g0, g0 + n - 1, write) && touch_row(&k, &r, write);
+        return row && !open_range(w, s, g0, g0 + n - 1, write) && race_touch_row(&k, &r, write);
     }
     if (!row)
         for (u32 g = g0; g < g0 + n; g++)
@@ -712,6 +649,7 @@ static void mark_touched(const race_look *k)
     {
         u64 at = (k->x->addr[l] - k->base) >> k->shadow->shift,
             end = at + (k->x->size >> k->shadow->shift);
+        race_open_rows(k->shadow, k->alloc, at, end);
         k->shadow->touched[at / SHADOW_CHUNK] |= bit;
         k->shadow->touched[end / SHADOW_CHUNK] |= bit;
     }
@@ -722,10 +660,13 @@ static bool touch_all(race_look *k)
     const ptx_access *x = k->x;
     u32 g[PTX_LANES], parts = x->size >> k->shadow->shift;
     parts = parts ? parts : 1;
-    if (k->alloc)
+    if (k->alloc) {
         mark_touched(k);
-    else
+    } else {
+        if (x->write)
+            race_before_write(k->w, k->shadow);
         open_chunks(k);
+    }
     if (!x->write && !x->by && x->mask == PTX_FULL && ptx_is_uniform(x->addr)) {
         u64 at = (x->addr[0] - k->base) >> k->shadow->shift;
         for (u32 p = 0; p < parts; p++)
@@ -769,7 +710,7 @@ bool ptx_race_shared(ptx_warp *w, const ptx_access *x)
     return touch_all(&k);
 }
 
-static ptx_shadow *shadow_of(ptx_worker *k, ptx_alloc *a)
+ptx_shadow *race_shadow_of(ptx_worker *k, ptx_alloc *a)
 {
     for (struct ptx_gshadow *s = k->gshadow; s; s = s->next)
         if (s->alloc == a)
@@ -777,6 +718,8 @@ static ptx_shadow *shadow_of(ptx_worker *k, ptx_alloc *a)
     struct ptx_gshadow *s = ws_calloc(1, sizeof *s);
     s->alloc = a;
     s->shadow = ptx_shadow_new(a->hi - a->lo, k->grid->program->granule, true);
+    if (s->shadow)
+        s->shadow->alone = k->grid->n_workers == 1;
     s->next = k->gshadow;
     k->gshadow = s;
     return s->shadow;
@@ -790,7 +733,7 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
         EACH_SET(l, x->mask) ptx_order_access(w, x->insn, x->addr[l], x->write);
     race_look k = {.w = w,
                    .x = x,
-                   .shadow = shadow_of(w->worker, alloc),
+                   .shadow = race_shadow_of(w->worker, alloc),
                    .alloc = alloc,
                    .base = alloc->lo,
                    .key = key_of(w, x),
@@ -798,56 +741,6 @@ bool ptx_race_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
                    .pc = x->insn->place,
                    .time = ptx_order_time(w)};
     return !k.shadow || touch_all(&k);
-}
-
-/* ---- rows of global memory ---- */
-
-bool ptx_race_row(ptx_warp *w, const ptx_insn *i, ptx_alloc *alloc, u64 first, u32 size, bool write)
-{
-    ptx_shadow *s = shadow_of(w->worker, alloc);
-    if (!s)
-        return true;
-    if (w->worker->clocks || size >> s->shift == 0)
-        return false;
-    race_look k = {.w = w, .shadow = s, .alloc = alloc, .me = w->block->index, .pc = i->place};
-    u32 shift = (u32)__builtin_ctz(size) - s->shift;
-    race_row r = {.g0 = (first - alloc->lo) >> s->shift,
-                  .n = (u32)PTX_LANES << shift,
-                  .shift = shift,
-                  .first = w->clock | (u32)w->id << KEY_WARP_SHIFT};
-    if (!touch_row(&k, &r, write))
-        return false;
-    s->touched[r.g0 / SHADOW_CHUNK] |= write ? 2 : 1;
-    s->touched[(r.g0 + r.n - 1) / SHADOW_CHUNK] |= write ? 2 : 1;
-    return true;
-}
-
-void ptx_race_note_values(ptx_warp *w, ptx_alloc *alloc, u64 first, u32 bytes)
-{
-    ptx_shadow *s = shadow_of(w->worker, alloc);
-    if (!s)
-        return;
-    const uint8_t *from = (const uint8_t *)(uintptr_t)first;
-    u64 g0 = (first - alloc->lo) >> s->shift;
-    if (s->shift == 2)
-        memcpy(s->w_value + g0, from, bytes);
-    else
-        for (u32 g = 0; g < bytes >> s->shift; g++) {
-            s->w_value[g0 + g] = 0;
-            memcpy(&s->w_value[g0 + g], from + ((size_t)g << s->shift), 1u << s->shift);
-        }
-}
-
-bool ptx_race_last_writer(const ptx_worker *k, const ptx_alloc *a, u64 addr, u32 *block)
-{
-    for (const struct ptx_gshadow *s = k->gshadow; s; s = s->next) {
-        u64 g = s->alloc == a && s->shadow ? (addr - a->lo) >> s->shadow->shift : 0;
-        if (s->alloc != a || !s->shadow || !s->shadow->w_key[g])
-            continue;
-        *block = s->shadow->w_block[g];
-        return true;
-    }
-    return false;
 }
 
 /* ---- the launch ---- */

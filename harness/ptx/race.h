@@ -1,5 +1,5 @@
-/* Inside the race detector: race.c (accesses), race_report.c (findings), race_merge.c (between
- * workers). */
+/* Inside the race detector: race.c (accesses), race_ahead.c (loads of one shape together),
+ * race_report.c (findings), race_merge.c (between workers). */
 #ifndef HARNESS_PTX_RACE_H
 #define HARNESS_PTX_RACE_H
 
@@ -42,6 +42,26 @@ typedef struct race_far_cells {
     u64 n;      /* granules */
 } race_far_cells;
 
+/* The loads of shared memory that a basic block makes through one shape, noted together by the first:
+ * see race_ahead.c. */
+typedef struct race_ahead {
+    const ptx_insn *first; /* NULL: none */
+    u64 lo;                /* the shape's */
+    u32 clock, who;        /* the warps that made them at this clock */
+    bool row;              /* else a lone place */
+} race_ahead;
+enum { RACE_AHEADS = 64 };
+
+/* Of RACE_CHUNK granules of global memory together: the last row that a full warp wrote there, and the last
+ * ones that were read. Lane l of the row has the granules at * RACE_CHUNK + g with g >> shift == l. Kept until
+ * anything but such rows happens to the granules; then they are open, and the columns say it all. */
+typedef struct race_kept {
+    u32 w_key, w_pc, w_block; /* 0: no row; the key without the lane */
+    u32 r_key, r_pc, r_who;
+    u8 w_at, w_shift, r_at, r_shift;
+    bool open;
+} race_kept;
+
 /* The last write and the last reads of every granule, each column an array. */
 struct ptx_shadow {
     u32 *w_key, *w_pc, *r_key, *r_pc;
@@ -49,9 +69,14 @@ struct ptx_shadow {
     u32 *w_block;         /* global only, like the next three */
     u32 *w_value;         /* what was written: equal values do not race */
     u32 *w_time, *r_time; /* of the block, see order.c */
-    race_chunk *chunk;    /* shared memory only, like the next */
+    race_chunk *chunk;    /* shared memory only, like the next five */
     race_far_cells *far;  /* NULL: no other block was here */
-    uint8_t *touched;     /* global only, per SHADOW_CHUNK: 1 read, 2 written */
+    race_ahead *ahead;    /* RACE_AHEADS */
+    u32 ahead_max;        /* the highest clock of any of them, 0: there is none */
+    u32 w_latest;         /* the highest clock of any write of this block */
+    uint8_t *touched;     /* global only, like the next two; per SHADOW_CHUNK: 1 read, 2 written */
+    race_kept *kept;      /* per RACE_CHUNK */
+    bool alone;           /* one worker runs the launch: what was written to kept rows is in memory */
     u64 n;                /* granules; one more is the dummy of lanes that do not take part */
     void *map;
     size_t mapped;
@@ -112,6 +137,45 @@ static inline bool race_both_strong(u32 a, u32 b, bool same_block)
 bool race_same_value(const race_look *k, u64 g, u32 lane);
 /* Before another block's access to the granules of chunk c. */
 void race_open_far(ptx_shadow *s, u32 c, bool write);
+
+/* A read of granule g is added to what stands there. Reads older than `floor` are ordered with all that
+ * is to come. */
+void race_add_read(ptx_shadow *s, u32 g, u32 key, u32 who, u32 pc, u32 floor);
+
+ptx_shadow *race_shadow_of(ptx_worker *k, ptx_alloc *a); /* NULL: no memory for it */
+
+/* race_rows.c: consecutive granules, 1 << shift a lane */
+typedef struct race_row {
+    u64 g0;
+    u32 n, shift;
+    u32 first;   /* key of the first lane */
+    bool shared; /* else the granules' last users have to be of this block */
+} race_row;
+/* false: lanes have to be looked at one by one, and nothing was done. */
+bool race_touch_row(const race_look *k, const race_row *r, bool write);
+/* Before granules first to last of an allocation are looked at one by one. */
+void race_open_chunk(ptx_shadow *s, const ptx_alloc *a, u64 chunk);
+static inline void race_open_rows(ptx_shadow *s, const ptx_alloc *a, u64 first, u64 last)
+{
+    for (u64 c = first / RACE_CHUNK; c <= last / RACE_CHUNK; c++)
+        if (!s->kept[c].open)
+            race_open_chunk(s, a, c);
+}
+
+/* race_ahead.c */
+/* Instruction i is the first to use shape *s, by a full warp; true: its reads and those of all others
+ * that use it are noted. */
+bool race_note_ahead(ptx_warp *w, const ptx_insn *i, const ptx_shape *s);
+/* Those from clock `floor` on become reads of their granules. */
+void race_spread_ahead(ptx_shadow *s, u32 floor);
+void race_forget_ahead(ptx_shadow *s);
+/* Before the warp writes to its block's shared memory. */
+static inline void race_before_write(const ptx_warp *w, ptx_shadow *s)
+{
+    if (s->ahead_max >= w->floor)
+        race_spread_ahead(s, w->floor);
+    s->w_latest = w->clock > s->w_latest ? w->clock : s->w_latest;
+}
 
 /* race_cluster.c */
 bool race_far(ptx_warp *w, const ptx_access *x,

@@ -3,7 +3,7 @@
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/race.h"
 
-static const ptx_shadow *find_shadow(const ptx_worker *k, const ptx_alloc *a)
+static ptx_shadow *find_shadow(const ptx_worker *k, const ptx_alloc *a)
 {
     for (const struct ptx_gshadow *s = k->gshadow; s; s = s->next)
         if (s->alloc == a)
@@ -47,16 +47,36 @@ static bool compare(ptx_grid *grid, const ptx_alloc *al, u64 g, const ptx_shadow
            (conflict(a->r_key[g], b->w_key[g]) && report(grid, al, g, a, false, b, true));
 }
 
-static void compare_shadows(ptx_grid *grid, const ptx_alloc *al, const ptx_shadow *a,
-                            const ptx_shadow *b)
+/* Whether nobody has used the chunk. */
+static bool is_unused(const race_kept *c)
+{
+    return !(c->open || c->w_key || c->r_key);
+}
+
+/* true: a finding */
+static bool compare_chunk(ptx_grid *grid, const ptx_alloc *al, u64 chunk, ptx_shadow *a, ptx_shadow *b)
+{
+    race_kept *ka = &a->kept[chunk], *kb = &b->kept[chunk];
+    if (is_unused(ka) || is_unused(kb) || !(ka->open || kb->open || ka->w_key || kb->w_key))
+        return false;
+    u64 first = chunk * RACE_CHUNK, end = first + RACE_CHUNK < a->n ? first + RACE_CHUNK : a->n;
+    race_open_rows(a, al, first, first);
+    race_open_rows(b, al, first, first);
+    for (u64 g = first; g < end; g++)
+        if ((a->w_key[g] | b->w_key[g]) && compare(grid, al, g, a, b))
+            return true;
+    return false;
+}
+
+static void compare_shadows(ptx_grid *grid, const ptx_alloc *al, ptx_shadow *a, ptx_shadow *b)
 {
     for (u64 chunk = 0; chunk * SHADOW_CHUNK < a->n; chunk++) {
         if (!a->touched[chunk] || !b->touched[chunk] ||
             !((a->touched[chunk] | b->touched[chunk]) & 2))
             continue;
         u64 end = (chunk + 1) * SHADOW_CHUNK < a->n ? (chunk + 1) * SHADOW_CHUNK : a->n;
-        for (u64 g = chunk * SHADOW_CHUNK; g < end; g++)
-            if ((a->w_key[g] | b->w_key[g]) && compare(grid, al, g, a, b))
+        for (u64 g = chunk * SHADOW_CHUNK; g < end; g += RACE_CHUNK)
+            if (compare_chunk(grid, al, g / RACE_CHUNK, a, b))
                 return;
     }
 }
@@ -68,7 +88,7 @@ void race_merge(ptx_grid *g, ptx_worker *workers, int n)
     for (int i = 0; i < n; i++)
         for (const struct ptx_gshadow *s = workers[i].gshadow; s; s = s->next)
             for (int j = i + 1; j < n && s->shadow; j++) {
-                const ptx_shadow *other = find_shadow(&workers[j], s->alloc);
+                ptx_shadow *other = find_shadow(&workers[j], s->alloc);
                 if (other)
                     compare_shadows(g, s->alloc, s->shadow, other);
             }

@@ -6,7 +6,7 @@
 
 typedef struct seen {
     uint32_t block;     /* the leader's index + 1, 0: not seen */
-    uint8_t shape, bytes;
+    uint8_t shape, bytes, space;
 } seen;
 
 static void forget(const ptx_operand *o, seen *reg)
@@ -38,17 +38,35 @@ static const ptx_operand *address_of(const ptx_ast_insn *a)
     return NULL;
 }
 
+/* Loads, moves and arithmetic: nothing that others of the block may see. */
+static bool is_quiet(const ptx_insn *i)
+{
+    static const uint32_t units = 1u << PTX_UNIT_F32 | 1u << PTX_UNIT_F64 | 1u << PTX_UNIT_F16 |
+                                  1u << PTX_UNIT_I32 | 1u << PTX_UNIT_IMUL | 1u << PTX_UNIT_SFU |
+                                  1u << PTX_UNIT_CVT | 1u << PTX_UNIT_SELECT;
+    const ws_str name = i->ast->part[0];
+    return units >> i->unit & 1 || ws_str_eqz(name, "mov") || ws_str_eqz(name, "cvta") ||
+           (ws_str_eqz(name, "ld") && !(i->flags & PTX_IF_STRONG));
+}
+
+enum { LEAST_QUIET = 3 }; /* loads that are worth noting together */
+
 /* Every load of a row or a lone place from shared memory is one request, of as many wavefronts as the others through its
- * shape: they are counted together. */
+ * shape: they are counted together, and their reads are noted together where they are quiet. */
 static void count_uses(ptx_code *c)
 {
-    uint32_t left[PTX_SHAPES] = {0};
+    uint32_t left[PTX_SHAPES] = {0}, quiet = 0;
     for (uint32_t n = c->n; n-- > 0;) {
         ptx_insn *i = &c->insn[n];
         if (i->shape == PTX_SHAPE_PRIVATE)
             i->ahead = 0; /* each is told on its own */
+        if (i->ahead && !left[i->shape])
+            quiet |= 1u << i->shape;
         left[i->shape] += i->ahead;
+        if (!is_quiet(i))
+            quiet = 0;
         i->uses = left[i->shape];
+        i->quiet = i->ahead && i->uses >= LEAST_QUIET && quiet >> i->shape & 1;
         if (i->leader)
             memset(left, 0, sizeof left);
     }
@@ -72,11 +90,11 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f)
         if (at && at->reg >= 0) {
             seen *s = &reg[at->reg];
             uint8_t bytes = (uint8_t)(i->esize * i->vec);
-            if (s->block == block && s->bytes == bytes)
+            if (s->block == block && s->bytes == bytes && s->space == i->space)
                 i->shape = s->shape;
             else if (next < PTX_SHAPE_PRIVATE) {
                 i->shape = next++;
-                *s = (seen){block, i->shape, bytes};
+                *s = (seen){block, i->shape, bytes, i->space};
             }
         }
         forget_results(i->ast, reg);
