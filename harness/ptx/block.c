@@ -211,6 +211,7 @@ static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool reduces)
             w->parked[q].wait = PTX_RUNNABLE;
             w->parked[q].pc++;
         }
+        ptx_warp_resume(w);
         w->state = PTX_WARP_READY;
         w->barrier_votes = 0;
         w->barrier_reduces = false;

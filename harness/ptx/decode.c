@@ -458,13 +458,21 @@ static void find_leaders(const ptx_decoder *d, const ptx_func *f, ptx_code *c)
     }
 }
 
+/* What PTX_CHAIN goes on with; handlers are settled by then. */
+static void chain(ptx_code *c)
+{
+    for (uint32_t i = 0; i < c->n; i++) {
+        bool follows = i && !c->insn[i].stop && !c->insn[i].guard && !c->insn[i - 1].guard;
+        c->insn[i].next = ptx_chain_end;
+        if (follows)
+            c->insn[i - 1].next = c->insn[i].run;
+    }
+}
+
 static uint32_t number_blocks(ptx_program *p, ptx_code *c)
 {
     for (uint32_t i = 0; i < c->n; i++) {
         c->insn[i].stop = c->insn[i].leader | c->insn[i].control;
-        c->insn[i].next = ptx_chain_end;
-        if (i && !c->insn[i].stop && !c->insn[i].guard && !c->insn[i - 1].guard)
-            c->insn[i - 1].next = c->insn[i].run;
         if (!c->insn[i].leader)
             continue;
         uint32_t end = i + 1;
@@ -528,6 +536,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     find_leaders(d, f, c);
     number_blocks(p, c);
     ptx_sites_number(c, f);
+    chain(c);
     ws_buf_release(&d->pool);
     ptx_guesses_free(d->guesses);
     ptx_numbers_free(d->numbers);

@@ -486,6 +486,8 @@ void ptx_warp_branch(ptx_warp *w, uint32_t target);      /* the executing lanes 
 void ptx_warp_send(ptx_warp *w, uint32_t mask, uint32_t target);
 void ptx_warp_exit(ptx_warp *w);
 void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing lanes */
+/* The only group of a warp that no other runs in goes on, when it waits no more. */
+void ptx_warp_resume(ptx_warp *w);
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *callee);
 void ptx_warp_return(ptx_warp *w);
 /* Adds to the running frame's local memory; `align` is a power of two. Its offset; UINT32_MAX: too much. */
@@ -583,6 +585,7 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f);
 /* ---- fast.c: loads and stores of whole warps ----
  * All checks, shadow and counters in a few steps. NULL: there is no such handler for the instruction. */
 void ptx_fast_load(ptx_insn *i);
+void ptx_fast_load_once(ptx_insn *i); /* a plain load that alone uses its shape: another handler, if there is one */
 ptx_handler ptx_fast_store(const ptx_insn *i);
 
 /* ---- race.c ---- */

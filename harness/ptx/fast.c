@@ -73,21 +73,26 @@ static __attribute__((noinline)) void tell(ptx_warp *w, const ptx_insn *i, ptx_s
     note_shape(w, i, s, size);
 }
 
-/* The same for aligned rows of 64-bit addresses, which are the most; false: it is none. */
-INLINE bool tell_row(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u32 size)
+/* The same for aligned rows and lone places, which are the most; false: it is neither. */
+INLINE bool tell_easy(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u32 size)
 {
-    if (!(i->flags & PTX_IF_WIDE_ADDRESS))
+    const bool wide = i->flags & PTX_IF_WIDE_ADDRESS;
+    if (i->flags & PTX_IF_NO_BASE)
         return false;
-    const u64 *v = IN(u64, i->a), first = v[0];
-    if (v[PTX_LANES - 1] - first != size * (PTX_LANES - 1) || first & (size - 1) ||
-        !ptx_run64(v, size).linear)
+    const u64 first = wide ? IN(u64, i->a)[0] : IN(u32, i->a)[0];
+    const u64 far = wide ? IN(u64, i->a)[PTX_LANES - 1] : IN(u32, i->a)[PTX_LANES - 1];
+    if (far != first && far - first != (u64)size * (PTX_LANES - 1))
+        return false;
+    const ptx_run run = wide ? ptx_run64(IN(u64, i->a), size) : ptx_run32(IN(u32, i->a), size);
+    const u32 step = run.linear ? size : 0;
+    if (!(run.uniform | run.linear) || first & (size - 1))
         return false;
     s->lo = first;
-    s->hi = first + (u64)size * (PTX_LANES - 1);
-    s->step = (s32)size;
-    s->kind = PTX_SHAPE_ROW;
+    s->hi = far;
+    s->step = (s32)step;
+    s->kind = run.linear ? PTX_SHAPE_ROW : PTX_SHAPE_UNIFORM;
     s->group = PTX_LANES;
-    s->low = (u8)(first | size);
+    s->low = (u8)(first | step);
     s->waves = 0;
     note_shape(w, i, s, size);
     return true;
@@ -563,7 +568,7 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
             ptx_mem_load(w, i);                                                                    \
             return;                                                                                \
         }                                                                                          \
-        if (!is_told(w, i) && !tell_row(w, i, s, size))                                            \
+        if (!is_told(w, i) && !tell_easy(w, i, s, size))                                            \
             tell(w, i, s);                                                                         \
         u64 at = s->lo + (u64)i->imm;                                                              \
         const bool shared = is_shared(space, &at);                                                 \
@@ -613,6 +618,27 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
             take_row_##T(w, i, from, vec);                                                         \
         PTX_CHAIN(w, i);                                                                           \
     }
+/* The only use of its shape in a basic block, of a register of 64 bits: a row of global memory is told and
+ * dealt with in one go. */
+#define LOAD_ONCE(T, vec, name)                                                                    \
+    static void x_ld_##name##_once(ptx_warp *w, const ptx_insn *i)                                 \
+    {                                                                                              \
+        const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
+        const u64 *v = IN(u64, i->a);                                                              \
+        const u64 first = v[0], at = first + (u64)i->imm;                                          \
+        const ptx_site *site = &w->worker->site[i->site];                                          \
+        const u64 from = at - site->lo;                                                            \
+        if (w->whole != PTX_FULL || v[PTX_LANES - 1] - first != n - size || first & (size - 1) ||  \
+            !site->plain || from >= site->bytes || site->bytes - from < n ||                       \
+            !ptx_run64(v, size).linear) {                                                          \
+            x_ld_##name##_other(w, i);                                                             \
+            return;                                                                                \
+        }                                                                                          \
+        if (w->checks & PTX_CHECK_COUNT)                                                           \
+            count_span(w, site, from, n, size, false);                                             \
+        take_row_##T(w, i, (const T *)(const void *)plus(NULL, at), vec);                          \
+        PTX_CHAIN(w, i);                                                                           \
+    }
 #define STORE(T, vec, space, name)                                                                 \
     static __attribute__((noinline)) void store_##name(ptx_warp *w, const ptx_insn *i, bool race)  \
     {                                                                                              \
@@ -636,8 +662,9 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
             ptx_mem_store(w, i);                                                                   \
             return;                                                                                \
         }                                                                                          \
-        if (!is_told(w, i))                                                                        \
-            tell(w, i, &w->shape[i->shape]);                                                       \
+        ptx_shape *s = &w->shape[i->shape];                                                        \
+        if (!is_told(w, i) && !tell_easy(w, i, s, (vec) * (u32)sizeof(T)))                         \
+            tell(w, i, s);                                                       \
         store_##name(w, i, w->checks & PTX_CHECK_RACE);                                            \
     }
 
@@ -647,6 +674,7 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
     X(u16, 4, v4u16) X(u32, 4, v4u32) X(u64, 4, v4u64)
 #define EVERYWHERE(T, vec, name)                                                                   \
     LOAD(T, vec, PTX_SPACE_GLOBAL, name##_global)                                                  \
+    LOAD_ONCE(T, vec, name##_global)                                                               \
     LOAD(T, vec, PTX_SPACE_SHARED, name##_shared)                                                  \
     LOAD(T, vec, PTX_SPACE_GENERIC, name##_generic)                                                \
     STORE(T, vec, PTX_SPACE_GLOBAL, name##_global)                                                 \
@@ -654,13 +682,15 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
     STORE(T, vec, PTX_SPACE_GENERIC, name##_generic)
 KINDS(EVERYWHERE)
 
+#define ROW_OF(T, vec, space, name, once)                                                          \
+    {sizeof(T), vec, space, x_ld_##name, x_ld_##name##_other, once, x_st_##name},
 #define ROW(T, vec, name)                                                                          \
-    {sizeof(T), vec, PTX_SPACE_GLOBAL, x_ld_##name##_global, x_ld_##name##_global_other, x_st_##name##_global},                \
-    {sizeof(T), vec, PTX_SPACE_SHARED, x_ld_##name##_shared, x_ld_##name##_shared_other, x_st_##name##_shared},                \
-    {sizeof(T), vec, PTX_SPACE_GENERIC, x_ld_##name##_generic, x_ld_##name##_generic_other, x_st_##name##_generic},
+    ROW_OF(T, vec, PTX_SPACE_GLOBAL, name##_global, x_ld_##name##_global_once)                     \
+    ROW_OF(T, vec, PTX_SPACE_SHARED, name##_shared, NULL)                                          \
+    ROW_OF(T, vec, PTX_SPACE_GENERIC, name##_generic, NULL)
 static const struct {
     u8 esize, vec, space;
-    ptx_handler load, load_other, store;
+    ptx_handler load, load_other, load_once, store; /* load_once may be NULL */
 } table[] = {KINDS(ROW)};
 
 /* The row of the table for plain accesses whose registers are as wide as the elements. */
@@ -688,4 +718,13 @@ ptx_handler ptx_fast_store(const ptx_insn *i)
 {
     int r = find_row(i);
     return r < 0 ? ptx_mem_store : table[r].store;
+}
+
+void ptx_fast_load_once(ptx_insn *i)
+{
+    for (size_t r = 0; r < WS_COUNT(table); r++)
+        if (i->run == table[r].load && table[r].load_once && i->flags & PTX_IF_WIDE_ADDRESS) {
+            i->run = table[r].load_once;
+            return;
+        }
 }

@@ -93,12 +93,17 @@ static u32 larger(u32 a, u32 b)
 }
 
 /* Every access with a lower clock happened before, whichever warp made it. */
-static void find_floor(ptx_warp *w)
+static u32 least_of(const u32 *seen, int n_warps)
 {
     u32 least = KEY_CLOCK_MASK;
-    for (int v = 0; v < w->block->n_warps; v++)
-        least = w->seen[v] < least ? w->seen[v] : least;
-    w->floor = least;
+    for (int v = 0; v < n_warps; v++)
+        least = seen[v] < least ? seen[v] : least;
+    return least;
+}
+
+static void find_floor(ptx_warp *w)
+{
+    w->floor = least_of(w->seen, w->block->n_warps);
 }
 
 static void forget_order(ptx_warp *w)
@@ -110,12 +115,17 @@ static void forget_order(ptx_warp *w)
 
 /* A warp whose clock has run out counts as ordered with everything from then on: races that it has
  * may be missed, but none is invented. */
-static void advance(ptx_warp *w)
+static void tick(ptx_warp *w)
 {
     if (w->clock < KEY_CLOCK_MASK)
         w->seen[w->id] = ++w->clock;
     else
         forget_order(w);
+}
+
+static void advance(ptx_warp *w)
+{
+    tick(w);
     find_floor(w);
 }
 
@@ -179,7 +189,7 @@ void ptx_race_barrier(ptx_block *b, u32 id)
     bool whole = false;
     for (int n = 0; n < b->n_warps; n++)
         if (is_waiting_at(&b->warp[n], id)) {
-            advance(&b->warp[n]);
+            tick(&b->warp[n]);
             join(joined, b->warp[n].seen);
             whole |= !b->warp[n].barrier_threads;
         }
@@ -192,10 +202,11 @@ void ptx_race_barrier(ptx_block *b, u32 id)
     memset(b->arrived_seen[id], 0, sizeof b->arrived_seen[id]);
     if (b->arrived_far)
         race_cluster_barrier(b, id);
+    u32 floor = least_of(joined, b->n_warps);
     for (int n = 0; n < b->n_warps; n++)
         if (is_waiting_at(&b->warp[n], id)) {
             memcpy(b->warp[n].seen, joined, sizeof joined);
-            find_floor(&b->warp[n]);
+            b->warp[n].floor = floor;
         }
 }
 

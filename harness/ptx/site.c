@@ -72,6 +72,21 @@ static void count_uses(ptx_code *c)
     }
 }
 
+/* Loads whose shape nobody else of their basic block uses need not keep it. */
+static void find_lone_loads(ptx_code *c)
+{
+    for (uint32_t n = 0, end; n < c->n; n = end) {
+        uint32_t users[PTX_SHAPES] = {0};
+        for (end = n; end == n || (end < c->n && !c->insn[end].leader); end++)
+            if (address_of(c->insn[end].ast))
+                users[c->insn[end].shape]++;
+        users[PTX_SHAPE_PRIVATE] = 1;
+        for (uint32_t k = n; k < end; k++)
+            if (users[c->insn[k].shape] == 1 && ws_str_eqz(c->insn[k].ast->part[0], "ld"))
+                ptx_fast_load_once(&c->insn[k]);
+    }
+}
+
 void ptx_sites_number(ptx_code *c, const ptx_func *f)
 {
     seen *reg = ws_calloc((size_t)f->n_regs + 1, sizeof *reg);
@@ -101,4 +116,5 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f)
     }
     free(reg);
     count_uses(c);
+    find_lone_loads(c);
 }

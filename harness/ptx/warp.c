@@ -303,6 +303,14 @@ void ptx_warp_branch(ptx_warp *w, uint32_t target)
         w->insn = w->frame->code->insn + target;
 }
 
+void ptx_warp_resume(ptx_warp *w)
+{
+    if (w->n_parked != 1 || w->active)
+        return;
+    ptx_group g = unpark(w, 0);
+    run_group(w, g.frame, g.pc, g.mask, g.last_pc);
+}
+
 static void drop_active(ptx_warp *w, uint32_t mask)
 {
     w->active &= ~mask;
@@ -358,6 +366,8 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
                         .frame = w->frame,
                         .wait = kind});
     drop_active(w, w->exec);
+    if (kind == PTX_WAIT_BARRIER && w->event == PTX_EV_SWITCH && w->n_parked == 1)
+        w->event = PTX_EV_BARRIER;
 }
 
 /* One value of the lanes between a caller's frame and offset `at` of its callee's. */
