@@ -378,7 +378,8 @@ static ws_status device_function(em_node *n, const char *name, const em_param *p
                                  const ws_expr *blocks, bool tiled)
 {
     em_job *j = n->job;
-    ws_buf_printf(&j->kernels, "static __device__ __noinline__ void %s(const long long block", name);
+    ws_buf_printf(&j->kernels, "static __device__ __noinline__ void %s(const long long block",
+                  name);
     ws_buf_printf(&j->loop->calls,
                   "        for (long long block = 0; block < %s; block++) {\n            %s(block",
                   em_expr(n, blocks), name);

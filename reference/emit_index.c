@@ -68,8 +68,7 @@ static ws_status emit_grouped(em_node *n)
         em_put(n, "const long long e = (long long)groups[row];");
     } else {
         em_put(n, "long long e = 0;");
-        em_put(n, "while (e + 1 < %s && (long long)groups[e + 1] <= row)",
-               em_expr(n, w->dim[0]));
+        em_put(n, "while (e + 1 < %s && (long long)groups[e + 1] <= row)", em_expr(n, w->dim[0]));
         em_put(n, "    e++;");
     }
     em_put(n, "%s sum = 0;", n->type);

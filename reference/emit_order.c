@@ -48,8 +48,7 @@ static ws_status emit_sort(em_node *n)
     put_count(n, falls, "place++");
     em_put(n, "const long long kept = %s;", em_expr(n, n->out->dim[n->at->dim]));
     em_put(n, "if (place < kept)");
-    const char *value = index                        ? em_text(n, "(%s)k",
-                                                               ws_dtype_cuda(n->out->dtype))
+    const char *value = index ? em_text(n, "(%s)k", ws_dtype_cuda(n->out->dtype))
                         : x->dtype == n->out->dtype ? "x[i]"
                                                     : em_store(n, n->out->dtype, "v");
     em_put(n, "    out[(line * kept + place) * step + i %% step] = %s;", value);

@@ -1,4 +1,4 @@
-/* quantize, dequantize: one thread an element; of e2m1, which packs two a byte, one thread a byte. */
+/* quantize, dequantize: one thread an element; of e2m1, two a byte, one thread a byte. */
 #include "reference/emit_ops.h"
 
 #include <inttypes.h>

@@ -10,11 +10,11 @@
 typedef struct rnn {
     int gates, states, directions;
     const ws_expr *batches, *steps, *hidden;
-    ws_dtype dtype;         /* of scratch: that of arithmetic */
-    const char *state;      /* scratch [B, 2 or 3, H]: h twice, c */
+    ws_dtype dtype;    /* of scratch: that of arithmetic */
+    const char *state; /* scratch [B, 2 or 3, H]: h twice, c */
 } rnn;
 
-/* One pass: where its x comes from and where its y goes; scratch names, or NULL: operand, result. */
+/* One pass: where its x comes from and its y goes; scratch names, or NULL: operand, result. */
 typedef struct pass {
     int index, direction;
     const char *x, *y;
@@ -34,10 +34,9 @@ static void put_products(em_node *n, const rnn *r, int operand, const char *role
     em_put(n, "        for (long long j = 0; j < %s; j++) {", count);
     em_put(n, "            const %s v = %s;", n->type, v);
     for (int q = 0; q < r->gates; q++)
-        em_put(n, "            %s%d += %s * v;",
-               r->gates == 3 && q == 2 && *sum ? sum : "g", r->gates == 3 && q == 2 && *sum ? 0 : q,
-               em_load(n, n->in[operand], role,
-                       em_text(n, "(%d * H + k) * %s + j", q, count)));
+        em_put(n, "            %s%d += %s * v;", r->gates == 3 && q == 2 && *sum ? sum : "g",
+               r->gates == 3 && q == 2 && *sum ? 0 : q,
+               em_load(n, n->in[operand], role, em_text(n, "(%d * H + k) * %s + j", q, count)));
     em_put(n, "        }");
 }
 
@@ -115,9 +114,9 @@ static void put_steps(em_node *n, const rnn *r, const pass *p, int w_ih)
     if (n->at->output == REF_RNN_Y)
         return;
     em_put(n, "for (long long k = threadIdx.x; k < H; k += %d)", EM_THREADS);
-    em_put(n, "    out[(%dLL * B + b) * H + k] = %s;", p->index,
-           em_store(n, n->out->dtype,
-                    n->at->output == REF_RNN_C ? "c[k]" : "h_both[T % 2 * H + k]"));
+    em_put(
+        n, "    out[(%dLL * B + b) * H + k] = %s;", p->index,
+        em_store(n, n->out->dtype, n->at->output == REF_RNN_C ? "c[k]" : "h_both[T % 2 * H + k]"));
 }
 
 static ws_status emit_pass(em_node *n, const rnn *r, const pass *p)
@@ -150,10 +149,12 @@ static ws_status emit_rnn(em_node *n)
     const ref_value *x = n->in[0];
     bool lstm = strcmp(n->node->op->name, "lstm") == 0;
     em_choose_type(n, n->n_in, true);
-    rnn r = {.gates = lstm ? 4 : 3, .states = lstm ? 2 : 1,
+    rnn r = {.gates = lstm ? 4 : 3,
+             .states = lstm ? 2 : 1,
              .directions = n->at->bidirectional ? 2 : 1,
              .batches = x->dim[n->at->batch_first ? 0 : 1],
-             .steps = x->dim[n->at->batch_first ? 1 : 0], .hidden = n->in[1]->dim[2],
+             .steps = x->dim[n->at->batch_first ? 1 : 0],
+             .hidden = n->in[1]->dim[2],
              .dtype = n->type[0] == 'd' ? WS_F64 : WS_F32};
     const ws_expr *state[] = {r.batches, r.hidden, ws_expr_const(a, r.states + 1)};
     const ws_expr *wide = ws_expr_binary(a, WS_X_MUL, r.hidden, ws_expr_const(a, r.directions));
@@ -170,8 +171,10 @@ static ws_status emit_rnn(em_node *n)
                 return n->job->err->status;
         }
         for (int d = 0; d < r.directions; d++) {
-            pass p = {.index = l * r.directions + d, .direction = d,
-                      .x = l ? between[(l - 1) % 2] : NULL, .y = last ? NULL : between[l % 2],
+            pass p = {.index = l * r.directions + d,
+                      .direction = d,
+                      .x = l ? between[(l - 1) % 2] : NULL,
+                      .y = last ? NULL : between[l % 2],
                       .inputs = l ? wide : x->dim[2]};
             if (emit_pass(n, &r, &p))
                 return n->job->err->status;

@@ -35,13 +35,13 @@ static void put_steps(em_node *n)
     const ref_value *x_t = &value[n->node->x_t], *carry = &value[n->node->carry];
     const ref_value *emit = &value[n->node->emit];
     const char *carry_at = em_text(n, "%s[i]", em_loop_buffer(n, carry, true));
-    const char *taken = em_text(n, "%s[%s]", em_loop_buffer(n, x, false),
-                                step_element(n, x, n->at->dim));
+    const char *taken =
+        em_text(n, "%s[%s]", em_loop_buffer(n, x, false), step_element(n, x, n->at->dim));
     const char *given = em_load(n, emit, em_loop_buffer(n, emit, false), "i");
     em_put(n, "const long long T = %s;", em_expr(n, x->dim[n->at->dim]));
-    put_copy(n, "", carry, carry_at,
-             em_load(n, n->in[1], n->in[1]->is_literal ? "" : em_loop_buffer(n, n->in[1], false),
-                     "i"));
+    put_copy(
+        n, "", carry, carry_at,
+        em_load(n, n->in[1], n->in[1]->is_literal ? "" : em_loop_buffer(n, n->in[1], false), "i"));
     em_put(n, "__syncthreads();");
     em_put(n, "for (long long t = 0; t < T; t++) {");
     put_copy(n, "    ", x_t, em_text(n, "%s[i]", em_loop_buffer(n, x_t, true)), taken);
@@ -49,10 +49,10 @@ static void put_steps(em_node *n)
     ws_buf_add(&n->body, n->job->loop->calls.p, n->job->loop->calls.n);
     put_copy(n, "    ", carry, carry_at,
              em_text(n, "%s[i]", em_loop_buffer(n, &value[n->node->next], false)));
-    put_copy(n, "    ", emit,
-             em_text(n, "%s[%s]", em_loop_buffer(n, n->out, true),
-                     step_element(n, n->out, n->at->dim)),
-             em_store(n, n->out->dtype, given));
+    put_copy(
+        n, "    ", emit,
+        em_text(n, "%s[%s]", em_loop_buffer(n, n->out, true), step_element(n, n->out, n->at->dim)),
+        em_store(n, n->out->dtype, given));
     em_put(n, "    __syncthreads();");
     em_put(n, "}");
 }

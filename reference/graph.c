@@ -483,7 +483,7 @@ static int add_literal(ref_graph *g, double v, ws_dtype dtype)
     return g->n_values++;
 }
 
-/* `scope` 0: node `index` of the graph; else a node of the body of the scan that is node `index`. */
+/* `scope` 0: node `index` of the graph; else a node of the body of the scan at `index`. */
 static ws_status add_node(ref_graph *g, ref_node *n, const spec_node *sn, int index, int scope,
                           ws_err *err)
 {

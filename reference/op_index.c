@@ -1,11 +1,12 @@
 /* Rows named by an index: scatter and grouped_matmul.
  *
  *     scatter         x[A.., n, B..], index[m], rows[A.., m, B..]
- *         replace     out = x, with out[.., index[j], ..] = rows[.., j, ..]; an index twice is refused
+ *         replace     out = x, with out[.., index[j], ..] = rows[.., j, ..]; no index twice
  *         add         out[.., i, ..] = x[.., i, ..] + sum of rows[.., j, ..] with index[j] = i
  *     grouped_matmul  x[T, K], w[E, K, N] (trans_b: [E, N, K]), and which matrix each row takes
  *         ids         [T]: out[t] = x[t] w[ids[t]]
- *         offsets     [E + 1], ascending from 0 to T: the rows offsets[e] to offsets[e + 1] take w[e] */
+ *         offsets     [E + 1], ascending from 0 to T: the rows offsets[e] to offsets[e + 1] take
+ * w[e] */
 #include "reference/ops.h"
 
 #include <inttypes.h>
@@ -70,8 +71,8 @@ static void scatter_line(void *ud, int64_t line)
     bool adds = c->at->mode == REF_ADD_ROWS;
     int64_t to = line / j->inner * j->n * j->inner + line % j->inner;
     int64_t from = line / j->inner * j->m * j->inner + line % j->inner;
-    double *size = ws_calloc((size_t)j->n + 1, sizeof *size), *count = ws_calloc((size_t)j->n + 1,
-                                                                                 sizeof *count);
+    double *size = ws_calloc((size_t)j->n + 1, sizeof *size),
+           *count = ws_calloc((size_t)j->n + 1, sizeof *count);
     for (int64_t k = 0; k < j->n; k++) {
         int64_t at = to + k * j->inner;
         c->out->v[at] = x->v[at];
@@ -199,9 +200,17 @@ static double flops_grouped(const ref_attrs *at, const ref_shape *const *in, int
     return 2 * (double)out->count * (double)in[0]->dim[1];
 }
 
-const ref_op ref_ops_index[] = {
-    {.name = "scatter", .min_in = 3, .max_in = 3, .attrs = "dim mode", .infer = infer_scatter,
-     .eval = eval_scatter},
-    {.name = "grouped_matmul", .min_in = 3, .max_in = 3, .attrs = "mode trans_b",
-     .infer = infer_grouped, .eval = eval_grouped, .flops = flops_grouped},
-    {0}};
+const ref_op ref_ops_index[] = {{.name = "scatter",
+                                 .min_in = 3,
+                                 .max_in = 3,
+                                 .attrs = "dim mode",
+                                 .infer = infer_scatter,
+                                 .eval = eval_scatter},
+                                {.name = "grouped_matmul",
+                                 .min_in = 3,
+                                 .max_in = 3,
+                                 .attrs = "mode trans_b",
+                                 .infer = infer_grouped,
+                                 .eval = eval_grouped,
+                                 .flops = flops_grouped},
+                                {0}};

@@ -1,11 +1,11 @@
 /* Order: sort, argsort, topk, top_p. Lines run along one axis; equal elements keep their order (the
  * lower index first), NaN counts as the largest.
  *
- *     sort     the k-th element of a sorted line is off by no more than the largest error of the line
- *     topk     the first k of sort or of argsort: output "values" or "indices"
- *     argsort  indices, compared by the values that they point at
- *     top_p    x where the sum of the elements in front of it, largest first, is below p; else 0.
- *              Where that sum may lie on either side of p, both results are within the bound. */
+ *     sort     the k-th element of a sorted line is off by no more than the largest error of the
+ * line topk     the first k of sort or of argsort: output "values" or "indices" argsort  indices,
+ * compared by the values that they point at top_p    x where the sum of the elements in front of
+ * it, largest first, is below p; else 0. Where that sum may lie on either side of p, both results
+ * are within the bound. */
 #include "reference/ops.h"
 
 #include <math.h>
@@ -172,7 +172,7 @@ static void top_p_line(void *ud, int64_t line)
         int64_t at = first + items[k].index * j->inner;
         double slack = e + REF_SUM * sqrt((double)k) * j->c->ua * size + j->c->u * p +
                        unordered(items, j->n, k);
-        bool kept = before < p, certain = fabs(before - p) > REF_SAFETY * slack || k == 0;
+        bool kept = before<p, certain = fabs(before - p)> REF_SAFETY * slack || k == 0;
         out->v[at] = kept ? items[k].v : 0;
         if (out->e)
             out->e[at] = !certain ? fabs(items[k].v) + items[k].e : kept ? items[k].e : 0;
@@ -197,8 +197,10 @@ static double flops_order(const ref_attrs *at, const ref_shape *const *in, int n
 }
 
 #define ORDER(op, attributes, copies)                                                              \
-    {.name = #op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = infer_##op,              \
-     .eval = eval_##op, .flops = flops_order, .moves = copies}
+    {                                                                                              \
+        .name = #op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = infer_##op,           \
+        .eval = eval_##op, .flops = flops_order, .moves = copies                                   \
+    }
 const ref_op ref_ops_order[] = {ORDER(sort, "dim descending", true),
                                 ORDER(argsort, "dim descending", true),
                                 ORDER(topk, "dim k largest output", true),

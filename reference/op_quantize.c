@@ -78,8 +78,8 @@ static void quantize_one(void *ud, int64_t i)
     int64_t at = scale_index(c, i);
     double s = c->in[1]->v[at], v = c->in[0]->v[i] / s;
     ws_dtype to = c->bound->graph->value[c->node->out].dtype;
-    double e = (ref_err(c->in[0], i) + fabs(v) * ref_err(c->in[1], at)) / fabs(s) +
-               2 * c->u * fabs(v);
+    double e =
+        (ref_err(c->in[0], i) + fabs(v) * ref_err(c->in[1], at)) / fabs(s) + 2 * c->u * fabs(v);
     if (!ws_dtype_is_float(to)) {
         double slack = REF_SAFETY * e, low = ws_dtype_round(to, v - slack);
         e = low == ws_dtype_round(to, v + slack) ? 0 : 1;
@@ -103,9 +103,19 @@ static double flops_scaled(const ref_attrs *at, const ref_shape *const *in, int 
     return (double)out->count;
 }
 
-const ref_op ref_ops_quantize[] = {
-    {.name = "quantize", .min_in = 2, .max_in = 2, .attrs = "block", .infer = infer_quantize,
-     .eval = eval_quantize, .flops = flops_scaled, .rounds = true},
-    {.name = "dequantize", .min_in = 2, .max_in = 2, .attrs = "block", .infer = infer_scaled,
-     .eval = eval_dequantize, .flops = flops_scaled},
-    {0}};
+const ref_op ref_ops_quantize[] = {{.name = "quantize",
+                                    .min_in = 2,
+                                    .max_in = 2,
+                                    .attrs = "block",
+                                    .infer = infer_quantize,
+                                    .eval = eval_quantize,
+                                    .flops = flops_scaled,
+                                    .rounds = true},
+                                   {.name = "dequantize",
+                                    .min_in = 2,
+                                    .max_in = 2,
+                                    .attrs = "block",
+                                    .infer = infer_scaled,
+                                    .eval = eval_dequantize,
+                                    .flops = flops_scaled},
+                                   {0}};

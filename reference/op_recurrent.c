@@ -108,7 +108,8 @@ typedef struct sequences {
     int64_t n;
 } sequences;
 
-/* One layer in one direction. w: a row an input, then a row a state; columns are the gates' rows. */
+/* One layer in one direction. w: a row an input, then a row a state; columns are the gates' rows.
+ */
 typedef struct pass {
     const ref_call *c;
     int gates, states, index; /* index: in the operands of states */
@@ -116,7 +117,7 @@ typedef struct pass {
     int64_t batches, steps, hidden;
     const sequences *x;
     sequences *y;
-    int64_t y_at;             /* first column of y */
+    int64_t y_at; /* first column of y */
     double *w;
     const ref_tensor *b_ih, *b_hh;
 } pass;
@@ -178,8 +179,7 @@ static void step_lstm(const pass *p, cell *s)
         }
         double keep = g[1] * s->c[k], add = g[0] * g[2], c = keep + add;
         double c2 = square(g[1]) * s->c2[k] + square(s->c[k]) * g2[1] + square(g[0]) * g2[2] +
-                    square(g[2]) * g2[0] +
-                    square(p->c->u * (fabs(keep) + fabs(add) + fabs(c)));
+                    square(g[2]) * g2[0] + square(p->c->u * (fabs(keep) + fabs(add) + fabs(c)));
         double t2, t = gate(p, c, c2, true, &t2);
         s->c[k] = c;
         s->c2[k] = c2;
@@ -349,7 +349,10 @@ static ws_status eval_rnn(const ref_call *c, int gates)
 {
     int states = gates == 4 ? 2 : 1, directions = c->at->bidirectional ? 2 : 1;
     const ref_shape *x = &c->in[0]->shape;
-    pass p = {.c = c, .gates = gates, .states = states, .hidden = c->in[1]->shape.dim[2],
+    pass p = {.c = c,
+              .gates = gates,
+              .states = states,
+              .hidden = c->in[1]->shape.dim[2],
               .batches = x->dim[c->at->batch_first ? 0 : 1],
               .steps = x->dim[c->at->batch_first ? 1 : 0]};
     if (check_weights(c, 1 + states))
@@ -400,13 +403,15 @@ static double flops_rnn(const ref_attrs *at, const ref_shape *const *in, int n_i
     double f = 0;
     (void)at, (void)out;
     for (int i = n_in - 4 * (int)in[1]->dim[0]; i < n_in; i += 4)
-        f += (double)rows * (2 * ((double)in[i]->count + (double)in[i + 1]->count) +
-                             8 * (double)hidden);
+        f += (double)rows *
+             (2 * ((double)in[i]->count + (double)in[i + 1]->count) + 8 * (double)hidden);
     return f;
 }
 
 #define RNN(op)                                                                                    \
-    {.name = #op, .min_in = 6, .max_in = SPEC_MAX_OPERANDS,                                        \
-     .attrs = "num_layers bidirectional batch_first output", .infer = infer_##op,                  \
-     .eval = eval_##op, .flops = flops_rnn}
+    {                                                                                              \
+        .name = #op, .min_in = 6, .max_in = SPEC_MAX_OPERANDS,                                     \
+        .attrs = "num_layers bidirectional batch_first output", .infer = infer_##op,               \
+        .eval = eval_##op, .flops = flops_rnn                                                      \
+    }
 const ref_op ref_ops_recurrent[] = {RNN(lstm), RNN(gru), {0}};

@@ -1,6 +1,7 @@
 /* scan: a loop over an axis of x that carries a state.
  *
- *     carry = in[1];  for t: x_t = x[.., t, ..];  body;  carry = body[carry];  out[.., t, ..] = body[emit]
+ *     carry = in[1];  for t: x_t = x[.., t, ..];  body;  carry = body[carry];  out[.., t, ..] =
+ * body[emit]
  *
  * The bound. As in lstm, adding the worst case of every step has no limit, so errors are propagated
  * by trial: each step's own bound, for an exact carry, comes from the ops of the body; SCAN_TRIALS
@@ -37,7 +38,8 @@ static ws_status infer_scan(ref_infer *f)
         return f->err->status;
     f->self->next = ref_find_in_body(f, f->spec->carry);
     f->self->emit = ref_find_in_body(f, f->spec->emit);
-    const ref_value *next = &f->graph->value[f->self->next], *emit = &f->graph->value[f->self->emit];
+    const ref_value *next = &f->graph->value[f->self->next],
+                    *emit = &f->graph->value[f->self->emit];
     if (next->rank != f->in[1]->rank || next->dtype != f->in[1]->dtype)
         return ref_infer_fail(f, "'%s' has another rank or dtype than the first carry", next->name);
     for (int d = 0; d < next->rank; d++)
@@ -250,7 +252,10 @@ static ws_status eval_scan(const ref_call *c)
     return st;
 }
 
-const ref_op ref_ops_scan[] = {
-    {.name = "scan", .min_in = 2, .max_in = SPEC_MAX_OPERANDS, .attrs = "dim", .infer = infer_scan,
-     .eval = eval_scan}, /* work: that of the body, in cost.c */
-    {0}};
+const ref_op ref_ops_scan[] = {{.name = "scan",
+                                .min_in = 2,
+                                .max_in = SPEC_MAX_OPERANDS,
+                                .attrs = "dim",
+                                .infer = infer_scan,
+                                .eval = eval_scan}, /* work: that of the body, in cost.c */
+                               {0}};

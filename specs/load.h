@@ -19,6 +19,11 @@ ws_status spec_load_number(spec_loader *l, const cJSON *o, const char *where, co
                            double fallback, double *out);
 ws_status spec_load_dtype(spec_loader *l, const char *where, const char *key, const char *name,
                           ws_dtype *out);
+/* An expression over the dims, and over coordinates i0, ... of a tensor of rank `coordinates`. */
+ws_status spec_load_expr(spec_loader *l, const cJSON *v, const char *where, int coordinates,
+                         const ws_expr **out);
+/* The member "economics", when there is one; dims are read already. */
+ws_status spec_load_economics(spec_loader *l);
 /* A tensor or a node that is read already. */
 bool spec_load_defined(const spec *s, const char *name);
 

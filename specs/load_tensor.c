@@ -68,9 +68,8 @@ static void check_dim_name(void *ud, const char *name)
     c->unknown = name;
 }
 
-/* An expression over the dims, and over coordinates of a tensor of rank `coordinates`. */
-static ws_status load_expr(spec_loader *l, const cJSON *v, const char *where, int coordinates,
-                           const ws_expr **out)
+ws_status spec_load_expr(spec_loader *l, const cJSON *v, const char *where, int coordinates,
+                         const ws_expr **out)
 {
     name_check c = {l->s, coordinates, NULL};
     if (ws_expr_from_json(&l->s->arena, v, out, l->err))
@@ -94,8 +93,8 @@ static ws_status load_member(spec_loader *l, const cJSON *o, const char *where, 
         return m->kind == MEMBER_OPTIONAL_EXPR
                    ? WS_OK
                    : ws_fail(l->err, WS_EINPUT, "%s: missing '%s'", where, m->name);
-    return load_expr(l, v, ws_arena_printf(&l->s->arena, "%s.%s", where, m->name),
-                     m->coordinates ? rank : 0, at);
+    return spec_load_expr(l, v, ws_arena_printf(&l->s->arena, "%s.%s", where, m->name),
+                          m->coordinates ? rank : 0, at);
 }
 
 static ws_status unknown_dist(spec_loader *l, const char *where, const char *dist)
@@ -142,7 +141,7 @@ static ws_status load_shape(spec_loader *l, const cJSON *shape, const char *wher
     cJSON_ArrayForEach(v, shape)
     {
         const char *at = ws_arena_printf(&l->s->arena, "%s.shape[%d]", where, t->rank);
-        if (load_expr(l, v, at, 0, &t->shape[t->rank]))
+        if (spec_load_expr(l, v, at, 0, &t->shape[t->rank]))
             return l->err->status;
         t->rank++;
     }

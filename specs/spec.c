@@ -307,7 +307,6 @@ static ws_status load_head(spec_loader *l)
     if (generic && !cJSON_IsBool(generic))
         return spec_load_fail(l, "generic", "expected true or false");
     s->generic = cJSON_IsTrue(generic);
-    s->economics = cJSON_GetObjectItemCaseSensitive(s->root, "economics");
     return load_tolerance(l);
 }
 
@@ -318,8 +317,8 @@ ws_status spec_from_text(const char *text, size_t n, const char *path, spec **ou
     ws_buf canonical = {0};
     s->path = ws_arena_strdup(&s->arena, path);
     if (ws_json_parse(text, n, &s->root, err) || load_head(&l) || load_dims(&l) ||
-        load_checks(&l) || spec_load_tensors(&l) || load_graph(&l) || load_outputs(&l) ||
-        (wants_setup(s) && load_setup(&l))) {
+        load_checks(&l) || spec_load_economics(&l) || spec_load_tensors(&l) ||
+        load_graph(&l) || load_outputs(&l) || (wants_setup(s) && load_setup(&l))) {
         spec_free(s);
         return ws_wrap(err, "spec '%s'", path);
     }

@@ -78,6 +78,12 @@ typedef struct spec_node {
     const char *carry, *emit; /* nodes of the body: the next carry, and what is stacked */
 } spec_node;
 
+/* What a call is worth: it serves `tokens` tokens; a forward pass of the model makes `calls`. */
+typedef struct spec_economics {
+    const char *model, *phase; /* "Llama 3 70B"; prefill, decode or both */
+    const ws_expr *tokens, *calls;
+} spec_economics;
+
 typedef struct spec {
     ws_arena arena;
     const char *path;
@@ -105,7 +111,7 @@ typedef struct spec {
     double rtol, atol;      /* "tolerance": {rtol, atol}; negative: derived bound */
     bool generic;
     char sha256[65];        /* of the canonical JSON text */
-    const cJSON *economics; /* or NULL */
+    const spec_economics *economics; /* or NULL */
     cJSON *root;            /* the parsed file; owned */
 } spec;
 

@@ -11,14 +11,16 @@ typedef struct variant {
 } variant;
 
 static const variant variants[] = {
-    {4, 1, 1, true, "y"},    {4, 2, 1, false, "y"},   {4, 2, 2, true, "y"}, {4, 3, 2, false, "h_n"},
-    {4, 2, 1, true, "c_n"},  {3, 1, 1, true, "y"},    {3, 2, 1, false, "y"}, {3, 2, 2, true, "y"},
+    {4, 1, 1, true, "y"},    {4, 2, 1, false, "y"}, {4, 2, 2, true, "y"},  {4, 3, 2, false, "h_n"},
+    {4, 2, 1, true, "c_n"},  {3, 1, 1, true, "y"},  {3, 2, 1, false, "y"}, {3, 2, 2, true, "y"},
     {3, 3, 2, false, "h_n"}, {3, 1, 2, true, "h_n"}};
 
 static void add_tensor(ws_buf *b, const char *name, const char *shape)
 {
-    ws_buf_printf(b, "%s{\"name\":\"%s\",\"dtype\":\"f32\",\"shape\":%s,\"init\":{\"dist\":"
-                     "\"normal\",\"std\":0.5}}", b->p[b->n - 1] == '[' ? "" : ",", name, shape);
+    ws_buf_printf(b,
+                  "%s{\"name\":\"%s\",\"dtype\":\"f32\",\"shape\":%s,\"init\":{\"dist\":"
+                  "\"normal\",\"std\":0.5}}",
+                  b->p[b->n - 1] == '[' ? "" : ",", name, shape);
 }
 
 static void spec_of(const variant *v, ws_buf *b)
@@ -44,9 +46,10 @@ static void spec_of(const variant *v, ws_buf *b)
             add_tensor(b, name, shape);
             ws_buf_printf(&names, ",\"%s\"", name);
         }
-    ws_buf_printf(b, "],\"graph\":[{\"out\":\"y\",\"op\":\"%s\",\"in\":[\"x\",\"h0\"%s%s],"
-                     "\"num_layers\":%d,\"bidirectional\":%s,\"batch_first\":%s,\"output\":\"%s\"}"
-                     "],\"outputs\":[\"y\"]}",
+    ws_buf_printf(b,
+                  "],\"graph\":[{\"out\":\"y\",\"op\":\"%s\",\"in\":[\"x\",\"h0\"%s%s],"
+                  "\"num_layers\":%d,\"bidirectional\":%s,\"batch_first\":%s,\"output\":\"%s\"}"
+                  "],\"outputs\":[\"y\"]}",
                   lstm ? "lstm" : "gru", lstm ? ",\"c0\"" : "", ws_buf_z(&names), v->layers,
                   v->directions == 2 ? "true" : "false", v->batch_first ? "true" : "false",
                   v->output);
@@ -85,8 +88,7 @@ static void spec_of(const variant *v, ws_buf *b)
         for (int b = 0; b < B; b++)                                                                \
             for (int t = 0; t < T; t++)                                                            \
                 for (int k = 0; k < I; k++)                                                        \
-                    in[b][t][k] =                                                                  \
-                        (R)f->in[0].v[(v->batch_first ? b * T + t : t * B + b) * I + k];           \
+                    in[b][t][k] = (R)f->in[0].v[(v->batch_first ? b * T + t : t * B + b) * I + k]; \
         for (int p = 0; p < v->layers * v->directions; p++) {                                      \
             int d = p % v->directions, n_in = p < v->directions ? I : v->directions * H;           \
             const double *w[4];                                                                    \
@@ -155,12 +157,15 @@ static const char rnn_text[] =
     "{\"schema\":1,\"name\":\"r\",\"dims\":{\"T\":200},\"check\":[{}],\"inputs\":["
     "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"T\",3,4]},"
     "{\"name\":\"h0\",\"dtype\":\"f32\",\"shape\":[3,5]},"
-    "{\"name\":\"w\",\"dtype\":\"f32\",\"shape\":[5,9],\"init\":{\"dist\":\"fan_in\",\"fan_in\":9}},"
-    "{\"name\":\"b\",\"dtype\":\"f32\",\"shape\":[5]},{\"name\":\"v\",\"dtype\":\"f32\",\"shape\":[2,5]}],"
+    "{\"name\":\"w\",\"dtype\":\"f32\",\"shape\":[5,9],\"init\":{\"dist\":\"fan_in\",\"fan_in\":9}}"
+    ","
+    "{\"name\":\"b\",\"dtype\":\"f32\",\"shape\":[5]},{\"name\":\"v\",\"dtype\":\"f32\",\"shape\":["
+    "2,5]}],"
     "\"graph\":[{\"out\":\"y\",\"op\":\"scan\",\"in\":[\"x\",\"h0\",\"w\",\"b\",\"v\"],\"dim\":0,"
     "\"body\":[{\"out\":\"c\",\"op\":\"concat\",\"in\":[\"x_t\",\"carry\"],\"dim\":1},"
     "{\"out\":\"p\",\"op\":\"linear\",\"in\":[\"c\",\"w\",\"b\"]},"
-    "{\"out\":\"h\",\"op\":\"tanh\",\"in\":[\"p\"]},{\"out\":\"o\",\"op\":\"linear\",\"in\":[\"h\",\"v\"]}],"
+    "{\"out\":\"h\",\"op\":\"tanh\",\"in\":[\"p\"]},{\"out\":\"o\",\"op\":\"linear\",\"in\":[\"h\","
+    "\"v\"]}],"
     "\"carry\":\"h\",\"emit\":\"o\"}],\"outputs\":[\"y\"]}";
 
 #define RNN(R, TANH)                                                                               \

@@ -39,6 +39,21 @@ static const struct {
      "\"inputs\":[{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[],\"init\":{\"dist\":\"gauss\"}}]}",
      "inputs[0].init.dist: unknown 'gauss'"},
     {HEAD INPUT "\"graph\":[],\"outputs\":[\"y\"]}", "graph: no node"},
+    {HEAD INPUT GRAPH ",\"economics\":4}", "economics: expected an object"},
+    {HEAD INPUT GRAPH ",\"economics\":{\"model\":\"m\",\"phase\":\"decode\",\"tokens\":\"N\"}}",
+     "economics: missing 'calls'"},
+    {HEAD INPUT GRAPH ",\"economics\":{\"model\":\"m\",\"phase\":\"decode\",\"tokens\":\"Q\","
+                      "\"calls\":1}}",
+     "economics.tokens: unknown dim 'Q'"},
+    {HEAD INPUT GRAPH ",\"economics\":{\"model\":\"m\",\"phase\":\"decode\",\"tokens\":\"N\","
+                      "\"calls\":\"M-4\"}}",
+     "economics.calls: not above 0 at the benchmark shape"},
+    {HEAD INPUT GRAPH ",\"economics\":{\"model\":\"m\",\"phase\":\"train\",\"tokens\":\"N\","
+                      "\"calls\":1}}",
+     "economics.phase: expected prefill, decode or both"},
+    {HEAD INPUT GRAPH ",\"economics\":{\"model\":\"m\",\"phase\":\"both\",\"tokens\":1,\"calls\":1,"
+                      "\"price\":2}}",
+     "unknown member 'price'"},
     {HEAD INPUT "\"graph\":[{\"out\":\"y\",\"op\":\"relu\",\"in\":[\"z\"]}],\"outputs\":[\"y\"]}",
      "graph[0].in[0]: no tensor or earlier node is called 'z'"},
     {HEAD INPUT "\"graph\":[{\"out\":\"x\",\"op\":\"relu\",\"in\":[\"x\"]}],\"outputs\":[\"x\"]}",

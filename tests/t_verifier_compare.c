@@ -44,8 +44,9 @@ static int64_t wrong(fixture *f, const void *got)
 }
 
 /* Two lines of 0 1 1 0. */
-static const char ties[] = "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[2,\"N\"],\"init\":{\"dist\":"
-                           "\"expr\",\"value\":\"i1 == 1 || i1 == 2\"}}";
+static const char ties[] =
+    "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[2,\"N\"],\"init\":{\"dist\":"
+    "\"expr\",\"value\":\"i1 == 1 || i1 == 2\"}}";
 
 static void test_indices(void)
 {
@@ -71,9 +72,10 @@ static void test_indices(void)
 
 static void test_narrow(void)
 {
-    static const char x[] = "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"N\"],\"init\":{\"dist\":"
-                            "\"arange\",\"value\":0.75,\"step\":1}},{\"name\":\"s\",\"dtype\":\"f32\","
-                            "\"shape\":[1],\"init\":{\"dist\":\"const\",\"value\":1}}";
+    static const char x[] =
+        "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"N\"],\"init\":{\"dist\":"
+        "\"arange\",\"value\":0.75,\"step\":1}},{\"name\":\"s\",\"dtype\":\"f32\","
+        "\"shape\":[1],\"init\":{\"dist\":\"const\",\"value\":1}}";
     fixture f;
     if (!open_case(&f, x, "\"op\":\"quantize\",\"in\":[\"x\",\"s\"],\"dtype\":\"e2m1\""))
         return;
