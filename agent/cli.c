@@ -10,7 +10,7 @@
 volatile sig_atomic_t cli_interrupted;
 char cli_resume_hint[400];
 
-const cli_command *const cli_commands[] = {&cmd_optimize,  &cmd_verify, &cmd_compile, &cmd_emit,
+const cli_command *const cli_commands[] = {&cmd_optimize,  &cmd_verify, &cmd_compile, &cmd_emit,   &cmd_cost,
                                            &cmd_reference, &cmd_prompt, &cmd_submit,  &cmd_spec,
                                            &cmd_archive,   &cmd_export, &cmd_replay,  &cmd_doctor,
                                            &cmd_ptx_check, &cmd_ptx_ops, &cmd_ptx_run, &cmd_worker,
@@ -29,6 +29,40 @@ ws_status cli_check_gpu(const char *name, ws_err *err)
     ws_hint(err, "it knows %s", ws_buf_z(&names));
     ws_buf_release(&names);
     return err->status;
+}
+
+static ws_status set_dim(const spec *s, ws_binding *dim, const char *text, ws_err *err)
+{
+    const char *eq = strchr(text, '=');
+    int d = 0;
+    while (eq && d < s->n_dims &&
+           (strlen(dim[d].name) != (size_t)(eq - text) ||
+            strncmp(dim[d].name, text, (size_t)(eq - text))))
+        d++;
+    if (!eq || d == s->n_dims || !ws_parse_count(eq + 1, &dim[d].value))
+        return ws_fail(err, WS_EUSAGE, "--dim '%s': expected NAME=N with a dim of '%s'", text,
+                       s->name);
+    return WS_OK;
+}
+
+ws_status cli_spec_env(const spec *s, int check, const ws_opt_list *dims, ws_arena *a, ws_env *out,
+                       ws_err *err)
+{
+    ws_binding *dim = WS_ARENA_NEW(a, ws_binding, s->n_dims + 1);
+    if (check >= s->n_checks)
+        return ws_fail(err, WS_EUSAGE, "--check %d: '%s' has %d check shapes", check, s->name,
+                       s->n_checks);
+    ws_env base = spec_env(s, check);
+    for (int d = 0; d < s->n_dims; d++) {
+        dim[d].name = s->dim[d].name;
+        if (!ws_env_find(&base, dim[d].name, &dim[d].value))
+            ws_bug("dim '%s' has no value", dim[d].name);
+    }
+    for (size_t i = 0; i < dims->n; i++)
+        if (set_dim(s, dim, dims->item[i], err))
+            return err->status;
+    *out = (ws_env){dim, (size_t)s->n_dims, NULL};
+    return WS_OK;
 }
 
 ptx_mma_model cli_mma_model(const char *name)

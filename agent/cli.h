@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/opt.h"
 #include "harness/ptx/report.h"
+#include "specs/spec.h"
 
 #include <cjson/cJSON.h>
 #include <signal.h>
@@ -40,7 +41,7 @@ typedef struct cli_common {
 
 extern const cli_command cmd_optimize, cmd_verify, cmd_compile, cmd_emit, cmd_reference, cmd_prompt,
     cmd_submit, cmd_spec, cmd_archive, cmd_export, cmd_replay, cmd_doctor, cmd_worker,
-    cmd_ptx_check, cmd_ptx_ops, cmd_ptx_run;
+    cmd_cost, cmd_ptx_check, cmd_ptx_ops, cmd_ptx_run;
 extern const cli_command *const cli_commands[]; /* NULL-terminated */
 
 /* Set by the first SIGINT or SIGTERM; a second one ends the process at once with 130. */
@@ -52,6 +53,9 @@ extern char cli_resume_hint[400];
 
 /* A --gpu that the cost model does not know is an error that names those that it knows. */
 ws_status cli_check_gpu(const char *name, ws_err *err) WS_MUST_CHECK;
+/* The dims of check shape `check` (-1: the benchmark shape), changed by the NAME=N of --dim. */
+ws_status cli_spec_env(const spec *s, int check, const ws_opt_list *dims, ws_arena *a, ws_env *out,
+                       ws_err *err) WS_MUST_CHECK;
 /* Of --mma-model, whose values are these. */
 #define CLI_MMA_MODELS "target|hopper|ampere|exact"
 ptx_mma_model cli_mma_model(const char *name);

@@ -103,9 +103,26 @@ ref_compare ref_output_compare(const ref_graph *g, int output, int *axis);
 ws_status ref_eval_full(const ref_bound *b, const ref_tensor *input, bool with_bounds,
                         ref_tensor *output, ref_tensor *of, ws_err *err) WS_MUST_CHECK;
 
+/* Units of a GPU that work is counted by. Sums of products have their own, by the numbers that are
+ * multiplied, from wide to narrow; the others are what happens element by element. */
+#define REF_UNITS(X)                                                                               \
+    X(F64, "fp64") X(F32, "fp32") X(INT, "integer") X(SFU, "special functions")                    \
+    X(PRODUCT_F64, "fp64 products") X(PRODUCT_F32, "fp32 products")                                \
+    X(PRODUCT_I32, "int32 products") X(PRODUCT_TF32, "tf32 products")                              \
+    X(PRODUCT_F16, "16-bit products") X(PRODUCT_F8, "fp8 products")                                \
+    X(PRODUCT_I8, "int8 products") X(PRODUCT_F4, "fp4 products")
+typedef enum ref_unit {
+#define X(id, name) REF_##id,
+    REF_UNITS(X)
+#undef X
+    REF_UNIT_COUNT
+} ref_unit;
+const char *ref_unit_name(ref_unit u);
+
 /* Useful work and least traffic at these dims. */
 typedef struct ref_cost {
     double flops;          /* multiply-add counts 2; transcendental 1 */
+    double unit[REF_UNIT_COUNT]; /* of them; SFU: those that are special functions, again */
     double min_bytes;      /* each input and weight read once, each output written once */
 } ref_cost;
 void ref_cost_of(const ref_bound *b, ref_cost *out);

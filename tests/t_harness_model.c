@@ -43,7 +43,14 @@ static void table(void)
         double cores = g[i].f32_flops / (2 * g[i].clock_hz * g[i].sms);
         bool good = cores > 60 && cores < 132 && g[i].tensor_f16_flops > g[i].f16_flops * 1.5 &&
                     g[i].l2_bytes_per_s > g[i].dram_bytes_per_s && g[i].launch_s > 0 &&
-                    g[i].shared_per_block <= g[i].shared_per_sm;
+                    g[i].shared_per_block <= g[i].shared_per_sm &&
+                    (!g[i].tensor_tf32_flops ||
+                     fabs(g[i].tensor_tf32_flops * 2 / g[i].tensor_f16_flops - 1) < 0.02) &&
+                    (!g[i].tensor_f8_flops ||
+                     fabs(g[i].tensor_f8_flops / 2 / g[i].tensor_f16_flops - 1) < 0.02) &&
+                    (!g[i].tensor_f4_flops ||
+                     fabs(g[i].tensor_f4_flops / 2 / g[i].tensor_f8_flops - 1) < 0.02) &&
+                    (!g[i].tensor_i8_ops || g[i].tensor_i8_ops > 1.9 * g[i].tensor_f16_flops);
         if (!good)
             printf("# %s: %.1f f32 units a SM\n", g[i].name, cores);
         sane &= good;

@@ -34,28 +34,6 @@ static const ws_opt option_table[] = {
      .help = "also write the error bound of each output as DIR/<name>.bound.npy"},
     CLI_COMMON_OPTIONS};
 
-static ws_status set_dims(const options *o, const spec *s, ws_binding *dim, ws_err *err)
-{
-    ws_env base = spec_env(s, (int)o->check);
-    for (int d = 0; d < s->n_dims; d++) {
-        dim[d].name = s->dim[d].name;
-        if (!ws_env_find(&base, dim[d].name, &dim[d].value))
-            ws_bug("dim '%s' has no value", dim[d].name);
-    }
-    for (size_t i = 0; i < o->dims.n; i++) {
-        const char *text = o->dims.item[i], *eq = strchr(text, '=');
-        int d = 0;
-        while (eq && d < s->n_dims &&
-               (strlen(dim[d].name) != (size_t)(eq - text) ||
-                strncmp(dim[d].name, text, (size_t)(eq - text))))
-            d++;
-        if (!eq || d == s->n_dims || !ws_parse_count(eq + 1, &dim[d].value))
-            return ws_fail(err, WS_EUSAGE, "--dim '%s': expected NAME=N with a dim of '%s'", text,
-                           s->name);
-    }
-    return WS_OK;
-}
-
 static ws_status path_in(ws_buf *out, const char *dir, const char *name, const char *suffix,
                          ws_err *err)
 {
@@ -166,12 +144,11 @@ static ws_status evaluate(const options *o, const ref_graph *g, ws_err *err)
     const spec *s = g->spec;
     int n = s->n_inputs + s->n_weights;
     ws_arena a = {0};
-    ws_binding *dim = WS_ARENA_NEW(&a, ws_binding, s->n_dims + 1);
     ref_tensor *input = WS_ARENA_NEW(&a, ref_tensor, n + 1);
     ref_tensor *output = WS_ARENA_NEW(&a, ref_tensor, g->n_outputs + 1);
-    ws_env env = {dim, (size_t)s->n_dims, NULL};
+    ws_env env = {0};
     ref_bound *b = NULL;
-    ws_status st = set_dims(o, s, dim, err);
+    ws_status st = cli_spec_env(s, (int)o->check, &o->dims, &a, &env, err);
     if (!st)
         st = ref_bind(g, &env, &a, &b, err);
     for (int i = 0; !st && i < n; i++)
@@ -199,9 +176,6 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     ws_status st = spec_find(args[0], &s, err);
     if (!st && o->in && !ws_file_exists(o->in))
         st = ws_fail(err, WS_EINPUT, "--in '%s': there is no such directory", o->in);
-    if (!st && o->check >= s->n_checks)
-        st = ws_fail(err, WS_EUSAGE, "--check %" PRId64 ": '%s' has %d check shapes", o->check,
-                     s->name, s->n_checks);
     if (!st)
         st = ref_graph_new(s, &g, err);
     if (!st)

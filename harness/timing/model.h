@@ -16,6 +16,8 @@ typedef struct tim_gpu {
     double dram_bytes_per_s, l2_bytes_per_s;
     double l2_bytes;
     double f32_flops, f64_flops, f16_flops, tensor_f16_flops;
+    /* further tensor rates; 0: the product has none, or below its other units */
+    double tensor_f64_flops, tensor_tf32_flops, tensor_f8_flops, tensor_i8_ops, tensor_f4_flops;
     int max_warps_per_sm, max_blocks_per_sm;
     int registers_per_sm, shared_per_sm, shared_per_block;
     double launch_s;        /* of one kernel in a stream */
