@@ -58,9 +58,9 @@ DEPS_check     := $(DEPS_verifier)
 
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
-TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/gpu_check
+TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit bench bench-ptx gpu-check deps clean help
+.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit bench bench-reference bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -100,7 +100,7 @@ $(foreach v,$(VARIANTS),$(eval $(call variant_rule,$(v))))
 $(BUILD)/variants: force
 	$(Q)mkdir -p $(@D); echo '$(VARIANTS)' | cmp -s - $@ || echo '$(VARIANTS)' >$@
 $(BUILD)/harness/ptx/variant.o $(call lib,ptx): $(BUILD)/variants
-$(BUILD)/reference/%.o: ALLFLAGS += -O3
+$(BUILD)/reference/%.o: ALLFLAGS += -O3 -fno-trapping-math -fno-math-errno
 $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
 $(BUILD)/%.o: %.c
@@ -139,8 +139,11 @@ fuzz-parse fuzz-decode fuzz-launch: fuzz-%:
 # FUSED=1: the fused kernels. SPECS='kernelbench/level1 llm': only these.
 check-emit: all
 	$(Q)tests/check_emit $(if $(FUSED),-f) $(SPECS)
-bench: all
+bench: all bench-reference
 	$(Q)tests/bench
+# References against dgemm and a copy.
+bench-reference: $(BUILD)/tests/bench_reference
+	$(Q)$(BUILD)/tests/bench_reference
 bench-ptx: all $(BUILD)/tests/bench_ptx
 	$(Q)$(BUILD)/tests/bench_ptx
 # What needs a GPU. Runs without network on a machine with gcc, make, CUDA and cJSON; the report names GPU,
@@ -162,6 +165,7 @@ help:
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make bench      time from reply to verdict against nvcc'
+	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
 	@echo 'make clean      remove what was built'

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { ARENA_ALIGN = 16, ARENA_BLOCK = 64 * 1024 };
 
@@ -46,16 +47,30 @@ char *ws_strndup(const char *s, size_t n)
     return p;
 }
 
+/* Large pages, where the system has them for the asking: touching memory for the first time costs
+ * as much as a whole pass over it otherwise. */
+static void *alloc_aligned(size_t bytes)
+{
+    const size_t page = (size_t)2 << 20, align = bytes >= 2 * page ? page : 64;
+    size_t rounded;
+    if (!ws_size_add(bytes ? bytes : 1, align - 1, &rounded))
+        return NULL;
+    rounded &= ~(align - 1);
+    void *p = aligned_alloc(align, rounded);
+    if (p && align == page)
+        madvise(p, rounded, MADV_HUGEPAGE);
+    return p;
+}
+
 void *ws_alloc_tensor(size_t bytes)
 {
-    size_t rounded;
-    void *p;
-    if (!ws_size_add(bytes ? bytes : 1, 63, &rounded))
-        return NULL;
-    rounded &= ~(size_t)63;
-    if (!(p = aligned_alloc(64, rounded)))
-        return NULL;
-    return memset(p, 0, rounded);
+    void *p = alloc_aligned(bytes);
+    return p ? memset(p, 0, bytes) : NULL;
+}
+
+void *ws_alloc_tensor_unset(size_t bytes)
+{
+    return alloc_aligned(bytes);
 }
 
 struct ws_arena_block {

@@ -17,6 +17,7 @@ char *ws_strndup(const char *s, size_t n);
 /* 64-byte aligned, zeroed, for tensor data; NULL when the memory is not there. Released with
  * free(). */
 void *ws_alloc_tensor(size_t bytes);
+void *ws_alloc_tensor_unset(size_t bytes); /* the same with any contents */
 
 /* Each returns false on overflow and leaves *out alone. */
 static inline bool ws_size_mul(size_t a, size_t b, size_t *out)

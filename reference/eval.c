@@ -55,16 +55,17 @@ static double memory_left(void)
     return limit >= 0 && used >= 0 ? fmin(left, limit - used) : left;
 }
 
-ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws_err *err)
+static ws_status allocate(ref_tensor *t, bool with_bounds, void *(*alloc)(size_t bytes),
+                          const char *name, ws_err *err)
 {
     const double large = 64 << 20; /* smaller requests are not worth asking the system about */
     double bytes = (double)t->shape.count * sizeof *t->v * (with_bounds ? 2 : 1);
     bool fits = bytes < large || bytes < memory_left();
     t->v = t->e = NULL;
     if (fits)
-        t->v = ws_alloc_tensor((size_t)t->shape.count * sizeof *t->v);
+        t->v = alloc((size_t)t->shape.count * sizeof *t->v);
     if (t->v && with_bounds)
-        t->e = ws_alloc_tensor((size_t)t->shape.count * sizeof *t->e);
+        t->e = alloc((size_t)t->shape.count * sizeof *t->e);
     if (t->v && (t->e || !with_bounds))
         return WS_OK;
     free(t->v);
@@ -72,6 +73,11 @@ ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws
     return ws_fail(err, WS_ELIMIT,
                    "no memory for '%s': %" PRId64 " elements take %.1f GiB in double", name,
                    t->shape.count, bytes / 0x1p30);
+}
+
+ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws_err *err)
+{
+    return allocate(t, with_bounds, ws_alloc_tensor, name, err);
 }
 
 static ws_status copy_tensor(const ref_tensor *from, ref_tensor *to, const char *name, ws_err *err)
@@ -338,7 +344,8 @@ ws_status ref_eval_node(const ref_bound *b, const ref_node *n, ref_tensor *value
     for (int i = 0; i < n->n_in; i++)
         c.in[i] = &value[n->in[i]];
     out->shape = b->shape[n->out];
-    if (ref_tensor_alloc(out, with_bounds, g->value[n->out].name, err) ||
+    if (allocate(out, with_bounds, n->op->fills ? ws_alloc_tensor_unset : ws_alloc_tensor,
+                 g->value[n->out].name, err) ||
         (out->shape.count && n->op->eval(&c)))
         return err->status;
     bool exact = g->value[n->out].exact; /* unless the caller's inputs carry errors */
@@ -378,6 +385,17 @@ static ws_status eval_all(run *r, const ref_tensor *input)
     return WS_OK;
 }
 
+/* Output o's value is handed out again, as a later output or as what an index points into. */
+static bool wanted_again(const ref_graph *g, int o, bool with_of)
+{
+    for (int k = o; k < g->n_outputs; k++) {
+        const ref_node *n = index_node(g, k);
+        if ((k > o && g->output[k] == g->output[o]) || (with_of && n && n->in[0] == g->output[o]))
+            return true;
+    }
+    return false;
+}
+
 static ws_status take_outputs(run *r, ref_tensor *output, ref_tensor *of)
 {
     const ref_graph *g = r->b->graph;
@@ -388,8 +406,14 @@ static ws_status take_outputs(run *r, ref_tensor *output, ref_tensor *of)
             return ws_fail(r->err, WS_EINPUT,
                            "output '%s' is an input: in-place outputs cannot be evaluated",
                            v->name);
-        if (copy_tensor(&r->value[g->output[o]], &output[o], v->name, r->err) ||
-            (of && n && copy_tensor(&r->value[n->in[0]], &of[o], v->name, r->err)))
+        ref_tensor *value = &r->value[g->output[o]];
+        if (!wanted_again(g, o, of != NULL)) {
+            output[o] = *value;
+            *value = (ref_tensor){0};
+        } else if (copy_tensor(value, &output[o], v->name, r->err)) {
+            return r->err->status;
+        }
+        if (of && n && copy_tensor(&r->value[n->in[0]], &of[o], v->name, r->err))
             return r->err->status;
     }
     return WS_OK;

@@ -133,9 +133,9 @@ ws_status ref_factor_init(ref_factor *x, const double *v, const double *e, int64
     *x = (ref_factor){.v = v, .e = e};
     if (!bounds)
         return WS_OK;
-    x->size = ws_alloc_tensor(bytes);
-    x->weighted = f < 0 ? NULL : ws_alloc_tensor(bytes);
-    x->square = squares ? ws_alloc_tensor(bytes) : NULL;
+    x->size = ws_alloc_tensor_unset(bytes);
+    x->weighted = f < 0 ? NULL : ws_alloc_tensor_unset(bytes);
+    x->square = squares ? ws_alloc_tensor_unset(bytes) : NULL;
     if (!x->size || (f >= 0 && !x->weighted) || (squares && !x->square)) {
         ref_factor_release(x);
         return ws_fail(err, WS_ELIMIT, "no memory for the magnitudes of an operand");
@@ -167,7 +167,7 @@ static ref_matrix right(const ref_product *p, const double *v)
 /* e += u sqrt(a^2 b^2) */
 static ws_status add_products(const ref_product *p, ws_err *err)
 {
-    double *sum = ws_alloc_tensor((size_t)p->m * (size_t)p->n * sizeof *sum);
+    double *sum = ws_alloc_tensor_unset((size_t)p->m * (size_t)p->n * sizeof *sum);
     if (!sum)
         return ws_fail(err, WS_ELIMIT, "no memory for a product's bounds");
     ref_gemm(p->m, p->n, p->k, left(p, p->a->square), right(p, p->b->square), sum, p->n, false);

@@ -1,5 +1,5 @@
 /* A line whose elements lie together is used in place. Others are copied into an array and back,
- * BLOCK neighbouring lines at a time, so that every cache line is read once. */
+ * a block of neighbouring lines at a time, so that every cache line is read once. */
 #include "reference/lines.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 8 };
+enum { MIN_BLOCK = 8, MAX_BLOCK = 64, BLOCK_ELEMENTS = 1 << 17 };
 
 typedef struct lines {
     const ref_call *c;
@@ -77,30 +77,67 @@ static void plan_lines(lines *l, unsigned axes)
         l->run_at[i] = offset_of(i, n, dim, step);
 }
 
-static void copy_in(const lines *l, const double *from, int lines_here, double *to)
+static void copy_runs(const lines *l, double *array, double *tensor, bool in)
 {
-    int64_t n_runs = l->n / l->run;
-    if (l->run > 1) {
-        for (int64_t r = 0; r < n_runs; r++)
-            memcpy(to + r * l->run, from + l->run_at[r], (size_t)l->run * sizeof *to);
-        return;
+    for (int64_t r = 0; r < l->n / l->run; r++) {
+        double *a = array + r * l->run, *t = tensor + l->run_at[r];
+        memcpy(in ? a : t, in ? t : a, (size_t)l->run * sizeof *a);
     }
-    for (int64_t r = 0; r < n_runs; r++)
-        for (int k = 0; k < lines_here; k++)
-            to[k * l->n + r] = from[l->run_at[r] + k];
 }
 
-static void copy_out(const lines *l, const double *from, int lines_here, double *to)
+/* Lines in an array are this far apart: an odd number of cache lines, so that the same elements of
+ * neighbouring lines do not compete for one place in the cache. */
+static int64_t line_step(const lines *l)
 {
-    int64_t n_runs = l->n / l->run;
-    if (l->run > 1) {
-        for (int64_t r = 0; r < n_runs; r++)
-            memcpy(to + l->run_at[r], from + r * l->run, (size_t)l->run * sizeof *to);
-        return;
+    return l->run > 1 ? l->n : ((l->n + 15) / 16 * 2 + 1) * 8;
+}
+
+/* `count` lines side by side: element r of line k is array[k * line_step + r]. ROWS elements of a
+ * line at a time, because an array's lines lie in different pages: many short turns between them
+ * cost a translation each. */
+enum { ROWS = 8, CACHE_LINE = 8 };
+
+static void copy_in(const lines *l, const double *from, int count, double *to)
+{
+    int64_t step = line_step(l), r = 0;
+    for (; r + ROWS <= l->n; r += ROWS) {
+        const double *row[ROWS];
+        for (int i = 0; i < ROWS; i++) {
+            row[i] = from + l->run_at[r + i];
+            for (int k = 0; k < count && r + 2 * ROWS <= l->n; k += CACHE_LINE)
+                __builtin_prefetch(from + l->run_at[r + ROWS + i] + k);
+        }
+        for (int k = 0; k < count; k++)
+            for (int i = 0; i < ROWS; i++)
+                to[k * step + r + i] = row[i][k];
     }
-    for (int64_t r = 0; r < n_runs; r++)
-        for (int k = 0; k < lines_here; k++)
-            to[l->run_at[r] + k] = from[k * l->n + r];
+    for (; r < l->n; r++)
+        for (int k = 0; k < count; k++)
+            to[k * step + r] = from[l->run_at[r] + k];
+}
+
+static void copy_out(const lines *l, const double *from, int count, double *to)
+{
+    int64_t step = line_step(l);
+    for (int64_t r = 0; r < l->n; r++)
+        for (int k = 0; k < count; k++)
+            to[l->run_at[r] + k] = from[k * step + r];
+}
+
+static void take(const lines *l, double *tensor, int count, double *array)
+{
+    if (l->run > 1)
+        copy_runs(l, array, tensor, true);
+    else
+        copy_in(l, tensor, count, array);
+}
+
+static void give(const lines *l, double *array, int count, double *tensor)
+{
+    if (l->run > 1)
+        copy_runs(l, array, tensor, false);
+    else
+        copy_out(l, array, count, tensor);
 }
 
 /* `count` lines that lie side by side, through arrays. */
@@ -108,13 +145,13 @@ static void run_copied(lines *l, int64_t index, int count, double *buffer)
 {
     const ref_call *c = l->c;
     const ref_tensor *x = c->in[0], *out = c->out;
-    int64_t at = offset_of(index, l->n_kept, l->kept, l->kept_step), block = count * l->n;
+    int64_t at = offset_of(index, l->n_kept, l->kept, l->kept_step), block = count * line_step(l);
     double *bx = buffer, *be = bx + block, *by = be + block, *bey = by + block;
-    copy_in(l, x->v + at, count, bx);
+    take(l, x->v + at, count, bx);
     if (x->e)
-        copy_in(l, x->e + at, count, be);
+        take(l, x->e + at, count, be);
     for (int k = 0; k < count; k++) {
-        int64_t own = k * l->n;
+        int64_t own = k * line_step(l);
         ref_line line = {index + k, l->n, bx + own, x->e ? be + own : NULL,
                          l->writes ? by + own : NULL,
                          l->writes && out->e ? bey + own : NULL};
@@ -122,9 +159,9 @@ static void run_copied(lines *l, int64_t index, int count, double *buffer)
     }
     if (!l->writes)
         return;
-    copy_out(l, by, count, out->v + at);
+    give(l, by, count, out->v + at);
     if (out->e)
-        copy_out(l, bey, count, out->e + at);
+        give(l, bey, count, out->e + at);
 }
 
 static void run_in_place(const lines *l, int64_t index)
@@ -146,8 +183,12 @@ static void run_range(void *ud, int64_t first, int64_t end)
         return;
     }
     /* lines of runs are taken one at a time, as their runs fill cache lines */
-    int width = l->run > 1 ? 1 : BLOCK;
-    double *buffer = ws_alloc_tensor((size_t)l->n * (size_t)width * 4 * sizeof *buffer);
+    int64_t fit = BLOCK_ELEMENTS / (l->n ? l->n : 1);
+    int width = l->run > 1         ? 1
+                : fit < MIN_BLOCK ? MIN_BLOCK
+                : fit > MAX_BLOCK ? MAX_BLOCK
+                                  : (int)fit;
+    double *buffer = ws_alloc_tensor_unset((size_t)line_step(l) * (size_t)width * 4 * sizeof *buffer);
     if (!buffer) {
         l->failed = 1;
         return;
@@ -172,6 +213,46 @@ ws_status ref_each_line(const ref_call *c, unsigned axes, bool writes, double wo
     return l.failed ? ws_fail(c->err, WS_ELIMIT, "no memory for lines of %lld elements",
                               (long long)l.n)
                     : WS_OK;
+}
+
+/* ---- across lines ---- */
+
+typedef struct across {
+    lines l;
+    void (*body)(void *ud, int64_t index, int64_t n, const double *x, bool first);
+    void *ud;
+    int64_t width, per_row; /* lines of a block; blocks of `inner` lines */
+} across;
+
+static void run_across(void *ud, int64_t i)
+{
+    const across *a = ud;
+    const lines *l = &a->l;
+    const ref_tensor *x = l->c->in[0];
+    int64_t first = i % a->per_row * a->width, n = l->inner - first;
+    int64_t index = i / a->per_row * l->inner + first;
+    int64_t at = offset_of(index, l->n_kept, l->kept, l->kept_step);
+    n = n < a->width ? n : a->width;
+    for (int64_t r = 0; r < l->n; r++) {
+        int64_t row = at + l->run_at[r];
+        a->body(a->ud, index, n, x->v + row, r == 0);
+    }
+}
+
+bool ref_across_lines(const ref_call *c, unsigned axes,
+                      void (*body)(void *ud, int64_t index, int64_t n, const double *x, bool first),
+                      void *ud)
+{
+    const int64_t width = 1024, worth_it = 16;
+    across a = {.l = {.c = c}, .body = body, .ud = ud, .width = width};
+    plan_lines(&a.l, axes);
+    bool apart = a.l.run == 1 && a.l.n > 1 && a.l.inner >= worth_it;
+    if (apart) {
+        a.per_row = (a.l.inner + width - 1) / width;
+        ref_for(a.l.count / a.l.inner * a.per_row, (double)a.l.n * (double)width, run_across, &a);
+    }
+    free(a.l.run_at);
+    return apart;
 }
 
 /* ---- sums ---- */

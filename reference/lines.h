@@ -17,6 +17,12 @@ typedef struct ref_line {
  */
 ws_status ref_each_line(const ref_call *c, unsigned axes, bool writes, double work,
                         void (*body)(void *ud, const ref_line *line), void *ud);
+/* Where lines lie side by side, the elements of a line far apart: calls body for element after
+ * element of n neighbouring lines from `index` on, x[k] of line index + k, so that memory is read
+ * in order. False, and nothing done, where lines lie otherwise. */
+bool ref_across_lines(const ref_call *c, unsigned axes,
+                      void (*body)(void *ud, int64_t index, int64_t n, const double *x, bool first),
+                      void *ud);
 /* The bit set of the axes [from, to). */
 static inline unsigned ref_axes(int from, int to)
 {

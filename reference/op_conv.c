@@ -125,7 +125,7 @@ static void add_bias(const ref_call *c, int64_t channel, int64_t at, int64_t n)
 }
 
 /* Elements of a working array: what a level-2 cache holds. */
-enum { WORKING_SET = 1 << 17 };
+enum { WORKING_SET = 1 << 18 };
 
 static int64_t at_most(int64_t a, int64_t b)
 {
@@ -202,7 +202,7 @@ static void conv_task(void *ud, int64_t index)
     int64_t end = j->w.n_windows * (part + 1) / j->parts;
     int64_t rows = at_least(1, j->c_in * j->w.taps);
     int64_t step = at_least(at_most(WORKING_SET / rows, end - first), 16);
-    double *buffer = ws_alloc_tensor((size_t)rows * (size_t)step * 3 * sizeof *buffer);
+    double *buffer = ws_alloc_tensor_unset((size_t)rows * (size_t)step * 3 * sizeof *buffer);
     if (!buffer || conv_windows(j, group, first, end, buffer, step, &err))
         j->failed = 1;
     free(buffer);
@@ -269,7 +269,7 @@ static void transposed_task(void *ud, int64_t index)
     int64_t k0 = j->c_out * part / j->parts, k1 = j->c_out * (part + 1) / j->parts;
     int64_t rows = at_least(1, (k1 - k0) * j->w.taps);
     int64_t step = at_least(at_most(WORKING_SET / rows, j->w.n_windows), 16);
-    double *buffer = ws_alloc_tensor((size_t)rows * (size_t)step * 2 * sizeof *buffer);
+    double *buffer = ws_alloc_tensor_unset((size_t)rows * (size_t)step * 2 * sizeof *buffer);
     for (int64_t first = 0; buffer && first < j->w.n_windows; first += step)
         if (scatter_block(j, group, k0, k1, first, at_most(j->w.n_windows, first + step), buffer,
                           &err))
@@ -347,7 +347,7 @@ static double flops_conv_transpose(const ref_attrs *at, const ref_shape *const *
 
 const ref_op ref_ops_conv[] = {
     {.name = "conv", .min_in = 2, .max_in = 3, .attrs = "stride padding dilation groups",
-     .infer = infer_conv, .eval = eval_conv, .flops = flops_conv},
+     .infer = infer_conv, .eval = eval_conv, .flops = flops_conv, .fills = true},
     {.name = "conv_transpose", .min_in = 2, .max_in = 3,
      .attrs = "stride padding output_padding dilation groups", .infer = infer_conv_transpose,
      .eval = eval_conv_transpose, .flops = flops_conv_transpose},

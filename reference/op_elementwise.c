@@ -285,7 +285,7 @@ static double flops_per_element(const ref_attrs *at, const ref_shape *const *in,
 
 #define ROW2(op, shape)                                                                            \
     {.name = op, .min_in = 2, .max_in = 2, .attrs = "", .infer = shape, .eval = eval_binary,       \
-     .flops = flops_per_element}
+     .flops = flops_per_element, .fills = true}
 const ref_op ref_ops_elementwise[] = {
     {.name = "cast", .min_in = 1, .max_in = 1, .attrs = "", .infer = infer_cast, .eval = eval_cast,
      .flops = flops_per_element},
@@ -298,7 +298,7 @@ const ref_op ref_ops_elementwise[] = {
     ROW2("logical_and", infer_compare), ROW2("logical_or", infer_compare),
     ROW2("logical_xor", infer_compare),
     {.name = "where", .min_in = 3, .max_in = 3, .attrs = "", .infer = ref_broadcast,
-     .eval = eval_where, .flops = flops_per_element},
+     .eval = eval_where, .flops = flops_per_element, .fills = true},
     {.name = "masked_fill", .min_in = 2, .max_in = 2, .attrs = "value", .infer = ref_broadcast,
-     .eval = eval_masked_fill, .flops = flops_per_element},
+     .eval = eval_masked_fill, .flops = flops_per_element, .fills = true},
     {0}};

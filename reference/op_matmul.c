@@ -221,7 +221,7 @@ static double flops_matmul(const ref_attrs *at, const ref_shape *const *in, int 
 
 const ref_op ref_ops_matmul[] = {
     {.name = "matmul", .min_in = 2, .max_in = 2, .attrs = "trans_a trans_b", .infer = infer_matmul,
-     .eval = eval_matmul, .flops = flops_matmul},
+     .eval = eval_matmul, .flops = flops_matmul, .fills = true},
     {.name = "linear", .min_in = 2, .max_in = 3, .attrs = "", .infer = infer_linear,
-     .eval = eval_linear, .flops = flops_matmul},
+     .eval = eval_linear, .flops = flops_matmul, .fills = true},
     {0}};

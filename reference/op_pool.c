@@ -155,8 +155,8 @@ static double flops_pool(const ref_attrs *at, const ref_shape *const *in, int n_
 const ref_op ref_ops_pool[] = {
     {.name = "max_pool", .min_in = 1, .max_in = 1,
      .attrs = "kernel stride padding dilation ceil_mode", .infer = infer_pool, .eval = eval_pool,
-     .flops = flops_pool},
+     .flops = flops_pool, .fills = true},
     {.name = "avg_pool", .min_in = 1, .max_in = 1,
      .attrs = "kernel stride padding ceil_mode count_include_pad", .infer = infer_pool,
-     .eval = eval_pool, .flops = flops_pool},
+     .eval = eval_pool, .flops = flops_pool, .fills = true},
     {0}};

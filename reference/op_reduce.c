@@ -144,11 +144,55 @@ static void reduce_line(void *ud, const ref_line *l)
         c->out->e[l->index] = e;
 }
 
+/* ---- sums and extrema of many lines at once, values alone ---- */
+
+static void add_across(void *ud, int64_t index, int64_t n, const double *x, bool first)
+{
+    const ref_call *c = ud;
+    double *v = c->out->v + index;
+    for (int64_t k = 0; k < n; k++)
+        v[k] = first ? x[k] : v[k] + x[k];
+}
+
+static void max_across(void *ud, int64_t index, int64_t n, const double *x, bool first)
+{
+    const ref_call *c = ud;
+    double *v = c->out->v + index;
+    for (int64_t k = 0; k < n; k++)
+        v[k] = first || x[k] > v[k] || isnan(x[k]) ? x[k] : v[k];
+}
+
+static void min_across(void *ud, int64_t index, int64_t n, const double *x, bool first)
+{
+    const ref_call *c = ud;
+    double *v = c->out->v + index;
+    for (int64_t k = 0; k < n; k++)
+        v[k] = first || x[k] < v[k] || isnan(x[k]) ? x[k] : v[k];
+}
+
+static bool reduced_across(const ref_call *c, unsigned axes)
+{
+    void (*body)(void *, int64_t, int64_t, const double *, bool) = NULL;
+    ref_reduce_fn fn = c->at->fn;
+    if (fn == REF_SUM_OF || fn == REF_MEAN)
+        body = add_across;
+    else if (fn == REF_MAX || fn == REF_MIN)
+        body = fn == REF_MAX ? max_across : min_across;
+    if (!body || c->out->e || !ref_across_lines(c, axes, body, (void *)(uintptr_t)c))
+        return false;
+    double n = (double)c->in[0]->shape.count / (double)c->out->shape.count;
+    for (int64_t i = 0; fn == REF_MEAN && i < c->out->shape.count; i++)
+        c->out->v[i] /= n;
+    return true;
+}
+
 static ws_status eval_reduce(const ref_call *c)
 {
     unsigned axes = 0;
     for (int i = 0; i < c->at->n_dims; i++)
         axes |= 1u << c->at->dims[i];
+    if (reduced_across(c, axes))
+        return WS_OK;
     return ref_each_line(c, axes, false, 4, reduce_line, (void *)(uintptr_t)c);
 }
 
@@ -206,9 +250,9 @@ static ws_status eval_cumprod(const ref_call *c)
 
 const ref_op ref_ops_reduce[] = {
     {.name = "reduce", .min_in = 1, .max_in = 1, .attrs = "fn dims keepdim", .infer = infer_reduce,
-     .eval = eval_reduce, .flops = flops_of_input},
+     .eval = eval_reduce, .flops = flops_of_input, .fills = true},
     {.name = "cumsum", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_scan,
-     .eval = eval_cumsum, .flops = flops_of_input},
+     .eval = eval_cumsum, .flops = flops_of_input, .fills = true},
     {.name = "cumprod", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_scan,
-     .eval = eval_cumprod, .flops = flops_of_input},
+     .eval = eval_cumprod, .flops = flops_of_input, .fills = true},
     {0}};

@@ -121,6 +121,7 @@ struct ref_op {
     double (*flops)(const ref_attrs *at, const ref_shape *const *in, int n_in,
                     const ref_shape *out);
     bool rounds; /* whole numbers are rounded and bounded by the op itself */
+    bool fills; /* eval writes every v and e, which come with any contents; else with zeros */
     bool moves; /* every result is a copy of an element of in[0]'s dtype, or zero */
 };
 /* NULL-terminated, for nearest-name hints. */

@@ -22,44 +22,62 @@ ref_window ref_window_of(const ref_attrs *at, const ref_shape *plane, const ref_
     return w;
 }
 
-/* A piece of one row of windows: n windows from `column` on, whose places in the plane begin at
- * `row` and move by the stride; those in [skip, stop) lie inside. */
-typedef struct piece {
+/* Walks the windows [at, end) along rows, for one tap. A piece is n windows of a row whose places in
+ * the plane begin at `row` and move by the stride; those in [skip, stop) lie inside. */
+typedef struct walk {
+    const ref_window *w;
+    int64_t tap[3], window[3], left;
     int64_t n, row, skip, stop;
-} piece;
+} walk;
+
+static walk start_walk(const ref_window *w, int64_t tap, int64_t first, int64_t end)
+{
+    int64_t row = first / w->windows[2];
+    return (walk){.w = w,
+                  .tap = {tap / (w->kernel[1] * w->kernel[2]), tap / w->kernel[2] % w->kernel[1],
+                          tap % w->kernel[2]},
+                  .window = {row / w->windows[1], row % w->windows[1], first % w->windows[2]},
+                  .left = end - first};
+}
 
 static bool outside(const ref_window *w, int axis, int64_t at)
 {
     return at < 0 || at >= w->plane[axis];
 }
 
-static piece next_piece(const ref_window *w, int64_t tap, int64_t first, int64_t end)
+/* Sets the piece; false at the end. */
+static bool next_piece(walk *p)
 {
-    int64_t column = first % w->windows[2], rest = first / w->windows[2];
-    int64_t k2 = tap % w->kernel[2], k1 = tap / w->kernel[2] % w->kernel[1];
-    int64_t d = ref_window_at(w, 0, rest / w->windows[1], tap / (w->kernel[1] * w->kernel[2]));
-    int64_t h = ref_window_at(w, 1, rest % w->windows[1], k1);
-    int64_t x = ref_window_at(w, 2, column, k2), s = w->stride[2];
-    piece p = {.n = w->windows[2] - column};
-    p.n = p.n < end - first ? p.n : end - first;
-    if (outside(w, 0, d) || outside(w, 1, h)) {
-        p.skip = p.stop = p.n;
-        return p;
+    const ref_window *w = p->w;
+    int64_t d = ref_window_at(w, 0, p->window[0], p->tap[0]);
+    int64_t h = ref_window_at(w, 1, p->window[1], p->tap[1]);
+    int64_t x = ref_window_at(w, 2, p->window[2], p->tap[2]), s = w->stride[2];
+    if (p->left <= 0)
+        return false;
+    p->n = w->windows[2] - p->window[2];
+    p->n = p->n < p->left ? p->n : p->left;
+    p->left -= p->n;
+    p->window[2] = 0;
+    if (++p->window[1] == w->windows[1]) {
+        p->window[1] = 0;
+        p->window[0]++;
     }
-    p.skip = x < 0 ? (-x + s - 1) / s : 0;
-    p.stop = x < w->plane[2] ? (w->plane[2] - x + s - 1) / s : 0;
-    p.stop = p.stop < p.n ? p.stop : p.n;
-    p.skip = p.skip < p.stop ? p.skip : p.stop;
-    p.row = (d * w->plane[1] + h) * w->plane[2] + x;
-    return p;
+    p->skip = p->stop = p->n;
+    if (outside(w, 0, d) || outside(w, 1, h))
+        return true;
+    p->skip = x < 0 ? (-x + s - 1) / s : 0;
+    p->stop = x < w->plane[2] ? (w->plane[2] - x + s - 1) / s : 0;
+    p->stop = p->stop < p->n ? p->stop : p->n;
+    p->skip = p->skip < p->stop ? p->skip : p->stop;
+    p->row = (d * w->plane[1] + h) * w->plane[2] + x;
+    return true;
 }
 
 void ref_window_gather(const ref_window *w, const double *x, int64_t tap, int64_t first,
                        int64_t end, double *to)
 {
     int64_t s = w->stride[2];
-    while (first < end) {
-        piece p = next_piece(w, tap, first, end);
+    for (walk p = start_walk(w, tap, first, end); next_piece(&p); to += p.n) {
         for (int64_t i = 0; i < p.skip; i++)
             to[i] = 0;
         if (s == 1 && p.stop > p.skip)
@@ -69,8 +87,6 @@ void ref_window_gather(const ref_window *w, const double *x, int64_t tap, int64_
                 to[i] = x[p.row + i * s];
         for (int64_t i = p.stop; i < p.n; i++)
             to[i] = 0;
-        first += p.n;
-        to += p.n;
     }
 }
 
@@ -78,13 +94,9 @@ void ref_window_scatter(const ref_window *w, double *x, int64_t tap, int64_t fir
                         const double *from)
 {
     int64_t s = w->stride[2];
-    while (first < end) {
-        piece p = next_piece(w, tap, first, end);
+    for (walk p = start_walk(w, tap, first, end); next_piece(&p); from += p.n)
         for (int64_t i = p.skip; i < p.stop; i++)
             x[p.row + i * s] += from[i];
-        first += p.n;
-        from += p.n;
-    }
 }
 
 /* ---- inference ---- */
