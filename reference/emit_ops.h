@@ -42,7 +42,7 @@ typedef struct em_job {
     int n_known;
     unsigned helpers;                    /* em_helper bits in use */
     em_loop *loop;                       /* of the scan whose body is emitted, or NULL */
-    int n_bodies;                        /* nodes of bodies so far: they have indices of their own */
+    int n_bodies;                        /* nodes of bodies so far, whose indices are their own */
     ws_err *err;
 } em_job;
 

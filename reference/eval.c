@@ -335,6 +335,15 @@ ws_status ref_make_literal(const ref_bound *b, int v, ref_tensor *t, ws_err *err
     return WS_OK;
 }
 
+/* Of honest arithmetic: the precision, or f32 where the node asks for a result in f32 or tf32:
+ * scores of an attention in bf16 are computed as they are stored. */
+static double unit_roundoff(const ref_graph *g, const ref_node *n)
+{
+    double u = ws_dtype_roundoff(g->spec->precision);
+    ws_dtype to = g->value[n->out].dtype;
+    return to == WS_F32 || to == WS_TF32 ? fmin(u, ws_dtype_roundoff(to)) : u;
+}
+
 ws_status ref_eval_node(const ref_bound *b, const ref_node *n, ref_tensor *value, bool with_bounds,
                         ws_err *err)
 {
@@ -342,7 +351,7 @@ ws_status ref_eval_node(const ref_bound *b, const ref_node *n, ref_tensor *value
     ref_tensor *out = &value[n->out];
     ref_call c = {.op = n->op, .at = n->attrs, .env = &b->env, .n_in = n->n_in, .out = out,
                   .err = err,
-                  .u = ws_dtype_roundoff(g->spec->precision),
+                  .u = unit_roundoff(g, n),
                   .ua = ws_dtype_roundoff(g->spec->accumulate), .bound = b, .node = n};
     for (int i = 0; i < n->n_in; i++)
         c.in[i] = &value[n->in[i]];

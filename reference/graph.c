@@ -476,6 +476,14 @@ static int find_value(const ref_graph *g, const char *name, int scope)
     return v >= 0 ? v : find_in_scope(g, name, 0);
 }
 
+/* Of the arithmetic that reads it: f32 where the result is asked for in f32. */
+static ws_dtype literal_dtype(const ref_graph *g, const spec_node *sn)
+{
+    return sn->dtype == WS_F32 && ws_dtype_roundoff(g->spec->precision) > 0x1p-24
+               ? WS_F32
+               : g->spec->precision;
+}
+
 static int add_literal(ref_graph *g, double v, ws_dtype dtype)
 {
     g->value[g->n_values] =
@@ -502,7 +510,7 @@ static ws_status add_node(ref_graph *g, ref_node *n, const spec_node *sn, int in
                               n->op->max_in);
     for (int i = 0; i < sn->n_in; i++) {
         n->in[i] = sn->in[i].name ? find_value(g, sn->in[i].name, scope)
-                                  : add_literal(g, sn->in[i].literal, g->spec->precision);
+                                  : add_literal(g, sn->in[i].literal, literal_dtype(g, sn));
         f.in[i] = &g->value[n->in[i]];
     }
     n->n_in = sn->n_in;

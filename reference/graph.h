@@ -87,8 +87,9 @@ typedef struct ref_tensor {
 void ref_tensor_release(ref_tensor *t);
 
 /* `input[i]`: the contents of spec.tensor[i], already rounded to its dtype. `output[o]`: filled.
- * Bounds cover evaluation in spec.precision with spec.accumulate, results rounded to each value's
- * dtype. A large tensor that does not fit in memory is WS_ELIMIT. */
+ * Bounds cover evaluation in spec.precision, in f32 where a node's result is f32, with
+ * spec.accumulate, results rounded to each value's dtype. A large tensor that does not fit in memory
+ * is WS_ELIMIT. */
 ws_status ref_eval(const ref_bound *b, const ref_tensor *input, bool with_bounds,
                    ref_tensor *output, ws_err *err) WS_MUST_CHECK;
 

@@ -301,7 +301,8 @@ typedef struct axis_map {
     ref_mode mode; /* what lies outside: 0, or as in pad */
 } axis_map;
 
-/* The element that coordinate `at`, outside of an axis of n, stands for; outside still: the fill. */
+/* The element that coordinate `at` stands for when it is outside of an axis of n; outside still: the
+ * fill. */
 static int64_t fold(ref_mode mode, int64_t at, int64_t n)
 {
     switch (mode) {
