@@ -32,7 +32,7 @@ static const em_op *find_op(const char *name)
 void em_put(em_node *n, const char *fmt, ...)
 {
     va_list ap;
-    ws_buf_adds(&n->body, "    ");
+    ws_buf_printf(&n->body, "%*s", 4 + n->indent, "");
     va_start(ap, fmt);
     ws_buf_vprintf(&n->body, fmt, ap);
     va_end(ap);
@@ -102,7 +102,7 @@ const char *em_expr(em_node *n, const ws_expr *e)
 
 /* ---- values ---- */
 
-static bool needs_double(ws_dtype t)
+bool em_needs_double(ws_dtype t)
 {
     return t == WS_F64 || t == WS_I64 || t == WS_I32;
 }
@@ -110,9 +110,13 @@ static bool needs_double(ws_dtype t)
 void em_choose_type(em_node *n, int n_in, bool accumulates)
 {
     const spec *s = n->job->graph->spec;
+    if (n->group) {
+        n->type = n->group->wide ? "double" : "float";
+        return;
+    }
     bool wide = s->precision == WS_F64 || (accumulates && s->accumulate == WS_F64);
     for (int i = 0; i < n_in; i++)
-        wide |= !n->in[i]->is_literal && needs_double(n->in[i]->dtype);
+        wide |= !n->in[i]->is_literal && em_needs_double(n->in[i]->dtype);
     n->type = wide ? "double" : "float";
 }
 
@@ -138,6 +142,9 @@ const char *em_load(em_node *n, const ref_value *v, const char *role, const char
 {
     if (v->is_literal)
         return em_number(n, v->literal);
+    const char *call = em_prologue_call(n, v, index);
+    if (call)
+        return call;
     const char *wide = in_double(n) ? "(double)" : "";
     switch (v->dtype) {
     case WS_F64: return em_text(n, "%s[%s]", role, index);
@@ -269,21 +276,45 @@ static void add_shape(ws_buf *b, const ref_value *v)
     ws_buf_addc(b, ']');
 }
 
-/* "s[B, N] = div(a, 2): one thread an element" */
+/* "div(a, 2)" */
+static void add_call(ws_buf *b, const ref_graph *g, const ref_node *node)
+{
+    ws_buf_printf(b, "%s(", node->op->name);
+    for (int i = 0; i < node->n_in; i++) {
+        const ref_value *v = &g->value[node->in[i]];
+        ws_buf_adds(b, i ? ", " : "");
+        if (v->is_literal)
+            ws_buf_printf(b, "%g", v->literal);
+        else
+            ws_buf_adds(b, v->name);
+    }
+    ws_buf_addc(b, ')');
+}
+
+/* "s[B, N] = div(a, 2): one thread an element"; of a group the result, then what leads to it. */
 static void add_comment(em_node *n, const char *how)
 {
+    const ref_graph *g = n->job->graph;
+    const em_group *group = n->group;
     ws_buf *b = &n->job->kernels;
-    ws_buf_printf(b, "\n/* %s", n->out->name);
-    add_shape(b, n->out);
-    ws_buf_printf(b, " = %s(", n->node->op->name);
-    for (int i = 0; i < n->n_in; i++) {
-        ws_buf_adds(b, i ? ", " : "");
-        if (n->in[i]->is_literal)
-            ws_buf_printf(b, "%g", n->in[i]->literal);
-        else
-            ws_buf_adds(b, n->in[i]->name);
+    const ref_node *root = group ? &g->node[group->root] : n->node;
+    ws_buf_printf(b, "\n/* %s", g->value[root->out].name);
+    add_shape(b, &g->value[root->out]);
+    ws_buf_adds(b, " = ");
+    add_call(b, g, root);
+    for (int i = group ? group->n - 2 : -1; i >= 0; i--) {
+        ws_buf_printf(b, ",\n *     %s = ", g->value[g->node[group->node[i]].out].name);
+        add_call(b, g, &g->node[group->node[i]]);
     }
-    ws_buf_printf(b, "): %s */\n", how);
+    if (group && group->producer >= 0 && group->producer != group->root) {
+        ws_buf_printf(b, ",\n *     %s = ", n->out->name);
+        add_call(b, g, n->node);
+    }
+    for (int i = group ? group->n_prologue - 1 : -1; i >= 0; i--) {
+        ws_buf_printf(b, ",\n *     %s = ", g->value[g->node[group->prologue[i]].out].name);
+        add_call(b, g, &g->node[group->prologue[i]]);
+    }
+    ws_buf_printf(b, ": %s */\n", how);
 }
 
 static bool is_tensor(const ref_graph *g, const char *name)
@@ -455,7 +486,14 @@ ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_pa
     const ws_expr *grid = ws_expr_binary(&j->arena, WS_X_MAX, ws_expr_const(&j->arena, 1), blocks);
     if (j->n_launches == MAX_LAUNCHES)
         return ws_fail(j->err, WS_ELIMIT, "the graph needs more than %d launches", MAX_LAUNCHES);
-    const char *name = em_text(n, "k%d_%s%s", n->index, n->node->op->name, suffix);
+    if (n->group) {
+        em_param *all = WS_ARENA_NEW(&j->arena, em_param,
+                                     n_p + n->group->before.n + n->group->after.n + 1);
+        n_p = em_group_params(n, p, n_p, all);
+        p = all;
+    }
+    const char *name = em_text(n, "k%d_%s%s%s", n->index, n->node->op->name, suffix,
+                               n->group ? "_fused" : "");
     if (j->loop) {
         add_comment(n, how);
         return device_function(n, name, p, n_p, blocks, tiled);
@@ -627,12 +665,20 @@ static void add_includes(const ref_graph *g, ws_buf *out)
 
 /* ---- the walk ---- */
 
-static ws_status emit_node(em_job *j, const ref_node *node, int index)
+static const em_group *group_of(const em_job *j, int root)
+{
+    for (int i = 0; i < j->n_groups; i++)
+        if (j->group[i].root == root)
+            return &j->group[i];
+    return NULL;
+}
+
+static ws_status emit_node(em_job *j, const ref_node *node, int index, const em_group *group)
 {
     const ref_graph *g = j->graph;
     const em_op *op = find_op(node->op->name);
     em_node n = {.job = j, .node = node, .index = index, .at = node->attrs, .n_in = node->n_in,
-                 .out = &g->value[node->out]};
+                 .out = &g->value[node->out], .group = group};
     if (!op)
         return ws_fail(j->err, WS_EINPUT, "graph[%d]: no emitter for op '%s'", node->spec->index,
                        node->op->name);
@@ -643,15 +689,26 @@ static ws_status emit_node(em_job *j, const ref_node *node, int index)
     ws_status st = n.out->scope ? em_value_scratch(&n, n.out) : WS_OK;
     if (!st && n.out->dtype == WS_E2M1 && strcmp(node->op->name, "quantize"))
         st = ws_fail(j->err, WS_EINPUT, "only quantize writes e2m1, two elements a byte");
+    em_put_prologue(&n);
     if (!st)
-        st = op->emit(&n);
+        st = group && group->producer < 0 ? em_elementwise_group(&n) : op->emit(&n);
     ws_buf_release(&n.body);
     return st ? ws_wrap(j->err, "graph[%d] (%s)", node->spec->index, node->op->name) : WS_OK;
 }
 
+/* The kernels of a step: of one node, or of the group whose root it is. */
+static ws_status emit_step(em_job *j, int k)
+{
+    const em_group *group = group_of(j, k);
+    if (j->step_of && j->step_of[k] != k)
+        return WS_OK;
+    return emit_node(j, &j->graph->node[group && group->producer >= 0 ? group->producer : k], k,
+                     group);
+}
+
 ws_status em_body_node(em_job *j, const ref_node *node)
 {
-    return emit_node(j, node, j->graph->n_nodes + j->n_bodies++);
+    return emit_node(j, node, j->graph->n_nodes + j->n_bodies++, NULL);
 }
 
 static void assemble(const em_job *j, ws_buf *out)
@@ -661,14 +718,15 @@ static void assemble(const em_job *j, ws_buf *out)
     if (j->n_scratch)
         ws_buf_printf(out, " \"scratch\": [%s ],\n ", ws_buf_z(&j->scratch));
     ws_buf_printf(out, " \"launch\": [%s ] }\n*/\n", ws_buf_z(&j->launches));
-    ws_buf_printf(out, "/* %s, translated op by op: one kernel a node, nothing fused. */\n",
-                  s->name);
+    ws_buf_printf(out, "/* %s, translated op by op: %s. */\n", s->name,
+                  j->step_of ? "elementwise ops in the kernels of their producers"
+                             : "one kernel a node, nothing fused");
     add_includes(j->graph, out);
     add_helpers(j, out);
     ws_buf_add(out, j->kernels.p, j->kernels.n);
 }
 
-ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
+static ws_status emit_graph(const ref_graph *g, bool fused, ws_buf *out, ws_err *err)
 {
     em_job j = {.graph = g, .err = err};
     ws_status st = WS_OK;
@@ -677,10 +735,12 @@ ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
             st = ws_fail(err, WS_EINPUT,
                          "output '%s' is an input: in-place outputs cannot be emitted",
                          g->value[g->output[o]].name);
+    if (!st && fused)
+        em_plan_groups(&j);
     if (!st)
         st = em_plan_slots(&j);
     for (int i = 0; i < g->n_nodes && !st; i++)
-        st = emit_node(&j, &g->node[i], i);
+        st = emit_step(&j, i);
     if (!st)
         assemble(&j, out);
     free(j.known);
@@ -689,4 +749,14 @@ ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
     ws_buf_release(&j.kernels);
     ws_arena_release(&j.arena);
     return st ? ws_wrap(err, "emit '%s'", g->spec->name) : WS_OK;
+}
+
+ws_status ref_emit(const ref_graph *g, ws_buf *out, ws_err *err)
+{
+    return emit_graph(g, false, out, err);
+}
+
+ws_status ref_emit_fused(const ref_graph *g, ws_buf *out, ws_err *err)
+{
+    return emit_graph(g, true, out, err);
 }

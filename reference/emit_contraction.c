@@ -44,7 +44,7 @@ static ws_status put_product(em_node *n, const product *p, const ws_expr *blocks
     em_put(n, "if (row < M && col < N)");
     const char *value =
         p->bias ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "col")) : "sum";
-    em_put(n, "    out[(batch * M + row) * N + col] = %s;", em_store(n, n->out->dtype, value));
+    em_put_result(n, "    ", "(batch * M + row) * N + col", value);
     em_param q[4] = {{.role = "a", .value = n->in[0]}, {.role = "b", .value = n->in[1]}};
     int n_q = 2;
     if (p->bias)
@@ -179,7 +179,7 @@ static ws_status emit_einsum(em_node *n)
     em_put(n, "%*ssum += %s;", 4 * depth, "", factors);
     while (depth-- > 0)
         em_put(n, "%*s}", 4 * depth, "");
-    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, "sum"));
+    em_put_result(n, "", "i", "sum");
     p[q.n_in] = (em_param){.role = "out", .value = n->out, .written = true};
     return em_kernel(n, "", "one thread an element", p, q.n_in + 1, em_blocks(n, count), false);
 }

@@ -54,6 +54,12 @@ static void put_constants(em_node *n)
             em_put(n, "const %s %s = %s;", n->type, rows[i].name, em_number(n, rows[i].value));
 }
 
+const char *em_whole(em_node *n, const ref_value *v, const char *value)
+{
+    bool whole = !ws_dtype_is_float(v->dtype) && v->dtype != WS_BOOL;
+    return whole ? em_text(n, "trunc((%s)(%s))", n->type, value) : value;
+}
+
 static ws_status emit_formula(em_node *n)
 {
     const ws_expr *count = em_count(n, n->out);
@@ -68,38 +74,40 @@ static ws_status emit_formula(em_node *n)
                em_load(n, n->in[k], pointer, index[k]));
     }
     put_constants(n);
-    /* whole numbers are cut off, as C does; the store alone would round */
-    bool whole = !ws_dtype_is_float(n->out->dtype) && n->out->dtype != WS_BOOL;
-    const char *value = whole ? em_text(n, "trunc((%s)(%s))", n->type, n->formula) : n->formula;
-    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
+    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, em_whole(n, n->out, n->formula)));
     p[n->n_in] = (em_param){.role = "out", .value = n->out, .written = true};
     return em_kernel(n, "", "one thread an element", p, n->n_in + 1, em_blocks(n, count), false);
 }
 
-static ws_status emit_unary(em_node *n)
-{
-    n->formula = ref_find_unary(n->node->op->name)->cuda;
-    return emit_formula(n);
-}
-
 /* Small whole powers are products; CUDA's pow costs far more. */
-static ws_status emit_pow(em_node *n)
+static const char *pow_formula(double p)
 {
-    double p = n->at->exponent;
-    n->formula = p == 1 ? "x" : p == 0.5 ? "sqrt(x)" : p == -1 ? "1 / x" : "pow(x, EXPONENT)";
     if (p == 2 || p == 3 || p == 4)
-        n->formula = p == 2 ? "x * x" : p == 3 ? "x * x * x" : "x * x * (x * x)";
-    return emit_formula(n);
+        return p == 2 ? "x * x" : p == 3 ? "x * x * x" : "x * x * (x * x)";
+    return p == 1 ? "x" : p == 0.5 ? "sqrt(x)" : p == -1 ? "1 / x" : "pow(x, EXPONENT)";
 }
 
-static ws_status emit_gelu(em_node *n)
+static const char *gelu_formula(em_node *n)
 {
     const char *half = em_number(n, 0.5);
-    n->formula =
-        n->at->tanh_approximation
-            ? em_text(n, "%s * x * (1 + tanh(%s * (x + %s * x * x * x)))", half,
-                      em_number(n, 0.79788456080286535588), em_number(n, 0.044715))
-            : em_text(n, "%s * x * erfc(-x * %s)", half, em_number(n, 0.70710678118654752440));
+    return n->at->tanh_approximation
+               ? em_text(n, "%s * x * (1 + tanh(%s * (x + %s * x * x * x)))", half,
+                         em_number(n, 0.79788456080286535588), em_number(n, 0.044715))
+               : em_text(n, "%s * x * erfc(-x * %s)", half,
+                         em_number(n, 0.70710678118654752440));
+}
+
+static const char *unary_formula(em_node *n)
+{
+    const char *op = n->node->op->name;
+    return strcmp(op, "gelu") == 0  ? gelu_formula(n)
+           : strcmp(op, "pow") == 0 ? pow_formula(n->at->exponent)
+                                    : ref_find_unary(op)->cuda;
+}
+
+static ws_status emit_unary(em_node *n)
+{
+    n->formula = unary_formula(n);
     return emit_formula(n);
 }
 
@@ -112,7 +120,7 @@ const em_op em_ops_elementwise[] = {
     UNARY("silu"), UNARY("erf"), UNARY("sin"), UNARY("cos"), UNARY("softplus"),
     UNARY("leaky_relu"), UNARY("elu"), UNARY("selu"), UNARY("mish"), UNARY("hardswish"),
     UNARY("hardsigmoid"), UNARY("huber"), UNARY("clamp"), UNARY("logical_not"),
-    {.name = "gelu", .emit = emit_gelu}, {.name = "pow", .emit = emit_pow},
+    UNARY("gelu"), UNARY("pow"),
     FORMULA("cast", "x"), FORMULA("dropout", "x"), FORMULA("add", "a + b"),
     FORMULA("sub", "a - b"), FORMULA("mul", "a * b"), FORMULA("div", "a / b"),
     FORMULA("maximum", "a > b || a != a ? a : b"), FORMULA("minimum", "a < b || a != a ? a : b"),
@@ -122,3 +130,36 @@ const em_op em_ops_elementwise[] = {
     FORMULA("logical_xor", "(a != 0) != (b != 0)"), FORMULA("where", "a != 0 ? b : c"),
     FORMULA("masked_fill", "b != 0 ? VALUE : a"), {0}};
 /* clang-format on */
+
+/* ---- as a part of another kernel ---- */
+
+static const em_op *find_op(const char *op)
+{
+    for (const em_op *e = em_ops_elementwise; e->name; e++)
+        if (strcmp(e->name, op) == 0)
+            return e;
+    return NULL;
+}
+
+bool em_is_elementwise(const char *op)
+{
+    return find_op(op) != NULL;
+}
+
+void em_put_formula(em_node *n, const ref_node *node, const char *name, const char *const *operand)
+{
+    em_node own = {.job = n->job, .node = node, .at = node->attrs, .type = n->type, .indent = n->indent,
+                   .formula = find_op(node->op->name)->formula};
+    if (!own.formula)
+        own.formula = unary_formula(&own);
+    em_put(&own, "{");
+    own.indent += 4;
+    for (int k = 0; k < node->n_in; k++)
+        em_put(&own, "const %s %s = %s;", n->type, value_names[node->n_in - 1][k], operand[k]);
+    put_constants(&own);
+    em_put(&own, "%s = %s;", name, own.formula);
+    own.indent -= 4;
+    em_put(&own, "}");
+    ws_buf_add(&n->body, own.body.p, own.body.n);
+    ws_buf_release(&own.body);
+}

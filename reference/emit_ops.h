@@ -27,6 +27,20 @@ typedef struct em_loop {
     ws_buf calls;
 } em_loop;
 
+/* Values that a group's nodes read from outside the group. */
+typedef struct em_outside {
+    int *value, n;
+} em_outside;
+
+/* Nodes that one kernel computes (emit_fuse.c). */
+typedef struct em_group {
+    int root, producer;       /* producer -1: none */
+    int *node, n;             /* epilogue, ascending, with the root; 0: the producer is the root */
+    int *prologue, n_prologue;
+    em_outside after, before; /* of epilogue and prologue */
+    bool wide;                /* arithmetic in double */
+} em_group;
+
 typedef struct em_named_text {
     const char *name, *text;
 } em_named_text;
@@ -40,6 +54,8 @@ typedef struct em_job {
     const int *step_of; /* per node: the node whose kernels compute it; NULL: itself */
     em_named_text *known;                /* kernels so far; equal ones are written once */
     int n_known;
+    em_group *group;                     /* fused: the groups */
+    int n_groups;
     unsigned helpers;                    /* em_helper bits in use */
     em_loop *loop;                       /* of the scan whose body is emitted, or NULL */
     int n_bodies;                        /* nodes of bodies so far, whose indices are their own */
@@ -56,6 +72,8 @@ typedef struct em_node {
     int n_in;
     const ref_value *out;
     const char *type;                    /* of arithmetic: "float" or "double" */
+    const em_group *group;               /* that the node is the producer or root of; or NULL */
+    int indent;                          /* of em_put, beyond a function's four */
     ws_buf body;
 } em_node;
 
@@ -107,6 +125,27 @@ void em_put(em_node *n, const char *fmt, ...) WS_PRINTF(2, 3);
 /* A text piece in the job's arena. */
 const char *em_text(em_node *n, const char *fmt, ...) WS_PRINTF(2, 3);
 
+/* `out[index] = value`, after the epilogue of the node's group. */
+void em_put_result(em_node *n, const char *indent, const char *index, const char *value);
+
+/* ---- groups ---- */
+void em_plan_groups(em_job *j);
+/* The op is a formula over the elements of its operands. */
+bool em_is_elementwise(const char *op);
+/* Its emitter puts every result with em_put_result, once. */
+bool em_is_producer(const ref_node *node);
+/* Its emitter reads operand 0 only through em_load, at a flat index. */
+bool em_walks_rows(const char *op);
+/* Puts `name = formula` for a node over the texts of its operands. */
+void em_put_formula(em_node *n, const ref_node *node, const char *name, const char *const *operand);
+/* `value` cut off where `v` holds whole numbers, as C does; a store alone would round. */
+const char *em_whole(em_node *n, const ref_value *v, const char *value);
+void em_put_prologue(em_node *n);
+const char *em_prologue_call(em_node *n, const ref_value *v, const char *index);
+/* out: room for n_p and all values from outside. */
+int em_group_params(em_node *n, const em_param *p, int n_p, em_param *out);
+ws_status em_elementwise_group(em_node *n);
+
 /* ---- expressions ---- */
 const ws_expr *em_product(em_node *n, const ws_expr *const *dim, int count);
 const ws_expr *em_count(em_node *n, const ref_value *v);
@@ -120,6 +159,7 @@ const char *em_expr(em_node *n, const ws_expr *e);
 /* ---- values ---- */
 /* Arithmetic in double where the spec asks for it or one of the first n_in operands needs it. */
 void em_choose_type(em_node *n, int n_in, bool accumulates);
+bool em_needs_double(ws_dtype t);
 /* A number of the arithmetic type. */
 const char *em_number(em_node *n, double v);
 /* The element `index` of operand `v`, whose pointer is `role`, in the arithmetic type. */

@@ -118,7 +118,7 @@ static ws_status emit_softmax(em_node *n)
     put_exp_sum(n, &l, x);
     em_put(n, "for (long long k = threadIdx.x; k < n; k += %d) {", EM_THREADS);
     em_put(n, "    const %s v = %s;", n->type, em_load(n, x, "x", l.index));
-    em_put(n, "    out[%s] = %s;", l.index, em_store(n, n->out->dtype, n->formula));
+    em_put_result(n, "    ", l.index, n->formula);
     em_put(n, "}");
     const em_param p[] = {{.role = "x", .value = x},
                           {.role = "out", .value = n->out, .written = true}};
@@ -150,7 +150,7 @@ static ws_status put_normalised(em_node *n, const lines *l, bool centred, const 
         y = em_text(n, "%s * %s", y, em_load(n, n->in[1], "gamma", channel));
     if (n->n_in > 2)
         y = em_text(n, "%s + %s", y, em_load(n, n->in[2], "beta", channel));
-    em_put(n, "    out[%s] = %s;", l->index, em_store(n, n->out->dtype, y));
+    em_put_result(n, "    ", l->index, y);
     em_put(n, "}");
     em_param p[4] = {{.role = "x", .value = x}};
     for (int i = 1; i < n->n_in; i++)
@@ -262,9 +262,10 @@ static ws_status emit_reduce(em_node *n)
     lines l = put_reduced_lines(n, x);
     const char *result = put_reduction(n, &l, x);
     em_put(n, "if (threadIdx.x == 0)");
-    em_put(n, "    out[line] = %s;",
-           index ? em_text(n, "(%s)%s", ws_dtype_cuda(n->out->dtype), result)
-                 : em_store(n, n->out->dtype, result));
+    if (index)
+        em_put(n, "    out[line] = (%s)%s;", ws_dtype_cuda(n->out->dtype), result);
+    else
+        em_put_result(n, "    ", "line", result);
     const em_param p[] = {{.role = "x", .value = x},
                           {.role = "out", .value = n->out, .written = true}};
     return em_kernel(n, "", "one block a result", p, 2, l.count, false);
@@ -342,3 +343,27 @@ const em_op em_ops_rows[] = {
     {.name = "cumprod", .emit = emit_scan},
     {.name = "cross_entropy", .emit = emit_cross_entropy},
     {0}};
+
+/* ---- in groups ---- */
+
+bool em_walks_rows(const char *op)
+{
+    static const char *const ops[] = {"softmax",  "log_softmax", "layer_norm", "rms_norm",
+                                      "batch_norm", "group_norm", "reduce"};
+    for (size_t i = 0; i < WS_COUNT(ops); i++)
+        if (strcmp(op, ops[i]) == 0)
+            return true;
+    return false;
+}
+
+bool em_is_producer(const ref_node *node)
+{
+    static const char *const ops[] = {"matmul", "linear",   "einsum",  "conv", "conv_transpose",
+                                      "max_pool", "avg_pool"};
+    const char *op = node->op->name;
+    for (size_t i = 0; i < WS_COUNT(ops); i++)
+        if (strcmp(op, ops[i]) == 0)
+            return true;
+    return em_walks_rows(op) && !(strcmp(op, "reduce") == 0 &&
+                                  ref_is_index_fn(((const ref_attrs *)node->attrs)->fn));
+}

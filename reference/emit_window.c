@@ -51,7 +51,7 @@ static ws_status close_conv(em_node *n, const ws_expr *count)
 {
     const char *value =
         n->n_in > 2 ? em_text(n, "sum + %s", em_load(n, n->in[2], "bias", "at1")) : "sum";
-    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
+    em_put_result(n, "", "i", value);
     em_param p[4] = {{.role = "x", .value = n->in[0]}, {.role = "w", .value = n->in[1]}};
     if (n->n_in > 2)
         p[2] = (em_param){.role = "bias", .value = n->in[2]};
@@ -170,7 +170,7 @@ static ws_status emit_pool(em_node *n)
         em_put(n, "%*staps++;", 4 * depth, "");
     close_loops(n, 0, depth);
     const char *value = mean ? em_text(n, "r / %s", put_divisor(n, x, window)) : "r";
-    em_put(n, "out[i] = %s;", em_store(n, n->out->dtype, value));
+    em_put_result(n, "", "i", value);
     const em_param p[] = {{.role = "x", .value = x},
                           {.role = "out", .value = n->out, .written = true}};
     return em_kernel(n, "", "one thread an element", p, 2, em_blocks(n, count), false);

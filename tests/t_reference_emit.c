@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "reference/emit.h"
 #include "tests/reference_fixture.h"
+#include "tests/reference_fused.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -79,13 +80,15 @@ static const char *check_source(const ws_buf *source, const spec *s, ws_err *err
     return wrong ? wrong : check_text(source->p, s);
 }
 
-static void test_emits(const spec *s, const char *what)
+typedef ws_status emitter(const ref_graph *g, ws_buf *out, ws_err *err);
+
+static void test_emits(const spec *s, const char *what, emitter *emit)
 {
     ref_graph *g = NULL;
     ws_buf source = {0}, again = {0};
     ws_err err = {0};
     const char *wrong = NULL;
-    if (ref_graph_new(s, &g, &err) || ref_emit(g, &source, &err) || ref_emit(g, &again, &err))
+    if (ref_graph_new(s, &g, &err) || emit(g, &source, &err) || emit(g, &again, &err))
         wrong = err.msg;
     else if (source.n != again.n || memcmp(source.p, again.p, source.n))
         wrong = "a second emission differs";
@@ -106,7 +109,9 @@ static void test_spec(void *ud, const char *path)
     if (spec_load(path, &s, &err))
         ok(false, "%s: %s", path, err.msg);
     else
-        test_emits(s, s->name);
+        for (int fused = 0; fused < 2; fused++)
+            test_emits(s, ws_arena_printf(&s->arena, "%s%s", s->name, fused ? ", fused" : ""),
+                       fused ? ref_emit_fused : ref_emit);
     spec_free(s);
 }
 
@@ -118,7 +123,7 @@ static void test_case(const op_case *c)
     if (fixture_case(&f, node))
         ok(false, "%s: %s", c->node, f.err.msg);
     else
-        test_emits(f.spec, c->node);
+        test_emits(f.spec, c->node, ref_emit);
     fixture_close(&f);
 }
 
@@ -162,6 +167,22 @@ static void test_forms(void)
     }
 }
 
+static void test_fused(const fused_case *c)
+{
+    fixture f = {0};
+    ws_buf source = {0};
+    int launches = 0;
+    if (!fixture_case(&f, c->nodes) && !ref_emit_fused(f.graph, &source, &f.err))
+        for (const char *p = ws_buf_z(&source); (p = strstr(p, "{ \"kernel\":")); p++)
+            launches++;
+    if (!ok(launches == c->launches, "fused: %s", c->what))
+        printf("# %d kernels instead of %d %s\n", launches, c->launches, f.err.msg);
+    if (launches)
+        test_emits(f.spec, c->what, ref_emit_fused);
+    ws_buf_release(&source);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     ws_err err = {0};
@@ -170,5 +191,7 @@ int main(void)
     if (spec_catalogue(test_spec, NULL, &err))
         ok(false, "catalogue: %s", err.msg);
     test_forms();
+    for (size_t i = 0; i < WS_COUNT(fused_cases); i++)
+        test_fused(&fused_cases[i]);
     return tap_done();
 }

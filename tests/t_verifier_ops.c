@@ -1,14 +1,16 @@
 /* Every op's emitted kernel, run by the CPU engine with all checkers, against the reference: the
- * cases of t_reference_ops, in four dtypes. With an argument: only those whose node holds it. */
+ * cases of t_reference_ops, in four dtypes; and fused graphs. With an argument: only those whose node or name
+ * holds it. */
 #include "harness/compile/compile.h"
 #include "reference/emit.h"
 #include "tests/reference_fixture.h"
+#include "tests/reference_fused.h"
 #include "verifier/verify.h"
 
 static comp_service *compiler;
 
 /* NULL when the emitted kernel passes; else why not, in `why`. */
-static const char *verify_spec(const spec *s, char *why, size_t size)
+static const char *verify_spec(const spec *s, bool fused, char *why, size_t size)
 {
     ref_graph *g = NULL;
     vfy_session *session = NULL;
@@ -17,7 +19,8 @@ static const char *verify_spec(const spec *s, char *why, size_t size)
     ws_err err = {0};
     const vfy_options o = {.device = "cpu", .seed = 1, .wall_seconds = 20};
     const char *wrong = NULL;
-    if (ref_graph_new(s, &g, &err) || ref_emit(g, &source, &err) ||
+    if (ref_graph_new(s, &g, &err) ||
+        (fused ? ref_emit_fused(g, &source, &err) : ref_emit(g, &source, &err)) ||
         vfy_session_open(s, compiler, &session, &err) ||
         vfy_verify(session, ws_buf_z(&source), source.n, &o, &v, &err))
         snprintf(why, size, "%s", err.msg), wrong = why;
@@ -41,7 +44,8 @@ static void add_in_dtype(ws_buf *out, const char *text, const char *dtype)
 }
 
 /* The case tensors in `dtype` with the nodes; the output is y. */
-static const char *verify_nodes(const char *nodes, const char *dtype, char *why, size_t size)
+static const char *verify_nodes(const char *nodes, const char *dtype, bool fused, char *why,
+                                size_t size)
 {
     ws_buf text = {0};
     ws_err err = {0};
@@ -54,7 +58,7 @@ static const char *verify_nodes(const char *nodes, const char *dtype, char *why,
     if (spec_from_text(text.p, text.n, "case.json", &s, &err))
         snprintf(why, size, "%s", err.msg);
     else
-        wrong = verify_spec(s, why, size);
+        wrong = verify_spec(s, fused, why, size);
     ws_buf_release(&text);
     spec_free(s);
     return wrong;
@@ -67,8 +71,20 @@ static void test_cases(const char *dtype, const char *only)
         if (!strstr(op_cases[i].node, only))
             continue;
         snprintf(node, sizeof node, "{\"out\":\"y\",%s}", op_cases[i].node);
-        const char *wrong = verify_nodes(node, dtype, why, sizeof why);
+        const char *wrong = verify_nodes(node, dtype, false, why, sizeof why);
         if (!ok(!wrong, "%s: %s", dtype, op_cases[i].node))
+            printf("# %s\n", wrong);
+    }
+}
+
+static void test_fused(const char *dtype, const char *only)
+{
+    for (size_t i = 0; i < WS_COUNT(fused_cases); i++) {
+        char why[6000];
+        if (!strstr(fused_cases[i].what, only))
+            continue;
+        const char *wrong = verify_nodes(fused_cases[i].nodes, dtype, true, why, sizeof why);
+        if (!ok(!wrong, "%s, fused: %s", dtype, fused_cases[i].what))
             printf("# %s\n", wrong);
     }
 }
@@ -83,6 +99,8 @@ int main(int argc, char **argv)
     }
     for (size_t d = 0; d < WS_COUNT(dtypes); d++)
         test_cases(dtypes[d], argc > 1 ? argv[1] : "");
+    for (size_t d = 0; d < WS_COUNT(dtypes); d++)
+        test_fused(dtypes[d], argc > 1 ? argv[1] : "");
     comp_service_close(compiler);
     return tap_done();
 }

@@ -4,11 +4,14 @@
 typedef struct options {
     cli_common common;
     const char *output;
+    bool fused;
 } options;
 
 static const ws_opt option_table[] = {
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
      .fallback = "-", .arg = "FILE", .help = "where to write; - is standard output"},
+    {.name = "fused", .type = WS_OPT_FLAG, .offset = offsetof(options, fused),
+     .help = "fold elementwise ops into the kernels that make or reduce their operands"},
     CLI_COMMON_OPTIONS};
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
@@ -22,7 +25,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (!st)
         st = ref_graph_new(s, &g, err);
     if (!st)
-        st = ref_emit(g, &source, err);
+        st = o->fused ? ref_emit_fused(g, &source, err) : ref_emit(g, &source, err);
     if (!st)
         st = cli_write_text(o->output, o->common.json, "source", &source, err);
     ws_buf_release(&source);
