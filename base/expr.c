@@ -114,6 +114,44 @@ static math_error apply(int op, int64_t l, int64_t r, int64_t *out)
     return MATH_OK;
 }
 
+/* e as x + c or x - c: true, with the signed c; false when it is no such sum. */
+static bool split_sum(const ws_expr *e, const ws_expr **x, int64_t *c)
+{
+    int64_t v;
+    if ((e->op != WS_X_ADD && e->op != WS_X_SUB) || !ws_expr_is_const(e->kid[1], &v) ||
+        v == INT64_MIN)
+        return false;
+    *x = e->kid[0];
+    *c = e->op == WS_X_ADD ? v : -v;
+    return true;
+}
+
+/* e as t * n; any other is itself times 1. */
+static const ws_expr *split_multiple(const ws_expr *e, int64_t *n)
+{
+    *n = 1;
+    return e->op == WS_X_MUL && ws_expr_is_const(e->kid[1], n) ? e->kid[0] : e;
+}
+
+/* Long chains of sums, as concatenations of a hundred parts make them, stay short:
+ * (x + 3) - 2 is x + 1, and (x + t) + t is x + t * 2. NULL: nothing to fold. */
+static const ws_expr *fold_sum(ws_arena *a, ws_expr_op op, const ws_expr *l, const ws_expr *r)
+{
+    const ws_expr *x;
+    int64_t c, v, n, m;
+    if (ws_expr_is_const(r, &v) && split_sum(l, &x, &c) && v != INT64_MIN &&
+        !__builtin_add_overflow(c, op == WS_X_ADD ? v : -v, &c) && c != INT64_MIN)
+        return c < 0 ? ws_expr_binary(a, WS_X_SUB, x, ws_expr_const(a, -c))
+                     : ws_expr_binary(a, WS_X_ADD, x, ws_expr_const(a, c));
+    if (op != WS_X_ADD || l->op != WS_X_ADD || ws_expr_is_const(l->kid[1], &v))
+        return NULL;
+    const ws_expr *t = split_multiple(l->kid[1], &n), *u = split_multiple(r, &m);
+    if (!ws_expr_same(t, u) || __builtin_add_overflow(n, m, &n))
+        return NULL;
+    return ws_expr_binary(a, WS_X_ADD, l->kid[0],
+                          ws_expr_binary(a, WS_X_MUL, t, ws_expr_const(a, n)));
+}
+
 const ws_expr *ws_expr_binary(ws_arena *a, ws_expr_op op, const ws_expr *l, const ws_expr *r)
 {
     int64_t lv, rv, v;
@@ -125,6 +163,11 @@ const ws_expr *ws_expr_binary(ws_arena *a, ws_expr_op op, const ws_expr *l, cons
         return l;
     if (lc && ((lv == 0 && op == WS_X_ADD) || (lv == 1 && op == WS_X_MUL)))
         return r;
+    if (lc && !rc && (op == WS_X_ADD || op == WS_X_MUL))
+        return ws_expr_binary(a, op, r, l);
+    const ws_expr *folded = op == WS_X_ADD || op == WS_X_SUB ? fold_sum(a, op, l, r) : NULL;
+    if (folded)
+        return folded;
     ws_expr *e = WS_ARENA_NEW(a, ws_expr, 1);
     *e = (ws_expr){.op = (int)op, .kid = {l, r}};
     return e;
@@ -402,50 +445,89 @@ void ws_expr_names(const ws_expr *e, void (*visit)(void *ud, const char *name), 
 
 /* ---- printing ---- */
 
+typedef struct c_text {
+    const char *prefix;
+    const char *(*name)(void *ud, const ws_expr *part); /* NULL: no part has a name */
+    void *ud;
+    ws_buf *out;
+} c_text;
+
+static void to_c(const c_text *t, const ws_expr *e);
+
+/* A part that stands in the text several times. */
+static void repeated(const c_text *t, const ws_expr *e)
+{
+    if (t->name && e->op != X_CONST && e->op != X_NAME)
+        ws_buf_adds(t->out, t->name(t->ud, e));
+    else
+        to_c(t, e);
+}
+
 /* pattern: l and r stand for the operands, everything else for itself. */
-static void print_pattern(const ws_expr *e, const char *pattern, const char *prefix, ws_buf *out)
+static void print_pattern(const c_text *t, const ws_expr *e, const char *pattern)
 {
     for (const char *p = pattern; *p; p++) {
         if (*p == 'l' || *p == 'r')
-            ws_expr_to_c(e->kid[*p == 'r'], prefix, out);
+            repeated(t, e->kid[*p == 'r']);
         else
-            ws_buf_addc(out, *p);
+            ws_buf_addc(t->out, *p);
+    }
+}
+
+static void to_c(const c_text *t, const ws_expr *e)
+{
+    switch (e->op) {
+    case X_CONST:
+        ws_buf_printf(t->out, e->value < 0 ? "(%" PRId64 "LL)" : "%" PRId64 "LL", e->value);
+        return;
+    case X_NAME: ws_buf_printf(t->out, "(long long)%s%s", t->prefix, e->name); return;
+    case X_SELECT:
+        ws_buf_addc(t->out, '(');
+        for (int i = 0; i < 3; i++) {
+            ws_buf_adds(t->out, i == 0 ? "" : i == 1 ? " ? " : " : ");
+            repeated(t, e->kid[i]);
+        }
+        ws_buf_addc(t->out, ')');
+        return;
+    case WS_X_MIN: print_pattern(t, e, "(l < r ? l : r)"); return;
+    case WS_X_MAX: print_pattern(t, e, "(l > r ? l : r)"); return;
+    /* Exact for every sign: the quotient rounds up when there is a rest and the signs agree. */
+    case WS_X_CEIL_DIV:
+        print_pattern(t, e, "(l / r + (l % r != 0 && (l < 0) == (r < 0)))");
+        return;
+    case WS_X_ALIGN:
+        print_pattern(t, e, "((l / r + (l % r != 0 && (l < 0) == (r < 0))) * r)");
+        return;
+    default:
+        ws_buf_addc(t->out, '(');
+        to_c(t, e->kid[0]);
+        ws_buf_printf(t->out, " %s ", ops[e->op].symbol);
+        to_c(t, e->kid[1]);
+        ws_buf_addc(t->out, ')');
     }
 }
 
 void ws_expr_to_c(const ws_expr *e, const char *prefix, ws_buf *out)
 {
-    switch (e->op) {
-    case X_CONST:
-        ws_buf_printf(out, e->value < 0 ? "(%" PRId64 "LL)" : "%" PRId64 "LL", e->value);
+    to_c(&(c_text){.prefix = prefix, .out = out}, e);
+}
+
+void ws_expr_to_c_naming(const ws_expr *e, const char *prefix,
+                         const char *(*name)(void *ud, const ws_expr *part), void *ud, ws_buf *out)
+{
+    to_c(&(c_text){prefix, name, ud, out}, e);
+}
+
+/* max(max(a, b), c) as its arguments a, b, c: hundreds of them must not nest. */
+static void print_chain(const ws_expr *e, int op, ws_buf *out)
+{
+    if (e->op != op) {
+        ws_expr_print(e, out);
         return;
-    case X_NAME:
-        ws_buf_printf(out, "(long long)%s%s", prefix, e->name);
-        return;
-    case X_SELECT:
-        ws_buf_addc(out, '(');
-        for (int i = 0; i < 3; i++) {
-            ws_buf_adds(out, i == 0 ? "" : i == 1 ? " ? " : " : ");
-            ws_expr_to_c(e->kid[i], prefix, out);
-        }
-        ws_buf_addc(out, ')');
-        return;
-    case WS_X_MIN: print_pattern(e, "(l < r ? l : r)", prefix, out); return;
-    case WS_X_MAX: print_pattern(e, "(l > r ? l : r)", prefix, out); return;
-    /* Exact for every sign: the quotient rounds up when there is a rest and the signs agree. */
-    case WS_X_CEIL_DIV:
-        print_pattern(e, "(l / r + (l % r != 0 && (l < 0) == (r < 0)))", prefix, out);
-        return;
-    case WS_X_ALIGN:
-        print_pattern(e, "((l / r + (l % r != 0 && (l < 0) == (r < 0))) * r)", prefix, out);
-        return;
-    default:
-        ws_buf_addc(out, '(');
-        ws_expr_to_c(e->kid[0], prefix, out);
-        ws_buf_printf(out, " %s ", ops[e->op].symbol);
-        ws_expr_to_c(e->kid[1], prefix, out);
-        ws_buf_addc(out, ')');
     }
+    print_chain(e->kid[0], op, out);
+    ws_buf_adds(out, ", ");
+    ws_expr_print(e->kid[1], out);
 }
 
 void ws_expr_print(const ws_expr *e, ws_buf *out)
@@ -459,6 +541,12 @@ void ws_expr_print(const ws_expr *e, ws_buf *out)
             ws_buf_adds(out, i == 0 ? "" : i == 1 ? " ? " : " : ");
             ws_expr_print(e->kid[i], out);
         }
+        ws_buf_addc(out, ')');
+        return;
+    case WS_X_MIN:
+    case WS_X_MAX:
+        ws_buf_printf(out, "%s(", ops[e->op].symbol);
+        print_chain(e, e->op, out);
         ws_buf_addc(out, ')');
         return;
     default:

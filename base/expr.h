@@ -41,7 +41,7 @@ ws_status ws_expr_from_json(ws_arena *a, const cJSON *v, const ws_expr **out,
 const ws_expr *ws_expr_const(ws_arena *a, int64_t v);
 const ws_expr *ws_expr_name(ws_arena *a, const char *name);
 /* op is one of + - * / % == != < <= > >= and, for functions, 'm' min, 'M' max, 'c' ceil_div, 'a'
- * align. Constants fold; x+0, x*1, x/1 fold. */
+ * align. Constants fold, and move to the right; x+0, x*1, x/1 fold; so do sums of one term. */
 typedef enum ws_expr_op {
     WS_X_ADD, WS_X_SUB, WS_X_MUL, WS_X_DIV, WS_X_MOD,
     WS_X_EQ, WS_X_NE, WS_X_LT, WS_X_LE, WS_X_GT, WS_X_GE, WS_X_AND, WS_X_OR,
@@ -60,6 +60,11 @@ void ws_expr_names(const ws_expr *e, void (*visit)(void *ud, const char *name), 
  * front. ceil_div, min, max and align are spelled with plain operators, so that no helper is
  * needed. */
 void ws_expr_to_c(const ws_expr *e, const char *prefix, ws_buf *out);
+/* The same, but a part that would be written several times (an operand of a function, of ?:) is
+ * written as name(ud, part), so that the text of a deep expression stays short. */
+void ws_expr_to_c_naming(const ws_expr *e, const char *prefix,
+                         const char *(*name)(void *ud, const ws_expr *part), void *ud,
+                         ws_buf *out);
 /* The expression in the language above. */
 void ws_expr_print(const ws_expr *e, ws_buf *out);
 

@@ -12,6 +12,7 @@
 _Static_assert(EM_THREADS == 256, "the texts below say 256 threads and 8 warps");
 
 enum { MAX_LAUNCHES = 2048, MAX_SCRATCH = 256 }; /* of a plan: harness/plan/plan.h */
+enum { LONG_TEXT = 48 };                          /* of an expression: longer ones get a name */
 
 static const em_op *const families[] = {em_ops_elementwise, em_ops_rows, em_ops_contraction,
                                         em_ops_window, em_ops_movement,
@@ -93,11 +94,35 @@ bool em_same_shape(const ref_value *a, const ref_value *b)
     return a->rank == b->rank;
 }
 
+/* Extents behind a dozen windows are long, and kernels name them often: each gets a name. */
+static const char *name_text(em_job *j, const char *text)
+{
+    int i = 0;
+    while (i < j->n_extents && strcmp(j->extent[i].text, text))
+        i++;
+    if (i == j->n_extents) {
+        j->extent = ws_realloc(j->extent, (size_t)(i + 1) * sizeof *j->extent);
+        j->extent[j->n_extents++] = (em_named_text){ws_arena_printf(&j->arena, "extent%d", i),
+                                                    ws_arena_strdup(&j->arena, text)};
+    }
+    return j->extent[i].name;
+}
+
+static const char *name_part(void *ud, const ws_expr *part)
+{
+    ws_buf b = {0};
+    ws_expr_to_c_naming(part, "DIM_", name_part, ud, &b);
+    const char *name = name_text(ud, ws_buf_z(&b));
+    ws_buf_release(&b);
+    return name;
+}
+
 const char *em_expr(em_node *n, const ws_expr *e)
 {
     ws_buf b = {0};
-    ws_expr_to_c(e, "DIM_", &b);
-    return keep(n, &b);
+    ws_expr_to_c_naming(e, "DIM_", name_part, n->job, &b);
+    const char *text = keep(n, &b);
+    return strlen(text) > LONG_TEXT ? name_text(n->job, text) : text;
 }
 
 /* ---- values ---- */
@@ -711,6 +736,16 @@ ws_status em_body_node(em_job *j, const ref_node *node)
     return emit_node(j, node, j->graph->n_nodes + j->n_bodies++, NULL);
 }
 
+static void add_extents(const em_job *j, ws_buf *out)
+{
+    if (!j->n_extents)
+        return;
+    ws_buf_adds(out, "\nenum : long long {\n");
+    for (int i = 0; i < j->n_extents; i++)
+        ws_buf_printf(out, "    %s = %s,\n", j->extent[i].name, j->extent[i].text);
+    ws_buf_adds(out, "};\n");
+}
+
 static void assemble(const em_job *j, ws_buf *out)
 {
     const spec *s = j->graph->spec;
@@ -722,6 +757,7 @@ static void assemble(const em_job *j, ws_buf *out)
                   j->step_of ? "elementwise ops in the kernels of their producers"
                              : "one kernel a node, nothing fused");
     add_includes(j->graph, out);
+    add_extents(j, out);
     add_helpers(j, out);
     ws_buf_add(out, j->kernels.p, j->kernels.n);
 }
@@ -744,6 +780,7 @@ static ws_status emit_graph(const ref_graph *g, bool fused, ws_buf *out, ws_err 
     if (!st)
         assemble(&j, out);
     free(j.known);
+    free(j.extent);
     ws_buf_release(&j.scratch);
     ws_buf_release(&j.launches);
     ws_buf_release(&j.kernels);

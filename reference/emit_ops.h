@@ -56,6 +56,8 @@ typedef struct em_job {
     int n_known;
     em_group *group;                     /* fused: the groups */
     int n_groups;
+    em_named_text *extent;               /* long expressions over dims, by their text */
+    int n_extents;
     unsigned helpers;                    /* em_helper bits in use */
     em_loop *loop;                       /* of the scan whose body is emitted, or NULL */
     int n_bodies;                        /* nodes of bodies so far, whose indices are their own */

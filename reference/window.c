@@ -117,17 +117,15 @@ const ws_expr *ref_plus(ws_arena *m, const ws_expr *e, int64_t v)
                  : ws_expr_binary(m, WS_X_ADD, e, ws_expr_const(m, v));
 }
 
-/* With n = ceil(room / stride) windows behind the first, the last one must begin before
- * x + padding. */
+/* One window and ceil(room / stride) behind it, but no more than begin before x + padding. (As padding
+ * is at most half the window, room <= x + padding, and at most one window is too many.) */
 static const ws_expr *rounded_up(ref_infer *f, const ws_expr *x, const ws_expr *room, int axis)
 {
     ws_arena *m = &f->graph->arena;
     const ws_expr *stride = ws_expr_const(m, f->at->stride[axis]);
-    const ws_expr *n = ws_expr_binary(m, WS_X_CEIL_DIV, room, stride);
-    const ws_expr *begin = ws_expr_binary(m, WS_X_MUL, n, stride);
+    const ws_expr *all = ref_plus(m, ws_expr_binary(m, WS_X_CEIL_DIV, room, stride), 1);
     const ws_expr *end = ref_plus(m, x, f->at->padding[axis]);
-    const ws_expr *fits = ws_expr_binary(m, WS_X_LT, begin, end);
-    return ws_expr_select(m, fits, ref_plus(m, n, 1), n);
+    return ws_expr_binary(m, WS_X_MIN, all, ws_expr_binary(m, WS_X_CEIL_DIV, end, stride));
 }
 
 const ws_expr *ref_window_extent(ref_infer *f, const ws_expr *x, const ws_expr *kernel, int axis)

@@ -12,12 +12,15 @@ static const struct {
     const char *text;
     int64_t value;
 } good[] = {
-    {"1 + 2 * 3", 7},          {"(1 + 2) * 3", 9},         {"-7 / 2", -3},
-    {"-7 % 3", -1},            {"ceil_div(N, 32)", 4},     {"ceil_div(-7, 2)", -3},
-    {"align(N, 32)", 128},     {"min(N, B, 7)", 3},        {"max(1, N)", 100},
-    {"N % VEC == 0", 1},       {"N<=99 || B != 3", 0},     {"N > 5 && !zero", 1},
-    {"N > 5 ? B : VEC", 3},    {"zero ? 1 / zero : 8", 8}, {"zero && 1 / zero", 0},
-    {"- -3", 3},               {"2 - 3 - 4", -5},          {"9223372036854775807", INT64_MAX},
+    {"1 + 2 * 3", 7},        {"(1 + 2) * 3", 9},
+    {"-7 / 2", -3},          {"-7 % 3", -1},
+    {"ceil_div(N, 32)", 4},  {"ceil_div(-7, 2)", -3},
+    {"align(N, 32)", 128},   {"min(N, B, 7)", 3},
+    {"max(1, N)", 100},      {"N % VEC == 0", 1},
+    {"N<=99 || B != 3", 0},  {"N > 5 && !zero", 1},
+    {"N > 5 ? B : VEC", 3},  {"zero ? 1 / zero : 8", 8},
+    {"zero && 1 / zero", 0}, {"- -3", 3},
+    {"2 - 3 - 4", -5},       {"9223372036854775807", INT64_MAX},
 };
 
 static const struct {
@@ -40,6 +43,60 @@ static const struct {
     {"N * 9223372036854775807", "overflow in"},
     {"9223372036854775807 + N", "overflow in"},
 };
+
+/* What building folds. */
+static const struct {
+    const char *text, *printed;
+} folded[] = {
+    {"N + 3 - 2", "(N + 1)"},
+    {"N - 3 + 1", "(N - 2)"},
+    {"N - 3 + 3", "N"},
+    {"3 + N", "(N + 3)"},
+    {"4 * N", "(N * 4)"},
+    {"M + N + N", "(M + (N * 2))"},
+    {"M + N*2 + N*3 + N", "(M + (N * 6))"},
+    {"M - N - N", "((M - N) - N)"},
+    {"M + N + M", "((M + N) + M)"},
+    {"max(max(M, N), max(N, 3), 4)", "max(M, N, max(N, 3), 4)"},
+    {"N + 9223372036854775807 + 1", "((N + 9223372036854775807) + 1)"},
+};
+
+static void test_folded(ws_arena *a)
+{
+    for (size_t i = 0; i < WS_COUNT(folded); i++) {
+        const ws_expr *e = NULL;
+        ws_err err = {0};
+        ws_buf text = {0};
+        if (ok(!ws_expr_parse(a, folded[i].text, &e, &err), "%s", folded[i].text))
+            ws_expr_print(e, &text);
+        is_str(ws_buf_z(&text), folded[i].printed, folded[i].text);
+        ws_buf_release(&text);
+    }
+}
+
+static const char *name_of(void *ud, const ws_expr *part)
+{
+    ws_buf b = {0};
+    ws_expr_print(part, &b);
+    const char *name = strcmp(ws_buf_z(&b), "(N + 1)") == 0 ? "A" : "B";
+    ws_buf_release(&b);
+    *(int *)ud += 1;
+    return name;
+}
+
+static void test_naming(ws_arena *a)
+{
+    const ws_expr *e = NULL;
+    ws_err err = {0};
+    ws_buf c = {0};
+    int asked = 0;
+    ok(!ws_expr_parse(a, "max(N + 1, M) * 2", &e, &err), "parsed");
+    ws_expr_to_c_naming(e, "DIM_", name_of, &asked, &c);
+    is_str(ws_buf_z(&c), "((A > (long long)DIM_M ? A : (long long)DIM_M) * 2LL)",
+           "a part that stands twice is named; a name is not");
+    is_int(asked, 2, "each time that it stands");
+    ws_buf_release(&c);
+}
 
 static void test_good(ws_arena *a)
 {
@@ -104,6 +161,8 @@ int main(void)
 {
     ws_arena a = {0};
     test_good(&a);
+    test_folded(&a);
+    test_naming(&a);
     test_bad(&a);
     test_text(&a);
     ws_arena_release(&a);

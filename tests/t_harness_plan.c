@@ -183,11 +183,11 @@ static void test_limits(void)
     }
     plan *p =
         parse(&a,
-              "/* @plan {\"scratch\":[{\"name\":\"s\",\"dtype\":\"f64\",\"count\":\"N*N*N*B\"}],"
+              "/* @plan {\"scratch\":[{\"name\":\"s\",\"dtype\":\"f64\",\"count\":\"N*N*N*B*2\"}],"
               "\"launch\":[{\"kernel\":\"k\",\"grid\":1,\"block\":1,\"args\":[]}]} */",
               &d);
-    ok(p && !plan_bind(&a, p, &dims, NULL, &b, &d), "scratch over 16 GiB");
-    has_str(d.text, "over the limit of 16 GiB at 's'", "its text");
+    ok(p && !plan_bind(&a, p, &dims, NULL, &b, &d), "scratch over 32 GiB");
+    has_str(d.text, "over the limit of 32 GiB at 's'", "its text");
     p = parse(&a,
               "/* @plan "
               "{\"launch\":[{\"kernel\":\"k\",\"grid\":\"N/(B-3)\",\"block\":1,\"args\":[]}]} */",

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { POISON = 0xA5, MAX_NAMES = 128, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
+enum { POISON = 0xA5, MAX_NAMES = 1024, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
        NEAR_DEADLINE_SECONDS = 8 };
 
 struct vfy_session {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Compute capability 9.0 (CUDA programming guide, table of technical specifications). */
-#define MAX_SCRATCH_BYTES (INT64_C(16) << 30)
+#define MAX_SCRATCH_BYTES (INT64_C(32) << 30)
 #define MAX_GRID_X        INT64_C(0x7fffffff)
 enum {
     MAX_GRID_YZ = 65535,
@@ -121,7 +121,7 @@ static bool bind_scratch(binder *s)
         if (__builtin_mul_overflow(count, (int64_t)ws_dtype_bytes(sc->dtype), bytes) ||
             __builtin_add_overflow(total, *bytes, &total) || total > MAX_SCRATCH_BYTES)
             return hx_reject(s->d, HX_INVALID_LAUNCH, s->p->line, 0,
-                             "the scratch buffers are over the limit of 16 GiB at '%s' (%" PRId64
+                             "the scratch buffers are over the limit of 32 GiB at '%s' (%" PRId64
                              " elements of %s)",
                              sc->name, count, ws_dtype_name(sc->dtype));
     }

@@ -99,7 +99,7 @@ typedef struct plan_bound {
 
 /* `tune` gives a value per tunable of the plan (NULL: the defaults). false: SHAPE_REFUSED when a
  * require does not hold, INVALID_LAUNCH for sizes outside CUDA's limits (compute capability 9.0) or
- * scratch over the bound of 16 GiB, PLAN_INVALID when an expression cannot be evaluated. */
+ * scratch over the bound of 32 GiB, PLAN_INVALID when an expression cannot be evaluated. */
 bool plan_bind(ws_arena *a, const plan *p, const ws_env *dims, const int64_t *tune,
                plan_bound **out, hx_diag *d);
 
