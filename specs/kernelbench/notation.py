@@ -18,7 +18,8 @@ For the check against upstream (tests/torch): C=64:in_channels,width says which 
 the dim is (usual names are known, see ALIASES); C=64! that upstream has no constant for it, so that
 only 64 can be compared; H=224? that the number stands in upstream's get_inputs() alone, so that the
 model takes any. "torch B=2 C=64" sets dims of that comparison, which otherwise runs at the second check
-shape. "unused NAME..." lists parameters that upstream's forward() never reads; "extra NAME..." inputs
+shape; "literals 64=U 128=2*U" replaces numbers inside of upstream's source, for models whose widths
+stand there, and so lifts the "!". "unused NAME..." lists parameters that upstream's forward() never reads; "extra NAME..." inputs
 that its forward() draws itself.
 """
 
@@ -33,7 +34,7 @@ ALIASES = {
     "K": "out_channels K k", "H": "height height_in H dim1", "W": "width width_in W dim2",
     "D": "depth depth_in D", "L": "length sequence_length input_length seq_len seq_length",
     "I": "in_features input_size", "O": "out_features output_size hidden_size",
-    "G": "num_groups groups", "M": "M m", "N": "N n dim",
+    "G": "num_groups groups", "S": "sequence_length seq_len seq_length", "M": "M m", "N": "N n dim",
 }
 
 UNARY = ("relu sigmoid tanh exp log abs square sqrt neg selu mish hardswish hardsigmoid logical_not"
@@ -124,6 +125,7 @@ class Problem:
         self.fixed = set()  # dims that upstream's model has no constant for
         self.free = set()   # dims that only its inputs show
         self.checks = []
+        self.literals = {}  # number in upstream's source: what stands for it, over dims
         self.compare = {}   # dims of the comparison that differ from the second check shape
         self.unused, self.extra = [], []
         self.inputs, self.weights = [], []
@@ -448,6 +450,8 @@ def read_block(level, head, lines, preamble):
             p.unused = rest.split()
         elif word == "extra":
             p.extra = rest.split()
+        elif word == "literals":
+            p.literals.update((int(k), v) for k, v in (w.split("=") for w in rest.split()))
         elif word == "torch":
             p.compare = {k: int(v) for k, v in (w.split("=") for w in rest.split())}
         else:
