@@ -232,6 +232,12 @@ static void load_state(const pass *p, int operand, int64_t b, double *v, double 
     }
 }
 
+/* The variances of values below 1e-150 are lost to underflow. */
+static double bound_of(double variance)
+{
+    return RNN_SIGMA * sqrt(variance + 1e-300);
+}
+
 /* The last state of a pass is a row of h_n or c_n. */
 static void keep_state(const pass *p, int64_t b, const double *v, const double *s2)
 {
@@ -240,7 +246,7 @@ static void keep_state(const pass *p, int64_t b, const double *v, const double *
         int64_t at = (p->index * p->batches + b) * p->hidden + k;
         out->v[at] = v[k];
         if (out->e)
-            out->e[at] = RNN_SIGMA * sqrt(s2[k]);
+            out->e[at] = bound_of(s2[k]);
     }
 }
 
@@ -331,7 +337,7 @@ static void store_output(const ref_call *c, const sequences *y, int64_t batches,
                 int64_t from = (b * steps + t) * y->n + k;
                 c->out->v[to] = y->v[from];
                 if (c->out->e)
-                    c->out->e[to] = RNN_SIGMA * sqrt(y->s2[from]);
+                    c->out->e[to] = bound_of(y->s2[from]);
             }
 }
 
