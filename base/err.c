@@ -15,11 +15,22 @@ static const struct {
 #undef X
 };
 
+/* Messages quote what they were given: a control character in it must not reach a terminal. */
+static void clean(char *text)
+{
+    for (char *p = text; *p; p++)
+        if (*p == '\t')
+            *p = ' ';
+        else if (((unsigned char)*p < 32 && *p != '\n') || *p == 127)
+            *p = '?';
+}
+
 static void set_message(ws_err *err, ws_status st, const char *fmt, va_list ap)
 {
     err->status = st;
     err->hint[0] = '\0';
     vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+    clean(err->msg);
 }
 
 ws_status ws_fail(ws_err *err, ws_status st, const char *fmt, ...)
@@ -53,6 +64,7 @@ ws_status ws_wrap(ws_err *err, const char *fmt, ...)
     va_end(ap);
     size_t n = strlen(err->msg);
     snprintf(err->msg + n, sizeof err->msg - n, ": %s", inner);
+    clean(err->msg);
     return err->status;
 }
 

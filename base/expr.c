@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 200, X_CONST = 100, X_NAME, X_SELECT };
+enum { MAX_DEPTH = 200, MAX_PARSED = 4096, X_CONST = 100, X_NAME, X_SELECT };
 
 /* Binary nodes carry a ws_expr_op in `op`; the others X_CONST, X_NAME or X_SELECT (kid: c, t,
  * f). */
@@ -14,6 +14,7 @@ struct ws_expr {
     int64_t value;
     const char *name;
     const ws_expr *kid[3];
+    int64_t size; /* of it written out, as a tree: shared parts count as often as they are used */
 };
 
 /* What each binary operator is called; functions have an identifier instead of a symbol. */
@@ -42,17 +43,28 @@ bool ws_env_find(const ws_env *env, const char *name, int64_t *out)
 
 /* ---- building, with folding ---- */
 
+static int64_t sum_of_sizes(const ws_expr *a, const ws_expr *b)
+{
+    int64_t n = a->size + b->size + 1;
+    return n < INT64_MAX / 4 ? n : INT64_MAX / 4;
+}
+
+int64_t ws_expr_size(const ws_expr *e)
+{
+    return e->size;
+}
+
 const ws_expr *ws_expr_const(ws_arena *a, int64_t v)
 {
     ws_expr *e = WS_ARENA_NEW(a, ws_expr, 1);
-    *e = (ws_expr){.op = X_CONST, .value = v};
+    *e = (ws_expr){.op = X_CONST, .value = v, .size = 1};
     return e;
 }
 
 const ws_expr *ws_expr_name(ws_arena *a, const char *name)
 {
     ws_expr *e = WS_ARENA_NEW(a, ws_expr, 1);
-    *e = (ws_expr){.op = X_NAME, .name = ws_arena_strdup(a, name)};
+    *e = (ws_expr){.op = X_NAME, .name = ws_arena_strdup(a, name), .size = 1};
     return e;
 }
 
@@ -169,7 +181,7 @@ const ws_expr *ws_expr_binary(ws_arena *a, ws_expr_op op, const ws_expr *l, cons
     if (folded)
         return folded;
     ws_expr *e = WS_ARENA_NEW(a, ws_expr, 1);
-    *e = (ws_expr){.op = (int)op, .kid = {l, r}};
+    *e = (ws_expr){.op = (int)op, .kid = {l, r}, .size = sum_of_sizes(l, r)};
     return e;
 }
 
@@ -179,7 +191,8 @@ const ws_expr *ws_expr_select(ws_arena *a, const ws_expr *c, const ws_expr *t, c
     if (ws_expr_is_const(c, &v))
         return v ? t : f;
     ws_expr *e = WS_ARENA_NEW(a, ws_expr, 1);
-    *e = (ws_expr){.op = X_SELECT, .kid = {c, t, f}};
+    *e = (ws_expr){.op = X_SELECT, .kid = {c, t, f}, .size = sum_of_sizes(c, t)};
+    e->size = sum_of_sizes(e, f);
     return e;
 }
 
@@ -247,6 +260,8 @@ static const ws_expr *call(parser *s, const char *at, int op)
             return NULL;
         n++;
         l = ws_expr_binary(s->a, (ws_expr_op)op, l, r);
+        if (ws_expr_size(l) > MAX_PARSED)
+            return fail_at(s, s->p, "expression is too long");
     }
     if (!l)
         return NULL;
@@ -327,6 +342,8 @@ static const ws_expr *binary(parser *s, size_t level)
         if (!r)
             return NULL;
         l = ws_expr_binary(s->a, (ws_expr_op)op, l, r);
+        if (ws_expr_size(l) > MAX_PARSED)
+            return fail_at(s, s->p, "expression is too long");
         if (level == LEVEL_COMPARE) /* a < b < c is an error, not a surprise */
             break;
     }

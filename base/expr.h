@@ -53,6 +53,9 @@ const ws_expr *ws_expr_select(ws_arena *a, const ws_expr *c, const ws_expr *t, c
 ws_status ws_expr_eval(const ws_expr *e, const ws_env *env, int64_t *out,
                        ws_err *err) WS_MUST_CHECK;
 bool ws_expr_is_const(const ws_expr *e, int64_t *out);
+/* Operators and leaves of the expression written out. Everything here takes time and, on the stack,
+ * room in proportion: who builds expressions from others must refuse those that grow too large. */
+int64_t ws_expr_size(const ws_expr *e);
 bool ws_expr_same(const ws_expr *a, const ws_expr *b); /* structural */
 /* Calls visit(name) once per occurrence of a name. */
 void ws_expr_names(const ws_expr *e, void (*visit)(void *ud, const char *name), void *ud);

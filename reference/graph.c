@@ -29,6 +29,8 @@ static const ref_op *const families[] = {
 };
 /* clang-format on */
 
+enum { MAX_EXTENT = 1 << 14 }; /* terms of an extent */
+
 static const ref_op *find_op(const char *name)
 {
     for (size_t f = 0; f < WS_COUNT(families); f++)
@@ -557,6 +559,10 @@ static ws_status add_node(ref_graph *g, ref_node *n, const spec_node *sn, int in
         return err->status;
     if (sn->dtype != WS_DTYPE_COUNT)
         out.dtype = sn->dtype;
+    for (int d = 0; d < out.rank; d++)
+        if (ws_expr_size(out.dim[d]) > MAX_EXTENT)
+            return ref_infer_fail(&f, "extent %d of the result is an expression of more than %d terms", d,
+                                  MAX_EXTENT);
     out.exact = n->op->moves || strcmp(sn->op, "cast") == 0;
     for (int i = 0; i < n->n_in; i++)
         out.exact &= g->value[n->in[i]].exact;

@@ -17,6 +17,8 @@ static void test_err(void)
     ws_wrap(&err, "graph[%d]", 2);
     is_str(err.msg, "graph[2]: missing 'op'", "ws_wrap puts context in front");
     is_int(ws_status_exit_code(err.status), 4, "bad input exits with 4");
+    ws_fail(&err, WS_EINPUT, "no '%s'", "\033[31m\x7f\tx\n  ^");
+    is_str(err.msg, "no '?[31m? x\n  ^'", "control characters do not reach the terminal");
 }
 
 static void test_buf(void)

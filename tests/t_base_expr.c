@@ -157,6 +157,23 @@ static void test_text(ws_arena *a)
        "structural equality");
 }
 
+/* Long chains make deep trees, though nothing in them is nested. */
+static void test_long(ws_arena *a)
+{
+    static const char *const parts[][2] = {{"N", "+N"}, {"min(N", ",N"}};
+    for (size_t i = 0; i < 2; i++) {
+        ws_buf text = {0};
+        ws_err err = {0};
+        const ws_expr *e;
+        ws_buf_adds(&text, parts[i][0]);
+        for (int k = 0; k < 100000; k++)
+            ws_buf_adds(&text, parts[i][1]);
+        is_int(ws_expr_parse(a, ws_buf_z(&text), &e, &err), WS_EINPUT, "100000 terms");
+        has_str(err.msg, "expression is too long", "and why");
+        ws_buf_release(&text);
+    }
+}
+
 int main(void)
 {
     ws_arena a = {0};
@@ -165,6 +182,7 @@ int main(void)
     test_naming(&a);
     test_bad(&a);
     test_text(&a);
+    test_long(&a);
     ws_arena_release(&a);
     return tap_done();
 }

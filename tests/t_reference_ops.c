@@ -145,6 +145,22 @@ static const struct {
      "'h' has another rank or dtype than the first carry"},
 };
 
+/* Each node doubles the extent's expression: it is refused before it fills the memory. */
+static void test_growth(void)
+{
+    ws_buf text = {0};
+    fixture f = {0};
+    ws_buf_adds(&text, "{\"out\":\"a0\",\"op\":\"concat\",\"in\":[\"x\",\"x\"],\"dim\":0}");
+    for (int i = 1; i < 60; i++)
+        ws_buf_printf(&text, ",{\"out\":\"%s%d\",\"op\":\"concat\",\"in\":[\"a%d\",\"a%d\"],\"dim\":0}",
+                      i == 59 ? "y" : "a", i, i - 1, i - 1);
+    ws_buf_adds(&text, ",{\"out\":\"y\",\"op\":\"relu\",\"in\":[\"y59\"]}");
+    is_int(fixture_case(&f, ws_buf_z(&text)), WS_EINPUT, "an extent that doubles 60 times");
+    has_str(f.err.msg, "is an expression of more than", "and why");
+    ws_buf_release(&text);
+    fixture_close(&f);
+}
+
 static void test_bad(void)
 {
     for (size_t i = 0; i < WS_COUNT(bad); i++) {
@@ -165,5 +181,6 @@ int main(void)
         test_case(&op_cases[i]);
     test_coverage();
     test_bad();
+    test_growth();
     return tap_done();
 }
