@@ -160,7 +160,7 @@ static void test_text(ws_arena *a)
 /* Long chains make deep trees, though nothing in them is nested. */
 static void test_long(ws_arena *a)
 {
-    static const char *const parts[][2] = {{"N", "+N"}, {"min(N", ",N"}};
+    static const char *const parts[][2] = {{"N", "/3"}, {"min(N", ",N"}};
     for (size_t i = 0; i < 2; i++) {
         ws_buf text = {0};
         ws_err err = {0};
