@@ -205,6 +205,18 @@ static void add_used(ptx_grid *g, const ptx_alloc *a, ptx_worker *workers, int n
     g->report->counters.unique_st_sectors += scaled_sectors(used[1], sector_count(a), scale);
 }
 
+/* Whole warps went through every basic block from where they entered to the end of the run. */
+static void count_runs(ptx_worker *k)
+{
+    const ptx_program *p = k->grid->program;
+    u64 whole = 0; /* modulo 2^64: what is counted twice is taken off again somewhere */
+    for (u32 b = 0; b < p->n_bbs; b++) {
+        whole = k->runs[b] + (p->begins_run[b] ? 0 : whole);
+        k->hits[b] += whole;
+        k->lanes[b] += whole * PTX_LANES;
+    }
+}
+
 static void add_blocks(ptx_counters *to, const ptx_program *p, const u64 *hits, const u64 *lanes)
 {
     u64 unit[PTX_UNIT_COUNT] = {0}, fma[4] = {0};
@@ -256,8 +268,10 @@ void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
     double scale = g->stride && blocks ? (double)g->n_blocks / (double)blocks : 1;
     for (int i = 0; i < g->mem->n && g->options->count; i++)
         add_used(g, g->mem->alloc[i], workers, n, scale);
-    for (int k = 0; k < n; k++)
+    for (int k = 0; k < n; k++) {
+        count_runs(&workers[k]);
         ptx_ops_executed_blocks(g->program, workers[k].hits);
+    }
     for (int k = 0; k < n && g->options->count; k++) {
         add_blocks(&workers[k].counters, g->program, workers[k].hits, workers[k].lanes);
         add_scaled(&g->report->counters, &workers[k].counters, scale);

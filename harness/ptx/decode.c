@@ -20,7 +20,7 @@ typedef struct mnemonic {
     char why[PTX_WHY]; /* when n is 0 */
     uint16_t results;  /* operands that are results and nothing else, as every form says that they may be */
     uint8_t flow;
-    bool ends_block, is_convergent;
+    bool ends_block, is_convergent, goes_on;
 } mnemonic;
 
 struct ptx_decoder {
@@ -330,6 +330,17 @@ static bool is_convergent(const ptx_ast_insn *a)
     return false;
 }
 
+/* Convergent instructions that whole warps neither wait nor leave the kernel's text at. */
+static bool goes_on(const ptx_ast_insn *a)
+{
+    static const char *const names[] = {"shfl",     "vote",     "match",     "redux", "activemask", "elect", "mma",
+                                        "ldmatrix", "stmatrix", "movmatrix", "wmma",  NULL};
+    for (int i = 0; names[i]; i++)
+        if (ws_str_eqz(a->part[0], names[i]))
+            return true;
+    return false;
+}
+
 static uint16_t results_of(const mnemonic *m)
 {
     uint16_t out = m->n ? m->match[0].form->results : 0;
@@ -357,6 +368,7 @@ static const mnemonic *find_mnemonic(ptx_decoder *d, const ptx_ast_insn *a)
     m->flow = (uint8_t)ptx_flow_of(a);
     m->ends_block = ends_block(a);
     m->is_convergent = is_convergent(a);
+    m->goes_on = goes_on(a);
     return m;
 }
 
@@ -441,38 +453,62 @@ static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a
 
 static void find_leaders(const ptx_decoder *d, const ptx_func *f, ptx_code *c)
 {
-    c->insn[0].leader = c->insn[f->n_insns].control = 1;
+    c->insn[0].leader = PTX_LEADS;
+    c->insn[f->n_insns].control = 1;
     for (int i = 0; i < f->n_insns; i++) {
         const ptx_ast_insn *a = &f->insn[i];
-        if (d->of[i]->is_convergent)
-            c->insn[i].leader = 1;
-        if (d->of[i]->ends_block || d->of[i]->is_convergent)
-            c->insn[i].control = c->insn[i + 1].leader = 1;
+        const mnemonic *m = d->of[i];
+        const uint8_t leads = m->goes_on ? PTX_LEADS_ON : PTX_LEADS;
+        if (m->is_convergent)
+            c->insn[i].leader |= leads;
+        if (m->ends_block || m->is_convergent) {
+            c->insn[i].control = 1;
+            c->insn[i + 1].leader |= leads;
+        }
         for (int o = 0; o < a->n_operands; o++) {
             const ptx_operand *p = &a->operand[o];
             if (p->kind == PTX_OPD_LABEL)
-                c->insn[p->target].leader = 1;
+                c->insn[p->target].leader |= PTX_LEADS;
             for (int t = 0; p->kind == PTX_OPD_TARGETS && t < p->n_targets; t++)
-                c->insn[p->targets[t]].leader = 1;
+                c->insn[p->targets[t]].leader |= PTX_LEADS;
         }
     }
+}
+
+static bool is_in_run(const ptx_insn *i)
+{
+    return i->leader ? i->leader == PTX_LEADS_ON : !i->control;
 }
 
 /* What PTX_CHAIN goes on with; handlers are settled by then. */
 static void chain(ptx_code *c)
 {
     for (uint32_t i = 0; i < c->n; i++) {
-        bool follows = i && !c->insn[i].stop && !c->insn[i].guard && !c->insn[i - 1].guard;
+        bool follows = i && is_in_run(&c->insn[i]) && !c->insn[i].guard && !c->insn[i - 1].guard;
         c->insn[i].next = ptx_chain_end;
         if (follows)
             c->insn[i - 1].next = c->insn[i].run;
     }
 }
 
+static void measure_runs(ptx_code *c)
+{
+    const ptx_insn *next = NULL; /* leader */
+    for (uint32_t n = c->n; n-- > 0;) {
+        ptx_insn *i = &c->insn[n];
+        if (!i->leader)
+            continue;
+        bool on = next && next->leader == PTX_LEADS_ON;
+        i->run_len = i->bb_len + (on ? next->run_len : 0);
+        i->run_last = on ? next->run_last : i->last_pc;
+        next = i;
+    }
+}
+
 static uint32_t number_blocks(ptx_program *p, ptx_code *c)
 {
     for (uint32_t i = 0; i < c->n; i++) {
-        c->insn[i].stop = c->insn[i].leader | c->insn[i].control;
+        c->insn[i].stop = c->insn[i].leader || c->insn[i].control;
         if (!c->insn[i].leader)
             continue;
         uint32_t end = i + 1;
@@ -537,6 +573,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     number_blocks(p, c);
     ptx_sites_number(c, f);
     chain(c);
+    measure_runs(c);
     ws_buf_release(&d->pool);
     ptx_guesses_free(d->guesses);
     ptx_numbers_free(d->numbers);
@@ -640,12 +677,15 @@ static void tabulate_mix(ptx_program *p)
 {
     p->mix = ws_arena_alloc(&p->arena, (p->n_bbs + 1) * sizeof *p->mix);
     p->fma_mix = ws_arena_alloc(&p->arena, (p->n_bbs + 1) * sizeof *p->fma_mix);
+    p->begins_run = ws_arena_alloc(&p->arena, p->n_bbs + 1);
     for (int c = 0; c < p->n_codes; c++) {
         uint32_t bb = 0;
         for (uint32_t i = 0; i < p->code[c]->n; i++) {
             const ptx_insn *in = &p->code[c]->insn[i];
-            if (in->leader)
+            if (in->leader) {
                 bb = in->bb;
+                p->begins_run[bb] = in->leader != PTX_LEADS_ON;
+            }
             p->mix[bb][in->unit]++;
             if (in->fma)
                 p->fma_mix[bb][in->unit == PTX_UNIT_F64   ? 1

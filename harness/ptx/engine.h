@@ -62,7 +62,7 @@ struct ptx_insn {
     int64_t imm;
     uint32_t d2;            /* second destination */
     uint32_t guard;         /* predicate + 1; 0: none */
-    uint8_t guard_neg, leader;
+    uint8_t guard_neg, leader; /* ptx_leader */
     uint8_t control, stop;  /* decides which lanes go on where; that or a leader */
     uint8_t shape, site;    /* memory: see site.c */
     uint8_t ahead;          /* a load of shared memory that is counted with the first use of its shape */
@@ -75,7 +75,8 @@ struct ptx_insn {
     uint8_t is_place;       /* leaders: the block is one of the kernel, and more than an exit */
 
     const void *aux;        /* description of the handler's kind, in the program's arena */
-    uint32_t bb, bb_len, last_pc; /* basic block, on leaders; where it ends */
+    uint32_t bb, bb_len, last_pc; /* leaders: basic block, its instructions, where it ends */
+    uint32_t run_len, run_last;   /* the same of what is ahead of its run of blocks */
     uint32_t target;        /* branch */
     uint32_t uses;          /* of the shape's loads that are counted ahead: how many are left in the block */
     uint32_t place;         /* code << 24 | index */
@@ -85,10 +86,12 @@ struct ptx_insn {
     uint8_t flow;           /* ptx_flow, see undef.h */
     uint8_t unit, fma;
     uint8_t quiet;          /* loads: with the shape's later ones in one stretch of loads and arithmetic; see site.c */
-    uint8_t rest[7];        /* so that the next one begins on a line, too */
 };
 static_assert(offsetof(ptx_insn, aux) == 64 && sizeof(ptx_insn) == 128,
               "what handlers look at is in one line");
+/* Whether a basic block begins, and why: lanes come there from elsewhere, or (ON) the one above goes on and was only
+ * ended so that lanes can meet. A whole warp goes through such a run of blocks in one go. */
+enum ptx_leader { PTX_LEADS = 1, PTX_LEADS_ON = 2 };
 enum { PTX_IF_WIDE_ADDRESS = 1, /* address register has 64 bits */
        PTX_IF_NO_BASE = 2,      /* address is imm alone */
        PTX_IF_SIGNED = 4,
@@ -124,6 +127,7 @@ typedef struct ptx_program { /* one kernel, ready to run */
     int n_by_func;
     uint32_t shared_bytes, dynamic_offset;
     uint32_t n_bbs;
+    bool *begins_run;       /* per basic block, see ptx_leader */
     uint32_t (*mix)[PTX_UNIT_COUNT]; /* per basic block: instructions by unit */
     uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
     bool serial;    /* blocks use the heap: one worker */
@@ -280,6 +284,7 @@ struct ptx_warp {
     uint32_t exec;           /* active lanes whose guard holds */
     uint32_t whole;          /* the same, but 0 while instructions are stepped one by one: see PTX_CHAIN */
     uint32_t active;
+    bool in_run;             /* what is ahead of the run of blocks is counted already */
     ptx_frame *frame;
     const ptx_insn *insn;    /* the next one */
     ptx_event event;
@@ -388,7 +393,8 @@ struct ptx_worker {
     struct ptx_grid *grid;
     ptx_site site[PTX_SITES];
     ptx_sectors *sectors;    /* list, one an allocation */
-    uint64_t *hits, *lanes;  /* per basic block */
+    uint64_t *hits, *lanes;  /* per basic block; before ptx_count_finish only what entered it by itself */
+    uint64_t *runs;          /* per basic block: whole warps that entered it, and went through to the end of its run */
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
     struct ptx_clocks *clocks;   /* NULL: the program has nothing that orders blocks, or warps beside barriers */

@@ -357,6 +357,7 @@ static void worker_init(ptx_worker *k, ptx_grid *g)
     atomic_store(&k->idle_block, UINT32_MAX);
     k->hits = ws_calloc(g->program->n_bbs + 1, sizeof *k->hits);
     k->lanes = ws_calloc(g->program->n_bbs + 1, sizeof *k->lanes);
+    k->runs = ws_calloc(g->program->n_bbs + 1, sizeof *k->runs);
 }
 
 static void worker_release(ptx_worker *k)
@@ -371,6 +372,7 @@ static void worker_release(ptx_worker *k)
     ptx_sectors_release(k);
     free(k->hits);
     free(k->lanes);
+    free(k->runs);
 }
 
 /* Blocks that may wait for each other run on one thread. Which of them comes first to a flag or a

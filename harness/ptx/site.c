@@ -95,9 +95,11 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f)
     for (int n = 0; n < f->n_insns; n++) {
         ptx_insn *i = &c->insn[n];
         const ptx_operand *at = address_of(i->ast);
+        if (i->leader == PTX_LEADS_ON && next > PTX_SHAPES / 2)
+            i->leader |= PTX_LEADS; /* the shapes of a run are told apart */
         if (i->leader) {
             block = (uint32_t)n + 1;
-            next = 0;
+            next = i->leader == PTX_LEADS_ON ? next : 0;
         }
         i->site = (uint8_t)(n % PTX_SITES);
         i->place = (uint32_t)c->index << 24 | ((uint32_t)n & 0xffffff);

@@ -114,6 +114,7 @@ static void run_group(ptx_warp *w, ptx_frame *f, uint32_t pc, uint32_t mask, uin
     w->insn = f->code->insn + pc;
     w->active = mask;
     w->last_pc = last_pc;
+    w->in_run = false;
     w->shapes = w->easy_shapes = w->race_shapes = 0;
 }
 
@@ -350,15 +351,29 @@ void ptx_warp_exit(ptx_warp *w)
     drop_active(w, mask);
 }
 
+/* Leader i will be executed, and counted, anew by the executing lanes; any others go on by themselves. */
+static void count_again(ptx_warp *w, const ptx_insn *i)
+{
+    ptx_worker *k = w->worker;
+    if (!w->in_run) {
+        k->hits[i->bb]--;
+        k->lanes[i->bb] -= (uint64_t)__builtin_popcount(w->exec);
+        return;
+    }
+    uint32_t rest = w->active & ~w->exec;
+    w->in_run = false;
+    k->runs[i->bb]--;
+    k->hits[i->bb] += rest != 0;
+    k->lanes[i->bb] += (uint64_t)__builtin_popcount(rest);
+}
+
 void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
 {
     assert(w->insn[-1].control);
     uint32_t pc = ptx_group_pc(w) - 1;
     const ptx_insn *i = &w->frame->code->insn[pc];
-    if ((kind == PTX_WAIT_LANES || kind == PTX_WAIT_CLUSTER) && i->leader) { /* it will be executed, and counted, again */
-        w->worker->hits[i->bb]--;
-        w->worker->lanes[i->bb] -= (uint64_t)__builtin_popcount(w->exec);
-    }
+    if ((kind == PTX_WAIT_LANES || kind == PTX_WAIT_CLUSTER) && i->leader)
+        count_again(w, i);
     park(w, (ptx_group){.pc = pc,
                         .mask = w->exec,
                         .need = need,
@@ -513,6 +528,8 @@ void ptx_warp_start(ptx_warp *w, uint32_t lanes)
 
 static inline __attribute__((always_inline)) void enter_block(ptx_warp *w)
 {
+    if (w->in_run && w->insn->leader == PTX_LEADS_ON)
+        return;
     if (w->quantum <= 0) {
         w->event = PTX_EV_YIELD;
         return;
@@ -522,6 +539,14 @@ static inline __attribute__((always_inline)) void enter_block(ptx_warp *w)
     const ptx_insn *i = w->insn;
     const ptx_worker *k = w->worker;
     w->shapes = w->easy_shapes = w->race_shapes = 0;
+    w->in_run = w->active == PTX_FULL;
+    if (w->in_run) {
+        w->quantum -= i->run_len;
+        w->insns += i->run_len;
+        k->runs[i->bb]++;
+        w->last_pc = i->is_place ? i->run_last : w->last_pc;
+        return;
+    }
     w->quantum -= i->bb_len;
     w->insns += i->bb_len;
     k->hits[i->bb]++;

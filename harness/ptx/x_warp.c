@@ -217,10 +217,12 @@ static void shuffle(ptx_warp *w, const ptx_insn *i)
 /* The route is known, and all lanes are members. */
 static void x_shfl_route(ptx_warp *w, const ptx_insn *i)
 {
-    if (w->exec == PTX_FULL)
-        shuffle_all(w, i, i->aux);
-    else
+    if (w->whole != PTX_FULL) {
         converge(w, i, PTX_WAIT_LANES, shuffle);
+        return;
+    }
+    shuffle_all(w, i, i->aux);
+    PTX_CHAIN(w, i);
 }
 
 static void x_shfl(ptx_warp *w, const ptx_insn *i)
