@@ -454,7 +454,7 @@ static void decode_insn(ptx_decoder *d, const mnemonic *m, const ptx_ast_insn *a
 static void find_leaders(const ptx_decoder *d, const ptx_func *f, ptx_code *c)
 {
     c->insn[0].leader = PTX_LEADS;
-    c->insn[f->n_insns].control = 1;
+    c->insn[f->n_insns].control = PTX_CONTROLS;
     for (int i = 0; i < f->n_insns; i++) {
         const ptx_ast_insn *a = &f->insn[i];
         const mnemonic *m = d->of[i];
@@ -462,13 +462,17 @@ static void find_leaders(const ptx_decoder *d, const ptx_func *f, ptx_code *c)
         if (m->is_convergent)
             c->insn[i].leader |= leads;
         if (m->ends_block || m->is_convergent) {
-            c->insn[i].control = 1;
+            c->insn[i].control = PTX_CONTROLS;
             c->insn[i + 1].leader |= leads;
         }
         for (int o = 0; o < a->n_operands; o++) {
             const ptx_operand *p = &a->operand[o];
             if (p->kind == PTX_OPD_LABEL)
                 c->insn[p->target].leader |= PTX_LEADS;
+            if (p->kind == PTX_OPD_LABEL && ws_str_eqz(a->part[0], "bra")) {
+                c->insn[i].control = PTX_JUMPS;
+                c->insn[i].imm = p->target - i;
+            }
             for (int t = 0; p->kind == PTX_OPD_TARGETS && t < p->n_targets; t++)
                 c->insn[p->targets[t]].leader |= PTX_LEADS;
         }

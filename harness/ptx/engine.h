@@ -63,7 +63,7 @@ struct ptx_insn {
     uint32_t d2;            /* second destination */
     uint32_t guard;         /* predicate + 1; 0: none */
     uint8_t guard_neg, leader; /* ptx_leader */
-    uint8_t control, stop;  /* decides which lanes go on where; that or a leader */
+    uint8_t control, stop;  /* decides which lanes go on where (PTX_JUMPS: by `imm` instructions); that or a leader */
     uint8_t shape, site;    /* memory: see site.c */
     uint8_t ahead;          /* a load of shared memory that is counted with the first use of its shape */
     uint8_t space;          /* ptx_space */
@@ -89,6 +89,7 @@ struct ptx_insn {
 };
 static_assert(offsetof(ptx_insn, aux) == 64 && sizeof(ptx_insn) == 128,
               "what handlers look at is in one line");
+enum { PTX_CONTROLS = 1, PTX_JUMPS = 2 };
 /* Whether a basic block begins, and why: lanes come there from elsewhere, or (ON) the one above goes on and was only
  * ended so that lanes can meet. A whole warp goes through such a run of blocks in one go. */
 enum ptx_leader { PTX_LEADS = 1, PTX_LEADS_ON = 2 };
@@ -591,7 +592,7 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f);
 /* ---- fast.c: loads and stores of whole warps ----
  * All checks, shadow and counters in a few steps. NULL: there is no such handler for the instruction. */
 void ptx_fast_load(ptx_insn *i);
-void ptx_fast_load_once(ptx_insn *i); /* a plain load that alone uses its shape: another handler, if there is one */
+void ptx_fast_once(ptx_insn *i); /* a plain access that alone uses its shape: another handler, if there is one */
 ptx_handler ptx_fast_store(const ptx_insn *i);
 
 /* ---- race.c ---- */

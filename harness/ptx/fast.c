@@ -618,24 +618,30 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
             take_row_##T(w, i, from, vec);                                                         \
         PTX_CHAIN(w, i);                                                                           \
     }
+/* Whether the addresses of 64 bits are a row of global memory within the site's allocation. */
+INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
+{
+    const u32 n = size * PTX_LANES;
+    const u64 from = v[0] + imm - site->lo;
+    return v[PTX_LANES - 1] - v[0] == n - size && !(v[0] & (size - 1)) && from < site->bytes &&
+           site->bytes - from >= n && ptx_run64(v, size).linear;
+}
+
 /* The only use of its shape in a basic block, of a register of 64 bits: a row of global memory is told and
  * dealt with in one go. */
 #define LOAD_ONCE(T, vec, name)                                                                    \
     static void x_ld_##name##_once(ptx_warp *w, const ptx_insn *i)                                 \
     {                                                                                              \
-        const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
+        const u32 size = (vec) * (u32)sizeof(T);                                                   \
         const u64 *v = IN(u64, i->a);                                                              \
-        const u64 first = v[0], at = first + (u64)i->imm;                                          \
         const ptx_site *site = &w->worker->site[i->site];                                          \
-        const u64 from = at - site->lo;                                                            \
-        if (w->whole != PTX_FULL || v[PTX_LANES - 1] - first != n - size || first & (size - 1) ||  \
-            !site->plain || from >= site->bytes || site->bytes - from < n ||                       \
-            !ptx_run64(v, size).linear) {                                                          \
+        if (w->whole != PTX_FULL || !site->plain || !is_row_at(site, v, (u64)i->imm, size)) {      \
             x_ld_##name##_other(w, i);                                                             \
             return;                                                                                \
         }                                                                                          \
+        const u64 at = v[0] + (u64)i->imm;                                                         \
         if (w->checks & PTX_CHECK_COUNT)                                                           \
-            count_span(w, site, from, n, size, false);                                             \
+            count_span(w, site, at - site->lo, size * PTX_LANES, size, false);                     \
         take_row_##T(w, i, (const T *)(const void *)plus(NULL, at), vec);                          \
         PTX_CHAIN(w, i);                                                                           \
     }
@@ -668,6 +674,29 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
         store_##name(w, i, w->checks & PTX_CHECK_RACE);                                            \
     }
 
+#define STORE_ONCE(T, vec, name)                                                                   \
+    static void x_st_##name##_once(ptx_warp *w, const ptx_insn *i)                                 \
+    {                                                                                              \
+        const u32 size = (vec) * (u32)sizeof(T), n = size * PTX_LANES;                             \
+        const u64 *v = IN(u64, i->a);                                                              \
+        const ptx_site *site = &w->worker->site[i->site];                                          \
+        ptx_alloc *a = site->alloc;                                                                \
+        const u64 at = v[0] + (u64)i->imm;                                                         \
+        const bool race = w->checks & PTX_CHECK_RACE;                                              \
+        if (w->whole != PTX_FULL || !is_row_at(site, v, (u64)i->imm, size) || a->read_only ||      \
+            (race && !ptx_race_row(w, i, a, at, size, true))) {                                    \
+            x_st_##name(w, i);                                                                     \
+            return;                                                                                \
+        }                                                                                          \
+        memset(a->state + (at - site->lo), PTX_INIT | PTX_WRITTEN, n);                             \
+        if (w->checks & PTX_CHECK_COUNT)                                                           \
+            count_span(w, site, at - site->lo, n, size, true);                                     \
+        put_row_##T(w, i, (T *)(void *)plus(NULL, at), vec);                                       \
+        if (race)                                                                                  \
+            ptx_race_note_values(w, a, at, n);                                                     \
+        PTX_CHAIN(w, i);                                                                           \
+    }
+
 /* Type, elements, name, of every space. */
 #define KINDS(X)                                                                                   \
     X(u16, 1, u16) X(u32, 1, u32) X(u64, 1, u64) X(u16, 2, v2u16) X(u32, 2, v2u32) X(u64, 2, v2u64) \
@@ -678,19 +707,21 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
     LOAD(T, vec, PTX_SPACE_SHARED, name##_shared)                                                  \
     LOAD(T, vec, PTX_SPACE_GENERIC, name##_generic)                                                \
     STORE(T, vec, PTX_SPACE_GLOBAL, name##_global)                                                 \
+    STORE_ONCE(T, vec, name##_global)                                                              \
     STORE(T, vec, PTX_SPACE_SHARED, name##_shared)                                                 \
     STORE(T, vec, PTX_SPACE_GENERIC, name##_generic)
 KINDS(EVERYWHERE)
 
-#define ROW_OF(T, vec, space, name, once)                                                          \
-    {sizeof(T), vec, space, x_ld_##name, x_ld_##name##_other, once, x_st_##name},
+#define ROW_OF(T, vec, space, name, load_once, store_once)                                         \
+    {sizeof(T), vec, space, x_ld_##name, x_ld_##name##_other, load_once, x_st_##name, store_once},
 #define ROW(T, vec, name)                                                                          \
-    ROW_OF(T, vec, PTX_SPACE_GLOBAL, name##_global, x_ld_##name##_global_once)                     \
-    ROW_OF(T, vec, PTX_SPACE_SHARED, name##_shared, NULL)                                          \
-    ROW_OF(T, vec, PTX_SPACE_GENERIC, name##_generic, NULL)
+    ROW_OF(T, vec, PTX_SPACE_GLOBAL, name##_global, x_ld_##name##_global_once,                     \
+           x_st_##name##_global_once)                                                              \
+    ROW_OF(T, vec, PTX_SPACE_SHARED, name##_shared, NULL, NULL)                                    \
+    ROW_OF(T, vec, PTX_SPACE_GENERIC, name##_generic, NULL, NULL)
 static const struct {
     u8 esize, vec, space;
-    ptx_handler load, load_other, load_once, store; /* load_once may be NULL */
+    ptx_handler load, load_other, load_once, store, store_once; /* once: or NULL */
 } table[] = {KINDS(ROW)};
 
 /* The row of the table for plain accesses whose registers are as wide as the elements. */
@@ -720,11 +751,11 @@ ptx_handler ptx_fast_store(const ptx_insn *i)
     return r < 0 ? ptx_mem_store : table[r].store;
 }
 
-void ptx_fast_load_once(ptx_insn *i)
+void ptx_fast_once(ptx_insn *i)
 {
-    for (size_t r = 0; r < WS_COUNT(table); r++)
-        if (i->run == table[r].load && table[r].load_once && i->flags & PTX_IF_WIDE_ADDRESS) {
-            i->run = table[r].load_once;
+    for (size_t r = 0; r < WS_COUNT(table) && i->flags & PTX_IF_WIDE_ADDRESS; r++)
+        if (table[r].load_once && (i->run == table[r].load || i->run == table[r].store)) {
+            i->run = i->run == table[r].load ? table[r].load_once : table[r].store_once;
             return;
         }
 }

@@ -72,8 +72,8 @@ static void count_uses(ptx_code *c)
     }
 }
 
-/* Loads whose shape nobody else of their basic block uses need not keep it. */
-static void find_lone_loads(ptx_code *c)
+/* Accesses whose shape nobody else of their basic block uses need not keep it. */
+static void find_lone_uses(ptx_code *c)
 {
     for (uint32_t n = 0, end; n < c->n; n = end) {
         uint32_t users[PTX_SHAPES] = {0};
@@ -82,8 +82,8 @@ static void find_lone_loads(ptx_code *c)
                 users[c->insn[end].shape]++;
         users[PTX_SHAPE_PRIVATE] = 1;
         for (uint32_t k = n; k < end; k++)
-            if (users[c->insn[k].shape] == 1 && ws_str_eqz(c->insn[k].ast->part[0], "ld"))
-                ptx_fast_load_once(&c->insn[k]);
+            if (users[c->insn[k].shape] == 1)
+                ptx_fast_once(&c->insn[k]);
     }
 }
 
@@ -118,5 +118,5 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f)
     }
     free(reg);
     count_uses(c);
-    find_lone_loads(c);
+    find_lone_uses(c);
 }

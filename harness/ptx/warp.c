@@ -586,9 +586,13 @@ static void run_block(ptx_warp *w)
         if (i->leader || w->event)
             return;
     }
-    w->insn = i + 1;
     if (i->guard)
         w->exec = w->whole = guarded(w, i);
+    if (i->control == PTX_JUMPS && (w->exec == w->active || !w->exec)) {
+        w->insn = i + (w->exec ? i->imm : 1);
+        return;
+    }
+    w->insn = i + 1;
     if (w->exec)
         i->run(w, i);
 }
