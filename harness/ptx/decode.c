@@ -576,6 +576,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     find_leaders(d, f, c);
     number_blocks(p, c);
     ptx_sites_number(c, f);
+    ptx_fuse(p, c, f);
     chain(c);
     measure_runs(c);
     ws_buf_release(&d->pool);

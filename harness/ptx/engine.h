@@ -589,6 +589,9 @@ void ptx_watch_undefined(ptx_warp *w, const struct ptx_origin *o, const ptx_insn
 /* ---- site.c ---- */
 void ptx_sites_number(ptx_code *c, const ptx_func *f);
 
+/* ---- fuse.c: address arithmetic of several instructions in one step ---- */
+void ptx_fuse(ptx_program *p, ptx_code *c, const ptx_func *f);
+
 /* ---- fast.c: loads and stores of whole warps ----
  * All checks, shadow and counters in a few steps. NULL: there is no such handler for the instruction. */
 void ptx_fast_load(ptx_insn *i);
