@@ -629,6 +629,13 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
 
 /* The only use of its shape in a basic block, of a register of 64 bits: a row of global memory is told and
  * dealt with in one go. */
+/* The row behind this one is mostly that of the next warp, or of the next turn of a loop. */
+#define FETCH(p, n, write)                                                                         \
+    do {                                                                                           \
+        for (u32 b_ = 0; b_ < (n); b_ += 64)                                                       \
+            __builtin_prefetch((const uint8_t *)(p) + (n) + b_, write);                            \
+    } while (0)
+
 #define LOAD_ONCE(T, vec, name)                                                                    \
     static void x_ld_##name##_once(ptx_warp *w, const ptx_insn *i)                                 \
     {                                                                                              \
@@ -640,6 +647,7 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
             return;                                                                                \
         }                                                                                          \
         const u64 at = v[0] + (u64)i->imm;                                                         \
+        FETCH(at, size * PTX_LANES, 0);                                                            \
         if (w->checks & PTX_CHECK_COUNT)                                                           \
             count_span(w, site, at - site->lo, size * PTX_LANES, size, false);                     \
         take_row_##T(w, i, (const T *)(const void *)plus(NULL, at), vec);                          \
@@ -688,6 +696,8 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
             x_st_##name(w, i);                                                                     \
             return;                                                                                \
         }                                                                                          \
+        FETCH(at, n, 1);                                                                           \
+        FETCH(a->state + (at - site->lo), n, 1);                                                   \
         memset(a->state + (at - site->lo), PTX_INIT | PTX_WRITTEN, n);                             \
         if (w->checks & PTX_CHECK_COUNT)                                                           \
             count_span(w, site, at - site->lo, n, size, true);                                     \
