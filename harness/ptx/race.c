@@ -586,7 +586,7 @@ static bool touch_each(const race_look *k, const u32 g[PTX_LANES], u32 lanes)
     return true;
 }
 
-enum { ROW = PTX_LANES / 2 };
+enum { ROW = PTX_LANES / 2, FEW = 2 };
 
 /* Reads of ROW consecutive granules of shared memory by lanes from lane0 on. false: a write stands
  * there that the floor does not settle; nothing was done. */
@@ -613,6 +613,38 @@ static bool read_row(const race_look *k, u32 g0, u32 lane0, u32 many)
     return true;
 }
 
+/* Reads by the lanes of `mask` of granules g0 + lane, in shared memory. false as above. */
+static bool read_some(const race_look *k, u32 g0, u32 mask)
+{
+    const ptx_shadow *s = k->shadow;
+    u32 *r_key = s->r_key + g0, *r_who = s->r_who + g0, *r_pc = s->r_pc + g0;
+    const u32 *w_key = s->w_key + g0;
+    u32 floor = k->w->floor, me = k->me, pc = k->pc, key = k->key, bad = 0;
+    EACH_LANE(l)
+        bad |= (mask >> l & 1) & ((w_key[l] & KEY_CLOCK_MASK) >= floor) &
+               !race_same_thread(w_key[l], key | (u32)l << KEY_LANE_SHIFT);
+    if (bad)
+        return false;
+    EACH_LANE(l)
+    {
+        u32 mine = key | (u32)l << KEY_LANE_SHIFT, old = r_key[l], on = mask >> l & 1;
+        bool fresh = ((old & KEY_CLOCK_MASK) < floor) | ((old & KEY_STRONG) != 0) | race_same_thread(old, mine);
+        r_key[l] = on ? (fresh ? mine : race_merge_reads(old, mine)) : old;
+        r_who[l] = on ? (fresh ? me : r_who[l] | me) : r_who[l];
+        r_pc[l] = on ? pc : r_pc[l];
+    }
+    return true;
+}
+
+/* The same for whatever lanes take part, when their addresses, and those of the others, are a row. */
+static bool read_row_of_some(const race_look *k)
+{
+    const ptx_access *x = k->x;
+    u64 g0 = x->addr[0] >> k->shadow->shift;
+    return x->size >> k->shadow->shift == 1 && ptx_is_linear(x->addr, x->size) && g0 + PTX_LANES <= k->shadow->n &&
+           read_some(k, (u32)g0, x->mask);
+}
+
 /* A full warp whose halves each read one granule, or consecutive ones. */
 static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
 {
@@ -636,7 +668,7 @@ static bool read_rows(const race_look *k, const u32 g[PTX_LANES])
 static bool touch_part(const race_look *k, u32 part, const u32 g[PTX_LANES])
 {
     const ptx_shadow *s = k->shadow;
-    if (k->key & KEY_STRONG || k->x->by || k->each)
+    if (k->key & KEY_STRONG || k->x->by || k->each || __builtin_popcount(k->x->mask) <= FEW)
         return touch_each(k, g, k->x->mask);
     if (!k->alloc && !k->x->write && k->x->mask == PTX_FULL && read_rows(k, g))
         return true;
@@ -685,6 +717,9 @@ static bool touch_all(race_look *k)
                 return false;
         return true;
     }
+    if (!k->alloc && !x->write && !x->by && !k->each && !(k->key & KEY_STRONG) && x->mask != PTX_FULL &&
+        read_row_of_some(k))
+        return true;
     for (u32 p = 0; p < parts; p++) {
         granules_of(k, p, g);
         if (!touch_part(k, p, g))
