@@ -11,6 +11,7 @@
 
 _Static_assert(EM_THREADS == 256, "the texts below say 256 threads and 8 warps");
 
+enum { MANY_NODES = 24 };
 enum { MAX_LAUNCHES = 2048, MAX_SCRATCH = 256 }; /* of a plan: harness/plan/plan.h */
 enum { LONG_TEXT = 48 };                          /* of an expression: longer ones get a name */
 
@@ -117,8 +118,27 @@ static const char *name_part(void *ud, const ws_expr *part)
     return name;
 }
 
+/* d<i>, the parameter that carries the extent; NULL: none is left. */
+static const char *extent_parameter(em_node *n, const ws_expr *e)
+{
+    int i = 0;
+    while (i < n->n_extents && !ws_expr_same(n->extent[i], e))
+        i++;
+    if (i == EM_EXTENTS)
+        return NULL;
+    n->extent[i] = e;
+    n->n_extents = i == n->n_extents ? i + 1 : n->n_extents;
+    return em_text(n, "d%d", i);
+}
+
 const char *em_expr(em_node *n, const ws_expr *e)
 {
+    int64_t known;
+    const char *parameter = n->by_argument && !n->job->loop && !ws_expr_is_const(e, &known)
+                                ? extent_parameter(n, e)
+                                : NULL;
+    if (parameter)
+        return parameter;
     ws_buf b = {0};
     ws_expr_to_c_naming(e, "DIM_", name_part, n->job, &b);
     const char *text = keep(n, &b);
@@ -483,6 +503,8 @@ static const char *kernel_text(em_node *n, const em_param *p, int n_p)
                       ws_dtype_cuda(p[i].value ? p[i].value->dtype : p[i].dtype),
                       p[i].shared ? "" : "__restrict__ ", p[i].role);
     }
+    for (int i = 0; i < n->n_extents; i++)
+        ws_buf_printf(&b, "%sconst long long d%d", listed++ ? ", " : "(", i);
     ws_buf_printf(&b, ")\n{\n%s}\n", ws_buf_z(&n->body));
     ws_buf_reset(&n->body);
     return keep(n, &b);
@@ -533,7 +555,13 @@ ws_status em_kernel(em_node *n, const char *suffix, const char *how, const em_pa
         if (!p[i].value || !p[i].value->is_literal)
             ws_buf_printf(&j->launches, "%s\"%s\"", listed++ ? ", " : "",
                           p[i].value ? plan_name(j, p[i].value) : p[i].scratch);
+    for (int i = 0; i < n->n_extents; i++) {
+        ws_buf_adds(&j->launches, listed++ ? ", \"" : "\"");
+        ws_expr_print(n->extent[i], &j->launches);
+        ws_buf_addc(&j->launches, '"');
+    }
     ws_buf_adds(&j->launches, "] }");
+    n->n_extents = 0;
     return WS_OK;
 }
 
@@ -704,6 +732,8 @@ static ws_status emit_node(em_job *j, const ref_node *node, int index, const em_
     const em_op *op = find_op(node->op->name);
     em_node n = {.job = j, .node = node, .index = index, .at = node->attrs, .n_in = node->n_in,
                  .out = &g->value[node->out], .group = group};
+    /* operands and extents share the arguments that a launch may have */
+    n.by_argument = g->n_nodes > MANY_NODES && node->n_in <= 16;
     if (!op)
         return ws_fail(j->err, WS_EINPUT, "graph[%d]: no emitter for op '%s'", node->spec->index,
                        node->op->name);

@@ -214,9 +214,18 @@ void em_plan_groups(em_job *j)
 
 /* ---- text ---- */
 
+/* What a node's value is called: y0 the producer's, y1 ... those of the epilogue, u0 ... those of the
+ * prologue; places in the group, so that like groups have the same text. */
 static const char *value_text(em_node *n, int node)
 {
-    return em_text(n, "v%d", node);
+    const em_group *group = n->group;
+    for (int i = 0; i < group->n; i++)
+        if (group->node[i] == node)
+            return em_text(n, "y%d", i + 1);
+    for (int i = 0; i < group->n_prologue; i++)
+        if (group->prologue[i] == node)
+            return em_text(n, "u%d", i);
+    return "y0";
 }
 
 /* Offsets of the values from outside for element o of a tensor of this shape; puts the coordinates
@@ -237,7 +246,7 @@ static void put_offsets(em_node *n, const em_outside *out, const ref_value *shap
     em_coords(n, "o", "o", shape->dim, shape->rank, needed);
 }
 
-/* v<node> of every node, in order, for element o. */
+/* The value of every node, in order, for element o. */
 static void put_nodes(em_node *n, const int *node, int count, const em_outside *out,
                       const char *prefix, const ref_value *shape)
 {
@@ -254,8 +263,8 @@ static void put_nodes(em_node *n, const int *node, int count, const em_outside *
                 if (out->value[e] == r->in[k])
                     operand[k] = em_load(n, v, em_text(n, "%s%d", prefix, e), offset[e]);
         }
-        em_put(n, "%s v%d;", n->type, node[i]);
-        em_put_formula(n, r, em_text(n, "v%d", node[i]), operand);
+        em_put(n, "%s %s;", n->type, value_text(n, node[i]));
+        em_put_formula(n, r, value_text(n, node[i]), operand);
     }
 }
 
@@ -269,7 +278,7 @@ void em_put_result(em_node *n, const char *indent, const char *index, const char
     const ref_value *root = &n->job->graph->value[n->job->graph->node[group->root].out];
     em_put(n, "%s{", indent);
     n->indent = 4 + (int)strlen(indent);
-    em_put(n, "const %s v%d = %s;", n->type, group->producer, value);
+    em_put(n, "const %s y0 = %s;", n->type, value);
     em_put(n, "const long long o = %s;", index);
     put_nodes(n, group->node, group->n, &group->after, "g", root);
     em_put(n, "out[o] = %s;",
@@ -278,24 +287,20 @@ void em_put_result(em_node *n, const char *indent, const char *index, const char
     em_put(n, "%s}", indent);
 }
 
-/* A device function over a flat index: the operand of a producer that its prologue computes. */
+/* `operand`, over a flat index: the operand of a producer that its prologue computes. */
 void em_put_prologue(em_node *n)
 {
     const em_group *group = n->group;
     if (!group || !group->n_prologue)
         return;
     int last = group->prologue[group->n_prologue - 1];
+    em_put(n, "const auto operand = [=](const long long o) {");
+    n->indent += 4;
     put_nodes(n, group->prologue, group->n_prologue, &group->before, "h",
               &n->job->graph->value[n->job->graph->node[last].out]);
-    em_put(n, "return v%d;", last);
-    ws_buf *b = &n->job->kernels;
-    ws_buf_printf(b, "\nstatic __device__ __forceinline__ %s k%d_operand(const long long o",
-                  n->type, n->index);
-    for (int i = 0; i < group->before.n; i++)
-        ws_buf_printf(b, ", const %s *__restrict__ h%d",
-                      ws_dtype_cuda(n->job->graph->value[group->before.value[i]].dtype), i);
-    ws_buf_printf(b, ")\n{\n%s}\n", ws_buf_z(&n->body));
-    ws_buf_reset(&n->body);
+    em_put(n, "return %s;", value_text(n, last));
+    n->indent -= 4;
+    em_put(n, "};");
 }
 
 const char *em_prologue_call(em_node *n, const ref_value *v, const char *index)
@@ -304,10 +309,7 @@ const char *em_prologue_call(em_node *n, const ref_value *v, const char *index)
     if (!group || !group->n_prologue ||
         v != &n->job->graph->value[n->job->graph->node[group->producer].in[0]])
         return NULL;
-    const char *call = em_text(n, "k%d_operand(%s", n->index, index);
-    for (int i = 0; i < group->before.n; i++)
-        call = em_text(n, "%s, h%d", call, i);
-    return em_text(n, "%s)", call);
+    return em_text(n, "operand(%s)", index);
 }
 
 /* The producer's own parameters without the operand that the prologue computes, with the root's

@@ -2,14 +2,15 @@
  * two kernels into `body` and hands it to em_kernel(), which adds signature, comment and launch.
  *
  * Conventions of the emitted text: 256 threads a block (matmul: 16 x 16), one-dimensional grids,
- * 64-bit indices, extents written as DIM_<name> so that the text holds at every dims. Arithmetic
+ * 64-bit indices, extents written as DIM_<name> so that the text holds at every dims; in graphs of
+ * many nodes as parameters, so that nodes that differ in extents alone share a kernel. Arithmetic
  * runs in float; in double where the spec asks for it or an operand is f64 or a wide integer. */
 #ifndef REFERENCE_EMIT_OPS_H
 #define REFERENCE_EMIT_OPS_H
 
 #include "reference/ops.h"
 
-enum { EM_THREADS = 256, EM_TILE = 16 };
+enum { EM_THREADS = 256, EM_TILE = 16, EM_EXTENTS = 32 };
 
 /* Device functions that kernels call; each is written once when something uses it. */
 typedef enum em_helper {
@@ -75,6 +76,9 @@ typedef struct em_node {
     const ref_value *out;
     const char *type;                    /* of arithmetic: "float" or "double" */
     const em_group *group;               /* that the node is the producer or root of; or NULL */
+    bool by_argument;                    /* extents are parameters d0, d1, ... of the kernel */
+    const ws_expr *extent[EM_EXTENTS];   /* these */
+    int n_extents;
     int indent;                          /* of em_put, beyond a function's four */
     ws_buf body;
 } em_node;

@@ -83,23 +83,21 @@ static int pick_axes(em_node *n, const ref_value *x, unsigned mask, const char *
     return count;
 }
 
-/* Reduced axes that are not adjacent: a device function gives the offset of the k-th reduced
- * element. */
+/* Reduced axes that are not adjacent: `element` gives the offset of the k-th reduced element. */
 static lines put_scattered(em_node *n, const ref_value *x, unsigned mask)
 {
     const ws_expr *dim[SPEC_MAX_RANK], *kept[SPEC_MAX_RANK];
     const char *at[SPEC_MAX_RANK];
     int n_reduced = pick_axes(n, x, mask, "r", dim, at);
+    em_put(n, "const auto element = [=](const long long k) {");
+    n->indent += 4;
     em_coords(n, "k", "r", dim, n_reduced, (1u << n_reduced) - 1);
     em_put(n, "return %s;", em_offset(n, at, x->dim, x->rank));
-    ws_buf_printf(
-        &n->job->kernels,
-        "\nstatic __device__ __forceinline__ long long k%d_element(long long k)\n{\n%s}\n",
-        n->index, ws_buf_z(&n->body));
-    ws_buf_reset(&n->body);
+    n->indent -= 4;
+    em_put(n, "};");
     int n_kept = pick_axes(n, x, ~mask, "at", kept, at);
     lines l = {em_product(n, kept, n_kept), em_product(n, dim, n_reduced),
-               em_text(n, "first + k%d_element(k)", n->index)};
+               "first + element(k)"};
     em_put(n, "const long long line = blockIdx.x, n = %s;", em_expr(n, l.n));
     em_put(n, "if (line >= %s)", em_expr(n, l.count));
     em_put(n, "    return;");

@@ -85,6 +85,13 @@ static void add_count(em_job *j, slot *t, const ws_expr *count, double size)
     t->size = size > t->size ? size : t->size;
 }
 
+/* The plan reads the maximum of a slot's extents as one expression, whose length has a limit. */
+static bool has_room(const slot *t, const ws_expr *count)
+{
+    const int most = 2000; /* of the 4096 parts that base/expr.c reads */
+    return has_count(t, count) || !t->count || ws_expr_size(t->count) + ws_expr_size(count) < most;
+}
+
 /* A slot for a value that step `step` writes. */
 static int take_slot(slots *s, const ref_value *v, int step, int last)
 {
@@ -93,6 +100,7 @@ static int take_slot(slots *s, const ref_value *v, int step, int last)
     int best = -1;
     for (int i = 0; i < s->n; i++)
         if (s->slot[i].dtype == v->dtype && s->slot[i].free_after < step &&
+            has_room(&s->slot[i], count) &&
             (best < 0 ||
              misfit(&s->slot[i], count, size) < misfit(&s->slot[best], count, size)))
             best = i;

@@ -156,7 +156,7 @@ static void test_forms(void)
         {"{\"out\":\"y\",\"op\":\"mul\",\"in\":[\"x\",0.1]}", "const float b = 0.1f;",
          "a literal is rounded to the arithmetic's type"},
         {"{\"out\":\"y\",\"op\":\"reduce\",\"in\":[\"s\"],\"fn\":\"sum\",\"dims\":[0,2]}",
-         "k0_element(k)", "axes that are not adjacent"},
+         "first + element(k)", "axes that are not adjacent"},
         {"{\"out\":\"y\",\"op\":\"add\",\"in\":[\"k\",1],\"dtype\":\"i64\"}",
          "__double2ll_rn(trunc(", "wide integers are computed in double"},
     };
