@@ -60,7 +60,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit bench bench-reference bench-ptx gpu-check deps clean help
+.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -139,6 +139,10 @@ fuzz-parse fuzz-decode fuzz-launch: fuzz-%:
 # FUSED=1: the fused kernels. SPECS='kernelbench/level1 llm': only these.
 check-emit: all
 	$(Q)tests/check_emit $(if $(FUSED),-f) $(SPECS)
+# KERNELBENCH_DIR=DIR: upstream's modules of the checkout in DIR; without, our own statement of each op.
+# ONLY=level1/5: some of them.
+check-torch: all
+	$(Q)KERNELBENCH_DIR='$(KERNELBENCH_DIR)' BUILD='$(BUILD)' tests/torch/run $(if $(ONLY),--only $(ONLY))
 bench: all bench-reference
 	$(Q)tests/bench
 # References against dgemm and a copy.
@@ -164,6 +168,7 @@ help:
 	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
+	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
