@@ -20,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 20, MAX_TENSORS = 64, MAX_SOURCE = 1 << 20 };
+enum { REPEATS = 20, MAX_TENSORS = 2048, MAX_SOURCE = 1 << 20 };
 
 typedef struct check {
     comp_service *comp;

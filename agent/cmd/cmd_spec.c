@@ -1,4 +1,5 @@
 #include "agent/cli.h"
+#include "agent/cmd/spec_lint.h"
 #include "base/json.h"
 #include "reference/graph.h"
 
@@ -8,9 +9,19 @@
 
 typedef struct options {
     cli_common common;
+    bool all;
+    int64_t seed;
+    double seconds;
 } options;
 
-static const ws_opt option_table[] = {CLI_COMMON_OPTIONS};
+static const ws_opt option_table[] = {
+    {.name = "all", .type = WS_OPT_FLAG, .offset = offsetof(options, all),
+     .help = "lint: the whole catalogue"},
+    {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "1",
+     .arg = "N", .help = "lint: seed of the inputs"},
+    {.name = "seconds", .type = WS_OPT_SECONDS, .offset = offsetof(options, seconds),
+     .fallback = "5s", .arg = "TIME", .help = "lint: for the trials of one spec"},
+    CLI_COMMON_OPTIONS};
 
 typedef struct listing {
     bool json;
@@ -156,10 +167,15 @@ static ws_status check_all(bool json, ws_err *err)
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
-    (void)exit_code;
+    if (strcmp(args[0], "lint") == 0) {
+        const spec_lint_options lint = {o->all, o->common.json, o->seed, o->seconds};
+        if ((nargs < 2) != o->all)
+            return ws_fail(err, WS_EUSAGE, "spec lint takes SPEC... or --all");
+        return spec_lint(&lint, args + 1, nargs - 1, exit_code, err);
+    }
     bool lists = strcmp(args[0], "list") == 0, shows = strcmp(args[0], "show") == 0;
     if (!lists && !shows && strcmp(args[0], "check") != 0)
-        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'spec %s'; there are list, show, check",
+        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'spec %s'; there are list, show, check, lint",
                        args[0]);
     if (nargs > (lists ? 1 : 2) && (lists || shows))
         return ws_fail(err, WS_EUSAGE, "spec %s takes %s", args[0],
@@ -189,9 +205,15 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 
 const cli_command cmd_spec = {
     .doc = {.name = "spec",
-            .summary = "list, show or check specifications",
-            .usage = "list | show SPEC | check [SPEC...]",
-            .examples = "warpsmith spec list\nwarpsmith spec check\nwarpsmith spec check specs/basics/softmax.json",
+            .summary = "list, show, check or examine specifications",
+            .usage = "list | show SPEC | check [SPEC...] | lint SPEC... | lint --all",
+            .details =
+                "lint tries what costs nothing against the reference: zeros, a constant, a copy of an "
+                "input, the answer for other inputs, an input, weight or op less, and inputs rounded to "
+                "the next lower precision. Each that passes is a finding. Exit code 1: a named spec has "
+                "findings.",
+            .examples = "warpsmith spec list\nwarpsmith spec check\nwarpsmith spec check specs/basics/softmax.json\n"
+                        "warpsmith spec lint softmax\nwarpsmith spec lint --all --seconds 2",
             .options = option_table,
             .min_args = 1,
             .max_args = -1},

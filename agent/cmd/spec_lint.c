@@ -1,0 +1,134 @@
+/* `warpsmith spec lint`: one row a spec, its findings below it. */
+#include "agent/cli.h"
+#include "agent/cmd/spec_lint.h"
+#include "base/json.h"
+#include "verifier/lint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct listing {
+    const spec_lint_options *o;
+    cJSON *rows; /* NULL: text */
+    int specs, clean, failed;
+    int by_kind[LINT_COUNT], always[LINT_COUNT];
+} listing;
+
+/* "bf16 rejected, 320 times the tolerance" */
+static void print_row(const spec *s, const lint_report *r)
+{
+    printf("%-56s %-28s tolerance %.1e  %s inputs %s (%.3g of it)  %d findings", s->name, r->shape,
+           r->tolerance, r->lower, r->lower_excess > 1 ? "rejected" : "pass", r->lower_excess,
+           r->n);
+    if (r->tried < r->possible)
+        printf("  (%d of %d trials)", r->tried, r->possible);
+    putchar('\n');
+    for (int i = 0; i < r->n; i++)
+        printf("    %s%s\n", r->finding[i].text,
+               r->finding[i].always ? "" : ", on the spec's own inputs only");
+}
+
+static cJSON *row_json(const spec *s, const lint_report *r)
+{
+    cJSON *o = cJSON_CreateObject(), *list;
+    cJSON_AddStringToObject(o, "spec", s->name);
+    cJSON_AddStringToObject(o, "shape", r->shape);
+    ws_json_add_double(o, "relative_tolerance", r->tolerance);
+    cJSON_AddStringToObject(o, "lower_precision", r->lower);
+    ws_json_add_double(o, "lower_precision_of_tolerance", r->lower_excess);
+    cJSON_AddNumberToObject(o, "tried", r->tried);
+    cJSON_AddNumberToObject(o, "possible", r->possible);
+    list = cJSON_AddArrayToObject(o, "findings");
+    for (int i = 0; i < r->n; i++) {
+        cJSON *f = cJSON_CreateObject();
+        cJSON_AddStringToObject(f, "kind", vfy_lint_name(r->finding[i].kind));
+        cJSON_AddStringToObject(f, "name", r->finding[i].name);
+        cJSON_AddStringToObject(f, "text", r->finding[i].text);
+        cJSON_AddBoolToObject(f, "always", r->finding[i].always);
+        cJSON_AddItemToArray(list, f);
+    }
+    return o;
+}
+
+static ws_status lint_one(listing *l, spec *s, ws_err *err)
+{
+    lint_report r;
+    ws_arena a = {0};
+    bool of_kind[LINT_COUNT] = {0}, always[LINT_COUNT] = {0};
+    ws_status st = vfy_lint(s, (uint64_t)l->o->seed, l->o->seconds, &a, &r, err);
+    if (!st) {
+        l->specs++;
+        l->clean += !r.n;
+        for (int i = 0; i < r.n; i++) {
+            of_kind[r.finding[i].kind] = true;
+            always[r.finding[i].kind] |= r.finding[i].always;
+        }
+        for (int k = 0; k < LINT_COUNT; k++) {
+            l->by_kind[k] += of_kind[k];
+            l->always[k] += always[k];
+        }
+        if (l->rows)
+            cJSON_AddItemToArray(l->rows, row_json(s, &r));
+        else
+            print_row(s, &r);
+        fflush(stdout);
+    }
+    ws_arena_release(&a);
+    return st;
+}
+
+static void lint_listed(void *ud, const char *path)
+{
+    listing *l = ud;
+    spec *s = NULL;
+    ws_err err = {0};
+    if (spec_load(path, &s, &err) || lint_one(l, s, &err)) {
+        fprintf(stderr, "warpsmith: %s\n", err.msg);
+        l->failed++;
+    }
+    spec_free(s);
+}
+
+static void print_counts(const listing *l)
+{
+    printf(
+        "\n%d specs, %d without a finding; specs by finding (of them, also with other inputs):\n",
+        l->specs, l->clean);
+    for (int k = 0; k < LINT_COUNT; k++)
+        if (l->by_kind[k])
+            printf("  %-16s %4d (%d)\n", vfy_lint_name((lint_kind)k), l->by_kind[k], l->always[k]);
+}
+
+ws_status spec_lint(const spec_lint_options *o, const char **names, int n, int *exit_code,
+                    ws_err *err)
+{
+    listing l = {.o = o, .rows = o->json ? cJSON_CreateArray() : NULL};
+    ws_status st = WS_OK;
+    if (o->all)
+        st = spec_catalogue(lint_listed, &l, err);
+    for (int i = 0; i < n && !st; i++) {
+        spec *s = NULL;
+        st = spec_find(names[i], &s, err);
+        if (!st)
+            st = lint_one(&l, s, err);
+        spec_free(s);
+    }
+    for (int k = 0; k < LINT_COUNT && !o->all; k++)
+        if (l.by_kind[k])
+            *exit_code = 1;
+    if (st) {
+        cJSON_Delete(l.rows);
+        return st;
+    }
+    if (l.rows) {
+        cJSON *doc = cJSON_CreateObject();
+        cJSON_AddNumberToObject(doc, "schema", 1);
+        cJSON_AddItemToObject(doc, "specs", l.rows);
+        cli_print_json(doc);
+    } else if (o->all) {
+        print_counts(&l);
+    }
+    if (l.failed)
+        return ws_fail(err, WS_EINPUT, "%d specs of the catalogue cannot be examined", l.failed);
+    return WS_OK;
+}

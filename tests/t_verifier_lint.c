@@ -1,0 +1,138 @@
+/* Flawed specs and what lint finds in them; specs without a flaw, in which it finds nothing. */
+#include "tests/tap.h"
+#include "verifier/lint.h"
+
+#include <string.h>
+
+#define HEAD                                                                                       \
+    "{\"schema\":1,\"name\":\"t\",\"dims\":{\"B\":8,\"N\":40},\"check\":[{\"B\":1,\"N\":1},{}],"
+#define X "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"B\",\"N\"]}"
+#define U                                                                                          \
+    "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"B\",\"N\"],\"init\":{\"dist\":\"uniform\"}}"
+#define Z "{\"name\":\"z\",\"dtype\":\"f32\",\"shape\":[\"B\",\"N\"]}"
+#define G(dist, value)                                                                             \
+    "{\"name\":\"g\",\"dtype\":\"f32\",\"shape\":[\"N\"],\"init\":{\"dist\":\"" dist "\"" value "}}"
+#define NODE(out, op, in) "{\"out\":\"" out "\",\"op\":\"" op "\",\"in\":[" in "]}"
+
+/* A finding: kind and name; always: it passes with other inputs, too. */
+typedef struct expected {
+    lint_kind kind;
+    const char *name;
+    bool always;
+} expected;
+
+static const struct {
+    const char *what, *inputs, *weights, *graph;
+    expected want[6];
+    int n;
+} rows[] = {
+    {"exp has no flaw", X, "", NODE("y", "exp", "\"x\""), {{0}}, 0},
+    {"relu of positive numbers is a copy",
+     U,
+     "",
+     NODE("y", "relu", "\"x\""),
+     {{LINT_COPY, "x", false}},
+     1},
+    {"x - x is 0",
+     X,
+     "",
+     NODE("y", "sub", "\"x\",\"x\""),
+     {{LINT_ZEROS, "", true},
+      {LINT_OTHER_INPUTS, "", true},
+      {LINT_LOWER, "bf16", true},
+      {LINT_IGNORED, "x", true}},
+     4},
+    {"an input that nothing reads",
+     X "," Z,
+     "",
+     NODE("y", "exp", "\"x\""),
+     {{LINT_IGNORED, "z", true}},
+     1},
+    {"a scale of ones",
+     X,
+     G("const", ",\"value\":1"),
+     NODE("e", "exp", "\"x\"") "," NODE("y", "mul", "\"e\",\"g\""),
+     {{LINT_ONES, "g", true}, {LINT_OP, "y", true}},
+     2},
+    {"a shift of zeros",
+     X,
+     G("const", ",\"value\":0"),
+     NODE("e", "exp", "\"x\"") "," NODE("y", "add", "\"e\",\"g\""),
+     {{LINT_WITHOUT, "g", true}, {LINT_OP, "y", true}},
+     2},
+    {"relu of what is positive is no work",
+     X,
+     "",
+     NODE("e", "exp", "\"x\"") "," NODE("r", "relu", "\"e\"") "," NODE("y", "log", "\"r\""),
+     {{LINT_OP, "r", true}, {LINT_COPY, "x", true}},
+     2},
+    {"a sum that the weight decides",
+     U,
+     G("const", ",\"value\":1e6"),
+     NODE("e", "mul", "\"x\",1e-6") "," NODE("y", "add", "\"e\",\"g\""),
+     {{LINT_OTHER_INPUTS, "", true}, {LINT_IGNORED, "x", true}, {LINT_CONSTANT, "", true}},
+     -1},
+};
+
+static bool has(const lint_report *r, const expected *e)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->finding[i].kind == e->kind && strcmp(r->finding[i].name, e->name) == 0)
+            return r->finding[i].always == e->always;
+    return false;
+}
+
+static void examine(size_t k)
+{
+    ws_buf text = {0};
+    ws_arena a = {0};
+    ws_err err = {0};
+    spec *s = NULL;
+    lint_report r = {0};
+    ws_buf_printf(&text,
+                  HEAD "\"inputs\":[%s],\"weights\":[%s],\"graph\":[%s],\"outputs\":[\"y\"]}",
+                  rows[k].inputs, rows[k].weights, rows[k].graph);
+    ws_status st = spec_from_text(text.p, text.n, "t.json", &s, &err);
+    if (!st)
+        st = vfy_lint(s, 1, 60, &a, &r, &err);
+    bool right = !st && r.tried == r.possible && (rows[k].n < 0 || r.n == rows[k].n);
+    for (int i = 0; i < 6 && rows[k].want[i].name; i++)
+        right &= has(&r, &rows[k].want[i]);
+    if (!ok(right, "%s %s", rows[k].what, err.msg))
+        for (int i = 0; i < r.n; i++)
+            printf("# %s (%s)\n", r.finding[i].text, r.finding[i].always ? "always" : "here");
+    spec_free(s);
+    ws_buf_release(&text);
+    ws_arena_release(&a);
+}
+
+/* What is published about KernelBench, at the check shapes. */
+static void test_published(void)
+{
+    static const struct {
+        const char *spec;
+        expected want;
+    } known[] = {
+        {"kernelbench/level1/019_relu", {LINT_COPY, "x", false}},
+        {"kernelbench/level2/080_gemm_max_subtract_gelu", {LINT_ZEROS, "", true}},
+    };
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+        ws_arena a = {0};
+        ws_err err = {0};
+        spec *s = NULL;
+        lint_report r = {0};
+        bool done = !spec_find(known[k].spec, &s, &err) && !vfy_lint(s, 1, 10, &a, &r, &err);
+        ok(done && has(&r, &known[k].want), "%s: %s %s", known[k].spec,
+           vfy_lint_name(known[k].want.kind), err.msg);
+        spec_free(s);
+        ws_arena_release(&a);
+    }
+}
+
+int main(void)
+{
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+        examine(k);
+    test_published();
+    return tap_done();
+}

@@ -1,0 +1,51 @@
+/* Can a spec be passed without the work? Answers that cost nothing (zeros, a constant, a copy of an
+ * input, the answer for other inputs) and graphs with a tensor or an op less are compared with the
+ * reference as a candidate's results are. What passes is a finding: a flaw of the spec's inputs or
+ * of the operation, which its measurements should be read with. */
+#ifndef VERIFIER_LINT_H
+#define VERIFIER_LINT_H
+
+#include "reference/graph.h"
+
+/* name in reports, what passes (%s: tensor or node) */
+#define LINT_LIST(X)                                                                               \
+    X(ZEROS, "zeros", "zeros pass")                                                                \
+    X(CONSTANT, "constant", "one number for all elements passes")                                  \
+    X(OTHER_INPUTS, "other_inputs", "the answer for other inputs passes")                          \
+    X(COPY, "copy", "a copy of '%s' passes")                                                       \
+    X(IGNORED, "ignored", "'%s' does not matter: other contents pass")                             \
+    X(WITHOUT, "without", "the same without '%s' (zeros in its place) passes")                     \
+    X(ONES, "ones", "the same with ones in place of '%s' passes")                                  \
+    X(OP, "op", "the same without '%s' passes")                                                    \
+    X(LOWER, "lower_precision", "inputs rounded to %s pass")
+typedef enum lint_kind {
+#define X(id, name, text) LINT_##id,
+    LINT_LIST(X)
+#undef X
+    LINT_COUNT
+} lint_kind;
+const char *vfy_lint_name(lint_kind k);
+
+typedef struct lint_finding {
+    lint_kind kind;
+    char name[80];  /* of the tensor, node or format; "" */
+    char text[200]; /* the sentence */
+    bool always;    /* also with negative and large inputs, where these suit the operation: the
+                     * verifier cannot tell. Otherwise only the spec's own inputs are to blame. */
+} lint_finding;
+
+typedef struct lint_report {
+    char shape[256];         /* the check shape at hand: that with the most elements */
+    lint_finding *finding;
+    int n;
+    int tried, possible;     /* trials, as far as the time allowed */
+    double tolerance;        /* median of tolerance / |value| over elements that are not 0 */
+    double lower_excess;     /* of inputs rounded to `lower`: the worst error over its tolerance */
+    const char *lower;       /* the next lower precision */
+} lint_report;
+
+/* `seconds`: when no further trial begins. Findings live in the arena. */
+ws_status vfy_lint(const spec *s, uint64_t seed, double seconds, ws_arena *a, lint_report *out,
+                   ws_err *err) WS_MUST_CHECK;
+
+#endif
