@@ -83,6 +83,7 @@ typedef struct ref_tensor {
     ref_shape shape;
     double *v;  /* values */
     double *e;  /* first-order bound on |honest - v|, same layout, or NULL: zero */
+    bool by_trial; /* some bounds come from trials (trial.h), not from adding up worst cases */
 } ref_tensor;
 void ref_tensor_release(ref_tensor *t);
 

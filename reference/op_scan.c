@@ -171,7 +171,7 @@ static ws_status run_step(loop *l, states *s)
     if (run_body(l, with_bounds))
         return l->c->err->status;
     const ref_tensor *e = &l->value[n->emit], *next = &l->value[n->next];
-    ref_tensor emit = {e->shape, copy_of(e->v, e->shape.count), NULL};
+    ref_tensor emit = {.shape = e->shape, .v = copy_of(e->v, e->shape.count)};
     double *own = copy_of(e->e, e->shape.count);
     free(s->step_error);
     s->step_error = copy_of(next->e, next->shape.count);

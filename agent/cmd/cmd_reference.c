@@ -101,7 +101,7 @@ static ws_status write_all(const options *o, const ref_graph *g, const ref_tenso
     for (int k = 0; k < g->n_outputs; k++) {
         if (write_one(o, s->output[k], ".npy", &output[k], WS_F64, err))
             return err->status;
-        ref_tensor bound = {output[k].shape, output[k].e, NULL};
+        ref_tensor bound = {.shape = output[k].shape, .v = output[k].e};
         if (o->bounds && bound.v && write_one(o, s->output[k], ".bound.npy", &bound, WS_F64, err))
             return err->status;
     }
