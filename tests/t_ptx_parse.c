@@ -238,7 +238,7 @@ static const struct {
     {KERNEL("mov.u32 %r1, 2;"),
      "line 6, column 9: unknown register '%r1'\nmov.u32 %r1, 2;\n        ^"},
     {KERNEL(".reg .b32 %r<4>;\n\tmov.u32 %r4, 2;"),
-     "line 7, column 10: register '%r4' is outside %r<4>\n\tmov.u32 %r4, 2;\n\t        ^"},
+     "line 7, column 10: register '%r4' is outside %r<4>\n mov.u32 %r4, 2;\n         ^"},
     {KERNEL("bra NOWHERE;"), "line 6, column 5: unknown name 'NOWHERE'"},
     {KERNEL("{ L: }\nbra L;"), "line 7, column 5: unknown name 'L'"},
     {KERNEL("L: L: ret;"), "line 6, column 4: 'L' is declared twice in this scope"},

@@ -589,8 +589,11 @@ void ptx_watch_undefined(ptx_warp *w, const struct ptx_origin *o, const ptx_insn
 /* ---- site.c ---- */
 void ptx_sites_number(ptx_code *c, const ptx_func *f);
 
-/* ---- fuse.c: address arithmetic of several instructions in one step ---- */
+/* ---- fuse.c: several instructions in one step ---- */
 void ptx_fuse(ptx_program *p, ptx_code *c, const ptx_func *f);
+/* fuse_fma.c: of i and the next two, where `reads` has how often each register is read. */
+void ptx_fuse_fma(ptx_insn *i, const uint32_t *reads);
+bool ptx_is_fma_f32(const ptx_insn *i); /* to nearest, nothing else asked for */
 
 /* ---- fast.c: loads and stores of whole warps ----
  * All checks, shadow and counters in a few steps. NULL: there is no such handler for the instruction. */

@@ -1,6 +1,7 @@
 /* Loads and stores of whole warps. The shape of the addresses is told first (shape.h); then bounds, alignment,
  * initialisation, races and counters take a few steps for all lanes together. What this does not settle is left
  * to the general handlers of x_mem.c, which begin anew and say what is wrong. */
+#include "harness/ptx/fast.h"
 #include "harness/ptx/known.h"
 #include "harness/ptx/race.h"
 #include "harness/ptx/shape.h"
@@ -8,7 +9,6 @@
 
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
 #define IVDEP  _Pragma("GCC ivdep")
 
 enum { SECTOR_SHIFT = 5, MAX_KNOWN_SPAN = 8192 };
@@ -116,12 +116,6 @@ static void addresses(const ptx_warp *w, const ptx_insn *i, u64 imm, u64 addr[PT
         EACH_LANE(l) addr[l] = IN(u32, i->a)[l] + imm;
 }
 
-/* The host's place of an offset: pointers are added up as numbers, of which only the sum is one. */
-INLINE uint8_t *plus(const uint8_t *p, u64 offset)
-{
-    return (uint8_t *)((uintptr_t)p + (uintptr_t)offset);
-}
-
 /* ---- initialisation ---- */
 
 INLINE bool is_init(const uint8_t *state, u32 n)
@@ -170,7 +164,7 @@ static bool is_init_apart(const ptx_warp *w, const ptx_insn *i, const ptx_shape 
     if (s->kind == PTX_SHAPE_ROWS) {
         bool all = true;
         for (u32 l = 0; l < PTX_LANES && all; l += s->group)
-            all = ptx_all_init(plus(state, lane_address(w, i, l)), s->step ? (size_t)s->group * size : size);
+            all = ptx_all_init(ptx_plus(state, lane_address(w, i, l)), s->step ? (size_t)s->group * size : size);
         return all;
     }
     bool all = true;
@@ -369,7 +363,7 @@ static outcome apart_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, 
     if ((from >= site->bytes || site->bytes - from < n) && !site_move(w->worker, site, lo, n))
         return LEFT;
     ptx_alloc *a = site->alloc;
-    uint8_t *state = plus(a->state, imm - a->lo);
+    uint8_t *state = ptx_plus(a->state, imm - a->lo);
     if (write ? a->read_only
               : w->checks & PTX_CHECK_INIT && !a->all_init && !is_init_apart(w, i, s, state, size))
         return LEFT;
@@ -388,7 +382,7 @@ static bool is_known_apart(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u
 {
     u64 span = s->hi - s->lo + size;
     return (span <= MAX_KNOWN_SPAN && ptx_known_find(w, (u32)(s->lo + imm), (u32)span)) ||
-           is_init_apart(w, i, s, plus(w->shared_state, imm), size);
+           is_init_apart(w, i, s, ptx_plus(w->shared_state, imm), size);
 }
 
 static outcome apart_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size, bool write)
@@ -396,7 +390,7 @@ static outcome apart_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 im
     u64 lo = s->lo + imm, hi = s->hi + imm;
     if (lo > hi || hi >= w->shared_bytes || w->shared_bytes - hi < size || (s->low | imm) & (size - 1))
         return LEFT;
-    uint8_t *state = plus(w->shared_state, imm);
+    uint8_t *state = ptx_plus(w->shared_state, imm);
     if (!write && !is_known_apart(w, i, s, imm, size))
         return LEFT;
     if (w->checks & PTX_CHECK_RACE && !race_apart(w, i, s, imm, write, NULL))
@@ -420,7 +414,7 @@ static outcome apart(ptx_warp *w, const ptx_insn *i, ptx_shape *s, bool write, u
         shared = true;
         imm -= PTX_WINDOW_SHARED;
     }
-    *base = plus(shared ? w->shared : NULL, imm);
+    *base = ptx_plus(shared ? w->shared : NULL, imm);
     return shared ? apart_shared(w, i, s, imm, size, write) : apart_global(w, i, s, imm, size, write);
 }
 
@@ -472,7 +466,7 @@ INLINE u32 element_slot(const ptx_insn *i, u32 v, u32 vec)
         T t[PTX_LANES] __attribute__((aligned(64)));                                               \
         if (s->kind == PTX_SHAPE_ROWS && i->vec == 1) {                                            \
             for (u32 g = 0; g < PTX_LANES; g += 8) {                                               \
-                const T *from = (const T *)(const void *)plus(base, lane_address(w, i, g));        \
+                const T *from = (const T *)(const void *)ptx_plus(base, lane_address(w, i, g));        \
                 if (s->step)                                                                       \
                     memcpy(t + g, from, 8 * sizeof(T));                                            \
                 else                                                                               \
@@ -534,18 +528,6 @@ INLINE bool is_shared(ptx_space space, u64 *at)
     return true;
 }
 
-/* What holds for most loads is looked at in line: a whole warp, a row or a lone place that is told, no racecheck,
- * bytes that are known to be written. For all else there is x_ld_*_other. */
-INLINE bool is_easy(const ptx_warp *w, const ptx_insn *i)
-{
-    return w->easy_shapes >> i->shape & 1;
-}
-
-INLINE bool passes_shared(const ptx_shape *s, u64 at)
-{
-    return at - s->known_from < s->known_room;
-}
-
 INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u64 at, u32 size)
 {
     const ptx_site *site = &w->worker->site[i->site];
@@ -572,7 +554,7 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
             tell(w, i, s);                                                                         \
         u64 at = s->lo + (u64)i->imm;                                                              \
         const bool shared = is_shared(space, &at);                                                 \
-        const T *from = (const T *)(const void *)plus(shared ? w->shared : NULL, at);              \
+        const T *from = (const T *)(const void *)ptx_plus(shared ? w->shared : NULL, at);              \
         if (s->kind == PTX_SHAPE_UNIFORM && (shared ? pass_shared(w, i, s, at, size, size, false, race)\
                                                     : pass_global(w, i, at, size, size, false, race)))\
             spread_##T(w, i, from, vec);                                                           \
@@ -587,11 +569,11 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
         const ptx_shape *s = &w->shape[i->shape];                                                  \
         const u64 at = s->lo + (u64)i->imm;                                                        \
         const bool row = s->kind == PTX_SHAPE_ROW;                                                 \
-        if (!passes_shared(s, at) || !race_note_read(w, i, at, (vec) * (u32)sizeof(T), row)) {     \
+        if (!ptx_passes_shared(s, at) || !race_note_read(w, i, at, (vec) * (u32)sizeof(T), row)) {     \
             x_ld_##name##_other(w, i);                                                             \
             return;                                                                                \
         }                                                                                          \
-        const T *from = (const T *)(const void *)plus(w->shared, at);                              \
+        const T *from = (const T *)(const void *)ptx_plus(w->shared, at);                              \
         if (row)                                                                                   \
             take_row_##T(w, i, from, vec);                                                         \
         else                                                                                       \
@@ -602,8 +584,8 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
     {                                                                                              \
         const ptx_shape *s = &w->shape[i->shape];                                                  \
         const u64 at = s->lo + (u64)i->imm;                                                        \
-        if ((space) == PTX_SPACE_GENERIC || !is_easy(w, i) ||                                      \
-            !((space) == PTX_SPACE_SHARED ? passes_shared(s, at)                                   \
+        if ((space) == PTX_SPACE_GENERIC || !ptx_is_easy(w, i) ||                                      \
+            !((space) == PTX_SPACE_SHARED ? ptx_passes_shared(s, at)                                   \
                                           : passes_global(w, i, s, at, (vec) * (u32)sizeof(T)))) { \
             if ((space) == PTX_SPACE_SHARED && w->race_shapes >> i->shape & 1)                     \
                 x_ld_##name##_race(w, i);                                                          \
@@ -611,7 +593,7 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
                 x_ld_##name##_other(w, i);                                                         \
             return;                                                                                \
         }                                                                                          \
-        const T *from = (const T *)(const void *)plus((space) == PTX_SPACE_SHARED ? w->shared : NULL, at);\
+        const T *from = (const T *)(const void *)ptx_plus((space) == PTX_SPACE_SHARED ? w->shared : NULL, at);\
         if (s->kind == PTX_SHAPE_UNIFORM)                                                          \
             spread_##T(w, i, from, vec);                                                           \
         else                                                                                       \
@@ -650,7 +632,7 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
         FETCH(at, size * PTX_LANES, 0);                                                            \
         if (w->checks & PTX_CHECK_COUNT)                                                           \
             count_span(w, site, at - site->lo, size * PTX_LANES, size, false);                     \
-        take_row_##T(w, i, (const T *)(const void *)plus(NULL, at), vec);                          \
+        take_row_##T(w, i, (const T *)(const void *)ptx_plus(NULL, at), vec);                          \
         PTX_CHAIN(w, i);                                                                           \
     }
 #define STORE(T, vec, space, name)                                                                 \
@@ -660,7 +642,7 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
         ptx_shape *s = &w->shape[i->shape];                                                        \
         u64 at = s->lo + (u64)i->imm;                                                              \
         const bool shared = is_shared(space, &at);                                                 \
-        T *to = (T *)(void *)plus(shared ? w->shared : NULL, at);                                  \
+        T *to = (T *)(void *)ptx_plus(shared ? w->shared : NULL, at);                                  \
         if (s->kind != PTX_SHAPE_ROW || !(shared ? pass_shared(w, i, s, at, n, size, true, race)   \
                                                  : pass_global(w, i, at, n, size, true, race))) {  \
             store_apart_##T(w, i);                                                                 \
@@ -701,7 +683,7 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
         memset(a->state + (at - site->lo), PTX_INIT | PTX_WRITTEN, n);                             \
         if (w->checks & PTX_CHECK_COUNT)                                                           \
             count_span(w, site, at - site->lo, n, size, true);                                     \
-        put_row_##T(w, i, (T *)(void *)plus(NULL, at), vec);                                       \
+        put_row_##T(w, i, (T *)(void *)ptx_plus(NULL, at), vec);                                       \
         if (race)                                                                                  \
             ptx_race_note_values(w, a, at, n);                                                     \
         PTX_CHAIN(w, i);                                                                           \
@@ -768,4 +750,14 @@ void ptx_fast_once(ptx_insn *i)
             i->run = i->run == table[r].load ? table[r].load_once : table[r].store_once;
             return;
         }
+}
+
+void ptx_load_word_of_shared(ptx_warp *w, const ptx_insn *i)
+{
+    x_ld_u32_shared(w, i);
+}
+
+bool ptx_is_word_of_shared(const ptx_insn *i)
+{
+    return i->run == x_ld_u32_shared;
 }

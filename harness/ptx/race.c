@@ -236,12 +236,24 @@ static void spread_read(ptx_shadow *s, u32 index, u32 floor)
     c->r_clock = 0;
 }
 
+static void spread_write(ptx_shadow *s, u32 index)
+{
+    race_chunk *c = &s->chunk[index];
+    for (u32 g = index * RACE_CHUNK; g < (index + 1) * RACE_CHUNK && g < s->n; g++) {
+        s->w_key[g] = c->w_key | ((g - c->w_base) >> c->w_shift) << KEY_LANE_SHIFT;
+        s->w_pc[g] = c->w_pc;
+    }
+    c->w_key = 0;
+}
+
 /* Before granules first to last are looked at one by one; true: another block has been there. */
 static bool open_range(const ptx_warp *w, ptx_shadow *s, u32 first, u32 last, bool write)
 {
     bool far = false;
     for (u32 c = first / RACE_CHUNK; c <= last / RACE_CHUNK; c++) {
         far |= s->far && s->far->used[c];
+        if (s->chunk[c].w_key)
+            spread_write(s, c);
         if (write) {
             if (s->chunk[c].r_clock)
                 spread_read(s, c, w->floor);
@@ -256,6 +268,8 @@ static bool open_range(const ptx_warp *w, ptx_shadow *s, u32 first, u32 last, bo
 void race_open_far(ptx_shadow *s, u32 c, bool write)
 {
     race_spread_ahead(s, 0);
+    if (s->chunk[c].w_key)
+        spread_write(s, c);
     if (write && s->chunk[c].r_clock)
         spread_read(s, c, 0);
     if (write)
@@ -275,15 +289,15 @@ static void open_chunks(race_look *k)
 
 static void fast_linear_write(const ptx_warp *w, ptx_shadow *s, u32 g0, u32 shift, u32 pc)
 {
-    u32 key = w->clock | (u32)w->id << KEY_WARP_SHIFT, n = (u32)PTX_LANES << shift;
-    for (u32 k = 0; k < n; k++) {
-        s->w_key[g0 + k] = key | (k >> shift) << KEY_LANE_SHIFT;
-        s->w_pc[g0 + k] = pc;
-        s->r_key[g0 + k] = 0;
-    }
-    for (u32 c = g0 / RACE_CHUNK; c < (g0 + n) / RACE_CHUNK; c++) {
-        s->chunk[c].w_max = w->clock;
-        s->chunk[c].r_max = s->chunk[c].r_clock = 0;
+    for (u32 c = g0 / RACE_CHUNK; c < (g0 + (PTX_LANES << shift)) / RACE_CHUNK; c++) {
+        race_chunk *k = &s->chunk[c];
+        if (k->r_max) /* else there is none */
+            memset(s->r_key + c * RACE_CHUNK, 0, RACE_CHUNK * sizeof *s->r_key);
+        *k = (race_chunk){.w_max = w->clock,
+                          .w_key = w->clock | (u32)w->id << KEY_WARP_SHIFT,
+                          .w_pc = pc,
+                          .w_base = g0,
+                          .w_shift = shift};
     }
 }
 

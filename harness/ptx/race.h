@@ -20,13 +20,15 @@
 enum { SHADOW_CHUNK = 4096 /* granules */ };
 
 /* Of 32 granules of shared memory together, so that whole warps are dealt with in one step. A
- * full-warp read of consecutive values is kept here alone until something else happens to the
- * granules: then it is spread over them. */
+ * full-warp read or write of consecutive values is kept here alone until something else happens to
+ * the granules: then it is spread over them. */
 typedef struct race_chunk {
     u32 w_max, r_max;     /* highest clock of a write, of a read that stands in the granules */
     u32 r_clock;          /* of the full-warp read, 0: none */
     u32 r_who, r_pc;      /* its warps, its place */
     u32 r_base, r_shift;  /* lane l read the granules from r_base + (l << r_shift) */
+    u32 w_key, w_pc;      /* of the full-warp write, without the lane; 0: none. Like the reads': */
+    u32 w_base, w_shift;
 } race_chunk;
 enum { RACE_CHUNK = 32 };
 

@@ -21,6 +21,10 @@ SUM(sub_f32, a[l] - b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
 SUM(mul_f32, a[l] * b[l], const f32 *a = IN(f32, i->a), *b = IN(f32, i->b))
 SUM(fma_f32, __builtin_fmaf(a[l], b[l], c[l]),
     const f32 *a = IN(f32, i->a), *b = IN(f32, i->b), *c = IN(f32, i->c))
+bool ptx_is_fma_f32(const ptx_insn *i)
+{
+    return i->run == x_fma_f32;
+}
 FP2(div_f32, f32, fp_canon(a[l] / b[l]))
 FP1(rcp_f32, f32, fp_canon(1.0f / a[l]))
 FP1(sqrt_f32, f32, fp_canon(__builtin_sqrtf(a[l])))
