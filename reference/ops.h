@@ -10,7 +10,10 @@
  *     unary f   e = |f'(x)| e + k u |v|      (k: documented error of CUDA's function in ulp)
  *     sum of n  e = sum e_i + REF_SUM sqrt(n) ua sum|x_i|
  *
- * and storing adds uo|v| plus what underflow may lose: in f32 up to the smallest normal number. */
+ * In deep graphs, where the sum of all worst cases says nothing, random trials give the bound:
+ * see trial.h.
+ *
+ * Storing adds uo|v| plus what underflow may lose: in f32 up to the smallest normal number. */
 #ifndef REFERENCE_OPS_H
 #define REFERENCE_OPS_H
 

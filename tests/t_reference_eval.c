@@ -333,6 +333,56 @@ static void test_cost(void)
     fixture_close(&f);
 }
 
+/* y = tanh(W tanh(W ... x)), 40 times, W with rows whose magnitudes add up to 3: the worst case grows
+ * like 3^40, honest errors do not. */
+static void test_deep(void)
+{
+    enum { LAYERS = 40, N = 16, B = 8 };
+    ws_buf text = {0};
+    fixture f = {0};
+    ws_buf_adds(&text, "{\"schema\":1,\"name\":\"deep\",\"dims\":{\"B\":8},\"check\":[{}],\"inputs\":["
+                       "{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"B\",16]},{\"name\":\"w\",\"dtype\":"
+                       "\"f32\",\"shape\":[16,16],\"init\":{\"dist\":\"normal\",\"std\":0.25}}],\"graph\":[");
+    for (int k = 1; k <= LAYERS; k++)
+        ws_buf_printf(&text, "%s{\"out\":\"p%d\",\"op\":\"linear\",\"in\":[\"%s%d\",\"w\"]},{\"out\":\"h%d\","
+                             "\"op\":\"tanh\",\"in\":[\"p%d\"]}",
+                      k > 1 ? "," : "", k, k > 1 ? "h" : "x", k > 1 ? k - 1 : 0, k, k);
+    char *first = strstr(ws_buf_z(&text), "\"x0\"");
+    memcpy(first, "\"x\" ", 4);
+    ws_buf_printf(&text, "],\"outputs\":[\"h%d\"]}", LAYERS);
+    ws_status st = spec_from_text(text.p, text.n, "deep.json", &f.spec, &f.err);
+    if (!st)
+        st = fixture_bind(&f, 0);
+    if (!st)
+        st = fixture_eval(&f);
+    if (!ok(!st && f.out[0].by_trial, "a deep graph has bounds by trial %s", f.err.msg))
+        return;
+    float h[B][N], next[N];
+    for (int b = 0; b < B; b++)
+        for (int i = 0; i < N; i++)
+            h[b][i] = (float)f.in[0].v[b * N + i];
+    for (int k = 0; k < LAYERS; k++)
+        for (int b = 0; b < B; b++) {
+            for (int o = 0; o < N; o++) {
+                float s = 0;
+                for (int i = 0; i < N; i++)
+                    s += h[b][i] * (float)f.in[1].v[o * N + i];
+                next[o] = tanhf(s);
+            }
+            memcpy(h[b], next, sizeof next);
+        }
+    double worst = 0, size = 0, bound = 0;
+    for (int i = 0; i < B * N; i++) {
+        worst = fmax(worst, fabs((double)h[i / N][i % N] - f.out[0].v[i]) / f.out[0].e[i]);
+        size += fabs(f.out[0].v[i]);
+        bound += f.out[0].e[i];
+    }
+    ok(worst < 1, "single precision is within them (%.2g of them)", worst);
+    ok(bound < 1e-4 * size, "they are small (%.2g of the values)", bound / size);
+    ws_buf_release(&text);
+    fixture_close(&f);
+}
+
 static void test_memory(void)
 {
     static const char text[] =
@@ -360,6 +410,7 @@ int main(void)
     test_masked_rows();
     test_inputs();
     test_cost();
+    test_deep();
     test_memory();
     return tap_done();
 }
