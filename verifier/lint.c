@@ -468,6 +468,8 @@ static ws_status examine(linter *l, double seconds, ws_arena *a)
     const lab *b = &l->lab[VFY_INPUTS_RANDOM];
     snprintf(l->rep->shape, sizeof l->rep->shape, "%s", b->c.shape);
     l->rep->tolerance = median_tolerance(b);
+    for (int o = 0; o < l->g->n_outputs; o++)
+        l->rep->by_trial |= b->c.want[o].by_trial;
     trial *t = list_trials(l, a, &n);
     l->rep->possible = n;
     for (int k = 0; k < n && (k < 4 || ws_seconds_since(start) < seconds); k++)

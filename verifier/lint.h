@@ -39,6 +39,7 @@ typedef struct lint_report {
     lint_finding *finding;
     int n;
     int tried, possible;     /* trials, as far as the time allowed */
+    bool by_trial;           /* some bounds come from trials: reference/trial.h */
     double tolerance;        /* median of tolerance / |value| over elements that are not 0 */
     double lower_excess;     /* of inputs rounded to `lower`: the worst error over its tolerance */
     const char *lower;       /* the next lower precision */

@@ -17,9 +17,9 @@ typedef struct listing {
 /* "bf16 rejected, 320 times the tolerance" */
 static void print_row(const spec *s, const lint_report *r)
 {
-    printf("%-56s %-28s tolerance %.1e  %s inputs %s (%.3g of it)  %d findings", s->name, r->shape,
-           r->tolerance, r->lower, r->lower_excess > 1 ? "rejected" : "pass", r->lower_excess,
-           r->n);
+    printf("%-56s %-28s tolerance %.1e%s  %s inputs %s (%.3g of it)  %d findings", s->name,
+           r->shape, r->tolerance, r->by_trial ? " by trial" : "", r->lower,
+           r->lower_excess > 1 ? "rejected" : "pass", r->lower_excess, r->n);
     if (r->tried < r->possible)
         printf("  (%d of %d trials)", r->tried, r->possible);
     putchar('\n');
@@ -34,6 +34,7 @@ static cJSON *row_json(const spec *s, const lint_report *r)
     cJSON_AddStringToObject(o, "spec", s->name);
     cJSON_AddStringToObject(o, "shape", r->shape);
     ws_json_add_double(o, "relative_tolerance", r->tolerance);
+    cJSON_AddBoolToObject(o, "by_trial", r->by_trial);
     cJSON_AddStringToObject(o, "lower_precision", r->lower);
     ws_json_add_double(o, "lower_precision_of_tolerance", r->lower_excess);
     cJSON_AddNumberToObject(o, "tried", r->tried);
