@@ -39,7 +39,7 @@ static const struct {
      NODE("y", "sub", "\"x\",\"x\""),
      {{LINT_ZEROS, "", true},
       {LINT_OTHER_INPUTS, "", true},
-      {LINT_LOWER, "bf16", true},
+      {LINT_LOWER, "", true},
       {LINT_IGNORED, "x", true}},
      4},
     {"an input that nothing reads",

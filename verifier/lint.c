@@ -38,7 +38,6 @@ typedef struct trial {
     lint_kind kind;
     int tensor;        /* COPY, IGNORED, WITHOUT, ONES */
     int node, operand; /* OP: the node gives way to its operand */
-    ws_dtype format;   /* LOWER */
 } trial;
 
 typedef struct linter {
@@ -175,6 +174,35 @@ static bool passes(const lab *b, const ref_graph *g, const ref_tensor *in, doubl
     return right;
 }
 
+/* What f32 and f16 are cut down to when nobody looks; other formats stay. */
+static ws_dtype lower_of(ws_dtype t)
+{
+    switch (t) {
+    case WS_F64:
+        return WS_F32;
+    case WS_F32:
+    case WS_TF32:
+        return WS_BF16;
+    case WS_F16:
+    case WS_BF16:
+        return WS_E4M3;
+    default:
+        return t;
+    }
+}
+
+/* Rounding to the next lower precision changes some element of some tensor. */
+static bool rounds_something(const lab *b)
+{
+    for (int i = 0; i < count_tensors(b->g->spec); i++) {
+        ws_dtype lower = lower_of(b->g->spec->tensor[i].dtype);
+        for (int64_t k = 0; k < b->in[i].shape.count; k++)
+            if (ws_dtype_round(lower, b->in[i].v[k]) != b->in[i].v[k])
+                return true;
+    }
+    return false;
+}
+
 /* Other contents for tensor i: its init under another seed; where that gives the same, noise. */
 static bool replace(const lab *b, int i, const trial *t, ref_tensor *out)
 {
@@ -187,8 +215,7 @@ static bool replace(const lab *b, int i, const trial *t, ref_tensor *out)
         if (t->kind == LINT_WITHOUT || t->kind == LINT_ONES)
             out->v[k] = t->kind == LINT_ONES;
         else if (t->kind == LINT_LOWER)
-            out->v[k] = ws_dtype_is_float(s->dtype) ? ws_dtype_round(t->format, b->in[i].v[k])
-                                                    : b->in[i].v[k];
+            out->v[k] = ws_dtype_round(lower_of(s->dtype), b->in[i].v[k]);
         differs |= out->v[k] != b->in[i].v[k];
     }
     for (int64_t k = 0;
@@ -303,11 +330,9 @@ static bool passes_always(linter *l, const trial *t)
 
 static const char *name_of(const linter *l, const trial *t)
 {
-    if (t->kind == LINT_LOWER)
-        return ws_dtype_name(t->format);
     if (t->kind == LINT_OP)
         return l->s->node[t->node].out;
-    return t->kind >= LINT_COPY ? l->s->tensor[t->tensor].name : "";
+    return t->kind >= LINT_COPY && t->kind < LINT_OP ? l->s->tensor[t->tensor].name : "";
 }
 
 /* What an earlier finding says already. */
@@ -386,15 +411,12 @@ static trial *list_trials(const linter *l, ws_arena *a, int *n)
     static const lint_kind of_tensor[] = {LINT_COPY, LINT_IGNORED, LINT_WITHOUT, LINT_ONES};
     int tensors = count_tensors(l->s), k = 0;
     trial *t = WS_ARENA_NEW(a, trial, 4 + tensors * 4 + l->g->n_nodes * SPEC_MAX_OPERANDS);
-    ws_dtype lower = l->s->precision == WS_F64   ? WS_F32
-                     : l->s->precision == WS_F32 ? WS_BF16
-                                                 : WS_E4M3;
     t[k++] = (trial){.kind = LINT_ZEROS};
     if (has_elements(l)) /* of one number alone, some constant is always right */
         t[k++] = (trial){.kind = LINT_CONSTANT};
     t[k++] = (trial){.kind = LINT_OTHER_INPUTS};
-    t[k++] = (trial){.kind = LINT_LOWER, .format = lower};
-    l->rep->lower = ws_dtype_name(lower);
+    if (rounds_something(&l->lab[VFY_INPUTS_RANDOM]))
+        t[k++] = (trial){.kind = LINT_LOWER};
     for (int weights = 0; weights < 2; weights++) {
         for (int i = 0; i < tensors; i++)
             for (size_t q = 0; q < WS_COUNT(of_tensor); q++) {
@@ -481,7 +503,8 @@ ws_status vfy_lint(const spec *s, uint64_t seed, double seconds, ws_arena *a, li
                    ws_err *err)
 {
     linter l = {.s = s, .seed = seed, .rep = out, .err = err};
-    *out = (lint_report){.finding = WS_ARENA_NEW(a, lint_finding, MAX_FINDINGS)};
+    *out = (lint_report){.lower_excess = (double)NAN,
+                         .finding = WS_ARENA_NEW(a, lint_finding, MAX_FINDINGS)};
     ws_status st = ref_graph_new(s, &l.g, err);
     if (!st)
         st = examine(&l, seconds, a);

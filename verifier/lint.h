@@ -17,7 +17,7 @@
     X(WITHOUT, "without", "the same without '%s' (zeros in its place) passes")                     \
     X(ONES, "ones", "the same with ones in place of '%s' passes")                                  \
     X(OP, "op", "the same without '%s' passes")                                                    \
-    X(LOWER, "lower_precision", "inputs rounded to %s pass")
+    X(LOWER, "lower_precision", "inputs rounded to the next lower precision pass")
 typedef enum lint_kind {
 #define X(id, name, text) LINT_##id,
     LINT_LIST(X)
@@ -28,7 +28,7 @@ const char *vfy_lint_name(lint_kind k);
 
 typedef struct lint_finding {
     lint_kind kind;
-    char name[80];  /* of the tensor, node or format; "" */
+    char name[80];  /* of the tensor or node; "" */
     char text[200]; /* the sentence */
     bool always;    /* also with negative and large inputs, where these suit the operation: the
                      * verifier cannot tell. Otherwise only the spec's own inputs are to blame. */
@@ -41,8 +41,8 @@ typedef struct lint_report {
     int tried, possible;     /* trials, as far as the time allowed */
     bool by_trial;           /* some bounds come from trials: reference/trial.h */
     double tolerance;        /* median of tolerance / |value| over elements that are not 0 */
-    double lower_excess;     /* of inputs rounded to `lower`: the worst error over its tolerance */
-    const char *lower;       /* the next lower precision */
+    double lower_excess;     /* of inputs rounded to the next lower precision: the worst error over
+                              * its tolerance; NaN: that rounds nothing */
 } lint_report;
 
 /* `seconds`: when no further trial begins. Findings live in the arena. */

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "verifier/lint.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,12 +15,16 @@ typedef struct listing {
     int by_kind[LINT_COUNT], always[LINT_COUNT];
 } listing;
 
-/* "bf16 rejected, 320 times the tolerance" */
 static void print_row(const spec *s, const lint_report *r)
 {
-    printf("%-56s %-28s tolerance %.1e%s  %s inputs %s (%.3g of it)  %d findings", s->name,
-           r->shape, r->tolerance, r->by_trial ? " by trial" : "", r->lower,
-           r->lower_excess > 1 ? "rejected" : "pass", r->lower_excess, r->n);
+    printf("%-56s %-28s tolerance %.1e%s  lower precision %s", s->name, r->shape, r->tolerance,
+           r->by_trial ? " by trial" : "",
+           isnan(r->lower_excess) ? "rounds nothing"
+           : r->lower_excess > 1  ? "rejected"
+                                  : "passes");
+    if (!isnan(r->lower_excess))
+        printf(" (%.3g of it)", r->lower_excess);
+    printf("  %d findings", r->n);
     if (r->tried < r->possible)
         printf("  (%d of %d trials)", r->tried, r->possible);
     putchar('\n');
@@ -35,8 +40,8 @@ static cJSON *row_json(const spec *s, const lint_report *r)
     cJSON_AddStringToObject(o, "shape", r->shape);
     ws_json_add_double(o, "relative_tolerance", r->tolerance);
     cJSON_AddBoolToObject(o, "by_trial", r->by_trial);
-    cJSON_AddStringToObject(o, "lower_precision", r->lower);
-    ws_json_add_double(o, "lower_precision_of_tolerance", r->lower_excess);
+    if (!isnan(r->lower_excess))
+        ws_json_add_double(o, "lower_precision_of_tolerance", r->lower_excess);
     cJSON_AddNumberToObject(o, "tried", r->tried);
     cJSON_AddNumberToObject(o, "possible", r->possible);
     list = cJSON_AddArrayToObject(o, "findings");
