@@ -115,6 +115,17 @@ static void test_published(void)
     } known[] = {
         {"kernelbench/level1/019_relu", {LINT_COPY, "x", false}},
         {"kernelbench/level2/080_gemm_max_subtract_gelu", {LINT_ZEROS, "", true}},
+        {"kernelbench/level2/009_matmul_subtract_multiply_relu", {LINT_ZEROS, "", false}},
+        {"kernelbench/level2/023_conv3d_groupnorm_mean", {LINT_ZEROS, "", true}},
+        {"kernelbench/level2/083_conv3d_groupnorm_min_clamp_dropout", {LINT_ZEROS, "", true}},
+        {"kernelbench/level3/028_visiontransformer", {LINT_OTHER_INPUTS, "", true}},
+        {"kernelbench/level3/028_visiontransformer", {LINT_IGNORED, "img", true}},
+        {"kernelbench/level1/033_batchnorm", {LINT_ONES, "bn_weight", true}},
+        {"kernelbench/level1/033_batchnorm", {LINT_WITHOUT, "bn_bias", true}},
+        {"kernelbench/level2/007_conv3d_relu_leakyrelu_gelu_sigmoid_biasadd",
+         {LINT_OP, "leaky_relu2", true}},
+        {"kernelbench/level1/023_softmax", {LINT_LOOSE_ZEROS, "", false}},
+        {"kernelbench/level2/099_matmul_gelu_softmax", {LINT_LOOSE_ZEROS, "", false}},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         ws_arena a = {0};

@@ -100,11 +100,24 @@ static vfy_comparison compare(const lab *b, int o, const ref_tensor *got)
     return c;
 }
 
+/* As allclose(got, want, rtol = atol = 1e-2) counts. */
+static int64_t count_far(const ref_tensor *want, const ref_tensor *got)
+{
+    int64_t far = 0;
+    for (int64_t i = 0; i < want->shape.count; i++)
+        far += !(fabs(got->v[i] - want->v[i]) <= 1e-2 + 1e-2 * fabs(want->v[i]));
+    return far;
+}
+
 /* Every output is right. *excess: the worst error over its tolerance. */
-static bool all_right(const lab *b, const ref_tensor *got, double *excess)
+static bool all_right(const lab *b, const trial *t, const ref_tensor *got, double *excess)
 {
     int64_t wrong = 0;
     for (int o = 0; o < b->g->n_outputs; o++) {
+        if (vfy_lint_is_loose(t->kind)) {
+            wrong += count_far(&b->c.want[o], &got[o]);
+            continue;
+        }
         vfy_comparison c = compare(b, o, &got[o]);
         wrong += c.wrong;
         *excess = fmax(*excess, c.wrong ? c.excess / VFY_SAFETY : c.worst_ratio);
@@ -135,6 +148,16 @@ static double best_constant(const lab *b, const ref_tensor *want)
     return low + (high - low) / 2;
 }
 
+static double middle(const ref_tensor *want)
+{
+    double low = (double)INFINITY, high = -(double)INFINITY;
+    for (int64_t i = 0; i < want->shape.count; i++) {
+        low = fmin(low, want->v[i]);
+        high = fmax(high, want->v[i]);
+    }
+    return low + (high - low) / 2;
+}
+
 static bool try_answer(const lab *b, const trial *t)
 {
     bool right = true;
@@ -146,10 +169,12 @@ static bool try_answer(const lab *b, const trial *t)
             return false;
         if (ref_tensor_alloc(&got, false, "an answer", &err))
             return false;
-        double v = t->kind == LINT_CONSTANT ? best_constant(b, want) : 0;
+        double v = t->kind == LINT_CONSTANT         ? best_constant(b, want)
+                   : t->kind == LINT_LOOSE_CONSTANT ? middle(want)
+                                                    : 0;
         for (int64_t i = 0; i < got.shape.count; i++)
             got.v[i] = t->kind == LINT_COPY ? b->in[t->tensor].v[i] : v;
-        right = !compare(b, o, &got).wrong;
+        right = vfy_lint_is_loose(t->kind) ? !count_far(want, &got) : !compare(b, o, &got).wrong;
         ref_tensor_release(&got);
     }
     return right;
@@ -158,7 +183,8 @@ static bool try_answer(const lab *b, const trial *t)
 /* ---- other inputs, other graphs ---- */
 
 /* Evaluates `g`, the spec's graph or one like it, on `in`; true: the outputs pass. */
-static bool passes(const lab *b, const ref_graph *g, const ref_tensor *in, double *excess)
+static bool passes(const lab *b, const trial *t, const ref_graph *g, const ref_tensor *in,
+                   double *excess)
 {
     ws_arena a = {0};
     ws_err err = {0};
@@ -167,7 +193,7 @@ static bool passes(const lab *b, const ref_graph *g, const ref_tensor *in, doubl
     ref_tensor *out = WS_ARENA_NEW(&a, ref_tensor, g->n_outputs + 1);
     /* an index that is off or a matrix of the wrong shape ends the trial: it does not pass */
     bool right = !ref_bind(g, &env, &a, &bound, &err) && !ref_eval(bound, in, false, out, &err) &&
-                 all_right(b, out, excess);
+                 all_right(b, t, out, excess);
     for (int o = 0; o < g->n_outputs; o++)
         ref_tensor_release(&out[o]);
     ws_arena_release(&a);
@@ -228,9 +254,9 @@ static bool replace(const lab *b, int i, const trial *t, ref_tensor *out)
 /* Which tensors a trial changes. */
 static bool concerns(const lab *b, const trial *t, int i)
 {
-    return t->kind == LINT_LOWER ||
-           (t->kind == LINT_OTHER_INPUTS && !b->g->spec->tensor[i].is_weight) ||
-           (t->kind != LINT_OTHER_INPUTS && i == t->tensor);
+    bool others = t->kind == LINT_OTHER_INPUTS || t->kind == LINT_LOOSE_OTHER;
+    return t->kind == LINT_LOWER || (others && !b->g->spec->tensor[i].is_weight) ||
+           (!others && i == t->tensor);
 }
 
 static bool try_inputs(const lab *b, const trial *t, double *excess)
@@ -243,7 +269,7 @@ static bool try_inputs(const lab *b, const trial *t, double *excess)
         if (concerns(b, t, i))
             made &= replace(b, i, t, &in[i]);
     }
-    right = made && passes(b, b->g, in, excess);
+    right = made && passes(b, t, b->g, in, excess);
     for (int i = 0; i < n; i++)
         if (in[i].v != b->in[i].v)
             ref_tensor_release(&in[i]);
@@ -293,7 +319,7 @@ static bool try_without_op(const lab *b, const trial *t, double *excess)
     spec *s = spec_without(b->g->spec, t->node, b->g->value[n->in[t->operand]].name);
     ref_graph *g = NULL;
     ws_err err = {0};
-    bool right = s && !ref_graph_new(s, &g, &err) && passes(b, g, b->in, excess);
+    bool right = s && !ref_graph_new(s, &g, &err) && passes(b, t, g, b->in, excess);
     ref_graph_free(g);
     spec_free(s);
     return right;
@@ -335,6 +361,15 @@ static const char *name_of(const linter *l, const trial *t)
     return t->kind >= LINT_COPY && t->kind < LINT_OP ? l->s->tensor[t->tensor].name : "";
 }
 
+/* `loose` is `found`, or less, at a wide tolerance. */
+static bool is_loose_form(lint_kind found, lint_kind loose)
+{
+    return (loose == LINT_LOOSE_ZEROS && found == LINT_ZEROS) ||
+           (loose == LINT_LOOSE_CONSTANT &&
+            (found == LINT_CONSTANT || found == LINT_ZEROS || found == LINT_LOOSE_ZEROS)) ||
+           (loose == LINT_LOOSE_OTHER && found == LINT_OTHER_INPUTS);
+}
+
 /* What an earlier finding says already. */
 static bool is_implied(const linter *l, const trial *t)
 {
@@ -342,6 +377,8 @@ static bool is_implied(const linter *l, const trial *t)
     for (int i = 0; i < l->rep->n; i++) {
         const lint_finding *f = &l->rep->finding[i];
         if (t->kind == LINT_CONSTANT && f->kind == LINT_ZEROS && f->always)
+            return true;
+        if (is_loose_form(f->kind, t->kind))
             return true;
         if (of_tensor && f->kind == LINT_IGNORED && f->always &&
             strcmp(f->name, name_of(l, t)) == 0)
@@ -363,7 +400,8 @@ static void run(linter *l, const trial *t)
     if (!right || l->rep->n == MAX_FINDINGS)
         return;
     lint_finding *f = &l->rep->finding[l->rep->n++];
-    *f = (lint_finding){.kind = t->kind, .always = passes_always(l, t)};
+    *f = (lint_finding){.kind = t->kind,
+                        .always = !vfy_lint_is_loose(t->kind) && passes_always(l, t)};
     snprintf(f->name, sizeof f->name, "%s", name_of(l, t));
     snprintf(f->text, sizeof f->text, kinds[t->kind].text, f->name);
     if (t->kind == LINT_OP) {
@@ -406,17 +444,29 @@ static bool has_elements(const linter *l)
     return several;
 }
 
+static bool has_index(const ref_graph *g)
+{
+    int axis;
+    for (int o = 0; o < g->n_outputs; o++)
+        if (ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX)
+            return true;
+    return false;
+}
+
 static trial *list_trials(const linter *l, ws_arena *a, int *n)
 {
     static const lint_kind of_tensor[] = {LINT_COPY, LINT_IGNORED, LINT_WITHOUT, LINT_ONES};
     int tensors = count_tensors(l->s), k = 0;
-    trial *t = WS_ARENA_NEW(a, trial, 4 + tensors * 4 + l->g->n_nodes * SPEC_MAX_OPERANDS);
+    trial *t = WS_ARENA_NEW(a, trial, 8 + tensors * 4 + l->g->n_nodes * SPEC_MAX_OPERANDS);
     t[k++] = (trial){.kind = LINT_ZEROS};
     if (has_elements(l)) /* of one number alone, some constant is always right */
         t[k++] = (trial){.kind = LINT_CONSTANT};
     t[k++] = (trial){.kind = LINT_OTHER_INPUTS};
     if (rounds_something(&l->lab[VFY_INPUTS_RANDOM]))
         t[k++] = (trial){.kind = LINT_LOWER};
+    for (int q = LINT_LOOSE_ZEROS; q <= LINT_LOOSE_OTHER && !has_index(l->g); q++)
+        if (q != LINT_LOOSE_CONSTANT || has_elements(l))
+            t[k++] = (trial){.kind = (lint_kind)q};
     for (int weights = 0; weights < 2; weights++) {
         for (int i = 0; i < tensors; i++)
             for (size_t q = 0; q < WS_COUNT(of_tensor); q++) {
@@ -494,7 +544,7 @@ static ws_status examine(linter *l, double seconds, ws_arena *a)
         l->rep->by_trial |= b->c.want[o].by_trial;
     trial *t = list_trials(l, a, &n);
     l->rep->possible = n;
-    for (int k = 0; k < n && (k < 4 || ws_seconds_since(start) < seconds); k++)
+    for (int k = 0; k < n && (k < 7 || ws_seconds_since(start) < seconds); k++)
         run(l, &t[k]);
     return WS_OK;
 }

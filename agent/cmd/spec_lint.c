@@ -30,7 +30,9 @@ static void print_row(const spec *s, const lint_report *r)
     putchar('\n');
     for (int i = 0; i < r->n; i++)
         printf("    %s%s\n", r->finding[i].text,
-               r->finding[i].always ? "" : ", on the spec's own inputs only");
+               r->finding[i].always || vfy_lint_is_loose(r->finding[i].kind)
+                   ? ""
+                   : ", on the spec's own inputs only");
 }
 
 static cJSON *row_json(const spec *s, const lint_report *r)
@@ -119,8 +121,9 @@ ws_status spec_lint(const spec_lint_options *o, const char **names, int n, int *
             st = lint_one(&l, s, err);
         spec_free(s);
     }
-    for (int k = 0; k < LINT_COUNT && !o->all; k++)
-        if (l.by_kind[k])
+    for (int k = 0; k < LINT_COUNT && !o->all;
+         k++) /* loose ones are refused, so they only inform */
+        if (l.by_kind[k] && !vfy_lint_is_loose((lint_kind)k))
             *exit_code = 1;
     if (st) {
         cJSON_Delete(l.rows);
