@@ -51,6 +51,7 @@ bool ref_is_deep(const ref_graph *g)
 
 typedef struct trial {
     ref_tensor *value;
+    double **own; /* per value: the bound of its own op, of outputs; else NULL */
     int number;
 } trial;
 
@@ -86,14 +87,28 @@ static void shake_one(void *ud, int64_t i)
         j->t->v[i] += e * (own + common - 1);
 }
 
-static void shake(ref_tensor *t, const trial *r, int node)
+static bool is_output(const ref_graph *g, int v)
+{
+    for (int o = 0; o < g->n_outputs; o++)
+        if (g->output[o] == v)
+            return true;
+    return false;
+}
+
+/* Moves t by a part of its bound, which goes to *own when that is wanted. */
+static void shake(ref_tensor *t, const trial *r, int node, double **own)
 {
     shake_job j = {.t = t, .stream = (uint64_t)node * TRIALS + (uint64_t)r->number};
     if (!t->e || !t->shape.count)
         return;
     find_channels(&t->shape, &j.channels, &j.inner);
     ref_for(t->shape.count, 40, shake_one, &j);
-    free(t->e);
+    if (own) {
+        free(*own);
+        *own = t->e;
+    } else {
+        free(t->e);
+    }
     t->e = NULL;
 }
 
@@ -104,7 +119,7 @@ static ws_status run_trial(const ref_bound *b, const trial *r, const int *last_u
         const ref_node *n = &g->node[k];
         if (ref_eval_node(b, n, r->value, true, err))
             return ws_wrap(err, "graph[%d] (%s)", k, n->op->name);
-        shake(&r->value[n->out], r, k);
+        shake(&r->value[n->out], r, k, is_output(g, n->out) ? &r->own[n->out] : NULL);
         for (int i = 0; i < n->n_in; i++)
             if (last_use[n->in[i]] == k && g->value[n->in[i]].tensor < 0)
                 ref_tensor_release(&r->value[n->in[i]]);
@@ -159,12 +174,13 @@ static void add_spread(spread *s, const ref_tensor *exact, const ref_tensor *t)
     }
 }
 
-static void lower_bounds(const spread *s, ref_tensor *out)
+static void lower_bounds(const spread *s, const double *own, ref_tensor *out)
 {
     double each = (double)out->shape.count / (double)s->channels * TRIALS;
     for (int64_t i = 0; i < out->shape.count; i++) {
         double rms = sqrt(s->square[channel_of(i, s->channels, s->inner)] / each);
         double e = FACTOR * fmax(rms, s->largest[i] / 2);
+        e = own ? fmax(e, own[i]) : e;
         out->by_trial |= e < out->e[i];
         out->e[i] = fmin(out->e[i], e);
     }
@@ -176,13 +192,14 @@ ws_status ref_bound_by_trial(const ref_bound *b, const ref_tensor *input, const 
     const ref_graph *g = b->graph;
     ws_status st = WS_OK;
     spread *s = ws_calloc((size_t)g->n_outputs, sizeof *s);
+    double **own = ws_calloc((size_t)g->n_values + 1, sizeof *own);
     for (int o = 0; o < g->n_outputs; o++) {
         find_channels(&output[o].shape, &s[o].channels, &s[o].inner);
         s[o].square = ws_calloc((size_t)s[o].channels + 1, sizeof(double));
         s[o].largest = ws_calloc((size_t)output[o].shape.count + 1, sizeof(double));
     }
     for (int t = 0; t < TRIALS && !st; t++) {
-        trial r = {ws_calloc((size_t)g->n_values + 1, sizeof *r.value), t};
+        trial r = {ws_calloc((size_t)g->n_values + 1, sizeof *r.value), own, t};
         st = open_trial(b, input, &r, err);
         if (!st)
             st = run_trial(b, &r, last_use, err);
@@ -193,10 +210,13 @@ ws_status ref_bound_by_trial(const ref_bound *b, const ref_tensor *input, const 
     }
     for (int o = 0; o < g->n_outputs; o++) {
         if (!st && output[o].e && output[o].shape.count)
-            lower_bounds(&s[o], &output[o]);
+            lower_bounds(&s[o], own[g->output[o]], &output[o]);
         free(s[o].square);
         free(s[o].largest);
     }
+    for (int v = 0; v < g->n_values; v++)
+        free(own[v]);
+    free(own);
     free(s);
     return st;
 }

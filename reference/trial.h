@@ -4,7 +4,8 @@
  * exact operands, which is what an honest evaluation does in whatever order it sums; a part of it
  * common to a channel, as the errors of a mean or a scale are. What the outputs differ by from the
  * exact ones, as the root of the mean square over a channel or as the element's own largest,
- * times FACTOR, is the bound where it is below the propagated one. */
+ * times FACTOR, and no less than the bound of the output's own op, is the bound where it is below
+ * the propagated one. */
 #ifndef REFERENCE_TRIAL_H
 #define REFERENCE_TRIAL_H
 

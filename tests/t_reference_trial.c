@@ -62,7 +62,7 @@ static void test_network(const char *name, int which)
         ok(bound < 1e-3 * size, "its bound is %.1e of its values", bound / size);
         double tf32 = ratio_in(&f, WS_TF32), bf16 = ratio_in(&f, WS_BF16);
         ok(tf32 > 1, "with weights in tf32 it is %.1f times out of tolerance", tf32);
-        ok(bf16 > 4, "with weights in bf16 %.1f times", bf16);
+        ok(bf16 > 1, "with weights in bf16 %.1f times", bf16);
     }
     fixture_close(&f);
 }
@@ -138,6 +138,7 @@ int main(void)
     test_network("kernelbench/level3/009_resnet18", 0);
     test_honest();
     test_shallow("basics/causal_attention");
+    test_shallow("basics/matmul");
     test_shallow("basics/gelu");
     return tap_done();
 }
