@@ -382,6 +382,8 @@ static const char *plan_name(em_job *j, const ref_value *v)
         const spec_node *scan = j->graph->node[v->scope - 1].spec;
         return ws_arena_printf(&j->arena, "%s_%s_step", scan->out, v->name);
     }
+    if (j->view_of && j->view_of[v - j->graph->value] >= 0)
+        return plan_name(j, &j->graph->value[j->view_of[v - j->graph->value]]);
     const char *slot = j->slot_name[v - j->graph->value];
     return slot ? slot : v->name;
 }
@@ -755,7 +757,7 @@ static ws_status emit_node(em_job *j, const ref_node *node, int index, const em_
 static ws_status emit_step(em_job *j, int k)
 {
     const em_group *group = group_of(j, k);
-    if (j->step_of && j->step_of[k] != k)
+    if ((j->step_of && j->step_of[k] != k) || em_is_view(j, k))
         return WS_OK;
     return emit_node(j, &j->graph->node[group && group->producer >= 0 ? group->producer : k], k,
                      group);

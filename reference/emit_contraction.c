@@ -171,8 +171,8 @@ static ws_status emit_einsum(em_node *n)
         const char *at[SPEC_MAX_RANK];
         for (int d = 0; d < q.in[k].n; d++)
             at[d] = coordinate(n, &q, q.in[k].p[d]);
-        const char *x = em_load(n, n->in[k], roles[k],
-                                em_offset(n, at, n->in[k]->dim, n->in[k]->rank));
+        const char *x =
+            em_load(n, n->in[k], roles[k], em_offset(n, at, n->in[k]->dim, n->in[k]->rank));
         factors = k ? em_text(n, "%s * %s", factors, x) : x;
         p[k] = (em_param){.role = roles[k], .value = n->in[k]};
     }

@@ -44,11 +44,11 @@ static void put_constants(em_node *n)
     const struct {
         const char *name;
         double value;
-    } rows[] = {{"SLOPE", n->at->slope},   {"SELU_SCALE", 1.0507009873554804934},
-                {"ALPHA", n->at->alpha},   {"SELU_ALPHA", 1.6732632423543772848},
-                {"VALUE", n->at->value},   {"BETA", n->at->beta},
-                {"LEAST", n->at->least},   {"THRESHOLD", n->at->threshold},
-                {"MOST", n->at->most},     {"EXPONENT", n->at->exponent}};
+    } rows[] = {{"SLOPE", n->at->slope}, {"SELU_SCALE", 1.0507009873554804934},
+                {"ALPHA", n->at->alpha}, {"SELU_ALPHA", 1.6732632423543772848},
+                {"VALUE", n->at->value}, {"BETA", n->at->beta},
+                {"LEAST", n->at->least}, {"THRESHOLD", n->at->threshold},
+                {"MOST", n->at->most},   {"EXPONENT", n->at->exponent}};
     for (size_t i = 0; i < WS_COUNT(rows); i++)
         if (names(n->formula, rows[i].name))
             em_put(n, "const %s %s = %s;", n->type, rows[i].name, em_number(n, rows[i].value));
@@ -93,8 +93,7 @@ static const char *gelu_formula(em_node *n)
     return n->at->tanh_approximation
                ? em_text(n, "%s * x * (1 + tanh(%s * (x + %s * x * x * x)))", half,
                          em_number(n, 0.79788456080286535588), em_number(n, 0.044715))
-               : em_text(n, "%s * x * erfc(-x * %s)", half,
-                         em_number(n, 0.70710678118654752440));
+               : em_text(n, "%s * x * erfc(-x * %s)", half, em_number(n, 0.70710678118654752440));
 }
 
 static const char *unary_formula(em_node *n)
@@ -111,8 +110,14 @@ static ws_status emit_unary(em_node *n)
     return emit_formula(n);
 }
 
-#define UNARY(op) {.name = op, .emit = emit_unary}
-#define FORMULA(op, text) {.name = op, .emit = emit_formula, .formula = text}
+#define UNARY(op)                                                                                  \
+    {                                                                                              \
+        .name = op, .emit = emit_unary                                                             \
+    }
+#define FORMULA(op, text)                                                                          \
+    {                                                                                              \
+        .name = op, .emit = emit_formula, .formula = text                                          \
+    }
 /* clang-format off */
 const em_op em_ops_elementwise[] = {
     UNARY("relu"), UNARY("neg"), UNARY("abs"), UNARY("exp"), UNARY("log"), UNARY("sqrt"),
@@ -148,7 +153,11 @@ bool em_is_elementwise(const char *op)
 
 void em_put_formula(em_node *n, const ref_node *node, const char *name, const char *const *operand)
 {
-    em_node own = {.job = n->job, .node = node, .at = node->attrs, .type = n->type, .indent = n->indent,
+    em_node own = {.job = n->job,
+                   .node = node,
+                   .at = node->attrs,
+                   .type = n->type,
+                   .indent = n->indent,
                    .formula = find_op(node->op->name)->formula};
     if (!own.formula)
         own.formula = unary_formula(&own);

@@ -78,8 +78,8 @@ static int maker_of(const planner *p, int node, int operand)
 static bool joins(const planner *p, int node, const ref_value *shape, bool wide, const int *list,
                   int n)
 {
-    return node >= 0 && p->group_of[node] < 0 && may_stay(p, node) &&
-           is_wide(p, node) == wide && em_same_shape(&p->g->value[p->g->node[node].out], shape) &&
+    return node >= 0 && p->group_of[node] < 0 && may_stay(p, node) && is_wide(p, node) == wide &&
+           em_same_shape(&p->g->value[p->g->node[node].out], shape) &&
            read_only_by(p, node, list, n);
 }
 
@@ -121,12 +121,12 @@ static int *sorted(em_job *j, const int *list, int n)
 static void find_outside(em_job *j, const int *node, int n, int producer, em_outside *out)
 {
     const ref_graph *g = j->graph;
-    out->value = WS_ARENA_NEW(&j->arena, int, n * SPEC_MAX_OPERANDS + 1);
+    out->value = WS_ARENA_NEW(&j->arena, int, n *SPEC_MAX_OPERANDS + 1);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < g->node[node[i]].n_in; k++) {
             int v = g->node[node[i]].in[k], maker = g->value[v].node;
-            bool inside = !g->value[v].scope && maker >= 0 &&
-                          (maker == producer || contains(node, n, maker));
+            bool inside =
+                !g->value[v].scope && maker >= 0 && (maker == producer || contains(node, n, maker));
             if (!inside && !g->value[v].is_literal && !contains(out->value, out->n, v))
                 out->value[out->n++] = v;
         }
@@ -186,6 +186,26 @@ static void form_group(planner *p, int root)
     j->group[j->n_groups++] = group;
 }
 
+bool em_is_view(const em_job *j, int node)
+{
+    return j->view_of && j->view_of[j->graph->node[node].out] >= 0;
+}
+
+static void plan_views(em_job *j)
+{
+    const ref_graph *g = j->graph;
+    j->view_of = WS_ARENA_NEW(&j->arena, int, g->n_values + 1);
+    for (int v = 0; v < g->n_values; v++)
+        j->view_of[v] = -1;
+    for (int k = 0; k < g->n_nodes; k++) {
+        const ref_node *n = &g->node[k];
+        const ref_value *out = &g->value[n->out], *in = &g->value[n->in[0]];
+        bool reshapes = strcmp(n->op->name, "reshape") == 0 || strcmp(n->op->name, "flatten") == 0;
+        if (reshapes && !in->is_literal && in->dtype == out->dtype && !em_is_output(g, out))
+            j->view_of[n->out] = j->view_of[n->in[0]] >= 0 ? j->view_of[n->in[0]] : n->in[0];
+    }
+}
+
 /* From the last node to the first: a root is a node that no group of a later one took in. */
 void em_plan_groups(em_job *j)
 {
@@ -210,12 +230,13 @@ void em_plan_groups(em_job *j)
     for (int k = 0; k < g->n_nodes; k++)
         step_of[k] = p.group_of[k] < 0 ? k : j->group[p.group_of[k]].root;
     j->step_of = step_of;
+    plan_views(j);
 }
 
 /* ---- text ---- */
 
-/* What a node's value is called: y0 the producer's, y1 ... those of the epilogue, u0 ... those of the
- * prologue; places in the group, so that like groups have the same text. */
+/* What a node's value is called: y0 the producer's, y1 ... those of the epilogue, u0 ... those of
+ * the prologue; places in the group, so that like groups have the same text. */
 static const char *value_text(em_node *n, int node)
 {
     const em_group *group = n->group;
@@ -328,11 +349,11 @@ int em_group_params(em_node *n, const em_param *p, int n_p, em_param *out)
         count++;
     }
     for (int i = 0; i < group->before.n; i++)
-        out[count++] = (em_param){.role = em_text(n, "h%d", i),
-                                  .value = &g->value[group->before.value[i]]};
+        out[count++] =
+            (em_param){.role = em_text(n, "h%d", i), .value = &g->value[group->before.value[i]]};
     for (int i = 0; i < group->after.n; i++)
-        out[count++] = (em_param){.role = em_text(n, "g%d", i),
-                                  .value = &g->value[group->after.value[i]]};
+        out[count++] =
+            (em_param){.role = em_text(n, "g%d", i), .value = &g->value[group->after.value[i]]};
     return count;
 }
 
@@ -344,8 +365,8 @@ ws_status em_elementwise_group(em_node *n)
     em_thread_index(n, count);
     em_put(n, "const long long o = i;");
     put_nodes(n, group->node, group->n, &group->after, "g", n->out);
-    em_put(n, "out[o] = %s;", em_store(n, n->out->dtype,
-                                       em_whole(n, n->out, value_text(n, group->root))));
+    em_put(n, "out[o] = %s;",
+           em_store(n, n->out->dtype, em_whole(n, n->out, value_text(n, group->root))));
     const em_param p[] = {{.role = "out", .value = n->out, .written = true}};
     return em_kernel(n, "", "one thread an element", p, 1, em_blocks(n, count), false);
 }

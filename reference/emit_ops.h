@@ -55,6 +55,7 @@ typedef struct em_job {
     const int *step_of; /* per node: the node whose kernels compute it; NULL: itself */
     em_named_text *known;                /* kernels so far; equal ones are written once */
     int n_known;
+    int *view_of;                        /* fused: per value, the value whose memory it is; or -1 */
     em_group *group;                     /* fused: the groups */
     int n_groups;
     em_named_text *extent;               /* long expressions over dims, by their text */
@@ -136,6 +137,8 @@ void em_put_result(em_node *n, const char *indent, const char *index, const char
 
 /* ---- groups ---- */
 void em_plan_groups(em_job *j);
+/* A node that only changes the shape, of a result that nobody outside sees: no kernel. */
+bool em_is_view(const em_job *j, int node);
 /* The op is a formula over the elements of its operands. */
 bool em_is_elementwise(const char *op);
 /* Its emitter puts every result with em_put_result, once. */

@@ -9,8 +9,8 @@ typedef struct slot {
     const ws_expr *count; /* the largest of its values' */
     const ws_expr **counts;
     int n_counts, n_values;
-    double size;          /* elements at the benchmark shape */
-    int free_after;       /* the last step that reads it */
+    double size;    /* elements at the benchmark shape */
+    int free_after; /* the last step that reads it */
     const char *name;
 } slot;
 
@@ -37,6 +37,11 @@ static void find_last_uses(slots *s)
             int *last = &s->last[g->node[k].in[i]], step = step_of(s->job, k);
             *last = step > *last ? step : *last;
         }
+    for (int v = 0; v < g->n_values && s->job->view_of; v++) {
+        int of = s->job->view_of[v];
+        if (of >= 0 && s->last[v] > s->last[of])
+            s->last[of] = s->last[v];
+    }
 }
 
 static const ws_expr *count_of(em_job *j, const ref_value *v)
@@ -101,8 +106,7 @@ static int take_slot(slots *s, const ref_value *v, int step, int last)
     for (int i = 0; i < s->n; i++)
         if (s->slot[i].dtype == v->dtype && s->slot[i].free_after < step &&
             has_room(&s->slot[i], count) &&
-            (best < 0 ||
-             misfit(&s->slot[i], count, size) < misfit(&s->slot[best], count, size)))
+            (best < 0 || misfit(&s->slot[i], count, size) < misfit(&s->slot[best], count, size)))
             best = i;
     if (best < 0) {
         best = s->n++;
@@ -153,7 +157,7 @@ ws_status em_plan_slots(em_job *j)
     for (int k = 0; k < g->n_nodes; k++) {
         int v = g->node[k].out, step = step_of(j, k);
         bool inside = step != k && s.last[v] <= step; /* of a step that does not store it */
-        if (!inside && !em_is_output(g, &g->value[v]))
+        if (!inside && !em_is_output(g, &g->value[v]) && !em_is_view(j, k))
             slot_of[v] = take_slot(&s, &g->value[v], step, s.last[v]);
     }
     for (int k = 0; k < g->n_nodes; k++) {

@@ -107,8 +107,7 @@ static ws_status emit_conv_transpose(em_node *n)
     const ref_value *x = n->in[0], *w = n->in[1];
     em_choose_type(n, n->n_in, true);
     const ws_expr *count = put_start(n);
-    const ws_expr *per_group =
-        ws_expr_binary(&n->job->arena, WS_X_DIV, w->dim[0], n->at->groups);
+    const ws_expr *per_group = ws_expr_binary(&n->job->arena, WS_X_DIV, w->dim[0], n->at->groups);
     em_put(n, "const long long own = at1 %% %s; /* the channel in its group */",
            em_expr(n, w->dim[1]));
     em_put(n, "const long long first = at1 / %s * %s; /* channel of x of the group */",
@@ -136,9 +135,8 @@ static const char *put_divisor(em_node *n, const ref_value *x, int64_t window)
         return em_text(n, "%" PRId64, window);
     const char *product = "1";
     for (int s = 0; s < x->rank - 2; s++) {
-        em_put(n,
-               "const long long room%d = %s + %" PRId64 " - (at%d * %" PRId64 " - %" PRId64 ");", s,
-               em_expr(n, x->dim[2 + s]), at->padding[s], s + 2, at->stride[s], at->padding[s]);
+        em_put(n, "const long long room%d = %s + %" PRId64 " - (at%d * %" PRId64 " - %" PRId64 ");",
+               s, em_expr(n, x->dim[2 + s]), at->padding[s], s + 2, at->stride[s], at->padding[s]);
         product = em_text(n, "%s * (room%d < %" PRId64 " ? room%d : %" PRId64 ")", product, s,
                           at->kernel[s], s, at->kernel[s]);
     }

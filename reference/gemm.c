@@ -33,7 +33,8 @@ static void load_blas(void)
         unsetenv(variable);
     if (!library)
         return;
-    void *symbol = dlsym(library, "cblas_dgemm"), *threads = dlsym(library, "openblas_set_num_threads");
+    void *symbol = dlsym(library, "cblas_dgemm"),
+         *threads = dlsym(library, "openblas_set_num_threads");
     void (*set_threads)(int) = NULL;
     if (!symbol || !threads)
         return;

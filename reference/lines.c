@@ -152,7 +152,10 @@ static void run_copied(lines *l, int64_t index, int count, double *buffer)
         take(l, x->e + at, count, be);
     for (int k = 0; k < count; k++) {
         int64_t own = k * line_step(l);
-        ref_line line = {index + k, l->n, bx + own, x->e ? be + own : NULL,
+        ref_line line = {index + k,
+                         l->n,
+                         bx + own,
+                         x->e ? be + own : NULL,
                          l->writes ? by + own : NULL,
                          l->writes && out->e ? bey + own : NULL};
         l->body(l->ud, &line);
@@ -168,7 +171,10 @@ static void run_in_place(const lines *l, int64_t index)
 {
     const ref_tensor *x = l->c->in[0], *out = l->c->out;
     int64_t at = offset_of(index, l->n_kept, l->kept, l->kept_step);
-    ref_line line = {index, l->n, x->v + at, x->e ? x->e + at : NULL,
+    ref_line line = {index,
+                     l->n,
+                     x->v + at,
+                     x->e ? x->e + at : NULL,
                      l->writes ? out->v + at : NULL,
                      l->writes && out->e ? out->e + at : NULL};
     l->body(l->ud, &line);
@@ -184,11 +190,12 @@ static void run_range(void *ud, int64_t first, int64_t end)
     }
     /* lines of runs are taken one at a time, as their runs fill cache lines */
     int64_t fit = BLOCK_ELEMENTS / (l->n ? l->n : 1);
-    int width = l->run > 1         ? 1
+    int width = l->run > 1        ? 1
                 : fit < MIN_BLOCK ? MIN_BLOCK
                 : fit > MAX_BLOCK ? MAX_BLOCK
                                   : (int)fit;
-    double *buffer = ws_alloc_tensor_unset((size_t)line_step(l) * (size_t)width * 4 * sizeof *buffer);
+    double *buffer =
+        ws_alloc_tensor_unset((size_t)line_step(l) * (size_t)width * 4 * sizeof *buffer);
     if (!buffer) {
         l->failed = 1;
         return;
@@ -210,9 +217,9 @@ ws_status ref_each_line(const ref_call *c, unsigned axes, bool writes, double wo
     plan_lines(&l, axes);
     ref_for_ranges(l.count, (double)l.n * work, run_range, &l);
     free(l.run_at);
-    return l.failed ? ws_fail(c->err, WS_ELIMIT, "no memory for lines of %lld elements",
-                              (long long)l.n)
-                    : WS_OK;
+    return l.failed
+               ? ws_fail(c->err, WS_ELIMIT, "no memory for lines of %lld elements", (long long)l.n)
+               : WS_OK;
 }
 
 /* ---- across lines ---- */
@@ -261,7 +268,8 @@ enum { LANES = 8 };
 
 static double total(const double part[LANES])
 {
-    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+    return ((part[0] + part[1]) + (part[2] + part[3])) +
+           ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
 double ref_sum(const double *x, int64_t n)

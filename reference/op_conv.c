@@ -71,10 +71,10 @@ static const ws_expr *transposed_extent(ref_infer *f, const ws_expr *x, const ws
 {
     ws_arena *m = &f->graph->arena;
     const ref_attrs *at = f->at;
-    const ws_expr *reach = ws_expr_binary(m, WS_X_MUL, ref_plus(m, kernel, -1),
-                                          ws_expr_const(m, at->dilation[axis]));
-    const ws_expr *starts = ws_expr_binary(m, WS_X_MUL, ref_plus(m, x, -1),
-                                           ws_expr_const(m, at->stride[axis]));
+    const ws_expr *reach =
+        ws_expr_binary(m, WS_X_MUL, ref_plus(m, kernel, -1), ws_expr_const(m, at->dilation[axis]));
+    const ws_expr *starts =
+        ws_expr_binary(m, WS_X_MUL, ref_plus(m, x, -1), ws_expr_const(m, at->stride[axis]));
     const ws_expr *all = ref_plus(m, ws_expr_binary(m, WS_X_ADD, starts, reach),
                                   at->output_padding[axis] + 1 - 2 * at->padding[axis]);
     ref_need_that(f, ws_expr_binary(m, WS_X_GT, all, ws_expr_const(m, 0)),
@@ -181,9 +181,16 @@ static ws_status conv_windows(const conv_job *j, int64_t group, int64_t first, i
         int64_t stop = at_most(end, first + step);
         int64_t y = group * j->c_out * j->w.n_windows + first;
         gather_columns(j, group * j->c_in * j->w.plane_size, first, stop, &cols, buffer);
-        ref_product p = {.a = &j->a, .b = &cols, .m = j->c_out, .n = stop - first, .k = rows,
-                         .a_at = g * j->c_out * rows, .a_step = rows, .b_step = stop - first,
-                         .c_step = j->w.n_windows, .v = out->v + y,
+        ref_product p = {.a = &j->a,
+                         .b = &cols,
+                         .m = j->c_out,
+                         .n = stop - first,
+                         .k = rows,
+                         .a_at = g * j->c_out * rows,
+                         .a_step = rows,
+                         .b_step = stop - first,
+                         .c_step = j->w.n_windows,
+                         .v = out->v + y,
                          .e = out->e ? out->e + y : NULL};
         if (ref_multiply(&p, err))
             return err->status;
@@ -245,11 +252,19 @@ static ws_status scatter_block(const conv_job *j, int64_t group, int64_t k0, int
 {
     ref_tensor *out = j->c->out;
     int64_t rows = (k1 - k0) * j->w.taps, n = end - first, g = group % j->groups;
-    ref_product p = {.a = &j->a, .b = &j->b, .m = rows, .n = n, .k = j->c_in,
+    ref_product p = {.a = &j->a,
+                     .b = &j->b,
+                     .m = rows,
+                     .n = n,
+                     .k = j->c_in,
                      .a_at = (g * j->c_in * j->c_out + k0) * j->w.taps,
-                     .a_step = j->c_out * j->w.taps, .trans_a = true,
-                     .b_at = group * j->c_in * j->w.n_windows + first, .b_step = j->w.n_windows,
-                     .c_step = n, .v = buffer, .e = out->e ? buffer + rows * n : NULL};
+                     .a_step = j->c_out * j->w.taps,
+                     .trans_a = true,
+                     .b_at = group * j->c_in * j->w.n_windows + first,
+                     .b_step = j->w.n_windows,
+                     .c_step = n,
+                     .v = buffer,
+                     .e = out->e ? buffer + rows * n : NULL};
     if (ref_multiply(&p, err))
         return err->status;
     for (int64_t r = 0; r < rows; r++) {
@@ -277,8 +292,8 @@ static void transposed_task(void *ud, int64_t index)
     if (!buffer)
         j->failed = 1;
     for (int64_t k = k0; k < k1; k++)
-        add_bias(j->c, group % j->groups * j->c_out + k,
-                 (group * j->c_out + k) * j->w.plane_size, j->w.plane_size);
+        add_bias(j->c, group % j->groups * j->c_out + k, (group * j->c_out + k) * j->w.plane_size,
+                 j->w.plane_size);
     free(buffer);
 }
 
@@ -314,8 +329,8 @@ static ws_status eval_conv_transpose(const ref_call *c)
         terms *= (double)meeting_taps(&j.w, a);
     j.f = REF_SUM * sqrt(terms) * c->ua;
     choose_parts(&j, j.c_out);
-    ws_status st = ref_factor_init(&j.b, x->v, x->e, x->shape.count, c->out->e != NULL, j.f, false,
-                                   c->err);
+    ws_status st =
+        ref_factor_init(&j.b, x->v, x->e, x->shape.count, c->out->e != NULL, j.f, false, c->err);
     if (!st)
         st = run_conv(&j, 1e5 + (double)j.w.n_windows * (double)j.w.taps, transposed_task);
     ref_factor_release(&j.b);
@@ -345,10 +360,19 @@ static double flops_conv_transpose(const ref_attrs *at, const ref_shape *const *
     return (double)in[0]->count * 2 * taps + (n_in > 2 ? (double)out->count : 0);
 }
 
-const ref_op ref_ops_conv[] = {
-    {.name = "conv", .min_in = 2, .max_in = 3, .attrs = "stride padding dilation groups",
-     .infer = infer_conv, .eval = eval_conv, .flops = flops_conv, .fills = true},
-    {.name = "conv_transpose", .min_in = 2, .max_in = 3,
-     .attrs = "stride padding output_padding dilation groups", .infer = infer_conv_transpose,
-     .eval = eval_conv_transpose, .flops = flops_conv_transpose},
-    {0}};
+const ref_op ref_ops_conv[] = {{.name = "conv",
+                                .min_in = 2,
+                                .max_in = 3,
+                                .attrs = "stride padding dilation groups",
+                                .infer = infer_conv,
+                                .eval = eval_conv,
+                                .flops = flops_conv,
+                                .fills = true},
+                               {.name = "conv_transpose",
+                                .min_in = 2,
+                                .max_in = 3,
+                                .attrs = "stride padding output_padding dilation groups",
+                                .infer = infer_conv_transpose,
+                                .eval = eval_conv_transpose,
+                                .flops = flops_conv_transpose},
+                               {0}};

@@ -262,8 +262,12 @@ static ws_status contract(const term *a, const term *b, const bool keep[128], te
     if (!st && !(out->owned = ws_alloc_tensor((size_t)count_of(out) * sizeof(double))))
         st = ws_fail(err, WS_ELIMIT, "no memory for a step of einsum");
     if (!st) {
-        step_job j = {.a = x.v, .b = y.v, .out = out->owned, .m = count_of(&s.left),
-                      .n = count_of(&s.right), .k = count_of(&s.sum)};
+        step_job j = {.a = x.v,
+                      .b = y.v,
+                      .out = out->owned,
+                      .m = count_of(&s.left),
+                      .n = count_of(&s.right),
+                      .k = count_of(&s.sum)};
         multiply_all(&j, count_of(&s.batch));
         out->v = out->owned;
     }
@@ -434,7 +438,11 @@ static double flops_einsum(const ref_attrs *at, const ref_shape *const *in, int 
     return flops;
 }
 
-const ref_op ref_ops_einsum[] = {{.name = "einsum", .min_in = 1, .max_in = REF_EINSUM_OPERANDS,
-                                  .attrs = "equation", .infer = infer_einsum, .eval = eval_einsum,
+const ref_op ref_ops_einsum[] = {{.name = "einsum",
+                                  .min_in = 1,
+                                  .max_in = REF_EINSUM_OPERANDS,
+                                  .attrs = "equation",
+                                  .infer = infer_einsum,
+                                  .eval = eval_einsum,
                                   .flops = flops_einsum},
                                  {0}};

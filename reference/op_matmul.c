@@ -79,7 +79,7 @@ static ws_status infer_linear(ref_infer *f)
 /* out[batch] = a[batch] b[batch] + bias, BLOCK rows of a a task. */
 typedef struct matmul_job {
     const ref_call *c;
-    ref_product p; /* of one batch, from its first row on */
+    ref_product p;                    /* of one batch, from its first row on */
     const int64_t *a_first, *b_first; /* per batch: the element that its matrix begins with */
     const ref_tensor *bias;           /* per column, or NULL */
     int64_t rows, blocks;             /* rows of a block, blocks of a batch */
@@ -199,8 +199,8 @@ static ws_status eval_linear(const ref_call *c)
 {
     const ref_shape *x = &c->in[0]->shape, *w = &c->in[1]->shape;
     const int64_t zero = 0;
-    matmul_job j = {.c = c, .a_first = &zero, .b_first = &zero,
-                    .bias = c->n_in > 2 ? c->in[2] : NULL};
+    matmul_job j = {
+        .c = c, .a_first = &zero, .b_first = &zero, .bias = c->n_in > 2 ? c->in[2] : NULL};
     j.p.n = w->dim[0];
     j.p.k = j.p.a_step = j.p.b_step = w->dim[1];
     j.p.trans_b = true;
@@ -219,9 +219,20 @@ static double flops_matmul(const ref_attrs *at, const ref_shape *const *in, int 
     return (double)out->count * (2 * k + (n_in > 2));
 }
 
-const ref_op ref_ops_matmul[] = {
-    {.name = "matmul", .min_in = 2, .max_in = 2, .attrs = "trans_a trans_b", .infer = infer_matmul,
-     .eval = eval_matmul, .flops = flops_matmul, .fills = true},
-    {.name = "linear", .min_in = 2, .max_in = 3, .attrs = "", .infer = infer_linear,
-     .eval = eval_linear, .flops = flops_matmul, .fills = true},
-    {0}};
+const ref_op ref_ops_matmul[] = {{.name = "matmul",
+                                  .min_in = 2,
+                                  .max_in = 2,
+                                  .attrs = "trans_a trans_b",
+                                  .infer = infer_matmul,
+                                  .eval = eval_matmul,
+                                  .flops = flops_matmul,
+                                  .fills = true},
+                                 {.name = "linear",
+                                  .min_in = 2,
+                                  .max_in = 3,
+                                  .attrs = "",
+                                  .infer = infer_linear,
+                                  .eval = eval_linear,
+                                  .flops = flops_matmul,
+                                  .fills = true},
+                                 {0}};

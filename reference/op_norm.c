@@ -67,17 +67,16 @@ static void log_softmax_line(void *ud, const ref_line *l)
         double d = l->x[k] - r.m, v = d - log_s;
         l->y[k] = v;
         if (l->ey)
-            l->ey[k] = isinf(d) ? 0
-                                : (l->e ? l->e[k] : 0) + r.rel +
-                                      c->u * (fabs(d) + 2 * fabs(v) + size);
+            l->ey[k] =
+                isinf(d) ? 0 : (l->e ? l->e[k] : 0) + r.rel + c->u * (fabs(d) + 2 * fabs(v) + size);
     }
 }
 
 static ws_status eval_softmax(const ref_call *c)
 {
     bool logarithm = strcmp(c->op->name, "log_softmax") == 0;
-    return ref_each_line(c, 1u << c->at->dim, true, 40,
-                         logarithm ? log_softmax_line : softmax_line, (void *)(uintptr_t)c);
+    return ref_each_line(c, 1u << c->at->dim, true, 40, logarithm ? log_softmax_line : softmax_line,
+                         (void *)(uintptr_t)c);
 }
 
 /* ---- layer_norm, rms_norm, batch_norm, group_norm:
@@ -205,8 +204,11 @@ static void norm_line(void *ud, const ref_line *l)
 
 static norm_job norm_of(const ref_call *c)
 {
-    return (norm_job){.c = c, .gamma = c->n_in > 1 ? c->in[1] : NULL,
-                      .beta = c->n_in > 2 ? c->in[2] : NULL, .centred = true, .lines = 1,
+    return (norm_job){.c = c,
+                      .gamma = c->n_in > 1 ? c->in[1] : NULL,
+                      .beta = c->n_in > 2 ? c->in[2] : NULL,
+                      .centred = true,
+                      .lines = 1,
                       .per = 1};
 }
 
@@ -279,8 +281,7 @@ static void cross_entropy_row(void *ud, const ref_line *l)
     int64_t k = (int64_t)t;
     double d = r.m - l->x[k];
     j->v[l->index] = d + log(r.s);
-    j->e[l->index] = (l->e ? l->e[k] : 0) + r.rel +
-                     c->u * (fabs(d) + 4 + 2 * log(r.s) + fabs(r.m));
+    j->e[l->index] = (l->e ? l->e[k] : 0) + r.rel + c->u * (fabs(d) + 4 + 2 * log(r.s) + fabs(r.m));
 }
 
 static ws_status eval_cross_entropy(const ref_call *c)
@@ -293,9 +294,9 @@ static ws_status eval_cross_entropy(const ref_call *c)
     double n = (double)rows, v = ref_sum(j.v, rows);
     c->out->v[0] = v / n;
     if (c->out->e)
-        c->out->e[0] = (ref_sum(j.e, rows) +
-                        REF_SUM * sqrt(n) * c->ua * ref_sum_abs(j.v, rows)) / n +
-                       2 * c->u * fabs(v / n);
+        c->out->e[0] =
+            (ref_sum(j.e, rows) + REF_SUM * sqrt(n) * c->ua * ref_sum_abs(j.v, rows)) / n +
+            2 * c->u * fabs(v / n);
     free(j.v);
     free(j.e);
     if (st || !isnan(v))
@@ -311,19 +312,60 @@ static double flops_row(const ref_attrs *at, const ref_shape *const *in, int n_i
     return 5 * (double)in[0]->count; /* max, subtract, exp, sum, divide; or their like */
 }
 
-const ref_op ref_ops_norm[] = {
-    {.name = "softmax", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_row,
-     .eval = eval_softmax, .flops = flops_row, .fills = true},
-    {.name = "log_softmax", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_row,
-     .eval = eval_softmax, .flops = flops_row, .fills = true},
-    {.name = "layer_norm", .min_in = 1, .max_in = 3, .attrs = "normalized_dims eps",
-     .infer = infer_norm, .eval = eval_layer_norm, .flops = flops_row, .fills = true},
-    {.name = "rms_norm", .min_in = 1, .max_in = 2, .attrs = "normalized_dims eps",
-     .infer = infer_norm, .eval = eval_layer_norm, .flops = flops_row, .fills = true},
-    {.name = "batch_norm", .min_in = 1, .max_in = 3, .attrs = "eps training",
-     .infer = infer_batch_norm, .eval = eval_batch_norm, .flops = flops_row, .fills = true},
-    {.name = "group_norm", .min_in = 1, .max_in = 3, .attrs = "num_groups eps",
-     .infer = infer_group_norm, .eval = eval_group_norm, .flops = flops_row, .fills = true},
-    {.name = "cross_entropy", .min_in = 2, .max_in = 2, .attrs = "", .infer = infer_cross_entropy,
-     .eval = eval_cross_entropy, .flops = flops_row, .fills = true},
-    {0}};
+const ref_op ref_ops_norm[] = {{.name = "softmax",
+                                .min_in = 1,
+                                .max_in = 1,
+                                .attrs = "dim",
+                                .infer = infer_row,
+                                .eval = eval_softmax,
+                                .flops = flops_row,
+                                .fills = true},
+                               {.name = "log_softmax",
+                                .min_in = 1,
+                                .max_in = 1,
+                                .attrs = "dim",
+                                .infer = infer_row,
+                                .eval = eval_softmax,
+                                .flops = flops_row,
+                                .fills = true},
+                               {.name = "layer_norm",
+                                .min_in = 1,
+                                .max_in = 3,
+                                .attrs = "normalized_dims eps",
+                                .infer = infer_norm,
+                                .eval = eval_layer_norm,
+                                .flops = flops_row,
+                                .fills = true},
+                               {.name = "rms_norm",
+                                .min_in = 1,
+                                .max_in = 2,
+                                .attrs = "normalized_dims eps",
+                                .infer = infer_norm,
+                                .eval = eval_layer_norm,
+                                .flops = flops_row,
+                                .fills = true},
+                               {.name = "batch_norm",
+                                .min_in = 1,
+                                .max_in = 3,
+                                .attrs = "eps training",
+                                .infer = infer_batch_norm,
+                                .eval = eval_batch_norm,
+                                .flops = flops_row,
+                                .fills = true},
+                               {.name = "group_norm",
+                                .min_in = 1,
+                                .max_in = 3,
+                                .attrs = "num_groups eps",
+                                .infer = infer_group_norm,
+                                .eval = eval_group_norm,
+                                .flops = flops_row,
+                                .fills = true},
+                               {.name = "cross_entropy",
+                                .min_in = 2,
+                                .max_in = 2,
+                                .attrs = "",
+                                .infer = infer_cross_entropy,
+                                .eval = eval_cross_entropy,
+                                .flops = flops_row,
+                                .fills = true},
+                               {0}};

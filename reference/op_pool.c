@@ -29,8 +29,8 @@ static ws_status infer_pool(ref_infer *f)
     for (int s = 0; s < x->rank - 2; s++) {
         if (2 * at->padding[s] > at->kernel[s])
             return ref_infer_fail(f, "padding is more than half of the window");
-        f->out->dim[2 + s] = ref_window_extent(
-            f, x->dim[2 + s], ws_expr_const(&f->graph->arena, at->kernel[s]), s);
+        f->out->dim[2 + s] =
+            ref_window_extent(f, x->dim[2 + s], ws_expr_const(&f->graph->arena, at->kernel[s]), s);
     }
     return WS_OK;
 }
@@ -130,8 +130,8 @@ static void avg_pool_one(void *ud, int64_t i)
     double n = divisor(j, i % j->w.n_windows, r.n), v = r.sum / n;
     c->out->v[i] = v;
     if (c->out->e)
-        c->out->e[i] = (r.e_sum + REF_SUM * sqrt((double)r.n) * c->ua * r.size) / n +
-                       2 * c->u * fabs(v);
+        c->out->e[i] =
+            (r.e_sum + REF_SUM * sqrt((double)r.n) * c->ua * r.size) / n + 2 * c->u * fabs(v);
 }
 
 static ws_status eval_pool(const ref_call *c)
@@ -152,11 +152,20 @@ static double flops_pool(const ref_attrs *at, const ref_shape *const *in, int n_
     return (double)out->count * window;
 }
 
-const ref_op ref_ops_pool[] = {
-    {.name = "max_pool", .min_in = 1, .max_in = 1,
-     .attrs = "kernel stride padding dilation ceil_mode", .infer = infer_pool, .eval = eval_pool,
-     .flops = flops_pool, .fills = true},
-    {.name = "avg_pool", .min_in = 1, .max_in = 1,
-     .attrs = "kernel stride padding ceil_mode count_include_pad", .infer = infer_pool,
-     .eval = eval_pool, .flops = flops_pool, .fills = true},
-    {0}};
+const ref_op ref_ops_pool[] = {{.name = "max_pool",
+                                .min_in = 1,
+                                .max_in = 1,
+                                .attrs = "kernel stride padding dilation ceil_mode",
+                                .infer = infer_pool,
+                                .eval = eval_pool,
+                                .flops = flops_pool,
+                                .fills = true},
+                               {.name = "avg_pool",
+                                .min_in = 1,
+                                .max_in = 1,
+                                .attrs = "kernel stride padding ceil_mode count_include_pad",
+                                .infer = infer_pool,
+                                .eval = eval_pool,
+                                .flops = flops_pool,
+                                .fills = true},
+                               {0}};

@@ -122,22 +122,34 @@ static void reduce_line(void *ud, const ref_line *l)
     int64_t index = 0;
     double e = 0, v = 0;
     switch (fn) {
-    case REF_SUM_OF: v = sum_of(c, l, &e); break;
+    case REF_SUM_OF:
+        v = sum_of(c, l, &e);
+        break;
     case REF_MEAN:
         v = sum_of(c, l, &e) / (double)l->n;
         e = e / (double)l->n + 2 * c->u * fabs(v);
         break;
-    case REF_MAX: v = extremum(l, 1, &index, &e); break;
-    case REF_MIN: v = extremum(l, -1, &index, &e); break;
-    case REF_PROD: v = product(c, l, &e); break;
+    case REF_MAX:
+        v = extremum(l, 1, &index, &e);
+        break;
+    case REF_MIN:
+        v = extremum(l, -1, &index, &e);
+        break;
+    case REF_PROD:
+        v = product(c, l, &e);
+        break;
     case REF_ARGMAX:
     case REF_ARGMIN:
         extremum(l, fn == REF_ARGMAX ? 1 : -1, &index, &e);
         v = (double)index;
         e = 0;
         break;
-    case REF_LOGSUMEXP: v = logsumexp(c, l, &e); break;
-    case REF_L2NORM: v = l2norm(c, l, &e); break;
+    case REF_LOGSUMEXP:
+        v = logsumexp(c, l, &e);
+        break;
+    case REF_L2NORM:
+        v = l2norm(c, l, &e);
+        break;
     }
     c->out->v[l->index] = v;
     if (c->out->e)
@@ -248,11 +260,28 @@ static ws_status eval_cumprod(const ref_call *c)
     return ref_each_line(c, 1u << c->at->dim, true, 4, cumprod_line, (void *)(uintptr_t)c);
 }
 
-const ref_op ref_ops_reduce[] = {
-    {.name = "reduce", .min_in = 1, .max_in = 1, .attrs = "fn dims keepdim", .infer = infer_reduce,
-     .eval = eval_reduce, .flops = flops_of_input, .fills = true},
-    {.name = "cumsum", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_scan,
-     .eval = eval_cumsum, .flops = flops_of_input, .fills = true},
-    {.name = "cumprod", .min_in = 1, .max_in = 1, .attrs = "dim", .infer = infer_scan,
-     .eval = eval_cumprod, .flops = flops_of_input, .fills = true},
-    {0}};
+const ref_op ref_ops_reduce[] = {{.name = "reduce",
+                                  .min_in = 1,
+                                  .max_in = 1,
+                                  .attrs = "fn dims keepdim",
+                                  .infer = infer_reduce,
+                                  .eval = eval_reduce,
+                                  .flops = flops_of_input,
+                                  .fills = true},
+                                 {.name = "cumsum",
+                                  .min_in = 1,
+                                  .max_in = 1,
+                                  .attrs = "dim",
+                                  .infer = infer_scan,
+                                  .eval = eval_cumsum,
+                                  .flops = flops_of_input,
+                                  .fills = true},
+                                 {.name = "cumprod",
+                                  .min_in = 1,
+                                  .max_in = 1,
+                                  .attrs = "dim",
+                                  .infer = infer_scan,
+                                  .eval = eval_cumprod,
+                                  .flops = flops_of_input,
+                                  .fills = true},
+                                 {0}};

@@ -43,8 +43,8 @@ VECTORISED double cos(double x);
         (void)at, (void)x;                                                                         \
         return slope;                                                                              \
     }                                                                                              \
-    FOR_EACH_CPU static void r_##name(const double *restrict x, double *restrict y, int64_t n,                  \
-                         const ref_attrs *at)                                                      \
+    FOR_EACH_CPU static void r_##name(const double *restrict x, double *restrict y, int64_t n,     \
+                                      const ref_attrs *at)                                         \
     {                                                                                              \
         const ref_attrs own = *at; /* so that the loop need not read it again */                   \
         for (int64_t i = 0; i < n; i++)                                                            \
@@ -63,9 +63,8 @@ static double softplus(double x)
 
 static double gelu(double x, const ref_attrs *at)
 {
-    return at->tanh_approximation
-               ? 0.5 * x * (1 + tanh(SQRT2_PI * (x + 0.044715 * x * x * x)))
-               : 0.5 * x * erfc(-x * SQRT1_2);
+    return at->tanh_approximation ? 0.5 * x * (1 + tanh(SQRT2_PI * (x + 0.044715 * x * x * x)))
+                                  : 0.5 * x * erfc(-x * SQRT1_2);
 }
 
 static double mish_slope(double x)
@@ -89,8 +88,8 @@ F1(silu, x *logistic(x), logistic(x) * (1 + x * (1 - logistic(x))))
 F1(erf, erf(x), 2 * 0.56418958354775628695 * exp(-x * x))
 F1(sin, sin(x), cos(x))
 F1(cos, cos(x), sin(x))
-F1(softplus, x *at->beta > at->threshold ? x : softplus(x * at->beta) / at->beta,
-   logistic(x *at->beta))
+F1(softplus, x * at->beta > at->threshold ? x : softplus(x * at->beta) / at->beta,
+   logistic(x * at->beta))
 F1(leaky_relu, x > 0 ? x : at->slope * x, x > 0 ? 1 : at->slope)
 F1(elu, x > 0 ? x : at->alpha * expm1(x), x > 0 ? 1 : at->alpha * exp(x))
 F1(selu, SELU_SCALE *(x > 0 ? x : SELU_ALPHA * expm1(x)),
@@ -102,14 +101,16 @@ F1(hardswish, x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6, fabs(x) > 3 ? x > 0 : 
 F1(hardsigmoid, x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6, fabs(x) > 3 ? 0 : 1.0 / 6)
 F1(huber, fabs(x) < at->beta ? 0.5 * x * x / at->beta : fabs(x) - 0.5 * at->beta,
    fmin(fabs(x) / at->beta, 1))
-F1(clamp, x < at->least ? at->least : x > at->most ? at->most : x,
-   x >= at->least && x <= at->most)
+F1(clamp, x<at->least ? at->least : x> at->most ? at->most : x, x >= at->least && x <= at->most)
 F1(pow, pow(x, at->exponent), at->exponent *pow(x, at->exponent - 1))
 F1(logical_not, x == 0, 0)
 
 /* ulp: CUDA C++ Programming Guide, mathematical functions, single precision, without
  * -use_fast_math, plus one for the operations around the function. */
-#define R1(name, ulp, floor, cuda) {#name, f_##name, d_##name, r_##name, ulp, floor, cuda}
+#define R1(name, ulp, floor, cuda)                                                                 \
+    {                                                                                              \
+#name, f_##name, d_##name, r_##name, ulp, floor, cuda                                      \
+    }
 /* clang-format off */
 const ref_unary ref_unaries[] = {
     R1(relu, 0, REF_FLOOR_NONE, "(x > 0 || x != x ? x : 0)"),
@@ -156,11 +157,16 @@ const ref_unary *ref_find_unary(const char *name)
 static double absolute_floor(const ref_unary *r, const ref_attrs *at, double x)
 {
     switch (r->floor) {
-    case REF_FLOOR_NONE: return 0;
-    case REF_FLOOR_X: return fabs(x);
-    case REF_FLOOR_ONE: return 1 / at->beta;
-    case REF_FLOOR_BELOW_ZERO: return x <= 0 ? fabs(at->alpha) : 0;
-    case REF_FLOOR_RAMP: return fabs(x) <= 3.01 ? fmin(1, fabs(x)) : 0;
+    case REF_FLOOR_NONE:
+        return 0;
+    case REF_FLOOR_X:
+        return fabs(x);
+    case REF_FLOOR_ONE:
+        return 1 / at->beta;
+    case REF_FLOOR_BELOW_ZERO:
+        return x <= 0 ? fabs(at->alpha) : 0;
+    case REF_FLOOR_RAMP:
+        return fabs(x) <= 3.01 ? fmin(1, fabs(x)) : 0;
     }
     ws_bug("unknown floor");
 }
@@ -225,14 +231,36 @@ static double flops_per_element(const ref_attrs *at, const ref_shape *const *in,
 }
 
 #define ROW1(op, attributes)                                                                       \
-    {.name = op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = infer_unary,              \
-     .eval = eval_unary, .flops = flops_per_element, .fills = true}
+    {                                                                                              \
+        .name = op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = infer_unary,           \
+        .eval = eval_unary, .flops = flops_per_element, .fills = true                              \
+    }
 /* Names and attributes of ref_unaries. */
-const ref_op ref_ops_unary[] = {
-    ROW1("relu", ""), ROW1("neg", ""), ROW1("abs", ""), ROW1("exp", ""), ROW1("log", ""),
-    ROW1("sqrt", ""), ROW1("rsqrt", ""), ROW1("reciprocal", ""), ROW1("square", ""),
-    ROW1("tanh", ""), ROW1("sigmoid", ""), ROW1("silu", ""), ROW1("erf", ""), ROW1("sin", ""),
-    ROW1("cos", ""), ROW1("softplus", "beta threshold"), ROW1("leaky_relu", "slope"),
-    ROW1("elu", "alpha"), ROW1("selu", ""), ROW1("gelu", "approximate"), ROW1("mish", ""),
-    ROW1("hardswish", ""), ROW1("hardsigmoid", ""), ROW1("huber", "beta"),
-    ROW1("clamp", "min max"), ROW1("pow", "exponent"), ROW1("logical_not", ""), {0}};
+const ref_op ref_ops_unary[] = {ROW1("relu", ""),
+                                ROW1("neg", ""),
+                                ROW1("abs", ""),
+                                ROW1("exp", ""),
+                                ROW1("log", ""),
+                                ROW1("sqrt", ""),
+                                ROW1("rsqrt", ""),
+                                ROW1("reciprocal", ""),
+                                ROW1("square", ""),
+                                ROW1("tanh", ""),
+                                ROW1("sigmoid", ""),
+                                ROW1("silu", ""),
+                                ROW1("erf", ""),
+                                ROW1("sin", ""),
+                                ROW1("cos", ""),
+                                ROW1("softplus", "beta threshold"),
+                                ROW1("leaky_relu", "slope"),
+                                ROW1("elu", "alpha"),
+                                ROW1("selu", ""),
+                                ROW1("gelu", "approximate"),
+                                ROW1("mish", ""),
+                                ROW1("hardswish", ""),
+                                ROW1("hardsigmoid", ""),
+                                ROW1("huber", "beta"),
+                                ROW1("clamp", "min max"),
+                                ROW1("pow", "exponent"),
+                                ROW1("logical_not", ""),
+                                {0}};

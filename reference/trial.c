@@ -14,11 +14,10 @@ enum { TRIALS = 4 };
 
 static bool sums(const char *op)
 {
-    static const char *const ops[] = {"matmul",     "linear",     "einsum",     "conv",
-                                      "conv_transpose", "softmax", "log_softmax", "layer_norm",
-                                      "rms_norm",   "batch_norm", "group_norm", "reduce",
-                                      "lstm",       "gru",        "scan",       "cumsum",
-                                      "cumprod"};
+    static const char *const ops[] = {
+        "matmul",      "linear",     "einsum",   "conv",       "conv_transpose", "softmax",
+        "log_softmax", "layer_norm", "rms_norm", "batch_norm", "group_norm",     "reduce",
+        "lstm",        "gru",        "scan",     "cumsum",     "cumprod"};
     for (size_t i = 0; i < WS_COUNT(ops); i++)
         if (strcmp(op, ops[i]) == 0)
             return true;
@@ -27,7 +26,8 @@ static bool sums(const char *op)
 
 static bool is_stepwise(ws_dtype t)
 {
-    return (!ws_dtype_is_float(t) && t != WS_BOOL) || (ws_dtype_is_float(t) && ws_dtype_bytes(t) == 1);
+    return (!ws_dtype_is_float(t) && t != WS_BOOL) ||
+           (ws_dtype_is_float(t) && ws_dtype_bytes(t) == 1);
 }
 
 bool ref_is_deep(const ref_graph *g)

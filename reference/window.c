@@ -22,8 +22,8 @@ ref_window ref_window_of(const ref_attrs *at, const ref_shape *plane, const ref_
     return w;
 }
 
-/* Walks the windows [at, end) along rows, for one tap. A piece is n windows of a row whose places in
- * the plane begin at `row` and move by the stride; those in [skip, stop) lie inside. */
+/* Walks the windows [at, end) along rows, for one tap. A piece is n windows of a row whose places
+ * in the plane begin at `row` and move by the stride; those in [skip, stop) lie inside. */
 typedef struct walk {
     const ref_window *w;
     int64_t tap[3], window[3], left;
@@ -117,8 +117,8 @@ const ws_expr *ref_plus(ws_arena *m, const ws_expr *e, int64_t v)
                  : ws_expr_binary(m, WS_X_ADD, e, ws_expr_const(m, v));
 }
 
-/* One window and ceil(room / stride) behind it, but no more than begin before x + padding. (As padding
- * is at most half the window, room <= x + padding, and at most one window is too many.) */
+/* One window and ceil(room / stride) behind it, but no more than begin before x + padding. (As
+ * padding is at most half the window, room <= x + padding, and at most one window is too many.) */
 static const ws_expr *rounded_up(ref_infer *f, const ws_expr *x, const ws_expr *room, int axis)
 {
     ws_arena *m = &f->graph->arena;

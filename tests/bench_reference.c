@@ -1,6 +1,6 @@
-/* `make bench-reference`: how fast the references are, beside OpenBLAS and a memory copy of the same
- * run: matmul and convolutions as a share of dgemm's rate, elementwise ops and reductions as a share
- * of what a copy moves. All sides use all cores. Best of several runs, alternating. */
+/* `make bench-reference`: how fast the references are, beside OpenBLAS and a memory copy of the
+ * same run: matmul and convolutions as a share of dgemm's rate, elementwise ops and reductions as a
+ * share of what a copy moves. All sides use all cores. Best of several runs, alternating. */
 #include "base/pool.h"
 #include "reference/gemm.h"
 
@@ -91,21 +91,21 @@ static double time_copy(const rival *r)
 typedef struct row {
     const char *name, *inputs, *node; /* members of the spec's lists */
     bool bounds;
-    double floor;                     /* share that the row is to reach; 0: for information */
+    double floor; /* share that the row is to reach; 0: for information */
 } row;
 
 #define T(name, shape)                                                                             \
     "{\"name\":\"" name "\",\"dtype\":\"f32\",\"shape\":[" shape "],\"init\":{\"dist\":\"const\"," \
     "\"value\":0}}"
 #define MATRICES T("x", "2048,2048") "," T("w", "2048,2048")
-#define IMAGE T("x", "16,64,56,56") "," T("w", "128,64,3,3")
-#define LONG T("x", "4096,4096")
+#define IMAGE    T("x", "16,64,56,56") "," T("w", "128,64,3,3")
+#define LONG     T("x", "4096,4096")
 
 static const row products[] = {
     {"matmul 2048^3", MATRICES, "\"op\":\"matmul\",\"in\":[\"x\",\"w\"]", false, 0.7},
     {"the same with bounds", MATRICES, "\"op\":\"matmul\",\"in\":[\"x\",\"w\"]", true, 0},
-    {"conv 16x64x56x56, 128 of 3x3", IMAGE,
-     "\"op\":\"conv\",\"in\":[\"x\",\"w\"],\"padding\":1", false, 0.4},
+    {"conv 16x64x56x56, 128 of 3x3", IMAGE, "\"op\":\"conv\",\"in\":[\"x\",\"w\"],\"padding\":1",
+     false, 0.4},
     {"the same with bounds", IMAGE, "\"op\":\"conv\",\"in\":[\"x\",\"w\"],\"padding\":1", true, 0},
     {"conv 1x256x96x96, 256 of 3x3, stride 2", T("x", "1,256,96,96") "," T("w", "256,256,3,3"),
      "\"op\":\"conv\",\"in\":[\"x\",\"w\"],\"padding\":1,\"stride\":2", false, 0.4},
@@ -157,10 +157,11 @@ static ws_status open_row(const row *r, bound_row *b, ws_err *err)
 {
     ws_buf text = {0};
     *b = (bound_row){0};
-    ws_buf_printf(&text,
-                  "{\"schema\":1,\"name\":\"bench\",\"dims\":{\"N\":1},\"check\":[{}],\"inputs\":[%s],"
-                  "\"weights\":[],\"graph\":[{\"out\":\"y\",%s}],\"outputs\":[\"y\"]}",
-                  r->inputs, r->node);
+    ws_buf_printf(
+        &text,
+        "{\"schema\":1,\"name\":\"bench\",\"dims\":{\"N\":1},\"check\":[{}],\"inputs\":[%s],"
+        "\"weights\":[],\"graph\":[{\"out\":\"y\",%s}],\"outputs\":[\"y\"]}",
+        r->inputs, r->node);
     ws_status st = spec_from_text(text.p, text.n, "bench.json", &b->spec, err);
     ws_buf_release(&text);
     if (st || (st = ref_graph_new(b->spec, &b->graph, err)))
@@ -235,9 +236,10 @@ int main(int argc, char **argv)
                random_doubles(COPY_ELEMENTS), NULL, NULL};
     int missed = 0;
     find_dgemm(&v);
-    printf("%d cores; products by %s against OpenBLAS's dgemm 2048^3, streams against a copy of 128 "
-           "MiB, read and written\n",
-           ws_cpu_count(), ref_gemm_name());
+    printf(
+        "%d cores; products by %s against OpenBLAS's dgemm 2048^3, streams against a copy of 128 "
+        "MiB, read and written\n",
+        ws_cpu_count(), ref_gemm_name());
     for (size_t i = 0; v.dgemm && i < WS_COUNT(products); i++)
         missed += strstr(products[i].name, only) && !run_row(&products[i], true, &v);
     if (!v.dgemm)

@@ -47,6 +47,12 @@ static const fused_case fused_cases[] = {
      1},
     {"pooling", NODE_AT("a", "avg_pool", "\"img\"", "\"kernel\":2") "," NODE("y", "sub", "\"a\",0.5"), 1},
     {"group norm", NODE_AT("a", "group_norm", "\"four\"", "\"num_groups\":2") "," NODE("y", "leaky_relu", "\"a\""), 1},
+    {"a reshape is another view of the same memory",
+     NODE_AT("h", "matmul", "\"s\",\"w\"", "\"trans_b\":true") "," NODE_AT("f", "reshape", "\"h\"", "\"shape\":[\"B\",\"N*N\"]") ","
+     NODE_AT("g", "softmax", "\"f\"", "\"dim\":1") "," NODE_AT("i", "flatten", "\"g\"", "\"start_dim\":0") "," NODE("y", "exp", "\"i\""), 3},
+    {"a reshape of an input, and one that is the output",
+     NODE_AT("f", "reshape", "\"s\"", "\"shape\":[\"B*N\",\"C\"]") "," NODE("r", "relu", "\"f\"") ","
+     NODE_AT("y", "reshape", "\"r\"", "\"shape\":[\"B\",-1]"), 2},
     {"einsum", NODE_AT("a", "einsum", "\"s\",\"w\"", "\"equation\":\"bnc,nc->bn\"") "," NODE("y", "add", "\"a\",\"z\""), 1},
 };
 

@@ -48,9 +48,19 @@ static void test_multiply(bool trans_a, bool trans_b)
         eb[i] = fabs(eb[i]);
     bool good = !ref_factor_init(&fa, a, ea, M * K, true, -1, true, &err) &&
                 !ref_factor_init(&fb, b, eb, K * N, true, f, true, &err);
-    ref_product p = {.a = &fa, .b = &fb, .m = M, .n = N, .k = K, .a_step = trans_a ? M : K,
-                     .b_step = trans_b ? K : N, .c_step = N, .trans_a = trans_a,
-                     .trans_b = trans_b, .v = v, .e = e, .u = u};
+    ref_product p = {.a = &fa,
+                     .b = &fb,
+                     .m = M,
+                     .n = N,
+                     .k = K,
+                     .a_step = trans_a ? M : K,
+                     .b_step = trans_b ? K : N,
+                     .c_step = N,
+                     .trans_a = trans_a,
+                     .trans_b = trans_b,
+                     .v = v,
+                     .e = e,
+                     .u = u};
     good = good && !ref_multiply(&p, &err);
     for (int i = 0; good && i < M * N; i++) {
         double want = 0, bound = 0, square = 0;
@@ -77,8 +87,16 @@ static void test_unbounded(void)
     ws_err err = {0};
     bool good = !ref_factor_init(&fa, a, ea, 2, true, -1, false, &err) &&
                 !ref_factor_init(&fb, b, NULL, 2, true, 0, false, &err);
-    ref_product p = {.a = &fa, .b = &fb, .m = 1, .n = 1, .k = 2, .a_step = 2, .b_step = 1,
-                     .c_step = 1, .v = v, .e = e};
+    ref_product p = {.a = &fa,
+                     .b = &fb,
+                     .m = 1,
+                     .n = 1,
+                     .k = 2,
+                     .a_step = 2,
+                     .b_step = 1,
+                     .c_step = 1,
+                     .v = v,
+                     .e = e};
     ok(good && !ref_multiply(&p, &err) && v[0] == 1 && isinf(e[0]),
        "an unbounded error stays one, and is no NaN");
     ref_factor_release(&fa);

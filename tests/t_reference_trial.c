@@ -42,7 +42,7 @@ static double ratio_in(fixture *f, ws_dtype dtype)
             in[i].v[k] = ws_dtype_round(dtype, f->in[i].v[k]);
     }
     double ratio = ref_eval(f->bound, in, false, out, &f->err) ? (double)NAN
-                                                              : worst_ratio(&f->out[0], &out[0]);
+                                                               : worst_ratio(&f->out[0], &out[0]);
     for (int i = 0; i < n; i++)
         ref_tensor_release(&in[i]);
     ref_tensor_release(&out[0]);
@@ -77,8 +77,8 @@ static void float_layers(const double *x, const double *w, int n, int layers, in
         for (int j = 0; j < n; j++) {
             float part[4] = {0};
             for (int k = 0; k < n; k++)
-                part[k % step] += a[step == 3 ? n - 1 - k : k] *
-                                  (float)w[(step == 3 ? n - 1 - k : k) * n + j];
+                part[k % step] +=
+                    a[step == 3 ? n - 1 - k : k] * (float)w[(step == 3 ? n - 1 - k : k) * n + j];
             b[j] = tanhf((part[0] + part[1]) + (part[2] + part[3]));
         }
         memcpy(a, b, (size_t)n * sizeof *a);
@@ -96,20 +96,23 @@ static void test_honest(void)
     ws_buf text = {0};
     fixture f = {0};
     double y[N];
-    ws_buf_adds(&text, "{\"schema\":1,\"name\":\"deep\",\"dims\":{\"N\":96},\"check\":[{}],\"inputs\":[{\"name\":"
-                       "\"x\",\"dtype\":\"f32\",\"shape\":[1,\"N\"],\"init\":{\"dist\":\"normal\",\"mean\":0,"
-                       "\"std\":1}}],\"weights\":[{\"name\":\"w\",\"dtype\":\"f32\",\"shape\":[\"N\",\"N\"],"
-                       "\"init\":{\"dist\":\"normal\",\"mean\":0.02,\"std\":0.15}}],\"graph\":[");
+    ws_buf_adds(
+        &text,
+        "{\"schema\":1,\"name\":\"deep\",\"dims\":{\"N\":96},\"check\":[{}],\"inputs\":[{\"name\":"
+        "\"x\",\"dtype\":\"f32\",\"shape\":[1,\"N\"],\"init\":{\"dist\":\"normal\",\"mean\":0,"
+        "\"std\":1}}],\"weights\":[{\"name\":\"w\",\"dtype\":\"f32\",\"shape\":[\"N\",\"N\"],"
+        "\"init\":{\"dist\":\"normal\",\"mean\":0.02,\"std\":0.15}}],\"graph\":[");
     for (int l = 0; l < LAYERS; l++)
-        ws_buf_printf(&text,
-                      "%s{\"out\":\"m%d\",\"op\":\"matmul\",\"in\":[\"%s%d\",\"w\"]},{\"out\":\"t%d\",\"op\":"
-                      "\"tanh\",\"in\":[\"m%d\"]}",
-                      l ? "," : "", l, "t", l - 1, l, l);
+        ws_buf_printf(
+            &text,
+            "%s{\"out\":\"m%d\",\"op\":\"matmul\",\"in\":[\"%s%d\",\"w\"]},{\"out\":\"t%d\",\"op\":"
+            "\"tanh\",\"in\":[\"m%d\"]}",
+            l ? "," : "", l, "t", l - 1, l, l);
     ws_buf_adds(&text, "],\"outputs\":[\"t7\"]}");
     char *first = strstr(ws_buf_z(&text), "\"t-1\"");
     memcpy(first, "\"x\"  ", 5);
-    bool good = !spec_from_text(text.p, text.n, "deep.json", &f.spec, &f.err) && !fixture_bind(&f, -1) &&
-                !fixture_eval(&f);
+    bool good = !spec_from_text(text.p, text.n, "deep.json", &f.spec, &f.err) &&
+                !fixture_bind(&f, -1) && !fixture_eval(&f);
     if (!ok(good && f.out[0].by_trial, "eight layers are bounded by trial"))
         printf("# %s\n", f.err.msg);
     for (int step = 1; good && step <= 4; step++) {

@@ -1,6 +1,6 @@
 /* Each unary function over an array, where it may run on vectors, against the same function of one
- * element; with zeros, infinities, NaN and arguments that over- and underflow; and its slope against
- * differences. */
+ * element; with zeros, infinities, NaN and arguments that over- and underflow; and its slope
+ * against differences. */
 #include "reference/ops.h"
 #include "tests/tap.h"
 
@@ -25,8 +25,14 @@ static bool agrees(double got, double want, double slack)
 
 static ref_attrs attrs_of(bool tanh_form)
 {
-    return (ref_attrs){.slope = 0.01, .alpha = 1.5, .beta = 2, .threshold = 20, .exponent = 3,
-                       .least = -1, .most = 2, .tanh_approximation = tanh_form};
+    return (ref_attrs){.slope = 0.01,
+                       .alpha = 1.5,
+                       .beta = 2,
+                       .threshold = 20,
+                       .exponent = 3,
+                       .least = -1,
+                       .most = 2,
+                       .tanh_approximation = tanh_form};
 }
 
 /* The tanh form of gelu cancels where x is far below 0: it is accurate against |x| there. */
