@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* glibc has these functions for vectors too, within 4 ulp of double: loops over them then take four
- * elements at a time. */
+ * or eight elements at a time. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #if __GLIBC_PREREQ(2, 35)
 #define VECTORISED __attribute__((simd("notinbranch")))
@@ -18,7 +18,7 @@ VECTORISED double erf(double x);
 VECTORISED double erfc(double x);
 VECTORISED double sin(double x);
 VECTORISED double cos(double x);
-#define FOR_EACH_CPU __attribute__((target_clones("avx2", "default")))
+#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
 #endif
 #ifndef FOR_EACH_CPU
