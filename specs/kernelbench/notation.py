@@ -19,8 +19,9 @@ the dim is (usual names are known, see ALIASES); C=64! that upstream has no cons
 only 64 can be compared; H=224? that the number stands in upstream's get_inputs() alone, so that the
 model takes any. "torch B=2 C=64" sets dims of that comparison, which otherwise runs at the second check
 shape; "literals 64=U 128=2*U" replaces numbers inside of upstream's source, for models whose widths
-stand there, and so lifts the "!". "unused NAME..." lists parameters that upstream's forward() never reads; "extra NAME..." inputs
-that its forward() draws itself.
+stand there, and so lifts the "!". "unused NAME..." lists parameters that upstream's forward() never
+reads; "extra NAME..." inputs that its forward() draws itself. A line may be continued by another that
+begins with the same word.
 """
 
 import ast
