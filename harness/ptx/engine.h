@@ -593,6 +593,12 @@ void ptx_sites_number(ptx_code *c, const ptx_func *f);
 void ptx_fuse(ptx_program *p, ptx_code *c, const ptx_func *f);
 /* fuse_fma.c: of i and the next two, where `reads` has how often each register is read. */
 void ptx_fuse_fma(ptx_insn *i, const uint32_t *reads);
+/* fuse_shfl.c: of the shuffle i and the moves before and behind it. */
+void ptx_fuse_shfl(ptx_program *p, const ptx_code *c, ptx_insn *i, const uint32_t *reads);
+/* x_warp.c: a shuffle whose route is known; it takes its value from slot `from`, and gives it to the `moves` next
+ * instruction, or has no such next one. */
+bool ptx_is_shfl_route(const ptx_insn *i);
+void ptx_shfl_with_moves(ptx_insn *i, uint32_t from, uint32_t moves);
 bool ptx_is_fma_f32(const ptx_insn *i); /* to nearest, nothing else asked for */
 
 /* ---- fast.c: loads and stores of whole warps ----

@@ -418,6 +418,69 @@ static outcome apart(ptx_warp *w, const ptx_insn *i, ptx_shape *s, bool write, u
     return shared ? apart_shared(w, i, s, imm, size, write) : apart_global(w, i, s, imm, size, write);
 }
 
+/* ---- some lanes, in shared memory ---- */
+
+/* For the race detector. `imm` makes register values offsets in shared memory. */
+static bool race_some(ptx_warp *w, const ptx_insn *i, u64 imm, bool write)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    const u32 lowest = (u32)__builtin_ctz(w->exec), highest = 31 - (u32)__builtin_clz(w->exec);
+    if (!w->block->shared_shadow)
+        return true;
+    addresses(w, i, imm, addr);
+    ptx_access x = {.insn = i,
+                    .space = PTX_SPACE_SHARED,
+                    .mask = w->exec,
+                    .size = i->esize,
+                    .read = !write,
+                    .write = write,
+                    .addr = addr,
+                    .lo = addr[lowest],
+                    .hi = addr[highest],
+                    .slot = write ? ((const ptx_elements *)i->aux)->slot : NULL};
+    return ptx_race_shared(w, &x);
+}
+
+/* Lanes of a row, one element each of 4 bytes at most, which is one wavefront; *at: what the lowest lane of the warp has
+ * or would have. LEFT: whatever is not all right, or not a row. */
+static outcome pass_some(ptx_warp *w, const ptx_insn *i, u32 size, u64 *at)
+{
+    const bool wide = i->flags & PTX_IF_WIDE_ADDRESS;
+    const u32 lowest = (u32)__builtin_ctz(w->exec), highest = 31 - (u32)__builtin_clz(w->exec);
+    if (size > 4 || i->space != PTX_SPACE_SHARED || i->flags & PTX_IF_NO_BASE ||
+        w->worker->grid->cluster_blocks > 1)
+        return LEFT;
+    const u64 first = lane_address(w, i, 0), last = lane_address(w, i, PTX_LANES - 1);
+    *at = first + (u64)i->imm;
+    const u64 lo = *at + (u64)lowest * size, n = (u64)(highest - lowest + 1) * size;
+    if (last - first != (u64)size * (PTX_LANES - 1) || *at & (size - 1) || lo >= w->shared_bytes ||
+        w->shared_bytes - lo < n ||
+        !(wide ? ptx_run64(IN(u64, i->a), size) : ptx_run32(IN(u32, i->a), size)).linear ||
+        !ptx_known_find(w, (u32)lo, (u32)n))
+        return LEFT;
+    if (w->checks & PTX_CHECK_RACE && !race_some(w, i, (u64)i->imm, false))
+        return FAULT;
+    if (w->checks & PTX_CHECK_COUNT)
+        count_shared(w, 1);
+    return PASSED;
+}
+
+/* The only lane that stores. */
+static outcome pass_lone(ptx_warp *w, const ptx_insn *i, u32 size, u64 *at)
+{
+    if (i->space != PTX_SPACE_SHARED || i->flags & PTX_IF_NO_BASE || w->worker->grid->cluster_blocks > 1)
+        return LEFT;
+    *at = lane_address(w, i, (u32)__builtin_ctz(w->exec)) + (u64)i->imm;
+    if (*at & (size - 1) || *at >= w->shared_bytes || w->shared_bytes - *at < size)
+        return LEFT;
+    if (w->checks & PTX_CHECK_RACE && !race_some(w, i, (u64)i->imm, true))
+        return FAULT;
+    memset(w->shared_state + *at, PTX_INIT | PTX_WRITTEN, size);
+    if (w->checks & PTX_CHECK_COUNT)
+        count_shared(w, 1);
+    return PASSED;
+}
+
 /* ---- handlers ---- */
 
 /* A lone element has its register in the instruction. */
@@ -506,6 +569,28 @@ INLINE u32 element_slot(const ptx_insn *i, u32 v, u32 vec)
         else if (o == LEFT)                                                                        \
             ptx_mem_load(w, i);                                                                    \
     }                                                                                              \
+    static __attribute__((noinline)) void load_some_##T(ptx_warp *w, const ptx_insn *i)            \
+    {                                                                                              \
+        u64 at = 0;                                                                                \
+        const outcome o = i->vec > 1 ? LEFT : pass_some(w, i, sizeof(T), &at);                     \
+        if (o == LEFT)                                                                             \
+            ptx_mem_load(w, i);                                                                    \
+        if (o != PASSED)                                                                           \
+            return;                                                                                \
+        T *d = OUT(T, i->d);                                                                       \
+        EACH_SET(l, w->exec) d[l] = *(const T *)(const void *)ptx_plus(w->shared, at + l * sizeof(T));\
+    }                                                                                              \
+    static __attribute__((noinline)) void store_some_##T(ptx_warp *w, const ptx_insn *i)           \
+    {                                                                                              \
+        u64 at = 0;                                                                                \
+        const bool lone = i->vec == 1 && !(w->exec & (w->exec - 1));                               \
+        const outcome o = lone ? pass_lone(w, i, sizeof(T), &at) : LEFT;                           \
+        if (o == LEFT)                                                                             \
+            ptx_mem_store(w, i);                                                                   \
+        if (o == PASSED)                                                                           \
+            *(T *)(void *)ptx_plus(w->shared, at) =                                                \
+                IN(T, ((const ptx_elements *)i->aux)->slot[0])[__builtin_ctz(w->exec)];            \
+    }                                                                                              \
     static __attribute__((noinline)) void store_apart_##T(ptx_warp *w, const ptx_insn *i)          \
     {                                                                                              \
         uint8_t *base;                                                                             \
@@ -547,7 +632,7 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
         const bool race = w->checks & PTX_CHECK_RACE;                                              \
         ptx_shape *s = &w->shape[i->shape];                                                        \
         if (w->exec != PTX_FULL) {                                                                 \
-            ptx_mem_load(w, i);                                                                    \
+            load_some_##T(w, i);                                                                   \
             return;                                                                                \
         }                                                                                          \
         if (!is_told(w, i) && !tell_easy(w, i, s, size))                                            \
@@ -655,7 +740,7 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
     static void x_st_##name(ptx_warp *w, const ptx_insn *i)                                        \
     {                                                                                              \
         if (w->exec != PTX_FULL) {                                                                 \
-            ptx_mem_store(w, i);                                                                   \
+            store_some_##T(w, i);                                                                  \
             return;                                                                                \
         }                                                                                          \
         ptx_shape *s = &w->shape[i->shape];                                                        \

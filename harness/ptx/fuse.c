@@ -157,5 +157,7 @@ void ptx_fuse(ptx_program *p, ptx_code *c, const ptx_func *f)
         fuse_from(p, c, &r, &c->insn[n]);
     for (int n = 0; n + 2 < f->n_insns; n++)
         ptx_fuse_fma(&c->insn[n], r.n);
+    for (int n = 1; n + 1 < f->n_insns; n++)
+        ptx_fuse_shfl(p, c, &c->insn[n], r.n);
     free(r.n);
 }

@@ -225,6 +225,33 @@ static void x_shfl_route(ptx_warp *w, const ptx_insn *i)
     PTX_CHAIN(w, i);
 }
 
+/* The same with the moves around it, see fuse_shfl.c: imm has the slot of the value, and above it how many moves are
+ * behind. */
+static void x_shfl_moves(ptx_warp *w, const ptx_insn *i)
+{
+    if (w->whole != PTX_FULL) {
+        converge(w, i, PTX_WAIT_LANES, shuffle);
+        return;
+    }
+    const ptx_insn *last = i + (i->imm >> 32);
+    const route *r = i->aux;
+    permute(OUT(u32, last->d), IN(u32, (u32)i->imm), r->from);
+    w->pred[i->d2] = r->in_range;
+    w->insn = last + 1;
+    PTX_CHAIN(w, last);
+}
+
+bool ptx_is_shfl_route(const ptx_insn *i)
+{
+    return i->run == x_shfl_route && i->d != PTX_NO_SLOT;
+}
+
+void ptx_shfl_with_moves(ptx_insn *i, uint32_t from, uint32_t moves)
+{
+    i->run = x_shfl_moves;
+    i->imm = (int64_t)((u64)moves << 32 | from);
+}
+
 static void x_shfl(ptx_warp *w, const ptx_insn *i)
 {
     converge(w, i, PTX_WAIT_LANES, shuffle);
