@@ -67,8 +67,11 @@ static ws_status infer_rnn(ref_infer *f, int gates)
     if (f->n_in != want)
         return ref_infer_fail(f, "%d operands; %d layers of %d directions take %d", f->n_in,
                               f->at->num_layers, directions, want);
-    if (x->rank != 3 || h->rank != 3)
-        return ref_infer_fail(f, "x has rank %d and h0 rank %d, expected 3", x->rank, h->rank);
+    if (x->rank != 3)
+        return ref_infer_fail(f, "x has rank %d, expected 3", x->rank);
+    for (int i = 1; i <= states; i++)
+        if (f->in[i]->rank != 3)
+            return ref_infer_fail(f, "%s has rank %d, expected 3", i == 1 ? "h0" : "c0", f->in[i]->rank);
     if (!f->at->output)
         f->at->output = REF_RNN_Y;
     if (f->at->output > REF_RNN_C)

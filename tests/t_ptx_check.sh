@@ -34,8 +34,8 @@ check "exit code 1" [ "$rc" = 1 ]
 
 run "$ws" ptx check "$dir/all/c_bad.ptx"
 check "bad PTX: line, column, what" line 1 "$dir/all/c_bad.ptx:6:10: unknown register '%r1'"
-check "the line" line 2 "$(printf '\tmov.u32 %%r1, 7;')"
-check "the caret" line 3 "$(printf '\t        ^')"
+check "the line" line 2 "$(printf ' mov.u32 %%r1, 7;')"
+check "the caret" line 3 "$(printf '         ^')"
 check "exit code 1 for bad PTX" [ "$rc" = 1 ]
 
 run "$ws" ptx check "$dir/func.ptx"

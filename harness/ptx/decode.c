@@ -327,7 +327,7 @@ static bool is_convergent(const ptx_ast_insn *a)
     for (int i = 0; names[i]; i++)
         if (ws_str_eqz(a->part[0], names[i]))
             return true;
-    return false;
+    return ptx_has(a, "sync");
 }
 
 /* Convergent instructions that whole warps neither wait nor leave the kernel's text at. */

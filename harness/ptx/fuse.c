@@ -79,7 +79,7 @@ static part part_of(ptx_insn *i)
     const ws_str *last = &a->part[a->n_parts - 1];
     const ws_str name = {a->part[0].p, (size_t)(last->p + last->n - a->part[0].p)};
     part p = {.insn = i};
-    if (i->guard || a->n_operands < 2 || a->operand[0].kind != PTX_OPD_REG)
+    if (i->guard || !i->match || a->n_operands < 2 || a->operand[0].kind != PTX_OPD_REG || a->operand[0].reg < 0)
         return p;
     for (size_t k = 0; k < WS_COUNT(kinds); k++) {
         if (!ws_str_eqz(name, kinds[k].name))
@@ -102,10 +102,11 @@ static bool leads_to(const ptx_code *c, const reads *r, const part *p, kind want
     if (i >= c->insn + c->n - 1 || i->leader || r->n[reg] != 1)
         return false;
     *next = part_of(i);
+    if (next->kind != wanted)
+        return false;
     const ptx_operand *o = i->ast->operand;
-    bool is_read = (o[1].kind == PTX_OPD_REG && o[1].reg == reg) ||
-                   (next->kind == ADD && o[2].kind == PTX_OPD_REG && o[2].reg == reg);
-    return next->kind == wanted && is_read;
+    return (o[1].kind == PTX_OPD_REG && o[1].reg == reg) ||
+           (wanted == ADD && o[2].kind == PTX_OPD_REG && o[2].reg == reg);
 }
 
 /* The slot of the summand that is not `p`'s result. */

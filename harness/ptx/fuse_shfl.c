@@ -23,7 +23,7 @@ static void x_left_out(ptx_warp *w, const ptx_insn *i)
 static bool is_move(const ptx_insn *i)
 {
     const ptx_ast_insn *a = i->ast;
-    return !i->guard && !i->aux && ws_str_eqz(a->part[0], "mov") && a->n_parts == 2 &&
+    return i->match && !i->guard && !i->aux && ws_str_eqz(a->part[0], "mov") && a->n_parts == 2 &&
            (ws_str_eqz(a->part[1], "b32") || ws_str_eqz(a->part[1], "u32") || ws_str_eqz(a->part[1], "f32")) &&
            a->operand[0].kind == PTX_OPD_REG && a->operand[1].kind == PTX_OPD_REG;
 }
@@ -46,7 +46,7 @@ static void note_write(void *ud, int at, int reg, ptx_reg_use use)
 static ptx_insn *move_before(const ptx_code *c, ptx_insn *i, int reg)
 {
     for (ptx_insn *m = i - 1; m >= c->insn && m >= i - REACH; m--) {
-        if ((m + 1)->leader & PTX_LEADS || !ws_str_eqz(m->ast->part[0], "mov") || m->guard)
+        if ((m + 1)->leader & PTX_LEADS || !m->match || !ws_str_eqz(m->ast->part[0], "mov") || m->guard)
             return NULL;
         if (m->ast->operand[0].kind != PTX_OPD_REG || m->ast->operand[0].reg != reg)
             continue;

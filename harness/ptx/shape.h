@@ -77,7 +77,7 @@ static inline void ptx_shape_of64(ptx_shape *s, const u64 *v, u32 size)
     const __m512i x0 = _mm512_load_si512(v), x1 = _mm512_load_si512(v + 8),
                   x2 = _mm512_load_si512(v + 16), x3 = _mm512_load_si512(v + 24);
     const __m512i l0 = _mm512_add_epi64(_mm512_set1_epi64((s64)v[0]), ramp),
-                  by = _mm512_set1_epi64(step * 8);
+                  by = _mm512_set1_epi64((s64)((u64)step * 8));
     const __m512i l1 = _mm512_add_epi64(l0, by), l2 = _mm512_add_epi64(l1, by),
                   l3 = _mm512_add_epi64(l2, by);
     if (!(_mm512_cmpneq_epi64_mask(x0, l0) | _mm512_cmpneq_epi64_mask(x1, l1) |
