@@ -2,6 +2,7 @@
  * its last use. Values stay in double; what storing a result in its dtype costs goes into the
  * bound. */
 #include "reference/ops.h"
+#include "reference/order.h"
 #include "reference/trial.h"
 
 #include "base/pool.h"
@@ -262,7 +263,7 @@ static void store(const ref_graph *g, const ref_node *n, ref_tensor *t, bool exa
     } else if (!ws_dtype_is_float(to)) {
         free(t->e);
         t->e = NULL;
-    } else if (!t->e && is_narrow(to)) {
+    } else if (!t->e && (is_narrow(to) || ref_rounds_results)) {
         ref_for(t->shape.count, 10, round_one, &j);
         return;
     } else if (!t->e || to == WS_F64) {
@@ -330,7 +331,7 @@ ws_status ref_make_literal(const ref_bound *b, int v, ref_tensor *t, ws_err *err
     t->shape = b->shape[v];
     if (ref_tensor_alloc(t, e > 0 && isfinite(value->literal), "a literal", err))
         return err->status;
-    t->v[0] = value->literal;
+    t->v[0] = ref_rounds_results ? ws_dtype_round(value->dtype, value->literal) : value->literal;
     if (t->e)
         t->e[0] = e;
     return WS_OK;
@@ -357,6 +358,8 @@ ws_status ref_eval_node(const ref_bound *b, const ref_node *n, ref_tensor *value
     for (int i = 0; i < n->n_in; i++)
         c.in[i] = &value[n->in[i]];
     out->shape = b->shape[n->out];
+    if (ref_rounds_results)
+        ref_order_enter(g, g->value[n->out].dtype);
     if (allocate(out, with_bounds, n->op->fills ? ws_alloc_tensor_unset : ws_alloc_tensor,
                  g->value[n->out].name, err) ||
         (out->shape.count && n->op->eval(&c)))

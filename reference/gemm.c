@@ -1,4 +1,5 @@
 #include "reference/gemm.h"
+#include "reference/order.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -86,6 +87,32 @@ static void plain_gemm(int64_t m, int64_t n, int64_t k, const ref_matrix *a, con
     }
 }
 
+/* In f32, in the order of ref_order_now. */
+static void gemm_in_order(int64_t m, int64_t n, int64_t k, const ref_matrix *a,
+                          const ref_matrix *b, double *c, int64_t c_step)
+{
+    enum { WIDTH = 128 };
+    float *right = ws_malloc((size_t)(k * WIDTH) * sizeof *right + 1);
+    float rows[REF_ADDER_ROWS * WIDTH];
+    for (int64_t first = 0; first < n; first += WIDTH) {
+        int64_t width = n - first < WIDTH ? n - first : WIDTH;
+        for (int64_t l = 0; l < k; l++)
+            for (int64_t j = 0; j < width; j++)
+                right[l * width + j] = (float)element(b, l, first + j);
+        for (int64_t i = 0; i < m; i++) {
+            ref_adder sum;
+            double *to = c + i * c_step + first;
+            ref_adder_init(&sum, rows, width);
+            for (int64_t l = 0; l < k; l++)
+                ref_adder_push(&sum, (float)element(a, i, l), right + l * width);
+            const float *v = ref_adder_finish(&sum);
+            for (int64_t j = 0; j < width; j++)
+                to[j] = ref_partial(to[j] + (double)v[j]);
+        }
+    }
+    free(right);
+}
+
 void ref_gemm(int64_t m, int64_t n, int64_t k, ref_matrix a, ref_matrix b, double *c,
               int64_t c_step, bool add)
 {
@@ -99,6 +126,10 @@ void ref_gemm(int64_t m, int64_t n, int64_t k, ref_matrix a, ref_matrix b, doubl
         memset(c + i * c_step, 0, (size_t)n * sizeof *c);
     if (!m || !n || !k)
         return;
+    if (ref_order_now) {
+        gemm_in_order(m, n, k, &a, &b, c, c_step);
+        return;
+    }
     if (longest > INT_MAX || (double)m * (double)n * (double)k < worth_a_call || !has_blas()) {
         plain_gemm(m, n, k, &a, &b, c, c_step);
         return;

@@ -1,6 +1,7 @@
 /* A line whose elements lie together is used in place. Others are copied into an array and back,
  * a block of neighbouring lines at a time, so that every cache line is read once. */
 #include "reference/lines.h"
+#include "reference/order.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -253,7 +254,7 @@ bool ref_across_lines(const ref_call *c, unsigned axes,
     const int64_t width = 1024, worth_it = 16;
     across a = {.l = {.c = c}, .body = body, .ud = ud, .width = width};
     plan_lines(&a.l, axes);
-    bool apart = a.l.run == 1 && a.l.n > 1 && a.l.inner >= worth_it;
+    bool apart = !ref_order_now && a.l.run == 1 && a.l.n > 1 && a.l.inner >= worth_it;
     if (apart) {
         a.per_row = (a.l.inner + width - 1) / width;
         ref_for(a.l.count / a.l.inner * a.per_row, (double)a.l.n * (double)width, run_across, &a);
@@ -276,6 +277,8 @@ double ref_sum(const double *x, int64_t n)
 {
     double part[LANES] = {0};
     int64_t k = 0;
+    if (ref_order_now)
+        return ref_ordered_sum(x, n, NULL, 0);
     for (; k + LANES <= n; k += LANES)
         for (int i = 0; i < LANES; i++)
             part[i] += x[k + i];

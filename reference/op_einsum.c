@@ -8,6 +8,7 @@
  *
  * Each sum of the bound is an einsum of the same equation. */
 #include "reference/einsum.h"
+#include "reference/order.h"
 
 #include "reference/gemm.h"
 
@@ -174,7 +175,7 @@ static ws_status pack(const term *x, term *out, ws_err *err)
         return ws_fail(err, WS_ELIMIT, "no memory to rearrange an operand of einsum");
     out->v = out->owned;
     for (int64_t i = 0; i < count * inner; i++) {
-        out->owned[i / inner] += x->v[at];
+        out->owned[i / inner] = ref_partial(out->owned[i / inner] + x->v[at]);
         for (int d = all.n - 1; d >= 0; d--) {
             at += step[d];
             if (++index[d] < all.dim[d])

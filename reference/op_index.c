@@ -8,6 +8,7 @@
  *         offsets     [E + 1], ascending from 0 to T: the rows offsets[e] to offsets[e + 1] take
  * w[e] */
 #include "reference/ops.h"
+#include "reference/order.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -82,7 +83,7 @@ static void scatter_line(void *ud, int64_t line)
     }
     for (int64_t r = 0; r < j->m; r++) {
         int64_t k = (int64_t)index->v[r], at = to + k * j->inner, source = from + r * j->inner;
-        c->out->v[at] = rows->v[source] + (adds ? c->out->v[at] : 0);
+        c->out->v[at] = ref_partial(rows->v[source] + (adds ? c->out->v[at] : 0));
         size[k] += fabs(rows->v[source]);
         count[k]++;
         if (c->out->e)
@@ -147,7 +148,7 @@ static void grouped_row(void *ud, int64_t t)
         for (int64_t k = 0; k < j->k; k++) {
             int64_t at = first + k * step_k, xt = t * j->k + k;
             double p = x->v[xt] * w->v[at];
-            v += p;
+            v = ref_partial(v + ref_partial(p));
             size += fabs(p);
             square += p * p;
             e += fabs(x->v[xt]) * ref_err(w, at) + fabs(w->v[at]) * ref_err(x, xt);

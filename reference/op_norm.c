@@ -1,5 +1,6 @@
 /* Ops along lines: softmax, log-softmax, normalisations, cross-entropy. */
 #include "reference/lines.h"
+#include "reference/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@ static row_sum sum_row(const ref_call *c, const ref_line *l, double *y)
         if (c->out->e && p > 0)
             e += p * exp_error(c, l, k, r.m);
     }
+    if (ref_order_now)
+        r.s = ref_ordered_sum(l->x, l->n, ref_term_exp, r.m);
     r.rel = e / r.s + REF_SUM * sqrt((double)l->n) * c->ua;
     return r;
 }
@@ -153,12 +156,14 @@ static moments measure(const ref_call *c, const ref_line *l, bool centred)
 {
     double n = (double)l->n, part[8] = {0}, e = 0;
     double sum_factor = REF_SUM * sqrt(n) * c->ua;
-    moments r = {.mean = centred ? ref_sum(l->x, l->n) / n : 0};
+    moments r = {.mean = centred ? ref_partial(ref_sum(l->x, l->n) / n) : 0};
     for (int64_t k = 0; k < l->n; k++) {
         double d = l->x[k] - r.mean;
         part[k % 8] += d * d;
     }
-    r.var = ref_sum(part, 8) / n;
+    double squares = ref_order_now ? ref_ordered_sum(l->x, l->n, ref_term_square, r.mean)
+                                   : ref_sum(part, 8);
+    r.var = ref_partial(squares / n);
     if (!l->ey)
         return r;
     double raw = r.var + r.mean * r.mean; /* E[x^2] */
@@ -186,11 +191,11 @@ static void norm_line(void *ud, const ref_line *l)
     const norm_job *j = ud;
     const ref_call *c = j->c;
     moments m = measure(c, l, j->centred);
-    double r = 1 / sqrt(m.var + c->at->eps);
+    double r = ref_partial(1 / sqrt(m.var + c->at->eps));
     double rel = 0.5 * m.e_var / (m.var + c->at->eps) + 4 * c->u; /* of r */
     for (int64_t k = 0; k < l->n; k++) {
         int64_t s = l->index % j->lines * j->step + k / j->per;
-        double d = l->x[k] - m.mean, z = d * r;
+        double d = ref_partial(l->x[k] - m.mean), z = ref_partial(d * r);
         double g = j->gamma ? j->gamma->v[s] : 1, b = j->beta ? j->beta->v[s] : 0;
         double v = z * g + b;
         l->y[k] = v;

@@ -1,4 +1,5 @@
 /* Pooling: the largest element, or the mean, of each window. */
+#include "reference/order.h"
 #include "reference/window.h"
 
 #include <math.h>
@@ -64,7 +65,7 @@ static void add_element(window_stats *r, double v, double e)
 {
     if (v > r->max || isnan(v))
         r->max = v, r->e_max = e;
-    r->sum += v;
+    r->sum = ref_partial(r->sum + v);
     r->size += fabs(v);
     r->e_sum += e;
     r->n++;

@@ -12,6 +12,7 @@
  * place: with s the deviation of a value, s(w x)^2 = w^2 s(x)^2, through a function f'^2 s^2, and
  * what a step rounds adds its bound squared. The result's bound is RNN_SIGMA deviations. */
 #include "reference/ops.h"
+#include "reference/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -143,7 +144,7 @@ static void add_product(const pass *p, const double *w, const double *x, const d
     for (int64_t k = 0; k < n; k++, w += rows) {
         double a = x[k], var = s2[k] + u2 * a * a;
         for (int64_t r = 0; r < rows; r++) {
-            out->v[r] += w[r] * a;
+            out->v[r] = ref_partial(out->v[r] + ref_partial(w[r] * a));
             out->size[r] += fabs(w[r] * a);
             out->s2[r] += w[r] * w[r] * var;
         }
@@ -180,13 +181,13 @@ static void step_lstm(const pass *p, cell *s)
             g[q] = gate(p, s->x.v[r] + s->h_.v[r],
                         s->x.s2[r] + s->h_.s2[r] + rounded(p, size, terms), q == 2, &g2[q]);
         }
-        double keep = g[1] * s->c[k], add = g[0] * g[2], c = keep + add;
+        double keep = g[1] * s->c[k], add = g[0] * g[2], c = ref_partial(keep + add);
         double c2 = square(g[1]) * s->c2[k] + square(s->c[k]) * g2[1] + square(g[0]) * g2[2] +
                     square(g[2]) * g2[0] + square(p->c->u * (fabs(keep) + fabs(add) + fabs(c)));
         double t2, t = gate(p, c, c2, true, &t2);
         s->c[k] = c;
         s->c2[k] = c2;
-        s->h[k] = g[3] * t;
+        s->h[k] = ref_partial(g[3] * t);
         s->h2[k] = square(g[3]) * t2 + square(t) * g2[3] + square(p->c->u * s->h[k]);
     }
 }
@@ -209,7 +210,7 @@ static void step_gru(const pass *p, cell *s)
         double pre2 = s->x.s2[r] + rounded(p, s->x.size[r], terms) + square(g[0]) * hid2 +
                       square(hid) * g2[0] + square(u * (fabs(g[0] * hid) + fabs(pre)));
         double n2, new = gate(p, pre, pre2, true, &n2), h = s->h[k];
-        s->h[k] = (1 - g[1]) * new + g[1] * h;
+        s->h[k] = ref_partial((1 - g[1]) * new + g[1] * h);
         s->h2[k] = square(1 - g[1]) * n2 + square(g[1]) * s->h2[k] + square(h - new) * g2[1] +
                    square(2 * u * (fabs((1 - g[1]) * new) + fabs(g[1] * h)));
     }

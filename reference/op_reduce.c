@@ -1,5 +1,6 @@
 /* Reductions over axes, argmax and argmin, cumulative sums and products. */
 #include "reference/lines.h"
+#include "reference/order.h"
 
 #include <math.h>
 
@@ -82,6 +83,8 @@ static double logsumexp(const ref_call *c, const ref_line *l, double *e)
         if (p > 0) /* t may be -inf */
             es += p * ((l->e ? l->e[k] : 0) + c->u * (fabs(t - m) + 4));
     }
+    if (ref_order_now)
+        s = ref_ordered_sum(l->x, l->n, ref_term_exp, m);
     double v = m + log(s);
     *e = es / s + REF_SUM * sqrt((double)l->n) * c->ua +
          c->u * (4 + fabs(m) + fabs(v) + fabs(log(s)));
@@ -95,7 +98,9 @@ static double l2norm(const ref_call *c, const ref_line *l, double *e)
         part[k % 8] += l->x[k] * l->x[k];
     for (int64_t k = 0; l->e && k < l->n; k++)
         es += (2 * fabs(l->x[k]) + l->e[k]) * l->e[k];
-    double v = sqrt(ref_sum(part, 8));
+    double squares = ref_order_now ? ref_ordered_sum(l->x, l->n, ref_term_square, 0)
+                                   : ref_sum(part, 8);
+    double v = sqrt(squares);
     *e = v > 0 ? fmin(0.5 * es / v, sqrt(es)) +
                      (0.5 * REF_SUM * sqrt((double)l->n) * c->ua + 3 * c->u) * v
                : sqrt(es);
@@ -109,7 +114,7 @@ static double product(const ref_call *c, const ref_line *l, double *e)
     for (int64_t k = 0; k < l->n; k++) {
         double t = l->x[k];
         *e = *e * fabs(t) + (l->e ? fabs(v) * l->e[k] : 0);
-        v *= t;
+        v = ref_partial(v * t);
     }
     *e += (double)l->n * c->u * fabs(v);
     return v;
@@ -230,7 +235,7 @@ static void cumsum_line(void *ud, const ref_line *l)
     const ref_call *c = ud;
     double v = 0, e = 0, size = 0;
     for (int64_t k = 0; k < l->n; k++) {
-        l->y[k] = v += l->x[k];
+        l->y[k] = v = ref_partial(v + l->x[k]);
         size += fabs(l->x[k]);
         e += l->e ? l->e[k] : 0;
         if (l->ey)
@@ -244,7 +249,7 @@ static void cumprod_line(void *ud, const ref_line *l)
     double v = 1, e = 0;
     for (int64_t k = 0; k < l->n; k++) {
         e = e * fabs(l->x[k]) + (l->e ? fabs(v) * l->e[k] : 0);
-        l->y[k] = v *= l->x[k];
+        l->y[k] = v = ref_partial(v * l->x[k]);
         if (l->ey)
             l->ey[k] = e + (double)(k + 1) * c->u * fabs(v);
     }

@@ -1,4 +1,5 @@
 #include "reference/window.h"
+#include "reference/order.h"
 
 #include <string.h>
 
@@ -96,7 +97,7 @@ void ref_window_scatter(const ref_window *w, double *x, int64_t tap, int64_t fir
     int64_t s = w->stride[2];
     for (walk p = start_walk(w, tap, first, end); next_piece(&p); from += p.n)
         for (int64_t i = p.skip; i < p.stop; i++)
-            x[p.row + i * s] += from[i];
+            x[p.row + i * s] = ref_partial(x[p.row + i * s] + from[i]);
 }
 
 /* ---- inference ---- */

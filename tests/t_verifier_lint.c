@@ -140,10 +140,39 @@ static void test_published(void)
     }
 }
 
+/* A sum of 40 numbers with a tolerance of its own: too small for f32, and large enough. */
+static void test_honest(const char *rtol, bool fits)
+{
+    ws_buf text = {0};
+    ws_arena a = {0};
+    ws_err err = {0};
+    spec *s = NULL;
+    lint_report r = {0};
+    ws_buf_printf(&text,
+                  HEAD "\"inputs\":[%s],\"tolerance\":{\"rtol\":%s},\"graph\":[%s],"
+                       "\"outputs\":[\"y\"]}",
+                  U, rtol,
+                  "{\"out\":\"y\",\"op\":\"reduce\",\"in\":[\"x\"],\"fn\":\"sum\",\"dims\":[1]}");
+    bool done =
+        !spec_from_text(text.p, text.n, "t.json", &s, &err) && !vfy_lint(s, 1, 0, &a, &r, &err);
+    for (ref_order o = REF_ORDER_EXACT + 1; o < REF_ORDER_COUNT; o++) {
+        expected e = {LINT_HONEST, ref_order_name(o), true};
+        bool found = done && has(&r, &e);
+        ok(done && found != fits && (r.honest[o] <= 1) == fits,
+           "rtol %s: summed %s, honest f32 takes %.2g of it %s", rtol, e.name, r.honest[o],
+           err.msg);
+    }
+    spec_free(s);
+    ws_buf_release(&text);
+    ws_arena_release(&a);
+}
+
 int main(void)
 {
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         examine(k);
     test_published();
+    test_honest("1e-8", false);
+    test_honest("1e-5", true);
     return tap_done();
 }

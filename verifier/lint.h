@@ -6,9 +6,10 @@
 #ifndef VERIFIER_LINT_H
 #define VERIFIER_LINT_H
 
-#include "reference/graph.h"
+#include "reference/order.h"
 
-/* name in reports, what passes (%s: tensor or node) */
+/* name in reports, what passes (%s: tensor, node or order of summation). HONEST is the reverse:
+ * what must pass and does not. */
 #define LINT_LIST(X)                                                                               \
     X(ZEROS, "zeros", "zeros pass")                                                                \
     X(CONSTANT, "constant", "one number for all elements passes")                                  \
@@ -19,6 +20,7 @@
     X(ONES, "ones", "the same with ones in place of '%s' passes")                                  \
     X(OP, "op", "the same without '%s' passes")                                                    \
     X(LOWER, "lower_precision", "inputs rounded to the next lower precision pass")                 \
+    X(HONEST, "honest", "honest arithmetic is out of the bound, its sums %s")                      \
     X(LOOSE_ZEROS, "loose_zeros", "zeros are within 1e-2 of 99 %% of the elements")                \
     X(LOOSE_CONSTANT, "loose_constant", "one number is within 1e-2 of 99 %% of the elements")      \
     X(LOOSE_OTHER, "loose_other_inputs",                                                           \
@@ -52,6 +54,9 @@ typedef struct lint_report {
     double tolerance;        /* median of tolerance / |value| over elements that are not 0 */
     double lower_excess;     /* of inputs rounded to the next lower precision: the worst error over
                               * its tolerance; NaN: that rounds nothing */
+    double honest[REF_ORDER_COUNT]; /* of honest arithmetic in that order, over all check shapes:
+                                     * the worst error over its tolerance */
+    double honest_limit; /* what that may be: bounds are tolerances over VFY_SAFETY */
 } lint_report;
 
 /* `seconds`: when no further trial begins. Findings live in the arena. */
