@@ -43,8 +43,31 @@ FP1(rsqrt_f64, f64, 1.0 / __builtin_sqrt(a[l]))
 
 FP2(copysign_f32, f32, __builtin_copysignf(b[l], a[l])) /* the sign of a, the magnitude of b */
 FP2(copysign_f64, f64, __builtin_copysign(b[l], a[l]))
-FP2(min_f32, f32, fp_canon(fp_min(a[l], b[l])))
-FP2(max_f32, f32, fp_canon(fp_max(a[l], b[l])))
+FP2(least_f32, f32, fp_canon(fp_min(a[l], b[l])))
+FP2(most_f32, f32, fp_canon(fp_max(a[l], b[l])))
+#ifdef __AVX512DQ__ /* vrange orders zeros as the GPU does, and takes numbers before quiet NaNs */
+#define EXTREME(name, select, exact)                                                               \
+    static void x_##name(ptx_warp *w, const ptx_insn *i)                                           \
+    {                                                                                              \
+        const f32 *a = IN(f32, i->a), *b = IN(f32, i->b);                                          \
+        f32 *d = OUT(f32, i->d);                                                                   \
+        const __m512 low = _mm512_range_ps(_mm512_load_ps(a), _mm512_load_ps(b), 4 | (select));    \
+        const __m512 high =                                                                        \
+            _mm512_range_ps(_mm512_load_ps(a + 16), _mm512_load_ps(b + 16), 4 | (select));         \
+        if (w->whole != PTX_FULL || _mm512_cmp_ps_mask(low, high, _CMP_UNORD_Q)) {                 \
+            x_##exact(w, i);                                                                       \
+            return;                                                                                \
+        }                                                                                          \
+        _mm512_store_ps(d, low);                                                                   \
+        _mm512_store_ps(d + 16, high);                                                             \
+        PTX_CHAIN(w, i);                                                                           \
+    }
+EXTREME(min_f32, 0, least_f32)
+EXTREME(max_f32, 1, most_f32)
+#else
+#define x_min_f32 x_least_f32
+#define x_max_f32 x_most_f32
+#endif
 FP2(min_f64, f64, fp_min64(a[l], b[l]))
 FP2(max_f64, f64, fp_max64(a[l], b[l]))
 
