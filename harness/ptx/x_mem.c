@@ -274,6 +274,28 @@ static void x_ld_param(ptx_warp *w, const ptx_insn *i)
     load_elements(w, i, w->exec, w->worker->grid->args->params, addr);
 }
 
+/* The same of one element as wide as its register. */
+#define LOAD_PARAM(T)                                                                              \
+    static void x_ld_param_##T(ptx_warp *w, const ptx_insn *i)                                     \
+    {                                                                                              \
+        if (w->whole != PTX_FULL) {                                                                \
+            x_ld_param(w, i);                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        const T value = *(const T *)((uintptr_t)w->worker->grid->args->params + (u64)i->imm);      \
+        T *d = OUT(T, i->d);                                                                       \
+        EACH_LANE(l) d[l] = value;                                                                 \
+        PTX_CHAIN(w, i);                                                                           \
+    }
+LOAD_PARAM(u32)
+LOAD_PARAM(u64)
+
+static ptx_handler fixed_param_handler(const ptx_insn *i)
+{
+    bool lone = i->vec == 1 && i->esize == i->dsize && i->d != PTX_NO_SLOT && i->imm % i->esize == 0;
+    return lone && i->esize == 8 ? x_ld_param_u64 : lone && i->esize == 4 ? x_ld_param_u32 : x_ld_param;
+}
+
 /* ---- stores ---- */
 
 #define STORE(S, D)                                                                                \
@@ -447,7 +469,7 @@ static bool decode_ld(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
             load_table[t].is_signed == (is_signed((ptx_type)i->type) ? 1 : 0)) {
             i->op = (uint8_t)t;
             if (is_fixed_param(i, d))
-                i->run = x_ld_param;
+                i->run = fixed_param_handler(i);
             else
                 ptx_fast_load(i);
         }
