@@ -447,7 +447,7 @@ static bool is_loose_form(lint_kind found, lint_kind loose)
 /* What an earlier finding says already. */
 static bool is_implied(const linter *l, const trial *t)
 {
-    bool of_tensor = t->kind == LINT_WITHOUT || t->kind == LINT_ONES;
+    bool of_tensor = t->kind == LINT_WITHOUT || t->kind == LINT_ONES || t->kind == LINT_IGNORED;
     for (int i = 0; i < l->rep->n; i++) {
         const lint_finding *f = &l->rep->finding[i];
         if (t->kind == LINT_CONSTANT && f->kind == LINT_ZEROS && f->always)
@@ -459,6 +459,27 @@ static bool is_implied(const linter *l, const trial *t)
             return true;
     }
     return false;
+}
+
+/* Tensors that no output needs, as the graph alone says. */
+static void find_unread(linter *l)
+{
+    const ref_graph *g = l->g;
+    bool *live = ws_calloc((size_t)g->n_values + 1, sizeof *live);
+    for (int o = 0; o < g->n_outputs; o++)
+        live[g->output[o]] = true;
+    for (int k = g->n_nodes - 1; k >= 0; k--)
+        for (int i = 0; live[g->node[k].out] && i < g->node[k].n_in; i++)
+            live[g->node[k].in[i]] = true;
+    for (int v = 0; v < g->n_values; v++) {
+        if (g->value[v].tensor < 0 || live[v] || l->rep->n == MAX_FINDINGS)
+            continue;
+        lint_finding *f = &l->rep->finding[l->rep->n++];
+        *f = (lint_finding){.kind = LINT_IGNORED, .always = true};
+        snprintf(f->name, sizeof f->name, "%s", g->value[v].name);
+        snprintf(f->text, sizeof f->text, kinds[LINT_IGNORED].text, f->name);
+    }
+    free(live);
 }
 
 static void run(linter *l, const trial *t)
@@ -673,6 +694,7 @@ static ws_status examine(linter *l, double seconds, ws_arena *a)
         l->rep->by_trial |= b->c.want[o].by_trial;
     if (examine_orders(l))
         return l->err->status;
+    find_unread(l);
     trial *t = list_trials(l, a, &n);
     l->rep->possible = n;
     for (int k = 0; k < n && (k < 7 || ws_seconds_since(start) < seconds); k++)

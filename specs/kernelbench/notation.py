@@ -246,6 +246,11 @@ def vocabulary(p):
         b = [p.weight(name + "_bias", [o], fan(i))] if bias else []
         return p.node("linear", x, w, *b)
 
+    def unread_linear(name, i, o):
+        """The parameters of a layer that upstream makes and never calls."""
+        p.weight(name + "_weight", [o, i], fan(i))
+        p.weight(name + "_bias", [o], fan(i))
+
     def conv_nd(nd, op):
         def conv(x, name, cin, cout, k, stride=1, padding=0, dilation=1, groups=1, bias=True,
                  output_padding=0):
