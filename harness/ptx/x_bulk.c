@@ -112,6 +112,12 @@ static bool load(range *r)
     return m && (!r->size || deliver(r, m->block, r->to, m, data));
 }
 
+/* Where the source in shared memory is; of no bytes, that may be anywhere. */
+static const uint8_t *shared_at(const range *r)
+{
+    return (const uint8_t *)((uintptr_t)r->w->block->shared + (uintptr_t)r->from);
+}
+
 /* With .cp_mask, bit b says whether byte b of every 16 goes. */
 static bool store_masked(const range *r, u32 mask)
 {
@@ -120,7 +126,7 @@ static bool store_masked(const range *r, u32 mask)
     ptx_pieces p = {.w = r->w, .i = r->i, .lane = r->lane, .space = PTX_SPACE_GLOBAL,
                     .write = true};
     u32 n = 0;
-    memcpy(data, r->w->block->shared + r->from, r->size);
+    memcpy(data, shared_at(r), r->size);
     for (u32 at = 0, end; at < r->size; at = end + 1) {
         for (end = at; end < r->size && mask >> end % PIECE & 1; end++)
             ;
@@ -158,8 +164,7 @@ static bool reduce(range *r)
         !watch(r, PTX_SPACE_SHARED, r->from, false, false) ||
         !watch(r, PTX_SPACE_GLOBAL, r->to, true, true))
         return false;
-    ptx_reduce(r->f->red, r->f->type, (void *)(uintptr_t)r->to, r->w->block->shared + r->from,
-               r->size);
+    ptx_reduce(r->f->red, r->f->type, (void *)(uintptr_t)r->to, shared_at(r), r->size);
     ptx_bulk_issue(r->w, r->i, r->lane, (u32)r->from, r->size, NULL, 0, NULL);
     return true;
 }
