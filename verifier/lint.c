@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FINDINGS = 256, OTHER_SEED = 7919 };
+enum { MAX_FINDINGS = 256, OTHER_SEED = 7919, MAX_WIDE = 10 };
 
 static const struct {
     const char *name, *text;
@@ -47,8 +47,8 @@ typedef struct linter {
     uint64_t seed;
     int check;
     lab lab[VFY_INPUTS_COUNT];
-    lab wide; /* a larger shape than any check shape: its reference carries no bounds */
-    bool wide_tried;
+    lab wide[MAX_WIDE]; /* larger shapes than the check shape: their references carry no bounds */
+    bool wide_tried[MAX_WIDE];
     lint_report *rep;
     ws_err *err;
 } linter;
@@ -91,33 +91,55 @@ static void lab_close(lab *b)
     vfy_case_release(&b->c);
 }
 
+/* Which dims the wide shape k widens: all; those that no output has, which are summed over; one
+ * alone. */
+static bool widens(const linter *l, int k, int d)
+{
+    ws_arena a = {0};
+    ws_err err = {0};
+    ref_bound *b;
+    if (k != 1)
+        return !k || k == d + 2;
+    ws_binding *dim = WS_ARENA_NEW(&a, ws_binding, l->s->n_dims);
+    for (int i = 0; i < l->s->n_dims; i++)
+        dim[i] = (ws_binding){l->s->dim[i].name,
+                              i == d ? l->s->dim[i].value : l->s->check[l->check][i].value};
+    ws_env env = {dim, (size_t)l->s->n_dims, NULL};
+    const ref_shape *shape = l->lab[VFY_INPUTS_RANDOM].c.bound->shape;
+    bool same = !ref_bind(l->g, &env, &a, &b, &err);
+    for (int o = 0; o < l->g->n_outputs && same; o++)
+        same = b->shape[l->g->output[o]].count == shape[l->g->output[o]].count;
+    ws_arena_release(&a);
+    return same;
+}
+
 /* Dims of the benchmark halved so many times, but no smaller than those of the check shape; false
  * when that is the check shape. */
-static bool halve(const linter *l, int times, ws_binding *dim)
+static bool halve(const linter *l, int k, int times, ws_binding *dim)
 {
     bool wider = false;
     for (int d = 0; d < l->s->n_dims; d++) {
         int64_t least = l->s->check[l->check][d].value, most = l->s->dim[d].value;
-        int64_t n = times < 62 ? most >> times : 0;
+        int64_t n = times < 62 && widens(l, k, d) ? most >> times : 0;
         dim[d] = (ws_binding){l->s->dim[d].name, n > least ? n : least};
         wider |= dim[d].value > least;
     }
     return wider;
 }
 
-static bool is_affordable(const ref_bound *b)
+static bool is_affordable(const ref_bound *b, int k)
 {
+    double most = k < 2 ? 1 : 0.25;
     double elements = 0;
     ref_cost cost;
     for (int v = 0; v < b->graph->n_values; v++)
         elements += (double)b->shape[v].count;
     ref_cost_of(b, &cost);
-    return elements < 0x1p22 && cost.flops < 4e8;
+    return elements < most * 0x1p22 && cost.flops < most * 4e8;
 }
 
-static bool fill_wide(linter *l, ref_bound *bound)
+static bool fill_wide(linter *l, lab *w, ref_bound *bound)
 {
-    lab *w = &l->wide;
     int n = count_tensors(l->s);
     ws_err err = {0};
     w->c.bound = bound;
@@ -134,22 +156,22 @@ static bool fill_wide(linter *l, ref_bound *bound)
 
 /* The largest shape between the check shapes and the benchmark's that takes little time: some flaws
  * come with size. */
-static bool open_wide(linter *l)
+static bool open_wide(linter *l, int k)
 {
-    lab *w = &l->wide;
+    lab *w = &l->wide[k];
     bool good = false;
-    if (l->wide_tried)
+    if (l->wide_tried[k])
         return w->ready && w->c.seed;
-    l->wide_tried = true;
+    l->wide_tried[k] = true;
     w->g = l->g;
     ws_binding *dim = WS_ARENA_NEW(&w->c.arena, ws_binding, l->s->n_dims + 1);
-    for (int times = 0; !good && halve(l, times, dim); times++) {
+    for (int times = 0; !good && halve(l, k, times, dim); times++) {
         ref_bound *bound;
         ws_err err = {0};
         w->env = (ws_env){dim, (size_t)l->s->n_dims, NULL};
-        if (ref_bind(l->g, &w->env, &w->c.arena, &bound, &err) || !is_affordable(bound))
+        if (ref_bind(l->g, &w->env, &w->c.arena, &bound, &err) || !is_affordable(bound, k))
             continue;
-        good = fill_wide(l, bound);
+        good = fill_wide(l, w, bound);
         break;
     }
     w->c.seed = good ? l->seed : 0; /* 0: nothing here */
@@ -240,7 +262,8 @@ static bool try_answer(const lab *b, const trial *t)
         const ref_tensor *want = &b->c.want[o];
         ref_tensor got = {.shape = want->shape};
         ws_err err = {0};
-        if (t->kind == LINT_COPY && b->in[t->tensor].shape.count != want->shape.count)
+        bool copies = t->kind == LINT_COPY || t->kind == LINT_LOOSE_COPY;
+        if (copies && b->in[t->tensor].shape.count != want->shape.count)
             return false;
         if (ref_tensor_alloc(&got, false, "an answer", &err))
             return false;
@@ -248,7 +271,7 @@ static bool try_answer(const lab *b, const trial *t)
                    : t->kind == LINT_LOOSE_CONSTANT ? median(want)
                                                     : 0;
         for (int64_t i = 0; i < got.shape.count; i++)
-            got.v[i] = t->kind == LINT_COPY ? b->in[t->tensor].v[i] : v;
+            got.v[i] = copies ? b->in[t->tensor].v[i] : v;
         right = vfy_lint_is_loose(t->kind) ? is_near(want, &got) : !compare(b, o, &got).wrong;
         ref_tensor_release(&got);
     }
@@ -311,6 +334,11 @@ static bool replace(const lab *b, int i, const trial *t, ref_tensor *out)
     bool differs = false;
     if (ref_make_input(b->c.bound, i, b->c.seed + OTHER_SEED, out, &err))
         return false;
+    /* the first eighth of the rows again and again */
+    int64_t rows = out->shape.rank ? out->shape.dim[0] : 1, kept = (rows + 7) / 8;
+    int64_t some = rows ? out->shape.count / rows * kept : 0;
+    for (int64_t k = 0; t->kind == LINT_LOOSE_SAMPLE && k < out->shape.count; k++)
+        out->v[k] = b->in[i].v[k % some];
     for (int64_t k = 0; k < out->shape.count; k++) {
         if (t->kind == LINT_WITHOUT || t->kind == LINT_ONES)
             out->v[k] = t->kind == LINT_ONES;
@@ -329,6 +357,8 @@ static bool replace(const lab *b, int i, const trial *t, ref_tensor *out)
 static bool concerns(const lab *b, const trial *t, int i)
 {
     bool others = t->kind == LINT_OTHER_INPUTS || t->kind == LINT_LOOSE_OTHER;
+    if (t->kind == LINT_LOOSE_SAMPLE)
+        return !b->g->spec->tensor[i].is_weight && b->in[i].shape.rank;
     return t->kind == LINT_LOWER || (others && !b->g->spec->tensor[i].is_weight) ||
            (!others && i == t->tensor);
 }
@@ -407,6 +437,9 @@ static bool attempt(const lab *b, const trial *t, double *excess)
     case LINT_ZEROS:
     case LINT_CONSTANT:
     case LINT_COPY:
+    case LINT_LOOSE_ZEROS:
+    case LINT_LOOSE_CONSTANT:
+    case LINT_LOOSE_COPY:
         return try_answer(b, t);
     case LINT_OP:
         return try_without_op(b, t, excess);
@@ -432,7 +465,8 @@ static const char *name_of(const linter *l, const trial *t)
 {
     if (t->kind == LINT_OP)
         return l->s->node[t->node].out;
-    return t->kind >= LINT_COPY && t->kind < LINT_OP ? l->s->tensor[t->tensor].name : "";
+    bool of_tensor = t->kind >= LINT_COPY && t->kind < LINT_OP;
+    return of_tensor || t->kind == LINT_LOOSE_COPY ? l->s->tensor[t->tensor].name : "";
 }
 
 /* `loose` is `found`, or less, at a wide tolerance. */
@@ -441,7 +475,10 @@ static bool is_loose_form(lint_kind found, lint_kind loose)
     return (loose == LINT_LOOSE_ZEROS && found == LINT_ZEROS) ||
            (loose == LINT_LOOSE_CONSTANT &&
             (found == LINT_CONSTANT || found == LINT_ZEROS || found == LINT_LOOSE_ZEROS)) ||
-           (loose == LINT_LOOSE_OTHER && found == LINT_OTHER_INPUTS);
+           (loose == LINT_LOOSE_OTHER && found == LINT_OTHER_INPUTS) ||
+           (loose == LINT_LOOSE_COPY && found == LINT_COPY) ||
+           (loose == LINT_LOOSE_SAMPLE &&
+            (found == LINT_OTHER_INPUTS || found == LINT_LOOSE_OTHER || found == LINT_LOOSE_ZEROS));
 }
 
 /* What an earlier finding says already. */
@@ -490,10 +527,11 @@ static void run(linter *l, const trial *t)
     if (is_implied(l, t))
         return;
     bool right = attempt(b, t, &excess);
-    if (!right && vfy_lint_is_loose(t->kind) && open_wide(l)) {
-        b = &l->wide;
-        right = attempt(b, t, &excess);
-    }
+    for (int k = 0; !right && vfy_lint_is_loose(t->kind) && k < MAX_WIDE; k++)
+        if (open_wide(l, k)) {
+            b = &l->wide[k];
+            right = attempt(b, t, &excess);
+        }
     if (t->kind == LINT_LOWER)
         l->rep->lower_excess = excess;
     if (!right || l->rep->n == MAX_FINDINGS)
@@ -503,7 +541,7 @@ static void run(linter *l, const trial *t)
                         .always = !vfy_lint_is_loose(t->kind) && passes_always(l, t)};
     snprintf(f->name, sizeof f->name, "%s", name_of(l, t));
     snprintf(f->text, sizeof f->text, kinds[t->kind].text, f->name);
-    if (b == &l->wide) {
+    if (b != &l->lab[VFY_INPUTS_RANDOM]) {
         ws_buf dims = {0};
         size_t n = strlen(f->text);
         spec_env_print(&b->env, &dims);
@@ -563,7 +601,7 @@ static trial *list_trials(const linter *l, ws_arena *a, int *n)
 {
     static const lint_kind of_tensor[] = {LINT_COPY, LINT_IGNORED, LINT_WITHOUT, LINT_ONES};
     int tensors = count_tensors(l->s), k = 0;
-    trial *t = WS_ARENA_NEW(a, trial, 8 + tensors * 4 + l->g->n_nodes * SPEC_MAX_OPERANDS);
+    trial *t = WS_ARENA_NEW(a, trial, 9 + tensors * 5 + l->g->n_nodes * SPEC_MAX_OPERANDS);
     t[k++] = (trial){.kind = LINT_ZEROS};
     if (has_elements(l)) /* of one number alone, some constant is always right */
         t[k++] = (trial){.kind = LINT_CONSTANT};
@@ -573,6 +611,8 @@ static trial *list_trials(const linter *l, ws_arena *a, int *n)
     for (int q = LINT_LOOSE_ZEROS; q <= LINT_LOOSE_OTHER && !has_index(l->g); q++)
         if (q != LINT_LOOSE_CONSTANT || has_elements(l))
             t[k++] = (trial){.kind = (lint_kind)q};
+    if (!has_elements(l))
+        t[k++] = (trial){.kind = LINT_LOOSE_SAMPLE};
     for (int weights = 0; weights < 2; weights++) {
         for (int i = 0; i < tensors; i++)
             for (size_t q = 0; q < WS_COUNT(of_tensor); q++) {
@@ -580,6 +620,9 @@ static trial *list_trials(const linter *l, ws_arena *a, int *n)
                 if (l->s->tensor[i].is_weight == weights && numbers)
                     t[k++] = (trial){.kind = of_tensor[q], .tensor = i};
             }
+        for (int i = 0; i < tensors && !weights && has_elements(l) && !has_index(l->g); i++)
+            if (!l->s->tensor[i].is_weight)
+                t[k++] = (trial){.kind = LINT_LOOSE_COPY, .tensor = i};
         for (int i = 0; !weights && i < l->g->n_nodes; i++)
             for (int o = 0; o < l->g->node[i].n_in && o < 2; o++)
                 if (can_give_way(l->g, i, o))
@@ -713,7 +756,8 @@ ws_status vfy_lint(const spec *s, uint64_t seed, double seconds, ws_arena *a, li
         st = examine(&l, seconds, a);
     for (int k = 0; k < VFY_INPUTS_COUNT; k++)
         lab_close(&l.lab[k]);
-    lab_close(&l.wide);
+    for (int k = 0; k < MAX_WIDE; k++)
+        lab_close(&l.wide[k]);
     ref_graph_free(l.g);
     return st ? ws_wrap(err, "lint '%s'", s->name) : WS_OK;
 }

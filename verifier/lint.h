@@ -24,12 +24,14 @@
     X(LOOSE_ZEROS, "loose_zeros", "zeros are within 1e-2 of 99 %% of the elements")                \
     X(LOOSE_CONSTANT, "loose_constant", "one number is within 1e-2 of 99 %% of the elements")      \
     X(LOOSE_OTHER, "loose_other_inputs",                                                           \
-      "the answer for other inputs is within 1e-2 of 99 %% of the elements")
+      "the answer for other inputs is within 1e-2 of 99 %% of the elements")                       \
+    X(LOOSE_COPY, "loose_copy", "a copy of '%s' is within 1e-2 of 99 %% of the elements")          \
+    X(LOOSE_SAMPLE, "loose_sample", "the answer for an eighth of the inputs is within 1e-2")
 typedef enum lint_kind {
 #define X(id, name, text) LINT_##id,
     LINT_LIST(X)
 #undef X
-    LINT_COUNT
+        LINT_COUNT
 } lint_kind;
 const char *vfy_lint_name(lint_kind k);
 static inline bool vfy_lint_is_loose(lint_kind k)
@@ -46,17 +48,17 @@ typedef struct lint_finding {
 } lint_finding;
 
 typedef struct lint_report {
-    char shape[256];         /* the check shape at hand: that with the most elements */
+    char shape[256]; /* the check shape at hand: that with the most elements */
     lint_finding *finding;
     int n;
-    int tried, possible;     /* trials, as far as the time allowed */
-    bool by_trial;           /* some bounds come from trials: reference/trial.h */
-    double tolerance;        /* median of tolerance / |value| over elements that are not 0 */
-    double lower_excess;     /* of inputs rounded to the next lower precision: the worst error over
-                              * its tolerance; NaN: that rounds nothing */
+    int tried, possible; /* trials, as far as the time allowed */
+    bool by_trial;       /* some bounds come from trials: reference/trial.h */
+    double tolerance;    /* median of tolerance / |value| over elements that are not 0 */
+    double lower_excess; /* of inputs rounded to the next lower precision: the worst error over
+                          * its tolerance; NaN: that rounds nothing */
     double honest[REF_ORDER_COUNT]; /* of honest arithmetic in that order, over all check shapes:
                                      * the worst error over its tolerance */
-    double honest_limit; /* what that may be: bounds are tolerances over VFY_SAFETY */
+    double honest_limit;            /* what that may be: bounds are tolerances over VFY_SAFETY */
 } lint_report;
 
 /* `seconds`: when no further trial begins. Findings live in the arena. */
