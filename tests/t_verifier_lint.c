@@ -144,7 +144,7 @@ static void test_published(void)
         ws_err err = {0};
         spec *s = NULL;
         lint_report r = {0};
-        bool done = !spec_find(known[k].spec, &s, &err) && !vfy_lint(s, 1, 10, &a, &r, &err);
+        bool done = !spec_find(known[k].spec, &s, &err) && !vfy_lint(s, 1, 60, &a, &r, &err);
         ok(done && has(&r, &known[k].want), "%s: %s %s", known[k].spec,
            vfy_lint_name(known[k].want.kind), err.msg);
         spec_free(s);

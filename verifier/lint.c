@@ -51,6 +51,8 @@ typedef struct linter {
     bool wide_tried[MAX_WIDE];
     lint_report *rep;
     ws_err *err;
+    int64_t start;
+    double seconds;
 } linter;
 
 static int count_tensors(const spec *s)
@@ -528,7 +530,7 @@ static void run(linter *l, const trial *t)
         return;
     bool right = attempt(b, t, &excess);
     for (int k = 0; !right && vfy_lint_is_loose(t->kind) && k < MAX_WIDE; k++)
-        if (open_wide(l, k)) {
+        if ((k < 2 || ws_seconds_since(l->start) < l->seconds / 2) && open_wide(l, k)) {
             b = &l->wide[k];
             right = attempt(b, t, &excess);
         }
@@ -608,6 +610,9 @@ static trial *list_trials(const linter *l, ws_arena *a, int *n)
     t[k++] = (trial){.kind = LINT_OTHER_INPUTS};
     if (rounds_something(&l->lab[VFY_INPUTS_RANDOM]))
         t[k++] = (trial){.kind = LINT_LOWER};
+    for (int i = 0; i < tensors; i++) /* before the loose ones, which take long */
+        if (!l->s->tensor[i].is_weight)
+            t[k++] = (trial){.kind = LINT_COPY, .tensor = i};
     for (int q = LINT_LOOSE_ZEROS; q <= LINT_LOOSE_OTHER && !has_index(l->g); q++)
         if (q != LINT_LOOSE_CONSTANT || has_elements(l))
             t[k++] = (trial){.kind = (lint_kind)q};
@@ -617,7 +622,8 @@ static trial *list_trials(const linter *l, ws_arena *a, int *n)
         for (int i = 0; i < tensors; i++)
             for (size_t q = 0; q < WS_COUNT(of_tensor); q++) {
                 bool numbers = q < 2 || ws_dtype_is_float(l->s->tensor[i].dtype);
-                if (l->s->tensor[i].is_weight == weights && numbers)
+                bool listed = !weights && of_tensor[q] == LINT_COPY;
+                if (l->s->tensor[i].is_weight == weights && numbers && !listed)
                     t[k++] = (trial){.kind = of_tensor[q], .tensor = i};
             }
         for (int i = 0; i < tensors && !weights && has_elements(l) && !has_index(l->g); i++)
@@ -724,10 +730,9 @@ static ws_status choose_shape(linter *l)
     return WS_OK;
 }
 
-static ws_status examine(linter *l, double seconds, ws_arena *a)
+static ws_status examine(linter *l, ws_arena *a)
 {
     int n = 0;
-    int64_t start = ws_now_ns();
     if (choose_shape(l) || lab_open(l, VFY_INPUTS_RANDOM))
         return l->err->status;
     const lab *b = &l->lab[VFY_INPUTS_RANDOM];
@@ -740,7 +745,7 @@ static ws_status examine(linter *l, double seconds, ws_arena *a)
     find_unread(l);
     trial *t = list_trials(l, a, &n);
     l->rep->possible = n;
-    for (int k = 0; k < n && (k < 7 || ws_seconds_since(start) < seconds); k++)
+    for (int k = 0; k < n && (k < 7 || ws_seconds_since(l->start) < l->seconds); k++)
         run(l, &t[k]);
     return WS_OK;
 }
@@ -748,12 +753,13 @@ static ws_status examine(linter *l, double seconds, ws_arena *a)
 ws_status vfy_lint(const spec *s, uint64_t seed, double seconds, ws_arena *a, lint_report *out,
                    ws_err *err)
 {
-    linter l = {.s = s, .seed = seed, .rep = out, .err = err};
+    linter l = {
+        .s = s, .seed = seed, .rep = out, .err = err, .start = ws_now_ns(), .seconds = seconds};
     *out = (lint_report){.lower_excess = (double)NAN,
                          .finding = WS_ARENA_NEW(a, lint_finding, MAX_FINDINGS)};
     ws_status st = ref_graph_new(s, &l.g, err);
     if (!st)
-        st = examine(&l, seconds, a);
+        st = examine(&l, a);
     for (int k = 0; k < VFY_INPUTS_COUNT; k++)
         lab_close(&l.lab[k]);
     for (int k = 0; k < MAX_WIDE; k++)

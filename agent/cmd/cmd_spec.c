@@ -20,7 +20,7 @@ static const ws_opt option_table[] = {
     {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "1",
      .arg = "N", .help = "lint: seed of the inputs"},
     {.name = "seconds", .type = WS_OPT_SECONDS, .offset = offsetof(options, seconds),
-     .fallback = "5s", .arg = "TIME", .help = "lint: for the trials of one spec"},
+     .fallback = "5s", .arg = "TIME", .help = "lint: for the trials of one spec, at most"},
     CLI_COMMON_OPTIONS};
 
 typedef struct listing {
@@ -213,7 +213,7 @@ const cli_command cmd_spec = {
                 "the next lower precision. Each that passes is a finding. Exit code 1: a named spec has "
                 "findings.",
             .examples = "warpsmith spec list\nwarpsmith spec check\nwarpsmith spec check specs/basics/softmax.json\n"
-                        "warpsmith spec lint softmax\nwarpsmith spec lint --all --seconds 2",
+                        "warpsmith spec lint softmax\nwarpsmith spec lint --all",
             .options = option_table,
             .min_args = 1,
             .max_args = -1},

@@ -1,6 +1,7 @@
 /* `warpsmith spec lint`: one row a spec, its findings below it. */
 #include "agent/cli.h"
 #include "agent/cmd/spec_lint.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "verifier/lint.h"
 
@@ -8,10 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The catalogue takes about so many seconds: specs get several times their share of what is left,
+ * as most need less. */
+#define CATALOGUE_SECONDS 150.0
+#define SHARES            4.0
+
 typedef struct listing {
     const spec_lint_options *o;
-    cJSON *rows; /* NULL: text */
-    int specs, clean, failed;
+    cJSON *rows;                    /* NULL: text */
+    int specs, clean, failed, left; /* left: of the catalogue */
+    int64_t start;
     double worst; /* share of the tolerance that honest arithmetic takes */
     int by_kind[LINT_COUNT], always[LINT_COUNT];
 } listing;
@@ -77,7 +84,10 @@ static ws_status lint_one(listing *l, spec *s, ws_err *err)
     lint_report r;
     ws_arena a = {0};
     bool of_kind[LINT_COUNT] = {0}, always[LINT_COUNT] = {0};
-    ws_status st = vfy_lint(s, (uint64_t)l->o->seed, l->o->seconds, &a, &r, err);
+    double rest = CATALOGUE_SECONDS - ws_seconds_since(l->start), seconds = l->o->seconds;
+    if (l->left > 0)
+        seconds = fmin(seconds, SHARES * fmax(rest, 0) / l->left--);
+    ws_status st = vfy_lint(s, (uint64_t)l->o->seed, seconds, &a, &r, err);
     if (!st) {
         l->specs++;
         l->clean += !r.n;
@@ -98,6 +108,13 @@ static ws_status lint_one(listing *l, spec *s, ws_err *err)
     }
     ws_arena_release(&a);
     return st;
+}
+
+static void count_listed(void *ud, const char *path)
+{
+    listing *l = ud;
+    (void)path;
+    l->left++;
 }
 
 static void lint_listed(void *ud, const char *path)
@@ -126,9 +143,11 @@ static void print_counts(const listing *l)
 ws_status spec_lint(const spec_lint_options *o, const char **names, int n, int *exit_code,
                     ws_err *err)
 {
-    listing l = {.o = o, .rows = o->json ? cJSON_CreateArray() : NULL};
+    listing l = {.o = o, .rows = o->json ? cJSON_CreateArray() : NULL, .start = ws_now_ns()};
     ws_status st = WS_OK;
     if (o->all)
+        st = spec_catalogue(count_listed, &l, err);
+    if (o->all && !st)
         st = spec_catalogue(lint_listed, &l, err);
     for (int i = 0; i < n && !st; i++) {
         spec *s = NULL;
