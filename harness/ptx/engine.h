@@ -493,6 +493,8 @@ void ptx_warp_branch(ptx_warp *w, uint32_t target);      /* the executing lanes 
 void ptx_warp_send(ptx_warp *w, uint32_t mask, uint32_t target);
 void ptx_warp_exit(ptx_warp *w);
 void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need); /* the executing lanes */
+/* Leader i will be executed, and counted, anew by the executing lanes; any others go on by themselves. */
+void ptx_warp_count_again(ptx_warp *w, const ptx_insn *i);
 /* The only group of a warp that no other runs in goes on, when it waits no more. */
 void ptx_warp_resume(ptx_warp *w);
 void ptx_warp_call(ptx_warp *w, const struct ptx_call *call, const ptx_code *callee);

@@ -351,10 +351,11 @@ void ptx_warp_exit(ptx_warp *w)
     drop_active(w, mask);
 }
 
-/* Leader i will be executed, and counted, anew by the executing lanes; any others go on by themselves. */
-static void count_again(ptx_warp *w, const ptx_insn *i)
+void ptx_warp_count_again(ptx_warp *w, const ptx_insn *i)
 {
     ptx_worker *k = w->worker;
+    if (!i->leader)
+        return;
     if (!w->in_run) {
         k->hits[i->bb]--;
         k->lanes[i->bb] -= (uint64_t)__builtin_popcount(w->exec);
@@ -372,8 +373,8 @@ void ptx_warp_wait(ptx_warp *w, ptx_wait kind, uint32_t need)
     assert(w->insn[-1].control);
     uint32_t pc = ptx_group_pc(w) - 1;
     const ptx_insn *i = &w->frame->code->insn[pc];
-    if ((kind == PTX_WAIT_LANES || kind == PTX_WAIT_CLUSTER) && i->leader)
-        count_again(w, i);
+    if (kind == PTX_WAIT_LANES || kind == PTX_WAIT_CLUSTER)
+        ptx_warp_count_again(w, i);
     park(w, (ptx_group){.pc = pc,
                         .mask = w->exec,
                         .need = need,

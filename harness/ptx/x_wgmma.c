@@ -317,10 +317,7 @@ static bool wait_for_warpgroup(ptx_warp *w, const ptx_insn *i, u32 groups)
             late->id);
         return false;
     }
-    if (i->leader) { /* it will be executed, and counted, again */
-        w->worker->hits[i->bb]--;
-        w->worker->lanes[i->bb] -= PTX_LANES;
-    }
+    ptx_warp_count_again(w, i);
     w->poll = i;
     ptx_warp_end_turn(w);
     ptx_warp_send(w, w->exec, ptx_group_pc(w) - 1);
