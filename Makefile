@@ -38,7 +38,8 @@ FLAGS_avx2    := -march=x86-64-v3 -mno-vzeroupper
 harness_SRC   := $(wildcard harness/*.c harness/compile/*.c harness/plan/*.c harness/timing/*.c harness/worker/*.c)
 verifier_SRC  := $(wildcard verifier/*.c)
 results_SRC   := $(wildcard results/*.c)
-agent_SRC     := $(filter-out agent/main.c,$(wildcard agent/*.c agent/llm/*.c agent/loop/*.c agent/cmd/*.c))
+agent_DIRS    := agent agent/llm agent/loop agent/strategy agent/money agent/tune agent/evidence agent/mcp agent/cmd
+agent_SRC     := $(filter-out agent/main.c,$(wildcard $(agent_DIRS:%=%/*.c)))
 facade_SRC    := $(wildcard harness/ptx/cuda/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))

@@ -1,0 +1,32 @@
+/* What earlier runs learned: lessons per GPU and op family, and the best kernels of related specs.
+ * Kept in the archive; found by structural keys first (op family, dtype, shape class), then by full
+ * text (SQLite FTS5). */
+#ifndef AGENT_EVIDENCE_MEMORY_H
+#define AGENT_EVIDENCE_MEMORY_H
+
+#include "base/buf.h"
+#include "results/archive.h"
+#include "specs/spec.h"
+
+/* The keys by which a spec is related to others; strings in `a`. */
+typedef struct memory_keys {
+    const char *family; /* "softmax", "matmul+gelu": the ops that carry the work, most work first */
+    const char *dtype;  /* "f32" */
+    const char *shape_class; /* "rows-long", "square-large", ... */
+} memory_keys;
+void memory_keys_of(const spec *s, ws_arena *a, memory_keys *out);
+
+/* Distils the run's judged attempts into lessons (what was tried, what it gained or why it failed)
+ * and stores them; done once at a run's end, again after a resumption: replaces the run's lessons.
+ */
+ws_status memory_learn(db_archive *db, const spec *s, const db_run *run, ws_err *err) WS_MUST_CHECK;
+/* Lessons of other runs for this spec and GPU, the most telling first, one a line; "" when there
+ * are none. */
+ws_status memory_lessons(db_archive *db, const spec *s, const char *gpu, int max_lines, ws_buf *out,
+                         ws_err *err) WS_MUST_CHECK;
+/* The best kernels of related specs with their evidence, as text for a prompt; never of `run`
+ * itself. */
+ws_status memory_related(db_archive *db, const spec *s, const char *gpu, int64_t run,
+                         int max_kernels, ws_buf *out, ws_err *err) WS_MUST_CHECK;
+
+#endif
