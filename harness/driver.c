@@ -271,8 +271,14 @@ static ws_status open_engine(cu_device **out, ws_err *err)
 void cu_preload_engine(void)
 {
     ws_buf path = {0};
-    if (find_engine(&path))
-        dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL); /* kept; opening it tells of a failure */
+    /* Kept; opening it tells of a failure. */
+    void *engine = find_engine(&path) ? dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *init = engine ? dlsym(engine, "cuInit") : NULL;
+    if (init) {
+        CUresult (*call)(unsigned);
+        memcpy(&call, &init, sizeof call);
+        (void)call(0);
+    }
     ws_buf_release(&path);
 }
 

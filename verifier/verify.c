@@ -51,6 +51,7 @@ typedef struct job {
     int next_case;      /* up to here the cases were made ahead */
     vfy_verdict *v;
     uint64_t seed;
+    bool names_dims; /* the source, as macros */
     int counted_check; /* check shape whose counters stand in the verdict, -1 none */
     double counted_work;
 } job;
@@ -152,14 +153,23 @@ static ws_status get_case(vfy_session *s, int check, vfy_inputs kind, uint64_t s
 
 /* ---- compiling ---- */
 
+/* A source that names no dim as a macro compiles alike for every shape: once. One that pastes names
+ * together may hide them. */
+static bool names_dims(const job *j)
+{
+    return memmem(j->source, j->n, "DIM_", 4) || memmem(j->source, j->n, "##", 2);
+}
+
 static comp_request request_of(job *j, const plan_bound *b, bool cubin)
 {
     comp_macro *macro = WS_ARENA_NEW(&j->arena, comp_macro, b->n_macros + 1);
+    size_t n = 0;
     for (size_t i = 0; i < b->n_macros; i++)
-        macro[i] = (comp_macro){b->macro[i].name, b->macro[i].value};
+        if (j->names_dims || strncmp(b->macro[i].name, "DIM_", 4) != 0)
+            macro[n++] = (comp_macro){b->macro[i].name, b->macro[i].value};
     return (comp_request){
         .source = j->source, .source_bytes = j->n, .file = j->file, .arch = j->v->arch,
-        .macro = macro, .n_macros = b->n_macros, .want_cubin = cubin, .line_info = !cubin,
+        .macro = macro, .n_macros = n, .want_cubin = cubin, .line_info = !cubin,
         .fmad = true,
     };
 }
@@ -198,8 +208,7 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
     return WS_OK;
 }
 
-/* Binds the plan at every check shape and starts all compiles; the benchmark shape's comes
- * first. */
+/* Starts the benchmark shape's compile, and binds the plan at every check shape. */
 static void start_compiles(job *j)
 {
     const int n = j->s->spec->n_checks;
@@ -209,11 +218,18 @@ static void start_compiles(job *j)
     for (int c = 0; c < n; c++) {
         bound_shape *b = &j->shape[c];
         ws_env env = spec_env(j->s->spec, c);
-        if (!plan_bind(&j->arena, j->plan, &env, j->o->tune, &b->plan, &b->why)) {
+        if (!plan_bind(&j->arena, j->plan, &env, j->o->tune, &b->plan, &b->why))
             b->plan = NULL;
+    }
+}
+
+/* The check shapes' compiles; not before it is known that they are needed. */
+static void start_check_compiles(job *j)
+{
+    for (int c = 0; c < j->s->spec->n_checks; c++) {
+        if (!j->shape[c].plan)
             continue;
-        }
-        r = request_of(j, b->plan, false);
+        comp_request r = request_of(j, j->shape[c].plan, false);
         comp_prefetch(j->s->comp, &r);
     }
     run_prepare(ws_cpu_count());
@@ -805,6 +821,11 @@ static ws_status verify(job *j, ws_err *err)
     if (!check_registers(j, &cubin))
         return WS_OK;
     v->level = VFY_COMPILES;
+    if (j->o->go_on) {
+        if (!j->o->go_on(j->o->ud, v))
+            return WS_OK;
+        start_check_compiles(j);
+    }
     for (int c = 0; c < j->s->spec->n_checks && v->reason == HX_PASS; c++)
         if (judge_shape(j, c, err) ||
             (v->reason == HX_WRONG_RESULT && v->checked == 1 && look_further(j, c, err)))
@@ -841,8 +862,11 @@ ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_opt
     out->seed = j.seed;
     ws_sha256_of(source, n, out->source_sha256);
     ws_status st;
+    j.names_dims = names_dims(&j);
     if (keeps_policy(&j)) {
         start_compiles(&j);
+        if (!o->go_on)
+            start_check_compiles(&j);
         st = verify(&j, err);
         comp_cancel(s->comp);
     } else {

@@ -15,6 +15,10 @@ typedef struct vfy_options {
     ptx_mma_model mma_model; /* 0: as of arch */
     double wall_seconds;    /* per run, 0: 60 */
     const char *file;       /* name of the source in messages, NULL: "kernel.cu" */
+    /* Called once the candidate is compiled for the benchmark shape; false: it is judged no further
+     * (an equal one was), and the verdict says HX_PASS at level VFY_COMPILES. NULL: go on. */
+    bool (*go_on)(void *ud, const vfy_verdict *so_far);
+    void *ud;
 } vfy_options;
 
 /* Caches references per (spec, shape, inputs), so that judging many candidates of one spec is fast.

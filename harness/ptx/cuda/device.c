@@ -1,6 +1,7 @@
 /* The one device, its attributes, and contexts. */
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
+#include "harness/ptx/ops.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -39,6 +40,8 @@ CUresult cuInit(unsigned flags)
         return CUDA_ERROR_INVALID_VALUE;
     pthread_mutex_lock(&fac.lock);
     if (!fac.initialised) {
+        int n;
+        ptx_forms(&n); /* the tables are made once, before a server forks */
         fac.mem = ptx_memory_new();
         fac.options = PTX_OPTIONS_CHECKED;
         fac.options.max_warp_insns = 0; /* a program of its own decides how long it runs */
