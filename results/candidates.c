@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "verifier/counters.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,39 +21,6 @@ static bool plan_sha256(const char *source, char sha[WS_SHA256_HEX])
 }
 
 /* ---- writing ---- */
-
-static void counters_json(const ptx_counters *c, ws_buf *out)
-{
-#define COUNTER(field) {#field, offsetof(ptx_counters, field)}
-    static const struct {
-        const char *name;
-        size_t offset;
-    } field[] = {
-        COUNTER(launches), COUNTER(blocks), COUNTER(warps), COUNTER(threads), COUNTER(warp_insns),
-        COUNTER(thread_insns), COUNTER(f32), COUNTER(f64), COUNTER(f16), COUNTER(i32),
-        COUNTER(imul),
-        COUNTER(sfu), COUNTER(cvt), COUNTER(cmp_sel), COUNTER(branch), COUNTER(divergent_branch),
-        COUNTER(tensor), COUNTER(mem_insns), COUNTER(barrier_waits), COUNTER(shuffle_vote),
-        COUNTER(f32_fma_lanes), COUNTER(f64_fma_lanes), COUNTER(f16_fma_lanes),
-        COUNTER(tensor_flops),
-        COUNTER(global_ld_requests), COUNTER(global_st_requests), COUNTER(global_ld_sectors),
-        COUNTER(global_st_sectors), COUNTER(global_ld_bytes), COUNTER(global_st_bytes),
-        COUNTER(global_atomic_requests), COUNTER(global_atomic_lanes), COUNTER(unique_ld_sectors),
-        COUNTER(unique_st_sectors), COUNTER(shared_requests), COUNTER(shared_wavefronts),
-        COUNTER(shared_atomic_lanes), COUNTER(local_requests),
-        COUNTER(max_block_warp_insns), COUNTER(max_warp_insns),
-    };
-#undef COUNTER
-    /* A counter without a row above would be lost. */
-    _Static_assert(sizeof field / sizeof field[0] == sizeof(ptx_counters) / sizeof(uint64_t),
-                   "one row per counter");
-    for (size_t i = 0; i < WS_COUNT(field); i++) {
-        uint64_t value;
-        memcpy(&value, (const char *)c + field[i].offset, sizeof value);
-        ws_buf_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "{", field[i].name, value);
-    }
-    ws_buf_addc(out, '}');
-}
 
 static ws_status insert_candidate(db_archive *db, const db_candidate *c, ws_err *err)
 {
@@ -93,7 +61,7 @@ static ws_status insert_verdict(db_archive *db, int64_t id, const vfy_verdict *v
     if (r)
         ws_json_print(r, false, &resources);
     if (v->counters.launches)
-        counters_json(&v->counters, &counters);
+        vfy_counters_print(&v->counters, true, &counters);
     ws_status st =
         db_exec(db, err,
                 "INSERT INTO verdict (candidate, reason, level, json, resources, counters, seed,"

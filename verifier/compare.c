@@ -1,5 +1,7 @@
 #include "verifier/compare.h"
 
+#include "verifier/pattern.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -90,15 +92,15 @@ static bool varies(const double *v, int64_t n)
     return false;
 }
 
-void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
+/* `marks`, unless NULL, gets a mark for each wrong element. */
+static void compare(const vfy_case *c, int o, const double *v, bool *marks, vfy_comparison *out)
 {
     const ref_graph *g = c->bound->graph;
     const ref_tensor *want = &c->want[o];
     int64_t n = want->shape.count;
     int axis = 0;
     bool is_index = ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX;
-    double *v = ws_malloc((size_t)n * sizeof *v), worst = -1;
-    ws_dtype_load(g->value[g->output[o]].dtype, v, got, (size_t)n);
+    double worst = -1;
     *out = (vfy_comparison){.checked = n, .first = -1};
     bool *repeated = is_index ? find_repeats(c, o, axis, v) : NULL;
     for (int64_t i = 0; i < n; i++) {
@@ -113,6 +115,8 @@ void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
             continue;
         }
         out->wrong++;
+        if (marks)
+            marks[i] = true;
         out->excess = fmax(out->excess, ratio * VFY_SAFETY);
         if (!(ratio <= worst)) {
             worst = ratio;
@@ -124,5 +128,33 @@ void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
     }
     out->constant = out->wrong && n > 1 && !varies(v, n) && varies(want->v, n);
     free(repeated);
+}
+
+static double *load(const vfy_case *c, int o, const void *got)
+{
+    const ref_graph *g = c->bound->graph;
+    size_t n = (size_t)c->want[o].shape.count;
+    double *v = ws_malloc((n + 1) * sizeof *v);
+    ws_dtype_load(g->value[g->output[o]].dtype, v, got, n);
+    return v;
+}
+
+void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
+{
+    double *v = load(c, o, got);
+    compare(c, o, v, NULL, out);
+    free(v);
+}
+
+void vfy_compare_pattern(const vfy_case *c, int o, const void *got, char *text, size_t size)
+{
+    double *v = load(c, o, got);
+    bool *wrong = ws_calloc((size_t)c->want[o].shape.count + 1, sizeof *wrong);
+    vfy_comparison cmp;
+    compare(c, o, v, wrong, &cmp);
+    vfy_pattern p = {.shape = &c->want[o].shape, .got = v, .want = c->want[o].v, .wrong = wrong,
+                     .axis = c->bound->graph->value[c->bound->graph->output[o]].dim};
+    vfy_pattern_describe(&p, text, size);
+    free(wrong);
     free(v);
 }

@@ -20,6 +20,8 @@ typedef struct vfy_comparison {
 
 /* `got` is output `o` in storage format. */
 void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out);
+/* What the wrong elements have in common, as vfy_pattern_describe. */
+void vfy_compare_pattern(const vfy_case *c, int o, const void *got, char *text, size_t size);
 /* "[2,17]" */
 void vfy_element_name(const ref_shape *s, int64_t flat, char *out, size_t size);
 

@@ -2,6 +2,7 @@
 
 #include "harness/worker/run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A sample costs some 10 ms where blocks are short, and ends after the first block where they are
@@ -95,15 +96,15 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
     l[0] = all;
 }
 
-ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled,
-                    run_report *rep, ws_err *err)
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out, ws_err *err)
 {
     int n = m->bench->n_launches;
     ws_env env = spec_env(m->graph->spec, -1);
     ref_bound *b;
     ref_cost cost;
     ws_err failed = {0};
-    *rep = (run_report){0};
+    run_report *rep = &out->sample;
+    *out = (vfy_modelled){0};
     if (ref_bind(m->graph, &env, a, &b, err))
         return err->status;
     ref_cost_of(b, &cost);
@@ -111,15 +112,61 @@ ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bo
     for (int i = 0; i < n; i++)
         l[i] = describe_launch(m, &m->bench->launch[i]);
     /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
-    *sampled = !run_sample(m, b, a, rep, &failed) && rep->n_launches == n;
-    for (int i = 0; *sampled && i < n; i++)
+    out->sampled = !run_sample(m, b, a, rep, &failed) && rep->n_launches == n;
+    for (int i = 0; out->sampled && i < n; i++)
         l[i].counters = rep->launch[i];
-    if (!*sampled)
+    if (!out->sampled)
         scale_from_check(m, &cost, l);
-    tim_model(m->gpu, l, *sampled ? n : 1, cost.flops, cost.min_bytes, out);
-    if (!*sampled) {
-        out->launch_s += (n - 1) * m->gpu->launch_s;
-        out->seconds += (n - 1) * m->gpu->launch_s;
+    out->launch = l;
+    out->n_launches = out->sampled ? n : 1;
+    tim_model(m->gpu, l, out->n_launches, cost.flops, cost.min_bytes, &out->time);
+    if (!out->sampled) {
+        out->time.launch_s += (n - 1) * m->gpu->launch_s;
+        out->time.seconds += (n - 1) * m->gpu->launch_s;
     }
     return WS_OK;
+}
+
+static void keep_launch(const vfy_model_input *m, const vfy_modelled *t, int i, vfy_launch *out)
+{
+    *out = (vfy_launch){.counted = t->launch[i], .spill_bytes = -1};
+    tim_model_launch(m->gpu, &out->counted, &out->time);
+    if (!t->sampled)
+        return;
+    const plan_bound_launch *l = &m->bench->launch[i];
+    const comp_kernel *k = kernel_named(m->compiled, l->kernel);
+    out->index = i + 1;
+    snprintf(out->kernel, sizeof out->kernel, "%s", l->kernel);
+    memcpy(out->grid, l->grid, sizeof out->grid);
+    memcpy(out->block, l->block, sizeof out->block);
+    if (k)
+        out->spill_bytes = k->spill_store_bytes + k->spill_load_bytes;
+}
+
+static int shortest(const vfy_verdict *v)
+{
+    int at = 0;
+    for (int i = 1; i < v->n_launches; i++)
+        if (v->launch[i].time.seconds < v->launch[at].time.seconds)
+            at = i;
+    return at;
+}
+
+void vfy_keep_launches(const vfy_model_input *m, const vfy_modelled *t, vfy_verdict *v)
+{
+    v->plan_launches = m->bench->n_launches;
+    v->n_launches = 0;
+    for (int i = 0; i < t->n_launches; i++) {
+        vfy_launch one;
+        keep_launch(m, t, i, &one);
+        if (v->n_launches == VFY_MAX_LAUNCHES) {
+            int drop = shortest(v);
+            if (one.time.seconds <= v->launch[drop].time.seconds)
+                continue;
+            v->n_launches--;
+            memmove(&v->launch[drop], &v->launch[drop + 1],
+                    (size_t)(v->n_launches - drop) * sizeof one);
+        }
+        v->launch[v->n_launches++] = one;
+    }
 }

@@ -19,10 +19,19 @@ typedef struct vfy_model_input {
     double checked_work;            /* its flops + bytes */
 } vfy_model_input;
 
+typedef struct vfy_modelled {
+    tim_estimate time;
+    bool sampled;             /* from blocks of the benchmark shape; else scaled from a check shape */
+    const tim_launch *launch; /* one a launch of the plan; not sampled: one for all */
+    int n_launches;
+    run_report sample; /* how the sample ended; the caller releases it */
+} vfy_modelled;
+
 /* Runs a sample of the blocks of every launch at the benchmark shape on the engine, on zeros, for
- * their counters; a plan too long for that is scaled from the check shape. *sampled says which.
- * *rep says how the sample ended; the caller releases it. */
-ws_status vfy_model(const vfy_model_input *m, ws_arena *a, tim_estimate *out, bool *sampled,
-                    run_report *rep, ws_err *err) WS_MUST_CHECK;
+ * their counters; a plan too long for that is scaled from the check shape. */
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out,
+                    ws_err *err) WS_MUST_CHECK;
+/* The launches into the verdict, the longest ones when there are too many. */
+void vfy_keep_launches(const vfy_model_input *m, const vfy_modelled *t, vfy_verdict *v);
 
 #endif

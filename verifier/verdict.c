@@ -1,10 +1,11 @@
 #include "verifier/verdict.h"
 
 #include "base/json.h"
-
+#include "verifier/counters.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const level_names[] = {"policy",    "compiles", "emulated", "algebraic",
                                           "device",    "timed",    "accepted"};
@@ -54,6 +55,11 @@ static void print_numbers(const vfy_verdict *v, ws_buf *out)
         ws_buf_printf(out, "  got       %.9g\n  want      %.9g, tolerance %.3g\n", v->got, v->want,
                       v->tolerance);
     ws_buf_printf(out, "  wrong     %" PRId64 " of %" PRId64 " elements\n", v->wrong, v->checked);
+    for (const char *p = v->pattern; *p;) {
+        int n = (int)strcspn(p, "\n");
+        ws_buf_printf(out, "  pattern   %.*s\n", n, p);
+        p += n + (p[n] != 0);
+    }
 }
 
 void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
@@ -170,6 +176,55 @@ static void json_resources(cJSON *o, const vfy_verdict *v)
     cJSON_AddNumberToObject(r, "spill_bytes", v->spill_bytes);
 }
 
+static void add_size3(cJSON *o, const char *key, const int64_t d[3])
+{
+    const double n[3] = {(double)d[0], (double)d[1], (double)d[2]};
+    cJSON_AddItemToObject(o, key, cJSON_CreateDoubleArray(n, 3));
+}
+
+/* What the cost model was told of each launch, and what it made of it. */
+static void json_launches(cJSON *o, const vfy_verdict *v)
+{
+    cJSON *array = cJSON_AddArrayToObject(o, "launches");
+    cJSON_AddNumberToObject(o, "plan_launches", v->plan_launches);
+    for (int i = 0; i < v->n_launches; i++) {
+        const vfy_launch *l = &v->launch[i];
+        ws_buf counters = {0};
+        cJSON *j = cJSON_CreateObject();
+        cJSON_AddNumberToObject(j, "index", l->index);
+        cJSON_AddStringToObject(j, "kernel", l->kernel);
+        if (l->index) {
+            add_size3(j, "grid", l->grid);
+            add_size3(j, "block", l->block);
+        }
+        ws_json_add_int(j, "blocks", (int64_t)l->counted.blocks);
+        cJSON_AddNumberToObject(j, "threads_per_block", l->counted.threads_per_block);
+        cJSON_AddNumberToObject(j, "registers", l->counted.registers);
+        cJSON_AddNumberToObject(j, "shared_bytes", l->counted.shared_bytes);
+        cJSON_AddNumberToObject(j, "spill_bytes", l->spill_bytes);
+        if (l->counted.scale > 0)
+            ws_json_add_double(j, "scale", l->counted.scale);
+        ws_json_add_double(j, "seconds", l->time.seconds);
+        vfy_counters_print(&l->counted.counters, false, &counters);
+        cJSON_AddItemToObject(j, "counters", cJSON_CreateRaw(ws_buf_z(&counters)));
+        ws_buf_release(&counters);
+        cJSON_AddItemToArray(array, j);
+    }
+}
+
+static void json_pattern(cJSON *o, const char *lines)
+{
+    cJSON *array = cJSON_AddArrayToObject(o, "pattern");
+    while (*lines) {
+        ws_buf line = {0};
+        size_t n = strcspn(lines, "\n");
+        ws_buf_add(&line, lines, n);
+        cJSON_AddItemToArray(array, cJSON_CreateString(ws_buf_z(&line)));
+        ws_buf_release(&line);
+        lines += n + (lines[n] != 0);
+    }
+}
+
 static void json_model(cJSON *o, const vfy_verdict *v)
 {
     cJSON *m = cJSON_AddObjectToObject(o, "modelled");
@@ -201,13 +256,17 @@ cJSON *vfy_verdict_json(const vfy_verdict *v)
         json_place(o, v);
     if (v->shape[0])
         json_case(o, v);
+    if (v->pattern[0])
+        json_pattern(o, v->pattern);
     if (v->has_fault)
         json_fault(o, &v->fault);
     json_evidence(o, v);
     if (v->n_kernels)
         json_resources(o, v);
-    if (v->has_model)
+    if (v->has_model) {
         json_model(o, v);
+        json_launches(o, v);
+    }
     if (v->log[0])
         cJSON_AddStringToObject(o, "log", v->log);
     if (v->printed[0])

@@ -16,6 +16,19 @@ typedef enum vfy_level {
 } vfy_level;
 const char *vfy_level_name(vfy_level l);
 
+/* Of a plan with more launches than VFY_MAX_LAUNCHES those that take longest are kept. */
+enum { VFY_MAX_LAUNCHES = 16 };
+
+/* One launch of the plan at the benchmark shape, as the cost model saw it. */
+typedef struct vfy_launch {
+    int index;              /* in the plan, from 1; 0: all launches in one, scaled from a check shape */
+    char kernel[PTX_NAME_MAX];
+    int64_t grid[3], block[3];
+    int spill_bytes;        /* -1 unknown */
+    tim_launch counted;
+    tim_launch_estimate time;
+} vfy_launch;
+
 typedef struct vfy_verdict {
     hx_reason reason;       /* HX_PASS: everything up to `level` holds */
     vfy_level level;        /* the highest level that holds */
@@ -36,6 +49,7 @@ typedef struct vfy_verdict {
     char element[128];      /* "[2,17]" */
     double got, want, tolerance;
     int64_t wrong, checked;         /* elements out of tolerance, elements compared (this case) */
+    char pattern[768];              /* what the wrong elements have in common, a line each */
     double worst_ratio;             /* max |got - want| / tolerance over all passed comparisons */
     /* evidence */
     int shapes_passed, runs;        /* runs: executions over shapes, inputs and schedules */
@@ -53,6 +67,9 @@ typedef struct vfy_verdict {
     char gpu[32];
     tim_estimate model;
     bool model_sampled;     /* from blocks of the benchmark shape; else scaled from a check shape */
+    vfy_launch launch[VFY_MAX_LAUNCHES]; /* in the plan's order */
+    int n_launches;         /* kept here */
+    int plan_launches;      /* of the plan */
     /* resources of the benchmark-shape cubin, summed up per kernel as text "k: 32 registers,
      * ..." */
     char resources[1024];

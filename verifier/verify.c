@@ -7,6 +7,7 @@
 #include "harness/worker/run.h"
 #include "verifier/compare.h"
 #include "verifier/model.h"
+#include "verifier/pattern.h"
 #include "verifier/precision.h"
 
 #include <inttypes.h>
@@ -322,14 +323,17 @@ static bool check_written(job *j, const vfy_case *c, int o, const uint8_t *writt
     ws_dtype dtype = g->value[g->output[o]].dtype;
     size_t size = ws_dtype_bytes(dtype), per_byte = (size_t)ws_dtype_per_byte(dtype);
     int64_t n = c->want[o].shape.count, missing = 0, first = -1;
+    bool *lacks = ws_calloc((size_t)n + 1, sizeof *lacks);
     for (int64_t i = 0; i < n; i++) {
-        bool whole = true;
         for (size_t b = 0; b < size; b++)
-            whole &= written[(size_t)i / per_byte * size + b] != 0;
-        missing += !whole;
-        if (!whole && first < 0)
+            lacks[i] |= written[(size_t)i / per_byte * size + b] == 0;
+        missing += lacks[i];
+        if (lacks[i] && first < 0)
             first = i;
     }
+    vfy_pattern p = {.shape = &c->want[o].shape, .wrong = lacks, .axis = g->value[g->output[o]].dim};
+    vfy_pattern_describe(&p, j->v->pattern, sizeof j->v->pattern);
+    free(lacks);
     if (!missing)
         return true;
     set_element(j, c, o, first);
@@ -411,6 +415,7 @@ static bool check_values(job *j, const vfy_case *c, int o, const void *got, cons
     v->tolerance = cmp.tolerance;
     v->wrong = cmp.wrong;
     v->checked = cmp.checked;
+    vfy_compare_pattern(c, o, got, v->pattern, sizeof v->pattern);
     if (cmp.constant && c->inputs == VFY_INPUTS_RANDOM) {
         v->reason = HX_CONSTANT_OUTPUT;
         snprintf(v->text, sizeof v->text, "every element of '%s' is %.9g", v->tensor, cmp.got);
@@ -703,6 +708,23 @@ static ws_status judge_shape(job *j, int check, ws_err *err)
 
 /* ---- modelled time at the benchmark shape ---- */
 
+/* What a larger shape shows, after what the first one did. */
+static void append_pattern(vfy_verdict *first, const vfy_verdict *larger)
+{
+    size_t at = strlen(first->pattern), size = sizeof first->pattern;
+    const char *p = larger->pattern;
+    at += (size_t)snprintf(first->pattern + at, size - at,
+                           "%sat %s %" PRId64 " of %" PRId64 " elements are wrong", at ? "\n" : "",
+                           larger->shape, larger->wrong, larger->checked);
+    while (*p && at < size) {
+        int n = (int)strcspn(p, "\n");
+        if (at + (size_t)n + 16 > size)
+            break;
+        at += (size_t)snprintf(first->pattern + at, size - at, "\nthere: %.*s", n, p);
+        p += n + (p[n] != 0);
+    }
+}
+
 /* One wrong element does not tell a constant from a slip: the next shape that has more may. */
 static ws_status look_further(job *j, int check, ws_err *err)
 {
@@ -717,6 +739,8 @@ static ws_status look_further(job *j, int check, ws_err *err)
         if (v->reason != HX_PASS && v->checked > 1)
             break;
     }
+    if (v->reason == HX_WRONG_RESULT && v->checked > 1)
+        append_pattern(first, v);
     *v = *first;
     return WS_OK;
 }
@@ -760,12 +784,17 @@ static ws_status model_time(job *j, const plan_bound *bench, const comp_result *
                          .gpu = gpu,
                          .checked = &v->counters,
                          .checked_work = j->counted_work};
-    run_report rep = {0};
-    v->has_model = true;
-    ws_status st = vfy_model(&m, &j->arena, &v->model, &v->model_sampled, &rep, err);
-    if (!st && fails_at_benchmark(j, &rep))
-        reject_benchmark(j, &rep);
-    run_report_release(&rep);
+    vfy_modelled t;
+    ws_status st = vfy_model(&m, &j->arena, &t, err);
+    if (!st) {
+        v->has_model = true;
+        v->model = t.time;
+        v->model_sampled = t.sampled;
+        vfy_keep_launches(&m, &t, v);
+    }
+    if (!st && fails_at_benchmark(j, &t.sample))
+        reject_benchmark(j, &t.sample);
+    run_report_release(&t.sample);
     return st;
 }
 

@@ -20,7 +20,6 @@
 #include "harness/timing/arch.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { WARP = 32, SECTOR = 32, REGISTER_UNIT = 256, WARP_UNIT = 4 };
@@ -32,20 +31,15 @@ static const double LOADS_IN_FLIGHT = 4;    /* of one warp */
 static const double BARRIER_CLOCKS = 30;
 static const double OVERLAP = 4; /* two equal parts take 1.19 of one; infinity: the largest */
 
-typedef struct parts {
-    double compute, dram, l2, shared, latency;
-    bool l1_is_global; /* global accesses are the larger half of `shared` */
-} parts;
-
 static double max2(double a, double b)
 {
     return a > b ? a : b;
 }
 
-static double overlapped(const parts *p)
+static double overlapped(const tim_launch_estimate *e)
 {
-    double most = max2(max2(max2(p->compute, p->dram), max2(p->l2, p->shared)), p->latency);
-    double part[] = {p->compute, p->dram, p->l2, p->shared, p->latency}, sum = 0;
+    double part[] = {e->compute_s, e->memory_s, e->l2_s, e->shared_s, e->latency_s}, sum = 0;
+    double most = max2(max2(max2(part[0], part[1]), max2(part[2], part[3])), part[4]);
     if (!(most > 0))
         return 0;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
@@ -60,38 +54,52 @@ static int warps_per_block(const tim_launch *l)
 }
 
 /* Blocks that fit on one SM together, at least 1: a block that does not fit would not launch at
- * all. */
-static int resident_blocks(const tim_gpu *g, const tim_arch *a, const tim_launch *l)
+ * all. `by` is what keeps the next one out. */
+static int resident_blocks(const tim_gpu *g, const tim_arch *a, const tim_launch *l,
+                           const char **by)
 {
     int warps = warps_per_block(l), registers = l->registers > 0 ? l->registers : 32;
     int per_warp = (registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
-    int by_registers = g->registers_per_sm / per_warp / WARP_UNIT * WARP_UNIT / warps;
-    int by_warps = g->max_warps_per_sm / warps;
-    int blocks = g->max_blocks_per_sm;
-    blocks = by_warps < blocks ? by_warps : blocks;
-    blocks = by_registers < blocks ? by_registers : blocks;
-    if (l->shared_bytes > 0) {
-        int by_shared = g->shared_per_sm / (l->shared_bytes + a->shared_reserved);
-        blocks = by_shared < blocks ? by_shared : blocks;
-    }
-    return blocks > 0 ? blocks : 1;
+    int shared = l->shared_bytes > 0 ? g->shared_per_sm / (l->shared_bytes + a->shared_reserved)
+                                     : g->max_blocks_per_sm;
+    const struct {
+        const char *name;
+        int blocks;
+    } limit[] = {{"warps", g->max_warps_per_sm / warps},
+                 {"blocks", g->max_blocks_per_sm},
+                 {"registers", g->registers_per_sm / per_warp / WARP_UNIT * WARP_UNIT / warps},
+                 {"shared memory", shared}};
+    size_t least = 0;
+    for (size_t i = 1; i < sizeof limit / sizeof *limit; i++)
+        least = limit[i].blocks < limit[least].blocks ? i : least;
+    *by = limit[least].name;
+    return limit[least].blocks > 0 ? limit[least].blocks : 1;
 }
 
 /* Clocks of one SM that the unit classes need for all the launch's instructions; the largest
  * decides. */
-static double unit_clocks(const tim_gpu *g, const tim_arch *a, const ptx_counters *c)
+static double unit_clocks(const tim_gpu *g, const tim_arch *a, const ptx_counters *c,
+                          const char **unit)
 {
     double tensor_per_clock = g->tensor_f16_flops / g->clock_hz / g->sms; /* flops, one SM */
-    double clocks = (double)c->warp_insns / a->issue;
-    clocks = max2(clocks, (double)c->f32 * WARP / a->f32);
-    clocks = max2(clocks, (double)c->f64 * WARP / a->f64);
-    clocks = max2(clocks, (double)c->f16 * WARP / a->f16);
-    clocks = max2(clocks, (double)(c->i32 + c->cmp_sel) * WARP / a->i32);
-    clocks = max2(clocks, (double)c->imul * WARP / a->imul);
-    clocks = max2(clocks, (double)c->sfu * WARP / a->sfu);
-    clocks = max2(clocks, (double)c->cvt * WARP / a->cvt);
-    clocks = max2(clocks, (double)c->shuffle_vote * WARP / a->shuffle);
-    return max2(clocks, (double)c->tensor_flops / tensor_per_clock);
+    const struct {
+        const char *name;
+        double clocks;
+    } class[] = {{"issue", (double)c->warp_insns / a->issue},
+                 {"fp32", (double)c->f32 * WARP / a->f32},
+                 {"fp64", (double)c->f64 * WARP / a->f64},
+                 {"fp16", (double)c->f16 * WARP / a->f16},
+                 {"integer", (double)(c->i32 + c->cmp_sel) * WARP / a->i32},
+                 {"integer multiply", (double)c->imul * WARP / a->imul},
+                 {"special functions", (double)c->sfu * WARP / a->sfu},
+                 {"conversions", (double)c->cvt * WARP / a->cvt},
+                 {"shuffles", (double)c->shuffle_vote * WARP / a->shuffle},
+                 {"tensor", (double)c->tensor_flops / tensor_per_clock}};
+    size_t most = 0;
+    for (size_t i = 1; i < sizeof class / sizeof *class; i++)
+        most = class[i].clocks > class[most].clocks ? i : most;
+    *unit = class[most].name;
+    return class[most].clocks;
 }
 
 /* Wavefronts of global accesses in L1: one a request, or one per 128 bytes of sectors. */
@@ -139,25 +147,31 @@ static double warp_clocks(const tim_arch *a, const ptx_counters *c)
     return stretch * (mean * DEPENDENT_CLOCKS + waits / warps);
 }
 
-static void model_launch(const tim_gpu *g, const tim_arch *a, const tim_launch *l, parts *p)
+void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate *out)
 {
+    const tim_arch *a = tim_arch_of(g->arch);
     const ptx_counters *c = &l->counters;
+    tim_launch_estimate e = {0};
     double scale = l->scale > 0 ? l->scale : 1;
     double blocks = l->blocks ? (double)l->blocks : 1;
     double busiest = ceil(blocks / g->sms);      /* blocks of the SM that has the most */
     double share = busiest / blocks;             /* of the work, on that SM */
-    double waves = ceil(blocks / ((double)resident_blocks(g, a, l) * g->sms));
     double per_block = c->blocks ? scale * (double)c->blocks / blocks : 1; /* growth of one block */
     double here = global_wavefronts(a, c), inside = shared_wavefronts(a, c);
     double to_l2 = scale * l2_bytes(c);
 
-    p->dram = scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors) /
-              (DRAM_EFFICIENCY * g->dram_bytes_per_s);
-    p->l2 = max2(to_l2 / g->l2_bytes_per_s, to_l2 * share / (a->l2_bytes * g->clock_hz));
-    p->compute = scale * unit_clocks(g, a, c) * share / g->clock_hz;
-    p->shared = scale * (here + inside) * share / g->clock_hz;
-    p->l1_is_global = here > inside;
-    p->latency = waves * per_block * warp_clocks(a, c) / g->clock_hz;
+    e.resident_blocks = resident_blocks(g, a, l, &e.resident_by);
+    e.waves = blocks / ((double)e.resident_blocks * g->sms);
+    e.occupancy = (double)e.resident_blocks * warps_per_block(l) / g->max_warps_per_sm;
+    e.memory_s = scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors) /
+                 (DRAM_EFFICIENCY * g->dram_bytes_per_s);
+    e.l2_s = max2(to_l2 / g->l2_bytes_per_s, to_l2 * share / (a->l2_bytes * g->clock_hz));
+    e.compute_s = scale * unit_clocks(g, a, c, &e.unit) * share / g->clock_hz;
+    e.shared_s = scale * (here + inside) * share / g->clock_hz;
+    e.l1_is_global = here > inside;
+    e.latency_s = ceil(e.waves) * per_block * warp_clocks(a, c) / g->clock_hz;
+    e.seconds = overlapped(&e);
+    *out = e;
 }
 
 /* Peak of the fastest unit that the launches used: what the operation could at best run at
@@ -199,23 +213,21 @@ static void name_bound(tim_estimate *e, bool l1_is_global)
 void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops, double min_bytes,
                tim_estimate *out)
 {
-    const tim_arch *arch = tim_arch_of(gpu->arch);
     tim_estimate e = {.bound = "launch"};
     double busy = 0, global_s = 0, occupied = 0, weight = 0;
     for (int i = 0; i < n; i++) {
-        const tim_launch *l = &launch[i];
-        parts p;
-        model_launch(gpu, arch, l, &p);
-        double time = overlapped(&p), w = time > 0 ? time : 1e-12;
-        busy += time;
-        e.compute_s += p.compute;
-        e.memory_s += p.dram;
-        e.l2_s += p.l2;
-        e.shared_s += p.shared;
-        e.latency_s += p.latency;
+        tim_launch_estimate p;
+        tim_model_launch(gpu, &launch[i], &p);
+        double w = p.seconds > 0 ? p.seconds : 1e-12;
+        busy += p.seconds;
+        e.compute_s += p.compute_s;
+        e.memory_s += p.memory_s;
+        e.l2_s += p.l2_s;
+        e.shared_s += p.shared_s;
+        e.latency_s += p.latency_s;
         e.launch_s += gpu->launch_s;
-        global_s += p.l1_is_global ? p.shared : 0;
-        occupied += w * resident_blocks(gpu, arch, l) * warps_per_block(l) / gpu->max_warps_per_sm;
+        global_s += p.l1_is_global ? p.shared_s : 0;
+        occupied += w * p.occupancy;
         weight += w;
     }
     double by_bytes = min_bytes / gpu->dram_bytes_per_s;

@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "harness/ptx/report.h"
 
+#include <stdbool.h>
+
 /* Dense peaks and limits of one product (vendor datasheets; source in gpus.c). */
 typedef struct tim_gpu {
     const char *name;       /* "h100" */
@@ -44,6 +46,20 @@ typedef struct tim_estimate {
     double occupancy;       /* resident warps / maximum */
     double floor_s;         /* roofline: max(min_bytes / dram, flops / peak) */
 } tim_estimate;
+/* One launch of an estimate, without the launch overhead, and what of the machine it uses. */
+typedef struct tim_launch_estimate {
+    double seconds;
+    double compute_s, memory_s, l2_s, shared_s, latency_s;
+    bool l1_is_global;       /* shared_s is mostly global accesses */
+    const char *unit;        /* that decides compute_s: "issue", "fp32", "special functions", ... */
+    int resident_blocks;     /* on one SM */
+    const char *resident_by; /* what keeps more from it: "registers", "shared memory", "warps",
+                              * "blocks" */
+    double occupancy;        /* resident warps / maximum; the grid may have fewer */
+    double waves;            /* blocks / (resident blocks x SMs) */
+} tim_launch_estimate;
+void tim_model_launch(const tim_gpu *gpu, const tim_launch *l, tim_launch_estimate *out);
+
 /* Sum over launches. flops and min_bytes are the operation's (reference/graph.h). */
 void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops, double min_bytes,
                tim_estimate *out);

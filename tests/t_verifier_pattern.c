@@ -1,0 +1,149 @@
+/* What is said of wrong elements: each mistake is made by hand in a tensor of distinct values. */
+#include "tests/tap.h"
+#include "verifier/pattern.h"
+
+#include <stdlib.h>
+
+enum { MOST = 4096 };
+static double want[MOST], got[MOST];
+static bool wrong[MOST];
+
+static void reset(const ref_shape *s)
+{
+    for (int64_t i = 0; i < s->count; i++) {
+        want[i] = got[i] = 1 + (double)(i * 37 % 4001) / 512; /* no two alike */
+        wrong[i] = false;
+    }
+}
+
+static ref_shape shape(int64_t rows, int64_t columns)
+{
+    return (ref_shape){.rank = 2, .dim = {rows, columns}, .count = rows * columns};
+}
+
+static void says(const ref_shape *s, const char *part, const char *what)
+{
+    char text[768];
+    for (int64_t i = 0; i < s->count; i++)
+        wrong[i] = !(got[i] == want[i]);
+    vfy_pattern_describe(&(vfy_pattern){.shape = s, .got = got, .want = want, .wrong = wrong}, text,
+                         sizeof text);
+    has_str(text, part, what);
+}
+
+static void test_where(void)
+{
+    ref_shape s = shape(5, 65), line = {.rank = 1, .dim = {300}, .count = 300};
+    reset(&s);
+    for (int r = 0; r < 5; r++)
+        got[r * 65 + 64] = -7 * r;
+    says(&s, "only the last index of axis 1 (64 of 65) is wrong: the tail", "the last column");
+    reset(&s);
+    for (int i = 0; i < 5 * 65; i++)
+        got[i] = i % 65 >= 32 ? -i : got[i];
+    says(&s, "along axis 1 indices 0..31 are right and 32..64 are wrong; 32 is a power of two, where "
+             "a warp of threads begins",
+         "all after the first warp");
+    reset(&s);
+    for (int i = 0; i < 5 * 65; i++)
+        got[i] = i % 65 % 4 == 3 ? -i : got[i];
+    says(&s, "along axis 1 only indices that are 3 modulo 4 are wrong", "one lane of four");
+    reset(&s);
+    got[2 * 65 + 9] = -3;
+    says(&s, "only index 2 of axis 0, which has 5, is wrong", "one row");
+    says(&s, "only index 9 of axis 1, which has 65, is wrong", "one column");
+    reset(&s);
+    for (int i = 256; i < 325; i++)
+        got[i] = -i;
+    says(&s, "the flat tensor is right up to element 255 and wrong from there to its end; 256 is a "
+             "power of two",
+         "a grid that is a block short");
+    reset(&line);
+    for (int i = 0; i < 300; i++)
+        got[i] = i < 128 ? -i : got[i];
+    says(&line, "indices 0..127 are wrong and 128..299 are right; 128 is a power of two",
+         "the first block");
+    reset(&s);
+    for (int i = 0; i < 325; i++)
+        got[i] = -i;
+    says(&s, "every element is wrong", "all");
+}
+
+static void test_what(void)
+{
+    ref_shape s = shape(4, 33);
+    reset(&s);
+    for (int i = 0; i < 132; i++)
+        got[i] = want[i] / 33;
+    says(&s, "all of the wrong elements are 0.030303 times the reference: a factor",
+         "a mean in the place of a sum");
+    reset(&s);
+    for (int i = 0; i < 132; i++)
+        got[i] = -want[i];
+    says(&s, "right magnitude and the wrong sign", "a sign");
+    reset(&s);
+    for (int i = 0; i < 132; i++)
+        got[i] = want[i] + 0.25;
+    says(&s, "differ from the reference by 0.25: an offset", "an offset");
+    reset(&s);
+    for (int i = 0; i < 132; i++)
+        got[i] = i % 3 ? NAN : want[i];
+    says(&s, "all of the wrong elements are NaN", "NaN");
+    reset(&s);
+    for (int i = 0; i < 132; i++)
+        got[i] = want[i] * (1 + 1e-4 * (i % 5 - 2));
+    says(&s, "they are near: within 0.0002 of the reference", "an approximation");
+    reset(&s);
+    for (int i = 0; i < 132; i++)
+        got[i] = i % 2 ? 0 : want[i];
+    says(&s, "all of the wrong elements are 0", "zeros");
+}
+
+static void test_moved(void)
+{
+    ref_shape s = shape(6, 9);
+    reset(&s);
+    for (int r = 0; r < 6; r++)
+        for (int c = 0; c < 9; c++)
+            got[c * 6 + r] = want[r * 9 + c];
+    says(&s, "stand at transposed places", "a plane written the other way round");
+    reset(&s);
+    for (int i = 0; i < 53; i++)
+        got[i] = want[i + 1];
+    says(&s, "hold the value that belongs one further along axis 1: an index off by one",
+         "one to the right");
+    reset(&s);
+    for (int i = 9; i < 54; i++)
+        got[i] = want[i - 9];
+    says(&s, "hold the value that belongs one before along axis 0: an index off by one",
+         "one row up");
+}
+
+static void test_bounds(void)
+{
+    ref_shape s = shape(5, 65), one = {.rank = 0, .count = 1};
+    char text[768], small[16];
+    reset(&s);
+    vfy_pattern p = {.shape = &s, .got = got, .want = want, .wrong = wrong};
+    vfy_pattern_describe(&p, text, sizeof text);
+    is_str(text, "", "nothing of a right tensor");
+    wrong[0] = true;
+    got[0] = -1;
+    vfy_pattern_describe(&p, small, sizeof small);
+    is_str(small, "", "no half lines");
+    p.shape = &one;
+    vfy_pattern_describe(&p, text, sizeof text);
+    ok(!strstr(text, "axis"), "a scalar has no axes: '%s'", text);
+    p = (vfy_pattern){.shape = &s, .wrong = wrong};
+    vfy_pattern_describe(&p, text, sizeof text);
+    has_str(text, "only index 0 of axis 0", "marks alone say where");
+}
+
+int main(void)
+{
+    test_where();
+    test_what();
+    test_moved();
+    test_bounds();
+    return tap_done();
+}
