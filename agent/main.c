@@ -1,5 +1,6 @@
 /* The program: finds the command, parses its options, prints its error once. */
 #include "agent/cli.h"
+#include "agent/version.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define VERSION "0.1.0"
 
 /* In a signal handler: no stdio. */
 static void say(const char *text)
@@ -134,7 +133,8 @@ static int help(int argc, char **argv)
 static int man_page(void)
 {
     ws_buf out = {0};
-    ws_buf_adds(&out, ".TH WARPSMITH 1 \"\" \"warpsmith " VERSION "\" \"User Commands\"\n.SH NAME\n"
+    ws_buf_adds(&out, ".TH WARPSMITH 1 \"\" \"warpsmith " WARPSMITH_VERSION
+                      "\" \"User Commands\"\n.SH NAME\n"
                       "warpsmith \\- from the specification of a tensor operation to a CUDA kernel "
                       "that can be trusted\n.SH SYNOPSIS\n.B warpsmith\n.I command\n[options] "
                       "[arguments]\n.SH COMMANDS\n");
@@ -194,7 +194,7 @@ int main(int argc, char **argv)
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(argc - 1, argv + 1);
     if (strcmp(name, "--version") == 0) {
-        puts("warpsmith " VERSION);
+        puts("warpsmith " WARPSMITH_VERSION);
         return 0;
     }
     if (strcmp(name, "man") == 0)

@@ -57,7 +57,8 @@ typedef struct model_quirks {
 struct llm_client {
     http_pool *pool;
     char *url, *key;
-    bool loopback_only;
+    cassette *cassette;
+    bool names_turns; /* X-Warpsmith-Turn, to a server on this machine */
     llm_limits limits;
     job *first;
     int next_id, n_running;
@@ -133,23 +134,29 @@ static ws_status check_key(const llm_client_options *o, const http_url *u, ws_er
 ws_status llm_client_open(const llm_client_options *o, llm_client **out, ws_err *err)
 {
     http_url u;
+    const char *base = o->base_url;
+    bool replays = o->cassette && !cassette_records(o->cassette);
     *out = NULL;
-    if (!o->base_url || !*o->base_url)
+    if (replays && (!base || !*base)) /* nothing is sent there, but its path is part of the key */
+        base = cassette_url(o->cassette) ? cassette_url(o->cassette) : "http://127.0.0.1/v1";
+    if (!base || !*base)
         return ws_fail(err, WS_EUSAGE, "no base URL of a model server is given");
-    if (http_url_parse(o->base_url, &u, err) || check_key(o, &u, err))
+    if (http_url_parse(base, &u, err) || (!replays && check_key(o, &u, err)))
         return err->status;
     if (o->loopback_only && !u.loopback)
         return ws_fail(err, WS_EUSAGE, "the base URL is not on this machine");
     llm_client *c = ws_calloc(1, sizeof *c);
     c->limits = o->limits;
     fill_limits(&c->limits);
-    c->url = endpoint(o->base_url);
-    c->key = ws_strdup(o->api_key ? o->api_key : "");
-    c->loopback_only = o->loopback_only;
+    c->url = endpoint(base);
+    c->key = ws_strdup(o->api_key && !replays ? o->api_key : "");
+    c->names_turns = u.loopback;
+    c->cassette = o->cassette;
     c->next_id = 1;
     http_options ho = {.api_key = c->key,
                        .azure = u.azure,
                        .direct = o->loopback_only,
+                       .cassette = o->cassette,
                        .max_connections = c->limits.max_in_flight};
     if (http_open(&ho, &c->pool, err)) {
         llm_client_close(c);
@@ -301,7 +308,7 @@ static void start_attempt(job *j)
     j->quirks = *quirks_of(c, j->q.model);
     ws_buf_reset(&j->body);
     chat_body(&j->q, j->quirks, &j->body);
-    if (c->loopback_only && j->q.turn >= 0) {
+    if (c->names_turns && j->q.turn >= 0) {
         snprintf(turn, sizeof turn, "X-Warpsmith-Turn: %d", j->q.turn);
         header[0] = turn;
     }
@@ -312,6 +319,7 @@ static void start_attempt(job *j)
                       .body_bytes = j->body.n,
                       .header = header,
                       .stream = j->q.stream,
+                      .turn = j->q.turn,
                       .max_body_bytes = l->max_body_bytes,
                       .connect_s = l->connect_s,
                       .first_byte_s = l->first_byte_s,
@@ -378,6 +386,8 @@ static llm_outcome outcome_of_attempt(job *j, const http_response *h)
         return LLM_STALL;
     case HTTP_TOO_LARGE:
         return LLM_TOO_LARGE;
+    case HTTP_NO_RECORDING:
+        return LLM_NO_RECORDING;
     case HTTP_CUT:
         /* An answer whose end was seen before the connection broke is whole. */
         if (h->status / 100 == 2 && j->kind == BODY_SSE && j->reply.finished &&
@@ -492,6 +502,9 @@ static outcome_text text_of_outcome(llm_outcome o, int status)
         return (outcome_text){"the reply is larger than the limit", "", false};
     case LLM_CANCELLED:
         return (outcome_text){"cancelled", "", false};
+    case LLM_NO_RECORDING:
+        return (outcome_text){"the recording holds no answer to this request",
+                              "replay with the options of the recorded run, or --loose", true};
     }
     return (outcome_text){"?", "", false};
 }
@@ -541,6 +554,8 @@ static double wait_before_retry(const job *j, const http_response *h, llm_outcom
 {
     double told = told_wait(j, h), step = j->client->limits.backoff_s * exp2(j->tries - 1);
     double jitter = random_unit();
+    if (cassette_at_once(j->client->cassette))
+        return 0;
     if (told > 0)
         return told * (1 + 0.1 * jitter);
     if (o == LLM_RATE_LIMITED)
@@ -606,7 +621,8 @@ static void end_attempt(job *j)
     double wait_s = wait_before_retry(j, &h, o);
     if (!may_retry(j, &h, o)) {
         finish(j, o, a);
-    } else if (wait_s > c->limits.max_wait_s) {
+    } else if (wait_s > c->limits.max_wait_s ||
+               (cassette_at_once(c->cassette) && told_wait(j, &h) > c->limits.max_wait_s)) {
         finish(j, o, a);
         size_t n = strlen(j->error);
         snprintf(j->error + n, sizeof j->error - n, "; it asks to wait %.0f s, more than %.0f s",

@@ -27,7 +27,10 @@ struct http_transfer {
     http_transfer *next;
     http_request r;
     http_response response;
-    CURL *easy;
+    CURL *easy;                      /* NULL: answered by the cassette */
+    cassette_exchange *tape;         /* that is being recorded */
+    const cassette_exchange *played; /* that answers, up to frame `next_frame` */
+    int next_frame;
     struct curl_slist *header;
     char curl_error[CURL_ERROR_SIZE];
     int64_t start_ns, progress_ns; /* progress_ns 0: no first byte yet */
@@ -113,20 +116,17 @@ void http_close(http_pool *p)
 
 /* ---- callbacks ---- */
 
-static size_t on_body(char *bytes, size_t size, size_t count, void *ud)
+/* False: the transfer ends here. */
+static bool take_body(http_transfer *t, int status, const char *bytes, size_t n)
 {
-    http_transfer *t = ud;
-    size_t n = size * count;
-    long status = 0;
     t->body_bytes += (int64_t)n;
     if (t->settled_ns)
-        return n;
+        return true;
     if (t->body_bytes > t->r.max_body_bytes) {
         t->too_large = true;
-        return 0;
+        return false;
     }
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    switch (t->r.receive(t->r.ud, (int)status, bytes, n)) {
+    switch (t->r.receive(t->r.ud, status, bytes, n)) {
     case HTTP_TAKE_NOTHING:
         break;
     case HTTP_TAKE_ENDING:
@@ -141,9 +141,29 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ud)
         break;
     case HTTP_TAKE_TOO_LARGE:
         t->too_large = true;
-        return 0;
+        return false;
     }
-    return n;
+    return true;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ud)
+{
+    http_transfer *t = ud;
+    long status = 0;
+    cassette_add_frame(t->tape, http_seconds(t) * 1e3, bytes, size * count);
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return take_body(t, (int)status, bytes, size * count) ? size * count : 0;
+}
+
+/* Of the response, 0: none so far. */
+static int status_of(const http_transfer *t)
+{
+    long status = 0;
+    if (t->played)
+        return t->played->status;
+    if (t->easy)
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
 }
 
 /* The value when the line is the header `name`, into `out`. */
@@ -171,16 +191,15 @@ static double parse_retry_after(const char *text, double unit)
     return s > 0 ? s : 0;
 }
 
-static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
+static void take_header(http_transfer *t, ws_str line)
 {
-    http_transfer *t = ud;
     http_response *r = &t->response;
-    ws_str line = {bytes, size * count};
     char value[128];
     if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) { /* a new response after 1xx */
         r->retry_after_s = (double)NAN;
         r->should_retry = -1;
         r->request_id[0] = r->location[0] = '\0';
+        cassette_new_response(t->tape);
     } else if (header_value(line, "retry-after-ms", value, sizeof value)) {
         r->retry_after_s = parse_retry_after(value, 1e-3);
     } else if (header_value(line, "retry-after", value, sizeof value)) {
@@ -194,6 +213,12 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
                !header_value(line, "request-id", r->request_id, sizeof r->request_id)) {
         header_value(line, "location", r->location, sizeof r->location);
     }
+    cassette_add_header(t->tape, line.p, line.n);
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
+{
+    take_header(ud, (ws_str){bytes, size * count});
     return size * count;
 }
 
@@ -265,6 +290,42 @@ static void set_options(http_transfer *t)
         curl_easy_setopt(e, CURLOPT_CAINFO, ca);
 }
 
+static void play_headers(http_transfer *t)
+{
+    const char *p = ws_buf_z(&t->played->headers);
+    for (size_t n; *p; p += n + 1) {
+        n = strcspn(p, "\n");
+        take_header(t, (ws_str){p, n});
+    }
+}
+
+/* True: the cassette answers, if only that it has no recording of this. */
+static bool start_replay(http_transfer *t)
+{
+    cassette *c = t->pool->o.cassette;
+    char hint[sizeof t->response.error] = "";
+    if (!c)
+        return false;
+    t->played =
+        cassette_find(c, t->r.url, t->r.body, t->r.body_bytes, t->r.turn, hint, sizeof hint);
+    if (t->played)
+        play_headers(t);
+    if (t->played || cassette_records(c))
+        return t->played;
+    t->response.end = HTTP_NO_RECORDING;
+    memcpy(t->response.error, hint, sizeof hint);
+    t->ended = true;
+    return true;
+}
+
+static void start_recording(http_transfer *t)
+{
+    t->tape = cassette_begin(t->pool->o.cassette, "POST", t->r.url, t->r.body, t->r.body_bytes,
+                             t->r.turn);
+    for (struct curl_slist *h = t->header; h; h = h->next)
+        cassette_add_request_header(t->tape, h->data);
+}
+
 ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, ws_err *err)
 {
     http_transfer *t = ws_calloc(1, sizeof *t);
@@ -274,6 +335,10 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, w
     t->response = (http_response){.retry_after_s = (double)NAN, .should_retry = -1};
     t->next = p->first;
     p->first = t;
+    if (start_replay(t)) {
+        *out = t;
+        return WS_OK;
+    }
     t->easy = curl_easy_init();
     if (!t->easy || !add_headers(t)) {
         http_free(t);
@@ -285,14 +350,32 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, w
         http_free(t);
         return ws_fail(err, WS_EENV, "libcurl cannot start a request: %s", curl_multi_strerror(rc));
     }
+    start_recording(t);
     *out = t;
     return WS_OK;
+}
+
+static void end_recording(http_transfer *t, cassette_end how)
+{
+    cassette_exchange *x = t->tape;
+    if (!x)
+        return;
+    t->tape = NULL;
+    x->end = how;
+    x->status = t->response.status;
+    x->end_ms = http_seconds(t) * 1e3;
+    x->worth_retrying = t->response.worth_retrying;
+    ws_buf_adds(&x->error, t->response.error);
+    cassette_record(t->pool->o.cassette, x, t->pool->o.api_key);
 }
 
 void http_free(http_transfer *t)
 {
     if (!t)
         return;
+    if (t->tape)
+        t->response.status = status_of(t);
+    end_recording(t, CASSETTE_CANCELLED);
     for (http_transfer **p = &t->pool->first; *p; p = &(*p)->next)
         if (*p == t) {
             *p = t->next;
@@ -328,17 +411,21 @@ void *http_context(const http_transfer *t)
 static void end(http_transfer *t, http_end how, const char *fmt, ...) WS_PRINTF(3, 4);
 static void end(http_transfer *t, http_end how, const char *fmt, ...)
 {
-    long status = 0;
     va_list ap;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    t->response.status = (int)status;
+    t->response.status = status_of(t);
     t->response.end = how;
     t->response.seconds = ws_seconds_since(t->start_ns);
     va_start(ap, fmt);
     vsnprintf(t->response.error, sizeof t->response.error, fmt, ap);
     va_end(ap);
     t->ended = true;
-    curl_multi_remove_handle(t->pool->multi, t->easy);
+    if (t->easy)
+        curl_multi_remove_handle(t->pool->multi, t->easy);
+    end_recording(t, how == HTTP_COMPLETE  ? CASSETTE_COMPLETE
+                     : how == HTTP_FAILED  ? CASSETTE_FAILED
+                     : how == HTTP_CUT     ? CASSETTE_CUT
+                     : how == HTTP_STALLED ? CASSETTE_STALLED
+                                           : CASSETTE_TOO_LARGE);
 }
 
 /* Retries that make sense after a failure to connect: a name may resolve the second time, a
@@ -364,8 +451,7 @@ static int retries_of(CURLcode rc)
 static void end_by_curl(http_transfer *t, CURLcode rc)
 {
     const char *why = t->curl_error[0] ? t->curl_error : curl_easy_strerror(rc);
-    long status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    int status = status_of(t);
     t->response.worth_retrying = retries_of(rc);
     if (t->too_large)
         end(t, HTTP_TOO_LARGE, "the reply is larger than the limit");
@@ -390,6 +476,62 @@ static void collect(http_pool *p)
         end_by_curl(t, rc);
     }
 }
+
+/* ---- replay ---- */
+
+static void end_replay(http_transfer *t)
+{
+    const cassette_exchange *x = t->played;
+    const char *why = ws_buf_z(&x->error);
+    t->response.worth_retrying = x->worth_retrying;
+    if (t->too_large)
+        end(t, HTTP_TOO_LARGE, "the reply is larger than the limit");
+    else if (x->end == CASSETTE_COMPLETE || t->settled_ns)
+        end(t, HTTP_COMPLETE, "%s", "");
+    else
+        end(t,
+            x->end == CASSETTE_FAILED    ? HTTP_FAILED
+            : x->end == CASSETTE_STALLED ? HTTP_STALLED
+            : x->end == CASSETTE_CUT     ? HTTP_CUT
+                                         : HTTP_TOO_LARGE,
+            "%s", why);
+}
+
+/* Feeds what is due, through the same path as what comes from a socket. */
+static void play(http_transfer *t)
+{
+    const cassette_exchange *x = t->played;
+    const cassette *c = t->pool->o.cassette;
+    while (t->next_frame < x->n_frames && !t->too_large) {
+        const cassette_frame *f = &x->frame[t->next_frame];
+        size_t from = t->next_frame ? f[-1].end : 0;
+        if (cassette_due_s(c, f->at_ms) > http_seconds(t))
+            return;
+        t->next_frame++;
+        take_body(t, x->status, x->bytes.p + from, f->end - from);
+    }
+    if (t->too_large || cassette_due_s(c, x->end_ms) <= http_seconds(t))
+        end_replay(t);
+}
+
+/* Plays all that is due; seconds until more is. */
+static double play_all(http_pool *p)
+{
+    double nearest = 3600;
+    for (http_transfer *t = p->first; t; t = t->next) {
+        if (!t->played || t->ended)
+            continue;
+        play(t);
+        if (t->ended)
+            continue;
+        const cassette_exchange *x = t->played;
+        double at_ms = t->next_frame < x->n_frames ? x->frame[t->next_frame].at_ms : x->end_ms;
+        nearest = fmin(nearest, cassette_due_s(p->o.cassette, at_ms) - http_seconds(t));
+    }
+    return nearest;
+}
+
+/* ---- timers ---- */
 
 /* Seconds until a timer of `t` runs out, and which: 0 first byte, 1 idle, 2 total, 3 settle. */
 static double time_left(const http_transfer *t, int *which)
@@ -416,7 +558,7 @@ static double check_timers(http_pool *p)
     double nearest = 3600;
     int which;
     for (http_transfer *t = p->first; t; t = t->next) {
-        if (t->ended)
+        if (t->ended || t->played)
             continue;
         double left = time_left(t, &which);
         if (left > 0)
@@ -450,7 +592,7 @@ http_transfer *http_poll(http_pool *p, int timeout_ms)
         int running;
         curl_multi_perform(p->multi, &running);
         collect(p);
-        double timer_s = check_timers(p);
+        double timer_s = fmin(check_timers(p), fmax(play_all(p), 0));
         http_transfer *t = take_ended(p);
         double left_ms = timeout_ms - ws_seconds_since(start) * 1e3;
         if (t || left_ms <= 0)

@@ -4,6 +4,7 @@
 #ifndef AGENT_LLM_HTTP_H
 #define AGENT_LLM_HTTP_H
 
+#include "agent/llm/cassette.h"
 #include "base/buf.h"
 
 #include <stdint.h>
@@ -16,6 +17,8 @@ typedef struct http_options {
     bool direct;         /* no proxy, whatever the environment says */
     bool azure;          /* the key also as Azure's header api-key */
     int max_connections;
+    cassette *cassette; /* records every exchange, or answers in the place of the network; NULL:
+                         * neither. Outlives the pool */
 } http_options;
 
 /* What a URL is, so that a key does not leave in the clear. Only http and https, no user name. */
@@ -41,6 +44,7 @@ typedef struct http_request {
     size_t body_bytes;
     const char *const *header; /* "Name: value", NULL-terminated; copied */
     bool stream;               /* asks for text/event-stream */
+    int turn;                  /* for the cassette, -1: none */
     int64_t max_body_bytes;
     double connect_s, first_byte_s, idle_s, total_s;
     http_receiver receive;
@@ -52,7 +56,8 @@ typedef enum http_end {
     HTTP_FAILED,
     HTTP_CUT,
     HTTP_STALLED,
-    HTTP_TOO_LARGE
+    HTTP_TOO_LARGE,
+    HTTP_NO_RECORDING /* of a replay; `error` says what is nearest */
 } http_end;
 
 typedef struct http_response {
@@ -63,7 +68,7 @@ typedef struct http_response {
     int should_retry;     /* X-Should-Retry: 1 true, 0 false, -1 absent */
     char request_id[128];
     char location[256]; /* of a redirect */
-    char error[256];    /* curl's words, or which timer ran out */
+    char error[512];    /* curl's words, or which timer ran out */
     double seconds;
 } http_response;
 

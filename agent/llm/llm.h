@@ -28,6 +28,8 @@ typedef struct llm_client_options {
     const char *api_key;    /* copied, wiped at close; NULL or "": no Authorization header */
     bool allow_insecure;    /* send a key over plain http to a host that is not loopback */
     bool loopback_only;     /* bundled replay server: ignore proxies */
+    struct cassette *cassette; /* records all exchanges, or answers them (then no base_url and no key
+                                * are needed); may serve several clients and outlives them */
     llm_limits limits;
 } llm_client_options;
 
@@ -47,7 +49,8 @@ typedef struct llm_request {
     int64_t max_tokens;     /* 0: not sent */
     double temperature;     /* negative: not sent */
     const char *reasoning_effort; /* NULL: not sent */
-    int turn;               /* sent as X-Warpsmith-Turn to a loopback_only server; -1: not sent */
+    int turn;               /* sent as X-Warpsmith-Turn to a server on this machine, and recorded;
+                             * -1: none */
     int max_requests; /* HTTP requests that this call may make, resends included; 0: no limit */
 } llm_request;
 
@@ -57,7 +60,8 @@ typedef struct llm_request {
     X(AUTH, "auth") X(QUOTA, "quota") X(RATE_LIMITED, "rate_limited")                              \
     X(CONTEXT, "context_too_long") X(BAD_REQUEST, "bad_request") X(SERVER, "server_error")         \
     X(TRANSPORT, "transport_error") X(STALL, "stall") X(CUT, "cut")                                \
-    X(PROTOCOL, "protocol_error") X(TOO_LARGE, "too_large") X(CANCELLED, "cancelled")
+    X(PROTOCOL, "protocol_error") X(TOO_LARGE, "too_large") X(CANCELLED, "cancelled")              \
+    X(NO_RECORDING, "no_recording")
 typedef enum llm_outcome {
 #define X(id, name) LLM_##id,
     LLM_OUTCOME_LIST(X)
