@@ -13,8 +13,21 @@
 
 #include "base/mem.h"
 #include "results/archive.h"
+#include "specs/spec.h"
 
 enum { STRAT_MAX_INSPIRATIONS = 6 };
+
+/* What a user may set; 0: the strategy's own default, in brackets. */
+typedef struct strat_options {
+    int repairs;       /* tries to repair one kernel [refine 3, best-of 1, ideas 3, evolve 1] */
+    int patience;      /* replies without gain before something else is worked on [4] */
+    int stagnation;    /* kernels of all lanes without gain after which a lane ends [never] */
+    int barren;        /* replies of a lane in a row with no kernel, or a copy, that end it [6] */
+    int islands;       /* evolve [a lane each two, at most 4] */
+    int migrate_every; /* evolve: rounds [5] */
+    int keep;          /* inspirations that are shown [3] */
+    bool diagnose;     /* refine: a text turn names the bottleneck before each change */
+} strat_options;
 
 /* What the reply is read as: a kernel, which is judged, or a text, which only the strategy reads.
  */
@@ -63,7 +76,9 @@ typedef struct strat_view {
     const strat_model *model;
     int n_models;
     int lanes;
-    uint64_t seed; /* of the run */
+    uint64_t seed;    /* of the run */
+    const spec *spec; /* NULL: unknown */
+    strat_options option;
 } strat_view;
 
 typedef enum strat_verdict {
@@ -74,6 +89,7 @@ typedef enum strat_verdict {
 
 typedef struct strategy {
     const char *name, *summary;
+    int slack; /* that suits it when the user names none: rounds that lanes may be apart */
     strat_verdict (*next)(const strat_view *v, int lane, int round, ws_arena *a, strat_step *out);
 } strategy;
 
