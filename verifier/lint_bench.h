@@ -1,0 +1,79 @@
+/* What the files of lint share: a spec at some shape with some inputs, trials on it, and findings.
+ *
+ * lint_lab.c makes labs, lint_trial.c tries one thing in a lab, lint_list.c says which,
+ * lint_honest.c evaluates as honest kernels do, lint.c decides what is a finding. */
+#ifndef VERIFIER_LINT_BENCH_H
+#define VERIFIER_LINT_BENCH_H
+
+#include "verifier/compare.h"
+#include "verifier/lint.h"
+
+enum { LINT_MAX_FINDINGS = 256, LINT_MAX_WIDE = 10 };
+
+/* The spec at one shape with one kind of inputs. */
+typedef struct lint_lab {
+    const ref_graph *g;
+    vfy_case c;
+    ref_tensor *in; /* per tensor */
+    bool ready;
+    ws_env env;
+} lint_lab;
+
+typedef struct lint_trial {
+    lint_kind kind;
+    int tensor;        /* COPY, IGNORED, WITHOUT, ONES */
+    int node, operand; /* OP: the node gives way to its operand */
+} lint_trial;
+
+typedef struct linter {
+    const spec *s;
+    ref_graph *g;
+    uint64_t seed;
+    int check; /* the check shape at hand */
+    lint_lab lab[VFY_INPUTS_COUNT];
+    lint_lab wide[LINT_MAX_WIDE]; /* larger shapes: their references carry no bounds */
+    bool wide_tried[LINT_MAX_WIDE];
+    lint_report *rep;
+    ws_err *err;
+    int64_t start;
+    double seconds;
+} linter;
+
+static inline int lint_count_tensors(const spec *s)
+{
+    return s->n_inputs + s->n_weights;
+}
+
+/* ---- labs ---- */
+
+ws_status lint_lab_init(const linter *l, int check, vfy_inputs kind, lint_lab *b) WS_MUST_CHECK;
+/* l->lab[kind], at the check shape at hand. */
+ws_status lint_lab_open(linter *l, vfy_inputs kind) WS_MUST_CHECK;
+void lint_lab_close(lint_lab *b);
+/* l->wide[k]: the largest shape between the check shapes and the benchmark's that takes little
+ * time: some flaws come with size. false: there is none. */
+bool lint_open_wide(linter *l, int k);
+
+/* ---- trials ---- */
+
+/* Whether it passes. *excess: the worst error over its tolerance. */
+bool lint_attempt(const lint_lab *b, const lint_trial *t, double *excess);
+/* Every output is right. */
+bool lint_all_right(const lint_lab *b, const lint_trial *t, const ref_tensor *got, double *excess);
+/* Of element i of an output. */
+double lint_tolerance(const lint_lab *b, const ref_tensor *want, int64_t i);
+/* Rounding to the next lower precision changes some element of some tensor. */
+bool lint_rounds_something(const lint_lab *b);
+int lint_ascending(const void *a, const void *b); /* doubles, for qsort */
+
+/* What there is to try, in the order of what it tells. */
+lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n);
+
+/* ---- findings ---- */
+
+/* A new finding with its sentence; NULL: there is no room. */
+lint_finding *lint_add(linter *l, lint_kind kind, const char *name, bool always);
+/* Honest arithmetic in every order, at all check shapes. */
+ws_status lint_examine_orders(linter *l) WS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,281 @@
+/* One trial of lint in one lab: an answer that costs nothing, other inputs, another graph. */
+#include "verifier/lint_bench.h"
+
+#include "base/json.h"
+#include "base/philox.h"
+#include "reference/ops.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OTHER_SEED = 7919 };
+
+/* The comparison of `got`, in double, as output o. */
+static vfy_comparison compare(const lint_lab *b, int o, const ref_tensor *got)
+{
+    ws_dtype dtype = b->g->value[b->g->output[o]].dtype;
+    size_t n = (size_t)got->shape.count;
+    void *raw = ws_malloc(ws_dtype_size(dtype, n) + 1);
+    vfy_comparison c;
+    ws_dtype_store(dtype, raw, got->v, n);
+    vfy_compare(&b->c, o, raw, &c);
+    free(raw);
+    return c;
+}
+
+/* As allclose(got, want, rtol = atol = 1e-2) counts, for all but one element in a hundred. */
+static bool is_near(const ref_tensor *want, const ref_tensor *got)
+{
+    int64_t far = 0;
+    for (int64_t i = 0; i < want->shape.count; i++)
+        far += !(fabs(got->v[i] - want->v[i]) <= 1e-2 + 1e-2 * fabs(want->v[i]));
+    return far * 100 <= want->shape.count;
+}
+
+bool lint_all_right(const lint_lab *b, const lint_trial *t, const ref_tensor *got, double *excess)
+{
+    int64_t wrong = 0;
+    for (int o = 0; o < b->g->n_outputs; o++) {
+        if (vfy_lint_is_loose(t->kind)) {
+            wrong += !is_near(&b->c.want[o], &got[o]);
+            continue;
+        }
+        vfy_comparison c = compare(b, o, &got[o]);
+        wrong += c.wrong;
+        *excess = fmax(*excess, c.wrong ? c.excess / VFY_SAFETY : c.worst_ratio);
+    }
+    return !wrong;
+}
+
+/* ---- answers that cost nothing ---- */
+
+double lint_tolerance(const lint_lab *b, const ref_tensor *want, int64_t i)
+{
+    const spec *s = b->g->spec;
+    if (s->rtol >= 0 || s->atol >= 0)
+        return fmax(s->atol, 0) + fmax(s->rtol, 0) * fabs(want->v[i]);
+    return want->e ? VFY_SAFETY * want->e[i] : 0;
+}
+
+/* The number that is nearest to all elements, as their tolerances count. */
+static double best_constant(const lint_lab *b, const ref_tensor *want)
+{
+    double low = -(double)INFINITY, high = (double)INFINITY;
+    for (int64_t i = 0; i < want->shape.count; i++) {
+        low = fmax(low, want->v[i] - lint_tolerance(b, want, i));
+        high = fmin(high, want->v[i] + lint_tolerance(b, want, i));
+    }
+    if (!isfinite(low) || !isfinite(high))
+        return isfinite(low) ? low : isfinite(high) ? high : 0;
+    return low + (high - low) / 2;
+}
+
+int lint_ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(const ref_tensor *t)
+{
+    double *v = ws_malloc((size_t)t->shape.count * sizeof *v + 1);
+    memcpy(v, t->v, (size_t)t->shape.count * sizeof *v);
+    qsort(v, (size_t)t->shape.count, sizeof *v, lint_ascending);
+    double m = t->shape.count ? v[t->shape.count / 2] : 0;
+    free(v);
+    return m;
+}
+
+static bool try_answer(const lint_lab *b, const lint_trial *t)
+{
+    bool right = true;
+    for (int o = 0; o < b->g->n_outputs && right; o++) {
+        const ref_tensor *want = &b->c.want[o];
+        ref_tensor got = {.shape = want->shape};
+        ws_err err = {0};
+        bool copies = t->kind == LINT_COPY || t->kind == LINT_LOOSE_COPY;
+        if (copies && b->in[t->tensor].shape.count != want->shape.count)
+            return false;
+        if (ref_tensor_alloc(&got, false, "an answer", &err))
+            return false;
+        double v = t->kind == LINT_CONSTANT         ? best_constant(b, want)
+                   : t->kind == LINT_LOOSE_CONSTANT ? median(want)
+                                                    : 0;
+        for (int64_t i = 0; i < got.shape.count; i++)
+            got.v[i] = copies ? b->in[t->tensor].v[i] : v;
+        right = vfy_lint_is_loose(t->kind) ? is_near(want, &got) : !compare(b, o, &got).wrong;
+        ref_tensor_release(&got);
+    }
+    return right;
+}
+
+/* ---- other inputs, other graphs ---- */
+
+/* Evaluates `g`, the spec's graph or one like it, on `in`; true: the outputs pass. */
+static bool passes(const lint_lab *b, const lint_trial *t, const ref_graph *g, const ref_tensor *in,
+                   double *excess)
+{
+    ws_arena a = {0};
+    ws_err err = {0};
+    ref_bound *bound = NULL;
+    ref_tensor *out = WS_ARENA_NEW(&a, ref_tensor, g->n_outputs + 1);
+    /* an index that is off or a matrix of the wrong shape ends the trial: it does not pass */
+    bool right = !ref_bind(g, &b->env, &a, &bound, &err) &&
+                 !ref_eval(bound, in, false, out, &err) && lint_all_right(b, t, out, excess);
+    for (int o = 0; o < g->n_outputs; o++)
+        ref_tensor_release(&out[o]);
+    ws_arena_release(&a);
+    return right;
+}
+
+/* What f32 and f16 are cut down to when nobody looks; other formats stay. */
+static ws_dtype lower_of(ws_dtype t)
+{
+    switch (t) {
+    case WS_F64:
+        return WS_F32;
+    case WS_F32:
+    case WS_TF32:
+        return WS_BF16;
+    case WS_F16:
+    case WS_BF16:
+        return WS_E4M3;
+    default:
+        return t;
+    }
+}
+
+bool lint_rounds_something(const lint_lab *b)
+{
+    for (int i = 0; i < lint_count_tensors(b->g->spec); i++) {
+        ws_dtype lower = lower_of(b->g->spec->tensor[i].dtype);
+        for (int64_t k = 0; k < b->in[i].shape.count; k++)
+            if (ws_dtype_round(lower, b->in[i].v[k]) != b->in[i].v[k])
+                return true;
+    }
+    return false;
+}
+
+/* Other contents for tensor i: its init under another seed; where that gives the same, noise. */
+static bool replace(const lint_lab *b, int i, const lint_trial *t, ref_tensor *out)
+{
+    const spec_tensor *s = &b->g->spec->tensor[i];
+    ws_err err = {0};
+    bool differs = false;
+    if (ref_make_input(b->c.bound, i, b->c.seed + OTHER_SEED, out, &err))
+        return false;
+    /* the first eighth of the rows again and again */
+    int64_t rows = out->shape.rank ? out->shape.dim[0] : 1, kept = (rows + 7) / 8;
+    int64_t some = rows ? out->shape.count / rows * kept : 0;
+    for (int64_t k = 0; t->kind == LINT_LOOSE_SAMPLE && k < out->shape.count; k++)
+        out->v[k] = b->in[i].v[k % some];
+    for (int64_t k = 0; k < out->shape.count; k++) {
+        if (t->kind == LINT_WITHOUT || t->kind == LINT_ONES)
+            out->v[k] = t->kind == LINT_ONES;
+        else if (t->kind == LINT_LOWER)
+            out->v[k] = ws_dtype_round(lower_of(s->dtype), b->in[i].v[k]);
+        differs |= out->v[k] != b->in[i].v[k];
+    }
+    for (int64_t k = 0;
+         t->kind == LINT_IGNORED && !differs && ws_dtype_is_float(s->dtype) && k < out->shape.count;
+         k++)
+        out->v[k] = ws_dtype_round(s->dtype, ws_philox_normal(b->c.seed, 99, (uint64_t)k));
+    return true;
+}
+
+/* Which tensors a trial changes. */
+static bool concerns(const lint_lab *b, const lint_trial *t, int i)
+{
+    bool others = t->kind == LINT_OTHER_INPUTS || t->kind == LINT_LOOSE_OTHER;
+    if (t->kind == LINT_LOOSE_SAMPLE)
+        return !b->g->spec->tensor[i].is_weight && b->in[i].shape.rank;
+    return t->kind == LINT_LOWER || (others && !b->g->spec->tensor[i].is_weight) ||
+           (!others && i == t->tensor);
+}
+
+static bool try_inputs(const lint_lab *b, const lint_trial *t, double *excess)
+{
+    int n = lint_count_tensors(b->g->spec);
+    ref_tensor *in = ws_calloc((size_t)n + 1, sizeof *in);
+    bool made = true, right;
+    for (int i = 0; i < n; i++) {
+        in[i] = b->in[i];
+        if (concerns(b, t, i))
+            made &= replace(b, i, t, &in[i]);
+    }
+    right = made && passes(b, t, b->g, in, excess);
+    for (int i = 0; i < n; i++)
+        if (in[i].v != b->in[i].v)
+            ref_tensor_release(&in[i]);
+    free(in);
+    return right;
+}
+
+/* Every mention of `from` in the nodes' operands becomes `to`. */
+static void rename_operands(cJSON *graph, const char *from, const char *to)
+{
+    cJSON *node, *v;
+    cJSON_ArrayForEach(node, graph)
+    {
+        cJSON *in = cJSON_GetObjectItemCaseSensitive(node, "in");
+        for (int i = 0; i < cJSON_GetArraySize(in); i++) {
+            v = cJSON_GetArrayItem(in, i);
+            if (cJSON_IsString(v) && strcmp(v->valuestring, from) == 0)
+                cJSON_ReplaceItemInArray(in, i, cJSON_CreateString(to));
+        }
+    }
+}
+
+/* The spec without node k, whose readers read its operand. */
+static spec *spec_without(const spec *s, int k, const char *operand)
+{
+    cJSON *root = cJSON_Duplicate(s->root, true), *graph = cJSON_GetObjectItem(root, "graph");
+    cJSON *outputs = cJSON_GetObjectItem(root, "outputs");
+    ws_buf text = {0};
+    ws_err err = {0};
+    spec *out = NULL;
+    cJSON_DeleteItemFromArray(graph, k);
+    rename_operands(graph, s->node[k].out, operand);
+    for (int o = 0; o < s->n_outputs; o++)
+        if (strcmp(s->output[o], s->node[k].out) == 0)
+            cJSON_ReplaceItemInArray(outputs, o, cJSON_CreateString(operand));
+    ws_json_print(root, false, &text);
+    if (spec_from_text(text.p, text.n, s->path, &out, &err))
+        out = NULL;
+    ws_buf_release(&text);
+    cJSON_Delete(root);
+    return out;
+}
+
+static bool try_without_op(const lint_lab *b, const lint_trial *t, double *excess)
+{
+    const ref_node *n = &b->g->node[t->node];
+    spec *s = spec_without(b->g->spec, t->node, b->g->value[n->in[t->operand]].name);
+    ref_graph *g = NULL;
+    ws_err err = {0};
+    bool right = s && !ref_graph_new(s, &g, &err) && passes(b, t, g, b->in, excess);
+    ref_graph_free(g);
+    spec_free(s);
+    return right;
+}
+
+/* ---- any ---- */
+
+bool lint_attempt(const lint_lab *b, const lint_trial *t, double *excess)
+{
+    switch (t->kind) {
+    case LINT_ZEROS:
+    case LINT_CONSTANT:
+    case LINT_COPY:
+    case LINT_LOOSE_ZEROS:
+    case LINT_LOOSE_CONSTANT:
+    case LINT_LOOSE_COPY:
+        return try_answer(b, t);
+    case LINT_OP:
+        return try_without_op(b, t, excess);
+    default:
+        return try_inputs(b, t, excess);
+    }
+}
+
