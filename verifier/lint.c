@@ -59,6 +59,8 @@ static const char *name_of(const linter *l, const lint_trial *t)
     if (t->kind == LINT_OP)
         return l->s->node[t->node].out;
     bool of_tensor = t->kind >= LINT_COPY && t->kind < LINT_OP;
+    if (t->kind == LINT_LOOSE_SAMPLE)
+        return l->s->dim[t->dim].name;
     return of_tensor || t->kind == LINT_LOOSE_COPY ? l->s->tensor[t->tensor].name : "";
 }
 
@@ -71,7 +73,8 @@ static bool is_loose_form(lint_kind found, lint_kind loose)
            (loose == LINT_LOOSE_OTHER && found == LINT_OTHER_INPUTS) ||
            (loose == LINT_LOOSE_COPY && found == LINT_COPY) ||
            (loose == LINT_LOOSE_SAMPLE &&
-            (found == LINT_OTHER_INPUTS || found == LINT_LOOSE_OTHER || found == LINT_LOOSE_ZEROS));
+            (found == loose || found == LINT_OTHER_INPUTS || found == LINT_LOOSE_OTHER ||
+             found == LINT_LOOSE_ZEROS || found == LINT_CONSTANT || found == LINT_LOOSE_CONSTANT));
 }
 
 /* What an earlier finding says already. */
@@ -107,33 +110,43 @@ static void find_unread(linter *l)
     free(live);
 }
 
+/* What the verifier makes of a sample, at the check shape at hand. */
+static void append_excess(linter *l, const lint_trial *t, lint_finding *f)
+{
+    lint_trial tight = *t;
+    double excess = 0;
+    char text[64];
+    tight.tight = true;
+    bool right = lint_attempt(&l->lab[VFY_INPUTS_RANDOM], &tight, &excess);
+    snprintf(text, sizeof text, "%s (%.3g of the tolerance)", right ? "passes" : "is refused",
+             excess);
+    if (excess > 0 && isfinite(excess))
+        append(f, "; here it ", text, "");
+}
+
 static void run(linter *l, const lint_trial *t)
 {
     const lint_lab *b = &l->lab[VFY_INPUTS_RANDOM];
     double excess = 0;
+    char where[LINT_TEXT] = "";
+    lint_kind kind = t->kind;
     l->rep->tried++;
     if (is_implied(l, t))
         return;
-    bool right = lint_attempt(b, t, &excess);
-    for (int k = 0; !right && vfy_lint_is_loose(t->kind) && k < LINT_MAX_WIDE; k++)
-        if ((k < 2 || ws_seconds_since(l->start) < l->seconds / 2) && lint_open_wide(l, k)) {
-            b = &l->wide[k];
-            right = lint_attempt(b, t, &excess);
-        }
+    bool right = lint_attempt(b, t, &excess), loose = vfy_lint_is_loose(t->kind);
     if (t->kind == LINT_LOWER)
         l->rep->lower_excess = excess;
+    if (!right && loose)
+        right = lint_attempt_wider(l, t, &kind, where, sizeof where);
     if (!right)
         return;
-    bool always = !vfy_lint_is_loose(t->kind) && passes_always(l, t);
-    lint_finding *f = lint_add(l, t->kind, name_of(l, t), always);
+    bool always = !loose && passes_always(l, t);
+    lint_finding *f = lint_add(l, kind, name_of(l, t), always);
     if (!f)
         return;
-    if (b != &l->lab[VFY_INPUTS_RANDOM]) {
-        ws_buf dims = {0};
-        spec_env_print(&b->env, &dims);
-        append(f, " at ", ws_buf_z(&dims), "");
-        ws_buf_release(&dims);
-    }
+    append(f, where, "", "");
+    if (t->kind == LINT_LOOSE_SAMPLE)
+        append_excess(l, t, f);
     if (t->kind == LINT_OP)
         append(f, " (", l->s->node[t->node].op, ")");
 }
@@ -186,6 +199,7 @@ static ws_status examine(linter *l, ws_arena *a)
     if (choose_shape(l) || lint_lab_open(l, VFY_INPUTS_RANDOM))
         return l->err->status;
     const lint_lab *b = &l->lab[VFY_INPUTS_RANDOM];
+    lint_find_summed(l);
     snprintf(l->rep->shape, sizeof l->rep->shape, "%s", b->c.shape);
     l->rep->tolerance = median_tolerance(b);
     for (int o = 0; o < l->g->n_outputs; o++)
@@ -214,7 +228,9 @@ ws_status vfy_lint(const spec *s, uint64_t seed, double seconds, ws_arena *a, li
         lint_lab_close(&l.lab[k]);
     for (int k = 0; k < LINT_MAX_WIDE; k++)
         lint_lab_close(&l.wide[k]);
+    for (int k = 0; k < 2 * LINT_SERIES; k++)
+        lint_lab_close(&l.series[k / LINT_SERIES].lab[k % LINT_SERIES]);
+    free(l.summed);
     ref_graph_free(l.g);
     return st ? ws_wrap(err, "lint '%s'", s->name) : WS_OK;
 }
-

@@ -8,8 +8,8 @@
 
 #include "reference/order.h"
 
-/* name in reports, what passes (%s: tensor, node or order of summation). HONEST is the reverse:
- * what must pass and does not. */
+/* name in reports, what passes (%s: tensor, node, dim or order of summation). HONEST is the
+ * reverse: what must pass and does not. */
 #define LINT_LIST(X)                                                                               \
     X(ZEROS, "zeros", "zeros pass")                                                                \
     X(CONSTANT, "constant", "one number for all elements passes")                                  \
@@ -26,7 +26,8 @@
     X(LOOSE_OTHER, "loose_other_inputs",                                                           \
       "the answer for other inputs is within 1e-2 of 99 %% of the elements")                       \
     X(LOOSE_COPY, "loose_copy", "a copy of '%s' is within 1e-2 of 99 %% of the elements")          \
-    X(LOOSE_SAMPLE, "loose_sample", "the answer for an eighth of the inputs is within 1e-2")
+    X(LOOSE_SAMPLE, "loose_sample", "the answer for an eighth of '%s' is within 1e-2")             \
+    X(LOOSE_SPREAD, "loose_spread", "the elements hardly differ from one number")
 typedef enum lint_kind {
 #define X(id, name, text) LINT_##id,
     LINT_LIST(X)
@@ -39,12 +40,13 @@ static inline bool vfy_lint_is_loose(lint_kind k)
     return k >= LINT_LOOSE_ZEROS;
 }
 
+enum { LINT_TEXT = 512 };
 typedef struct lint_finding {
     lint_kind kind;
-    char name[80];  /* of the tensor or node; "" */
-    char text[200]; /* the sentence */
-    bool always;    /* also with negative and large inputs, where these suit the operation: the
-                     * verifier cannot tell. Otherwise only the spec's own inputs are to blame. */
+    char name[80];        /* of the tensor, node or dim; "" */
+    char text[LINT_TEXT]; /* the sentence */
+    bool always; /* also with negative and large inputs, where these suit the operation: the
+                  * verifier cannot tell. Otherwise only the spec's own inputs are to blame. */
 } lint_finding;
 
 typedef struct lint_report {

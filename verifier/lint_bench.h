@@ -8,7 +8,7 @@
 #include "verifier/compare.h"
 #include "verifier/lint.h"
 
-enum { LINT_MAX_FINDINGS = 256, LINT_MAX_WIDE = 10 };
+enum { LINT_MAX_FINDINGS = 256, LINT_MAX_WIDE = 10, LINT_SERIES = 4 };
 
 /* The spec at one shape with one kind of inputs. */
 typedef struct lint_lab {
@@ -23,7 +23,20 @@ typedef struct lint_trial {
     lint_kind kind;
     int tensor;        /* COPY, IGNORED, WITHOUT, ONES */
     int node, operand; /* OP: the node gives way to its operand */
+    int dim;           /* LOOSE_SAMPLE: that a sum runs over */
+    int part;          /* LOOSE_SAMPLE: which eighth of it */
+    bool estimated;    /* loose: what many elements would differ by */
+    bool tight;        /* loose: compared as the verifier compares, all the same */
 } lint_trial;
+
+/* Shapes whose long dims are halved each time; the benchmark's are `times` doublings larger than
+ * those of the first. */
+typedef struct lint_series {
+    lint_lab lab[LINT_SERIES];
+    int n, times;
+    int64_t rows; /* other dims, at most */
+    bool tried;
+} lint_series;
 
 typedef struct linter {
     const spec *s;
@@ -33,6 +46,8 @@ typedef struct linter {
     lint_lab lab[VFY_INPUTS_COUNT];
     lint_lab wide[LINT_MAX_WIDE]; /* larger shapes: their references carry no bounds */
     bool wide_tried[LINT_MAX_WIDE];
+    lint_series series[2]; /* of all dims; of those that are summed over */
+    bool *summed;          /* per dim: no output has it */
     lint_report *rep;
     ws_err *err;
     int64_t start;
@@ -53,6 +68,9 @@ void lint_lab_close(lint_lab *b);
 /* l->wide[k]: the largest shape between the check shapes and the benchmark's that takes little
  * time: some flaws come with size. false: there is none. */
 bool lint_open_wide(linter *l, int k);
+/* At most LINT_SERIES of them; none where the benchmark is too far. */
+const lint_series *lint_open_series(linter *l, bool summed_only);
+void lint_find_summed(linter *l); /* l->summed */
 
 /* ---- trials ---- */
 
@@ -65,6 +83,11 @@ double lint_tolerance(const lint_lab *b, const ref_tensor *want, int64_t i);
 /* Rounding to the next lower precision changes some element of some tensor. */
 bool lint_rounds_something(const lint_lab *b);
 int lint_ascending(const void *a, const void *b); /* doubles, for qsort */
+
+/* Where a loose trial passes that does not at the check shape: at a wider one, or at the
+ * benchmark's when what is measured at smaller ones goes on. Text says so, and *kind what passes
+ * then. */
+bool lint_attempt_wider(linter *l, const lint_trial *t, lint_kind *kind, char *text, size_t size);
 
 /* What there is to try, in the order of what it tells. */
 lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n);

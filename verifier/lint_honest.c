@@ -45,4 +45,3 @@ ws_status lint_examine_orders(linter *l)
             lint_add(l, LINT_HONEST, ref_order_name(o), true);
     return WS_OK;
 }
-

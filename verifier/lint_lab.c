@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 ws_status lint_lab_init(const linter *l, int check, vfy_inputs kind, lint_lab *b)
 {
@@ -37,26 +38,30 @@ void lint_lab_close(lint_lab *b)
     vfy_case_release(&b->c);
 }
 
-/* Which dims the wide shape k widens: all; those that no output has, which are summed over; one
- * alone. */
+static void mark(void *ud, const char *name)
+{
+    linter *l = ud;
+    for (int d = 0; d < l->s->n_dims; d++)
+        if (strcmp(l->s->dim[d].name, name) == 0)
+            l->summed[d] = false;
+}
+
+void lint_find_summed(linter *l)
+{
+    l->summed = ws_calloc((size_t)l->s->n_dims + 1, sizeof *l->summed);
+    for (int d = 0; d < l->s->n_dims; d++)
+        l->summed[d] = true;
+    for (int o = 0; o < l->g->n_outputs; o++) {
+        const ref_value *v = &l->g->value[l->g->output[o]];
+        for (int a = 0; a < v->rank; a++)
+            ws_expr_names(v->dim[a], mark, l);
+    }
+}
+
+/* Which dims the wide shape k widens: all; those that are summed over; one alone. */
 static bool widens(const linter *l, int k, int d)
 {
-    ws_arena a = {0};
-    ws_err err = {0};
-    ref_bound *b;
-    if (k != 1)
-        return !k || k == d + 2;
-    ws_binding *dim = WS_ARENA_NEW(&a, ws_binding, l->s->n_dims);
-    for (int i = 0; i < l->s->n_dims; i++)
-        dim[i] = (ws_binding){l->s->dim[i].name,
-                              i == d ? l->s->dim[i].value : l->s->check[l->check][i].value};
-    ws_env env = {dim, (size_t)l->s->n_dims, NULL};
-    const ref_shape *shape = l->lab[VFY_INPUTS_RANDOM].c.bound->shape;
-    bool same = !ref_bind(l->g, &env, &a, &b, &err);
-    for (int o = 0; o < l->g->n_outputs && same; o++)
-        same = b->shape[l->g->output[o]].count == shape[l->g->output[o]].count;
-    ws_arena_release(&a);
-    return same;
+    return k == 1 ? l->summed[d] : !k || k == d + 2;
 }
 
 /* Dims of the benchmark halved so many times, but no smaller than those of the check shape; false
@@ -94,6 +99,7 @@ static bool fill_wide(linter *l, lint_lab *w, ref_bound *bound)
     w->c.of = WS_ARENA_NEW(&w->c.arena, ref_tensor, l->g->n_outputs);
     w->in = ws_calloc((size_t)n + 1, sizeof *w->in);
     w->ready = true;
+    w->c.seed = l->seed;
     for (int i = 0; i < n; i++)
         if (ref_make_input(bound, i, l->seed, &w->in[i], &err))
             return false;
@@ -122,3 +128,69 @@ bool lint_open_wide(linter *l, int k)
     return good;
 }
 
+/* ---- shapes to extrapolate from ---- */
+
+/* Dims of shape i of a series that begins with those of the benchmark halved `times`: what is
+ * widened is halved each time, other dims are few, so that a sum can be long. */
+static void place(const linter *l, bool summed_only, int times, int i, int64_t rows,
+                  ws_binding *dim)
+{
+    enum { SMALL = 64 };
+    for (int d = 0; d < l->s->n_dims; d++) {
+        int64_t least = l->s->check[l->check][d].value, most = l->s->dim[d].value;
+        int64_t few = least > rows ? least : most < rows ? most : rows;
+        if (summed_only && !l->summed[d])
+            dim[d].value = few;
+        else if (most > least && most >> (times + LINT_SERIES) > 0)
+            dim[d].value = most >> (times + i);
+        else
+            dim[d].value = most <= SMALL ? most : least;
+        dim[d].name = l->s->dim[d].name;
+    }
+}
+
+static bool open_member(linter *l, lint_series *s, bool summed_only, int i, int64_t rows)
+{
+    lint_lab *w = &s->lab[i];
+    ws_binding *dim = WS_ARENA_NEW(&w->c.arena, ws_binding, l->s->n_dims + 1);
+    ref_bound *bound;
+    ws_err err = {0};
+    w->g = l->g;
+    place(l, summed_only, s->times, i, rows, dim);
+    w->env = (ws_env){dim, (size_t)l->s->n_dims, NULL};
+    return !ref_bind(l->g, &w->env, &w->c.arena, &bound, &err) && is_affordable(bound, 0) &&
+           fill_wide(l, w, bound);
+}
+
+/* Some dim grows from the largest shape to the benchmark's. */
+static bool grows(const linter *l, const ws_env *env, bool summed_only)
+{
+    for (int d = 0; d < l->s->n_dims; d++)
+        if ((!summed_only || l->summed[d]) && env->item[d].value < l->s->dim[d].value)
+            return true;
+    return false;
+}
+
+const lint_series *lint_open_series(linter *l, bool summed_only)
+{
+    enum { FAR = 8 }; /* further is not extrapolated */
+    static const int64_t rows[] = {256, 64, 16};
+    lint_series *s = &l->series[summed_only];
+    if (s->tried)
+        return s;
+    s->tried = true;
+    for (size_t r = 0; r < (summed_only ? WS_COUNT(rows) : 1) && !s->n; r++)
+        for (s->times = 1; s->times <= FAR && !s->n; s->times++) {
+            if (!open_member(l, s, summed_only, 0, rows[r])) {
+                lint_lab_close(&s->lab[0]);
+                s->lab[0] = (lint_lab){0};
+            } else {
+                s->rows = rows[r];
+                s->n = grows(l, &s->lab[0].env, summed_only);
+                break;
+            }
+        }
+    while (s->n && s->n < LINT_SERIES && open_member(l, s, summed_only, s->n, s->rows))
+        s->n++;
+    return s;
+}

@@ -46,8 +46,7 @@ lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n)
 {
     static const lint_kind of_tensor[] = {LINT_COPY, LINT_IGNORED, LINT_WITHOUT, LINT_ONES};
     int tensors = lint_count_tensors(l->s), k = 0;
-    lint_trial *t =
-        WS_ARENA_NEW(a, lint_trial, 9 + tensors * 5 + l->g->n_nodes * SPEC_MAX_OPERANDS);
+    lint_trial *t = WS_ARENA_NEW(a, lint_trial, 9 + l->s->n_dims + tensors * 5 + l->g->n_nodes * 2);
     t[k++] = (lint_trial){.kind = LINT_ZEROS};
     if (has_elements(l)) /* of one number alone, some constant is always right */
         t[k++] = (lint_trial){.kind = LINT_CONSTANT};
@@ -60,8 +59,9 @@ lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n)
     for (int q = LINT_LOOSE_ZEROS; q <= LINT_LOOSE_OTHER && !has_index(l->g); q++)
         if (q != LINT_LOOSE_CONSTANT || has_elements(l))
             t[k++] = (lint_trial){.kind = (lint_kind)q};
-    if (!has_elements(l))
-        t[k++] = (lint_trial){.kind = LINT_LOOSE_SAMPLE};
+    for (int d = 0; d < l->s->n_dims && !has_index(l->g); d++)
+        if (l->summed[d])
+            t[k++] = (lint_trial){.kind = LINT_LOOSE_SAMPLE, .dim = d};
     for (int weights = 0; weights < 2; weights++) {
         for (int i = 0; i < tensors; i++)
             for (size_t q = 0; q < WS_COUNT(of_tensor); q++) {
@@ -81,4 +81,3 @@ lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n)
     *n = k;
     return t;
 }
-
