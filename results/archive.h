@@ -53,9 +53,11 @@ typedef struct db_call {
     int turn;                 /* 0-based, unique in the run */
     const char *purpose;      /* "generate", "repair", "improve" */
     const char *prompt_json;  /* messages as sent (request body) */
+    const char *step_json;    /* what the strategy asked for; NULL: written before steps were kept */
     const char *state;        /* "sent" before the request leaves, then "done" */
     const char *outcome;      /* llm_outcome_name */
-    const char *content, *reasoning, *raw, *finish_reason, *model, *error;
+    const char *content, *reasoning, *raw, *finish_reason, *model, *provider, *error;
+    const char *usage_json;   /* as the server told it, or NULL */
     int64_t prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens; /* -1 unknown */
     bool usage_estimated;
     double cost_usd;          /* NaN: unknown */
@@ -64,6 +66,8 @@ typedef struct db_call {
     const char *started, *ended;
 } db_call;
 ws_status db_call_begin(db_archive *db, const db_call *c, int64_t *id, ws_err *err) WS_MUST_CHECK;
+/* Sent again, by c->id: prompt, step and attempts so far replace what the row has. */
+ws_status db_call_again(db_archive *db, const db_call *c, ws_err *err) WS_MUST_CHECK;
 ws_status db_call_end(db_archive *db, const db_call *c, ws_err *err) WS_MUST_CHECK; /* by c->id */
 /* All calls of a run in turn order. */
 ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, int *n,

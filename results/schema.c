@@ -121,5 +121,10 @@ static const char version_1[] =
     ") STRICT;"
     "CREATE INDEX timing_candidate ON timing (candidate);";
 
-const char *const db_migration[] = {version_1};
+static const char version_2[] =
+    "ALTER TABLE call ADD COLUMN step TEXT CHECK (step IS NULL OR json_valid(step));"
+    "ALTER TABLE call ADD COLUMN provider TEXT;"
+    "ALTER TABLE call ADD COLUMN usage TEXT CHECK (usage IS NULL OR json_valid(usage));";
+
+const char *const db_migration[] = {version_1, version_2};
 const int db_n_migrations = (int)WS_COUNT(db_migration);
