@@ -31,7 +31,8 @@ static void each_limit_alone(void)
     budget_settle(&b, &one, &real);
     budget_settle(&b, &one, &(budget_amount){1, 1, 1000, 1, 0});
     is_int(b.spent.tokens, 1800, "sums are exact");
-    ok(budget_claim(&b, &one, why, sizeof why) == BUDGET_SPENT, "a claim over the limit never fits");
+    ok(budget_claim(&b, &one, why, sizeof why) == BUDGET_SPENT,
+       "a claim over the limit never fits");
     ok(b.claimed.tokens == 0 && b.claimed.usd == 0, "what was refused holds nothing");
 
     b = (budget){.limit = {.most = {.candidates = 3}}};
@@ -140,7 +141,8 @@ static bool simulate(bool liars, int *settled)
             good &= (a == BUDGET_YES) == !*why;
         }
         good &= b.spent.tokens == tokens && llround(b.spent.usd * 1e9) == nano;
-        good &= b.spent.replies <= b.limit.most.replies && b.spent.requests <= b.limit.most.requests;
+        good &=
+            b.spent.replies <= b.limit.most.replies && b.spent.requests <= b.limit.most.requests;
         good &= b.spent.candidates <= b.limit.most.candidates;
         good &= b.spent.tokens <= b.limit.most.tokens + over_tokens;
         good &= nano <= llround(b.limit.most.usd * 1e9) + over_nano;

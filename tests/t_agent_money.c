@@ -31,7 +31,8 @@ static void bundled(void)
     ok(p.in == 2.5 && p.cached == 0.25 && p.out == 15, "has its prices");
     is_int(p.above_tokens, 272000, "and its threshold");
     ok(strlen(p.as_of) == 10 && *p.source, "and a date and a source: %s, %s", p.as_of, p.source);
-    ok(price_find(t, NULL, "gpt-5.4", NULL, &p) && price_find(t, NULL, "openai/gpt-5.4", NULL, &p) &&
+    ok(price_find(t, NULL, "gpt-5.4", NULL, &p) &&
+           price_find(t, NULL, "openai/gpt-5.4", NULL, &p) &&
            price_find(t, "openai", "openai/gpt-5.4", NULL, &p),
        "without a provider, and with it in the name");
     ok(price_find(t, "openai", "gpt-5.4-2026-03-05", NULL, &p) && p.out == 15, "a dated snapshot");
@@ -93,7 +94,8 @@ static const char litellm[] =
     "   \"output_cost_per_token\": 2e-06, \"output_cost_per_reasoning_token\": 3e-06},\n"
     " \"xai/grokky\": {\"litellm_provider\": \"xai\", \"input_cost_per_token\": 2e-06,\n"
     "   \"output_cost_per_token\": 6e-06},\n"
-    " \"stairs\": {\"litellm_provider\": \"dashscope\", \"tiered_pricing\": [{\"range\": [0, 32000.0],\n"
+    " \"stairs\": {\"litellm_provider\": \"dashscope\", \"tiered_pricing\": [{\"range\": [0, "
+    "32000.0],\n"
     "   \"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 5e-06}]},\n"
     " \"two-steps\": {\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 5e-06,\n"
     "   \"input_cost_per_token_above_32k_tokens\": 2e-06,\n"
@@ -119,11 +121,11 @@ static void litellm_names(const price_table *t)
     is_str(p.as_of, "", "the file has no date");
     ok(price_find(t, "acme", "plain-1", NULL, &p) && price_find(t, "mine", "plain-1", NULL, &p),
        "a bare name of the user's file is enough");
-    ok(price_find(t, "acme", "plain-1-2026-02-03", NULL, &p) && p.in == 9,
-       "a snapshot of its own");
+    ok(price_find(t, "acme", "plain-1-2026-02-03", NULL, &p) && p.in == 9, "a snapshot of its own");
     ok(price_find(t, "acme", "plain-1-2026-02-04", NULL, &p) && p.in == 1.25,
        "a snapshot that is not listed");
-    ok(price_find(t, "cloud", "long-2", NULL, &p) && price_find(t, NULL, "cloud/long-2", NULL, &p) &&
+    ok(price_find(t, "cloud", "long-2", NULL, &p) &&
+           price_find(t, NULL, "cloud/long-2", NULL, &p) &&
            !price_find(t, "acme", "long-2", NULL, &p) && !price_find(t, NULL, "long-2", NULL, &p),
        "a name with its provider");
     ok(price_find(t, NULL, "gift", NULL, &p) && p.in == 0, "a price that is told to be nothing");

@@ -14,12 +14,21 @@ typedef struct options {
 } options;
 
 static const ws_opt option_table[] = {
-    {.name = "prices", .type = WS_OPT_STRING, .offset = offsetof(options, prices), .arg = "FILE",
+    {.name = "prices",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, prices),
+     .arg = "FILE",
      .help = "a price file of LiteLLM's or in the format of agent/money/prices.json",
      .env = "WARPSMITH_PRICES"},
-    {.name = "provider", .type = WS_OPT_STRING, .offset = offsetof(options, provider),
-     .arg = "NAME", .help = "who serves the model: openai, anthropic, openrouter, ..."},
-    {.name = "day", .type = WS_OPT_STRING, .offset = offsetof(options, day), .arg = "YYYY-MM-DD",
+    {.name = "provider",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, provider),
+     .arg = "NAME",
+     .help = "who serves the model: openai, anthropic, openrouter, ..."},
+    {.name = "day",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, day),
+     .arg = "YYYY-MM-DD",
      .help = "the price of another day than today"},
     CLI_COMMON_OPTIONS};
 
@@ -104,8 +113,9 @@ static void print_all(const price_table *t, bool json)
     if (json)
         cli_print_json(root);
     else if (source)
-        printf("checked %s; --json names the source of each\n", *p.as_of ? p.as_of : "never: the "
-               "file has no date");
+        printf("checked %s; --json names the source of each\n", *p.as_of ? p.as_of
+                                                                         : "never: the "
+                                                                           "file has no date");
 }
 
 static void print_one(const price *p, bool json)

@@ -101,10 +101,10 @@ static budget_answer usd_answer(const budget *b, const budget_amount *most, char
     if (!(b->limit.most.usd > 0))
         return BUDGET_YES;
     if (!isfinite(most->usd)) {
-        snprintf(why, (size_t)size, isnan(most->usd)
-                                        ? "what a request costs is not known, so %g USD is no limit"
-                                        : "a request's reply has no cap on its tokens, so %g USD "
-                                          "is no limit",
+        snprintf(why, (size_t)size,
+                 isnan(most->usd) ? "what a request costs is not known, so %g USD is no limit"
+                                  : "a request's reply has no cap on its tokens, so %g USD "
+                                    "is no limit",
                  b->limit.most.usd);
         return BUDGET_SPENT;
     }
@@ -166,7 +166,7 @@ budget_amount budget_left(const budget *b)
         set(&left, i, limit > 0 ? minus(limit, used) : INT64_MAX);
     }
     if (b->limit.most.usd > 0)
-        left.usd = usd_of(minus(nano_down(b->limit.most.usd),
-                                nano_of(b->spent.usd) + nano_of(b->claimed.usd)));
+        left.usd = usd_of(
+            minus(nano_down(b->limit.most.usd), nano_of(b->spent.usd) + nano_of(b->claimed.usd)));
     return left;
 }

@@ -3,8 +3,8 @@
  * Pure arithmetic: no clock, no files.
  *
  * Dollars are kept exact: every amount is rounded up to whole nano-dollars when it comes in, and
- * usd below holds multiples of them, which a double tells apart up to 4 million dollars. Counts stay
- * at INT64_MAX where a sum would pass it. */
+ * usd below holds multiples of them, which a double tells apart up to 4 million dollars. Counts
+ * stay at INT64_MAX where a sum would pass it. */
 #ifndef AGENT_MONEY_BUDGET_H
 #define AGENT_MONEY_BUDGET_H
 

@@ -46,10 +46,10 @@ void price_table_close(price_table *t)
 /* Providers that have more than one name. */
 static const char *provider_name(const char *z)
 {
-    static const char *const other[][2] = {{"google", "gemini"},      {"x-ai", "xai"},
-                                           {"x.ai", "xai"},           {"moonshotai", "moonshot"},
-                                           {"z-ai", "zai"},           {"together", "together_ai"},
-                                           {"fireworks", "fireworks_ai"}};
+    static const char *const other[][2] = {
+        {"google", "gemini"},         {"x-ai", "xai"}, {"x.ai", "xai"},
+        {"moonshotai", "moonshot"},   {"z-ai", "zai"}, {"together", "together_ai"},
+        {"fireworks", "fireworks_ai"}};
     for (size_t i = 0; i < WS_COUNT(other); i++)
         if (strcmp(z, other[i][0]) == 0)
             return other[i][1];
@@ -235,7 +235,8 @@ double price_most(const price *p, int64_t prompt_bytes, int64_t max_completion_t
     if (max_completion_tokens <= 0)
         return (double)INFINITY;
     price r = at_length(p, false);
-    double in = fmax(fmax(r.in, r.cached), r.cache_write), out = fmax(r.out, either(r.reasoning, 0));
+    double in = fmax(fmax(r.in, r.cached), r.cache_write),
+           out = fmax(r.out, either(r.reasoning, 0));
     if (p->above_tokens > 0 && prompt_bytes > p->above_tokens) {
         r = at_length(p, true);
         in = fmax(in, fmax(fmax(r.in, r.cached), r.cache_write));

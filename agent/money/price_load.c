@@ -115,10 +115,9 @@ static ws_status load_source(price_table *t, const cJSON *sources, const cJSON *
 static ws_status load_row(price_table *t, const cJSON *sources, const cJSON *o, const char *where,
                           price_row *r, ws_err *err)
 {
-    static const char *const known[] = {"provider", "equals",      "prefix", "from",
-                                        "to",       "in",          "cached", "cache_write",
-                                        "out",      "reasoning",   "above",  "source",
-                                        "note",     NULL};
+    static const char *const known[] = {"provider", "equals", "prefix",      "from", "to",
+                                        "in",       "cached", "cache_write", "out",  "reasoning",
+                                        "above",    "source", "note",        NULL};
     const char *provider;
     if (ws_json_only(o, where, known, err) ||
         ws_json_string(o, where, "provider", &provider, err) ||
@@ -161,9 +160,8 @@ static ws_status load_names(price_table *t, const cJSON *o, const char *where, i
         *r = common;
         r->p.model = ws_arena_strdup(&t->arena, name->valuestring);
     }
-    return t->n > first
-               ? WS_OK
-               : ws_fail(err, WS_EINPUT, "%s: missing 'equals' or 'prefix'", where);
+    return t->n > first ? WS_OK
+                        : ws_fail(err, WS_EINPUT, "%s: missing 'equals' or 'prefix'", where);
 }
 
 static ws_status load_own(price_table *t, const cJSON *root, ws_err *err)
@@ -172,8 +170,7 @@ static ws_status load_own(price_table *t, const cJSON *root, ws_err *err)
     const cJSON *sources, *prices, *o;
     int64_t schema;
     int i = 0;
-    if (ws_json_only(root, "", known, err) ||
-        ws_json_object(root, "", "sources", &sources, err) ||
+    if (ws_json_only(root, "", known, err) || ws_json_object(root, "", "sources", &sources, err) ||
         ws_json_array(root, "", "prices", &prices, err))
         return err->status;
     if (!ws_json_whole(cJSON_GetObjectItemCaseSensitive(root, "schema"), &schema) || schema != 1)

@@ -6,9 +6,9 @@
 
 typedef struct price_row {
     price p;
-    const char *prefix;        /* names that begin with it; NULL: p.model is the whole name */
-    char from[11], to[11];     /* first day, and the first day that has it no more; "": open */
-    const char *unusable;      /* why there is no price, NULL: there is one */
+    const char *prefix;    /* names that begin with it; NULL: p.model is the whole name */
+    char from[11], to[11]; /* first day, and the first day that has it no more; "": open */
+    const char *unusable;  /* why there is no price, NULL: there is one */
 } price_row;
 
 struct price_table {

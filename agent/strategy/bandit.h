@@ -3,8 +3,8 @@
  * The gain of a turn is ln(before / after), where `before` is the time of its subject (of the best
  * kernel before it when the subject does not pass or there is none); what is slower or wrong gains
  * nothing, whatever by how much (the asymmetric UCB over models of ShinkaEvolve, which also divides
- * by cost), and a kernel that passes gains a little in any case. The index of an arm is (mean gain +
- * bonus) / mean cost (budgeted UCB: Xia et al., IJCAI 2015, i-BUCB), with UCB1's bonus. Beside it
+ * by cost), and a kernel that passes gains a little in any case. The index of an arm is (mean gain
+ * + bonus) / mean cost (budgeted UCB: Xia et al., IJCAI 2015, i-BUCB), with UCB1's bonus. Beside it
  * every arm keeps a small share of the dollars, so that none starves on bad luck.
  *
  * A pure function of the view: the same turns and key, the same answer. */
