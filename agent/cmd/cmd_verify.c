@@ -1,7 +1,10 @@
 #include "agent/cli.h"
+#include "agent/evidence/findings.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "verifier/verify.h"
 
+#include <math.h>
 #include <stdio.h>
 
 typedef struct options {
@@ -9,6 +12,7 @@ typedef struct options {
     const char *arch, *gpu, *mma_model;
     int64_t seed, choices;
     double timeout;
+    bool explain;
 } options;
 
 static const ws_opt option_table[] = {
@@ -28,6 +32,8 @@ static const ws_opt option_table[] = {
      .fallback = "target",
      .choices = CLI_MMA_MODELS, .arg = "MODEL",
      .help = "how sums of mma round: as of --arch, on that GPU, or exactly", .group = "Checks"},
+    {.name = "explain", .type = WS_OPT_FLAG, .offset = offsetof(options, explain),
+     .help = "print what a model is told: what usually helps, or what would make it faster"},
     CLI_COMMON_OPTIONS};
 
 static const char *base_name(const char *path)
@@ -37,6 +43,28 @@ static const char *base_name(const char *path)
         if (*p == '/')
             name = p + 1;
     return name;
+}
+
+/* The verdict as the loop's prompts put it. */
+static void explain(const options *o, const spec *s, const char *source, const vfy_verdict *v)
+{
+    ws_buf verdict = {0}, text = {0};
+    cJSON *json = vfy_verdict_json(v);
+    ws_json_print(json, false, &verdict);
+    cJSON_Delete(json);
+    db_candidate c = {.source = source, .reason = hx_reason_name(v->reason), .level = v->level,
+                      .modelled_s = v->has_model ? v->model.seconds : (double)NAN,
+                      .measured_s = (double)NAN, .gpu = o->gpu};
+    findings_subject subject = {.spec = s, .gpu = o->gpu, .candidate = &c,
+                                .verdict_json = ws_buf_z(&verdict)};
+    if (o->common.json) {
+        cli_print_json(findings_json(&subject));
+    } else {
+        findings_write(&subject, 0, &text);
+        fputs(ws_buf_z(&text), stdout);
+    }
+    ws_buf_release(&verdict);
+    ws_buf_release(&text);
 }
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
@@ -64,7 +92,9 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         st =
             vfy_verify_choices(session, ws_buf_z(&source), source.n, &vo, (int)o->choices, &v, err);
     if (!st) {
-        if (o->common.json) {
+        if (o->explain) {
+            explain(o, s, ws_buf_z(&source), &v);
+        } else if (o->common.json) {
             cli_print_json(vfy_verdict_json(&v));
         } else {
             ws_buf text = {0};

@@ -1,0 +1,399 @@
+#include "agent/evidence/failure.h"
+
+#include "agent/evidence/compile_log.h"
+#include "agent/evidence/quote.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool contains(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
+
+/* ---- what usually helps ---- */
+
+static bool pattern_has(const ev_facts *f, const char *part)
+{
+    const cJSON *line;
+    cJSON_ArrayForEach(line, ev_member(f, NULL, "pattern"))
+        if (cJSON_IsString(line) && contains(line->valuestring, part))
+            return true;
+    return false;
+}
+
+static bool about_values(const ev_facts *f)
+{
+    return f->reason == HX_WRONG_RESULT || f->reason == HX_CONSTANT_OUTPUT ||
+           f->reason == HX_LOW_PRECISION;
+}
+
+static bool inputs_are(const ev_facts *f, const char *kind)
+{
+    return strcmp(ev_text(f, "case", "inputs"), kind) == 0;
+}
+
+static bool not_finite(const ev_facts *f)
+{
+    return !isfinite(ev_number(f, "case", "got"));
+}
+
+static bool overflows(const ev_facts *f)
+{
+    return about_values(f) && inputs_are(f, "large") && not_finite(f);
+}
+
+static bool only_large(const ev_facts *f)
+{
+    return about_values(f) && inputs_are(f, "large");
+}
+
+static bool only_negative(const ev_facts *f)
+{
+    return about_values(f) && inputs_are(f, "negative");
+}
+
+static bool zero_for_negative(const ev_facts *f)
+{
+    return about_values(f) && ev_number(f, "case", "got") == 0 && ev_number(f, "case", "want") < 0;
+}
+
+static bool not_a_number(const ev_facts *f)
+{
+    return about_values(f) && not_finite(f);
+}
+
+static bool other_choice(const ev_facts *f)
+{
+    return *ev_text(f, "case", "tunables") != 0;
+}
+
+static bool in_plan(const ev_facts *f)
+{
+    return f->reason == HX_PLAN_INVALID || f->reason == HX_PLAN_MISMATCH;
+}
+
+static bool transposed(const ev_facts *f)
+{
+    return pattern_has(f, "transposed places");
+}
+
+static bool off_by_one(const ev_facts *f)
+{
+    return pattern_has(f, "off by one");
+}
+
+static bool factor(const ev_facts *f)
+{
+    return pattern_has(f, ": a factor");
+}
+
+static bool tail(const ev_facts *f)
+{
+    return pattern_has(f, ": the tail") || pattern_has(f, "wrong from there to its end");
+}
+
+static bool after_warp(const ev_facts *f)
+{
+    return pattern_has(f, "where a warp");
+}
+
+static bool residue(const ev_facts *f)
+{
+    return pattern_has(f, " modulo ");
+}
+
+static bool close_values(const ev_facts *f)
+{
+    return pattern_has(f, "they are near");
+}
+
+static bool past_the_end(const ev_facts *f)
+{
+    return f->reason == HX_OUT_OF_BOUNDS && ev_number(f, "fault", "buffer_offset_bytes") >= 0;
+}
+
+static bool before_begin(const ev_facts *f)
+{
+    return f->reason == HX_OUT_OF_BOUNDS && ev_number(f, "fault", "buffer_offset_bytes") < 0;
+}
+
+static bool wide_access(const ev_facts *f)
+{
+    return (f->reason == HX_MISALIGNED || f->reason == HX_OUT_OF_BOUNDS) &&
+           contains(ev_text(f, "fault", "instruction"), ".v");
+}
+
+static bool shared_access(const ev_facts *f)
+{
+    return f->reason == HX_UNINITIALIZED_READ && !strcmp(ev_text(f, "fault", "space"), "shared");
+}
+
+static bool local_access(const ev_facts *f)
+{
+    return f->reason == HX_UNINITIALIZED_READ && !strcmp(ev_text(f, "fault", "space"), "local");
+}
+
+static bool in_one_warp(const ev_facts *f)
+{
+    const cJSON *a = ev_member(f, "place", "thread"), *b = ev_member(f, "fault", "other_thread");
+    const cJSON *x = cJSON_GetArrayItem(a, 0), *y = cJSON_GetArrayItem(b, 0);
+    return f->reason == HX_SHARED_RACE && x && y && (int)x->valuedouble / 32 == (int)y->valuedouble / 32 &&
+           cJSON_Compare(cJSON_GetArrayItem(a, 1), cJSON_GetArrayItem(b, 1), true) &&
+           cJSON_Compare(cJSON_GetArrayItem(a, 2), cJSON_GetArrayItem(b, 2), true);
+}
+
+static bool other_block(const ev_facts *f)
+{
+    return f->reason == HX_GLOBAL_RACE &&
+           !cJSON_Compare(ev_member(f, "place", "block"), ev_member(f, "fault", "other_block"), true);
+}
+
+/* The first row that holds is what is said. `when` NULL: the reason alone. */
+static const struct {
+    hx_reason reason; /* HX_REASON_COUNT: any that `when` accepts */
+    bool (*when)(const ev_facts *f);
+    const char *advice;
+} hints[] = {
+    {HX_NO_CODE, NULL, "answer with one ```cuda block that holds the whole source, the @plan comment first"},
+    {HX_TRUNCATED, NULL,
+     "the answer ended inside its code block: write a shorter source, explain in one sentence"},
+    {HX_PLAN_MISSING, NULL,
+     "begin the source with /* @plan { \"launch\": [ { \"kernel\": ..., \"grid\": [...], \"block\": "
+     "[...], \"args\": [...] } ] } */"},
+    {HX_PLAN_MISMATCH, NULL,
+     "args stand for the kernel's parameters in order: tensors and scratch for pointers, dims and "
+     "tunables for int, number literals for float or double; kernels are extern \"C\" __global__"},
+    {HX_REASON_COUNT, in_plan,
+     "the plan is strict JSON; expressions are strings over dims and tunables with + - * / %, ceil_div, "
+     "min, max, align, comparisons and ?:"},
+    {HX_SHAPE_REFUSED, NULL,
+     "the plan's require must hold at every shape above: take the condition out and handle the rest in "
+     "the kernel, with a guard or a scalar path"},
+    {HX_INVALID_LAUNCH, NULL,
+     "at most 1024 threads a block, 48 kB of shared memory unless max_dynamic_shared is given, 65535 "
+     "blocks along y and z, and registers x threads at most 65536"},
+    {HX_FORBIDDEN_INCLUDE, NULL,
+     "only the CUDA device headers can be included (cuda_fp16.h, cuda_bf16.h, mma.h, "
+     "cooperative_groups.h, cub/...); most names need no header at all"},
+    {HX_FORBIDDEN_CONSTRUCT, NULL,
+     "write device code only: the plan says what is launched with which grid; no main, no <<<>>>, no "
+     "cudaMalloc"},
+    {HX_COMPILE_LIMIT, NULL, "unroll less and use fewer templates: the compiler ran out of time or memory"},
+    {HX_UNSUPPORTED, NULL, "use another instruction for this: the CPU engine cannot check the one named"},
+    {HX_REASON_COUNT, wide_access,
+     "a vector access of 16 bytes needs an address that is a multiple of 16 and all of its elements: row "
+     "r begins at r * N elements, so take it only where N is a multiple of 4 and use single elements "
+     "otherwise"},
+    {HX_REASON_COUNT, past_the_end,
+     "the index is not limited by the extent: guard it (if (i < N)), also in the last block and in the "
+     "last step of a loop; check that the row length is the one of this tensor"},
+    {HX_REASON_COUNT, before_begin,
+     "the index is negative here: clamp it or test it before the access; unsigned arithmetic below 0 is a "
+     "large number"},
+    {HX_MISALIGNED, NULL, "read single elements where the address is not a multiple of the access's size"},
+    {HX_REASON_COUNT, shared_access,
+     "some thread must write this shared element before any reads it, with __syncthreads() between; when "
+     "fewer elements than threads are filled, fill the rest with the neutral value (0, -INFINITY)"},
+    {HX_REASON_COUNT, local_access,
+     "a local array or variable is read before it is set: give it a value when it is declared"},
+    {HX_UNINITIALIZED_READ, NULL,
+     "scratch and outputs hold garbage before a run: a launch must write what a later one reads, and sums "
+     "by atomics start from a launch that stores 0"},
+    {HX_REASON_COUNT, in_one_warp,
+     "put __syncwarp() between the write and the read: lanes of one warp are not in step by themselves; "
+     "or pass the value by __shfl_sync"},
+    {HX_SHARED_RACE, NULL,
+     "put __syncthreads() between the two accesses: after filling a tile, and again before it is "
+     "overwritten"},
+    {HX_REASON_COUNT, other_block,
+     "two blocks touch the same memory in no order: let each element belong to one block, pass data on by "
+     "a second launch, or use atomics"},
+    {HX_GLOBAL_RACE, NULL,
+     "two threads touch the same element in no order: let each belong to one thread, use "
+     "__syncthreads() within a block, atomics between blocks"},
+    {HX_DIVERGENT_BARRIER, NULL,
+     "every thread of the block must reach the same barrier: no return before it, and loops around it run "
+     "equally often for all threads (test the index inside the loop); the mask of *_sync names lanes that "
+     "take part"},
+    {HX_DEADLOCK, NULL,
+     "threads wait for something that never comes: blocks may run one after the other, so none may wait "
+     "for a later one; all lanes named in a mask must arrive"},
+    {HX_ENDLESS, NULL,
+     "a loop does not end: look at the step and at the exit condition, also for one thread, one row and "
+     "one element"},
+    {HX_ILLEGAL, NULL, "see the instruction named above for what it demands"},
+    {HX_INPUT_MODIFIED, NULL, "inputs are read-only: write results to the outputs, intermediates to scratch"},
+    {HX_NOT_WRITTEN, tail,
+     "the end is not covered: the grid needs ceil_div(extent, tile), not extent / tile, and the kernel a "
+     "guard"},
+    {HX_NOT_WRITTEN, NULL, "every element of every output must be written, also where nothing was computed"},
+    {HX_LOW_PRECISION, NULL,
+     "the operation's precision is a requirement: sum and multiply in it; no half, bf16 or tf32 arithmetic "
+     "where it says f32"},
+    {HX_REASON_COUNT, overflows,
+     "inputs are 64 times larger in this test and something overflows: subtract the maximum before exp, "
+     "scale before squaring, and keep INFINITY - INFINITY from happening"},
+    {HX_REASON_COUNT, zero_for_negative,
+     "a maximum must start from -INFINITY, not 0 or FLT_MIN, also in padding lanes and unused shared slots"},
+    {HX_REASON_COUNT, only_negative,
+     "right on random inputs, wrong when all are negative: a start value of 0, a lost sign or a test > 0"},
+    {HX_REASON_COUNT, not_a_number,
+     "look for 0/0, INFINITY - INFINITY, the root or logarithm of a negative number, and a value that is "
+     "read before it was set"},
+    {HX_REASON_COUNT, transposed,
+     "exchange the two indices of the store (or of the load): element [r][c] lies at r * columns + c"},
+    {HX_REASON_COUNT, off_by_one, "an index is one too large or too small: compare the start of the loop "
+                                  "and <= against < with the definition"},
+    {HX_REASON_COUNT, factor,
+     "a factor is missing or applied twice: the mean's 1/N, a scale, or a sum that counts each element more "
+     "than once"},
+    {HX_REASON_COUNT, tail,
+     "the tail goes wrong: the last step of the loop, the last partial tile or the last block uses elements "
+     "that are not there or leaves out some that are"},
+    {HX_REASON_COUNT, after_warp,
+     "something holds for one warp or one block only: a shuffle reduction covers 32 lanes, the warps' "
+     "results must be combined through shared memory"},
+    {HX_REASON_COUNT, residue, "one place of a vector or of an unrolled loop goes wrong: look at what "
+                               "happens to that lane"},
+    {HX_REASON_COUNT, close_values,
+     "the structure is right and a number is not: an epsilon, a constant with too few digits, an "
+     "approximate function, or a long sum in one float"},
+    {HX_REASON_COUNT, only_large,
+     "right on random inputs, wrong when they are 64 times larger: cancellation, saturation, or an "
+     "approximation that holds for small arguments only"},
+    {HX_REASON_COUNT, other_choice,
+     "right with the first choice of the tunables, wrong with this one: something assumes the other value, "
+     "such as a block size in a constant"},
+    {HX_CONSTANT_OUTPUT, NULL, "the result does not depend on the inputs: compute the operation"},
+    {HX_WRONG_RESULT, NULL,
+     "follow the named element through the kernel by hand: which thread computes it, from which inputs"},
+};
+
+const char *ev_failure_advice(ev_facts *f)
+{
+    if (f->reason == HX_COMPILE_ERROR || f->reason == HX_PTXAS_ERROR)
+        return ev_compile_advice(f);
+    for (size_t i = 0; i < WS_COUNT(hints); i++)
+        if ((hints[i].reason == f->reason || hints[i].reason == HX_REASON_COUNT) &&
+            (!hints[i].when || hints[i].when(f)))
+            return hints[i].advice;
+    return "";
+}
+
+/* ---- the text ---- */
+
+void ev_failure_shapes(ev_facts *f, ws_buf *out)
+{
+    const spec *s = f->spec;
+    double passed = ev_number(f, "evidence", "shapes_passed");
+    double refused = ev_number(f, "evidence", "shapes_refused");
+    const char *failed = ev_text(f, "case", "shape"), *before = "";
+    bool found = false;
+    for (int k = 0; k < s->n_checks && *failed; k++) {
+        ws_buf shape = {0};
+        ws_env env = spec_env(s, k);
+        spec_env_print(&env, &shape);
+        bool here = !found && strcmp(ws_buf_z(&shape), failed) == 0;
+        const char *state = here ? "wrong at " : found ? "not run: " : "right at ";
+        /* Which were refused is not told; then only the number of right ones is. */
+        if (!here && !found && refused > 0)
+            state = "right or refused: ";
+        ws_buf_printf(out, "%s%s%s", strcmp(state, before) ? (*before ? "; " : "") : ", ",
+                      strcmp(state, before) ? state : "", ws_buf_z(&shape));
+        before = state;
+        found |= here;
+        ws_buf_release(&shape);
+    }
+    if (*failed && !found)
+        ws_buf_printf(out, "%swrong at %s, the benchmark shape", *before ? "; " : "", failed);
+    (void)passed;
+}
+
+static void write_dim3(const cJSON *v, ws_buf *out)
+{
+    for (int i = 0; i < 3; i++) {
+        const cJSON *n = cJSON_GetArrayItem(v, i);
+        ws_buf_printf(out, "%s%.0f", i ? "," : "(", n ? n->valuedouble : 0);
+    }
+    ws_buf_addc(out, ')');
+}
+
+static void write_place(ev_facts *f, ws_buf *out)
+{
+    double line = ev_number(f, "place", "line"), other = ev_number(f, "place", "other_line");
+    const char *kernel = ev_text(f, "place", "kernel");
+    const cJSON *thread = ev_member(f, "place", "thread"), *with = ev_member(f, "fault", "other_thread");
+    const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
+    if (thread) {
+        ws_buf_adds(out, "  by thread ");
+        write_dim3(thread, out);
+        ws_buf_adds(out, " of block ");
+        write_dim3(ev_member(f, "place", "block"), out);
+        if (with) {
+            ws_buf_adds(out, ", against thread ");
+            write_dim3(with, out);
+            ws_buf_adds(out, " of block ");
+            write_dim3(ev_member(f, "fault", "other_block"), out);
+        }
+        ws_buf_addc(out, '\n');
+    }
+    if (!(line > 0))
+        return;
+    ws_buf_printf(out, "  line %.0f%s%s:\n", line, *kernel ? " in " : "", kernel);
+    ev_quote(source, (int)line, 1, out);
+    if (other > 0 && other != line) {
+        ws_buf_printf(out, "  and line %.0f:\n", other);
+        ev_quote(source, (int)other, 1, out);
+    }
+}
+
+static void write_values(ev_facts *f, ws_buf *out)
+{
+    const char *tensor = ev_text(f, "case", "tensor");
+    const cJSON *line;
+    if (!*tensor)
+        return;
+    ws_buf_printf(out, "  %s%s", tensor, ev_text(f, "case", "element"));
+    if (ev_member(f, "case", "got"))
+        ws_buf_printf(out, ": got %.9g, want %.9g, tolerance %.3g", ev_number(f, "case", "got"),
+                      ev_number(f, "case", "want"), ev_number(f, "case", "tolerance"));
+    ws_buf_printf(out, "; %.0f of %.0f elements\n", ev_number(f, "case", "wrong_elements"),
+                  ev_number(f, "case", "checked_elements"));
+    cJSON_ArrayForEach(line, ev_member(f, NULL, "pattern"))
+        if (cJSON_IsString(line))
+            ws_buf_printf(out, "  - %s\n", line->valuestring);
+}
+
+static void write_case(ev_facts *f, ws_buf *out)
+{
+    ws_buf shapes = {0};
+    const char *shape = ev_text(f, "case", "shape"), *tune = ev_text(f, "case", "tunables");
+    if (!*shape)
+        return;
+    ws_buf_printf(out, "  at shape %s with %s inputs", shape, ev_text(f, "case", "inputs"));
+    if (*tune)
+        ws_buf_printf(out, ", with %s", tune);
+    ws_buf_addc(out, '\n');
+    ev_failure_shapes(f, &shapes);
+    if (shapes.n)
+        ws_buf_printf(out, "  shapes: %s\n", ws_buf_z(&shapes));
+    ws_buf_release(&shapes);
+}
+
+void ev_failure_write(ev_facts *f, ws_buf *out)
+{
+    const char *advice = ev_failure_advice(f), *printed = ev_text(f, NULL, "printf");
+    const char *name = f->reason < HX_REASON_COUNT ? hx_reason_name(f->reason) : "unknown";
+    ws_buf_printf(out, "Rejected: %s: %s\n", name, ev_text(f, NULL, "text"));
+    if (f->reason == HX_COMPILE_ERROR || f->reason == HX_PTXAS_ERROR)
+        ev_compile_write(f, out);
+    else
+        write_place(f, out);
+    write_case(f, out);
+    write_values(f, out);
+    if (*printed)
+        ws_buf_printf(out, "  the kernel's printf said: %.200s\n", printed);
+    if (*advice)
+        ws_buf_printf(out, "What usually helps: %s.\n", advice);
+}

@@ -1,0 +1,50 @@
+#include "agent/evidence/rules.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const ev_rule *const tables[] = {ev_memory_rules, ev_machine_rules};
+
+/* What saves less than a hundredth is noise. */
+static const double SMALLEST = 0.01;
+
+static int larger_gain(const void *a, const void *b)
+{
+    const ev_finding *x = a, *y = b;
+    return (x->gain < y->gain) - (x->gain > y->gain);
+}
+
+static int add(ev_facts *f, const ev_rule *r, int launch, ev_finding *out, int n)
+{
+    ev_finding x = {.rule = r->name, .launch = launch, .gain = (double)NAN};
+    if (n == EV_MAX_FINDINGS || !r->look(f, launch, &x) || !(x.gain >= SMALLEST * f->seconds))
+        return n;
+    /* The same rule on several launches: the one that gains most stands for it. */
+    for (int i = 0; i < n; i++)
+        if (out[i].rule == x.rule) {
+            if (x.gain > out[i].gain)
+                out[i] = x;
+            return n;
+        }
+    out[n] = x;
+    return n + 1;
+}
+
+int ev_findings(ev_facts *f, ev_finding out[EV_MAX_FINDINGS])
+{
+    int n = 0;
+    if (!f->passed || !f->gpu || !(f->seconds > 0))
+        return 0;
+    for (size_t t = 0; t < WS_COUNT(tables); t++)
+        for (const ev_rule *r = tables[t]; r->name; r++)
+            for (int i = r->of_plan ? -1 : 0; i < (r->of_plan ? 0 : f->n_launches); i++)
+                n = add(f, r, i, out, n);
+    qsort(out, (size_t)n, sizeof *out, larger_gain);
+    return n;
+}
+
+const char *ev_severity(const ev_facts *f, const ev_finding *x)
+{
+    double share = x->gain / f->seconds;
+    return share >= 0.2 ? "high" : share >= 0.05 ? "medium" : "low";
+}
