@@ -61,6 +61,6 @@ int strat_n_angles(const strat_view *v);
 char *strat_text(ws_arena *a, const char *text, size_t max);
 
 /* The strategies, a file each. */
-extern const strategy strat_refine;
+extern const strategy strat_refine, strat_best_of, strat_ideas, strat_evolve;
 
 #endif

@@ -1,0 +1,124 @@
+/* Strategies in a simulated world: each with each kind of model on 1, 4 and 8 lanes, whatever the
+ * order of the replies; and their parts by value. */
+#include "agent/strategy/evolve.h"
+#include "agent/strategy/ideas.h"
+#include "agent/strategy/past.h"
+
+#include "tests/strategy_sim.h"
+#include "tests/tap.h"
+
+static spec *softmax;
+
+/* ---- worlds ---- */
+
+static sim *new_sim(const strategy *how, behaviour b, int lanes, uint64_t order)
+{
+    sim *s = ws_calloc(1, sizeof *s);
+    s->how = how;
+    s->behaviour = b;
+    s->lanes = lanes;
+    s->rounds = 24;
+    s->slack = how->slack;
+    s->seed = 11;
+    s->order = order;
+    return s;
+}
+
+static void free_sim(sim *s)
+{
+    ws_arena_release(&s->arena);
+    free(s);
+}
+
+static bool all_ended(const sim *s)
+{
+    for (int l = 0; l < s->lanes; l++)
+        if (!s->ended[l])
+            return false;
+    return true;
+}
+
+static bool same_steps(const sim *a, const sim *b)
+{
+    for (int i = 0; i < a->rounds * a->lanes; i++) {
+        const char *x = a->step_text[i], *y = b->step_text[i];
+        if (!x != !y || (x && strcmp(x, y) != 0)) {
+            printf("# turn %d: '%s'\n#   and '%s'\n", i, x ? x : "(none)", y ? y : "(none)");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void test_world(const strategy *how, behaviour b, int lanes)
+{
+    char what[80];
+    snprintf(what, sizeof what, "%s, %s, %d lanes", how->name, behaviour_name[b], lanes);
+    sim *s = new_sim(how, b, lanes, 0);
+    s->spec = softmax;
+    sim_run(s);
+    double us = sim_best_us(s);
+    switch (b) {
+    case PERFECT:
+        ok(us < 0.5 * SIM_FIRST && !all_ended(s), "%s: much faster, never done (%.1f us)", what,
+           us);
+        break;
+    case SLOPPY:
+    case FLAKY:
+        ok(us < 0.8 * SIM_FIRST, "%s: faster all the same (%.1f us)", what, us);
+        break;
+    case WRONG:
+        ok(s->best == 0 && s->asked > 0, "%s: the translation stays the best", what);
+        break;
+    default:
+        ok(s->best == 0 && all_ended(s), "%s: no gain, and every lane ends (%d asked)", what,
+           s->asked);
+    }
+    is_int(s->same_prompt, 0, "  no answered prompt is sent again");
+    ok(s->prefix > 500 && s->other_prefix == 0, "  all prompts begin alike (%zu bytes)",
+       s->prefix);
+    for (uint64_t order = 1; order <= 3; order++) {
+        sim *t = new_sim(how, b, lanes, order);
+        t->spec = softmax;
+        sim_run(t);
+        ok(same_steps(s, t) && s->asked == t->asked, "  the same steps in arrival order %d",
+           (int)order);
+        free_sim(t);
+    }
+    free_sim(s);
+}
+
+static void test_worlds(void)
+{
+    static const int lanes[] = {1, 4, 8};
+    for (int i = 0; strategies[i]; i++)
+        for (int b = 0; b < BEHAVIOURS; b++)
+            for (size_t l = 0; l < WS_COUNT(lanes); l++)
+                test_world(strategies[i], (behaviour)b, lanes[l]);
+}
+
+static void test_stagnation(void)
+{
+    for (int i = 0; strategies[i]; i++) {
+        sim *s = new_sim(strategies[i], WRONG, 4, 0);
+        s->rounds = 200;
+        s->option.stagnation = 40;
+        sim_run(s);
+        ok(all_ended(s) && s->asked < 120, "%s ends by stagnation (%d asked)",
+           strategies[i]->name, s->asked);
+        free_sim(s);
+    }
+}
+
+int main(void)
+{
+    ws_err err = {0};
+    if (spec_find("basics/softmax", &softmax, &err)) {
+        ok(false, "%s", err.msg);
+        return tap_done();
+    }
+    test_worlds();
+    test_stagnation();
+    spec_free(softmax);
+    return tap_done();
+}
