@@ -39,10 +39,10 @@ typedef struct sim {
     int n_turns;
     bool ended[SIM_LANES]; /* by the strategy */
     int asked, best;
-    int same_prompt;   /* asked again in the same words after an answer */
-    int other_prefix;  /* prompts that do not begin as the first did */
+    int same_prompt;  /* asked again in the same words after an answer */
+    int other_prefix; /* prompts that do not begin as the first did */
     const char *first_prompt;
-    size_t prefix;     /* bytes */
+    size_t prefix; /* bytes */
 } sim;
 
 static double sim_chance(const sim *s, int turn, int choice)
@@ -59,20 +59,22 @@ static int sim_judge(sim *s, const char *source, int turn, const char *tune, dou
     sscanf(source, "@plan */ %63s", word);
     double us = strtod(word, NULL);
     bool right = us > 0;
-    *c = (db_candidate){.id = turn < 0 ? 1 : 10 + turn * 10 + (tune ? (int)strlen(tune) : 0),
-                        .round = turn + 1,
-                        .origin = turn < 0 ? "emitted" : tune ? "tuned" : "model",
-                        .source = ws_arena_strdup(&s->arena, source),
-                        .ptx_sha256 = right ? ws_arena_printf(&s->arena, "%s%s", source,
-                                                              tune ? tune : "")
-                                            : NULL,
-                        .tune_json = tune,
-                        .reason = right ? "pass" : ws_arena_strdup(&s->arena, word),
-                        .modelled_s = right ? us * factor * 1e-6 : (double)NAN,
-                        .measured_s = (double)NAN};
+    *c = (db_candidate){
+        .id = turn < 0 ? 1 : 10 + turn * 10 + (tune ? (int)strlen(tune) : 0),
+        .round = turn + 1,
+        .origin = turn < 0 ? "emitted"
+                  : tune   ? "tuned"
+                           : "model",
+        .source = ws_arena_strdup(&s->arena, source),
+        .ptx_sha256 = right ? ws_arena_printf(&s->arena, "%s%s", source, tune ? tune : "") : NULL,
+        .tune_json = tune,
+        .reason = right ? "pass" : ws_arena_strdup(&s->arena, word),
+        .modelled_s = right ? us * factor * 1e-6 : (double)NAN,
+        .measured_s = (double)NAN};
     s->attempt[s->n_attempts] = (strat_attempt){
-        c, ws_arena_printf(&s->arena, "{\"reason\":\"%s\",\"text\":\"said of turn %d\"}",
-                           c->reason, turn),
+        c,
+        ws_arena_printf(&s->arena, "{\"reason\":\"%s\",\"text\":\"said of turn %d\"}", c->reason,
+                        turn),
         turn, -1};
     return s->n_attempts++;
 }
@@ -122,16 +124,18 @@ static sim_answer sim_answer_of(sim *s, const strat_view *v, int turn, const str
             return (sim_answer){"ok", "Shall I go on?", NULL};
         return step->reply == STRAT_TEXT
                    ? (sim_answer){"ok",
-                                  ws_arena_printf(&s->arena, "Sure!\n1. **Idea C** of turn %d\n"
-                                                             "2) idea D of turn %d\n", turn, turn),
+                                  ws_arena_printf(&s->arena,
+                                                  "Sure!\n1. **Idea C** of turn %d\n"
+                                                  "2) idea D of turn %d\n",
+                                                  turn, turn),
                                   NULL}
                    : good;
     case WRONG:
         if (step->reply == STRAT_TEXT)
             return (sim_answer){"ok", "I do not know.", NULL};
-        return (sim_answer){"ok", "a kernel",
-                            ws_arena_printf(&s->arena, "@plan */ %s turn%d", wrong[turn % 3],
-                                            turn)};
+        return (sim_answer){
+            "ok", "a kernel",
+            ws_arena_printf(&s->arena, "@plan */ %s turn%d", wrong[turn % 3], turn)};
     case PLAGIARIST: {
         int of = step->subject >= 0 ? step->subject : (int)(u * v->n_attempts);
         const char *source = v->attempt[of].candidate->source;
@@ -185,8 +189,8 @@ static void sim_prompt(sim *s, const strat_view *v, const strat_step *step, int 
     for (int i = 0; i < v->n_turns; i++)
         if (v->turn[i].lane == lane)
             last = &v->turn[i];
-    bool lost = last && (strcmp(last->outcome, "server_error") == 0 ||
-                         strcmp(last->outcome, "stall") == 0);
+    bool lost =
+        last && (strcmp(last->outcome, "server_error") == 0 || strcmp(last->outcome, "stall") == 0);
     if (last && !lost && strcmp(p.user, s->prompt[last->turn]) == 0)
         s->same_prompt++;
     prompt_release(&p);
@@ -213,8 +217,8 @@ static void sim_land(sim *s, sim_flight *f, int *finished)
     t.reply = f->answer.reply;
     bool answered = strcmp(t.outcome, "server_error") != 0 && strcmp(t.outcome, "stall") != 0;
     if (t.step.reply == STRAT_KERNEL && answered) {
-        t.attempt = sim_judge(s, f->answer.source ? f->answer.source : "@plan */ no_code", t.turn,
-                              NULL, 1);
+        t.attempt =
+            sim_judge(s, f->answer.source ? f->answer.source : "@plan */ no_code", t.turn, NULL, 1);
         /* Every third right kernel that is new has tunables: two more forms, in any order. */
         if (t.turn % 3 == 0 && sim_is_new(s, f->answer.source, t.turn) &&
             strat_passed(&s->attempt[t.attempt])) {
@@ -233,10 +237,19 @@ static void sim_land(sim *s, sim_flight *f, int *finished)
 /* Asks for lane's next turn; true when something happened. */
 static bool sim_launch(sim *s, int lane, int *finished, sim_flight *f)
 {
+    static const strat_model model = {"m", (double)NAN, (double)NAN};
     int *to_all, round = finished[lane];
-    strat_view all = {.attempt = s->attempt, .n_attempts = s->n_attempts, .turn = s->turn,
-                      .n_turns = s->n_turns, .n_models = 1, .lanes = s->lanes, .seed = s->seed,
-                      .spec = s->spec, .option = s->option}, v;
+    strat_view all = {.attempt = s->attempt,
+                      .n_attempts = s->n_attempts,
+                      .turn = s->turn,
+                      .n_turns = s->n_turns,
+                      .model = &model,
+                      .n_models = 1,
+                      .lanes = s->lanes,
+                      .seed = s->seed,
+                      .spec = s->spec,
+                      .option = s->option},
+               v;
     strat_step step;
     if (f->busy || s->ended[lane] || round >= s->rounds ||
         !strat_view_ready(finished, s->lanes, lane, round, s->slack))
@@ -253,8 +266,11 @@ static bool sim_launch(sim *s, int lane, int *finished, sim_flight *f)
     s->step_text[turn] = sim_step_text(s, &v, &step);
     sim_prompt(s, &v, &step, lane, turn);
     *f = (sim_flight){.busy = true,
-                      .turn = {.turn = turn, .lane = lane, .round = round,
-                               .step = strat_step_mapped(&step, to_all), .cost_usd = (double)NAN},
+                      .turn = {.turn = turn,
+                               .lane = lane,
+                               .round = round,
+                               .step = strat_step_mapped(&step, to_all),
+                               .cost_usd = (double)NAN},
                       .answer = sim_answer_of(s, &v, turn, &step),
                       .lands = ws_philox_uniform(s->order, 5, (uint64_t)turn)};
     return true;
@@ -282,8 +298,8 @@ static void sim_run(sim *s)
     }
     s->best = 0;
     for (int i = 0; i < s->n_attempts; i++)
-        if (strat_passed(&s->attempt[i]) && strat_seconds(s->attempt[i].candidate) <
-                                                strat_seconds(s->attempt[s->best].candidate))
+        if (strat_passed(&s->attempt[i]) &&
+            strat_seconds(s->attempt[i].candidate) < strat_seconds(s->attempt[s->best].candidate))
             s->best = i;
 }
 

@@ -75,8 +75,7 @@ static void test_world(const strategy *how, behaviour b, int lanes)
            s->asked);
     }
     is_int(s->same_prompt, 0, "  no answered prompt is sent again");
-    ok(s->prefix > 500 && s->other_prefix == 0, "  all prompts begin alike (%zu bytes)",
-       s->prefix);
+    ok(s->prefix > 500 && s->other_prefix == 0, "  all prompts begin alike (%zu bytes)", s->prefix);
     for (uint64_t order = 1; order <= 3; order++) {
         sim *t = new_sim(how, b, lanes, order);
         t->spec = softmax;
@@ -104,8 +103,8 @@ static void test_stagnation(void)
         s->rounds = 200;
         s->option.stagnation = 40;
         sim_run(s);
-        ok(all_ended(s) && s->asked < 120, "%s ends by stagnation (%d asked)",
-           strategies[i]->name, s->asked);
+        ok(all_ended(s) && s->asked < 120, "%s ends by stagnation (%d asked)", strategies[i]->name,
+           s->asked);
         free_sim(s);
     }
 }

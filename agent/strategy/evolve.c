@@ -6,9 +6,11 @@
  * and h = 1 / (1 + children), so that what was tried often is tried less. A child that is a copy
  * counts twice: what only brings back known binaries loses its weight faster.
  *
- * Chance is Philox of (seed, turn): no state. */
+ * Whether a turn is a mutation or a crossover the bandit says, by what each gained per dollar; all
+ * other chance is Philox of (seed, turn): no state. */
 #include "agent/strategy/evolve.h"
 
+#include "agent/strategy/bandit.h"
 #include "agent/strategy/past.h"
 #include "base/philox.h"
 
@@ -18,10 +20,9 @@
 
 enum { REPAIRS = 1, MIGRATE_EVERY = 5, KEEP = 3, LANES_AN_ISLAND = 2, MOST_ISLANDS = 4 };
 enum { STREAM = 0x65766f6c }; /* "evol": apart from the streams of inputs */
-enum { CHOICE_PURPOSE, CHOICE_PARENT, CHOICE_OTHER, CHOICE_ANGLE, CHOICE_IS_FREE, CHOICES = 8 };
-#define SLOPE     4.0
-#define CROSSOVER 0.25 /* of the turns that could */
-#define DIRECTED  0.5  /* of the mutations have a direction */
+enum { CHOICE_PARENT, CHOICE_OTHER, CHOICE_ANGLE, CHOICE_IS_FREE, CHOICES = 8 };
+#define SLOPE    10.0
+#define DIRECTED 0.5 /* of the mutations have a direction */
 
 int evolve_islands(const strat_view *v)
 {
@@ -139,10 +140,14 @@ typedef struct breeding {
     int n, lane, round;
 } breeding;
 
+static uint64_t turn_of(const breeding *b)
+{
+    return (uint64_t)b->round * (uint64_t)b->v->lanes + (uint64_t)b->lane;
+}
+
 static double chance(const breeding *b, int choice)
 {
-    uint64_t turn = (uint64_t)b->round * (uint64_t)b->v->lanes + (uint64_t)b->lane;
-    return ws_philox_uniform(b->v->seed, STREAM, turn * CHOICES + (uint64_t)choice);
+    return ws_philox_uniform(b->v->seed, STREAM, turn_of(b) * CHOICES + (uint64_t)choice);
 }
 
 static const char *random_angle(const breeding *b)
@@ -193,10 +198,12 @@ static strat_verdict next(const strat_view *v, int lane, int round, ws_arena *a,
     if (bred == 0) {
         *out = strat_step_of(v, lane, round, "generate", -1);
         out->idea = random_angle(&b);
-    } else if (bred > 1 && m[parent].attempt > 0 && chance(&b, CHOICE_PURPOSE) < CROSSOVER) {
-        *out = crossover(&b, parent);
     } else {
-        *out = mutation(&b, parent);
+        static const char *const purpose[] = {"mutate", "crossover"};
+        int model = 0, n_purposes = bred > 1 && m[parent].attempt > 0 ? 2 : 1;
+        int which = bandit_choose_step(v, purpose, n_purposes, turn_of(&b), &model);
+        *out = which ? crossover(&b, parent) : mutation(&b, parent);
+        out->model = model;
     }
     return STRAT_ASK;
 }

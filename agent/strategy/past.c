@@ -1,5 +1,7 @@
 #include "agent/strategy/past.h"
 
+#include "agent/strategy/bandit.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -121,7 +123,8 @@ bool strat_over(const strat_view *v, int lane)
 
 int strat_model_for(const strat_view *v, int lane, int round)
 {
-    return v->n_models > 1 ? (round * v->lanes + lane) % v->n_models : 0;
+    return v->n_models > 1 ? bandit_choose(v, (uint64_t)round * (uint64_t)v->lanes + (uint64_t)lane)
+                           : 0;
 }
 
 strat_step strat_step_of(const strat_view *v, int lane, int round, const char *purpose, int subject)
