@@ -63,7 +63,7 @@ static llm_client *open_client(int port, llm_limits limits, const char *api_key)
     return c;
 }
 
-static const llm_message message[] = {{"system", "be brief"}, {"user", "a kernel, please"}};
+static const llm_message message[] = {{"system", "be brief", 0}, {"user", "a kernel, please", 0}};
 
 static int submit(llm_client *c, const setup *s)
 {

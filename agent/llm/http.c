@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 /* How long a transfer may take to end after its message is complete, and between the answer's last
  * word and what some servers send after it (usage, [DONE]). */
 static const double SETTLE_S = 0.2, ENDING_S = 10.0;
+/* No server has so much to say before its answer. */
+enum { MAX_HEADER_BYTES = 256 << 10 };
 
 struct http_pool {
     CURLM *multi;
@@ -34,7 +37,7 @@ struct http_transfer {
     struct curl_slist *header;
     char curl_error[CURL_ERROR_SIZE];
     int64_t start_ns, progress_ns; /* progress_ns 0: no first byte yet */
-    int64_t settled_ns, body_bytes;
+    int64_t settled_ns, body_bytes, header_bytes;
     bool ended, delivered, too_large, ending;
 };
 
@@ -166,50 +169,15 @@ static int status_of(const http_transfer *t)
     return (int)status;
 }
 
-/* The value when the line is the header `name`, into `out`. */
-static bool header_value(ws_str line, const char *name, char *out, size_t size)
-{
-    size_t n = strlen(name);
-    if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, name, n))
-        return false;
-    ws_str v = ws_str_trim((ws_str){line.p + n + 1, line.n - n - 1});
-    snprintf(out, size, "%.*s", (int)(v.n < size - 1 ? v.n : size - 1), v.p);
-    return true;
-}
-
-/* Seconds in a Retry-After: a number, or a date. */
-static double parse_retry_after(const char *text, double unit)
-{
-    char *end;
-    double s = strtod(text, &end);
-    if (end != text && !*end && isfinite(s) && s >= 0)
-        return s * unit;
-    time_t when = curl_getdate(text, NULL);
-    if (when < 0)
-        return (double)NAN;
-    s = difftime(when, time(NULL));
-    return s > 0 ? s : 0;
-}
-
 static void take_header(http_transfer *t, ws_str line)
 {
     http_response *r = &t->response;
-    char value[128];
     if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) { /* a new response after 1xx */
-        r->retry_after_s = (double)NAN;
-        r->should_retry = -1;
+        header_limits_init(&r->limits);
         r->request_id[0] = r->location[0] = '\0';
         cassette_new_response(t->tape);
-    } else if (header_value(line, "retry-after-ms", value, sizeof value)) {
-        r->retry_after_s = parse_retry_after(value, 1e-3);
-    } else if (header_value(line, "retry-after", value, sizeof value)) {
-        if (isnan(r->retry_after_s))
-            r->retry_after_s = parse_retry_after(value, 1);
-    } else if (header_value(line, "x-should-retry", value, sizeof value)) {
-        r->should_retry = strcasecmp(value, "true") == 0    ? 1
-                          : strcasecmp(value, "false") == 0 ? 0
-                                                            : -1;
-    } else if (!header_value(line, "x-request-id", r->request_id, sizeof r->request_id) &&
+    } else if (!header_limits_read(&r->limits, line) &&
+               !header_value(line, "x-request-id", r->request_id, sizeof r->request_id) &&
                !header_value(line, "request-id", r->request_id, sizeof r->request_id)) {
         header_value(line, "location", r->location, sizeof r->location);
     }
@@ -218,7 +186,13 @@ static void take_header(http_transfer *t, ws_str line)
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
 {
-    take_header(ud, (ws_str){bytes, size * count});
+    http_transfer *t = ud;
+    t->header_bytes += (int64_t)(size * count);
+    if (t->header_bytes > MAX_HEADER_BYTES) {
+        t->too_large = true;
+        return 0;
+    }
+    take_header(t, (ws_str){bytes, size * count});
     return size * count;
 }
 
@@ -232,27 +206,33 @@ static bool add_header(http_transfer *t, const char *line)
     return more != NULL;
 }
 
+/* "<name><key>", of which no copy stays. */
+static bool add_key(http_transfer *t, const char *name)
+{
+    ws_buf line = {0};
+    ws_buf_printf(&line, "%s%s", name, t->r.key);
+    bool all = add_header(t, ws_buf_z(&line));
+    explicit_bzero(line.p, line.cap);
+    ws_buf_release(&line);
+    return all;
+}
+
 static bool add_headers(http_transfer *t)
 {
-    const char *key = t->pool->o.api_key;
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } key[] = {{HTTP_KEY_BEARER, "Authorization: Bearer "},
+               {HTTP_KEY_X_API_KEY, "x-api-key: "},
+               {HTTP_KEY_AZURE, "api-key: "}};
     bool all = add_header(t, "Content-Type: application/json") && add_header(t, "Expect:") &&
                add_header(t, t->r.stream ? "Accept: text/event-stream, application/json"
                                          : "Accept: application/json");
     for (const char *const *h = t->r.header; all && h && *h; h++)
         all = add_header(t, *h);
-    if (all && key && *key) {
-        ws_buf line = {0};
-        ws_buf_printf(&line, "Authorization: Bearer %s", key);
-        all = add_header(t, ws_buf_z(&line));
-        if (all && t->pool->o.azure) {
-            explicit_bzero(line.p, line.cap);
-            ws_buf_reset(&line);
-            ws_buf_printf(&line, "api-key: %s", key);
-            all = add_header(t, ws_buf_z(&line));
-        }
-        explicit_bzero(line.p, line.cap);
-        ws_buf_release(&line);
-    }
+    for (size_t i = 0; i < WS_COUNT(key) && t->r.key && *t->r.key; i++)
+        if (all && (t->r.key_headers & key[i].bit))
+            all = add_key(t, key[i].name);
     t->r.header = NULL;
     return all;
 }
@@ -284,7 +264,7 @@ static void set_options(http_transfer *t)
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
-    if (t->pool->o.direct)
+    if (t->r.direct)
         curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
     if (ca && *ca)
         curl_easy_setopt(e, CURLOPT_CAINFO, ca);
@@ -332,7 +312,7 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, w
     t->pool = p;
     t->r = *r;
     t->start_ns = ws_now_ns();
-    t->response = (http_response){.retry_after_s = (double)NAN, .should_retry = -1};
+    header_limits_init(&t->response.limits);
     t->next = p->first;
     p->first = t;
     if (start_replay(t)) {
@@ -366,7 +346,7 @@ static void end_recording(http_transfer *t, cassette_end how)
     x->end_ms = http_seconds(t) * 1e3;
     x->worth_retrying = t->response.worth_retrying;
     ws_buf_adds(&x->error, t->response.error);
-    cassette_record(t->pool->o.cassette, x, t->pool->o.api_key);
+    cassette_record(t->pool->o.cassette, x, t->r.key);
 }
 
 void http_free(http_transfer *t)
@@ -411,7 +391,11 @@ void *http_context(const http_transfer *t)
 static void end(http_transfer *t, http_end how, const char *fmt, ...) WS_PRINTF(3, 4);
 static void end(http_transfer *t, http_end how, const char *fmt, ...)
 {
+    long bytes = 0;
     va_list ap;
+    if (t->easy)
+        curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes);
+    t->response.sent = t->played ? how != HTTP_FAILED : bytes > 0;
     t->response.status = status_of(t);
     t->response.end = how;
     t->response.seconds = ws_seconds_since(t->start_ns);
@@ -585,9 +569,27 @@ static http_transfer *take_ended(http_pool *p)
     return NULL;
 }
 
-http_transfer *http_poll(http_pool *p, int timeout_ms)
+/* Waits on curl's sockets and on the caller's; true: one of the caller's is ready. */
+static bool wait_for(http_pool *p, struct pollfd *fd, int n_fds, int wait_ms)
+{
+    struct curl_waitfd *extra = ws_calloc((size_t)n_fds + 1, sizeof *extra);
+    bool ready = false;
+    for (int i = 0; i < n_fds; i++)
+        extra[i] = (struct curl_waitfd){.fd = fd[i].fd,
+                                        .events = (fd[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) |
+                                                  (fd[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0)};
+    curl_multi_poll(p->multi, extra, (unsigned)n_fds, wait_ms, NULL);
+    free(extra);
+    if (n_fds && poll(fd, (nfds_t)n_fds, 0) > 0) /* with hang-ups, which curl does not tell */
+        ready = true;
+    return ready;
+}
+
+http_transfer *http_poll_with(http_pool *p, struct pollfd *fd, int n_fds, int timeout_ms,
+                              bool *ready)
 {
     int64_t start = ws_now_ns();
+    *ready = false;
     for (;;) {
         int running;
         curl_multi_perform(p->multi, &running);
@@ -595,9 +597,9 @@ http_transfer *http_poll(http_pool *p, int timeout_ms)
         double timer_s = fmin(check_timers(p), fmax(play_all(p), 0));
         http_transfer *t = take_ended(p);
         double left_ms = timeout_ms - ws_seconds_since(start) * 1e3;
-        if (t || left_ms <= 0)
+        if (t || left_ms <= 0 || *ready)
             return t;
-        double wait_ms = ceil(fmin(left_ms, timer_s * 1e3));
-        curl_multi_poll(p->multi, NULL, 0, (int)wait_ms, NULL);
+        *ready = wait_for(p, fd, n_fds, (int)ceil(fmin(left_ms, timer_s * 1e3)));
     }
 }
+

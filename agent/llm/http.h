@@ -5,21 +5,23 @@
 #define AGENT_LLM_HTTP_H
 
 #include "agent/llm/cassette.h"
-#include "base/buf.h"
+#include "agent/llm/header.h"
 
 #include <stdint.h>
+
+struct pollfd;
 
 typedef struct http_pool http_pool;
 typedef struct http_transfer http_transfer;
 
 typedef struct http_options {
-    const char *api_key; /* kept by reference: outlives the pool; NULL or "": no Authorization */
-    bool direct;         /* no proxy, whatever the environment says */
-    bool azure;          /* the key also as Azure's header api-key */
     int max_connections;
     cassette *cassette; /* records every exchange, or answers in the place of the network; NULL:
                          * neither. Outlives the pool */
 } http_options;
+
+/* The headers in which a key is sent; any of them. */
+enum { HTTP_KEY_BEARER = 1, HTTP_KEY_X_API_KEY = 2, HTTP_KEY_AZURE = 4 };
 
 /* What a URL is, so that a key does not leave in the clear. Only http and https, no user name. */
 typedef struct http_url {
@@ -43,6 +45,9 @@ typedef struct http_request {
     const char *url, *body; /* kept by reference until the transfer is freed */
     size_t body_bytes;
     const char *const *header; /* "Name: value", NULL-terminated; copied */
+    const char *key;           /* kept by reference: outlives the transfer; NULL or "": none */
+    unsigned key_headers;
+    bool direct;               /* no proxy, whatever the environment says */
     bool stream;               /* asks for text/event-stream */
     int turn;                  /* for the cassette, -1: none */
     int64_t max_body_bytes;
@@ -64,8 +69,8 @@ typedef struct http_response {
     http_end end;
     int status;           /* 0: no response */
     int worth_retrying;   /* after HTTP_FAILED: retries that make sense, 0: none */
-    double retry_after_s; /* Retry-After-Ms or Retry-After (seconds or date), NaN: none */
-    int should_retry;     /* X-Should-Retry: 1 true, 0 false, -1 absent */
+    bool sent;            /* the request left, so that it may be answered and billed */
+    header_limits limits; /* what the headers say of waiting */
     char request_id[128];
     char location[256]; /* of a redirect */
     char error[512];    /* curl's words, or which timer ran out */
@@ -76,8 +81,10 @@ ws_status http_open(const http_options *o, http_pool **out, ws_err *err) WS_MUST
 void http_close(http_pool *p); /* after every transfer is freed */
 ws_status http_start(http_pool *p, const http_request *r, http_transfer **out,
                      ws_err *err) WS_MUST_CHECK;
-/* Drives all transfers for up to timeout_ms; the first that ended, or NULL. */
-http_transfer *http_poll(http_pool *p, int timeout_ms);
+/* Drives all transfers for up to timeout_ms; the first that ended, or NULL. Returns early, with
+ * `*ready`, when one of the caller's descriptors is. */
+http_transfer *http_poll_with(http_pool *p, struct pollfd *fd, int n_fds, int timeout_ms,
+                              bool *ready);
 const http_response *http_result(const http_transfer *t);
 double http_seconds(const http_transfer *t); /* since the start */
 void *http_context(const http_transfer *t);  /* the request's ud */

@@ -208,7 +208,7 @@ ws_status loop_ask(loop_state *s, const loop_step *step, db_call *done, ws_err *
     int id;
     if (loop_prompt_make(s->spec, s->o->prompts, s->run.gpu, &h, step, &p, err))
         return err->status;
-    llm_message message[2] = {{"system", p.system}, {"user", p.user}};
+    llm_message message[2] = {{"system", p.system, 0}, {"user", p.user, 0}};
     llm_request q = {.model = s->run.model,
                      .message = message,
                      .n_messages = 2,

@@ -1,0 +1,429 @@
+#include "agent/llm/provider.h"
+
+#include "agent/llm/adapter.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Addresses and variables as the vendors' own clients have them. */
+const llm_provider llm_providers[] = {
+    {.name = "openai",
+     .base_url = "https://api.openai.com/v1",
+     .path = "/v1",
+     .key_env = {"OPENAI_API_KEY"},
+     .url_env = {"OPENAI_BASE_URL", "OPENAI_API_BASE"},
+     .host = "api.openai.com",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_COMPLETION_TOKENS,
+     .family = {"gpt-", "o", "codex"}},
+    {.name = "anthropic",
+     .base_url = "https://api.anthropic.com/v1",
+     .path = "/v1",
+     .key_env = {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"},
+     .url_env = {"ANTHROPIC_BASE_URL"},
+     .host = "api.anthropic.com",
+     .wire = LLM_WIRE_MESSAGES,
+     .key_kind = LLM_KEY_X_API_KEY,
+     .family = {"claude"}},
+    {.name = "deepseek",
+     .base_url = "https://api.deepseek.com/v1",
+     .path = "/v1",
+     .key_env = {"DEEPSEEK_API_KEY"},
+     .host = "api.deepseek.com",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .family = {"deepseek-"}},
+    {.name = "gemini",
+     .base_url = "https://generativelanguage.googleapis.com/v1beta/openai",
+     .path = "/v1beta/openai",
+     .key_env = {"GEMINI_API_KEY", "GOOGLE_API_KEY"},
+     .host = "generativelanguage.googleapis.com",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_THOUGHT_OUTSIDE,
+     .family = {"gemini-"}},
+    {.name = "openrouter",
+     .base_url = "https://openrouter.ai/api/v1",
+     .path = "/api/v1",
+     .key_env = {"OPENROUTER_API_KEY"},
+     .host = "openrouter.ai",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_CACHE_PARTS | LLM_TRAIT_REASONING_OBJECT | LLM_TRAIT_SLASHES,
+     .header = "X-Title: warpsmith"},
+    {.name = "xai",
+     .base_url = "https://api.x.ai/v1",
+     .path = "/v1",
+     .key_env = {"XAI_API_KEY"},
+     .host = "api.x.ai",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .family = {"grok-"}},
+    {.name = "groq",
+     .base_url = "https://api.groq.com/openai/v1",
+     .path = "/openai/v1",
+     .key_env = {"GROQ_API_KEY"},
+     .host = "api.groq.com",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_SLASHES},
+    {.name = "mistral",
+     .base_url = "https://api.mistral.ai/v1",
+     .path = "/v1",
+     .key_env = {"MISTRAL_API_KEY"},
+     .host = "api.mistral.ai",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .family = {"mistral-", "codestral-", "magistral-"}},
+    {.name = "together",
+     .base_url = "https://api.together.xyz/v1",
+     .path = "/v1",
+     .key_env = {"TOGETHER_API_KEY"},
+     .host = "api.together.xyz",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_SLASHES},
+    {.name = "vllm",
+     .base_url = "http://127.0.0.1:8000/v1",
+     .path = "/v1",
+     .key_env = {"VLLM_API_KEY"},
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_SLASHES | LLM_TRAIT_LOCAL},
+    {.name = "llamacpp",
+     .base_url = "http://127.0.0.1:8080/v1",
+     .path = "/v1",
+     .key_env = {"LLAMA_API_KEY"},
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_SLASHES | LLM_TRAIT_LOCAL},
+    {.name = "ollama",
+     .base_url = "http://127.0.0.1:11434/v1",
+     .path = "/v1",
+     .key_env = {"OLLAMA_API_KEY"},
+     .url_env = {"OLLAMA_HOST"},
+     .host = ":11434",
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_SLASHES | LLM_TRAIT_LOCAL},
+    {.name = "custom",
+     .path = "/v1",
+     .key_env = {"OPENAI_API_KEY"},
+     .wire = LLM_WIRE_CHAT,
+     .key_kind = LLM_KEY_BEARER,
+     .traits = LLM_TRAIT_SLASHES},
+    {0},
+};
+
+/* ---- finding ---- */
+
+static const llm_provider *find_n(const char *name, size_t n)
+{
+    for (const llm_provider *p = llm_providers; p->name; p++)
+        if (strlen(p->name) == n && strncasecmp(p->name, name, n) == 0)
+            return p;
+    return NULL;
+}
+
+const llm_provider *llm_provider_find(const char *name)
+{
+    return find_n(name, strlen(name));
+}
+
+const llm_provider *llm_provider_of_url(const char *base_url)
+{
+    const llm_provider *p = llm_providers;
+    const char *scheme = strstr(base_url, "://"), *host = scheme ? scheme + 3 : base_url;
+    size_t n = strcspn(host, "/?#");
+    for (; p[1].name; p++)
+        if (p->host && memmem(host, n, p->host, strlen(p->host)))
+            return p;
+    return p; /* custom */
+}
+
+/* "o3" and "o4-mini" are OpenAI's, "olmo" is not: a family of one letter goes before a digit. */
+static bool in_family(const llm_provider *p, const char *model)
+{
+    for (int i = 0; i < LLM_PROVIDER_NAMES && p->family[i]; i++) {
+        size_t n = strlen(p->family[i]);
+        if (strncmp(model, p->family[i], n) == 0 &&
+            (n > 1 || (model[n] >= '0' && model[n] <= '9')))
+            return true;
+    }
+    return false;
+}
+
+static const char *env_text(const char *name)
+{
+    const char *z = name ? getenv(name) : NULL;
+    return z && *z ? z : NULL;
+}
+
+/* ---- keys ---- */
+
+/* The index of a variable in llm_keys: several providers may share one. */
+static int n_variables(void)
+{
+    int n = 0;
+    for (const llm_provider *p = llm_providers; p->name; p++)
+        n += LLM_PROVIDER_NAMES;
+    return n;
+}
+
+static int variable_at(const llm_provider *p, int i)
+{
+    return (int)(p - llm_providers) * LLM_PROVIDER_NAMES + i;
+}
+
+static void wipe(char *z)
+{
+    explicit_bzero(z, strlen(z));
+}
+
+void llm_keys_take(llm_keys *k)
+{
+    *k = (llm_keys){ws_calloc((size_t)n_variables(), sizeof *k->value)};
+    for (const llm_provider *p = llm_providers; p->name; p++)
+        for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++) {
+            const char *z = env_text(p->key_env[i]);
+            if (z)
+                k->value[variable_at(p, i)] = ws_strdup(z);
+        }
+    for (const llm_provider *p = llm_providers; p->name; p++)
+        for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++) {
+            char *z = getenv(p->key_env[i]);
+            if (z)
+                wipe(z);
+            unsetenv(p->key_env[i]);
+        }
+}
+
+void llm_keys_wipe(llm_keys *k)
+{
+    for (int i = 0; k->value && i < n_variables(); i++)
+        if (k->value[i]) {
+            wipe(k->value[i]);
+            free(k->value[i]);
+        }
+    free(k->value);
+    *k = (llm_keys){0};
+}
+
+static const char *key_value(const llm_keys *k, const llm_provider *p, int i)
+{
+    return k && k->value ? k->value[variable_at(p, i)] : env_text(p->key_env[i]);
+}
+
+static int key_index(const llm_keys *k, const llm_provider *p)
+{
+    for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++)
+        if (key_value(k, p, i))
+            return i;
+    return -1;
+}
+
+const char *llm_key_variable(const llm_keys *k, const llm_provider *p)
+{
+    int i = key_index(k, p);
+    return i < 0 ? NULL : p->key_env[i];
+}
+
+ws_status llm_key_find(const llm_keys *k, const llm_provider *p, const char *file, ws_buf *out,
+                       llm_key_kind *kind, ws_err *err)
+{
+    int i = key_index(k, p);
+    *kind = LLM_KEY_AUTO;
+    ws_buf_reset(out);
+    out->max = 4096;
+    if (file) {
+        if (ws_read_file(file, 4096, out, err))
+            return ws_wrap(err, "--api-key-file");
+    } else if (i >= 0) {
+        ws_buf_adds(out, key_value(k, p, i));
+        if (strstr(p->key_env[i], "AUTH_TOKEN"))
+            *kind = LLM_KEY_BEARER;
+    }
+    while (out->n && strchr(" \t\r\n", out->p[out->n - 1]))
+        out->p[--out->n] = '\0';
+    if (file && !out->n)
+        return ws_fail(err, WS_EINPUT, "--api-key-file '%s' is empty", file);
+    return WS_OK;
+}
+
+/* ---- which server ---- */
+
+/* "0.0.0.0", "host:11434", "http://host": Ollama's variable names where the server listens. */
+static const char *address_of_host(const char *z, ws_arena *a)
+{
+    if (strstr(z, "://"))
+        return z;
+    bool any = strncmp(z, "0.0.0.0", 7) == 0;
+    const char *host = any ? "127.0.0.1" : z, *rest = any ? z + 7 : "";
+    bool port = strrchr(z, ':') && (z[0] != '[' || strstr(z, "]:"));
+    return ws_arena_printf(a, "http://%s%s%s", host, rest, port ? "" : ":11434");
+}
+
+static const char *url_of_env(const llm_provider *p, ws_arena *a)
+{
+    for (size_t i = 0; i < WS_COUNT(p->url_env); i++) {
+        const char *z = env_text(p->url_env[i]);
+        if (z)
+            return strcmp(p->url_env[i], "OLLAMA_HOST") == 0 ? address_of_host(z, a) : z;
+    }
+    return NULL;
+}
+
+static const llm_provider *prefix_of(const char *model)
+{
+    const char *slash = strchr(model, '/');
+    const llm_provider *p = slash ? find_n(model, (size_t)(slash - model)) : NULL;
+    return p && p[1].name ? p : NULL; /* "custom" is no server */
+}
+
+/* Whose the model is when neither provider nor address is given. */
+static const llm_provider *guess(const char *model, const llm_keys *keys, ws_arena *a, bool *strip,
+                                 const char **url)
+{
+    const llm_provider *p = prefix_of(model);
+    *strip = p != NULL;
+    *url = NULL;
+    if (p && ((p->traits & LLM_TRAIT_LOCAL) || key_index(keys, p) >= 0) && p != llm_providers)
+        return p;
+    if ((*url = url_of_env(llm_providers, a))) {
+        *strip = false;
+        return llm_provider_of_url(*url);
+    }
+    if (p)
+        return p;
+    for (p = llm_providers; p->name; p++)
+        if (in_family(p, model))
+            return p;
+    return llm_providers;
+}
+
+static ws_status find_named(const char *name, const llm_provider **out, ws_err *err)
+{
+    ws_buf names = {0};
+    if ((*out = llm_provider_find(name)))
+        return WS_OK;
+    for (const llm_provider *p = llm_providers; p->name; p++)
+        ws_buf_printf(&names, "%s%s", names.n ? ", " : "", p->name);
+    ws_fail(err, WS_EUSAGE, "no provider is named '%s'", name);
+    ws_hint(err, "the providers: %s", ws_buf_z(&names));
+    ws_buf_release(&names);
+    return err->status;
+}
+
+ws_status llm_provider_resolve(const char *provider, const char *base_url, const char *model,
+                               const llm_keys *keys, ws_arena *a, llm_target *out, ws_err *err)
+{
+    const llm_provider *p = NULL;
+    const char *url = base_url && *base_url ? base_url : NULL;
+    bool strip = false;
+    if (!model || !*model) {
+        ws_fail(err, WS_EUSAGE, "no model is named");
+        return ws_hint(err, "give --model NAME, or set WARPSMITH_MODEL");
+    }
+    if (provider && *provider) {
+        if (find_named(provider, &p, err))
+            return err->status;
+    } else if (url) {
+        p = llm_provider_of_url(url);
+    } else {
+        p = guess(model, keys, a, &strip, &url);
+    }
+    /* "anthropic/claude-..." to Anthropic itself; OpenRouter's and a local server's names stay. */
+    strip |= !(p->traits & LLM_TRAIT_SLASHES) && prefix_of(model) == p;
+    if (!url)
+        url = url_of_env(p, a);
+    if (!url)
+        url = p->base_url;
+    if (!url) {
+        ws_fail(err, WS_EUSAGE, "provider '%s' has no address of its own", p->name);
+        return ws_hint(err, "give --base-url URL");
+    }
+    if (strip)
+        model = strchr(model, '/') + 1;
+    if (!*model)
+        return ws_fail(err, WS_EUSAGE, "the model's name ends after its provider");
+    *out = (llm_target){p, ws_arena_strdup(a, url), ws_arena_strdup(a, model)};
+    return WS_OK;
+}
+
+/* ---- addresses ---- */
+
+static bool ends_with(const char *s, size_t n, const char *tail)
+{
+    size_t k = strlen(tail);
+    return n >= k && memcmp(s + n - k, tail, k) == 0;
+}
+
+static const llm_wire wires[] = {LLM_WIRE_CHAT, LLM_WIRE_RESPONSES, LLM_WIRE_MESSAGES};
+
+/* The length of the URL without query, final slashes and an endpoint's path, and whose it was. */
+static size_t base_length(const char *url, llm_wire *wire)
+{
+    size_t n = strcspn(url, "?#");
+    *wire = LLM_WIRE_AUTO;
+    while (n && url[n - 1] == '/')
+        n--;
+    for (size_t i = 0; i < WS_COUNT(wires); i++)
+        if (ends_with(url, n, llm_adapter_of(wires[i])->path)) {
+            *wire = wires[i];
+            n -= strlen(llm_adapter_of(wires[i])->path);
+            break;
+        }
+    while (n && url[n - 1] == '/')
+        n--;
+    return n;
+}
+
+llm_wire llm_wire_of_url(const char *base_url)
+{
+    llm_wire w;
+    base_length(base_url, &w);
+    return w;
+}
+
+char *llm_endpoint_address(const char *base_url, const char *path, llm_wire wire)
+{
+    llm_wire given;
+    size_t n = base_length(base_url, &given);
+    const char *scheme = strstr(base_url, "://"), *query = base_url + strcspn(base_url, "?#");
+    const char *host = scheme ? scheme + 3 : base_url;
+    bool bare = !memchr(host, '/', (size_t)(base_url + n - host));
+    ws_buf out = {0};
+    ws_buf_add(&out, base_url, n);
+    if (bare && given == LLM_WIRE_AUTO)
+        ws_buf_adds(&out, path);
+    else if (wire == LLM_WIRE_MESSAGES && given != wire && !ends_with(base_url, n, "/v1"))
+        ws_buf_adds(&out, "/v1"); /* ANTHROPIC_BASE_URL is without it */
+    ws_buf_adds(&out, llm_adapter_of(wire)->path);
+    if (*query == '?')
+        ws_buf_adds(&out, query);
+    return ws_buf_take(&out);
+}
+
+/* ---- wires ---- */
+
+const char *llm_wire_name(llm_wire w)
+{
+    return w == LLM_WIRE_AUTO ? "auto" : llm_adapter_of(w)->name;
+}
+
+ws_status llm_wire_parse(const char *name, llm_wire *out, ws_err *err)
+{
+    *out = LLM_WIRE_AUTO;
+    if (!name || !*name || strcmp(name, "auto") == 0)
+        return WS_OK;
+    for (size_t i = 0; i < WS_COUNT(wires); i++)
+        if (strcmp(name, llm_wire_name(wires[i])) == 0) {
+            *out = wires[i];
+            return WS_OK;
+        }
+    return ws_fail(err, WS_EUSAGE, "the wire '%s' is not auto, chat, responses or messages", name);
+}
