@@ -73,6 +73,14 @@ ws_status db_call_end(db_archive *db, const db_call *c, ws_err *err) WS_MUST_CHE
 ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, int *n,
                        ws_err *err) WS_MUST_CHECK;
 
+/* ---- what servers do not accept ---- */
+/* `quirks` in the words of agent/llm/quirk.h; saving replaces what was known of the model there. */
+ws_status db_quirks_save(db_archive *db, const char *base_url, const char *model,
+                         const char *quirks, ws_err *err) WS_MUST_CHECK;
+/* NULL: nothing was learned. The text in `a`. */
+ws_status db_quirks_load(db_archive *db, const char *base_url, const char *model, ws_arena *a,
+                         const char **quirks, ws_err *err) WS_MUST_CHECK;
+
 /* ---- candidates ---- */
 struct db_timing;
 typedef struct db_candidate {

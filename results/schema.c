@@ -126,5 +126,14 @@ static const char version_2[] =
     "ALTER TABLE call ADD COLUMN provider TEXT;"
     "ALTER TABLE call ADD COLUMN usage TEXT CHECK (usage IS NULL OR json_valid(usage));";
 
-const char *const db_migration[] = {version_1, version_2};
+/* What a model's server was found not to accept, in the words of agent/llm/quirk.h. */
+static const char version_3[] = "CREATE TABLE quirk ("
+                                "  base_url TEXT NOT NULL,"
+                                "  model    TEXT NOT NULL,"
+                                "  quirks   TEXT NOT NULL,"
+                                "  learned  TEXT NOT NULL,"
+                                "  PRIMARY KEY (base_url, model)"
+                                ") STRICT;";
+
+const char *const db_migration[] = {version_1, version_2, version_3};
 const int db_n_migrations = (int)WS_COUNT(db_migration);

@@ -57,6 +57,25 @@ static int64_t begin_run(db_archive *db, const char *name)
     return id;
 }
 
+static void test_quirks(db_archive *db)
+{
+    static const char url[] = "https://api.example.com/v1";
+    ws_arena a = {0};
+    ws_err err = {0};
+    const char *text = "?";
+    ok(!db_quirks_load(db, url, "m", &a, &text, &err) && !text, "no quirk is known at first");
+    ok(!db_quirks_save(db, url, "m", "no_temperature", &err) &&
+           !db_quirks_save(db, url, "m", "no_temperature most_tokens=64000", &err) &&
+           !db_quirks_save(db, url, "n", "responses", &err),
+       "quirks are kept, and replaced by what is learned later");
+    ok(!db_quirks_load(db, url, "m", &a, &text, &err), "they are read");
+    is_str(text, "no_temperature most_tokens=64000", "as they were kept last");
+    ok(!db_quirks_load(db, "https://other.example.com/v1", "m", &a, &text, &err) && !text,
+       "another server has its own");
+    is_int(query(db, "SELECT count(*) FROM quirk"), 2, "one row for each model");
+    ws_arena_release(&a);
+}
+
 static void test_runs(db_archive *db)
 {
     ws_err err = {0};
@@ -347,6 +366,7 @@ int main(void)
     snprintf(path, sizeof path, "%s/a.db", dir);
     db_archive *db = open_or_die(path, false);
     test_runs(db);
+    test_quirks(db);
     test_calls(db);
     test_candidates(db);
     test_timings(db);

@@ -1,5 +1,6 @@
 /* One line per capability: ok, or missing and how to get it. */
 #include "agent/cli.h"
+#include "agent/llm/provider.h"
 #include "agent/llm/replay.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -157,21 +158,40 @@ static void check_nvcc(finding *f)
         "'make deps', has it");
 }
 
+/* Names of variables, never what is in them. */
+static void list_keys(ws_buf *out)
+{
+    for (const llm_provider *p = llm_providers; p[1].name; p++) { /* the last has the first's */
+        const char *variable = llm_key_variable(NULL, p);
+        if (variable)
+            ws_buf_printf(out, "%s%s (%s)", out->n ? ", " : "", p->name, variable);
+    }
+}
+
 static void check_model(finding *f)
 {
-    const char *url = getenv("OPENAI_BASE_URL"), *key = getenv("OPENAI_API_KEY");
+    static const char *const address[] = {"OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_HOST"};
     const char *model = getenv("WARPSMITH_MODEL");
-    f->ok = (url && *url) || (key && *key);
-    if (f->ok) {
-        snprintf(f->text, sizeof f->text, "%.300s%s%s", url && *url ? url : "api.openai.com",
-                 key && *key ? ", key set" : ", no key",
-                 model && *model ? "" : ", no WARPSMITH_MODEL");
-        return;
+    ws_buf keys = {.max = 300}, urls = {.max = 200};
+    list_keys(&keys);
+    for (size_t i = 0; i < WS_COUNT(address); i++) {
+        const char *url = getenv(address[i]);
+        if (url && *url)
+            ws_buf_printf(&urls, ", %s set", address[i]);
     }
-    snprintf(f->text, sizeof f->text, "no model is configured");
-    snprintf(f->fix, sizeof f->fix,
-             "set OPENAI_API_KEY, or OPENAI_BASE_URL for another server; specs with a bundled "
-             "script run without");
+    f->ok = keys.n || urls.n;
+    if (f->ok) {
+        snprintf(f->text, sizeof f->text, "%s%.280s%s%s", keys.n ? "keys: " : "no key",
+                 ws_buf_z(&keys), ws_buf_z(&urls),
+                 model && *model ? "" : ", no WARPSMITH_MODEL");
+    } else {
+        snprintf(f->text, sizeof f->text, "no model is configured");
+        snprintf(f->fix, sizeof f->fix,
+                 "set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, ...), or OPENAI_BASE_URL "
+                 "for a server without one; specs with a bundled script run without");
+    }
+    ws_buf_release(&keys);
+    ws_buf_release(&urls);
 }
 
 static void check_cache(finding *f)
