@@ -1,5 +1,6 @@
 /* Contractions: matmul with broadcast leading axes, and linear. The bound is in gemm.h. Sums in the
  * precision itself are sqrt(K) times as far off as sums in a finer one. */
+#include "base/pool.h"
 #include "reference/gemm.h"
 
 #include <math.h>
@@ -76,43 +77,52 @@ static ws_status infer_linear(ref_infer *f)
 
 /* ---- evaluation ---- */
 
-/* out[batch] = a[batch] b[batch] + bias, BLOCK rows of a a task. */
+/* out[batch] = a[batch] b[batch] + bias, a block of rows and columns a task. */
 typedef struct matmul_job {
     const ref_call *c;
-    ref_product p;                    /* of one batch, from its first row on */
+    ref_product p;                    /* of one batch */
     const int64_t *a_first, *b_first; /* per batch: the element that its matrix begins with */
     const ref_tensor *bias;           /* per column, or NULL */
-    int64_t rows, blocks;             /* rows of a block, blocks of a batch */
+    int64_t rows, columns;            /* of a block */
+    int64_t down, across;             /* blocks of a batch */
     atomic_int failed;
 } matmul_job;
 
-static void add_bias(const matmul_job *j, int64_t at, int64_t m)
+/* To the m rows and n columns from element `at` of the result on, its columns from n0 on. */
+static void add_bias(const matmul_job *j, int64_t at, int64_t m, int64_t n0, int64_t n)
 {
     ref_tensor *out = j->c->out;
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t n = 0; n < j->p.n; n++, at++) {
-            out->v[at] += j->bias->v[n];
+    for (int64_t i = 0; i < m; i++, at += j->p.n)
+        for (int64_t k = 0; k < n; k++) {
+            out->v[at + k] += j->bias->v[n0 + k];
             if (out->e)
-                out->e[at] += ref_err(j->bias, n) + j->c->u * fabs(out->v[at]);
+                out->e[at + k] += ref_err(j->bias, n0 + k) + j->c->u * fabs(out->v[at + k]);
         }
+}
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void matmul_block(void *ud, int64_t index)
 {
     matmul_job *j = ud;
     ref_product p = j->p;
-    int64_t batch = index / j->blocks, m0 = index % j->blocks * j->rows;
-    int64_t at = (batch * p.m + m0) * p.n;
+    int64_t block = index % (j->down * j->across), batch = index / (j->down * j->across);
+    int64_t m0 = block / j->across * j->rows, n0 = block % j->across * j->columns;
+    int64_t at = (batch * p.m + m0) * p.n + n0;
     ws_err err = {0};
     p.a_at = j->a_first[batch] + m0 * (p.trans_a ? 1 : p.a_step);
-    p.b_at = j->b_first[batch];
-    p.m = p.m - m0 < j->rows ? p.m - m0 : j->rows;
+    p.b_at = j->b_first[batch] + n0 * (p.trans_b ? p.b_step : 1);
+    p.m = at_most(p.m - m0, j->rows);
+    p.n = at_most(p.n - n0, j->columns);
     p.v = j->c->out->v + at;
     p.e = j->c->out->e ? j->c->out->e + at : NULL;
     if (ref_multiply(&p, &err))
         j->failed = 1;
     if (j->bias)
-        add_bias(j, at, p.m);
+        add_bias(j, at, p.m, n0, p.n);
 }
 
 /* First element of each matrix of an operand, for every matrix of the result, with broadcasting. */
@@ -134,14 +144,21 @@ static int64_t *find_batches(const ref_shape *out, const ref_shape *in, int64_t 
     return at;
 }
 
-/* Blocks that give every core several, of at least 16 rows. */
+/* Blocks that give every core some, as near to squares as halving makes them: a product copies its
+ * operands once for every block. */
 static void choose_blocks(matmul_job *j, int64_t batches)
 {
-    const int64_t tasks = 16, least = 16;
-    int64_t per_batch = (tasks + batches - 1) / (batches ? batches : 1);
-    j->rows = (j->p.m + per_batch - 1) / per_batch;
-    j->rows = j->rows < least ? least : j->rows;
-    j->blocks = (j->p.m + j->rows - 1) / j->rows;
+    const int64_t tasks = 4 * (int64_t)ws_cpu_count(), least = 16;
+    int64_t *longer = NULL;
+    j->rows = j->p.m > 0 ? j->p.m : 1;
+    j->columns = j->p.n > 0 ? j->p.n : 1;
+    for (;; *longer = (*longer + 1) / 2) {
+        longer = j->rows >= j->columns ? &j->rows : &j->columns;
+        j->down = (j->p.m + j->rows - 1) / j->rows;
+        j->across = (j->p.n + j->columns - 1) / j->columns;
+        if (*longer <= least || batches * j->down * j->across >= tasks)
+            return;
+    }
 }
 
 static ws_status run_matmul(matmul_job *j, int64_t batches)
@@ -160,7 +177,8 @@ static ws_status run_matmul(matmul_job *j, int64_t batches)
         j->p.c_step = j->p.n;
         j->p.u = c->u;
         choose_blocks(j, batches);
-        ref_for(batches * j->blocks, (double)j->rows * (double)j->p.n * (double)j->p.k,
+        ref_for(batches * j->down * j->across,
+                (double)j->rows * (double)j->columns * (double)j->p.k,
                 matmul_block, j);
         if (j->failed)
             st = ws_fail(c->err, WS_ELIMIT, "no memory for a product's bounds");
