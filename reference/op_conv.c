@@ -1,16 +1,8 @@
-/* Convolution and transposed convolution, as products of matrices.
- *
- *     conv            y[n, g] = w[g] cols,    cols[c taps][windows] gathered from x[n, g]
- *     conv_transpose  y[n, g] = scattered from w[g]' x[n, g]
- *
- * g: a group of channels. The bound of a sum is that of gemm.h. */
-#include "reference/gemm.h"
-#include "reference/window.h"
+/* Convolution and transposed convolution: shapes, and both as sliding sums (slide.h). */
+#include "reference/slide.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- shapes ---- */
 
@@ -102,199 +94,45 @@ static ws_status infer_conv_transpose(ref_infer *f)
     return WS_OK;
 }
 
-/* ---- what both share ---- */
+/* ---- evaluation ---- */
 
-typedef struct conv_job {
-    const ref_call *c;
-    ref_window w;
-    int64_t groups, c_in, c_out; /* channels of one group */
-    ref_factor a, b;             /* the weights; conv_transpose: x */
-    double f;                    /* of the bound: REF_SUM sqrt(terms) ua */
-    int64_t parts;               /* tasks of one group */
-    atomic_int failed;
-} conv_job;
-
-static void add_bias(const ref_call *c, int64_t channel, int64_t at, int64_t n)
+/* What both share. */
+static ws_status start_sums(const ref_call *c, ref_sliding *s)
 {
-    const ref_tensor *bias = c->n_in > 2 ? c->in[2] : NULL;
-    for (int64_t i = 0; bias && i < n; i++) {
-        c->out->v[at + i] += bias->v[channel];
-        if (c->out->e)
-            c->out->e[at + i] += ref_err(bias, channel) + c->u * fabs(c->out->v[at + i]);
+    const ref_shape *w = &c->in[1]->shape;
+    ref_window x = ref_window_of(c->at, &c->in[0]->shape, &c->out->shape, w);
+    *s = (ref_sliding){.c = c};
+    for (int a = 0; a < REF_SPATIAL; a++) {
+        s->x[a] = x.plane[a];
+        s->y[a] = x.windows[a];
+        s->kernel[a] = x.kernel[a];
     }
-}
-
-/* Elements of a working array: what a level-2 cache holds. */
-enum { WORKING_SET = 1 << 18 };
-
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t at_least(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Enough tasks for all cores out of `lines` things to split in every group. */
-static void choose_parts(conv_job *j, int64_t lines)
-{
-    const int64_t tasks = 16;
-    int64_t groups = j->c->in[0]->shape.dim[0] * j->groups;
-    j->parts = at_least(1, at_most(lines, (tasks + groups - 1) / at_least(1, groups)));
-}
-
-/* ---- conv ---- */
-
-/* The columns of windows [first, end), and for the bound their magnitudes and f |x| + e(x). */
-static void gather_columns(const conv_job *j, int64_t x_at, int64_t first, int64_t end,
-                           ref_factor *cols, double *v)
-{
-    const ref_tensor *x = j->c->in[0];
-    int64_t n = end - first, rows = j->c_in * j->w.taps;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t plane = x_at + r / j->w.taps * j->w.plane_size, tap = r % j->w.taps;
-        ref_window_gather(&j->w, x->v + plane, tap, first, end, v + r * n);
-        if (cols->weighted && x->e)
-            ref_window_gather(&j->w, x->e + plane, tap, first, end, cols->weighted + r * n);
-    }
-    cols->v = v;
-    for (int64_t i = 0; cols->size && i < rows * n; i++) {
-        cols->size[i] = fabs(v[i]);
-        cols->weighted[i] = j->f * cols->size[i] + (x->e ? cols->weighted[i] : 0);
-    }
-}
-
-/* Windows [first, end) of one group of one item, a cache full of columns at a time. */
-static ws_status conv_windows(const conv_job *j, int64_t group, int64_t first, int64_t end,
-                              double *buffer, int64_t step, ws_err *err)
-{
-    ref_tensor *out = j->c->out;
-    int64_t rows = j->c_in * j->w.taps, size = rows * step, g = group % j->groups;
-    ref_factor cols = {0};
-    if (out->e) {
-        cols.size = buffer + size;
-        cols.weighted = buffer + 2 * size;
-    }
-    for (; first < end; first += step) {
-        int64_t stop = at_most(end, first + step);
-        int64_t y = group * j->c_out * j->w.n_windows + first;
-        gather_columns(j, group * j->c_in * j->w.plane_size, first, stop, &cols, buffer);
-        ref_product p = {.a = &j->a,
-                         .b = &cols,
-                         .m = j->c_out,
-                         .n = stop - first,
-                         .k = rows,
-                         .a_at = g * j->c_out * rows,
-                         .a_step = rows,
-                         .b_step = stop - first,
-                         .c_step = j->w.n_windows,
-                         .v = out->v + y,
-                         .e = out->e ? out->e + y : NULL};
-        if (ref_multiply(&p, err))
-            return err->status;
-        for (int64_t k = 0; k < j->c_out; k++)
-            add_bias(j->c, g * j->c_out + k, y + k * j->w.n_windows, stop - first);
-    }
-    return WS_OK;
-}
-
-static void conv_task(void *ud, int64_t index)
-{
-    conv_job *j = ud;
-    ws_err err = {0};
-    int64_t group = index / j->parts, part = index % j->parts;
-    int64_t first = j->w.n_windows * part / j->parts;
-    int64_t end = j->w.n_windows * (part + 1) / j->parts;
-    int64_t rows = at_least(1, j->c_in * j->w.taps);
-    int64_t step = at_least(at_most(WORKING_SET / rows, end - first), 16);
-    double *buffer = ws_alloc_tensor_unset((size_t)rows * (size_t)step * 3 * sizeof *buffer);
-    if (!buffer || conv_windows(j, group, first, end, buffer, step, &err))
-        j->failed = 1;
-    free(buffer);
-}
-
-/* Weights as a factor; runs the tasks of every group of every item. */
-static ws_status run_conv(conv_job *j, double work, void (*task)(void *ud, int64_t index))
-{
-    const ref_call *c = j->c;
-    const ref_tensor *w = c->in[1];
-    ws_status st =
-        ref_factor_init(&j->a, w->v, w->e, w->shape.count, c->out->e != NULL, -1, false, c->err);
-    if (!st) {
-        ref_for(c->in[0]->shape.dim[0] * j->groups * j->parts, work, task, j);
-        if (j->failed)
-            st = ws_fail(c->err, WS_ELIMIT, "no memory for a convolution's columns");
-    }
-    ref_factor_release(&j->a);
-    return st;
+    return ws_expr_eval(c->at->groups, c->env, &s->groups, c->err);
 }
 
 static ws_status eval_conv(const ref_call *c)
 {
-    const ref_shape *x = &c->in[0]->shape, *w = &c->in[1]->shape, *y = &c->out->shape;
-    conv_job j = {.c = c, .w = ref_window_of(c->at, x, y, w)};
-    if (ws_expr_eval(c->at->groups, c->env, &j.groups, c->err))
+    const ref_shape *w = &c->in[1]->shape;
+    ref_window v = ref_window_of(c->at, &c->in[0]->shape, &c->out->shape, w);
+    ref_sliding s;
+    ref_slide slide;
+    if (start_sums(c, &s))
         return c->err->status;
-    j.c_in = w->dim[1];
-    j.c_out = w->dim[0] / j.groups;
-    j.f = REF_SUM * sqrt((double)(j.c_in * j.w.taps)) * c->ua;
-    choose_parts(&j, j.w.n_windows);
-    return run_conv(&j, 1e5 + (double)j.w.n_windows * (double)j.w.taps, conv_task);
-}
-
-/* ---- conv_transpose ---- */
-
-/* Adds w' x of the positions [first, end) of x to the output channels [k0, k1) of the group. */
-static ws_status scatter_block(const conv_job *j, int64_t group, int64_t k0, int64_t k1,
-                               int64_t first, int64_t end, double *buffer, ws_err *err)
-{
-    ref_tensor *out = j->c->out;
-    int64_t rows = (k1 - k0) * j->w.taps, n = end - first, g = group % j->groups;
-    ref_product p = {.a = &j->a,
-                     .b = &j->b,
-                     .m = rows,
-                     .n = n,
-                     .k = j->c_in,
-                     .a_at = (g * j->c_in * j->c_out + k0) * j->w.taps,
-                     .a_step = j->c_out * j->w.taps,
-                     .trans_a = true,
-                     .b_at = group * j->c_in * j->w.n_windows + first,
-                     .b_step = j->w.n_windows,
-                     .c_step = n,
-                     .v = buffer,
-                     .e = out->e ? buffer + rows * n : NULL};
-    if (ref_multiply(&p, err))
-        return err->status;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t plane = (group * j->c_out + k0 + r / j->w.taps) * j->w.plane_size;
-        ref_window_scatter(&j->w, out->v + plane, r % j->w.taps, first, end, p.v + r * n);
-        if (p.e)
-            ref_window_scatter(&j->w, out->e + plane, r % j->w.taps, first, end, p.e + r * n);
-    }
-    return WS_OK;
-}
-
-static void transposed_task(void *ud, int64_t index)
-{
-    conv_job *j = ud;
-    ws_err err = {0};
-    int64_t group = index / j->parts, part = index % j->parts;
-    int64_t k0 = j->c_out * part / j->parts, k1 = j->c_out * (part + 1) / j->parts;
-    int64_t rows = at_least(1, (k1 - k0) * j->w.taps);
-    int64_t step = at_least(at_most(WORKING_SET / rows, j->w.n_windows), 16);
-    double *buffer = ws_alloc_tensor_unset((size_t)rows * (size_t)step * 2 * sizeof *buffer);
-    for (int64_t first = 0; buffer && first < j->w.n_windows; first += step)
-        if (scatter_block(j, group, k0, k1, first, at_most(j->w.n_windows, first + step), buffer,
-                          &err))
-            j->failed = 1;
-    if (!buffer)
-        j->failed = 1;
-    for (int64_t k = k0; k < k1; k++)
-        add_bias(j->c, group % j->groups * j->c_out + k, (group * j->c_out + k) * j->w.plane_size,
-                 j->w.plane_size);
-    free(buffer);
+    for (int a = 0; a < REF_SPATIAL; a++)
+        slide.axis[a] = (ref_slide_axis){.count = v.windows[a],
+                                         .step = 1,
+                                         .taps = v.kernel[a],
+                                         .period = 1,
+                                         .from = -v.padding[a],
+                                         .slope = v.dilation[a],
+                                         .split = v.stride[a]};
+    s.slide = &slide;
+    s.n_slides = 1;
+    s.c_in = s.to_m = w->dim[1];
+    s.c_out = w->dim[0] / s.groups;
+    s.to_c = 1;
+    s.f = REF_SUM * sqrt((double)(s.c_in * v.taps)) * c->ua;
+    return ref_slide_sums(&s, c->err);
 }
 
 static int64_t common_divisor(int64_t a, int64_t b)
@@ -307,33 +145,61 @@ static int64_t common_divisor(int64_t a, int64_t b)
     return a;
 }
 
-/* The most taps that meet in one place along an axis: those k whose k * dilation agree modulo the
- * stride. */
-static int64_t meeting_taps(const ref_window *w, int axis)
+/* The taps that meet in one place along an axis are those k whose k * dilation agree modulo the
+ * stride: every period-th one. */
+static int64_t period_of(const ref_window *w, int axis)
 {
-    int64_t period = w->stride[axis] / common_divisor(w->stride[axis], w->dilation[axis]);
-    return (w->kernel[axis] + period - 1) / period;
+    return w->stride[axis] / common_divisor(w->stride[axis], w->dilation[axis]);
 }
 
+/* The results of an axis from `base` < stride on, every stride-th one. Tap k reaches result o from
+ * element (o + padding - k dilation) / stride of x, where that is whole. */
+static ref_slide_axis residue(const ref_window *w, int axis, int64_t base)
+{
+    int64_t stride = w->stride[axis], dilation = w->dilation[axis], period = period_of(w, axis);
+    int64_t first = 0, to = base + w->padding[axis];
+    ref_slide_axis a = {.base = base, .step = stride, .period = period, .split = 1};
+    a.count = (w->plane[axis] - base + stride - 1) / stride;
+    while (first < w->kernel[axis] && first < period && (to - first * dilation) % stride)
+        first++;
+    if (first >= w->kernel[axis] || first >= period)
+        return a; /* no tap: the results are the bias */
+    a.first = first;
+    a.taps = (w->kernel[axis] - first + period - 1) / period;
+    a.from = (to - first * dilation) / stride;
+    a.slope = -(period * dilation / stride);
+    return a;
+}
+
+/* A transposed convolution is a convolution for every residue of a result's place modulo the
+ * stride. */
 static ws_status eval_conv_transpose(const ref_call *c)
 {
-    const ref_tensor *x = c->in[0];
     const ref_shape *w = &c->in[1]->shape;
-    conv_job j = {.c = c, .w = ref_window_of(c->at, &c->out->shape, &x->shape, w)};
-    if (ws_expr_eval(c->at->groups, c->env, &j.groups, c->err))
+    ref_window v = ref_window_of(c->at, &c->out->shape, &c->in[0]->shape, w);
+    ref_sliding s;
+    if (start_sums(c, &s))
         return c->err->status;
-    j.c_in = w->dim[0] / j.groups;
-    j.c_out = w->dim[1];
-    double terms = (double)j.c_in;
+    int64_t n[REF_SPATIAL];
     for (int a = 0; a < REF_SPATIAL; a++)
-        terms *= (double)meeting_taps(&j.w, a);
-    j.f = REF_SUM * sqrt(terms) * c->ua;
-    choose_parts(&j, j.c_out);
-    ws_status st =
-        ref_factor_init(&j.b, x->v, x->e, x->shape.count, c->out->e != NULL, j.f, false, c->err);
-    if (!st)
-        st = run_conv(&j, 1e5 + (double)j.w.n_windows * (double)j.w.taps, transposed_task);
-    ref_factor_release(&j.b);
+        n[a] = v.stride[a] < v.plane[a] ? v.stride[a] : v.plane[a];
+    s.n_slides = n[0] * n[1] * n[2];
+    s.c_in = w->dim[0] / s.groups;
+    s.c_out = s.to_c = w->dim[1];
+    s.to_m = 1;
+    double terms = (double)s.c_in;
+    for (int a = 0; a < REF_SPATIAL; a++)
+        terms *= (double)((v.kernel[a] + period_of(&v, a) - 1) / period_of(&v, a));
+    s.f = REF_SUM * sqrt(terms) * c->ua;
+    ref_slide *slide = ws_malloc((size_t)s.n_slides * sizeof *slide);
+    for (int64_t i = 0; i < s.n_slides; i++) {
+        slide[i].axis[0] = residue(&v, 0, i / n[2] / n[1]);
+        slide[i].axis[1] = residue(&v, 1, i / n[2] % n[1]);
+        slide[i].axis[2] = residue(&v, 2, i % n[2]);
+    }
+    s.slide = slide;
+    ws_status st = ref_slide_sums(&s, c->err);
+    free(slide);
     return st;
 }
 
@@ -374,5 +240,6 @@ const ref_op ref_ops_conv[] = {{.name = "conv",
                                 .attrs = "stride padding output_padding dilation groups",
                                 .infer = infer_conv_transpose,
                                 .eval = eval_conv_transpose,
-                                .flops = flops_conv_transpose},
+                                .flops = flops_conv_transpose,
+                                .fills = true},
                                {0}};

@@ -178,8 +178,7 @@ static ws_status run_matmul(matmul_job *j, int64_t batches)
         j->p.u = c->u;
         choose_blocks(j, batches);
         ref_for(batches * j->down * j->across,
-                (double)j->rows * (double)j->columns * (double)j->p.k,
-                matmul_block, j);
+                (double)j->rows * (double)j->columns * (double)j->p.k, matmul_block, j);
         if (j->failed)
             st = ws_fail(c->err, WS_ELIMIT, "no memory for a product's bounds");
     }

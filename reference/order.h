@@ -1,7 +1,7 @@
 /* Evaluation as an honest kernel does it: the same evaluator, but every result is rounded to its
  * dtype and the sums of float nodes run in f32, in one of three orders. Bounds are checked with it.
- * What the ops compute between their sums stays in double, and cumulative sums, scatters,
- * transposed convolutions, average pools and recurrent cells add in f32 in their own order. */
+ * What the ops compute between their sums stays in double, and cumulative sums, scatters, average
+ * pools and recurrent cells add in f32 in their own order. */
 #ifndef REFERENCE_ORDER_H
 #define REFERENCE_ORDER_H
 

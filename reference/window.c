@@ -1,7 +1,4 @@
 #include "reference/window.h"
-#include "reference/order.h"
-
-#include <string.h>
 
 ref_window ref_window_of(const ref_attrs *at, const ref_shape *plane, const ref_shape *windows,
                          const ref_shape *kernel)
@@ -21,83 +18,6 @@ ref_window ref_window_of(const ref_attrs *at, const ref_shape *plane, const ref_
         w.taps *= w.kernel[a];
     }
     return w;
-}
-
-/* Walks the windows [at, end) along rows, for one tap. A piece is n windows of a row whose places
- * in the plane begin at `row` and move by the stride; those in [skip, stop) lie inside. */
-typedef struct walk {
-    const ref_window *w;
-    int64_t tap[3], window[3], left;
-    int64_t n, row, skip, stop;
-} walk;
-
-static walk start_walk(const ref_window *w, int64_t tap, int64_t first, int64_t end)
-{
-    int64_t row = first / w->windows[2];
-    return (walk){.w = w,
-                  .tap = {tap / (w->kernel[1] * w->kernel[2]), tap / w->kernel[2] % w->kernel[1],
-                          tap % w->kernel[2]},
-                  .window = {row / w->windows[1], row % w->windows[1], first % w->windows[2]},
-                  .left = end - first};
-}
-
-static bool outside(const ref_window *w, int axis, int64_t at)
-{
-    return at < 0 || at >= w->plane[axis];
-}
-
-/* Sets the piece; false at the end. */
-static bool next_piece(walk *p)
-{
-    const ref_window *w = p->w;
-    int64_t d = ref_window_at(w, 0, p->window[0], p->tap[0]);
-    int64_t h = ref_window_at(w, 1, p->window[1], p->tap[1]);
-    int64_t x = ref_window_at(w, 2, p->window[2], p->tap[2]), s = w->stride[2];
-    if (p->left <= 0)
-        return false;
-    p->n = w->windows[2] - p->window[2];
-    p->n = p->n < p->left ? p->n : p->left;
-    p->left -= p->n;
-    p->window[2] = 0;
-    if (++p->window[1] == w->windows[1]) {
-        p->window[1] = 0;
-        p->window[0]++;
-    }
-    p->skip = p->stop = p->n;
-    if (outside(w, 0, d) || outside(w, 1, h))
-        return true;
-    p->skip = x < 0 ? (-x + s - 1) / s : 0;
-    p->stop = x < w->plane[2] ? (w->plane[2] - x + s - 1) / s : 0;
-    p->stop = p->stop < p->n ? p->stop : p->n;
-    p->skip = p->skip < p->stop ? p->skip : p->stop;
-    p->row = (d * w->plane[1] + h) * w->plane[2] + x;
-    return true;
-}
-
-void ref_window_gather(const ref_window *w, const double *x, int64_t tap, int64_t first,
-                       int64_t end, double *to)
-{
-    int64_t s = w->stride[2];
-    for (walk p = start_walk(w, tap, first, end); next_piece(&p); to += p.n) {
-        for (int64_t i = 0; i < p.skip; i++)
-            to[i] = 0;
-        if (s == 1 && p.stop > p.skip)
-            memcpy(to + p.skip, x + p.row + p.skip, (size_t)(p.stop - p.skip) * sizeof *to);
-        else
-            for (int64_t i = p.skip; i < p.stop; i++)
-                to[i] = x[p.row + i * s];
-        for (int64_t i = p.stop; i < p.n; i++)
-            to[i] = 0;
-    }
-}
-
-void ref_window_scatter(const ref_window *w, double *x, int64_t tap, int64_t first, int64_t end,
-                        const double *from)
-{
-    int64_t s = w->stride[2];
-    for (walk p = start_walk(w, tap, first, end); next_piece(&p); from += p.n)
-        for (int64_t i = p.skip; i < p.stop; i++)
-            x[p.row + i * s] = ref_partial(x[p.row + i * s] + from[i]);
 }
 
 /* ---- inference ---- */

@@ -22,13 +22,6 @@ static inline int64_t ref_window_at(const ref_window *w, int axis, int64_t o, in
 {
     return o * w->stride[axis] - w->padding[axis] + k * w->dilation[axis];
 }
-/* What element `tap` of the kernel meets in the windows [first, end): to[i] = x at that place, 0
- * outside the plane. */
-void ref_window_gather(const ref_window *w, const double *x, int64_t tap, int64_t first,
-                       int64_t end, double *to);
-/* The reverse: x += from[i] at that place. */
-void ref_window_scatter(const ref_window *w, double *x, int64_t tap, int64_t first, int64_t end,
-                        const double *from);
 
 /* ---- inference ---- */
 

@@ -1,0 +1,496 @@
+/* Sums go through tiles of REF_TILE_ROWS channels and REF_TILE_LANES places (tile.h). A block is a
+ * rectangle of places of one item and group at one depth. For some of its channels at a time, the
+ * part of x that its sums read is copied with zeros around it, every split-th column apart, so that
+ * what one tap reads along a row lies together; from there a panel of terms is filled, lanes side
+ * by side, and multiplied with the panels of all weights. */
+#include "reference/slide.h"
+#include "base/pool.h"
+#include "reference/order.h"
+#include "reference/tile.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+#define VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define VECTORISED
+#endif
+
+enum { ROWS = REF_TILE_ROWS, LANES = REF_TILE_LANES };
+/* Terms of a panel, which a level-1 cache nearly holds; elements of a block's tiles, which a
+ * level-2 cache holds beside as many weights; of the copy of a channel; and the most places of a
+ * block. */
+enum { TERMS = 192, TILE_ELEMENTS = 1 << 16, COPY_ELEMENTS = 1 << 16, PLACES = 10 * LANES };
+
+/* v = sum w x;  e = sum |w| (f |x| + e_x) + e_w |x| */
+typedef enum slide_pass { VALUES, WEIGHTED, SIZES, N_PASSES } slide_pass;
+
+/* One slide, as it is cut into blocks. */
+typedef struct plan {
+    const ref_slide *s;
+    int64_t taps, terms;           /* of a channel, of a sum */
+    int64_t channels;              /* of x at a time */
+    int64_t rows, columns;         /* of a block */
+    int64_t blocks, down, across;  /* at one item and group; along rows and columns */
+    int64_t copied, phases, width; /* rows, phases of a row, columns of a phase in the copy */
+    int64_t lowest, left;          /* of the taps: first row, first column */
+    int64_t *tap_at;               /* per tap: where in the copy of a channel it begins */
+    bool *is_read;                 /* per row of the copy: by some tap of some row of results */
+    int64_t channel_size;          /* of the copy */
+    int64_t panels, panel_step;    /* of weights: in a group, elements of a group's */
+    double *w[N_PASSES];           /* per group: [panels][terms][ROWS] */
+} plan;
+
+typedef struct slide_job {
+    const ref_sliding *s;
+    plan *plan;
+    bool passes[N_PASSES];
+    int64_t units,
+        unit_blocks; /* items times groups; turns of each, n_slides times the most blocks */
+    int64_t tasks, blocks;
+    ref_tile_fn *tile;
+    atomic_int failed;
+} slide_job;
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t lowest_tap(const ref_slide_axis *a)
+{
+    return at_most(0, (a->taps - 1) * a->slope);
+}
+
+static int64_t span(const ref_slide_axis *a)
+{
+    return a->taps ? llabs((a->taps - 1) * a->slope) + 1 : 0;
+}
+
+/* ---- plans ---- */
+
+/* Where each tap begins in the copy of a channel: [depth tap][row][phase][column]. */
+static void place_taps(plan *p)
+{
+    const ref_slide_axis *a = p->s->axis;
+    int64_t tap = 0;
+    for (int64_t d = 0; d < a[0].taps; d++)
+        for (int64_t r = 0; r < a[1].taps; r++)
+            for (int64_t q = 0; q < a[2].taps; q++) {
+                int64_t row = d * p->copied + r * a[1].slope - p->lowest;
+                int64_t column = q * a[2].slope - p->left;
+                p->tap_at[tap++] =
+                    (row * p->phases + column % a[2].split) * p->width + column / a[2].split;
+            }
+}
+
+/* Blocks of at most `places` places, and how much of a channel one reads. */
+static void cut(plan *p, int64_t places)
+{
+    const ref_slide_axis *a = p->s->axis;
+    p->columns = at_least(at_most(a[2].count, places), 1);
+    p->rows = at_least(at_most(a[1].count, places / p->columns), 1);
+    p->copied = (p->rows - 1) * a[1].split + span(&a[1]);
+    p->phases = at_most(a[2].split, span(&a[2]));
+    p->width = p->columns + at_least(span(&a[2]) - 1, 0) / a[2].split;
+    p->channel_size = a[0].taps * p->copied * p->phases * p->width;
+}
+
+static void make_plan(const ref_sliding *s, const ref_slide *slide, plan *p)
+{
+    const ref_slide_axis *a = slide->axis;
+    *p = (plan){.s = slide, .taps = a[0].taps * a[1].taps * a[2].taps};
+    p->terms = s->c_in * p->taps;
+    p->channels = ref_order_now ? s->c_in : at_most(s->c_in, TERMS / at_least(p->taps, 1));
+    p->channels = at_least(p->channels, 1);
+    p->panels = ceil_div(s->c_out, ROWS);
+    p->panel_step = p->panels * p->terms * ROWS;
+    int64_t places = TILE_ELEMENTS / at_least(p->panels * ROWS, 1);
+    places = at_least(at_most(places, PLACES), LANES);
+    for (cut(p, places); p->channel_size > COPY_ELEMENTS && places > 1; cut(p, places))
+        places /= 2;
+    p->down = ceil_div(a[1].count, p->rows);
+    p->across = ceil_div(a[2].count, p->columns);
+    p->blocks = a[0].count * p->down * p->across;
+    p->lowest = lowest_tap(&a[1]);
+    p->left = lowest_tap(&a[2]);
+    p->tap_at = ws_malloc((size_t)(p->taps + 1) * sizeof *p->tap_at);
+    p->is_read = ws_calloc((size_t)p->copied + 1, sizeof *p->is_read);
+    place_taps(p);
+    for (int64_t row = 0; p->taps && row < p->rows; row++)
+        for (int64_t i = 0; i < a[1].taps; i++)
+            p->is_read[row * a[1].split + i * a[1].slope - p->lowest] = true;
+}
+
+static double weight_of(const ref_tensor *w, int64_t i, slide_pass pass)
+{
+    return pass == VALUES ? w->v[i] : pass == WEIGHTED ? fabs(w->v[i]) : w->e[i];
+}
+
+/* to[c][tap][ROWS]: the weights of channels m0 to m1 of group g. */
+static void pack_weights(const ref_sliding *s, const plan *p, int64_t g, int64_t m0, int64_t m1,
+                         slide_pass pass, double *to)
+{
+    const ref_slide_axis *a = p->s->axis;
+    const int64_t *kernel = s->kernel, taps = kernel[0] * kernel[1] * kernel[2];
+    for (int64_t c = 0; c < s->c_in; c++)
+        for (int64_t tap = 0; tap < p->taps; tap++, to += ROWS) {
+            int64_t q = a[2].first + tap % a[2].taps * a[2].period;
+            int64_t r = a[1].first + tap / a[2].taps % a[1].taps * a[1].period;
+            int64_t d = a[0].first + tap / a[2].taps / a[1].taps * a[0].period;
+            int64_t at =
+                (g * s->c_out * s->c_in + c * s->to_c) * taps + (d * kernel[1] + r) * kernel[2] + q;
+            for (int64_t m = m0; m < m1; m++)
+                to[m - m0] = weight_of(s->c->in[1], at + m * s->to_m * taps, pass);
+        }
+}
+
+typedef struct pack_job {
+    slide_job *j;
+    plan *p;
+    slide_pass pass;
+} pack_job;
+
+static void pack_panel(void *ud, int64_t i)
+{
+    const pack_job *k = ud;
+    const ref_sliding *s = k->j->s;
+    int64_t g = i / k->p->panels, m = i % k->p->panels * ROWS;
+    pack_weights(s, k->p, g, m, at_most(m + ROWS, s->c_out), k->pass,
+                 k->p->w[k->pass] + i * k->p->terms * ROWS);
+}
+
+static ws_status pack_plan(slide_job *j, plan *p, ws_err *err)
+{
+    for (int i = 0; i < N_PASSES; i++) {
+        pack_job k = {j, p, (slide_pass)i};
+        if (!j->passes[i])
+            continue;
+        p->w[i] = ws_alloc_tensor((size_t)(j->s->groups * p->panel_step) * sizeof(double));
+        if (!p->w[i])
+            return ws_fail(err, WS_ELIMIT, "no memory for a convolution's weights");
+        ref_for(j->s->groups * p->panels, (double)(p->terms * ROWS) * 2, pack_panel, &k);
+    }
+    return WS_OK;
+}
+
+/* ---- the copy of x ---- */
+
+/* Where a block lies, and the working arrays of its task. */
+typedef struct block {
+    const slide_job *j;
+    const plan *p;
+    int64_t unit, depth, row, column; /* first place */
+    int64_t rows, columns;
+    int64_t x, width;     /* column of x where the copy begins; columns of a phase */
+    int64_t *first, *end; /* per phase: those in x */
+    double *copy, *panel, *tiles;
+} block;
+
+/* to[i] = x[at + i * step], as the pass wants it. */
+static void copy_run(const ref_sliding *s, slide_pass pass, int64_t at, int64_t step, int64_t n,
+                     double *restrict to)
+{
+    const double *x = s->c->in[0]->v + at, *e = s->c->in[0]->e;
+    if (pass == VALUES && step == 1) {
+        memcpy(to, x, (size_t)n * sizeof *to);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        to[i] = x[i * step];
+    if (pass == VALUES)
+        return;
+    const double f = pass == WEIGHTED ? s->f : 1;
+    for (int64_t i = 0; i < n; i++)
+        to[i] = f * fabs(to[i]);
+    for (int64_t i = 0; pass == WEIGHTED && e && i < n; i++)
+        to[i] += e[at + i * step];
+}
+
+/* Of the columns of each phase that the block reads, those that lie in x. */
+static void find_columns(block *b)
+{
+    const plan *p = b->p;
+    const ref_slide_axis *a = &p->s->axis[2];
+    const int64_t extent = b->j->s->x[2], n = p->width - (p->columns - b->columns);
+    b->x = a->from + b->column * a->split + p->left;
+    b->width = n;
+    for (int64_t phase = 0; phase < p->phases; phase++) {
+        int64_t x = b->x + phase;
+        int64_t end = x < extent ? at_most(ceil_div(extent - x, a->split), n) : 0;
+        b->end[phase] = end;
+        b->first[phase] = x < 0 ? at_most(ceil_div(-x, a->split), end) : 0;
+    }
+}
+
+/* The row of x that begins at element `at`; a row of zeros when that is below 0. */
+static void copy_row(const block *b, slide_pass pass, int64_t at, double *to)
+{
+    const int64_t split = b->p->s->axis[2].split;
+    for (int64_t phase = 0; phase < b->p->phases; phase++, to += b->p->width) {
+        int64_t first = b->first[phase], end = at < 0 ? first : b->end[phase];
+        for (int64_t i = 0; i < first; i++)
+            to[i] = 0;
+        if (first < end)
+            copy_run(b->j->s, pass, at + b->x + phase + first * split, split, end - first,
+                     to + first);
+        for (int64_t i = end; i < b->width; i++)
+            to[i] = 0;
+    }
+}
+
+/* The channels [c0, c1) of x, as far as the block reads them. */
+static void copy_channels(const block *b, slide_pass pass, int64_t c0, int64_t c1)
+{
+    const plan *p = b->p;
+    const ref_slide_axis *a = p->s->axis;
+    const int64_t *x = b->j->s->x, rows = p->copied - (p->rows - b->rows) * a[1].split;
+    for (int64_t c = c0; c < c1; c++) {
+        int64_t plane = (b->unit * b->j->s->c_in + c) * x[0] * x[1] * x[2];
+        double *to = b->copy + (c - c0) * p->channel_size;
+        for (int64_t i = 0; i < a[0].taps; i++)
+            for (int64_t r = 0; r < rows; r++) {
+                int64_t d = a[0].from + i * a[0].slope + b->depth * a[0].split;
+                int64_t h = a[1].from + b->row * a[1].split + p->lowest + r;
+                bool inside = d >= 0 && d < x[0] && h >= 0 && h < x[1];
+                if (p->is_read[r])
+                    copy_row(b, pass, inside ? plane + (d * x[1] + h) * x[2] : -1,
+                             to + (i * p->copied + r) * p->phases * p->width);
+            }
+    }
+}
+
+/* ---- panels of terms ---- */
+
+/* A run of lanes whose places lie in one row: terms of a tap begin at `from` behind it. */
+typedef struct run {
+    int64_t lane, n, from, row, column; /* row and column of the block */
+} run;
+
+/* The places [first, first + n) of the block. */
+static int find_runs(const block *b, int64_t first, int64_t n, run out[LANES])
+{
+    int count = 0;
+    for (int64_t lane = 0; lane < n; count++) {
+        int64_t row = (first + lane) / b->columns, column = (first + lane) % b->columns;
+        int64_t from = row * b->p->s->axis[1].split * b->p->phases * b->p->width + column;
+        int64_t fit = at_most(b->columns - column, n - lane);
+        out[count] = (run){lane, fit, from, row, column};
+        lane += fit;
+    }
+    return count;
+}
+
+typedef double eight __attribute__((vector_size(64), aligned(8), may_alias));
+
+/* panel[c][tap][lane]. A run is copied with a full line, of which the rest is written over by the
+ * next run or the next tap. */
+VECTORISED static void fill_panel(const block *b, int64_t channels, const run *r, int runs)
+{
+    const int few = 3;
+    const plan *p = b->p;
+    double *to = b->panel;
+    int32_t from[LANES] = {0};
+    for (int i = 0; i < runs; i++)
+        for (int64_t k = 0; k < r[i].n; k++)
+            from[r[i].lane + k] = (int32_t)(r[i].from + k);
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t tap = 0; tap < p->taps; tap++, to += LANES) {
+            const double *x = b->copy + c * p->channel_size + p->tap_at[tap];
+            for (int i = 0; runs <= few && i < runs; i++)
+                for (int v = 0; v < LANES; v += 8)
+                    *(eight *)(to + r[i].lane + v) = *(const eight *)(x + r[i].from + v);
+            for (int i = 0; runs > few && i < LANES; i++)
+                to[i] = x[from[i]];
+        }
+}
+
+/* ---- results ---- */
+
+/* A row of a tile: to the results of channel m at the places of the runs. */
+static void store_row(const block *b, slide_pass pass, int64_t m, const run *r, int runs,
+                      const double *from)
+{
+    const ref_sliding *s = b->j->s;
+    const ref_slide_axis *a = b->p->s->axis;
+    ref_tensor *out = s->c->out;
+    int64_t d = a[0].base + b->depth * a[0].step, step = a[2].step;
+    double *to = pass == VALUES ? out->v : out->e;
+    for (int i = 0; i < runs; i++) {
+        int64_t h = a[1].base + (b->row + r[i].row) * a[1].step;
+        int64_t q = a[2].base + (b->column + r[i].column) * a[2].step;
+        double *y = to + (((b->unit * s->c_out + m) * s->y[0] + d) * s->y[1] + h) * s->y[2] + q;
+        for (int64_t k = 0; pass != SIZES && k < r[i].n; k++)
+            y[k * step] = from[r[i].lane + k];
+        for (int64_t k = 0; pass == SIZES && k < r[i].n; k++)
+            y[k * step] += from[r[i].lane + k];
+    }
+}
+
+static void store_tiles(const block *b, slide_pass pass)
+{
+    const int64_t places = b->rows * b->columns;
+    const double *tile = b->tiles;
+    for (int64_t first = 0; first < places; first += LANES) {
+        run r[LANES];
+        int runs = find_runs(b, first, at_most(LANES, places - first), r);
+        for (int64_t m = 0; m < b->p->panels * ROWS; m++, tile += LANES)
+            if (m < b->j->s->c_out)
+                store_row(b, pass, m, r, runs, tile);
+    }
+}
+
+/* ---- blocks ---- */
+
+static void run_pass(const block *b, slide_pass pass)
+{
+    const plan *p = b->p;
+    const ref_sliding *s = b->j->s;
+    const int64_t places = b->rows * b->columns;
+    const double *w = p->w[pass] + b->unit % s->groups * p->panel_step;
+    memset(b->tiles, 0, (size_t)(ceil_div(places, LANES) * p->panels * ROWS * LANES) * sizeof *w);
+    for (int64_t c = 0; p->taps && c < s->c_in; c += p->channels) {
+        int64_t channels = at_most(p->channels, s->c_in - c), k = channels * p->taps;
+        double *tile = b->tiles;
+        copy_channels(b, pass, c, c + channels);
+        for (int64_t first = 0; first < places; first += LANES) {
+            run r[LANES];
+            int64_t lanes = at_most(LANES, places - first);
+            fill_panel(b, channels, r, find_runs(b, first, lanes, r));
+            for (int64_t m = 0; m < p->panels; m++, tile += ROWS * LANES)
+                b->j->tile(k, (int)at_most(ROWS, s->c_out - m * ROWS), (int)lanes, b->panel,
+                           w + (m * p->terms + c * p->taps) * ROWS, tile);
+        }
+    }
+    store_tiles(b, pass);
+}
+
+/* Block i of all: the slides of a unit take turns, so that what lies in one cache line of the
+ * results is written at about one time. */
+static void run_block(const slide_job *j, int64_t i, block *b)
+{
+    b->unit = i / j->unit_blocks;
+    b->p = &j->plan[i % j->s->n_slides];
+    i = i % j->unit_blocks / j->s->n_slides;
+    if (i >= b->p->blocks)
+        return;
+    const plan *p = b->p;
+    const ref_slide_axis *a = p->s->axis;
+    b->depth = i / (p->down * p->across);
+    b->row = i / p->across % p->down * p->rows;
+    b->column = i % p->across * p->columns;
+    b->rows = at_most(p->rows, a[1].count - b->row);
+    b->columns = at_most(p->columns, a[2].count - b->column);
+    find_columns(b);
+    for (int k = 0; k < N_PASSES; k++)
+        if (j->passes[k])
+            run_pass(b, (slide_pass)k);
+}
+
+/* The working arrays are as large as any plan needs; LANES behind each for full lines. */
+static void slide_task(void *ud, int64_t task)
+{
+    slide_job *j = ud;
+    int64_t copy = 0, panel = 0, tiles = 0, phases = 0;
+    for (int64_t i = 0; i < j->s->n_slides; i++) {
+        const plan *p = &j->plan[i];
+        int64_t places = (p->rows * p->columns + LANES - 1) / LANES * LANES;
+        copy = at_least(copy, p->channels * p->channel_size + LANES);
+        panel = at_least(panel, p->channels * p->taps * LANES + LANES);
+        tiles = at_least(tiles, places * p->panels * ROWS);
+        phases = at_least(phases, p->phases);
+    }
+    block b = {.j = j};
+    b.copy = ws_alloc_tensor((size_t)(copy + panel + tiles) * sizeof *b.copy);
+    if (!b.copy) {
+        j->failed = 1;
+        return;
+    }
+    b.panel = b.copy + copy;
+    b.tiles = b.panel + panel;
+    b.first = ws_malloc(2 * (size_t)(phases + 1) * sizeof *b.first);
+    b.end = b.first + phases;
+    for (int64_t i = j->blocks * task / j->tasks; i < j->blocks * (task + 1) / j->tasks; i++)
+        run_block(j, i, &b);
+    free(b.first);
+    free(b.copy);
+}
+
+/* ---- all of it ---- */
+
+typedef struct finish_job {
+    const ref_call *c;
+    int64_t channels, plane;
+} finish_job;
+
+/* Bias; an unbounded error times zero is unbounded. */
+static void finish_plane(void *ud, int64_t i)
+{
+    const finish_job *f = ud;
+    const ref_tensor *bias = f->c->n_in > 2 ? f->c->in[2] : NULL;
+    const int64_t channel = i % f->channels;
+    double *v = f->c->out->v + i * f->plane, *e = f->c->out->e ? f->c->out->e + i * f->plane : NULL;
+    for (int64_t k = 0; bias && k < f->plane; k++)
+        v[k] += bias->v[channel];
+    for (int64_t k = 0; e && k < f->plane; k++) {
+        e[k] += bias ? ref_err(bias, channel) + f->c->u * fabs(v[k]) : 0;
+        e[k] = isnan(e[k]) ? (double)INFINITY : e[k];
+    }
+}
+
+static ws_status run_job(slide_job *j, ws_err *err)
+{
+    const ref_sliding *s = j->s;
+    double work = 0;
+    for (int64_t i = 0; i < s->n_slides; i++) {
+        make_plan(s, &s->slide[i], &j->plan[i]);
+        if (pack_plan(j, &j->plan[i], err))
+            return err->status;
+        j->unit_blocks = at_least(j->unit_blocks, j->plan[i].blocks * s->n_slides);
+        const ref_slide_axis *a = s->slide[i].axis;
+        work += (double)(a[0].count * a[1].count * a[2].count * j->units) *
+                (double)(j->plan[i].terms + 1) * (double)s->c_out;
+    }
+    j->blocks = j->units * j->unit_blocks;
+    j->tasks = at_most(j->blocks, 8 * (int64_t)ws_cpu_count());
+    ref_for(j->tasks, work / (double)at_least(j->tasks, 1), slide_task, j);
+    if (j->failed)
+        return ws_fail(err, WS_ELIMIT, "no memory for a convolution's terms");
+    int64_t plane = s->y[0] * s->y[1] * s->y[2], planes = j->units * s->c_out;
+    finish_job f = {s->c, s->groups * s->c_out, plane};
+    if (s->c->n_in > 2 || s->c->out->e)
+        ref_for(planes, (double)plane * 4, finish_plane, &f);
+    return WS_OK;
+}
+
+ws_status ref_slide_sums(const ref_sliding *s, ws_err *err)
+{
+    const ref_call *c = s->c;
+    slide_job j = {.s = s, .units = c->in[0]->shape.dim[0] * s->groups, .tile = ref_tile_now()};
+    j.passes[VALUES] = true;
+    j.passes[WEIGHTED] = c->out->e != NULL;
+    j.passes[SIZES] = c->out->e && c->in[1]->e;
+    j.plan = ws_calloc((size_t)s->n_slides + 1, sizeof *j.plan);
+    ws_status st = run_job(&j, err);
+    for (int64_t i = 0; i < s->n_slides; i++) {
+        free(j.plan[i].tap_at);
+        free(j.plan[i].is_read);
+        for (int k = 0; k < N_PASSES; k++)
+            free(j.plan[i].w[k]);
+    }
+    free(j.plan);
+    return st;
+}
