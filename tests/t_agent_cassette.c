@@ -533,6 +533,43 @@ static void test_parallel(void)
     }
 }
 
+/* Served over HTTP again, with the framing and the failures that were recorded. */
+static void test_served(void)
+{
+    cassette *tape = player("story.jsonl", (cassette_options){0});
+    llm_client *c = client(0, tape);
+    llm_reply want[N_ASKED];
+    for (int i = 0; i < N_ASKED; i++)
+        want[i] = ask(c, asked[i]);
+    llm_client_close(c);
+    put_away(tape);
+    replay_server *server = NULL;
+    ws_err err = {0};
+    replay_options o = {.script = path_of("story.jsonl"), .answers = path_of("answers.jsonl")};
+    if (replay_start(&o, &server, &err))
+        bail(&err);
+    c = client(replay_port(server), NULL);
+    for (int i = 0; i < N_ASKED; i++) {
+        llm_reply r = ask(c, asked[i]);
+        ok(r.outcome == want[i].outcome && strcmp(r.content, want[i].content) == 0 &&
+               strcmp(r.reasoning, want[i].reasoning) == 0 && r.n_attempts == want[i].n_attempts &&
+               r.prompt_tokens == want[i].prompt_tokens,
+           "served again: %s", asked[i].text);
+        llm_reply_release(&r);
+        llm_reply_release(&want[i]);
+    }
+    llm_reply r = ask(c, (question){"nobody asked this", 0, false, 0.5});
+    has_str(r.error, "no recording of this request", "what is not recorded is refused");
+    ok(r.n_attempts == 1, "for good");
+    llm_reply_release(&r);
+    llm_client_close(c);
+    replay_stop(server);
+    char *text = text_of(path_of("answers.jsonl"));
+    has_str(text, "{\"turn\":1,\"status\":429,\"answer\":false,\"sent\":true",
+            "the server writes down what it sent");
+    free(text);
+}
+
 int main(void)
 {
     ws_log_set_level(WS_LOG_ERROR);
@@ -548,6 +585,7 @@ int main(void)
     test_left_behind();
     test_refused();
     test_parallel();
+    test_served();
     ws_buf command = {0};
     ws_buf_printf(&command, "rm -rf '%s'", dir);
     if (system(ws_buf_z(&command)) != 0)

@@ -111,7 +111,7 @@ void wire_response_release(wire_response *r)
     *r = (wire_response){0};
 }
 
-static const char *status_text(int status)
+const char *wire_status_text(int status)
 {
     switch (status) {
     case 200: return "OK";
@@ -130,14 +130,13 @@ static const char *status_text(int status)
     }
 }
 
-/* Closes a piece: what was added since the last one goes out after `wait_ms`. */
-static void end_piece(wire_response *r, int64_t wait_ms)
+void wire_end_piece(wire_response *r, int64_t wait_ms)
 {
     WS_GROW(r->piece, r->n_pieces, r->cap_pieces);
     r->piece[r->n_pieces++] = (wire_piece){r->bytes.n, wait_ms};
 }
 
-static void add_chunk(wire_response *r, bool chunked, const char *p, size_t n, int64_t wait_ms)
+void wire_add_chunk(wire_response *r, bool chunked, const char *p, size_t n, int64_t wait_ms)
 {
     if (!n)
         return;
@@ -146,7 +145,7 @@ static void add_chunk(wire_response *r, bool chunked, const char *p, size_t n, i
     ws_buf_add(&r->bytes, p, n);
     if (chunked)
         ws_buf_adds(&r->bytes, "\r\n");
-    end_piece(r, wait_ms);
+    wire_end_piece(r, wait_ms);
 }
 
 /* A body in parts that end at `end[i]`. */
@@ -174,11 +173,11 @@ static void add_part(wire_response *r, bool chunked, const parts *p, size_t from
 {
     size_t stall = a->stall_ms && a->stall_after >= 0 ? (size_t)a->stall_after : SIZE_MAX;
     if (stall < from || stall >= to) {
-        add_chunk(r, chunked, p->body.p + from, to - from, a->chunk_ms);
+        wire_add_chunk(r, chunked, p->body.p + from, to - from, a->chunk_ms);
         return;
     }
-    add_chunk(r, chunked, p->body.p + from, stall - from, a->chunk_ms);
-    add_chunk(r, chunked, p->body.p + stall, to - stall, a->stall_ms);
+    wire_add_chunk(r, chunked, p->body.p + from, stall - from, a->chunk_ms);
+    wire_add_chunk(r, chunked, p->body.p + stall, to - stall, a->stall_ms);
 }
 
 /* Head and body with the faults of `a`. */
@@ -191,13 +190,13 @@ static void frame(const parts *p, int status, const char *type, bool chunked, bo
         total = (size_t)a->cut_after;
     out->close = !keep_alive || (cut && !a->clean);
     ws_buf_printf(&out->bytes, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s", status,
-                  status_text(status), type, a->headers ? a->headers : "");
+                  wire_status_text(status), type, a->headers ? a->headers : "");
     if (chunked)
         ws_buf_adds(&out->bytes, "Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n");
     else
         ws_buf_printf(&out->bytes, "Content-Length: %zu\r\n", cut && !a->clean ? p->body.n : total);
     ws_buf_printf(&out->bytes, "Connection: %s\r\n\r\n", out->close ? "close" : "keep-alive");
-    end_piece(out, a->stall_after < 0 ? a->stall_ms : 0);
+    wire_end_piece(out, a->stall_after < 0 ? a->stall_ms : 0);
     size_t from = 0;
     for (int i = 0; i < p->n && from < total; i++) {
         size_t to = p->end[i] < total ? p->end[i] : total;
@@ -206,7 +205,7 @@ static void frame(const parts *p, int status, const char *type, bool chunked, bo
     }
     if (chunked && (!cut || a->clean)) {
         ws_buf_adds(&out->bytes, "0\r\n\r\n");
-        end_piece(out, 0);
+        wire_end_piece(out, 0);
     }
 }
 
@@ -264,17 +263,26 @@ static cJSON *new_object(const wire_completion *c, const char *kind, bool with_c
     return o;
 }
 
+static int64_t reasoning_tokens(const script_answer *a)
+{
+    return a->reasoning ? (int64_t)(strlen(a->reasoning) + 3) / 4 : 0;
+}
+
 /* Tokens are estimated at four characters each. */
+int64_t wire_completion_tokens(const script_answer *a)
+{
+    return (int64_t)(strlen(a->text) + 3) / 4 + reasoning_tokens(a);
+}
+
 static void add_usage(cJSON *o, const wire_completion *c, const script_answer *a)
 {
-    int64_t reasoning = a->reasoning ? (int64_t)(strlen(a->reasoning) + 3) / 4 : 0;
-    int64_t out = (int64_t)(strlen(a->text) + 3) / 4 + reasoning;
+    int64_t out = wire_completion_tokens(a);
     cJSON *u = cJSON_AddObjectToObject(o, "usage");
     ws_json_add_int(u, "prompt_tokens", c->prompt_tokens);
     ws_json_add_int(u, "completion_tokens", out);
     ws_json_add_int(u, "total_tokens", c->prompt_tokens + out);
     ws_json_add_int(cJSON_AddObjectToObject(u, "completion_tokens_details"), "reasoning_tokens",
-                    reasoning);
+                    reasoning_tokens(a));
 }
 
 static const char *finish_of(const script_answer *a)

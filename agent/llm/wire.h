@@ -31,6 +31,12 @@ typedef struct wire_response {
 } wire_response;
 void wire_response_release(wire_response *r);
 
+/* What was added to `bytes` since the last piece goes out after `wait_ms`. */
+void wire_end_piece(wire_response *r, int64_t wait_ms);
+/* As a chunk of a chunked body, or as it is; a piece of its own. */
+void wire_add_chunk(wire_response *r, bool chunked, const char *p, size_t n, int64_t wait_ms);
+const char *wire_status_text(int status);
+
 /* A JSON body with a status; `a` (NULL: none) may hold headers and faults. */
 void wire_json(const char *body, int status, const script_answer *a, bool keep_alive,
                wire_response *out);
@@ -43,6 +49,7 @@ typedef struct wire_completion {
     int64_t id, created_s, prompt_tokens;
     bool stream, include_usage, keep_alive;
 } wire_completion;
+int64_t wire_completion_tokens(const script_answer *a);
 void wire_complete(const wire_completion *c, const script_answer *a, wire_response *out);
 
 #endif

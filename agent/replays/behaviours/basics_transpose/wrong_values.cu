@@ -1,0 +1,12 @@
+/* @plan
+{ "launch": [ { "kernel": "transpose_copy", "grid": ["ceil_div(N, 32)", "ceil_div(M, 8)"], "block": [32, 8],
+                "args": ["x", "y"] } ] }
+*/
+/* Copies, and forgets to transpose. */
+extern "C" __global__ void __launch_bounds__(256)
+transpose_copy(const float *__restrict__ x, float *__restrict__ y)
+{
+    const int col = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 8 + threadIdx.y;
+    if (row < DIM_M && col < DIM_N)
+        y[(size_t)row * DIM_N + col] = x[(size_t)row * DIM_N + col];
+}
