@@ -142,4 +142,52 @@ typedef struct db_totals {
 } db_totals;
 ws_status db_run_totals(db_archive *db, int64_t run, db_totals *out, ws_err *err) WS_MUST_CHECK;
 
+/* ---- memory: specs by their structure, lessons, search ---- */
+
+/* By what a spec is related to others (agent/evidence/memory.h makes them). */
+typedef struct db_keys {
+    const char *spec_sha256, *spec_name, *title, *family, *dtype, *shape_class;
+} db_keys;
+ws_status db_keys_put(db_archive *db, const db_keys *k, ws_err *err) WS_MUST_CHECK;
+ws_status db_keys_list(db_archive *db, ws_arena *a, db_keys **out, int *n, ws_err *err) WS_MUST_CHECK;
+/* One run of each spec that has no keys: what is yet to be put. Only spec_* are filled. */
+ws_status db_keys_missing(db_archive *db, ws_arena *a, db_run **out, int *n, ws_err *err) WS_MUST_CHECK;
+
+typedef struct db_lesson {
+    int64_t id, run;
+    const char *gpu;
+    db_keys keys;              /* to store a lesson only spec_sha256 is needed, whose keys were put */
+    const char *kind;          /* "gain", "loss", "failure" */
+    const char *subject;       /* what lessons of one kind are put together by */
+    const char *text;
+    double effect;             /* time before / time after, NaN: a failure's */
+    int support;               /* attempts that showed it */
+    const char *timing;        /* of `effect`: "modelled", "measured"; NULL: none */
+    const char *evidence_json; /* array of candidate ids */
+} db_lesson;
+/* The run's lessons, in the place of those that it had. */
+ws_status db_lessons_replace(db_archive *db, int64_t run, const db_lesson *list, int n,
+                             ws_err *err) WS_MUST_CHECK;
+/* Of one GPU (NULL: all) and one spec (NULL: all), not of run `except`; at most `most`, those with
+ * the most support and effect first. */
+ws_status db_lesson_list(db_archive *db, const char *gpu, const char *spec_sha256, int64_t except,
+                         int most, ws_arena *a, db_lesson **out, int *n, ws_err *err) WS_MUST_CHECK;
+
+/* A kernel that passed at level emulated at least, and what it is compared with. */
+typedef struct db_kernel {
+    db_candidate candidate;
+    const char *spec_name, *run_name, *traits;
+    double first_s;  /* generation 0 of its run, the same kind of time; NaN: unknown */
+} db_kernel;
+/* The fastest of a spec on a GPU, measured before modelled times, not of run `except`; *found false:
+ * there is none. */
+ws_status db_kernel_best(db_archive *db, const char *spec_sha256, const char *gpu, int64_t except,
+                         ws_arena *a, db_kernel *out, bool *found, ws_err *err) WS_MUST_CHECK;
+/* Full text over notes, spec names and what sources use, best match first. Every word of `text` must
+ * match; words may end in '*'. */
+ws_status db_kernel_search(db_archive *db, const char *text, int most, ws_arena *a, db_kernel **out,
+                           int *n, ws_err *err) WS_MUST_CHECK;
+ws_status db_lesson_search(db_archive *db, const char *text, int most, ws_arena *a, db_lesson **out,
+                           int *n, ws_err *err) WS_MUST_CHECK;
+
 #endif

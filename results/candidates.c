@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "results/traits.h"
 #include "verifier/counters.h"
 
 #include <inttypes.h>
@@ -27,14 +28,20 @@ static ws_status insert_candidate(db_archive *db, const db_candidate *c, ws_err 
     char now[WS_UTC_SIZE], plan[WS_SHA256_HEX];
     const char *source = c->source ? c->source : "";
     bool has_plan = plan_sha256(source, plan);
+    ws_buf traits = {0};
     ws_utc_now(now);
-    return db_exec(db, err,
-                   "INSERT INTO candidate (run, call, parent, round, origin, source, plan_sha256,"
-                   " ptx_sha256, tune, reason, level, modelled_s, measured_s, gpu, note, created)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   "irrksxsssskddsss", c->run, c->call, c->parent, c->round, c->origin, source,
-                   has_plan ? plan : NULL, c->ptx_sha256, c->tune_json, c->reason, c->level,
-                   c->modelled_s, c->measured_s, c->gpu, c->note, c->created ? c->created : now);
+    db_traits(source, &traits);
+    ws_status st =
+        db_exec(db, err,
+                "INSERT INTO candidate (run, call, parent, round, origin, source, plan_sha256,"
+                " ptx_sha256, tune, reason, level, modelled_s, measured_s, gpu, note, created,"
+                " traits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "irrksxsssskddssss", c->run, c->call, c->parent, c->round, c->origin, source,
+                has_plan ? plan : NULL, c->ptx_sha256, c->tune_json, c->reason, c->level,
+                c->modelled_s, c->measured_s, c->gpu, c->note, c->created ? c->created : now,
+                ws_buf_z(&traits));
+    ws_buf_release(&traits);
+    return st;
 }
 
 static ws_status insert_compile(db_archive *db, int64_t id, const vfy_verdict *v, ws_err *err)

@@ -135,5 +135,60 @@ static const char version_3[] = "CREATE TABLE quirk ("
                                 "  PRIMARY KEY (base_url, model)"
                                 ") STRICT;";
 
-const char *const db_migration[] = {version_1, version_2, version_3};
+/* Memory: what a source uses, specs by their structure, lessons of finished runs, and full-text
+ * indexes. A kernel that passed at level 2 (emulated) is found by its time within a run. */
+static const char version_4[] =
+    "ALTER TABLE candidate ADD COLUMN traits TEXT;"
+    "CREATE INDEX candidate_best ON candidate"
+    " (run, measured_s IS NULL, coalesce(measured_s, modelled_s))"
+    " WHERE reason = 'pass' AND level >= 2;"
+    "CREATE INDEX run_spec ON run (spec_sha256);"
+
+    "CREATE TABLE spec_key ("
+    "  spec_sha256 TEXT PRIMARY KEY,"
+    "  spec_name   TEXT NOT NULL,"
+    "  title       TEXT NOT NULL,"
+    "  family      TEXT NOT NULL,"
+    "  dtype       TEXT NOT NULL,"
+    "  shape_class TEXT NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE lesson ("
+    "  id          INTEGER PRIMARY KEY,"
+    "  run         INTEGER NOT NULL REFERENCES run (id),"
+    "  gpu         TEXT NOT NULL,"
+    "  spec_sha256 TEXT NOT NULL REFERENCES spec_key (spec_sha256),"
+    "  kind        TEXT NOT NULL CHECK (kind IN ('gain', 'loss', 'failure')),"
+    "  subject     TEXT NOT NULL," /* what lessons of one kind are put together by */
+    "  text        TEXT NOT NULL,"
+    "  effect      REAL,"          /* time before / time after; NULL of failures */
+    "  support     INTEGER NOT NULL CHECK (support > 0),"
+    "  timing      TEXT CHECK (timing IN ('modelled', 'measured'))," /* of `effect` */
+    "  evidence    TEXT NOT NULL CHECK (json_valid(evidence))"       /* ids of candidates */
+    ") STRICT;"
+    "CREATE INDEX lesson_run ON lesson (run);"
+    "CREATE INDEX lesson_spec ON lesson (spec_sha256, gpu);"
+
+    "CREATE VIRTUAL TABLE lesson_fts USING fts5"
+    " (text, subject, content = 'lesson', content_rowid = 'id');"
+    "CREATE TRIGGER lesson_added AFTER INSERT ON lesson BEGIN"
+    "  INSERT INTO lesson_fts (rowid, text, subject) VALUES (new.id, new.text, new.subject);"
+    " END;"
+    "CREATE TRIGGER lesson_removed AFTER DELETE ON lesson BEGIN"
+    "  INSERT INTO lesson_fts (lesson_fts, rowid, text, subject)"
+    "   VALUES ('delete', old.id, old.text, old.subject);"
+    " END;"
+
+    /* Kernels that may be offered to others, no other candidates. */
+    "CREATE VIRTUAL TABLE candidate_fts USING fts5 (note, spec, traits, content = '');"
+    "CREATE TRIGGER candidate_added AFTER INSERT ON candidate"
+    " WHEN new.reason = 'pass' AND new.level >= 2 BEGIN"
+    "  INSERT INTO candidate_fts (rowid, note, spec, traits) VALUES"
+    "   (new.id, new.note, (SELECT spec_name FROM run WHERE id = new.run), new.traits);"
+    " END;"
+    "INSERT INTO candidate_fts (rowid, note, spec, traits)"
+    " SELECT c.id, c.note, r.spec_name, NULL FROM candidate c JOIN run r ON r.id = c.run"
+    " WHERE c.reason = 'pass' AND c.level >= 2;";
+
+const char *const db_migration[] = {version_1, version_2, version_3, version_4};
 const int db_n_migrations = (int)WS_COUNT(db_migration);
