@@ -10,7 +10,7 @@ check "a racing reply is exit code 1" [ "$rc" = 1 ]
 check "and a row" grep -q '^ *1  model *shared_race' "$dir/out"
 run "$ws" prompt --run last --archive "$dir/a.db"
 check "the next prompt asks for a repair" says "$dir/out" "This kernel was rejected:"
-check "and names the race" says "$dir/out" '"reason":"shared_race"'
+check "and names the race" says "$dir/out" "Rejected: shared_race"
 echo "What about warps?" >"$dir/talk.md"
 run "$ws" submit softmax "$dir/talk.md" --archive "$dir/a.db" --run last
 run "$ws" prompt --run last --archive "$dir/a.db"

@@ -42,10 +42,30 @@ static void sort_rows(row *list, int n)
         }
 }
 
-static void add_form(const strat_attempt *a, ws_arena *arena, row *list, int *n)
+/* The first value of each of the plan's tunables: what an attempt without a setting ran with. NULL:
+ * the plan has none. */
+static cJSON *default_setting(const char *source)
 {
-    cJSON *setting = cJSON_Parse(a->candidate->tune_json), *v;
-    double s = strat_passed(a) ? strat_seconds(a->candidate) : (double)INFINITY;
+    const char *at = source ? strstr(source, "@plan") : NULL;
+    cJSON *plan = at && (at = strchr(at, '{')) ? cJSON_ParseWithOpts(at, NULL, false) : NULL;
+    const cJSON *tune = cJSON_GetObjectItemCaseSensitive(plan, "tune"), *list;
+    cJSON *setting = NULL;
+    cJSON_ArrayForEach(list, tune)
+    {
+        if (!setting)
+            setting = cJSON_CreateObject();
+        if (cJSON_IsArray(list) && cJSON_IsNumber(list->child))
+            cJSON_AddNumberToObject(setting, list->string, list->child->valuedouble);
+    }
+    cJSON_Delete(plan);
+    return setting;
+}
+
+static int add_form(const strat_attempt *a, ws_arena *arena, row *list, int *n)
+{
+    const db_candidate *c = a->candidate;
+    cJSON *setting = c->tune_json ? cJSON_Parse(c->tune_json) : default_setting(c->source), *v;
+    double s = strat_passed(a) ? strat_seconds(c) : (double)INFINITY;
     cJSON_ArrayForEach(v, setting)
     {
         row *r = cJSON_IsNumber(v)
@@ -55,6 +75,7 @@ static void add_form(const strat_attempt *a, ws_arena *arena, row *list, int *n)
             r->best_s = s;
     }
     cJSON_Delete(setting);
+    return setting != NULL;
 }
 
 void prompt_put_tuning(const strat_view *v, int subject, ws_buf *out)
@@ -65,10 +86,8 @@ void prompt_put_tuning(const strat_view *v, int subject, ws_buf *out)
     if (subject < 0 || v->attempt[subject].turn < 0)
         return;
     for (int i = 0; i < v->n_attempts; i++)
-        if (v->attempt[i].turn == v->attempt[subject].turn && v->attempt[i].candidate->tune_json) {
-            add_form(&v->attempt[i], &arena, list, &n);
-            forms++;
-        }
+        if (v->attempt[i].turn == v->attempt[subject].turn)
+            forms += add_form(&v->attempt[i], &arena, list, &n);
     sort_rows(list, n);
     for (int i = 0; i < n && forms > 1; i++) {
         if (i == 0 || strcmp(list[i].name, list[i - 1].name) != 0)

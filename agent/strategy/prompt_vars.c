@@ -1,5 +1,6 @@
 #include "agent/strategy/prompt_vars.h"
 
+#include "agent/evidence/findings.h"
 #include "agent/strategy/past.h"
 #include "base/json.h"
 #include "reference/graph.h"
@@ -231,6 +232,20 @@ static void put_verdict(const prompt_context *c, ws_buf *out)
     cJSON_Delete(v);
 }
 
+static void put_findings(const prompt_context *c, ws_buf *out)
+{
+    const strat_view *v = c->view;
+    if (!subject(c))
+        return;
+    findings_write(&(findings_subject){.spec = c->spec,
+                                       .gpu = c->gpu,
+                                       .candidate = subject(c)->candidate,
+                                       .verdict_json = subject(c)->verdict_json,
+                                       .first = v->attempt[0].candidate,
+                                       .best = v->best >= 0 ? v->attempt[v->best].candidate : NULL},
+                   0, out);
+}
+
 /* The verdict's one sentence, or its reason. */
 static void put_why(const strat_attempt *a, size_t longest, ws_buf *out)
 {
@@ -262,24 +277,29 @@ static void put_tuning(const prompt_context *c, ws_buf *out)
 
 /* ---- the past ---- */
 
-/* "41.20 us before, 37.15 us modelled (1.11x faster)" */
-static void put_effect(const strat_view *v, const strat_turn *t, ws_buf *out)
+/* "41.20 us before, 37.15 us modelled: 1.11x faster, 2.61x over the plain translation" */
+static void put_effect(const prompt_context *c, const strat_turn *t, ws_buf *out)
 {
+    const strat_view *v = c->view;
     int r = strat_result(v, t), of = t->step.subject;
-    const db_candidate *k = v->attempt[r >= 0 ? r : t->attempt].candidate;
+    if (r < 0)
+        r = t->attempt;
     double before = of >= 0 && strat_passed(&v->attempt[of])
                         ? strat_seconds(v->attempt[of].candidate)
                         : (double)NAN;
-    double gain = before / strat_seconds(k);
+    double gain = before / strat_seconds(v->attempt[r].candidate);
     if (isfinite(before))
         ws_buf_printf(out, "%.2f us before, ", before * 1e6);
-    put_time(k, out);
+    put_time(v->attempt[r].candidate, out);
     if (gain > 1 + STRAT_GAIN)
-        ws_buf_printf(out, " (%.2fx faster)", gain);
+        ws_buf_printf(out, ": %.2fx faster", gain);
     else if (gain > 1 - STRAT_GAIN)
-        ws_buf_adds(out, " (no gain)");
+        ws_buf_adds(out, ": no gain");
     else if (isfinite(gain))
-        ws_buf_printf(out, " (%.2fx slower)", 1 / gain);
+        ws_buf_printf(out, ": %.2fx slower", 1 / gain);
+    ws_buf_adds(out, ", ");
+    put_ratio(c, r, out);
+    ws_buf_adds(out, " over the plain translation");
 }
 
 static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_buf *out)
@@ -295,7 +315,7 @@ static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_bu
     } else if (a->same_as == 0) {
         ws_buf_adds(out, "a copy of the plain translation, no gain");
     } else if (strat_passed(a)) {
-        put_effect(c->view, t, out);
+        put_effect(c, t, out);
     } else {
         ws_buf_printf(out, "%s: ", a->candidate->reason);
         put_why(a, LONGEST_REASON, out);
@@ -379,7 +399,7 @@ const prompt_variable prompt_variables[] = {
     {"time", false, put_subject_time, "its time"},
     {"speedup", false, put_speedup, "its speed-up over generation 0"},
     {"verdict", false, put_verdict, "its verdict as JSON"},
-    {"findings", false, put_verdict, "its verdict and ranked findings, at most 150 lines"},
+    {"findings", false, put_findings, "its verdict and ranked findings, at most 150 lines"},
     {"problem", false, put_problem, "why the last reply could not be used, and how it began"},
     {"tuning", false, put_tuning, "the best time at each value of its tunables"},
     {"attempts", false, put_attempts, "the last attempts with times before and after"},
