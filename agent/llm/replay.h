@@ -20,15 +20,15 @@ bool replay_find_script(const char *spec_name, char *path, int size);
 
 typedef struct replay_server replay_server;
 typedef struct replay_options {
-    const char *script; /* path of a script or a cassette; NULL: all scripts in <home>/agent/replays,
-                         * chosen by the model's name */
-    int port;           /* 0: the kernel chooses */
-    bool no_stream;     /* answer streaming requests with plain JSON all the same */
+    const char *script;    /* path of a script or a cassette; NULL: all scripts in
+                            * <home>/agent/replays,    chosen by the model's name */
+    int port;              /* 0: the kernel chooses */
+    bool no_stream;        /* answer streaming requests with plain JSON all the same */
     const char *behaviour; /* in the place of a script: see behave.h */
     const char *spec;      /* of the behaviour */
     uint64_t seed;
     int64_t delay_ms;
-    double speed;        /* of a cassette, see cassette_options */
+    double speed; /* of a cassette, see cassette_options */
     bool loose;
     const char *answers; /* a file to which a line is appended for each answer: its turn, status,
                           * tokens, and whether all of it was sent; NULL: none */
