@@ -22,14 +22,15 @@
 enum { MAX_CONNECTIONS = 64, READ_BYTES = 64 << 10 };
 
 typedef struct connection {
-    int fd;                /* -1: free */
+    int fd; /* -1: free */
     ws_buf in;
     bool answering, told_continue, eof;
     wire_response out;
-    int piece;             /* the one that goes out */
+    int piece; /* the one that goes out */
     size_t sent;
     int64_t due_ns;
     replay_note note; /* of the answer that goes out */
+    bool unread;      /* it is sent; whether the client took it is not known yet */
 } connection;
 
 typedef struct server {
@@ -48,27 +49,32 @@ static volatile sig_atomic_t stopped;
 
 /* ---- connections ---- */
 
-/* One line of the answers' file. */
-static void note_answer(const server *s, const connection *c, bool sent)
+/* One line of the answers' file. `read`: "true" when the client took all of it, "false" when it
+ * went away before, "null": not known. */
+static void note_answer(const server *s, connection *c, bool sent, const char *read)
 {
     ws_buf line = {0};
     const replay_note *n = &c->note;
+    c->unread = false;
     if (s->answers < 0)
         return;
     ws_buf_printf(&line,
-                  "{\"turn\":%d,\"status\":%d,\"answer\":%s,\"sent\":%s,\"prompt_tokens\":%" PRId64
-                  ",\"completion_tokens\":%" PRId64 "}\n",
-                  n->turn, n->status, n->answer ? "true" : "false", sent ? "true" : "false",
+                  "{\"turn\":%d,\"status\":%d,\"answer\":%s,\"sent\":%s,\"read\":%s,"
+                  "\"prompt_tokens\":%" PRId64 ",\"completion_tokens\":%" PRId64 "}\n",
+                  n->turn, n->status, n->answer ? "true" : "false", sent ? "true" : "false", read,
                   n->prompt_tokens, n->completion_tokens);
     if (!ws_write_all(s->answers, line.p, line.n))
         ws_log(WS_LOG_ERROR, "replay server: cannot write the answers' file");
     ws_buf_release(&line);
 }
 
-static void drop(const server *s, connection *c)
+/* A peer that closes with bytes unread resets the connection; one that has read all ends it. */
+static void drop(const server *s, connection *c, bool reset)
 {
     if (c->answering && c->piece < c->out.n_pieces)
-        note_answer(s, c, false);
+        note_answer(s, c, false, "false");
+    else if (c->unread)
+        note_answer(s, c, true, reset ? "false" : "true");
     close(c->fd);
     ws_buf_release(&c->in);
     wire_response_release(&c->out);
@@ -112,13 +118,16 @@ static void send_pieces(server *s, connection *c)
     while (c->answering && c->due_ns <= ws_now_ns()) {
         if (c->piece == c->out.n_pieces) {
             bool over = c->out.close;
-            note_answer(s, c, true);
             wire_response_release(&c->out);
             c->answering = false;
-            if (over)
-                drop(s, c);
-            else if (c->in.n)
-                take_request(s, c); /* pipelined */
+            c->unread = true;
+            if (over) {
+                note_answer(s, c, true, "null");
+                drop(s, c, false);
+            } else if (c->in.n) { /* pipelined */
+                note_answer(s, c, true, "null");
+                take_request(s, c);
+            }
             return;
         }
         size_t end = c->out.piece[c->piece].end;
@@ -127,7 +136,7 @@ static void send_pieces(server *s, connection *c)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n < 0) {
-            drop(s, c);
+            drop(s, c, true);
             return;
         }
         c->sent += (size_t)n;
@@ -143,12 +152,14 @@ static void receive(server *s, connection *c)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) { /* also while it is being answered: nobody is left to read */
-        drop(s, c);
+        drop(s, c, n < 0);
         return;
     }
+    if (c->unread)
+        note_answer(s, c, true, "true");
     ws_buf_add(&c->in, bytes, (size_t)n);
     if (c->in.overflow)
-        drop(s, c);
+        drop(s, c, false);
     else if (!c->answering)
         take_request(s, c);
 }
@@ -199,7 +210,8 @@ static void serve(server *s)
 
 static ws_status open_listener(server *s, int port, ws_err *err)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
     int one = 1;
@@ -220,7 +232,7 @@ static void server_free(server *s)
         return;
     for (int i = 0; i < MAX_CONNECTIONS; i++)
         if (s->c[i].fd >= 0)
-            drop(s, &s->c[i]);
+            drop(s, &s->c[i], false);
     replay_source_close(s->source);
     if (s->answers >= 0)
         close(s->answers);

@@ -31,7 +31,7 @@ typedef struct replay_options {
     double speed; /* of a cassette, see cassette_options */
     bool loose;
     const char *answers; /* a file to which a line is appended for each answer: its turn, status,
-                          * tokens, and whether all of it was sent; NULL: none */
+                          * tokens, whether all of it was sent, and read; NULL: none */
 } replay_options;
 /* Binds 127.0.0.1 and serves from a child process until stopped, or until this process is gone. */
 ws_status replay_start(const replay_options *o, replay_server **out, ws_err *err) WS_MUST_CHECK;
