@@ -3,6 +3,7 @@
 #include "agent/llm/extract.h"
 #include "agent/loop/loop.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/sha256.h"
 #include "reference/emit.h"
 
@@ -60,7 +61,7 @@ static void print_prompt(const loop_prompt *p, bool json)
 
 /* Generation 0 as the loop judges it: its time stands in the first prompt. */
 static ws_status time_translation(const options *o, const spec *s, const char *source,
-                                  db_candidate *c, ws_err *err)
+                                  db_candidate *c, ws_buf *verdict, ws_err *err)
 {
     comp_service *comp = NULL;
     vfy_session *session = NULL;
@@ -74,6 +75,9 @@ static ws_status time_translation(const options *o, const spec *s, const char *s
     if (!st) {
         c->reason = hx_reason_name(v.reason);
         c->modelled_s = v.has_model ? v.model.seconds : (double)NAN;
+        cJSON *json = vfy_verdict_json(&v);
+        ws_json_print(json, false, verdict);
+        cJSON_Delete(json);
     }
     vfy_session_close(session);
     comp_service_close(comp);
@@ -84,7 +88,7 @@ static ws_status first_prompt(const options *o, const char *name, loop_prompt *p
 {
     spec *s = NULL;
     ref_graph *g = NULL;
-    ws_buf source = {0};
+    ws_buf source = {0}, verdict = {0};
     db_candidate c = {.origin = "emitted", .measured_s = (double)NAN};
     ws_status st = spec_find(name, &s, err);
     if (!st)
@@ -92,15 +96,16 @@ static ws_status first_prompt(const options *o, const char *name, loop_prompt *p
     if (!st)
         st = ref_emit(g, &source, err);
     if (!st)
-        st = time_translation(o, s, ws_buf_z(&source), &c, err);
+        st = time_translation(o, s, ws_buf_z(&source), &c, &verdict, err);
     if (!st) {
         c.source = ws_buf_z(&source);
-        loop_attempt attempt = {&c, "{}"};
+        loop_attempt attempt = {&c, ws_buf_z(&verdict)};
         loop_history h = {&attempt, 1, 0};
         loop_step step = loop_refine.next(&h);
         st = loop_prompt_make(s, o->prompts, o->gpu, &h, &step, p, err);
     }
     ws_buf_release(&source);
+    ws_buf_release(&verdict);
     ref_graph_free(g);
     spec_free(s);
     return st;

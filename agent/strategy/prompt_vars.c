@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIBLINGS = 6, OTHERS = 4, LONGEST_REASON = 200 };
+enum { SIBLINGS = 6, OTHERS = 4, LONGEST_REASON = 200, BASELINE_LINES = 40 };
 
 /* ---- the operation: the same in every prompt ---- */
 
@@ -46,6 +46,24 @@ static void put_outputs(const spec *s, ws_buf *out)
     ref_graph_free(g);
 }
 
+/* What indices may be: kernels that look things up need not check more. */
+static void put_range(const spec_tensor *t, ws_buf *out)
+{
+    const spec_init *i = &t->init;
+    if (i->dist != SPEC_DIST_RANDINT)
+        return;
+    ws_buf_adds(out, ", whole numbers from ");
+    if (i->lo_expr)
+        ws_expr_print(i->lo_expr, out);
+    else
+        ws_buf_printf(out, "%.0f", i->lo);
+    ws_buf_adds(out, " to below ");
+    if (i->hi_expr)
+        ws_expr_print(i->hi_expr, out);
+    else
+        ws_buf_printf(out, "%.0f", i->hi);
+}
+
 static void put_tensors(const prompt_context *c, ws_buf *out)
 {
     const spec *s = c->spec;
@@ -57,7 +75,9 @@ static void put_tensors(const prompt_context *c, ws_buf *out)
             ws_buf_adds(out, d ? ", " : "");
             ws_expr_print(t->shape[d], out);
         }
-        ws_buf_adds(out, "]\n");
+        ws_buf_adds(out, "]");
+        put_range(t, out);
+        ws_buf_addc(out, '\n');
     }
     put_outputs(s, out);
 }
@@ -232,18 +252,28 @@ static void put_verdict(const prompt_context *c, ws_buf *out)
     cJSON_Delete(v);
 }
 
-static void put_findings(const prompt_context *c, ws_buf *out)
+static void put_findings_of(const prompt_context *c, const strat_attempt *a, int most, ws_buf *out)
 {
     const strat_view *v = c->view;
-    if (!subject(c))
-        return;
     findings_write(&(findings_subject){.spec = c->spec,
                                        .gpu = c->gpu,
-                                       .candidate = subject(c)->candidate,
-                                       .verdict_json = subject(c)->verdict_json,
+                                       .candidate = a->candidate,
+                                       .verdict_json = a->verdict_json,
                                        .first = v->attempt[0].candidate,
                                        .best = v->best >= 0 ? v->attempt[v->best].candidate : NULL},
-                   0, out);
+                   most, out);
+}
+
+static void put_findings(const prompt_context *c, ws_buf *out)
+{
+    if (subject(c))
+        put_findings_of(c, subject(c), 0, out);
+}
+
+static void put_baseline_findings(const prompt_context *c, ws_buf *out)
+{
+    if (c->view->n_attempts)
+        put_findings_of(c, &c->view->attempt[0], BASELINE_LINES, out);
 }
 
 /* The verdict's one sentence, or its reason. */
@@ -392,6 +422,8 @@ const prompt_variable prompt_variables[] = {
     {"related", true, put_related, "the best kernels of related specs with their evidence"},
     {"baseline", true, put_baseline, "the plain translation, generation 0"},
     {"baseline_time", false, put_baseline_time, "its time"},
+    {"baseline_findings", false, put_baseline_findings,
+     "its findings and its distance from the roofline, at most 40 lines"},
     {"best", false, put_best, "the fastest kernel that passes"},
     {"best_time", false, put_best_time, "its time"},
     {"best_speedup", false, put_best_speedup, "its speed-up over generation 0"},
