@@ -142,12 +142,27 @@ void llm_adapter_event(const llm_adapter *w, llm_answer *a, const char *data, si
     cJSON_Delete(o);
 }
 
+/* Whether the text ends inside a string or an open bracket. */
+static bool ends_early(const char *p, size_t n)
+{
+    bool quoted = false;
+    int depth = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (quoted && p[i] == '\\')
+            i++;
+        else if (p[i] == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            depth += (p[i] == '{' || p[i] == '[') - (p[i] == '}' || p[i] == ']');
+    }
+    return quoted || depth > 0;
+}
+
 void llm_adapter_whole(const llm_adapter *w, llm_answer *a, const char *body, size_t n)
 {
-    const char *end = NULL;
     llm_error e;
-    cJSON *o = cJSON_ParseWithLengthOpts(body, n, &end, false);
-    a->partial = !o && end && end + 1 >= body + n;
+    cJSON *o = cJSON_ParseWithLength(body, n);
+    a->partial = !o && ends_early(body, n);
     if (!o)
         a->malformed = true;
     else if (llm_error_read(o, &e))

@@ -15,9 +15,10 @@ void sse_release(sse_parser *p)
 
 static void dispatch(sse_parser *p, sse_handler fn, void *ud)
 {
-    if (p->has_data)
+    if (p->has_data && !p->data.overflow)
         fn(ud, ws_buf_z(&p->data), p->data.n);
-    ws_buf_reset(&p->data);
+    if (!p->data.overflow)
+        ws_buf_reset(&p->data);
     p->has_data = false;
 }
 
@@ -63,11 +64,13 @@ bool sse_feed(sse_parser *p, const char *bytes, size_t n, sse_handler fn, void *
         while (i < n && bytes[i] != '\n' && bytes[i] != '\r')
             i++;
         ws_buf_add(&p->line, bytes + start, i - start);
+        if (p->line.overflow)
+            return false;
         if (i < n) {
             p->after_cr = bytes[i++] == '\r';
             end_line(p, fn, ud);
         }
-        if (p->line.overflow || p->data.overflow)
+        if (p->data.overflow)
             return false;
     }
     return true;
