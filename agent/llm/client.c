@@ -206,6 +206,11 @@ static void deliver(job *j, llm_reply *out)
     out->n_attempts = j->n_attempts;
     j->attempt = NULL;
     out->seconds = j->first_ns ? ws_seconds_since(j->first_ns) : 0;
+    if (cassette_at_once(c->cassette)) {
+        out->seconds = 0;
+        for (int i = 0; i < out->n_attempts; i++)
+            out->seconds += out->attempt[i].seconds;
+    }
 }
 
 static bool take_finished(llm_client *c, int *id, llm_reply *out)

@@ -401,7 +401,7 @@ static void end(http_transfer *t, http_end how, const char *fmt, ...)
     t->response.sent = t->played ? how != HTTP_FAILED : bytes > 0;
     t->response.status = status_of(t);
     t->response.end = how;
-    t->response.seconds = ws_seconds_since(t->start_ns);
+    t->response.seconds = t->played ? t->played->end_ms * 1e-3 : http_seconds(t);
     va_start(ap, fmt);
     vsnprintf(t->response.error, sizeof t->response.error, fmt, ap);
     va_end(ap);

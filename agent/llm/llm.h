@@ -148,7 +148,8 @@ typedef struct llm_reply {
     double cost_usd;        /* server-told (OpenRouter usage.cost), NaN: not told */
     llm_attempt *attempt;
     int n_attempts;
-    double seconds;         /* first send to last byte, waits included */
+    double seconds;         /* first send to last byte, waits included; replayed at once: what the
+                             * recorded attempts took */
     char error[1024];       /* sentence for a person when outcome is not OK */
     char hint[512];         /* what to do, or "" */
     bool fatal;             /* no further request can succeed (auth, quota, unknown model) */
