@@ -183,8 +183,8 @@ typedef struct db_kernel {
  * there is none. */
 ws_status db_kernel_best(db_archive *db, const char *spec_sha256, const char *gpu, int64_t except,
                          ws_arena *a, db_kernel *out, bool *found, ws_err *err) WS_MUST_CHECK;
-/* Full text over notes, spec names and what sources use, best match first. Every word of `text` must
- * match; words may end in '*'. */
+/* Full text over notes, spec names and what sources use. Every word of `text` must match; words may
+ * end in '*'. Of the newest 500 matches those that gained most over generation 0 come first. */
 ws_status db_kernel_search(db_archive *db, const char *text, int most, ws_arena *a, db_kernel **out,
                            int *n, ws_err *err) WS_MUST_CHECK;
 ws_status db_lesson_search(db_archive *db, const char *text, int most, ws_arena *a, db_lesson **out,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NEWEST = 500 }; /* matches of a search that are looked at */
+
 /* ---- keys ---- */
 
 ws_status db_keys_put(db_archive *db, const db_keys *k, ws_err *err)
@@ -148,12 +150,15 @@ ws_status db_lesson_list(db_archive *db, const char *gpu, const char *spec_sha25
 
 /* ---- kernels ---- */
 
+/* The time of generation 0 of candidate c's run, of the kind that c has. */
+#define FIRST_S                                                                                    \
+    "(SELECT CASE WHEN c.measured_s IS NULL THEN f.modelled_s ELSE f.measured_s END FROM "         \
+    "candidate f WHERE f.run = c.run AND f.round = 0 AND f.origin = 'emitted' ORDER BY f.id "      \
+    "LIMIT 1)"
 #define KERNEL_COLUMNS                                                                             \
     "SELECT c.id, c.run, c.call, c.parent, c.round, c.origin, t.body, c.source, c.ptx_sha256, "    \
     "c.tune, c.reason, c.level, c.modelled_s, c.measured_s, c.gpu, c.created, c.note, r.spec_name, " \
-    "r.name, c.traits, (SELECT CASE WHEN c.measured_s IS NULL THEN f.modelled_s ELSE "             \
-    "f.measured_s END FROM candidate f WHERE f.run = c.run AND f.round = 0 AND f.origin = "        \
-    "'emitted' ORDER BY f.id LIMIT 1) "
+    "r.name, c.traits, " FIRST_S " "
 
 static void read_kernel(sqlite3_stmt *s, ws_arena *a, db_kernel *k)
 {
@@ -226,14 +231,18 @@ ws_status db_kernel_search(db_archive *db, const char *text, int most, ws_arena 
     make_query(text, &query);
     if (!query.n)
         return WS_OK;
-    ws_status st = db_prepare(db, &s, err,
-                              KERNEL_COLUMNS
-                              "FROM (SELECT rowid AS id, rank FROM candidate_fts"
-                              " WHERE candidate_fts MATCH ? ORDER BY rank LIMIT ?) m"
-                              " JOIN candidate c ON c.id = m.id JOIN run r ON r.id = c.run"
-                              " JOIN text t ON t.sha256 = c.source"
-                              " ORDER BY m.rank, coalesce(c.measured_s, c.modelled_s)",
-                              "sk", ws_buf_z(&query), most);
+    /* bm25 looks at every match, which takes long in a large archive, and says less than what a
+     * kernel gained. */
+    ws_status st = db_prepare(
+        db, &s, err,
+        KERNEL_COLUMNS
+        "FROM (SELECT c.id, " FIRST_S " / coalesce(c.measured_s, c.modelled_s) AS gain FROM"
+        " (SELECT rowid AS id FROM candidate_fts WHERE candidate_fts MATCH ?"
+        " ORDER BY rowid DESC LIMIT ?) m JOIN candidate c ON c.id = m.id"
+        " ORDER BY gain DESC, c.id DESC LIMIT ?) g"
+        " JOIN candidate c ON c.id = g.id JOIN run r ON r.id = c.run"
+        " JOIN text t ON t.sha256 = c.source ORDER BY g.gain DESC, c.id DESC",
+        "skk", ws_buf_z(&query), (int)NEWEST, most);
     while (!st && !(st = db_step(db, s, &row, err)) && row && *n < most)
         read_kernel(s, a, &(*out)[(*n)++]);
     sqlite3_finalize(s);

@@ -15,15 +15,21 @@ typedef struct memory_keys {
     const char *shape_class; /* "rows-long", "square-large", ... */
 } memory_keys;
 void memory_keys_of(const spec *s, ws_arena *a, memory_keys *out);
+/* 0: not related; the more the ops that carry the work, the dtype and the shape class agree, the
+ * higher, 6 at most. */
+double memory_relation(const memory_keys *a, const memory_keys *b);
+/* Gives every spec of the archive its keys, so that retrieval finds those of runs that were killed,
+ * too. The functions below do it themselves. */
+ws_status memory_index(db_archive *db, ws_err *err) WS_MUST_CHECK;
 
 /* Distils the run's judged attempts into lessons (what was tried, what it gained or why it failed)
  * and stores them; done once at a run's end, again after a resumption: replaces the run's lessons.
  */
 ws_status memory_learn(db_archive *db, const spec *s, const db_run *run, ws_err *err) WS_MUST_CHECK;
-/* Lessons of other runs for this spec and GPU, the most telling first, one a line; "" when there
- * are none. */
-ws_status memory_lessons(db_archive *db, const spec *s, const char *gpu, int max_lines, ws_buf *out,
-                         ws_err *err) WS_MUST_CHECK;
+/* Lessons of runs other than `run` (0: of all) for this spec and its relations on this GPU, the most
+ * telling first, one a line; "" when there are none. */
+ws_status memory_lessons(db_archive *db, const spec *s, const char *gpu, int64_t run, int max_lines,
+                         ws_buf *out, ws_err *err) WS_MUST_CHECK;
 /* The best kernels of related specs with their evidence, as text for a prompt; never of `run`
  * itself. */
 ws_status memory_related(db_archive *db, const spec *s, const char *gpu, int64_t run,
