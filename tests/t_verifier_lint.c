@@ -23,7 +23,7 @@ typedef struct expected {
 
 static const struct {
     const char *what, *inputs, *weights, *graph;
-    expected want[6];
+    expected want[8];
     int n;
 } rows[] = {
     {"exp has no flaw", X, "", NODE("y", "exp", "\"x\""), {{0}}, 0},
@@ -40,8 +40,9 @@ static const struct {
      {{LINT_ZEROS, "", true},
       {LINT_OTHER_INPUTS, "", true},
       {LINT_LOWER, "", true},
-      {LINT_IGNORED, "x", true}},
-     4},
+      {LINT_IGNORED, "x", true},
+      {LINT_SHORTCUT, "y", true}},
+     5},
     {"an input that nothing reads",
      X "," Z,
      "",
@@ -64,8 +65,8 @@ static const struct {
      X,
      "",
      NODE("e", "exp", "\"x\"") "," NODE("r", "relu", "\"e\"") "," NODE("y", "log", "\"r\""),
-     {{LINT_OP, "r", true}, {LINT_COPY, "x", true}},
-     2},
+     {{LINT_OP, "r", true}, {LINT_COPY, "x", true}, {LINT_SHORTCUT, "r", true}},
+     3},
     {"a sum that the weight decides",
      U,
      G("const", ",\"value\":1e6"),
@@ -96,7 +97,7 @@ static void examine(size_t k)
     if (!st)
         st = vfy_lint(s, 1, 60, &a, &r, &err);
     bool right = !st && r.tried == r.possible && (rows[k].n < 0 || r.n == rows[k].n);
-    for (int i = 0; i < 6 && rows[k].want[i].name; i++)
+    for (int i = 0; i < 8 && rows[k].want[i].name; i++)
         right &= has(&r, &rows[k].want[i]);
     if (!ok(right, "%s %s", rows[k].what, err.msg))
         for (int i = 0; i < r.n; i++)
@@ -151,6 +152,50 @@ static void test_published(void)
         bool done = !spec_find(known[k].spec, &s, &err) && !vfy_lint(s, 1, 60, &a, &r, &err);
         ok(done && has(&r, &known[k].want), "%s: %s %s", known[k].spec,
            vfy_lint_name(known[k].want.kind), err.msg);
+        spec_free(s);
+        ws_arena_release(&a);
+    }
+}
+
+/* Published shortcuts, and what they save at least; a spec that has none. */
+static void test_shortcuts(void)
+{
+    static const struct {
+        const char *spec, *node;
+        double fewer;
+    } known[] = {
+        {"kernelbench/level2/002_convtranspose2d_biasadd_clamp_scaling_clamp_divide", "div5",
+         1.005},
+        {"kernelbench/level2/013_convtranspose3d_mean_add_softmax_tanh_scaling", "reduce1", 30},
+        {"kernelbench/level2/014_gemm_divide_sum_scaling", "reduce2", 1000},
+        {"kernelbench/level2/015_convtranspose3d_batchnorm_subtract", "sub3", 1},
+        {"kernelbench/level2/018_matmul_sum_max_avgpool_logsumexp_logsumexp", "reduce1", 1000},
+        {"kernelbench/level2/022_matmul_scale_residualadd_clamp_logsumexp_mish", "add2", 1},
+        {"kernelbench/level2/040_matmul_scaling_residualadd", "add2", 1},
+        {"kernelbench/level2/042_convtranspose2d_globalavgpool_biasadd_logsumexp_sum_multiply",
+         "x_", 300},
+        {"kernelbench/level2/044_convtranspose2d_multiply_globalavgpool_globalavgpool_mean",
+         "reduce2", 300},
+        {"kernelbench/level2/050_convtranspose3d_scaling_avgpool_biasadd_scaling", "avg_pool2", 4},
+        {"kernelbench/level2/051_gemm_subtract_globalavgpool_logsumexp_gelu_residualadd", "reduce2",
+         1000},
+        {"kernelbench/level2/062_matmul_groupnorm_leakyrelu_sum", "add3", 1},
+        {"kernelbench/level2/098_matmul_avgpool_gelu_scale_max", "x_", 15},
+        {"kernelbench/level2/099_matmul_gelu_softmax", NULL, 1},
+    };
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+        ws_arena a = {0};
+        ws_err err = {0};
+        spec *s = NULL;
+        lint_report r = {0};
+        bool done = !spec_find(known[k].spec, &s, &err) && !vfy_lint(s, 1, 0, &a, &r, &err);
+        expected e = {LINT_SHORTCUT, known[k].node ? known[k].node : "", true};
+        bool any = false;
+        for (int i = 0; i < r.n; i++)
+            any |= r.finding[i].kind == LINT_SHORTCUT;
+        bool found = known[k].node ? has(&r, &e) : !any;
+        ok(done && found && r.least_flops * known[k].fewer <= r.flops, "%s: shortcut at %s %s",
+           known[k].spec, e.name, err.msg);
         spec_free(s);
         ws_arena_release(&a);
     }
@@ -274,6 +319,7 @@ int main(void)
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         examine(k);
     test_published();
+    test_shortcuts();
     test_loose();
     test_benchmark_spread(1 << 22, true, false);
     test_benchmark_spread(1 << 20, false, true);

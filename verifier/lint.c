@@ -207,8 +207,9 @@ static ws_status examine(linter *l, ws_arena *a)
     if (lint_examine_orders(l))
         return l->err->status;
     find_unread(l);
+    lint_find_shortcuts(l);
     lint_trial *t = lint_list_trials(l, a, &n);
-    l->rep->possible = n;
+    l->rep->possible += n;
     for (int k = 0; k < n && (k < 7 || ws_seconds_since(l->start) < l->seconds); k++)
         run(l, &t[k]);
     return WS_OK;

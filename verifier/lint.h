@@ -27,7 +27,8 @@
       "the answer for other inputs is within 1e-2 of 99 %% of the elements")                       \
     X(LOOSE_COPY, "loose_copy", "a copy of '%s' is within 1e-2 of 99 %% of the elements")          \
     X(LOOSE_SAMPLE, "loose_sample", "the answer for an eighth of '%s' is within 1e-2")             \
-    X(LOOSE_SPREAD, "loose_spread", "the elements hardly differ from one number")
+    X(LOOSE_SPREAD, "loose_spread", "the elements hardly differ from one number")                  \
+    X(SHORTCUT, "shortcut", "a cheaper form of '%s' is right")
 typedef enum lint_kind {
 #define X(id, name, text) LINT_##id,
     LINT_LIST(X)
@@ -36,6 +37,11 @@ typedef enum lint_kind {
 } lint_kind;
 const char *vfy_lint_name(lint_kind k);
 static inline bool vfy_lint_is_loose(lint_kind k)
+{
+    return k >= LINT_LOOSE_ZEROS && k < LINT_SHORTCUT;
+}
+/* Nothing is wrong with the spec: numbers taken with it are to be read with that in mind. */
+static inline bool vfy_lint_informs(lint_kind k)
 {
     return k >= LINT_LOOSE_ZEROS;
 }
@@ -60,7 +66,9 @@ typedef struct lint_report {
                           * its tolerance; NaN: that rounds nothing */
     double honest[REF_ORDER_COUNT]; /* of honest arithmetic in that order, over all check shapes:
                                      * the worst error over its tolerance */
-    double honest_limit;            /* what that may be: bounds are tolerances over VFY_SAFETY */
+    double flops, least_flops; /* at the benchmark's shape, as the graph is written, and by legal
+                                * shortcuts; 0: there are none */
+    double honest_limit;       /* what that may be: bounds are tolerances over VFY_SAFETY */
 } lint_report;
 
 /* `seconds`: when no further trial begins. Findings live in the arena. */

@@ -1,7 +1,8 @@
 /* What the files of lint share: a spec at some shape with some inputs, trials on it, and findings.
  *
  * lint_lab.c makes labs, lint_trial.c tries one thing in a lab, lint_list.c says which,
- * lint_honest.c evaluates as honest kernels do, lint.c decides what is a finding. */
+ * lint_loose.c goes to larger shapes, lint_algebra.c finds cheaper forms, lint_honest.c as
+ * honest kernels do, lint.c decides what is a finding. */
 #ifndef VERIFIER_LINT_BENCH_H
 #define VERIFIER_LINT_BENCH_H
 
@@ -96,6 +97,8 @@ lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n);
 
 /* A new finding with its sentence; NULL: there is no room. */
 lint_finding *lint_add(linter *l, lint_kind kind, const char *name, bool always);
+/* Cheaper forms of the graph. */
+void lint_find_shortcuts(linter *l);
 /* Honest arithmetic in every order, at all check shapes. */
 ws_status lint_examine_orders(linter *l) WS_MUST_CHECK;
 

@@ -42,13 +42,15 @@ static void print_row(const spec *s, const lint_report *r)
                                   : "passes");
     if (!isnan(r->lower_excess))
         printf(" (%.3g of it)", r->lower_excess);
+    if (r->least_flops < r->flops)
+        printf("  work %.3g, by shortcuts %.3g", r->flops, r->least_flops);
     printf("  %d findings", r->n);
     if (r->tried < r->possible)
         printf("  (%d of %d trials)", r->tried, r->possible);
     putchar('\n');
     for (int i = 0; i < r->n; i++)
         printf("    %s%s\n", r->finding[i].text,
-               r->finding[i].always || vfy_lint_is_loose(r->finding[i].kind)
+               r->finding[i].always || vfy_lint_informs(r->finding[i].kind)
                    ? ""
                    : ", on the spec's own inputs only");
 }
@@ -65,6 +67,10 @@ static cJSON *row_json(const spec *s, const lint_report *r)
     cJSON *orders = cJSON_AddObjectToObject(o, "honest_of_tolerance");
     for (ref_order q = REF_ORDER_EXACT + 1; q < REF_ORDER_COUNT; q++)
         ws_json_add_double(orders, ref_order_name(q), r->honest[q]);
+    if (r->flops > 0) {
+        ws_json_add_double(o, "flops", r->flops);
+        ws_json_add_double(o, "flops_by_shortcuts", r->least_flops);
+    }
     cJSON_AddNumberToObject(o, "tried", r->tried);
     cJSON_AddNumberToObject(o, "possible", r->possible);
     list = cJSON_AddArrayToObject(o, "findings");
@@ -157,7 +163,7 @@ ws_status spec_lint(const spec_lint_options *o, const char **names, int n, int *
         spec_free(s);
     }
     for (int k = 0; k < LINT_COUNT; k++) /* loose ones are refused, so they only inform */
-        if (l.by_kind[k] && !vfy_lint_is_loose((lint_kind)k) && (!o->all || k == LINT_HONEST))
+        if (l.by_kind[k] && !vfy_lint_informs((lint_kind)k) && (!o->all || k == LINT_HONEST))
             *exit_code = 1;
     if (st) {
         cJSON_Delete(l.rows);
