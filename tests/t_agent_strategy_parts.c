@@ -413,6 +413,8 @@ static void test_parse(void)
         {"a numbered list with details",
          "My ideas:\n\n1. **Vectors**: load float4\n   - needs alignment\n2) Warp shuffles\n\nBye.",
          2, "**Vectors**: load float4    - needs alignment", 1.2, 0.5},
+        {"gain and difficulty in passing", "1. Vectors of (16) bytes (2.5x, hard)\n2. B (~1.1x)\n",
+         2, "Vectors of (16) bytes (2.5x, hard)", 2.5, 0.3},
         {"bullets", "- one\n- two\n* three\n", 3, "one", 1.2, 0.5},
         {"bold numbers", "**1. One**\n**2. Two**\n", 2, "One**", 1.2, 0.5},
         {"a broken object before a good one", "{\"idea\": \"A\", {\"idea\": \"B\"}", 1, "B", 1.2,

@@ -58,12 +58,15 @@ static int best_of_island(const strat_view *v, int island, int round)
     return best;
 }
 
-static int children_of(const strat_view *v, int attempt)
+/* Per attempt: the kernel turns that worked on it, copies counted twice. */
+static int *count_children(const strat_view *v, ws_arena *a)
 {
-    int n = 0;
-    for (int i = 0; i < v->n_turns; i++)
-        if (v->turn[i].step.subject == attempt && v->turn[i].step.reply == STRAT_KERNEL)
-            n += strat_is_copy(v, &v->turn[i]) ? 2 : 1;
+    int *n = WS_ARENA_NEW(a, int, v->n_attempts + 1);
+    for (int i = 0; i < v->n_turns; i++) {
+        const strat_turn *t = &v->turn[i];
+        if (t->step.subject >= 0 && t->step.reply == STRAT_KERNEL)
+            n[t->step.subject] += strat_is_copy(v, t) ? 2 : 1;
+    }
     return n;
 }
 
@@ -85,9 +88,10 @@ static double median_seconds(const strat_view *v, const evolve_member *m, int n,
 static void weigh(const strat_view *v, evolve_member *m, int n, ws_arena *a)
 {
     double median = n ? median_seconds(v, m, n, a) : 1;
+    const int *children = count_children(v, a);
     for (int i = 0; i < n; i++) {
         double speed = log(median / strat_seconds(v->attempt[m[i].attempt].candidate));
-        m[i].children = children_of(v, m[i].attempt);
+        m[i].children = children[m[i].attempt];
         m[i].weight = 1 / (1 + exp(-SLOPE * speed)) / (1 + m[i].children);
     }
 }

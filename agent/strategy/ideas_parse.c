@@ -11,8 +11,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define GAIN   1.2 /* of an idea whose gain is not told */
-#define CHANCE 0.5
+#define GAIN      1.2 /* of an idea whose gain is not told */
+#define CHANCE    0.5
+#define MOST_GAIN 20.0 /* believed */
 
 static const char *text_of(const cJSON *o)
 {
@@ -48,21 +49,49 @@ static double gain_of(const cJSON *o)
         g = 1 + g / 100;
     if (g > 0 && g < 1) /* a part of the time that is saved */
         g = 1 / (1 - g);
-    return g >= 1 ? fmin(g, 20) : GAIN;
+    return g >= 1 ? fmin(g, MOST_GAIN) : GAIN;
 }
 
-static double chance_of(const cJSON *o)
+/* How likely a word like "easy" makes it, 0: it says nothing. */
+static double chance_of_word(const char *z, size_t n)
 {
     static const struct {
         const char *word;
         double chance;
     } words[] = {{"easy", 0.8},     {"low", 0.8},  {"simple", 0.8}, {"medium", 0.5},
                  {"moderate", 0.5}, {"hard", 0.3}, {"high", 0.3},   {"difficult", 0.3}};
-    const char *z = cJSON_GetStringValue(cJSON_GetObjectItem(o, "difficulty"));
-    for (size_t i = 0; z && i < WS_COUNT(words); i++)
-        if (strncasecmp(z, words[i].word, strlen(words[i].word)) == 0)
+    for (size_t i = 0; i < WS_COUNT(words); i++)
+        if (n == strlen(words[i].word) && strncasecmp(z, words[i].word, n) == 0)
             return words[i].chance;
-    return CHANCE;
+    return 0;
+}
+
+static double chance_of(const cJSON *o)
+{
+    const char *z = cJSON_GetStringValue(cJSON_GetObjectItem(o, "difficulty"));
+    size_t n = 0;
+    while (z && isalpha((unsigned char)z[n]))
+        n++;
+    double chance = z ? chance_of_word(z, n) : 0;
+    return chance > 0 ? chance : CHANCE;
+}
+
+/* What an item of a list says in passing at its end: "(1.5x, easy)". */
+static void read_aside(const char *text, double *gain, double *chance)
+{
+    const char *p = strrchr(text, '(');
+    for (; p && *p; p++) {
+        char *end;
+        size_t n = 0;
+        double x = isdigit((unsigned char)*p) ? strtod(p, &end) : 0;
+        if (x >= 1 && (*end == 'x' || *end == 'X'))
+            *gain = fmin(x, MOST_GAIN);
+        while (isalpha((unsigned char)p[n]))
+            n++;
+        if (chance_of_word(p, n) > 0)
+            *chance = chance_of_word(p, n);
+        p += x > 0 ? (size_t)(end - p) - 1 : n ? n - 1 : 0;
+    }
 }
 
 static int add(const char *text, double gain, double chance, ws_arena *a, idea_text *out, int n)
@@ -116,6 +145,13 @@ static const char *item_of(const char *line)
     return *p == '.' || *p == ')' || *p == ':' ? p + 1 : NULL;
 }
 
+static int add_item(const ws_buf *text, ws_arena *a, idea_text *out, int n)
+{
+    double gain = GAIN, chance = CHANCE;
+    read_aside(ws_buf_z(text), &gain, &chance);
+    return add(ws_buf_z(text), gain, chance, a, out, n);
+}
+
 /* An item is its line and the lines that follow it up to the next item or an empty line. Numbered
  * items win: bullets below them are their details. */
 static int parse_list(const char *reply, ws_arena *a, idea_text *out)
@@ -136,7 +172,7 @@ static int parse_list(const char *reply, ws_arena *a, idea_text *out)
             }
             if ((item && (number || !numbered)) || !line[strspn(line, " \t\r")]) {
                 if (in)
-                    n = add(ws_buf_z(&text), GAIN, CHANCE, a, out, n);
+                    n = add_item(&text, a, out, n);
                 ws_buf_reset(&text);
                 in = item != NULL;
             }
@@ -145,7 +181,7 @@ static int parse_list(const char *reply, ws_arena *a, idea_text *out)
         }
     }
     if (in)
-        n = add(ws_buf_z(&text), GAIN, CHANCE, a, out, n);
+        n = add_item(&text, a, out, n);
     ws_buf_release(&text);
     return n;
 }
