@@ -19,30 +19,68 @@ typedef struct options {
 
 #define OPT(field) offsetof(options, field)
 static const ws_opt prompt_options[] = {
-    {.name = "run", .type = WS_OPT_STRING, .offset = OPT(run), .arg = "RUN",
+    {.name = "run",
+     .type = WS_OPT_STRING,
+     .offset = OPT(run),
+     .arg = "RUN",
      .help = "the next prompt of this run of the archive, in the place of a first one"},
-    {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = OPT(archive),
-     .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
-    {.name = "prompts", .type = WS_OPT_STRING, .offset = OPT(prompts), .arg = "DIR",
+    {.name = "archive",
+     .letter = 'a',
+     .type = WS_OPT_STRING,
+     .offset = OPT(archive),
+     .fallback = "warpsmith.db",
+     .arg = "FILE",
+     .help = "the archive",
+     .env = "WARPSMITH_ARCHIVE"},
+    {.name = "prompts",
+     .type = WS_OPT_STRING,
+     .offset = OPT(prompts),
+     .arg = "DIR",
      .help = "templates that replace the bundled ones"},
-    {.name = "gpu", .type = WS_OPT_STRING, .offset = OPT(gpu), .fallback = "h100", .arg = "NAME",
-     .help = "GPU of the cost model", .group = "Device"},
-    {.name = "arch", .type = WS_OPT_STRING, .offset = OPT(arch), .fallback = "sm_90", .arg = "ARCH",
-     .help = "compile for this architecture", .group = "Device"},
+    {.name = "gpu",
+     .type = WS_OPT_STRING,
+     .offset = OPT(gpu),
+     .fallback = "h100",
+     .arg = "NAME",
+     .help = "GPU of the cost model",
+     .group = "Device"},
+    {.name = "arch",
+     .type = WS_OPT_STRING,
+     .offset = OPT(arch),
+     .fallback = "sm_90",
+     .arg = "ARCH",
+     .help = "compile for this architecture",
+     .group = "Device"},
     CLI_COMMON_OPTIONS};
 
-static const ws_opt submit_options[] = {
-    {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = OPT(archive), .arg = "FILE",
-     .help = "keep reply and verdict as a run of this archive"},
-    {.name = "run", .type = WS_OPT_STRING, .offset = OPT(run), .arg = "RUN",
-     .help = "with --archive: as the next round of this run"},
-    {.name = "gpu", .type = WS_OPT_STRING, .offset = OPT(gpu), .fallback = "h100", .arg = "NAME",
-     .help = "GPU of the cost model", .group = "Device"},
-    {.name = "arch", .type = WS_OPT_STRING, .offset = OPT(arch), .fallback = "sm_90", .arg = "ARCH",
-     .help = "compile for this architecture", .group = "Device"},
-    CLI_COMMON_OPTIONS};
+static const ws_opt submit_options[] = {{.name = "archive",
+                                         .letter = 'a',
+                                         .type = WS_OPT_STRING,
+                                         .offset = OPT(archive),
+                                         .arg = "FILE",
+                                         .help = "keep reply and verdict as a run of this archive"},
+                                        {.name = "run",
+                                         .type = WS_OPT_STRING,
+                                         .offset = OPT(run),
+                                         .arg = "RUN",
+                                         .help = "with --archive: as the next round of this run"},
+                                        {.name = "gpu",
+                                         .type = WS_OPT_STRING,
+                                         .offset = OPT(gpu),
+                                         .fallback = "h100",
+                                         .arg = "NAME",
+                                         .help = "GPU of the cost model",
+                                         .group = "Device"},
+                                        {.name = "arch",
+                                         .type = WS_OPT_STRING,
+                                         .offset = OPT(arch),
+                                         .fallback = "sm_90",
+                                         .arg = "ARCH",
+                                         .help = "compile for this architecture",
+                                         .group = "Device"},
+                                        CLI_COMMON_OPTIONS};
 
-static void print_prompt(const loop_prompt *p, bool json)
+static void print_prompt(const prompt_text *p, bool json)
 {
     if (!json) {
         printf("%s\n%s", p->system, p->user);
@@ -84,7 +122,30 @@ static ws_status time_translation(const options *o, const spec *s, const char *s
     return st;
 }
 
-static ws_status first_prompt(const options *o, const char *name, loop_prompt *p, ws_err *err)
+/* As a run of one lane begins. */
+static ws_status make_first(const options *o, const spec *s, const db_candidate *c,
+                            const char *verdict, prompt_text *p, ws_err *err)
+{
+    ws_arena a = {0};
+    strat_attempt attempt = {c, verdict, -1, -1};
+    strat_model model = {"", (double)NAN, (double)NAN};
+    strat_view v = {.attempt = &attempt,
+                    .n_attempts = 1,
+                    .model = &model,
+                    .n_models = 1,
+                    .lanes = 1,
+                    .spec = s};
+    strat_step step = {.subject = -1};
+    ws_status st = WS_OK;
+    if (strategies[0]->next(&v, 0, 0, &a, &step) != STRAT_ASK)
+        ws_bug("'%s' has no first step", strategies[0]->name);
+    prompt_context x = {.spec = s, .dir = o->prompts, .gpu = o->gpu, .view = &v, .step = &step};
+    st = prompt_make(&x, p, err);
+    ws_arena_release(&a);
+    return st;
+}
+
+static ws_status first_prompt(const options *o, const char *name, prompt_text *p, ws_err *err)
 {
     spec *s = NULL;
     ref_graph *g = NULL;
@@ -99,10 +160,7 @@ static ws_status first_prompt(const options *o, const char *name, loop_prompt *p
         st = time_translation(o, s, ws_buf_z(&source), &c, &verdict, err);
     if (!st) {
         c.source = ws_buf_z(&source);
-        loop_attempt attempt = {&c, ws_buf_z(&verdict)};
-        loop_history h = {&attempt, 1, 0};
-        loop_step step = loop_refine.next(&h);
-        st = loop_prompt_make(s, o->prompts, o->gpu, &h, &step, p, err);
+        st = make_first(o, s, &c, ws_buf_z(&verdict), p, err);
     }
     ws_buf_release(&source);
     ws_buf_release(&verdict);
@@ -115,7 +173,7 @@ static ws_status run_prompt(const void *values, const char **args, int nargs, in
                             ws_err *err)
 {
     const options *o = values;
-    loop_prompt p = {0};
+    prompt_text p = {0};
     (void)exit_code;
     if (cli_check_gpu(o->gpu, err))
         return err->status;
@@ -127,7 +185,7 @@ static ws_status run_prompt(const void *values, const char **args, int nargs, in
                           : first_prompt(o, args[0], &p, err);
     if (!st)
         print_prompt(&p, o->common.json);
-    loop_prompt_release(&p);
+    prompt_release(&p);
     return st;
 }
 
@@ -165,9 +223,17 @@ static ws_status submit_to_run(const options *o, const char *spec_name, const sp
     ws_arena a = {0};
     db_archive *db = NULL;
     db_run r = {0};
-    loop_options l = {.spec = spec_name, .model = "submitted", .archive = o->archive, .gpu = o->gpu,
-                      .arch = o->arch, .reply = reply, .json = o->common.json, .tune_max = 16,
-                      .temperature = -1};
+    loop_options l = {.spec = spec_name,
+                      .models = "submitted",
+                      .archive = o->archive,
+                      .gpu = o->gpu,
+                      .arch = o->arch,
+                      .reply = reply,
+                      .json = o->common.json,
+                      .tune_max = 16,
+                      .temperature = -1,
+                      .model = {{.name = "submitted"}},
+                      .n_models = 1};
     ws_status st = WS_OK;
     if (o->run) {
         if (!(st = db_open(o->archive, true, &db, err)))
@@ -244,8 +310,8 @@ const cli_command cmd_submit = {
             .summary = "judge a reply that was obtained elsewhere",
             .usage = "SPEC REPLY.txt [options]",
             .details =
-            "With --archive the reply becomes a round of a run, 'warpsmith prompt --run' "
-                       "prints\nwhat to ask next, and 'warpsmith export' writes the winner.",
+                "With --archive the reply becomes a round of a run, 'warpsmith prompt --run' "
+                "prints\nwhat to ask next, and 'warpsmith export' writes the winner.",
             .examples = "warpsmith submit softmax reply.md\n"
                         "warpsmith submit softmax reply.md --archive a.db --run last",
             .options = submit_options,

@@ -1,108 +1,57 @@
+/* Verdicts: what is sent to the judges, and what comes back into the archive. A kernel whose
+ * binary, plan and setting are known is judged once: the others get a copy of the verdict. */
 #include "agent/loop/state.h"
 
 #include "agent/cli.h"
 #include "agent/llm/extract.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/sha256.h"
 #include "harness/plan/plan.h"
+#include "reference/emit.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void remember(loop_state *s, const db_candidate *c, const char *verdict)
+/* A kernel on its way to a verdict, or one of this session that has it. */
+struct loop_job {
+    int id;
+    loop_turn *turn; /* NULL: generation 0 */
+    db_candidate c;  /* what is known before the verdict */
+    int place;       /* in the tuner's batch, -1: no point of it */
+    bool over;
+    char key[WS_SHA256_HEX]; /* binary, plan, setting; "" until compiled */
+    int leader;              /* the job whose verdict it gets, -1: its own */
+    bool alone;              /* judged by itself whatever equals it */
+    int64_t *tune;           /* of a point, n_tune values */
+    int n_tune;
+    vfy_verdict *verdict; /* when over */
+};
+
+/* ---- what is known ---- */
+
+/* Of two that are equally fast the one of the earlier turn, whichever was judged first. */
+static bool better(const strat_attempt *a, const strat_attempt *b)
+{
+    double t = strat_seconds(a->candidate), best = strat_seconds(b->candidate);
+    return t < best || (t == best && a->turn < b->turn);
+}
+
+void loop_remember(loop_state *s, const db_candidate *c, const char *verdict, int turn)
 {
     db_candidate *copy = WS_ARENA_NEW(&s->arena, db_candidate, 1);
     *copy = *c;
     WS_GROW(s->attempt, s->n_attempts, s->cap_attempts);
-    s->attempt[s->n_attempts] = (loop_attempt){copy, verdict};
-    double t = loop_seconds(copy);
-    bool faster = s->best < 0 || t < loop_seconds(s->attempt[s->best].candidate);
-    if (strcmp(copy->reason, "pass") == 0 && isfinite(t) && faster)
+    s->attempt[s->n_attempts] = (strat_attempt){copy, verdict, turn, -1};
+    const strat_attempt *a = &s->attempt[s->n_attempts];
+    if (strat_passed(a) && isfinite(strat_seconds(copy)) &&
+        (s->best < 0 || better(a, &s->attempt[s->best])))
         s->best = s->n_attempts;
     s->n_attempts++;
 }
 
-static ws_status store(loop_state *s, db_candidate *c, const vfy_verdict *v, ws_err *err)
-{
-    char *when = ws_arena_alloc(&s->arena, WS_UTC_SIZE);
-    ws_utc_now(when);
-    c->run = s->run.id;
-    c->source = ws_arena_strdup(&s->arena, c->source);
-    c->source_sha256 = ws_arena_strdup(&s->arena, v->source_sha256);
-    c->ptx_sha256 = v->ptx_sha256[0] ? ws_arena_strdup(&s->arena, v->ptx_sha256) : NULL;
-    c->reason = hx_reason_name(v->reason);
-    c->level = v->level;
-    c->modelled_s = v->has_model ? v->model.seconds : (double)NAN;
-    c->measured_s = (double)NAN;
-    c->gpu = s->run.gpu;
-    c->created = when;
-    const char *verdict;
-    ws_env env = spec_env(s->spec, -1);
-    ws_buf shape = {0};
-    spec_env_print(&env, &shape);
-    db_timing t = {.kind = "modelled",
-                   .gpu = c->gpu,
-                   .shape = ws_buf_z(&shape),
-                   .unit = "s",
-                   .sample = &c->modelled_s,
-                   .n_samples = 1,
-                   .environment_json = "{\"device\":\"CPU engine\"}"};
-    ws_status st =
-        db_candidate_add_timed(s->db, c, v, isnan(c->modelled_s) ? NULL : &t, &c->id, err);
-    ws_buf_release(&shape);
-    if (st || (st = db_verdict_json(s->db, c->id, &s->arena, &verdict, err)))
-        return st;
-    remember(s, c, verdict);
-    loop_report_row(s, &s->attempt[s->n_attempts - 1]);
-    return WS_OK;
-}
-
-ws_status loop_judge(loop_state *s, const db_candidate *template, const char *source,
-                     const int64_t *tune, ws_err *err)
-{
-    vfy_verdict v;
-    db_candidate c = *template;
-    vfy_options vo = {.arch = s->run.arch, .gpu = s->run.gpu, .seed = s->seed, .tune = tune};
-    c.source = source;
-    if (vfy_verify(s->session, source, strlen(source), &vo, &v, err))
-        return err->status;
-    /* A signal to the whole session may have hit the worker: no verdict then, --resume judges
-     * again. */
-    if (cli_interrupted && v.reason != HX_PASS)
-        return WS_OK;
-    return store(s, &c, &v, err);
-}
-
-/* ---- the tune space of a kernel that passes ---- */
-
-static char *tune_json(loop_state *s, const plan *p, const int64_t *row)
-{
-    cJSON *o = cJSON_CreateObject();
-    ws_buf text = {0};
-    for (int i = 0; i < p->n_tune; i++)
-        ws_json_add_int(o, p->tune[i].name, row[i]);
-    ws_json_print(o, false, &text);
-    cJSON_Delete(o);
-    char *copy = ws_arena_strdup(&s->arena, ws_buf_z(&text));
-    ws_buf_release(&text);
-    return copy;
-}
-
-static bool tried(const loop_state *s, int64_t parent, const char *tune)
-{
-    for (int i = 0; i < s->n_attempts; i++) {
-        const db_candidate *c = s->attempt[i].candidate;
-        if (c->parent == parent && c->tune_json && strcmp(c->tune_json, tune) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The candidate's plan with the spec's names; NULL when it does not parse. */
-static plan *parse_plan(const loop_state *s, const char *source, ws_arena *a)
+plan *loop_plan_of(const loop_state *s, const char *source, ws_arena *a)
 {
     const spec *sp = s->spec;
     int n_in = sp->n_inputs + sp->n_weights;
@@ -120,41 +69,233 @@ static plan *parse_plan(const loop_state *s, const char *source, ws_arena *a)
     return plan_parse(a, source, strlen(source), &names, &p, &d) ? p : NULL;
 }
 
-/* Every other choice of the plan's tunables, as candidates of the same round. The first value of
- * each is what loop_judge compiled. */
-static ws_status tune(loop_state *s, int subject, ws_err *err)
+/* ---- storing ---- */
+
+static void fill(loop_state *s, db_candidate *c, const vfy_verdict *v)
 {
-    const db_candidate *base = s->attempt[subject].candidate;
-    ws_arena a = {0};
+    char *when = ws_arena_alloc(&s->arena, WS_UTC_SIZE);
+    ws_utc_now(when);
+    c->run = s->run.id;
+    c->source_sha256 = ws_arena_strdup(&s->arena, v->source_sha256);
+    c->ptx_sha256 = v->ptx_sha256[0] ? ws_arena_strdup(&s->arena, v->ptx_sha256) : NULL;
+    c->reason = hx_reason_name(v->reason);
+    c->level = v->level;
+    c->modelled_s = v->has_model ? v->model.seconds : (double)NAN;
+    c->measured_s = (double)NAN;
+    c->gpu = s->run.gpu;
+    c->created = when;
+}
+
+ws_status loop_store(loop_state *s, db_candidate *c, const vfy_verdict *v, int turn, ws_err *err)
+{
+    const char *verdict;
     ws_env env = spec_env(s->spec, -1);
-    int64_t *row = NULL;
-    ws_status st = WS_OK;
-    plan *p = parse_plan(s, base->source, &a);
-    int n = p && p->n_tune ? plan_enumerate(&a, p, &env, (int)s->o->tune_max, &row) : 0;
-    for (int r = 0; !st && r < n && !cli_interrupted; r++) {
-        const int64_t *choice = row + (size_t)r * (size_t)p->n_tune;
-        bool is_default = true;
-        for (int t = 0; t < p->n_tune; t++)
-            is_default &= choice[t] == p->tune[t].value[0];
-        char *text = tune_json(s, p, choice);
-        if (is_default || tried(s, base->id, text))
-            continue;
-        db_candidate c = {.parent = base->id,
-                          .round = base->round,
-                          .call = base->call,
-                          .origin = "tuned",
-                          .tune_json = text,
-                          .note = base->note};
-        st = loop_judge(s, &c, base->source, choice, err);
+    ws_buf shape = {0};
+    int64_t begin = ws_now_ns();
+    fill(s, c, v);
+    spec_env_print(&env, &shape);
+    db_timing t = {.kind = "modelled",
+                   .gpu = c->gpu,
+                   .shape = ws_buf_z(&shape),
+                   .unit = "s",
+                   .sample = &c->modelled_s,
+                   .n_samples = 1,
+                   .environment_json = "{\"device\":\"CPU engine\"}"};
+    ws_status st =
+        db_candidate_add_timed(s->db, c, v, isnan(c->modelled_s) ? NULL : &t, &c->id, err);
+    ws_buf_release(&shape);
+    if (st || (st = db_verdict_json(s->db, c->id, &s->arena, &verdict, err)))
+        return st;
+    s->clock.archive += ws_seconds_since(begin);
+    s->clock.compile += v->compile_seconds;
+    s->clock.run += v->run_seconds;
+    if (turn >= 0)
+        budget_settle(&s->budget, &(budget_amount){0}, &(budget_amount){.candidates = 1});
+    loop_remember(s, c, verdict, turn);
+    loop_report_row(s, &s->attempt[s->n_attempts - 1]);
+    return WS_OK;
+}
+
+/* ---- jobs ---- */
+
+static loop_job *new_job(loop_state *s, loop_turn *t, const db_candidate *c, int place)
+{
+    loop_job *j = ws_calloc(1, sizeof *j);
+    WS_GROW(s->job, s->n_jobs, s->cap_jobs);
+    j->id = s->n_jobs;
+    j->turn = t;
+    j->c = *c;
+    j->c.source = ws_arena_strdup(&s->arena, c->source);
+    j->place = place;
+    j->leader = -1;
+    s->job[s->n_jobs++] = j;
+    s->open_jobs++;
+    return j;
+}
+
+void loop_jobs_free(loop_state *s)
+{
+    for (int i = 0; i < s->n_jobs; i++) {
+        free(s->job[i]->verdict);
+        free(s->job[i]->tune);
+        free(s->job[i]);
     }
-    ws_arena_release(&a);
+    free(s->job);
+    s->job = NULL;
+    s->n_jobs = s->open_jobs = 0;
+}
+
+static void submit(loop_state *s, loop_turn *t, const db_candidate *c, int place,
+                   const int64_t *tune, int n_tune)
+{
+    loop_job *j = new_job(s, t, c, place);
+    if (tune) {
+        j->n_tune = n_tune;
+        j->tune = ws_calloc((size_t)n_tune + 1, sizeof *j->tune);
+        memcpy(j->tune, tune, (size_t)n_tune * sizeof *tune);
+    }
+    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune});
+}
+
+/* Stores the verdict and moves the turn on. */
+static ws_status finish(loop_state *s, loop_job *j, const vfy_verdict *v, ws_err *err)
+{
+    loop_turn *t = j->turn;
+    j->over = true;
+    s->open_jobs--;
+    j->verdict = ws_calloc(1, sizeof *j->verdict);
+    *j->verdict = *v;
+    if (cli_interrupted && v->reason != HX_PASS) { /* the signal may have hit what it ran in */
+        if (t)
+            t->judging = false;
+        return WS_OK;
+    }
+    if (j->place >= 0)
+        return loop_tuned(s, t, j->place, &j->c, v, err);
+    if (loop_store(s, &j->c, v, t ? t->turn : -1, err) || !t)
+        return err->status;
+    t->judging = false;
+    t->attempt = s->n_attempts - 1;
+    return WS_OK; /* loop_advance tunes it, or ends the turn */
+}
+
+/* ---- equal kernels ---- */
+
+static void set_key(loop_job *j, const vfy_verdict *v)
+{
+    ws_sha256 h;
+    const char *source = j->c.source, *begin = strstr(source, "@plan");
+    const char *end = begin ? strstr(begin, "*/") : NULL;
+    ws_sha256_init(&h);
+    ws_sha256_add_field(&h, v->ptx_sha256, strlen(v->ptx_sha256));
+    ws_sha256_add_field(&h, begin ? begin : "", end ? (size_t)(end - begin) : 0);
+    ws_sha256_add_field(&h, j->c.tune_json ? j->c.tune_json : "",
+                        j->c.tune_json ? strlen(j->c.tune_json) : 0);
+    ws_sha256_hex(&h, j->key);
+}
+
+/* A failure names lines: its copy is for the same text only. */
+static bool may_share(const loop_job *j, const loop_job *leader)
+{
+    return !leader->over || leader->verdict->reason == HX_PASS ||
+           strcmp(j->c.source, leader->c.source) == 0;
+}
+
+static loop_job *find_leader(const loop_state *s, const loop_job *j)
+{
+    for (int i = 0; i < s->n_jobs; i++) {
+        loop_job *l = s->job[i];
+        if (l != j && l->leader < 0 && l->key[0] && strcmp(l->key, j->key) == 0 && may_share(j, l))
+            return l;
+    }
+    return NULL;
+}
+
+static ws_status take_copy(loop_state *s, loop_job *j, const vfy_verdict *of, ws_err *err)
+{
+    vfy_verdict v = *of;
+    ws_sha256_of(j->c.source, strlen(j->c.source), v.source_sha256);
+    v.compile_seconds = v.run_seconds = v.total_seconds = 0;
+    return finish(s, j, &v, err);
+}
+
+static ws_status judge_again(loop_state *s, loop_job *j)
+{
+    j->leader = -1;
+    j->key[0] = '\0';
+    j->alone = true;
+    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune});
+    return WS_OK;
+}
+
+static ws_status compiled(loop_state *s, loop_job *j, const vfy_verdict *v, ws_err *err)
+{
+    set_key(j, v);
+    loop_job *leader = j->alone ? NULL : find_leader(s, j);
+    lane_answer(s->judges, j->id, !leader);
+    if (!leader)
+        return WS_OK;
+    j->leader = leader->id;
+    return leader->over ? take_copy(s, j, leader->verdict, err) : WS_OK;
+}
+
+/* The verdict of `l`, and of those that waited for it. */
+static ws_status judged(loop_state *s, loop_job *l, const vfy_verdict *v, ws_err *err)
+{
+    if (finish(s, l, v, err))
+        return err->status;
+    for (int i = 0; i < s->n_jobs; i++) {
+        loop_job *j = s->job[i];
+        if (j->over || j->leader != l->id)
+            continue;
+        if (may_share(j, l) ? take_copy(s, j, l->verdict, err) : judge_again(s, j))
+            return err->status;
+    }
+    return WS_OK;
+}
+
+ws_status loop_take_verdict(loop_state *s, lane_event *e, ws_err *err)
+{
+    loop_job *j = s->job[e->id];
+    switch (e->kind) {
+    case LANE_COMPILED:
+        return compiled(s, j, e->verdict, err);
+    case LANE_JUDGED:
+        return judged(s, j, e->verdict, err);
+    case LANE_FAILED:
+        break;
+    }
+    *err = e->err;
+    return err->status;
+}
+
+/* ---- generation 0 ---- */
+
+ws_status loop_judge_generation_0(loop_state *s, ws_err *err)
+{
+    ref_graph *g = NULL;
+    ws_buf source = {0};
+    lane_event e;
+    if (s->n_attempts)
+        return WS_OK;
+    ws_status st = ref_graph_new(s->spec, &g, err);
+    if (!st)
+        st = ref_emit(g, &source, err);
+    if (!st)
+        submit(s, NULL, &(db_candidate){.origin = "emitted", .source = ws_buf_z(&source)}, -1, NULL,
+               0);
+    while (!st && s->open_jobs)
+        if (lane_poll(s->judges, 100, &e))
+            st = loop_take_verdict(s, &e, err);
+    ws_buf_release(&source);
+    ref_graph_free(g);
     return st;
 }
 
 /* ---- replies ---- */
 
-static ws_status store_unusable(loop_state *s, const db_call *call, db_candidate *c,
-                                hx_reason reason, const char *source, const char *why, ws_err *err)
+static ws_status store_unusable(loop_state *s, loop_turn *t, db_candidate *c, hx_reason reason,
+                                const char *source, const char *why, ws_err *err)
 {
     vfy_verdict v = {.reason = reason,
                      .level = VFY_NONE,
@@ -163,9 +304,12 @@ static ws_status store_unusable(loop_state *s, const db_call *call, db_candidate
                      .spill_bytes = -1};
     snprintf(v.text, sizeof v.text, "%s", why);
     ws_sha256_of(source, strlen(source), v.source_sha256);
-    c->call = call->id;
-    c->source = source;
-    return store(s, c, &v, err);
+    c->source = ws_arena_strdup(&s->arena, source);
+    ws_status st = loop_store(s, c, &v, t->turn, err);
+    t->attempt = s->n_attempts - 1;
+    if (!st)
+        loop_turn_done(s, t);
+    return st;
 }
 
 /* The reply's beginning before its code: what the model says it changed, or said in the place of
@@ -182,59 +326,59 @@ static const char *note_of(loop_state *s, const char *content)
     return text.n ? ws_arena_strndup(&s->arena, text.p, text.n) : NULL;
 }
 
-ws_status loop_judge_reply(loop_state *s, const db_call *call, int parent, ws_err *err)
+static db_candidate candidate_of(loop_state *s, const loop_turn *t)
+{
+    int parent = t->step.subject;
+    return (db_candidate){.call = t->call.id,
+                          .round = t->round + 1,
+                          .origin = "model",
+                          .parent = parent >= 0 ? s->attempt[parent].candidate->id : 0,
+                          .note = note_of(s, t->call.content ? t->call.content : "")};
+}
+
+ws_status loop_judge_reply(loop_state *s, loop_turn *t, ws_err *err)
 {
     ws_buf code = {0};
+    const db_call *call = &t->call;
     const char *content = call->content ? call->content : "";
-    db_candidate c = {.call = call->id,
-                      .round = call->turn + 1,
-                      .origin = "model",
-                      .parent = parent >= 0 ? s->attempt[parent].candidate->id : 0,
-                      .note = note_of(s, content)};
-    ws_status st;
+    db_candidate c = candidate_of(s, t);
+    ws_status st = WS_OK;
     bool cut = strcmp(call->outcome, "truncated") == 0;
     if (strcmp(call->outcome, "ok") != 0 && !cut) /* refused, empty, too large */
-        return store_unusable(s, call, &c, HX_NO_CODE, "",
-                              call->error ? call->error : call->outcome, err);
+        return store_unusable(s, t, &c, HX_NO_CODE, "",
+                              call->error && *call->error ? call->error : call->outcome, err);
     llm_extract_status found = llm_extract_cuda(content, strlen(content), &code);
     if (found == LLM_EXTRACT_NONE && !cut)
-        st = store_unusable(s, call, &c, HX_NO_CODE, "", "the reply has no CUDA code block", err);
+        st = store_unusable(s, t, &c, HX_NO_CODE, "", "the reply has no CUDA code block", err);
     else if (found == LLM_EXTRACT_NONE)
-        st = store_unusable(s, call, &c, HX_NO_CODE, "",
+        st = store_unusable(s, t, &c, HX_NO_CODE, "",
                             "the reply reached the token limit before its code", err);
     else if (found == LLM_EXTRACT_TRUNCATED || (cut && found == LLM_EXTRACT_BARE))
-        st = store_unusable(s, call, &c, HX_TRUNCATED, ws_buf_z(&code),
+        st = store_unusable(s, t, &c, HX_TRUNCATED, ws_buf_z(&code),
                             cut ? "the reply reached the token limit inside its code block"
                                 : "the reply ends inside its code block",
                             err);
-    else if (!(st = loop_judge(s, &c, ws_buf_z(&code), NULL, err)) && !cli_interrupted &&
-             strcmp(s->attempt[s->n_attempts - 1].candidate->reason, "pass") == 0)
-        st = tune(s, s->n_attempts - 1, err);
+    else {
+        c.source = ws_buf_z(&code);
+        t->judging = true;
+        submit(s, t, &c, -1, NULL, 0);
+    }
     ws_buf_release(&code);
     return st;
 }
 
-ws_status loop_load_attempts(loop_state *s, ws_err *err)
+ws_status loop_judge_point(loop_state *s, loop_turn *t, const char *source, const char *tune_json,
+                           const int64_t *tune, int n_tune, int place, ws_err *err)
 {
-    db_candidate *list;
-    int n;
-    if (db_candidate_list(s->db, s->run.id, &s->arena, &list, &n, err))
-        return err->status;
-    for (int i = 0; i < n; i++) {
-        const char *verdict;
-        if (db_verdict_json(s->db, list[i].id, &s->arena, &verdict, err))
-            return err->status;
-        remember(s, &list[i], verdict);
-    }
-    return WS_OK;
-}
-
-ws_status loop_finish_tuning(loop_state *s, ws_err *err)
-{
-    for (int i = s->n_attempts - 1; i >= 0; i--) {
-        const db_candidate *c = s->attempt[i].candidate;
-        if (strcmp(c->origin, "model") == 0)
-            return strcmp(c->reason, "pass") == 0 ? tune(s, i, err) : WS_OK;
-    }
+    const db_candidate *base = s->attempt[t->attempt].candidate;
+    db_candidate c = {.parent = base->id,
+                      .round = base->round,
+                      .call = base->call,
+                      .origin = "tuned",
+                      .source = source,
+                      .tune_json = tune_json,
+                      .note = base->note};
+    (void)err;
+    submit(s, t, &c, place, tune, n_tune);
     return WS_OK;
 }

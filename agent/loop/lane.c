@@ -363,6 +363,28 @@ bool lane_poll(lane_pool *p, int timeout_ms, lane_event *out)
     return found;
 }
 
+int lane_descriptors(const lane_pool *p, struct pollfd *fd, int max)
+{
+    int n = 0;
+    for (int i = 0; i < p->n && n < max; i++)
+        if (p->lane[i].job && !p->lane[i].asked)
+            fd[n++] = (struct pollfd){.fd = p->lane[i].sock, .events = POLLIN};
+    return n;
+}
+
+int lane_drop_waiting(lane_pool *p)
+{
+    int n = p->n_waiting;
+    while (p->first) {
+        queued *q = p->first;
+        p->first = q->next;
+        queued_free(q);
+    }
+    p->last = &p->first;
+    p->n_waiting = 0;
+    return n;
+}
+
 int lane_waiting(const lane_pool *p)
 {
     return p->n_waiting;

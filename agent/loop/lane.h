@@ -47,6 +47,11 @@ void lane_submit(lane_pool *p, const lane_job *j); /* copies */
 void lane_answer(lane_pool *p, int64_t id, bool go_on);
 /* Waits up to timeout_ms for the next event. */
 bool lane_poll(lane_pool *p, int timeout_ms, lane_event *out);
+/* The descriptors at which events may come, for a poll of the caller's; at most `max`. */
+struct pollfd;
+int lane_descriptors(const lane_pool *p, struct pollfd *fd, int max);
+/* Forgets the jobs that no lane has taken yet; how many there were. */
+int lane_drop_waiting(lane_pool *p);
 int lane_waiting(const lane_pool *p); /* jobs that no lane has taken yet */
 int lane_busy(const lane_pool *p);    /* lanes at work */
 int lane_count(const lane_pool *p);

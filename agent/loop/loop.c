@@ -1,157 +1,237 @@
-/* The controller: judges the plain translation, then asks and judges until a limit, and names the
- * winner. */
+/* The controller: one event loop over models and judges. It judges the plain translation, lets
+ * every lane ask and be judged until a limit, and names the winner. */
 #include "agent/loop/state.h"
 
 #include "agent/cli.h"
+#include "agent/evidence/memory.h"
+#include "agent/llm/cassette.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "reference/emit.h"
 
-#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-loop_history loop_history_of(const loop_state *s)
-{
-    return (loop_history){s->attempt, s->n_attempts, s->best};
-}
+#include <sys/random.h>
 
 /* ---- opening ---- */
 
-static ws_status open_all(loop_state *s, ws_err *err)
+char *loop_quirks(loop_state *s, const loop_model *m)
+{
+    const char *quirks = NULL;
+    ws_err err = {0};
+    if (m->quirks)
+        return *m->quirks ? ws_strdup(m->quirks) : NULL;
+    if (!s->db || !m->base_url ||
+        db_quirks_load(s->db, m->base_url, m->name, &s->arena, &quirks, &err) || !quirks)
+        return NULL;
+    return ws_strdup(quirks);
+}
+
+static char *load_quirks(void *ud, const char *base_url, const char *model)
+{
+    loop_state *s = ud;
+    loop_model m = {.name = model, .base_url = base_url};
+    for (int i = 0; i < s->o->n_models; i++)
+        if (strcmp(s->o->model[i].name, model) == 0)
+            m.quirks = s->o->model[i].quirks;
+    return loop_quirks(s, &m);
+}
+
+static void save_quirks(void *ud, const char *base_url, const char *model, const char *quirks)
+{
+    loop_state *s = ud;
+    ws_err err = {0};
+    if (!s->o->replay && db_quirks_save(s->db, base_url, model, quirks, &err))
+        ws_log(WS_LOG_WARN, "what '%s' does not accept is not remembered: %s", model, err.msg);
+}
+
+/* What is recorded, or what is replayed: then no server is asked. */
+static ws_status open_cassette(loop_state *s, ws_err *err)
 {
     const loop_options *o = s->o;
-    llm_client_options co = {.base_url = o->base_url,
-                             .api_key = o->api_key,
-                             .allow_insecure = o->allow_insecure,
-                             .loopback_only = o->scripted,
-                             .limits = o->limits};
-    /* The client first: a URL or key that cannot be used leaves no run behind. */
-    if ((!o->reply && llm_client_open(&co, &s->client, err)) || loop_open_run(s, err) ||
-        comp_service_open(&(comp_service_options){0}, &s->comp, err) ||
-        vfy_session_open(s->spec, s->comp, &s->session, err))
+    cassette_options co = {.speed = o->replay_speed, .loose = o->replay_loose};
+    if (o->replay)
+        return cassette_replay_open(o->replay, &co, &s->cassette, err);
+    if (o->record)
+        return cassette_record_open(o->record, loop_recording_json(s), o->resume != NULL,
+                                    &s->cassette, err);
+    return WS_OK;
+}
+
+static ws_status open_client(loop_state *s, ws_err *err)
+{
+    const loop_options *o = s->o;
+    if (open_cassette(s, err))
+        return err->status;
+    for (int i = 0; i < o->n_models; i++) {
+        const loop_model *m = &o->model[i];
+        llm_client_options co = {.provider = m->provider,
+                                 .base_url = m->base_url,
+                                 .api_key = m->api_key,
+                                 .key_kind = m->key_kind,
+                                 .wire = m->wire,
+                                 .allow_insecure = o->allow_insecure,
+                                 .loopback_only = o->scripted,
+                                 .limits = o->limits,
+                                 .cassette = s->cassette,
+                                 .quirks = {load_quirks, save_quirks, s}};
+        co.limits.max_in_flight = s->lanes;
+        if (i ? llm_endpoint_add(s->client, &co, &s->endpoint[i], err)
+              : llm_client_open(&co, &s->client, err))
+            return err->status;
+    }
+    return WS_OK;
+}
+
+/* Before the recording's header is written; a resumed run has its own. */
+static ws_status choose_seed(loop_state *s, ws_err *err)
+{
+    s->seed = (uint64_t)s->o->seed;
+    if (!s->seed && getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
+        return ws_fail_errno(err, WS_EENV, "cannot read random bytes");
+    return WS_OK;
+}
+
+static ws_status open_strategy(loop_state *s, ws_err *err)
+{
+    const loop_options *o = s->o;
+    s->strategy = o->strategy ? strategy_find(o->strategy) : strategies[0];
+    if (!s->strategy) {
+        ws_buf names = {0};
+        for (int i = 0; strategies[i]; i++)
+            ws_buf_printf(&names, "%s%s", i ? ", " : "", strategies[i]->name);
+        ws_fail(err, WS_EUSAGE, "no strategy is called '%s'", o->strategy);
+        ws_hint(err, "there are %s", ws_buf_z(&names));
+        ws_buf_release(&names);
+        return err->status;
+    }
+    s->lanes = o->lanes > 0 ? (int)o->lanes : 1;
+    s->slack = o->slack > 0 ? (int)o->slack : s->strategy->slack > 0 ? s->strategy->slack : 1;
+    s->budget.limit = o->budget; /* of replies: see has_reply in turns.c */
+    return WS_OK;
+}
+
+static ws_status open_judges(loop_state *s, ws_err *err)
+{
+    lane_options lo = {(int)s->o->judges, s->run.arch, s->run.gpu, s->seed};
+    return lane_pool_open(s->spec, &lo, &s->judges, err);
+}
+
+static ws_status open_all(loop_state *s, ws_err *err)
+{
+    /* The client before the run: a URL or key that cannot be used leaves none behind. */
+    if (open_strategy(s, err) || choose_seed(s, err) || loop_open_prices(s, err) ||
+        loop_open_run(s, err) || (!s->o->reply && open_client(s, err)) || loop_begin_run(s, err) ||
+        open_judges(s, err))
         return err->status;
     return WS_OK;
 }
 
-static void close_all(loop_state *s)
+static ws_status close_all(loop_state *s, ws_err *err)
 {
+    ws_status st = WS_OK;
+    lane_pool_close(s->judges);
     llm_client_close(s->client);
-    vfy_session_close(s->session);
-    comp_service_close(s->comp);
+    st = cassette_close(s->cassette, err);
+    price_table_close(s->prices);
     db_close(s->db);
     spec_free(s->spec);
+    for (int i = 0; i < s->n_turns; i++)
+        loop_tuning_free(s->turn[i]->tuning);
+    loop_jobs_free(s);
+    free(s->turn);
     free(s->attempt);
     ws_arena_release(&s->arena);
+    return st;
 }
 
 /* ---- running ---- */
 
-static ws_status judge_generation_0(loop_state *s, ws_err *err)
-{
-    ref_graph *g = NULL;
-    ws_buf source = {0};
-    if (s->n_attempts)
-        return WS_OK;
-    ws_status st = ref_graph_new(s->spec, &g, err);
-    if (!st)
-        st = ref_emit(g, &source, err);
-    if (!st)
-        st = loop_judge(s, &(db_candidate){.origin = "emitted"}, ws_buf_z(&source), NULL, err);
-    ws_buf_release(&source);
-    ref_graph_free(g);
-    return st;
-}
-
-static bool judged(const loop_state *s, const db_call *call)
-{
-    for (int i = 0; i < s->n_attempts; i++)
-        if (s->attempt[i].candidate->call == call->id)
-            return true;
-    return false;
-}
-
 static void check_limits(loop_state *s)
 {
-    const loop_budget *b = &s->o->budget;
-    const char *which = NULL;
-    if (s->stop)
-        return;
-    if (cli_interrupted)
-        s->stop = "interrupted", s->status = "interrupted";
-    else if (b->rounds && s->turn >= b->rounds)
-        s->stop = "all rounds done", s->status = "done";
-    else if (s->o->scripted && s->turn >= s->o->script_replies)
-        s->stop = "the script's replies are used up", s->status = "done";
-    else if (b->tokens && s->tokens >= b->tokens)
-        which = "token";
-    else if (b->calls && s->requests >= b->calls)
-        which = "call";
-    else if (b->seconds > 0 && loop_spent_seconds(s) >= b->seconds)
-        which = "time";
-    if (which) {
-        s->stop = ws_arena_printf(&s->arena, "the %s budget is spent", which);
-        s->status = "limit";
-    }
-}
-
-static void add_call(loop_state *s, const db_call *call)
-{
-    if (s->turn < s->n_calls) {
-        s->call[s->turn] = *call;
-        return;
-    }
-    db_call *grown = WS_ARENA_NEW(&s->arena, db_call, s->n_calls + 1);
-    if (s->n_calls)
-        memcpy(grown, s->call, (size_t)s->n_calls * sizeof *grown);
-    grown[s->n_calls++] = *call;
-    s->call = grown;
-}
-
-/* One turn: the stored reply of an earlier session, or a new one; then its verdict. */
-static ws_status take_turn(loop_state *s, ws_err *err)
-{
-    loop_history h = loop_history_of(s);
-    loop_step step = s->strategy->next(&h);
-    db_call call;
-    if (s->turn < s->n_calls && loop_answered(&s->call[s->turn])) {
-        call = s->call[s->turn];
+    const budget *b = &s->budget;
+    if (cli_interrupted) {
+        s->stop = s->status = "interrupted"; /* whatever else was about to end it */
+    } else if (b->limit.seconds > 0 && loop_spent_seconds(s) >= b->limit.seconds) {
+        loop_stop(s, "limit", "the time budget is spent");
+        s->stop_tuning = true;
+        loop_cancel_calls(s);
+    } else if (b->limit.most.candidates && b->spent.candidates >= b->limit.most.candidates) {
+        loop_stop(s, "limit", "the candidate budget is spent");
+        s->stop_tuning = true;
     } else {
-        if (loop_ask(s, &step, &call, err))
-            return err->status;
-        if (!loop_answered(&call)) /* the time is up, Ctrl-C, or s->stop says why */
-            return WS_OK;
-        add_call(s, &call);
+        loop_weigh(s);
     }
-    if (!judged(s, &call) && loop_judge_reply(s, &call, step.subject, err))
-        return err->status;
-    if (judged(s, &call)) /* not when an interrupt spoilt the verdict */
-        s->turn++;
+}
+
+/* Until something happens, at most a fifth of a second. */
+static ws_status wait_for_events(loop_state *s, ws_err *err)
+{
+    enum { WAIT_MS = 200, MAX_FDS = 256 };
+    struct pollfd fd[MAX_FDS];
+    lane_event e;
+    llm_reply r;
+    int id, calls = loop_calls_in_flight(s), n = lane_descriptors(s->judges, fd, MAX_FDS);
+    int64_t begin = ws_now_ns();
+    bool idle = !lane_busy(s->judges);
+    if (lane_poll(s->judges, calls ? 0 : WAIT_MS, &e)) {
+        do
+            if (loop_take_verdict(s, &e, err))
+                return err->status;
+        while (lane_poll(s->judges, 0, &e));
+        calls = 0;
+    }
+    if (s->client && llm_in_flight(s->client)) {
+        n = lane_descriptors(s->judges, fd, MAX_FDS);
+        while (llm_poll_with(s->client, fd, n, calls ? WAIT_MS : 0, &id, &r)) {
+            ws_status st = loop_take_reply(s, id, &r, err);
+            llm_reply_release(&r);
+            if (st)
+                return st;
+            calls = 0;
+        }
+    }
+    if (idle)
+        s->clock.idle += ws_seconds_since(begin);
+    loop_report_progress(s);
     return WS_OK;
 }
 
-static void skip_judged_turns(loop_state *s)
+/* Ctrl-C: what the judges have at hand is ended and stored, the rest can be asked for again. */
+static ws_status wind_up(loop_state *s, ws_err *err)
 {
-    while (s->turn < s->n_calls && loop_answered(&s->call[s->turn]) && judged(s, &s->call[s->turn]))
-        s->turn++;
+    s->stop_tuning = true;
+    loop_cancel_calls(s);
+    s->open_jobs -= lane_drop_waiting(s->judges);
+    while (loop_calls_in_flight(s) || lane_busy(s->judges)) {
+        if (wait_for_events(s, err))
+            return err->status;
+        s->open_jobs -= lane_drop_waiting(s->judges);
+    }
+    return WS_OK;
 }
 
 static ws_status run_turns(loop_state *s, ws_err *err)
 {
-    skip_judged_turns(s);
-    if (loop_finish_tuning(s, err))
-        return err->status;
-    if (s->o->reply) {
-        if (take_turn(s, err))
+    enum { ENOUGH = 100 };
+    int still = 0;
+    for (;;) {
+        check_limits(s);
+        if (cli_interrupted)
+            return wind_up(s, err);
+        if (loop_advance(s, err))
             return err->status;
-        s->stop = "the reply is judged", s->status = "done";
-        return WS_OK;
+        if (!loop_quiet(s)) {
+            still = 0;
+            if (wait_for_events(s, err))
+                return err->status;
+        } else if (s->stop) {
+            return WS_OK;
+        } else if (++still > ENOUGH) {
+            ws_bug("no lane moves, and nothing is in flight");
+        }
     }
-    for (check_limits(s); !s->stop; check_limits(s))
-        if (take_turn(s, err))
-            return err->status;
-    return WS_OK;
 }
 
 /* ---- the end ---- */
@@ -169,7 +249,7 @@ static ws_status exit_status(const loop_state *s, int *exit_code, ws_err *err)
     if (strcmp(s->status, "interrupted") == 0)
         *exit_code = 130;
     else if (strcmp(s->status, "failed") == 0) {
-        ws_fail(err, WS_EREMOTE, "round %d: %s", s->turn + 1, s->stop);
+        ws_fail(err, WS_EREMOTE, "%s", s->stop);
         return s->hint[0] ? ws_hint(err, "%s", s->hint) : err->status;
     } else if (strcmp(s->status, "limit") == 0)
         *exit_code = ws_status_exit_code(WS_ELIMIT);
@@ -178,6 +258,14 @@ static ws_status exit_status(const loop_state *s, int *exit_code, ws_err *err)
     else
         *exit_code = s->best <= 0; /* generation 0 is no win */
     return WS_OK;
+}
+
+/* What other runs may learn from this one. That it could not be told is no failure of the run. */
+static void learn(loop_state *s)
+{
+    ws_err err = {0};
+    if (!s->o->no_memory && memory_learn(s->db, s->spec, &s->run, &err))
+        ws_log(WS_LOG_WARN, "lessons: %s", err.msg);
 }
 
 /* The archive says how the run ended, also after an error. */
@@ -196,6 +284,8 @@ static ws_status close_run(loop_state *s, ws_status st, ws_err *err)
         end = db_run_end(s->db, s->run.id, st ? "failed" : s->status, st ? err->msg : s->stop, best,
                          &late);
     s->run.best_candidate = best;
+    if (!st && !end)
+        learn(s);
     if (!st && end) {
         *err = late;
         st = end;
@@ -205,19 +295,19 @@ static ws_status close_run(loop_state *s, ws_status st, ws_err *err)
 
 ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err)
 {
-    loop_state s = {
-        .o = o, .strategy = &loop_refine, .best = -1, .start_ns = ws_now_ns(), .status = "failed"};
+    loop_state s = {.o = o, .best = -1, .start_ns = ws_now_ns(), .status = "failed"};
+    ws_err late = {0};
     ws_status st = open_all(&s, err);
     if (!st) {
         snprintf(cli_resume_hint, sizeof cli_resume_hint,
                  "warpsmith optimize --resume %s --archive %.200s", s.run.name, o->archive);
         loop_report_header(&s);
         loop_report_so_far(&s);
-        st = judge_generation_0(&s, err);
+        st = loop_judge_generation_0(&s, err);
     }
     if (!st)
         st = run_turns(&s, err);
-    if (s.db && s.run.id)
+    if (s.begun)
         st = close_run(&s, st, err);
     if (!st)
         st = loop_report_end(&s, err);
@@ -226,6 +316,9 @@ ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err)
     else if (cli_resume_hint[0] && !err->hint[0] && st != WS_EUSAGE && st != WS_EINPUT)
         ws_hint(err, "to go on: %s", cli_resume_hint);
     cli_resume_hint[0] = '\0';
-    close_all(&s);
+    if (close_all(&s, &late) && !st) {
+        *err = late;
+        st = late.status;
+    }
     return st;
 }

@@ -2,10 +2,13 @@
  * so that after a break it goes on as it would have. */
 #include "agent/loop/state.h"
 
+#include "agent/evidence/memory.h"
+#include "agent/llm/provider.h"
 #include "base/clock.h"
 #include "base/json.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,27 +18,123 @@
 
 /* ---- options as JSON ---- */
 
-char *loop_config_json(loop_state *s)
+/* What a run keeps of its options, so that it goes on as it began. */
+typedef enum kept_type { KEPT_INT, KEPT_NUMBER, KEPT_TEXT, KEPT_FLAG, KEPT_SMALL } kept_type;
+#define KEPT(key, type, field)                                                                     \
+    {                                                                                              \
+        key, type, offsetof(loop_options, field)                                                   \
+    }
+static const struct {
+    const char *key;
+    kept_type type;
+    size_t offset;
+} kept[] = {
+    KEPT("max_tokens", KEPT_INT, max_tokens),
+    KEPT("temperature", KEPT_NUMBER, temperature),
+    KEPT("reasoning_effort", KEPT_TEXT, reasoning_effort),
+    KEPT("no_stream", KEPT_FLAG, no_stream),
+    KEPT("prompts", KEPT_TEXT, prompts),
+    KEPT("strategy", KEPT_TEXT, strategy),
+    KEPT("lanes", KEPT_INT, lanes),
+    KEPT("slack", KEPT_INT, slack),
+    KEPT("repairs", KEPT_SMALL, strategy_options.repairs),
+    KEPT("patience", KEPT_SMALL, strategy_options.patience),
+    KEPT("stagnation", KEPT_SMALL, strategy_options.stagnation),
+    KEPT("barren", KEPT_SMALL, strategy_options.barren),
+    KEPT("islands", KEPT_SMALL, strategy_options.islands),
+    KEPT("migrate_every", KEPT_SMALL, strategy_options.migrate_every),
+    KEPT("keep", KEPT_SMALL, strategy_options.keep),
+    KEPT("diagnose", KEPT_FLAG, strategy_options.diagnose),
+    KEPT("rounds", KEPT_INT, budget.most.replies),
+    KEPT("call_budget", KEPT_INT, budget.most.requests),
+    KEPT("token_budget", KEPT_INT, budget.most.tokens),
+    KEPT("candidate_budget", KEPT_INT, budget.most.candidates),
+    KEPT("max_cost_usd", KEPT_NUMBER, budget.most.usd),
+    KEPT("time_budget_seconds", KEPT_NUMBER, budget.seconds),
+    KEPT("target_speedup", KEPT_NUMBER, target_speedup),
+    KEPT("target_roofline", KEPT_NUMBER, target_roofline),
+    KEPT("value_usd_per_gpu_hour", KEPT_NUMBER, value_usd_per_gpu_hour),
+    KEPT("allow_unknown_price", KEPT_FLAG, allow_unknown_price),
+    KEPT("prices", KEPT_TEXT, prices),
+    KEPT("no_memory", KEPT_FLAG, no_memory),
+    KEPT("tune_max", KEPT_INT, tune_max),
+};
+#undef KEPT
+
+static void put_kept(const loop_options *o, size_t i, cJSON *j)
 {
-    const loop_options *o = s->o;
+    const char *at = (const char *)o + kept[i].offset, *key = kept[i].key;
+    const char *text;
+    switch (kept[i].type) {
+    case KEPT_INT:
+        ws_json_add_int(j, key, *(const int64_t *)(const void *)at);
+        break;
+    case KEPT_SMALL:
+        cJSON_AddNumberToObject(j, key, *(const int *)(const void *)at);
+        break;
+    case KEPT_NUMBER:
+        cJSON_AddNumberToObject(j, key, *(const double *)(const void *)at);
+        break;
+    case KEPT_FLAG:
+        cJSON_AddBoolToObject(j, key, *(const bool *)(const void *)at);
+        break;
+    case KEPT_TEXT:
+        text = *(const char *const *)(const void *)at;
+        if (text)
+            cJSON_AddStringToObject(j, key, text);
+        break;
+    }
+}
+
+static void take_kept(const cJSON *j, size_t i, ws_arena *a, loop_options *o)
+{
+    char *at = (char *)o + kept[i].offset;
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(j, kept[i].key);
+    int64_t n;
+    bool whole = ws_json_whole(v, &n);
+    switch (kept[i].type) {
+    case KEPT_INT:
+        if (whole)
+            *(int64_t *)(void *)at = n;
+        break;
+    case KEPT_SMALL:
+        if (whole && n >= 0 && n <= INT_MAX)
+            *(int *)(void *)at = (int)n;
+        break;
+    case KEPT_NUMBER:
+        if (cJSON_IsNumber(v))
+            *(double *)(void *)at = v->valuedouble;
+        break;
+    case KEPT_FLAG:
+        if (cJSON_IsBool(v))
+            *(bool *)(void *)at = cJSON_IsTrue(v);
+        break;
+    case KEPT_TEXT:
+        if (cJSON_IsString(v))
+            *(const char **)(void *)at = ws_arena_strdup(a, v->valuestring);
+        break;
+    }
+}
+
+static cJSON *config_of(loop_state *s)
+{
     char seed[24];
-    ws_buf text = {0};
     cJSON *j = cJSON_CreateObject();
     snprintf(seed, sizeof seed, "%" PRIu64, s->seed); /* 64 bits do not fit a JSON number */
     cJSON_AddStringToObject(j, "seed", seed);
-    cJSON_AddBoolToObject(j, "stream", !o->no_stream);
-    ws_json_add_int(j, "max_tokens", o->max_tokens);
-    cJSON_AddNumberToObject(j, "temperature", o->temperature);
-    if (o->reasoning_effort)
-        cJSON_AddStringToObject(j, "reasoning_effort", o->reasoning_effort);
-    if (o->prompts)
-        cJSON_AddStringToObject(j, "prompts", o->prompts);
-    ws_json_add_int(j, "rounds", o->budget.rounds);
-    ws_json_add_int(j, "token_budget", o->budget.tokens);
-    ws_json_add_int(j, "call_budget", o->budget.calls);
-    cJSON_AddNumberToObject(j, "time_budget_seconds", o->budget.seconds);
-    ws_json_add_int(j, "tune_max", o->tune_max);
-    cJSON_AddNumberToObject(j, "spent_seconds", loop_spent_seconds(s));
+    for (size_t i = 0; i < WS_COUNT(kept); i++)
+        put_kept(s->o, i, j);
+    /* In force, not as given: a strategy's own number may change with a version. */
+    cJSON_DeleteItemFromObjectCaseSensitive(j, "strategy");
+    cJSON_AddStringToObject(j, "strategy", s->strategy->name);
+    cJSON_ReplaceItemInObjectCaseSensitive(j, "lanes", cJSON_CreateNumber(s->lanes));
+    cJSON_ReplaceItemInObjectCaseSensitive(j, "slack", cJSON_CreateNumber(s->slack));
+    return j;
+}
+
+static char *print_kept(loop_state *s, cJSON *j)
+{
+    ws_buf text = {0};
     ws_json_print(j, false, &text);
     cJSON_Delete(j);
     char *copy = ws_arena_strdup(&s->arena, ws_buf_z(&text));
@@ -43,30 +142,57 @@ char *loop_config_json(loop_state *s)
     return copy;
 }
 
+char *loop_config_json(loop_state *s)
+{
+    cJSON *j = config_of(s);
+    cJSON_AddNumberToObject(j, "spent_seconds", loop_spent_seconds(s));
+    if (s->lessons && *s->lessons)
+        cJSON_AddStringToObject(j, "lessons", s->lessons);
+    if (s->related && *s->related)
+        cJSON_AddStringToObject(j, "related", s->related);
+    return print_kept(s, j);
+}
+
+/* What a request to the model looks like follows from these. */
+static cJSON *server_of(loop_state *s, int i)
+{
+    const loop_model *m = &s->o->model[i];
+    cJSON *o = cJSON_CreateObject();
+    char *quirks = loop_quirks(s, m);
+    cJSON_AddStringToObject(o, "model", m->name);
+    cJSON_AddStringToObject(o, "provider", m->provider ? m->provider : "");
+    cJSON_AddStringToObject(o, "base_url", m->base_url ? m->base_url : "");
+    cJSON_AddStringToObject(o, "wire", llm_wire_name(m->wire));
+    cJSON_AddStringToObject(o, "quirks", quirks ? quirks : "");
+    free(quirks);
+    return o;
+}
+
+/* A recording tells with what it was made, so that a replay without options is the same run. */
+char *loop_recording_json(loop_state *s)
+{
+    const loop_options *o = s->o;
+    cJSON *j = config_of(s);
+    cJSON_AddStringToObject(j, "spec", o->spec);
+    cJSON *servers = cJSON_AddArrayToObject(j, "servers");
+    for (int i = 0; i < o->n_models; i++)
+        cJSON_AddItemToArray(servers, server_of(s, i));
+    cJSON_AddStringToObject(j, "gpu", o->gpu);
+    cJSON_AddStringToObject(j, "arch", o->arch);
+    cJSON_AddStringToObject(j, "lessons", s->lessons);
+    cJSON_AddStringToObject(j, "related", s->related);
+    return print_kept(s, j);
+}
+
 double loop_spent_seconds(const loop_state *s)
 {
     return s->seconds_before + ws_seconds_since(s->start_ns);
 }
 
-static void read_int(const cJSON *config, const char *key, int64_t *out)
+void loop_options_of_json(const cJSON *config, ws_arena *a, loop_options *o)
 {
-    int64_t v;
-    if (ws_json_whole(cJSON_GetObjectItemCaseSensitive(config, key), &v))
-        *out = v;
-}
-
-static void read_number(const cJSON *config, const char *key, double *out)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(config, key);
-    if (cJSON_IsNumber(v))
-        *out = v->valuedouble;
-}
-
-static void read_text(const cJSON *config, const char *key, ws_arena *a, const char **out)
-{
-    const char *z = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(config, key));
-    if (z)
-        *out = ws_arena_strdup(a, z);
+    for (size_t i = 0; i < WS_COUNT(kept); i++)
+        take_kept(config, i, a, o);
 }
 
 ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o, ws_err *err)
@@ -75,25 +201,23 @@ ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o, ws_
     const char *text = r->config_json ? r->config_json : "{}";
     if (ws_json_parse(text, strlen(text), &config, err))
         return ws_wrap(err, "options of run '%s'", r->name);
-    const cJSON *stream = cJSON_GetObjectItemCaseSensitive(config, "stream");
-    o->model = r->model;
+    const cJSON *stream = cJSON_GetObjectItemCaseSensitive(config, "stream"); /* of old runs */
+    o->models = r->model;
     o->base_url = r->base_url;
     o->gpu = r->gpu;
     o->arch = r->arch;
     o->scripted = r->scripted;
     if (cJSON_IsBool(stream))
         o->no_stream = cJSON_IsFalse(stream);
-    read_int(config, "max_tokens", &o->max_tokens);
-    read_number(config, "temperature", &o->temperature);
-    read_text(config, "reasoning_effort", a, &o->reasoning_effort);
-    read_text(config, "prompts", a, &o->prompts);
-    read_int(config, "rounds", &o->budget.rounds);
-    read_int(config, "token_budget", &o->budget.tokens);
-    read_int(config, "call_budget", &o->budget.calls);
-    read_number(config, "time_budget_seconds", &o->budget.seconds);
-    read_int(config, "tune_max", &o->tune_max);
+    loop_options_of_json(config, a, o);
     cJSON_Delete(config);
     return WS_OK;
+}
+
+static const char *text_of(loop_state *s, const cJSON *config, const char *key)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(config, key);
+    return cJSON_IsString(v) ? ws_arena_strdup(&s->arena, v->valuestring) : "";
 }
 
 /* The seed, and the time that the run took so far as its last session told when it ended. */
@@ -106,14 +230,18 @@ static ws_status read_state(loop_state *s, ws_err *err)
         st = ws_json_string(config, "config", "seed", &seed, err);
     if (!st && sscanf(seed, "%" SCNu64, &s->seed) != 1)
         st = ws_fail(err, WS_EINPUT, "the run's seed '%s' is not a number", seed);
-    read_number(config, "spent_seconds", &s->seconds_before);
+    const cJSON *spent = cJSON_GetObjectItemCaseSensitive(config, "spent_seconds");
+    if (cJSON_IsNumber(spent))
+        s->seconds_before = spent->valuedouble;
+    s->lessons = text_of(s, config, "lessons");
+    s->related = text_of(s, config, "related");
     cJSON_Delete(config);
     return st ? ws_wrap(err, "run '%s'", s->run.name) : WS_OK;
 }
 
 /* ---- a new run ---- */
 
-static void name_run(loop_state *s, uint64_t seed)
+static void name_run(loop_state *s, unsigned unique)
 {
     char when[16];
     time_t t = time(NULL);
@@ -122,25 +250,46 @@ static void name_run(loop_state *s, uint64_t seed)
     gmtime_r(&t, &tm);
     strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
     snprintf(s->run.name, sizeof s->run.name, "%.30s-%.15s-%04x", slash ? slash + 1 : s->spec->name,
-             when, (unsigned)(seed & 0xffff));
+             when, unique & 0xffff);
 }
 
-static ws_status begin_run(loop_state *s, ws_err *err)
+/* Kernels and lessons of other runs are fixed when a run begins, so that its prompts share their
+ * beginning and a resumed or replayed run asks the same. */
+static ws_status open_memory(loop_state *s, ws_err *err)
+{
+    enum { LESSONS = 12, KERNELS = 2 };
+    const loop_options *o = s->o;
+    ws_buf lessons = {0}, related = {0};
+    ws_status st = WS_OK;
+    s->lessons = o->lessons ? o->lessons : "";
+    s->related = o->related ? o->related : "";
+    if (o->no_memory || o->reply || o->lessons || o->related)
+        return WS_OK;
+    st = memory_lessons(s->db, s->spec, o->gpu, 0, LESSONS, &lessons, err);
+    if (!st)
+        st = memory_related(s->db, s->spec, o->gpu, 0, KERNELS, &related, err);
+    s->lessons = ws_arena_strdup(&s->arena, ws_buf_z(&lessons));
+    s->related = ws_arena_strdup(&s->arena, ws_buf_z(&related));
+    ws_buf_release(&lessons);
+    ws_buf_release(&related);
+    return st;
+}
+
+static ws_status new_run(loop_state *s, ws_err *err)
 {
     const loop_options *o = s->o;
     ws_buf json = {0};
+    unsigned unique;
     if (spec_find(o->spec, &s->spec, err) || db_open(o->archive, false, &s->db, err))
         return err->status;
-    if (getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
+    if (getrandom(&unique, sizeof unique, 0) != sizeof unique)
         return ws_fail_errno(err, WS_EENV, "cannot read random bytes");
-    name_run(s, s->seed);
-    if (o->seed)
-        s->seed = (uint64_t)o->seed;
+    name_run(s, unique);
     ws_json_print(s->spec->root, false, &json);
     s->run.spec_name = s->spec->name;
     s->run.spec_sha256 = s->spec->sha256;
     s->run.spec_json = ws_arena_strdup(&s->arena, ws_buf_z(&json));
-    s->run.model = o->model;
+    s->run.model = o->models;
     s->run.base_url = o->base_url;
     s->run.strategy = s->strategy->name;
     s->run.gpu = o->gpu;
@@ -148,44 +297,44 @@ static ws_status begin_run(loop_state *s, ws_err *err)
     s->run.device = "cpu";
     s->run.status = "running";
     s->run.scripted = o->scripted;
-    s->run.config_json = loop_config_json(s);
     ws_buf_release(&json);
-    if (db_run_begin(s->db, &s->run, &s->run.id, err))
-        return err->status;
-    return db_run_lock(s->db, s->run.id, err);
+    return open_memory(s, err);
 }
 
 /* ---- a run of the archive ---- */
 
-static ws_status resume_run(loop_state *s, ws_err *err)
+static ws_status old_run(loop_state *s, ws_err *err)
 {
-    db_totals totals;
     db_run *r = &s->run;
     if (db_open(s->o->archive, false, &s->db, err) ||
         db_run_find(s->db, s->o->resume, &s->arena, r, err))
         return err->status;
-    if (db_run_lock(s->db, r->id, err)) {
-        ws_wrap(err, "run '%s'", r->name);
-        r->id = 0; /* its end is not ours to record */
-        return err->status;
-    }
+    if (db_run_lock(s->db, r->id, err))
+        return ws_wrap(err, "run '%s'", r->name);
     if (spec_from_text(r->spec_json, strlen(r->spec_json), r->spec_name, &s->spec, err) ||
-        read_state(s, err) || db_run_reopen(s->db, r->id, err) || loop_load_attempts(s, err) ||
-        db_call_list(s->db, r->id, &s->arena, &s->call, &s->n_calls, err) ||
-        db_run_totals(s->db, r->id, &totals, err))
+        read_state(s, err))
         return err->status;
-    s->tokens = totals.prompt_tokens + totals.completion_tokens;
-    s->requests = totals.attempts;
-    /* A session that was killed told nothing: then at least its calls and verdicts count. */
-    if (s->seconds_before < totals.model_seconds + totals.judge_seconds)
-        s->seconds_before = totals.model_seconds + totals.judge_seconds;
-    r->model = s->o->model;
+    r->model = s->o->models;
     r->base_url = s->o->base_url;
-    r->config_json = loop_config_json(s);
-    return db_run_configure(s->db, r->id, r->config_json, r->model, r->base_url, err);
+    return loop_restore(s, err);
 }
 
 ws_status loop_open_run(loop_state *s, ws_err *err)
 {
-    return s->o->resume ? resume_run(s, err) : begin_run(s, err);
+    return s->o->resume ? old_run(s, err) : new_run(s, err);
+}
+
+ws_status loop_begin_run(loop_state *s, ws_err *err)
+{
+    db_run *r = &s->run;
+    r->config_json = loop_config_json(s);
+    if (s->o->resume) {
+        if (db_run_reopen(s->db, r->id, err) ||
+            db_run_configure(s->db, r->id, r->config_json, r->model, r->base_url, err))
+            return err->status;
+    } else if (db_run_begin(s->db, r, &r->id, err) || db_run_lock(s->db, r->id, err)) {
+        return err->status;
+    }
+    s->begun = true;
+    return WS_OK;
 }

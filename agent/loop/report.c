@@ -1,6 +1,7 @@
 #include "agent/loop/state.h"
 
 #include "agent/cli.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -13,22 +14,27 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+static const loop_turn *turn_of(const loop_state *s, const db_candidate *c)
+{
+    for (int i = 0; c->call && i < s->n_turns; i++)
+        if (s->turn[i]->call.id == c->call)
+            return s->turn[i];
+    return NULL;
+}
+
 /* Tokens of the call that a candidate came from, or 0. */
 static int64_t tokens_of(const loop_state *s, const db_candidate *c)
 {
-    if (strcmp(c->origin, "model"))
-        return 0;
-    for (int i = 0; i < s->n_calls; i++)
-        if (s->call[i].id == c->call && s->call[i].prompt_tokens >= 0 &&
-            s->call[i].completion_tokens >= 0)
-            return s->call[i].prompt_tokens + s->call[i].completion_tokens;
-    return 0;
+    const loop_turn *t = strcmp(c->origin, "model") ? NULL : turn_of(s, c);
+    return t && t->call.prompt_tokens >= 0 && t->call.completion_tokens >= 0
+               ? t->call.prompt_tokens + t->call.completion_tokens
+               : 0;
 }
 
 /* Over generation 0; NaN when one of the times is not known. */
 static double speedup(const loop_state *s, const db_candidate *c)
 {
-    return s->n_attempts ? loop_seconds(s->attempt[0].candidate) / loop_seconds(c) : (double)NAN;
+    return s->n_attempts ? strat_seconds(s->attempt[0].candidate) / strat_seconds(c) : (double)NAN;
 }
 
 /* ---- rows ---- */
@@ -56,7 +62,7 @@ static void put_tune(const char *json, ws_buf *out)
 
 /* The verdict's finding in one line: what was tuned, the place, the text, and what bounds a right
  * one. */
-static void put_finding(const loop_attempt *a, ws_buf *out)
+static void put_finding(const strat_attempt *a, ws_buf *out)
 {
     cJSON *v = cJSON_Parse(a->verdict_json);
     const cJSON *place = cJSON_GetObjectItemCaseSensitive(v, "place");
@@ -81,27 +87,95 @@ static void put_finding(const loop_attempt *a, ws_buf *out)
 static const char header[] =
     "round  origin   verdict                               time  speed-up  tokens  finding";
 
+/* One line of --json. */
+static void print_event(cJSON *o)
+{
+    ws_buf text = {0};
+    ws_json_print(o, false, &text);
+    puts(ws_buf_z(&text));
+    fflush(stdout);
+    ws_buf_release(&text);
+    cJSON_Delete(o);
+}
+
+static cJSON *event(const char *name)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "event", name);
+    return o;
+}
+
+static void print_run(const loop_state *s)
+{
+    cJSON *o = event("run");
+    cJSON_AddStringToObject(o, "run", s->run.name);
+    cJSON_AddStringToObject(o, "spec", s->spec->name);
+    cJSON_AddStringToObject(o, "model", s->run.model ? s->run.model : "");
+    cJSON_AddStringToObject(o, "strategy", s->strategy->name);
+    cJSON_AddNumberToObject(o, "lanes", s->lanes);
+    cJSON_AddStringToObject(o, "gpu", s->run.gpu);
+    cJSON_AddBoolToObject(o, "resumed", s->o->resume != NULL);
+    print_event(o);
+}
+
 void loop_report_header(const loop_state *s)
 {
     if (ws_log_level() >= WS_LOG_WARN && !s->o->json)
         fprintf(stderr, "%s %s: %s for %s, model '%s'%s%s\n", s->o->resume ? "resuming" : "run",
                 s->run.name, s->spec->name, s->run.gpu, s->run.model ? s->run.model : "",
                 s->run.base_url ? " at " : "", s->run.base_url ? s->run.base_url : "");
-    if (!s->o->json)
+    if (s->o->json)
+        print_run(s);
+    else
         puts(header);
     fflush(stdout);
 }
 
-void loop_report_row(const loop_state *s, const loop_attempt *a)
+void loop_event_call(const loop_state *s, const char *what, const loop_turn *t)
+{
+    const db_call *c = &t->call;
+    if (!s->o->json)
+        return;
+    cJSON *o = event(what);
+    cJSON_AddNumberToObject(o, "turn", t->turn);
+    cJSON_AddNumberToObject(o, "lane", t->lane);
+    cJSON_AddNumberToObject(o, "round", t->round + 1);
+    cJSON_AddStringToObject(o, "purpose", t->step.purpose);
+    cJSON_AddStringToObject(o, "model", c->model ? c->model : "");
+    if (c->outcome) {
+        cJSON_AddStringToObject(o, "outcome", c->outcome);
+        cJSON_AddNumberToObject(o, "seconds", c->seconds);
+        if (c->prompt_tokens >= 0)
+            ws_json_add_int(o, "prompt_tokens", c->prompt_tokens);
+        if (c->completion_tokens >= 0)
+            ws_json_add_int(o, "completion_tokens", c->completion_tokens);
+        if (isfinite(c->cost_usd))
+            cJSON_AddNumberToObject(o, "cost_usd", c->cost_usd);
+    }
+    print_event(o);
+}
+
+static cJSON *json_attempt(const loop_state *s, const strat_attempt *a);
+
+void loop_report_row(const loop_state *s, const strat_attempt *a)
 {
     const db_candidate *c = a->candidate;
-    double t = loop_seconds(c), r = speedup(s, c);
+    double t = strat_seconds(c), r = speedup(s, c);
     int64_t tokens = tokens_of(s, c);
+    const loop_turn *turn = turn_of(s, c);
     ws_buf finding = {0};
-    if (s->o->json)
+    if (s->o->json) {
+        cJSON *o = json_attempt(s, a);
+        cJSON_AddStringToObject(o, "event", "candidate");
+        print_event(o);
         return;
+    }
+    loop_report_quiet(s);
     put_finding(a, &finding);
-    printf("%5d  %-8s %-18s", c->round, c->origin, c->reason);
+    if (s->lanes > 1 && turn)
+        printf("%3d.%-2d %-8s %-18s", c->round, turn->lane + 1, c->origin, c->reason);
+    else
+        printf("%5d  %-8s %-18s", c->round, c->origin, c->reason);
     if (isfinite(t))
         printf(" %9.2f us %s", t * 1e6, isnan(c->measured_s) ? "modelled" : "measured");
     else
@@ -126,24 +200,48 @@ void loop_report_so_far(const loop_state *s)
         loop_report_row(s, &s->attempt[i]);
 }
 
-void loop_report_waiting(const loop_state *s, double seconds)
+static bool shows_progress(const loop_state *s)
 {
-    static bool shown;
-    if (s->o->json || ws_log_level() < WS_LOG_WARN || !isatty(STDERR_FILENO))
-        return;
-    if (seconds > 1)
-        /* The cursor goes back, so that a warning writes over it. */
-        fprintf(stderr, "\033[Kround %d: waiting for '%s', %.0f s\r", s->turn + 1, s->run.model,
-                seconds);
-    else if (shown)
+    return !s->o->json && ws_log_level() >= WS_LOG_WARN && isatty(STDERR_FILENO);
+}
+
+static bool shown;
+
+void loop_report_quiet(const loop_state *s)
+{
+    if (shown && shows_progress(s))
         fputs("\033[K", stderr);
-    shown = seconds > 1;
+    shown = false;
     fflush(stderr);
+}
+
+/* One line: what the models do, what the judges do, what it cost so far. */
+void loop_report_progress(const loop_state *s)
+{
+    static int64_t last_ns;
+    ws_buf line = {0};
+    int calls = loop_calls_in_flight(s), busy = lane_busy(s->judges);
+    if (!shows_progress(s) || ws_seconds_since(last_ns) < 0.5)
+        return;
+    last_ns = ws_now_ns();
+    if (calls)
+        ws_buf_printf(&line, "%d call%s in flight", calls, calls == 1 ? "" : "s");
+    if (busy)
+        ws_buf_printf(&line, "%sjudging %d, %d waiting", calls ? ", " : "", busy,
+                      lane_waiting(s->judges));
+    ws_buf_printf(&line, "; %d candidates, %.0f s", s->n_attempts, loop_spent_seconds(s));
+    if (s->budget.spent.usd > 0)
+        ws_buf_printf(&line, ", %.4f USD", s->budget.spent.usd);
+    /* The cursor goes back, so that a warning writes over it. */
+    fprintf(stderr, "\033[K%s\r", ws_buf_z(&line));
+    fflush(stderr);
+    shown = true;
+    ws_buf_release(&line);
 }
 
 /* ---- the end ---- */
 
-static void json_attempt(const loop_state *s, const loop_attempt *a, cJSON *rows)
+static cJSON *json_attempt(const loop_state *s, const strat_attempt *a)
 {
     const db_candidate *c = a->candidate;
     cJSON *r = cJSON_CreateObject(), *v = cJSON_Parse(a->verdict_json);
@@ -167,13 +265,27 @@ static void json_attempt(const loop_state *s, const loop_attempt *a, cJSON *rows
         cJSON_AddNumberToObject(r, "speedup_over_generation_0", speedup(s, c));
     if (tokens > 0)
         ws_json_add_int(r, "tokens", tokens);
-    cJSON_AddItemToArray(rows, r);
     cJSON_Delete(v);
+    return r;
+}
+
+/* Where the time of this session went; `idle`: no judge was at work. */
+static void add_seconds(const loop_state *s, cJSON *o)
+{
+    cJSON *j = cJSON_AddObjectToObject(o, "seconds");
+    cJSON_AddNumberToObject(j, "wall", ws_seconds_since(s->start_ns));
+    cJSON_AddNumberToObject(j, "judges_busy", lane_busy_seconds(s->judges));
+    cJSON_AddNumberToObject(j, "judges", lane_count(s->judges));
+    cJSON_AddNumberToObject(j, "compile", s->clock.compile);
+    cJSON_AddNumberToObject(j, "run", s->clock.run);
+    cJSON_AddNumberToObject(j, "archive", s->clock.archive);
+    cJSON_AddNumberToObject(j, "prompts", s->clock.prompt);
+    cJSON_AddNumberToObject(j, "idle", s->clock.idle);
 }
 
 static void print_json(const loop_state *s, const db_candidate *best, const db_totals *t)
 {
-    cJSON *o = cJSON_CreateObject();
+    cJSON *o = event("end");
     cJSON_AddNumberToObject(o, "schema", 1);
     cJSON_AddStringToObject(o, "run", s->run.name);
     cJSON_AddStringToObject(o, "spec", s->spec->name);
@@ -190,9 +302,12 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
     ws_json_add_int(o, "completion_tokens", t->completion_tokens);
     if (t->cost_known)
         cJSON_AddNumberToObject(o, "cost_usd", t->cost_usd);
+    if (s->lost_requests)
+        cJSON_AddNumberToObject(o, "lost_requests", s->lost_requests);
+    add_seconds(s, o);
     cJSON *rows = cJSON_AddArrayToObject(o, "attempts");
     for (int i = 0; i < s->n_attempts; i++)
-        json_attempt(s, &s->attempt[i], rows);
+        cJSON_AddItemToArray(rows, json_attempt(s, &s->attempt[i]));
     if (best) {
         cJSON *w = cJSON_AddObjectToObject(o, "winner");
         cJSON_AddNumberToObject(w, "id", (double)best->id);
@@ -201,7 +316,7 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
         ws_json_add_double(w, "modelled_seconds", best->modelled_s);
         ws_json_add_double(w, "speedup_over_generation_0", speedup(s, best));
     }
-    cli_print_json(o);
+    print_event(o);
 }
 
 static void print_winner(const loop_state *s, const db_candidate *best)
@@ -217,12 +332,12 @@ static void print_winner(const loop_state *s, const db_candidate *best)
         printf("\n");
     else if (s->best == 0)
         printf("\nno reply is faster than the plain translation: %.2f us %s on %s\n",
-               loop_seconds(best) * 1e6, kind, s->run.gpu);
+               strat_seconds(best) * 1e6, kind, s->run.gpu);
     else
         printf("\nwinner: candidate #%" PRId64 " of round %d%s%.*s, %.2f us %s on %s, %.2fx over "
                "generation 0\n",
                best->id, best->round, tuned.n ? ", " : "", tuned.n ? (int)tuned.n - 2 : 0,
-               ws_buf_z(&tuned), loop_seconds(best) * 1e6, kind, s->run.gpu, speedup(s, best));
+               ws_buf_z(&tuned), strat_seconds(best) * 1e6, kind, s->run.gpu, speedup(s, best));
     ws_buf_release(&tuned);
 }
 
@@ -247,7 +362,7 @@ static void print_text(const loop_state *s, const db_candidate *best, const db_t
     fflush(stdout);
 }
 
-static ws_status write_header(const loop_state *s, const loop_attempt *best, ws_err *err)
+static ws_status write_header(const loop_state *s, const strat_attempt *best, ws_err *err)
 {
     ws_buf text = {0};
     exp_input in = {s->spec, best->candidate, &s->run, best->verdict_json, NULL};
@@ -263,7 +378,8 @@ static ws_status write_header(const loop_state *s, const loop_attempt *best, ws_
 ws_status loop_report_end(loop_state *s, ws_err *err)
 {
     db_totals t = {0};
-    const loop_attempt *best = s->best >= 0 ? &s->attempt[s->best] : NULL;
+    const strat_attempt *best = s->best >= 0 ? &s->attempt[s->best] : NULL;
+    loop_report_quiet(s);
     if (db_run_totals(s->db, s->run.id, &t, err))
         return err->status;
     if (s->o->json)
