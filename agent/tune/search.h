@@ -7,6 +7,9 @@
 #include "base/buf.h"
 #include "harness/plan/plan.h"
 
+/* Times closer than this fraction are equal. */
+#define TUNE_TIE 1e-3
+
 typedef struct tune_search tune_search;
 
 typedef struct tune_options {
