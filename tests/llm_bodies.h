@@ -12,7 +12,7 @@
 enum { CHAT, RESPONSES, MESSAGES, N_WIRES, N_VARIANTS = 2 * N_WIRES }; /* variant: 2 wire + plain */
 
 typedef enum body_what {
-    W_OK,
+    W_FINE,
     W_LENGTH,   /* the reply's limit was reached */
     W_REFUSED,
     W_EMPTY,    /* the limit was reached while reasoning */
@@ -280,7 +280,7 @@ static void responses_stream(event_style s)
     } else {
         const char *word =
             s.what == W_LENGTH || s.what == W_EMPTY ? "response.incomplete" : "response.completed";
-        add_response(s.what == W_BIG ? W_OK : s.what, &end);
+        add_response(s.what == W_BIG ? W_FINE : s.what, &end);
         EVENT(word, "{\"type\":\"%s\",\"sequence_number\":9,\"response\":%s}", word, end.p);
     }
     ws_buf_release(&end);

@@ -134,13 +134,25 @@ const llm_provider *llm_provider_find(const char *name)
     return find_n(name, strlen(name));
 }
 
+/* The host itself or one below it; a port (":11434") at any host. */
+static bool is_at(const char *host, size_t n, const char *name)
+{
+    size_t k = strlen(name);
+    const char *colon = memchr(host, ':', n);
+    if (*name == ':')
+        return n >= k && memcmp(host + n - k, name, k) == 0;
+    if (colon)
+        n = (size_t)(colon - host);
+    return n >= k && strncasecmp(host + n - k, name, k) == 0 && (n == k || host[n - k - 1] == '.');
+}
+
 const llm_provider *llm_provider_of_url(const char *base_url)
 {
     const llm_provider *p = llm_providers;
     const char *scheme = strstr(base_url, "://"), *host = scheme ? scheme + 3 : base_url;
     size_t n = strcspn(host, "/?#");
     for (; p[1].name; p++)
-        if (p->host && memmem(host, n, p->host, strlen(p->host)))
+        if (p->host && is_at(host, n, p->host))
             return p;
     return p; /* custom */
 }

@@ -22,7 +22,7 @@ typedef struct llm_provider {
     const char *path;     /* of the API, for a base URL without one */
     const char *key_env[LLM_PROVIDER_NAMES];
     const char *url_env[LLM_PROVIDER_NAMES - 1];
-    const char *host; /* its base URLs hold this; NULL: not recognised by address */
+    const char *host; /* of its base URLs; NULL: not recognised by address */
     llm_wire wire;
     llm_key_kind key_kind;
     unsigned traits;
