@@ -25,6 +25,8 @@ typedef struct sim {
     /* given */
     const strategy *how;
     behaviour behaviour;
+    bool two_models;     /* the second one is always wrong */
+    bool no_translation; /* generation 0 fails */
     int lanes, rounds, slack;
     uint64_t seed, order; /* of the run; of the replies' arrival */
     strat_options option;
@@ -38,9 +40,10 @@ typedef struct sim {
     char *prompt[SIM_MOST];    /* by turn number */
     int n_turns;
     bool ended[SIM_LANES]; /* by the strategy */
-    int asked, best;
-    int same_prompt;  /* asked again in the same words after an answer */
-    int other_prefix; /* prompts that do not begin as the first did */
+    int asked, best;       /* best: -1 when nothing passes */
+    int asked_second;      /* of the two models */
+    int same_prompt;       /* asked again in the same words after an answer */
+    int other_prefix;      /* prompts that do not begin as the first did */
     const char *first_prompt;
     size_t prefix; /* bytes */
 } sim;
@@ -116,7 +119,7 @@ static sim_answer sim_answer_of(sim *s, const strat_view *v, int turn, const str
     static const char *const wrong[] = {"compile_error", "shared_race", "wrong_result"};
     double u = sim_chance(s, turn, 1);
     sim_answer good = sim_good(s, v, turn, step);
-    switch (s->behaviour) {
+    switch (step->model ? WRONG : s->behaviour) {
     case SLOPPY:
         if (u < 0.2)
             return (sim_answer){"truncated", "and then", NULL};
@@ -237,14 +240,14 @@ static void sim_land(sim *s, sim_flight *f, int *finished)
 /* Asks for lane's next turn; true when something happened. */
 static bool sim_launch(sim *s, int lane, int *finished, sim_flight *f)
 {
-    static const strat_model model = {"m", (double)NAN, (double)NAN};
+    static const strat_model model[] = {{"m", 1, 1}, {"n", 1, 1}};
     int *to_all, round = finished[lane];
     strat_view all = {.attempt = s->attempt,
                       .n_attempts = s->n_attempts,
                       .turn = s->turn,
                       .n_turns = s->n_turns,
-                      .model = &model,
-                      .n_models = 1,
+                      .model = model,
+                      .n_models = s->two_models ? 2 : 1,
                       .lanes = s->lanes,
                       .seed = s->seed,
                       .spec = s->spec,
@@ -263,6 +266,7 @@ static bool sim_launch(sim *s, int lane, int *finished, sim_flight *f)
     }
     int turn = round * s->lanes + lane;
     s->asked++;
+    s->asked_second += step.model;
     s->step_text[turn] = sim_step_text(s, &v, &step);
     sim_prompt(s, &v, &step, lane, turn);
     *f = (sim_flight){.busy = true,
@@ -280,7 +284,8 @@ static void sim_run(sim *s)
 {
     int finished[SIM_LANES] = {0};
     sim_flight flight[SIM_LANES] = {0};
-    sim_judge(s, "@plan */ 100 translation", -1, NULL, 1);
+    sim_judge(s, s->no_translation ? "@plan */ unsupported" : "@plan */ 100 translation", -1, NULL,
+              1);
     for (bool going = true; going;) {
         going = false;
         for (int l = 0; l < s->lanes; l++) {
@@ -296,15 +301,18 @@ static void sim_run(sim *s)
             going = true;
         }
     }
-    s->best = 0;
+    s->best = -1;
     for (int i = 0; i < s->n_attempts; i++)
         if (strat_passed(&s->attempt[i]) &&
-            strat_seconds(s->attempt[i].candidate) < strat_seconds(s->attempt[s->best].candidate))
+            (s->best < 0 ||
+             strat_seconds(s->attempt[i].candidate) < strat_seconds(s->attempt[s->best].candidate)))
             s->best = i;
 }
 
 static double sim_best_us(const sim *s)
 {
+    if (s->best < 0)
+        return (double)NAN;
     return strat_seconds(s->attempt[s->best].candidate) * 1e6;
 }
 

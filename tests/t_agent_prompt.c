@@ -245,6 +245,30 @@ static void test_past(const char *dir)
     free(got);
 }
 
+static void test_long(const char *dir)
+{
+    enum { LINES = 10000, BYTES = 10 };
+    char *source = ws_malloc(LINES * BYTES + 1);
+    const char *plain = candidate[0].source;
+    for (int i = 0; i < LINES; i++)
+        snprintf(source + (size_t)i * BYTES, BYTES + 1, "line %04d\n", i);
+    candidate[0].source = source;
+    strat_step s = {.subject = 0};
+    ws_err err;
+    write_template(dir, "own", "{{baseline}}");
+    char *got = filled(dir, "own", &s, NULL, &err);
+    /* 48 KiB hold 4915 whole lines of 10 bytes. */
+    ok(got && strstr(got, "line 4914\n/* and so on: 50850 more bytes are not shown */\n"),
+       "a long translation is cut at a line's end, and says so");
+    free(got);
+    write_template(dir, "own", "{{source}}");
+    got = filled(dir, "own", &s, NULL, &err);
+    ok(got && strlen(got) == LINES * BYTES, "a kernel to change is shown whole");
+    free(got);
+    candidate[0].source = plain;
+    free(source);
+}
+
 /* The table is what docs/prompts.md lists. */
 static void test_docs(void)
 {
@@ -282,6 +306,7 @@ int main(void)
     test_prefix(dir);
     write_template(dir, "task", "");
     test_past(dir);
+    test_long(dir);
     test_docs();
     snprintf(command, sizeof command, "rm -r %s", dir);
     ok(system(command) == 0, "cleaned up");

@@ -109,6 +109,57 @@ static void test_stagnation(void)
     }
 }
 
+/* Whatever lanes may see of each other, order does not matter. */
+static void test_slack(void)
+{
+    for (int i = 0; strategies[i]; i++)
+        for (int slack = 1; slack <= 4; slack += 3) {
+            sim *s = new_sim(strategies[i], FLAKY, 4, 0), *t = new_sim(strategies[i], FLAKY, 4, 1);
+            s->slack = t->slack = slack;
+            sim_run(s);
+            sim_run(t);
+            ok(same_steps(s, t) && s->asked == t->asked, "%s with slack %d: the same steps",
+               strategies[i]->name, slack);
+            free_sim(s);
+            free_sim(t);
+        }
+}
+
+static void test_two_models(void)
+{
+    for (int i = 0; strategies[i]; i++) {
+        sim *s = new_sim(strategies[i], PERFECT, 4, 0), *t = new_sim(strategies[i], PERFECT, 4, 1);
+        s->two_models = t->two_models = true;
+        sim_run(s);
+        sim_run(t);
+        ok(s->asked_second > 0 && 3 * s->asked_second < s->asked,
+           "%s asks the model that is always wrong seldom: %d of %d", strategies[i]->name,
+           s->asked_second, s->asked);
+        ok(sim_best_us(s) < 0.6 * SIM_FIRST && same_steps(s, t),
+           "  and gets there all the same (%.1f us)", sim_best_us(s));
+        free_sim(s);
+        free_sim(t);
+    }
+}
+
+/* A graph whose translation cannot be judged here is no end. */
+static void test_no_translation(void)
+{
+    for (int i = 0; strategies[i]; i++)
+        for (int b = PERFECT; b <= WRONG; b += WRONG) {
+            sim *s = new_sim(strategies[i], (behaviour)b, 4, 0);
+            s->no_translation = true;
+            s->spec = softmax;
+            s->rounds = 12;
+            sim_run(s);
+            ok(b == WRONG ? s->best < 0 : sim_best_us(s) < SIM_FIRST,
+               "%s, %s, without a translation that passes (%.1f us)", strategies[i]->name,
+               behaviour_name[b], sim_best_us(s));
+            is_int(s->same_prompt + s->other_prefix, 0, "  with prompts as they should be");
+            free_sim(s);
+        }
+}
+
 int main(void)
 {
     ws_err err = {0};
@@ -118,6 +169,9 @@ int main(void)
     }
     test_worlds();
     test_stagnation();
+    test_slack();
+    test_two_models();
+    test_no_translation();
     spec_free(softmax);
     return tap_done();
 }

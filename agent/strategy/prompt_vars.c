@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIBLINGS = 6, OTHERS = 4, LONGEST_REASON = 200, BASELINE_LINES = 40 };
+enum {
+    SIBLINGS = 6,
+    OTHERS = 4,
+    LONGEST_REASON = 200,
+    BASELINE_LINES = 40,
+    LONGEST_SHOWN = 48 * 1024 /* bytes of a source that need not be given back */
+};
 
 /* ---- the operation: the same in every prompt ---- */
 
@@ -178,15 +184,29 @@ static const strat_attempt *subject(const prompt_context *c)
     return c->step->subject >= 0 ? &c->view->attempt[c->step->subject] : NULL;
 }
 
+/* The translation of a whole network is no reading matter: whole lines up to a limit. */
+static void put_shown(const char *source, ws_buf *out)
+{
+    size_t all = strlen(source), n = all;
+    if (all > LONGEST_SHOWN)
+        for (n = LONGEST_SHOWN; n && source[n - 1] != '\n';)
+            n--;
+    ws_buf_add(out, source, n);
+    if (n < all)
+        ws_buf_printf(out, "/* and so on: %zu more bytes are not shown */\n", all - n);
+}
+
 static void put_baseline(const prompt_context *c, ws_buf *out)
 {
     if (c->view->n_attempts)
-        ws_buf_adds(out, c->view->attempt[0].candidate->source);
+        put_shown(c->view->attempt[0].candidate->source, out);
 }
 
 static void put_baseline_time(const prompt_context *c, ws_buf *out)
 {
-    if (c->view->n_attempts)
+    if (c->view->n_attempts && !strat_passed(&c->view->attempt[0]))
+        ws_buf_printf(out, "but not here: %s", c->view->attempt[0].candidate->reason);
+    else if (c->view->n_attempts)
         put_time(c->view->attempt[0].candidate, out);
 }
 
@@ -396,7 +416,9 @@ static void put_inspirations(const prompt_context *c, ws_buf *out)
         ws_buf_adds(out, " over the plain translation)");
         if (k->note && *k->note)
             ws_buf_printf(out, ": %s", k->note);
-        ws_buf_printf(out, "\n\n```cuda\n%s\n```\n\n", k->source);
+        ws_buf_adds(out, "\n\n```cuda\n");
+        put_shown(k->source, out);
+        ws_buf_adds(out, "\n```\n\n");
     }
 }
 
