@@ -180,16 +180,18 @@ ws_status db_kernel_best(db_archive *db, const char *spec_sha256, const char *gp
 {
     sqlite3_stmt *s;
     bool row = false;
-    /* The best of each run comes from the index candidate_best. */
+    /* The best of each run comes from the index candidate_best; the rest is read of one only. */
     ws_status st = db_prepare(
         db, &s, err,
         KERNEL_COLUMNS
-        "FROM run r JOIN candidate c ON c.id = (SELECT b.id FROM candidate b WHERE b.run = r.id"
-        " AND b.reason = 'pass' AND b.level >= 2 AND coalesce(b.measured_s, b.modelled_s) > 0"
-        " ORDER BY b.measured_s IS NULL, coalesce(b.measured_s, b.modelled_s) LIMIT 1)"
-        " JOIN text t ON t.sha256 = c.source"
+        "FROM (SELECT c.id FROM run r JOIN candidate c ON c.id = (SELECT b.id FROM candidate b"
+        "  WHERE b.run = r.id AND b.reason = 'pass' AND b.level >= 2"
+        "  AND coalesce(b.measured_s, b.modelled_s) > 0"
+        "  ORDER BY b.measured_s IS NULL, coalesce(b.measured_s, b.modelled_s) LIMIT 1)"
         " WHERE r.spec_sha256 = ? AND r.gpu = ? AND r.id <> ?"
-        " ORDER BY c.measured_s IS NULL, coalesce(c.measured_s, c.modelled_s) LIMIT 1",
+        " ORDER BY c.measured_s IS NULL, coalesce(c.measured_s, c.modelled_s) LIMIT 1) m"
+        " JOIN candidate c ON c.id = m.id JOIN run r ON r.id = c.run"
+        " JOIN text t ON t.sha256 = c.source",
         "ssi", spec_sha256, gpu, except);
     if (!st)
         st = db_step(db, s, &row, err);

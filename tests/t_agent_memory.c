@@ -179,6 +179,8 @@ static void test_related(db_archive *db)
     ok(!memory_related(db, far, "h100", 0, 2, &t, &err) && !t.n, "nothing for what is not related");
     maker m = begin(db, "killed", far);
     int64_t first = add(&m, 0, "emitted", "plain", NULL, HX_PASS, 90);
+    add(&m, first, "model", "double v;", "slower than before", HX_PASS, 95);
+    ok(!memory_related(db, far, "h100", 0, 2, &t, &err) && !t.n, "what is slower is not offered");
     add(&m, first, "model", "float2 v;", "pairs", HX_PASS, 45);
     ok(!memory_related(db, far, "h100", 0, 2, &t, &err), "a run that was killed");
     has_str(ws_buf_z(&t), "of t/sum (reduce, f32, rows-long): 45.00 us", "has kernels all the same");

@@ -1,4 +1,6 @@
 #include "agent/cli.h"
+#include "agent/cmd/archive_search.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "results/archive.h"
 
@@ -9,12 +11,19 @@
 
 typedef struct options {
     cli_common common;
-    const char *archive;
+    const char *archive, *like, *gpu;
+    int64_t limit;
 } options;
 
 static const ws_opt option_table[] = {
     {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = offsetof(options, archive),
      .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
+    {.name = "like", .type = WS_OPT_STRING, .offset = offsetof(options, like), .arg = "SPEC",
+     .help = "search: kernels and lessons of related specs", .group = "Search"},
+    {.name = "gpu", .type = WS_OPT_STRING, .offset = offsetof(options, gpu), .arg = "NAME",
+     .help = "search, lessons: of this GPU; h100 where a SPEC is given", .group = "Search"},
+    {.name = "limit", .type = WS_OPT_INT, .offset = offsetof(options, limit), .fallback = "20",
+     .min = 1, .max = 1000, .arg = "N", .help = "search, lessons: at most so many", .group = "Search"},
     CLI_COMMON_OPTIONS};
 
 /* ---- list ---- */
@@ -239,43 +248,107 @@ static ws_status check(db_archive *db, bool json, ws_err *err)
     return WS_OK;
 }
 
+/* Retrieval keeps what it finds out of specs; an archive that cannot be written is searched as it
+ * is. */
+static ws_status open_for_search(const char *path, db_archive **out, ws_err *err)
+{
+    ws_err ignored = {0};
+    if (ws_file_exists(path) && !db_open(path, false, out, &ignored))
+        return WS_OK;
+    return db_open(path, true, out, err);
+}
+
+typedef struct subcommand {
+    const char *name;
+    int max_args;  /* after the name; -1: any number */
+    bool searches;
+    ws_status (*run)(db_archive *db, const char **args, int n, const options *o, ws_err *err);
+} subcommand;
+
+static search_options search_options_of(const options *o)
+{
+    return (search_options){.like = o->like, .gpu = o->gpu, .limit = (int)o->limit,
+                            .json = o->common.json};
+}
+
+static ws_status run_list(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+{
+    (void)args, (void)n;
+    return list(db, o->common.json, err);
+}
+
+static ws_status run_show(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+{
+    return show(db, n ? args[0] : "last", o->common.json, err);
+}
+
+static ws_status run_check(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+{
+    (void)args, (void)n;
+    return check(db, o->common.json, err);
+}
+
+static ws_status run_search(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+{
+    search_options s = search_options_of(o);
+    return archive_search(db, args, n, &s, err);
+}
+
+static ws_status run_lessons(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+{
+    search_options s = search_options_of(o);
+    return archive_lessons(db, n ? args[0] : NULL, &s, err);
+}
+
+static const subcommand subcommands[] = {{"list", 0, false, run_list},
+                                         {"show", 1, false, run_show},
+                                         {"check", 0, false, run_check},
+                                         {"search", -1, true, run_search},
+                                         {"lessons", 1, true, run_lessons}};
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
+    const subcommand *c = NULL;
     db_archive *db = NULL;
     (void)exit_code;
-    bool lists = strcmp(args[0], "list") == 0, shows = strcmp(args[0], "show") == 0;
-    if (!lists && !shows && strcmp(args[0], "check") != 0)
+    for (size_t i = 0; i < WS_COUNT(subcommands) && !c; i++)
+        if (strcmp(args[0], subcommands[i].name) == 0)
+            c = &subcommands[i];
+    if (!c)
         return ws_fail(err, WS_EUSAGE,
-                       "unknown subcommand 'archive %s'; there are list, show, check", args[0]);
-    if (nargs > 1 && !shows)
-        return ws_fail(err, WS_EUSAGE,
-                       "archive %s takes no argument; --archive FILE names the file", args[0]);
-    ws_status st = db_open(o->archive, true, &db, err);
-    if (st)
-        return st;
-    if (lists)
-        st = list(db, o->common.json, err);
-    else if (shows)
-        st = show(db, nargs > 1 ? args[1] : "last", o->common.json, err);
-    else
-        st = check(db, o->common.json, err);
+                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons",
+                       args[0]);
+    if (c->max_args >= 0 && nargs - 1 > c->max_args)
+        return ws_fail(err, WS_EUSAGE, "archive %s takes %s; --archive FILE names the file", args[0],
+                       c->max_args ? "one argument" : "no argument");
+    if (o->gpu && cli_check_gpu(o->gpu, err))
+        return err->status;
+    ws_status st = c->searches ? open_for_search(o->archive, &db, err) : db_open(o->archive, true, &db, err);
+    if (!st)
+        st = c->run(db, args + 1, nargs - 1, o, err);
     db_close(db);
     return st;
 }
 
 const cli_command cmd_archive = {
     .doc = {.name = "archive",
-            .summary = "list runs, show a run's candidates, check the file",
-            .usage = "list | show [RUN] | check",
+            .summary = "list runs, show a run's candidates, search kernels and lessons, check the file",
+            .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | check",
             .details =
             "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
                        "it is left out).\nshow --json has every prompt, reply, source and verdict "
-                       "of the run.",
-            .examples = "warpsmith archive list\nwarpsmith archive show last --json",
+                       "of the run.\nsearch finds kernels that passed by the words of their notes, "
+                       "specs and what their sources use (float4,\nshuffle, wmma, ...), and lessons; "
+                       "--like those of specs with the same operations, numbers and shapes.\nlessons "
+                       "are what runs learned: gains, losses and failures, with the attempts that "
+                       "showed them.",
+            .examples = "warpsmith archive list\nwarpsmith archive show last --json\n"
+                        "warpsmith archive search online softmax\n"
+                        "warpsmith archive search --like softmax\nwarpsmith archive lessons softmax",
             .options = option_table,
             .min_args = 1,
-            .max_args = 2},
+            .max_args = -1},
     .values_size = sizeof(options),
     .run = run,
 };

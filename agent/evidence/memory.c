@@ -111,49 +111,66 @@ static void merge(merged *m, int *n, const db_lesson *l, double score)
     m[i].specs += strcmp(m[i].first->keys.spec_sha256, l->keys.spec_sha256) != 0;
 }
 
-static void write_lesson(const merged *m, ws_buf *out)
+ws_status memory_lesson_list(db_archive *db, const spec *s, const char *gpu, int64_t run, int most,
+                             ws_arena *a, memory_lesson **out, int *n, ws_err *err)
 {
-    const db_lesson *l = m->first;
-    double effect = exp(m->log_effect / m->support);
+    relation *r = NULL;
+    merged *m = NULL;
+    int specs = 0, count = 0;
+    ws_status st = related_specs(db, s, a, &r, &specs, err);
+    if (!st)
+        m = WS_ARENA_NEW(a, merged, specs * MAX_LESSONS_OF_SPEC + 1);
+    for (int i = 0; !st && i < specs; i++) {
+        db_lesson *l = NULL;
+        int lessons = 0;
+        st = db_lesson_list(db, gpu, r[i].keys->spec_sha256, run, MAX_LESSONS_OF_SPEC, a, &l,
+                            &lessons, err);
+        for (int k = 0; !st && k < lessons; k++)
+            merge(m, &count, &l[k], r[i].score);
+    }
+    if (st)
+        return ws_wrap(err, "lessons");
+    qsort(m, (size_t)count, sizeof *m, heavier);
+    *n = count < most ? count : most;
+    *out = WS_ARENA_NEW(a, memory_lesson, *n + 1);
+    for (int i = 0; i < *n; i++) {
+        (*out)[i] = (memory_lesson){.lesson = *m[i].first, .other_specs = m[i].specs};
+        (*out)[i].lesson.support = m[i].support;
+        if (m[i].first->timing)
+            (*out)[i].lesson.effect = exp(m[i].log_effect / m[i].support);
+    }
+    return WS_OK;
+}
+
+void memory_lesson_print(const memory_lesson *m, ws_buf *out)
+{
+    const db_lesson *l = &m->lesson;
     if (!l->timing)
-        ws_buf_printf(out, "- failed %d time%s", m->support, m->support == 1 ? "" : "s");
+        ws_buf_printf(out, "- failed %d time%s", l->support, l->support == 1 ? "" : "s");
     else if (strcmp(l->kind, "gain") == 0)
-        ws_buf_printf(out, "- %.2fx faster", effect);
-    else if (effect > 0.97)
+        ws_buf_printf(out, "- %.2fx faster", l->effect);
+    else if (l->effect > 0.97)
         ws_buf_adds(out, "- no effect");
     else
-        ws_buf_printf(out, "- %.2fx slower", 1 / effect);
+        ws_buf_printf(out, "- %.2fx slower", 1 / l->effect);
     if (l->timing)
-        ws_buf_printf(out, " (%s on %s, %d attempt%s)", l->timing, l->gpu, m->support,
-                      m->support == 1 ? "" : "s");
+        ws_buf_printf(out, " (%s on %s, %d attempt%s)", l->timing, l->gpu, l->support,
+                      l->support == 1 ? "" : "s");
     ws_buf_printf(out, ", %s %s %s%s: %s\n", l->keys.spec_name, l->keys.dtype, l->keys.shape_class,
-                  m->specs ? " and others" : "", l->text);
+                  m->other_specs ? " and others" : "", l->text);
 }
 
 ws_status memory_lessons(db_archive *db, const spec *s, const char *gpu, int64_t run, int max_lines,
                          ws_buf *out, ws_err *err)
 {
     ws_arena a = {0};
-    relation *r = NULL;
-    merged *m = NULL;
-    int n = 0, count = 0;
-    ws_status st = related_specs(db, s, &a, &r, &n, err);
-    if (!st)
-        m = WS_ARENA_NEW(&a, merged, n * MAX_LESSONS_OF_SPEC + 1);
-    for (int i = 0; !st && i < n; i++) {
-        db_lesson *l = NULL;
-        int lessons = 0;
-        st = db_lesson_list(db, gpu, r[i].keys->spec_sha256, run, MAX_LESSONS_OF_SPEC, &a, &l,
-                            &lessons, err);
-        for (int k = 0; !st && k < lessons; k++)
-            merge(m, &count, &l[k], r[i].score);
-    }
-    if (!st && count)
-        qsort(m, (size_t)count, sizeof *m, heavier);
-    for (int i = 0; !st && i < count && i < max_lines; i++)
-        write_lesson(&m[i], out);
+    memory_lesson *list = NULL;
+    int n = 0;
+    ws_status st = memory_lesson_list(db, s, gpu, run, max_lines, &a, &list, &n, err);
+    for (int i = 0; !st && i < n; i++)
+        memory_lesson_print(&list[i], out);
     ws_arena_release(&a);
-    return st ? ws_wrap(err, "lessons") : WS_OK;
+    return st;
 }
 
 /* ---- kernels ---- */
@@ -163,8 +180,10 @@ static const char *kind_of(const db_candidate *c)
     return isnan(c->measured_s) ? "modelled" : "measured";
 }
 
-static void write_kernel(const db_kernel *k, const db_keys *keys, const char *gpu, ws_buf *out)
+static void write_kernel(const memory_kernel *m, const char *gpu, ws_buf *out)
 {
+    const db_kernel *k = &m->kernel;
+    const db_keys *keys = m->keys;
     const db_candidate *c = &k->candidate;
     double s = isnan(c->measured_s) ? c->modelled_s : c->measured_s;
     ws_buf_printf(out, "Kernel #%" PRId64 " of %s", c->id, k->spec_name);
@@ -185,82 +204,91 @@ static void write_kernel(const db_kernel *k, const db_keys *keys, const char *gp
 typedef struct offer {
     int64_t run;
     const char *gpu;
-    ws_buf *out;
-    int shown, most;
-    const char *spec_shown[MAX_RELATED + SEARCHED];
+    ws_arena *arena;
+    memory_kernel *list;
+    int n, most;
 } offer;
 
-static bool is_shown(const offer *o, const char *spec_name)
+static bool is_offered(const offer *o, const char *spec_name)
 {
-    for (int i = 0; i < o->shown; i++)
-        if (strcmp(o->spec_shown[i], spec_name) == 0)
+    for (int i = 0; i < o->n; i++)
+        if (strcmp(o->list[i].kernel.spec_name, spec_name) == 0)
             return true;
     return false;
 }
 
-/* A plain translation is what everybody has. */
-static bool worth_showing(const offer *o, const db_kernel *k)
+/* A plain translation is what everybody has, and what is slower teaches nothing. */
+static void add(offer *o, const db_kernel *k, const db_keys *keys)
 {
-    return strcmp(k->candidate.origin, "emitted") != 0 && strlen(k->candidate.source) <= MAX_SOURCE &&
-           !is_shown(o, k->spec_name);
+    const db_candidate *c = &k->candidate;
+    bool slower = (isnan(c->measured_s) ? c->modelled_s : c->measured_s) >= k->first_s;
+    if (strcmp(c->origin, "emitted") != 0 && !slower && strlen(c->source) <= MAX_SOURCE &&
+        !is_offered(o, k->spec_name))
+        o->list[o->n++] = (memory_kernel){*k, keys};
 }
 
-static void show(offer *o, const db_kernel *k, const db_keys *keys)
+static ws_status offer_related(db_archive *db, const relation *r, int n, offer *o, ws_err *err)
 {
-    write_kernel(k, keys, o->gpu, o->out);
-    o->spec_shown[o->shown++] = k->spec_name;
-}
-
-static ws_status offer_related(db_archive *db, const relation *r, int n, ws_arena *a, offer *o,
-                               ws_err *err)
-{
-    for (int i = 0; i < n && o->shown < o->most; i++) {
+    for (int i = 0; i < n && o->n < o->most; i++) {
         db_kernel k;
         bool found = false;
-        if (db_kernel_best(db, r[i].keys->spec_sha256, o->gpu, o->run, a, &k, &found, err))
+        if (db_kernel_best(db, r[i].keys->spec_sha256, o->gpu, o->run, o->arena, &k, &found, err))
             return err->status;
-        if (found && worth_showing(o, &k))
-            show(o, &k, r[i].keys);
+        if (found)
+            add(o, &k, r[i].keys);
     }
     return WS_OK;
 }
 
 /* Kernels whose notes or specs speak of an op of this one. */
-static ws_status offer_found(db_archive *db, const char *family, ws_arena *a, offer *o, ws_err *err)
+static ws_status offer_found(db_archive *db, const char *family, offer *o, ws_err *err)
 {
-    for (const char *p = family; *p && o->shown < o->most;) {
+    for (const char *p = family; *p && o->n < o->most;) {
         size_t length = strcspn(p, "+");
-        char *word = ws_arena_strndup(a, p, length);
+        char *word = ws_arena_strndup(o->arena, p, length);
         db_kernel *k = NULL;
         int n = 0;
         for (char *c = word; *c; c++)
             *c = *c == '_' ? ' ' : *c;
-        if (db_kernel_search(db, word, SEARCHED, a, &k, &n, err))
+        if (db_kernel_search(db, word, SEARCHED, o->arena, &k, &n, err))
             return err->status;
-        for (int i = 0; i < n && o->shown < o->most; i++)
-            if (k[i].candidate.run != o->run && k[i].candidate.gpu && !strcmp(k[i].candidate.gpu, o->gpu) &&
-                worth_showing(o, &k[i]))
-                show(o, &k[i], NULL);
+        for (int i = 0; i < n && o->n < o->most; i++)
+            if (k[i].candidate.run != o->run && k[i].candidate.gpu &&
+                strcmp(k[i].candidate.gpu, o->gpu) == 0)
+                add(o, &k[i], NULL);
         p += length + (p[length] != 0);
     }
     return WS_OK;
+}
+
+ws_status memory_kernel_list(db_archive *db, const spec *s, const char *gpu, int64_t run, int most,
+                             ws_arena *a, memory_kernel **out, int *n, ws_err *err)
+{
+    relation *r = NULL;
+    int specs = 0;
+    memory_keys mine;
+    offer o = {.run = run, .gpu = gpu, .arena = a, .most = most,
+               .list = WS_ARENA_NEW(a, memory_kernel, most > 0 ? most + 1 : 1)};
+    memory_keys_of(s, a, &mine);
+    ws_status st = related_specs(db, s, a, &r, &specs, err);
+    if (!st)
+        st = offer_related(db, r, specs, &o, err);
+    if (!st && o.n < o.most)
+        st = offer_found(db, mine.family, &o, err);
+    *out = o.list;
+    *n = o.n;
+    return st ? ws_wrap(err, "related kernels") : WS_OK;
 }
 
 ws_status memory_related(db_archive *db, const spec *s, const char *gpu, int64_t run,
                          int max_kernels, ws_buf *out, ws_err *err)
 {
     ws_arena a = {0};
-    relation *r = NULL;
+    memory_kernel *list = NULL;
     int n = 0;
-    memory_keys mine;
-    offer o = {.run = run, .gpu = gpu, .out = out, .most = max_kernels};
-    o.most = o.most < MAX_RELATED ? o.most : MAX_RELATED;
-    memory_keys_of(s, &a, &mine);
-    ws_status st = related_specs(db, s, &a, &r, &n, err);
-    if (!st)
-        st = offer_related(db, r, n, &a, &o, err);
-    if (!st && o.shown < o.most)
-        st = offer_found(db, mine.family, &a, &o, err);
+    ws_status st = memory_kernel_list(db, s, gpu, run, max_kernels, &a, &list, &n, err);
+    for (int i = 0; !st && i < n; i++)
+        write_kernel(&list[i], gpu, out);
     ws_arena_release(&a);
-    return st ? ws_wrap(err, "related kernels") : WS_OK;
+    return st;
 }

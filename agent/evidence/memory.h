@@ -30,9 +30,26 @@ ws_status memory_learn(db_archive *db, const spec *s, const db_run *run, ws_err 
  * telling first, one a line; "" when there are none. */
 ws_status memory_lessons(db_archive *db, const spec *s, const char *gpu, int64_t run, int max_lines,
                          ws_buf *out, ws_err *err) WS_MUST_CHECK;
+/* The same as rows; `effect` and `support` are over all runs that say the same, the rest is of the
+ * closest spec. */
+typedef struct memory_lesson {
+    db_lesson lesson;
+    int other_specs; /* that say the same */
+} memory_lesson;
+ws_status memory_lesson_list(db_archive *db, const spec *s, const char *gpu, int64_t run, int most,
+                             ws_arena *a, memory_lesson **out, int *n, ws_err *err) WS_MUST_CHECK;
+void memory_lesson_print(const memory_lesson *m, ws_buf *out); /* one line */
+
 /* The best kernels of related specs with their evidence, as text for a prompt; never of `run`
  * itself. */
 ws_status memory_related(db_archive *db, const spec *s, const char *gpu, int64_t run,
                          int max_kernels, ws_buf *out, ws_err *err) WS_MUST_CHECK;
+/* The same as rows, one kernel a spec. */
+typedef struct memory_kernel {
+    db_kernel kernel;
+    const db_keys *keys; /* NULL: found by full text */
+} memory_kernel;
+ws_status memory_kernel_list(db_archive *db, const spec *s, const char *gpu, int64_t run, int most,
+                             ws_arena *a, memory_kernel **out, int *n, ws_err *err) WS_MUST_CHECK;
 
 #endif
