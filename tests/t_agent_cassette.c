@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/philox.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
@@ -371,6 +372,48 @@ static void test_matching(void)
     ok(strcmp(a, b) != 0, "another wire is another key");
 }
 
+/* The address of the recording says which wire it is of. */
+static void test_wires(void)
+{
+    static const struct {
+        const char *url, *answer;
+    } wires[] = {
+        {"https://a.example/v1/chat/completions",
+         "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":"
+         "\"stop\"}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}"},
+        {"https://b.example/v1/responses",
+         "{\"object\":\"response\",\"model\":\"m\",\"status\":\"completed\",\"output\":[{\"type\":"
+         "\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"
+         "\"hi\"}]}],"
+         "\"usage\":{\"input_tokens\":7,\"output_tokens\":3}}"},
+        {"https://c.example/v1/messages",
+         "{\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[{\"type\":"
+         "\"text\","
+         "\"text\":\"hi\"}],\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":7,"
+         "\"output_tokens\":3}}"}};
+    for (size_t i = 0; i < WS_COUNT(wires); i++) {
+        static const char body[] = "{\"model\":\"scripted-test\"}";
+        cassette *tape = recorder("wire.jsonl", false);
+        cassette_exchange *x = cassette_begin(tape, "POST", wires[i].url, body, sizeof body - 1, 0);
+        cassette_add_header(x, "Content-Type: application/json", 30);
+        cassette_add_frame(x, 1, wires[i].answer, strlen(wires[i].answer));
+        x->status = 200;
+        cassette_record(tape, x, NULL);
+        put_away(tape);
+        tape = player("wire.jsonl", (cassette_options){.loose = true});
+        llm_client *c = client(0, tape);
+        llm_reply r = ask(c, (question){"q", 0, true, -1});
+        if (!ok(r.outcome == LLM_OK && strcmp(r.content, "hi") == 0 && r.prompt_tokens == 7 &&
+                    r.completion_tokens == 3,
+                "replayed by %s", wires[i].url))
+            printf("# %s: %s\n", llm_outcome_name(r.outcome), r.error);
+        llm_reply_release(&r);
+        llm_client_close(c);
+        put_away(tape);
+        unlink(path_of("wire.jsonl"));
+    }
+}
+
 static void test_no_recording(void)
 {
     cassette *tape = player("story.jsonl", (cassette_options){0});
@@ -424,6 +467,33 @@ static void test_torn(void)
        "another JSON file is no cassette");
     ok(cassette_replay_open(path_of("nothing.jsonl"), NULL, &d, &err) == WS_EENV,
        "a file that is not there is named");
+    free(text);
+}
+
+/* Damaged in any way, it is read or refused with the place. */
+static void test_damaged(void)
+{
+    char *text = text_of(path_of("story.jsonl"));
+    size_t n = strlen(text);
+    int refused = 0;
+    bool right = true;
+    for (uint64_t i = 0; i < 400; i++) {
+        char *copy = ws_strndup(text, n);
+        for (uint64_t k = 0; k < 1 + i % 3; k++) {
+            uint64_t r = ws_philox_u64(9, i, k);
+            copy[r % n] = "\"{}[]:,0-9\\nexz\n"[(r >> 32) % 16];
+        }
+        write_text(path_of("damaged.jsonl"), copy, n);
+        free(copy);
+        cassette *c = NULL;
+        ws_err err = {0};
+        ws_status st = cassette_replay_open(path_of("damaged.jsonl"), NULL, &c, &err);
+        refused += st != WS_OK;
+        right &= st == WS_OK || (st == WS_EINPUT && strstr(err.msg, "damaged.jsonl"));
+        if (!st)
+            put_away(c);
+    }
+    ok(right && refused > 50, "damaged files are read or refused (%d of 400)", refused);
     free(text);
 }
 
@@ -581,8 +651,10 @@ int main(void)
     test_file();
     test_bytes();
     test_matching();
+    test_wires();
     test_no_recording();
     test_torn();
+    test_damaged();
     test_lock();
     test_left_behind();
     test_refused();

@@ -73,7 +73,7 @@ ws_status llm_endpoint_add(llm_client *c, const llm_client_options *o, int *out,
     if (http_url_parse(base, &u, err) || find_provider(o, base, &p, err) ||
         (!replays && check_key(o, &u, err)))
         return err->status;
-    if (o->loopback_only && !u.loopback)
+    if (o->loopback_only && !u.loopback && !replays)
         return ws_fail(err, WS_EUSAGE, "the base URL is not on this machine");
     llm_wire told = o->wire ? o->wire : llm_wire_of_url(base);
     endpoint *e = ws_calloc(1, sizeof *e);
