@@ -198,7 +198,7 @@ static void test_failure(void)
     f.v.block[1] = 2;
     snprintf(f.v.fault.insn, sizeof f.v.fault.insn, "ld.global.v4.f32");
     char *text = write(&f);
-    has_str(text, "Rejected: out_of_bounds: out of bounds: global read of 16 bytes\n", "the reason");
+    has_str(text, "Rejected: out_of_bounds: global read of 16 bytes\n", "the reason");
     has_str(text, "by thread (5,0,0) of block (0,2,0)", "the thread");
     has_str(text, "line 3 in k:\n       2 | two\n  >    3 | three\n       4 | four\n", "the source");
     has_str(text, "right at B=1 N=1; wrong at B=3 N=257; not run: B=2 N=64", "the shapes");

@@ -190,10 +190,11 @@ static void say_where(const vfy_pattern *p, int64_t wrong, text *t)
         box *= h.n;
         free(h.at);
     }
+    double share = 100.0 * (double)wrong / (double)box;
     if (wrong >= MANY && wrong < box)
-        say(t, t->n > before ? "%.0f %% of the elements at those indices are wrong"
-                             : "%.0f %% of the elements are wrong, at indices all over",
-            100.0 * (double)wrong / (double)box);
+        say(t, t->n > before ? "%.*f %% of the elements at those indices are wrong"
+                             : "%.*f %% of the elements are wrong, at indices all over",
+            share < 1 || share > 99 ? 2 : 0, share);
 }
 
 /* ---- what ---- */

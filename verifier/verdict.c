@@ -141,6 +141,8 @@ static void json_fault(cJSON *o, const ptx_fault *f)
     cJSON_AddStringToObject(j, "buffer", f->buffer);
     ws_json_add_int(j, "buffer_offset_bytes", f->buffer_offset);
     ws_json_add_int(j, "buffer_bytes", (int64_t)f->buffer_bytes);
+    if (f->async)
+        cJSON_AddBoolToObject(j, "async", true);
     if (f->other_line) {
         add_dim3(j, "other_thread", f->other_thread);
         add_dim3(j, "other_block", f->other_block);

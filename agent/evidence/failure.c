@@ -143,6 +143,47 @@ static bool in_one_warp(const ev_facts *f)
            cJSON_Compare(cJSON_GetArrayItem(a, 2), cJSON_GetArrayItem(b, 2), true);
 }
 
+static bool async_copy(const ev_facts *f)
+{
+    const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
+    bool race = f->reason == HX_SHARED_RACE || shared_access(f);
+    return race && (cJSON_IsTrue(ev_member(f, "fault", "async")) ||
+                    (source && (contains(source, "__pipeline_") || contains(source, "cp.async") ||
+                                contains(source, "memcpy_async"))));
+}
+
+static bool last_block(const ev_facts *f)
+{
+    const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
+    return f->reason == HX_GLOBAL_RACE && source && contains(source, "atomic") &&
+           !contains(source, "__threadfence");
+}
+
+static bool text_has(const ev_facts *f, const char *part)
+{
+    return contains(ev_text(f, NULL, "text"), part);
+}
+
+static bool null_pointer(const ev_facts *f)
+{
+    return f->reason == HX_OUT_OF_BOUNDS && text_has(f, "null pointer");
+}
+
+static bool waits(const ev_facts *f)
+{
+    return f->reason == HX_ENDLESS && text_has(f, "waits for");
+}
+
+static bool bad_shuffle(const ev_facts *f)
+{
+    return about_values(f) && text_has(f, "the shuffle at line");
+}
+
+static bool offset(const ev_facts *f)
+{
+    return pattern_has(f, ": an offset");
+}
+
 static bool other_block(const ev_facts *f)
 {
     return f->reason == HX_GLOBAL_RACE &&
@@ -168,7 +209,7 @@ static const struct {
      "the plan is strict JSON; expressions are strings over dims and tunables with + - * / %, ceil_div, "
      "min, max, align, comparisons and ?:"},
     {HX_SHAPE_REFUSED, NULL,
-     "the plan's require must hold at every shape above: take the condition out and handle the rest in "
+     "the plan's require must hold at every shape that is checked or timed: take the condition out and handle the rest in "
      "the kernel, with a guard or a scalar path"},
     {HX_INVALID_LAUNCH, NULL,
      "at most 1024 threads a block, 48 kB of shared memory unless max_dynamic_shared is given, 65535 "
@@ -181,6 +222,12 @@ static const struct {
      "cudaMalloc"},
     {HX_COMPILE_LIMIT, NULL, "unroll less and use fewer templates: the compiler ran out of time or memory"},
     {HX_UNSUPPORTED, NULL, "use another instruction for this: the CPU engine cannot check the one named"},
+    {HX_REASON_COUNT, null_pointer,
+     "a pointer is null: pass buffers by the plan's args, since a __device__ pointer is never set by a host"},
+    {HX_REASON_COUNT, async_copy,
+     "wait for the copy before its data is read (__pipeline_wait_prior or cp.async.wait_group), then "
+     "__syncthreads(), because other threads' copies count too; and another barrier before the stage is "
+     "overwritten"},
     {HX_REASON_COUNT, wide_access,
      "a vector access of 16 bytes needs an address that is a multiple of 16 and all of its elements: row "
      "r begins at r * N elements, so take it only where N is a multiple of 4 and use single elements "
@@ -201,11 +248,14 @@ static const struct {
      "scratch and outputs hold garbage before a run: a launch must write what a later one reads, and sums "
      "by atomics start from a launch that stores 0"},
     {HX_REASON_COUNT, in_one_warp,
-     "put __syncwarp() between the write and the read: lanes of one warp are not in step by themselves; "
-     "or pass the value by __shfl_sync"},
+     "put __syncthreads() between the two accesses; lanes of one warp are not in step by themselves "
+     "either, and only where no other warp uses this memory __syncwarp() is enough"},
     {HX_SHARED_RACE, NULL,
      "put __syncthreads() between the two accesses: after filling a tile, and again before it is "
      "overwritten"},
+    {HX_REASON_COUNT, last_block,
+     "between blocks an atomic alone orders nothing: __threadfence() after the write and before the atomic "
+     "that announces it, and again before the data is read; or combine in a second launch"},
     {HX_REASON_COUNT, other_block,
      "two blocks touch the same memory in no order: let each element belong to one block, pass data on by "
      "a second launch, or use atomics"},
@@ -219,9 +269,16 @@ static const struct {
     {HX_DEADLOCK, NULL,
      "threads wait for something that never comes: blocks may run one after the other, so none may wait "
      "for a later one; all lanes named in a mask must arrive"},
+    {HX_REASON_COUNT, waits,
+     "the thread waits for memory that nobody changes: blocks may run one after the other and lanes of a "
+     "warp may wait for each other, so no block may wait for a later one and no lane for one of its warp"},
     {HX_ENDLESS, NULL,
      "a loop does not end: look at the step and at the exit condition, also for one thread, one row and "
      "one element"},
+    {HX_TRAP, NULL, "the kernel's own check fired: what it tests does happen, so guard the access instead"},
+    {HX_ASSERT_FAILED, NULL,
+     "the kernel's own check fired: what it tests does happen, so guard the access instead"},
+    {HX_CRASH, NULL, "the process that ran the kernel died: less shared and local memory, no deep recursion"},
     {HX_ILLEGAL, NULL, "see the instruction named above for what it demands"},
     {HX_INPUT_MODIFIED, NULL, "inputs are read-only: write results to the outputs, intermediates to scratch"},
     {HX_NOT_WRITTEN, tail,
@@ -238,6 +295,9 @@ static const struct {
      "a maximum must start from -INFINITY, not 0 or FLT_MIN, also in padding lanes and unused shared slots"},
     {HX_REASON_COUNT, only_negative,
      "right on random inputs, wrong when all are negative: a start value of 0, a lost sign or a test > 0"},
+    {HX_REASON_COUNT, bad_shuffle,
+     "a shuffle reads a lane that does not take part: blocks of a multiple of 32 threads, all of them at the "
+     "shuffle, with neutral values where there is no element"},
     {HX_REASON_COUNT, not_a_number,
      "look for 0/0, INFINITY - INFINITY, the root or logarithm of a negative number, and a value that is "
      "read before it was set"},
@@ -248,6 +308,9 @@ static const struct {
     {HX_REASON_COUNT, factor,
      "a factor is missing or applied twice: the mean's 1/N, a scale, or a sum that counts each element more "
      "than once"},
+    {HX_REASON_COUNT, offset,
+     "the same amount is added everywhere: an accumulator that does not start at 0 (outputs and scratch "
+     "hold garbage before a run, += and atomicAdd into them need a launch that stores 0 first), or a constant"},
     {HX_REASON_COUNT, tail,
      "the tail goes wrong: the last step of the loop, the last partial tile or the last block uses elements "
      "that are not there or leaves out some that are"},
@@ -381,11 +444,36 @@ static void write_case(ev_facts *f, ws_buf *out)
     ws_buf_release(&shapes);
 }
 
+/* The verdict's sentence without the place, which follows with its source, and without the name of
+ * the reason, which stands before. */
+static void write_text(const ev_facts *f, ws_buf *out)
+{
+    static const char *const places[] = {"; found by thread (", ", by thread (", " by thread ("};
+    const char *text = ev_text(f, NULL, "text");
+    size_t n = strlen(text), head = strcspn(text, ":");
+    for (size_t i = 0; ev_member(f, "place", "thread") && i < WS_COUNT(places); i++) {
+        const char *last = NULL;
+        for (const char *p = text; (p = strstr(p, places[i])) != NULL; p++)
+            last = p;
+        if (last && strstr(last, " in block (")) {
+            n = (size_t)(last - text);
+            break;
+        }
+    }
+    const char *name = f->reason < HX_REASON_COUNT ? hx_reason_name(f->reason) : "";
+    bool named = head && head < n && text[head] == ':' && strlen(name) >= head;
+    for (size_t i = 0; named && i < head; i++)
+        named = text[i] == name[i] || (text[i] == ' ' && name[i] == '_');
+    size_t skip = named && strlen(name) == head ? head + 1 + (text[head + 1] == ' ') : 0;
+    ws_buf_printf(out, "%.*s\n", (int)(n - skip), text + skip);
+}
+
 void ev_failure_write(ev_facts *f, ws_buf *out)
 {
     const char *advice = ev_failure_advice(f), *printed = ev_text(f, NULL, "printf");
     const char *name = f->reason < HX_REASON_COUNT ? hx_reason_name(f->reason) : "unknown";
-    ws_buf_printf(out, "Rejected: %s: %s\n", name, ev_text(f, NULL, "text"));
+    ws_buf_printf(out, "Rejected: %s: ", name);
+    write_text(f, out);
     if (f->reason == HX_COMPILE_ERROR || f->reason == HX_PTXAS_ERROR)
         ev_compile_write(f, out);
     else
