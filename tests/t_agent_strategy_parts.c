@@ -143,6 +143,39 @@ static void test_copies(void)
     ok(strat_is_barren(&v, &v.turn[1]) && !strat_is_barren(&v, &v.turn[2]), "and barren");
 }
 
+/* Other names for kernel and variables: another PTX, the same work. */
+static void test_twins(void)
+{
+#define LAUNCH(name, insns)                                                                        \
+    "{\"reason\":\"pass\",\"text\":\"of " name "\",\"launches\":[{\"index\":1,\"kernel\":\"" name  \
+    "\",\"grid\":[4,1,1],\"counters\":{\"warp_insns\":" insns "}}],\"plan_launches\":1}"
+    strat_view v;
+    reset(1);
+    add_attempt(-1, 100, "zero", NULL);
+    add_kernel(0, 0, "generate", -1, 80);
+    add_kernel(0, 1, "improve", 1, 80);
+    add_kernel(0, 2, "improve", 1, 80);
+    add_kernel(0, 3, "improve", 1, 80);
+    add_attempt(3, 60, "a new form", "{\"B\":64}");
+    attempt[0].verdict_json = LAUNCH("first", "900");
+    attempt[1].verdict_json = LAUNCH("rows", "800");
+    attempt[2].verdict_json = LAUNCH("my_rows", "800");
+    attempt[3].verdict_json = LAUNCH("rows", "801");
+    attempt[4].verdict_json = LAUNCH("other", "800");
+    attempt[5].verdict_json = LAUNCH("other", "600");
+    strat_view_for(&view, 0, 5, 1, &arena, &v, NULL);
+    is_int(v.attempt[2].same_as, 1, "the same work under another name is a copy");
+    is_int(v.attempt[3].same_as, -1, "one instruction more is not");
+    is_int(v.attempt[4].same_as, 1, "a copy");
+    ok(strat_is_barren(&v, &v.turn[1]) && !strat_is_barren(&v, &v.turn[3]) &&
+           strat_result(&v, &v.turn[3]) == 5,
+       "with a tuned form that is new it is no copy");
+    candidate[1].measured_s = 80e-6;
+    candidate[2].measured_s = 70e-6;
+    strat_view_for(&view, 0, 5, 1, &arena, &v, NULL);
+    is_int(v.attempt[2].same_as, -1, "nor is what takes another time on the GPU");
+}
+
 static void test_ready(void)
 {
     ok(strat_view_ready((int[]){1, 0}, 2, 0, 1, 2), "slack 2: one round ahead of the other");
@@ -569,6 +602,7 @@ int main(void)
 {
     test_visible();
     test_copies();
+    test_twins();
     test_ready();
     test_past();
     test_over();

@@ -64,7 +64,7 @@ int strat_result(const strat_view *v, const strat_turn *t)
 
 bool strat_is_copy(const strat_view *v, const strat_turn *t)
 {
-    return t->attempt >= 0 && v->attempt[t->attempt].same_as >= 0;
+    return t->attempt >= 0 && v->attempt[t->attempt].same_as >= 0 && strat_result(v, t) < 0;
 }
 
 bool strat_has_source(const strat_attempt *a)

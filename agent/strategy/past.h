@@ -27,7 +27,7 @@ bool strat_has_text(const strat_turn *t);
 /* The fastest attempt of the turn that passes and is no copy, its tuned forms among them; -1:
  * none. */
 int strat_result(const strat_view *v, const strat_turn *t);
-/* The turn's kernel is a copy of an earlier attempt. */
+/* The turn's kernel is a copy of an earlier attempt, and its tuned forms bring nothing new. */
 bool strat_is_copy(const strat_view *v, const strat_turn *t);
 /* There is a whole source to repair. */
 bool strat_has_source(const strat_attempt *a);

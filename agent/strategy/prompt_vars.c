@@ -360,10 +360,12 @@ static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_bu
         ws_buf_printf(out, "no kernel (%s)\n", t->outcome);
         return;
     }
-    if (a->same_as > 0) {
-        ws_buf_printf(out, "a copy of round %d, no gain", c->view->attempt[a->same_as].turn + 1);
-    } else if (a->same_as == 0) {
-        ws_buf_adds(out, "a copy of the plain translation, no gain");
+    if (strat_is_copy(c->view, t)) {
+        int of = c->view->attempt[a->same_as].turn;
+        ws_buf_printf(out,
+                      of < 0 ? "a copy of the plain translation, no gain"
+                             : "a copy of round %d, no gain",
+                      of + 1);
     } else if (strat_passed(a)) {
         put_effect(c, t, out);
     } else {

@@ -49,7 +49,7 @@ typedef struct strat_attempt {
     const db_candidate *candidate;
     const char *verdict_json;
     int turn;    /* that it came from, -1: no turn (generation 0) */
-    int same_as; /* an earlier attempt of the view with the same binary, -1: none */
+    int same_as; /* an earlier attempt of the view that is the same (view.c), -1: none */
 } strat_attempt;
 
 typedef struct strat_turn {

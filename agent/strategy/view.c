@@ -1,5 +1,7 @@
 #include "agent/strategy/view.h"
 
+#include "agent/strategy/past.h"
+
 #include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -106,6 +108,71 @@ static void find_copies(strat_attempt *attempt, int n, ws_arena *a)
     }
 }
 
+/* ---- twins: other names, the same work ---- */
+
+typedef struct work {
+    const char
+        *launches; /* of the verdict: grids, registers, counters, times; each kernel's name */
+    int index;
+} work;
+
+/* Behind a launch's name, at whose first character `p` is; else `p`. */
+static const char *skip_name(const char *p)
+{
+    static const char key[] = "\"kernel\":\"";
+    enum { N = sizeof key - 1 };
+    if (*p != '"' || strncmp(p, key, N) != 0)
+        return p;
+    return p + N + strcspn(p + N, "\"");
+}
+
+static int by_work(const void *a, const void *b)
+{
+    const char *x = ((const work *)a)->launches, *y = ((const work *)b)->launches;
+    for (;; x++, y++) {
+        x = skip_name(x);
+        y = skip_name(y);
+        if (*x != *y || !*x)
+            return (unsigned char)*x - (unsigned char)*y;
+    }
+}
+
+static int by_work_then_index(const void *a, const void *b)
+{
+    const work *x = a, *y = b;
+    int c = by_work(a, b);
+    return c ? c : (x->index > y->index) - (x->index < y->index);
+}
+
+/* A measurement tells apart what the counters do not. */
+static bool measured_apart(const db_candidate *x, const db_candidate *y)
+{
+    double r = x->measured_s / y->measured_s;
+    return r > 1 + STRAT_GAIN || r < 1 / (1 + STRAT_GAIN);
+}
+
+/* A kernel under another name has another PTX, but every launch of it does exactly what a known
+ * one's does: the same grid, registers, bytes and instructions of each kind. */
+static void find_twins(strat_attempt *attempt, int n, ws_arena *a)
+{
+    work *list = WS_ARENA_NEW(a, work, n + 1);
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        const char *verdict = attempt[i].verdict_json;
+        const char *launches = verdict ? strstr(verdict, "\"launches\":[{") : NULL;
+        if (launches && attempt[i].same_as < 0 && strat_passed(&attempt[i]))
+            list[count++] = (work){launches, i};
+    }
+    qsort(list, (size_t)count, sizeof *list, by_work_then_index);
+    for (int i = 1, first = 0; i < count; i++) {
+        if (by_work(&list[first], &list[i]) != 0)
+            first = i;
+        else if (!measured_apart(attempt[list[first].index].candidate,
+                                 attempt[list[i].index].candidate))
+            attempt[list[i].index].same_as = list[first].index;
+    }
+}
+
 static int fastest(const strat_attempt *attempt, int n)
 {
     int best = -1;
@@ -148,6 +215,7 @@ static void take_attempts(const strat_view *all, ws_arena *a, strat_view *out, i
         to_view[list[i].index] = i;
     }
     find_copies(attempt, n, a);
+    find_twins(attempt, n, a);
     out->attempt = attempt;
     out->n_attempts = n;
     out->best = fastest(attempt, n);
