@@ -220,6 +220,20 @@ static void test_over(void)
     ok(strat_over(&view, 0), "seven without gain end it when the option says so");
 }
 
+static void test_all_over(void)
+{
+    reset(3);
+    add_attempt(-1, 100, "zero", NULL);
+    for (int r = 0; r < 3; r++)
+        for (int l = 0; l < 3; l++) {
+            ok(!strat_over(&view, l), "round %d of lane %d is asked", r, l);
+            add_turn(l, r, "improve", 0, -1)->outcome = "empty";
+        }
+    ok(strat_over(&view, 0) && strat_over(&view, 2), "three barren replies of each lane end all");
+    add_kernel(1, 3, "improve", 0, 0);
+    ok(!strat_over(&view, 0), "unless a lane has something to work with");
+}
+
 static void test_inspirations(void)
 {
     reset(1);
@@ -638,6 +652,7 @@ int main(void)
     test_ready();
     test_past();
     test_over();
+    test_all_over();
     test_inspirations();
     test_refine();
     test_mend();

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BARREN = 6 };
+enum { BARREN = 6, BARREN_A_LANE = 3 };
 
 static bool faster_by(const strat_view *v, int i, int than, double part)
 {
@@ -111,11 +111,14 @@ int strat_failures(const strat_view *v, int lane)
 
 bool strat_over(const strat_view *v, int lane)
 {
-    int barren = 0;
-    for (int i = 0; i < v->n_turns; i++)
+    int own = 0, all = 0, most = strat_or(v->option.barren, BARREN);
+    for (int i = 0; i < v->n_turns; i++) {
+        bool barren = strat_is_barren(v, &v->turn[i]);
+        all = barren ? all + 1 : 0;
         if (v->turn[i].lane == lane)
-            barren = strat_is_barren(v, &v->turn[i]) ? barren + 1 : 0;
-    return barren >= strat_or(v->option.barren, BARREN) ||
+            own = barren ? own + 1 : 0;
+    }
+    return own >= most || (all >= most && all >= BARREN_A_LANE * v->lanes) ||
            (v->option.stagnation > 0 && strat_stale(v) >= v->option.stagnation);
 }
 

@@ -37,7 +37,8 @@ bool strat_is_barren(const strat_view *v, const strat_turn *t);
 int strat_stale(const strat_view *v);
 /* The lane's kernels since one of them was faster than the kernel that it was made from. */
 int strat_failures(const strat_view *v, int lane);
-/* The lane ends: too many barren replies in a row, or stagnation as the option says. */
+/* The lane ends: too many barren replies in a row, its own or three from each lane; or stagnation,
+ * as the option says. */
 bool strat_over(const strat_view *v, int lane);
 
 /* A step with nothing but purpose and subject; `model` as strat_model_for. */

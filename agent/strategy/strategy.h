@@ -22,7 +22,7 @@ typedef struct strat_options {
     int repairs;       /* tries to repair one kernel [refine 3, best-of 1, ideas 3, evolve 1] */
     int patience;      /* replies without gain before something else is worked on [4] */
     int stagnation;    /* kernels of all lanes without gain after which a lane ends [never] */
-    int barren;        /* replies of a lane in a row with no kernel, or a copy, that end it [6] */
+    int barren;        /* replies in a row with no kernel, or a copy, that end a lane [6] */
     int islands;       /* evolve [a lane each two, at most 4] */
     int migrate_every; /* evolve: rounds [5] */
     int keep;          /* inspirations that are shown [3] */
