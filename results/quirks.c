@@ -27,9 +27,9 @@ ws_status db_quirks_load(db_archive *db, const char *base_url, const char *model
     sqlite3_stmt *s = NULL;
     bool row = false;
     *quirks = NULL;
-    ws_status st = db_prepare(db, &s, err,
-                              "SELECT quirks FROM quirk WHERE base_url = ? AND model = ?", "ss",
-                              base_url, model);
+    ws_status st =
+        db_prepare(db, &s, err, "SELECT quirks FROM quirk WHERE base_url = ? AND model = ?", "ss",
+                   base_url, model);
     if (!st)
         st = db_step(db, s, &row, err);
     if (!st && row)

@@ -13,15 +13,21 @@ enum { CHAT, RESPONSES, MESSAGES, N_WIRES, N_VARIANTS = 2 * N_WIRES }; /* varian
 
 typedef enum body_what {
     W_FINE,
-    W_LENGTH,   /* the reply's limit was reached */
+    W_LENGTH, /* the reply's limit was reached */
     W_REFUSED,
-    W_EMPTY,    /* the limit was reached while reasoning */
-    W_CONTEXT,  /* the context was full before the end (Messages only) */
-    W_THINK,    /* reasoning in tags in the content */
-    W_NO_END,   /* all of the text, and no word that it is over */
-    W_NO_DONE,  /* chat: a finish reason, and no [DONE] */
-    W_OVERLOADED, W_LIMITED, W_NO_KEY, /* errors under HTTP 200 */
-    W_CRLF, W_CR, W_BOM, W_LINES, W_COMMENTS, /* framings of events */
+    W_EMPTY,   /* the limit was reached while reasoning */
+    W_CONTEXT, /* the context was full before the end (Messages only) */
+    W_THINK,   /* reasoning in tags in the content */
+    W_NO_END,  /* all of the text, and no word that it is over */
+    W_NO_DONE, /* chat: a finish reason, and no [DONE] */
+    W_OVERLOADED,
+    W_LIMITED,
+    W_NO_KEY, /* errors under HTTP 200 */
+    W_CRLF,
+    W_CR,
+    W_BOM,
+    W_LINES,
+    W_COMMENTS, /* framings of events */
     W_JSON,     /* JSON, whatever was asked for */
     W_EVENTS,   /* events, whatever was asked for */
     W_NOT_JSON, /* an event that is no JSON in the middle */
@@ -84,11 +90,11 @@ static void add_error(int wire, body_what what, bool stream, ws_buf *out)
                             : what == W_LIMITED  ? "rate_limit_error"
                                                  : "authentication_error";
     if (wire == RESPONSES && stream)
-        ws_buf_printf(out, "{\"type\":\"error\",\"code\":\"%s\",\"message\":\"sorry\",\"param\":null}",
+        ws_buf_printf(out,
+                      "{\"type\":\"error\",\"code\":\"%s\",\"message\":\"sorry\",\"param\":null}",
                       openai);
     else if (wire == MESSAGES)
-        ws_buf_printf(out,
-                      "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":\"sorry\"}}",
+        ws_buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":\"sorry\"}}",
                       anthropic);
     else
         ws_buf_printf(out,
@@ -116,8 +122,9 @@ static void add_text(body_what what, ws_buf *out)
 
 static void add_output(body_what what, ws_buf *out)
 {
-    ws_buf_adds(out, "[{\"type\":\"reasoning\",\"id\":\"r\",\"summary\":[{\"type\":\"summary_text\","
-                     "\"text\":\"hm\"}]},{\"type\":\"message\",\"role\":\"assistant\",\"content\":[");
+    ws_buf_adds(out,
+                "[{\"type\":\"reasoning\",\"id\":\"r\",\"summary\":[{\"type\":\"summary_text\","
+                "\"text\":\"hm\"}]},{\"type\":\"message\",\"role\":\"assistant\",\"content\":[");
     if (what == W_REFUSED) {
         ws_buf_adds(out, "{\"type\":\"refusal\",\"refusal\":\"no\"}");
     } else if (what != W_EMPTY) { /* in two parts: all of them count */
@@ -233,7 +240,8 @@ static void chat_stream(event_style s)
     static const char head[] = "{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":"
                                "\"served\",\"choices\":[{\"index\":0,\"delta\":";
     char before[256];
-    EVENT(NULL, "%s{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}],\"usage\":null}",
+    EVENT(NULL,
+          "%s{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}],\"usage\":null}",
           head);
     EVENT(NULL, "%s{\"reasoning_content\":\"hm\"},\"finish_reason\":null}]}", head);
     snprintf(before, sizeof before, "%s{\"content\":\"", head);
@@ -250,7 +258,8 @@ static void chat_stream(event_style s)
     ws_buf usage = {0};
     add_usage(CHAT, &usage);
     EVENT(NULL, "%s{},\"finish_reason\":\"%s\"}]}", head, finish_word(CHAT, s.what));
-    EVENT(NULL, "{\"object\":\"chat.completion.chunk\",\"model\":\"served\",\"choices\":[],\"usage\":%s}",
+    EVENT(NULL,
+          "{\"object\":\"chat.completion.chunk\",\"model\":\"served\",\"choices\":[],\"usage\":%s}",
           usage.p);
     if (s.what != W_NO_DONE)
         EVENT(NULL, "%s", "[DONE]");
@@ -270,7 +279,8 @@ static void responses_stream(event_style s)
         EVENT("response.refusal.delta", "{\"type\":\"response.refusal.delta\",\"delta\":\"no\"}");
     else
         add_deltas(s, "response.output_text.delta",
-                   "{\"type\":\"response.output_text.delta\",\"output_index\":1,\"delta\":\"", "\"}");
+                   "{\"type\":\"response.output_text.delta\",\"output_index\":1,\"delta\":\"",
+                   "\"}");
     if (s.what == W_NO_END)
         return;
     ws_buf end = {0};
@@ -297,10 +307,12 @@ static void messages_stream(event_style s)
     EVENT("content_block_start", "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{"
                                  "\"type\":\"thinking\",\"thinking\":\"\"}}");
     EVENT("ping", "{\"type\": \"ping\"}");
-    EVENT("content_block_delta", "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
-                                 "\"thinking_delta\",\"thinking\":\"hm\"}}");
-    EVENT("content_block_delta", "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
-                                 "\"signature_delta\",\"signature\":\"s\"}}");
+    EVENT("content_block_delta",
+          "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+          "\"thinking_delta\",\"thinking\":\"hm\"}}");
+    EVENT("content_block_delta",
+          "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+          "\"signature_delta\",\"signature\":\"s\"}}");
     EVENT("content_block_stop", "{\"type\":\"content_block_stop\",\"index\":0}");
     EVENT("content_block_start", "{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{"
                                  "\"type\":\"text\",\"text\":\"\"}}");

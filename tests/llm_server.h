@@ -26,19 +26,19 @@ typedef struct server_play {
     int status;          /* 0: 200 */
     const char *headers; /* "Name: value\r\n" each */
     const char *body;
-    int what;            /* for the maker of bodies */
+    int what; /* for the maker of bodies */
     server_framing framing;
-    int step;            /* bytes in one chunk or write; 0: all */
-    int step_ms;         /* between them */
-    int cut;             /* percent of the body after which it ends; 0: never */
-    bool clean;          /* the cut looks like an end */
-    bool reset;          /* the cut is a reset */
-    int stall_ms;        /* before the head */
-    int pause_ms;        /* in the middle of the body */
-    const char *filler;  /* sent again and again in that pause, every 20 ms */
-    const char *before;  /* bytes before the head: 1xx responses */
+    int step;           /* bytes in one chunk or write; 0: all */
+    int step_ms;        /* between them */
+    int cut;            /* percent of the body after which it ends; 0: never */
+    bool clean;         /* the cut looks like an end */
+    bool reset;         /* the cut is a reset */
+    int stall_ms;       /* before the head */
+    int pause_ms;       /* in the middle of the body */
+    const char *filler; /* sent again and again in that pause, every 20 ms */
+    const char *before; /* bytes before the head: 1xx responses */
     bool http10, gzip, no_answer;
-    bool slow_date;      /* adds Retry-After with the date 2 s from now */
+    bool slow_date; /* adds Retry-After with the date 2 s from now */
 } server_play;
 
 typedef struct server_request {
@@ -144,7 +144,8 @@ static void server_head(const server_play *p, size_t n, ws_buf *out)
     struct tm t;
     ws_buf_printf(out, "%sHTTP/1.%d %d Words\r\n%s", p->before ? p->before : "", !p->http10, status,
                   p->headers ? p->headers : "Content-Type: application/octet-stream\r\n");
-    if (p->slow_date && strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&when, &t)))
+    if (p->slow_date &&
+        strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&when, &t)))
         ws_buf_printf(out, "Retry-After: %s\r\n", date);
     if (p->gzip)
         ws_buf_adds(out, "Content-Encoding: gzip\r\n");

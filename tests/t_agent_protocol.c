@@ -1,6 +1,6 @@
-/* The client against a server that breaks every rule: a table of behaviours, each played to all three
- * wires, streams and whole replies, with the outcome that must follow, how many requests may be made
- * and how long they must be apart. */
+/* The client against a server that breaks every rule: a table of behaviours, each played to all
+ * three wires, streams and whole replies, with the outcome that must follow, how many requests may
+ * be made and how long they must be apart. */
 #include "agent/llm/llm.h"
 
 #include "base/log.h"
@@ -16,10 +16,10 @@ typedef struct row {
     const char *name;
     server_play play[4];
     llm_outcome want;
-    int requests;     /* exactly */
-    double gap_s;     /* least time between the first two */
-    double most_s;    /* of the whole call, 0: not checked */
-    unsigned skip;    /* bits of variants that it makes no sense for */
+    int requests;  /* exactly */
+    double gap_s;  /* least time between the first two */
+    double most_s; /* of the whole call, 0: not checked */
+    unsigned skip; /* bits of variants that it makes no sense for */
     bool fatal;
 } row;
 
@@ -29,9 +29,13 @@ enum {
     ONLY_CHAT = 0x3c,
     ONLY_MESSAGES = 0x0f
 };
-#define JSON  "Content-Type: application/json\r\n"
-#define FINE  {.framing = BY_CHUNKS}
-#define ERR(text) "{\"type\":\"error\",\"error\":{\"message\":\"" text "\",\"type\":\"some_error\"}}"
+#define JSON "Content-Type: application/json\r\n"
+#define FINE                                                                                       \
+    {                                                                                              \
+        .framing = BY_CHUNKS                                                                       \
+    }
+#define ERR(text)                                                                                  \
+    "{\"type\":\"error\",\"error\":{\"message\":\"" text "\",\"type\":\"some_error\"}}"
 static const char page[] = "<html><title>Sign in</title><p>please</p></html>";
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* of rows that end early */
@@ -42,14 +46,18 @@ static const row rows[] = {
     {"a body of known length", {{.framing = BY_LENGTH}}, LLM_OK, 1},
     {"chunks", {{.framing = BY_CHUNKS}}, LLM_OK, 1},
     {"chunks of one byte", {{.framing = BY_CHUNKS, .step = 1}}, LLM_OK, 1},
-    {"chunks of seven bytes, slowly", {{.framing = BY_CHUNKS, .step = 47, .step_ms = 1}}, LLM_OK, 1},
+    {"chunks of seven bytes, slowly",
+     {{.framing = BY_CHUNKS, .step = 47, .step_ms = 1}},
+     LLM_OK,
+     1},
     {"an end by closing", {{.framing = BY_CLOSE}}, LLM_OK, 1},
     {"HTTP/1.0", {{.framing = BY_CLOSE, .http10 = true}}, LLM_OK, 1},
     {"100 and 103 first",
      {{.framing = BY_CHUNKS,
        .before = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n"
                  "Retry-After: 50\r\n\r\n"}},
-     LLM_OK, 1},
+     LLM_OK,
+     1},
     {"gzip that nobody asked for", {{.framing = BY_CHUNKS, .gzip = true, .step = 100}}, LLM_OK, 1},
     {"lines that end with CR LF", {{.framing = BY_CHUNKS, .what = W_CRLF, .step = 1}}, LLM_OK, 1},
     {"lines that end with CR", {{.framing = BY_CHUNKS, .what = W_CR, .step = 3}}, LLM_OK, 1},
@@ -62,8 +70,12 @@ static const row rows[] = {
     {"JSON, whatever was asked for", {{.what = W_JSON, .headers = JSON}}, LLM_OK, 1},
     {"events, whatever was asked for",
      {{.what = W_EVENTS, .framing = BY_CHUNKS, .headers = "Content-Type: text/event-stream\r\n"}},
-     LLM_OK, 1},
-    {"no [DONE] after the finish reason", {{.what = W_NO_DONE, .framing = BY_CHUNKS}}, LLM_OK, 1,
+     LLM_OK,
+     1},
+    {"no [DONE] after the finish reason",
+     {{.what = W_NO_DONE, .framing = BY_CHUNKS}},
+     LLM_OK,
+     1,
      .skip = ONLY_CHAT},
     {"thinking in the content", {{.what = W_THINK, .framing = BY_CHUNKS}}, LLM_OK, 1},
 
@@ -71,7 +83,10 @@ static const row rows[] = {
     {"the limit of the reply", {{.what = W_LENGTH, .framing = BY_CHUNKS}}, LLM_TRUNCATED, 1},
     {"a refusal", {{.what = W_REFUSED, .framing = BY_CHUNKS}}, LLM_REFUSED, 1},
     {"nothing but reasoning", {{.what = W_EMPTY, .framing = BY_CHUNKS}}, LLM_EMPTY, 1},
-    {"a context that was full", {{.what = W_CONTEXT, .framing = BY_CHUNKS}}, LLM_CONTEXT, 1,
+    {"a context that was full",
+     {{.what = W_CONTEXT, .framing = BY_CHUNKS}},
+     LLM_CONTEXT,
+     1,
      .skip = ONLY_MESSAGES},
 
     /* ---- replies that stop too early: never accepted ---- */
@@ -79,12 +94,18 @@ static const row rows[] = {
     {"chunks always cut", {{.framing = BY_CHUNKS, .cut = 60}}, LLM_CUT, TRIES},
     {"shorter than its length", {{.framing = BY_LENGTH, .cut = 60}}, LLM_CUT, TRIES},
     {"closed in the middle", {{.framing = BY_CLOSE, .cut = 60}}, LLM_CUT, TRIES},
-    {"ended cleanly in the middle", {{.framing = BY_CHUNKS, .cut = 60, .clean = true}}, LLM_CUT,
+    {"ended cleanly in the middle",
+     {{.framing = BY_CHUNKS, .cut = 60, .clean = true}},
+     LLM_CUT,
      TRIES},
-    {"ended cleanly at its length", {{.framing = BY_LENGTH, .cut = 60, .clean = true}}, LLM_CUT,
+    {"ended cleanly at its length",
+     {{.framing = BY_LENGTH, .cut = 60, .clean = true}},
+     LLM_CUT,
      TRIES},
-    {"reset in the middle", {{.framing = BY_CHUNKS, .cut = 60, .reset = true, .step = 50,
-                              .step_ms = 2}}, LLM_CUT, TRIES},
+    {"reset in the middle",
+     {{.framing = BY_CHUNKS, .cut = 60, .reset = true, .step = 50, .step_ms = 2}},
+     LLM_CUT,
+     TRIES},
     {"all of the text and no end", {{.what = W_NO_END, .framing = BY_CHUNKS}}, LLM_CUT, TRIES},
     {"all of the text, closed", {{.what = W_NO_END, .framing = BY_CLOSE}}, LLM_CUT, TRIES},
     {"gzip, cut", {{.framing = BY_CHUNKS, .gzip = true, .cut = 60, .clean = true}}, LLM_CUT, TRIES},
@@ -94,61 +115,146 @@ static const row rows[] = {
 
     /* ---- time ---- */
     {"no head", {{.stall_ms = 3000}, FINE}, LLM_OK, 2, .gap_s = 0.45, .most_s = 2},
-    {"a pause in the middle", {{.framing = BY_CHUNKS, .pause_ms = 3000}, FINE}, LLM_OK, 2,
-     .gap_s = 0.4, .most_s = 2},
+    {"a pause in the middle",
+     {{.framing = BY_CHUNKS, .pause_ms = 3000}, FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.4,
+     .most_s = 2},
+    {"nothing but comments",
+     {{.framing = BY_CHUNKS,
+       .body = ": wait\n\n: wait\n\n",
+       .pause_ms = 3000,
+       .filler = ": keep-alive\n\n"},
+      FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.45,
+     .most_s = 2,
+     .skip = PLAINS},
+    {"nothing but empty lines",
+     {{.framing = BY_CHUNKS, .body = "\n\n", .pause_ms = 3000, .filler = "\n"}, FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.45,
+     .most_s = 2,
+     .skip = STREAMS},
     {"comments that keep a stream alive",
      {{.framing = BY_CHUNKS, .pause_ms = 3000, .filler = ": OPENROUTER PROCESSING\n\n"}, FINE},
-     LLM_OK, 2, .gap_s = 0.4, .most_s = 2, .skip = PLAINS},
+     LLM_OK,
+     2,
+     .gap_s = 0.4,
+     .most_s = 2,
+     .skip = PLAINS},
     {"pings that keep a stream alive",
-     {{.framing = BY_CHUNKS, .pause_ms = 3000,
-       .filler = "event: ping\ndata: {\"type\": \"ping\"}\n\n"}, FINE},
-     LLM_OK, 2, .gap_s = 0.4, .most_s = 2, .skip = ONLY_MESSAGES | PLAINS},
+     {{.framing = BY_CHUNKS,
+       .pause_ms = 3000,
+       .filler = "event: ping\ndata: {\"type\": \"ping\"}\n\n"},
+      FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.4,
+     .most_s = 2,
+     .skip = ONLY_MESSAGES | PLAINS},
     {"events without content that keep a stream alive",
-     {{.framing = BY_CHUNKS, .pause_ms = 3000,
-       .filler = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]}\n\n"}, FINE},
-     LLM_OK, 2, .gap_s = 0.4, .most_s = 2, .skip = ONLY_CHAT | PLAINS},
+     {{.framing = BY_CHUNKS,
+       .pause_ms = 3000,
+       .filler = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]}\n\n"},
+      FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.4,
+     .most_s = 2,
+     .skip = ONLY_CHAT | PLAINS},
     {"blanks that keep a reply alive",
      {{.framing = BY_CHUNKS, .pause_ms = 4000, .filler = " "}, FINE},
-     LLM_OK, 2, .gap_s = 0.4, .most_s = 3.5, .skip = STREAMS},
-    {"a drip", {{.framing = BY_CHUNKS, .step = 1, .step_ms = 30}, FINE}, LLM_OK, 2, .gap_s = 0.4,
+     LLM_OK,
+     2,
+     .gap_s = 0.4,
+     .most_s = 3.5,
+     .skip = STREAMS},
+    {"a drip",
+     {{.framing = BY_CHUNKS, .step = 1, .step_ms = 30}, FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.4,
      .most_s = 4},
 
     /* ---- limits of the rate ---- */
     {"429 with seconds",
-     {{.status = 429, .headers = "Retry-After: 1\r\n", .body = ERR("slow down")}, FINE}, LLM_OK, 2,
-     .gap_s = 1.0, .most_s = 2},
+     {{.status = 429, .headers = "Retry-After: 1\r\n", .body = ERR("slow down")}, FINE},
+     LLM_OK,
+     2,
+     .gap_s = 1.0,
+     .most_s = 2},
     {"429 with milliseconds",
      {{.status = 429, .headers = "retry-after-ms: 350\r\nRetry-After: 9\r\n", .body = ERR("slow")},
       FINE},
-     LLM_OK, 2, .gap_s = 0.35, .most_s = 1.4},
-    {"429 with a date", {{.status = 429, .slow_date = true, .headers = "", .body = ERR("slow")},
-                         FINE}, LLM_OK, 2, .gap_s = 1.0, .most_s = 4},
-    {"503 with seconds", {{.status = 503, .headers = "Retry-After: 0.5\r\n", .body = "busy"}, FINE},
-     LLM_OK, 2, .gap_s = 0.5, .most_s = 1.6},
+     LLM_OK,
+     2,
+     .gap_s = 0.35,
+     .most_s = 1.4},
+    {"429 with a date",
+     {{.status = 429, .slow_date = true, .headers = "", .body = ERR("slow")}, FINE},
+     LLM_OK,
+     2,
+     .gap_s = 1.0,
+     .most_s = 4},
+    {"503 with seconds",
+     {{.status = 503, .headers = "Retry-After: 0.5\r\n", .body = "busy"}, FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.5,
+     .most_s = 1.6},
     {"Gemini's delay in the body",
-     {{.status = 429, .headers = JSON,
-       .body = "[{\"error\":{\"code\":429,\"message\":\"You exceeded your current quota, please "
-               "check your plan and billing details.\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\""
-               ":[{\"violations\":[{\"quotaId\":\"GenerateRequestsPerMinutePerProjectPerModel\"}]},{"
-               "\"retryDelay\":\"0.4s\"}]}}]"}, FINE},
-     LLM_OK, 2, .gap_s = 0.4, .most_s = 1.5},
+     {{.status = 429,
+       .headers = JSON,
+       .body =
+           "[{\"error\":{\"code\":429,\"message\":\"You exceeded your current quota, please "
+           "check your plan and billing details.\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\""
+           ":[{\"violations\":[{\"quotaId\":\"GenerateRequestsPerMinutePerProjectPerModel\"}]},{"
+           "\"retryDelay\":\"0.4s\"}]}}]"},
+      FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.4,
+     .most_s = 1.5},
     {"429 with a reset as Go writes it",
-     {{.status = 429, .headers = "x-ratelimit-remaining-requests: 0\r\n"
-                                 "x-ratelimit-reset-requests: 450ms\r\n"
-                                 "x-ratelimit-remaining-tokens: 100\r\n"
-                                 "x-ratelimit-reset-tokens: 6m0s\r\n", .body = ERR("slow")}, FINE},
-     LLM_OK, 2, .gap_s = 0.45, .most_s = 1.6},
+     {{.status = 429,
+       .headers = "x-ratelimit-remaining-requests: 0\r\n"
+                  "x-ratelimit-reset-requests: 450ms\r\n"
+                  "x-ratelimit-remaining-tokens: 100\r\n"
+                  "x-ratelimit-reset-tokens: 6m0s\r\n",
+       .body = ERR("slow")},
+      FINE},
+     LLM_OK,
+     2,
+     .gap_s = 0.45,
+     .most_s = 1.6},
     {"429 with a reset in whole seconds",
-     {{.status = 429, .headers = "x-ratelimit-remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 1\r\n",
-       .body = ERR("slow")}, FINE}, LLM_OK, 2, .gap_s = 1.0, .most_s = 2},
-    {"429 without a word of when", {{.status = 429, .body = "slow"}, FINE}, LLM_OK, 2,
+     {{.status = 429,
+       .headers = "x-ratelimit-remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 1\r\n",
+       .body = ERR("slow")},
+      FINE},
+     LLM_OK,
+     2,
+     .gap_s = 1.0,
+     .most_s = 2},
+    {"429 without a word of when",
+     {{.status = 429, .body = "slow"}, FINE},
+     LLM_OK,
+     2,
      .gap_s = 0.01},
     {"429 for ever", {{.status = 429, .body = ERR("slow down")}}, LLM_RATE_LIMITED, TRIES},
     {"429 with a wait that is too long",
-     {{.status = 429, .headers = "Retry-After: 500\r\n", .body = ERR("later")}}, LLM_RATE_LIMITED, 1,
+     {{.status = 429, .headers = "Retry-After: 500\r\n", .body = ERR("later")}},
+     LLM_RATE_LIMITED,
+     1,
      .most_s = 1},
     {"503 with a wait that is too long",
-     {{.status = 503, .headers = "Retry-After: 500\r\n", .body = ERR("later")}}, LLM_SERVER, 1,
+     {{.status = 503, .headers = "Retry-After: 500\r\n", .body = ERR("later")}},
+     LLM_SERVER,
+     1,
      .most_s = 1},
     {"a rate limit told under 200", {{.what = W_LIMITED, .framing = BY_CHUNKS}, FINE}, LLM_OK, 2},
 
@@ -156,18 +262,25 @@ static const row rows[] = {
     {"500", {{.status = 500, .body = "boom"}, FINE}, LLM_OK, 2},
     {"502, 504", {{.status = 502, .body = page}, {.status = 504, .body = ""}, FINE}, LLM_OK, 3},
     {"529", {{.status = 529, .body = ERR("Overloaded")}, FINE}, LLM_OK, 2},
-    {"520 and 522", {{.status = 520, .body = page}, {.status = 522, .body = page}, FINE}, LLM_OK, 3},
+    {"520 and 522",
+     {{.status = 520, .body = page}, {.status = 522, .body = page}, FINE},
+     LLM_OK,
+     3},
     {"408 and 409", {{.status = 408, .body = ""}, {.status = 409, .body = ""}, FINE}, LLM_OK, 3},
     {"500 for ever", {{.status = 500, .body = "boom"}}, LLM_SERVER, TRIES},
     {"overloaded, told under 200", {{.what = W_OVERLOADED, .framing = BY_CHUNKS}, FINE}, LLM_OK, 2},
     {"a page in the place of an answer", {{.body = page}}, LLM_PROTOCOL, 2},
     {"a page, then an answer", {{.body = page}, FINE}, LLM_OK, 2},
-    {"an event that is no JSON", {{.what = W_NOT_JSON, .framing = BY_CHUNKS}}, LLM_PROTOCOL, 2,
+    {"an event that is no JSON",
+     {{.what = W_NOT_JSON, .framing = BY_CHUNKS}},
+     LLM_PROTOCOL,
+     2,
      .skip = PLAINS},
     {"another JSON", {{.body = "{\"hello\":1}", .headers = JSON}}, LLM_PROTOCOL, 2},
     {"400 that asks to be tried again",
      {{.status = 400, .headers = "x-should-retry: true\r\n", .body = ERR("try again")}, FINE},
-     LLM_OK, 2},
+     LLM_OK,
+     2},
 
     /* ---- errors that stay: one request ---- */
     {"400", {{.status = 400, .body = ERR("bad schema")}}, LLM_BAD_REQUEST, 1},
@@ -178,35 +291,79 @@ static const row rows[] = {
     {"404", {{.status = 404, .body = ERR("no such model")}}, LLM_BAD_REQUEST, 1, .fatal = true},
     {"405", {{.status = 405, .body = ""}}, LLM_BAD_REQUEST, 1},
     {"413", {{.status = 413, .body = ERR("too large")}}, LLM_CONTEXT, 1},
-    {"422", {{.status = 422, .body = "{\"detail\":[{\"loc\":[\"body\",\"messages\"],\"msg\":\"bad\"}]}"}},
-     LLM_BAD_REQUEST, 1},
+    {"422",
+     {{.status = 422, .body = "{\"detail\":[{\"loc\":[\"body\",\"messages\"],\"msg\":\"bad\"}]}"}},
+     LLM_BAD_REQUEST,
+     1},
     {"a prompt that is too long",
-     {{.status = 400, .body = "{\"error\":{\"message\":\"This model's maximum context length is 10 "
-                              "tokens\",\"code\":\"context_length_exceeded\"}}"}}, LLM_CONTEXT, 1},
+     {{.status = 400,
+       .body = "{\"error\":{\"message\":\"This model's maximum context length is 10 "
+               "tokens\",\"code\":\"context_length_exceeded\"}}"}},
+     LLM_CONTEXT,
+     1},
     {"a spent quota",
-     {{.status = 429, .headers = "Retry-After: 0\r\n",
+     {{.status = 429,
+       .headers = "Retry-After: 0\r\n",
        .body = "{\"error\":{\"message\":\"You exceeded your current quota\",\"code\":"
-               "\"insufficient_quota\"}}"}}, LLM_QUOTA, 1, .fatal = true},
+               "\"insufficient_quota\"}}"}},
+     LLM_QUOTA,
+     1,
+     .fatal = true},
     {"a balance that is too low",
-     {{.status = 400, .body = ERR("Your credit balance is too low to access the API")}}, LLM_QUOTA,
-     1, .fatal = true},
+     {{.status = 400, .body = ERR("Your credit balance is too low to access the API")}},
+     LLM_QUOTA,
+     1,
+     .fatal = true},
     {"a quota of the day",
      {{.status = 429,
-       .body = "[{\"error\":{\"code\":429,\"message\":\"quota\",\"details\":[{\"violations\":[{"
-               "\"quotaId\":\"GenerateRequestsPerDayPerProject\"}]},{\"retryDelay\":\"0.1s\"}]}}]"}},
-     LLM_QUOTA, 1, .fatal = true},
-    {"a bad key, told under 200", {{.what = W_NO_KEY, .framing = BY_CHUNKS}}, LLM_AUTH, 1,
+       .body =
+           "[{\"error\":{\"code\":429,\"message\":\"quota\",\"details\":[{\"violations\":[{"
+           "\"quotaId\":\"GenerateRequestsPerDayPerProject\"}]},{\"retryDelay\":\"0.1s\"}]}}]"}},
+     LLM_QUOTA,
+     1,
+     .fatal = true},
+    {"a bad key, told under 200",
+     {{.what = W_NO_KEY, .framing = BY_CHUNKS}},
+     LLM_AUTH,
+     1,
      .fatal = true},
     {"500 that asks not to be tried again",
-     {{.status = 500, .headers = "x-should-retry: false\r\n", .body = "boom"}}, LLM_SERVER, 1},
+     {{.status = 500, .headers = "x-should-retry: false\r\n", .body = "boom"}},
+     LLM_SERVER,
+     1},
     {"501", {{.status = 501, .body = "never"}}, LLM_SERVER, 1},
-    {"a redirect", {{.status = 307, .headers = "Location: http://127.0.0.1:1/v1\r\n", .body = ""}},
-     LLM_BAD_REQUEST, 1, .fatal = true},
-    {"a redirect for ever", {{.status = 301, .headers = "Location: /\r\n", .body = page}},
-     LLM_BAD_REQUEST, 1, .fatal = true},
+    {"401 whose body never comes",
+     {{.status = 401, .body = "0123456789", .pause_ms = 3000}},
+     LLM_AUTH,
+     1,
+     .most_s = 2,
+     .fatal = true},
+    {"404 whose body is cut",
+     {{.status = 404, .body = ERR("none"), .cut = 50}},
+     LLM_BAD_REQUEST,
+     1,
+     .fatal = true},
+    {"a wait without end",
+     {{.status = 429, .headers = "Retry-After: 1e300\r\n", .body = ""}},
+     LLM_RATE_LIMITED,
+     1,
+     .most_s = 1},
+    {"a redirect",
+     {{.status = 307, .headers = "Location: http://127.0.0.1:1/v1\r\n", .body = ""}},
+     LLM_BAD_REQUEST,
+     1,
+     .fatal = true},
+    {"a redirect for ever",
+     {{.status = 301, .headers = "Location: /\r\n", .body = page}},
+     LLM_BAD_REQUEST,
+     1,
+     .fatal = true},
 
     /* ---- sizes ---- */
-    {"an event over the limit", {{.what = W_BIG, .framing = BY_CHUNKS}}, LLM_TOO_LARGE, 1,
+    {"an event over the limit",
+     {{.what = W_BIG, .framing = BY_CHUNKS}},
+     LLM_TOO_LARGE,
+     1,
      .skip = PLAINS},
 };
 
@@ -257,9 +414,15 @@ static int submit(llm_client *c, int endpoint, bool plain)
 {
     ws_err err = {0};
     int id = 0;
-    llm_request q = {.endpoint = endpoint, .model = "m", .message = message, .n_messages = 2,
-                     .stream = !plain, .max_tokens = 100, .temperature = 0.5,
-                     .reasoning_effort = "low", .turn = -1};
+    llm_request q = {.endpoint = endpoint,
+                     .model = "m",
+                     .message = message,
+                     .n_messages = 2,
+                     .stream = !plain,
+                     .max_tokens = 100,
+                     .temperature = 0.5,
+                     .reasoning_effort = "low",
+                     .turn = -1};
     if (llm_submit(c, &q, &id, &err))
         printf("Bail out! %s\n", err.msg), exit(1);
     return id;
@@ -470,8 +633,8 @@ static void wait_all(llm_client *c, int n, int *count_ok)
  * only when that is answered. */
 static void test_storm(void)
 {
-    static const server_play limited = {.status = 429, .headers = "Retry-After: 0.5\r\n", .stall_ms = 50,
-                                        .body = ERR("slow down")};
+    static const server_play limited = {
+        .status = 429, .headers = "Retry-After: 0.5\r\n", .stall_ms = 50, .body = ERR("slow down")};
     static server_play plays[9];
     for (int i = 0; i < 8; i++)
         plays[i] = limited;
@@ -522,11 +685,11 @@ static void test_shut(void)
 /* A limit that is used up by an answer is waited for before it is exceeded. */
 static void test_used_up(void)
 {
-    static const server_play plays[] = {
-        {.framing = BY_CHUNKS,
-         .headers = "anthropic-ratelimit-requests-remaining: 0\r\n"
-                    "anthropic-ratelimit-requests-reset: 600ms\r\n"},
-        FINE};
+    static const server_play plays[] = {{.framing = BY_CHUNKS,
+                                         .headers =
+                                             "anthropic-ratelimit-requests-remaining: 0\r\n"
+                                             "anthropic-ratelimit-requests-reset: 600ms\r\n"},
+                                        FINE};
     server.play[SPENT] = plays;
     server.n_plays[SPENT] = 2;
     llm_client *c = client_of(SPENT, 4);
@@ -557,8 +720,14 @@ static void test_again(void)
     server.play[AGAIN] = plays;
     server.n_plays[AGAIN] = 2;
     llm_client *c = client_of(AGAIN, 0);
-    llm_request q = {.model = "m", .message = message, .n_messages = 2, .stream = true,
-                     .temperature = -1, .turn = -1, .again = never, .ud = &seen};
+    llm_request q = {.model = "m",
+                     .message = message,
+                     .n_messages = 2,
+                     .stream = true,
+                     .temperature = -1,
+                     .turn = -1,
+                     .again = never,
+                     .ud = &seen};
     ok(!llm_submit(c, &q, &id, &err) && llm_poll(c, 3000, &done, &r) && r.outcome == LLM_CUT &&
            r.n_attempts == 1 && seen == LLM_CUT && server.n[AGAIN][0] == 1,
        "the caller is asked before a request is sent again");
@@ -573,7 +742,8 @@ static void test_again(void)
 static void test_connect(void)
 {
     int port, fd = server_listen(0, &port), filler[8];
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                              .sin_port = htons((uint16_t)port)};
     char url[96];
     ws_err err = {0};

@@ -17,13 +17,12 @@ extern char **environ;
 /* Variables of the table, and no others, as "A=1;B=2". */
 static void set_env(const char *text)
 {
-    static const char *const all[] = {"OPENAI_API_KEY",   "OPENAI_BASE_URL",      "OPENAI_API_BASE",
-                                      "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
-                                      "ANTHROPIC_BASE_URL", "DEEPSEEK_API_KEY", "GEMINI_API_KEY",
-                                      "GOOGLE_API_KEY",   "OPENROUTER_API_KEY",   "XAI_API_KEY",
-                                      "GROQ_API_KEY",     "MISTRAL_API_KEY",      "TOGETHER_API_KEY",
-                                      "VLLM_API_KEY",     "LLAMA_API_KEY",        "OLLAMA_API_KEY",
-                                      "OLLAMA_HOST"};
+    static const char *const all[] = {
+        "OPENAI_API_KEY",       "OPENAI_BASE_URL",    "OPENAI_API_BASE",  "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "DEEPSEEK_API_KEY", "GEMINI_API_KEY",
+        "GOOGLE_API_KEY",       "OPENROUTER_API_KEY", "XAI_API_KEY",      "GROQ_API_KEY",
+        "MISTRAL_API_KEY",      "TOGETHER_API_KEY",   "VLLM_API_KEY",     "LLAMA_API_KEY",
+        "OLLAMA_API_KEY",       "OLLAMA_HOST"};
     for (size_t i = 0; i < WS_COUNT(all); i++)
         unsetenv(all[i]);
     for (const char *p = text; p && *p; p += strcspn(p, ";"), p += *p == ';') {
@@ -89,8 +88,8 @@ static void test_resolve(void)
         {"OPENAI_BASE_URL=http://127.0.0.1:4000;ANTHROPIC_API_KEY=k", NULL, NULL,
          "anthropic/claude-sonnet-5", "anthropic", "https://api.anthropic.com/v1",
          "claude-sonnet-5"},
-        {"OPENAI_API_BASE=http://127.0.0.1:4000", NULL, NULL, "m", "custom", "http://127.0.0.1:4000",
-         "m"},
+        {"OPENAI_API_BASE=http://127.0.0.1:4000", NULL, NULL, "m", "custom",
+         "http://127.0.0.1:4000", "m"},
         {"ANTHROPIC_BASE_URL=https://proxy.example.com", NULL, NULL, "claude-opus-5", "anthropic",
          "https://proxy.example.com", "claude-opus-5"},
         {"OPENAI_BASE_URL=https://openrouter.ai/api/v1", NULL, NULL, "anthropic/claude-sonnet-5",
@@ -145,7 +144,8 @@ static void test_addresses(void)
         {"https://h/v1/chat/completions", "/v1", LLM_WIRE_CHAT, "https://h/v1/chat/completions"},
         {"https://h/v1/chat/completions/", "/v1", LLM_WIRE_RESPONSES, "https://h/v1/responses"},
         {"https://h/chat/completions", "/v1", LLM_WIRE_CHAT, "https://h/chat/completions"},
-        {"https://h/v1beta/openai/", "/v1", LLM_WIRE_CHAT, "https://h/v1beta/openai/chat/completions"},
+        {"https://h/v1beta/openai/", "/v1", LLM_WIRE_CHAT,
+         "https://h/v1beta/openai/chat/completions"},
         {"https://h", "/v1", LLM_WIRE_MESSAGES, "https://h/v1/messages"},
         {"https://h/v1", "/v1", LLM_WIRE_MESSAGES, "https://h/v1/messages"},
         {"https://h/v1/messages", "/v1", LLM_WIRE_MESSAGES, "https://h/v1/messages"},
@@ -319,12 +319,17 @@ static void test_errors(void)
         llm_outcome want;
     } row[] = {
         {400, "{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}", LLM_CONTEXT},
-        {400, "{\"error\":{\"type\":\"exceed_context_size_error\",\"message\":\"m\"}}", LLM_CONTEXT},
+        {400, "{\"error\":{\"type\":\"exceed_context_size_error\",\"message\":\"m\"}}",
+         LLM_CONTEXT},
         {500, "{\"error\":\"the input exceeds the context window\"}", LLM_CONTEXT},
-        {400, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
-              "\"prompt is too long: 210000 tokens > 200000 maximum\"}}", LLM_CONTEXT},
-        {400, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your "
-              "credit balance is too low\"}}", LLM_QUOTA},
+        {400,
+         "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+         "\"prompt is too long: 210000 tokens > 200000 maximum\"}}",
+         LLM_CONTEXT},
+        {400,
+         "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your "
+         "credit balance is too low\"}}",
+         LLM_QUOTA},
         {400, "[{\"error\":{\"code\":400,\"message\":\"API key not valid.\"}}]", LLM_AUTH},
         {403, "{\"error\":{\"code\":403,\"message\":\"Input flagged\"}}", LLM_REFUSED},
         {429, "{\"error\":{\"message\":\"Rate limit reached\",\"code\":\"rate_limit_exceeded\"}}",

@@ -1,6 +1,6 @@
-/* What servers refuse: the request is changed once and sent again, the lesson is kept for the model,
- * and a refusal that names nothing that can be changed stays one. The refusals are the vendors' own
- * words. */
+/* What servers refuse: the request is changed once and sent again, the lesson is kept for the
+ * model, and a refusal that names nothing that can be changed stays one. The refusals are the
+ * vendors' own words. */
 #include "agent/llm/quirk.h"
 
 #include "base/log.h"
@@ -21,29 +21,34 @@ typedef struct refusal {
 } refusal;
 
 #define OPENAI(message, param, code)                                                               \
-    "{\"error\":{\"message\":\"" message "\",\"type\":\"invalid_request_error\",\"param\":" param    \
+    "{\"error\":{\"message\":\"" message "\",\"type\":\"invalid_request_error\",\"param\":" param  \
     ",\"code\":" code "}}"
 #define ANTHROPIC(message)                                                                         \
-    "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"" message "\"}}"
+    "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"" message     \
+    "\"}}"
 
 static const refusal refusals[] = {
     {"max_tokens is renamed", CHAT, 400,
      OPENAI("Unsupported parameter: 'max_tokens' is not supported with this model. Use "
-            "'max_completion_tokens' instead.", "\"max_tokens\"", "\"unsupported_parameter\""),
+            "'max_completion_tokens' instead.",
+            "\"max_tokens\"", "\"unsupported_parameter\""),
      "\"max_tokens\"", "\"max_completion_tokens\":4000", "max_completion_tokens", 0, NULL},
     {"max_completion_tokens is renamed", CHAT, 400,
-     OPENAI("Unknown parameter: 'max_completion_tokens'.", "null", "null"),
-     "max_completion_tokens", "\"max_tokens\":4000", "max_tokens", 0, "openai"},
+     OPENAI("Unknown parameter: 'max_completion_tokens'.", "null", "null"), "max_completion_tokens",
+     "\"max_tokens\":4000", "max_tokens", 0, "openai"},
     {"a temperature that is fixed", CHAT, 400,
      OPENAI("Unsupported value: 'temperature' does not support 0.7 with this model. Only the "
-            "default (1) value is supported.", "\"temperature\"", "\"unsupported_value\""),
+            "default (1) value is supported.",
+            "\"temperature\"", "\"unsupported_value\""),
      "temperature", "\"max_tokens\":4000", "no_temperature", 0, NULL},
     {"stream_options by a validator's place", CHAT, 422,
      "{\"detail\":[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"stream_options\"],\"msg\":"
      "\"Extra inputs are not permitted\"}]}",
      "stream_options", "\"stream\":true", "no_stream_options", 0, NULL},
-    {"no streams", CHAT, 400, OPENAI("Unsupported value: 'stream' does not support true with this "
-            "model.", "\"stream\"", "\"unsupported_value\""),
+    {"no streams", CHAT, 400,
+     OPENAI("Unsupported value: 'stream' does not support true with this "
+            "model.",
+            "\"stream\"", "\"unsupported_value\""),
      "stream", "\"max_tokens\":4000", "no_stream", 0, NULL},
     {"reasoning effort", CHAT, 400,
      OPENAI("Unrecognized request argument supplied: reasoning_effort", "null", "null"),
@@ -58,10 +63,12 @@ static const refusal refusals[] = {
      "\"role\":\"system\"", "be brief\\n\\na kernel", "no_system", 0, NULL},
     {"a limit over the model's", CHAT, 400,
      OPENAI("max_tokens is too large: 4000. This model supports at most 2048 completion tokens, "
-            "whereas you provided 4000.", "\"max_tokens\"", "\"invalid_value\""),
+            "whereas you provided 4000.",
+            "\"max_tokens\"", "\"invalid_value\""),
      "4000", "\"max_tokens\":2048", "most_tokens=2048", 0, NULL},
     {"vLLM's context is shorter than the limit", CHAT, 400,
-     "{\"object\":\"error\",\"message\":\"'max_tokens' or 'max_completion_tokens' is too large: 4000. "
+     "{\"object\":\"error\",\"message\":\"'max_tokens' or 'max_completion_tokens' is too large: "
+     "4000. "
      "This model's maximum context length is 4096 tokens and your request has 1200 input tokens "
      "(4000 > 4096 - 1200).\",\"code\":400}",
      "max_tokens", "a kernel", "", 0, NULL},
@@ -90,34 +97,46 @@ static const refusal refusals[] = {
      ANTHROPIC("output_config.effort: Extra inputs are not permitted"), "output_config", NULL,
      "no_effort", 0, NULL},
     {"Messages: a limit over the model's", MESSAGES, 400,
-     ANTHROPIC("max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for "
-               "claude-sonnet-4-6"),
+     ANTHROPIC(
+         "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for "
+         "claude-sonnet-4-6"),
      "100000", "\"max_tokens\":64000", "most_tokens=64000", 100000, NULL},
     {"Messages: what the context leaves", MESSAGES, 400,
-     ANTHROPIC("input length and `max_tokens` exceed context limit: 195000 + 16000 > 200000, decrease "
-               "input length or `max_tokens` and try again"),
+     ANTHROPIC(
+         "input length and `max_tokens` exceed context limit: 195000 + 16000 > 200000, decrease "
+         "input length or `max_tokens` and try again"),
      "16000", "\"max_tokens\":5000", "", 16000, NULL},
     {"Messages: cache_control", MESSAGES, 400,
      ANTHROPIC("system.0.cache_control: Extra inputs are not permitted"), "cache_control",
      "be brief", "no_cache_control", 0, NULL},
 
     /* ---- these stay ---- */
-    {"a bad message", CHAT, 400, OPENAI("Invalid type for 'messages': expected an array.",
-            "\"messages\"", "\"invalid_type\""), NULL, NULL, NULL, 0, NULL},
-    {"an unknown model", CHAT, 404, OPENAI("The model 'm' does not exist or you do not have access "
-            "to it.", "\"model\"", "\"model_not_found\""), NULL, NULL, NULL, 0, NULL},
-    {"a word that is a field's name", CHAT, 400, OPENAI("unexpected end of stream: your input is not "
-            "supported", "null", "null"), NULL, NULL, NULL, 0, NULL},
-    {"a field that was not sent", CHAT, 400, OPENAI("Unknown parameter: 'logprobs'.",
-            "\"logprobs\"", "\"unknown_parameter\""), NULL, NULL, NULL, 0, NULL},
-    {"a prompt that fills the context", CHAT, 400, OPENAI("This model's maximum context length is "
+    {"a bad message", CHAT, 400,
+     OPENAI("Invalid type for 'messages': expected an array.", "\"messages\"", "\"invalid_type\""),
+     NULL, NULL, NULL, 0, NULL},
+    {"an unknown model", CHAT, 404,
+     OPENAI("The model 'm' does not exist or you do not have access "
+            "to it.",
+            "\"model\"", "\"model_not_found\""),
+     NULL, NULL, NULL, 0, NULL},
+    {"a word that is a field's name", CHAT, 400,
+     OPENAI("unexpected end of stream: your input is not "
+            "supported",
+            "null", "null"),
+     NULL, NULL, NULL, 0, NULL},
+    {"a field that was not sent", CHAT, 400,
+     OPENAI("Unknown parameter: 'logprobs'.", "\"logprobs\"", "\"unknown_parameter\""), NULL, NULL,
+     NULL, 0, NULL},
+    {"a prompt that fills the context", CHAT, 400,
+     OPENAI("This model's maximum context length is "
             "8192 tokens. However, you requested 13000 tokens (9000 in the messages, 4000 in the "
-            "completion).", "\"messages\"", "\"context_length_exceeded\""),
+            "completion).",
+            "\"messages\"", "\"context_length_exceeded\""),
      NULL, NULL, NULL, 0, NULL},
     {"Messages: a prompt that fills the context", MESSAGES, 400,
      ANTHROPIC("prompt is too long: 250000 tokens > 200000 maximum"), NULL, NULL, NULL, 0, NULL},
-    {"Messages: a model of another wire", MESSAGES, 400,
-     ANTHROPIC("use v1/responses"), NULL, NULL, NULL, 0, NULL},
+    {"Messages: a model of another wire", MESSAGES, 400, ANTHROPIC("use v1/responses"), NULL, NULL,
+     NULL, 0, NULL},
 };
 
 /* ---- the store ---- */
@@ -164,9 +183,14 @@ static llm_reply ask(llm_client *c, const refusal *w)
     ws_err err = {0};
     llm_reply r = {0};
     int id = 0, done;
-    llm_request q = {.model = "m", .message = message, .n_messages = 2, .stream = true,
-                     .max_tokens = w->max_tokens ? w->max_tokens : 4000, .temperature = 0.7,
-                     .reasoning_effort = "high", .turn = -1};
+    llm_request q = {.model = "m",
+                     .message = message,
+                     .n_messages = 2,
+                     .stream = true,
+                     .max_tokens = w->max_tokens ? w->max_tokens : 4000,
+                     .temperature = 0.7,
+                     .reasoning_effort = "high",
+                     .turn = -1};
     if (llm_submit(c, &q, &id, &err) || !llm_poll(c, 5000, &done, &r))
         printf("Bail out! no reply\n"), exit(1);
     return r;
@@ -228,8 +252,8 @@ static void test_stubborn(void)
 {
     enum { ROW = 100 };
     static const server_play plays[] = {
-        {.status = 400, .body = OPENAI("Unsupported parameter: 'temperature'", "\"temperature\"",
-                                       "null")}};
+        {.status = 400,
+         .body = OPENAI("Unsupported parameter: 'temperature'", "\"temperature\"", "null")}};
     server.play[ROW] = plays;
     server.n_plays[ROW] = 1;
     stored[0] = '\0';
@@ -258,19 +282,24 @@ static void test_endpoints(void)
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%d/%d/v1/messages", server.port, ROW,
              2 * MESSAGES);
     ok(!llm_endpoint_add(c, &(llm_client_options){.base_url = url, .loopback_only = true}, &at,
-                         &err) && at == 1,
+                         &err) &&
+           at == 1,
        "a second endpoint, whose address names its wire");
     has_str(llm_endpoint_url(c, 1), "/4/v1", "its base URL is without the wire's path");
     for (int i = 0; i < 4; i++) {
-        llm_request q = {.endpoint = i % 2, .model = "m", .n_messages = 1, .stream = true,
-                         .message = &(llm_message){"user", "x", 0}, .temperature = -1, .turn = -1};
+        llm_request q = {.endpoint = i % 2,
+                         .model = "m",
+                         .n_messages = 1,
+                         .stream = true,
+                         .message = &(llm_message){"user", "x", 0},
+                         .temperature = -1,
+                         .turn = -1};
         if (llm_submit(c, &q, &id, &err))
             printf("Bail out! %s\n", err.msg), exit(1);
     }
     llm_reply r;
     for (int i = 0; i < 4 && llm_poll(c, 5000, &done, &r); i++) {
-        good += r.outcome == LLM_OK &&
-                strcmp(r.wire, (done - 1) % 2 ? "messages" : "chat") == 0;
+        good += r.outcome == LLM_OK && strcmp(r.wire, (done - 1) % 2 ? "messages" : "chat") == 0;
         llm_reply_release(&r);
     }
     is_int(good, 4, "each request goes to its endpoint, in its wire");
@@ -291,7 +320,8 @@ static void test_text(void)
     ok(back.bits == q.bits && back.most_tokens == 64000, "and back");
     free(text);
     back = llm_quirks_parse("later_word no_store  most_tokens=-5 no_stor");
-    ok(back.bits == LLM_Q_NO_STORE && back.most_tokens == 0, "words that are not known are skipped");
+    ok(back.bits == LLM_Q_NO_STORE && back.most_tokens == 0,
+       "words that are not known are skipped");
     back = llm_quirks_join((llm_quirks){1, 500}, (llm_quirks){2, 300});
     ok(back.bits == 3 && back.most_tokens == 300, "the smaller limit stands");
     back = llm_quirks_parse(NULL);

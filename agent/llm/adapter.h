@@ -9,9 +9,9 @@
 
 typedef struct llm_adapter {
     llm_wire wire;
-    const char *name; /* as in --wire */
-    const char *path; /* after the base URL */
-    const char *what; /* "a chat completion", for the sentence about a body that is none */
+    const char *name;          /* as in --wire */
+    const char *path;          /* after the base URL */
+    const char *what;          /* "a chat completion", for the sentence about a body that is none */
     const char *const *header; /* sent with every request, NULL-terminated; NULL: none */
     /* `traits` of the provider. */
     void (*body)(const llm_request *r, const llm_quirks *q, unsigned traits, cJSON *out);

@@ -1,5 +1,5 @@
-/* One HTTP exchange, from its body to what it was. A reply counts only when its end was seen: half a
- * stream is never passed on as an answer. */
+/* One HTTP exchange, from its body to what it was. A reply counts only when its end was seen: half
+ * a stream is never passed on as an answer. */
 #include "agent/llm/job.h"
 
 #include "base/clock.h"
@@ -162,8 +162,8 @@ bool attempt_reached_limit(const llm_answer *a)
 
 static llm_outcome outcome_of_answer(const llm_answer *a)
 {
-    static const char *const refused[] = {"content_filter", "refusal",    "safety",
-                                          "recitation",     "prohibited_content", NULL};
+    static const char *const refused[] = {"content_filter",     "refusal", "safety", "recitation",
+                                          "prohibited_content", NULL};
     if (a->refusal.n || is_one_of(a->finish_reason, refused))
         return LLM_REFUSED;
     if (strcmp(a->finish_reason, "error") == 0)
@@ -199,13 +199,18 @@ static llm_outcome outcome_of_success(job *j, int status)
 
 static llm_outcome outcome_of(job *j, const http_response *h)
 {
+    bool told = h->status >= 300; /* the status says enough, however its body ends */
     switch (h->end) {
     case HTTP_FAILED:
         return LLM_TRANSPORT;
     case HTTP_STALLED:
-        return LLM_STALL;
+        if (!told)
+            return LLM_STALL;
+        break;
     case HTTP_TOO_LARGE:
-        return LLM_TOO_LARGE;
+        if (!told)
+            return LLM_TOO_LARGE;
+        break;
     case HTTP_NO_RECORDING:
         return LLM_NO_RECORDING;
     case HTTP_CUT:
@@ -274,8 +279,7 @@ static void count_tokens(const job *j, const http_response *h, llm_attempt *t)
     if (a->prompt_tokens < 0)
         t->prompt_tokens = billed ? tokens_of(sent) : 0;
     if (a->completion_tokens < 0)
-        t->completion_tokens =
-            billed ? tokens_of(a->content.n + a->reasoning.n + a->refusal.n) : 0;
+        t->completion_tokens = billed ? tokens_of(a->content.n + a->reasoning.n + a->refusal.n) : 0;
     /* Gemini's compatible endpoint counts the thinking in the total only. */
     int64_t total = (int64_t)cJSON_GetNumberValue(llm_get(a->usage, "total_tokens"));
     if ((j->endpoint->provider->traits & LLM_TRAIT_THOUGHT_OUTSIDE) && a->prompt_tokens >= 0 &&

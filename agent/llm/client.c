@@ -113,9 +113,8 @@ ws_status llm_submit(llm_client *c, const llm_request *r, int *id, ws_err *err)
     j->q.reasoning_effort = r->reasoning_effort ? ws_strdup(r->reasoning_effort) : NULL;
     j->message = ws_calloc((size_t)r->n_messages, sizeof *j->message);
     for (int i = 0; i < r->n_messages; i++)
-        j->message[i] =
-            (llm_message){ws_strdup(r->message[i].role), ws_strdup(r->message[i].content),
-                          r->message[i].cache_prefix};
+        j->message[i] = (llm_message){ws_strdup(r->message[i].role),
+                                      ws_strdup(r->message[i].content), r->message[i].cache_prefix};
     j->q.message = j->message;
     llm_answer_init(&j->answer, 0);
     while (*end)
@@ -158,6 +157,14 @@ static char *take_text(const llm_client *c, ws_buf *b)
     return ws_buf_take(b);
 }
 
+/* What the model wrote: valid UTF-8, whatever arrived. */
+static char *take_words(const llm_client *c, ws_buf *b)
+{
+    char *text = take_text(c, b), *valid = ws_utf8_valid(text);
+    free(text);
+    return valid;
+}
+
 static char *usage_text(const llm_client *c, const cJSON *usage)
 {
     ws_buf text = {0};
@@ -193,8 +200,8 @@ static void deliver(job *j, llm_reply *out)
                        .wire = llm_wire_name(j->wire ? j->wire->wire : j->endpoint->wire)};
     read_usage(j, out);
     out->usage_json = usage_text(c, a->usage);
-    out->content = take_text(c, &j->answer.content);
-    out->reasoning = take_text(c, &j->answer.reasoning);
+    out->content = take_words(c, &j->answer.content);
+    out->reasoning = take_words(c, &j->answer.reasoning);
     out->raw = take_text(c, &j->raw);
     out->request_body = take_text(c, &j->body);
     snprintf(out->finish_reason, sizeof out->finish_reason, "%s", a->finish_reason);

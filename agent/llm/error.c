@@ -152,16 +152,11 @@ bool llm_error_names(const llm_error *e, const char *field, bool quoted)
 
 bool llm_error_is_context(const llm_error *e)
 {
-    static const char *const words[] = {"context_length_exceeded",
-                                        "exceed_context_size",
-                                        "maximum context length",
-                                        "prompt is too long",
-                                        "input is too long",
-                                        "context window",
-                                        "context limit",
-                                        "too many tokens",
-                                        "input token count",
-                                        NULL};
+    static const char *const words[] = {"context_length_exceeded", "exceed_context_size",
+                                        "maximum context length",  "prompt is too long",
+                                        "input is too long",       "context window",
+                                        "context limit",           "too many tokens",
+                                        "input token count",       NULL};
     return llm_error_says(e, words);
 }
 
@@ -192,11 +187,16 @@ static int status_of_words(const llm_error *e)
 /* Not by "billing" in the message: Gemini's limits per minute speak of billing details too. */
 static bool is_quota(const llm_error *e)
 {
-    static const char *const words[] = {"insufficient_quota",   "credit_balance",
-                                        "credit balance",       "spend_limit",
-                                        "PerDay",               "usage_limit_exceeded",
-                                        "usage_limit_reached",  "insufficient balance",
-                                        "insufficient credits", NULL};
+    static const char *const words[] = {"insufficient_quota",
+                                        "credit_balance",
+                                        "credit balance",
+                                        "spend_limit",
+                                        "PerDay",
+                                        "usage_limit_exceeded",
+                                        "usage_limit_reached",
+                                        "insufficient balance",
+                                        "insufficient credits",
+                                        NULL};
     return llm_error_says(e, words) || strcasestr(e->type, "billing") ||
            strcasestr(e->code, "billing");
 }

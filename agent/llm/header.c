@@ -101,8 +101,9 @@ double header_reset_seconds(const char *text)
     if (end == text || !isfinite(n) || n < 0)
         return (double)NAN;
     if (!*end) /* no wait is a third of a century long: a point in time */
-        return n > 1e12 ? not_negative(n * 1e-3 - now_s())
-                        : n > 1e9 ? not_negative(n - now_s()) : n;
+        return n > 1e12  ? not_negative(n * 1e-3 - now_s())
+               : n > 1e9 ? not_negative(n - now_s())
+                         : n;
     return strchr(text, '-') ? parse_point(text) : parse_duration(text);
 }
 

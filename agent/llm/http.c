@@ -248,8 +248,8 @@ static void set_options(http_transfer *t)
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* On a connection that was used before, curl sends a request again by itself when the peer closes
-     * it without a word: a second request that nobody counts, and that may be billed. */
+    /* On a connection that was used before, curl sends a request again by itself when the peer
+     * closes it without a word: a second request that nobody counts, and that may be billed. */
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -1,7 +1,7 @@
-/* Inside the client: endpoints, and requests with their attempts. client.c (the calls and the queue),
- * endpoint.c (servers, keys, quirks), attempt.c (one HTTP exchange and what it was), retry.c (what
- * follows from it). A job goes QUEUED -> RUNNING -> (WAITING -> RUNNING)* -> FINISHED; llm_poll
- * moves it. */
+/* Inside the client: endpoints, and requests with their attempts. client.c (the calls and the
+ * queue), endpoint.c (servers, keys, quirks), attempt.c (one HTTP exchange and what it was),
+ * retry.c (what follows from it). A job goes QUEUED -> RUNNING -> (WAITING -> RUNNING)* ->
+ * FINISHED; llm_poll moves it. */
 #ifndef AGENT_LLM_JOB_H
 #define AGENT_LLM_JOB_H
 
@@ -27,7 +27,8 @@ typedef struct endpoint {
     int64_t shut_ns; /* until then the server asks to wait longer than is waited: nothing is sent */
     double asked_s;  /* how long that was */
     int64_t limited_ns; /* of the last 429 */
-    int window; /* requests without an answer yet; 1 after a 429, doubled by each that is answered */
+    int window; /* requests without an answer yet; 1 after a 429, doubled by each that is answered
+                 */
     model_quirks *known;
     int n_known, cap_known;
 } endpoint;

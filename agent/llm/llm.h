@@ -1,10 +1,11 @@
-/* Talking to language models: OpenAI's Chat Completions and Responses, Anthropic's Messages, and all
- * that imitate them, over libcurl's multi interface. One client drives every request of a run; it has
- * an endpoint for each server and key, so several models need one client and one poll. Layers, each
- * a file: http.c (bytes, timers, limits; with curl.c the only one that sees curl), sse.c (framing),
- * chat.c, responses.c, messages.c (wire formats behind adapter.h), quirk.c (what servers refuse),
- * client.c and attempt.c (retries, rate limits). provider.h is the table of servers and keys. Only
- * llm_poll waits, and no longer than it is told. */
+/* Talking to language models: OpenAI's Chat Completions and Responses, Anthropic's Messages, and
+ * all that imitate them, over libcurl's multi interface. One client drives every request of a run;
+ * it has an endpoint for each server and key, so several models need one client and one poll.
+ * Layers, each a file: http.c (bytes, timers, limits; with curl.c the only one that sees curl),
+ * sse.c (framing), chat.c, responses.c, messages.c (wire formats behind adapter.h), quirk.c (what
+ * servers refuse), endpoint.c, client.c, attempt.c and retry.c (the queue, attempts, rate limits).
+ * provider.h is the table of servers and keys. Only llm_poll waits, and no longer than it is told.
+ */
 #ifndef AGENT_LLM_LLM_H
 #define AGENT_LLM_LLM_H
 
@@ -59,8 +60,8 @@ typedef struct llm_client_options {
     bool allow_insecure; /* send a key over plain http to a host that is not loopback */
     bool loopback_only;  /* bundled replay server: ignore proxies */
     /* The client. */
-    struct cassette *cassette; /* records all exchanges, or answers them (then no base_url and no key
-                                * are needed); may serve several clients and outlives them */
+    struct cassette *cassette; /* records all exchanges, or answers them (then no base_url and no
+                                * key are needed); may serve several clients and outlives them */
     llm_limits limits;
     llm_quirk_store quirks; /* {0}: what is learned is forgotten at close */
 } llm_client_options;

@@ -162,8 +162,7 @@ static bool in_family(const llm_provider *p, const char *model)
 {
     for (int i = 0; i < LLM_PROVIDER_NAMES && p->family[i]; i++) {
         size_t n = strlen(p->family[i]);
-        if (strncmp(model, p->family[i], n) == 0 &&
-            (n > 1 || (model[n] >= '0' && model[n] <= '9')))
+        if (strncmp(model, p->family[i], n) == 0 && (n > 1 || (model[n] >= '0' && model[n] <= '9')))
             return true;
     }
     return false;

@@ -7,13 +7,14 @@
 #include "base/mem.h"
 
 enum { LLM_PROVIDER_NAMES = 3 };
-enum { /* traits */
-    LLM_TRAIT_COMPLETION_TOKENS = 1 << 0, /* the reply's limit is max_completion_tokens */
-    LLM_TRAIT_CACHE_PARTS = 1 << 1,       /* takes cache_control in a chat message's parts */
-    LLM_TRAIT_REASONING_OBJECT = 1 << 2,  /* {"reasoning": {"effort": ...}} */
-    LLM_TRAIT_THOUGHT_OUTSIDE = 1 << 3,   /* completion_tokens is without the thinking: total is not */
-    LLM_TRAIT_SLASHES = 1 << 4,           /* its models' own names have slashes */
-    LLM_TRAIT_LOCAL = 1 << 5              /* on this machine, without a key */
+enum {                                       /* traits */
+       LLM_TRAIT_COMPLETION_TOKENS = 1 << 0, /* the reply's limit is max_completion_tokens */
+       LLM_TRAIT_CACHE_PARTS = 1 << 1,       /* takes cache_control in a chat message's parts */
+       LLM_TRAIT_REASONING_OBJECT = 1 << 2,  /* {"reasoning": {"effort": ...}} */
+       LLM_TRAIT_THOUGHT_OUTSIDE =
+           1 << 3,                 /* completion_tokens is without the thinking: total is not */
+       LLM_TRAIT_SLASHES = 1 << 4, /* its models' own names have slashes */
+       LLM_TRAIT_LOCAL = 1 << 5    /* on this machine, without a key */
 };
 
 typedef struct llm_provider {

@@ -149,9 +149,9 @@ static bool names_limit(const llm_error *e)
 /* "max_tokens: 100000 > 64000, which is the maximum", "at most 16384 completion tokens". */
 static int64_t told_limit(const llm_error *e, int64_t asked)
 {
-    static const char *const word[] = {"supports at most", "at most",  "less than or equal to",
-                                       ">",                "up to",    "maximum of",
-                                       "maximum value of", "maximum is"};
+    static const char *const word[] = {
+        "supports at most", "at most",   "less than or equal to", ">", "up to", "maximum of",
+        "maximum value of", "maximum is"};
     for (size_t i = 0; i < WS_COUNT(word); i++) {
         int64_t n = number_after(e->message, word[i]);
         if (n >= 16 && n < asked)
@@ -164,15 +164,14 @@ static int64_t told_limit(const llm_error *e, int64_t asked)
 static int64_t left_of_context(const llm_error *e)
 {
     long long input, reply, limit;
-    for (const char *p = e->message; (p = strpbrk(p, "0123456789"));
-         p += strspn(p, "0123456789"))
+    for (const char *p = e->message; (p = strpbrk(p, "0123456789")); p += strspn(p, "0123456789"))
         if (sscanf(p, "%lld + %lld > %lld", &input, &reply, &limit) == 3)
             return limit - input;
     return 0;
 }
 
-/* "maximum context length is 8192 tokens. However, you requested 10000 tokens (9500 in the messages,
- * 500 in the completion)": nothing is left for a reply of any length. */
+/* "maximum context length is 8192 tokens. However, you requested 10000 tokens (9500 in the
+ * messages, 500 in the completion)": nothing is left for a reply of any length. */
 static bool prompt_fills_context(const llm_error *e)
 {
     const char *at = strstr(e->message, " in the messages");

@@ -22,7 +22,7 @@ enum {
 #define X(id, name) LLM_QUIRK_BIT_##id,
     LLM_QUIRK_LIST(X)
 #undef X
-    LLM_N_QUIRKS
+        LLM_N_QUIRKS
 };
 enum {
 #define X(id, name) LLM_Q_##id = 1 << LLM_QUIRK_BIT_##id,
@@ -50,7 +50,7 @@ typedef struct llm_refusal {
     const llm_request *request;
     const char *body; /* as it was sent */
     llm_wire wire;
-    bool may_switch;  /* to another wire */
+    bool may_switch; /* to another wire */
     llm_quirks in_use;
 } llm_refusal;
 /* false: the request cannot be changed so that the server might accept it. */

@@ -75,10 +75,10 @@ static void read_response(llm_answer *a, const cJSON *r)
         ws_buf_reset(&a->content);
         ws_buf_reset(&a->refusal);
         bool told = false;
-        cJSON_ArrayForEach(item, output) told |= strcmp(llm_get_text(item, "type"), "reasoning") ==
-                                                     0 &&
-                                                 (cJSON_GetArraySize(llm_get(item, "summary")) ||
-                                                  cJSON_GetArraySize(llm_get(item, "content")));
+        cJSON_ArrayForEach(item, output) told |=
+            strcmp(llm_get_text(item, "type"), "reasoning") == 0 &&
+            (cJSON_GetArraySize(llm_get(item, "summary")) ||
+             cJSON_GetArraySize(llm_get(item, "content")));
         if (told)
             ws_buf_reset(&a->reasoning);
         cJSON_ArrayForEach(item, output) read_item(a, item);

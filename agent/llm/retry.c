@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 static const double MAX_BACKOFF_S = 8, MAX_RATE_BACKOFF_S = 30;
+static const double LONGEST_WAIT_S = 1e7; /* whatever a server names: so that times stay numbers */
 
 /* ---- in words ---- */
 
@@ -112,9 +113,9 @@ static void warn_of_retry(const job *j, llm_outcome o, const llm_attempt *a, dou
     outcome_text t = text_of(j, o, a->http_status);
     if (a->http_status && a->http_status / 100 != 2)
         snprintf(status, sizeof status, " (HTTP %d)", a->http_status);
-    ws_log(WS_LOG_WARN, "%s%s%s%s; try %d of %d in %.1f s",
-           sentence(j, &t, o, room, sizeof room), status, a->detail[0] ? ": " : "", a->detail,
-           j->tries + 1, j->client->limits.max_attempts, wait_s);
+    ws_log(WS_LOG_WARN, "%s%s%s%s; try %d of %d in %.1f s", sentence(j, &t, o, room, sizeof room),
+           status, a->detail[0] ? ": " : "", a->detail, j->tries + 1,
+           j->client->limits.max_attempts, wait_s);
 }
 
 /* ---- waiting ---- */
@@ -130,16 +131,16 @@ static double random_unit(void)
 static double told_wait(const job *j, const http_response *h, llm_outcome o)
 {
     if (!isnan(h->limits.retry_after_s))
-        return h->limits.retry_after_s;
+        return fmin(h->limits.retry_after_s, LONGEST_WAIT_S);
     if (!isnan(j->answer.error.retry_after_s))
-        return j->answer.error.retry_after_s;
+        return fmin(j->answer.error.retry_after_s, LONGEST_WAIT_S);
     double reset = o == LLM_RATE_LIMITED ? header_limits_wait(&h->limits) : 0;
-    return reset > 0 ? reset : (double)NAN;
+    return reset > 0 ? fmin(reset, LONGEST_WAIT_S) : (double)NAN;
 }
 
 /* A wait that the server names is kept, stretched a little so that clients spread. Else half of it
- * is jitter. Rates are counted by the minute: without a named wait a 429 is waited out longer than a
- * failure. */
+ * is jitter. Rates are counted by the minute: without a named wait a 429 is waited out longer than
+ * a failure. */
 static double wait_before_retry(const job *j, double told, llm_outcome o)
 {
     double step = j->client->limits.backoff_s * exp2(j->tries - 1), jitter = random_unit();
