@@ -1,6 +1,5 @@
 /* Prompts: every template of every step fills, what is the same for a run comes first, and what the
  * variables say. */
-#include "agent/strategy/options.h"
 #include "agent/strategy/past.h"
 #include "agent/strategy/prompt.h"
 #include "agent/strategy/prompt_vars.h"
@@ -289,15 +288,6 @@ static void test_docs(void)
         snprintf(row, sizeof row, "| `%s` |", purposes[i]);
         has_str(ws_buf_z(&text), row, row);
     }
-    ws_buf help = {0};
-    strat_options_help(&help);
-    for (const char *line = ws_buf_z(&help); *line; line = strchr(line, '\n') + 1) {
-        int name = (int)strcspn(line, ":"), all = (int)strcspn(line, "\n");
-        char row[256];
-        snprintf(row, sizeof row, "| `%.*s` | %.*s |", name, line, all - name - 2, line + name + 2);
-        has_str(ws_buf_z(&text), row, row);
-    }
-    ws_buf_release(&help);
     ws_buf_release(&text);
     ws_buf_release(&path);
 }

@@ -2,7 +2,6 @@
  * cut and chosen, when a lane changes its base. */
 #include "agent/strategy/evolve.h"
 #include "agent/strategy/ideas.h"
-#include "agent/strategy/options.h"
 #include "agent/strategy/past.h"
 #include "agent/strategy/view.h"
 
@@ -603,37 +602,6 @@ static void test_no_ideas(void)
     ok(ask("ideas", 0, 5, &s) == STRAT_END, "three answers without a new idea are the end");
 }
 
-static void test_options(void)
-{
-    strat_options o = {.keep = 2};
-    ws_err err = {0};
-    ws_buf text = {0};
-    ok(!strat_options_parse("patience=6,diagnose,stagnation=40", &o, &err) && o.patience == 6 &&
-           o.diagnose && o.stagnation == 40 && o.keep == 2 && o.repairs == 0,
-       "options are read, the others stay");
-    strat_options_print(&o, &text);
-    is_str(ws_buf_z(&text), "patience=6,stagnation=40,keep=2,diagnose=1", "and written");
-    strat_options again = {0};
-    ok(!strat_options_parse(ws_buf_z(&text), &again, &err) && !memcmp(&again, &o, sizeof o),
-       "what was written is read");
-    ok(!strat_options_parse("", &o, &err) && !strat_options_parse(NULL, &o, &err), "nothing");
-    ok(strat_options_parse("patience=6,patiens=2", &o, &err) == WS_EUSAGE &&
-           strstr(err.msg, "'patiens'") && strstr(err.hint, "'patience'"),
-       "a wrong name is told, with the near one");
-    static const char *const bad[] = {"keep=7",
-                                      "keep=-1",
-                                      "keep=x",
-                                      "keep=",
-                                      "keep=2x",
-                                      "diagnose=2",
-                                      "keep=99999999999999999999"};
-    for (size_t i = 0; i < WS_COUNT(bad); i++)
-        ok(strat_options_parse(bad[i], &o, &err) == WS_EUSAGE && strstr(err.msg, "a number from 0"),
-           "'%s' is refused", bad[i]);
-    ok(o.keep == 2, "and changes nothing");
-    ws_buf_release(&text);
-}
-
 static void test_table(void)
 {
     is_str(strategies[0]->name, "refine", "refine is the default");
@@ -665,7 +633,6 @@ int main(void)
     test_tree();
     test_cut();
     test_no_ideas();
-    test_options();
     test_table();
     ws_arena_release(&arena);
     return tap_done();
