@@ -139,6 +139,9 @@ static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
                   percent(c->f32 + c->f64 + c->f16 + c->sfu + c->tensor, c->warp_insns),
                   percent(c->i32 + c->imul + c->cmp_sel + c->cvt, c->warp_insns),
                   percent(c->mem_insns, c->warp_insns), percent(c->branch, c->warp_insns));
+    if (c->shared_requests)
+        ws_buf_printf(out, "; %.1f wavefronts a shared access",
+                      (double)c->shared_wavefronts / (double)c->shared_requests);
     if (c->barrier_waits)
         ws_buf_printf(out, "; %.1f barriers", (double)c->barrier_waits / warps);
     ws_buf_addc(out, '\n');
@@ -189,20 +192,35 @@ static void write_findings(ev_facts *f, ws_buf *out)
     ws_buf_adds(out, "Findings, the largest modelled gain first (gains overlap, they do not add up):\n");
     for (int i = 0; i < n && i < SHOWN_FINDINGS; i++) {
         const char *kernel = kernel_of(f, &x[i]);
-        ws_buf_printf(out, "%d. %s%s%s, up to %s (%.0f %%) less\n", i + 1, x[i].rule,
-                      *kernel ? " in " : "", kernel, ev_time(f, x[i].gain),
-                      100 * x[i].gain / f->seconds);
+        ws_buf_printf(out, "%d. %s%s%s", i + 1, x[i].rule, *kernel ? " in " : "", kernel);
+        if (x[i].gain >= 0.005 * f->seconds)
+            ws_buf_printf(out, ", up to %s (%.0f %%) less\n", ev_time(f, x[i].gain),
+                          100 * x[i].gain / f->seconds);
+        else
+            ws_buf_adds(out, ", which the faults above hide\n");
         ws_buf_printf(out, "   seen: %s\n   do: %s\n", x[i].evidence, x[i].action);
     }
 }
 
+/* What the best kernel of this graph would take: the bytes at the rate that copies reach, or the
+ * operations, and one launch. */
+static double reachable(const ev_facts *f)
+{
+    double bytes = f->cost.min_bytes / (tim_dram_efficiency * f->gpu->dram_bytes_per_s);
+    return fmax(bytes, f->floor_s) + f->gpu->launch_s;
+}
+
 static void write_roof(ev_facts *f, ws_buf *out)
 {
-    double left = f->seconds / f->floor_s;
-    if (f->passed && left < 1.15)
-        ws_buf_printf(out, "Near the roof: at most %.0f %% are left. Only fewer bytes or fewer operations "
-                           "than the graph as written has would help.\n", 100 * (1 - 1 / left));
-    else if (f->passed && f->gpu && f->seconds < 3 * f->gpu->launch_s * fmax(f->plan_launches, 1))
+    if (!f->gpu || !f->has_cost || !(f->seconds > 0) || !(f->floor_s > 0))
+        return;
+    double left = 1 - reachable(f) / f->seconds;
+    if (left < 0.08)
+        ws_buf_printf(out, "Near the roof: %s would be %.0f %% less (one launch, DRAM at the %.0f %% of its "
+                           "peak that copies reach). More needs fewer bytes or operations than the graph "
+                           "has as written.\n",
+                      ev_time(f, reachable(f)), fmax(100 * left, 0), 100 * tim_dram_efficiency);
+    else if (f->seconds < 3 * f->gpu->launch_s * fmax(f->plan_launches, 1))
         ws_buf_printf(out, "Launches take %.0f %% of the time: at this shape little else can be gained.\n",
                       100 * f->gpu->launch_s * f->plan_launches / f->seconds);
 }

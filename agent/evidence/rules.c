@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const ev_rule *const tables[] = {ev_memory_rules, ev_machine_rules};
 
@@ -17,7 +18,8 @@ static int larger_gain(const void *a, const void *b)
 static int add(ev_facts *f, const ev_rule *r, int launch, ev_finding *out, int n)
 {
     ev_finding x = {.rule = r->name, .launch = launch, .gain = (double)NAN};
-    if (n == EV_MAX_FINDINGS || !r->look(f, launch, &x) || !(x.gain >= SMALLEST * f->seconds))
+    if (n == EV_MAX_FINDINGS || !r->look(f, launch, &x) ||
+        !(x.certain || x.gain >= SMALLEST * f->seconds))
         return n;
     /* The same rule on several launches: the one that gains most stands for it. */
     for (int i = 0; i < n; i++)
@@ -30,6 +32,27 @@ static int add(ev_facts *f, const ev_rule *r, int launch, ev_finding *out, int n
     return n + 1;
 }
 
+/* Rules that say more about the same instructions. */
+static bool is_explained(const ev_finding *x, const ev_finding *all, int n)
+{
+    static const char *const special[] = {"tensor-cores", "register-tile", "index-arithmetic",
+                                          "special-functions", "double-arithmetic", "idle-lanes"};
+    for (int i = 0; i < n; i++)
+        for (size_t k = 0; k < WS_COUNT(special); k++)
+            if (strcmp(all[i].rule, special[k]) == 0 && all[i].gain > 0.5 * x->gain)
+                return true;
+    return false;
+}
+
+static int drop_general(ev_finding *all, int n)
+{
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (strcmp(all[i].rule, "instructions") != 0 || !is_explained(&all[i], all, n))
+            all[kept++] = all[i];
+    return kept;
+}
+
 int ev_findings(ev_facts *f, ev_finding out[EV_MAX_FINDINGS])
 {
     int n = 0;
@@ -39,6 +62,7 @@ int ev_findings(ev_facts *f, ev_finding out[EV_MAX_FINDINGS])
         for (const ev_rule *r = tables[t]; r->name; r++)
             for (int i = r->of_plan ? -1 : 0; i < (r->of_plan ? 0 : f->n_launches); i++)
                 n = add(f, r, i, out, n);
+    n = drop_general(out, n);
     qsort(out, (size_t)n, sizeof *out, larger_gain);
     return n;
 }

@@ -12,6 +12,7 @@ typedef struct ev_finding {
     double gain;          /* seconds that the model says would be saved; NaN: not known */
     const char *evidence; /* numbers; in the facts' arena */
     const char *action;   /* one concrete change */
+    bool certain;         /* to be told even where other faults hide what it would save */
 } ev_finding;
 
 typedef struct ev_rule {

@@ -73,8 +73,9 @@ static bool few_blocks(ev_facts *f, int i, ev_finding *out)
         &f->arena, "%" PRIu64 " block%s for %d SMs: %.0f %% of the machine stands idle",
         l->counted.blocks, l->counted.blocks == 1 ? "" : "s", f->gpu->sms,
         100 * (1 - (double)l->counted.blocks / f->gpu->sms));
-    out->action = "split the work of a block over several: parts of a row or of the sum, combined through "
-                  "scratch in a second launch or by one atomic a block";
+    out->action = "start more blocks: where elements are independent a grid over all of them; where they "
+                  "are summed several blocks a row, combined through scratch in a second launch or by one "
+                  "atomic a block";
     return true;
 }
 
@@ -108,7 +109,8 @@ static const char *occupancy_advice(ev_facts *f, const ev_launch *l)
     const char *by = l->time.resident_by;
     uint32_t threads = l->counted.threads_per_block;
     int warps = (int)((threads + WARP - 1) / WARP), more = f->gpu->max_warps_per_sm / warps;
-    more = more < 2 * l->time.resident_blocks ? more : 2 * l->time.resident_blocks;
+    int next = l->time.resident_blocks + (l->time.resident_blocks + 1) / 2;
+    more = more < next ? more : next;
     if (strcmp(by, "registers") == 0)
         return ws_arena_printf(&f->arena,
                                "%d registers a thread limit it: keep fewer values alive, or say "
@@ -173,9 +175,9 @@ static bool serial_threads(ev_facts *f, int i, ev_finding *out)
         &f->arena,
         "%.0f warps of %.0f that the GPU holds do %.0f instructions each, one after the other: the time "
         "is one warp's path", warps, room, d(c->warp_insns) / fmax(d(c->warps), 1));
-    out->action = "give each thread less to do and start more of them: several threads a row with a "
-                  "shuffle reduction, or several blocks a row; unroll so that loads do not wait for each "
-                  "other";
+    out->action = "give each thread less to do and start more of them: a warp or a block for each row, "
+                  "whose threads take neighbouring elements, with a shuffle reduction; unroll so that loads "
+                  "do not wait for each other";
     return true;
 }
 
@@ -220,8 +222,12 @@ static bool double_arithmetic(ev_facts *f, int i, ev_finding *out)
     if (!c->f64 || ws_dtype_roundoff(f->spec->precision) < ws_dtype_roundoff(WS_F32) ||
         f->spec->accumulate == WS_F64)
         return false;
-    double each = d(c->f64) / fmax(d(c->warps), 1);
-    c->f32 += c->f64;
+    double each = d(c->f64) / fmax(d(c->warps), 1), before = fmax(d(c->warp_insns), 1);
+    out->certain = d(c->f64) > 0.1 * before && f->launch[i].time.seconds > 0.1 * f->seconds;
+    /* Functions of float take about half as many instructions. */
+    c->f32 += c->f64 / 2;
+    c->warp_insns -= c->f64 / 2 < c->warp_insns ? c->f64 / 2 : 0;
+    c->max_warp_insns = scaled(c->max_warp_insns, d(c->warp_insns) / before);
     c->f64 = 0;
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
@@ -291,22 +297,32 @@ static double tensor_products(const ev_facts *f)
                        : 0;
 }
 
+/* The launch that computes most, when none of the plan uses tensor cores. */
+static bool computes_most(const ev_facts *f, int i)
+{
+    for (int k = 0; k < f->n_launches; k++)
+        if (f->launch[k].counted.counters.tensor ||
+            f->launch[k].time.compute_s > f->launch[i].time.compute_s)
+            return false;
+    return true;
+}
+
 static bool tensor_cores(ev_facts *f, int i, ev_finding *out)
 {
     tim_launch then = f->launch[i].counted;
     ptx_counters *c = &then.counters;
-    double lanes = d(c->f32_fma_lanes + c->f16_fma_lanes), all = fmax(d(c->warp_insns), 1);
-    if (c->tensor || tensor_products(f) < 0.5 * f->cost.flops || lanes / WARP < 0.1 * all)
+    double scale = then.scale > 0 ? then.scale : 1;
+    if (!(tensor_products(f) > 0.5 * f->cost.flops) || !computes_most(f, i))
         return false;
-    /* What feeds the fma goes with them: a matrix step has a tenth of the instructions. */
-    c->tensor_flops = (uint64_t)(2 * lanes);
+    /* What feeds the multiply-adds goes with them: a matrix step has a tenth of the instructions. */
+    c->tensor_flops = (uint64_t)(tensor_products(f) / scale);
     scale_insns(c, 0.1);
     c->shared_requests = scaled(c->shared_requests, 0.25);
     c->shared_wavefronts = scaled(c->shared_wavefronts, 0.25);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena, "%s multiply-adds of %s run on plain units; the tensor cores do %.0fx as many a second",
-        ev_count(f, lanes), ws_dtype_name(f->spec->tensor[0].dtype),
+        ev_count(f, tensor_products(f) / 2), ws_dtype_name(f->spec->tensor[0].dtype),
         f->gpu->tensor_f16_flops / f->gpu->f32_flops);
     out->action = "use tensor cores: nvcuda::wmma with 16x16x16 fragments (#include <mma.h>) that sum in "
                   "float, each warp several output tiles, operands staged in shared memory with padded rows";
@@ -342,6 +358,52 @@ static bool register_tile(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
+static const char *instruction_advice(const char *unit)
+{
+    static const struct {
+        const char *unit, *advice;
+    } by_unit[] = {
+        {"shuffles", "reduce within a thread first: each thread takes 4 to 16 elements, then one shuffle "
+                     "tree a warp for all of them"},
+        {"special functions", "fewer exponentials and roots: compute each once, exp2f of a scaled value in "
+                              "the place of expf, a reciprocal in the place of divisions"},
+        {"conversions", "convert two at once (__half22float2, __floats2half2_rn), and once an element"},
+        {"integer multiply", "replace divisions and remainders of indices: a 2-D grid, the macros DIM_*, "
+                             "or pointers that advance by a constant"},
+        {"fp16", "__half2 arithmetic does two elements an instruction"},
+    };
+    for (size_t k = 0; k < sizeof by_unit / sizeof *by_unit; k++)
+        if (strcmp(by_unit[k].unit, unit) == 0)
+            return by_unit[k].advice;
+    return "let each thread take several neighbouring elements (4 to 16) in registers, so that index "
+           "arithmetic, shuffles, barriers and loop control are shared by them; unroll; move what does not "
+           "change out of the loop";
+}
+
+/* Instructions decide, and no rule above says more about them. */
+static bool instructions(ev_facts *f, int i, ev_finding *out)
+{
+    tim_launch then = f->launch[i].counted;
+    ptx_counters *c = &then.counters;
+    const tim_launch_estimate *e = &f->launch[i].time;
+    double all = fmax(d(c->warp_insns), 1), threads = fmax(d(c->threads), 1);
+    if (!c->warp_insns || e->compute_s < 0.6 * longest_part(e))
+        return false;
+    double real = d(c->f32 + c->f16 + c->f64 + c->sfu + c->tensor) / all;
+    scale_insns(c, fmax(0.5, real));
+    c->shuffle_vote /= 2;
+    out->gain = ev_saved(f, i, &then);
+    out->evidence = ws_arena_printf(
+        &f->arena, "instructions decide (%s): %.0f a thread, %.0f %% of them floating point, %.0f %% "
+                   "integer and compare, %.0f %% memory, %.0f %% shuffles", e->unit,
+        d(f->launch[i].counted.counters.thread_insns) / threads, 100 * real,
+        100 * d(f->launch[i].counted.counters.i32 + f->launch[i].counted.counters.imul +
+                f->launch[i].counted.counters.cmp_sel) / all,
+        100 * d(c->mem_insns) / all, 100 * d(f->launch[i].counted.counters.shuffle_vote) / all);
+    out->action = instruction_advice(e->unit);
+    return true;
+}
+
 const ev_rule ev_machine_rules[] = {
     {"few-blocks", "fewer blocks than SMs", few_blocks, false},
     {"ragged-waves", "the last wave of blocks is mostly empty", ragged_waves, false},
@@ -357,4 +419,5 @@ const ev_rule ev_machine_rules[] = {
     {"special-functions", "more special functions than the operation has", special_functions, false},
     {"tensor-cores", "products of few bits without tensor cores", tensor_cores, false},
     {"register-tile", "more than 0.4 loads for each multiply-add", register_tile, false},
+    {"instructions", "instructions decide and fewer would do", instructions, false},
     {NULL, NULL, NULL, false}};

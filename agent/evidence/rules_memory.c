@@ -50,6 +50,7 @@ static bool uncoalesced(ev_facts *f, int i, bool stores, ev_finding *out)
     double ideal = ideal_sectors(bytes, requests), is = d(*sectors);
     if (!requests || is < 1.5 * ideal)
         return false;
+    out->certain = is > 4 * ideal && f->launch[i].time.seconds > 0.1 * f->seconds;
     *sectors = (uint64_t)ideal;
     *unique = *unique < *sectors ? *unique : *sectors;
     out->gain = ev_saved(f, i, &then);
@@ -180,7 +181,10 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
     out->evidence = ws_arena_printf(
         &f->arena, "global memory is read %.1f times over: %s are asked for, %s of them are distinct",
         times, ev_bytes(f, scale_of(l) * asked * SECTOR), ev_bytes(f, scale_of(l) * once * SECTOR));
-    if (is_contraction(f))
+    if (is_contraction(f) && f->cost.flops < 8 * f->cost.min_bytes)
+        out->action = "let each warp or block take several rows at once, so that what is loaded of the "
+                      "operand that they share (the vector) is used for all of them";
+    else if (is_contraction(f))
         out->action =
             c->shared_requests
                 ? "make the tile in shared memory larger, and the tile of each thread (8x8 outputs in "

@@ -24,7 +24,7 @@
 
 enum { WARP = 32, SECTOR = 32, REGISTER_UNIT = 256, WARP_UNIT = 4 };
 
-static const double DRAM_EFFICIENCY = 0.9;  /* a copy on an H200 moves 4.3 of the 4.8 TB/s */
+const double tim_dram_efficiency = 0.9; /* a copy on an H200 moves 4.3 of the 4.8 TB/s */
 static const double L1_REPEAT_HIT = 0.5;    /* of loads of a sector that the launch loads again */
 static const double DEPENDENT_CLOCKS = 2;   /* per instruction of one warp: 4 clocks, 2 in flight */
 static const double LOADS_IN_FLIGHT = 4;    /* of one warp */
@@ -164,7 +164,7 @@ void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate
     e.waves = blocks / ((double)e.resident_blocks * g->sms);
     e.occupancy = (double)e.resident_blocks * warps_per_block(l) / g->max_warps_per_sm;
     e.memory_s = scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors) /
-                 (DRAM_EFFICIENCY * g->dram_bytes_per_s);
+                 (tim_dram_efficiency * g->dram_bytes_per_s);
     e.l2_s = max2(to_l2 / g->l2_bytes_per_s, to_l2 * share / (a->l2_bytes * g->clock_hz));
     e.compute_s = scale * unit_clocks(g, a, c, &e.unit) * share / g->clock_hz;
     e.shared_s = scale * (here + inside) * share / g->clock_hz;

@@ -60,6 +60,9 @@ typedef struct tim_launch_estimate {
 } tim_launch_estimate;
 void tim_model_launch(const tim_gpu *gpu, const tim_launch *l, tim_launch_estimate *out);
 
+/* What good kernels reach of the DRAM peak. */
+extern const double tim_dram_efficiency;
+
 /* Sum over launches. flops and min_bytes are the operation's (reference/graph.h). */
 void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops, double min_bytes,
                tim_estimate *out);
