@@ -4,12 +4,12 @@
 db=$dir/a.db
 json() { /usr/bin/python3 -c "import json,sys; d = json.load(open('$dir/out')); sys.exit(not ($1))"; }
 
-run "$ws" optimize basics/softmax --rounds 3 --seed 7 --tune 2 --archive "$db" --json
+run "$ws" optimize basics/softmax --rounds 3 --seed 7 --tune 2 --archive "$db"
 check "a run" [ "$rc" -le 1 ]
-cp "$dir/out" "$dir/run.json"
+run "$ws" archive show last --archive "$db" --json
 passed=$(/usr/bin/python3 -c "
-import json; d = json.load(open('$dir/run.json'))
-print(sum(a['reason'] == 'pass' for a in d['attempts']))")
+import json; d = json.load(open('$dir/out'))
+print(sum(c['reason'] == 'pass' for c in d['candidates']))")
 
 run "$ws" archive search softmax --archive "$db" --json
 check "kernels that passed, no others" json "len(d['kernels']) == $passed and all(k['level'] >= 2 for k in d['kernels'])"
