@@ -187,6 +187,10 @@ ws_status db_kernel_best(db_archive *db, const char *spec_sha256, const char *gp
  * end in '*'. Of the newest 500 matches those that gained most over generation 0 come first. */
 ws_status db_kernel_search(db_archive *db, const char *text, int most, ws_arena *a, db_kernel **out,
                            int *n, ws_err *err) WS_MUST_CHECK;
+/* Those of specs with `name` in their name and of GPUs with `gpu` in theirs, of each source the
+ * fastest, by spec, GPU and time; every word of `text` must match as above ("": none need to). */
+ws_status db_kernel_list(db_archive *db, const char *text, const char *name, const char *gpu,
+                         int most, ws_arena *a, db_kernel **out, int *n, ws_err *err) WS_MUST_CHECK;
 ws_status db_lesson_search(db_archive *db, const char *text, int most, ws_arena *a, db_lesson **out,
                            int *n, ws_err *err) WS_MUST_CHECK;
 

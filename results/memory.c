@@ -252,6 +252,41 @@ ws_status db_kernel_search(db_archive *db, const char *text, int most, ws_arena 
     return st;
 }
 
+/* min() takes the other columns from its row: of a source and its tuned forms the fastest. */
+#define FASTEST_OF_SOURCES                                                                         \
+    "FROM (SELECT c.id AS id, min(coalesce(c.measured_s, c.modelled_s)) FROM candidate c"          \
+    " JOIN run r ON r.id = c.run WHERE c.reason = 'pass' AND c.level >= 2"                         \
+    " AND instr(lower(r.spec_name), lower(?)) > 0"                                                 \
+    " AND instr(lower(coalesce(c.gpu, '')), lower(?)) > 0"
+#define BY_SPEC                                                                                    \
+    " GROUP BY c.source, r.spec_name, c.gpu) m JOIN candidate c ON c.id = m.id"                    \
+    " JOIN run r ON r.id = c.run JOIN text t ON t.sha256 = c.source"                               \
+    " ORDER BY r.spec_name, c.gpu, coalesce(c.measured_s, c.modelled_s), c.id LIMIT ?"
+
+ws_status db_kernel_list(db_archive *db, const char *text, const char *name, const char *gpu,
+                         int most, ws_arena *a, db_kernel **out, int *n, ws_err *err)
+{
+    sqlite3_stmt *s;
+    ws_buf query = {0};
+    bool row = true;
+    *n = 0;
+    *out = WS_ARENA_NEW(a, db_kernel, most + 1);
+    make_query(text, &query);
+    ws_status st =
+        query.n ? db_prepare(db, &s, err,
+                             KERNEL_COLUMNS FASTEST_OF_SOURCES
+                             " AND c.id IN (SELECT rowid FROM candidate_fts WHERE candidate_fts"
+                             " MATCH ?)" BY_SPEC,
+                             "sssk", name, gpu, ws_buf_z(&query), most)
+                : db_prepare(db, &s, err, KERNEL_COLUMNS FASTEST_OF_SOURCES BY_SPEC, "ssk", name,
+                             gpu, most);
+    while (!st && !(st = db_step(db, s, &row, err)) && row && *n < most)
+        read_kernel(s, a, &(*out)[(*n)++]);
+    sqlite3_finalize(s);
+    ws_buf_release(&query);
+    return st;
+}
+
 ws_status db_lesson_search(db_archive *db, const char *text, int most, ws_arena *a, db_lesson **out,
                            int *n, ws_err *err)
 {
