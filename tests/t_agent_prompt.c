@@ -232,6 +232,13 @@ static void test_past(const char *dir)
            "Earlier attempts:\n- round 4, improve: no kernel (refused)\n\n",
            "with the time before and after");
     free(got);
+    attempt[1].same_as = 0;
+    is_filled(dir, "{{attempts}}",
+              "Already tried on this kernel:\n- round 4, improve: no kernel (refused)\n\n"
+              "Earlier attempts:\n- round 2, improve: wrong_result: what was wrong\n"
+              "- 1 gave copies of known kernels, no gain\n\n",
+              "copies are counted");
+    attempt[1].same_as = -1;
     is_filled(dir, "{{tuning}}", "BLOCK: 128 40.00 us, 256 fails\nVEC: 2 44.00 us, 4 40.00 us\n",
               "the best time at each value, the default's too");
     s = (strat_step){.subject = 3, .inspiration = {0, 1}, .n_inspirations = 2};

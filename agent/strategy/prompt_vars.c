@@ -377,25 +377,32 @@ static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_bu
     ws_buf_addc(out, '\n');
 }
 
-/* The last `most` kernel turns that worked on the step's subject (or did not), in turn order. */
+/* The last `most` kernel turns that worked on the step's subject (or did not), in turn order. Of
+ * the others copies are only counted: their originals say more. */
 static void put_turns(const prompt_context *c, bool siblings, int most, const char *title,
                       ws_buf *out)
 {
     const strat_view *v = c->view;
     const int of = c->step->subject;
-    int list[SIBLINGS + OTHERS], n = 0;
-    for (int i = v->n_turns - 1; i >= 0 && n < most; i--) {
+    int list[SIBLINGS + OTHERS], n = 0, copies = 0;
+    for (int i = v->n_turns - 1; i >= 0; i--) {
         const strat_turn *t = &v->turn[i];
         bool is_subject = of >= 0 && v->attempt[of].turn == t->turn;
-        if (t->step.reply == STRAT_KERNEL && !is_subject &&
-            (of >= 0 && t->step.subject == of) == siblings)
+        if (t->step.reply != STRAT_KERNEL || is_subject ||
+            (of >= 0 && t->step.subject == of) != siblings)
+            continue;
+        if (!siblings && strat_is_copy(v, t))
+            copies++;
+        else if (n < most)
             list[n++] = i;
     }
-    if (!n)
+    if (!n && !copies)
         return;
     ws_buf_adds(out, title);
     while (n)
         put_attempt_line(c, &v->turn[list[--n]], out);
+    if (copies)
+        ws_buf_printf(out, "- %d gave copies of known kernels, no gain\n", copies);
     ws_buf_addc(out, '\n');
 }
 
