@@ -71,7 +71,17 @@ static const refusal refusals[] = {
      "4000. "
      "This model's maximum context length is 4096 tokens and your request has 1200 input tokens "
      "(4000 > 4096 - 1200).\",\"code\":400}",
-     "max_tokens", "a kernel", "", 0, NULL},
+     "4000", "\"max_tokens\":2896", "", 0, NULL},
+    {"a context that both must fit", CHAT, 400,
+     OPENAI(
+         "This model's maximum context length is 8192 tokens. However, you requested 10000 tokens "
+         "(6000 in the messages, 4000 in the completion). Please reduce the length of the "
+         "messages or completion.",
+         "\"messages\"", "\"context_length_exceeded\""),
+     "4000", "\"max_tokens\":2192", "", 0, NULL},
+    {"a limit that is too high, without a word of which", CHAT, 400,
+     OPENAI("max_tokens is too high", "\"max_tokens\"", "null"), "max_tokens", "a kernel",
+     "no_max_tokens", 0, NULL},
     {"a model of the Responses API", CHAT, 404,
      OPENAI("This model is only supported in v1/responses and not in v1/chat/completions.",
             "\"model\"", "null"),
@@ -266,6 +276,53 @@ static void test_stubborn(void)
     llm_client_close(c);
 }
 
+/* A limit that a budget counts on is not given up: neither learned away nor left out because it was
+ * learned before. */
+static void test_hard_limit(void)
+{
+    enum { ROW = 102 };
+    static const server_play plays[] = {
+        {.status = 400,
+         .body = OPENAI("Unsupported parameter: 'max_tokens'", "\"max_tokens\"", "null")},
+        {.status = 400,
+         .body = OPENAI("Unsupported parameter: 'max_completion_tokens'",
+                        "\"max_completion_tokens\"", "null")},
+        {.framing = BY_CHUNKS}};
+    static const llm_message message[] = {{"user", "a kernel", 0}};
+    ws_err err = {0};
+    llm_reply r = {0};
+    int id, done;
+    server.play[ROW] = plays;
+    server.n_plays[ROW] = 3;
+    const refusal w = {.wire = CHAT};
+    stored[0] = '\0';
+    llm_client *c = open_client(ROW, &w);
+    llm_request q = {.model = "m",
+                     .message = message,
+                     .n_messages = 1,
+                     .stream = true,
+                     .max_tokens = 500,
+                     .hard_limit = true,
+                     .temperature = -1,
+                     .turn = -1};
+    bool asked = !llm_submit(c, &q, &id, &err) && llm_poll(c, 5000, &done, &r);
+    ok(asked && r.outcome == LLM_BAD_REQUEST && server.n[ROW][0] == 2,
+       "a limit that is promised is not left out");
+    llm_reply_release(&r);
+    snprintf(stored, sizeof stored, "%s", "max_completion_tokens max_tokens no_max_tokens");
+    llm_client_close(c);
+    c = open_client(ROW, &w);
+    ws_buf body = {0};
+    llm_client_body(c, &q, &body);
+    has_str(ws_buf_z(&body), "\"max_completion_tokens\":500", "whatever was learned before");
+    ws_buf_reset(&body);
+    q.hard_limit = false;
+    llm_client_body(c, &q, &body);
+    ok(!strstr(ws_buf_z(&body), "_tokens"), "which holds for other requests");
+    ws_buf_release(&body);
+    llm_client_close(c);
+}
+
 /* Of several endpoints each has its own lessons and its own wire. */
 static void test_endpoints(void)
 {
@@ -285,6 +342,16 @@ static void test_endpoints(void)
                          &err) &&
            at == 1,
        "a second endpoint, whose address names its wire");
+    int again = -1;
+    ok(!llm_endpoint_add(c, &(llm_client_options){.base_url = url, .loopback_only = true}, &again,
+                         &err) &&
+           again == 1,
+       "the same again is the same, with its limits");
+    ok(!llm_endpoint_add(
+           c, &(llm_client_options){.base_url = url, .loopback_only = true, .api_key = "other"},
+           &again, &err) &&
+           again == 2,
+       "another key's limits are its own");
     has_str(llm_endpoint_url(c, 1), "/4/v1", "its base URL is without the wire's path");
     for (int i = 0; i < 4; i++) {
         llm_request q = {.endpoint = i % 2,
@@ -338,6 +405,7 @@ int main(void)
     for (int i = 0; i < (int)WS_COUNT(refusals); i++)
         test_refusal(i);
     test_stubborn();
+    test_hard_limit();
     test_endpoints();
     return tap_done();
 }

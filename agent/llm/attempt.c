@@ -13,10 +13,21 @@ enum { MAX_ERROR_BODY = 1 << 20, MAX_HEADERS = 8 };
 
 /* ---- sending ---- */
 
+/* A limit that is kept is sent to a server that was found not to accept it: it will say so. */
+static void keep_limit(llm_quirks *q)
+{
+    const unsigned both = LLM_Q_COMPLETION_TOKENS | LLM_Q_PLAIN_TOKENS;
+    q->bits &= ~(unsigned)LLM_Q_NO_MAX_TOKENS;
+    if ((q->bits & both) == both)
+        q->bits &= ~(unsigned)LLM_Q_PLAIN_TOKENS;
+}
+
 void attempt_plan(job *j)
 {
     endpoint *e = j->endpoint;
     j->quirks = llm_quirks_join(*endpoint_quirks(j->client, e, j->q.model), j->own);
+    if (j->q.hard_limit)
+        keep_limit(&j->quirks);
     bool switched = e->may_switch && (j->quirks.bits & LLM_Q_RESPONSES);
     j->wire = llm_adapter_of(switched ? LLM_WIRE_RESPONSES : e->wire);
     ws_buf_reset(&j->body);

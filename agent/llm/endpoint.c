@@ -57,6 +57,13 @@ static char *base_of(const char *url)
     return address;
 }
 
+static bool is_same(const endpoint *a, const endpoint *b)
+{
+    return a->provider == b->provider && a->wire == b->wire && a->may_switch == b->may_switch &&
+           a->key_headers == b->key_headers && a->direct == b->direct &&
+           strcmp(a->key, b->key) == 0 && strcmp(a->url[a->wire], b->url[b->wire]) == 0;
+}
+
 ws_status llm_endpoint_add(llm_client *c, const llm_client_options *o, int *out, ws_err *err)
 {
     static const llm_wire wires[] = {LLM_WIRE_CHAT, LLM_WIRE_RESPONSES, LLM_WIRE_MESSAGES};
@@ -88,8 +95,12 @@ ws_status llm_endpoint_add(llm_client *c, const llm_client_options *o, int *out,
     e->direct = o->loopback_only;
     e->names_turns = u.loopback;
     e->window = c->limits.max_in_flight;
+    for (*out = 0; *out < c->n_endpoints; ++*out)
+        if (is_same(c->endpoint[*out], e)) {
+            endpoint_free(e);
+            return WS_OK;
+        }
     WS_GROW(c->endpoint, c->n_endpoints, c->cap_endpoints);
-    *out = c->n_endpoints;
     c->endpoint[c->n_endpoints++] = e;
     return WS_OK;
 }

@@ -70,7 +70,7 @@ typedef struct llm_client_options {
 ws_status llm_client_open(const llm_client_options *o, llm_client **out, ws_err *err) WS_MUST_CHECK;
 void llm_client_close(llm_client *c);
 /* One more endpoint, for llm_request.endpoint: another server, key, or wire. Only the endpoint's
- * options count. */
+ * options count. The same again is the same endpoint: what a server limits it limits by key. */
 ws_status llm_endpoint_add(llm_client *c, const llm_client_options *o, int *endpoint,
                            ws_err *err) WS_MUST_CHECK;
 /* The endpoint's base URL, without path of a wire or query, and its provider's name. */
@@ -91,6 +91,8 @@ typedef struct llm_request {
     int n_messages;
     bool stream;
     int64_t max_tokens;     /* 0: not sent; where the wire needs one, 16000 */
+    bool hard_limit;        /* max_tokens was promised to a budget: a server that refuses it is not
+                             * asked without it */
     double temperature;     /* negative: not sent */
     const char *reasoning_effort; /* NULL: not sent */
     int turn;               /* sent as X-Warpsmith-Turn to a server on this machine, and recorded;

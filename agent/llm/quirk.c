@@ -160,31 +160,39 @@ static int64_t told_limit(const llm_error *e, int64_t asked)
     return 0;
 }
 
-/* "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000": what is left. */
+/* Tokens of the prompt, as an error of the context tells them: "(9500 in the messages, 500 in the
+ * completion)", "your request has 1200 input tokens"; 0: not told. */
+static int64_t told_prompt(const llm_error *e)
+{
+    static const char *const after[] = {" in the messages", " in your prompt", " input tokens",
+                                        " of text input"};
+    for (size_t i = 0; i < WS_COUNT(after); i++) {
+        const char *at = strstr(e->message, after[i]);
+        while (at && at > e->message && isdigit((unsigned char)at[-1]))
+            at--;
+        if (at && isdigit((unsigned char)*at))
+            return strtoll(at, NULL, 10);
+    }
+    return 0;
+}
+
+/* Tokens that the context leaves for the reply; 0: not told, below: nothing. Anthropic: "input
+ * length and `max_tokens` exceed context limit: 188240 + 21333 > 200000". */
 static int64_t left_of_context(const llm_error *e)
 {
     long long input, reply, limit;
     for (const char *p = e->message; (p = strpbrk(p, "0123456789")); p += strspn(p, "0123456789"))
         if (sscanf(p, "%lld + %lld > %lld", &input, &reply, &limit) == 3)
-            return limit - input;
-    return 0;
+            return limit > input ? limit - input : -1;
+    int64_t context = number_after(e->message, "maximum context length is"),
+            prompt = told_prompt(e);
+    if (!context || !prompt)
+        return 0;
+    return context > prompt ? context - prompt : -1;
 }
 
-/* "maximum context length is 8192 tokens. However, you requested 10000 tokens (9500 in the
- * messages, 500 in the completion)": nothing is left for a reply of any length. */
-static bool prompt_fills_context(const llm_error *e)
-{
-    const char *at = strstr(e->message, " in the messages");
-    int64_t limit = number_after(e->message, "maximum context length is");
-    if (!at)
-        return false;
-    while (at > e->message && isdigit((unsigned char)at[-1]))
-        at--;
-    return limit > 0 && strtoll(at, NULL, 10) >= limit;
-}
-
-/* The reply's limit is more than the model can give, or than its context leaves. Where the wire
- * needs a limit it must be told which; else, without one, the server takes its own. */
+/* The reply's limit is more than the model can give, or than its context leaves. The server says
+ * which would do; when it does not, it may take its own, where the wire and the caller allow. */
 static bool shorten_reply(const llm_refusal *r, llm_lesson *out)
 {
     static const char *const words[] = {"too large", "too high",  "at most", "valid range", ">",
@@ -195,19 +203,29 @@ static bool shorten_reply(const llm_refusal *r, llm_lesson *out)
     int64_t asked = r->request->max_tokens > 0 ? r->request->max_tokens : INT64_MAX;
     if ((r->in_use.bits & LLM_Q_NO_MAX_TOKENS) || (asked == INT64_MAX && !required))
         return false;
-    if (!names_limit(e) || prompt_fills_context(e) || (!context && !llm_error_says(e, words)))
+    if (!names_limit(e) || (!context && !llm_error_says(e, words)))
         return false;
     int64_t most = context ? left_of_context(e) : told_limit(e, asked);
-    if (r->in_use.most_tokens > 0 && most >= r->in_use.most_tokens)
-        return false;
+    if (r->in_use.most_tokens > 0 && r->in_use.most_tokens < asked)
+        asked = r->in_use.most_tokens;
+    if (most >= asked) /* that would be the same request again */
+        most = 0;
     llm_quirks *to = context ? &out->own : &out->learned;
     if (most >= LEAST_REPLY || (most > 0 && !context))
         to->most_tokens = most;
-    else if (most <= 0 && !required)
+    else if (most == 0 && !required && !r->request->hard_limit)
         to->bits = LLM_Q_NO_MAX_TOKENS;
     else
         return false;
     return true;
+}
+
+/* Whether the request would have no limit of its reply any more. */
+static bool loses_limit(const llm_refusal *r, unsigned learned)
+{
+    const unsigned both = LLM_Q_COMPLETION_TOKENS | LLM_Q_PLAIN_TOKENS;
+    unsigned after = r->in_use.bits | learned;
+    return (after & LLM_Q_NO_MAX_TOKENS) || (r->wire == LLM_WIRE_CHAT && (after & both) == both);
 }
 
 static bool has_system(const llm_request *r)
@@ -239,5 +257,7 @@ bool llm_quirk_for(const llm_refusal *r, llm_lesson *out)
         out->learned.bits = LLM_Q_NO_SYSTEM & ~r->in_use.bits;
     if (!out->learned.bits)
         out->learned.bits = refused_field(r);
+    if (r->request->hard_limit && loses_limit(r, out->learned.bits))
+        out->learned.bits = 0;
     return out->learned.bits != 0;
 }
