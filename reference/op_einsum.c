@@ -174,8 +174,13 @@ static ws_status pack(const term *x, term *out, ws_err *err)
     if (!(out->owned = ws_alloc_tensor((size_t)count * sizeof(double))))
         return ws_fail(err, WS_ELIMIT, "no memory to rearrange an operand of einsum");
     out->v = out->owned;
+    double *part = ref_order_now ? ws_malloc((size_t)inner * sizeof *part + 1) : NULL;
     for (int64_t i = 0; i < count * inner; i++) {
-        out->owned[i / inner] = ref_partial(out->owned[i / inner] + x->v[at]);
+        out->owned[i / inner] += x->v[at];
+        if (part)
+            part[i % inner] = x->v[at];
+        if (part && i % inner == inner - 1)
+            out->owned[i / inner] = ref_ordered_sum(part, inner, NULL, 0);
         for (int d = all.n - 1; d >= 0; d--) {
             at += step[d];
             if (++index[d] < all.dim[d])
@@ -184,6 +189,7 @@ static ws_status pack(const term *x, term *out, ws_err *err)
             index[d] = 0;
         }
     }
+    free(part);
     return WS_OK;
 }
 

@@ -63,6 +63,31 @@ typedef struct scatter_job {
     int64_t n, m, inner;
 } scatter_job;
 
+/* One line of honest sums: of every element, what is there and what comes to it. */
+static void scatter_in_order(const scatter_job *j, int64_t to, int64_t from)
+{
+    const ref_call *c = j->c;
+    const ref_tensor *x = c->in[0], *index = c->in[1], *rows = c->in[2];
+    int64_t *first = ws_calloc((size_t)j->n + 2, sizeof *first);
+    double *term = ws_malloc((size_t)(j->n + j->m) * sizeof *term + 1);
+    for (int64_t k = 0; k < j->n; k++)
+        first[k + 1] = 1;
+    for (int64_t r = 0; r < j->m; r++)
+        first[(int64_t)index->v[r] + 1]++;
+    for (int64_t k = 0; k < j->n; k++) {
+        first[k + 1] += first[k];
+        term[first[k]++] = x->v[to + k * j->inner]; /* from here on the next free place */
+    }
+    for (int64_t r = 0; r < j->m; r++)
+        term[first[(int64_t)index->v[r]]++] = rows->v[from + r * j->inner];
+    for (int64_t k = 0; k < j->n; k++) {
+        int64_t begin = k ? first[k - 1] : 0;
+        c->out->v[to + k * j->inner] = ref_ordered_sum(term + begin, first[k] - begin, NULL, 0);
+    }
+    free(first);
+    free(term);
+}
+
 /* One line of the operand: all indices in order. */
 static void scatter_line(void *ud, int64_t line)
 {
@@ -72,6 +97,10 @@ static void scatter_line(void *ud, int64_t line)
     bool adds = c->at->mode == REF_ADD_ROWS;
     int64_t to = line / j->inner * j->n * j->inner + line % j->inner;
     int64_t from = line / j->inner * j->m * j->inner + line % j->inner;
+    if (adds && ref_order_now) {
+        scatter_in_order(j, to, from);
+        return;
+    }
     double *size = ws_calloc((size_t)j->n + 1, sizeof *size),
            *count = ws_calloc((size_t)j->n + 1, sizeof *count);
     for (int64_t k = 0; k < j->n; k++) {
@@ -83,7 +112,7 @@ static void scatter_line(void *ud, int64_t line)
     }
     for (int64_t r = 0; r < j->m; r++) {
         int64_t k = (int64_t)index->v[r], at = to + k * j->inner, source = from + r * j->inner;
-        c->out->v[at] = ref_partial(rows->v[source] + (adds ? c->out->v[at] : 0));
+        c->out->v[at] = rows->v[source] + (adds ? c->out->v[at] : 0);
         size[k] += fabs(rows->v[source]);
         count[k]++;
         if (c->out->e)
@@ -142,22 +171,26 @@ static void grouped_row(void *ud, int64_t t)
     const ref_call *c = j->c;
     const ref_tensor *x = c->in[0], *w = c->in[1];
     int64_t step_k = c->at->trans_b ? 1 : j->n, step_n = c->at->trans_b ? j->k : 1;
+    double *term = ref_order_now ? ws_malloc((size_t)j->k * sizeof *term + 1) : NULL;
     for (int64_t col = 0; col < j->n; col++) {
         double v = 0, size = 0, square = 0, e = 0;
         int64_t first = j->matrix[t] * j->k * j->n + col * step_n;
         for (int64_t k = 0; k < j->k; k++) {
             int64_t at = first + k * step_k, xt = t * j->k + k;
             double p = x->v[xt] * w->v[at];
-            v = ref_partial(v + ref_partial(p));
+            v += p;
+            if (term)
+                term[k] = ref_partial(p);
             size += fabs(p);
             square += p * p;
             e += fabs(x->v[xt]) * ref_err(w, at) + fabs(w->v[at]) * ref_err(x, xt);
         }
-        c->out->v[t * j->n + col] = v;
+        c->out->v[t * j->n + col] = term ? ref_ordered_sum(term, j->k, NULL, 0) : v;
         if (c->out->e)
             c->out->e[t * j->n + col] = e + REF_SUM * sqrt((double)j->k) * c->ua * size +
                                         (c->u > c->ua ? c->u * sqrt(square) : 0);
     }
+    free(term);
 }
 
 /* matrix[t] from ids or offsets. */

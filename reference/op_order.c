@@ -7,6 +7,7 @@
  * it, largest first, is below p; else 0. Where that sum may lie on either side of p, both results
  * are within the bound. */
 #include "reference/ops.h"
+#include "reference/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -167,7 +168,12 @@ static void top_p_line(void *ud, int64_t line)
     ref_tensor *out = j->c->out;
     double most, before = 0, size = 0, e = 0, p = j->c->at->p;
     item *items = sorted_line(j, line, &most);
+    double *sums = ref_order_now ? ws_malloc((size_t)j->n * sizeof *sums + 1) : NULL;
     int64_t first = line / j->inner * j->n * j->inner + line % j->inner;
+    for (int64_t k = 0; k < j->n && sums; k++)
+        sums[k] = items[k].v;
+    if (sums)
+        ref_ordered_scan(sums, j->n, false, sums);
     for (int64_t k = 0; k < j->n; k++) {
         int64_t at = first + items[k].index * j->inner;
         double slack = e + REF_SUM * sqrt((double)k) * j->c->ua * size + j->c->u * p +
@@ -176,10 +182,11 @@ static void top_p_line(void *ud, int64_t line)
         out->v[at] = kept ? items[k].v : 0;
         if (out->e)
             out->e[at] = !certain ? fabs(items[k].v) + items[k].e : kept ? items[k].e : 0;
-        before += items[k].v;
+        before = sums ? sums[k] : before + items[k].v;
         size += fabs(items[k].v);
         e += items[k].e;
     }
+    free(sums);
     free(items);
 }
 

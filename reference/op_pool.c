@@ -3,6 +3,7 @@
 #include "reference/window.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_given(const spec_node *n, const char *attr)
@@ -59,23 +60,26 @@ static span inside(const ref_window *w, int axis, int64_t o)
 typedef struct window_stats {
     double max, e_max, sum, size, e_sum;
     int64_t n; /* elements inside the operand */
+    double *term; /* room for them; NULL: they are not wanted */
 } window_stats;
 
 static void add_element(window_stats *r, double v, double e)
 {
     if (v > r->max || isnan(v))
         r->max = v, r->e_max = e;
-    r->sum = ref_partial(r->sum + v);
+    r->sum += v;
+    if (r->term)
+        r->term[r->n] = v;
     r->size += fabs(v);
     r->e_sum += e;
     r->n++;
 }
 
-static window_stats scan_window(const pool_job *j, int64_t i)
+static window_stats scan_window(const pool_job *j, int64_t i, double *term)
 {
     const ref_window *w = &j->w;
     const ref_tensor *x = j->c->in[0];
-    window_stats r = {.max = -(double)INFINITY};
+    window_stats r = {.max = -(double)INFINITY, .term = term};
     int64_t plane = i / w->n_windows * w->plane_size, o = i % w->n_windows;
     int64_t at[3] = {o / (w->windows[1] * w->windows[2]), o / w->windows[2] % w->windows[1],
                      o % w->windows[2]};
@@ -100,7 +104,7 @@ static window_stats scan_window(const pool_job *j, int64_t i)
 static void max_pool_one(void *ud, int64_t i)
 {
     const pool_job *j = ud;
-    window_stats r = scan_window(j, i);
+    window_stats r = scan_window(j, i, NULL);
     j->c->out->v[i] = r.max;
     if (j->c->out->e)
         j->c->out->e[i] = r.e_max;
@@ -127,7 +131,11 @@ static void avg_pool_one(void *ud, int64_t i)
 {
     const pool_job *j = ud;
     const ref_call *c = j->c;
-    window_stats r = scan_window(j, i);
+    double *term = ref_order_now ? ws_malloc((size_t)j->w.taps * sizeof *term + 1) : NULL;
+    window_stats r = scan_window(j, i, term);
+    if (term)
+        r.sum = ref_ordered_sum(term, r.n, NULL, 0);
+    free(term);
     double n = divisor(j, i % j->w.n_windows, r.n), v = r.sum / n;
     c->out->v[i] = v;
     if (c->out->e)

@@ -136,15 +136,37 @@ static double square(double x)
     return x * x;
 }
 
+/* The same of honest sums, values alone. */
+static void add_in_order(const double *w, const double *x, int64_t n, int64_t rows, double *v)
+{
+    float *row = ws_malloc((size_t)((REF_ADDER_ROWS + 1) * rows) * sizeof *row + 1);
+    float *room = row + rows;
+    ref_adder a;
+    ref_adder_init(&a, room, rows);
+    for (int64_t k = 0; k < n; k++, w += rows) {
+        for (int64_t r = 0; r < rows; r++)
+            row[r] = (float)w[r];
+        ref_adder_push(&a, (float)x[k], row);
+    }
+    const float *sum = ref_adder_finish(&a);
+    for (int64_t r = 0; r < rows; r++)
+        v[r] = ref_partial(v[r] + (double)sum[r]);
+    free(row);
+}
+
 /* s += w' x for one input vector of n elements; w has `rows` columns. */
 static void add_product(const pass *p, const double *w, const double *x, const double *s2,
                         int64_t n, int64_t rows, sums *out)
 {
     double u2 = p->c->u > p->c->ua ? square(p->c->u) : 0; /* products rounded before the sum */
+    if (ref_order_now) {
+        add_in_order(w, x, n, rows, out->v);
+        return;
+    }
     for (int64_t k = 0; k < n; k++, w += rows) {
         double a = x[k], var = s2[k] + u2 * a * a;
         for (int64_t r = 0; r < rows; r++) {
-            out->v[r] = ref_partial(out->v[r] + ref_partial(w[r] * a));
+            out->v[r] += w[r] * a;
             out->size[r] += fabs(w[r] * a);
             out->s2[r] += w[r] * w[r] * var;
         }

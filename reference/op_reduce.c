@@ -234,8 +234,12 @@ static void cumsum_line(void *ud, const ref_line *l)
 {
     const ref_call *c = ud;
     double v = 0, e = 0, size = 0;
+    if (ref_order_now) {
+        ref_ordered_scan(l->x, l->n, false, l->y);
+        return;
+    }
     for (int64_t k = 0; k < l->n; k++) {
-        l->y[k] = v = ref_partial(v + l->x[k]);
+        l->y[k] = v += l->x[k];
         size += fabs(l->x[k]);
         e += l->e ? l->e[k] : 0;
         if (l->ey)
@@ -247,9 +251,13 @@ static void cumprod_line(void *ud, const ref_line *l)
 {
     const ref_call *c = ud;
     double v = 1, e = 0;
+    if (ref_order_now) {
+        ref_ordered_scan(l->x, l->n, true, l->y);
+        return;
+    }
     for (int64_t k = 0; k < l->n; k++) {
         e = e * fabs(l->x[k]) + (l->e ? fabs(v) * l->e[k] : 0);
-        l->y[k] = v = ref_partial(v * l->x[k]);
+        l->y[k] = v *= l->x[k];
         if (l->ey)
             l->ey[k] = e + (double)(k + 1) * c->u * fabs(v);
     }

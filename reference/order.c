@@ -1,6 +1,7 @@
 #include "reference/order.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LANES = 32 };
@@ -113,4 +114,57 @@ double ref_ordered_sum(const double *x, int64_t n, double (*term)(double x, doub
         ref_adder_push(&a, 1, &t);
     }
     return (double)ref_adder_finish(&a)[0];
+}
+
+/* ---- scans ---- */
+
+static float join(float a, float b, bool product)
+{
+    return product ? a * b : a + b;
+}
+
+/* Sums of pairs, scanned in turn, are the odd results; an even one has one term more than the pairs
+ * before it. */
+static void scan_pairs(float *x, int64_t n, bool product)
+{
+    int64_t pairs = n / 2;
+    if (n < 2)
+        return;
+    float *pair = ws_malloc((size_t)pairs * sizeof *pair);
+    for (int64_t i = 0; i < pairs; i++)
+        pair[i] = join(x[2 * i], x[2 * i + 1], product);
+    scan_pairs(pair, pairs, product);
+    for (int64_t i = 0; i < pairs; i++) {
+        x[2 * i + 1] = pair[i];
+        if (2 * i + 2 < n)
+            x[2 * i + 2] = join(pair[i], x[2 * i + 2], product);
+    }
+    free(pair);
+}
+
+/* Every piece alone, then joined to what all before it come to. */
+static void scan_pieces(float *x, int64_t n, int64_t piece, bool product)
+{
+    for (int64_t k = 0; k < n; k++)
+        if (k % piece)
+            x[k] = join(x[k - 1], x[k], product);
+    for (int64_t first = piece; first < n; first += piece) {
+        float before = x[first - 1];
+        for (int64_t k = first; k < n && k < first + piece; k++)
+            x[k] = join(before, x[k], product);
+    }
+}
+
+void ref_ordered_scan(const double *x, int64_t n, bool product, double *y)
+{
+    float *t = ws_malloc((size_t)n * sizeof *t + 1);
+    for (int64_t k = 0; k < n; k++)
+        t[k] = (float)x[k];
+    if (ref_order_now == REF_ORDER_PAIRWISE)
+        scan_pairs(t, n, product);
+    else if (n)
+        scan_pieces(t, n, ref_order_now == REF_ORDER_LANES ? (n + LANES - 1) / LANES : n, product);
+    for (int64_t k = 0; k < n; k++)
+        y[k] = (double)t[k];
+    free(t);
 }

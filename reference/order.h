@@ -1,7 +1,7 @@
 /* Evaluation as an honest kernel does it: the same evaluator, but every result is rounded to its
  * dtype and the sums of float nodes run in f32, in one of three orders. Bounds are checked with it.
- * What the ops compute between their sums stays in double, and cumulative sums, scatters, average
- * pools and recurrent cells add in f32 in their own order. */
+ * What the ops compute between their sums stays in double. Cumulative sums and products have the
+ * orders of parallel scans: pairs of pairs, and pieces that begin with what is before them. */
 #ifndef REFERENCE_ORDER_H
 #define REFERENCE_ORDER_H
 
@@ -44,6 +44,10 @@ static inline double ref_partial(double x)
 double ref_ordered_sum(const double *x, int64_t n, double (*term)(double x, double by), double by);
 double ref_term_square(double x, double by); /* (x - by)^2 */
 double ref_term_exp(double x, double by);    /* exp(x - by) */
+
+/* y[k] = the sum, or the product, of x[0] to x[k], in order; LANES: in 32 pieces one after the other.
+ * y may be x. */
+void ref_ordered_scan(const double *x, int64_t n, bool product, double *y);
 
 /* `width` sums side by side. PAIRWISE: row i holds the sum of 2^i terms, the last row the total;
  * LANES: row i the sum of every 32nd term. */

@@ -34,12 +34,14 @@ static double honest(const lint_report *r)
 
 static void print_row(const spec *s, const lint_report *r)
 {
-    printf("%-56s %-28s tolerance %.1e%s  honest %s (%.2g of it)  lower precision %s", s->name,
-           r->shape, r->tolerance, r->by_trial ? " by trial" : "",
-           honest(r) <= r->honest_limit ? "in bound" : "OUT OF BOUND", honest(r),
-           isnan(r->lower_excess) ? "rounds nothing"
-           : r->lower_excess > 1  ? "rejected"
-                                  : "passes");
+    printf("%-56s %-28s tolerance %.1e%s  honest %s (", s->name, r->shape, r->tolerance,
+           r->by_trial ? " by trial" : "",
+           honest(r) <= r->honest_limit ? "in bound" : "OUT OF BOUND");
+    for (ref_order o = REF_ORDER_EXACT + 1; o < REF_ORDER_COUNT; o++)
+        printf("%.2g ", r->honest[o]);
+    printf("of it)  lower precision %s", isnan(r->lower_excess) ? "rounds nothing"
+                                         : r->lower_excess > 1  ? "rejected"
+                                                                : "passes");
     if (!isnan(r->lower_excess))
         printf(" (%.3g of it)", r->lower_excess);
     if (r->least_flops < r->flops)
