@@ -61,7 +61,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx gpu-check deps clean help
+.PHONY: force all demo test check check-kill fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -144,6 +144,10 @@ check-emit: all
 # ONLY=level1/5: some of them.
 check-torch: all
 	$(Q)KERNELBENCH_DIR='$(KERNELBENCH_DIR)' BUILD='$(BUILD)' tests/torch/run $(if $(ONLY),--only $(ONLY))
+# A recorded run of 8 lanes, killed and resumed KILLS times; make test does 8.
+KILLS ?= 200
+check-kill: all
+	$(Q)tests/check_kill $(KILLS)
 bench: all bench-reference
 	$(Q)tests/bench
 # References against dgemm and a copy.
@@ -170,6 +174,7 @@ help:
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
+	@echo 'make check-kill kill a recorded run KILLS times and resume it: same winner, no reply paid twice'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
