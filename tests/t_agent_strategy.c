@@ -109,6 +109,23 @@ static void test_stagnation(void)
     }
 }
 
+static void test_diagnosing(void)
+{
+    for (int b = 0; b < BEHAVIOURS; b++) {
+        sim *s = new_sim(strategy_find("refine"), (behaviour)b, 4, 0);
+        s->spec = softmax;
+        s->option.diagnose = true;
+        sim_run(s);
+        ok(b == PLAGIARIST ? all_ended(s) && s->best == 0
+           : b == WRONG    ? s->best == 0
+                           : sim_best_us(s) < 0.8 * SIM_FIRST,
+           "refine with diagnoses, %s (%.1f us, %d asked)", behaviour_name[b], sim_best_us(s),
+           s->asked);
+        is_int(s->same_prompt + s->other_prefix, 0, "  with prompts as they should be");
+        free_sim(s);
+    }
+}
+
 /* Whatever lanes may see of each other, order does not matter. */
 static void test_slack(void)
 {
@@ -169,6 +186,7 @@ int main(void)
     }
     test_worlds();
     test_stagnation();
+    test_diagnosing();
     test_slack();
     test_two_models();
     test_no_translation();

@@ -213,7 +213,11 @@ static void test_over(void)
     ok(!strat_over(&view, 0), "five refusals do not end a lane");
     add_turn(0, 5, "improve", 0, -1)->outcome = "empty";
     ok(strat_over(&view, 0), "six replies without a kernel do");
-    add_kernel(0, 6, "improve", 0, 0);
+    strat_turn *text = add_turn(0, 6, "diagnose", 0, -1);
+    text->step.reply = STRAT_TEXT;
+    text->reply = "It waits.";
+    ok(strat_over(&view, 0), "words between them do not change that");
+    add_kernel(0, 7, "improve", 0, 0);
     ok(!strat_over(&view, 0), "a kernel that fails is something to work with");
     view.option.stagnation = 7;
     ok(strat_over(&view, 0), "seven without gain end it when the option says so");

@@ -114,6 +114,8 @@ bool strat_over(const strat_view *v, int lane)
     int own = 0, all = 0, most = strat_or(v->option.barren, BARREN);
     for (int i = 0; i < v->n_turns; i++) {
         bool barren = strat_is_barren(v, &v->turn[i]);
+        if (v->turn[i].step.reply == STRAT_TEXT && !barren)
+            continue; /* what it is worth shows in the kernel that follows */
         all = barren ? all + 1 : 0;
         if (v->turn[i].lane == lane)
             own = barren ? own + 1 : 0;
