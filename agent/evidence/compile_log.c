@@ -72,6 +72,9 @@ static const char *undefined_name(ev_facts *f, ws_str name)
             strncmp(name.p, headers[i].name, strlen(headers[i].name)) == 0)
             return ws_arena_printf(&f->arena, "%.*s needs #include <%s>", WS_STR_ARG(name),
                                    headers[i].header);
+    if (name.n > 6 && strncmp(name.p, "__shfl", 6) == 0)
+        return "shuffles are __shfl_sync, __shfl_up_sync, __shfl_down_sync and __shfl_xor_sync, with the mask "
+               "of lanes first: __shfl_xor_sync(0xffffffff, value, offset)";
     if (name.n > 4 && strncmp(name.p, "cuda", 4) == 0)
         return ws_arena_printf(&f->arena, "%.*s is of the host: the plan launches, kernels compute",
                                WS_STR_ARG(name));
@@ -85,12 +88,14 @@ static const char *undefined_name(ev_facts *f, ws_str name)
 static const struct {
     const char *part, *advice;
 } hints[] = {
+    {"__shfl", "shuffles take the mask of lanes first: __shfl_xor_sync(0xffffffff, value, offset)"},
+    {"_sync", "the *_sync functions take the mask of lanes first: __ballot_sync(0xffffffff, predicate)"},
     {"must have a constant value",
      "an array's size must be known to the compiler: use the macro DIM_<name> or a tunable, not a parameter; "
      "sizes that vary go into extern __shared__ memory with the plan's \"shared\""},
     {"too much shared data",
-     "static shared memory ends at 48 kB: declare it extern __shared__ and give the plan \"shared\" and "
-     "\"max_dynamic_shared\""},
+     "static shared memory ends at 48 KiB: declare it extern __shared__ and give the plan \"shared\", its "
+     "size in bytes"},
     {"may not have extern \"C\" linkage",
      "templates cannot be extern \"C\": keep the template outside, and let an extern \"C\" __global__ kernel "
      "call it as a __device__ function"},

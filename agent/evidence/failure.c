@@ -212,8 +212,9 @@ static const struct {
      "the plan's require must hold at every shape that is checked or timed: take the condition out and handle the rest in "
      "the kernel, with a guard or a scalar path"},
     {HX_INVALID_LAUNCH, NULL,
-     "at most 1024 threads a block, 48 kB of shared memory unless max_dynamic_shared is given, 65535 "
-     "blocks along y and z, and registers x threads at most 65536"},
+     "at most 1024 threads a block, 48 KiB of static shared memory (more as extern __shared__ with the plan's "
+     "\"shared\"), 65535 blocks along y and z, registers x threads at most 65536, and no block above its "
+     "__launch_bounds__"},
     {HX_FORBIDDEN_INCLUDE, NULL,
      "only the CUDA device headers can be included (cuda_fp16.h, cuda_bf16.h, mma.h, "
      "cooperative_groups.h, cub/...); most names need no header at all"},

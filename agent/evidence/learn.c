@@ -52,10 +52,17 @@ static const db_candidate *find(const learner *l, int64_t id)
     return NULL;
 }
 
-/* What a candidate is compared with: its parent, or generation 0. */
-static const db_candidate *before(const learner *l, const db_candidate *c)
+/* What a candidate is compared with: the nearest ancestor that passed, or generation 0. *idea is the
+ * attempt that left it: the candidate itself, or the first of those that it repairs. */
+static const db_candidate *before(const learner *l, const db_candidate *c,
+                                  const db_candidate **idea)
 {
     const db_candidate *p = c->parent ? find(l, c->parent) : NULL;
+    *idea = c;
+    for (int steps = 0; p && !passed(p) && steps < l->n; steps++) {
+        *idea = p;
+        p = p->parent ? find(l, p->parent) : NULL;
+    }
     return p ? p : l->n && strcmp(l->c[0].origin, "emitted") == 0 && c != &l->c[0] ? &l->c[0] : NULL;
 }
 
@@ -155,13 +162,13 @@ static const char *timing_of(const db_candidate *c)
 /* What a change did to the time. */
 static void learn_change(learner *l, const db_candidate *c)
 {
-    const db_candidate *p = before(l, c);
+    const db_candidate *idea, *p = before(l, c, &idea);
     if (!p || !passed(p) || isnan(p->measured_s) != isnan(c->measured_s) ||
         (c->ptx_sha256 && p->ptx_sha256 && !strcmp(c->ptx_sha256, p->ptx_sha256)))
         return;
     ws_buf traits = {0};
     double effect = seconds_of(p) / seconds_of(c);
-    const char *note = first_sentence(l, c->note);
+    const char *note = first_sentence(l, idea->note);
     db_traits_changed(p->source, c->source, &traits);
     const char *changed = ws_arena_strdup(&l->arena, ws_buf_z(&traits));
     const char *subject = *changed ? changed : words_of(l, note);
@@ -195,7 +202,7 @@ static void tune_text(learner *l, const char *json, const char **values, const c
 /* Only the best setting of a kernel says something; the others are the search. */
 static void learn_tuning(learner *l, const db_candidate *c)
 {
-    const db_candidate *p = before(l, c);
+    const db_candidate *idea, *p = before(l, c, &idea);
     const char *values, *names;
     if (!p || !passed(p) || isnan(p->measured_s) != isnan(c->measured_s) ||
         seconds_of(p) < GAIN * seconds_of(c))
@@ -229,6 +236,18 @@ static const char *source_line(learner *l, const char *source, int line)
     return ws_arena_strndup(&l->arena, s.p, s.n < 120 ? s.n : 120);
 }
 
+/* A finding without the thread that met it. */
+static const char *without_place(learner *l, const char *text)
+{
+    static const char *const places[] = {"; found by thread (", ", by thread (", " by thread ("};
+    for (size_t i = 0; i < WS_COUNT(places); i++) {
+        const char *at = strstr(text, places[i]);
+        if (at && (i == 0 || !strstr(text, places[0])))
+            return ws_arena_strndup(&l->arena, text, (size_t)(at - text));
+    }
+    return text;
+}
+
 static ws_status learn_failure(learner *l, const db_candidate *c)
 {
     const char *json = NULL;
@@ -239,7 +258,7 @@ static ws_status learn_failure(learner *l, const db_candidate *c)
     const cJSON *line = cJSON_GetObjectItemCaseSensitive(place, "line");
     const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "text"));
     const char *code = cJSON_IsNumber(line) ? source_line(l, c->source, line->valueint) : "";
-    const char *what = first_sentence(l, said ? said : "");
+    const char *what = first_sentence(l, said ? without_place(l, said) : "");
     /* Errors of the compiler differ; of the others the kind is the lesson. */
     bool compile = strcmp(c->reason, "compile_error") == 0 || strncmp(c->reason, "plan_", 5) == 0;
     const char *subject =
