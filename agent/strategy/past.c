@@ -67,7 +67,8 @@ bool strat_is_copy(const strat_view *v, const strat_turn *t)
     return t->attempt >= 0 && v->attempt[t->attempt].same_as >= 0 && strat_result(v, t) < 0;
 }
 
-bool strat_has_source(const strat_attempt *a)
+/* There is a whole source to repair. */
+static bool has_source(const strat_attempt *a)
 {
     return strcmp(a->candidate->reason, "no_code") != 0 &&
            strcmp(a->candidate->reason, "truncated") != 0;
@@ -77,7 +78,7 @@ bool strat_is_barren(const strat_view *v, const strat_turn *t)
 {
     if (t->step.reply == STRAT_TEXT)
         return !strat_has_text(t);
-    return t->attempt < 0 || strat_is_copy(v, t) || !strat_has_source(&v->attempt[t->attempt]);
+    return t->attempt < 0 || strat_is_copy(v, t) || !has_source(&v->attempt[t->attempt]);
 }
 
 int strat_stale(const strat_view *v)
@@ -92,21 +93,6 @@ int strat_stale(const strat_view *v)
             best = r;
     }
     return stale;
-}
-
-int strat_failures(const strat_view *v, int lane)
-{
-    int n = 0;
-    for (int i = 0; i < v->n_turns; i++) {
-        const strat_turn *t = &v->turn[i];
-        if (t->lane != lane || t->step.reply != STRAT_KERNEL)
-            continue;
-        int than = t->step.subject;
-        if (than >= 0 && !strat_passed(&v->attempt[than]))
-            than = -1;
-        n = strat_gains(v, strat_result(v, t), than) ? 0 : n + 1;
-    }
-    return n;
 }
 
 bool strat_over(const strat_view *v, int lane)
@@ -169,7 +155,7 @@ bool strat_mend(const strat_view *v, int lane, int round, int repairs, ws_arena 
     if (t->step.reply != STRAT_KERNEL || n >= repairs || strat_is_copy(v, t) ||
         (t->attempt >= 0 && strat_passed(&v->attempt[t->attempt])))
         return false;
-    bool source = t->attempt >= 0 && strat_has_source(&v->attempt[t->attempt]);
+    bool source = t->attempt >= 0 && has_source(&v->attempt[t->attempt]);
     *out = strat_step_of(v, lane, round, source ? "repair" : "again", t->attempt);
     out->idea = t->step.idea;
     out->note_json = t->step.note_json;

@@ -29,14 +29,10 @@ bool strat_has_text(const strat_turn *t);
 int strat_result(const strat_view *v, const strat_turn *t);
 /* The turn's kernel is a copy of an earlier attempt, and its tuned forms bring nothing new. */
 bool strat_is_copy(const strat_view *v, const strat_turn *t);
-/* There is a whole source to repair. */
-bool strat_has_source(const strat_attempt *a);
 /* The turn brought nothing to work with: no usable reply, or a copy. */
 bool strat_is_barren(const strat_view *v, const strat_turn *t);
 /* Kernels since the best of all became better (by STRAT_GAIN). */
 int strat_stale(const strat_view *v);
-/* The lane's kernels since one of them was faster than the kernel that it was made from. */
-int strat_failures(const strat_view *v, int lane);
 /* The lane ends: too many barren replies in a row, its own or three from each lane; or stagnation,
  * as the option says. */
 bool strat_over(const strat_view *v, int lane);
