@@ -55,6 +55,7 @@ static void set_view(void)
     set_attempt(1, 0, "pass", 80, "first source", "uses warps");
     set_attempt(2, 1, "wrong_result", 0, "second source", NULL);
     set_attempt(3, 2, "pass", 40, KERNEL "third source", "keeps the row");
+    attempt[3].verdict_json = "{\"reason\":\"pass\",\"modelled\":{\"bound\":\"dram\"}}";
     set_attempt(4, 2, "pass", 44, KERNEL "third source", "keeps the row");
     candidate[4].tune_json = "{\"BLOCK\":128,\"VEC\":2}";
     set_attempt(5, 2, "wrong_result", 0, KERNEL "third source", "keeps the row");
@@ -228,7 +229,7 @@ static void test_past(const char *dir)
     is_str(got,
            "Already tried on this kernel:\n- round 2, improve: wrong_result: what was wrong\n"
            "- round 3, improve: 80.00 us before, 40.00 us modelled: 2.00x faster, 2.50x over the "
-           "plain translation; keeps the row\n\n"
+           "plain translation, bound by dram; keeps the row\n\n"
            "Earlier attempts:\n- round 4, improve: no kernel (refused)\n\n",
            "with the time before and after");
     free(got);

@@ -327,7 +327,19 @@ static void put_tuning(const prompt_context *c, ws_buf *out)
 
 /* ---- the past ---- */
 
-/* "41.20 us before, 37.15 us modelled: 1.11x faster, 2.61x over the plain translation" */
+/* ", bound by dram", as the cost model says */
+static void put_bound(const strat_attempt *a, ws_buf *out)
+{
+    cJSON *v = a->verdict_json ? cJSON_Parse(a->verdict_json) : NULL;
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(v, "modelled");
+    const char *bound = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(model, "bound"));
+    if (bound)
+        ws_buf_printf(out, ", bound by %s", bound);
+    cJSON_Delete(v);
+}
+
+/* "41.20 us before, 37.15 us modelled: 1.11x faster, 2.61x over the plain translation, bound by
+ * dram" */
 static void put_effect(const prompt_context *c, const strat_turn *t, ws_buf *out)
 {
     const strat_view *v = c->view;
@@ -350,6 +362,7 @@ static void put_effect(const prompt_context *c, const strat_turn *t, ws_buf *out
     ws_buf_adds(out, ", ");
     put_ratio(c, r, out);
     ws_buf_adds(out, " over the plain translation");
+    put_bound(&v->attempt[r], out);
 }
 
 static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_buf *out)
