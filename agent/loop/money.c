@@ -88,8 +88,10 @@ budget_answer loop_claim(loop_state *s, loop_turn *t, llm_request *q, int64_t by
         loop_stop(s, "limit", why);
     if (a != BUDGET_YES)
         return a;
-    if (limited)
+    if (limited) {
         q->max_tokens = wanted;
+        q->hard_limit = true;
+    }
     t->claim = claim;
     return a;
 }
