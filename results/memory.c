@@ -13,22 +13,26 @@ ws_status db_keys_put(db_archive *db, const db_keys *k, ws_err *err)
 {
     if (db->read_only) /* nothing is lost: they are made again from the spec */
         return WS_OK;
-    return db_exec(db, err,
-                   "INSERT INTO spec_key (spec_sha256, spec_name, title, family, dtype, shape_class)"
-                   " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (spec_sha256) DO UPDATE SET"
-                   " title = excluded.title, family = excluded.family, dtype = excluded.dtype,"
-                   " shape_class = excluded.shape_class",
-                   "ssssss", k->spec_sha256, k->spec_name, k->title ? k->title : "", k->family,
-                   k->dtype, k->shape_class);
+    return db_exec(
+        db, err,
+        "INSERT INTO spec_key (spec_sha256, spec_name, title, family, dtype, shape_class)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (spec_sha256) DO UPDATE SET"
+        " title = excluded.title, family = excluded.family, dtype = excluded.dtype,"
+        " shape_class = excluded.shape_class",
+        "ssssss", k->spec_sha256, k->spec_name, k->title ? k->title : "", k->family, k->dtype,
+        k->shape_class);
 }
 
 /* Columns of spec_key from `column` on. */
 #define KEY_COLUMNS "k.spec_sha256, k.spec_name, k.title, k.family, k.dtype, k.shape_class"
 static db_keys read_keys(sqlite3_stmt *s, int column, ws_arena *a)
 {
-    return (db_keys){.spec_sha256 = db_text(s, column, a), .spec_name = db_text(s, column + 1, a),
-                     .title = db_text(s, column + 2, a), .family = db_text(s, column + 3, a),
-                     .dtype = db_text(s, column + 4, a), .shape_class = db_text(s, column + 5, a)};
+    return (db_keys){.spec_sha256 = db_text(s, column, a),
+                     .spec_name = db_text(s, column + 1, a),
+                     .title = db_text(s, column + 2, a),
+                     .family = db_text(s, column + 3, a),
+                     .dtype = db_text(s, column + 4, a),
+                     .shape_class = db_text(s, column + 5, a)};
 }
 
 ws_status db_keys_list(db_archive *db, ws_arena *a, db_keys **out, int *n, ws_err *err)
@@ -68,7 +72,8 @@ ws_status db_keys_missing(db_archive *db, ws_arena *a, db_run **out, int *n, ws_
                               "");
     while (!st && !(st = db_step(db, s, &row, err)) && row) {
         WS_GROW(list, count, cap);
-        list[count++] = (db_run){.spec_sha256 = db_text(s, 0, a), .spec_name = db_text(s, 1, a),
+        list[count++] = (db_run){.spec_sha256 = db_text(s, 0, a),
+                                 .spec_name = db_text(s, 1, a),
                                  .spec_json = db_text(s, 2, a)};
     }
     sqlite3_finalize(s);
@@ -86,11 +91,12 @@ ws_status db_keys_missing(db_archive *db, ws_arena *a, db_run **out, int *n, ws_
 
 static ws_status insert_lesson(db_archive *db, int64_t run, const db_lesson *l, ws_err *err)
 {
-    return db_exec(db, err,
-                   "INSERT INTO lesson (run, gpu, spec_sha256, kind, subject, text, effect, support,"
-                   " timing, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   "isssssdkss", run, l->gpu, l->keys.spec_sha256, l->kind, l->subject, l->text,
-                   l->effect, l->support, l->timing, l->evidence_json);
+    return db_exec(
+        db, err,
+        "INSERT INTO lesson (run, gpu, spec_sha256, kind, subject, text, effect, support,"
+        " timing, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "isssssdkss", run, l->gpu, l->keys.spec_sha256, l->kind, l->subject, l->text, l->effect,
+        l->support, l->timing, l->evidence_json);
 }
 
 ws_status db_lessons_replace(db_archive *db, int64_t run, const db_lesson *list, int n, ws_err *err)
@@ -116,11 +122,17 @@ static ws_status read_lessons(db_archive *db, ws_status st, sqlite3_stmt *s, ws_
     bool row = true;
     while (!st && !(st = db_step(db, s, &row, err)) && row) {
         WS_GROW(list, count, cap);
-        list[count++] = (db_lesson){
-            .id = db_int(s, 0, 0), .run = db_int(s, 1, 0), .gpu = db_text(s, 2, a),
-            .kind = db_text(s, 3, a), .subject = db_text(s, 4, a), .text = db_text(s, 5, a),
-            .effect = db_double(s, 6), .support = (int)db_int(s, 7, 1), .timing = db_text(s, 8, a),
-            .evidence_json = db_text(s, 9, a), .keys = read_keys(s, 10, a)};
+        list[count++] = (db_lesson){.id = db_int(s, 0, 0),
+                                    .run = db_int(s, 1, 0),
+                                    .gpu = db_text(s, 2, a),
+                                    .kind = db_text(s, 3, a),
+                                    .subject = db_text(s, 4, a),
+                                    .text = db_text(s, 5, a),
+                                    .effect = db_double(s, 6),
+                                    .support = (int)db_int(s, 7, 1),
+                                    .timing = db_text(s, 8, a),
+                                    .evidence_json = db_text(s, 9, a),
+                                    .keys = read_keys(s, 10, a)};
     }
     sqlite3_finalize(s);
     if (!st) {
@@ -138,13 +150,13 @@ ws_status db_lesson_list(db_archive *db, const char *gpu, const char *spec_sha25
 {
     sqlite3_stmt *s;
     /* A loss is worth as much as a gain of the same size. */
-    ws_status st = db_prepare(db, &s, err,
-                              LESSON_COLUMNS
-                              "WHERE (?1 IS NULL OR l.gpu = ?1)"
-                              " AND (?2 IS NULL OR l.spec_sha256 = ?2) AND l.run <> ?3"
-                              " ORDER BY l.support * max(coalesce(l.effect, 1.3),"
-                              " 1 / coalesce(l.effect, 1.3)) DESC, l.id LIMIT ?4",
-                              "ssik", gpu, spec_sha256, except, most);
+    ws_status st =
+        db_prepare(db, &s, err,
+                   LESSON_COLUMNS "WHERE (?1 IS NULL OR l.gpu = ?1)"
+                                  " AND (?2 IS NULL OR l.spec_sha256 = ?2) AND l.run <> ?3"
+                                  " ORDER BY l.support * max(coalesce(l.effect, 1.3),"
+                                  " 1 / coalesce(l.effect, 1.3)) DESC, l.id LIMIT ?4",
+                   "ssik", gpu, spec_sha256, except, most);
     return read_lessons(db, st, s, a, out, n, err);
 }
 
@@ -157,22 +169,33 @@ ws_status db_lesson_list(db_archive *db, const char *gpu, const char *spec_sha25
     "LIMIT 1)"
 #define KERNEL_COLUMNS                                                                             \
     "SELECT c.id, c.run, c.call, c.parent, c.round, c.origin, t.body, c.source, c.ptx_sha256, "    \
-    "c.tune, c.reason, c.level, c.modelled_s, c.measured_s, c.gpu, c.created, c.note, r.spec_name, " \
+    "c.tune, c.reason, c.level, c.modelled_s, c.measured_s, c.gpu, c.created, c.note, "            \
+    "r.spec_name, "                                                                                \
     "r.name, c.traits, " FIRST_S " "
 
 static void read_kernel(sqlite3_stmt *s, ws_arena *a, db_kernel *k)
 {
-    *k = (db_kernel){
-        .candidate = {.id = db_int(s, 0, 0), .run = db_int(s, 1, 0), .call = db_int(s, 2, 0),
-                      .parent = db_int(s, 3, 0), .round = (int)db_int(s, 4, 0),
-                      .origin = db_text(s, 5, a), .source = db_text(s, 6, a),
-                      .source_sha256 = db_text(s, 7, a), .ptx_sha256 = db_text(s, 8, a),
-                      .tune_json = db_text(s, 9, a), .reason = db_text(s, 10, a),
-                      .level = (int)db_int(s, 11, VFY_NONE), .modelled_s = db_double(s, 12),
-                      .measured_s = db_double(s, 13), .gpu = db_text(s, 14, a),
-                      .created = db_text(s, 15, a), .note = db_text(s, 16, a)},
-        .spec_name = db_text(s, 17, a), .run_name = db_text(s, 18, a), .traits = db_text(s, 19, a),
-        .first_s = db_double(s, 20)};
+    *k = (db_kernel){.candidate = {.id = db_int(s, 0, 0),
+                                   .run = db_int(s, 1, 0),
+                                   .call = db_int(s, 2, 0),
+                                   .parent = db_int(s, 3, 0),
+                                   .round = (int)db_int(s, 4, 0),
+                                   .origin = db_text(s, 5, a),
+                                   .source = db_text(s, 6, a),
+                                   .source_sha256 = db_text(s, 7, a),
+                                   .ptx_sha256 = db_text(s, 8, a),
+                                   .tune_json = db_text(s, 9, a),
+                                   .reason = db_text(s, 10, a),
+                                   .level = (int)db_int(s, 11, VFY_NONE),
+                                   .modelled_s = db_double(s, 12),
+                                   .measured_s = db_double(s, 13),
+                                   .gpu = db_text(s, 14, a),
+                                   .created = db_text(s, 15, a),
+                                   .note = db_text(s, 16, a)},
+                     .spec_name = db_text(s, 17, a),
+                     .run_name = db_text(s, 18, a),
+                     .traits = db_text(s, 19, a),
+                     .first_s = db_double(s, 20)};
 }
 
 ws_status db_kernel_best(db_archive *db, const char *spec_sha256, const char *gpu, int64_t except,
@@ -235,16 +258,16 @@ ws_status db_kernel_search(db_archive *db, const char *text, int most, ws_arena 
         return WS_OK;
     /* bm25 looks at every match, which takes long in a large archive, and says less than what a
      * kernel gained. */
-    ws_status st = db_prepare(
-        db, &s, err,
-        KERNEL_COLUMNS
-        "FROM (SELECT c.id, " FIRST_S " / coalesce(c.measured_s, c.modelled_s) AS gain FROM"
-        " (SELECT rowid AS id FROM candidate_fts WHERE candidate_fts MATCH ?"
-        " ORDER BY rowid DESC LIMIT ?) m JOIN candidate c ON c.id = m.id"
-        " ORDER BY gain DESC, c.id DESC LIMIT ?) g"
-        " JOIN candidate c ON c.id = g.id JOIN run r ON r.id = c.run"
-        " JOIN text t ON t.sha256 = c.source ORDER BY g.gain DESC, c.id DESC",
-        "skk", ws_buf_z(&query), (int)NEWEST, most);
+    ws_status st = db_prepare(db, &s, err,
+                              KERNEL_COLUMNS
+                              "FROM (SELECT c.id, " FIRST_S
+                              " / coalesce(c.measured_s, c.modelled_s) AS gain FROM"
+                              " (SELECT rowid AS id FROM candidate_fts WHERE candidate_fts MATCH ?"
+                              " ORDER BY rowid DESC LIMIT ?) m JOIN candidate c ON c.id = m.id"
+                              " ORDER BY gain DESC, c.id DESC LIMIT ?) g"
+                              " JOIN candidate c ON c.id = g.id JOIN run r ON r.id = c.run"
+                              " JOIN text t ON t.sha256 = c.source ORDER BY g.gain DESC, c.id DESC",
+                              "skk", ws_buf_z(&query), (int)NEWEST, most);
     while (!st && !(st = db_step(db, s, &row, err)) && row && *n < most)
         read_kernel(s, a, &(*out)[(*n)++]);
     sqlite3_finalize(s);

@@ -37,8 +37,8 @@ static void begin(fixture *f)
     f->v = (vfy_verdict){.reason = HX_PASS, .level = VFY_EMULATED, .registers = 32, .n_kernels = 1};
     snprintf(f->v.text, sizeof f->v.text, "right on 3 check shapes in 9 runs");
     snprintf(f->v.gpu, sizeof f->v.gpu, "h100");
-    f->c = (db_candidate){.id = 7, .source = "", .reason = "pass", .modelled_s = NAN,
-                          .measured_s = NAN};
+    f->c = (db_candidate){
+        .id = 7, .source = "", .reason = "pass", .modelled_s = NAN, .measured_s = NAN};
 }
 
 static void end(fixture *f)
@@ -52,13 +52,23 @@ static tim_launch stream(uint64_t blocks, double bytes)
 {
     tim_launch l = {.blocks = blocks, .threads_per_block = 256, .registers = 32};
     uint64_t requests = (uint64_t)(bytes / 128), warps = blocks * 8;
-    l.counters = (ptx_counters){.launches = 1, .blocks = blocks, .warps = warps, .threads = warps * 32,
-                                .warp_insns = 10 * requests, .thread_insns = 320 * requests,
-                                .f32 = requests, .i32 = 3 * requests, .mem_insns = 2 * requests,
-                                .global_ld_requests = requests, .global_st_requests = requests,
-                                .global_ld_sectors = 4 * requests, .global_st_sectors = 4 * requests,
-                                .global_ld_bytes = (uint64_t)bytes, .global_st_bytes = (uint64_t)bytes,
-                                .unique_ld_sectors = 4 * requests, .unique_st_sectors = 4 * requests};
+    l.counters = (ptx_counters){.launches = 1,
+                                .blocks = blocks,
+                                .warps = warps,
+                                .threads = warps * 32,
+                                .warp_insns = 10 * requests,
+                                .thread_insns = 320 * requests,
+                                .f32 = requests,
+                                .i32 = 3 * requests,
+                                .mem_insns = 2 * requests,
+                                .global_ld_requests = requests,
+                                .global_st_requests = requests,
+                                .global_ld_sectors = 4 * requests,
+                                .global_st_sectors = 4 * requests,
+                                .global_ld_bytes = (uint64_t)bytes,
+                                .global_st_bytes = (uint64_t)bytes,
+                                .unique_ld_sectors = 4 * requests,
+                                .unique_st_sectors = 4 * requests};
     l.counters.max_warp_insns = l.counters.warp_insns / warps;
     return l;
 }
@@ -89,7 +99,8 @@ static findings_subject subject(fixture *f)
     cJSON_Delete(v);
     free(f->json);
     f->json = ws_buf_take(&text);
-    return (findings_subject){.spec = f->s, .gpu = "h100", .candidate = &f->c, .verdict_json = f->json};
+    return (findings_subject){
+        .spec = f->s, .gpu = "h100", .candidate = &f->c, .verdict_json = f->json};
 }
 
 static char *write(fixture *f)
@@ -104,9 +115,13 @@ static char *write(fixture *f)
 static const cJSON *find(const cJSON *o, const char *rule)
 {
     const cJSON *x;
-    cJSON_ArrayForEach(x, cJSON_GetObjectItemCaseSensitive(o, "findings"))
-        if (strcmp(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(x, "rule")), rule) == 0)
-            return x;
+    cJSON_ArrayForEach(
+        x,
+        cJSON_GetObjectItemCaseSensitive(
+            o,
+            "findings")) if (strcmp(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(x,
+                                                                                          "rule")),
+                                    rule) == 0) return x;
     return NULL;
 }
 
@@ -139,7 +154,8 @@ static void none_but(const cJSON *o, const char *const allowed[], const char *wh
     ok(fine, "%s", what);
 }
 
-/* A good stream has nothing to say but the width of its accesses; each fault alone brings its rule. */
+/* A good stream has nothing to say but the width of its accesses; each fault alone brings its rule.
+ */
 static void test_clean(void)
 {
     fixture f;
@@ -174,9 +190,12 @@ static void test_uncoalesced(void)
     tim_launch fixed = stream(131072, 4.0 * 4096 * 8192);
     tim_model(tim_gpu_find("h100"), &fixed, 1, 4096.0 * 8192, 2.0 * 4 * 4096 * 8192, &good);
     has_str(evidence(x), "touches 32.0 sectors of 32 bytes on average where 4.0 hold", "sectors");
-    has_str(evidence(x), "1.07 GB move for 134 MB used", "bytes: 134217728 asked for, 8 times as many");
-    is_close(gain(x), f.v.model.seconds - good.seconds, 1e-12, "the gain is that of the clean kernel");
-    ok(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(o, "findings"), 0) == x, "it comes first");
+    has_str(evidence(x), "1.07 GB move for 134 MB used",
+            "bytes: 134217728 asked for, 8 times as many");
+    is_close(gain(x), f.v.model.seconds - good.seconds, 1e-12,
+             "the gain is that of the clean kernel");
+    ok(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(o, "findings"), 0) == x,
+       "it comes first");
     cJSON_Delete(o);
     end(&f);
 }
@@ -197,7 +216,8 @@ static void fault(const char *rule, const tim_launch *l, const char *part, const
         tim_launch_estimate now, then;
         tim_model_launch(tim_gpu_find("h100"), l, &now);
         tim_model_launch(tim_gpu_find("h100"), fixed, &then);
-        is_close(gain(x), now.seconds - then.seconds, 1e-3 * now.seconds, "the gain is the model's");
+        is_close(gain(x), now.seconds - then.seconds, 1e-3 * now.seconds,
+                 "the gain is the model's");
     }
     cJSON_Delete(o);
     end(&f);
@@ -211,7 +231,8 @@ static void test_rules(void)
     uint64_t requests = c->global_ld_requests, warps = c->warps;
 
     c->global_st_sectors = 16 * requests;
-    fault("uncoalesced-stores", &l, "store touches 16.0 sectors of 32 bytes on average where 4.0", &good);
+    fault("uncoalesced-stores", &l, "store touches 16.0 sectors of 32 bytes on average where 4.0",
+          &good);
 
     l = good; /* three passes over the input */
     c->global_ld_requests = 3 * requests;
@@ -258,7 +279,8 @@ static void test_rules(void)
     c->max_warp_insns = 1000000;
     fixed = l;
     fixed.counters.max_warp_insns = c->warp_insns / warps;
-    fault("imbalance", &l, "the longest warp executes 1000000 instructions, an average one 10", &fixed);
+    fault("imbalance", &l, "the longest warp executes 1000000 instructions, an average one 10",
+          &fixed);
 }
 
 static void test_fuse(void)
@@ -270,11 +292,14 @@ static void test_fuse(void)
     model(&f, l, 3);
     findings_subject s = subject(&f);
     cJSON *o = findings_json(&s);
-    has_str(evidence(find(o, "fuse")), "3 launches, of 2.00 us each; together they move 805 MB through DRAM "
-                                       "where the operation needs 268 MB", "three times the bytes");
+    has_str(evidence(find(o, "fuse")),
+            "3 launches, of 2.00 us each; together they move 805 MB through DRAM "
+            "where the operation needs 268 MB",
+            "three times the bytes");
     /* Two of three launches' time, about. */
     ok(gain(find(o, "fuse")) > 0.6 * f.v.model.seconds, "most of the time would be saved");
-    ok(gain(find(o, "fuse")) <= f.v.model.seconds - f.v.model.floor_s, "but not what is below the floor");
+    ok(gain(find(o, "fuse")) <= f.v.model.seconds - f.v.model.floor_s,
+       "but not what is below the floor");
     cJSON_Delete(o);
     end(&f);
 }
@@ -285,7 +310,8 @@ static void test_tensor(void)
     static const char text[] =
         "{\"schema\":1,\"name\":\"m\",\"dims\":{\"M\":4096},\"check\":[{\"M\":3}],\"inputs\":["
         "{\"name\":\"a\",\"dtype\":\"f16\",\"shape\":[\"M\",\"M\"]},{\"name\":\"b\",\"dtype\":"
-        "\"f16\",\"shape\":[\"M\",\"M\"]}],\"graph\":[{\"out\":\"c\",\"op\":\"matmul\",\"in\":[\"a\","
+        "\"f16\",\"shape\":[\"M\",\"M\"]}],\"graph\":[{\"out\":\"c\",\"op\":\"matmul\",\"in\":["
+        "\"a\","
         "\"b\"]}],\"outputs\":[\"c\"],\"precision\":\"f16\"}";
     fixture f;
     begin(&f);
@@ -293,16 +319,26 @@ static void test_tensor(void)
     f.s = spec_of(text);
     uint64_t fma = 4096ull * 4096 * 4096 / 32;
     tim_launch l = {.blocks = 65536, .threads_per_block = 256, .registers = 32};
-    l.counters = (ptx_counters){.launches = 1, .blocks = 65536, .warps = 65536 * 8, .threads = 65536 * 256,
-                                .warp_insns = 4 * fma, .thread_insns = 128 * fma, .f32 = fma,
-                                .f32_fma_lanes = 32 * fma, .i32 = fma, .mem_insns = 2 * fma,
-                                .shared_requests = 2 * fma, .shared_wavefronts = 2 * fma,
+    l.counters = (ptx_counters){.launches = 1,
+                                .blocks = 65536,
+                                .warps = 65536 * 8,
+                                .threads = 65536 * 256,
+                                .warp_insns = 4 * fma,
+                                .thread_insns = 128 * fma,
+                                .f32 = fma,
+                                .f32_fma_lanes = 32 * fma,
+                                .i32 = fma,
+                                .mem_insns = 2 * fma,
+                                .shared_requests = 2 * fma,
+                                .shared_wavefronts = 2 * fma,
                                 .max_warp_insns = 4 * fma / (65536 * 8)};
     model(&f, &l, 1);
     findings_subject s = subject(&f);
     cJSON *o = findings_json(&s);
-    has_str(evidence(find(o, "tensor-cores")), "68.7 billion multiply-adds of f16", "4096 to the third");
-    has_str(evidence(find(o, "register-tile")), "2.00 loads for each multiply-add", "two loads each");
+    has_str(evidence(find(o, "tensor-cores")), "68.7 billion multiply-adds of f16",
+            "4096 to the third");
+    has_str(evidence(find(o, "register-tile")), "2.00 loads for each multiply-add",
+            "two loads each");
     ok(!find(o, "instructions"), "the general rule is silent beside them");
     cJSON_Delete(o);
     l.counters.tensor = 1;
@@ -337,8 +373,10 @@ static void test_relative(void)
     ws_buf_reset(&out);
     f.c.measured_s = f.c.modelled_s;
     findings_write(&s, 0, &out);
-    has_str(ws_buf_z(&out), "measured on h100; generation 0 takes", "a measured time stands beside");
-    ok(!strstr(ws_buf_z(&out), "as fast as generation 0"), "it is not compared with a modelled one");
+    has_str(ws_buf_z(&out), "measured on h100; generation 0 takes",
+            "a measured time stands beside");
+    ok(!strstr(ws_buf_z(&out), "as fast as generation 0"),
+       "it is not compared with a modelled one");
     ws_buf_reset(&out);
     findings_write(&s, 4, &out);
     int lines = 0;
@@ -376,16 +414,21 @@ static void test_advice(void)
 {
     advice_is(HX_WRONG_RESULT, "large", NAN, 1, "", "subtract the maximum before exp", "overflow");
     advice_is(HX_WRONG_RESULT, "random", 0, -0.5, "", "start from -INFINITY", "a maximum from 0");
-    advice_is(HX_WRONG_RESULT, "random", 1, 2, "all of the wrong elements are 0.5 times the reference: a factor",
+    advice_is(HX_WRONG_RESULT, "random", 1, 2,
+              "all of the wrong elements are 0.5 times the reference: a factor",
               "a factor is missing", "a factor");
-    advice_is(HX_WRONG_RESULT, "random", 1, 2, "only the last index of axis 1 (64 of 65) is wrong: the tail",
-              "the tail goes wrong", "a tail");
-    advice_is(HX_NOT_WRITTEN, "random", 1, 2, "only the last index of axis 1 (64 of 65) is wrong: the tail",
+    advice_is(HX_WRONG_RESULT, "random", 1, 2,
+              "only the last index of axis 1 (64 of 65) is wrong: the tail", "the tail goes wrong",
+              "a tail");
+    advice_is(HX_NOT_WRITTEN, "random", 1, 2,
+              "only the last index of axis 1 (64 of 65) is wrong: the tail",
               "ceil_div(extent, tile)", "a tail that was not written");
-    advice_is(HX_WRONG_RESULT, "random", 1, 2, "the values are right but stand at transposed places",
-              "exchange the two indices", "two axes");
+    advice_is(HX_WRONG_RESULT, "random", 1, 2,
+              "the values are right but stand at transposed places", "exchange the two indices",
+              "two axes");
     advice_is(HX_WRONG_RESULT, "negative", 1, 2, "", "wrong when all are negative", "signs");
-    advice_is(HX_LOW_PRECISION, "random", 1, 2, "they are near", "precision is a requirement", "precision");
+    advice_is(HX_LOW_PRECISION, "random", 1, 2, "they are near", "precision is a requirement",
+              "precision");
 }
 
 static void test_compile_errors(void)
@@ -401,10 +444,14 @@ static void test_compile_errors(void)
              "kernel.cu(4): error: identifier \"half2\" is undefined\n  half2 h;\n  ^\n\n"
              "2 errors detected\n");
     char *text = write(&f);
-    has_str(text, "line 3: identifier \"N\" is undefined\n       2 | two\n  >    3 | int a = N;\n", "an error with its line");
-    has_str(text, "line 4: identifier \"half2\" is undefined\n  >    4 | half2 h;\n    (half2 needs #include <cuda_fp16.h>)",
+    has_str(text, "line 3: identifier \"N\" is undefined\n       2 | two\n  >    3 | int a = N;\n",
+            "an error with its line");
+    has_str(text,
+            "line 4: identifier \"half2\" is undefined\n  >    4 | half2 h;\n    (half2 needs "
+            "#include <cuda_fp16.h>)",
             "each error has a hint");
-    has_str(text, "What usually helps: N is a dim: the macro DIM_N has its value", "the first one's stands apart");
+    has_str(text, "What usually helps: N is a dim: the macro DIM_N has its value",
+            "the first one's stands apart");
     ok(!strstr(text, "line 3:\n"), "the place is told once");
     free(text);
     end(&f);
@@ -434,12 +481,21 @@ static void test_odd_verdicts(void)
 {
     fixture f;
     begin(&f);
-    static const char *const odd[] = {"", "{}", "[]", "null", "{\"reason\":7}", "{\"reason\":\"pass\"}",
-                                      "{\"reason\":\"pass\",\"modelled\":{\"seconds\":\"nan\"},\"launches\":"
-                                      "[{\"blocks\":-4,\"counters\":{\"warps\":1e300}},3]}",
-                                      "{\"reason\":\"shared_race\",\"place\":{\"line\":1e9}}"};
+    static const char *const odd[] = {
+        "",
+        "{}",
+        "[]",
+        "null",
+        "{\"reason\":7}",
+        "{\"reason\":\"pass\"}",
+        "{\"reason\":\"pass\",\"modelled\":{\"seconds\":\"nan\"},\"launches\":"
+        "[{\"blocks\":-4,\"counters\":{\"warps\":1e300}},3]}",
+        "{\"reason\":\"shared_race\",\"place\":{\"line\":1e9}}"};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-        findings_subject s = {.spec = f.s, .gpu = i % 2 ? "h100" : "unknown", .candidate = &f.c, .verdict_json = odd[i]};
+        findings_subject s = {.spec = f.s,
+                              .gpu = i % 2 ? "h100" : "unknown",
+                              .candidate = &f.c,
+                              .verdict_json = odd[i]};
         ws_buf out = {0};
         findings_write(&s, 0, &out);
         cJSON_Delete(findings_json(&s));
@@ -468,7 +524,8 @@ static void test_failure(void)
     char *text = write(&f);
     has_str(text, "Rejected: out_of_bounds: global read of 16 bytes\n", "the reason");
     has_str(text, "by thread (5,0,0) of block (0,2,0)", "the thread");
-    has_str(text, "line 3 in k:\n       2 | two\n  >    3 | three\n       4 | four\n", "the source");
+    has_str(text, "line 3 in k:\n       2 | two\n  >    3 | three\n       4 | four\n",
+            "the source");
     has_str(text, "right at B=1 N=1; wrong at B=3 N=257; not run: B=2 N=64", "the shapes");
     has_str(text, "multiple of 16", "a vector access is the likely cause");
     free(text);

@@ -41,8 +41,9 @@ static void test_where(void)
     reset(&s);
     for (int i = 0; i < 5 * 65; i++)
         got[i] = i % 65 >= 32 ? -i : got[i];
-    says(&s, "along axis 1 indices 0..31 are right and 32..64 are wrong; 32 is a power of two, where "
-             "a warp of threads begins",
+    says(&s,
+         "along axis 1 indices 0..31 are right and 32..64 are wrong; 32 is a power of two, where "
+         "a warp of threads begins",
          "all after the first warp");
     reset(&s);
     for (int i = 0; i < 5 * 65; i++)
@@ -55,8 +56,9 @@ static void test_where(void)
     reset(&s);
     for (int i = 256; i < 325; i++)
         got[i] = -i;
-    says(&s, "the flat tensor is right up to element 255 and wrong from there to its end; 256 is a "
-             "power of two",
+    says(&s,
+         "the flat tensor is right up to element 255 and wrong from there to its end; 256 is a "
+         "power of two",
          "a grid that is a block short");
     reset(&line);
     for (int i = 0; i < 300; i++)

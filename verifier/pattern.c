@@ -106,7 +106,8 @@ static const char *boundary(int64_t at, char *out, size_t size)
     out[0] = 0;
     if (at >= 32 && p >= 32)
         snprintf(out, size, "; %" PRId64 " is %s, where a %s of threads begins", at,
-                 at == p ? "a power of two" : "a multiple of 32", p == 32 ? "warp" : "warp or block");
+                 at == p ? "a power of two" : "a multiple of 32",
+                 p == 32 ? "warp" : "warp or block");
     return out;
 }
 
@@ -142,20 +143,21 @@ static void say_axis(const vfy_pattern *p, int d, const hits *h, text *t)
     else if (whole && h->last == extent - 1 && h->first == 1)
         say(t, "along %s only index 0 is right, 1..%" PRId64 " are wrong", name, h->last);
     else if (whole && h->last == extent - 1)
-        say(t, "along %s indices 0..%" PRId64 " are right and %" PRId64 "..%" PRId64
-               " are wrong%s%s",
+        say(t,
+            "along %s indices 0..%" PRId64 " are right and %" PRId64 "..%" PRId64 " are wrong%s%s",
             name, h->first - 1, h->first, h->last, 2 * h->n <= extent ? ": the tail" : "",
             boundary(h->first, edge, sizeof edge));
     else if (whole && h->first == 0)
-        say(t, "along %s indices 0..%" PRId64 " are wrong and %" PRId64 "..%" PRId64
-               " are right%s",
+        say(t, "along %s indices 0..%" PRId64 " are wrong and %" PRId64 "..%" PRId64 " are right%s",
             name, h->last, h->last + 1, extent - 1, boundary(h->last + 1, edge, sizeof edge));
     else if (common_modulus(h, &rest))
         say(t, "along %s only indices that are %" PRId64 " modulo %" PRId64 " are wrong", name,
             rest, common_modulus(h, &rest));
     else
-        say(t, "along %s %" PRId64 " of %" PRId64 " indices have wrong elements, from %" PRId64
-               " to %" PRId64, name, h->n, extent, h->first, h->last);
+        say(t,
+            "along %s %" PRId64 " of %" PRId64 " indices have wrong elements, from %" PRId64
+            " to %" PRId64,
+            name, h->n, extent, h->first, h->last);
 }
 
 /* Rows of a flattened tensor that one grid walks through: the end is missing. */
@@ -192,8 +194,9 @@ static void say_where(const vfy_pattern *p, int64_t wrong, text *t)
     }
     double share = 100.0 * (double)wrong / (double)box;
     if (wrong >= MANY && wrong < box)
-        say(t, t->n > before ? "%.*f %% of the elements at those indices are wrong"
-                             : "%.*f %% of the elements are wrong, at indices all over",
+        say(t,
+            t->n > before ? "%.*f %% of the elements at those indices are wrong"
+                          : "%.*f %% of the elements are wrong, at indices all over",
             share < 1 || share > 99 ? 2 : 0, share);
 }
 
@@ -267,8 +270,10 @@ static void say_values(const vfy_pattern *p, int64_t wrong, text *t)
         say(t, "all of the wrong elements differ from the reference by %.6g: an offset",
             v.difference_lo);
     else if (v.relative < 0.01)
-        say(t, "they are near: within %.2g of the reference, relatively; rounding, an approximation or "
-               "a wrong small constant, not a wrong index",
+        say(t,
+            "they are near: within %.2g of the reference, relatively; rounding, an approximation "
+            "or "
+            "a wrong small constant, not a wrong index",
             v.relative);
     else if (v.zero * 2 > wrong && wrong >= MANY)
         say(t, "%" PRId64 " of the %" PRId64 " wrong elements are 0", v.zero, wrong);
@@ -319,14 +324,16 @@ static void say_moved(const vfy_pattern *p, text *t)
     const ref_shape *s = p->shape;
     char name[64];
     if (share_transposed(p) > 0.9) {
-        say(t, "the values are right but stand at transposed places: the last two axes are exchanged");
+        say(t,
+            "the values are right but stand at transposed places: the last two axes are exchanged");
         return;
     }
     for (int d = s->rank - 1; d >= 0; d--)
         for (int by = -1; by <= 1; by += 2) {
             if (s->dim[d] < 3 || share_shifted(p, by * stride_of(s, d)) <= 0.9)
                 continue;
-            say(t, "wrong elements hold the value that belongs one %s along %s: an index off by one",
+            say(t,
+                "wrong elements hold the value that belongs one %s along %s: an index off by one",
                 by > 0 ? "further" : "before", axis_name(p, d, name, sizeof name));
             return;
         }

@@ -204,7 +204,8 @@ ws_status archive_lessons(db_archive *db, const char *spec_name, const search_op
     int n = 0;
     ws_status st = spec_name ? spec_find(spec_name, &s, err) : WS_OK;
     if (!st && s)
-        st = memory_lesson_list(db, s, o->gpu ? o->gpu : default_gpu, 0, o->limit, &a, &rows, &n, err);
+        st = memory_lesson_list(db, s, o->gpu ? o->gpu : default_gpu, 0, o->limit, &a, &rows, &n,
+                                err);
     else if (!st && !(st = db_lesson_list(db, o->gpu, NULL, 0, o->limit, &a, &list, &n, err)))
         rows = rows_of(list, n, &a);
     if (!st && !n && !o->json)

@@ -46,42 +46,56 @@ static ws_str quoted(ws_str text)
 static const struct {
     const char *name, *header;
 } headers[] = {
-    {"half2", "cuda_fp16.h"},     {"__half", "cuda_fp16.h"},    {"half", "cuda_fp16.h"},
-    {"__float2half", "cuda_fp16.h"}, {"__half2float", "cuda_fp16.h"}, {"__nv_bfloat", "cuda_bf16.h"},
-    {"__float2bfloat", "cuda_bf16.h"}, {"__bfloat", "cuda_bf16.h"}, {"__nv_fp8", "cuda_fp8.h"},
-    {"nvcuda", "mma.h"},          {"wmma", "mma.h"},            {"cooperative_groups", "cooperative_groups.h"},
-    {"cg", "cooperative_groups.h"}, {"cub", "cub/cub.cuh"},     {"__pipeline", "cuda_pipeline.h"},
+    {"half2", "cuda_fp16.h"},
+    {"__half", "cuda_fp16.h"},
+    {"half", "cuda_fp16.h"},
+    {"__float2half", "cuda_fp16.h"},
+    {"__half2float", "cuda_fp16.h"},
+    {"__nv_bfloat", "cuda_bf16.h"},
+    {"__float2bfloat", "cuda_bf16.h"},
+    {"__bfloat", "cuda_bf16.h"},
+    {"__nv_fp8", "cuda_fp8.h"},
+    {"nvcuda", "mma.h"},
+    {"wmma", "mma.h"},
+    {"cooperative_groups", "cooperative_groups.h"},
+    {"cg", "cooperative_groups.h"},
+    {"cub", "cub/cub.cuh"},
+    {"__pipeline", "cuda_pipeline.h"},
 };
 
 static const char *undefined_name(ev_facts *f, ws_str name)
 {
     for (int i = 0; i < f->spec->n_dims; i++)
         if (ws_str_eqz(name, f->spec->dim[i].name))
-            return ws_arena_printf(&f->arena,
-                                   "%.*s is a dim: the macro DIM_%.*s has its value, or pass it by args as "
-                                   "an int parameter",
-                                   WS_STR_ARG(name), WS_STR_ARG(name));
+            return ws_arena_printf(
+                &f->arena,
+                "%.*s is a dim: the macro DIM_%.*s has its value, or pass it by args as "
+                "an int parameter",
+                WS_STR_ARG(name), WS_STR_ARG(name));
     for (int i = 0; i < f->spec->n_inputs + f->spec->n_weights; i++)
         if (ws_str_eqz(name, f->spec->tensor[i].name))
-            return ws_arena_printf(&f->arena,
-                                   "%.*s is a tensor: name it in the plan's args and give the kernel a pointer "
-                                   "parameter",
-                                   WS_STR_ARG(name));
+            return ws_arena_printf(
+                &f->arena,
+                "%.*s is a tensor: name it in the plan's args and give the kernel a pointer "
+                "parameter",
+                WS_STR_ARG(name));
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (name.n >= strlen(headers[i].name) &&
             strncmp(name.p, headers[i].name, strlen(headers[i].name)) == 0)
             return ws_arena_printf(&f->arena, "%.*s needs #include <%s>", WS_STR_ARG(name),
                                    headers[i].header);
     if (name.n > 6 && strncmp(name.p, "__shfl", 6) == 0)
-        return "shuffles are __shfl_sync, __shfl_up_sync, __shfl_down_sync and __shfl_xor_sync, with the mask "
+        return "shuffles are __shfl_sync, __shfl_up_sync, __shfl_down_sync and __shfl_xor_sync, "
+               "with the mask "
                "of lanes first: __shfl_xor_sync(0xffffffff, value, offset)";
     if (name.n > 4 && strncmp(name.p, "cuda", 4) == 0)
         return ws_arena_printf(&f->arena, "%.*s is of the host: the plan launches, kernels compute",
                                WS_STR_ARG(name));
-    return ws_arena_printf(&f->arena,
-                           "%.*s is declared nowhere: if it is to be a tunable, the plan's tune must have it "
-                           "(tunables are macros by their own name); else declare it before its use",
-                           WS_STR_ARG(name));
+    return ws_arena_printf(
+        &f->arena,
+        "%.*s is declared nowhere: if it is to be a tunable, the plan's tune must have it "
+        "(tunables are macros by their own name); else declare it before its use",
+        WS_STR_ARG(name));
 }
 
 /* Part of a message, and what it mostly means here. */
@@ -89,26 +103,33 @@ static const struct {
     const char *part, *advice;
 } hints[] = {
     {"__shfl", "shuffles take the mask of lanes first: __shfl_xor_sync(0xffffffff, value, offset)"},
-    {"_sync", "the *_sync functions take the mask of lanes first: __ballot_sync(0xffffffff, predicate)"},
+    {"_sync",
+     "the *_sync functions take the mask of lanes first: __ballot_sync(0xffffffff, predicate)"},
     {"must have a constant value",
-     "an array's size must be known to the compiler: use the macro DIM_<name> or a tunable, not a parameter; "
+     "an array's size must be known to the compiler: use the macro DIM_<name> or a tunable, not a "
+     "parameter; "
      "sizes that vary go into extern __shared__ memory with the plan's \"shared\""},
-    {"too much shared data",
-     "static shared memory ends at 48 KiB: declare it extern __shared__ and give the plan \"shared\", its "
-     "size in bytes"},
-    {"may not have extern \"C\" linkage",
-     "templates cannot be extern \"C\": keep the template outside, and let an extern \"C\" __global__ kernel "
-     "call it as a __device__ function"},
-    {"no instance of overloaded function", "the argument types fit no overload: cast to the types that the "
-                                           "function takes (float against half, int against long long)"},
-    {"no operator", "this type lacks the operator: convert to float, compute, convert back, or use the "
-                    "__h* functions of the half types"},
-    {"no suitable", "there is no such conversion: build vectors by make_float4(...), convert halves by "
-                    "__half2float and __float2half, cast pointers by reinterpret_cast"},
-    {"cannot open source file", "there is no such header here: device headers of CUDA alone can be included"},
+    {"too much shared data", "static shared memory ends at 48 KiB: declare it extern __shared__ "
+                             "and give the plan \"shared\", its "
+                             "size in bytes"},
+    {"may not have extern \"C\" linkage", "templates cannot be extern \"C\": keep the template "
+                                          "outside, and let an extern \"C\" __global__ kernel "
+                                          "call it as a __device__ function"},
+    {"no instance of overloaded function",
+     "the argument types fit no overload: cast to the types that the "
+     "function takes (float against half, int against long long)"},
+    {"no operator",
+     "this type lacks the operator: convert to float, compute, convert back, or use the "
+     "__h* functions of the half types"},
+    {"no suitable",
+     "there is no such conversion: build vectors by make_float4(...), convert halves by "
+     "__half2float and __float2half, cast pointers by reinterpret_cast"},
+    {"cannot open source file",
+     "there is no such header here: device headers of CUDA alone can be included"},
     {"expected a \";\"", "a semicolon or a bracket is missing at the end of the line before"},
     {"__host__ function", "device code cannot call host functions: mark helpers __device__"},
-    {"already been defined", "the name is defined twice: a tunable or DIM_ macro of this name exists already"},
+    {"already been defined",
+     "the name is defined twice: a tunable or DIM_ macro of this name exists already"},
     {"too many resources", "fewer registers or less shared memory a block"},
     {"has already been declared", "the name is declared twice in this scope"},
     {"const", "inputs are const pointers: read them, write only outputs and scratch"},
@@ -160,7 +181,8 @@ void ev_compile_write(ev_facts *f, ws_buf *out)
             more++;
             continue;
         }
-        ws_buf_printf(out, "  line %d: %.*s\n", m.line, m.text.n < 300 ? (int)m.text.n : 300, m.text.p);
+        ws_buf_printf(out, "  line %d: %.*s\n", m.line, m.text.n < 300 ? (int)m.text.n : 300,
+                      m.text.p);
         ev_quote(source, m.line, n ? 0 : 1, out);
         if (n && *advice && strcmp(advice, before))
             ws_buf_printf(out, "    (%s)\n", advice);

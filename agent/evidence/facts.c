@@ -54,7 +54,8 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
     const char *kernel = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "kernel"));
     double blocks = number_of(cJSON_GetObjectItemCaseSensitive(o, "blocks"));
     double scale = number_of(cJSON_GetObjectItemCaseSensitive(o, "scale"));
-    *l = (ev_launch){.index = whole(o, "index", 0), .kernel = kernel ? kernel : "",
+    *l = (ev_launch){.index = whole(o, "index", 0),
+                     .kernel = kernel ? kernel : "",
                      .spill_bytes = whole(o, "spill_bytes", -1)};
     read_size(o, "grid", l->grid);
     read_size(o, "block", l->block);

@@ -9,10 +9,10 @@
 #include "verifier/verdict.h"
 
 typedef struct ev_launch {
-    int index;          /* in the plan, from 1; 0: all launches in one, scaled from a check shape */
+    int index; /* in the plan, from 1; 0: all launches in one, scaled from a check shape */
     const char *kernel;
     int64_t grid[3], block[3];
-    int spill_bytes;    /* -1 unknown */
+    int spill_bytes; /* -1 unknown */
     tim_launch counted;
     tim_launch_estimate time;
 } ev_launch;
@@ -24,15 +24,15 @@ typedef struct ev_facts {
     const tim_gpu *gpu; /* NULL: the table does not have it */
     hx_reason reason;
     bool passed;
-    double seconds;     /* of the model, NaN: none */
+    double seconds; /* of the model, NaN: none */
     double floor_s, occupancy;
     const char *bound;
     ev_launch launch[VFY_MAX_LAUNCHES];
-    int n_launches;     /* described here */
-    int plan_launches;  /* of the plan, 0: unknown */
-    ref_cost cost;      /* at the benchmark shape */
+    int n_launches;    /* described here */
+    int plan_launches; /* of the plan, 0: unknown */
+    ref_cost cost;     /* at the benchmark shape */
     bool has_cost;
-    ws_env dims;        /* of the benchmark shape */
+    ws_env dims;          /* of the benchmark shape */
     double total_sectors; /* of DRAM, of all launches */
     ws_arena arena;
 } ev_facts;

@@ -1,5 +1,5 @@
-/* What a kernel that was rejected is told: the finding, the place with its source, the numbers, what
- * the wrong elements have in common, and what usually helps. */
+/* What a kernel that was rejected is told: the finding, the place with its source, the numbers,
+ * what the wrong elements have in common, and what usually helps. */
 #ifndef AGENT_EVIDENCE_FAILURE_H
 #define AGENT_EVIDENCE_FAILURE_H
 

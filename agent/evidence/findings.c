@@ -63,19 +63,23 @@ static void write_time(ev_facts *f, ws_buf *out)
     ws_buf_addc(out, '\n');
     if (!(f->floor_s > 0))
         return;
-    ws_buf_printf(out, "Roofline: the floor is %s (%s to move, %s operations); this kernel takes %.2f "
-                       "times it, %.0f %% of what the GPU can do\n",
-                  ev_time(f, f->floor_s), ev_bytes(f, f->cost.min_bytes), ev_count(f, f->cost.flops),
-                  t / f->floor_s, 100 * f->floor_s / t);
+    ws_buf_printf(out,
+                  "Roofline: the floor is %s (%s to move, %s operations); this kernel takes %.2f "
+                  "times it, %.0f %% of what the GPU can do\n",
+                  ev_time(f, f->floor_s), ev_bytes(f, f->cost.min_bytes),
+                  ev_count(f, f->cost.flops), t / f->floor_s, 100 * f->floor_s / t);
 }
 
 static void write_parts(ev_facts *f, ws_buf *out)
 {
     static const struct {
         const char *key, *name;
-    } part[] = {{"memory_seconds", "DRAM"}, {"l2_seconds", "L2"},
-                {"shared_seconds", "L1 and shared memory"}, {"compute_seconds", "instructions"},
-                {"latency_seconds", "waiting"}, {"launch_seconds", "launches"}};
+    } part[] = {{"memory_seconds", "DRAM"},
+                {"l2_seconds", "L2"},
+                {"shared_seconds", "L1 and shared memory"},
+                {"compute_seconds", "instructions"},
+                {"latency_seconds", "waiting"},
+                {"launch_seconds", "launches"}};
     if (!(f->seconds > 0))
         return;
     ws_buf_printf(out, "Where it goes (modelled, parts overlap): bound by %s;", f->bound);
@@ -104,9 +108,11 @@ static const char *bound_of(const tim_launch_estimate *e)
     const struct {
         const char *name;
         double s;
-    } part[] = {{"DRAM", e->memory_s}, {"L2", e->l2_s},
+    } part[] = {{"DRAM", e->memory_s},
+                {"L2", e->l2_s},
                 {e->l1_is_global ? "L1" : "shared memory", e->shared_s},
-                {e->unit, e->compute_s}, {"waiting", e->latency_s}};
+                {e->unit, e->compute_s},
+                {"waiting", e->latency_s}};
     size_t most = 0;
     for (size_t i = 1; i < WS_COUNT(part); i++)
         most = part[i].s > part[most].s ? i : most;
@@ -133,8 +139,9 @@ static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
         ws_buf_printf(out, ", %d bytes shared", l->counted.shared_bytes);
     if (l->spill_bytes > 0)
         ws_buf_printf(out, ", %d bytes spilled", l->spill_bytes);
-    ws_buf_printf(out, "\n     %.0f instructions a warp: %.0f %% float, %.0f %% integer and compare, "
-                       "%.0f %% memory, %.0f %% branches",
+    ws_buf_printf(out,
+                  "\n     %.0f instructions a warp: %.0f %% float, %.0f %% integer and compare, "
+                  "%.0f %% memory, %.0f %% branches",
                   (double)c->warp_insns / warps,
                   percent(c->f32 + c->f64 + c->f16 + c->sfu + c->tensor, c->warp_insns),
                   percent(c->i32 + c->imul + c->cmp_sel + c->cvt, c->warp_insns),
@@ -147,29 +154,31 @@ static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
     ws_buf_addc(out, '\n');
 }
 
+/* Whether launch i is among the SHOWN_LAUNCHES longest, and takes a hundredth of the time. */
+static bool is_long(const ev_facts *f, int i)
+{
+    double s = f->launch[i].time.seconds;
+    int longer = 0;
+    for (int k = 0; k < f->n_launches; k++)
+        longer += f->launch[k].time.seconds > s || (f->launch[k].time.seconds == s && k < i);
+    return longer < SHOWN_LAUNCHES && (s >= 0.01 * f->seconds || longer == 0);
+}
+
 static void write_launches(ev_facts *f, ws_buf *out)
 {
     int shown = 0;
     if (!f->n_launches)
         return;
     ws_buf_adds(out, "Launches:\n");
-    /* The longest ones, in the plan's order. */
-    double least = 0;
     for (int i = 0; i < f->n_launches; i++) {
-        int longer = 0;
-        for (int k = 0; k < f->n_launches; k++)
-            longer += f->launch[k].time.seconds > f->launch[i].time.seconds;
-        if (longer == SHOWN_LAUNCHES - 1)
-            least = f->launch[i].time.seconds;
-    }
-    for (int i = 0; i < f->n_launches && shown < SHOWN_LAUNCHES; i++) {
-        if (f->launch[i].time.seconds < least)
+        if (!is_long(f, i))
             continue;
         write_launch(f, &f->launch[i], out);
         shown++;
     }
     if (f->plan_launches > shown && f->launch[0].index)
-        ws_buf_printf(out, "  and %d shorter ones\n", f->plan_launches - shown);
+        ws_buf_printf(out, "  and %d shorter one%s\n", f->plan_launches - shown,
+                      f->plan_launches - shown == 1 ? "" : "s");
 }
 
 /* ---- findings ---- */
@@ -189,10 +198,13 @@ static void write_findings(ev_facts *f, ws_buf *out)
     }
     if (!n)
         return;
-    ws_buf_adds(out, "Findings, the largest modelled gain first (gains overlap, they do not add up):\n");
+    ws_buf_adds(out,
+                "Findings, the largest modelled gain first (gains overlap, they do not add up):\n");
     for (int i = 0; i < n && i < SHOWN_FINDINGS; i++) {
         const char *kernel = kernel_of(f, &x[i]);
         ws_buf_printf(out, "%d. %s%s%s", i + 1, x[i].rule, *kernel ? " in " : "", kernel);
+        if (x[i].more)
+            ws_buf_printf(out, " and %d more launch%s", x[i].more, x[i].more == 1 ? "" : "es");
         if (x[i].gain >= 0.005 * f->seconds)
             ws_buf_printf(out, ", up to %s (%.0f %%) less\n", ev_time(f, x[i].gain),
                           100 * x[i].gain / f->seconds);
@@ -216,20 +228,24 @@ static void write_roof(ev_facts *f, ws_buf *out)
         return;
     double left = 1 - reachable(f) / f->seconds;
     if (left < 0.08)
-        ws_buf_printf(out, "Near the roof: %s would be %.0f %% less (one launch, DRAM at the %.0f %% of its "
-                           "peak that copies reach). More needs fewer bytes or operations than the graph "
-                           "has as written.\n",
-                      ev_time(f, reachable(f)), fmax(100 * left, 0), 100 * tim_dram_efficiency);
+        ws_buf_printf(
+            out,
+            "Near the roof: %s would be %.0f %% less (one launch, DRAM at the %.0f %% of its "
+            "peak that copies reach). More needs fewer bytes or operations than the graph "
+            "has as written.\n",
+            ev_time(f, reachable(f)), fmax(100 * left, 0), 100 * tim_dram_efficiency);
     else if (f->seconds < 3 * f->gpu->launch_s * fmax(f->plan_launches, 1))
-        ws_buf_printf(out, "Launches take %.0f %% of the time: at this shape little else can be gained.\n",
-                      100 * f->gpu->launch_s * f->plan_launches / f->seconds);
+        ws_buf_printf(
+            out, "Launches take %.0f %% of the time: at this shape little else can be gained.\n",
+            100 * f->gpu->launch_s * f->plan_launches / f->seconds);
 }
 
 static void write_passed(ev_facts *f, ws_buf *out)
 {
     ws_buf_printf(out, "Verified: %s\n", ev_text(f, NULL, "text"));
     if (cJSON_IsTrue(ev_member(f, "evidence", "schedule_dependent")))
-        ws_buf_adds(out, "  the last bits depend on the order in which threads run (atomics on floats)\n");
+        ws_buf_adds(
+            out, "  the last bits depend on the order in which threads run (atomics on floats)\n");
     write_time(f, out);
     write_parts(f, out);
     write_findings(f, out);
@@ -333,6 +349,7 @@ cJSON *findings_json(const findings_subject *s)
         cJSON_AddStringToObject(j, "severity", ev_severity(&f, &x[i]));
         if (x[i].launch >= 0)
             cJSON_AddStringToObject(j, "kernel", f.launch[x[i].launch].kernel);
+        cJSON_AddNumberToObject(j, "further_launches", x[i].more);
         cJSON_AddStringToObject(j, "evidence", x[i].evidence);
         cJSON_AddStringToObject(j, "action", x[i].action);
         ws_json_add_double(j, "gain_seconds", x[i].gain);

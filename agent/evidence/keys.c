@@ -10,21 +10,24 @@ enum { MAX_OPS = 4 };
 
 /* Ops that prepare or finish what others do: they are named when there is nothing else. */
 static const char *const plain[] = {
-    "reshape", "flatten", "permute", "transpose", "slice", "concat", "expand", "full", "iota", "cast",
-    "pad", "roll", "flip", "gather", "add", "sub", "mul", "div", "neg", "abs", "sqrt", "square",
-    "maximum", "minimum", "clamp", "gt", "ge", "lt", "le", "eq", "ne", "logical_or", "logical_and",
-    "where", "masked_fill", "tril", "triu", NULL};
+    "reshape", "flatten", "permute", "transpose",  "slice",       "concat", "expand",
+    "full",    "iota",    "cast",    "pad",        "roll",        "flip",   "gather",
+    "add",     "sub",     "mul",     "div",        "neg",         "abs",    "sqrt",
+    "square",  "maximum", "minimum", "clamp",      "gt",          "ge",     "lt",
+    "le",      "eq",      "ne",      "logical_or", "logical_and", "where",  "masked_fill",
+    "tril",    "triu",    NULL};
 /* What is done alike goes by one name. */
 static const char *const alike[][2] = {
-    {"linear", "matmul"},       {"einsum", "matmul"},       {"grouped_matmul", "matmul"},
+    {"linear", "matmul"},       {"einsum", "matmul"},         {"grouped_matmul", "matmul"},
     {"log_softmax", "softmax"}, {"cross_entropy", "softmax"}, {"layer_norm", "row_norm"},
-    {"rms_norm", "row_norm"},   {"cumprod", "cumsum"},      {"max_pool", "pool"},
+    {"rms_norm", "row_norm"},   {"cumprod", "cumsum"},        {"max_pool", "pool"},
     {"avg_pool", "pool"},       {"argsort", "sort"}};
 /* Ops of one element each: kernels for one of them serve the others with little change. */
 static const char *const pointwise[] = {
-    "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "elu", "selu", "mish", "hardswish",
-    "hardsigmoid", "softplus", "exp", "log", "sin", "cos", "add", "sub", "mul", "div", "abs", "neg",
-    "clamp", "maximum", "minimum", "square", "sqrt", "pow", "where", NULL};
+    "relu",    "leaky_relu", "gelu",        "silu",     "sigmoid", "tanh", "elu",   "selu",
+    "mish",    "hardswish",  "hardsigmoid", "softplus", "exp",     "log",  "sin",   "cos",
+    "add",     "sub",        "mul",         "div",      "abs",     "neg",  "clamp", "maximum",
+    "minimum", "square",     "sqrt",        "pow",      "where",   NULL};
 
 static bool is_in(const char *const *list, const char *name, size_t n)
 {
@@ -82,7 +85,8 @@ static const char *family_of(const spec *s, const ref_bound *b, ws_arena *a)
     int n = 0;
     if (b)
         for (int i = 0; i < b->graph->n_nodes; i++)
-            add_work(list, &n, family_name(b->graph->node[i].op->name), node_work(b, &b->graph->node[i]));
+            add_work(list, &n, family_name(b->graph->node[i].op->name),
+                     node_work(b, &b->graph->node[i]));
     else
         for (int i = 0; i < s->n_nodes; i++)
             add_work(list, &n, family_name(s->node[i].op), 1);
@@ -213,7 +217,8 @@ static double shared_ops(const char *a, const char *b, double *all)
 double memory_relation(const memory_keys *a, const memory_keys *b)
 {
     double all_a, all_b;
-    double found = shared_ops(a->family, b->family, &all_a) + shared_ops(b->family, a->family, &all_b);
+    double found =
+        shared_ops(a->family, b->family, &all_a) + shared_ops(b->family, a->family, &all_b);
     double first = share_of(a->family, strcspn(a->family, "+"), b->family) +
                    share_of(b->family, strcspn(b->family, "+"), a->family);
     if (!(first > 0)) /* what they share is not what takes the time */

@@ -16,9 +16,9 @@ static const double GAIN = 1.03; /* below it a change has no effect worth the na
 /* Attempts that show the same. */
 typedef struct group {
     const char *kind, *subject, *text, *timing;
-    const char *repair;      /* what the model said when it repaired such a failure */
-    double log_effect;       /* sum */
-    double most;             /* |log| of the attempt that `text` is of */
+    const char *repair; /* what the model said when it repaired such a failure */
+    double log_effect;  /* sum */
+    double most;        /* |log| of the attempt that `text` is of */
     int support;
     int64_t evidence[MAX_EVIDENCE];
 } group;
@@ -52,8 +52,8 @@ static const db_candidate *find(const learner *l, int64_t id)
     return NULL;
 }
 
-/* What a candidate is compared with: the nearest ancestor that passed, or generation 0. *idea is the
- * attempt that left it: the candidate itself, or the first of those that it repairs. */
+/* What a candidate is compared with: the nearest ancestor that passed, or generation 0. *idea is
+ * the attempt that left it: the candidate itself, or the first of those that it repairs. */
 static const db_candidate *before(const learner *l, const db_candidate *c,
                                   const db_candidate **idea)
 {
@@ -63,7 +63,9 @@ static const db_candidate *before(const learner *l, const db_candidate *c,
         *idea = p;
         p = p->parent ? find(l, p->parent) : NULL;
     }
-    return p ? p : l->n && strcmp(l->c[0].origin, "emitted") == 0 && c != &l->c[0] ? &l->c[0] : NULL;
+    return p                                                                 ? p
+           : l->n && strcmp(l->c[0].origin, "emitted") == 0 && c != &l->c[0] ? &l->c[0]
+                                                                             : NULL;
 }
 
 /* ---- words ---- */
@@ -96,9 +98,10 @@ static const char *first_sentence(learner *l, const char *note)
 
 static bool is_filler(const char *word, size_t n)
 {
-    static const char *const filler[] = {"the", "and", "that", "with", "this", "from", "into", "each",
-                                         "for", "now", "are", "was", "use", "uses", "using", "more",
-                                         "than", "then", "one", "all", "its", "kernel", "change", NULL};
+    static const char *const filler[] = {"the",  "and",  "that",  "with",   "this",   "from",
+                                         "into", "each", "for",   "now",    "are",    "was",
+                                         "use",  "uses", "using", "more",   "than",   "then",
+                                         "one",  "all",  "its",   "kernel", "change", NULL};
     for (int i = 0; filler[i]; i++)
         if (strlen(filler[i]) == n && strncmp(filler[i], word, n) == 0)
             return true;
@@ -135,7 +138,8 @@ static group *group_of(learner *l, const char *kind, const char *subject, const 
 {
     for (int i = 0; i < l->n_groups; i++)
         if (strcmp(l->g[i].kind, kind) == 0 && strcmp(l->g[i].subject, subject) == 0 &&
-            (timing == l->g[i].timing || (timing && l->g[i].timing && !strcmp(timing, l->g[i].timing))))
+            (timing == l->g[i].timing ||
+             (timing && l->g[i].timing && !strcmp(timing, l->g[i].timing))))
             return &l->g[i];
     WS_GROW(l->g, l->n_groups, l->cap);
     l->g[l->n_groups] = (group){.kind = kind, .subject = subject, .timing = timing, .most = -1};
@@ -208,7 +212,8 @@ static void learn_tuning(learner *l, const db_candidate *c)
         seconds_of(p) < GAIN * seconds_of(c))
         return;
     for (int i = 0; i < l->n; i++)
-        if (l->c[i].parent == c->parent && strcmp(l->c[i].origin, "tuned") == 0 && passed(&l->c[i]) &&
+        if (l->c[i].parent == c->parent && strcmp(l->c[i].origin, "tuned") == 0 &&
+            passed(&l->c[i]) &&
             (seconds_of(&l->c[i]) < seconds_of(c) ||
              (seconds_of(&l->c[i]) == seconds_of(c) && l->c[i].id < c->id)))
             return;
@@ -303,12 +308,17 @@ static db_lesson lesson_of(learner *l, const group *g)
         ws_buf_printf(&ids, "%s%" PRId64, i ? "," : "[", g->evidence[i]);
     ws_buf_addc(&ids, ']');
     db_lesson out = {
-        .run = l->run->id, .gpu = l->run->gpu ? l->run->gpu : "",
-        .keys = {.spec_sha256 = l->run->spec_sha256}, .kind = g->kind, .subject = g->subject,
+        .run = l->run->id,
+        .gpu = l->run->gpu ? l->run->gpu : "",
+        .keys = {.spec_sha256 = l->run->spec_sha256},
+        .kind = g->kind,
+        .subject = g->subject,
         .text = g->repair ? ws_arena_printf(&l->arena, "%s; repaired by: %s", g->text, g->repair)
                           : g->text,
-        .effect = g->timing ? exp(g->log_effect / g->support) : (double)NAN, .support = g->support,
-        .timing = g->timing, .evidence_json = ws_arena_strdup(&l->arena, ws_buf_z(&ids))};
+        .effect = g->timing ? exp(g->log_effect / g->support) : (double)NAN,
+        .support = g->support,
+        .timing = g->timing,
+        .evidence_json = ws_arena_strdup(&l->arena, ws_buf_z(&ids))};
     ws_buf_release(&ids);
     return out;
 }

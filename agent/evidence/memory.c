@@ -21,11 +21,12 @@ ws_status memory_index(db_archive *db, ws_err *err)
         ws_err ignored = {0};
         memory_keys k;
         /* A spec that this program no longer accepts is nobody's relation. */
-        if (spec_from_text(run[i].spec_json, strlen(run[i].spec_json), run[i].spec_name, &s, &ignored))
+        if (spec_from_text(run[i].spec_json, strlen(run[i].spec_json), run[i].spec_name, &s,
+                           &ignored))
             continue;
         memory_keys_of(s, &a, &k);
-        db_keys keys = {run[i].spec_sha256, run[i].spec_name, s->title, k.family, k.dtype,
-                        k.shape_class};
+        db_keys keys = {run[i].spec_sha256, run[i].spec_name, s->title,
+                        k.family,           k.dtype,          k.shape_class};
         st = db_keys_put(db, &keys, err);
         spec_free(s);
     }
@@ -61,7 +62,8 @@ static ws_status related_specs(db_archive *db, const spec *s, ws_arena *a, relat
     *n = 0;
     for (int i = 0; i < count; i++) {
         memory_keys k = {list[i].family, list[i].dtype, list[i].shape_class};
-        double score = strcmp(list[i].spec_sha256, s->sha256) == 0 ? SAME_SPEC : memory_relation(&mine, &k);
+        double score =
+            strcmp(list[i].spec_sha256, s->sha256) == 0 ? SAME_SPEC : memory_relation(&mine, &k);
         if (score >= LEAST)
             (*out)[(*n)++] = (relation){&list[i], score};
     }
@@ -192,7 +194,8 @@ static void write_kernel(const memory_kernel *m, const char *gpu, ws_buf *out)
     ws_buf_printf(out, ": %.2f us %s on %s", s * 1e6, kind_of(c), gpu);
     if (k->first_s > 0)
         ws_buf_printf(out, ", %.2f times as fast as its plain translation", k->first_s / s);
-    ws_buf_printf(out, "; verified to level %d (%s)", c->level, vfy_level_name((vfy_level)c->level));
+    ws_buf_printf(out, "; verified to level %d (%s)", c->level,
+                  vfy_level_name((vfy_level)c->level));
     if (c->tune_json)
         ws_buf_printf(out, ", with %s", c->tune_json);
     if (c->note && *c->note)
@@ -267,7 +270,10 @@ ws_status memory_kernel_list(db_archive *db, const spec *s, const char *gpu, int
     relation *r = NULL;
     int specs = 0;
     memory_keys mine;
-    offer o = {.run = run, .gpu = gpu, .arena = a, .most = most,
+    offer o = {.run = run,
+               .gpu = gpu,
+               .arena = a,
+               .most = most,
                .list = WS_ARENA_NEW(a, memory_kernel, most > 0 ? most + 1 : 1)};
     memory_keys_of(s, a, &mine);
     ws_status st = related_specs(db, s, a, &r, &specs, err);

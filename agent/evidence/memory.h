@@ -26,8 +26,8 @@ ws_status memory_index(db_archive *db, ws_err *err) WS_MUST_CHECK;
  * and stores them; done once at a run's end, again after a resumption: replaces the run's lessons.
  */
 ws_status memory_learn(db_archive *db, const spec *s, const db_run *run, ws_err *err) WS_MUST_CHECK;
-/* Lessons of runs other than `run` (0: of all) for this spec and its relations on this GPU, the most
- * telling first, one a line; "" when there are none. */
+/* Lessons of runs other than `run` (0: of all) for this spec and its relations on this GPU, the
+ * most telling first, one a line; "" when there are none. */
 ws_status memory_lessons(db_archive *db, const spec *s, const char *gpu, int64_t run, int max_lines,
                          ws_buf *out, ws_err *err) WS_MUST_CHECK;
 /* The same as rows; `effect` and `support` are over all runs that say the same, the rest is of the

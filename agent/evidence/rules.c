@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const ev_rule *const tables[] = {ev_memory_rules, ev_machine_rules};
+static const ev_rule *const tables[] = {ev_memory_rules, ev_machine_rules, ev_unit_rules};
 
 /* What saves less than a hundredth is noise. */
 static const double SMALLEST = 0.01;
@@ -15,28 +15,46 @@ static int larger_gain(const void *a, const void *b)
     return (x->gain < y->gain) - (x->gain > y->gain);
 }
 
+/* The same rule in several launches: the one that gains most speaks for all. */
+static void join(const ev_facts *f, ev_finding *all, const ev_finding *x)
+{
+    ev_finding sum = x->largest > all->largest ? *x : *all;
+    sum.gain = ev_limit(f, all->gain + x->gain);
+    sum.more = all->more + 1;
+    sum.certain = all->certain || x->certain;
+    *all = sum;
+}
+
 static int add(ev_facts *f, const ev_rule *r, int launch, ev_finding *out, int n)
 {
     ev_finding x = {.rule = r->name, .launch = launch, .gain = (double)NAN};
-    if (n == EV_MAX_FINDINGS || !r->look(f, launch, &x) ||
-        !(x.certain || x.gain >= SMALLEST * f->seconds))
+    if (n == EV_MAX_FINDINGS || !r->look(f, launch, &x) || !(x.gain >= 0))
         return n;
-    /* The same rule on several launches: the one that gains most stands for it. */
+    x.largest = x.gain;
     for (int i = 0; i < n; i++)
         if (out[i].rule == x.rule) {
-            if (x.gain > out[i].gain)
-                out[i] = x;
+            join(f, &out[i], &x);
             return n;
         }
     out[n] = x;
     return n + 1;
 }
 
+static int drop_small(const ev_facts *f, ev_finding *all, int n)
+{
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (all[i].certain || all[i].gain >= SMALLEST * f->seconds)
+            all[kept++] = all[i];
+    return kept;
+}
+
 /* Rules that say more about the same instructions. */
 static bool is_explained(const ev_finding *x, const ev_finding *all, int n)
 {
-    static const char *const special[] = {"tensor-cores", "register-tile", "index-arithmetic",
-                                          "special-functions", "double-arithmetic", "idle-lanes"};
+    static const char *const special[] = {
+        "tensor-cores",      "register-tile", "index-arithmetic", "special-functions",
+        "double-arithmetic", "idle-lanes",    "algorithm"};
     for (int i = 0; i < n; i++)
         for (size_t k = 0; k < WS_COUNT(special); k++)
             if (strcmp(all[i].rule, special[k]) == 0 && all[i].gain > 0.5 * x->gain)
@@ -62,7 +80,7 @@ int ev_findings(ev_facts *f, ev_finding out[EV_MAX_FINDINGS])
         for (const ev_rule *r = tables[t]; r->name; r++)
             for (int i = r->of_plan ? -1 : 0; i < (r->of_plan ? 0 : f->n_launches); i++)
                 n = add(f, r, i, out, n);
-    n = drop_general(out, n);
+    n = drop_general(out, drop_small(f, out, n));
     qsort(out, (size_t)n, sizeof *out, larger_gain);
     return n;
 }

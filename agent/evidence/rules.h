@@ -9,7 +9,9 @@
 typedef struct ev_finding {
     const char *rule;
     int launch;           /* index in ev_facts.launch, -1: the plan as a whole */
-    double gain;          /* seconds that the model says would be saved; NaN: not known */
+    int more;             /* further launches with the same fault; this one gains most */
+    double gain;          /* seconds that the model says would be saved, in all of them */
+    double largest;       /* of them in `launch` */
     const char *evidence; /* numbers; in the facts' arena */
     const char *action;   /* one concrete change */
     bool certain;         /* to be told even where other faults hide what it would save */
@@ -23,7 +25,7 @@ typedef struct ev_rule {
     bool of_plan;
 } ev_rule;
 
-extern const ev_rule ev_memory_rules[], ev_machine_rules[]; /* ended by a NULL name */
+extern const ev_rule ev_memory_rules[], ev_machine_rules[], ev_unit_rules[]; /* NULL name: end */
 
 enum { EV_MAX_FINDINGS = 64 };
 /* Findings of a kernel that passed, the largest gain first; returns how many. */

@@ -1,34 +1,8 @@
 /* Rules about bytes: how they are asked for, how often, and where they wait. */
 #include "agent/evidence/rules.h"
+#include "agent/evidence/what_if.h"
 
-#include <math.h>
 #include <string.h>
-
-enum { WARP = 32, SECTOR = 32 };
-
-static double d(uint64_t n)
-{
-    return (double)n;
-}
-
-static double scale_of(const ev_launch *l)
-{
-    return l->counted.scale > 0 ? l->counted.scale : 1;
-}
-
-static uint64_t scaled(uint64_t n, double by)
-{
-    return (uint64_t)(d(n) * by + 0.5);
-}
-
-/* Takes instructions away from a launch; the counters that depend on them follow. */
-static void drop_insns(ptx_counters *c, double warp_insns)
-{
-    double left = fmax(1 - warp_insns / fmax(d(c->warp_insns), 1), 0.05);
-    c->warp_insns = scaled(c->warp_insns, left);
-    c->max_warp_insns = scaled(c->max_warp_insns, left);
-    c->max_block_warp_insns = scaled(c->max_block_warp_insns, left);
-}
 
 /* Sectors that would do for what the lanes ask for: at least one a request. */
 static double ideal_sectors(uint64_t bytes, uint64_t requests)
@@ -54,18 +28,20 @@ static bool uncoalesced(ev_facts *f, int i, bool stores, ev_finding *out)
     *sectors = (uint64_t)ideal;
     *unique = *unique < *sectors ? *unique : *sectors;
     out->gain = ev_saved(f, i, &then);
-    out->evidence = ws_arena_printf(
-        &f->arena,
-        "a warp's %s touches %.1f sectors of 32 bytes on average where %.1f hold what its lanes ask "
-        "for; %s move for %s used",
-        stores ? "store" : "load", is / d(requests), ideal / d(requests),
-        ev_bytes(f, scale_of(l) * is * SECTOR), ev_bytes(f, scale_of(l) * d(bytes)));
-    out->action = ws_arena_printf(
-        &f->arena,
-        "let threadIdx.x run along the innermost axis, so that the 32 lanes of a warp %s neighbouring "
-        "addresses; where the other side of a copy needs the other order, go through a tile in shared "
-        "memory",
-        stores ? "write" : "read");
+    out->evidence = ws_arena_printf(&f->arena,
+                                    "a warp's %s touches %.1f sectors of 32 bytes on average where "
+                                    "%.1f hold what its lanes ask "
+                                    "for; %s move for %s used",
+                                    stores ? "store" : "load", is / d(requests),
+                                    ideal / d(requests), ev_bytes(f, scale_of(l) * is * SECTOR),
+                                    ev_bytes(f, scale_of(l) * d(bytes)));
+    out->action = ws_arena_printf(&f->arena,
+                                  "let threadIdx.x run along the innermost axis, so that the 32 "
+                                  "lanes of a warp %s neighbouring "
+                                  "addresses; where the other side of a copy needs the other "
+                                  "order, go through a tile in shared "
+                                  "memory",
+                                  stores ? "write" : "read");
     return true;
 }
 
@@ -112,21 +88,22 @@ static bool narrow_accesses(ev_facts *f, int i, ev_finding *out)
     if (!requests || a_lane > 8.5 || a_lane < 0.9 || sectors > 1.2 * bytes / SECTOR)
         return false;
     double fewer = fmax(a_lane / 16, 1.0 / 16);
-    drop_insns(c, requests * (1 - fewer));
+    ev_drop_insns(c, requests * (1 - fewer));
     c->mem_insns = scaled(c->mem_insns, fewer);
     c->global_ld_requests = scaled(c->global_ld_requests, fewer);
     c->global_st_requests = scaled(c->global_st_requests, fewer);
     out->gain = ev_saved(f, i, &then);
     const char *ragged = ragged_shapes(f);
     out->evidence = ws_arena_printf(
-        &f->arena, "global accesses are coalesced but narrow: %.1f bytes a lane, %s requests", a_lane,
-        ev_count(f, requests * scale_of(&f->launch[i])));
+        &f->arena, "global accesses are coalesced but narrow: %.1f bytes a lane, %s requests",
+        a_lane, ev_count(f, requests * scale_of(&f->launch[i])));
     out->action = ws_arena_printf(
         &f->arena,
-        "load and store 16 bytes a lane (float4, or eight 16-bit values), which also keeps more bytes "
+        "load and store 16 bytes a lane (float4, or eight 16-bit values), which also keeps more "
+        "bytes "
         "in flight%s%s%s",
-        *ragged ? "; a scalar path must remain where rows are not multiples of 16 bytes (" : "", ragged,
-        *ragged ? ")" : "");
+        *ragged ? "; a scalar path must remain where rows are not multiples of 16 bytes (" : "",
+        ragged, *ragged ? ")" : "");
     return true;
 }
 
@@ -168,33 +145,38 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
     tim_launch then = l->counted;
     ptx_counters *c = &then.counters;
     double once = d(c->unique_ld_sectors);
-    double asked = fmin(d(c->global_ld_sectors), ideal_sectors(c->global_ld_bytes, c->global_ld_requests));
+    double asked =
+        fmin(d(c->global_ld_sectors), ideal_sectors(c->global_ld_bytes, c->global_ld_requests));
     double times = asked / fmax(once, 1);
     if (!once || times < 1.3)
         return false;
     double left = 1 / times;
-    drop_insns(c, d(c->global_ld_requests) * (1 - left));
+    ev_drop_insns(c, d(c->global_ld_requests) * (1 - left));
     c->global_ld_sectors = scaled(c->global_ld_sectors, left);
     c->global_ld_requests = scaled(c->global_ld_requests, left);
     c->mem_insns = scaled(c->mem_insns, left);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
-        &f->arena, "global memory is read %.1f times over: %s are asked for, %s of them are distinct",
-        times, ev_bytes(f, scale_of(l) * asked * SECTOR), ev_bytes(f, scale_of(l) * once * SECTOR));
+        &f->arena,
+        "global memory is read %.1f times over: %s are asked for, %s of them are distinct", times,
+        ev_bytes(f, scale_of(l) * asked * SECTOR), ev_bytes(f, scale_of(l) * once * SECTOR));
     if (is_contraction(f) && f->cost.flops < 8 * f->cost.min_bytes)
-        out->action = "let each warp or block take several rows at once, so that what is loaded of the "
-                      "operand that they share (the vector) is used for all of them";
-    else if (is_contraction(f))
         out->action =
-            c->shared_requests
-                ? "make the tile in shared memory larger, and the tile of each thread (8x8 outputs in "
-                  "registers): bytes read fall with the tile's edge"
-                : "stage tiles of both operands in shared memory and let each thread compute several "
-                  "outputs from registers, so that every element that was loaded is used many times";
+            "let each warp or block take several rows at once, so that what is loaded of the "
+            "operand that they share (the vector) is used for all of them";
+    else if (is_contraction(f))
+        out->action = c->shared_requests ? "make the tile in shared memory larger, and the tile of "
+                                           "each thread (8x8 outputs in "
+                                           "registers): bytes read fall with the tile's edge"
+                                         : "stage tiles of both operands in shared memory and let "
+                                           "each thread compute several "
+                                           "outputs from registers, so that every element that was "
+                                           "loaded is used many times";
     else
         out->action = ws_arena_printf(
             &f->arena,
-            "read each element once: keep what later passes need in registers or shared memory%s, or "
+            "read each element once: keep what later passes need in registers or shared memory%s, "
+            "or "
             "merge the passes (running maximum and sum; sum and sum of squares about a shift)",
             row_size(f));
     return true;
@@ -226,8 +208,9 @@ static bool fuse(ev_facts *f, int i, ev_finding *out)
         "%d launches, of %s each; together they move %s through DRAM where the operation needs %s",
         f->plan_launches, ev_time(f, f->gpu->launch_s), ev_bytes(f, f->total_sectors * SECTOR),
         ev_bytes(f, f->cost.min_bytes));
-    out->action = "fuse launches: pass values on in registers or shared memory in the place of scratch; "
-                  "a pointwise step belongs into the kernel that makes or reads its operand";
+    out->action =
+        "fuse launches: pass values on in registers or shared memory in the place of scratch; "
+        "a pointwise step belongs into the kernel that makes or reads its operand";
     return true;
 }
 
@@ -236,8 +219,8 @@ static bool fuse(ev_facts *f, int i, ev_finding *out)
 /* 8 and 16 bytes a lane take 2 and 4 wavefronts without any conflict. */
 static bool has_wide_types(const ev_facts *f)
 {
-    static const char *const wide[] = {"float4", "float2", "int4", "int2", "double", "wmma", "ldmatrix",
-                                       "longlong", "uint64_t"};
+    static const char *const wide[] = {"float4", "float2",   "int4",     "int2",    "double",
+                                       "wmma",   "ldmatrix", "longlong", "uint64_t"};
     const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
     for (size_t k = 0; source && k < sizeof wide / sizeof *wide; k++)
         if (strstr(source, wide[k]))
@@ -258,10 +241,11 @@ static bool bank_conflicts(ev_facts *f, int i, ev_finding *out)
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
-        "bank conflicts: a shared memory access takes %.1f wavefronts on average, where %s do", ways,
-        wide ? "1 (4 for 16 bytes a lane)" : "1");
-    out->action = "pad rows of the shared array by one element ([32][33]) or swizzle the column with the "
-                  "row, so that the lanes of a warp fall on 32 different banks";
+        "bank conflicts: a shared memory access takes %.1f wavefronts on average, where %s do",
+        ways, wide ? "1 (4 for 16 bytes a lane)" : "1");
+    out->action =
+        "pad rows of the shared array by one element ([32][33]) or swizzle the column with the "
+        "row, so that the lanes of a warp fall on 32 different banks";
     return true;
 }
 
@@ -272,24 +256,26 @@ static bool local_memory(ev_facts *f, int i, ev_finding *out)
     ptx_counters *c = &then.counters;
     if (!c->local_requests && l->spill_bytes <= 0)
         return false;
-    drop_insns(c, d(c->local_requests));
+    ev_drop_insns(c, d(c->local_requests));
     c->local_requests = 0;
     out->gain = ev_saved(f, i, &then);
     bool spills = l->spill_bytes > 0;
     double a_warp = d(l->counted.counters.local_requests) / fmax(d(c->warps), 1);
     out->evidence =
-        spills ? ws_arena_printf(&f->arena,
-                                 "%d bytes of registers spill to local memory; %.1f accesses to it a warp",
-                                 l->spill_bytes, a_warp)
-               : ws_arena_printf(&f->arena,
-                                 "%.1f accesses to local memory a warp: an array that is indexed by a "
-                                 "variable cannot live in registers",
-                                 a_warp);
-    out->action = spills
-                      ? "keep fewer values alive: a smaller tile for each thread, less unrolling, or more "
-                        "registers by smaller blocks (__launch_bounds__)"
-                      : "unroll the loops over the array (#pragma unroll with constant bounds) so that "
-                        "every index is known to the compiler";
+        spills
+            ? ws_arena_printf(
+                  &f->arena,
+                  "%d bytes of registers spill to local memory; %.1f accesses to it a warp",
+                  l->spill_bytes, a_warp)
+            : ws_arena_printf(&f->arena,
+                              "%.1f accesses to local memory a warp: an array that is indexed by a "
+                              "variable cannot live in registers",
+                              a_warp);
+    out->action =
+        spills ? "keep fewer values alive: a smaller tile for each thread, less unrolling, or more "
+                 "registers by smaller blocks (__launch_bounds__)"
+               : "unroll the loops over the array (#pragma unroll with constant bounds) so that "
+                 "every index is known to the compiler";
     return true;
 }
 
@@ -303,12 +289,12 @@ static bool atomics(ev_facts *f, int i, ev_finding *out)
     c->global_atomic_lanes = scaled(c->global_atomic_lanes, 1.0 / WARP);
     c->global_atomic_requests = scaled(c->global_atomic_requests, 1.0 / 8);
     out->gain = ev_saved(f, i, &then);
-    out->evidence = ws_arena_printf(&f->arena, "%s atomic updates of global memory, %.2f a thread",
-                                    ev_count(f, lanes),
-                                    d(f->launch[i].counted.counters.global_atomic_lanes) /
-                                        fmax(d(c->threads), 1));
-    out->action = "reduce in registers, then by warp shuffles and shared memory, and update global memory "
-                  "once a block";
+    out->evidence = ws_arena_printf(
+        &f->arena, "%s atomic updates of global memory, %.2f a thread", ev_count(f, lanes),
+        d(f->launch[i].counted.counters.global_atomic_lanes) / fmax(d(c->threads), 1));
+    out->action =
+        "reduce in registers, then by warp shuffles and shared memory, and update global memory "
+        "once a block";
     return true;
 }
 

@@ -1,0 +1,37 @@
+/* Arithmetic on counters for the question "what if": shared by the files of rules. */
+#ifndef AGENT_EVIDENCE_WHAT_IF_H
+#define AGENT_EVIDENCE_WHAT_IF_H
+
+#include "agent/evidence/facts.h"
+
+#include <math.h>
+
+enum { WARP = 32, SECTOR = 32 };
+
+static inline double d(uint64_t n)
+{
+    return (double)n;
+}
+
+static inline uint64_t scaled(uint64_t n, double by)
+{
+    return (uint64_t)(d(n) * by + 0.5);
+}
+
+/* Of a launch that was counted at a check shape; else 1. */
+static inline double scale_of(const ev_launch *l)
+{
+    return l->counted.scale > 0 ? l->counted.scale : 1;
+}
+
+static inline double longest_part(const tim_launch_estimate *e)
+{
+    return fmax(fmax(fmax(e->compute_s, e->memory_s), fmax(e->l2_s, e->shared_s)), e->latency_s);
+}
+
+/* All instruction counters by a factor. */
+void ev_scale_insns(ptx_counters *c, double by);
+/* Takes warp instructions of one kind away; the counters of all instructions follow. */
+void ev_drop_insns(ptx_counters *c, double warp_insns);
+
+#endif
