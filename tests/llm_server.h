@@ -35,6 +35,7 @@ typedef struct server_play {
     bool reset;         /* the cut is a reset */
     int stall_ms;       /* before the head */
     int pause_ms;       /* in the middle of the body */
+    int linger_ms;      /* after the body, before the framing's end */
     const char *filler; /* sent again and again in that pause, every 20 ms */
     const char *before; /* bytes before the head: 1xx responses */
     bool http10, gzip, no_answer;
@@ -186,6 +187,7 @@ static bool server_answer(int fd, const server_play *p, ws_buf *body)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
     if (!sent || (p->cut && !p->clean))
         return false;
+    ws_sleep_ms(p->linger_ms);
     if (p->framing == BY_CHUNKS)
         sent = server_send(fd, "0\r\n\r\n", 5);
     return sent && p->framing != BY_CLOSE && !p->http10;

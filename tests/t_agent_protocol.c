@@ -72,6 +72,12 @@ static const row rows[] = {
      {{.what = W_EVENTS, .framing = BY_CHUNKS, .headers = "Content-Type: text/event-stream\r\n"}},
      LLM_OK,
      1},
+    {"an end, and then no word",
+     {{.framing = BY_CHUNKS, .linger_ms = 3000}},
+     LLM_OK,
+     1,
+     .most_s = 1.5,
+     .skip = PLAINS},
     {"no [DONE] after the finish reason",
      {{.what = W_NO_DONE, .framing = BY_CHUNKS}},
      LLM_OK,
@@ -613,7 +619,7 @@ static void test_requests(void)
 
 /* ---- several in flight ---- */
 
-enum { STORM = 100, SHUT, SPENT, AGAIN, BACKLOG };
+enum { STORM = 100, SHUT, SPENT, AGAIN, BACKLOG, PROXY };
 
 static void wait_all(llm_client *c, int n, int *count_ok)
 {
@@ -774,6 +780,31 @@ static void test_connect(void)
     close(fd);
 }
 
+/* A proxy of the environment is not for this machine: it would get the key in the clear. */
+static void test_proxy(void)
+{
+    static const server_play plays[] = {FINE};
+    static const char *const variable[] = {"http_proxy", "ALL_PROXY", "all_proxy"};
+    char url[96];
+    ws_err err = {0};
+    llm_client *c = NULL;
+    int good;
+    server.play[PROXY] = plays;
+    server.n_plays[PROXY] = 1;
+    for (size_t i = 0; i < WS_COUNT(variable); i++)
+        setenv(variable[i], "http://127.0.0.1:1", 1);
+    llm_client_options o = endpoint_of(PROXY, 0, url);
+    o.loopback_only = false;
+    if (llm_client_open(&o, &c, &err))
+        printf("Bail out! %s\n", err.msg), exit(1);
+    submit(c, 0, false);
+    wait_all(c, 1, &good);
+    is_int(good, 1, "a server on this machine is asked without a proxy");
+    for (size_t i = 0; i < WS_COUNT(variable); i++)
+        unsetenv(variable[i]);
+    llm_client_close(c);
+}
+
 int main(void)
 {
     ws_log_set_level(WS_LOG_ERROR);
@@ -785,5 +816,6 @@ int main(void)
     test_used_up();
     test_again();
     test_connect();
+    test_proxy();
     return tap_done();
 }

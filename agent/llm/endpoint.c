@@ -92,7 +92,7 @@ ws_status llm_endpoint_add(llm_client *c, const llm_client_options *o, int *out,
         e->url[wires[i]] = llm_endpoint_address(base, p->path, wires[i]);
     e->key = ws_strdup(o->api_key && !replays ? o->api_key : "");
     e->key_headers = key_headers(o, p, e->wire, &u);
-    e->direct = o->loopback_only;
+    e->direct = u.loopback; /* a proxy would see what must not leave this machine in the clear */
     e->names_turns = u.loopback;
     e->window = c->limits.max_in_flight;
     for (*out = 0; *out < c->n_endpoints; ++*out)

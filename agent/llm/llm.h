@@ -58,7 +58,7 @@ typedef struct llm_client_options {
     llm_key_kind key_kind;
     llm_wire wire;
     bool allow_insecure; /* send a key over plain http to a host that is not loopback */
-    bool loopback_only;  /* bundled replay server: ignore proxies */
+    bool loopback_only;  /* bundled replay server: no other host is meant */
     /* The client. */
     struct cassette *cassette; /* records all exchanges, or answers them (then no base_url and no
                                 * key are needed); may serve several clients and outlives them */

@@ -281,6 +281,25 @@ static bool adapt(job *j, llm_outcome o, const llm_attempt *a)
     return true;
 }
 
+/* Ollama and its like drop the beginning of a prompt that is longer than their context, and answer
+ * what is left. No tokenizer has so many bytes in a token of source text. */
+static void warn_of_cut_prompt(job *j, const llm_attempt *a)
+{
+    enum { MOST_BYTES_PER_TOKEN = 8, SHORT_PROMPT = 4096 };
+    endpoint *e = j->endpoint;
+    size_t sent = 0;
+    for (int i = 0; i < j->q.n_messages; i++)
+        sent += strlen(j->message[i].content);
+    if (e->warned || a->tokens_estimated || !(e->provider->traits & LLM_TRAIT_LOCAL) ||
+        sent < SHORT_PROMPT || a->prompt_tokens * MOST_BYTES_PER_TOKEN >= (int64_t)sent)
+        return;
+    e->warned = true;
+    ws_log(WS_LOG_WARN,
+           "%s counted %lld tokens of a prompt of %zu bytes: its context may be too short, and the "
+           "prompt cut (Ollama: OLLAMA_CONTEXT_LENGTH)",
+           e->provider->name, (long long)a->prompt_tokens, sent);
+}
+
 void job_end_attempt(job *j)
 {
     llm_client *c = j->client;
@@ -291,6 +310,8 @@ void job_end_attempt(job *j)
     j->transfer = NULL;
     c->n_running--;
     j->waited_s = 0;
+    if (o == LLM_OK || o == LLM_TRUNCATED || o == LLM_EMPTY)
+        warn_of_cut_prompt(j, a);
     if (adapt(j, o, a))
         return;
     j->tries++;
