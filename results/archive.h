@@ -184,7 +184,8 @@ typedef struct db_kernel {
 ws_status db_kernel_best(db_archive *db, const char *spec_sha256, const char *gpu, int64_t except,
                          ws_arena *a, db_kernel *out, bool *found, ws_err *err) WS_MUST_CHECK;
 /* Full text over notes, spec names and what sources use. Every word of `text` must match; words may
- * end in '*'. Of the newest 500 matches those that gained most over generation 0 come first. */
+ * end in '*'. Of the newest 500 matches those that gained most over generation 0 come first; each
+ * source once, with its best tunables. */
 ws_status db_kernel_search(db_archive *db, const char *text, int most, ws_arena *a, db_kernel **out,
                            int *n, ws_err *err) WS_MUST_CHECK;
 /* Those of specs with `name` in their name and of GPUs with `gpu` in theirs, of each source the

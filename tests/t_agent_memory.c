@@ -1,13 +1,13 @@
 /* What is remembered between runs: keys of specs, lessons by rule, related kernels, and how fast
  * they are found in a large archive. */
 #include "agent/evidence/memory.h"
-#include "base/clock.h"
 #include "results/db.h"
 #include "tests/tap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/ws-remember-XXXXXX";
@@ -267,6 +267,14 @@ static void grow(db_archive *db, int total)
     ws_buf_release(&sql);
 }
 
+/* Of this process: other work shares the machine. */
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void test_speed(db_archive *db)
 {
     enum { CANDIDATES = 100000 };
@@ -277,22 +285,22 @@ static void test_speed(db_archive *db)
     int n = 0;
     double best[3] = {1e9, 1e9, 1e9};
     grow(db, CANDIDATES);
-    for (int i = 0; i < 5; i++) { /* the least of five: other work shares this machine */
+    for (int i = 0; i < 5; i++) {
         ws_buf_reset(&t);
-        int64_t start = ws_now_ns();
+        double start = cpu_seconds();
         bool good = !memory_related(db, fresh, "h100", 0, 3, &t, &err);
-        best[0] = fmin(best[0], ws_seconds_since(start));
-        start = ws_now_ns();
+        best[0] = fmin(best[0], cpu_seconds() - start);
+        start = cpu_seconds();
         good &= !memory_lessons(db, fresh, "h100", 0, 20, &t, &err);
-        best[1] = fmin(best[1], ws_seconds_since(start));
-        start = ws_now_ns();
+        best[1] = fmin(best[1], cpu_seconds() - start);
+        start = cpu_seconds();
         good &= !db_kernel_search(db, "wider loads", 20, &a, &k, &n, &err) && n == 20;
-        best[2] = fmin(best[2], ws_seconds_since(start));
+        best[2] = fmin(best[2], cpu_seconds() - start);
         if (!good)
             printf("# %s\n", err.msg);
     }
-    printf("# %d candidates: related %.1f ms, lessons %.1f ms, search %.1f ms\n", CANDIDATES,
-           1e3 * best[0], 1e3 * best[1], 1e3 * best[2]);
+    printf("# %d candidates: related %.1f ms, lessons %.1f ms, search %.1f ms of processor time\n",
+           CANDIDATES, 1e3 * best[0], 1e3 * best[1], 1e3 * best[2]);
     ok(best[0] < 0.05, "related kernels within 50 ms");
     ok(best[1] < 0.05, "lessons within 50 ms");
     ok(best[2] < 0.05, "a search within 50 ms");

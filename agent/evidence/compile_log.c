@@ -164,7 +164,7 @@ static void write_plain(const char *log, ws_buf *out)
 {
     for (int n = 0; *log && n < MAX_PLAIN_LINES; n++) {
         size_t length = strcspn(log, "\n");
-        ws_buf_printf(out, "  %.*s\n", (int)(length < 200 ? length : 200), log);
+        ws_buf_printf(out, "  %.*s\n", (int)ev_cut(log, length, 200), log);
         log += length + (log[length] != 0);
     }
 }
@@ -181,7 +181,7 @@ void ev_compile_write(ev_facts *f, ws_buf *out)
             more++;
             continue;
         }
-        ws_buf_printf(out, "  line %d: %.*s\n", m.line, m.text.n < 300 ? (int)m.text.n : 300,
+        ws_buf_printf(out, "  line %d: %.*s\n", m.line, (int)ev_cut(m.text.p, m.text.n, 300),
                       m.text.p);
         ev_quote(source, m.line, n ? 0 : 1, out);
         if (n && *advice && strcmp(advice, before))

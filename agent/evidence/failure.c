@@ -138,7 +138,8 @@ void ev_failure_write(ev_facts *f, ws_buf *out)
     write_case(f, out);
     write_values(f, out);
     if (*printed)
-        ws_buf_printf(out, "  the kernel's printf said: %.200s\n", printed);
+        ws_buf_printf(out, "  the kernel's printf said: %.*s\n",
+                      (int)ev_cut(printed, strlen(printed), 200), printed);
     if (*advice)
         ws_buf_printf(out, "What usually helps: %s.\n", advice);
 }

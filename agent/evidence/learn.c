@@ -1,5 +1,7 @@
 /* Lessons of a finished run, by rule: what each change did to the time, and what went wrong. */
 #include "agent/evidence/memory.h"
+
+#include "agent/evidence/quote.h"
 #include "base/json.h"
 #include "results/traits.h"
 
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LESSONS = 24, MAX_EVIDENCE = 8, NOTE = 200, SUBJECT_WORDS = 5 };
+enum { MAX_LESSONS = 24, MAX_GROUPS = 2000, MAX_EVIDENCE = 8, NOTE = 200, SUBJECT_WORDS = 5 };
 
 static const double GAIN = 1.03; /* below it a change has no effect worth the name */
 
@@ -31,6 +33,7 @@ typedef struct learner {
     int n;
     group *g;
     int n_groups, cap;
+    group rest; /* of what has no group */
     ws_err *err;
 } learner;
 
@@ -44,12 +47,18 @@ static bool passed(const db_candidate *c)
     return strcmp(c->reason, "pass") == 0 && c->level >= VFY_EMULATED && seconds_of(c) > 0;
 }
 
+/* The list is in order of ids. */
 static const db_candidate *find(const learner *l, int64_t id)
 {
-    for (int i = 0; i < l->n; i++)
-        if (l->c[i].id == id)
-            return &l->c[i];
-    return NULL;
+    int low = 0, high = l->n;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (l->c[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < l->n && l->c[low].id == id ? &l->c[low] : NULL;
 }
 
 /* What a candidate is compared with: the nearest ancestor that passed, or generation 0. *idea is
@@ -91,7 +100,9 @@ static const char *first_sentence(learner *l, const char *note)
     size_t n = out.n;
     while (out.n >= NOTE && n && out.p[n - 1] != ' ')
         n--;
-    const char *z = ws_arena_strndup(&l->arena, ws_buf_z(&out), out.n >= NOTE && n ? n : out.n);
+    if (!n) /* one long word, or text that has no spaces */
+        n = ev_cut(ws_buf_z(&out), out.n, NOTE - 4);
+    const char *z = ws_arena_strndup(&l->arena, ws_buf_z(&out), n);
     ws_buf_release(&out);
     return z;
 }
@@ -141,6 +152,10 @@ static group *group_of(learner *l, const char *kind, const char *subject, const 
             (timing == l->g[i].timing ||
              (timing && l->g[i].timing && !strcmp(timing, l->g[i].timing))))
             return &l->g[i];
+    if (l->n_groups == MAX_GROUPS) { /* what comes once only, in a run of thousands, is noise */
+        l->rest = (group){.kind = kind, .subject = subject, .timing = timing, .most = -1};
+        return &l->rest;
+    }
     WS_GROW(l->g, l->n_groups, l->cap);
     l->g[l->n_groups] = (group){.kind = kind, .subject = subject, .timing = timing, .most = -1};
     return &l->g[l->n_groups++];
@@ -203,20 +218,28 @@ static void tune_text(learner *l, const char *json, const char **values, const c
     cJSON_Delete(o);
 }
 
-/* Only the best setting of a kernel says something; the others are the search. */
-static void learn_tuning(learner *l, const db_candidate *c)
+/* best[i]: the fastest tuned form of candidate i, NULL: none. Only the best setting of a kernel
+ * says something; the others are the search. */
+static const db_candidate **best_tuned(learner *l)
 {
-    const db_candidate *idea, *p = before(l, c, &idea);
+    const db_candidate **best = WS_ARENA_NEW(&l->arena, const db_candidate *, l->n + 1);
+    for (int i = 0; i < l->n; i++) {
+        const db_candidate *c = &l->c[i], *p = c->parent ? find(l, c->parent) : NULL;
+        if (!p || strcmp(c->origin, "tuned") != 0 || !passed(c))
+            continue;
+        const db_candidate **of = &best[p - l->c];
+        if (!*of || seconds_of(c) < seconds_of(*of))
+            *of = c;
+    }
+    return best;
+}
+
+static void learn_tuning(learner *l, const db_candidate *p, const db_candidate *c)
+{
     const char *values, *names;
-    if (!p || !passed(p) || isnan(p->measured_s) != isnan(c->measured_s) ||
+    if (!passed(p) || isnan(p->measured_s) != isnan(c->measured_s) ||
         seconds_of(p) < GAIN * seconds_of(c))
         return;
-    for (int i = 0; i < l->n; i++)
-        if (l->c[i].parent == c->parent && strcmp(l->c[i].origin, "tuned") == 0 &&
-            passed(&l->c[i]) &&
-            (seconds_of(&l->c[i]) < seconds_of(c) ||
-             (seconds_of(&l->c[i]) == seconds_of(c) && l->c[i].id < c->id)))
-            return;
     tune_text(l, c->tune_json, &values, &names);
     if (!*values)
         return;
@@ -238,7 +261,7 @@ static const char *source_line(learner *l, const char *source, int line)
     if (!p || line < 1)
         return "";
     ws_str s = ws_str_trim((ws_str){p, strcspn(p, "\n")});
-    return ws_arena_strndup(&l->arena, s.p, s.n < 120 ? s.n : 120);
+    return ws_arena_strndup(&l->arena, s.p, ev_cut(s.p, s.n, 120));
 }
 
 /* A finding without the thread that met it. */
@@ -338,18 +361,18 @@ static ws_status learn_all(learner *l)
 {
     if (db_candidate_list(l->db, l->run->id, &l->arena, &l->c, &l->n, l->err))
         return l->err->status;
+    const db_candidate **tuned = best_tuned(l);
     for (int i = 0; i < l->n; i++) {
         const db_candidate *c = &l->c[i];
-        if (strcmp(c->origin, "emitted") == 0)
-            continue;
-        bool tuned = strcmp(c->origin, "tuned") == 0;
-        if (!tuned && strcmp(c->reason, "pass") != 0 && learn_failure(l, c))
+        bool model = strcmp(c->origin, "model") == 0 || strcmp(c->origin, "submitted") == 0;
+        if (tuned[i])
+            learn_tuning(l, c, tuned[i]);
+        if (model && strcmp(c->reason, "pass") != 0 && learn_failure(l, c))
             return l->err->status;
-        if (!passed(c))
+        if (!model || !passed(c))
             continue;
-        tuned ? learn_tuning(l, c) : learn_change(l, c);
-        if (!tuned)
-            learn_repair(l, c);
+        learn_change(l, c);
+        learn_repair(l, c);
     }
     return store(l);
 }

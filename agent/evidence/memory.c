@@ -1,6 +1,8 @@
 /* Retrieval: specs that are related by their keys, then by full text; their lessons and kernels. */
 #include "agent/evidence/memory.h"
 
+#include "agent/evidence/quote.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -182,6 +184,15 @@ static const char *kind_of(const db_candidate *c)
     return isnan(c->measured_s) ? "modelled" : "measured";
 }
 
+/* On one line: what follows is a block of code. */
+static void write_note(const char *note, ws_buf *out)
+{
+    size_t n = ev_cut(note, strlen(note), 200);
+    ws_buf_adds(out, ". Its author: ");
+    for (size_t i = 0; i < n; i++)
+        ws_buf_addc(out, (unsigned char)note[i] < ' ' || note[i] == '`' ? ' ' : note[i]);
+}
+
 static void write_kernel(const memory_kernel *m, const char *gpu, ws_buf *out)
 {
     const db_kernel *k = &m->kernel;
@@ -199,7 +210,7 @@ static void write_kernel(const memory_kernel *m, const char *gpu, ws_buf *out)
     if (c->tune_json)
         ws_buf_printf(out, ", with %s", c->tune_json);
     if (c->note && *c->note)
-        ws_buf_printf(out, ". Its author: %.200s", c->note);
+        write_note(c->note, out);
     ws_buf_printf(out, "\n```cuda\n%s%s```\n\n", c->source,
                   *c->source && c->source[strlen(c->source) - 1] == '\n' ? "" : "\n");
 }

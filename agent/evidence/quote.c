@@ -4,6 +4,14 @@
 
 enum { WIDTH = 160 };
 
+size_t ev_cut(const char *text, size_t n, size_t most)
+{
+    size_t k = n < most ? n : most;
+    while (k < n && k && ((unsigned char)text[k] & 0xc0) == 0x80)
+        k--;
+    return k;
+}
+
 void ev_quote(const char *source, int line, int around, ws_buf *out)
 {
     int at = 1;
@@ -15,9 +23,7 @@ void ev_quote(const char *source, int line, int around, ws_buf *out)
     if (line > last)
         return;
     for (const char *p = source; *p && at <= line + around; at++) {
-        size_t n = strcspn(p, "\n"), shown = n > WIDTH ? WIDTH : n;
-        while (shown < n && shown && ((unsigned char)p[shown] & 0xc0) == 0x80)
-            shown--; /* no half characters */
+        size_t n = strcspn(p, "\n"), shown = ev_cut(p, n, WIDTH);
         if (at >= line - around)
             ws_buf_printf(out, "  %s %4d | %.*s%s\n", at == line ? ">" : " ", at, (int)shown, p,
                           shown < n ? " ..." : "");

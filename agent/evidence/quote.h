@@ -4,6 +4,9 @@
 
 #include "base/buf.h"
 
+/* Bytes of `text`, at most `most`, that end at a whole character. */
+size_t ev_cut(const char *text, size_t n, size_t most);
+
 /* Line `line` (from 1) of `source` with `around` lines before and after it, each with its number,
  * the line itself marked:
  *      16 |     float s = 0;
