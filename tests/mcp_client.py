@@ -100,8 +100,8 @@ def handshake():
     r = s.call("verify_candidate", {"spec": "softmax"})
     check(code(r) == -32602, "a missing argument is an error of the protocol in 2025-06-18", r)
     check(s.close() == (0, b""), "the server ends with its input")
-    for asked, agreed in (("2024-11-05", "2024-11-05"), ("2025-11-25", "2025-11-25"), ("1999-01-01", "2025-11-25"),
-                          ("2026-07-28", "2025-11-25")):
+    for asked, agreed in (("2024-11-05", "2024-11-05"), ("2025-03-26", "2025-03-26"), ("2025-11-25", "2025-11-25"),
+                          ("1999-01-01", "2025-11-25"), ("2026-07-28", "2025-11-25")):
         s = Server()
         r = s.open(asked)["result"]
         check(r["protocolVersion"] == agreed, f"asked for {asked} it offers {agreed}", r)
@@ -239,6 +239,12 @@ def hanging():
     check(not s.children(), "with all that it started", s.children())
     r = s.call("list_specs", {"limit": 1})
     check(r and not r["result"]["isError"], "and the server goes on", r)
+    s.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {**job, "_meta": {"progressToken": "p"}}})
+    r = s.read(20)
+    check(r and r.get("method") == "notifications/progress" and r["params"]["progressToken"] == "p" and
+          r["params"]["progress"] > 0 and "id" not in r, "who asks for it is told the progress", r)
+    r = s.read(20)
+    check(r and r.get("id") == 2, "before the answer", r)
     s.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": job})
     time.sleep(0.5)
     s.p.terminate()

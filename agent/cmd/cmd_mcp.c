@@ -41,10 +41,11 @@ const cli_command cmd_mcp = {
     .doc = {.name = "mcp",
             .summary = "serve the verifier to coding agents (Model Context Protocol on stdio)",
             .usage = "[options]",
-            .details = "Tools: list_specs, get_spec, verify_candidate, profile_candidate, "
-                       "archive_search, get_candidate.\nRevisions 2026-07-28, 2025-11-25, "
-                       "2025-06-18 and 2024-11-05 of the protocol. Agents start this command\n"
-                       "themselves: it is what stands in their configuration.",
+            .details =
+                "Tools: list_specs, get_spec, verify_candidate, profile_candidate, "
+                "archive_search, get_candidate.\nAll revisions of the protocol from 2024-11-05 to "
+                "2026-07-28. Agents start this command themselves: it is what\nstands in their "
+                "configuration.",
             .examples = "warpsmith mcp\nwarpsmith mcp --archive runs.db",
             .options = option_table,
             .min_args = 0,

@@ -144,6 +144,15 @@ void rpc_put_result(ws_buf *out, const cJSON *id, cJSON *result)
     put(out, o);
 }
 
+void rpc_put_notification(ws_buf *out, const char *method, cJSON *params)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "jsonrpc", "2.0");
+    cJSON_AddStringToObject(o, "method", method);
+    cJSON_AddItemToObject(o, "params", params);
+    put(out, o);
+}
+
 void rpc_put_error(ws_buf *out, const cJSON *id, int code, const char *message, cJSON *data)
 {
     cJSON *o = envelope(id), *e = cJSON_AddObjectToObject(o, "error");

@@ -59,6 +59,8 @@ bool rpc_same_id(const cJSON *a, const cJSON *b);
 
 /* `result` is consumed. */
 void rpc_put_result(ws_buf *out, const cJSON *id, cJSON *result);
+/* `params` is consumed. */
+void rpc_put_notification(ws_buf *out, const char *method, cJSON *params);
 /* `id` NULL: null. `data` is consumed and may be NULL. */
 void rpc_put_error(ws_buf *out, const cJSON *id, int code, const char *message, cJSON *data);
 

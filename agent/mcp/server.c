@@ -19,7 +19,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { MAX_QUEUE = 64, LIST_TTL_MS = 3600 * 1000 };
+enum { MAX_QUEUE = 64, LIST_TTL_MS = 3600 * 1000, PROGRESS_S = 3 };
 
 /* Newest first. Since 2025-11-25 wrong arguments are a tool's result, which the calling model sees,
  * and no error of the protocol (SEP-1303). */
@@ -29,6 +29,7 @@ static const struct revision {
 } revisions[] = {{"2026-07-28", true, true},
                  {"2025-11-25", false, true},
                  {"2025-06-18", false, false},
+                 {"2025-03-26", false, false},
                  {"2024-11-05", false, false}};
 enum { NEWEST_HANDSHAKE = 1 };
 
@@ -44,7 +45,7 @@ static const char instructions[] =
 
 typedef struct call {
     struct call *next;
-    cJSON *id, *args;
+    cJSON *id, *args, *progress; /* progress: the token to tell it by, NULL: nobody asks */
     const mcp_tool *tool;
     const struct revision *revision;
 } call;
@@ -58,6 +59,7 @@ typedef struct server {
     call *queue; /* the first is running when job.pid is set */
     int n_queue;
     mcp_job job;
+    int told;                       /* times that the job's progress was told */
     const struct revision *session; /* agreed in initialize, NULL: not yet */
     bool ended;                     /* the input */
 } server;
@@ -69,6 +71,7 @@ static void call_free(call *c)
     if (c) {
         cJSON_Delete(c->id);
         cJSON_Delete(c->args);
+        cJSON_Delete(c->progress);
     }
     free(c);
 }
@@ -184,6 +187,13 @@ static void list_tools(server *s, const rpc_message *m, const struct revision *r
     answer(s, m->id, r, o);
 }
 
+static cJSON *token_of(const rpc_message *m)
+{
+    const cJSON *meta = cJSON_GetObjectItemCaseSensitive(m->params, "_meta");
+    const cJSON *token = cJSON_GetObjectItemCaseSensitive(meta, "progressToken");
+    return cJSON_IsString(token) || cJSON_IsNumber(token) ? cJSON_Duplicate(token, true) : NULL;
+}
+
 static void call_tool(server *s, const rpc_message *m, const struct revision *r)
 {
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(m->params, "name");
@@ -210,6 +220,7 @@ static void call_tool(server *s, const rpc_message *m, const struct revision *r)
         call *c = ws_calloc(1, sizeof *c), **last = &s->queue;
         *c = (call){.id = cJSON_Duplicate(m->id, true),
                     .args = args ? cJSON_Duplicate(args, true) : NULL,
+                    .progress = token_of(m),
                     .tool = t,
                     .revision = r};
         while (*last)
@@ -344,13 +355,31 @@ static void finish_job(server *s, cJSON *result)
     drop_call(s, c);
 }
 
+/* That a call is still at work, for clients that would give it up. */
+static void tell_progress(server *s)
+{
+    double seconds = ws_seconds_since(s->job.start_ns);
+    if (!s->queue->progress || seconds < (s->told + 1.0) * PROGRESS_S)
+        return;
+    s->told = (int)(seconds / PROGRESS_S);
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddItemToObject(params, "progressToken", cJSON_Duplicate(s->queue->progress, true));
+    cJSON_AddNumberToObject(params, "progress", s->told * PROGRESS_S);
+    cJSON_AddStringToObject(params, "message", "seconds at work");
+    rpc_put_notification(&s->out, "notifications/progress", params);
+}
+
 static void run_jobs(server *s)
 {
     char why[200];
     ws_err err = {0};
+    if (!s->job.pid)
+        s->told = 0;
     if (!s->job.pid && s->queue &&
         mcp_job_start(&s->job, &s->context, s->queue->tool, s->queue->args, &err))
         finish_job(s, mcp_failure(err.msg));
+    if (s->job.pid)
+        tell_progress(s);
     if (s->job.pid && ws_seconds_since(s->job.start_ns) > s->o->call_seconds) {
         mcp_job_kill(&s->job);
         snprintf(why, sizeof why, "%s took longer than %.0f s and was ended", s->queue->tool->name,
@@ -393,7 +422,7 @@ static int wait_ms(const server *s)
     if (!s->job.pid)
         return -1;
     double left = s->o->call_seconds - ws_seconds_since(s->job.start_ns);
-    return left > 0 ? (int)fmin(left * 1000 + 10, 60000) : 0;
+    return left > 0 ? (int)fmin(left * 1000 + 10, s->queue->progress ? 1000 : 60000) : 0;
 }
 
 static void serve(server *s)

@@ -1,8 +1,8 @@
 /* A Model Context Protocol server on standard input and output: agents use the verifier as a tool.
  *
  * Revisions 2026-07-28 (no handshake: each request names its revision in params._meta, and
- * server/discover lists what is served) and 2025-11-25, 2025-06-18 and 2024-11-05 (initialize
- * first). Only tools are offered.
+ * server/discover lists what is served) and 2025-11-25 to 2024-11-05 (initialize first). Only tools
+ * are offered; batches, which 2025-03-26 alone has, are refused.
  *
  * Every call of a tool runs in a process of its own, one at a time, in the order of the requests;
  * meanwhile all else is answered at once. A cancelled call and one that takes too long are killed
