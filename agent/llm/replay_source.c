@@ -172,16 +172,44 @@ static const cJSON *get(const cJSON *o, const char *key)
     return cJSON_GetObjectItemCaseSensitive(o, key);
 }
 
-static int64_t prompt_tokens(const cJSON *messages)
+static const struct {
+    const char *path, *prompt, *system; /* of the URL's end; members of the body */
+} shapes[WIRE_SHAPES] = {[WIRE_CHAT] = {"/chat/completions", "messages", NULL},
+                         [WIRE_RESPONSES] = {"/responses", "input", "instructions"},
+                         [WIRE_MESSAGES] = {"/messages", "messages", "system"}};
+
+/* Text, parts with text, or messages with either. */
+static void add_text(const cJSON *v, ws_buf *out)
 {
     const cJSON *m;
-    size_t n = 0;
-    cJSON_ArrayForEach(m, messages)
-    {
-        const char *text = cJSON_GetStringValue(get(m, "content"));
-        n += text ? strlen(text) : 0;
+    if (cJSON_IsString(v))
+        ws_buf_adds(out, v->valuestring);
+    if (cJSON_IsObject(v)) {
+        add_text(get(v, "content"), out);
+        add_text(get(v, "text"), out);
+    } else if (cJSON_IsArray(v)) {
+        cJSON_ArrayForEach(m, v) add_text(m, out);
     }
-    return (int64_t)(n + 3) / 4;
+}
+
+typedef struct prompt {
+    ws_buf all, user; /* all of it, and the last message */
+} prompt;
+
+static void read_prompt(const cJSON *body, wire_shape shape, prompt *out)
+{
+    const cJSON *list = get(body, shapes[shape].prompt);
+    if (shapes[shape].system)
+        add_text(get(body, shapes[shape].system), &out->all);
+    add_text(list, &out->all);
+    int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    add_text(n ? cJSON_GetArrayItem(list, n - 1) : list, &out->user);
+}
+
+static void prompt_release(prompt *p)
+{
+    ws_buf_release(&p->all);
+    ws_buf_release(&p->user);
 }
 
 /* NULL: `out` has the error. */
@@ -205,48 +233,40 @@ static const script_answer *from_script(replay_source *s, const wire_request *q,
     return a;
 }
 
-static void from_behaviour(replay_source *s, const wire_request *q, const cJSON *messages,
-                           ws_arena *a, script_answer *out)
+static const script_answer *from_behaviour(replay_source *s, const wire_request *q, const prompt *p,
+                                           ws_arena *a)
 {
-    const cJSON *m;
-    ws_buf text = {0};
-    behave_prompt p = {.user = "", .turn = q->turn};
-    cJSON_ArrayForEach(m, messages)
-    {
-        const char *content = cJSON_GetStringValue(get(m, "content"));
-        p.user = content ? content : p.user;
-        ws_buf_printf(&text, "%s\n", content ? content : "");
-    }
-    p.text = ws_buf_z(&text);
-    behave_answer(s->behave, &p, a, out);
-    ws_buf_release(&text);
+    script_answer *answer = WS_ARENA_NEW(a, script_answer, 1);
+    behave_prompt b = {ws_buf_z(&p->all), ws_buf_z(&p->user), q->turn};
+    behave_answer(s->behave, &b, a, answer);
+    return answer;
 }
 
-static void complete(replay_source *s, const wire_request *q, const cJSON *body, wire_response *out,
-                     replay_note *note)
+static void complete(replay_source *s, const wire_request *q, wire_shape shape, const cJSON *body,
+                     wire_response *out, replay_note *note)
 {
     const char *model = cJSON_GetStringValue(get(body, "model")), *name = model;
-    const cJSON *messages = get(body, "messages");
+    char text[96];
     ws_arena arena = {0};
-    script_answer played;
-    const script_answer *a = &played;
-    if (!model || !cJSON_IsArray(messages) || !messages->child) {
-        wire_error(400, "invalid_request", "the body needs 'model' and 'messages'", q->keep_alive,
-                   out);
+    prompt p = {0};
+    read_prompt(body, shape, &p);
+    if (!model || !p.all.n) {
+        snprintf(text, sizeof text, "the body needs 'model' and '%s'", shapes[shape].prompt);
+        wire_error(400, "invalid_request", text, q->keep_alive, out);
+        prompt_release(&p);
         return;
     }
-    if (s->behave)
-        from_behaviour(s, q, messages, &arena, &played);
-    else
-        a = from_script(s, q, model, &name, out);
-    note->status = a && a->status ? a->status : 200;
+    const script_answer *a =
+        s->behave ? from_behaviour(s, q, &p, &arena) : from_script(s, q, model, &name, out);
+    note->status = a && a->status ? a->status : a ? 200 : 404;
     if (a && !a->text) {
         wire_json(a->body, note->status, a, q->keep_alive, out);
     } else if (a) {
-        note->prompt_tokens = prompt_tokens(messages);
+        note->prompt_tokens = (int64_t)(p.all.n + 3) / 4;
         note->completion_tokens = wire_completion_tokens(a);
         note->answer = a->cut_after < 0;
-        wire_completion c = {.model = name,
+        wire_completion c = {.shape = shape,
+                             .model = name,
                              .id = ++s->requests,
                              .created_s = (int64_t)time(NULL),
                              .prompt_tokens = note->prompt_tokens,
@@ -256,6 +276,7 @@ static void complete(replay_source *s, const wire_request *q, const cJSON *body,
                              .keep_alive = q->keep_alive};
         wire_complete(&c, a, out);
     }
+    prompt_release(&p);
     ws_arena_release(&arena);
 }
 
@@ -292,9 +313,23 @@ static void list_models(replay_source *s, const wire_request *q, wire_response *
     ws_buf_release(&text);
 }
 
+static bool find_shape(const char *path, wire_shape *out)
+{
+    ws_str p = {path, strcspn(path, "?")};
+    for (int i = 0; i < WIRE_SHAPES; i++) {
+        size_t n = strlen(shapes[i].path);
+        if (p.n >= n && memcmp(p.p + p.n - n, shapes[i].path, n) == 0) {
+            *out = (wire_shape)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void replay_source_answer(replay_source *s, const wire_request *q, wire_response *out,
                           replay_note *note)
 {
+    wire_shape shape;
     *note = (replay_note){.turn = q->turn, .status = 400};
     if (ends_with(q->path, "/models") && strcmp(q->method, "GET") == 0) {
         list_models(s, q, out);
@@ -303,13 +338,16 @@ void replay_source_answer(replay_source *s, const wire_request *q, wire_response
         wire_error(405, "method_not_allowed", "use POST", q->keep_alive, out);
     } else if (s->cassette) {
         replay_tape_answer(s->cassette, q, out, note);
-    } else if (!ends_with(q->path, "/chat/completions")) {
-        wire_error(404, "not_found", "this server knows /v1/chat/completions and /v1/models",
+    } else if (!find_shape(q->path, &shape)) {
+        wire_error(404, "not_found",
+                   "this server knows /v1/chat/completions, /v1/responses, /v1/messages and "
+                   "/v1/models",
                    q->keep_alive, out);
+        note->status = 404;
     } else {
         cJSON *body = cJSON_ParseWithLength(q->body.p, q->body.n);
         if (body)
-            complete(s, q, body, out, note);
+            complete(s, q, shape, body, out, note);
         else
             wire_error(400, "invalid_json", "the body is not JSON", q->keep_alive, out);
         cJSON_Delete(body);

@@ -1,5 +1,6 @@
 #include "agent/llm/wire.h"
 
+#include "agent/llm/wire_body.h"
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -148,27 +149,8 @@ void wire_add_chunk(wire_response *r, bool chunked, const char *p, size_t n, int
     wire_end_piece(r, wait_ms);
 }
 
-/* A body in parts that end at `end[i]`. */
-typedef struct parts {
-    ws_buf body;
-    size_t *end;
-    int n, cap;
-} parts;
-
-static void end_part(parts *p)
-{
-    WS_GROW(p->end, p->n, p->cap);
-    p->end[p->n++] = p->body.n;
-}
-
-static void parts_release(parts *p)
-{
-    ws_buf_release(&p->body);
-    free(p->end);
-}
-
 /* One part, split where it stalls. */
-static void add_part(wire_response *r, bool chunked, const parts *p, size_t from, size_t to,
+static void add_part(wire_response *r, bool chunked, const wire_parts *p, size_t from, size_t to,
                      const script_answer *a)
 {
     size_t stall = a->stall_ms && a->stall_after >= 0 ? (size_t)a->stall_after : SIZE_MAX;
@@ -181,7 +163,7 @@ static void add_part(wire_response *r, bool chunked, const parts *p, size_t from
 }
 
 /* Head and body with the faults of `a`. */
-static void frame(const parts *p, int status, const char *type, bool chunked, bool keep_alive,
+static void frame(const wire_parts *p, int status, const char *type, bool chunked, bool keep_alive,
                   const script_answer *a, wire_response *out)
 {
     size_t total = p->body.n;
@@ -214,14 +196,14 @@ static const script_answer no_faults = {.stall_after = -1, .cut_after = -1};
 void wire_json(const char *body, int status, const script_answer *a, bool keep_alive,
                wire_response *out)
 {
-    parts p = {0};
+    wire_parts p = {0};
     ws_buf_adds(&p.body, body);
-    end_part(&p);
+    wire_end_part(&p);
     const char *start = body + strspn(body, " \t\r\n");
     bool json = *start == '{' || *start == '[';
     frame(&p, status, json ? "application/json" : "text/plain", false, keep_alive,
           a ? a : &no_faults, out);
-    parts_release(&p);
+    wire_parts_release(&p);
 }
 
 void wire_error(int status, const char *code, const char *message, bool keep_alive,
@@ -239,135 +221,14 @@ void wire_error(int status, const char *code, const char *message, bool keep_ali
     ws_buf_release(&body);
 }
 
-/* ---- completions ---- */
-
-/* What is common to a completion and a chunk; *choice is NULL when `with_choice` is false. */
-static cJSON *new_object(const wire_completion *c, const char *kind, bool with_choice,
-                         cJSON **choice)
-{
-    char id[48];
-    cJSON *o = cJSON_CreateObject();
-    snprintf(id, sizeof id, "chatcmpl-scripted-%" PRId64, c->id);
-    cJSON_AddStringToObject(o, "id", id);
-    cJSON_AddStringToObject(o, "object", kind);
-    ws_json_add_int(o, "created", c->created_s);
-    cJSON_AddStringToObject(o, "model", c->model);
-    cJSON_AddStringToObject(o, "system_fingerprint", "scripted");
-    cJSON *choices = cJSON_AddArrayToObject(o, "choices");
-    *choice = NULL;
-    if (with_choice) {
-        *choice = cJSON_CreateObject();
-        ws_json_add_int(*choice, "index", 0);
-        cJSON_AddItemToArray(choices, *choice);
-    }
-    return o;
-}
-
-static int64_t reasoning_tokens(const script_answer *a)
-{
-    return a->reasoning ? (int64_t)(strlen(a->reasoning) + 3) / 4 : 0;
-}
-
-/* Tokens are estimated at four characters each. */
-int64_t wire_completion_tokens(const script_answer *a)
-{
-    return (int64_t)(strlen(a->text) + 3) / 4 + reasoning_tokens(a);
-}
-
-static void add_usage(cJSON *o, const wire_completion *c, const script_answer *a)
-{
-    int64_t out = wire_completion_tokens(a);
-    cJSON *u = cJSON_AddObjectToObject(o, "usage");
-    ws_json_add_int(u, "prompt_tokens", c->prompt_tokens);
-    ws_json_add_int(u, "completion_tokens", out);
-    ws_json_add_int(u, "total_tokens", c->prompt_tokens + out);
-    ws_json_add_int(cJSON_AddObjectToObject(u, "completion_tokens_details"), "reasoning_tokens",
-                    reasoning_tokens(a));
-}
-
-static const char *finish_of(const script_answer *a)
-{
-    return a->finish_reason ? a->finish_reason : "stop";
-}
-
-static void add_event(parts *p, cJSON *o)
-{
-    ws_buf_adds(&p->body, "data: ");
-    ws_json_print(o, false, &p->body);
-    ws_buf_adds(&p->body, "\n\n");
-    end_part(p);
-    cJSON_Delete(o);
-}
-
-static void add_delta(parts *p, const wire_completion *c, const char *key, const char *text,
-                      const char *finish)
-{
-    cJSON *choice, *o = new_object(c, "chat.completion.chunk", true, &choice);
-    cJSON *delta = cJSON_AddObjectToObject(choice, "delta");
-    if (key)
-        cJSON_AddStringToObject(delta, key, text);
-    if (finish)
-        cJSON_AddStringToObject(choice, "finish_reason", finish);
-    else
-        cJSON_AddNullToObject(choice, "finish_reason");
-    add_event(p, o);
-}
-
-/* The text in events of at most chunk_bytes, not inside a UTF-8 sequence. */
-static void add_text_events(parts *p, const wire_completion *c, const script_answer *a,
-                            const char *key, const char *text)
-{
-    size_t n = strlen(text), step = a->chunk_bytes > 0 ? (size_t)a->chunk_bytes : n;
-    for (size_t from = 0, to; from < n; from = to) {
-        to = n - from > step ? from + step : n;
-        while (to < n && ((unsigned char)text[to] & 0xc0) == 0x80)
-            to++;
-        char *part = ws_strndup(text + from, to - from);
-        add_delta(p, c, key, part, NULL);
-        free(part);
-    }
-}
-
-static void complete_streaming(const wire_completion *c, const script_answer *a, parts *p)
-{
-    add_delta(p, c, "role", "assistant", NULL);
-    if (a->reasoning)
-        add_text_events(p, c, a, "reasoning_content", a->reasoning);
-    add_text_events(p, c, a, "content", a->text);
-    add_delta(p, c, NULL, NULL, finish_of(a));
-    if (c->include_usage && !a->no_usage) {
-        cJSON *none, *o = new_object(c, "chat.completion.chunk", false, &none);
-        add_usage(o, c, a);
-        add_event(p, o);
-    }
-    ws_buf_adds(&p->body, "data: [DONE]\n\n");
-    end_part(p);
-}
-
-static void complete_whole(const wire_completion *c, const script_answer *a, parts *p)
-{
-    cJSON *choice, *o = new_object(c, "chat.completion", true, &choice);
-    cJSON *m = cJSON_AddObjectToObject(choice, "message");
-    cJSON_AddStringToObject(m, "role", "assistant");
-    if (a->reasoning)
-        cJSON_AddStringToObject(m, "reasoning_content", a->reasoning);
-    cJSON_AddStringToObject(m, "content", a->text);
-    cJSON_AddStringToObject(choice, "finish_reason", finish_of(a));
-    if (!a->no_usage)
-        add_usage(o, c, a);
-    ws_json_print(o, false, &p->body);
-    end_part(p);
-    cJSON_Delete(o);
-}
-
 void wire_complete(const wire_completion *c, const script_answer *a, wire_response *out)
 {
-    parts p = {0};
-    if (c->stream)
-        complete_streaming(c, a, &p);
-    else
-        complete_whole(c, a, &p);
+    static void (*const body[WIRE_SHAPES])(const wire_completion *, const script_answer *,
+                                           wire_parts *) = {wire_chat_body, wire_responses_body,
+                                                            wire_messages_body};
+    wire_parts p = {0};
+    body[c->shape](c, a, &p);
     frame(&p, 200, c->stream ? "text/event-stream" : "application/json", c->stream, c->keep_alive,
           a, out);
-    parts_release(&p);
+    wire_parts_release(&p);
 }

@@ -1,4 +1,5 @@
-/* The replay server's side of HTTP/1.1 and of OpenAI's completions: bytes in memory, no sockets. */
+/* The replay server's side of HTTP/1.1: bytes in memory, no sockets. The bodies are in wire_body.h.
+ */
 #ifndef AGENT_LLM_WIRE_H
 #define AGENT_LLM_WIRE_H
 
@@ -7,11 +8,11 @@
 
 typedef struct wire_request {
     char method[8], path[256];
-    int turn;                /* X-Warpsmith-Turn, -1: absent */
+    int turn; /* X-Warpsmith-Turn, -1: absent */
     bool keep_alive;
-    bool expects_continue;   /* set as soon as the head is whole */
+    bool expects_continue; /* set as soon as the head is whole */
     ws_str body;
-    size_t bytes;            /* of the whole request */
+    size_t bytes; /* of the whole request */
 } wire_request;
 
 typedef enum wire_state { WIRE_MORE, WIRE_WHOLE, WIRE_BAD } wire_state;
@@ -27,7 +28,7 @@ typedef struct wire_response {
     ws_buf bytes;
     wire_piece *piece;
     int n_pieces, cap_pieces;
-    bool close;              /* the connection ends with it */
+    bool close; /* the connection ends with it */
 } wire_response;
 void wire_response_release(wire_response *r);
 
@@ -44,7 +45,11 @@ void wire_json(const char *body, int status, const script_answer *a, bool keep_a
 void wire_error(int status, const char *code, const char *message, bool keep_alive,
                 wire_response *out);
 
+/* OpenAI Chat Completions, OpenAI Responses, Anthropic Messages. */
+typedef enum wire_shape { WIRE_CHAT, WIRE_RESPONSES, WIRE_MESSAGES, WIRE_SHAPES } wire_shape;
+
 typedef struct wire_completion {
+    wire_shape shape;
     const char *model;
     int64_t id, created_s, prompt_tokens;
     bool stream, include_usage, keep_alive;
