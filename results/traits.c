@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Text of a source, and the word for it. Several texts may have one word. */
+/* Text of a source, and the word for it. Several texts may have one word; they follow each other.
+ */
 static const struct {
     const char *text, *word;
 } traits[] = {
@@ -52,6 +53,9 @@ static const struct {
     {"\"scratch\"", "scratch"},
     {"\"tune\"", "tunables"},
 };
+
+/* Habits: they say nothing about what changed. */
+static const char *const habits = "launch-bounds restrict fma tunables";
 
 /* The source without its comments, but with the plan: what is only talked about is not used. */
 static char *without_comments(const char *source)
@@ -107,7 +111,8 @@ void db_traits_changed(const char *before, const char *after, ws_buf *out)
         for (size_t i = 0; i < WS_COUNT(traits); i++) {
             const char *in = ws_buf_z(lost ? &had : &has), *not_in = ws_buf_z(lost ? &has : &had);
             bool again = i && strcmp(traits[i].word, traits[i - 1].word) == 0;
-            if (!again && has_word(in, traits[i].word) && !has_word(not_in, traits[i].word))
+            if (!again && !has_word(habits, traits[i].word) && has_word(in, traits[i].word) &&
+                !has_word(not_in, traits[i].word))
                 ws_buf_printf(out, "%s%c%s", out->n > start ? " " : "", lost ? '-' : '+',
                               traits[i].word);
         }

@@ -7,7 +7,8 @@
 
 /* "float4 shared shuffle unroll", in the table's order; comments do not count. */
 void db_traits(const char *source, ws_buf *out);
-/* Words of `after` that `before` lacks, as "+float4", then those that it lost, as "-unroll". */
+/* Words of `after` that `before` lacks, as "+float4", then those that it lost, as "-unroll"; but for
+ * habits such as __restrict__. */
 void db_traits_changed(const char *before, const char *after, ws_buf *out);
 
 #endif

@@ -283,6 +283,33 @@ static void test_rules(void)
           &fixed);
 }
 
+/* y = x + g, where g is a vector of N: every block reads all of it. */
+static void test_shared_operand(void)
+{
+    static const char text[] = "{\"schema\":1,\"name\":\"t\",\"dims\":{\"B\":4096,\"N\":8192},"
+                               "\"check\":[{\"B\":1,\"N\":1}],"
+                               "\"inputs\":[{\"name\":\"x\",\"dtype\":\"f32\",\"shape\":[\"B\","
+                               "\"N\"]}],\"weights\":[{\"name\":"
+                               "\"g\",\"dtype\":\"f32\",\"shape\":[\"N\"]}],\"graph\":[{\"out\":"
+                               "\"y\",\"op\":\"add\",\"in\":[\"x\","
+                               "\"g\"]}],\"outputs\":[\"y\"]}";
+    fixture f;
+    begin(&f);
+    spec_free(f.s);
+    f.s = spec_of(text);
+    tim_launch l = stream(4096, 4.0 * 4096 * 8192);
+    l.counters.global_ld_requests *= 2;
+    l.counters.global_ld_sectors *= 2;
+    l.counters.global_ld_bytes *= 2;
+    model(&f, &l, 1);
+    char *z = write(&f);
+    /* 4096 blocks x 8192 floats */
+    has_str(z, "every block reads all of g, 134 MB in all: let a block take several rows",
+            "the small operand");
+    free(z);
+    end(&f);
+}
+
 static void test_fuse(void)
 {
     fixture f;
@@ -537,6 +564,7 @@ int main(void)
     test_clean();
     test_uncoalesced();
     test_rules();
+    test_shared_operand();
     test_fuse();
     test_tensor();
     test_relative();

@@ -152,7 +152,8 @@ static void test_traits(void)
     db_traits("cp.async.ca and __pipeline_commit", &t);
     is_str(ws_buf_z(&t), "cp-async", "two ways to write one thing");
     ws_buf_reset(&t);
-    db_traits_changed("float2 a; #pragma unroll", "float4 a; __shared__ x;", &t);
+    db_traits_changed("float2 a; #pragma unroll __launch_bounds__",
+                      "float4 a; __shared__ x; __restrict__", &t);
     is_str(ws_buf_z(&t), "+float4 +shared -float2 -unroll", "what changed");
     ws_buf_release(&t);
 }

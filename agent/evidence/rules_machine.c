@@ -92,7 +92,8 @@ static const char *occupancy_advice(ev_facts *f, const ev_launch *l)
     more = more < next ? more : next;
     if (strcmp(by, "registers") == 0)
         return ws_arena_printf(&f->arena,
-                               "%d registers a thread limit it: keep fewer values alive, or say "
+                               "%d registers a thread limit it: keep fewer values alive (a larger "
+                               "block, of which each thread has less), or say "
                                "__launch_bounds__(%" PRIu32
                                ", %d) so that the compiler takes fewer",
                                l->counted.registers, threads, more);

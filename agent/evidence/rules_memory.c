@@ -139,6 +139,49 @@ static const char *row_size(ev_facts *f)
     return text;
 }
 
+/* Bytes of the operands that are much smaller than the largest one, and their names: every block
+ * may read all of them. */
+static double small_operands(ev_facts *f, const char **names)
+{
+    const spec *s = f->spec;
+    double size[SPEC_MAX_OPERANDS] = {0}, most = 0, sum = 0;
+    int n = s->n_inputs + s->n_weights < SPEC_MAX_OPERANDS ? s->n_inputs + s->n_weights
+                                                           : SPEC_MAX_OPERANDS;
+    ws_buf text = {0};
+    for (int i = 0; i < n; i++) {
+        int64_t dim[SPEC_MAX_RANK], count;
+        ws_err ignored = {0};
+        if (!spec_tensor_dims(&s->tensor[i], &f->dims, dim, &count, &ignored))
+            size[i] = (double)ws_dtype_size(s->tensor[i].dtype, (size_t)count);
+        most = fmax(most, size[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        if (size[i] > most / 16 || size[i] < 1024)
+            continue;
+        sum += size[i];
+        ws_buf_printf(&text, "%s%s", text.n ? ", " : "", s->tensor[i].name);
+    }
+    *names = ws_arena_strdup(&f->arena, ws_buf_z(&text));
+    ws_buf_release(&text);
+    return sum;
+}
+
+/* The share of what is read again that is the small operands, once by every block; and a sentence
+ * about them. */
+static double shared_operands(ev_facts *f, const ev_launch *l, double again_bytes,
+                              const char **sentence)
+{
+    const char *names = "";
+    double by_blocks = small_operands(f, &names) * (double)l->counted.blocks;
+    if (!l->index || !*names || !(by_blocks <= 1.25 * again_bytes))
+        return 0;
+    *sentence = ws_arena_printf(&f->arena,
+                                "every block reads all of %s, %s in all: let a block take several "
+                                "rows and keep them in registers or shared memory meanwhile",
+                                names, ev_bytes(f, by_blocks));
+    return by_blocks / again_bytes;
+}
+
 static bool reread(ev_facts *f, int i, ev_finding *out)
 {
     const ev_launch *l = &f->launch[i];
@@ -160,6 +203,12 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
         &f->arena,
         "global memory is read %.1f times over: %s are asked for, %s of them are distinct", times,
         ev_bytes(f, scale_of(l) * asked * SECTOR), ev_bytes(f, scale_of(l) * once * SECTOR));
+    const char *operands = "";
+    double share = shared_operands(f, l, (asked - once) * SECTOR, &operands);
+    if (share > 0.75) {
+        out->action = operands;
+        return true;
+    }
     if (is_contraction(f) && f->cost.flops < 8 * f->cost.min_bytes)
         out->action =
             "let each warp or block take several rows at once, so that what is loaded of the "
@@ -177,8 +226,8 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
             &f->arena,
             "read each element once: keep what later passes need in registers or shared memory%s, "
             "or "
-            "merge the passes (running maximum and sum; sum and sum of squares about a shift)",
-            row_size(f));
+            "merge the passes (running maximum and sum; sum and sum of squares about a shift)%s%s",
+            row_size(f), share > 0.25 ? "; " : "", share > 0.25 ? operands : "");
     return true;
 }
 
