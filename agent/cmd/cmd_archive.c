@@ -169,8 +169,14 @@ static cJSON *json_call(const db_call *c)
     cJSON_AddStringToObject(o, "purpose", c->purpose ? c->purpose : "");
     cJSON_AddStringToObject(o, "outcome", c->outcome ? c->outcome : "unanswered");
     cJSON_AddStringToObject(o, "error", c->error ? c->error : "");
+    cJSON_AddStringToObject(o, "model", c->model ? c->model : "");
+    cJSON_AddStringToObject(o, "provider", c->provider ? c->provider : "");
     ws_json_add_int(o, "prompt_tokens", c->prompt_tokens);
+    if (c->cached_tokens >= 0)
+        ws_json_add_int(o, "cached_tokens", c->cached_tokens);
     ws_json_add_int(o, "completion_tokens", c->completion_tokens);
+    if (c->reasoning_tokens >= 0)
+        ws_json_add_int(o, "reasoning_tokens", c->reasoning_tokens);
     cJSON_AddBoolToObject(o, "usage_estimated", c->usage_estimated);
     if (!isnan(c->cost_usd))
         cJSON_AddNumberToObject(o, "cost_usd", c->cost_usd);
