@@ -460,6 +460,24 @@ static void test_torn(void)
     put_away(c);
     ok(cassette_record_open(path_of("torn.jsonl"), NULL, false, &d, &err) == WS_EUSAGE && !d,
        "a recording is not overwritten");
+    right = true;
+    for (size_t n = 1; n <= second; n++) {
+        write_text(path_of("begun.jsonl"), text, n);
+        c = recorder("begun.jsonl", false);
+        add(c, ASK("m", "two"), 1, "2", 200);
+        put_away(c);
+        c = player("begun.jsonl", (cassette_options){0});
+        right &= cassette_count(c) == 1;
+        put_away(c);
+    }
+    ok(right, "one that ended before its first exchange is begun anew");
+    write_text(path_of("junk.jsonl"), "dear diary", 10);
+    err = (ws_err){0};
+    ok(cassette_record_open(path_of("junk.jsonl"), NULL, false, &d, &err) == WS_EUSAGE && !d,
+       "a file of another kind is not overwritten");
+    char *junk = text_of(path_of("junk.jsonl"));
+    is_str(junk, "dear diary", "and stays as it is");
+    free(junk);
     write_text(path_of("junk.jsonl"), "{\"a\":1}\n{\n", 10);
     err = (ws_err){0};
     ok(cassette_replay_open(path_of("junk.jsonl"), NULL, &d, &err) == WS_EINPUT &&

@@ -176,6 +176,33 @@ static ws_status go_on(cassette *c, int64_t size, ws_err *err)
     return WS_OK;
 }
 
+/* A header alone, or the beginning of one: of a recorder that was killed before its first exchange.
+ */
+static bool holds_nothing(const cassette *c, int64_t size)
+{
+    static const char start[] = "{\"cassette\":1";
+    char bytes[sizeof start];
+    size_t n = size < (int64_t)sizeof start - 1 ? (size_t)size : sizeof start - 1;
+    if (c->header)
+        return c->n == 0;
+    return pread(c->fd, bytes, n, 0) == (ssize_t)n && memcmp(bytes, start, n) == 0;
+}
+
+/* Not to go on with, so nothing may be lost. */
+static ws_status start_anew(cassette *c, int64_t size, ws_err *err)
+{
+    int64_t whole = 0;
+    ws_err ignored = {0};
+    bool readable = !cassette_load(c, &whole, &ignored);
+    if (!readable || !holds_nothing(c, size)) {
+        ws_fail(err, WS_EUSAGE, "'%s' holds a recording, which would be lost", c->path);
+        return ws_hint(err, "name another file, or --resume the run that it is of");
+    }
+    cJSON_Delete(c->header);
+    c->header = NULL;
+    return ftruncate(c->fd, 0) ? ws_fail_errno(err, WS_EENV, "cannot empty '%s'", c->path) : WS_OK;
+}
+
 ws_status cassette_record_open(const char *path, const char *run_json, bool append, cassette **out,
                                ws_err *err)
 {
@@ -187,11 +214,8 @@ ws_status cassette_record_open(const char *path, const char *run_json, bool appe
     c->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (c->fd < 0 || fstat(c->fd, &s)) {
         st = ws_fail_errno(err, WS_EENV, "cannot record to '%s'", path);
-    } else if (!(st = lock(c, err)) && s.st_size > 0 && !append) {
-        st = ws_fail(err, WS_EUSAGE, "'%s' holds a recording, which would be lost", path);
-        ws_hint(err, "name another file, or --resume the run that it is of");
-    } else if (!st && s.st_size > 0) {
-        st = go_on(c, s.st_size, err);
+    } else if (!(st = lock(c, err)) && s.st_size > 0) {
+        st = append ? go_on(c, s.st_size, err) : start_anew(c, s.st_size, err);
     }
     if (!st && !c->header)
         st = write_header(c, run_json, err);

@@ -58,7 +58,8 @@ typedef struct cassette_exchange {
 
 /* ---- recording ---- */
 /* `run_json` (NULL: {}) goes into the header. With `append` a file that exists goes on, one that
- * does not is begun; without, one that exists and is not empty is an error. The file is locked. */
+ * does not is begun; without, one that holds an exchange, or is no cassette, is an error. The file
+ * is locked. */
 ws_status cassette_record_open(const char *path, const char *run_json, bool append, cassette **out,
                                ws_err *err) WS_MUST_CHECK;
 bool cassette_records(const cassette *c);

@@ -1,8 +1,9 @@
 /* The bundled replay server: an HTTP server on loopback, in the formats of OpenAI (Chat
  * Completions, Responses) and Anthropic (Messages), that answers with scripted replies from files,
  * with what a cassette has recorded, or as a played model. Real sockets, real streaming, one
- * process, one poll loop. Parts: script.c (the script), behave.c (the played models), answer_*.c,
- * wire.c (HTTP/1.1 and the completion format), replay.c (sockets and time).
+ * process, one poll loop. Parts: replay_source.c (what is answered: script.c, behave.c,
+ * replay_tape.c), wire.c (HTTP/1.1), wire_body.c and wire_events.c (the formats), replay.c (sockets
+ * and time).
  *
  * A script is agent/replays/<spec name with '_' for '/'>.json; see script.h. Which reply is served
  * follows from the header X-Warpsmith-Turn (0-based), so that a resumed run gets the same replies;
