@@ -2,7 +2,10 @@
 
 #include "base/err.h"
 
+#include <malloc.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,17 +50,92 @@ char *ws_strndup(const char *s, size_t n)
     return p;
 }
 
-/* Large pages, where the system has them for the asking: touching memory for the first time costs
- * as much as a whole pass over it otherwise. */
+/* ---- tensors ----
+ *
+ * Touching memory for the first time costs as much as several passes over it. So large tensors have
+ * large pages, where the system has them for the asking, and some that are released are kept for
+ * the next ones of their size, as those of a graph's nodes often are. Nobody waits for the lock:
+ * whoever does not get it, such as a child forked while it was held, does without. */
+
+enum { MAX_KEPT = 8 };
+static const size_t LARGE_PAGE = (size_t)2 << 20, KEPT_BYTES = (size_t)256 << 20;
+
+static struct {
+    pthread_mutex_t lock;
+    void *p[MAX_KEPT]; /* the oldest first */
+    int n;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void *take_kept(int i)
+{
+    void *p = kept.p[i];
+    memmove(&kept.p[i], &kept.p[i + 1], (size_t)(--kept.n - i) * sizeof p);
+    return p;
+}
+
+/* One that `bytes` fit into without a page to spare, or NULL. */
+static void *find_kept(size_t bytes)
+{
+    void *p = NULL;
+    if (pthread_mutex_trylock(&kept.lock))
+        return NULL;
+    for (int i = 0; !p && i < kept.n; i++) {
+        size_t size = malloc_usable_size(kept.p[i]);
+        if (size >= bytes && size - bytes < LARGE_PAGE)
+            p = take_kept(i);
+    }
+    pthread_mutex_unlock(&kept.lock);
+    return p;
+}
+
+/* Until no more than `room` bytes are kept, and no more than n tensors. */
+static void drop_kept(size_t room, int n)
+{
+    size_t all = 0;
+    for (int i = 0; i < kept.n; i++)
+        all += malloc_usable_size(kept.p[i]);
+    while (kept.n > n || (kept.n && all > room)) {
+        all -= malloc_usable_size(kept.p[0]);
+        free(take_kept(0));
+    }
+}
+
+void ws_drop_tensors(void)
+{
+    if (pthread_mutex_trylock(&kept.lock))
+        return;
+    drop_kept(0, 0);
+    pthread_mutex_unlock(&kept.lock);
+}
+
+void ws_free_tensor(void *p)
+{
+    size_t size = p ? malloc_usable_size(p) : 0;
+    if (size < 2 * LARGE_PAGE || size > KEPT_BYTES || (uintptr_t)p % LARGE_PAGE ||
+        pthread_mutex_trylock(&kept.lock)) {
+        free(p);
+        return;
+    }
+    drop_kept(KEPT_BYTES - size, MAX_KEPT - 1);
+    kept.p[kept.n++] = p;
+    pthread_mutex_unlock(&kept.lock);
+}
+
 static void *alloc_aligned(size_t bytes)
 {
-    const size_t page = (size_t)2 << 20, align = bytes >= 2 * page ? page : 64;
+    const size_t align = bytes >= 2 * LARGE_PAGE ? LARGE_PAGE : 64;
     size_t rounded;
     if (!ws_size_add(bytes ? bytes : 1, align - 1, &rounded))
         return NULL;
     rounded &= ~(align - 1);
-    void *p = aligned_alloc(align, rounded);
-    if (p && align == page)
+    void *p = align == LARGE_PAGE ? find_kept(rounded) : NULL;
+    if (p)
+        return p;
+    if (!(p = aligned_alloc(align, rounded))) {
+        ws_drop_tensors();
+        p = aligned_alloc(align, rounded);
+    }
+    if (p && align == LARGE_PAGE)
         madvise(p, rounded, MADV_HUGEPAGE);
     return p;
 }

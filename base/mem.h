@@ -14,10 +14,12 @@ void *ws_realloc(void *p, size_t n);
 char *ws_strdup(const char *s);
 char *ws_strndup(const char *s, size_t n);
 
-/* 64-byte aligned, zeroed, for tensor data; NULL when the memory is not there. Released with
- * free(). */
+/* 64-byte aligned, zeroed, for tensor data; NULL when the memory is not there. Released with free(),
+ * or with ws_free_tensor, which keeps up to 256 MiB for the next ones. */
 void *ws_alloc_tensor(size_t bytes);
 void *ws_alloc_tensor_unset(size_t bytes); /* the same with any contents */
+void ws_free_tensor(void *p);              /* any pointer that free() takes */
+void ws_drop_tensors(void);                /* gives back what is kept */
 
 /* Each returns false on overflow and leaves *out alone. */
 static inline bool ws_size_mul(size_t a, size_t b, size_t *out)

@@ -21,8 +21,8 @@ void ref_tensor_release(ref_tensor *t)
 {
     if (!t)
         return;
-    free(t->v);
-    free(t->e);
+    ws_free_tensor(t->v);
+    ws_free_tensor(t->e);
     *t = (ref_tensor){0};
 }
 
@@ -63,6 +63,10 @@ static ws_status allocate(ref_tensor *t, bool with_bounds, void *(*alloc)(size_t
     const double large = 64 << 20; /* smaller requests are not worth asking the system about */
     double bytes = (double)t->shape.count * sizeof *t->v * (with_bounds ? 2 : 1);
     bool fits = bytes < large || bytes < memory_left();
+    if (!fits) {
+        ws_drop_tensors();
+        fits = bytes < memory_left();
+    }
     t->v = t->e = NULL;
     if (fits)
         t->v = alloc((size_t)t->shape.count * sizeof *t->v);

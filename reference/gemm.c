@@ -180,9 +180,9 @@ void ref_factor_release(ref_factor *x)
 {
     if (!x)
         return;
-    free(x->size);
-    free(x->weighted);
-    free(x->square);
+    ws_free_tensor(x->size);
+    ws_free_tensor(x->weighted);
+    ws_free_tensor(x->square);
     *x = (ref_factor){0};
 }
 
@@ -206,7 +206,7 @@ static ws_status add_products(const ref_product *p, ws_err *err)
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < p->n; j++)
             p->e[i * p->c_step + j] += p->u * sqrt(sum[i * p->n + j]);
-    free(sum);
+    ws_free_tensor(sum);
     return WS_OK;
 }
 

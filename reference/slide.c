@@ -426,7 +426,7 @@ static void slide_task(void *ud, int64_t task)
     for (int64_t i = j->blocks * task / j->tasks; i < j->blocks * (task + 1) / j->tasks; i++)
         run_block(j, i, &b);
     free(b.first);
-    free(b.copy);
+    ws_free_tensor(b.copy);
 }
 
 /* ---- all of it ---- */
@@ -489,7 +489,7 @@ ws_status ref_slide_sums(const ref_sliding *s, ws_err *err)
         free(j.plan[i].tap_at);
         free(j.plan[i].is_read);
         for (int k = 0; k < N_PASSES; k++)
-            free(j.plan[i].w[k]);
+            ws_free_tensor(j.plan[i].w[k]);
     }
     free(j.plan);
     return st;

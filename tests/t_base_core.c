@@ -32,6 +32,44 @@ static void test_buf(void)
     is_str(ws_buf_z(&b), "", "an empty buffer reads as the empty text");
 }
 
+static bool is_zero(const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
+static void test_tensors(void)
+{
+    const size_t n = 9 << 20;
+    unsigned char *a = ws_alloc_tensor(n), *b = ws_alloc_tensor_unset(n);
+    ok(a && b && a != b && is_zero(a, n), "a tensor comes zeroed");
+    memset(a, 1, n);
+    memset(b, 2, n);
+    ws_free_tensor(a);
+    unsigned char *larger = ws_alloc_tensor(2 * n), *again = ws_alloc_tensor(n);
+    ok(larger && is_zero(larger, 2 * n) && larger != a,
+       "a kept one does not serve larger requests");
+    ok(again == a && is_zero(again, n), "and serves one of its size, zeroed");
+    ok(b[0] == 2 && b[n - 1] == 2, "those in use are left alone");
+    void *small = ws_alloc_tensor(100);
+    ws_free_tensor(small);
+    ws_free_tensor(NULL);
+    ws_free_tensor(larger);
+    ws_free_tensor(again);
+    ws_free_tensor(b);
+    void *many[20];
+    for (int i = 0; i < 20; i++)
+        many[i] = ws_alloc_tensor(n);
+    for (int i = 0; i < 20; i++)
+        ws_free_tensor(many[i]);
+    ws_drop_tensors();
+    again = ws_alloc_tensor(n);
+    ok(again && is_zero(again, n), "more than are kept may be released");
+    free(again);
+}
+
 /* FIPS 180-4 example and the empty message. */
 static void test_sha256(void)
 {
@@ -89,7 +127,8 @@ static void test_e2m1(void)
     }
     ok(good, "e2m1: each of the 16 codes and back");
     for (size_t i = 0; i < WS_COUNT(rows); i++)
-        is_close(ws_dtype_round(WS_E2M1, rows[i].v), rows[i].nearest, 0, "e2m1 nearest, ties to even");
+        is_close(ws_dtype_round(WS_E2M1, rows[i].v), rows[i].nearest, 0,
+                 "e2m1 nearest, ties to even");
     const double v[3] = {0.5, -6, 3};
     double back[3];
     unsigned char raw[3] = {0, 0, 0xaa};
@@ -146,6 +185,7 @@ int main(void)
 {
     test_err();
     test_buf();
+    test_tensors();
     test_sha256();
     test_philox();
     test_small_floats();
