@@ -1,4 +1,5 @@
 /* Functions of one element: value, slope, accuracy of CUDA's form, and that form. */
+#include "reference/elementary.h"
 #include "reference/ops.h"
 
 #include <math.h>
@@ -10,12 +11,8 @@
 #if __GLIBC_PREREQ(2, 35)
 #define VECTORISED __attribute__((simd("notinbranch")))
 VECTORISED double exp(double x);
-VECTORISED double expm1(double x);
 VECTORISED double log(double x);
-VECTORISED double log1p(double x);
-VECTORISED double tanh(double x);
 VECTORISED double erf(double x);
-VECTORISED double erfc(double x);
 VECTORISED double sin(double x);
 VECTORISED double cos(double x);
 #define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -27,8 +24,7 @@ VECTORISED double cos(double x);
 
 #define SQRT1_2     0.70710678118654752440
 #define INV_SQRT2PI 0.39894228040143267794
-#define SQRT2_PI    0.79788456080286535588 /* sqrt(2 / pi) */
-#define SELU_SCALE  1.0507009873554804934  /* Klambauer et al., 2017 */
+#define SELU_SCALE  1.0507009873554804934 /* Klambauer et al., 2017 */
 #define SELU_ALPHA  1.6732632423543772848
 
 /* f_name, its slope d_name, and r_name: f over n elements. */
@@ -51,25 +47,66 @@ VECTORISED double cos(double x);
             y[i] = f_##name(x[i], &own);                                                           \
     }
 
+/* f over an array, for CPUs with `features`. */
+#define LOOP(name, kind, features, fma)                                                            \
+    features static void r_##name##_##kind(const double *restrict x, double *restrict y,           \
+                                           int64_t n, const ref_attrs *at)                         \
+    {                                                                                              \
+        const ref_attrs own = *at;                                                                 \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            y[i] = e_##name(x[i], &own, fma);                                                      \
+    }
+#if defined(__x86_64__)
+#define OWN_FMA false
+#define LOOPS(name)                                                                                \
+    LOOP(name, any, , false)                                                                       \
+    LOOP(name, avx2, __attribute__((target("avx2,fma"))), true)                                    \
+    LOOP(name, avx512, __attribute__((target("avx512f,fma"))), true)
+#define BEST_LOOP(name)                                                                            \
+    (!__builtin_cpu_supports("fma") || !__builtin_cpu_supports("avx2") ? r_##name##_any            \
+     : __builtin_cpu_supports("avx512f")                               ? r_##name##_avx512         \
+                                                                       : r_##name##_avx2)
+#else
+#ifdef __FP_FAST_FMA
+#define OWN_FMA true
+#else
+#define OWN_FMA false
+#endif
+#define LOOPS(name)     LOOP(name, any, , OWN_FMA)
+#define BEST_LOOP(name) r_##name##_any
+#endif
+
+/* As F1, of what elementary.h has: `value` takes `fma`. */
+#define E1(name, value, slope)                                                                     \
+    REF_INLINE double e_##name(double x, const ref_attrs *at, bool fma)                            \
+    {                                                                                              \
+        (void)at;                                                                                  \
+        return value;                                                                              \
+    }                                                                                              \
+    static double f_##name(double x, const ref_attrs *at)                                          \
+    {                                                                                              \
+        return e_##name(x, at, OWN_FMA);                                                           \
+    }                                                                                              \
+    static double d_##name(double x, const ref_attrs *at)                                          \
+    {                                                                                              \
+        (void)at;                                                                                  \
+        return slope;                                                                              \
+    }                                                                                              \
+    LOOPS(name)                                                                                    \
+    static void r_##name(const double *restrict x, double *restrict y, int64_t n,                  \
+                         const ref_attrs *at)                                                      \
+    {                                                                                              \
+        BEST_LOOP(name)(x, y, n, at);                                                              \
+    }
+
 static double logistic(double x)
 {
-    return 1 / (1 + exp(-x));
-}
-
-static double softplus(double x)
-{
-    return x > 40 ? x : log1p(exp(x));
-}
-
-static double gelu(double x, const ref_attrs *at)
-{
-    return at->tanh_approximation ? 0.5 * x * (1 + tanh(SQRT2_PI * (x + 0.044715 * x * x * x)))
-                                  : 0.5 * x * erfc(-x * SQRT1_2);
+    return el_sigmoid(x, OWN_FMA);
 }
 
 static double mish_slope(double x)
 {
-    double t = tanh(softplus(x));
+    double t = tanh(el_softplus(x, OWN_FMA));
     return t + x * (1 - t * t) * logistic(x);
 }
 
@@ -82,21 +119,23 @@ F1(sqrt, sqrt(x), x > 0 ? 0.5 / sqrt(x) : 0)
 F1(rsqrt, 1 / sqrt(x), 0.5 / (x * sqrt(x)))
 F1(reciprocal, 1 / x, 1 / (x * x))
 F1(square, x *x, 2 * x)
-F1(tanh, tanh(x), 1 - tanh(x) * tanh(x))
-F1(sigmoid, logistic(x), logistic(x) * (1 - logistic(x)))
-F1(silu, x *logistic(x), logistic(x) * (1 + x * (1 - logistic(x))))
+E1(tanh, el_tanh(x, fma), 1 - tanh(x) * tanh(x))
+E1(sigmoid, el_sigmoid(x, fma), logistic(x) * (1 - logistic(x)))
+E1(silu, el_silu(x, fma), logistic(x) * (1 + x * (1 - logistic(x))))
 F1(erf, erf(x), 2 * 0.56418958354775628695 * exp(-x * x))
 F1(sin, sin(x), cos(x))
 F1(cos, cos(x), sin(x))
-F1(softplus, x * at->beta > at->threshold ? x : softplus(x * at->beta) / at->beta,
+E1(softplus, x * at->beta > at->threshold ? x : el_softplus(x * at->beta, fma) / at->beta,
    logistic(x * at->beta))
 F1(leaky_relu, x > 0 ? x : at->slope * x, x > 0 ? 1 : at->slope)
-F1(elu, x > 0 ? x : at->alpha * expm1(x), x > 0 ? 1 : at->alpha * exp(x))
-F1(selu, SELU_SCALE *(x > 0 ? x : SELU_ALPHA * expm1(x)),
+E1(elu, x > 0 ? x : at->alpha * el_expm1_down(x, fma).high, x > 0 ? 1 : at->alpha * exp(x))
+E1(selu, SELU_SCALE *(x > 0 ? x : SELU_ALPHA * el_expm1_down(x, fma).high),
    SELU_SCALE *(x > 0 ? 1 : SELU_ALPHA * exp(x)))
 /* the slopes of gelu's two forms differ by less than the bound's slack */
-F1(gelu, gelu(x, at), 0.5 * erfc(-x * SQRT1_2) + x * INV_SQRT2PI * exp(-0.5 * x * x))
-F1(mish, x *tanh(softplus(x)), mish_slope(x))
+#define GELU_SLOPE (0.5 * erfc(-x * SQRT1_2) + x * INV_SQRT2PI * exp(-0.5 * x * x))
+E1(gelu_erf, el_gelu(x, fma), GELU_SLOPE)
+E1(gelu_tanh, el_gelu_tanh(x, fma), GELU_SLOPE)
+E1(mish, el_mish(x, fma), mish_slope(x))
 F1(hardswish, x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6, fabs(x) > 3 ? x > 0 : x / 3 + 0.5)
 F1(hardsigmoid, x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6, fabs(x) > 3 ? 0 : 1.0 / 6)
 F1(huber, fabs(x) < at->beta ? 0.5 * x * x / at->beta : fabs(x) - 0.5 * at->beta,
@@ -104,6 +143,21 @@ F1(huber, fabs(x) < at->beta ? 0.5 * x * x / at->beta : fabs(x) - 0.5 * at->beta
 F1(clamp, x<at->least ? at->least : x> at->most ? at->most : x, x >= at->least && x <= at->most)
 F1(pow, pow(x, at->exponent), at->exponent *pow(x, at->exponent - 1))
 F1(logical_not, x == 0, 0)
+
+static double f_gelu(double x, const ref_attrs *at)
+{
+    return at->tanh_approximation ? f_gelu_tanh(x, at) : f_gelu_erf(x, at);
+}
+
+static double d_gelu(double x, const ref_attrs *at)
+{
+    return at->tanh_approximation ? d_gelu_tanh(x, at) : d_gelu_erf(x, at);
+}
+
+static void r_gelu(const double *restrict x, double *restrict y, int64_t n, const ref_attrs *at)
+{
+    (at->tanh_approximation ? r_gelu_tanh : r_gelu_erf)(x, y, n, at);
+}
 
 /* ulp: CUDA C++ Programming Guide, mathematical functions, single precision, without
  * -use_fast_math, plus one for the operations around the function. */
