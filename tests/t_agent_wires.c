@@ -194,6 +194,53 @@ static void test_tags(void)
     }
 }
 
+/* Replies as servers of other makers have them. */
+static void test_dialects(void)
+{
+    static const struct {
+        const char *what, *body, *content, *reasoning;
+    } row[] = {
+        {"vLLM and Ollama name it reasoning",
+         "{\"choices\":[{\"message\":{\"content\":\"c\",\"reasoning\":\"r\"},"
+         "\"finish_reason\":\"stop\"}]}",
+         "c", "r"},
+        {"OpenRouter's details",
+         "{\"choices\":[{\"message\":{\"content\":\"c\",\"reasoning_details\":["
+         "{\"type\":\"reasoning.text\",\"text\":\"a\"},{\"type\":\"reasoning.summary\","
+         "\"summary\":\"b\"},{\"type\":\"reasoning.encrypted\",\"data\":\"x\"}]},"
+         "\"finish_reason\":\"stop\"}]}",
+         "c", "ab"},
+        {"Mistral's parts",
+         "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"thinking\","
+         "\"thinking\":[{\"type\":\"text\",\"text\":\"r\"}]},{\"type\":\"text\",\"text\":\"c\"}]},"
+         "\"finish_reason\":\"stop\"}]}",
+         "c", "r"},
+        {"an error member that is empty",
+         "{\"error\":{},\"choices\":[{\"message\":{\"content\":\"c\"},\"finish_reason\":\"stop\"}]"
+         "}",
+         "c", ""},
+        {"or an empty text",
+         "{\"error\":\"\",\"choices\":[{\"message\":{\"content\":\"c\"},\"finish_reason\":\"stop\"}"
+         "]}",
+         "c", ""},
+        {"another choice is not read",
+         "{\"choices\":[{\"index\":1,\"message\":{\"content\":\"x\"}},{\"index\":0,\"message\":{"
+         "\"content\":\"c\"},\"finish_reason\":\"stop\"}]}",
+         "c", ""},
+        {"a completion of old", "{\"choices\":[{\"text\":\"c\",\"finish_reason\":\"stop\"}]}", "c",
+         ""},
+    };
+    for (size_t i = 0; i < WS_COUNT(row); i++) {
+        llm_answer a;
+        llm_answer_init(&a, MOST);
+        llm_adapter_whole(&llm_chat, &a, row[i].body, strlen(row[i].body));
+        ok(a.finished && !a.malformed && !a.error.present, "%s", row[i].what);
+        is_str(ws_buf_z(&a.content), row[i].content, "its text");
+        is_str(ws_buf_z(&a.reasoning), row[i].reasoning, "its reasoning");
+        llm_answer_release(&a);
+    }
+}
+
 /* Usage in the forms that vendors and proxies have. */
 static void test_usage(void)
 {
@@ -242,6 +289,7 @@ int main(void)
         test_damage(wire);
     }
     test_tags();
+    test_dialects();
     test_usage();
     return tap_done();
 }

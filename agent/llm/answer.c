@@ -56,7 +56,8 @@ void llm_add_parts(ws_buf *out, const cJSON *v)
     if (cJSON_IsString(v))
         ws_buf_adds(out, v->valuestring);
     else if (cJSON_IsArray(v))
-        cJSON_ArrayForEach(part, v) ws_buf_adds(out, llm_get_text(part, "text"));
+        cJSON_ArrayForEach(part, v)
+            ws_buf_adds(out, llm_get_text(part, llm_get(part, "text") ? "text" : "summary"));
 }
 
 /* ---- usage ---- */

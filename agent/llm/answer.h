@@ -34,7 +34,7 @@ void llm_answer_settle(llm_answer *a);
 /* ---- for adapters ---- */
 void llm_answer_finish(llm_answer *a, const char *reason); /* "" and NULL: none yet */
 void llm_answer_name(llm_answer *a, const cJSON *o);       /* o.model */
-/* A string, or an array of parts with "text". */
+/* A string, or an array of parts with "text" or "summary". */
 void llm_add_parts(ws_buf *out, const cJSON *v);
 
 #endif

@@ -67,13 +67,16 @@ static void body(const llm_request *r, const llm_quirks *q, unsigned traits, cJS
 static void read_message(llm_answer *a, const cJSON *m)
 {
     size_t before = a->content.n + a->reasoning.n + a->refusal.n;
+    const cJSON *part, *content = llm_get(m, "content");
     const cJSON *reasoning = llm_get(m, "reasoning_content"); /* DeepSeek, llama.cpp */
     if (!cJSON_IsString(reasoning))
         reasoning = llm_get(m, "reasoning"); /* vLLM, Ollama, OpenRouter */
     if (!cJSON_IsString(reasoning))
         reasoning = llm_get(m, "reasoning_details");
-    llm_add_parts(&a->content, llm_get(m, "content"));
+    llm_add_parts(&a->content, content);
     llm_add_parts(&a->reasoning, reasoning);
+    if (cJSON_IsArray(content)) /* Mistral: parts of type "thinking" */
+        cJSON_ArrayForEach(part, content) llm_add_parts(&a->reasoning, llm_get(part, "thinking"));
     llm_add_parts(&a->refusal, llm_get(m, "refusal"));
     a->moved |= a->content.n + a->reasoning.n + a->refusal.n > before ||
                 cJSON_GetArraySize(llm_get(m, "tool_calls")) > 0 ||

@@ -97,11 +97,11 @@ bool llm_error_read(const cJSON *o, llm_error *out)
         o = llm_get(o, "message");
     const cJSON *e = llm_get(o, "error"), *detail = llm_get(o, "detail");
     *out = (llm_error){.retry_after_s = (double)NAN};
-    if (cJSON_IsObject(e)) {
+    if (cJSON_IsObject(e) && e->child) { /* some servers always have the member, empty */
         llm_error_read_object(e, out);
-    } else if (cJSON_IsString(e) || cJSON_IsString(detail)) {
+    } else if ((cJSON_IsString(e) && *e->valuestring) || cJSON_IsString(detail)) {
         llm_copy_text(out->message, sizeof out->message,
-                      cJSON_IsString(e) ? e->valuestring : detail->valuestring);
+                      cJSON_IsString(e) && *e->valuestring ? e->valuestring : detail->valuestring);
         out->present = true;
     } else if (cJSON_IsArray(detail) && cJSON_IsObject(cJSON_GetArrayItem(detail, 0))) {
         llm_error_read_object(cJSON_GetArrayItem(detail, 0), out);

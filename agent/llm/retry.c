@@ -45,7 +45,7 @@ static const outcome_text texts[] = {
                           "replay with the options of the recorded run, or --loose", true},
 };
 
-static outcome_text text_of(const job *j, llm_outcome o, int status)
+static outcome_text text_of(llm_outcome o, int status)
 {
     static const outcome_text unknown = {"the server does not know this model or address",
                                          "check --model, and that --base-url ends in /v1", true};
@@ -55,9 +55,7 @@ static outcome_text text_of(const job *j, llm_outcome o, int status)
         return unknown;
     if (o == LLM_BAD_REQUEST && status / 100 == 3)
         return elsewhere;
-    outcome_text t = (size_t)o < WS_COUNT(texts) ? texts[o] : (outcome_text){"?", "", false};
-    (void)j;
-    return t;
+    return (size_t)o < WS_COUNT(texts) ? texts[o] : (outcome_text){"?", "", false};
 }
 
 static void describe_key(const job *j, char *out, size_t size)
@@ -80,7 +78,7 @@ static const char *sentence(const job *j, const outcome_text *t, llm_outcome o, 
 
 void job_finish(job *j, llm_outcome o, const llm_attempt *last)
 {
-    outcome_text t = text_of(j, o, last ? last->http_status : 0);
+    outcome_text t = text_of(o, last ? last->http_status : 0);
     char room[128];
     const char *error = sentence(j, &t, o, room, sizeof room);
     j->state = JOB_FINISHED;
@@ -110,7 +108,7 @@ void job_finish(job *j, llm_outcome o, const llm_attempt *last)
 static void warn_of_retry(const job *j, llm_outcome o, const llm_attempt *a, double wait_s)
 {
     char status[32] = "", room[128];
-    outcome_text t = text_of(j, o, a->http_status);
+    outcome_text t = text_of(o, a->http_status);
     if (a->http_status && a->http_status / 100 != 2)
         snprintf(status, sizeof status, " (HTTP %d)", a->http_status);
     ws_log(WS_LOG_WARN, "%s%s%s%s; try %d of %d in %.1f s", sentence(j, &t, o, room, sizeof room),
