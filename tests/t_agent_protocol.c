@@ -619,7 +619,7 @@ static void test_requests(void)
 
 /* ---- several in flight ---- */
 
-enum { STORM = 100, SHUT, SPENT, AGAIN, BACKLOG, PROXY };
+enum { STORM = 100, STORM_OF_529, SHUT, SPENT, AGAIN, BACKLOG, PROXY };
 
 static void wait_all(llm_client *c, int n, int *count_ok)
 {
@@ -637,28 +637,38 @@ static void wait_all(llm_client *c, int n, int *count_ok)
 
 /* Eight requests are refused at once: nothing is sent before the wait is over, then one, and more
  * only when that is answered. */
-static void test_storm(void)
+static void test_storm(int number, const server_play *refusal, double wait_s)
 {
-    static const server_play limited = {
-        .status = 429, .headers = "Retry-After: 0.5\r\n", .stall_ms = 50, .body = ERR("slow down")};
-    static server_play plays[9];
+    static server_play plays[2][9];
     for (int i = 0; i < 8; i++)
-        plays[i] = limited;
-    plays[8] = (server_play){.framing = BY_CHUNKS, .stall_ms = 60};
-    server.play[STORM] = plays;
-    server.n_plays[STORM] = 9;
-    llm_client *c = client_of(STORM, 0);
+        plays[number - STORM][i] = *refusal;
+    plays[number - STORM][8] = (server_play){.framing = BY_CHUNKS, .stall_ms = 60};
+    server.play[number] = plays[number - STORM];
+    server.n_plays[number] = 9;
+    llm_client *c = client_of(number, 0);
     int good;
     for (int i = 0; i < 8; i++)
         submit(c, 0, false);
     wait_all(c, 8, &good);
-    const server_request *q = server.request[STORM][0];
+    const server_request *q = server.request[number][0];
     is_int(good, 8, "eight requests that were refused at once are answered");
-    is_int(server.n[STORM][0], 16, "each was sent twice");
-    ok((double)(q[8].ns - q[7].ns) * 1e-9 >= 0.5, "none before the wait is over");
+    is_int(server.n[number][0], 16, "each was sent twice");
+    ok((double)(q[8].ns - q[7].ns) * 1e-9 >= wait_s, "none before the wait is over");
     ok((double)(q[9].ns - q[8].ns) * 1e-9 >= 0.05, "then one, until it is answered");
     ok((double)(q[11].ns - q[9].ns) * 1e-9 >= 0.05, "then two");
     llm_client_close(c);
+}
+
+static void test_storms(void)
+{
+    test_storm(STORM,
+               &(server_play){.status = 429,
+                              .headers = "Retry-After: 0.5\r\n",
+                              .stall_ms = 50,
+                              .body = ERR("slow down")},
+               0.5);
+    test_storm(STORM_OF_529,
+               &(server_play){.status = 529, .stall_ms = 50, .body = ERR("Overloaded")}, 0.01);
 }
 
 /* A wait that is too long holds for the requests that have not been sent, too. */
@@ -811,7 +821,7 @@ int main(void)
     server_start(&server, make_body);
     test_table();
     test_requests();
-    test_storm();
+    test_storms();
     test_shut();
     test_used_up();
     test_again();

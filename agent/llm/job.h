@@ -23,12 +23,12 @@ typedef struct endpoint {
     unsigned key_headers;
     bool may_switch; /* to the wire that a model needs */
     bool direct, names_turns;
-    bool warned; /* that its context is too short */
+    bool warned;     /* that its context is too short */
     int64_t gate_ns; /* nothing starts before: a 429, Retry-After, a limit that is used up */
     int64_t shut_ns; /* until then the server asks to wait longer than is waited: nothing is sent */
-    double asked_s;  /* how long that was */
-    int64_t limited_ns; /* of the last 429 */
-    int window; /* requests without an answer yet; 1 after a 429, doubled by each that is answered
+    int64_t limited_ns; /* of the last overload */
+    int window; /* requests without an answer yet; 1 after an overload, doubled by each that is
+                 * answered
                  */
     model_quirks *known;
     int n_known, cap_known;

@@ -158,24 +158,30 @@ static void close_gate(endpoint *e, double seconds)
         e->gate_ns = until;
 }
 
+/* A 429, or a server that says that it has more than it can do. */
+static bool is_overload(const job *j, const http_response *h, llm_outcome o)
+{
+    static const char *const words[] = {"overloaded", NULL};
+    return o == LLM_RATE_LIMITED || (o == LLM_SERVER && (h->status == 503 || h->status == 529 ||
+                                                         llm_error_says(&j->answer.error, words)));
+}
+
 /* Whatever the server asks for holds for every request of this key: none is sent meanwhile, and
- * after a 429 they come back one at first, then two, four. */
-static void note_wait(job *j, double told, double wait_s, llm_outcome o)
+ * after an overload they come back one at first, then two, four. */
+static void note_wait(job *j, const http_response *h, double told, double wait_s, llm_outcome o)
 {
     endpoint *e = j->endpoint;
-    double most = j->client->limits.max_wait_s;
+    bool overload = is_overload(j, h, o);
     if (cassette_at_once(j->client->cassette))
         return;
-    if (o == LLM_RATE_LIMITED) {
+    if (overload) {
         e->window = 1;
         e->limited_ns = ws_now_ns();
     }
-    if (told > most) {
+    if (told > j->client->limits.max_wait_s)
         e->shut_ns = ws_now_ns() + (int64_t)(told * 1e9);
-        e->asked_s = told;
-    } else if (told > 0 || o == LLM_RATE_LIMITED) {
+    else if (told > 0 || overload)
         close_gate(e, wait_s);
-    }
 }
 
 void job_accepted(job *j)
@@ -315,7 +321,7 @@ void job_end_attempt(job *j)
     j->tries++;
     double told = told_wait(j, &h, o), wait_s = wait_before_retry(j, told, o);
     if (o == LLM_RATE_LIMITED || o == LLM_SERVER)
-        note_wait(j, told, wait_s, o);
+        note_wait(j, &h, told, wait_s, o);
     if (!may_retry(j, &h, o)) {
         job_finish(j, o, a);
     } else if (told > c->limits.max_wait_s) {
