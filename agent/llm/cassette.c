@@ -372,6 +372,7 @@ static cJSON *exchange_json(const cassette_exchange *x)
         cJSON_AddStringToObject(r, "error", clean);
         free(clean);
         ws_json_add_int(r, "worth_retrying", x->worth_retrying);
+        cJSON_AddBoolToObject(r, "sent", x->sent);
     }
     return o;
 }

@@ -51,6 +51,7 @@ typedef struct cassette_exchange {
     cassette_end end;
     ws_buf error;       /* why it is not complete */
     int worth_retrying; /* after CASSETTE_FAILED: retries that make sense */
+    bool sent;          /* the request went out, so that it may be paid for */
     double end_ms;
     char *model; /* that was asked for, "" when the body names none */
     bool used;

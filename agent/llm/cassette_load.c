@@ -121,6 +121,7 @@ static ws_status read_end(const cJSON *r, cassette_exchange *x, ws_err *err)
         return err->status;
     ws_buf_adds(&x->error, error ? error : "");
     x->worth_retrying = (int)retries;
+    x->sent = get(r, "sent") ? cJSON_IsTrue(get(r, "sent")) : strcmp(end, "failed") != 0;
     for (int e = CASSETTE_COMPLETE; e <= CASSETTE_CANCELLED; e++)
         if (strcmp(end, cassette_end_name((cassette_end)e)) == 0) {
             x->end = (cassette_end)e;

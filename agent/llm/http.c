@@ -1,6 +1,5 @@
-#include "agent/llm/http.h"
+#include "agent/llm/http_state.h"
 
-#include "agent/llm/curl.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -18,28 +17,6 @@
 static const double SETTLE_S = 0.2, ENDING_S = 10.0;
 /* No server has so much to say before its answer. */
 enum { MAX_HEADER_BYTES = 256 << 10 };
-
-struct http_pool {
-    CURLM *multi;
-    http_options o;
-    http_transfer *first;
-};
-
-struct http_transfer {
-    http_pool *pool;
-    http_transfer *next;
-    http_request r;
-    http_response response;
-    CURL *easy;                      /* NULL: answered by the cassette */
-    cassette_exchange *tape;         /* that is being recorded */
-    const cassette_exchange *played; /* that answers, up to frame `next_frame` */
-    int next_frame;
-    struct curl_slist *header;
-    char curl_error[CURL_ERROR_SIZE];
-    int64_t start_ns, progress_ns; /* progress_ns 0: no first byte yet */
-    int64_t settled_ns, body_bytes, header_bytes;
-    bool ended, delivered, too_large, ending;
-};
 
 /* ---- pool ---- */
 
@@ -119,8 +96,7 @@ void http_close(http_pool *p)
 
 /* ---- callbacks ---- */
 
-/* False: the transfer ends here. */
-static bool take_body(http_transfer *t, int status, const char *bytes, size_t n)
+bool http_take_body(http_transfer *t, int status, const char *bytes, size_t n)
 {
     t->body_bytes += (int64_t)n;
     if (t->settled_ns)
@@ -155,7 +131,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ud)
     long status = 0;
     cassette_add_frame(t->tape, http_seconds(t) * 1e3, bytes, size * count);
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    return take_body(t, (int)status, bytes, size * count) ? size * count : 0;
+    return http_take_body(t, (int)status, bytes, size * count) ? size * count : 0;
 }
 
 /* Of the response, 0: none so far. */
@@ -169,7 +145,7 @@ static int status_of(const http_transfer *t)
     return (int)status;
 }
 
-static void take_header(http_transfer *t, ws_str line)
+void http_take_header(http_transfer *t, ws_str line)
 {
     http_response *r = &t->response;
     if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) { /* a new response after 1xx */
@@ -192,7 +168,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ud)
         t->too_large = true;
         return 0;
     }
-    take_header(t, (ws_str){bytes, size * count});
+    http_take_header(t, (ws_str){bytes, size * count});
     return size * count;
 }
 
@@ -273,42 +249,6 @@ static void set_options(http_transfer *t)
         curl_easy_setopt(e, CURLOPT_CAINFO, ca);
 }
 
-static void play_headers(http_transfer *t)
-{
-    const char *p = ws_buf_z(&t->played->headers);
-    for (size_t n; *p; p += n + 1) {
-        n = strcspn(p, "\n");
-        take_header(t, (ws_str){p, n});
-    }
-}
-
-/* True: the cassette answers, if only that it has no recording of this. */
-static bool start_replay(http_transfer *t)
-{
-    cassette *c = t->pool->o.cassette;
-    char hint[sizeof t->response.error] = "";
-    if (!c)
-        return false;
-    t->played =
-        cassette_find(c, t->r.url, t->r.body, t->r.body_bytes, t->r.turn, hint, sizeof hint);
-    if (t->played)
-        play_headers(t);
-    if (t->played || cassette_records(c))
-        return t->played;
-    t->response.end = HTTP_NO_RECORDING;
-    memcpy(t->response.error, hint, sizeof hint);
-    t->ended = true;
-    return true;
-}
-
-static void start_recording(http_transfer *t)
-{
-    t->tape = cassette_begin(t->pool->o.cassette, "POST", t->r.url, t->r.body, t->r.body_bytes,
-                             t->r.turn);
-    for (struct curl_slist *h = t->header; h; h = h->next)
-        cassette_add_request_header(t->tape, h->data);
-}
-
 ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, ws_err *err)
 {
     http_transfer *t = ws_calloc(1, sizeof *t);
@@ -318,7 +258,7 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, w
     header_limits_init(&t->response.limits);
     t->next = p->first;
     p->first = t;
-    if (start_replay(t)) {
+    if (http_tape_replay(t)) {
         *out = t;
         return WS_OK;
     }
@@ -333,23 +273,9 @@ ws_status http_start(http_pool *p, const http_request *r, http_transfer **out, w
         http_free(t);
         return ws_fail(err, WS_EENV, "libcurl cannot start a request: %s", curl_multi_strerror(rc));
     }
-    start_recording(t);
+    http_tape_begin(t);
     *out = t;
     return WS_OK;
-}
-
-static void end_recording(http_transfer *t, cassette_end how)
-{
-    cassette_exchange *x = t->tape;
-    if (!x)
-        return;
-    t->tape = NULL;
-    x->end = how;
-    x->status = t->response.status;
-    x->end_ms = http_seconds(t) * 1e3;
-    x->worth_retrying = t->response.worth_retrying;
-    ws_buf_adds(&x->error, t->response.error);
-    cassette_record(t->pool->o.cassette, x, t->r.key);
 }
 
 void http_free(http_transfer *t)
@@ -358,7 +284,7 @@ void http_free(http_transfer *t)
         return;
     if (t->tape)
         t->response.status = status_of(t);
-    end_recording(t, CASSETTE_CANCELLED);
+    http_tape_end(t, CASSETTE_CANCELLED);
     for (http_transfer **p = &t->pool->first; *p; p = &(*p)->next)
         if (*p == t) {
             *p = t->next;
@@ -391,14 +317,13 @@ void *http_context(const http_transfer *t)
 
 /* ---- ends ---- */
 
-static void end(http_transfer *t, http_end how, const char *fmt, ...) WS_PRINTF(3, 4);
-static void end(http_transfer *t, http_end how, const char *fmt, ...)
+void http_end_transfer(http_transfer *t, http_end how, const char *fmt, ...)
 {
     long bytes = 0;
     va_list ap;
     if (t->easy)
         curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes);
-    t->response.sent = t->played ? how != HTTP_FAILED : bytes > 0;
+    t->response.sent = t->played ? t->played->sent : bytes > 0;
     t->response.status = status_of(t);
     t->response.end = how;
     t->response.seconds = t->played ? t->played->end_ms * 1e-3 : http_seconds(t);
@@ -408,7 +333,7 @@ static void end(http_transfer *t, http_end how, const char *fmt, ...)
     t->ended = true;
     if (t->easy)
         curl_multi_remove_handle(t->pool->multi, t->easy);
-    end_recording(t, how == HTTP_COMPLETE  ? CASSETTE_COMPLETE
+    http_tape_end(t, how == HTTP_COMPLETE  ? CASSETTE_COMPLETE
                      : how == HTTP_FAILED  ? CASSETTE_FAILED
                      : how == HTTP_CUT     ? CASSETTE_CUT
                      : how == HTTP_STALLED ? CASSETTE_STALLED
@@ -441,13 +366,13 @@ static void end_by_curl(http_transfer *t, CURLcode rc)
     int status = status_of(t);
     t->response.worth_retrying = retries_of(rc);
     if (t->too_large)
-        end(t, HTTP_TOO_LARGE, "the reply is larger than the limit");
+        http_end_transfer(t, HTTP_TOO_LARGE, "the reply is larger than the limit");
     else if (rc == CURLE_OK || t->settled_ns)
-        end(t, HTTP_COMPLETE, "%s", "");
+        http_end_transfer(t, HTTP_COMPLETE, "%s", "");
     else if (t->body_bytes > 0 || status > 0)
-        end(t, HTTP_CUT, "%s", why);
+        http_end_transfer(t, HTTP_CUT, "%s", why);
     else
-        end(t, HTTP_FAILED, "%s", why);
+        http_end_transfer(t, HTTP_FAILED, "%s", why);
 }
 
 static void collect(http_pool *p)
@@ -462,60 +387,6 @@ static void collect(http_pool *p)
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
         end_by_curl(t, rc);
     }
-}
-
-/* ---- replay ---- */
-
-static void end_replay(http_transfer *t)
-{
-    const cassette_exchange *x = t->played;
-    const char *why = ws_buf_z(&x->error);
-    t->response.worth_retrying = x->worth_retrying;
-    if (t->too_large)
-        end(t, HTTP_TOO_LARGE, "the reply is larger than the limit");
-    else if (x->end == CASSETTE_COMPLETE || t->settled_ns)
-        end(t, HTTP_COMPLETE, "%s", "");
-    else
-        end(t,
-            x->end == CASSETTE_FAILED    ? HTTP_FAILED
-            : x->end == CASSETTE_STALLED ? HTTP_STALLED
-            : x->end == CASSETTE_CUT     ? HTTP_CUT
-                                         : HTTP_TOO_LARGE,
-            "%s", why);
-}
-
-/* Feeds what is due, through the same path as what comes from a socket. */
-static void play(http_transfer *t)
-{
-    const cassette_exchange *x = t->played;
-    const cassette *c = t->pool->o.cassette;
-    while (t->next_frame < x->n_frames && !t->too_large) {
-        const cassette_frame *f = &x->frame[t->next_frame];
-        size_t from = t->next_frame ? f[-1].end : 0;
-        if (cassette_due_s(c, f->at_ms) > http_seconds(t))
-            return;
-        t->next_frame++;
-        take_body(t, x->status, x->bytes.p + from, f->end - from);
-    }
-    if (t->too_large || cassette_due_s(c, x->end_ms) <= http_seconds(t))
-        end_replay(t);
-}
-
-/* Plays all that is due; seconds until more is. */
-static double play_all(http_pool *p)
-{
-    double nearest = 3600;
-    for (http_transfer *t = p->first; t; t = t->next) {
-        if (!t->played || t->ended)
-            continue;
-        play(t);
-        if (t->ended)
-            continue;
-        const cassette_exchange *x = t->played;
-        double at_ms = t->next_frame < x->n_frames ? x->frame[t->next_frame].at_ms : x->end_ms;
-        nearest = fmin(nearest, cassette_due_s(p->o.cassette, at_ms) - http_seconds(t));
-    }
-    return nearest;
 }
 
 /* ---- timers ---- */
@@ -551,13 +422,15 @@ static double check_timers(http_pool *p)
         if (left > 0)
             nearest = left < nearest ? left : nearest;
         else if (t->settled_ns || (t->ending && which == 1))
-            end(t, HTTP_COMPLETE, "%s", "");
+            http_end_transfer(t, HTTP_COMPLETE, "%s", "");
         else if (which == 0)
-            end(t, HTTP_STALLED, "no data within %g s", t->r.first_byte_s);
+            http_end_transfer(t, HTTP_STALLED, "no data within %g s", t->r.first_byte_s);
         else if (which == 1)
-            end(t, HTTP_STALLED, "no data for %g s in the middle of the reply", t->r.idle_s);
+            http_end_transfer(t, HTTP_STALLED, "no data for %g s in the middle of the reply",
+                              t->r.idle_s);
         else
-            end(t, HTTP_STALLED, "the reply was not complete after %g s", t->r.total_s);
+            http_end_transfer(t, HTTP_STALLED, "the reply was not complete after %g s",
+                              t->r.total_s);
     }
     return nearest;
 }
@@ -597,7 +470,7 @@ http_transfer *http_poll_with(http_pool *p, struct pollfd *fd, int n_fds, int ti
         int running;
         curl_multi_perform(p->multi, &running);
         collect(p);
-        double timer_s = fmin(check_timers(p), fmax(play_all(p), 0));
+        double timer_s = fmin(check_timers(p), fmax(http_tape_play(p), 0));
         http_transfer *t = take_ended(p);
         double left_ms = timeout_ms - ws_seconds_since(start) * 1e3;
         if (t || left_ms <= 0 || *ready)
@@ -605,4 +478,3 @@ http_transfer *http_poll_with(http_pool *p, struct pollfd *fd, int n_fds, int ti
         *ready = wait_for(p, fd, n_fds, (int)ceil(fmin(left_ms, timer_s * 1e3)));
     }
 }
-
