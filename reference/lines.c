@@ -303,3 +303,36 @@ double ref_sum_errors(const double *e, int64_t n)
 {
     return e ? ref_sum(e, n) : 0;
 }
+
+/* Multiples of v up to `size` have no more digits than sums keep. */
+static bool adds_exactly(double v, double ua, double size)
+{
+    int exponent;
+    double digits = frexp(fabs(v), &exponent), unit = 1;
+    if (v == 0 || !isfinite(v))
+        return true;
+    while (digits != floor(digits)) {
+        digits *= 2;
+        unit /= 2;
+    }
+    return size * ua * 2 <= ldexp(unit, exponent);
+}
+
+double ref_sum_factor(const double *x, int64_t n, double (*term)(double x, double by), double by,
+                      double ua, double size)
+{
+    double end[2] = {(double)INFINITY, -(double)INFINITY}, same = 0;
+    int64_t count[2] = {0};
+    for (int64_t k = 0; k < n; k++) {
+        end[0] = fmin(end[0], x[k]);
+        end[1] = fmax(end[1], x[k]);
+    }
+    for (int64_t k = 0; k < n; k++) {
+        count[0] += x[k] == end[0];
+        count[1] += x[k] == end[1];
+    }
+    for (int i = 0; i < (end[0] == end[1] ? 1 : 2); i++)
+        if (count[i] > 1 && !adds_exactly(term ? term(end[i], by) : end[i], ua, size))
+            same += (double)count[i];
+    return REF_SUM * sqrt((double)n) + same / 2;
+}

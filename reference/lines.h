@@ -32,6 +32,12 @@ static inline unsigned ref_axes(int from, int to)
 /* Sum x and sum |x|, in eight partial sums. */
 double ref_sum(const double *x, int64_t n);
 double ref_sum_abs(const double *x, int64_t n);
+/* What rounding the partial sums of term(x[k], by) (NULL: x[k]) adds up to at most, in units of the
+ * roundoff ua times `size`, the sum of magnitudes: REF_SUM sqrt(n), as errors have random signs.
+ * But terms that are one number, as many are after a clamp, are rounded alike: in a running sum by
+ * what that number is short of the sum's last place. Looked for at both ends of x. */
+double ref_sum_factor(const double *x, int64_t n, double (*term)(double x, double by), double by,
+                      double ua, double size);
 /* Their bounds: 0 where e is NULL. */
 double ref_sum_errors(const double *e, int64_t n);
 

@@ -45,7 +45,8 @@ static row_sum sum_row(const ref_call *c, const ref_line *l, double *y)
     }
     if (ref_order_now)
         r.s = ref_ordered_sum(l->x, l->n, ref_term_exp, r.m);
-    r.rel = e / r.s + REF_SUM * sqrt((double)l->n) * c->ua;
+    if (c->out->e)
+        r.rel = e / r.s + ref_sum_factor(l->x, l->n, ref_term_exp, r.m, c->ua, r.s) * c->ua;
     return r;
 }
 

@@ -41,13 +41,15 @@ static ws_status infer_reduce(ref_infer *f)
     return WS_OK;
 }
 
-/* v = sum x, e = sum e_i + REF_SUM sqrt(n) ua sum |x_i| */
+/* v = sum x, e = sum e_i + ref_sum_factor ua sum |x_i| */
 static double sum_of(const ref_call *c, const ref_line *l, double *e)
 {
     *e = 0;
-    if (c->out->e)
+    if (c->out->e) {
+        double size = ref_sum_abs(l->x, l->n);
         *e = ref_sum_errors(l->e, l->n) +
-             REF_SUM * sqrt((double)l->n) * c->ua * ref_sum_abs(l->x, l->n);
+             ref_sum_factor(l->x, l->n, NULL, 0, c->ua, size) * c->ua * size;
+    }
     return ref_sum(l->x, l->n);
 }
 
@@ -86,7 +88,9 @@ static double logsumexp(const ref_call *c, const ref_line *l, double *e)
     if (ref_order_now)
         s = ref_ordered_sum(l->x, l->n, ref_term_exp, m);
     double v = m + log(s);
-    *e = es / s + REF_SUM * sqrt((double)l->n) * c->ua +
+    if (!c->out->e)
+        return v;
+    *e = es / s + ref_sum_factor(l->x, l->n, ref_term_exp, m, c->ua, s) * c->ua +
          c->u * (4 + fabs(m) + fabs(v) + fabs(log(s)));
     return v;
 }
