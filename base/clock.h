@@ -11,6 +11,8 @@ static inline double ws_seconds_since(int64_t start_ns)
 {
     return (double)(ws_now_ns() - start_ns) * 1e-9;
 }
+/* Processor time that all threads of this process took. */
+double ws_cpu_seconds(void);
 /* Wall clock as ISO 8601 UTC with milliseconds. */
 void ws_utc_now(char out[WS_UTC_SIZE]);
 void ws_sleep_ms(int64_t ms);

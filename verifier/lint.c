@@ -210,16 +210,23 @@ static ws_status examine(linter *l, ws_arena *a)
     lint_find_shortcuts(l);
     lint_trial *t = lint_list_trials(l, a, &n);
     l->rep->possible += n;
-    for (int k = 0; k < n && (k < 7 || ws_seconds_since(l->start) < l->seconds); k++)
-        run(l, &t[k]);
+    for (int k = 0; k < n; k++)
+        if (k < 7 || lint_seconds(l) < l->seconds)
+            run(l, &t[k]);
+        else
+            l->rep->cut[t[k].kind]++;
     return WS_OK;
 }
 
 ws_status vfy_lint(const spec *s, uint64_t seed, double seconds, ws_arena *a, lint_report *out,
                    ws_err *err)
 {
-    linter l = {
-        .s = s, .seed = seed, .rep = out, .err = err, .start = ws_now_ns(), .seconds = seconds};
+    linter l = {.s = s,
+                .seed = seed,
+                .rep = out,
+                .err = err,
+                .start = ws_cpu_seconds(),
+                .seconds = seconds};
     *out = (lint_report){.lower_excess = (double)NAN,
                          .finding = WS_ARENA_NEW(a, lint_finding, LINT_MAX_FINDINGS)};
     ws_status st = ref_graph_new(s, &l.g, err);

@@ -60,6 +60,7 @@ typedef struct lint_report {
     lint_finding *finding;
     int n;
     int tried, possible; /* trials, as far as the time allowed */
+    int cut[LINT_COUNT]; /* trials that there was no time for */
     bool by_trial;       /* some bounds come from trials: reference/trial.h */
     double tolerance;    /* median of tolerance / |value| over elements that are not 0 */
     double lower_excess; /* of inputs rounded to the next lower precision: the worst error over
@@ -71,7 +72,7 @@ typedef struct lint_report {
     double honest_limit;       /* what that may be: bounds are tolerances over VFY_SAFETY */
 } lint_report;
 
-/* `seconds`: when no further trial begins. Findings live in the arena. */
+/* `seconds` of processor time: when no further trial begins. Findings live in the arena. */
 ws_status vfy_lint(const spec *s, uint64_t seed, double seconds, ws_arena *a, lint_report *out,
                    ws_err *err) WS_MUST_CHECK;
 

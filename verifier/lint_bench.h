@@ -1,21 +1,25 @@
 /* What the files of lint share: a spec at some shape with some inputs, trials on it, and findings.
  *
- * lint_lab.c makes labs, lint_trial.c tries one thing in a lab, lint_list.c says which,
- * lint_loose.c goes to larger shapes, lint_algebra.c finds cheaper forms, lint_honest.c as
- * honest kernels do, lint.c decides what is a finding. */
+ * lint_lab.c makes labs, lint_trial.c tries one thing in a lab, lint_eval.c evaluates, lint_list.c
+ * says which, lint_loose.c goes to larger shapes, lint_algebra.c finds cheaper forms, lint_honest.c
+ * evaluates as honest kernels do, lint.c decides what is a finding. */
 #ifndef VERIFIER_LINT_BENCH_H
 #define VERIFIER_LINT_BENCH_H
 
+#include "base/clock.h"
 #include "verifier/compare.h"
 #include "verifier/lint.h"
 
 enum { LINT_MAX_FINDINGS = 256, LINT_MAX_WIDE = 10, LINT_SERIES = 4 };
+
+typedef struct lint_values lint_values; /* lint_eval.c */
 
 /* The spec at one shape with one kind of inputs. */
 typedef struct lint_lab {
     const ref_graph *g;
     vfy_case c;
     ref_tensor *in; /* per tensor */
+    lint_values *values;
     bool ready;
     ws_env env;
 } lint_lab;
@@ -51,9 +55,14 @@ typedef struct linter {
     bool *summed;          /* per dim: no output has it */
     lint_report *rep;
     ws_err *err;
-    int64_t start;
+    double start; /* processor time */
     double seconds;
 } linter;
+
+static inline double lint_seconds(const linter *l)
+{
+    return ws_cpu_seconds() - l->start;
+}
 
 static inline int lint_count_tensors(const spec *s)
 {
@@ -77,6 +86,11 @@ void lint_find_summed(linter *l); /* l->summed */
 
 /* Whether it passes. *excess: the worst error over its tolerance. */
 bool lint_attempt(const lint_lab *b, const lint_trial *t, double *excess);
+/* Evaluates the graph on `in`, of which t changes some or, OP, a node; whether the outputs pass. */
+bool lint_passes(const lint_lab *b, const lint_trial *t, const ref_tensor *in, double *excess);
+/* keep: what the lab's own inputs give, when there is room. */
+lint_values *lint_values_new(const ref_graph *g, bool keep);
+void lint_values_free(const ref_graph *g, lint_values *s);
 /* Every output is right. */
 bool lint_all_right(const lint_lab *b, const lint_trial *t, const ref_tensor *got, double *excess);
 /* Of element i of an output. */

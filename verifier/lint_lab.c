@@ -14,6 +14,7 @@ ws_status lint_lab_init(const linter *l, int check, vfy_inputs kind, lint_lab *b
     if (vfy_case_init(&b->c, l->g, check, kind, l->seed, l->err))
         return l->err->status;
     b->ready = true;
+    b->values = lint_values_new(l->g, true);
     b->env = spec_env(l->s, check);
     b->in = ws_calloc((size_t)n + 1, sizeof *b->in);
     for (int i = 0; i < n; i++) {
@@ -34,6 +35,7 @@ void lint_lab_close(lint_lab *b)
 {
     for (int i = 0; b->ready && i < lint_count_tensors(b->g->spec); i++)
         ref_tensor_release(&b->in[i]);
+    lint_values_free(b->g, b->values);
     free(b->in);
     vfy_case_release(&b->c);
 }
@@ -99,6 +101,7 @@ static bool fill_wide(linter *l, lint_lab *w, ref_bound *bound)
     w->c.of = WS_ARENA_NEW(&w->c.arena, ref_tensor, l->g->n_outputs);
     w->in = ws_calloc((size_t)n + 1, sizeof *w->in);
     w->ready = true;
+    w->values = lint_values_new(l->g, false);
     w->c.seed = l->seed;
     for (int i = 0; i < n; i++)
         if (ref_make_input(bound, i, l->seed, &w->in[i], &err))

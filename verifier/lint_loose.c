@@ -2,8 +2,6 @@
  * shape shows is measured at a series of them and extrapolated to the benchmark's. */
 #include "verifier/lint_bench.h"
 
-#include "base/clock.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,15 +105,14 @@ bool lint_attempt_wider(linter *l, const lint_trial *t, lint_kind *kind, char *t
     *text = 0;
     *kind = t->kind;
     for (int k = 0; k < LINT_MAX_WIDE; k++)
-        if ((k < 2 || ws_seconds_since(l->start) < l->seconds / 2) && lint_open_wide(l, k) &&
+        if ((k < 2 || lint_seconds(l) < l->seconds / 2) && lint_open_wide(l, k) &&
             measure(&l->wide[k], t) <= 1) {
             append(text, size, " at ");
             append_dims(text, size, &l->wide[k].env);
             return true;
         }
     for (int summed_only = 1; summed_only >= 0; summed_only--)
-        if (ws_seconds_since(l->start) < l->seconds / 2 &&
-            try_series(l, t, summed_only, kind, text, size))
+        if (lint_seconds(l) < l->seconds / 2 && try_series(l, t, summed_only, kind, text, size))
             return true;
     return false;
 }

@@ -1,7 +1,6 @@
 /* One trial of lint in one lab: an answer that costs nothing, other inputs, another graph. */
 #include "verifier/lint_bench.h"
 
-#include "base/json.h"
 #include "base/philox.h"
 #include "reference/ops.h"
 
@@ -155,23 +154,6 @@ static bool try_answer(const lint_lab *b, const lint_trial *t, double *excess)
 
 /* ---- other inputs, other graphs ---- */
 
-/* Evaluates `g`, the spec's graph or one like it, on `in`; true: the outputs pass. */
-static bool passes(const lint_lab *b, const lint_trial *t, const ref_graph *g, const ref_tensor *in,
-                   double *excess)
-{
-    ws_arena a = {0};
-    ws_err err = {0};
-    ref_bound *bound = NULL;
-    ref_tensor *out = WS_ARENA_NEW(&a, ref_tensor, g->n_outputs + 1);
-    /* an index that is off or a matrix of the wrong shape ends the trial: it does not pass */
-    bool right = !ref_bind(g, &b->env, &a, &bound, &err) &&
-                 !ref_eval(bound, in, false, out, &err) && lint_all_right(b, t, out, excess);
-    for (int o = 0; o < g->n_outputs; o++)
-        ref_tensor_release(&out[o]);
-    ws_arena_release(&a);
-    return right;
-}
-
 /* What f32 and f16 are cut down to when nobody looks; other formats stay. */
 static ws_dtype lower_of(ws_dtype t)
 {
@@ -249,7 +231,11 @@ static bool replace(const lint_lab *b, int i, const lint_trial *t, ref_tensor *o
     const spec_tensor *s = &b->g->spec->tensor[i];
     ws_err err = {0};
     bool differs = false;
-    if (ref_make_input(b->c.bound, i, b->c.seed + OTHER_SEED, out, &err))
+    bool others =
+        t->kind == LINT_OTHER_INPUTS || t->kind == LINT_LOOSE_OTHER || t->kind == LINT_IGNORED;
+    out->shape = b->in[i].shape;
+    if (others ? ref_make_input(b->c.bound, i, b->c.seed + OTHER_SEED, out, &err)
+               : ref_tensor_alloc(out, false, s->name, &err))
         return false;
     if (t->kind == LINT_LOOSE_SAMPLE)
         return repeat_part(b, i, t, out);
@@ -287,7 +273,7 @@ static bool try_inputs(const lint_lab *b, const lint_trial *t, double *excess)
         if (concerns(b, t, i))
             made &= replace(b, i, t, &in[i]);
     }
-    right = made && passes(b, t, b->g, in, excess);
+    right = made && lint_passes(b, t, in, excess);
     for (int i = 0; i < n; i++)
         if (in[i].v != b->in[i].v)
             ref_tensor_release(&in[i]);
@@ -312,54 +298,6 @@ static bool try_sample(const lint_lab *b, const lint_trial *t, double *excess)
     return sampled && right;
 }
 
-/* Every mention of `from` in the nodes' operands becomes `to`. */
-static void rename_operands(cJSON *graph, const char *from, const char *to)
-{
-    cJSON *node, *v;
-    cJSON_ArrayForEach(node, graph)
-    {
-        cJSON *in = cJSON_GetObjectItemCaseSensitive(node, "in");
-        for (int i = 0; i < cJSON_GetArraySize(in); i++) {
-            v = cJSON_GetArrayItem(in, i);
-            if (cJSON_IsString(v) && strcmp(v->valuestring, from) == 0)
-                cJSON_ReplaceItemInArray(in, i, cJSON_CreateString(to));
-        }
-    }
-}
-
-/* The spec without node k, whose readers read its operand. */
-static spec *spec_without(const spec *s, int k, const char *operand)
-{
-    cJSON *root = cJSON_Duplicate(s->root, true), *graph = cJSON_GetObjectItem(root, "graph");
-    cJSON *outputs = cJSON_GetObjectItem(root, "outputs");
-    ws_buf text = {0};
-    ws_err err = {0};
-    spec *out = NULL;
-    cJSON_DeleteItemFromArray(graph, k);
-    rename_operands(graph, s->node[k].out, operand);
-    for (int o = 0; o < s->n_outputs; o++)
-        if (strcmp(s->output[o], s->node[k].out) == 0)
-            cJSON_ReplaceItemInArray(outputs, o, cJSON_CreateString(operand));
-    ws_json_print(root, false, &text);
-    if (spec_from_text(text.p, text.n, s->path, &out, &err))
-        out = NULL;
-    ws_buf_release(&text);
-    cJSON_Delete(root);
-    return out;
-}
-
-static bool try_without_op(const lint_lab *b, const lint_trial *t, double *excess)
-{
-    const ref_node *n = &b->g->node[t->node];
-    spec *s = spec_without(b->g->spec, t->node, b->g->value[n->in[t->operand]].name);
-    ref_graph *g = NULL;
-    ws_err err = {0};
-    bool right = s && !ref_graph_new(s, &g, &err) && passes(b, t, g, b->in, excess);
-    ref_graph_free(g);
-    spec_free(s);
-    return right;
-}
-
 /* ---- any ---- */
 
 bool lint_attempt(const lint_lab *b, const lint_trial *t, double *excess)
@@ -375,7 +313,7 @@ bool lint_attempt(const lint_lab *b, const lint_trial *t, double *excess)
     case LINT_LOOSE_SAMPLE:
         return try_sample(b, t, excess);
     case LINT_OP:
-        return try_without_op(b, t, excess);
+        return lint_passes(b, t, b->in, excess);
     default:
         return try_inputs(b, t, excess);
     }

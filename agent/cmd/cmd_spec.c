@@ -20,7 +20,7 @@ static const ws_opt option_table[] = {
     {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "1",
      .arg = "N", .help = "lint: seed of the inputs"},
     {.name = "seconds", .type = WS_OPT_SECONDS, .offset = offsetof(options, seconds),
-     .fallback = "5s", .arg = "TIME", .help = "lint: for the trials of one spec, at most"},
+     .fallback = "5s", .arg = "TIME", .help = "lint: processor time for the trials of one spec, at most"},
     CLI_COMMON_OPTIONS};
 
 typedef struct listing {
