@@ -1,6 +1,7 @@
 /* What is said of wrong elements: each mistake is made by hand in a tensor of distinct values. */
 #include "tests/tap.h"
 #include "verifier/pattern.h"
+#include "verifier/survey.h"
 
 #include <stdlib.h>
 
@@ -141,11 +142,59 @@ static void test_bounds(void)
     has_str(text, "only index 0 of axis 0", "marks alone say where");
 }
 
+/* `states`: a letter for each of the check shapes N=1, N=257, N=4096, N=512 with B=3, 5, 2, 4. */
+static void survey_says(const char *states, const char *want_text, const char *what)
+{
+    static const char text[] =
+        "{\"schema\":1,\"name\":\"t\",\"dims\":{\"B\":8,\"N\":8},\"check\":[{\"B\":3,\"N\":1},{"
+        "\"B\":5,"
+        "\"N\":257},{\"B\":2,\"N\":4096},{\"B\":4,\"N\":512}],\"inputs\":[{\"name\":\"x\","
+        "\"dtype\":\"f32\","
+        "\"shape\":[\"B\",\"N\"]}],\"graph\":[{\"out\":\"y\",\"op\":\"relu\",\"in\":[\"x\"]}],"
+        "\"outputs\":[\"y\"]}";
+    spec *s = NULL;
+    ws_err err = {0};
+    char out[512];
+    vfy_shape_state state[4];
+    if (!ok(!spec_from_text(text, strlen(text), "t.json", &s, &err), "a spec %s", err.msg))
+        return;
+    for (int i = 0; i < 4; i++)
+        state[i] = states[i] == 'r'   ? VFY_SHAPE_RIGHT
+                   : states[i] == 'w' ? VFY_SHAPE_WRONG
+                                      : VFY_SHAPE_UNKNOWN;
+    vfy_survey_describe(s, state, out, sizeof out);
+    is_str(out, want_text, what);
+    spec_free(s);
+}
+
+static void test_survey(void)
+{
+    survey_says(
+        "wwrr",
+        "right at B=2 N=4096, B=4 N=512; wrong at B=3 N=1, B=5 N=257: wrong exactly where B is no "
+        "multiple of 2, or N is no multiple of 2..512",
+        "ragged rows");
+    survey_says("rwrr",
+                "right at B=3 N=1, B=2 N=4096, B=4 N=512; wrong at B=5 N=257: wrong exactly where "
+                "B is above "
+                "4, or N is no multiple of 2..512 and not 1",
+                "one element may be right by luck");
+    survey_says(
+        "rrw-",
+        "right at B=3 N=1, B=5 N=257; wrong at B=2 N=4096: wrong exactly where B is below 3, "
+        "or N is above 257; not run: B=4 N=512",
+        "long rows");
+    survey_says("wwww", "wrong at B=3 N=1, B=5 N=257, B=2 N=4096, B=4 N=512", "all");
+    survey_says("rw--", "right at B=3 N=1; wrong at B=5 N=257; not run: B=2 N=4096, B=4 N=512",
+                "two shapes tell nothing");
+}
+
 int main(void)
 {
     test_where();
     test_what();
     test_moved();
     test_bounds();
+    test_survey();
     return tap_done();
 }

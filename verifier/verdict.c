@@ -68,6 +68,8 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
     print_place(v, out);
     print_numbers(v, out);
     ws_buf_printf(out, "  level     %d (%s)\n", (int)v->level, vfy_level_name(v->level));
+    if (v->survey[0])
+        ws_buf_printf(out, "  shapes    %s\n", v->survey);
     if (v->runs)
         ws_buf_printf(out, "  checked   %d shapes, %d runs, worst error %.3g of the tolerance%s\n",
                       v->shapes_passed, v->runs, v->worst_ratio,
@@ -260,6 +262,8 @@ cJSON *vfy_verdict_json(const vfy_verdict *v)
         json_case(o, v);
     if (v->pattern[0])
         json_pattern(o, v->pattern);
+    if (v->survey[0])
+        cJSON_AddStringToObject(o, "survey", v->survey);
     if (v->has_fault)
         json_fault(o, &v->fault);
     json_evidence(o, v);

@@ -50,6 +50,7 @@ typedef struct vfy_verdict {
     double got, want, tolerance;
     int64_t wrong, checked;         /* elements out of tolerance, elements compared (this case) */
     char pattern[768];              /* what the wrong elements have in common, a line each */
+    char survey[512]; /* of a rejected kernel, when asked for: check shapes that are right and wrong */
     double worst_ratio;             /* max |got - want| / tolerance over all passed comparisons */
     /* evidence */
     int shapes_passed, runs;        /* runs: executions over shapes, inputs and schedules */

@@ -9,6 +9,7 @@
 #include "verifier/model.h"
 #include "verifier/pattern.h"
 #include "verifier/precision.h"
+#include "verifier/survey.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -53,6 +54,7 @@ typedef struct job {
     vfy_verdict *v;
     uint64_t seed;
     bool names_dims; /* the source, as macros */
+    int steps;          /* runs of a check shape, at most */
     int counted_check; /* check shape whose counters stand in the verdict, -1 none */
     double counted_work;
 } job;
@@ -642,7 +644,7 @@ static ws_status next_runs(job *j, int check, int most, int *step, one_run *run,
                            ws_err *err)
 {
     *n = 0;
-    while (*n < most && *step < STEPS) {
+    while (*n < most && *step < j->steps) {
         const vfy_inputs kind = (vfy_inputs)(*step ? *step - 1 : 0);
         vfy_case *c = NULL;
         if (get_case(j->s, check, kind, j->seed, &c, err))
@@ -664,7 +666,7 @@ static ws_status judge_runs(job *j, int check, const comp_result *comp, ws_err *
     ws_status st = WS_OK;
     for (int i = 0; i < j->plan->n_scratch; i++)
         b.scratch_name[i] = j->plan->scratch[i].name;
-    while (step < STEPS && !st && j->v->reason == HX_PASS) {
+    while (step < j->steps && !st && j->v->reason == HX_PASS) {
         /* A candidate that fails fails mostly in its very first run, which goes alone. */
         const int most = j->v->runs ? ws_cpu_count() : 1;
         ws_err late = {0};
@@ -742,6 +744,58 @@ static ws_status look_further(job *j, int check, ws_err *err)
     if (v->reason == HX_WRONG_RESULT && v->checked > 1)
         append_pattern(first, v);
     *v = *first;
+    return WS_OK;
+}
+
+/* Whether another shape could tell more: it ends by itself, and soon. */
+static bool worth_a_survey(const vfy_verdict *v)
+{
+    static const hx_reason by_shape[] = {HX_WRONG_RESULT, HX_NOT_WRITTEN,    HX_OUT_OF_BOUNDS,
+                                         HX_MISALIGNED,   HX_SHARED_RACE,    HX_GLOBAL_RACE,
+                                         HX_INPUT_MODIFIED, HX_UNINITIALIZED_READ};
+    for (size_t i = 0; i < WS_COUNT(by_shape); i++)
+        if (v->reason == by_shape[i])
+            return strcmp(v->inputs, vfy_inputs_name(VFY_INPUTS_RANDOM)) == 0;
+    return false;
+}
+
+/* By work, not by time: the same kernel is told the same. */
+static bool is_small(job *j, int check)
+{
+    const double most = 1e8;
+    ws_env env = spec_env(j->s->spec, check);
+    ws_err ignored = {0};
+    ref_bound *b = NULL;
+    ref_cost cost;
+    if (ref_bind(j->s->graph, &env, &j->arena, &b, &ignored))
+        return false;
+    ref_cost_of(b, &cost);
+    return cost.flops + cost.min_bytes < most;
+}
+
+/* The check shapes after the one that failed, one run each. */
+static ws_status survey(job *j, int failed, ws_err *err)
+{
+    int n = j->s->spec->n_checks;
+    vfy_shape_state *state = WS_ARENA_NEW(&j->arena, vfy_shape_state, n + 1);
+    vfy_verdict *v = j->v, *first = WS_ARENA_NEW(&j->arena, vfy_verdict, 1);
+    *first = *v;
+    j->steps = 1;
+    for (int c = 0; c < n; c++) {
+        if (!j->shape[c].plan || (c > failed && !is_small(j, c)))
+            continue;
+        state[c] = c < failed ? VFY_SHAPE_RIGHT : VFY_SHAPE_WRONG;
+        if (c <= failed)
+            continue;
+        v->reason = HX_PASS;
+        if (judge_shape(j, c, err))
+            return err->status;
+        state[c] = v->reason == HX_PASS            ? VFY_SHAPE_RIGHT
+                   : v->reason == HX_COMPILE_ERROR ? VFY_SHAPE_UNKNOWN
+                                                   : VFY_SHAPE_WRONG;
+    }
+    *v = *first;
+    vfy_survey_describe(j->s->spec, state, v->survey, sizeof v->survey);
     return WS_OK;
 }
 
@@ -857,7 +911,8 @@ static ws_status verify(job *j, ws_err *err)
     }
     for (int c = 0; c < j->s->spec->n_checks && v->reason == HX_PASS; c++)
         if (judge_shape(j, c, err) ||
-            (v->reason == HX_WRONG_RESULT && v->checked == 1 && look_further(j, c, err)))
+            (v->reason == HX_WRONG_RESULT && v->checked == 1 && look_further(j, c, err)) ||
+            (j->o->survey && worth_a_survey(v) && survey(j, c, err)))
             return err->status;
     if (v->reason != HX_PASS)
         return WS_OK;
@@ -885,7 +940,7 @@ ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_opt
     int64_t start = ws_now_ns();
     *out = (vfy_verdict){.level = VFY_NONE, .registers = -1, .shared_bytes = -1, .spill_bytes = -1};
     job j = {.s = s, .o = o, .source = source, .n = n, .v = out,
-             .file = o->file ? o->file : "kernel.cu", .seed = o->seed ? o->seed : s->seed};
+             .file = o->file ? o->file : "kernel.cu", .steps = STEPS, .seed = o->seed ? o->seed : s->seed};
     snprintf(out->arch, sizeof out->arch, "%s", o->arch ? o->arch : "sm_90");
     snprintf(out->gpu, sizeof out->gpu, "%s", o->gpu ? o->gpu : "h100");
     out->seed = j.seed;

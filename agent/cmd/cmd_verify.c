@@ -78,7 +78,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     (void)nargs;
     vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .seed = (uint64_t)o->seed,
                       .mma_model = cli_mma_model(o->mma_model),
-                      .wall_seconds = o->timeout, .file = base_name(args[1])};
+                      .wall_seconds = o->timeout, .survey = o->explain, .file = base_name(args[1])};
     ws_status st = cli_check_gpu(o->gpu, err);
     if (!st)
         st = spec_find(args[0], &s, err);

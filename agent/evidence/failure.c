@@ -10,7 +10,12 @@ void ev_failure_shapes(ev_facts *f, ws_buf *out)
     const spec *s = f->spec;
     double refused = ev_number(f, "evidence", "shapes_refused");
     const char *failed = ev_text(f, "case", "shape"), *before = "";
+    const char *survey = ev_text(f, NULL, "survey");
     bool found = false;
+    if (*survey) {
+        ws_buf_adds(out, survey);
+        return;
+    }
     for (int k = 0; k < s->n_checks && *failed; k++) {
         ws_buf shape = {0};
         ws_env env = spec_env(s, k);
