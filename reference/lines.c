@@ -181,12 +181,17 @@ static void run_in_place(const lines *l, int64_t index)
     l->body(l->ud, &line);
 }
 
+/* This thread runs the only line of a tensor: sums over it may use the other cores. */
+static _Thread_local bool has_only_line;
+
 static void run_range(void *ud, int64_t first, int64_t end)
 {
     lines *l = ud;
     if (l->run == l->n) {
+        has_only_line = l->count == 1;
         for (int64_t i = first; i < end; i++)
             run_in_place(l, i);
+        has_only_line = false;
         return;
     }
     /* lines of runs are taken one at a time, as their runs fill cache lines */
@@ -265,7 +270,7 @@ bool ref_across_lines(const ref_call *c, unsigned axes,
 
 /* ---- sums ---- */
 
-enum { LANES = 8 };
+enum { LANES = 8, CHUNK = 1 << 16 };
 
 static double total(const double part[LANES])
 {
@@ -273,30 +278,73 @@ static double total(const double part[LANES])
            ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
+#define SUM(name, term)                                                                            \
+    static double name(const double *x, int64_t n, double by)                                      \
+    {                                                                                              \
+        double part[LANES] = {0};                                                                  \
+        int64_t k = 0;                                                                             \
+        (void)by;                                                                                  \
+        for (; k + LANES <= n; k += LANES)                                                         \
+            for (int i = 0; i < LANES; i++)                                                        \
+                part[i] += term(x[k + i]);                                                         \
+        for (; k < n; k++)                                                                         \
+            part[k % LANES] += term(x[k]);                                                         \
+        return total(part);                                                                        \
+    }
+#define ITSELF(x)  (x)
+#define SQUARED(x) (((x)-by) * ((x)-by))
+SUM(sum_values, ITSELF)
+SUM(sum_sizes, fabs)
+SUM(sum_squares, SQUARED)
+
+typedef double sum_fn(const double *x, int64_t n, double by);
+
+typedef struct chunks {
+    const double *x;
+    int64_t n;
+    sum_fn *sum;
+    double by, *part;
+} chunks;
+
+static void sum_chunk(void *ud, int64_t i)
+{
+    const chunks *c = ud;
+    int64_t left = c->n - i * CHUNK;
+    c->part[i] = c->sum(c->x + i * CHUNK, left < CHUNK ? left : CHUNK, c->by);
+}
+
+/* A long array in chunks, on all cores where this thread has the only line of a tensor. The result
+ * is the same on any number of cores. */
+static double sum_all(const double *x, int64_t n, sum_fn *sum, double by)
+{
+    const int64_t count = (n + CHUNK - 1) / CHUNK;
+    if (count < 2)
+        return sum(x, n, by);
+    chunks c = {x, n, sum, by, ws_malloc((size_t)count * sizeof *c.part)};
+    if (has_only_line)
+        ref_for(count, CHUNK, sum_chunk, &c);
+    else
+        for (int64_t i = 0; i < count; i++)
+            sum_chunk(&c, i);
+    double v = sum_all(c.part, count, sum_values, 0);
+    free(c.part);
+    return v;
+}
+
 double ref_sum(const double *x, int64_t n)
 {
-    double part[LANES] = {0};
-    int64_t k = 0;
-    if (ref_order_now)
-        return ref_ordered_sum(x, n, NULL, 0);
-    for (; k + LANES <= n; k += LANES)
-        for (int i = 0; i < LANES; i++)
-            part[i] += x[k + i];
-    for (; k < n; k++)
-        part[k % LANES] += x[k];
-    return total(part);
+    return ref_order_now ? ref_ordered_sum(x, n, NULL, 0) : sum_all(x, n, sum_values, 0);
 }
 
 double ref_sum_abs(const double *x, int64_t n)
 {
-    double part[LANES] = {0};
-    int64_t k = 0;
-    for (; k + LANES <= n; k += LANES)
-        for (int i = 0; i < LANES; i++)
-            part[i] += fabs(x[k + i]);
-    for (; k < n; k++)
-        part[k % LANES] += fabs(x[k]);
-    return total(part);
+    return sum_all(x, n, sum_sizes, 0);
+}
+
+double ref_sum_squares(const double *x, int64_t n, double by)
+{
+    return ref_order_now ? ref_ordered_sum(x, n, ref_term_square, by)
+                         : sum_all(x, n, sum_squares, by);
 }
 
 double ref_sum_errors(const double *e, int64_t n)

@@ -29,9 +29,10 @@ static inline unsigned ref_axes(int from, int to)
     return (1u << to) - (1u << from);
 }
 
-/* Sum x and sum |x|, in eight partial sums. */
+/* Sum x, sum |x| and sum (x - by)^2, in eight partial sums for every chunk. */
 double ref_sum(const double *x, int64_t n);
 double ref_sum_abs(const double *x, int64_t n);
+double ref_sum_squares(const double *x, int64_t n, double by);
 /* What rounding the partial sums of term(x[k], by) (NULL: x[k]) adds up to at most, in units of the
  * roundoff ua times `size`, the sum of magnitudes: REF_SUM sqrt(n), as errors have random signs.
  * But terms that are one number, as many are after a clamp, are rounded alike: in a running sum by

@@ -155,16 +155,10 @@ typedef struct moments {
  * size of E[x^2] however small the variance is. */
 static moments measure(const ref_call *c, const ref_line *l, bool centred)
 {
-    double n = (double)l->n, part[8] = {0}, e = 0;
+    double n = (double)l->n, e = 0;
     double sum_factor = REF_SUM * sqrt(n) * c->ua;
     moments r = {.mean = centred ? ref_partial(ref_sum(l->x, l->n) / n) : 0};
-    for (int64_t k = 0; k < l->n; k++) {
-        double d = l->x[k] - r.mean;
-        part[k % 8] += d * d;
-    }
-    double squares = ref_order_now ? ref_ordered_sum(l->x, l->n, ref_term_square, r.mean)
-                                   : ref_sum(part, 8);
-    r.var = ref_partial(squares / n);
+    r.var = ref_partial(ref_sum_squares(l->x, l->n, r.mean) / n);
     if (!l->ey)
         return r;
     double raw = r.var + r.mean * r.mean; /* E[x^2] */
@@ -318,60 +312,17 @@ static double flops_row(const ref_attrs *at, const ref_shape *const *in, int n_i
     return 5 * (double)in[0]->count; /* max, subtract, exp, sum, divide; or their like */
 }
 
-const ref_op ref_ops_norm[] = {{.name = "softmax",
-                                .min_in = 1,
-                                .max_in = 1,
-                                .attrs = "dim",
-                                .infer = infer_row,
-                                .eval = eval_softmax,
-                                .flops = flops_row,
-                                .fills = true},
-                               {.name = "log_softmax",
-                                .min_in = 1,
-                                .max_in = 1,
-                                .attrs = "dim",
-                                .infer = infer_row,
-                                .eval = eval_softmax,
-                                .flops = flops_row,
-                                .fills = true},
-                               {.name = "layer_norm",
-                                .min_in = 1,
-                                .max_in = 3,
-                                .attrs = "normalized_dims eps",
-                                .infer = infer_norm,
-                                .eval = eval_layer_norm,
-                                .flops = flops_row,
-                                .fills = true},
-                               {.name = "rms_norm",
-                                .min_in = 1,
-                                .max_in = 2,
-                                .attrs = "normalized_dims eps",
-                                .infer = infer_norm,
-                                .eval = eval_layer_norm,
-                                .flops = flops_row,
-                                .fills = true},
-                               {.name = "batch_norm",
-                                .min_in = 1,
-                                .max_in = 3,
-                                .attrs = "eps training",
-                                .infer = infer_batch_norm,
-                                .eval = eval_batch_norm,
-                                .flops = flops_row,
-                                .fills = true},
-                               {.name = "group_norm",
-                                .min_in = 1,
-                                .max_in = 3,
-                                .attrs = "num_groups eps",
-                                .infer = infer_group_norm,
-                                .eval = eval_group_norm,
-                                .flops = flops_row,
-                                .fills = true},
-                               {.name = "cross_entropy",
-                                .min_in = 2,
-                                .max_in = 2,
-                                .attrs = "",
-                                .infer = infer_cross_entropy,
-                                .eval = eval_cross_entropy,
-                                .flops = flops_row,
-                                .fills = true},
-                               {0}};
+#define ROW(op, least, most, attributes, shape, run)                                               \
+    {                                                                                              \
+        .name = #op, .min_in = least, .max_in = most, .attrs = attributes, .infer = infer_##shape, \
+        .eval = eval_##run, .flops = flops_row, .fills = true                                      \
+    }
+const ref_op ref_ops_norm[] = {
+    ROW(softmax, 1, 1, "dim", row, softmax),
+    ROW(log_softmax, 1, 1, "dim", row, softmax),
+    ROW(layer_norm, 1, 3, "normalized_dims eps", norm, layer_norm),
+    ROW(rms_norm, 1, 2, "normalized_dims eps", norm, layer_norm),
+    ROW(batch_norm, 1, 3, "eps training", batch_norm, batch_norm),
+    ROW(group_norm, 1, 3, "num_groups eps", group_norm, group_norm),
+    ROW(cross_entropy, 2, 2, "", cross_entropy, cross_entropy),
+    {0}};

@@ -72,7 +72,8 @@ static ws_status infer_rnn(ref_infer *f, int gates)
         return ref_infer_fail(f, "x has rank %d, expected 3", x->rank);
     for (int i = 1; i <= states; i++)
         if (f->in[i]->rank != 3)
-            return ref_infer_fail(f, "%s has rank %d, expected 3", i == 1 ? "h0" : "c0", f->in[i]->rank);
+            return ref_infer_fail(f, "%s has rank %d, expected 3", i == 1 ? "h0" : "c0",
+                                  f->in[i]->rank);
     if (!f->at->output)
         f->at->output = REF_RNN_Y;
     if (f->at->output > REF_RNN_C)
@@ -192,17 +193,24 @@ static double gate(const pass *p, double v, double s2, bool is_tanh, double *out
     return y;
 }
 
+/* The first n gates of unit k, whose inputs are sums over x and h; gate `hyperbolic` is a tanh. */
+static void gates_of(const pass *p, const cell *s, int64_t k, int n, int hyperbolic, double *g,
+                     double *g2)
+{
+    int64_t terms = p->x->n + p->hidden + 2;
+    for (int q = 0; q < n; q++) {
+        int64_t r = q * p->hidden + k;
+        double size = s->x.size[r] + s->h_.size[r];
+        g[q] = gate(p, s->x.v[r] + s->h_.v[r],
+                    s->x.s2[r] + s->h_.s2[r] + rounded(p, size, terms), q == hyperbolic, &g2[q]);
+    }
+}
+
 static void step_lstm(const pass *p, cell *s)
 {
-    int64_t n = p->hidden, terms = p->x->n + n + 2;
-    for (int64_t k = 0; k < n; k++) {
+    for (int64_t k = 0; k < p->hidden; k++) {
         double g[4], g2[4];
-        for (int q = 0; q < 4; q++) {
-            int64_t r = q * n + k;
-            double size = s->x.size[r] + s->h_.size[r];
-            g[q] = gate(p, s->x.v[r] + s->h_.v[r],
-                        s->x.s2[r] + s->h_.s2[r] + rounded(p, size, terms), q == 2, &g2[q]);
-        }
+        gates_of(p, s, k, 4, 2, g, g2);
         double keep = g[1] * s->c[k], add = g[0] * g[2], c = ref_partial(keep + add);
         double c2 = square(g[1]) * s->c2[k] + square(s->c[k]) * g2[1] + square(g[0]) * g2[2] +
                     square(g[2]) * g2[0] + square(p->c->u * (fabs(keep) + fabs(add) + fabs(c)));
@@ -219,12 +227,7 @@ static void step_gru(const pass *p, cell *s)
     int64_t n = p->hidden, terms = p->x->n + n + 2;
     for (int64_t k = 0; k < n; k++) {
         double g[2], g2[2];
-        for (int q = 0; q < 2; q++) {
-            int64_t r = q * n + k;
-            double size = s->x.size[r] + s->h_.size[r];
-            g[q] = gate(p, s->x.v[r] + s->h_.v[r],
-                        s->x.s2[r] + s->h_.s2[r] + rounded(p, size, terms), false, &g2[q]);
-        }
+        gates_of(p, s, k, 2, -1, g, g2);
         int64_t r = 2 * n + k;
         double in = s->x.v[r], hid = s->h_.v[r], u = p->c->u;
         double hid2 = s->h_.s2[r] + rounded(p, s->h_.size[r], terms);

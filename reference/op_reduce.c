@@ -97,14 +97,10 @@ static double logsumexp(const ref_call *c, const ref_line *l, double *e)
 
 static double l2norm(const ref_call *c, const ref_line *l, double *e)
 {
-    double part[8] = {0}, es = 0;
-    for (int64_t k = 0; k < l->n; k++)
-        part[k % 8] += l->x[k] * l->x[k];
+    double es = 0;
     for (int64_t k = 0; l->e && k < l->n; k++)
         es += (2 * fabs(l->x[k]) + l->e[k]) * l->e[k];
-    double squares = ref_order_now ? ref_ordered_sum(l->x, l->n, ref_term_square, 0)
-                                   : ref_sum(part, 8);
-    double v = sqrt(squares);
+    double v = sqrt(ref_sum_squares(l->x, l->n, 0));
     *e = v > 0 ? fmin(0.5 * es / v, sqrt(es)) +
                      (0.5 * REF_SUM * sqrt((double)l->n) * c->ua + 3 * c->u) * v
                : sqrt(es);

@@ -159,45 +159,43 @@ static void r_gelu(const double *restrict x, double *restrict y, int64_t n, cons
     (at->tanh_approximation ? r_gelu_tanh : r_gelu_erf)(x, y, n, at);
 }
 
-/* ulp: CUDA C++ Programming Guide, mathematical functions, single precision, without
- * -use_fast_math, plus one for the operations around the function. */
-#define R1(name, ulp, floor, cuda)                                                                 \
-    {                                                                                              \
-#name, f_##name, d_##name, r_##name, ulp, floor, cuda                                      \
-    }
+/* name, attributes, ulp, floor, CUDA's form. ulp: CUDA C++ Programming Guide, mathematical
+ * functions, single precision, without -use_fast_math, plus one for the operations around the
+ * function. */
 /* clang-format off */
-const ref_unary ref_unaries[] = {
-    R1(relu, 0, REF_FLOOR_NONE, "(x > 0 || x != x ? x : 0)"),
-    R1(neg, 0, REF_FLOOR_NONE, "(-x)"),
-    R1(abs, 0, REF_FLOOR_NONE, "fabs(x)"),
-    R1(exp, 4, REF_FLOOR_NONE, "exp(x)"),
-    R1(log, 4, REF_FLOOR_NONE, "log(x)"),
-    R1(sqrt, 2, REF_FLOOR_NONE, "sqrt(x)"),
-    R1(rsqrt, 4, REF_FLOOR_NONE, "rsqrt(x)"),
-    R1(reciprocal, 2, REF_FLOOR_NONE, "(1 / x)"),
-    R1(square, 2, REF_FLOOR_NONE, "(x * x)"),
-    R1(tanh, 4, REF_FLOOR_NONE, "tanh(x)"),
-    R1(sigmoid, 6, REF_FLOOR_NONE, "(1 / (1 + exp(-x)))"),
-    R1(silu, 8, REF_FLOOR_X, "(x / (1 + exp(-x)))"),
-    R1(erf, 4, REF_FLOOR_NONE, "erf(x)"),
-    R1(sin, 4, REF_FLOOR_ONE, "sin(x)"),
-    R1(cos, 4, REF_FLOOR_ONE, "cos(x)"),
-    R1(softplus, 8, REF_FLOOR_ONE,
-       "(x * BETA > THRESHOLD ? x : log1p(exp(x * BETA)) / BETA)"),
-    R1(leaky_relu, 2, REF_FLOOR_NONE, "(x > 0 ? x : SLOPE * x)"),
-    R1(elu, 6, REF_FLOOR_BELOW_ZERO, "(x > 0 ? x : ALPHA * expm1(x))"),
-    R1(selu, 6, REF_FLOOR_BELOW_ZERO, "(SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1(x)))"),
-    R1(gelu, 8, REF_FLOOR_X, NULL),
-    R1(mish, 10, REF_FLOOR_X, "(x * tanh(x > 20 ? x : log1p(exp(x))))"),
-    R1(hardswish, 3, REF_FLOOR_RAMP, "(x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6)"),
-    R1(hardsigmoid, 3, REF_FLOOR_RAMP, "(x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6)"),
-    R1(huber, 4, REF_FLOOR_NONE,
-       "(fabs(x) < BETA ? x * x / (2 * BETA) : fabs(x) - BETA / 2)"),
-    R1(clamp, 0, REF_FLOOR_NONE, "(x < LEAST ? LEAST : x > MOST ? MOST : x)"),
-    R1(pow, 9, REF_FLOOR_NONE, NULL),
-    R1(logical_not, 0, REF_FLOOR_NONE, "(x == 0)"),
-    {0}};
+#define UNARIES(OP)                                                                                \
+    OP(relu, "", 0, NONE, "(x > 0 || x != x ? x : 0)")                                             \
+    OP(neg, "", 0, NONE, "(-x)")                                                                   \
+    OP(abs, "", 0, NONE, "fabs(x)")                                                                \
+    OP(exp, "", 4, NONE, "exp(x)")                                                                 \
+    OP(log, "", 4, NONE, "log(x)")                                                                 \
+    OP(sqrt, "", 2, NONE, "sqrt(x)")                                                               \
+    OP(rsqrt, "", 4, NONE, "rsqrt(x)")                                                             \
+    OP(reciprocal, "", 2, NONE, "(1 / x)")                                                         \
+    OP(square, "", 2, NONE, "(x * x)")                                                             \
+    OP(tanh, "", 4, NONE, "tanh(x)")                                                               \
+    OP(sigmoid, "", 6, NONE, "(1 / (1 + exp(-x)))")                                                \
+    OP(silu, "", 8, X, "(x / (1 + exp(-x)))")                                                      \
+    OP(erf, "", 4, NONE, "erf(x)")                                                                 \
+    OP(sin, "", 4, ONE, "sin(x)")                                                                  \
+    OP(cos, "", 4, ONE, "cos(x)")                                                                  \
+    OP(softplus, "beta threshold", 8, ONE,                                                         \
+       "(x * BETA > THRESHOLD ? x : log1p(exp(x * BETA)) / BETA)")                                 \
+    OP(leaky_relu, "slope", 2, NONE, "(x > 0 ? x : SLOPE * x)")                                    \
+    OP(elu, "alpha", 6, BELOW_ZERO, "(x > 0 ? x : ALPHA * expm1(x))")                              \
+    OP(selu, "", 6, BELOW_ZERO, "(SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1(x)))")              \
+    OP(gelu, "approximate", 8, X, NULL)                                                            \
+    OP(mish, "", 10, X, "(x * tanh(x > 20 ? x : log1p(exp(x))))")                                  \
+    OP(hardswish, "", 3, RAMP, "(x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6)")                     \
+    OP(hardsigmoid, "", 3, RAMP, "(x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6)")                       \
+    OP(huber, "beta", 4, NONE, "(fabs(x) < BETA ? x * x / (2 * BETA) : fabs(x) - BETA / 2)")       \
+    OP(clamp, "min max", 0, NONE, "(x < LEAST ? LEAST : x > MOST ? MOST : x)")                     \
+    OP(pow, "exponent", 9, NONE, NULL)                                                             \
+    OP(logical_not, "", 0, NONE, "(x == 0)")
 /* clang-format on */
+#define UNARY(name, attrs, ulp, floor, cuda)                                                       \
+    {#name, f_##name, d_##name, r_##name, ulp, REF_FLOOR_##floor, cuda},
+const ref_unary ref_unaries[] = {UNARIES(UNARY){0}};
 
 const ref_unary *ref_find_unary(const char *name)
 {
@@ -284,37 +282,7 @@ static double flops_per_element(const ref_attrs *at, const ref_shape *const *in,
     return (double)out->count;
 }
 
-#define ROW1(op, attributes)                                                                       \
-    {                                                                                              \
-        .name = op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = infer_unary,           \
-        .eval = eval_unary, .flops = flops_per_element, .fills = true                              \
-    }
-/* Names and attributes of ref_unaries. */
-const ref_op ref_ops_unary[] = {ROW1("relu", ""),
-                                ROW1("neg", ""),
-                                ROW1("abs", ""),
-                                ROW1("exp", ""),
-                                ROW1("log", ""),
-                                ROW1("sqrt", ""),
-                                ROW1("rsqrt", ""),
-                                ROW1("reciprocal", ""),
-                                ROW1("square", ""),
-                                ROW1("tanh", ""),
-                                ROW1("sigmoid", ""),
-                                ROW1("silu", ""),
-                                ROW1("erf", ""),
-                                ROW1("sin", ""),
-                                ROW1("cos", ""),
-                                ROW1("softplus", "beta threshold"),
-                                ROW1("leaky_relu", "slope"),
-                                ROW1("elu", "alpha"),
-                                ROW1("selu", ""),
-                                ROW1("gelu", "approximate"),
-                                ROW1("mish", ""),
-                                ROW1("hardswish", ""),
-                                ROW1("hardsigmoid", ""),
-                                ROW1("huber", "beta"),
-                                ROW1("clamp", "min max"),
-                                ROW1("pow", "exponent"),
-                                ROW1("logical_not", ""),
-                                {0}};
+#define ROW(op, attributes, ulp, floor, cuda)                                                      \
+    {.name = #op, .min_in = 1, .max_in = 1, .attrs = attributes, .infer = infer_unary,             \
+     .eval = eval_unary, .flops = flops_per_element, .fills = true},
+const ref_op ref_ops_unary[] = {UNARIES(ROW){0}};

@@ -1,5 +1,6 @@
 /* Reductions of tensors large enough for blocks, along every choice of axes, with bounds and
  * without: against sums over indices. */
+#include "reference/lines.h"
 #include "reference/ops.h"
 #include "tests/tap.h"
 
@@ -78,8 +79,50 @@ static void test_reduce(const char *fn, int which, bool bounds)
     ws_arena_release(&a);
 }
 
+/* ---- lines longer than a chunk ---- */
+
+static void test_sums(int64_t n)
+{
+    double *x = ws_malloc((size_t)n * sizeof *x);
+    long double sum = 0, size = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = (double)(i * 7919 % 10007) - 5000.25;
+        sum += x[i];
+        size += fabsl(x[i]);
+        squares += (x[i] - 3.5L) * (x[i] - 3.5L);
+    }
+    ok(fabsl(ref_sum(x, n) - sum) <= 1e-14L * size &&
+           fabsl(ref_sum_abs(x, n) - size) <= 1e-14L * size &&
+           fabsl(ref_sum_squares(x, n, 3.5) - squares) <= 1e-14L * squares,
+       "sums of %d elements", (int)n);
+    free(x);
+}
+
+/* All cores add up the only line of a tensor: the same number as one core. */
+static void sum_line(void *ud, const ref_line *l)
+{
+    *(double *)ud = ref_sum(l->x, l->n);
+}
+
+static void test_only_line(void)
+{
+    enum { LONG = 1 << 20 };
+    double *x = ws_malloc(LONG * sizeof *x), all = 0;
+    for (int i = 0; i < LONG; i++)
+        x[i] = sin(i) * 1e6;
+    ref_tensor in = {.shape = {.rank = 1, .dim = {LONG}, .count = LONG}, .v = x};
+    ref_call c = {.in = {&in}, .n_in = 1, .out = &in};
+    ws_status st = ref_each_line(&c, 1, false, 4, sum_line, &all);
+    ok(!st && all == ref_sum(x, LONG) && all != 0, "the only line is the same sum on all cores");
+    free(x);
+}
+
 int main(void)
 {
+    for (int64_t n = (1 << 16) - 1; n <= (1 << 16) + 9; n += 5)
+        test_sums(n);
+    test_sums(300001);
+    test_only_line();
     static const char *const fns[] = {"sum", "mean", "max", "min", "l2norm"};
     for (size_t f = 0; f < WS_COUNT(fns); f++)
         for (size_t i = 0; i < WS_COUNT(axes); i++)
