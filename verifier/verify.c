@@ -9,6 +9,7 @@
 #include "verifier/model.h"
 #include "verifier/pattern.h"
 #include "verifier/precision.h"
+#include "verifier/session.h"
 #include "verifier/survey.h"
 
 #include <inttypes.h>
@@ -18,20 +19,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { POISON = 0xA5, MAX_NAMES = 1024, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
+enum { POISON = 0xA5, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
        NEAR_DEADLINE_SECONDS = 8 };
-
-struct vfy_session {
-    const spec *spec;
-    ref_graph *graph;
-    comp_service *comp;
-    uint64_t seed;
-    plan_names names;
-    const char *tensor_name[MAX_NAMES], *dim_name[MAX_NAMES];
-    vfy_case *cases; /* n_checks x VFY_INPUTS_COUNT, filled when first needed */
-    bool *have;
-    uint64_t cases_seed;
-};
 
 /* The plan at one check shape, or why there is none. */
 typedef struct bound_shape {
@@ -77,10 +66,10 @@ ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out,
     if (getrandom(&v->seed, sizeof v->seed, 0) != sizeof v->seed)
         v->seed = (uint64_t)ws_now_ns();
     int n = s->n_inputs + s->n_weights;
-    if (n + s->n_outputs > MAX_NAMES || s->n_dims > MAX_NAMES) {
+    if (n + s->n_outputs > VFY_MAX_NAMES || s->n_dims > VFY_MAX_NAMES) {
         free(v);
         return ws_fail(err, WS_EINPUT, "spec '%s' has more than %d tensors or dims", s->name,
-                       MAX_NAMES);
+                       VFY_MAX_NAMES);
     }
     if (ref_graph_new(s, &v->graph, err)) {
         free(v);
@@ -156,25 +145,30 @@ static ws_status get_case(vfy_session *s, int check, vfy_inputs kind, uint64_t s
 
 /* ---- compiling ---- */
 
-/* A source that names no dim as a macro compiles alike for every shape: once. One that pastes names
- * together may hide them. */
-static bool names_dims(const job *j)
+bool vfy_names_dims(const char *source, size_t n)
 {
-    return memmem(j->source, j->n, "DIM_", 4) || memmem(j->source, j->n, "##", 2);
+    return memmem(source, n, "DIM_", 4) || memmem(source, n, "##", 2);
+}
+
+comp_request vfy_request(ws_arena *a, const plan_bound *b, bool dims, bool cubin)
+{
+    comp_macro *macro = WS_ARENA_NEW(a, comp_macro, b->n_macros + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_macros; i++)
+        if (dims || strncmp(b->macro[i].name, "DIM_", 4) != 0)
+            macro[n++] = (comp_macro){b->macro[i].name, b->macro[i].value};
+    return (comp_request){.macro = macro, .n_macros = n, .want_cubin = cubin,
+                          .line_info = !cubin, .fmad = true};
 }
 
 static comp_request request_of(job *j, const plan_bound *b, bool cubin)
 {
-    comp_macro *macro = WS_ARENA_NEW(&j->arena, comp_macro, b->n_macros + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < b->n_macros; i++)
-        if (j->names_dims || strncmp(b->macro[i].name, "DIM_", 4) != 0)
-            macro[n++] = (comp_macro){b->macro[i].name, b->macro[i].value};
-    return (comp_request){
-        .source = j->source, .source_bytes = j->n, .file = j->file, .arch = j->v->arch,
-        .macro = macro, .n_macros = n, .want_cubin = cubin, .line_info = !cubin,
-        .fmad = true,
-    };
+    comp_request r = vfy_request(&j->arena, b, j->names_dims, cubin);
+    r.source = j->source;
+    r.source_bytes = j->n;
+    r.file = j->file;
+    r.arch = j->v->arch;
+    return r;
 }
 
 /* Makes the next case that the candidate will meet; false: there is none left. What fails here
@@ -259,25 +253,21 @@ static void record_resources(job *j, const comp_result *c)
     snprintf(v->compile_key, sizeof v->compile_key, "%s", c->key);
 }
 
-/* A block's threads must find room in the register file: 65536, handed out to warps in units of 8 a
- * thread. */
-static bool check_registers(job *j, const comp_result *c)
+bool vfy_registers_fit(const plan_bound *b, const comp_result *c, hx_diag *d)
 {
     enum { FILE_REGISTERS = 65536 };
-    for (int i = 0; i < j->bench->n_launches; i++) {
-        const plan_bound_launch *l = &j->bench->launch[i];
+    for (int i = 0; i < b->n_launches; i++) {
+        const plan_bound_launch *l = &b->launch[i];
         int64_t threads = (l->block[0] * l->block[1] * l->block[2] + 31) / 32 * 32;
         for (int k = 0; k < c->n_kernels; k++) {
             int registers = (c->kernel[k].registers + 7) / 8 * 8;
             if (strcmp(c->kernel[k].name, l->kernel) || registers * threads <= FILE_REGISTERS)
                 continue;
-            hx_diag d = {0};
-            hx_reject(&d, HX_INVALID_LAUNCH, l->line, 0,
-                      "kernel '%s' takes %d registers a thread, too many for a block of %" PRId64
-                      " threads: a block has %d; smaller blocks or __launch_bounds__ help",
-                      l->kernel, c->kernel[k].registers, threads, (int)FILE_REGISTERS);
-            reject(j, &d);
-            return false;
+            return hx_reject(d, HX_INVALID_LAUNCH, l->line, 0,
+                             "kernel '%s' takes %d registers a thread, too many for a block of "
+                             "%" PRId64 " threads: a block has %d; smaller blocks or "
+                             "__launch_bounds__ help",
+                             l->kernel, c->kernel[k].registers, threads, (int)FILE_REGISTERS);
         }
     }
     return true;
@@ -799,12 +789,9 @@ static ws_status survey(job *j, int failed, ws_err *err)
     return WS_OK;
 }
 
-/* What a sample of the benchmark shape's blocks shows beyond doubt. Where kernels pass data on, a
- * block that did not run may have left out an index: then only launches that cannot be made
- * count. */
-static bool fails_at_benchmark(const job *j, const run_report *r)
+bool vfy_fails_at_benchmark(const plan *p, const run_report *r)
 {
-    bool alone = j->plan->n_launches == 1 && !j->plan->n_scratch;
+    bool alone = p->n_launches == 1 && !p->n_scratch;
     return r->reason == HX_INVALID_LAUNCH ||
            (alone && (r->reason == HX_OUT_OF_BOUNDS || r->reason == HX_MISALIGNED));
 }
@@ -846,7 +833,7 @@ static ws_status model_time(job *j, const plan_bound *bench, const comp_result *
         v->model_sampled = t.sampled;
         vfy_keep_launches(&m, &t, v);
     }
-    if (!st && fails_at_benchmark(j, &t.sample))
+    if (!st && vfy_fails_at_benchmark(j->plan, &t.sample))
         reject_benchmark(j, &t.sample);
     run_report_release(&t.sample);
     return st;
@@ -901,8 +888,10 @@ static ws_status verify(job *j, ws_err *err)
         reject(j, &d);
         return WS_OK;
     }
-    if (!check_registers(j, &cubin))
+    if (!vfy_registers_fit(j->bench, &cubin, &d)) {
+        reject(j, &d);
         return WS_OK;
+    }
     v->level = VFY_COMPILES;
     if (j->o->go_on) {
         if (!j->o->go_on(j->o->ud, v))
@@ -946,7 +935,7 @@ ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_opt
     out->seed = j.seed;
     ws_sha256_of(source, n, out->source_sha256);
     ws_status st;
-    j.names_dims = names_dims(&j);
+    j.names_dims = vfy_names_dims(source, n);
     if (keeps_policy(&j)) {
         start_compiles(&j);
         if (!o->go_on)

@@ -117,4 +117,8 @@ void plan_pack_params(const plan_bound_launch *l, const comp_kernel *k, const ui
  * `max`. */
 int plan_enumerate(ws_arena *a, const plan *p, const ws_env *dims, int max, int64_t **rows);
 
+/* `source`, whose plan is `p`, with tune[k] as the first value of tunable k. */
+void plan_put_defaults(const char *source, size_t n, const plan *p, const int64_t *tune,
+                       ws_buf *out);
+
 #endif

@@ -1,0 +1,37 @@
+/* Shared by the files of verifier/ that judge candidates; not for others. */
+#ifndef VERIFIER_SESSION_H
+#define VERIFIER_SESSION_H
+
+#include "harness/plan/plan.h"
+#include "harness/worker/run.h"
+#include "verifier/cases.h"
+#include "verifier/verify.h"
+
+enum { VFY_MAX_NAMES = 1024 };
+
+struct vfy_session {
+    const spec *spec;
+    ref_graph *graph;
+    comp_service *comp;
+    uint64_t seed;
+    plan_names names;
+    const char *tensor_name[VFY_MAX_NAMES], *dim_name[VFY_MAX_NAMES];
+    vfy_case *cases; /* n_checks x VFY_INPUTS_COUNT, filled when first needed */
+    bool *have;
+    uint64_t cases_seed;
+};
+
+/* Whether the source may name dims as macros. One that does not compiles alike for every shape: once.
+ * One that pastes names together may hide them. */
+bool vfy_names_dims(const char *source, size_t n);
+/* How the plan is compiled at one shape; without source, file and arch. */
+comp_request vfy_request(ws_arena *a, const plan_bound *b, bool dims, bool cubin);
+/* A block's threads must find room in the register file: 65536, handed out to warps in units of 8 a
+ * thread. false: `d` names the kernel. */
+bool vfy_registers_fit(const plan_bound *b, const comp_result *c, hx_diag *d);
+/* What a sample of the benchmark shape's blocks shows beyond doubt. Where kernels pass data on, a
+ * block that did not run may have left out an index: then only launches that cannot be made
+ * count. */
+bool vfy_fails_at_benchmark(const plan *p, const run_report *r);
+
+#endif
