@@ -1,7 +1,14 @@
 /* A few points spread over the space, then what a surrogate expects most of: the largest expected
- * improvement of the logarithm of the best time (Jones, Schonlau & Welch, 1998), times the chance
- * that the point can be used at all. Points of one batch are chosen as if those before them had come
- * out as predicted. */
+ * improvement of the best time (Jones, Schonlau & Welch, 1998), times the chance that the point can
+ * be used at all. Every fourth point is the most promising one that differs from the best in one
+ * tunable, so that the best is no worse than its neighbours when there is time to look. Points of
+ * one batch are chosen as if those before them had come out as predicted.
+ *
+ * The surrogate learns log(time / best - 1 + NEAR). Kernels meet at a floor, the memory's mostly,
+ * and what tells the fast ones apart is their distance from it, not the time itself.
+ *
+ * Exact times (modelled ones) are asked for once. With noise the last third of the points are
+ * repeats, as in successive halving: of the fastest 8 once, of 4 twice, of 2 as often as is left. */
 #include "agent/tune/search.h"
 
 #include "agent/tune/space.h"
@@ -15,24 +22,32 @@
 
 enum {
     LEARN_MAX = 320,  /* points that the surrogate learns from */
-    FIRST_STEPS = 40, /* of its lengths, and then */
+    FIRST_STEPS = 40, /* of its lengths, and later */
     STEPS = 8,
-    SCORED = 768      /* points whose certainty is asked for, the most promising by their mean */
+    SCORED = 512,     /* points whose certainty is asked for */
+    LOCAL_EVERY = 4,
+    FINALISTS = 8
 };
+
+static const double NEAR = 0.03;
+static const double LEAST_CHANCE = 1e-3, UNSURE = 0.1; /* of a point's being usable */
 
 struct tune_search {
     const plan *plan;
     tune_options o;
     tune_space space;
     tune_table told;
-    int *told_at;      /* of each told row, its index in the list */
-    tune_surrogate *model;
+    int *told_at;      /* of each told row, its index in the space's list */
+    int *times;        /* how often it was told */
+    tune_surrogate *model, *odds; /* of times; of being usable */
+    bool some_wrong;
     bool *asked;       /* per point of the space's list */
-    int n_asked_flags;
-    int n_asked, n_design;
+    int n_flags;
+    int n_asked, n_design, n_search; /* points of the first phase, and before repeats begin */
     int *batch;        /* indexes into the list */
-    int n_batch, n_told;
+    int n_batch, batch_from; /* from which told row on the batch's rows stand */
     int64_t *rows;
+    int *repeats, n_repeats, next_repeat; /* told rows that are asked for again */
     uint64_t draws;
     bool fitted;
 };
@@ -42,13 +57,14 @@ static double uniform(tune_search *t)
     return ws_philox_uniform(t->o.seed, 0x7475, t->draws++);
 }
 
-static void note_size(tune_search *t)
+/* The list may have grown. */
+static void keep_flags(tune_search *t)
 {
-    if (t->n_asked_flags >= t->space.n)
+    if (t->n_flags >= t->space.n)
         return;
     t->asked = ws_realloc(t->asked, (size_t)t->space.n * sizeof *t->asked);
-    memset(t->asked + t->n_asked_flags, 0, (size_t)(t->space.n - t->n_asked_flags));
-    t->n_asked_flags = t->space.n;
+    memset(t->asked + t->n_flags, 0, (size_t)(t->space.n - t->n_flags));
+    t->n_flags = t->space.n;
 }
 
 static int default_point(const tune_search *t)
@@ -59,10 +75,12 @@ static int default_point(const tune_search *t)
     return tune_space_find(&t->space, row);
 }
 
-static int points_of_design(const tune_search *t)
+/* A quarter of a space of some hundreds, all of a small one. */
+static int usual_points(double space)
 {
-    const char*e=getenv("DES"); int n = 4 + (e?atoi(e):2) * t->plan->n_tune;
-    return n < t->o.max_points / 3 ? n : t->o.max_points / 3 + 1;
+    enum { LEAST = 32, MOST = 256 };
+    const double quarter = ceil(space / 4);
+    return quarter < LEAST ? LEAST : quarter > MOST ? MOST : (int)quarter;
 }
 
 tune_search *tune_search_new(const plan *p, const ws_env *dims, const tune_options *o,
@@ -73,20 +91,24 @@ tune_search *tune_search_new(const plan *p, const ws_env *dims, const tune_optio
     tune_space_init(&t->space, p, dims, o->seed);
     if (t->o.batch < 1)
         t->o.batch = 1;
-    if (t->o.max_points < 1) {
-        double quarter = ceil(t->space.count / 4);
-        t->o.max_points = (int)fmin(fmax(quarter, 32), 256);
-    }
+    if (t->o.max_points < 1)
+        t->o.max_points = usual_points(t->space.count);
+    t->n_search = t->o.noise > 0 ? t->o.max_points - t->o.max_points / 3 : t->o.max_points;
+    t->n_design = 4 + 2 * p->n_tune;
+    if (t->n_design > t->n_search / 3 + 1)
+        t->n_design = t->n_search / 3 + 1;
     t->model = tune_surrogate_new(t->space.n_features);
+    t->odds = tune_surrogate_new(t->space.n_features);
     t->batch = ws_calloc((size_t)t->o.batch, sizeof *t->batch);
     t->rows = ws_calloc((size_t)t->o.batch * (size_t)p->n_tune + 1, sizeof *t->rows);
-    t->n_design = points_of_design(t);
-    note_size(t);
+    t->repeats = ws_calloc((size_t)t->o.max_points, sizeof *t->repeats);
+    keep_flags(t);
     int first = base ? default_point(t) : -1;
     if (first >= 0) {
         t->asked[first] = true;
         t->n_asked++;
         tune_search_tell(t, tune_space_row(&t->space, first), base);
+        t->batch_from = 1;
     }
     return t;
 }
@@ -98,14 +120,15 @@ void tune_search_free(tune_search *t)
     tune_space_release(&t->space);
     tune_table_release(&t->told);
     tune_surrogate_free(t->model);
-    free(t->asked);
+    tune_surrogate_free(t->odds);
     free(t->told_at);
+    free(t->times);
+    free(t->asked);
     free(t->batch);
     free(t->rows);
+    free(t->repeats);
     free(t);
 }
-
-/* ---- the first points ---- */
 
 static double apart(const tune_search *t, int a, int b)
 {
@@ -116,13 +139,105 @@ static double apart(const tune_search *t, int a, int b)
     return d;
 }
 
-/* Of some points at random the one that is farthest from all that were asked for. */
+/* ---- what the surrogate expects ---- */
+
+static double best_seconds(const tune_search *t)
+{
+    int best = tune_table_best(&t->told);
+    return best < 0 ? (double)NAN : t->told.result[best].seconds;
+}
+
+typedef struct ranked {
+    int at;
+    double key;
+} ranked;
+
+static int by_key(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    return x->key < y->key ? -1 : x->key > y->key ? 1 : x->at - y->at;
+}
+
+/* Told rows that are right, fastest first; malloc'ed. */
+static ranked *fastest(const tune_search *t, int *n)
+{
+    ranked *r = ws_malloc((size_t)(t->told.n + 1) * sizeof *r);
+    *n = 0;
+    for (int i = 0; i < t->told.n; i++)
+        if (t->told.result[i].right)
+            r[(*n)++] = (ranked){i, t->told.result[i].seconds};
+    qsort(r, (size_t)*n, sizeof *r, by_key);
+    return r;
+}
+
+static void learn(tune_search *t)
+{
+    const int d = t->space.n_features;
+    const double least = best_seconds(t);
+    int n;
+    ranked *r = fastest(t, &n);
+    for (int i = 0; i < n && i < 3; i++)
+        tune_space_add_neighbours(&t->space, tune_table_row(&t->told, r[i].at));
+    keep_flags(t);
+    n = n < LEARN_MAX ? n : LEARN_MAX;
+    double *x = ws_malloc((size_t)(n + 1) * (size_t)(d + 1) * sizeof *x);
+    double *y = ws_malloc((size_t)(n + 1) * sizeof *y);
+    for (int i = 0; i < n; i++) {
+        memcpy(x + (size_t)i * (size_t)d, tune_space_feature(&t->space, t->told_at[r[i].at]),
+               (size_t)d * sizeof *x);
+        y[i] = log(t->told.result[r[i].at].seconds / least - 1 + NEAR);
+    }
+    if (n > 1)
+        tune_surrogate_fit(t->model, x, y, n, t->fitted ? STEPS : FIRST_STEPS);
+    t->fitted = n > 1;
+    free(r);
+    free(x);
+    free(y);
+}
+
+/* Which points can be used, as values of 0 and 1 to a surrogate of its own, which finds the tunables
+ * that matter for that. */
+static void learn_odds(tune_search *t)
+{
+    const int d = t->space.n_features, n = t->told.n < LEARN_MAX ? t->told.n : LEARN_MAX;
+    const int from = t->told.n - n;
+    int wrong = 0;
+    double *x = ws_malloc((size_t)(n + 1) * (size_t)(d + 1) * sizeof *x);
+    double *y = ws_malloc((size_t)(n + 1) * sizeof *y);
+    for (int i = 0; i < n; i++) {
+        memcpy(x + (size_t)i * (size_t)d, tune_space_feature(&t->space, t->told_at[from + i]),
+               (size_t)d * sizeof *x);
+        y[i] = t->told.result[from + i].right;
+        wrong += !t->told.result[from + i].right;
+    }
+    t->some_wrong = wrong > 0;
+    if (t->some_wrong)
+        tune_surrogate_fit(t->odds, x, y, n, STEPS);
+    free(x);
+    free(y);
+}
+
+/* That a point can be used. */
+static double chance(const tune_search *t, int at)
+{
+    double mean, sd;
+    if (!t->some_wrong)
+        return 1;
+    tune_surrogate_predict(t->odds, tune_space_feature(&t->space, at), &mean, &sd);
+    const double p = 0.5 * erfc((0.5 - mean) / (sqrt(2) * (sd + UNSURE)));
+    return fmax(p, LEAST_CHANCE);
+}
+
+/* ---- the first points ---- */
+
+/* Of some points at random the one that is farthest from all that were asked for, and can probably
+ * be used. */
 static int spread_point(tune_search *t)
 {
     enum { TRIES = 24 };
     int best = -1;
     double farthest = -1;
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < TRIES && t->space.n; i++) {
         int at = (int)(uniform(t) * t->space.n);
         double nearest = INFINITY;
         if (t->asked[at])
@@ -131,6 +246,8 @@ static int spread_point(tune_search *t)
             nearest = fmin(nearest, apart(t, at, t->told_at[j]));
         for (int j = 0; j < t->n_batch; j++)
             nearest = fmin(nearest, apart(t, at, t->batch[j]));
+        if (isfinite(nearest))
+            nearest *= chance(t, at);
         if (nearest > farthest) {
             farthest = nearest;
             best = at;
@@ -142,90 +259,156 @@ static int spread_point(tune_search *t)
     return best;
 }
 
-/* ---- what the surrogate expects ---- */
-
-static double P(const char *n, double d){ const char *e=getenv(n); return e?atof(e):d; }
-static void learn(tune_search *t)
-{
-    const double delta = P("DELTA", 0.03);
-    const double tmin = tune_table_best(&t->told) >= 0 ? t->told.result[tune_table_best(&t->told)].seconds : 1;
-    const int d = t->space.n_features;
-    double *x = ws_malloc((size_t)(t->told.n + 1) * (size_t)(d + 1) * sizeof *x);
-    double *y = ws_malloc((size_t)(t->told.n + 1) * sizeof *y);
-    int n = 0;
-    for (int i = 0; i < t->told.n; i++) {
-        const int at = t->told_at[i];
-        if (!t->told.result[i].right)
-            continue;
-        memcpy(x + (size_t)n * (size_t)d, tune_space_feature(&t->space, at), (size_t)d * sizeof *x);
-        y[n++] = delta > 0 ? log(t->told.result[i].seconds / tmin - 1 + delta) : log(t->told.result[i].seconds);
-    }
-    t->fitted = n > 1;
-    if (t->fitted)
-        tune_surrogate_fit(t->model, x, y, n, t->n_told <= t->n_design ? FIRST_STEPS : STEPS);
-    free(x);
-    free(y);
-}
-
-/* That a point can be used, from how many near it can. */
-static double chance(const tune_search *t, int at)
-{
-    double good = 1, all = 1;
-    for (int i = 0; i < t->told.n; i++) {
-        double w = exp(-8 * apart(t, at, t->told_at[i]));
-        all += w;
-        good += t->told.result[i].right ? w : 0;
-    }
-    return good / all;
-}
+/* ---- what is expected of a point ---- */
 
 static double improvement(double best, double mean, double sd)
 {
+    static const double ROOT_2PI = 2.5066282746310002;
     const double z = (best - mean) / sd;
-    return (best - mean) * 0.5 * erfc(-z / sqrt(2)) + sd * exp(-z * z / 2) / sqrt(2 * 3.14159265358979);
+    return (best - mean) * 0.5 * erfc(-z / sqrt(2)) + sd * exp(-z * z / 2) / ROOT_2PI;
+}
+
+/* The points worth a closer look: all that are left, or the most promising and some at random. */
+static int shortlist(tune_search *t, ranked *out)
+{
+    int n = 0;
+    for (int i = 0; i < t->space.n; i++)
+        if (!t->asked[i])
+            out[n++] = (ranked){i, 0};
+    if (n <= SCORED)
+        return n;
+    for (int i = 0; i < n; i++)
+        out[i].key = tune_surrogate_mean(t->model, tune_space_feature(&t->space, out[i].at));
+    qsort(out, (size_t)n, sizeof *out, by_key);
+    for (int i = SCORED / 4 * 3; i < SCORED; i++) {
+        int other = i + (int)(uniform(t) * (n - i));
+        ranked swap = out[i];
+        out[i] = out[other];
+        out[other] = swap;
+    }
+    return SCORED;
 }
 
 static int promising_point(tune_search *t)
 {
-    const double delta = P("DELTA", 0.03);
-    const double best = delta > 0 ? log(delta) : log(t->told.result[tune_table_best(&t->told)].seconds);
-    int chosen = -1;
-    double most = -1;
-    for (int i = 0; i < t->space.n; i++) {
-        double mean, sd;
-        if (t->asked[i])
-            continue;
-        tune_surrogate_predict(t->model, tune_space_feature(&t->space, i), &mean, &sd);
-        double value = improvement(best, mean, sd) * chance(t, i);
+    const double best = log(NEAR);
+    ranked *list = ws_malloc((size_t)(t->space.n + 1) * sizeof *list);
+    int n = shortlist(t, list), chosen = -1;
+    double most = -1, mean, sd;
+    for (int i = 0; i < n; i++) {
+        tune_surrogate_predict(t->model, tune_space_feature(&t->space, list[i].at), &mean, &sd);
+        double value = improvement(best, mean, sd) * chance(t, list[i].at);
         if (value > most) {
             most = value;
+            chosen = list[i].at;
+        }
+    }
+    free(list);
+    return chosen;
+}
+
+/* The best told point with one tunable changed: what the surrogate likes most of that; -1: none is
+ * left. */
+static int local_point(tune_search *t)
+{
+    const int64_t *best = tune_table_row(&t->told, tune_table_best(&t->told));
+    int chosen = -1;
+    double least = INFINITY;
+    for (int i = 0; i < t->space.n; i++) {
+        const int64_t *row = tune_space_row(&t->space, i);
+        int differ = 0;
+        for (int k = 0; k < t->plan->n_tune; k++)
+            differ += row[k] != best[k];
+        if (t->asked[i] || differ != 1)
+            continue;
+        double mean = tune_surrogate_mean(t->model, tune_space_feature(&t->space, i));
+        mean -= log(chance(t, i));
+        if (mean < least) {
+            least = mean;
             chosen = i;
         }
     }
     return chosen;
 }
 
+/* ---- repeats of noisy times ---- */
+
+static void plan_repeats(tune_search *t)
+{
+    int n, left = t->o.max_points - t->n_asked;
+    ranked *r = fastest(t, &n);
+    int finalists = t->n_repeats == 0 ? FINALISTS : t->n_repeats < 2 * FINALISTS ? FINALISTS / 2 : 2;
+    int rounds = finalists == FINALISTS ? 1 : finalists > 2 ? 2 : left / 2;
+    t->next_repeat = 0;
+    t->n_repeats = 0;
+    for (int again = 0; again < rounds; again++)
+        for (int i = 0; i < finalists && i < n && t->n_repeats < left; i++)
+            t->repeats[t->n_repeats++] = r[i].at;
+    free(r);
+}
+
+static int next_repeat(tune_search *t)
+{
+    return t->next_repeat < t->n_repeats ? t->told_at[t->repeats[t->next_repeat++]] : -1;
+}
+
 /* ---- ask and tell ---- */
+
+static int next_point(tune_search *t)
+{
+    if (t->n_asked >= t->n_search)
+        return next_repeat(t);
+    int at = t->n_asked == 0 ? default_point(t) : -1;
+    if (at < 0 && (t->n_asked < t->n_design || !t->fitted))
+        return spread_point(t);
+    if (at < 0 && t->n_asked % LOCAL_EVERY == 0)
+        at = local_point(t);
+    return at < 0 ? promising_point(t) : at;
+}
+
+/* The last batch in the order in which it was asked for, whatever the order in which it was told:
+ * what follows depends on that order by rounding. */
+static void sort_batch(tune_search *t)
+{
+    int to = t->batch_from;
+    for (int b = 0; b < t->n_batch; b++) {
+        int i = to;
+        while (i < t->told.n && t->told_at[i] != t->batch[b])
+            i++;
+        if (i == t->told.n)
+            continue; /* a repeat, or never told */
+        tune_table_swap(&t->told, i, to);
+        int at = t->told_at[i], times = t->times[i];
+        t->told_at[i] = t->told_at[to];
+        t->times[i] = t->times[to];
+        t->told_at[to] = at;
+        t->times[to++] = times;
+    }
+    t->batch_from = t->told.n;
+}
 
 int tune_search_ask(tune_search *t, const int64_t **rows)
 {
+    const size_t width = (size_t)t->plan->n_tune;
+    sort_batch(t);
     t->n_batch = 0;
-    if (t->n_asked >= t->n_design)
+    if (t->n_asked >= t->n_search) {
+        if (t->next_repeat == t->n_repeats)
+            plan_repeats(t);
+    } else if (t->n_asked >= t->n_design) {
         learn(t);
+        learn_odds(t);
+    }
     while (t->n_batch < t->o.batch && t->n_asked < t->o.max_points) {
-        int at = t->n_asked == 0 ? default_point(t) : -1;
-        if (at < 0 && (t->n_asked < t->n_design || !t->fitted))
-            at = spread_point(t);
-        else if (at < 0)
-            at = promising_point(t);
+        int at = next_point(t);
         if (at < 0)
             break;
-        if (t->fitted)
+        if (t->fitted && !t->asked[at])
             tune_surrogate_believe(t->model, tune_space_feature(&t->space, at));
         t->asked[at] = true;
         t->n_asked++;
-        memcpy(t->rows + (size_t)t->n_batch * (size_t)t->plan->n_tune, tune_space_row(&t->space, at),
-               (size_t)t->plan->n_tune * sizeof *t->rows);
+        memcpy(t->rows + (size_t)t->n_batch * width, tune_space_row(&t->space, at),
+               width * sizeof *t->rows);
         t->batch[t->n_batch++] = at;
     }
     *rows = t->rows;
@@ -234,20 +417,40 @@ int tune_search_ask(tune_search *t, const int64_t **rows)
 
 void tune_search_tell(tune_search *t, const int64_t *row, const tune_result *r)
 {
-    const int at = tune_space_find(&t->space, row), had = t->told.n;
+    const int at = tune_space_find(&t->space, row), had = tune_table_find(&t->told, row);
     if (at < 0)
         ws_bug("a tune search was told of a point that is not in its space");
-    const int i = tune_table_put(&t->told, row, r);
-    if (i < had)
+    if (had >= 0) {
+        tune_result mean = *r;
+        const int times = ++t->times[had];
+        if (r->right && t->told.result[had].right && t->o.noise > 0)
+            mean.seconds = t->told.result[had].seconds +
+                           (r->seconds - t->told.result[had].seconds) / times;
+        t->told.result[had] = mean;
         return;
+    }
+    const int i = tune_table_put(&t->told, row, r);
     t->told_at = ws_realloc(t->told_at, (size_t)t->told.cap * sizeof *t->told_at);
+    t->times = ws_realloc(t->times, (size_t)t->told.cap * sizeof *t->times);
     t->told_at[i] = at;
-    t->n_told++;
+    t->times[i] = 1;
 }
 
+/* Of noisy times, those that were repeated most. */
 const int64_t *tune_search_best(const tune_search *t, tune_result *out)
 {
-    int best = tune_table_best(&t->told);
+    int best = -1, most = 0;
+    for (int i = 0; i < t->told.n; i++)
+        if (t->told.result[i].right && t->times[i] > most)
+            most = t->times[i];
+    if (t->o.noise > 0)
+        for (int i = 0; i < t->told.n; i++) {
+            bool final = t->told.result[i].right && t->times[i] >= most - 1;
+            if (final && (best < 0 || t->told.result[i].seconds < t->told.result[best].seconds))
+                best = i;
+        }
+    else
+        best = tune_table_best(&t->told);
     if (best < 0)
         return NULL;
     *out = t->told.result[best];
@@ -256,7 +459,22 @@ const int64_t *tune_search_best(const tune_search *t, tune_result *out)
 
 void tune_search_report(const tune_search *t, int max_lines, ws_buf *out)
 {
-    tune_table_report(t->plan, &t->told, max_lines, out);
+    ws_buf point = {0};
+    int64_t space;
+    int asked, right;
+    tune_result r;
+    const int64_t *best = tune_search_best(t, &r);
+    tune_search_counts(t, &space, &asked, &right);
+    ws_buf_printf(out, "%lld of %s%lld points judged, %d usable\n", (long long)t->told.n,
+                  t->space.whole ? "" : "about ", (long long)space, right);
+    if (best && max_lines > 1) {
+        tune_row_print(t->plan, best, &point);
+        ws_buf_printf(out, "best %s: %.4g us, %d registers, %d bytes of shared memory, %d spilled\n",
+                      ws_buf_z(&point), 1e6 * r.seconds, r.facts.registers, r.facts.shared_bytes,
+                      r.facts.spill_bytes);
+        tune_table_report(t->plan, &t->told, max_lines - 2, out);
+    }
+    ws_buf_release(&point);
 }
 
 void tune_search_counts(const tune_search *t, int64_t *space, int *asked, int *right)

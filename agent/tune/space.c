@@ -88,12 +88,24 @@ static double coordinate(const plan_tunable *t, int64_t v)
     return positive ? log2((double)v) : logarithm(v);
 }
 
+/* Banks and alignment follow the factors of two in a value; where all values are powers of two the
+ * coordinate says as much. */
+static double twos(const plan_tunable *t, int64_t v)
+{
+    bool powers = true;
+    for (int i = 0; i < t->n_values; i++)
+        powers &= t->value[i] > 0 && (t->value[i] & (t->value[i] - 1)) == 0;
+    return powers || v == 0 ? 0 : fmin(__builtin_ctzll((unsigned long long)v), 5);
+}
+
 /* What times follow and tunables only hint at: threads of a block, blocks, shared memory. */
 static int raw_features(const plan *p, const int64_t *row, const plan_bound *b, double *out)
 {
     int n = 0;
-    for (int k = 0; k < p->n_tune; k++)
+    for (int k = 0; k < p->n_tune; k++) {
         out[n++] = coordinate(&p->tune[k], row[k]);
+        out[n++] = twos(&p->tune[k], row[k]);
+    }
     for (int i = 0; i < b->n_launches && i < LAUNCHES; i++) {
         const plan_bound_launch *l = &b->launch[i];
         out[n++] = log2((double)l->block[0] * (double)l->block[1] * (double)l->block[2]);

@@ -5,7 +5,7 @@
 
 #include "harness/plan/plan.h"
 
-enum { TUNE_MAX_FEATURES = 32 };
+enum { TUNE_MAX_FEATURES = 2 * PLAN_MAX_TUNE + 9 };
 
 typedef struct tune_space {
     const plan *plan;

@@ -4,19 +4,17 @@
  * space. */
 #include "agent/tune/surrogate.h"
 
+#include "agent/tune/space.h"
 #include "base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FEATURES = 32 };
+enum { MAX_FEATURES = TUNE_MAX_FEATURES };
 
-static double PP(const char *n, double d){ const char *e=getenv(n); return e?atof(e):d; }
-#define PRIOR_LENGTH PP("PL",0.7)
-#define PRIOR_SPREAD PP("PS",1.0)
-#define PRIOR_NOISE PP("PN",-7)
-#define NOISE_SPREAD 1.5
+static const double PRIOR_LENGTH = 0.7, PRIOR_SPREAD = 1; /* of log length */
+static const double PRIOR_NOISE = -7, NOISE_SPREAD = 1.5; /* of log (noise / signal), variances */
 
 struct tune_surrogate {
     int d, n, cap;
@@ -258,6 +256,15 @@ static double correlate(const tune_surrogate *g, const double *x, double *v)
         mean += v[i] * g->alpha[i];
     }
     return mean;
+}
+
+double tune_surrogate_mean(const tune_surrogate *g, const double *x)
+{
+    double w[MAX_FEATURES], mean = 0;
+    weights(g, w);
+    for (int i = 0; i < g->n; i++)
+        mean += matern(distance(g, w, x, g->x + (size_t)i * (size_t)g->d)) * g->alpha[i];
+    return g->mean + g->scale * mean;
 }
 
 void tune_surrogate_predict(const tune_surrogate *g, const double *x, double *mean, double *sd)

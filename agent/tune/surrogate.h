@@ -10,7 +10,8 @@ void tune_surrogate_free(tune_surrogate *g);
 /* Takes n points, x[n][n_features], with values y[n]. `steps` of improving the lengths, which start
  * from those of the last fit; 0 keeps them. */
 void tune_surrogate_fit(tune_surrogate *g, const double *x, const double *y, int n, int steps);
-/* In units of y. */
+/* In units of y. The mean alone is cheap. */
+double tune_surrogate_mean(const tune_surrogate *g, const double *x);
 void tune_surrogate_predict(const tune_surrogate *g, const double *x, double *mean, double *sd);
 /* One point more with the value that is predicted there: the others' certainty changes, their
  * values hardly do. */

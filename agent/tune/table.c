@@ -40,6 +40,20 @@ int tune_table_put(tune_table *t, const int64_t *row, const tune_result *r)
     return t->n++;
 }
 
+void tune_table_swap(tune_table *t, int i, int j)
+{
+    const tune_result r = t->result[i];
+    for (int k = 0; k < t->width; k++) {
+        int64_t *a = t->row + (size_t)i * (size_t)t->width + k;
+        int64_t *b = t->row + (size_t)j * (size_t)t->width + k;
+        const int64_t value = *a;
+        *a = *b;
+        *b = value;
+    }
+    t->result[i] = t->result[j];
+    t->result[j] = r;
+}
+
 static bool is_better(const tune_result *a, const tune_result *b)
 {
     if (a->seconds < b->seconds || a->seconds > b->seconds)

@@ -18,6 +18,7 @@ void tune_table_release(tune_table *t);
 /* Adds a row, or gives the row that is there another result; its index. */
 int tune_table_put(tune_table *t, const int64_t *row, const tune_result *r);
 int tune_table_find(const tune_table *t, const int64_t *row); /* -1: none */
+void tune_table_swap(tune_table *t, int i, int j);
 /* The fastest right row, of equally fast ones that with fewer spills, then registers; -1: none. */
 int tune_table_best(const tune_table *t);
 static inline const int64_t *tune_table_row(const tune_table *t, int i)
