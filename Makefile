@@ -56,12 +56,13 @@ DEPS_agent     := $(MODULES)
 
 # tests/gpu_check.c
 DEPS_check     := $(DEPS_verifier)
+DEPS_tune      := $(MODULES)
 
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
-TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/gpu_check
+TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check check-kill fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx gpu-check deps clean help
+.PHONY: force all demo test check check-kill fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx bench-tune gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -155,6 +156,9 @@ bench-reference: $(BUILD)/tests/bench_reference
 	$(Q)$(BUILD)/tests/bench_reference
 bench-ptx: all $(BUILD)/tests/bench_ptx
 	$(Q)$(BUILD)/tests/bench_ptx
+# The share of whole tune spaces that the search needs: make bench-tune KERNELS='transpose cumsum'
+bench-tune: all $(BUILD)/tests/bench_tune
+	$(Q)BUILD='$(BUILD)' tests/tune/bench $(KERNELS)
 # What needs a GPU. Runs without network on a machine with gcc, make, CUDA and cJSON; the report names GPU,
 # driver, date and commit. WARPSMITH_DEVICE=cpu runs the same on the CPU engine.
 GPU_REPORT ?= gpu-check.json
@@ -178,6 +182,7 @@ help:
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
+	@echo 'make bench-tune the share of whole tune spaces that the search needs; KERNELS=... only some'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
 	@echo 'make clean      remove what was built'
 	@echo 'variables       V=1 SAN=1 WERROR=1 BUILD=DIR CC=... CUDA_HOME=... VARIANTS="avx512 avx2 baseline"'
