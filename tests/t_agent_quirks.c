@@ -3,6 +3,7 @@
  * vendors' own words. */
 #include "agent/llm/quirk.h"
 
+#include "agent/llm/provider.h"
 #include "base/log.h"
 #include "tests/llm_bodies.h"
 #include "tests/llm_server.h"
@@ -376,6 +377,82 @@ static void test_endpoints(void)
     llm_client_close(c);
 }
 
+/* How a key is sent: as the provider does, as its variable says, and both ways to a server of the
+ * Messages API that is not Anthropic's. */
+static void test_key_headers(void)
+{
+    static const struct {
+        const char *provider;
+        llm_wire wire;
+        llm_key_kind kind;
+        bool bearer, x_api_key;
+    } row[] = {
+        {"openai", LLM_WIRE_CHAT, LLM_KEY_AUTO, true, false},
+        {"anthropic", LLM_WIRE_MESSAGES, LLM_KEY_AUTO, false, true},
+        {"anthropic", LLM_WIRE_MESSAGES, LLM_KEY_BEARER, true, false},
+        {"custom", LLM_WIRE_MESSAGES, LLM_KEY_AUTO, true, true},
+        {"custom", LLM_WIRE_MESSAGES, LLM_KEY_X_API_KEY, false, true},
+        {"openrouter", LLM_WIRE_RESPONSES, LLM_KEY_AUTO, true, false},
+    };
+    enum { FIRST_ROW = 103 };
+    static const server_play plays[] = {{.framing = BY_CHUNKS}};
+    static const char bearer[] = "Authorization: Bearer canary-key-1\r\n",
+                      x_api_key[] = "x-api-key: canary-key-1\r\n";
+    for (size_t i = 0; i < WS_COUNT(row); i++) {
+        int number = FIRST_ROW + (int)i, variant = 2 * ((int)row[i].wire - LLM_WIRE_CHAT), id, done;
+        char url[96];
+        ws_err err = {0};
+        llm_client *c = NULL;
+        llm_reply r = {0};
+        server.play[number] = plays;
+        server.n_plays[number] = 1;
+        snprintf(url, sizeof url, "http://127.0.0.1:%d/%d/%d/v1", server.port, number, variant);
+        llm_client_options o = {.base_url = url,
+                                .provider = row[i].provider,
+                                .wire = row[i].wire,
+                                .key_kind = row[i].kind,
+                                .api_key = "canary-key-1"};
+        llm_request q = {.model = "m",
+                         .message = &(llm_message){"user", "x", 0},
+                         .n_messages = 1,
+                         .stream = true,
+                         .temperature = -1,
+                         .turn = -1};
+        bool asked = !llm_client_open(&o, &c, &err) && !llm_submit(c, &q, &id, &err) &&
+                     llm_poll(c, 5000, &done, &r) && r.outcome == LLM_OK;
+        const char *head = asked ? server.request[number][variant][0].head : "";
+        ok(asked && (strstr(head, bearer) != NULL) == row[i].bearer &&
+               (strstr(head, x_api_key) != NULL) == row[i].x_api_key,
+           "%s, %s: the key in its headers", row[i].provider, llm_wire_name(row[i].wire));
+        llm_reply_release(&r);
+        llm_client_close(c);
+    }
+}
+
+/* Gemini's compatible endpoint leaves the thinking out of completion_tokens. */
+static void test_thought_outside(void)
+{
+    enum { ROW = 110 };
+    static const server_play plays[] = {
+        {.body = "{\"model\":\"g\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"c\"},"
+                 "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,"
+                 "\"completion_tokens\":5,\"total_tokens\":95}}"}};
+    static const char *const provider[] = {"gemini", "custom"};
+    for (int i = 0; i < 2; i++) {
+        server.play[ROW + i] = plays;
+        server.n_plays[ROW + i] = 1;
+        const refusal w = {.wire = CHAT, .provider = provider[i]};
+        stored[0] = '\0';
+        llm_client *c = open_client(ROW + i, &w);
+        llm_reply r = ask(c, &w);
+        ok(r.prompt_tokens == 10 && r.completion_tokens == (i ? 5 : 85) && r.attempt &&
+               r.attempt[0].completion_tokens == r.completion_tokens && !r.usage_estimated,
+           "%s: tokens of the reply", provider[i]);
+        llm_reply_release(&r);
+        llm_client_close(c);
+    }
+}
+
 /* ---- as text ---- */
 
 static void test_text(void)
@@ -407,5 +484,7 @@ int main(void)
     test_stubborn();
     test_hard_limit();
     test_endpoints();
+    test_key_headers();
+    test_thought_outside();
     return tap_done();
 }

@@ -30,7 +30,7 @@ holds() {
 import json, sys
 q = [json.loads(line) for line in open(sys.argv[1])]
 calls = json.load(open(sys.argv[2]))["calls"]
-sys.exit(not eval(sys.argv[3]))
+sys.exit(not eval("(" + sys.argv[3] + ")"))
 PY
 }
 no_key() { ! grep -rqF "$key" "$dir" --exclude=requests; }
@@ -60,6 +60,23 @@ check "messages: the invariant prompt ends with a cache breakpoint" holds messag
 wire responses custom /v1/responses Authorization "OPENAI_BASE_URL=http://127.0.0.1:PORT/v1" --model m --wire responses --no-stream
 check "responses: nothing is stored on the server" holds responses "all(r['body']['store'] is False for r in q)"
 wire chat custom /v1/chat/completions Authorization "OPENAI_BASE_URL=http://127.0.0.1:PORT/v1/" --model m
+
+# ---- two models, two servers, two keys ----
+start_server
+run env ANTHROPIC_API_KEY=$key "ANTHROPIC_BASE_URL=http://127.0.0.1:$port" OPENAI_API_KEY=sk-other-0123456789 \
+    "OPENAI_BASE_URL=http://127.0.0.1:$port/v1" "$ws" optimize basics/softmax --model anthropic/claude-test,m \
+    --strategy best-of --lanes 2 --rounds 2 --tune 0 --seed 7 --archive "$dir/two.db"
+check "two models: each is asked at its server, with its key and no other" holds two \
+    "{(r['path'], r['body']['model'], r['headers'].get('x-api-key'), r['headers'].get('Authorization')) for r in q} ==
+        {('/v1/messages', 'claude-test', '$key', None), ('/v1/chat/completions', 'm', None, 'Bearer sk-other-0123456789')}"
+
+# ---- what a user is told of keys ----
+run env GEMINI_API_KEY=$key "$ws" doctor
+check "doctor names the provider and its variable" says "$dir/out" "gemini (GEMINI_API_KEY)"
+check "but not the key" no_key
+run env OPENAI_API_KEY=$key "$ws" optimize basics/softmax --model claude-test --archive "$dir/none.db"
+check "a provider without a key is an error of the environment" ended 3
+check "which names the variable" says "$dir/err" "set ANTHROPIC_API_KEY"
 
 # ---- a recording of another wire replays without a server and a key ----
 kill "$server" && wait "$server" 2>/dev/null
