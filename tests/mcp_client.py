@@ -198,6 +198,39 @@ def verdicts():
     s.close()
 
 
+def keeping():
+    kept = ARCHIVE + ".kept"
+    s = Server("--archive", kept, "--keep")
+    s.open("2025-11-25")
+    tools = {t["name"]: t for t in s.ask("tools/list")["result"]["tools"]}
+    check(not tools["verify_candidate"]["annotations"]["readOnlyHint"] and
+          tools["get_spec"]["annotations"]["readOnlyHint"], "a server that keeps says so", tools)
+    s.call("profile_candidate", {"spec": "softmax", "source": SOURCE})
+    r = s.call("verify_candidate", {"spec": "softmax", "source": "junk"})
+    check(r["result"]["structuredContent"]["kept"]["id"] == 2, "a rejected kernel is kept", r)
+    r = s.call("verify_candidate", {"spec": "softmax", "source": SOURCE, "note": "a block a row, zebra"})
+    told = r["result"]["structuredContent"]
+    check(told["accepted"] and told["kept"]["id"] == 3 and "kept as #3 of run softmax-" in text(r), "and one that passes", r)
+    r = s.call("archive_search", {"query": "zebra"})["result"]["structuredContent"]["kernels"]
+    check(len(r) == 1 and r[0]["id"] == 3 and r[0]["run"] == told["kept"]["run"], "which is found by its note", r)
+    s.close()
+    show = subprocess.run([WARPSMITH, "archive", "show", "last", "--json", "--archive", kept], stdout=subprocess.PIPE)
+    run = json.loads(show.stdout)
+    check([c["origin"] for c in run["candidates"]] == ["emitted", "submitted", "submitted"] and run["model"] == "test" and
+          run["status"] == "done" and [c["round"] for c in run["candidates"]] == [0, 1, 2], "as one run", run["candidates"])
+    best = min((c for c in run["candidates"] if c["reason"] == "pass"), key=lambda c: c["seconds"])
+    check(run["winner"] == best["id"], "whose winner is the fastest", run["winner"])
+    export = subprocess.run([WARPSMITH, "export", "last", "--archive", kept], stdout=subprocess.PIPE)
+    check(export.returncode == 0 and b"__global__" in export.stdout, "and can be exported")
+    check(subprocess.run([WARPSMITH, "archive", "check", "--archive", kept], stdout=subprocess.PIPE).returncode == 0,
+          "the archive is whole")
+    s = Server("--archive", "/nowhere/a.db", "--keep")
+    s.open("2025-11-25")
+    r = s.call("verify_candidate", {"spec": "softmax", "source": SOURCE})["result"]
+    check(r["structuredContent"]["accepted"] and "error" in r["structuredContent"]["kept"], "what cannot be kept is judged", r)
+    s.close()
+
+
 HANG = """/* @plan
 { "launch": [ { "kernel": "k", "grid": ["B"], "block": [32], "args": ["x", "y"] } ] } */
 extern "C" __global__ void k(const float *x, float *y)
@@ -299,7 +332,7 @@ def piped():
     check(p.stderr == b"", "and nothing is said beside it", p.stderr)
 
 
-for part in (handshake, errors, verdicts, hanging, stateless, piped):
+for part in (handshake, errors, verdicts, keeping, hanging, stateless, piped):
     part()
 print(f"1..{count}")
 sys.exit(failed != 0)

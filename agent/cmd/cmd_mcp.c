@@ -4,6 +4,7 @@
 typedef struct options {
     cli_common common;
     const char *archive;
+    bool keep;
     double timeout, call_timeout;
 } options;
 
@@ -15,6 +16,10 @@ static const ws_opt option_table[] = {{.name = "archive",
                                        .arg = "FILE",
                                        .help = "the archive that is searched",
                                        .env = "WARPSMITH_ARCHIVE"},
+                                      {.name = "keep",
+                                       .type = WS_OPT_FLAG,
+                                       .offset = offsetof(options, keep),
+                                       .help = "keep what is submitted as runs of the archive"},
                                       {.name = "timeout",
                                        .type = WS_OPT_SECONDS,
                                        .offset = offsetof(options, timeout),
@@ -33,8 +38,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 {
     const options *o = values;
     (void)args, (void)nargs, (void)exit_code;
-    return mcp_serve(&(mcp_options){o->archive, o->timeout, o->call_timeout, &cli_interrupted},
-                     err);
+    return mcp_serve(
+        &(mcp_options){o->archive, o->keep, o->timeout, o->call_timeout, &cli_interrupted}, err);
 }
 
 const cli_command cmd_mcp = {

@@ -35,6 +35,7 @@ enum { NEWEST_HANDSHAKE = 1 };
 
 static const char version_key[] = "io.modelcontextprotocol/protocolVersion";
 static const char capabilities_key[] = "io.modelcontextprotocol/clientCapabilities";
+static const char client_key[] = "io.modelcontextprotocol/clientInfo";
 static const char server_key[] = "io.modelcontextprotocol/serverInfo";
 
 static const char instructions[] =
@@ -126,6 +127,13 @@ static void add_capabilities(cJSON *result)
     cJSON_AddObjectToObject(cJSON_AddObjectToObject(result, "capabilities"), "tools");
 }
 
+static void note_client(server *s, const cJSON *info)
+{
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(info, "name"));
+    if (name)
+        snprintf(s->context.client, sizeof s->context.client, "%s", name);
+}
+
 static void initialize(server *s, const rpc_message *m)
 {
     const cJSON *asked = cJSON_GetObjectItemCaseSensitive(m->params, "protocolVersion");
@@ -141,6 +149,7 @@ static void initialize(server *s, const rpc_message *m)
     for (size_t i = 0; i < WS_COUNT(revisions); i++)
         if (!revisions[i].stateless && strcmp(revisions[i].name, asked->valuestring) == 0)
             s->session = &revisions[i];
+    note_client(s, cJSON_GetObjectItemCaseSensitive(m->params, "clientInfo"));
     cJSON *r = cJSON_CreateObject();
     cJSON_AddStringToObject(r, "protocolVersion", s->session->name);
     add_capabilities(r);
@@ -181,7 +190,7 @@ static void list_tools(server *s, const rpc_message *m, const struct revision *r
         return;
     }
     cJSON *o = cJSON_CreateObject();
-    cJSON_AddItemToObject(o, "tools", mcp_tools_json());
+    cJSON_AddItemToObject(o, "tools", mcp_tools_json(&s->context));
     if (r->stateless)
         add_caching(o);
     answer(s, m->id, r, o);
@@ -252,8 +261,10 @@ static const struct revision *named_revision(server *s, const rpc_message *m)
         return NULL;
     }
     for (size_t i = 0; i < WS_COUNT(revisions); i++)
-        if (revisions[i].stateless && strcmp(revisions[i].name, v->valuestring) == 0)
+        if (revisions[i].stateless && strcmp(revisions[i].name, v->valuestring) == 0) {
+            note_client(s, cJSON_GetObjectItemCaseSensitive(meta, client_key));
             return &revisions[i];
+        }
     cJSON *data = cJSON_CreateObject();
     cJSON_AddItemToObject(data, "supported", served());
     cJSON_AddStringToObject(data, "requested", v->valuestring);
@@ -335,16 +346,22 @@ static void on_line(void *ud, const char *text, size_t n)
 
 static void remember(mcp_context *c, cJSON *result)
 {
-    cJSON *b = cJSON_DetachItemFromObjectCaseSensitive(result, "baseline");
-    const cJSON *key = cJSON_GetObjectItemCaseSensitive(b, "key");
-    const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(b, "seconds");
-    if (cJSON_IsString(key)) {
-        WS_GROW(c->baseline, c->n_baselines, c->cap_baselines);
-        c->baseline[c->n_baselines++] =
-            (mcp_baseline){ws_strdup(key->valuestring),
-                           cJSON_IsNumber(seconds) ? seconds->valuedouble : (double)NAN};
+    cJSON *o = cJSON_DetachItemFromObjectCaseSensitive(result, "known");
+    const char *key = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "key"));
+    const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(o, "seconds");
+    mcp_known *k = c->known, *end = k + c->n_known;
+    while (key && k < end && strcmp(k->key, key) != 0)
+        k++;
+    if (key && k == end) {
+        WS_GROW(c->known, c->n_known, c->cap_known);
+        k = &c->known[c->n_known++];
+        *k = (mcp_known){.key = ws_strdup(key)};
     }
-    cJSON_Delete(b);
+    if (key) {
+        k->baseline_s = cJSON_IsNumber(seconds) ? seconds->valuedouble : (double)NAN;
+        ws_json_whole(cJSON_GetObjectItemCaseSensitive(o, "run"), &k->run);
+    }
+    cJSON_Delete(o);
 }
 
 static void finish_job(server *s, cJSON *result)
@@ -451,7 +468,9 @@ static void serve(server *s)
 
 ws_status mcp_serve(const mcp_options *o, ws_err *err)
 {
-    server s = {.o = o, .context = {.archive = o->archive, .wall_seconds = o->wall_seconds}};
+    server s = {
+        .o = o,
+        .context = {.archive = o->archive, .keep = o->keep, .wall_seconds = o->wall_seconds}};
     /* What a killed call leaves behind becomes ours, and is ended too. */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
         return ws_fail_errno(err, WS_EENV, "cannot become the reaper of child processes");
@@ -459,9 +478,9 @@ ws_status mcp_serve(const mcp_options *o, ws_err *err)
     mcp_job_kill(&s.job);
     while (s.queue)
         drop_call(&s, s.queue);
-    for (int i = 0; i < s.context.n_baselines; i++)
-        free(s.context.baseline[i].key);
-    free(s.context.baseline);
+    for (int i = 0; i < s.context.n_known; i++)
+        free(s.context.known[i].key);
+    free(s.context.known);
     rpc_reader_release(&s.reader);
     ws_buf_release(&s.out);
     return WS_OK;

@@ -13,9 +13,11 @@
 #include "base/err.h"
 
 #include <signal.h>
+#include <stdbool.h>
 
 typedef struct mcp_options {
     const char *archive;               /* see mcp_context */
+    bool keep;                         /* what is submitted, in the archive */
     double wall_seconds;               /* of one run of a candidate */
     double call_seconds;               /* of one call of a tool */
     const volatile sig_atomic_t *stop; /* set by a signal */

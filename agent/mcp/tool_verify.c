@@ -3,6 +3,7 @@
 #include "agent/mcp/tools.h"
 
 #include "agent/evidence/findings.h"
+#include "agent/mcp/keep.h"
 #include "base/mem.h"
 #include "harness/timing/model.h"
 #include "reference/emit.h"
@@ -20,8 +21,11 @@ typedef struct judgement {
     vfy_session *session;
     vfy_options options;
     vfy_verdict verdict;
-    double baseline_s; /* NaN: not known */
     char *verdict_json;
+    double baseline_s;  /* of the plain translation; NaN: not known */
+    ws_buf translation; /* when it was judged in this call, */
+    vfy_verdict *first; /* with its verdict; NULL: an earlier call did */
+    int64_t run;        /* in which submissions are kept, 0: none yet */
 } judgement;
 
 static void release(judgement *j)
@@ -29,34 +33,37 @@ static void release(judgement *j)
     vfy_session_close(j->session);
     comp_service_close(j->comp);
     spec_free(j->spec);
+    ws_buf_release(&j->translation);
+    free(j->first);
     free(j->verdict_json);
 }
 
-/* The time of the plain translation: known from an earlier call, or made and left in `r` for those
- * to come. What is wrong with it shows where a kernel is compared with it: nothing is. */
-static ws_status find_baseline(judgement *j, const mcp_context *c, mcp_result *r, ws_err *err)
+/* Judges the plain translation, once for all calls, and once more for the run that begins with it.
+ * What is wrong with it shows where a kernel is compared with it: nothing is. */
+static ws_status know_translation(judgement *j, const mcp_context *c, bool keeps, mcp_result *r,
+                                  ws_err *err)
 {
     ref_graph *g = NULL;
-    ws_buf source = {0}, key = {0};
-    vfy_verdict *v = ws_malloc(sizeof *v);
+    ws_buf key = {0};
     ws_status st = WS_OK;
     ws_buf_printf(&key, "%s %s %s %s", j->spec->name, j->spec->sha256, j->options.gpu,
                   j->options.arch);
-    for (int i = 0; i < c->n_baselines; i++)
-        if (strcmp(c->baseline[i].key, ws_buf_z(&key)) == 0) {
-            j->baseline_s = c->baseline[i].seconds;
-            goto out;
+    for (int i = 0; i < c->n_known; i++)
+        if (strcmp(c->known[i].key, ws_buf_z(&key)) == 0 && (c->known[i].run || !keeps)) {
+            j->baseline_s = c->known[i].baseline_s;
+            j->run = c->known[i].run;
+            ws_buf_release(&key);
+            return WS_OK;
         }
-    if ((st = ref_graph_new(j->spec, &g, err)) || (st = ref_emit(g, &source, err)) ||
-        (st = vfy_verify(j->session, ws_buf_z(&source), source.n, &j->options, v, err)))
-        goto out;
-    if (v->reason == HX_PASS && v->has_model)
-        j->baseline_s = v->model.seconds;
-    r->baseline = (mcp_baseline){ws_buf_take(&key), j->baseline_s};
-out:
-    free(v);
+    j->first = ws_calloc(1, sizeof *j->first);
+    if (!(st = ref_graph_new(j->spec, &g, err)) && !(st = ref_emit(g, &j->translation, err)))
+        st = vfy_verify(j->session, ws_buf_z(&j->translation), j->translation.n, &j->options,
+                        j->first, err);
+    if (!st && j->first->reason == HX_PASS && j->first->has_model)
+        j->baseline_s = j->first->model.seconds;
+    if (!st)
+        r->known = (mcp_known){ws_buf_take(&key), j->baseline_s, 0};
     ref_graph_free(g);
-    ws_buf_release(&source);
     ws_buf_release(&key);
     return st;
 }
@@ -85,7 +92,8 @@ static ws_status judge(judgement *j, const mcp_context *c, const mcp_tool *t, co
     cJSON *v = vfy_verdict_json(&j->verdict);
     j->verdict_json = cJSON_PrintUnformatted(v);
     cJSON_Delete(v);
-    return j->verdict.reason == HX_PASS ? find_baseline(j, c, r, err) : WS_OK;
+    bool keeps = c->keep && t->submits;
+    return keeps || j->verdict.reason == HX_PASS ? know_translation(j, c, keeps, r, err) : WS_OK;
 }
 
 /* The judged source and the plain translation as the findings take them. */
@@ -132,6 +140,34 @@ static void write_findings(const judgement *j, const char *source, mcp_result *r
     }
 }
 
+/* A verdict that cannot be kept is a verdict all the same. */
+static void keep(const judgement *j, const mcp_context *c, const cJSON *args, mcp_result *r)
+{
+    mcp_kept kept;
+    ws_err err = {0};
+    mcp_submission s = {.spec = j->spec,
+                        .gpu = j->options.gpu,
+                        .arch = j->options.arch,
+                        .client = *c->client ? c->client : NULL,
+                        .source = mcp_string(&mcp_verify_candidate, args, "source"),
+                        .note = mcp_string(&mcp_verify_candidate, args, "note"),
+                        .verdict = &j->verdict,
+                        .first_source = ws_buf_z(&j->translation),
+                        .first = j->first};
+    cJSON *o = cJSON_AddObjectToObject(r->structured, "kept");
+    if (mcp_keep(c->archive, &s, j->run, &kept, &err)) {
+        ws_buf_printf(&r->text, "\nnot kept: %s\n", err.msg);
+        cJSON_AddStringToObject(o, "error", err.msg);
+        return;
+    }
+    ws_buf_printf(&r->text, "\nkept as #%lld of run %s\n", (long long)kept.candidate,
+                  kept.run_name);
+    ws_json_add_int(o, "id", kept.candidate);
+    cJSON_AddStringToObject(o, "run", kept.run_name);
+    if (r->known.key)
+        r->known.run = kept.run;
+}
+
 static ws_status call_verify(const mcp_context *c, const cJSON *args, mcp_result *r, ws_err *err)
 {
     judgement j;
@@ -140,6 +176,8 @@ static ws_status call_verify(const mcp_context *c, const cJSON *args, mcp_result
         vfy_verdict_print(&j.verdict, &r->text);
         ws_buf_addc(&r->text, '\n');
         write_findings(&j, mcp_string(&mcp_verify_candidate, args, "source"), r);
+        if (c->keep)
+            keep(&j, c, args, r);
     }
     release(&j);
     return st;
@@ -184,6 +222,11 @@ static const mcp_arg verify_args[] = {
      .min = 0,
      .max = 4096,
      .help = "how many other choices of the plan's tunables to check, at most"},
+    {.name = "note",
+     .type = MCP_STRING,
+     .fallback = "",
+     .help = "what the kernel does differently and why, in a sentence; kept with it when the "
+             "server keeps submissions"},
     {0}};
 
 static const mcp_arg profile_args[] = {
@@ -206,6 +249,7 @@ const mcp_tool mcp_verify_candidate = {
         "passes also has a modelled time, its speed-up over the plain translation, and ranked "
         "findings with an action each. A rejected kernel is a result, not an error of the call.",
     .arg = verify_args,
+    .submits = true,
     .call = call_verify};
 
 const mcp_tool mcp_profile_candidate = {

@@ -62,7 +62,7 @@ static cJSON *input_schema(const mcp_tool *t)
     return o;
 }
 
-cJSON *mcp_tools_json(void)
+cJSON *mcp_tools_json(const mcp_context *c)
 {
     cJSON *list = cJSON_CreateArray();
     for (int i = 0; mcp_tools[i]; i++) {
@@ -73,7 +73,8 @@ cJSON *mcp_tools_json(void)
         cJSON_AddStringToObject(o, "description", t->description);
         cJSON_AddItemToObject(o, "inputSchema", input_schema(t));
         cJSON *hints = cJSON_AddObjectToObject(o, "annotations");
-        cJSON_AddBoolToObject(hints, "readOnlyHint", true);
+        cJSON_AddBoolToObject(hints, "readOnlyHint", !(c->keep && t->submits));
+        cJSON_AddBoolToObject(hints, "destructiveHint", false);
         cJSON_AddBoolToObject(hints, "idempotentHint", t->idempotent);
         cJSON_AddBoolToObject(hints, "openWorldHint", false);
         cJSON_AddItemToArray(list, o);
@@ -189,13 +190,14 @@ cJSON *mcp_tool_run(const mcp_context *c, const mcp_tool *t, const cJSON *args)
         ws_buf_release(&json);
     }
     cJSON_AddBoolToObject(o, "isError", r.is_error);
-    if (r.baseline.key) {
-        cJSON *b = cJSON_AddObjectToObject(o, "baseline");
-        cJSON_AddStringToObject(b, "key", r.baseline.key);
-        if (isfinite(r.baseline.seconds))
-            cJSON_AddNumberToObject(b, "seconds", r.baseline.seconds);
+    if (r.known.key) {
+        cJSON *k = cJSON_AddObjectToObject(o, "known");
+        cJSON_AddStringToObject(k, "key", r.known.key);
+        ws_json_add_int(k, "run", r.known.run);
+        if (isfinite(r.known.baseline_s))
+            cJSON_AddNumberToObject(k, "seconds", r.known.baseline_s);
     }
-    free(r.baseline.key);
+    free(r.known.key);
     ws_buf_release(&r.text);
     return o;
 }

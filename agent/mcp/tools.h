@@ -7,24 +7,28 @@
 #include "base/buf.h"
 #include "base/json.h"
 
-/* The time of a spec's plain translation, which speed is told against. Made once a spec. */
-typedef struct mcp_baseline {
-    char *key; /* spec, GPU and architecture */
-    double seconds;
-} mcp_baseline;
+/* What later calls know of a spec on a GPU: the time of its plain translation, which speed is told
+ * against, and the run in which submissions are kept. */
+typedef struct mcp_known {
+    char *key;         /* spec, GPU and architecture */
+    double baseline_s; /* NaN: none */
+    int64_t run;       /* 0: none */
+} mcp_known;
 
 typedef struct mcp_context {
     const char *archive; /* file of the archive; it need not be there */
     double wall_seconds; /* of one run of a candidate */
-    mcp_baseline *baseline;
-    int n_baselines, cap_baselines;
+    bool keep;           /* submissions, in the archive */
+    char client[64];     /* name of the program that calls, "": not told */
+    mcp_known *known;
+    int n_known, cap_known;
 } mcp_context;
 
 typedef struct mcp_result {
-    ws_buf text;           /* for the model that called */
-    cJSON *structured;     /* the same for programs, NULL: none */
-    bool is_error;         /* the call failed; a rejected kernel is no failure */
-    mcp_baseline baseline; /* key not NULL: made in this call, for those to come */
+    ws_buf text;       /* for the model that called */
+    cJSON *structured; /* the same for programs, NULL: none */
+    bool is_error;     /* the call failed; a rejected kernel is no failure */
+    mcp_known known;   /* key not NULL: for the calls to come */
 } mcp_result;
 
 typedef enum mcp_arg_type { MCP_STRING, MCP_INTEGER } mcp_arg_type;
@@ -41,7 +45,7 @@ typedef struct mcp_arg {
 typedef struct mcp_tool {
     const char *name, *title, *description;
     const mcp_arg *arg;
-    bool idempotent;
+    bool idempotent, submits; /* submits: what is kept when the server keeps */
     /* `args` was checked against `arg`. An error is told to the caller as the tool's result. */
     ws_status (*call)(const mcp_context *c, const cJSON *args, mcp_result *out, ws_err *err);
 } mcp_tool;
@@ -50,10 +54,11 @@ extern const mcp_tool *const mcp_tools[]; /* ended by NULL */
 const mcp_tool *mcp_tool_find(const char *name);
 
 /* An array as tools/list has it. */
-cJSON *mcp_tools_json(void);
+cJSON *mcp_tools_json(const mcp_context *c);
 /* false: `why` says what is wrong with the arguments (an object, or NULL: none). */
 bool mcp_check_args(const mcp_tool *t, const cJSON *args, char *why, int size);
-/* Calls the tool and gives the result as tools/call has it, with the baseline as "baseline". */
+/* Calls the tool and gives the result as tools/call has it, with what is for later calls as
+ * "known". */
 cJSON *mcp_tool_run(const mcp_context *c, const mcp_tool *t, const cJSON *args);
 /* A result that says what went wrong. */
 cJSON *mcp_failure(const char *text);
