@@ -559,6 +559,49 @@ static void test_failure(void)
     end(&f);
 }
 
+/* The same verdict with some of its numbers replaced; 1 of `every`. */
+static void mutate(const char *json, uint64_t *seed, unsigned every, ws_buf *out)
+{
+    static const char *const odd[] = {"0",  "-1", "1e300", "-1e300",     "\"nan\"", "\"inf\"",
+                                      "[]", "{}", "1e18",  "4294967296", "null",    "[1,2,3]"};
+    for (const char *p = json; *p;) {
+        bool number = strchr("-0123456789", *p) && p > json && strchr(":[,", p[-1]);
+        *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+        if (number && (*seed >> 33) % every == 0) {
+            ws_buf_adds(out, odd[(*seed >> 45) % (sizeof odd / sizeof *odd)]);
+            p += strspn(p, "-+.eE0123456789");
+        } else {
+            ws_buf_addc(out, *p++);
+        }
+    }
+}
+
+static void test_mutated_verdicts(void)
+{
+    fixture f;
+    begin(&f);
+    tim_launch l[2] = {stream(131072, 4.0 * 4096 * 8192), stream(16, 4.0 * 4096)};
+    uint64_t seed = 7;
+    int broken = 0;
+    model(&f, l, 2);
+    findings_subject s = subject(&f);
+    for (unsigned i = 0; i < 400; i++) {
+        ws_buf json = {0}, out = {0};
+        mutate(f.json, &seed, 2 + i % 30, &json);
+        s.verdict_json = ws_buf_z(&json);
+        findings_write(&s, 0, &out);
+        cJSON_Delete(findings_json(&s));
+        int lines = 0;
+        for (const char *p = ws_buf_z(&out); *p; p++)
+            lines += *p == '\n';
+        broken += lines < 1 || lines > FINDINGS_MAX_LINES;
+        ws_buf_release(&json);
+        ws_buf_release(&out);
+    }
+    is_int(broken, 0, "400 verdicts with numbers that cannot be are written within the limit");
+    end(&f);
+}
+
 int main(void)
 {
     test_clean();
@@ -573,5 +616,6 @@ int main(void)
     test_compile_errors();
     test_quote();
     test_odd_verdicts();
+    test_mutated_verdicts();
     return tap_done();
 }

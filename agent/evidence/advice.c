@@ -138,7 +138,7 @@ static bool in_one_warp(const ev_facts *f)
     const cJSON *a = ev_member(f, "place", "thread"), *b = ev_member(f, "fault", "other_thread");
     const cJSON *x = cJSON_GetArrayItem(a, 0), *y = cJSON_GetArrayItem(b, 0);
     return f->reason == HX_SHARED_RACE && x && y &&
-           (int)x->valuedouble / 32 == (int)y->valuedouble / 32 &&
+           floor(x->valuedouble / 32) == floor(y->valuedouble / 32) &&
            cJSON_Compare(cJSON_GetArrayItem(a, 1), cJSON_GetArrayItem(b, 1), true) &&
            cJSON_Compare(cJSON_GetArrayItem(a, 2), cJSON_GetArrayItem(b, 2), true);
 }

@@ -64,11 +64,11 @@ static void write_place(ev_facts *f, ws_buf *out)
         }
         ws_buf_addc(out, '\n');
     }
-    if (!(line > 0))
+    if (!(line > 0 && line < 1e9))
         return;
     ws_buf_printf(out, "  line %.0f%s%s:\n", line, *kernel ? " in " : "", kernel);
     ev_quote(source, (int)line, 1, out);
-    if (other > 0 && other != line) {
+    if (other > 0 && other < 1e9 && other != line) {
         ws_buf_printf(out, "  and line %.0f:\n", other);
         ev_quote(source, (int)other, 1, out);
     }

@@ -123,14 +123,16 @@ static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
 {
     const ptx_counters *c = &l->counted.counters;
     double warps = fmax((double)c->warps, 1);
-    if (l->index)
+    if (l->index) {
         ws_buf_printf(out, "  %d. %s<", l->index, l->kernel);
-    else
-        ws_buf_adds(out, "  all launches in one, scaled from a check shape<");
-    write_size(l->grid, out);
-    ws_buf_adds(out, " blocks of ");
-    write_size(l->block, out);
-    ws_buf_printf(out, ">: %s, bound by %s; occupancy %.0f %% (%s limit it)",
+        write_size(l->grid, out);
+        ws_buf_adds(out, " blocks of ");
+        write_size(l->block, out);
+        ws_buf_addc(out, '>');
+    } else {
+        ws_buf_adds(out, "  all in one, scaled from a check shape");
+    }
+    ws_buf_printf(out, ": %s, bound by %s; occupancy %.0f %% (%s limit it)",
                   ev_time(f, l->time.seconds), bound_of(&l->time), 100 * l->time.occupancy,
                   l->time.resident_by);
     if (l->counted.registers > 0)

@@ -63,7 +63,7 @@ static bool ragged_waves(ev_facts *f, int i, ev_finding *out)
     if (!l->index || (double)l->counted.blocks < f->gpu->sms || loss < 1.15)
         return false;
     double per_wave = (double)l->time.resident_blocks * f->gpu->sms;
-    then.blocks = (uint64_t)(waves > 1 ? whole * per_wave : by_sm * f->gpu->sms);
+    then.blocks = as_count(waves > 1 ? whole * per_wave : by_sm * f->gpu->sms);
     out->gain = ev_saved(f, i, &then);
     if (waves > 1)
         out->evidence = ws_arena_printf(
@@ -173,9 +173,9 @@ static bool imbalance(ev_facts *f, int i, ev_finding *out)
     tim_launch then = f->launch[i].counted;
     ptx_counters *c = &then.counters;
     double mean = d(c->warp_insns) / fmax(d(c->warps), 1), longest = d(c->max_warp_insns);
-    if (!c->warps || longest < 1.5 * mean)
+    if (!f->launch[i].index || !c->warps || longest < 1.5 * mean)
         return false;
-    c->max_warp_insns = (uint64_t)mean;
+    c->max_warp_insns = as_count(mean);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena, "the longest warp executes %.0f instructions, an average one %.0f", longest,

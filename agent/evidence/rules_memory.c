@@ -25,7 +25,7 @@ static bool uncoalesced(ev_facts *f, int i, bool stores, ev_finding *out)
     if (!requests || is < 1.5 * ideal)
         return false;
     out->certain = is > 4 * ideal && f->launch[i].time.seconds > 0.1 * f->seconds;
-    *sectors = (uint64_t)ideal;
+    *sectors = as_count(ideal);
     *unique = *unique < *sectors ? *unique : *sectors;
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(&f->arena,

@@ -43,7 +43,7 @@ static bool index_arithmetic(ev_facts *f, int i, ev_finding *out)
     c->imul /= 2;
     c->cmp_sel /= 2;
     c->branch /= 2;
-    c->warp_insns = (uint64_t)(before - whole / 2);
+    c->warp_insns = as_count(before - whole / 2);
     c->max_warp_insns = scaled(c->max_warp_insns, d(c->warp_insns) / before);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
@@ -130,7 +130,7 @@ static bool tensor_cores(ev_facts *f, int i, ev_finding *out)
         return false;
     /* What feeds the multiply-adds goes with them: a matrix step has a tenth of the instructions.
      */
-    c->tensor_flops = (uint64_t)(multiplies ? 2 * lanes : tensor_products(f) / scale);
+    c->tensor_flops = as_count(multiplies ? 2 * lanes : tensor_products(f) / scale);
     ev_scale_insns(c, 0.1);
     c->shared_requests = scaled(c->shared_requests, 0.25);
     c->shared_wavefronts = scaled(c->shared_wavefronts, 0.25);

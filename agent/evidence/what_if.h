@@ -13,9 +13,15 @@ static inline double d(uint64_t n)
     return (double)n;
 }
 
+/* 0 for what is no number: verdicts may come from files. */
+static inline uint64_t as_count(double n)
+{
+    return n > 0 ? (n < 0x1p62 ? (uint64_t)n : (uint64_t)1 << 62) : 0;
+}
+
 static inline uint64_t scaled(uint64_t n, double by)
 {
-    return (uint64_t)(d(n) * by + 0.5);
+    return as_count(d(n) * by + 0.5);
 }
 
 /* Of a launch that was counted at a check shape; else 1. */
