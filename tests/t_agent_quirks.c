@@ -398,6 +398,8 @@ static void test_key_headers(void)
     static const server_play plays[] = {{.framing = BY_CHUNKS}};
     static const char bearer[] = "Authorization: Bearer canary-key-1\r\n",
                       x_api_key[] = "x-api-key: canary-key-1\r\n";
+    setenv("OPENAI_ORG_ID", "org-1", 1);
+    setenv("OPENAI_PROJECT_ID", "two\r\nlines", 1); /* never a header */
     for (size_t i = 0; i < WS_COUNT(row); i++) {
         int number = FIRST_ROW + (int)i, variant = 2 * ((int)row[i].wire - LLM_WIRE_CHAT), id, done;
         char url[96];
@@ -424,9 +426,15 @@ static void test_key_headers(void)
         ok(asked && (strstr(head, bearer) != NULL) == row[i].bearer &&
                (strstr(head, x_api_key) != NULL) == row[i].x_api_key,
            "%s, %s: the key in its headers", row[i].provider, llm_wire_name(row[i].wire));
+        bool openai = strcmp(row[i].provider, "openai") == 0;
+        ok(asked && (strstr(head, "OpenAI-Organization: org-1\r\n") != NULL) == openai &&
+               !strstr(head, "OpenAI-Project"),
+           "and the organisation where it belongs");
         llm_reply_release(&r);
         llm_client_close(c);
     }
+    unsetenv("OPENAI_ORG_ID");
+    unsetenv("OPENAI_PROJECT_ID");
 }
 
 /* Gemini's compatible endpoint leaves the thinking out of completion_tokens. */

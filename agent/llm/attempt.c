@@ -121,10 +121,10 @@ void attempt_start(job *j)
     ws_err err = {0};
     reset(j);
     attempt_plan(j);
-    for (const char *const *h = j->wire->header; h && *h && n < MAX_HEADERS - 3; h++)
+    for (const char *const *h = j->wire->header; h && *h && n < MAX_HEADERS - 2; h++)
         header[n++] = *h;
-    if (e->provider->header)
-        header[n++] = e->provider->header;
+    for (char *const *h = e->header; *h && n < MAX_HEADERS - 2; h++)
+        header[n++] = *h;
     if (e->names_turns && j->q.turn >= 0) {
         snprintf(turn, sizeof turn, "X-Warpsmith-Turn: %d", j->q.turn);
         header[n++] = turn;

@@ -10,15 +10,21 @@ enum { MIN_SECRET = 8 };
 
 /* ---- opening ---- */
 
+static bool is_printable(const char *z)
+{
+    while (*z >= ' ' && *z <= '~')
+        z++;
+    return !*z;
+}
+
 /* The key becomes a header line: printable ASCII only, so that it cannot end the line. */
 static ws_status check_key(const llm_client_options *o, const http_url *u, ws_err *err)
 {
     if (!o->api_key || !*o->api_key)
         return WS_OK;
-    for (const char *p = o->api_key; *p; p++)
-        if (*p <= ' ' || *p > '~')
-            return ws_fail(err, WS_EUSAGE,
-                           "the API key holds a blank or a character that is not ASCII");
+    if (strchr(o->api_key, ' ') || !is_printable(o->api_key))
+        return ws_fail(err, WS_EUSAGE,
+                       "the API key holds a blank or a character that is not ASCII");
     if (!u->tls && !u->loopback && !o->allow_insecure) {
         ws_fail(err, WS_EUSAGE, "the base URL is plain http: the key would be sent in the clear");
         return ws_hint(err, "use https, or --insecure-http when the network is trusted");
@@ -47,6 +53,21 @@ static ws_status find_provider(const llm_client_options *o, const char *base,
     if (!(*out = llm_provider_find(o->provider)))
         return ws_fail(err, WS_EUSAGE, "no provider is named '%s'", o->provider);
     return WS_OK;
+}
+
+static void add_headers(endpoint *e, const llm_provider *p)
+{
+    int n = 0;
+    if (p->header)
+        e->header[n++] = ws_strdup(p->header);
+    for (size_t i = 0; i < WS_COUNT(p->env_header) && n < LLM_PROVIDER_NAMES - 1; i++) {
+        const char *z = p->env_header[i][0] ? getenv(p->env_header[i][0]) : NULL;
+        ws_buf line = {0};
+        if (!z || !*z || !is_printable(z))
+            continue;
+        ws_buf_printf(&line, "%s: %s", p->env_header[i][1], z);
+        e->header[n++] = ws_buf_take(&line);
+    }
 }
 
 static char *base_of(const char *url)
@@ -92,6 +113,7 @@ ws_status llm_endpoint_add(llm_client *c, const llm_client_options *o, int *out,
         e->url[wires[i]] = llm_endpoint_address(base, p->path, wires[i]);
     e->key = ws_strdup(o->api_key && !replays ? o->api_key : "");
     e->key_headers = key_headers(o, p, e->wire, &u);
+    add_headers(e, p);
     e->direct = u.loopback; /* a proxy would see what must not leave this machine in the clear */
     e->names_turns = u.loopback;
     e->window = c->limits.max_in_flight;
@@ -115,6 +137,8 @@ void endpoint_free(endpoint *e)
         free(e->known[i].model);
     for (int i = 0; i < LLM_N_WIRES; i++)
         free(e->url[i]);
+    for (int i = 0; i < LLM_PROVIDER_NAMES; i++)
+        free(e->header[i]);
     free(e->known);
     free(e->key);
     free(e->base);

@@ -21,7 +21,8 @@ typedef struct endpoint {
     const llm_provider *provider;
     llm_wire wire; /* never AUTO */
     unsigned key_headers;
-    bool may_switch; /* to the wire that a model needs */
+    char *header[LLM_PROVIDER_NAMES]; /* of the provider and the environment, NULL-terminated */
+    bool may_switch;                  /* to the wire that a model needs */
     bool direct, names_turns;
     bool warned;     /* that its context is too short */
     int64_t gate_ns; /* nothing starts before: a 429, Retry-After, a limit that is used up */

@@ -19,6 +19,8 @@ const llm_provider llm_providers[] = {
      .wire = LLM_WIRE_CHAT,
      .key_kind = LLM_KEY_BEARER,
      .traits = LLM_TRAIT_COMPLETION_TOKENS,
+     .env_header = {{"OPENAI_ORG_ID", "OpenAI-Organization"},
+                    {"OPENAI_PROJECT_ID", "OpenAI-Project"}},
      .family = {"gpt-", "o", "codex"}},
     {.name = "anthropic",
      .base_url = "https://api.anthropic.com/v1",

@@ -29,6 +29,8 @@ typedef struct llm_provider {
     unsigned traits;
     const char *family[LLM_PROVIDER_NAMES]; /* its models' names begin with it */
     const char *header;                     /* sent with every request; NULL: none */
+    /* Variables that are sent as headers when they are set: {variable, header}. */
+    const char *env_header[LLM_PROVIDER_NAMES - 1][2];
 } llm_provider;
 
 /* Ended by a NULL name; the first is the default, the last ("custom") any other server. */
