@@ -74,7 +74,8 @@ static ws_status judge(judgement *j, const mcp_context *c, const mcp_tool *t, co
     const char *source = mcp_string(t, args, "source");
     size_t n = strlen(source);
     ws_status st;
-    *j = (judgement){.options = {.arch = mcp_string(t, args, "arch"),
+    *j = (judgement){.options = {.survey = true,
+                                 .arch = mcp_string(t, args, "arch"),
                                  .gpu = mcp_string(t, args, "gpu"),
                                  .wall_seconds = c->wall_seconds,
                                  .file = "kernel.cu"},
