@@ -91,7 +91,7 @@ def handshake():
     check(code(s.open("2025-06-18")) == -32600, "once")
     r = s.ask("tools/list", {})["result"]
     names = [t["name"] for t in r["tools"]]
-    check({"list_specs", "get_spec", "verify_candidate", "profile_candidate", "archive_search",
+    check({"list_specs", "get_spec", "verify_candidate", "profile_candidate", "tune_candidate", "archive_search",
            "get_candidate"} <= set(names), "tools are listed", names)
     check(all(t["description"] and t["inputSchema"]["type"] == "object" and
               all(p.get("description") and p.get("type") for p in t["inputSchema"]["properties"].values())
@@ -181,6 +181,12 @@ def verdicts():
     v = r["structuredContent"]["verdict"]
     check(v["launches"] and "counters" in v["launches"][0] and "Roofline" in r["content"][0]["text"],
           "profile_candidate has counters and the roofline", r)
+    r = s.call("tune_candidate", {"spec": "vector_add", "source": open("tests/tune/vector_add.cu").read(), "max_points": 6})
+    v = r["result"].get("structuredContent", {})
+    check(v.get("best", {}).get("modelled_s", 0) > 0 and 0 < v["judged"] <= 6 and "table" not in v and
+          all(f'"{name}"' in v["tuned_source"] for name in v["best"]["tune"]), "tune_candidate", r)
+    r = s.call("tune_candidate", {"spec": "softmax", "source": source})
+    check(r["result"]["isError"] and "no 'tune'" in text(r), "a plan without tunables is refused in words", r)
     r = s.call("archive_search", {"spec": "softmax", "query": "softmax"})["result"]
     k = r["structuredContent"]["kernels"]
     check(k and all(x["spec"] == "basics/softmax" and x["seconds"] > 0 for x in k) and

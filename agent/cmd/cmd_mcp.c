@@ -47,7 +47,7 @@ const cli_command cmd_mcp = {
             .summary = "serve the verifier to coding agents (Model Context Protocol on stdio)",
             .usage = "[options]",
             .details =
-                "Tools: list_specs, get_spec, verify_candidate, profile_candidate, "
+                "Tools: list_specs, get_spec, verify_candidate, profile_candidate, tune_candidate, "
                 "archive_search, get_candidate.\nAll revisions of the protocol from 2024-11-05 to "
                 "2026-07-28. Agents start this command themselves: it is what\nstands in their "
                 "configuration.",

@@ -41,7 +41,8 @@ static const char server_key[] = "io.modelcontextprotocol/serverInfo";
 static const char instructions[] =
     "Warpsmith judges CUDA kernels. list_specs names operations, get_spec tells one with its rules "
     "and a plain translation to start from, verify_candidate judges a source and says what is "
-    "wrong or what to improve, profile_candidate shows where the time goes. Times without a GPU "
+    "wrong or what to improve, profile_candidate shows where the time goes, tune_candidate finds "
+    "the best constants. Times without a GPU "
     "are modelled and called so. archive_search and get_candidate show what earlier runs found.";
 
 typedef struct call {

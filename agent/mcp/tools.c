@@ -8,13 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const mcp_tool *const mcp_tools[] = {&mcp_list_specs,
-                                     &mcp_get_spec,
-                                     &mcp_verify_candidate,
-                                     &mcp_profile_candidate,
-                                     &mcp_archive_search,
-                                     &mcp_get_candidate,
-                                     NULL};
+const mcp_tool *const mcp_tools[] = {
+    &mcp_list_specs,     &mcp_get_spec,       &mcp_verify_candidate, &mcp_profile_candidate,
+    &mcp_tune_candidate, &mcp_archive_search, &mcp_get_candidate,    NULL};
 
 const mcp_tool *mcp_tool_find(const char *name)
 {

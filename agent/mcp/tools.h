@@ -69,6 +69,6 @@ int64_t mcp_integer(const mcp_tool *t, const cJSON *args, const char *name);
 
 /* ---- the tools, in the files tool_*.c ---- */
 extern const mcp_tool mcp_list_specs, mcp_get_spec, mcp_verify_candidate, mcp_profile_candidate,
-    mcp_archive_search, mcp_get_candidate;
+    mcp_tune_candidate, mcp_archive_search, mcp_get_candidate;
 
 #endif
