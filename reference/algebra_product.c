@@ -18,14 +18,6 @@ static const char *fn_of(const sum *s)
     return s->mean ? "mean" : "sum";
 }
 
-static bool only(const sum *s, int axis)
-{
-    for (int d = 0; d < s->rank; d++)
-        if (s->axis[d] != (d == axis))
-            return false;
-    return true;
-}
-
 static bool is_flat(const ref_rewriter *r, const sum *s, int v)
 {
     for (int d = 0; d < s->rank; d++)
@@ -67,31 +59,57 @@ static const char *sum_plain(ref_rewriter *r, const sum *s, int v, int like)
     return x;
 }
 
-static const char *sum_linear(ref_rewriter *r, const sum *s, const ref_node *n)
+/* The axes but for `but`, as a list; "" when there are none. */
+static const char *axes_but(ref_rewriter *r, const sum *s, int but)
 {
-    if (!only(s, s->rank - 1))
-        return NULL;
-    const char *in = ws_arena_printf(&r->a, "%s,%s", ref_text(r, n->in[0]),
-                                     reduce_axis(r, s, ref_text(r, n->in[1]), 0));
-    if (n->n_in > 2)
-        in = ws_arena_printf(&r->a, "%s,%s", in, reduce_axis(r, s, ref_text(r, n->in[2]), 0));
-    return ref_write_like(r, n, in);
+    const char *out = "";
+    for (int d = 0; d < s->rank; d++)
+        if (s->axis[d] && d != but)
+            out = ws_arena_printf(&r->a, "%s%s%d", out, *out ? "," : "", d);
+    return out;
 }
 
+/* Features are rows of the weights; what else is summed goes to x, and counts the bias as often. */
+static const char *sum_linear(ref_rewriter *r, const sum *s, const ref_node *n)
+{
+    int last = s->rank - 1;
+    const char *rows = axes_but(r, s, last), *x = ref_text(r, n->in[0]), *w = ref_text(r, n->in[1]);
+    const char *b = n->n_in > 2 ? ref_text(r, n->in[2]) : NULL;
+    if (*rows)
+        x = ref_write(r,
+                      "\"op\":\"reduce\",\"in\":[%s],\"fn\":\"%s\",\"dims\":[%s],\"keepdim\":true",
+                      x, fn_of(s), rows);
+    if (s->axis[last])
+        w = reduce_axis(r, s, w, 0);
+    if (b && s->axis[last])
+        b = reduce_axis(r, s, b, 0);
+    if (!b || !*rows || s->mean)
+        return ref_write_like(r, n,
+                              ws_arena_printf(&r->a, "%s,%s%s%s", x, w, b ? "," : "", b ? b : ""));
+    bool counted[SPEC_MAX_RANK];
+    for (int d = 0; d < SPEC_MAX_RANK; d++)
+        counted[d] = d < last && s->axis[d];
+    b = ref_write(r, "\"op\":\"mul\",\"in\":[%s,%s]", b, ref_write_count(r, n->out, counted));
+    const char *y = ref_write_like(r, n, ws_arena_printf(&r->a, "%s,%s", x, w));
+    return ref_write(r, "\"op\":\"add\",\"in\":[%s,%s]", y, b);
+}
+
+/* Rows are of the left matrix, columns of the right one. */
 static const char *sum_matmul(ref_rewriter *r, const sum *s, const ref_node *n)
 {
     const ref_attrs *at = n->attrs;
-    const ref_value *v[2] = {ref_val(r, n->in[0]), ref_val(r, n->in[1])};
-    bool columns = only(s, s->rank - 1), rows = only(s, s->rank - 2);
-    if ((!columns && !rows) || v[0]->rank < 2 || v[1]->rank < 2)
+    int rank[2] = {ref_val(r, n->in[0])->rank, ref_val(r, n->in[1])->rank};
+    const char *in[2] = {ref_text(r, n->in[0]), ref_text(r, n->in[1])};
+    if (rank[0] < 2 || rank[1] < 2)
         return NULL;
-    int side = columns, axis = v[side]->rank - (columns == at->trans_b ? 2 : 1);
-    if (rows)
-        axis = v[0]->rank - (at->trans_a ? 1 : 2);
-    const char *of = reduce_axis(r, s, ref_text(r, n->in[side]), axis);
-    const char *in = side ? ws_arena_printf(&r->a, "%s,%s", ref_text(r, n->in[0]), of)
-                          : ws_arena_printf(&r->a, "%s,%s", of, ref_text(r, n->in[1]));
-    return ref_write_like(r, n, in);
+    for (int d = 0; d < s->rank - 2; d++)
+        if (s->axis[d])
+            return NULL;
+    if (s->axis[s->rank - 2])
+        in[0] = reduce_axis(r, s, in[0], rank[0] - (at->trans_a ? 1 : 2));
+    if (s->axis[s->rank - 1])
+        in[1] = reduce_axis(r, s, in[1], rank[1] - (at->trans_b ? 2 : 1));
+    return ref_write_like(r, n, ws_arena_printf(&r->a, "%s,%s", in[0], in[1]));
 }
 
 /* a + b, a - b: each alone. */
