@@ -70,12 +70,15 @@ static bool widens(const linter *l, int k, int d)
  * when that is the check shape. */
 static bool halve(const linter *l, int k, int times, ws_binding *dim)
 {
+    enum { SOME = 8 };
     bool wider = false;
     for (int d = 0; d < l->s->n_dims; d++) {
         int64_t least = l->s->check[l->check][d].value, most = l->s->dim[d].value;
         int64_t n = times < 62 && widens(l, k, d) ? most >> times : 0;
+        if (k == 1 && !l->summed[d]) /* so that a spread shows */
+            n = most < SOME ? most : SOME;
         dim[d] = (ws_binding){l->s->dim[d].name, n > least ? n : least};
-        wider |= dim[d].value > least;
+        wider |= widens(l, k, d) && dim[d].value > least;
     }
     return wider;
 }
