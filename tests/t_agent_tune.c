@@ -117,6 +117,45 @@ static void test_large_space(void)
     ws_arena_release(&a);
 }
 
+/* A bowl over eight tunables, two pairs of which are coupled; 1 at its one best point. */
+static double bowl(const int64_t *r)
+{
+    double s = 1;
+    for (int k = 0; k < 8; k++)
+        s += 0.03 * pow(log2((double)r[k]) - (k % 3 + 2), 2);
+    s += 0.05 * fabs(log2((double)(r[0] * r[1])) - 5) + 0.05 * fabs(log2((double)(r[2] * r[3])) - 6);
+    return s;
+}
+
+static void test_large_search(void)
+{
+    ws_arena a = {0};
+    ws_buf tune = {0};
+    for (int k = 0; k < 8; k++)
+        ws_buf_printf(&tune, "%s\"T%d\": [1, 2, 4, 8, 16, 32, 64, 128]", k ? ", " : "", k);
+    plan *p = plan_of(&a, ws_buf_z(&tune), "\"T0 * T1 <= 1024\"", "32");
+    const tune_options o = {.max_points = 160, .batch = 4, .seed = 5};
+    int64_t start = ws_now_ns(), space;
+    tune_search *s = tune_search_new(p, &dims, &o, NULL);
+    const int64_t *rows;
+    int n, asked, right;
+    while ((n = tune_search_ask(s, &rows)) > 0)
+        for (int i = 0; i < n; i++) {
+            const int64_t *row = rows + 8 * (size_t)i;
+            const tune_result r = {true, bowl(row), {32, 0, 0, 1}};
+            tune_search_tell(s, row, &r);
+        }
+    tune_result got = {.seconds = INFINITY};
+    tune_search_best(s, &got);
+    tune_search_counts(s, &space, &asked, &right);
+    ok(got.seconds < 1.1, "160 of %lld points: %.3f, where 1 is the best and the default has %.3f",
+       (long long)space, got.seconds, bowl((const int64_t[]){1, 1, 1, 1, 1, 1, 1, 1}));
+    ok(ws_seconds_since(start) < 60, "in %.1f s", ws_seconds_since(start));
+    tune_search_free(s);
+    ws_buf_release(&tune);
+    ws_arena_release(&a);
+}
+
 /* ---- the surrogate ---- */
 
 static double hill(const double *x)
@@ -391,6 +430,7 @@ int main(void)
                                            "layer_norm", "matvec"};
     test_space();
     test_large_space();
+    test_large_search();
     test_surrogate();
     test_ask();
     test_told_again();

@@ -21,6 +21,11 @@ struct vfy_session {
     uint64_t cases_seed;
 };
 
+/* The case of one check shape with one kind of inputs, made when it is first asked for; cases of
+ * another seed are forgotten. It lasts until then. */
+ws_status vfy_session_case(vfy_session *s, int check, vfy_inputs kind, uint64_t seed,
+                           vfy_case **out, ws_err *err) WS_MUST_CHECK;
+bool vfy_session_has(const vfy_session *s, int slot, uint64_t seed); /* slot: check x kinds + kind */
 /* Whether the source may name dims as macros. One that does not compiles alike for every shape: once.
  * One that pastes names together may hide them. */
 bool vfy_names_dims(const char *source, size_t n);

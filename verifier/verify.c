@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { POISON = 0xA5, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
        NEAR_DEADLINE_SECONDS = 8 };
@@ -58,91 +57,6 @@ static void reject(job *j, const hx_diag *d)
     snprintf(v->text, sizeof v->text, "%s", d->text);
 }
 
-ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out, ws_err *err)
-{
-    vfy_session *v = ws_calloc(1, sizeof *v);
-    v->spec = s;
-    v->comp = comp;
-    if (getrandom(&v->seed, sizeof v->seed, 0) != sizeof v->seed)
-        v->seed = (uint64_t)ws_now_ns();
-    int n = s->n_inputs + s->n_weights;
-    if (n + s->n_outputs > VFY_MAX_NAMES || s->n_dims > VFY_MAX_NAMES) {
-        free(v);
-        return ws_fail(err, WS_EINPUT, "spec '%s' has more than %d tensors or dims", s->name,
-                       VFY_MAX_NAMES);
-    }
-    if (ref_graph_new(s, &v->graph, err)) {
-        free(v);
-        return err->status;
-    }
-    for (int i = 0; i < n; i++)
-        v->tensor_name[i] = s->tensor[i].name;
-    for (int o = 0; o < s->n_outputs; o++) {
-        if (spec_find_tensor(s, s->output[o])) {
-            vfy_session_close(v);
-            return ws_fail(err, WS_EINPUT,
-                           "output '%s' is an input: in-place outputs cannot be verified yet",
-                           s->output[o]);
-        }
-        v->tensor_name[n + o] = s->output[o];
-    }
-    for (int d = 0; d < s->n_dims; d++)
-        v->dim_name[d] = s->dim[d].name;
-    v->names = (plan_names){v->tensor_name, n + s->n_outputs, v->dim_name, s->n_dims};
-    size_t slots = (size_t)s->n_checks * VFY_INPUTS_COUNT;
-    v->cases = ws_calloc(slots, sizeof *v->cases);
-    v->have = ws_calloc(slots, sizeof *v->have);
-    *out = v;
-    return WS_OK;
-}
-
-const plan_names *vfy_session_names(const vfy_session *s, const spec **of)
-{
-    *of = s->spec;
-    return &s->names;
-}
-
-static void forget_cases(vfy_session *s)
-{
-    for (size_t i = 0; s->have && i < (size_t)s->spec->n_checks * VFY_INPUTS_COUNT; i++)
-        if (s->have[i])
-            vfy_case_release(&s->cases[i]);
-    if (s->have)
-        memset(s->have, 0, (size_t)s->spec->n_checks * VFY_INPUTS_COUNT * sizeof *s->have);
-}
-
-void vfy_session_close(vfy_session *s)
-{
-    if (!s)
-        return;
-    forget_cases(s);
-    free(s->cases);
-    free(s->have);
-    ref_graph_free(s->graph);
-    free(s);
-}
-
-static bool has_case(const vfy_session *s, int slot, uint64_t seed)
-{
-    return s->cases_seed == seed && s->have[slot];
-}
-
-static ws_status get_case(vfy_session *s, int check, vfy_inputs kind, uint64_t seed, vfy_case **out,
-                          ws_err *err)
-{
-    if (s->cases_seed != seed)
-        forget_cases(s);
-    s->cases_seed = seed;
-    size_t slot = (size_t)check * VFY_INPUTS_COUNT + kind;
-    if (!s->have[slot]) {
-        if (vfy_case_init(&s->cases[slot], s->graph, check, kind, seed, err))
-            return err->status;
-        s->have[slot] = true;
-    }
-    *out = &s->cases[slot];
-    return WS_OK;
-}
-
 /* ---- compiling ---- */
 
 bool vfy_names_dims(const char *source, size_t n)
@@ -180,9 +94,9 @@ static bool make_case_ahead(job *j)
         const int at = j->next_case++;
         ws_err ignored = {0};
         vfy_case *c;
-        if (!j->shape[at / VFY_INPUTS_COUNT].plan || has_case(j->s, at, j->seed))
+        if (!j->shape[at / VFY_INPUTS_COUNT].plan || vfy_session_has(j->s, at, j->seed))
             continue;
-        (void)!get_case(j->s, at / VFY_INPUTS_COUNT, (vfy_inputs)(at % VFY_INPUTS_COUNT), j->seed,
+        (void)!vfy_session_case(j->s, at / VFY_INPUTS_COUNT, (vfy_inputs)(at % VFY_INPUTS_COUNT), j->seed,
                         &c, &ignored);
         return true;
     }
@@ -637,7 +551,7 @@ static ws_status next_runs(job *j, int check, int most, int *step, one_run *run,
     while (*n < most && *step < j->steps) {
         const vfy_inputs kind = (vfy_inputs)(*step ? *step - 1 : 0);
         vfy_case *c = NULL;
-        if (get_case(j->s, check, kind, j->seed, &c, err))
+        if (vfy_session_case(j->s, check, kind, j->seed, &c, err))
             return err->status;
         if (!c->meaningless || kind == VFY_INPUTS_RANDOM)
             run[(*n)++] = (one_run){

@@ -32,6 +32,11 @@ enum {
 static const double NEAR = 0.03;
 static const double LEAST_CHANCE = 1e-3, UNSURE = 0.1; /* of a point's being usable */
 
+typedef struct ranked {
+    int at;
+    double key;
+} ranked;
+
 struct tune_search {
     const plan *plan;
     tune_options o;
@@ -44,6 +49,8 @@ struct tune_search {
     bool *asked;       /* per point of the space's list */
     int n_flags;
     int n_asked, n_design, n_search; /* points of the first phase, and before repeats begin */
+    ranked *list;      /* what this batch is chosen from, NULL until it is needed */
+    int n_list;
     int *batch;        /* indexes into the list */
     int n_batch, batch_from; /* from which told row on the batch's rows stand */
     int64_t *rows;
@@ -93,6 +100,8 @@ tune_search *tune_search_new(const plan *p, const ws_env *dims, const tune_optio
         t->o.batch = 1;
     if (t->o.max_points < 1)
         t->o.max_points = usual_points(t->space.count);
+    if (t->space.whole && !(t->o.noise > 0) && t->o.max_points > t->space.n)
+        t->o.max_points = t->space.n > 0 ? t->space.n : 1;
     t->n_search = t->o.noise > 0 ? t->o.max_points - t->o.max_points / 3 : t->o.max_points;
     t->n_design = 4 + 2 * p->n_tune;
     if (t->n_design > t->n_search / 3 + 1)
@@ -101,7 +110,7 @@ tune_search *tune_search_new(const plan *p, const ws_env *dims, const tune_optio
     t->odds = tune_surrogate_new(t->space.n_features);
     t->batch = ws_calloc((size_t)t->o.batch, sizeof *t->batch);
     t->rows = ws_calloc((size_t)t->o.batch * (size_t)p->n_tune + 1, sizeof *t->rows);
-    t->repeats = ws_calloc((size_t)t->o.max_points, sizeof *t->repeats);
+    t->repeats = ws_calloc((size_t)(t->o.max_points - t->n_search) + 1, sizeof *t->repeats);
     keep_flags(t);
     int first = base ? default_point(t) : -1;
     if (first >= 0) {
@@ -124,6 +133,7 @@ void tune_search_free(tune_search *t)
     free(t->told_at);
     free(t->times);
     free(t->asked);
+    free(t->list);
     free(t->batch);
     free(t->rows);
     free(t->repeats);
@@ -146,11 +156,6 @@ static double best_seconds(const tune_search *t)
     int best = tune_table_best(&t->told);
     return best < 0 ? (double)NAN : t->told.result[best].seconds;
 }
-
-typedef struct ranked {
-    int at;
-    double key;
-} ranked;
 
 static int by_key(const void *a, const void *b)
 {
@@ -268,42 +273,48 @@ static double improvement(double best, double mean, double sd)
     return (best - mean) * 0.5 * erfc(-z / sqrt(2)) + sd * exp(-z * z / 2) / ROOT_2PI;
 }
 
-/* The points worth a closer look: all that are left, or the most promising and some at random. */
-static int shortlist(tune_search *t, ranked *out)
+/* The points worth a closer look: all that are left, or the most promising and some at random. What
+ * is believed changes no mean, so that one list does for a batch. */
+static void make_shortlist(tune_search *t)
 {
     int n = 0;
+    ranked *list = ws_malloc((size_t)(t->space.n + 1) * sizeof *list);
     for (int i = 0; i < t->space.n; i++)
         if (!t->asked[i])
-            out[n++] = (ranked){i, 0};
+            list[n++] = (ranked){i, 0};
+    t->list = list;
+    t->n_list = n < SCORED ? n : SCORED;
     if (n <= SCORED)
-        return n;
+        return;
     for (int i = 0; i < n; i++)
-        out[i].key = tune_surrogate_mean(t->model, tune_space_feature(&t->space, out[i].at));
-    qsort(out, (size_t)n, sizeof *out, by_key);
+        list[i].key = tune_surrogate_mean(t->model, tune_space_feature(&t->space, list[i].at));
+    qsort(list, (size_t)n, sizeof *list, by_key);
     for (int i = SCORED / 4 * 3; i < SCORED; i++) {
         int other = i + (int)(uniform(t) * (n - i));
-        ranked swap = out[i];
-        out[i] = out[other];
-        out[other] = swap;
+        ranked swap = list[i];
+        list[i] = list[other];
+        list[other] = swap;
     }
-    return SCORED;
 }
 
 static int promising_point(tune_search *t)
 {
     const double best = log(NEAR);
-    ranked *list = ws_malloc((size_t)(t->space.n + 1) * sizeof *list);
-    int n = shortlist(t, list), chosen = -1;
+    int chosen = -1;
     double most = -1, mean, sd;
-    for (int i = 0; i < n; i++) {
-        tune_surrogate_predict(t->model, tune_space_feature(&t->space, list[i].at), &mean, &sd);
-        double value = improvement(best, mean, sd) * chance(t, list[i].at);
+    if (!t->list)
+        make_shortlist(t);
+    for (int i = 0; i < t->n_list; i++) {
+        const int at = t->list[i].at;
+        if (t->asked[at])
+            continue;
+        tune_surrogate_predict(t->model, tune_space_feature(&t->space, at), &mean, &sd);
+        double value = improvement(best, mean, sd) * chance(t, at);
         if (value > most) {
             most = value;
-            chosen = list[i].at;
+            chosen = at;
         }
     }
-    free(list);
     return chosen;
 }
 
@@ -392,6 +403,8 @@ int tune_search_ask(tune_search *t, const int64_t **rows)
     const size_t width = (size_t)t->plan->n_tune;
     sort_batch(t);
     t->n_batch = 0;
+    free(t->list);
+    t->list = NULL;
     if (t->n_asked >= t->n_search) {
         if (t->next_repeat == t->n_repeats)
             plan_repeats(t);
