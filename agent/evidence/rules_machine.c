@@ -182,7 +182,9 @@ static bool imbalance(ev_facts *f, int i, ev_finding *out)
         mean);
     out->action =
         "spread the work evenly: no loop that one warp or one thread runs alone, and tiles of "
-        "equal cost for all blocks";
+        "equal cost for all blocks; in a triangle pair a long tile with a short one, or start the "
+        "long "
+        "ones first";
     return true;
 }
 

@@ -35,13 +35,22 @@ static bool uncoalesced(ev_facts *f, int i, bool stores, ev_finding *out)
                                     stores ? "store" : "load", is / d(requests),
                                     ideal / d(requests), ev_bytes(f, scale_of(l) * is * SECTOR),
                                     ev_bytes(f, scale_of(l) * d(bytes)));
-    out->action = ws_arena_printf(&f->arena,
-                                  "let threadIdx.x run along the innermost axis, so that the 32 "
-                                  "lanes of a warp %s neighbouring "
-                                  "addresses; where the other side of a copy needs the other "
-                                  "order, go through a tile in shared "
-                                  "memory",
-                                  stores ? "write" : "read");
+    if (is <= 4 * ideal)
+        out->action = ws_arena_printf(&f->arena,
+                                      "the lanes of a warp %s every second or fourth element, or "
+                                      "rows that begin in the middle of "
+                                      "a sector: let a lane take neighbouring elements as one "
+                                      "vector, or pass whole rows through "
+                                      "shared memory",
+                                      stores ? "write" : "read");
+    else
+        out->action = ws_arena_printf(
+            &f->arena,
+            "let threadIdx.x run along the innermost axis, so that the 32 lanes of a warp %s "
+            "neighbouring addresses; where the other side of a copy needs the other order, go "
+            "through "
+            "a tile in shared memory",
+            stores ? "write" : "read");
     return true;
 }
 
@@ -182,6 +191,15 @@ static double shared_operands(ev_facts *f, const ev_launch *l, double again_byte
     return by_blocks / again_bytes;
 }
 
+/* The graph slides a window over an input. */
+static bool has_windows(const spec *s)
+{
+    for (int i = 0; i < s->n_nodes; i++)
+        if (strcmp(s->node[i].op, "max_pool") == 0 || strcmp(s->node[i].op, "avg_pool") == 0)
+            return true;
+    return false;
+}
+
 static bool reread(ev_facts *f, int i, ev_finding *out)
 {
     const ev_launch *l = &f->launch[i];
@@ -221,6 +239,11 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
                                            "each thread compute several "
                                            "outputs from registers, so that every element that was "
                                            "loaded is used many times";
+    else if (has_windows(f->spec))
+        out->action =
+            "windows overlap: let a thread compute a strip of neighbouring outputs from values "
+            "that it keeps in registers, or stage the input's tile and its border in shared "
+            "memory";
     else
         out->action = ws_arena_printf(
             &f->arena,

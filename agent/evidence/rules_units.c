@@ -146,19 +146,11 @@ static bool tensor_cores(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
-/* Loads that feed multiply-adds: a thread's tile of t x t outputs needs 2 t of them for t * t. */
-static bool register_tile(ev_facts *f, int i, ev_finding *out)
+/* The launch with loads from shared memory and to registers scaled by `keep`. */
+static void fewer_loads(ptx_counters *c, double keep)
 {
-    tim_launch then = f->launch[i].counted;
-    ptx_counters *c = &then.counters;
-    double fma = d(c->f32_fma_lanes + c->f64_fma_lanes) / WARP;
-    double loads = d(c->shared_requests + c->global_ld_requests);
-    if (fma < 0.05 * d(c->warp_insns) || loads < 0.4 * fma || !f->has_cost ||
-        f->cost.flops < 16 * f->cost.min_bytes)
-        return false;
-    double keep = 0.25 * fma / loads;
-    double dropped = loads * (1 - keep) + 0.25 * d(c->i32);
-    double left = fmax(1 - dropped / d(c->warp_insns), 0.2);
+    double dropped = d(c->shared_requests + c->global_ld_requests) * (1 - keep) + 0.25 * d(c->i32);
+    double left = fmax(1 - dropped / fmax(d(c->warp_insns), 1), 0.2);
     c->shared_requests = scaled(c->shared_requests, keep);
     c->shared_wavefronts = scaled(c->shared_wavefronts, keep);
     c->global_ld_requests = scaled(c->global_ld_requests, keep);
@@ -166,15 +158,45 @@ static bool register_tile(ev_facts *f, int i, ev_finding *out)
     c->warp_insns = scaled(c->warp_insns, left);
     c->max_warp_insns = scaled(c->max_warp_insns, left);
     c->i32 = scaled(c->i32, 0.75);
+}
+
+/* Loads that feed multiply-adds: a thread's tile of t x t outputs needs 2 t of them for t * t. An
+ * SM passes on one wavefront of 128 bytes while it does four warps' multiply-adds. */
+static bool register_tile(ev_facts *f, int i, ev_finding *out)
+{
+    tim_launch then = f->launch[i].counted;
+    ptx_counters *c = &then.counters;
+    const tim_launch_estimate *e = &f->launch[i].time;
+    double fma = d(c->f32_fma_lanes + c->f64_fma_lanes) / WARP;
+    double loads = d(c->shared_requests + c->global_ld_requests);
+    double waves = d(c->shared_wavefronts + c->global_ld_requests);
+    if (fma < 0.05 * d(c->warp_insns) || !f->has_cost || f->cost.flops < 16 * f->cost.min_bytes)
+        return false;
+    bool single = loads >= 0.4 * fma;
+    if (!single && (waves < 0.2 * fma || e->shared_s < 0.6 * longest_part(e)))
+        return false;
+    fewer_loads(c, single ? 0.25 * fma / loads : 0.125 * fma / waves);
     out->gain = ev_saved(f, i, &then);
+    if (single) {
+        out->evidence =
+            ws_arena_printf(&f->arena,
+                            "%.2f loads for each multiply-add: the data path to registers is "
+                            "the limit, not the arithmetic",
+                            loads / fma);
+        out->action =
+            "let each thread compute a tile of 8x8 (or 4x4) outputs: 8 + 8 loads from shared "
+            "memory, as float4, then feed 64 multiply-adds from registers";
+        return true;
+    }
     out->evidence =
         ws_arena_printf(&f->arena,
-                        "%.2f loads for each multiply-add: the data path to registers is the "
-                        "limit, not the arithmetic",
-                        loads / fma);
+                        "%.2f wavefronts of shared memory for each multiply-add, of which an SM "
+                        "does four in the time of one wavefront",
+                        waves / fma);
     out->action =
-        "let each thread compute a tile of 8x8 (or 4x4) outputs: 8 + 8 loads from shared memory, "
-        "as float4, then feed 64 multiply-adds from registers";
+        "a larger tile of each thread, such as 8x8 outputs in the place of 4x4: each value from "
+        "shared memory then feeds twice as many multiply-adds; lanes that read the same address "
+        "share a wavefront";
     return true;
 }
 
