@@ -8,6 +8,8 @@
 #include "tests/llm_server.h"
 #include "tests/tap.h"
 
+#include <poll.h>
+
 enum { BATCH = 10, TRIES = 3 };
 static const char key[] = "sk-canary-0123456789abcdef";
 static llm_server server;
@@ -619,7 +621,7 @@ static void test_requests(void)
 
 /* ---- several in flight ---- */
 
-enum { STORM = 100, STORM_OF_529, SHUT, SPENT, AGAIN, BACKLOG, PROXY };
+enum { STORM = 100, STORM_OF_529, SHUT, SPENT, AGAIN, BACKLOG, PROXY, PIPES };
 
 static void wait_all(llm_client *c, int n, int *count_ok)
 {
@@ -790,6 +792,41 @@ static void test_connect(void)
     close(fd);
 }
 
+/* The controller waits for its judges and for replies in one place. */
+static void test_descriptors(void)
+{
+    static const server_play plays[] = {{.framing = BY_CHUNKS, .stall_ms = 400}};
+    int pipes[2], done, rounds = 0;
+    llm_reply r = {0};
+    server.play[PIPES] = plays;
+    server.n_plays[PIPES] = 1;
+    llm_client *c = client_of(PIPES, 0);
+    if (pipe(pipes))
+        printf("Bail out! no pipe\n"), exit(1);
+    struct pollfd fd[2] = {{.fd = pipes[0], .events = POLLIN}, {.fd = -1}};
+    submit(c, 0, false);
+    int64_t start = ws_now_ns();
+    ok(!llm_poll_with(c, fd, 2, 60, &done, &r) && ws_seconds_since(start) >= 0.05 &&
+           !fd[0].revents,
+       "nothing happens, and that takes its time");
+    ok(write(pipes[1], "x", 1) == 1 && !llm_poll_with(c, fd, 2, 5000, &done, &r) &&
+           (fd[0].revents & POLLIN),
+       "a descriptor that can be read ends the wait");
+    char byte;
+    ok(read(pipes[0], &byte, 1) == 1, "it is read");
+    while (!llm_poll_with(c, fd, 2, 50, &done, &r) && rounds < 100)
+        rounds++;
+    ok(r.outcome == LLM_OK && r.n_attempts == 1 && rounds < 100, "the reply arrives meanwhile");
+    llm_reply_release(&r);
+    close(pipes[1]);
+    start = ws_now_ns();
+    ok(!llm_poll_with(c, fd, 2, 5000, &done, &r) && (fd[0].revents & POLLHUP) &&
+           ws_seconds_since(start) < 2,
+       "so does one whose other end is gone");
+    close(pipes[0]);
+    llm_client_close(c);
+}
+
 /* A proxy of the environment is not for this machine: it would get the key in the clear. */
 static void test_proxy(void)
 {
@@ -827,5 +864,6 @@ int main(void)
     test_again();
     test_connect();
     test_proxy();
+    test_descriptors();
     return tap_done();
 }
