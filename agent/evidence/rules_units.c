@@ -173,7 +173,7 @@ static bool register_tile(ev_facts *f, int i, ev_finding *out)
     if (fma < 0.05 * d(c->warp_insns) || !f->has_cost || f->cost.flops < 16 * f->cost.min_bytes)
         return false;
     bool single = loads >= 0.4 * fma;
-    if (!single && (waves < 0.2 * fma || e->shared_s < 0.6 * longest_part(e)))
+    if (!single && (waves < 0.32 * fma || e->shared_s < 0.6 * longest_part(e)))
         return false;
     fewer_loads(c, single ? 0.25 * fma / loads : 0.125 * fma / waves);
     out->gain = ev_saved(f, i, &then);
