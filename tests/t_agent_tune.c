@@ -427,7 +427,8 @@ static void test_recorded(const char *name)
 int main(void)
 {
     static const char *const recorded[] = {"matmul", "softmax", "transpose", "row_sum", "cumsum",
-                                           "layer_norm", "matvec"};
+                                           "layer_norm", "matvec", "rms_norm",
+                                           "causal_attention"};
     test_space();
     test_large_space();
     test_large_search();

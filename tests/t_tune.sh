@@ -55,10 +55,18 @@ run "$ws" tune relu "$dir/relu.cu" --max-points 24
 check "the same search again has the same best" [ "$(grep '^best ' "$dir/first")" = "$(grep '^best ' "$dir/out")" ]
 check "with a table of sensitivities" grep -q '^BLOCK: .*32 [0-9.]*x' "$dir/out"
 
+run "$ws" tune relu "$dir/relu.cu" --max-points 24 --archive "$dir/a.db"
+check "stored in an archive" [ "$rc" = 0 ]
+run "$ws" export last --archive "$dir/a.db" --output "$dir/best.h"
+check "export takes it" [ "$rc" = 0 ]
+check "with the tuned values" grep -q "SKIP" "$dir/best.h"
+run "$ws" archive show last --archive "$dir/a.db"
+check "and it is shown as tuned" grep -q ' tuned .* pass ' "$dir/out"
+
 sed 's/"SKIP": \[1, 2, 3\]/"SKIP": [2, 3]/' "$dir/relu.cu" >"$dir/wrong.cu"
 run "$ws" tune relu "$dir/wrong.cu"
 check "a space without a right point is exit code 1" [ "$rc" = 1 ]
-check "with the reason" grep -q '^none is right: .*never written' "$dir/out"
+check "with the reason" grep -q '^none is right, .*never written' "$dir/out"
 sed 's/"tune".*//; s/"require".*//; s/BLOCK\b/64/g; s/PER/1/g' "$dir/relu.cu" >"$dir/none.cu"
 run "$ws" tune relu "$dir/none.cu"
 check "a plan without tunables is a bad input" [ "$rc" = 4 ]

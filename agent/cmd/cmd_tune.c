@@ -1,5 +1,6 @@
 #include "agent/cli.h"
 #include "agent/tune/space.h"
+#include "agent/tune/store.h"
 #include "agent/tune/table.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -13,9 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_JOBS = 64 };
+
 typedef struct options {
     cli_common common;
-    const char *arch, *gpu, *output;
+    const char *arch, *gpu, *output, *archive;
     int64_t max_points, jobs, seed;
     double timeout;
     bool exhaustive;
@@ -32,7 +35,7 @@ static const ws_opt option_table[] = {
      .arg = "N", .help = "of the search; the same seed asks for the same points",
      .group = "Search"},
     {.name = "jobs", .letter = 'j', .type = WS_OPT_INT, .offset = offsetof(options, jobs),
-     .fallback = "4", .min = 1, .max = 64, .arg = "N",
+     .fallback = "4", .min = 1, .max = MAX_JOBS, .arg = "N",
      .help = "points judged at once; what is asked for follows from it too", .group = "Search"},
     {.name = "arch", .type = WS_OPT_STRING, .offset = offsetof(options, arch), .fallback = "sm_90",
      .arg = "ARCH", .help = "compile for this architecture", .group = "Device"},
@@ -43,6 +46,9 @@ static const ws_opt option_table[] = {
      .group = "Device"},
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
      .arg = "FILE", .help = "write the source with the best values as defaults",
+     .group = "Output"},
+    {.name = "archive", .type = WS_OPT_STRING, .offset = offsetof(options, archive), .arg = "FILE",
+     .help = "store the best point as a run without a model, which export takes",
      .group = "Output"},
     CLI_COMMON_OPTIONS};
 
@@ -60,9 +66,12 @@ typedef struct tuning {
     tune_table table;    /* all that was judged, wrong ones marked */
     double points;       /* of the space */
     int same;            /* judged points that were programs met before */
-    vfy_verdict *verdict; /* of the best point */
+    int best;             /* of the table, the fastest that was verified; -1: none */
+    vfy_verdict *verdict; /* of the best; without one, of the last that was wrong */
+    vfy_verdict *look;    /* of the point at hand */
     int wrong;           /* points that were fast and failed verification */
     int needed;          /* exhaustive: evaluations that the search needs; 0: it fails */
+    char run[64];        /* of the archive */
     double seconds;
 } tuning;
 
@@ -100,46 +109,58 @@ static ws_status judge(tuning *t, const int64_t *row, int n, tune_result *out, w
     return st;
 }
 
-/* The fastest point found has to hold in full; one that is wrong is never the winner. */
-static ws_status verify_best(tuning *t, int64_t *row, bool *right, ws_err *err)
+/* The fastest point found has to hold in full; one that is wrong is never the winner. Goes on to the
+ * next until one is right, `most` are wrong, or none is left. t->best is the fastest that held.
+ * `s` is told of wrong ones, NULL: nobody is. */
+static ws_status verify_best(tuning *t, tune_search *s, int most, ws_err *err)
 {
-    vfy_options o = t->vo;
-    int best = tune_table_best(&t->table);
-    *right = false;
-    memcpy(row, tune_table_row(&t->table, best), (size_t)t->plan->n_tune * sizeof *row);
-    o.tune = row;
-    if (vfy_verify(t->session, ws_buf_z(&t->source), t->source.n, &o, t->verdict, err))
-        return err->status;
-    *right = t->verdict->reason == HX_PASS;
-    t->wrong += !*right;
-    t->table.result[best].right = *right;
+    for (; most > 0 && !cli_interrupted; most--) {
+        vfy_options o = t->vo;
+        const int best = tune_table_best(&t->table);
+        if (best < 0 || best == t->best)
+            return WS_OK;
+        o.tune = tune_table_row(&t->table, best);
+        if (vfy_verify(t->session, ws_buf_z(&t->source), t->source.n, &o, t->look, err))
+            return err->status;
+        const bool right = t->look->reason == HX_PASS;
+        if (right || t->best < 0)
+            *t->verdict = *t->look;
+        if (right) {
+            t->best = best;
+            return WS_OK;
+        }
+        t->wrong++;
+        t->table.result[best].right = false;
+        if (s)
+            tune_search_tell(s, o.tune, &t->table.result[best]);
+    }
     return WS_OK;
 }
 
-enum { MAX_WRONG = 24 };
+enum { MAX_WRONG = 24, WRONG_ON_THE_WAY = 3 };
 
+/* At a third and at two thirds the best is verified too: a choice that is fast because it is wrong
+ * would draw the search to it. */
 static ws_status search_points(tuning *t, ws_err *err)
 {
     tune_search *s = tune_search_new(t->plan, vfy_chooser_dims(t->chooser), &t->search, NULL);
     const int64_t *rows;
-    int64_t best[PLAN_MAX_TUNE];
-    tune_result r[64];
-    ws_status st = WS_OK;
-    bool right = false;
-    int n, asked = 0, judged_right = 0;
-    while (!st && !right && t->wrong < MAX_WRONG && !cli_interrupted) {
-        while (!st && !cli_interrupted && (n = tune_search_ask(s, &rows)) > 0) {
-            st = judge(t, rows, n, r, err);
-            for (int i = 0; i < n && !st; i++)
-                tune_search_tell(s, rows + (size_t)i * (size_t)t->plan->n_tune, &r[i]);
-        }
-        if (st || cli_interrupted || tune_table_best(&t->table) < 0)
-            break;
-        st = verify_best(t, best, &right, err);
-        if (!st && !right)
-            tune_search_tell(s, best, &(tune_result){.seconds = (double)NAN});
-    }
+    tune_result r[MAX_JOBS];
     int64_t points = 0;
+    ws_status st = WS_OK;
+    int n, asked = 0, judged_right = 0, most = tune_search_most(s), next_check = most / 3;
+    while (!st && !cli_interrupted && (n = tune_search_ask(s, &rows)) > 0) {
+        st = judge(t, rows, n, r, err);
+        for (int i = 0; i < n && !st; i++)
+            tune_search_tell(s, rows + (size_t)i * (size_t)t->plan->n_tune, &r[i]);
+        asked += n;
+        if (!st && asked >= next_check && asked < most) {
+            st = verify_best(t, s, WRONG_ON_THE_WAY, err);
+            next_check += most / 3 + 1;
+        }
+    }
+    if (!st)
+        st = verify_best(t, s, MAX_WRONG, err);
     tune_search_counts(s, &points, &asked, &judged_right);
     t->points = (double)points;
     tune_search_free(s);
@@ -152,7 +173,7 @@ static ws_status search_points(tuning *t, ws_err *err)
  * more than it may have. */
 static int needed_by_search(const tuning *t)
 {
-    int best = tune_table_best(&t->table), found = 0, told = 0, n;
+    int best = t->best, found = 0, told = 0, n;
     if (best < 0)
         return 0;
     tune_search *s = tune_search_new(t->plan, vfy_chooser_dims(t->chooser), &t->search, NULL);
@@ -176,9 +197,7 @@ static ws_status judge_all(tuning *t, ws_err *err)
     enum { AT_ONCE = 32 };
     tune_space space;
     tune_result r[AT_ONCE];
-    int64_t best[PLAN_MAX_TUNE];
     ws_status st = WS_OK;
-    bool right = false;
     tune_space_init(&space, t->plan, vfy_chooser_dims(t->chooser), 1);
     t->points = space.count;
     if (!space.whole)
@@ -190,9 +209,8 @@ static ws_status judge_all(tuning *t, ws_err *err)
         ws_log(WS_LOG_INFO, "%d of %d points", i + n, space.n);
     }
     tune_space_release(&space);
-    while (!st && !right && !cli_interrupted && t->wrong < MAX_WRONG &&
-           tune_table_best(&t->table) >= 0)
-        st = verify_best(t, best, &right, err);
+    if (!st)
+        st = verify_best(t, NULL, MAX_WRONG, err);
     if (!st && !cli_interrupted)
         t->needed = needed_by_search(t);
     return st;
@@ -224,7 +242,7 @@ static void print_best(const tuning *t, int best, ws_buf *out)
 static void print_text(const tuning *t)
 {
     ws_buf out = {0};
-    int best = tune_table_best(&t->table), unusable = 0;
+    int best = t->best, unusable = 0;
     for (int i = 0; i < t->table.n; i++)
         unusable += !t->table.result[i].right;
     ws_buf_printf(&out, "%s: %.0f points, %d judged (%.1f %%) in %.1f s; %d cannot be used, %d "
@@ -234,7 +252,7 @@ static void print_text(const tuning *t)
     if (best >= 0)
         print_best(t, best, &out);
     else if (t->verdict->text[0])
-        ws_buf_printf(&out, "none is right: %s\n", t->verdict->text);
+        ws_buf_printf(&out, "none is right, tried the %d fastest: %s\n", t->wrong, t->verdict->text);
     else
         ws_buf_adds(&out, "none can be used\n");
     if (best >= 0)
@@ -246,6 +264,8 @@ static void print_text(const tuning *t)
     else if (t->o->exhaustive && best >= 0)
         ws_buf_printf(&out, "the search does not find the best with %d points\n",
                       t->search.max_points);
+    if (t->run[0])
+        ws_buf_printf(&out, "stored as run '%s' in %s\n", t->run, t->o->archive);
     fputs(ws_buf_z(&out), stdout);
     ws_buf_release(&out);
 }
@@ -265,7 +285,7 @@ static void add_best_json(const tuning *t, int best, cJSON *o)
 static void print_json(const tuning *t, const char *file)
 {
     cJSON *o = cJSON_CreateObject();
-    int best = tune_table_best(&t->table);
+    int best = t->best;
     cJSON_AddNumberToObject(o, "schema", 1);
     cJSON_AddStringToObject(o, "spec", t->spec->name);
     cJSON_AddStringToObject(o, "source", base_name(file));
@@ -289,6 +309,8 @@ static void print_json(const tuning *t, const char *file)
         cJSON_AddNumberToObject(o, "search_needs", t->needed);
     else if (t->o->exhaustive)
         cJSON_AddNullToObject(o, "search_needs");
+    if (t->run[0])
+        cJSON_AddStringToObject(o, "run", t->run);
     cJSON_AddItemToObject(o, "table", tune_table_json(t->plan, &t->table));
     cli_print_json(o);
 }
@@ -320,7 +342,7 @@ static ws_status open_all(tuning *t, const char **args, ws_err *err)
 static ws_status write_source(const tuning *t, ws_err *err)
 {
     ws_buf text = {0};
-    int best = tune_table_best(&t->table);
+    int best = t->best;
     if (best < 0)
         return WS_OK;
     plan_put_defaults(ws_buf_z(&t->source), t->source.n, t->plan, tune_table_row(&t->table, best),
@@ -330,11 +352,23 @@ static ws_status write_source(const tuning *t, ws_err *err)
     return st;
 }
 
+static ws_status store(tuning *t, ws_err *err)
+{
+    int best = t->best;
+    if (best < 0)
+        return WS_OK;
+    const tune_winner w = {.spec = t->spec, .source = ws_buf_z(&t->source), .plan = t->plan,
+                           .row = tune_table_row(&t->table, best), .verdict = t->verdict,
+                           .judged = t->table.n, .space = t->points};
+    return tune_store(t->o->archive, &w, t->run, err);
+}
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
     int64_t start = ws_now_ns();
-    tuning t = {.o = o, .verdict = ws_calloc(1, sizeof *t.verdict),
+    tuning t = {.o = o, .best = -1, .verdict = ws_calloc(1, sizeof *t.verdict),
+                .look = ws_calloc(1, sizeof *t.look),
                 .vo = {.arch = o->arch, .gpu = o->gpu, .wall_seconds = o->timeout,
                        .file = base_name(args[1])},
                 .search = {.max_points = (int)o->max_points, .batch = (int)o->jobs,
@@ -347,13 +381,15 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         st = ws_fail(err, WS_EINTR, "interrupted after %d points", t.table.n);
     if (!st && o->output)
         st = write_source(&t, err);
+    if (!st && o->archive)
+        st = store(&t, err);
     t.seconds = ws_seconds_since(start);
     if (!st) {
         if (o->common.json)
             print_json(&t, args[1]);
         else
             print_text(&t);
-        *exit_code = tune_table_best(&t.table) < 0;
+        *exit_code = t.best < 0;
     }
     tune_table_release(&t.table);
     vfy_chooser_close(t.chooser);
@@ -362,6 +398,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     ws_buf_release(&t.source);
     spec_free(t.spec);
     free(t.verdict);
+    free(t.look);
     return st;
 }
 

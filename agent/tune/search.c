@@ -490,6 +490,11 @@ void tune_search_report(const tune_search *t, int max_lines, ws_buf *out)
     ws_buf_release(&point);
 }
 
+int tune_search_most(const tune_search *t)
+{
+    return t->o.max_points;
+}
+
 void tune_search_counts(const tune_search *t, int64_t *space, int *asked, int *right)
 {
     *space = (int64_t)t->space.count;

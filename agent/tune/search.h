@@ -47,6 +47,7 @@ const int64_t *tune_search_best(const tune_search *t, tune_result *out);
 /* For people and models: points in the space, points judged, the best point, and per tunable, most
  * telling first, the best time at each value over the best of all; at most `max_lines` lines. */
 void tune_search_report(const tune_search *t, int max_lines, ws_buf *out);
+int tune_search_most(const tune_search *t); /* points that it will ask for, at most */
 void tune_search_counts(const tune_search *t, int64_t *space, int *asked, int *right);
 
 #endif
