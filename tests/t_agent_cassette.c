@@ -367,8 +367,8 @@ static void test_matching(void)
     put_away(c);
 
     char a[WS_SHA256_HEX], b[WS_SHA256_HEX];
-    cassette_key(url, "{}", 2, a);
-    cassette_key("http://127.0.0.1:1/v1/responses", "{}", 2, b);
+    cassette_key(url, "{}", 2, a, NULL);
+    cassette_key("http://127.0.0.1:1/v1/responses", "{}", 2, b, NULL);
     ok(strcmp(a, b) != 0, "another wire is another key");
 }
 
@@ -412,6 +412,25 @@ static void test_wires(void)
         put_away(tape);
         unlink(path_of("wire.jsonl"));
     }
+}
+
+/* What is left of a budget depends on the order in which replies come. */
+static void test_limits(void)
+{
+    static const char same[] = "{\"model\":\"m\",\"max_tokens\":900,\"messages\":[]}";
+    cassette *c = recorder("limit.jsonl", false);
+    add(c, same, 1, "of turn 1", 200);
+    add(c, "{\"model\":\"m\",\"max_tokens\":1000,\"messages\":[]}", 2, "of turn 2", 200);
+    put_away(c);
+    c = player("limit.jsonl", (cassette_options){0});
+    is_str(find(c, same, 2), "of turn 2", "another limit of the reply, and the same turn");
+    is_str(find(c, same, 7), "of turn 1", "an unknown turn takes what is left");
+    cassette_rewind(c);
+    is_str(find(c, "{\"model\":\"m\",\"max_completion_tokens\":7,\"messages\":[]}", 7), "of turn 1",
+           "by any name of it");
+    has_str(find(c, "{\"model\":\"m\",\"max_tokens\":900,\"top_p\":1,\"messages\":[]}", 1),
+            "other parameters", "but nothing else");
+    put_away(c);
 }
 
 static void test_no_recording(void)
@@ -669,6 +688,7 @@ int main(void)
     test_file();
     test_bytes();
     test_matching();
+    test_limits();
     test_wires();
     test_no_recording();
     test_torn();

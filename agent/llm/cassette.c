@@ -250,7 +250,7 @@ cassette_exchange *cassette_begin(cassette *c, const char *method, const char *u
     ws_buf_adds(&x->method, method);
     add_url(&x->url, url);
     ws_buf_add(&x->body, body, n);
-    cassette_key(url, body, n, x->key);
+    cassette_key(url, body, n, x->key, NULL);
     return x;
 }
 

@@ -8,9 +8,10 @@
  *
  * A request is answered by the exchange with its key: the hash of wire path and body, without what
  * only concerns transport. Each exchange is used once; of several, the one of the same turn first,
- * then in the order in which they were sent. A cassette that is recorded to again answers a request
- * whose answer arrived, but which the run never stored because it was killed: the same key and the
- * same turn. */
+ * then in the order in which they were sent. The reply's limit in tokens may differ where nothing
+ * else does: it is what was left of a budget. A cassette that is recorded to again answers a
+ * request whose answer arrived, but which the run never stored because it was killed: the same key
+ * and the same turn. */
 #ifndef AGENT_LLM_CASSETTE_H
 #define AGENT_LLM_CASSETTE_H
 
@@ -40,7 +41,7 @@ typedef struct cassette_frame {
 typedef struct cassette_exchange {
     int64_t seq; /* in the order of sending, from 1 */
     int turn;    /* of the run, -1: none */
-    char key[WS_SHA256_HEX];
+    char key[WS_SHA256_HEX], near[WS_SHA256_HEX];
     ws_buf method, url; /* without query */
     ws_buf body;
     ws_buf request_headers, headers; /* "Name: value\n" each, of the response in order of arrival */
@@ -104,7 +105,8 @@ ws_status cassette_close(cassette *c, ws_err *err);
 
 /* ---- keys ---- */
 /* hex sha256 of {wire path, body without transport fields, members sorted}. A body that is not JSON
- * counts as it is. */
-void cassette_key(const char *url, const char *body, size_t n, char out[WS_SHA256_HEX]);
+ * counts as it is. `near` (NULL: not wanted): the same without the reply's limit in tokens. */
+void cassette_key(const char *url, const char *body, size_t n, char out[WS_SHA256_HEX],
+                  char near[WS_SHA256_HEX]);
 
 #endif

@@ -66,7 +66,7 @@ void cassette_rewind(cassette *c)
 /* ---- matching ---- */
 
 typedef struct wanted {
-    char key[WS_SHA256_HEX];
+    char key[WS_SHA256_HEX], near[WS_SHA256_HEX];
     const char *model;
     int turn;
 } wanted;
@@ -86,15 +86,20 @@ static bool exact_of_turn(const cassette_exchange *x, const wanted *w)
     return same_key(x, w) && same_turn(x, w);
 }
 
+static bool near_of_turn(const cassette_exchange *x, const wanted *w)
+{
+    return strcmp(x->near, w->near) == 0 && same_turn(x, w);
+}
+
 static bool left_behind(const cassette_exchange *x, const wanted *w)
 {
-    return cassette_answered(x) && exact_of_turn(x, w);
+    return cassette_answered(x) && near_of_turn(x, w);
 }
 
 /* A request that names no turn, or one that the recording does not know, takes any. */
-static bool exact(const cassette_exchange *x, const wanted *w)
+static bool near(const cassette_exchange *x, const wanted *w)
 {
-    return same_key(x, w);
+    return strcmp(x->near, w->near) == 0;
 }
 
 static bool answer_of_turn(const cassette_exchange *x, const wanted *w)
@@ -120,13 +125,15 @@ static cassette_exchange *match(cassette *c, const wanted *w)
 {
     if (c->fd >= 0)
         return first(c, w, left_behind);
-    cassette_exchange *x = first(c, w, exact_of_turn);
-    if (!x)
-        x = first(c, w, exact);
-    if (!x && c->o.loose)
-        x = first(c, w, answer_of_turn);
-    if (!x && c->o.loose)
-        x = first(c, w, answer_of_model);
+    static bool (*const exact[])(const cassette_exchange *,
+                                 const wanted *) = {exact_of_turn, near_of_turn, same_key, near};
+    static bool (*const loose[])(const cassette_exchange *, const wanted *) = {answer_of_turn,
+                                                                               answer_of_model};
+    cassette_exchange *x = NULL;
+    for (size_t i = 0; !x && i < WS_COUNT(exact); i++)
+        x = first(c, w, exact[i]);
+    for (size_t i = 0; !x && c->o.loose && i < WS_COUNT(loose); i++)
+        x = first(c, w, loose[i]);
     return x;
 }
 
@@ -230,7 +237,7 @@ const cassette_exchange *cassette_find(cassette *c, const char *url, const char 
     cJSON *o = cJSON_ParseWithLength(body, n);
     const char *model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "model"));
     w.model = model ? model : "";
-    cassette_key(url, body, n, w.key);
+    cassette_key(url, body, n, w.key, w.near);
     cassette_exchange *x = match(c, &w);
     if (x)
         x->used = true;

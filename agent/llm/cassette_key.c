@@ -34,12 +34,24 @@ static bool is_transport(const char *name)
     return false;
 }
 
+/* The most tokens of a reply: what is left of a budget, which depends on what else is in flight. */
+static bool is_limit(const char *name)
+{
+    return strcmp(name, "max_tokens") == 0 || strcmp(name, "max_completion_tokens") == 0 ||
+           strcmp(name, "max_output_tokens") == 0;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
 }
 
-static void add_value(ws_sha256 *h, const cJSON *v, int depth)
+static bool is_left_out(const char *name, bool near)
+{
+    return name && (is_transport(name) || (near && is_limit(name)));
+}
+
+static void add_value(ws_sha256 *h, const cJSON *v, int depth, bool near)
 {
     if (!cJSON_IsObject(v) && !cJSON_IsArray(v)) {
         ws_buf text = {0};
@@ -52,7 +64,7 @@ static void add_value(ws_sha256 *h, const cJSON *v, int depth)
     const cJSON **member = ws_calloc((size_t)n + 1, sizeof *member), *m;
     cJSON_ArrayForEach(m, v)
     {
-        if (depth > 0 || !m->string || !is_transport(m->string))
+        if (depth > 0 || !is_left_out(m->string, near))
             member[kept++] = m;
     }
     if (cJSON_IsObject(v))
@@ -61,23 +73,30 @@ static void add_value(ws_sha256 *h, const cJSON *v, int depth)
     for (int i = 0; i < kept; i++) {
         if (cJSON_IsObject(v))
             ws_sha256_add_field(h, member[i]->string, strlen(member[i]->string));
-        add_value(h, member[i], depth + 1);
+        add_value(h, member[i], depth + 1, near);
     }
     ws_sha256_add(h, cJSON_IsObject(v) ? "}" : "]", 1);
     free(member);
 }
 
-void cassette_key(const char *url, const char *body, size_t n, char out[WS_SHA256_HEX])
+static void hash(ws_str path, const cJSON *root, ws_str body, bool near, char out[WS_SHA256_HEX])
 {
     ws_sha256 h;
-    ws_str path = wire_path(url);
-    cJSON *root = cJSON_ParseWithLength(body, n);
     ws_sha256_init(&h);
     ws_sha256_add_field(&h, path.p, path.n);
     if (root)
-        add_value(&h, root, 0);
+        add_value(&h, root, 0, near);
     else
-        ws_sha256_add_field(&h, body, n);
+        ws_sha256_add_field(&h, body.p, body.n);
     ws_sha256_hex(&h, out);
+}
+
+void cassette_key(const char *url, const char *body, size_t n, char out[WS_SHA256_HEX],
+                  char near[WS_SHA256_HEX])
+{
+    cJSON *root = cJSON_ParseWithLength(body, n);
+    hash(wire_path(url), root, (ws_str){body, n}, false, out);
+    if (near)
+        hash(wire_path(url), root, (ws_str){body, n}, true, near);
     cJSON_Delete(root);
 }

@@ -162,7 +162,7 @@ static ws_status read_exchange(const cJSON *o, cassette_exchange *x, ws_err *err
         read_request(request, x, err) || read_response(response, x, err))
         return err->status;
     x->turn = (int)turn;
-    cassette_key(ws_buf_z(&x->url), ws_buf_z(&x->body), x->body.n, x->key);
+    cassette_key(ws_buf_z(&x->url), ws_buf_z(&x->body), x->body.n, x->key, x->near);
     cJSON *body = cJSON_ParseWithLength(ws_buf_z(&x->body), x->body.n);
     const char *model = cJSON_GetStringValue(get(body, "model"));
     x->model = ws_strdup(model ? model : "");
