@@ -158,6 +158,43 @@ static void test_traits(void)
     ws_buf_release(&t);
 }
 
+/* An archive of the schema before memory: what passed in it is found after the migration. */
+static void test_migration(void)
+{
+    static const char rows[] =
+        "PRAGMA user_version = 3; PRAGMA application_id = 1465082226;" /* "WSar" */
+        "INSERT INTO text VALUES (substr(hex(zeroblob(32)), 1, 64), 'source');"
+        "INSERT INTO run (id, name, spec_name, spec_sha256, spec, gpu, scripted, status, started)"
+        " SELECT 1, 'old', 'basics/softmax', 's1', sha256, 'h100', 0, 'done', '' FROM text;"
+        "INSERT INTO candidate (run, round, origin, source, reason, level, modelled_s, gpu, note,"
+        " created) SELECT 1, 1, 'model', sha256, 'pass', 2, 1e-5, 'h100', 'online sums', '' FROM "
+        "text;"
+        "INSERT INTO candidate (run, round, origin, source, reason, level, gpu, note, created)"
+        " SELECT 1, 2, 'model', sha256, 'shared_race', 1, 'h100', 'a race', '' FROM text;";
+    char old[80];
+    sqlite3 *raw = NULL;
+    db_archive *db = NULL;
+    db_kernel *list = NULL;
+    ws_arena a = {0};
+    int n = 0, rc;
+    snprintf(old, sizeof old, "%s/old.db", dir);
+    rc = sqlite3_open(old, &raw);
+    for (int v = 0; !rc && v < 3; v++)
+        rc = sqlite3_exec(raw, db_migration[v], NULL, NULL, NULL);
+    if (!rc)
+        rc = sqlite3_exec(raw, rows, NULL, NULL, NULL);
+    ok(!rc, "an archive of schema 3: %s", sqlite3_errmsg(raw));
+    sqlite3_close(raw);
+    if (ok(!db_open(old, false, &db, &err), "is migrated %s", err.msg)) {
+        ok(!db_kernel_search(db, "online", 5, &a, &list, &n, &err) && n == 1, "notes are found");
+        ok(!db_kernel_search(db, "race", 5, &a, &list, &n, &err) && !n, "but not what failed");
+        ok(!db_check(db, &err), "the file is sound %s", err.msg);
+    }
+    db_close(db);
+    ws_arena_release(&a);
+    unlink(old);
+}
+
 int main(void)
 {
     db_archive *db = NULL;
@@ -171,6 +208,7 @@ int main(void)
     test_kernels(db);
     test_lessons(db);
     test_traits();
+    test_migration();
     db_close(db);
     const char *const ends[] = {"", "-wal", "-shm"};
     for (size_t i = 0; i < WS_COUNT(ends); i++) {
