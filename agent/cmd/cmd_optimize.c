@@ -23,7 +23,7 @@
     X(tokens, budget.most.tokens) X(calls, budget.most.requests)                                   \
     X(candidates, budget.most.candidates) X(cost, budget.most.usd) X(time, budget.seconds)         \
     X(prices, prices) X(unknown_price, allow_unknown_price) X(value, value_usd_per_gpu_hour)       \
-    X(target, target_speedup) X(target, target_roofline) X(tune, tune_max)                         \
+    X(serves, expected_calls) X(target, target_speedup) X(target, target_roofline) X(tune, tune_max)                         \
     X(memory, no_memory) X(seed, seed)
 
 typedef struct options {
@@ -35,7 +35,7 @@ typedef struct options {
     struct {
         bool model, base_url, stream, max_tokens, temperature, effort, prompts, strategy, lanes,
             slack, repairs, patience, stagnation, islands, migrate, inspirations, diagnose, rounds,
-            tokens, calls, candidates, cost, time, prices, unknown_price, value, target, tune,
+            tokens, calls, candidates, cost, time, prices, unknown_price, value, serves, target, tune,
             memory, seed;
     } given;
 } options;
@@ -141,6 +141,9 @@ static const ws_opt option_table[] = {
     {.name = "value", .type = WS_OPT_NUMBER, .offset = OPT(l.value_usd_per_gpu_hour),
      .fallback = "0", .arg = "USD", .help = "what a saved GPU-hour is worth: stop when the next "
      "gain is expected to cost more than it saves", .group = "Budget", GIVEN(value)},
+    {.name = "expected-calls", .type = WS_OPT_NUMBER, .offset = OPT(l.expected_calls),
+     .fallback = "0", .arg = "N", .help = "with --value: calls that the kernel will serve; else as "
+     "many as fill a GPU-year", .group = "Budget", GIVEN(serves)},
     {.name = "prices", .type = WS_OPT_STRING, .offset = OPT(l.prices), .arg = "FILE",
      .help = "prices of models, as LiteLLM writes them, in the place of the bundled table",
      .group = "Budget", GIVEN(prices)},
@@ -199,8 +202,9 @@ static ws_status check_options(const options *o, loop_options *l, ws_err *err)
     if (!(l->limits.idle_s > 0 && l->limits.total_s > 0 && l->limits.max_wait_s > 0))
         return ws_fail(err, WS_EUSAGE,
                        "--idle-timeout, --timeout and --max-wait must be more than 0");
-    if (!(l->budget.most.usd >= 0 && l->value_usd_per_gpu_hour >= 0 && l->replay_speed >= 0))
-        return ws_fail(err, WS_EUSAGE, "--max-cost, --value and --replay-speed cannot be negative");
+    if (!(l->budget.most.usd >= 0 && l->value_usd_per_gpu_hour >= 0 && l->replay_speed >= 0 &&
+          l->expected_calls >= 0))
+        return ws_fail(err, WS_EUSAGE, "--max-cost, --value, --expected-calls and --replay-speed cannot be negative");
     if (l->record && l->replay)
         return ws_fail(err, WS_EUSAGE, "--record and --replay exclude each other");
     l->strategy_options.repairs = (int)o->repairs;

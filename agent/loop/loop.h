@@ -43,6 +43,7 @@ typedef struct loop_options {
     double temperature;                     /* negative: not sent */
     double target_speedup, target_roofline; /* 0: none; over generation 0, fraction of the floor */
     double value_usd_per_gpu_hour;          /* 0: none */
+    double expected_calls; /* that the kernel will serve, 0: see worth.h */
     double replay_speed;
     const char *strategy; /* NULL: the first */
     strat_options strategy_options;

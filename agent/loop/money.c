@@ -38,19 +38,13 @@ ws_status loop_open_prices(loop_state *s, ws_err *err)
 
 /* ---- claims ---- */
 
-static int64_t prompt_tokens(int64_t bytes)
-{
-    return bytes / BYTES_PER_TOKEN + 1;
-}
-
-/* A prompt's tokens are at most its bytes; the price counts them so, the token budget as usual text
- * has them. */
+/* A prompt's tokens are at most its bytes. */
 static budget_amount most(const loop_state *s, const loop_turn *t, int64_t bytes, int64_t reply)
 {
     int m = t->step.model;
     return (budget_amount){
         .requests = 1,
-        .tokens = prompt_tokens(bytes) + reply,
+        .tokens = bytes + reply,
         .usd = s->priced[m] && !s->o->replay ? price_most(&s->price[m], bytes, reply) : 0};
 }
 
@@ -59,8 +53,8 @@ static int64_t affordable(const loop_state *s, const loop_turn *t, int64_t bytes
 {
     budget_amount left = budget_left(&s->budget);
     int64_t reply = wanted;
-    if (s->budget.limit.most.tokens && left.tokens - prompt_tokens(bytes) < reply)
-        reply = left.tokens - prompt_tokens(bytes);
+    if (s->budget.limit.most.tokens && left.tokens - bytes < reply)
+        reply = left.tokens - bytes;
     while (s->budget.limit.most.usd > 0 && reply >= SHORTEST_REPLY &&
            most(s, t, bytes, reply).usd > left.usd)
         reply -= reply / 8 + 1;
@@ -98,8 +92,11 @@ budget_answer loop_claim(loop_state *s, loop_turn *t, llm_request *q, int64_t by
 
 /* ---- what a request took ---- */
 
+/* USD, NaN: not known; then a limit counts the claim's most. A replay costs nothing. */
 static double cost_of(const loop_state *s, int model, double told, const price_usage *u)
 {
+    if (s->o->replay)
+        return 0;
     if (isfinite(told) || !s->priced[model])
         return told;
     return price_cost(&s->price[model], u);
@@ -110,6 +107,12 @@ static int64_t known(int64_t n)
     return n > 0 ? n : 0;
 }
 
+static int64_t tokens_of(const loop_state *s, int model, const price_usage *u)
+{
+    bool outside = s->priced[model] && s->price[model].reasoning_outside;
+    return known(u->prompt) + known(u->completion) + (outside ? known(u->reasoning) : 0);
+}
+
 static budget_amount taken(const loop_state *s, int model, const llm_attempt *a)
 {
     price_usage u = {.prompt = a->prompt_tokens,
@@ -117,10 +120,10 @@ static budget_amount taken(const loop_state *s, int model, const llm_attempt *a)
                      .cache_write = a->cache_write_tokens,
                      .completion = a->completion_tokens,
                      .reasoning = a->reasoning_tokens};
-    double usd = cost_of(s, model, a->cost_usd, &u);
+    int64_t tokens = tokens_of(s, model, &u);
     return (budget_amount){.requests = 1,
-                           .tokens = known(a->prompt_tokens) + known(a->completion_tokens),
-                           .usd = isfinite(usd) ? usd : 0};
+                           .tokens = tokens,
+                           .usd = tokens ? cost_of(s, model, a->cost_usd, &u) : 0};
 }
 
 bool loop_may_resend(void *ud, const llm_attempt *failed)
@@ -144,26 +147,22 @@ bool loop_may_resend(void *ud, const llm_attempt *failed)
 void loop_settle(loop_state *s, loop_turn *t, const llm_reply *r)
 {
     int m = t->step.model;
-    price_usage u = {r->prompt_tokens, r->cached_tokens, r->cache_write_tokens,
-                     r->completion_tokens, r->reasoning_tokens};
-    double usd = cost_of(s, m, r->cost_usd, &u);
-    bool replay = s->o->replay != NULL;
-    bool refused_resend = t->used.requests >= r->n_attempts; /* the last one is settled already */
-    budget_amount took = {.replies = loop_answered(&t->call),
-                          .requests = r->n_attempts - t->used.requests,
-                          .tokens = known(r->prompt_tokens) + known(r->completion_tokens)};
-    if (refused_resend || (!loop_answered(&t->call) && r->n_attempts > 0)) {
-        budget_amount last =
-            refused_resend ? (budget_amount){0} : taken(s, m, &r->attempt[r->n_attempts - 1]);
-        took.tokens = last.tokens;
-        usd = last.tokens && !s->priced[m] ? (double)NAN : last.usd;
+    bool answered = loop_answered(&t->call);
+    bool settled = t->used.requests >= r->n_attempts; /* the last one, when it was not resent */
+    budget_amount took = {0};
+    if (answered) {
+        price_usage u = {r->prompt_tokens, r->cached_tokens, r->cache_write_tokens,
+                         r->completion_tokens, r->reasoning_tokens};
+        took = (budget_amount){.replies = 1,
+                               .requests = r->n_attempts - t->used.requests,
+                               .tokens = tokens_of(s, m, &u),
+                               .usd = cost_of(s, m, r->cost_usd, &u)};
+    } else if (!settled) {
+        took = taken(s, m, &r->attempt[r->n_attempts - 1]);
     }
-    if (replay)
-        usd = t->used.usd = 0;
-    took.usd = isfinite(usd) ? usd : 0;
     budget_settle(&s->budget, &t->claim, &took);
     t->claim = (budget_amount){0};
-    t->call.cost_usd = usd + t->used.usd + t->earlier_usd;
+    t->call.cost_usd = took.usd + t->used.usd + t->earlier_usd;
 }
 
 /* ---- a run that is resumed ---- */
@@ -193,31 +192,4 @@ budget_amount loop_spent_by(loop_state *s, const db_call *c)
     cJSON_Delete(array);
     (void)s;
     return b;
-}
-
-/* ---- when enough is won ---- */
-
-/* The floor of the roofline, as the cost model told with the verdict; NaN: not told. */
-static double floor_seconds(const loop_state *s)
-{
-    cJSON *v = s->best >= 0 ? cJSON_Parse(s->attempt[s->best].verdict_json) : NULL;
-    const cJSON *m = cJSON_GetObjectItemCaseSensitive(v, "modelled");
-    const cJSON *f = cJSON_GetObjectItemCaseSensitive(m, "floor_seconds");
-    double seconds = cJSON_IsNumber(f) ? f->valuedouble : (double)NAN;
-    cJSON_Delete(v);
-    return seconds;
-}
-
-void loop_weigh(loop_state *s)
-{
-    const loop_options *o = s->o;
-    if (s->stop || s->best <= 0 || s->weighed == s->n_attempts)
-        return;
-    s->weighed = s->n_attempts;
-    double best = strat_seconds(s->attempt[s->best].candidate);
-    double speedup = strat_seconds(s->attempt[0].candidate) / best;
-    if (o->target_speedup > 0 && speedup >= o->target_speedup)
-        loop_stop(s, "done", "the target is reached");
-    else if (o->target_roofline > 0 && floor_seconds(s) / best >= o->target_roofline)
-        loop_stop(s, "done", "the target fraction of the roofline is reached");
 }

@@ -54,6 +54,7 @@ static const struct {
     KEPT("target_speedup", KEPT_NUMBER, target_speedup),
     KEPT("target_roofline", KEPT_NUMBER, target_roofline),
     KEPT("value_usd_per_gpu_hour", KEPT_NUMBER, value_usd_per_gpu_hour),
+    KEPT("expected_calls", KEPT_NUMBER, expected_calls),
     KEPT("allow_unknown_price", KEPT_FLAG, allow_unknown_price),
     KEPT("prices", KEPT_TEXT, prices),
     KEPT("no_memory", KEPT_FLAG, no_memory),

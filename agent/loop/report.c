@@ -316,6 +316,9 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
         ws_json_add_double(w, "modelled_seconds", best->modelled_s);
         ws_json_add_double(w, "speedup_over_generation_0", speedup(s, best));
     }
+    cJSON *worth = loop_worth_json(s);
+    if (worth)
+        cJSON_AddItemToObject(o, "worth", worth);
     print_event(o);
 }
 
@@ -343,6 +346,7 @@ static void print_winner(const loop_state *s, const db_candidate *best)
 
 static void print_text(const loop_state *s, const db_candidate *best, const db_totals *t)
 {
+    ws_buf worth = {0};
     print_winner(s, best);
     printf("run %s: %s%s%s; %d call%s, %" PRId64 " tokens", s->run.name, s->status,
            s->stop && strcmp(s->stop, s->status) ? ", " : "",
@@ -353,6 +357,9 @@ static void print_text(const loop_state *s, const db_candidate *best, const db_t
     else if (t->calls)
         printf(", cost unknown");
     printf("; archive %s\n", s->o->archive);
+    loop_print_worth(s, &worth);
+    fputs(ws_buf_z(&worth), stdout);
+    ws_buf_release(&worth);
     if (s->o->reply)
         printf("the next prompt: warpsmith prompt --run %s --archive %s\n", s->run.name,
                s->o->archive);

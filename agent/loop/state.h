@@ -1,6 +1,7 @@
 /* The state of one run and its parts: open.c (a new run, or the options of an old one), restore.c
  * (what a resumed run has so far), turns.c (which lane asks what, and when), ask.c (one model
- * call), money.c (claims and costs), judge.c (verdicts), tuning.c (the tune space of a kernel),
+ * call), money.c (claims and costs), value.c (when
+ * enough is won), judge.c (verdicts), tuning.c (the tune space of a kernel),
  * report.c (rows, events, summary), loop.c (the event loop). */
 #ifndef AGENT_LOOP_STATE_H
 #define AGENT_LOOP_STATE_H
@@ -138,8 +139,13 @@ bool loop_may_resend(void *ud, const llm_attempt *failed);
 void loop_settle(loop_state *s, loop_turn *t, const llm_reply *r);
 /* What a stored call took. */
 budget_amount loop_spent_by(loop_state *s, const db_call *c);
-/* USD that the kernel would save, and whether the next gain is worth its price; stops the run. */
+
+/* ---- value.c ---- */
+/* Stops the run when its target is reached, or when the next gain is not worth its price. */
 void loop_weigh(loop_state *s);
+/* What the run cost and what its kernel saves: a few lines, none without a winner. */
+void loop_print_worth(const loop_state *s, ws_buf *out);
+cJSON *loop_worth_json(const loop_state *s); /* NULL: no winner */
 
 /* ---- judge.c ---- */
 ws_status loop_judge_generation_0(loop_state *s, ws_err *err) WS_MUST_CHECK;
