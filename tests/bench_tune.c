@@ -34,8 +34,9 @@ int main(int argc, char **argv)
             need[s] = need[s] > 0 ? need[s] : c.table.n;
         }
         qsort(need, (size_t)seeds, sizeof *need, by_value);
-        printf("%-18s %5d points %3d best: median %5.1f %%, 90 %% %5.1f %%, missed %d of %d, %.0f ms a search\n", c.name,
-               c.table.n, ties, 100.0 * need[seeds / 2] / c.table.n,
+        printf("%-18s %5d points %3d best: median %5.1f %%, 90 %% %5.1f %%, missed %d of %d, %.0f "
+               "ms a search\n",
+               c.name, c.table.n, ties, 100.0 * need[seeds / 2] / c.table.n,
                100.0 * need[seeds * 9 / 10] / c.table.n, missed, seeds,
                1e3 * ws_seconds_since(start) / seeds);
         free(need);

@@ -20,10 +20,11 @@ static plan *plan_of(ws_arena *a, const char *tune, const char *require, const c
     ws_buf b = {0};
     plan *p = NULL;
     hx_diag d;
-    ws_buf_printf(&b,
-                  "/* @plan\n{ \"tune\": {%s}, \"require\": [%s],\n  \"launch\": [ { \"kernel\": \"k\", "
-                  "\"grid\": [\"N\"], \"block\": [\"%s\"], \"args\": [\"x\", \"y\"] } ] }\n*/\n",
-                  tune, require, block);
+    ws_buf_printf(
+        &b,
+        "/* @plan\n{ \"tune\": {%s}, \"require\": [%s],\n  \"launch\": [ { \"kernel\": \"k\", "
+        "\"grid\": [\"N\"], \"block\": [\"%s\"], \"args\": [\"x\", \"y\"] } ] }\n*/\n",
+        tune, require, block);
     const char *source = ws_arena_strdup(a, ws_buf_z(&b));
     ws_buf_release(&b);
     if (!plan_parse(a, source, strlen(source), &names, &p, &d))
@@ -69,12 +70,13 @@ static void test_space(void)
 static void test_large_space(void)
 {
     ws_arena a = {0};
-    plan *p = plan_of(&a,
-                      "\"A\": [1,2,3,4,5,6,7,8], \"B\": [1,2,3,4,5,6,7,8], \"C\": [1,2,3,4,5,6,7,8],"
-                      "\"D\": [1,2,3,4,5,6,7,8], \"E\": [1,2,3,4,5,6,7,8], \"F\": [1,2,3,4,5,6,7,8],"
-                      "\"G\": [1,2,3,4,5,6,7,8], \"H\": [1,2,3,4,5,6,7,8], \"I\": [1,2,3,4,5,6,7,8],"
-                      "\"J\": [1,2,3,4,5,6,7,8]",
-                      "\"A == B\", \"C == D + 1\", \"E < F\", \"G * H <= 16\", \"I + J > A\"", "32");
+    plan *p =
+        plan_of(&a,
+                "\"A\": [1,2,3,4,5,6,7,8], \"B\": [1,2,3,4,5,6,7,8], \"C\": [1,2,3,4,5,6,7,8],"
+                "\"D\": [1,2,3,4,5,6,7,8], \"E\": [1,2,3,4,5,6,7,8], \"F\": [1,2,3,4,5,6,7,8],"
+                "\"G\": [1,2,3,4,5,6,7,8], \"H\": [1,2,3,4,5,6,7,8], \"I\": [1,2,3,4,5,6,7,8],"
+                "\"J\": [1,2,3,4,5,6,7,8]",
+                "\"A == B\", \"C == D + 1\", \"E < F\", \"G * H <= 16\", \"I + J > A\"", "32");
     tune_space s;
     int64_t start = ws_now_ns();
     bool valid = true, twice = false;
@@ -123,7 +125,8 @@ static double bowl(const int64_t *r)
     double s = 1;
     for (int k = 0; k < 8; k++)
         s += 0.03 * pow(log2((double)r[k]) - (k % 3 + 2), 2);
-    s += 0.05 * fabs(log2((double)(r[0] * r[1])) - 5) + 0.05 * fabs(log2((double)(r[2] * r[3])) - 6);
+    s +=
+        0.05 * fabs(log2((double)(r[0] * r[1])) - 5) + 0.05 * fabs(log2((double)(r[2] * r[3])) - 6);
     return s;
 }
 
@@ -194,7 +197,8 @@ static void test_surrogate(void)
     tune_surrogate_believe(g, far);
     double again;
     tune_surrogate_predict(g, far, &again, &sd);
-    ok(sd < 0.3 * far_sd && fabs(again - mean) < 1e-6, "what is believed is certain, and as it was");
+    ok(sd < 0.3 * far_sd && fabs(again - mean) < 1e-6,
+       "what is believed is certain, and as it was");
     tune_surrogate_free(g);
 }
 
@@ -263,7 +267,8 @@ static void test_ask(void)
     run_search(p, &o, false, two, MAX);
     ok(memcmp(one, two, 3 * (size_t)n * sizeof *one), "another seed asks for others");
     o.max_points = 1000;
-    is_int(run_search(p, &o, false, two, MAX), 320, "a space that is small enough is searched whole");
+    is_int(run_search(p, &o, false, two, MAX), 320,
+           "a space that is small enough is searched whole");
     o.max_points = 0;
     is_int(run_search(p, &o, false, two, MAX), 80, "a quarter of it when nothing is said");
     ws_arena_release(&a);
@@ -321,8 +326,8 @@ static void test_noise(void)
         while ((n = tune_search_ask(s, &rows)) > 0)
             for (int i = 0; i < n; i++, total++) {
                 const int64_t *row = rows + 3 * (size_t)i;
-                const tune_result r = result(
-                    true, valley(row) * (1 + 0.05 * ws_philox_normal(seed, 9, at++)));
+                const tune_result r =
+                    result(true, valley(row) * (1 + 0.05 * ws_philox_normal(seed, 9, at++)));
                 repeated += tune_table_find(&seen, row) >= 0;
                 tune_table_put(&seen, row, &r);
                 tune_search_tell(s, row, &r);
@@ -377,9 +382,10 @@ static void test_report(void)
 
 static void test_defaults(void)
 {
-    static const char source[] = "// tune: {\"A\": [9]}\n/* @plan\n * { \"tune\": { \"A\": [32, 64,\n *   128], "
-                                 "\"B\": 7 },\n \"launch\": [ { \"kernel\": \"k\", \"grid\": [1], \"block\": "
-                                 "[\"A\"], \"args\": [\"x\", \"y\"] } ] } */ int A[] = {1};\n";
+    static const char source[] =
+        "// tune: {\"A\": [9]}\n/* @plan\n * { \"tune\": { \"A\": [32, 64,\n *   128], "
+        "\"B\": 7 },\n \"launch\": [ { \"kernel\": \"k\", \"grid\": [1], \"block\": "
+        "[\"A\"], \"args\": [\"x\", \"y\"] } ] } */ int A[] = {1};\n";
     const plan_names names = {tensors, 2, dim_names, 1};
     ws_arena a = {0};
     plan *p = NULL;
@@ -388,11 +394,13 @@ static void test_defaults(void)
     if (!ok(plan_parse(&a, source, strlen(source), &names, &p, &d), "the plan: %s", d.text))
         return;
     plan_put_defaults(source, strlen(source), p, (const int64_t[]){128, 7}, &b);
-    is_str(ws_buf_z(&b),
-           "// tune: {\"A\": [9]}\n/* @plan\n * { \"tune\": { \"A\": [128, 32, 64], \"B\": [7] },\n "
-           "\"launch\": [ { \"kernel\": \"k\", \"grid\": [1], \"block\": [\"A\"], \"args\": [\"x\", \"y\"] } "
-           "] } */ int A[] = {1};\n",
-           "the best values first, the rest as it was");
+    is_str(
+        ws_buf_z(&b),
+        "// tune: {\"A\": [9]}\n/* @plan\n * { \"tune\": { \"A\": [128, 32, 64], \"B\": [7] },\n "
+        "\"launch\": [ { \"kernel\": \"k\", \"grid\": [1], \"block\": [\"A\"], \"args\": [\"x\", "
+        "\"y\"] } "
+        "] } */ int A[] = {1};\n",
+        "the best values first, the rest as it was");
     ws_buf_release(&b);
     ws_arena_release(&a);
 }
@@ -426,9 +434,9 @@ static void test_recorded(const char *name)
 
 int main(void)
 {
-    static const char *const recorded[] = {"matmul", "softmax", "transpose", "row_sum", "cumsum",
-                                           "layer_norm", "matvec", "rms_norm",
-                                           "causal_attention"};
+    static const char *const recorded[] = {"matmul",  "softmax",  "transpose",
+                                           "row_sum", "cumsum",   "layer_norm",
+                                           "matvec",  "rms_norm", "causal_attention"};
     test_space();
     test_large_space();
     test_large_search();

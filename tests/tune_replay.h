@@ -49,9 +49,8 @@ static bool tune_case_plan(tune_case *c, const ws_buf *source, ws_err *err)
 }
 
 /* <dir>/<name>.cu and <tables>/<name>.json */
-__attribute__((unused)) static bool tune_case_open(tune_case *c, const char *dir,
-                                                   const char *tables, const char *name,
-                                                   ws_err *err)
+__attribute__((unused)) static bool
+tune_case_open(tune_case *c, const char *dir, const char *tables, const char *name, ws_err *err)
 {
     char path[400];
     ws_buf text = {0}, source = {0};

@@ -45,7 +45,11 @@ ws_status vfy_chooser_open(vfy_session *s, const char *source, size_t n, const v
     *out = NULL;
     *d = (hx_diag){0};
     vfy_chooser *c = ws_calloc(1, sizeof *c);
-    *c = (vfy_chooser){.s = s, .source = source, .n = n, .o = o, .dims = spec_env(s->spec, -1),
+    *c = (vfy_chooser){.s = s,
+                       .source = source,
+                       .n = n,
+                       .o = o,
+                       .dims = spec_env(s->spec, -1),
                        .gpu = tim_gpu_find(gpu)};
     if (!c->gpu) {
         free(c);
@@ -144,8 +148,7 @@ static void take_facts(vfy_choice *out, const plan_bound *b, const comp_result *
                 continue;
             out->registers = larger(out->registers, k->registers);
             out->shared_bytes = larger(out->shared_bytes, k->shared_bytes + b->launch[i].shared);
-            out->spill_bytes =
-                larger(out->spill_bytes, k->spill_store_bytes + k->spill_load_bytes);
+            out->spill_bytes = larger(out->spill_bytes, k->spill_store_bytes + k->spill_load_bytes);
         }
 }
 
@@ -190,9 +193,14 @@ static void model_one(void *ud, size_t at, int worker)
     (void)worker;
     if (!i->wanted)
         return;
-    vfy_model_input m = {.graph = c->s->graph, .plan = c->plan, .bench = i->bound,
-                         .compiled = &i->compiled, .tensor_name = c->s->tensor_name,
-                         .gpu = c->gpu, .checked = &(ptx_counters){0}, .checked_work = 1};
+    vfy_model_input m = {.graph = c->s->graph,
+                         .plan = c->plan,
+                         .bench = i->bound,
+                         .compiled = &i->compiled,
+                         .tensor_name = c->s->tensor_name,
+                         .gpu = c->gpu,
+                         .checked = &(ptx_counters){0},
+                         .checked_work = 1};
     if (vfy_model(&m, &i->arena, &t, &i->err))
         return;
     i->out->sampled = t.sampled;
@@ -250,8 +258,11 @@ static ws_status finish(vfy_chooser *c, const int64_t *row, one *i, ws_err *err)
 static void begin(vfy_chooser *c, const int64_t *row, one *i)
 {
     hx_diag d = {0};
-    *i->out = (vfy_choice){.seconds = (double)NAN, .occupancy = (double)NAN, .registers = -1,
-                           .shared_bytes = -1, .spill_bytes = -1};
+    *i->out = (vfy_choice){.seconds = (double)NAN,
+                           .occupancy = (double)NAN,
+                           .registers = -1,
+                           .shared_bytes = -1,
+                           .spill_bytes = -1};
     if (!plan_bind(&i->arena, c->plan, &c->dims, row, &i->bound, &d)) {
         i->bound = NULL;
         refuse(i->out, d.reason, d.text);

@@ -13,8 +13,8 @@ typedef struct vfy_choice {
     double seconds;   /* modelled, NaN when it cannot run */
     bool sampled;     /* from blocks of the benchmark shape; else scaled from a check shape */
     int registers, shared_bytes, spill_bytes; /* maximum over launches, dynamic shared memory
-                                              * included; -1 unknown */
-    double occupancy; /* resident warps / maximum, NaN unknown */
+                                               * included; -1 unknown */
+    double occupancy;                         /* resident warps / maximum, NaN unknown */
     char identity[65]; /* SHA-256 over PTX and launches; "" when it does not compile */
     bool same;         /* the same program as a choice judged before */
 } vfy_choice;

@@ -25,9 +25,10 @@ struct vfy_session {
  * another seed are forgotten. It lasts until then. */
 ws_status vfy_session_case(vfy_session *s, int check, vfy_inputs kind, uint64_t seed,
                            vfy_case **out, ws_err *err) WS_MUST_CHECK;
-bool vfy_session_has(const vfy_session *s, int slot, uint64_t seed); /* slot: check x kinds + kind */
-/* Whether the source may name dims as macros. One that does not compiles alike for every shape: once.
- * One that pastes names together may hide them. */
+bool vfy_session_has(const vfy_session *s, int slot,
+                     uint64_t seed); /* slot: check x kinds + kind */
+/* Whether the source may name dims as macros. One that does not compiles alike for every shape:
+ * once. One that pastes names together may hide them. */
 bool vfy_names_dims(const char *source, size_t n);
 /* How the plan is compiled at one shape; without source, file and arch. */
 comp_request vfy_request(ws_arena *a, const plan_bound *b, bool dims, bool cubin);

@@ -26,7 +26,7 @@ typedef struct options {
 
 static const ws_opt option_table[] = {
     {.name = "max-points", .type = WS_OPT_INT, .offset = offsetof(options, max_points),
-     .fallback = "0", .arg = "N",
+     .fallback = "0", .max = 1000000, .arg = "N",
      .help = "points to judge, at most; 0: a quarter of the space, 32 to 256", .group = "Search"},
     {.name = "exhaustive", .type = WS_OPT_FLAG, .offset = offsetof(options, exhaustive),
      .help = "judge every point, and say when the search would have found the best",
@@ -109,8 +109,8 @@ static ws_status judge(tuning *t, const int64_t *row, int n, tune_result *out, w
     return st;
 }
 
-/* The fastest point found has to hold in full; one that is wrong is never the winner. Goes on to the
- * next until one is right, `most` are wrong, or none is left. t->best is the fastest that held.
+/* The fastest point found has to hold in full; one that is wrong is never the winner. Goes on to
+ * the next until one is right, `most` are wrong, or none is left. t->best is the fastest that held.
  * `s` is told of wrong ones, NULL: nobody is. */
 static ws_status verify_best(tuning *t, tune_search *s, int most, ws_err *err)
 {
@@ -252,7 +252,8 @@ static void print_text(const tuning *t)
     if (best >= 0)
         print_best(t, best, &out);
     else if (t->verdict->text[0])
-        ws_buf_printf(&out, "none is right, tried the %d fastest: %s\n", t->wrong, t->verdict->text);
+        ws_buf_printf(&out, "none is right, tried the %d fastest: %s\n", t->wrong,
+                      t->verdict->text);
     else
         ws_buf_adds(&out, "none can be used\n");
     if (best >= 0)

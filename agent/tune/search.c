@@ -8,7 +8,8 @@
  * and what tells the fast ones apart is their distance from it, not the time itself.
  *
  * Exact times (modelled ones) are asked for once. With noise the last third of the points are
- * repeats, as in successive halving: of the fastest 8 once, of 4 twice, of 2 as often as is left. */
+ * repeats, as in successive halving: of the fastest eight once, of four twice, of two as often as
+ * is left. */
 #include "agent/tune/search.h"
 
 #include "agent/tune/space.h"
@@ -24,9 +25,8 @@ enum {
     LEARN_MAX = 320,  /* points that the surrogate learns from */
     FIRST_STEPS = 40, /* of its lengths, and later */
     STEPS = 8,
-    SCORED = 512,     /* points whose certainty is asked for */
-    LOCAL_EVERY = 4,
-    FINALISTS = 8
+    SCORED = 512, /* points whose certainty is asked for */
+    LOCAL_EVERY = 4
 };
 
 static const double NEAR = 0.03;
@@ -42,19 +42,19 @@ struct tune_search {
     tune_options o;
     tune_space space;
     tune_table told;
-    int *told_at;      /* of each told row, its index in the space's list */
-    int *times;        /* how often it was told */
+    int *told_at;                 /* of each told row, its index in the space's list */
+    int *times;                   /* how often it was told */
     tune_surrogate *model, *odds; /* of times; of being usable */
     bool some_wrong;
-    bool *asked;       /* per point of the space's list */
+    bool *asked; /* per point of the space's list */
     int n_flags;
     int n_asked, n_design, n_search; /* points of the first phase, and before repeats begin */
-    ranked *list;      /* what this batch is chosen from, NULL until it is needed */
+    ranked *list;                    /* what this batch is chosen from, NULL until it is needed */
     int n_list;
-    int *batch;        /* indexes into the list */
+    int *batch;              /* indexes into the list */
     int n_batch, batch_from; /* from which told row on the batch's rows stand */
     int64_t *rows;
-    int *repeats, n_repeats, next_repeat; /* told rows that are asked for again */
+    int *repeats, n_repeats, next_repeat, round; /* told rows that are asked for again */
     uint64_t draws;
     bool fitted;
 };
@@ -200,8 +200,8 @@ static void learn(tune_search *t)
     free(y);
 }
 
-/* Which points can be used, as values of 0 and 1 to a surrogate of its own, which finds the tunables
- * that matter for that. */
+/* Which points can be used, as values of 0 and 1 to a surrogate of its own, which finds the
+ * tunables that matter for that. */
 static void learn_odds(tune_search *t)
 {
     const int d = t->space.n_features, n = t->told.n < LEARN_MAX ? t->told.n : LEARN_MAX;
@@ -346,13 +346,18 @@ static int local_point(tune_search *t)
 
 static void plan_repeats(tune_search *t)
 {
-    int n, left = t->o.max_points - t->n_asked;
+    static const struct {
+        int finalists, times; /* 0: as often as is left */
+    } rounds[] = {{8, 1}, {4, 2}, {2, 0}};
+    const int left = t->o.max_points - t->n_asked;
+    const int round = t->round < (int)WS_COUNT(rounds) ? t->round++ : (int)WS_COUNT(rounds) - 1;
+    const int finalists = rounds[round].finalists;
+    const int times = rounds[round].times ? rounds[round].times : left / finalists;
+    int n;
     ranked *r = fastest(t, &n);
-    int finalists = t->n_repeats == 0 ? FINALISTS : t->n_repeats < 2 * FINALISTS ? FINALISTS / 2 : 2;
-    int rounds = finalists == FINALISTS ? 1 : finalists > 2 ? 2 : left / 2;
     t->next_repeat = 0;
     t->n_repeats = 0;
-    for (int again = 0; again < rounds; again++)
+    for (int again = 0; again < times; again++)
         for (int i = 0; i < finalists && i < n && t->n_repeats < left; i++)
             t->repeats[t->n_repeats++] = r[i].at;
     free(r);
@@ -437,8 +442,8 @@ void tune_search_tell(tune_search *t, const int64_t *row, const tune_result *r)
         tune_result mean = *r;
         const int times = ++t->times[had];
         if (r->right && t->told.result[had].right && t->o.noise > 0)
-            mean.seconds = t->told.result[had].seconds +
-                           (r->seconds - t->told.result[had].seconds) / times;
+            mean.seconds =
+                t->told.result[had].seconds + (r->seconds - t->told.result[had].seconds) / times;
         t->told.result[had] = mean;
         return;
     }
@@ -482,7 +487,8 @@ void tune_search_report(const tune_search *t, int max_lines, ws_buf *out)
                   t->space.whole ? "" : "about ", (long long)space, right);
     if (best && max_lines > 1) {
         tune_row_print(t->plan, best, &point);
-        ws_buf_printf(out, "best %s: %.4g us, %d registers, %d bytes of shared memory, %d spilled\n",
+        ws_buf_printf(out,
+                      "best %s: %.4g us, %d registers, %d bytes of shared memory, %d spilled\n",
                       ws_buf_z(&point), 1e6 * r.seconds, r.facts.registers, r.facts.shared_bytes,
                       r.facts.spill_bytes);
         tune_table_report(t->plan, &t->told, max_lines - 2, out);

@@ -16,7 +16,7 @@ typedef struct tune_options {
     int max_points; /* judged, the default point included; 0: a quarter of the space, 32 to 256 */
     int batch;      /* points asked for at once, 0: 1 */
     uint64_t seed;
-    double noise;   /* of one time, as a fraction of it; 0: times are exact, none is asked for twice */
+    double noise; /* of one time, as a fraction of it; 0: exact, none is asked for twice */
 } tune_options;
 
 /* Static facts of a compiled point, before it is run. -1: unknown. */

@@ -11,8 +11,8 @@ enum {
     MAX_POINTS = 1 << 16, /* of a whole space */
     SAMPLE_POINTS = 4096, /* of a space that is larger */
     SAMPLE_TRIES = 40000,
-    MAX_SAMPLED = 16384,  /* with the neighbours that were added */
-    LAUNCHES = 3          /* whose sizes are features */
+    MAX_SAMPLED = 16384, /* with the neighbours that were added */
+    LAUNCHES = 3         /* whose sizes are features */
 };
 
 /* Which tunables each `require` reads: it is evaluated as soon as those have values. */
@@ -24,7 +24,7 @@ typedef struct tune_scale {
     int n_raw;
     int used[TUNE_MAX_FEATURES]; /* raw features that vary */
     double least[TUNE_MAX_FEATURES], width[TUNE_MAX_FEATURES];
-    double *raw;                 /* n x n_raw, until the scale is known */
+    double *raw; /* n x n_raw, until the scale is known */
     size_t cap;
 } tune_scale;
 
@@ -163,11 +163,11 @@ static void grow(tune_space *s)
     s->cap = s->cap ? 2 * s->cap : 256;
     s->row = ws_realloc(s->row, (size_t)s->cap * (size_t)s->width * sizeof *s->row);
     if (s->feature)
-        s->feature = ws_realloc(s->feature, ((size_t)s->cap * (size_t)s->n_features + 1) *
-                                                sizeof *s->feature);
+        s->feature = ws_realloc(s->feature,
+                                ((size_t)s->cap * (size_t)s->n_features + 1) * sizeof *s->feature);
     else
-        s->scale->raw = ws_realloc(s->scale->raw,
-                                   (size_t)s->cap * TUNE_MAX_FEATURES * sizeof(double));
+        s->scale->raw =
+            ws_realloc(s->scale->raw, (size_t)s->cap * TUNE_MAX_FEATURES * sizeof(double));
 }
 
 /* false: it cannot be launched. */

@@ -10,13 +10,13 @@ enum { TUNE_MAX_FEATURES = 2 * PLAN_MAX_TUNE + 9 };
 typedef struct tune_space {
     const plan *plan;
     const ws_env *dims;
-    int width;         /* plan.n_tune */
-    bool whole;        /* `row` has every point; else a sample of them, which grows */
-    double count;      /* points of the space; an estimate when not whole */
-    int64_t *row;      /* n x width, distinct */
+    int width;    /* plan.n_tune */
+    bool whole;   /* `row` has every point; else a sample of them, which grows */
+    double count; /* points of the space; an estimate when not whole */
+    int64_t *row; /* n x width, distinct */
     int n, cap;
     int n_features;
-    double *feature;   /* n x n_features, each in [0, 1] over the space as first seen */
+    double *feature; /* n x n_features, each in [0, 1] over the space as first seen */
     struct tune_scale *scale;
     struct tune_rules *rules;
     uint64_t seed, draws; /* of the sample */

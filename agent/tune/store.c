@@ -67,13 +67,24 @@ static ws_status add_winner(db_archive *db, ws_arena *a, const tune_winner *w, c
     ws_env env = spec_env(w->spec, -1);
     ws_utc_now(when);
     spec_env_print(&env, &shape);
-    db_candidate c = {.run = r->id, .origin = "tuned", .source = w->source,
-                      .source_sha256 = v->source_sha256, .ptx_sha256 = v->ptx_sha256,
-                      .tune_json = json_text(a, tune), .reason = hx_reason_name(v->reason),
-                      .level = v->level, .modelled_s = v->model.seconds,
-                      .measured_s = (double)NAN, .gpu = v->gpu, .created = when};
-    db_timing t = {.kind = "modelled", .gpu = v->gpu, .shape = ws_buf_z(&shape), .unit = "s",
-                   .sample = &c.modelled_s, .n_samples = 1,
+    db_candidate c = {.run = r->id,
+                      .origin = "tuned",
+                      .source = w->source,
+                      .source_sha256 = v->source_sha256,
+                      .ptx_sha256 = v->ptx_sha256,
+                      .tune_json = json_text(a, tune),
+                      .reason = hx_reason_name(v->reason),
+                      .level = v->level,
+                      .modelled_s = v->model.seconds,
+                      .measured_s = (double)NAN,
+                      .gpu = v->gpu,
+                      .created = when};
+    db_timing t = {.kind = "modelled",
+                   .gpu = v->gpu,
+                   .shape = ws_buf_z(&shape),
+                   .unit = "s",
+                   .sample = &c.modelled_s,
+                   .n_samples = 1,
                    .environment_json = "{\"device\":\"CPU engine\"}"};
     ws_status st = db_candidate_add_timed(db, &c, v, &t, id, err);
     cJSON_Delete(tune);

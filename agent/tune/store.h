@@ -11,9 +11,9 @@ typedef struct tune_winner {
     const spec *spec;
     const char *source;
     const plan *plan;
-    const int64_t *row;          /* of the best point */
-    const vfy_verdict *verdict;  /* of the best point */
-    int64_t judged;              /* points, for the run's options */
+    const int64_t *row;         /* of the best point */
+    const vfy_verdict *verdict; /* of the best point */
+    int64_t judged;             /* points, for the run's options */
     double space;
 } tune_winner;
 

@@ -19,11 +19,12 @@ static const double PRIOR_NOISE = -7, NOISE_SPREAD = 1.5; /* of log (noise / sig
 struct tune_surrogate {
     int d, n, cap;
     double theta[MAX_FEATURES + 1]; /* log lengths, then log noise */
-    double *x;     /* n x d */
-    double *y;     /* standardised */
-    double *chol;  /* lower triangle, row i at i * cap */
-    double *alpha; /* A^-1 y */
-    double mean, scale, signal; /* y = mean + scale * standardised; signal: variance of the latter */
+    double *x;                      /* n x d */
+    double *y;                      /* standardised */
+    double *chol;                   /* lower triangle, row i at i * cap */
+    double *alpha;                  /* A^-1 y */
+    double mean, scale;             /* of y over the standardised one */
+    double signal;                  /* variance of the latter */
 };
 
 tune_surrogate *tune_surrogate_new(int n_features)
@@ -143,8 +144,8 @@ static double factor(tune_surrogate *g)
     for (int i = 0; i < g->n; i++) {
         double *l = row_of(g, i);
         for (int j = 0; j < i; j++)
-            l[j] = matern(distance(g, w, g->x + (size_t)i * (size_t)g->d,
-                                   g->x + (size_t)j * (size_t)g->d));
+            l[j] = matern(
+                distance(g, w, g->x + (size_t)i * (size_t)g->d, g->x + (size_t)j * (size_t)g->d));
         l[i] = 1 + noise;
         factor_row(g, i);
         log_det += 2 * log(l[i]);
@@ -189,8 +190,8 @@ static void gradient(const tune_surrogate *g, double *inverse, double *out)
             const double *b = g->x + (size_t)j * (size_t)d;
             const double r = distance(g, w, a, b);
             const double slope = 5.0 / 3 * (1 + r) * exp(-r); /* x w (a - b)^2: dk / d log length */
-            const double of = 2 * slope * (inner(inverse, n, i, j) -
-                                           g->alpha[i] * g->alpha[j] / g->signal);
+            const double of =
+                2 * slope * (inner(inverse, n, i, j) - g->alpha[i] * g->alpha[j] / g->signal);
             for (int f = 0; f < d; f++)
                 out[f] += of * w[f] * (a[f] - b[f]) * (a[f] - b[f]);
         }

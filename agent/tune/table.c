@@ -155,8 +155,7 @@ cJSON *tune_table_sensitivity(const plan *p, const tune_table *t)
         cJSON *of = cJSON_AddObjectToObject(o, p->tune[k].name);
         for (int v = 0; v < p->tune[k].n_values; v++) {
             char name[24];
-            double ratio =
-                best_at(t, k, p->tune[k].value[v], &judged) / t->result[best].seconds;
+            double ratio = best_at(t, k, p->tune[k].value[v], &judged) / t->result[best].seconds;
             snprintf(name, sizeof name, "%" PRId64, p->tune[k].value[v]);
             if (isnan(ratio))
                 cJSON_AddNullToObject(of, name);
@@ -237,8 +236,10 @@ ws_status tune_table_read(const cJSON *o, const plan *p, tune_table *out, ws_err
         if (!read_point(point, p->n_tune, row, &r)) {
             int n = t.n;
             tune_table_release(&t);
-            return ws_fail(err, WS_EINPUT, "points[%d]: expected [[values], seconds, registers, "
-                           "shared bytes, spilled bytes, occupancy]", n);
+            return ws_fail(err, WS_EINPUT,
+                           "points[%d]: expected [[values], seconds, registers, "
+                           "shared bytes, spilled bytes, occupancy]",
+                           n);
         }
         tune_table_put(&t, row, &r);
     }

@@ -8,8 +8,8 @@
 #include <cjson/cJSON.h>
 
 typedef struct tune_table {
-    int width;        /* values of a row: plan.n_tune */
-    int64_t *row;     /* n x width, in the order in which they were added */
+    int width;    /* values of a row: plan.n_tune */
+    int64_t *row; /* n x width, in the order in which they were added */
     tune_result *result;
     int n, cap;
 } tune_table;
@@ -36,9 +36,10 @@ void tune_table_report(const plan *p, const tune_table *t, int max_lines, ws_buf
 /* The same as {"BLOCK": {"128": 1.25, "256": 1}}. */
 cJSON *tune_table_sensitivity(const plan *p, const tune_table *t);
 
-/* {"tunables": ["BLOCK"], "points": [[[256], 1.2e-3, 32, 4096, 0, 0.5], ...]}: values, seconds (null
- * when it is not right), registers, shared bytes, spilled bytes, occupancy. */
+/* {"tunables": ["BLOCK"], "points": [[[256], 1.2e-3, 32, 4096, 0, 0.5], ...]}: values, seconds
+ * (null when it is not right), registers, shared bytes, spilled bytes, occupancy. */
 cJSON *tune_table_json(const plan *p, const tune_table *t);
-ws_status tune_table_read(const cJSON *o, const plan *p, tune_table *out, ws_err *err) WS_MUST_CHECK;
+ws_status tune_table_read(const cJSON *o, const plan *p, tune_table *out,
+                          ws_err *err) WS_MUST_CHECK;
 
 #endif
