@@ -2,6 +2,8 @@
  * here, and the words for kernels that were rejected. */
 #include "agent/evidence/findings.h"
 #include "agent/evidence/quote.h"
+#include "agent/evidence/rules.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "tests/tap.h"
 
@@ -515,8 +517,8 @@ static void test_odd_verdicts(void)
         "null",
         "{\"reason\":7}",
         "{\"reason\":\"pass\"}",
-        "{\"reason\":\"pass\",\"modelled\":{\"seconds\":\"nan\"},\"launches\":"
-        "[{\"blocks\":-4,\"counters\":{\"warps\":1e300}},3]}",
+        ("{\"reason\":\"pass\",\"modelled\":{\"seconds\":\"nan\"},\"launches\":"
+         "[{\"blocks\":-4,\"counters\":{\"warps\":1e300}},3]}"),
         "{\"reason\":\"shared_race\",\"place\":{\"line\":1e9}}"};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         findings_subject s = {.spec = f.s,
@@ -557,6 +559,27 @@ static void test_failure(void)
     has_str(text, "multiple of 16", "a vector access is the likely cause");
     free(text);
     end(&f);
+}
+
+/* docs/evidence.md names every rule. */
+static void test_documentation(void)
+{
+    static const ev_rule *const tables[] = {ev_memory_rules, ev_machine_rules, ev_unit_rules};
+    ws_buf text = {0};
+    ws_err err = {0};
+    char row[80];
+    int missing = 0;
+    ok(!ws_read_file("docs/evidence.md", 1 << 20, &text, &err), "the documentation %s", err.msg);
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const ev_rule *r = tables[t]; r->name; r++) {
+            snprintf(row, sizeof row, "| %s |", r->name);
+            bool named = strstr(ws_buf_z(&text), row) || strncmp(r->name, "uncoalesced", 11) == 0;
+            if (!named)
+                printf("# no row of '%s'\n", r->name);
+            missing += !named;
+        }
+    is_int(missing, 0, "has a row for every rule");
+    ws_buf_release(&text);
 }
 
 /* The same verdict with some of its numbers replaced; 1 of `every`. */
@@ -617,5 +640,6 @@ int main(void)
     test_quote();
     test_odd_verdicts();
     test_mutated_verdicts();
+    test_documentation();
     return tap_done();
 }

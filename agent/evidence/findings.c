@@ -348,6 +348,7 @@ cJSON *findings_json(const findings_subject *s)
     for (int i = 0; i < n; i++) {
         cJSON *j = cJSON_CreateObject();
         cJSON_AddStringToObject(j, "rule", x[i].rule);
+        cJSON_AddStringToObject(j, "rule_says", x[i].says);
         cJSON_AddStringToObject(j, "severity", ev_severity(&f, &x[i]));
         if (x[i].launch >= 0)
             cJSON_AddStringToObject(j, "kernel", f.launch[x[i].launch].kernel);

@@ -21,8 +21,9 @@ typedef struct findings_subject {
 
 /* At most `max_lines` lines (0: FINDINGS_MAX_LINES). */
 void findings_write(const findings_subject *s, int max_lines, ws_buf *out);
-/* The same as JSON: {"verdict":..., "findings":[{"rule","severity","evidence","action","gain"}],
- * ...}; the caller frees. */
+/* The same as JSON: {"verdict":..., "time":...,
+ * "findings":[{"rule","rule_says","severity","kernel", "evidence","action","gain_seconds","gain"}],
+ * ...}; `gain` is a fraction of the modelled time. The caller frees. */
 cJSON *findings_json(const findings_subject *s);
 
 #endif

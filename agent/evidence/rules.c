@@ -27,7 +27,7 @@ static void join(const ev_facts *f, ev_finding *all, const ev_finding *x)
 
 static int add(ev_facts *f, const ev_rule *r, int launch, ev_finding *out, int n)
 {
-    ev_finding x = {.rule = r->name, .launch = launch, .gain = (double)NAN};
+    ev_finding x = {.rule = r->name, .says = r->says, .launch = launch, .gain = (double)NAN};
     if (n == EV_MAX_FINDINGS || !r->look(f, launch, &x) || !(x.gain >= 0))
         return n;
     x.largest = x.gain;

@@ -7,14 +7,14 @@
 #include "agent/evidence/facts.h"
 
 typedef struct ev_finding {
-    const char *rule;
-    int launch;           /* index in ev_facts.launch, -1: the plan as a whole */
-    int more;             /* further launches with the same fault; this one gains most */
-    double gain;          /* seconds that the model says would be saved, in all of them */
-    double largest;       /* of them in `launch` */
-    const char *evidence; /* numbers; in the facts' arena */
-    const char *action;   /* one concrete change */
-    bool certain;         /* to be told even where other faults hide what it would save */
+    const char *rule, *says; /* as in ev_rule */
+    int launch;              /* index in ev_facts.launch, -1: the plan as a whole */
+    int more;                /* further launches with the same fault; this one gains most */
+    double gain;             /* seconds that the model says would be saved, in all of them */
+    double largest;          /* of them in `launch` */
+    const char *evidence;    /* numbers; in the facts' arena */
+    const char *action;      /* one concrete change */
+    bool certain;            /* to be told even where other faults hide what it would save */
 } ev_finding;
 
 typedef struct ev_rule {
