@@ -267,6 +267,8 @@ static double load_one(ws_dtype t, const void *src)
 double ws_dtype_round(ws_dtype t, double v)
 {
     unsigned char raw[8];
+    if (t == WS_F32)
+        return (double)(float)v;
     store_one(t, raw, v);
     return load_one(t, raw);
 }

@@ -1,6 +1,11 @@
 #include "base/philox.h"
 
 #include <math.h>
+#include <stdbool.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#endif
 
 enum { ROUNDS = 10 };
 static const uint32_t M0 = 0xD2511F53, M1 = 0xCD9E8D57; /* multipliers, paper table 2 */
@@ -44,6 +49,76 @@ double ws_philox_uniform(uint64_t seed, uint64_t stream, uint64_t index)
     uint32_t w[4];
     ws_philox(seed, stream, index, w);
     return unit(w[1], w[0]);
+}
+
+enum { LANES = 16 };
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* Words 1 and 0 of LANES blocks in a row, the index of which does not carry into its upper half. A
+ * word is the lower half of a lane of 64 bits; what the upper half holds no step reads. */
+__attribute__((target("avx2"))) static void many_blocks(uint64_t seed, uint64_t stream,
+                                                        uint64_t first, uint64_t out[LANES])
+{
+    enum { PER = 4, N = LANES / PER };
+    const __m256i m0 = _mm256_set1_epi64x(M0), m1 = _mm256_set1_epi64x(M1);
+    const __m256i low = _mm256_set1_epi64x(0xFFFFFFFF);
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    __m256i c0[N], c1[N], c2[N], c3[N];
+    for (int i = 0; i < N; i++) {
+        c0[i] = _mm256_add_epi64(_mm256_set1_epi64x((int64_t)(uint32_t)first + i * PER),
+                                 _mm256_set_epi64x(3, 2, 1, 0));
+        c1[i] = _mm256_set1_epi64x((int64_t)(first >> 32));
+        c2[i] = _mm256_set1_epi64x((int64_t)(uint32_t)stream);
+        c3[i] = _mm256_set1_epi64x((int64_t)(stream >> 32));
+    }
+    for (int r = 0; r < ROUNDS; r++, k0 += W0, k1 += W1)
+        for (int i = 0; i < N; i++) {
+            __m256i p0 = _mm256_mul_epu32(m0, c0[i]), p1 = _mm256_mul_epu32(m1, c2[i]);
+            c0[i] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32), c1[i]);
+            c0[i] = _mm256_xor_si256(c0[i], _mm256_set1_epi64x(k0));
+            c2[i] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32), c3[i]);
+            c2[i] = _mm256_xor_si256(c2[i], _mm256_set1_epi64x(k1));
+            c1[i] = p1;
+            c3[i] = p0;
+        }
+    for (int i = 0; i < N; i++) {
+        __m256i word = _mm256_or_si256(_mm256_slli_epi64(c1[i], 32), _mm256_and_si256(c0[i], low));
+        _mm256_storeu_si256((__m256i *)(void *)(out + i * PER), word);
+    }
+}
+
+static bool has_lanes(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
+#else
+static void many_blocks(uint64_t seed, uint64_t stream, uint64_t first, uint64_t out[LANES])
+{
+    for (uint64_t i = 0; i < LANES; i++)
+        out[i] = ws_philox_u64(seed, stream, first + i);
+}
+
+static bool has_lanes(void)
+{
+    return false;
+}
+#endif
+
+void ws_philox_uniforms(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out)
+{
+    uint64_t word[LANES];
+    bool lanes = has_lanes();
+    for (int64_t k = 0; k < n;) {
+        uint64_t index = first + (uint64_t)k;
+        if (!lanes || n - k < LANES || (uint32_t)index > UINT32_MAX - LANES) {
+            out[k++] = ws_philox_uniform(seed, stream, index);
+            continue;
+        }
+        many_blocks(seed, stream, index, word);
+        for (int i = 0; i < LANES; i++)
+            out[k + i] = (double)(int64_t)(word[i] >> 11) * 0x1p-53;
+        k += LANES;
+    }
 }
 
 double ws_philox_normal(uint64_t seed, uint64_t stream, uint64_t index)

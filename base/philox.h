@@ -12,6 +12,8 @@ void ws_philox(uint64_t seed, uint64_t stream, uint64_t index, uint32_t out[4]);
 uint64_t ws_philox_u64(uint64_t seed, uint64_t stream, uint64_t index);
 /* Uniform on [0,1), multiples of 2^-53. */
 double ws_philox_uniform(uint64_t seed, uint64_t stream, uint64_t index);
+/* out[i] = ws_philox_uniform(seed, stream, first + i), several at a time. */
+void ws_philox_uniforms(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out);
 /* Standard normal (Box-Muller, cosine branch). */
 double ws_philox_normal(uint64_t seed, uint64_t stream, uint64_t index);
 

@@ -49,15 +49,8 @@ static void fill_one(void *ud, int64_t k)
     ws_err err = {0};
     double v = 0;
     switch (init->dist) {
-    case SPEC_DIST_UNIFORM:
-    case SPEC_DIST_FAN_IN:
-        v = j->lo + j->span * ws_philox_uniform(j->seed, j->stream, index);
-        break;
     case SPEC_DIST_NORMAL:
         v = init->mean + j->std * ws_philox_normal(j->seed, j->stream, index);
-        break;
-    case SPEC_DIST_RANDINT:
-        v = j->lo + floor(j->span * ws_philox_uniform(j->seed, j->stream, index));
         break;
     case SPEC_DIST_CONST:
         v = init->value;
@@ -65,15 +58,12 @@ static void fill_one(void *ud, int64_t k)
     case SPEC_DIST_ARANGE:
         v = init->value + (double)k * init->step;
         break;
-    case SPEC_DIST_BERNOULLI:
-        v = ws_philox_uniform(j->seed, j->stream, index) < init->p;
-        break;
     case SPEC_DIST_EXPR:
         if (fill_expr(j, k, &v, &err))
             atomic_store(&j->bad, k);
         break;
-    case SPEC_DIST_SETUP:
-        break; /* made whole, by make_by_setup() */
+    default:
+        break; /* made by fill_uniform(), or whole, by make_by_setup() */
     }
     j->v[k] = ws_dtype_round(j->t->dtype, v);
 }
@@ -106,6 +96,28 @@ static ws_status find_whole_range(const spec_tensor *t, fill_job *j, ws_err *err
     return WS_OK;
 }
 
+/* Elements [first, end) of the distributions that take one uniform number each. */
+static void fill_uniform(void *ud, int64_t first, int64_t end)
+{
+    const fill_job *j = ud;
+    const spec_init *init = &j->t->init;
+    double *v = j->v + first;
+    int64_t n = end - first;
+    ws_philox_uniforms(j->seed, j->stream, (uint64_t)first, n, v);
+    for (int64_t k = 0; k < n; k++)
+        v[k] = init->dist == SPEC_DIST_BERNOULLI ? v[k] < init->p
+               : init->dist == SPEC_DIST_RANDINT ? j->lo + floor(j->span * v[k])
+                                                 : j->lo + j->span * v[k];
+    for (int64_t k = 0; k < n; k++)
+        v[k] = j->t->dtype == WS_F32 ? (double)(float)v[k] : ws_dtype_round(j->t->dtype, v[k]);
+}
+
+static bool is_uniform(const spec_init *init)
+{
+    bool fan = init->dist == SPEC_DIST_FAN_IN, uniform = init->dist == SPEC_DIST_UNIFORM;
+    return uniform || fan || init->dist == SPEC_DIST_RANDINT || init->dist == SPEC_DIST_BERNOULLI;
+}
+
 static ws_status find_range(const spec_tensor *t, fill_job *j, ws_err *err)
 {
     const spec_init *init = &t->init;
@@ -131,7 +143,10 @@ static ws_status fill(const ref_bound *b, int tensor, uint64_t seed, uint64_t st
     if (find_range(t, &j, err) || ref_tensor_alloc(out, false, t->name, err))
         return err->status;
     j.v = out->v;
-    ref_for(out->shape.count, 100, fill_one, &j);
+    if (is_uniform(&t->init))
+        ref_for_ranges(out->shape.count, 20, fill_uniform, &j);
+    else
+        ref_for(out->shape.count, 100, fill_one, &j);
     int64_t bad = atomic_load(&j.bad);
     double v;
     if (bad < 0 || !fill_expr(&j, bad, &v, err))

@@ -101,7 +101,15 @@ static void test_philox(void)
     ws_philox(UINT64_MAX, UINT64_MAX, UINT64_MAX, w);
     ok(w[0] == 0x408f276d && w[1] == 0x41c83b0e && w[2] == 0xa20bc7c6 && w[3] == 0x6d5451fd,
        "Philox of ones");
-    double sum = 0, square = 0;
+    double sum = 0, square = 0, many[75];
+    static const uint64_t first[] = {0, 5, (1ull << 32) - 40, (1ull << 32) + 3, ~0ull - 80};
+    int wrong = 0;
+    for (size_t k = 0; k < sizeof first / sizeof *first; k++) {
+        ws_philox_uniforms(~0ull / 3, ~0ull / 5, first[k], 75, many);
+        for (uint64_t i = 0; i < 75; i++)
+            wrong += many[i] != ws_philox_uniform(~0ull / 3, ~0ull / 5, first[k] + i);
+    }
+    ok(!wrong, "uniform numbers, several at a time: %d differ", wrong);
     enum { N = 20000 };
     for (int i = 0; i < N; i++) {
         double v = ws_philox_normal(1, 2, (uint64_t)i);
