@@ -621,7 +621,7 @@ static void test_requests(void)
 
 /* ---- several in flight ---- */
 
-enum { STORM = 100, STORM_OF_529, SHUT, SPENT, AGAIN, BACKLOG, PROXY, PIPES };
+enum { STORM = 100, STORM_OF_529, SHUT, SPENT, AGAIN, BACKLOG, PROXY, PIPES, REFUSED, NO_QUOTA };
 
 static void wait_all(llm_client *c, int n, int *count_ok)
 {
@@ -673,31 +673,42 @@ static void test_storms(void)
                &(server_play){.status = 529, .stall_ms = 50, .body = ERR("Overloaded")}, 0.01);
 }
 
-/* A wait that is too long holds for the requests that have not been sent, too. */
-static void test_shut(void)
+/* What ends one request for good holds for those that have not been sent, too. */
+static void test_queue_behind(int number, const server_play *play, llm_outcome want,
+                              const char *words)
 {
-    static const server_play plays[] = {
-        {.status = 429, .headers = "Retry-After: 500\r\n", .body = ERR("tomorrow")}};
-    server.play[SHUT] = plays;
-    server.n_plays[SHUT] = 1;
     char url[96];
     ws_err err = {0};
     llm_client *c = NULL;
-    llm_client_options o = endpoint_of(SHUT, 0, url);
+    llm_client_options o = endpoint_of(number, 0, url);
     llm_reply r;
-    int done, limited = 0;
+    int done, ended = 0;
+    server.play[number] = play;
+    server.n_plays[number] = 1;
     o.limits.max_in_flight = 1;
     if (llm_client_open(&o, &c, &err))
         printf("Bail out! %s\n", err.msg), exit(1);
     for (int i = 0; i < 4; i++)
         submit(c, 0, false);
     for (int i = 0; i < 4 && llm_poll(c, 3000, &done, &r); i++) {
-        limited += r.outcome == LLM_RATE_LIMITED && has(r.error, "it asks to wait");
+        ended += r.outcome == want && has(r.error, words);
         llm_reply_release(&r);
     }
-    is_int(limited, 4, "four requests end with the server's wait of 500 s");
-    is_int(server.n[SHUT][0], 1, "of which one was sent");
+    ok(ended == 4, "four requests end, %s", llm_outcome_name(want));
+    is_int(server.n[number][0], 1, "of which one was sent");
     llm_client_close(c);
+}
+
+static void test_ends(void)
+{
+    static const server_play limited = {
+        .status = 429, .headers = "Retry-After: 500\r\n", .body = ERR("tomorrow")};
+    static const server_play refused = {.status = 401, .body = ERR("who are you")};
+    static const server_play spent = {
+        .status = 429, .body = "{\"error\":{\"message\":\"no\",\"code\":\"insufficient_quota\"}}"};
+    test_queue_behind(SHUT, &limited, LLM_RATE_LIMITED, "it asks to wait");
+    test_queue_behind(REFUSED, &refused, LLM_AUTH, "who are you");
+    test_queue_behind(NO_QUOTA, &spent, LLM_QUOTA, "(HTTP 429): no");
 }
 
 /* A limit that is used up by an answer is waited for before it is exceeded. */
@@ -859,7 +870,7 @@ int main(void)
     test_table();
     test_requests();
     test_storms();
-    test_shut();
+    test_ends();
     test_used_up();
     test_again();
     test_connect();

@@ -31,6 +31,10 @@ typedef struct endpoint {
     int window; /* requests without an answer yet; 1 after an overload, doubled by each that is
                  * answered
                  */
+    /* The key was refused or its quota spent: the requests that waited then are not sent. */
+    llm_outcome dead; /* LLM_OK: no */
+    int dead_below;   /* their numbers */
+    char why[1024];
     model_quirks *known;
     int n_known, cap_known;
 } endpoint;
@@ -103,8 +107,8 @@ void job_end_attempt(job *j);
 void job_finish(job *j, llm_outcome o, const llm_attempt *last);
 /* What the headers of a response that is accepted say of the next one. */
 void job_accepted(job *j);
-/* Not to be sent: the server has asked for a longer wait than is waited. True: the job is
- * finished. */
+/* Not to be sent: the server has asked for a longer wait than is waited, or the key is of no use
+ * there. True: the job is finished. */
 bool job_shut_out(job *j, int64_t now_ns);
 /* When the job may start. */
 int64_t job_start_ns(const job *j);

@@ -208,11 +208,29 @@ static void say_wait(job *j, double asked_s)
 bool job_shut_out(job *j, int64_t now_ns)
 {
     endpoint *e = j->endpoint;
+    const llm_attempt *last = j->n_attempts ? &j->attempt[j->n_attempts - 1] : NULL;
+    if (e->dead && j->id < e->dead_below) {
+        job_finish(j, e->dead, last);
+        snprintf(j->error, sizeof j->error, "%s", e->why);
+        return true;
+    }
     if (e->shut_ns <= now_ns)
         return false;
-    job_finish(j, LLM_RATE_LIMITED, j->n_attempts ? &j->attempt[j->n_attempts - 1] : NULL);
+    job_finish(j, LLM_RATE_LIMITED, last);
     say_wait(j, (double)(e->shut_ns - now_ns) * 1e-9);
     return true;
+}
+
+/* No request of this key can succeed; one that is made later may find that changed. A 403 may
+ * concern one model only. */
+static void note_dead_key(job *j, const http_response *h, llm_outcome o)
+{
+    endpoint *e = j->endpoint;
+    if (o != LLM_QUOTA && (o != LLM_AUTH || h->status == 403))
+        return;
+    e->dead = o;
+    e->dead_below = j->client->next_id;
+    memcpy(e->why, j->error, sizeof e->why);
 }
 
 int64_t job_start_ns(const job *j)
@@ -324,6 +342,7 @@ void job_end_attempt(job *j)
         note_wait(j, &h, told, wait_s, o);
     if (!may_retry(j, &h, o)) {
         job_finish(j, o, a);
+        note_dead_key(j, &h, o);
     } else if (told > c->limits.max_wait_s) {
         job_finish(j, o, a);
         say_wait(j, told);
