@@ -460,6 +460,24 @@ static void test_advice(void)
               "precision");
 }
 
+static void test_survey(void)
+{
+    fixture f;
+    begin(&f);
+    f.v.reason = HX_WRONG_RESULT;
+    snprintf(f.v.shape, sizeof f.v.shape, "B=3 N=257");
+    snprintf(f.v.inputs, sizeof f.v.inputs, "random");
+    snprintf(
+        f.v.survey, sizeof f.v.survey,
+        "right at B=2 N=64; wrong at B=3 N=257: wrong exactly where N is no multiple of 2..64");
+    char *text = write(&f);
+    has_str(text, "  shapes: right at B=2 N=64; wrong at B=3 N=257: wrong exactly",
+            "the survey is told");
+    has_str(text, "does not fill a vector, a warp or a tile", "and what it means");
+    free(text);
+    end(&f);
+}
+
 static void test_compile_errors(void)
 {
     fixture f;
@@ -636,6 +654,7 @@ int main(void)
     test_relative();
     test_failure();
     test_advice();
+    test_survey();
     test_compile_errors();
     test_quote();
     test_odd_verdicts();

@@ -77,6 +77,12 @@ static bool transposed(const ev_facts *f)
     return pattern_has(f, "transposed places");
 }
 
+/* The survey of the check shapes tells the two kinds apart by an extent. */
+static bool ragged(const ev_facts *f)
+{
+    return about_values(f) && contains(ev_text(f, NULL, "survey"), "is no multiple of");
+}
+
 static bool off_by_one(const ev_facts *f)
 {
     return pattern_has(f, "off by one");
@@ -338,6 +344,10 @@ static const struct {
      "a shuffle reads a lane that does not take part: blocks of a multiple of 32 threads, all of "
      "them at the "
      "shuffle, with neutral values where there is no element"},
+    {HX_REASON_COUNT, ragged,
+     "what does not fill a vector, a warp or a tile goes wrong: after the loop over whole groups "
+     "the rest "
+     "needs one of its own, or the loop a guard for each element"},
     {HX_REASON_COUNT, not_a_number,
      "look for 0/0, INFINITY - INFINITY, the root or logarithm of a negative number, and a value "
      "that is "
@@ -370,7 +380,7 @@ static const struct {
      "happens to that lane"},
     {HX_REASON_COUNT, close_values,
      "the structure is right and a number is not: an epsilon, a constant with too few digits, an "
-     "approximate function, or a long sum in one float"},
+     "approximate function, a long sum in one float, or a sum that leaves out its last elements"},
     {HX_REASON_COUNT, only_large,
      "right on random inputs, wrong when they are 64 times larger: cancellation, saturation, or an "
      "approximation that holds for small arguments only"},
