@@ -62,7 +62,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check check-kill fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx bench-tune gpu-check deps clean help
+.PHONY: force all demo test check check-kill check-budget fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -149,8 +149,15 @@ check-torch: all
 KILLS ?= 200
 check-kill: all
 	$(Q)tests/check_kill $(KILLS)
-bench: all bench-reference
+# Runs with 16 calls in flight never spend more than --max-cost: make check-budget RUNS=100
+RUNS ?= 20
+check-budget: all
+	$(Q)tests/check_budget $(RUNS)
+bench: all bench-reference bench-loop
 	$(Q)tests/bench
+# Candidates a second when replies cost no time.
+bench-loop: all
+	$(Q)tests/bench_loop $(REPLIES)
 # References against dgemm and a copy.
 bench-reference: $(BUILD)/tests/bench_reference
 	$(Q)$(BUILD)/tests/bench_reference
@@ -179,9 +186,11 @@ help:
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
 	@echo 'make check-kill kill a recorded run KILLS times and resume it: same winner, no reply paid twice'
+	@echo 'make check-budget   RUNS random runs with 16 calls in flight stay within --max-cost'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
+	@echo 'make bench-loop candidates judged a second when replies cost no time; make bench runs it too'
 	@echo 'make bench-tune the share of whole tune spaces that the search needs; KERNELS=... only some'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
 	@echo 'make clean      remove what was built'
