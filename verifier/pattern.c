@@ -272,8 +272,7 @@ static void say_values(const vfy_pattern *p, int64_t wrong, text *t)
     else if (v.relative < 0.01)
         say(t,
             "they are near: within %.2g of the reference, relatively: rounding, an approximation, "
-            "a wrong "
-            "small constant, or a few terms of a long sum",
+            "a wrong small constant, or a few terms of a long sum",
             v.relative);
     else if (v.zero * 2 > wrong && wrong >= MANY)
         say(t, "%" PRId64 " of the %" PRId64 " wrong elements are 0", v.zero, wrong);

@@ -209,32 +209,26 @@ static const struct {
      "the answer ended inside its code block: write a shorter source, explain in one sentence"},
     {HX_PLAN_MISSING, NULL,
      "begin the source with /* @plan { \"launch\": [ { \"kernel\": ..., \"grid\": [...], "
-     "\"block\": "
-     "[...], \"args\": [...] } ] } */"},
+     "\"block\": [...], \"args\": [...] } ] } */"},
     {HX_PLAN_MISMATCH, NULL,
      "args stand for the kernel's parameters in order: tensors and scratch for pointers, dims and "
      "tunables for int, number literals for float or double; kernels are extern \"C\" __global__"},
     {HX_REASON_COUNT, in_plan,
      "the plan is strict JSON; expressions are strings over dims and tunables with + - * / %, "
-     "ceil_div, "
-     "min, max, align, comparisons and ?:"},
+     "ceil_div, min, max, align, comparisons and ?:"},
     {HX_SHAPE_REFUSED, NULL,
      "the plan's require must hold at every shape that is checked or timed: take the condition out "
-     "and handle the rest in "
-     "the kernel, with a guard or a scalar path"},
+     "and handle the rest in the kernel, with a guard or a scalar path"},
     {HX_INVALID_LAUNCH, NULL,
      "at most 1024 threads a block, 48 KiB of static shared memory (more as extern __shared__ with "
-     "the plan's "
-     "\"shared\"), 65535 blocks along y and z, registers x threads at most 65536, and no block "
-     "above its "
-     "__launch_bounds__"},
+     "the plan's \"shared\"), 65535 blocks along y and z, registers x threads at most 65536, and "
+     "no block above its __launch_bounds__"},
     {HX_FORBIDDEN_INCLUDE, NULL,
      "only the CUDA device headers can be included (cuda_fp16.h, cuda_bf16.h, mma.h, "
      "cooperative_groups.h, cub/...); most names need no header at all"},
     {HX_FORBIDDEN_CONSTRUCT, NULL,
      "write device code only: the plan says what is launched with which grid; no main, no <<<>>>, "
-     "no "
-     "cudaMalloc"},
+     "no cudaMalloc"},
     {HX_COMPILE_LIMIT, NULL,
      "unroll less and use fewer templates: the compiler ran out of time or memory"},
     {HX_UNSUPPORTED, NULL,
@@ -244,73 +238,59 @@ static const struct {
      "by a host"},
     {HX_REASON_COUNT, async_copy,
      "wait for the copy before its data is read (__pipeline_wait_prior or cp.async.wait_group), "
-     "then "
-     "__syncthreads(), because other threads' copies count too; and another barrier before the "
-     "stage is "
-     "overwritten"},
+     "then __syncthreads(), because other threads' copies count too; and another barrier before "
+     "the stage is overwritten"},
     {HX_REASON_COUNT, wide_access,
      "a vector access of 16 bytes needs an address that is a multiple of 16 and all of its "
-     "elements: row "
-     "r begins at r * N elements, so take it only where N is a multiple of 4 and use single "
-     "elements "
-     "otherwise"},
+     "elements: row r begins at r * N elements, so take it only where N is a multiple of 4 and use "
+     "single elements otherwise"},
     {HX_REASON_COUNT, past_the_end,
      "the index is not limited by the extent: guard it (if (i < N)), also in the last block and in "
-     "the "
-     "last step of a loop; check that the row length is the one of this tensor"},
+     "the last step of a loop; check that the row length is the one of this tensor"},
     {HX_REASON_COUNT, before_begin,
      "the index is negative here: clamp it or test it before the access; unsigned arithmetic below "
-     "0 is a "
-     "large number"},
+     "0 is a large number"},
     {HX_MISALIGNED, NULL,
      "read single elements where the address is not a multiple of the access's size"},
     {HX_REASON_COUNT, shared_access,
      "some thread must write this shared element before any reads it, with __syncthreads() "
-     "between; when "
-     "fewer elements than threads are filled, fill the rest with the neutral value (0, -INFINITY)"},
+     "between; when fewer elements than threads are filled, fill the rest with the neutral value "
+     "(0, -INFINITY)"},
     {HX_REASON_COUNT, local_access,
      "a local array or variable is read before it is set: give it a value when it is declared"},
     {HX_UNINITIALIZED_READ, NULL,
      "scratch and outputs hold garbage before a run: a launch must write what a later one reads, "
-     "and sums "
-     "by atomics start from a launch that stores 0"},
+     "and sums by atomics start from a launch that stores 0"},
     {HX_REASON_COUNT, in_one_warp,
      "put __syncthreads() between the two accesses; lanes of one warp are not in step by "
-     "themselves "
-     "either, and only where no other warp uses this memory __syncwarp() is enough"},
+     "themselves either, and only where no other warp uses this memory __syncwarp() is enough"},
     {HX_SHARED_RACE, NULL,
      "put __syncthreads() between the two accesses: after filling a tile, and again before it is "
      "overwritten"},
     {HX_REASON_COUNT, last_block,
      "between blocks an atomic alone orders nothing: __threadfence() after the write and before "
-     "the atomic "
-     "that announces it, and again before the data is read; or combine in a second launch"},
+     "the atomic that announces it, and again before the data is read; or combine in a second "
+     "launch"},
     {HX_REASON_COUNT, other_block,
      "two blocks touch the same memory in no order: let each element belong to one block, pass "
-     "data on by "
-     "a second launch, or use atomics"},
+     "data on by a second launch, or use atomics"},
     {HX_GLOBAL_RACE, NULL,
      "two threads touch the same element in no order: let each belong to one thread, use "
      "__syncthreads() within a block, atomics between blocks"},
     {HX_DIVERGENT_BARRIER, NULL,
      "every thread of the block must reach the same barrier: no return before it, and loops around "
-     "it run "
-     "equally often for all threads (test the index inside the loop); the mask of *_sync names "
-     "lanes that "
-     "take part"},
+     "it run equally often for all threads (test the index inside the loop); the mask of *_sync "
+     "names lanes that take part"},
     {HX_DEADLOCK, NULL,
      "threads wait for something that never comes: blocks may run one after the other, so none may "
-     "wait "
-     "for a later one; all lanes named in a mask must arrive"},
+     "wait for a later one; all lanes named in a mask must arrive"},
     {HX_REASON_COUNT, waits,
      "the thread waits for memory that nobody changes: blocks may run one after the other and "
-     "lanes of a "
-     "warp may wait for each other, so no block may wait for a later one and no lane for one of "
-     "its warp"},
+     "lanes of a warp may wait for each other, so no block may wait for a later one and no lane "
+     "for one of its warp"},
     {HX_ENDLESS, NULL,
      "a loop does not end: look at the step and at the exit condition, also for one thread, one "
-     "row and "
-     "one element"},
+     "row and one element"},
     {HX_TRAP, NULL,
      "the kernel's own check fired: what it tests does happen, so guard the access instead"},
     {HX_ASSERT_FAILED, NULL,
@@ -322,18 +302,15 @@ static const struct {
      "inputs are read-only: write results to the outputs, intermediates to scratch"},
     {HX_NOT_WRITTEN, tail,
      "the end is not covered: the grid needs ceil_div(extent, tile), not extent / tile, and the "
-     "kernel a "
-     "guard"},
+     "kernel a guard"},
     {HX_NOT_WRITTEN, NULL,
      "every element of every output must be written, also where nothing was computed"},
     {HX_LOW_PRECISION, NULL,
      "the operation's precision is a requirement: sum and multiply in it; no half, bf16 or tf32 "
-     "arithmetic "
-     "where it says f32"},
+     "arithmetic where it says f32"},
     {HX_REASON_COUNT, overflows,
      "inputs are 64 times larger in this test and something overflows: subtract the maximum before "
-     "exp, "
-     "scale before squaring, and keep INFINITY - INFINITY from happening"},
+     "exp, scale before squaring, and keep INFINITY - INFINITY from happening"},
     {HX_REASON_COUNT, zero_for_negative,
      "a maximum must start from -INFINITY, not 0 or FLT_MIN, also in padding lanes and unused "
      "shared slots"},
@@ -342,42 +319,34 @@ static const struct {
      "test > 0"},
     {HX_REASON_COUNT, bad_shuffle,
      "a shuffle reads a lane that does not take part: blocks of a multiple of 32 threads, all of "
-     "them at the "
-     "shuffle, with neutral values where there is no element"},
+     "them at the shuffle, with neutral values where there is no element"},
     {HX_REASON_COUNT, ragged,
      "what does not fill a vector, a warp or a tile goes wrong: after the loop over whole groups "
-     "the rest "
-     "needs one of its own, or the loop a guard for each element"},
+     "the rest needs one of its own, or the loop a guard for each element"},
     {HX_REASON_COUNT, not_a_number,
      "look for 0/0, INFINITY - INFINITY, the root or logarithm of a negative number, and a value "
-     "that is "
-     "read before it was set"},
+     "that is read before it was set"},
     {HX_REASON_COUNT, transposed,
      "exchange the two indices of the store (or of the load): element [r][c] lies at r * columns + "
      "c"},
     {HX_REASON_COUNT, off_by_one,
-     "an index is one too large or too small: compare the start of the loop "
-     "and <= against < with the definition"},
+     "an index is one too large or too small: compare the start of the loop and <= against < with "
+     "the definition"},
     {HX_REASON_COUNT, factor,
      "a factor is missing or applied twice: the mean's 1/N, a scale, or a sum that counts each "
-     "element more "
-     "than once"},
+     "element more than once"},
     {HX_REASON_COUNT, offset,
      "the same amount is added everywhere: an accumulator that does not start at 0 (outputs and "
-     "scratch "
-     "hold garbage before a run, += and atomicAdd into them need a launch that stores 0 first), or "
-     "a constant"},
+     "scratch hold garbage before a run, += and atomicAdd into them need a launch that stores 0 "
+     "first), or a constant"},
     {HX_REASON_COUNT, tail,
      "the tail goes wrong: the last step of the loop, the last partial tile or the last block uses "
-     "elements "
-     "that are not there or leaves out some that are"},
+     "elements that are not there or leaves out some that are"},
     {HX_REASON_COUNT, after_warp,
      "something holds for one warp or one block only: a shuffle reduction covers 32 lanes, the "
-     "warps' "
-     "results must be combined through shared memory"},
+     "warps' results must be combined through shared memory"},
     {HX_REASON_COUNT, residue,
-     "one place of a vector or of an unrolled loop goes wrong: look at what "
-     "happens to that lane"},
+     "one place of a vector or of an unrolled loop goes wrong: look at what happens to that lane"},
     {HX_REASON_COUNT, close_values,
      "the structure is right and a number is not: an epsilon, a constant with too few digits, an "
      "approximate function, a long sum in one float, or a sum that leaves out its last elements"},
@@ -386,8 +355,7 @@ static const struct {
      "approximation that holds for small arguments only"},
     {HX_REASON_COUNT, other_choice,
      "right with the first choice of the tunables, wrong with this one: something assumes the "
-     "other value, "
-     "such as a block size in a constant"},
+     "other value, such as a block size in a constant"},
     {HX_CONSTANT_OUTPUT, NULL, "the result does not depend on the inputs: compute the operation"},
     {HX_WRONG_RESULT, NULL,
      "follow the named element through the kernel by hand: which thread computes it, from which "

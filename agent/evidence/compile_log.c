@@ -69,8 +69,8 @@ static const char *undefined_name(ev_facts *f, ws_str name)
         if (ws_str_eqz(name, f->spec->dim[i].name))
             return ws_arena_printf(
                 &f->arena,
-                "%.*s is a dim: the macro DIM_%.*s has its value, or pass it by args as "
-                "an int parameter",
+                "%.*s is a dim: the macro DIM_%.*s has its value, or pass it by args as an int "
+                "parameter",
                 WS_STR_ARG(name), WS_STR_ARG(name));
     for (int i = 0; i < f->spec->n_inputs + f->spec->n_weights; i++)
         if (ws_str_eqz(name, f->spec->tensor[i].name))
@@ -86,8 +86,7 @@ static const char *undefined_name(ev_facts *f, ws_str name)
                                    headers[i].header);
     if (name.n > 6 && strncmp(name.p, "__shfl", 6) == 0)
         return "shuffles are __shfl_sync, __shfl_up_sync, __shfl_down_sync and __shfl_xor_sync, "
-               "with the mask "
-               "of lanes first: __shfl_xor_sync(0xffffffff, value, offset)";
+               "with the mask of lanes first: __shfl_xor_sync(0xffffffff, value, offset)";
     if (name.n > 4 && strncmp(name.p, "cuda", 4) == 0)
         return ws_arena_printf(&f->arena, "%.*s is of the host: the plan launches, kernels compute",
                                WS_STR_ARG(name));
@@ -107,20 +106,18 @@ static const struct {
      "the *_sync functions take the mask of lanes first: __ballot_sync(0xffffffff, predicate)"},
     {"must have a constant value",
      "an array's size must be known to the compiler: use the macro DIM_<name> or a tunable, not a "
-     "parameter; "
-     "sizes that vary go into extern __shared__ memory with the plan's \"shared\""},
+     "parameter; sizes that vary go into extern __shared__ memory with the plan's \"shared\""},
     {"too much shared data", "static shared memory ends at 48 KiB: declare it extern __shared__ "
-                             "and give the plan \"shared\", its "
-                             "size in bytes"},
+                             "and give the plan \"shared\", its size in bytes"},
     {"may not have extern \"C\" linkage", "templates cannot be extern \"C\": keep the template "
-                                          "outside, and let an extern \"C\" __global__ kernel "
-                                          "call it as a __device__ function"},
+                                          "outside, and let an extern \"C\" __global__ kernel call "
+                                          "it as a __device__ function"},
     {"no instance of overloaded function",
-     "the argument types fit no overload: cast to the types that the "
-     "function takes (float against half, int against long long)"},
+     "the argument types fit no overload: cast to the types that the function takes (float against "
+     "half, int against long long)"},
     {"no operator",
-     "this type lacks the operator: convert to float, compute, convert back, or use the "
-     "__h* functions of the half types"},
+     "this type lacks the operator: convert to float, compute, convert back, or use the __h* "
+     "functions of the half types"},
     {"no suitable",
      "there is no such conversion: build vectors by make_float4(...), convert halves by "
      "__half2float and __float2half, cast pointers by reinterpret_cast"},

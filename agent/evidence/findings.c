@@ -232,9 +232,9 @@ static void write_roof(ev_facts *f, ws_buf *out)
     if (left < 0.08)
         ws_buf_printf(
             out,
-            "Near the roof: %s would be %.0f %% less (one launch, DRAM at the %.0f %% of its "
-            "peak that copies reach). More needs fewer bytes or operations than the graph "
-            "has as written.\n",
+            "Near the roof: %s would be %.0f %% less (one launch, DRAM at the %.0f %% of its peak "
+            "that copies reach). More needs fewer bytes or operations than the graph has as "
+            "written.\n",
             ev_time(f, reachable(f)), fmax(100 * left, 0), 100 * tim_dram_efficiency);
     else if (f->seconds < 3 * f->gpu->launch_s * fmax(f->plan_launches, 1))
         ws_buf_printf(

@@ -46,9 +46,9 @@ static bool few_blocks(ev_facts *f, int i, ev_finding *out)
         l->counted.blocks, l->counted.blocks == 1 ? "" : "s", f->gpu->sms,
         100 * (1 - (double)l->counted.blocks / f->gpu->sms));
     out->action =
-        "start more blocks: where elements are independent a grid over all of them; where they "
-        "are summed several blocks a row, combined through scratch in a second launch or by one "
-        "atomic a block";
+        "start more blocks: where elements are independent a grid over all of them; where they are "
+        "summed several blocks a row, combined through scratch in a second launch or by one atomic "
+        "a block";
     return true;
 }
 
@@ -77,8 +77,7 @@ static bool ragged_waves(ev_facts *f, int i, ev_finding *out)
             l->counted.blocks, f->gpu->sms, by_sm, (double)l->counted.blocks / f->gpu->sms);
     out->action = ws_arena_printf(&f->arena,
                                   "choose the tile so that the number of blocks is a multiple of "
-                                  "%d or just below, or run %.0f "
-                                  "blocks that take tiles in a loop",
+                                  "%d or just below, or run %.0f blocks that take tiles in a loop",
                                   f->gpu->sms, waves > 1 ? per_wave : f->gpu->sms);
     return true;
 }
@@ -100,19 +99,18 @@ static const char *occupancy_advice(ev_facts *f, const ev_launch *l)
     if (strcmp(by, "shared memory") == 0)
         return ws_arena_printf(
             &f->arena,
-            "%s of shared memory a block limit it: a smaller tile or fewer stages, or "
-            "more threads that share one tile",
+            "%s of shared memory a block limit it: a smaller tile or fewer stages, or more threads "
+            "that share one tile",
             ev_bytes(f, l->counted.shared_bytes));
     if (strcmp(by, "blocks") == 0)
         return ws_arena_printf(&f->arena,
                                "blocks of %" PRIu32
-                               " threads limit it, since an SM holds %d blocks: take "
-                               "128 to 256 threads a block",
+                               " threads limit it, since an SM holds %d blocks: take 128 to 256 "
+                               "threads a block",
                                threads, f->gpu->max_blocks_per_sm);
     return ws_arena_printf(&f->arena,
                            "blocks of %" PRIu32
-                           " threads do not divide the %d threads of an SM well: "
-                           "take 256 or 512",
+                           " threads do not divide the %d threads of an SM well: take 256 or 512",
                            threads, f->gpu->max_warps_per_sm * WARP);
 }
 
@@ -158,13 +156,12 @@ static bool serial_threads(ev_facts *f, int i, ev_finding *out)
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(&f->arena,
                                     "%.0f warps of %.0f that the GPU holds do %.0f instructions "
-                                    "each, one after the other: the time "
-                                    "is one warp's path",
+                                    "each, one after the other: the time is one warp's path",
                                     warps, room, d(c->warp_insns) / fmax(d(c->warps), 1));
     out->action =
-        "give each thread less to do and start more of them: a warp or a block for each row, "
-        "whose threads take neighbouring elements, with a shuffle reduction; unroll so that loads "
-        "do not wait for each other";
+        "give each thread less to do and start more of them: a warp or a block for each row, whose "
+        "threads take neighbouring elements, with a shuffle reduction; unroll so that loads do not "
+        "wait for each other";
     return true;
 }
 
@@ -183,8 +180,7 @@ static bool imbalance(ev_facts *f, int i, ev_finding *out)
     out->action =
         "spread the work evenly: no loop that one warp or one thread runs alone, and tiles of "
         "equal cost for all blocks; in a triangle pair a long tile with a short one, or start the "
-        "long "
-        "ones first";
+        "long ones first";
     return true;
 }
 
@@ -200,8 +196,8 @@ static bool barriers(ev_facts *f, int i, ev_finding *out)
     out->evidence = ws_arena_printf(&f->arena, "%.1f barriers a warp, for %.0f instructions", each,
                                     d(c->warp_insns) / fmax(d(c->warps), 1));
     out->action =
-        "fewer __syncthreads: warp shuffles for the last 5 steps of a reduction, a larger tile "
-        "for each barrier, two buffers so that one barrier a step is enough";
+        "fewer __syncthreads: warp shuffles for the last 5 steps of a reduction, a larger tile for "
+        "each barrier, two buffers so that one barrier a step is enough";
     return true;
 }
 

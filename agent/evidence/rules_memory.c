@@ -30,26 +30,23 @@ static bool uncoalesced(ev_facts *f, int i, bool stores, ev_finding *out)
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(&f->arena,
                                     "a warp's %s touches %.1f sectors of 32 bytes on average where "
-                                    "%.1f hold what its lanes ask "
-                                    "for; %s move for %s used",
+                                    "%.1f hold what its lanes ask for; %s move for %s used",
                                     stores ? "store" : "load", is / d(requests),
                                     ideal / d(requests), ev_bytes(f, scale_of(l) * is * SECTOR),
                                     ev_bytes(f, scale_of(l) * d(bytes)));
     if (is <= 4 * ideal)
         out->action = ws_arena_printf(&f->arena,
                                       "the lanes of a warp %s every second or fourth element, or "
-                                      "rows that begin in the middle of "
-                                      "a sector: let a lane take neighbouring elements as one "
-                                      "vector, or pass whole rows through "
-                                      "shared memory",
+                                      "rows that begin in the middle of a sector: let a lane take "
+                                      "neighbouring elements as one vector, or pass whole rows "
+                                      "through shared memory",
                                       stores ? "write" : "read");
     else
         out->action = ws_arena_printf(
             &f->arena,
             "let threadIdx.x run along the innermost axis, so that the 32 lanes of a warp %s "
             "neighbouring addresses; where the other side of a copy needs the other order, go "
-            "through "
-            "a tile in shared memory",
+            "through a tile in shared memory",
             stores ? "write" : "read");
     return true;
 }
@@ -109,8 +106,7 @@ static bool narrow_accesses(ev_facts *f, int i, ev_finding *out)
     out->action = ws_arena_printf(
         &f->arena,
         "load and store 16 bytes a lane (float4, or eight 16-bit values), which also keeps more "
-        "bytes "
-        "in flight%s%s%s",
+        "bytes in flight%s%s%s",
         *ragged ? "; a scalar path must remain where rows are not multiples of 16 bytes (" : "",
         ragged, *ragged ? ")" : "");
     return true;
@@ -233,23 +229,21 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
             "operand that they share (the vector) is used for all of them";
     else if (is_contraction(f))
         out->action = c->shared_requests ? "make the tile in shared memory larger, and the tile of "
-                                           "each thread (8x8 outputs in "
-                                           "registers): bytes read fall with the tile's edge"
+                                           "each thread (8x8 outputs in registers): bytes read "
+                                           "fall with the tile's edge"
                                          : "stage tiles of both operands in shared memory and let "
-                                           "each thread compute several "
-                                           "outputs from registers, so that every element that was "
-                                           "loaded is used many times";
+                                           "each thread compute several outputs from registers, so "
+                                           "that every element that was loaded is used many times";
     else if (has_windows(f->spec))
         out->action =
             "windows overlap: let a thread compute a strip of neighbouring outputs from values "
-            "that it keeps in registers, or stage the input's tile and its border in shared "
-            "memory";
+            "that it keeps in registers, or stage the input's tile and its border in shared memory";
     else
         out->action = ws_arena_printf(
             &f->arena,
             "read each element once: keep what later passes need in registers or shared memory%s, "
-            "or "
-            "merge the passes (running maximum and sum; sum and sum of squares about a shift)%s%s",
+            "or merge the passes (running maximum and sum; sum and sum of squares about a "
+            "shift)%s%s",
             row_size(f), share > 0.25 ? "; " : "", share > 0.25 ? operands : "");
     return true;
 }
@@ -281,8 +275,8 @@ static bool fuse(ev_facts *f, int i, ev_finding *out)
         f->plan_launches, ev_time(f, f->gpu->launch_s), ev_bytes(f, f->total_sectors * SECTOR),
         ev_bytes(f, f->cost.min_bytes));
     out->action =
-        "fuse launches: pass values on in registers or shared memory in the place of scratch; "
-        "a pointwise step belongs into the kernel that makes or reads its operand";
+        "fuse launches: pass values on in registers or shared memory in the place of scratch; a "
+        "pointwise step belongs into the kernel that makes or reads its operand";
     return true;
 }
 

@@ -21,8 +21,8 @@ static bool double_arithmetic(ev_facts *f, int i, ev_finding *out)
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
-        "%.1f double-precision instructions a warp where the operation is in %s; the GPU has "
-        "%.0fx fewer units for them",
+        "%.1f double-precision instructions a warp where the operation is in %s; the GPU has %.0fx "
+        "fewer units for them",
         each, ws_dtype_name(f->spec->precision), f->gpu->f32_flops / f->gpu->f64_flops);
     out->action =
         "write literals as 1.0f and functions as expf, sqrtf, ...; where a sum needs more digits "
@@ -48,8 +48,8 @@ static bool index_arithmetic(ev_facts *f, int i, ev_finding *out)
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
-        "%.0f %% of instructions are integer arithmetic, comparisons and branches; %.0f %% "
-        "are floating point",
+        "%.0f %% of instructions are integer arithmetic, comparisons and branches; %.0f %% are "
+        "floating point",
         100 * whole / all, 100 * d(c->f32 + c->f16 + c->f64 + c->sfu + c->tensor) / all);
     out->action =
         "move index arithmetic out of the inner loop (advance pointers), divide by the macros "
@@ -180,8 +180,8 @@ static bool register_tile(ev_facts *f, int i, ev_finding *out)
     if (single) {
         out->evidence =
             ws_arena_printf(&f->arena,
-                            "%.2f loads for each multiply-add: the data path to registers is "
-                            "the limit, not the arithmetic",
+                            "%.2f loads for each multiply-add: the data path to registers is the "
+                            "limit, not the arithmetic",
                             loads / fma);
         out->action =
             "let each thread compute a tile of 8x8 (or 4x4) outputs: 8 + 8 loads from shared "
@@ -230,26 +230,24 @@ static const char *instruction_advice(const char *unit)
         const char *unit, *advice;
     } by_unit[] = {
         {"shuffles",
-         "reduce within a thread first: each thread takes 4 to 16 elements, then one shuffle "
-         "tree a warp for all of them"},
+         "reduce within a thread first: each thread takes 4 to 16 elements, then one shuffle tree "
+         "a warp for all of them"},
         {"special functions",
-         "fewer exponentials and roots: compute each once, exp2f of a scaled value in "
-         "the place of expf, a reciprocal in the place of divisions"},
+         "fewer exponentials and roots: compute each once, exp2f of a scaled value in the place of "
+         "expf, a reciprocal in the place of divisions"},
         {"conversions",
          "convert two at once (__half22float2, __floats2half2_rn), and once an element"},
         {"integer multiply",
-         "replace divisions and remainders of indices: a 2-D grid, the macros DIM_*, "
-         "or pointers that advance by a constant"},
+         "replace divisions and remainders of indices: a 2-D grid, the macros DIM_*, or pointers "
+         "that advance by a constant"},
         {"fp16", "__half2 arithmetic does two elements an instruction"},
     };
     for (size_t k = 0; k < sizeof by_unit / sizeof *by_unit; k++)
         if (strcmp(by_unit[k].unit, unit) == 0)
             return by_unit[k].advice;
     return "let each thread take several neighbouring elements (4 to 16) in registers, so that "
-           "index "
-           "arithmetic, shuffles, barriers and loop control are shared by them; unroll; move what "
-           "does not "
-           "change out of the loop";
+           "index arithmetic, shuffles, barriers and loop control are shared by them; unroll; move "
+           "what does not change out of the loop";
 }
 
 /* Instructions decide, and no rule above says more about them. */
@@ -267,8 +265,8 @@ static bool instructions(ev_facts *f, int i, ev_finding *out)
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
-        "instructions decide (%s): %.0f a thread, %.0f %% of them floating point, %.0f %% "
-        "integer and compare, %.0f %% memory, %.0f %% shuffles",
+        "instructions decide (%s): %.0f a thread, %.0f %% of them floating point, %.0f %% integer "
+        "and compare, %.0f %% memory, %.0f %% shuffles",
         e->unit, d(f->launch[i].counted.counters.thread_insns) / threads, 100 * real,
         100 *
             d(f->launch[i].counted.counters.i32 + f->launch[i].counted.counters.imul +
