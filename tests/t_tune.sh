@@ -67,6 +67,10 @@ sed 's/"SKIP": \[1, 2, 3\]/"SKIP": [2, 3]/' "$dir/relu.cu" >"$dir/wrong.cu"
 run "$ws" tune relu "$dir/wrong.cu"
 check "a space without a right point is exit code 1" [ "$rc" = 1 ]
 check "with the reason" grep -q '^none is right, .*never written' "$dir/out"
+sed 's/"SKIP": \[1, 2, 3\]/"SKIP": [3]/' "$dir/relu.cu" >"$dir/never.cu"
+run "$ws" tune relu "$dir/never.cu"
+check "a space without a point that compiles is exit code 1" [ "$rc" = 1 ]
+check "with the compiler's reason" grep -q '^none can be used: .*no such way' "$dir/out"
 sed 's/"tune".*//; s/"require".*//; s/BLOCK\b/64/g; s/PER/1/g' "$dir/relu.cu" >"$dir/none.cu"
 run "$ws" tune relu "$dir/none.cu"
 check "a plan without tunables is a bad input" [ "$rc" = 4 ]

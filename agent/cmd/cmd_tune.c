@@ -69,6 +69,7 @@ typedef struct tuning {
     int best;             /* of the table, the fastest that was verified; -1: none */
     vfy_verdict *verdict; /* of the best; without one, of the last that was wrong */
     vfy_verdict *look;    /* of the point at hand */
+    char refusal[256];   /* why the first point that cannot be used cannot be */
     int wrong;           /* points that were fast and failed verification */
     int needed;          /* exhaustive: evaluations that the search needs; 0: it fails */
     char run[64];        /* of the archive */
@@ -100,6 +101,8 @@ static ws_status judge(tuning *t, const int64_t *row, int n, tune_result *out, w
         out[i] = result_of(&c[i]);
         tune_table_put(&t->table, one, &out[i]);
         t->same += c[i].same;
+        if (c[i].text[0] && !t->refusal[0])
+            snprintf(t->refusal, sizeof t->refusal, "%s", c[i].text);
         tune_row_print(t->plan, one, &text);
         ws_log(WS_LOG_INFO, "%s: %.4g us modelled%s%s", ws_buf_z(&text), 1e6 * c[i].seconds,
                c[i].text[0] ? ", " : "", c[i].text);
@@ -208,6 +211,8 @@ static ws_status judge_all(tuning *t, ws_err *err)
         st = judge(t, tune_space_row(&space, i), n, r, err);
         ws_log(WS_LOG_INFO, "%d of %d points", i + n, space.n);
     }
+    if (t->search.max_points < 1)
+        t->search.max_points = space.n / 4;
     tune_space_release(&space);
     if (!st)
         st = verify_best(t, NULL, MAX_WRONG, err);
@@ -255,7 +260,7 @@ static void print_text(const tuning *t)
         ws_buf_printf(&out, "none is right, tried the %d fastest: %s\n", t->wrong,
                       t->verdict->text);
     else
-        ws_buf_adds(&out, "none can be used\n");
+        ws_buf_printf(&out, "none can be used%s%s\n", t->refusal[0] ? ": " : "", t->refusal);
     if (best >= 0)
         ws_buf_adds(&out, "best time at each value, over the best of all:\n");
     tune_table_report(t->plan, &t->table, PLAN_MAX_TUNE, &out);

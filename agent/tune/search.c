@@ -86,7 +86,7 @@ static int default_point(const tune_search *t)
 static int usual_points(double space)
 {
     enum { LEAST = 32, MOST = 256 };
-    const double quarter = ceil(space / 4);
+    const double quarter = floor(space / 4);
     return quarter < LEAST ? LEAST : quarter > MOST ? MOST : (int)quarter;
 }
 
