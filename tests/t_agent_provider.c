@@ -9,6 +9,7 @@
 #include "tests/tap.h"
 
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -194,6 +195,7 @@ static void test_keys(void)
            "a key that is still in the environment");
     llm_keys_take(&k);
     ok(!in_environment("canary"), "no key is left in the environment");
+    is_int(prctl(PR_GET_DUMPABLE), 0, "nor would a core dump have one");
     is_str(llm_key_variable(&k, llm_provider_find("gemini")), "GEMINI_API_KEY", "it was taken");
     ok(!llm_key_variable(&k, llm_provider_find("groq")), "another was not there");
     ok(!llm_key_find(&k, llm_provider_find("openai"), NULL, &key, &kind, &err) &&
@@ -228,6 +230,7 @@ static void test_keys(void)
     ws_arena_release(&a);
     llm_keys_wipe(&k);
     ok(!llm_key_variable(&k, llm_provider_find("gemini")), "wiped");
+    is_int(prctl(PR_GET_DUMPABLE), 1, "and then it may be dumped again");
 }
 
 /* ---- headers ---- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 
 /* Addresses and variables as the vendors' own clients have them. */
 const llm_provider llm_providers[] = {
@@ -197,14 +198,22 @@ static void wipe(char *z)
     explicit_bzero(z, strlen(z));
 }
 
+/* While a key is in memory: no core dump has it, and no other process of this user reads it. */
+static void protect_memory(bool yes)
+{
+    prctl(PR_SET_DUMPABLE, yes ? 0 : 1);
+}
+
 void llm_keys_take(llm_keys *k)
 {
     *k = (llm_keys){ws_calloc((size_t)n_variables(), sizeof *k->value)};
     for (const llm_provider *p = llm_providers; p->name; p++)
         for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++) {
             const char *z = env_text(p->key_env[i]);
-            if (z)
+            if (z) {
                 k->value[variable_at(p, i)] = ws_strdup(z);
+                protect_memory(true);
+            }
         }
     for (const llm_provider *p = llm_providers; p->name; p++)
         for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++) {
@@ -224,6 +233,7 @@ void llm_keys_wipe(llm_keys *k)
         }
     free(k->value);
     *k = (llm_keys){0};
+    protect_memory(false);
 }
 
 static const char *key_value(const llm_keys *k, const llm_provider *p, int i)
@@ -253,6 +263,7 @@ ws_status llm_key_find(const llm_keys *k, const llm_provider *p, const char *fil
     ws_buf_reset(out);
     out->max = 4096;
     if (file) {
+        protect_memory(true);
         if (ws_read_file(file, 4096, out, err))
             return ws_wrap(err, "--api-key-file");
     } else if (i >= 0) {

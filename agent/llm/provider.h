@@ -44,7 +44,7 @@ ws_status llm_wire_parse(const char *name, llm_wire *out, ws_err *err) WS_MUST_C
 /* ---- keys ---- */
 
 /* Keys of every provider, out of the environment: no child, not even one that is only forked, shows
- * them. */
+ * them. From the first key on until they are wiped the process cannot be dumped or traced. */
 typedef struct llm_keys {
     char **value; /* by provider and variable */
 } llm_keys;
