@@ -433,6 +433,25 @@ static void test_limits(void)
     put_away(c);
 }
 
+/* Where the recorded run ended, a replay ends. */
+static void test_turns(void)
+{
+    cassette *c = recorder("turns.jsonl", false);
+    add(c, ASK("m", "a"), 0, "{}", 200);
+    add(c, ASK("m", "b"), 1, "{}", 429);
+    add(c, ASK("m", "c"), 2, "data: {\"choices\":[]}\n\n", 200);
+    add(c, ASK("m", "d"), 3, "data: {\"choices\":[]}\n\ndata: [DONE]\n\n", 200);
+    add(c, ASK("m", "e"), 4, "{}", 401);
+    put_away(c);
+    c = player("turns.jsonl", (cassette_options){0});
+    ok(cassette_has_turn(c, 0) && cassette_has_turn(c, 3), "turns with an answer are recorded");
+    ok(cassette_has_turn(c, 4), "one that was refused for good, too");
+    ok(!cassette_has_turn(c, 1) && !cassette_has_turn(c, 2),
+       "not those that lack their last retry");
+    ok(!cassette_has_turn(c, 5), "nor one that was never sent");
+    put_away(c);
+}
+
 static void test_no_recording(void)
 {
     cassette *tape = player("story.jsonl", (cassette_options){0});
@@ -689,6 +708,7 @@ int main(void)
     test_bytes();
     test_matching();
     test_limits();
+    test_turns();
     test_wires();
     test_no_recording();
     test_torn();

@@ -57,6 +57,39 @@ const cassette_exchange *cassette_get(const cassette *c, int i)
     return c->x[i];
 }
 
+/* A client's fault, which no retry mends. */
+static bool is_refusal(const cassette_exchange *x)
+{
+    return x->end == CASSETTE_COMPLETE && x->status / 100 == 4 && x->status != 408 &&
+           x->status != 409 && x->status != 425 && x->status != 429;
+}
+
+/* A stream that says that it is over, on any wire; other bodies are whole when HTTP says so. */
+static bool is_whole(const cassette_exchange *x)
+{
+    static const char *const ends[] = {"[DONE]", "\"message_stop\"", "\"response.completed\"",
+                                       "\"response.incomplete\"", "\"finish_reason\":\""};
+    if (!cassette_answered(x) || !x->bytes.n)
+        return false;
+    if (*ws_str_trim((ws_str){x->bytes.p, x->bytes.n}).p == '{')
+        return true;
+    for (size_t i = 0; i < WS_COUNT(ends); i++)
+        if (memmem(x->bytes.p, x->bytes.n, ends[i], strlen(ends[i])))
+            return true;
+    return false;
+}
+
+bool cassette_has_turn(const cassette *c, int turn)
+{
+    bool turns = false;
+    for (int i = 0; i < c->n; i++) {
+        turns |= c->x[i]->turn >= 0;
+        if (c->x[i]->turn == turn && (is_whole(c->x[i]) || is_refusal(c->x[i])))
+            return true;
+    }
+    return !turns;
+}
+
 void cassette_rewind(cassette *c)
 {
     for (int i = 0; i < c->n; i++)
