@@ -1,13 +1,9 @@
 #include "agent/llm/provider.h"
 
-#include "agent/llm/adapter.h"
-#include "base/file.h"
-#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/prctl.h>
 
 /* Addresses and variables as the vendors' own clients have them. */
 const llm_provider llm_providers[] = {
@@ -177,107 +173,6 @@ static const char *env_text(const char *name)
     return z && *z ? z : NULL;
 }
 
-/* ---- keys ---- */
-
-/* The index of a variable in llm_keys: several providers may share one. */
-static int n_variables(void)
-{
-    int n = 0;
-    for (const llm_provider *p = llm_providers; p->name; p++)
-        n += LLM_PROVIDER_NAMES;
-    return n;
-}
-
-static int variable_at(const llm_provider *p, int i)
-{
-    return (int)(p - llm_providers) * LLM_PROVIDER_NAMES + i;
-}
-
-static void wipe(char *z)
-{
-    explicit_bzero(z, strlen(z));
-}
-
-/* While a key is in memory: no core dump has it, and no other process of this user reads it. */
-static void protect_memory(bool yes)
-{
-    prctl(PR_SET_DUMPABLE, yes ? 0 : 1);
-}
-
-void llm_keys_take(llm_keys *k)
-{
-    *k = (llm_keys){ws_calloc((size_t)n_variables(), sizeof *k->value)};
-    for (const llm_provider *p = llm_providers; p->name; p++)
-        for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++) {
-            const char *z = env_text(p->key_env[i]);
-            if (z) {
-                k->value[variable_at(p, i)] = ws_strdup(z);
-                protect_memory(true);
-            }
-        }
-    for (const llm_provider *p = llm_providers; p->name; p++)
-        for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++) {
-            char *z = getenv(p->key_env[i]);
-            if (z)
-                wipe(z);
-            unsetenv(p->key_env[i]);
-        }
-}
-
-void llm_keys_wipe(llm_keys *k)
-{
-    for (int i = 0; k->value && i < n_variables(); i++)
-        if (k->value[i]) {
-            wipe(k->value[i]);
-            free(k->value[i]);
-        }
-    free(k->value);
-    *k = (llm_keys){0};
-    protect_memory(false);
-}
-
-static const char *key_value(const llm_keys *k, const llm_provider *p, int i)
-{
-    return k && k->value ? k->value[variable_at(p, i)] : env_text(p->key_env[i]);
-}
-
-static int key_index(const llm_keys *k, const llm_provider *p)
-{
-    for (int i = 0; i < LLM_PROVIDER_NAMES && p->key_env[i]; i++)
-        if (key_value(k, p, i))
-            return i;
-    return -1;
-}
-
-const char *llm_key_variable(const llm_keys *k, const llm_provider *p)
-{
-    int i = key_index(k, p);
-    return i < 0 ? NULL : p->key_env[i];
-}
-
-ws_status llm_key_find(const llm_keys *k, const llm_provider *p, const char *file, ws_buf *out,
-                       llm_key_kind *kind, ws_err *err)
-{
-    int i = key_index(k, p);
-    *kind = LLM_KEY_AUTO;
-    ws_buf_reset(out);
-    out->max = 4096;
-    if (file) {
-        protect_memory(true);
-        if (ws_read_file(file, 4096, out, err))
-            return ws_wrap(err, "--api-key-file");
-    } else if (i >= 0) {
-        ws_buf_adds(out, key_value(k, p, i));
-        if (strstr(p->key_env[i], "AUTH_TOKEN"))
-            *kind = LLM_KEY_BEARER;
-    }
-    while (out->n && strchr(" \t\r\n", out->p[out->n - 1]))
-        out->p[--out->n] = '\0';
-    if (file && !out->n)
-        return ws_fail(err, WS_EINPUT, "--api-key-file '%s' is empty", file);
-    return WS_OK;
-}
-
 /* ---- which server ---- */
 
 /* "0.0.0.0", "host:11434", "http://host": Ollama's variable names where the server listens. */
@@ -315,7 +210,7 @@ static const llm_provider *guess(const char *model, const llm_keys *keys, ws_are
     const llm_provider *p = prefix_of(model);
     *strip = p != NULL;
     *url = NULL;
-    if (p && ((p->traits & LLM_TRAIT_LOCAL) || key_index(keys, p) >= 0) && p != llm_providers)
+    if (p && ((p->traits & LLM_TRAIT_LOCAL) || llm_key_variable(keys, p)) && p != llm_providers)
         return p;
     if ((*url = url_of_env(llm_providers, a))) {
         *strip = false;
@@ -376,78 +271,4 @@ ws_status llm_provider_resolve(const char *provider, const char *base_url, const
         return ws_fail(err, WS_EUSAGE, "the model's name ends after its provider");
     *out = (llm_target){p, ws_arena_strdup(a, url), ws_arena_strdup(a, model)};
     return WS_OK;
-}
-
-/* ---- addresses ---- */
-
-static bool ends_with(const char *s, size_t n, const char *tail)
-{
-    size_t k = strlen(tail);
-    return n >= k && memcmp(s + n - k, tail, k) == 0;
-}
-
-static const llm_wire wires[] = {LLM_WIRE_CHAT, LLM_WIRE_RESPONSES, LLM_WIRE_MESSAGES};
-
-/* The length of the URL without query, final slashes and an endpoint's path, and whose it was. */
-static size_t base_length(const char *url, llm_wire *wire)
-{
-    size_t n = strcspn(url, "?#");
-    *wire = LLM_WIRE_AUTO;
-    while (n && url[n - 1] == '/')
-        n--;
-    for (size_t i = 0; i < WS_COUNT(wires); i++)
-        if (ends_with(url, n, llm_adapter_of(wires[i])->path)) {
-            *wire = wires[i];
-            n -= strlen(llm_adapter_of(wires[i])->path);
-            break;
-        }
-    while (n && url[n - 1] == '/')
-        n--;
-    return n;
-}
-
-llm_wire llm_wire_of_url(const char *base_url)
-{
-    llm_wire w;
-    base_length(base_url, &w);
-    return w;
-}
-
-char *llm_endpoint_address(const char *base_url, const char *path, llm_wire wire)
-{
-    llm_wire given;
-    size_t n = base_length(base_url, &given);
-    const char *scheme = strstr(base_url, "://"), *query = base_url + strcspn(base_url, "?#");
-    const char *host = scheme ? scheme + 3 : base_url;
-    bool bare = !memchr(host, '/', (size_t)(base_url + n - host));
-    ws_buf out = {0};
-    ws_buf_add(&out, base_url, n);
-    if (bare && given == LLM_WIRE_AUTO)
-        ws_buf_adds(&out, path);
-    else if (wire == LLM_WIRE_MESSAGES && given != wire && !ends_with(base_url, n, "/v1"))
-        ws_buf_adds(&out, "/v1"); /* ANTHROPIC_BASE_URL is without it */
-    ws_buf_adds(&out, llm_adapter_of(wire)->path);
-    if (*query == '?')
-        ws_buf_adds(&out, query);
-    return ws_buf_take(&out);
-}
-
-/* ---- wires ---- */
-
-const char *llm_wire_name(llm_wire w)
-{
-    return w == LLM_WIRE_AUTO ? "auto" : llm_adapter_of(w)->name;
-}
-
-ws_status llm_wire_parse(const char *name, llm_wire *out, ws_err *err)
-{
-    *out = LLM_WIRE_AUTO;
-    if (!name || !*name || strcmp(name, "auto") == 0)
-        return WS_OK;
-    for (size_t i = 0; i < WS_COUNT(wires); i++)
-        if (strcmp(name, llm_wire_name(wires[i])) == 0) {
-            *out = wires[i];
-            return WS_OK;
-        }
-    return ws_fail(err, WS_EUSAGE, "the wire '%s' is not auto, chat, responses or messages", name);
 }
