@@ -17,7 +17,8 @@
     X(temperature, temperature) X(effort, reasoning_effort) X(prompts, prompts)                    \
     X(strategy, strategy) X(lanes, lanes) X(slack, slack)                                          \
     X(repairs, strategy_options.repairs) X(patience, strategy_options.patience)                    \
-    X(stagnation, strategy_options.stagnation) X(islands, strategy_options.islands)                \
+    X(stagnation, strategy_options.stagnation) X(barren, strategy_options.barren)                  \
+    X(islands, strategy_options.islands)                                                           \
     X(migrate, strategy_options.migrate_every) X(inspirations, strategy_options.keep)              \
     X(diagnose, strategy_options.diagnose) X(rounds, budget.most.replies)                          \
     X(tokens, budget.most.tokens) X(calls, budget.most.requests)                                   \
@@ -30,11 +31,11 @@ typedef struct options {
     cli_common common;
     loop_options l;
     const char *provider, *wire, *api_key_file, *target;
-    int64_t attempts, repairs, patience, stagnation, islands, migrate, inspirations;
+    int64_t attempts, repairs, patience, stagnation, barren, islands, migrate, inspirations;
     bool gpu, arch; /* were given */
     struct {
         bool model, base_url, stream, max_tokens, temperature, effort, prompts, strategy, lanes,
-            slack, repairs, patience, stagnation, islands, migrate, inspirations, diagnose, rounds,
+            slack, repairs, patience, stagnation, barren, islands, migrate, inspirations, diagnose, rounds,
             tokens, calls, candidates, cost, time, prices, unknown_price, value, serves, target, tune,
             memory, seed;
     } given;
@@ -105,6 +106,9 @@ static const ws_opt option_table[] = {
     {.name = "stagnation", .type = WS_OPT_INT, .offset = OPT(stagnation), .fallback = "0",
      .arg = "N", .help = "stop after this many kernels without gain; 0 is never",
      .group = "Strategy", .min = 0, .max = 1000000, GIVEN(stagnation)},
+    {.name = "barren", .type = WS_OPT_INT, .offset = OPT(barren), .fallback = "0", .arg = "N",
+     .help = "replies in a row without a new kernel that end a lane", .group = "Strategy",
+     .min = 0, .max = 1000000, GIVEN(barren)},
     {.name = "islands", .type = WS_OPT_INT, .offset = OPT(islands), .fallback = "0", .arg = "N",
      .help = "evolve: populations", .group = "Strategy", .min = 0, .max = LOOP_MAX_LANES,
      GIVEN(islands)},
@@ -210,6 +214,7 @@ static ws_status check_options(const options *o, loop_options *l, ws_err *err)
     l->strategy_options.repairs = (int)o->repairs;
     l->strategy_options.patience = (int)o->patience;
     l->strategy_options.stagnation = (int)o->stagnation;
+    l->strategy_options.barren = (int)o->barren;
     l->strategy_options.islands = (int)o->islands;
     l->strategy_options.migrate_every = (int)o->migrate;
     l->strategy_options.keep = (int)o->inspirations;
@@ -374,6 +379,8 @@ const cli_command cmd_optimize = {
                        "translation; 5: the model gave no answer; 6: a budget is spent.",
             .examples = "warpsmith optimize softmax --export softmax.cuh\n"
                         "warpsmith optimize softmax --model gpt-5.4-mini --rounds 10\n"
+                        "warpsmith optimize softmax --model a,b --strategy evolve --lanes 8 "
+                        "--max-cost 2\n"
                         "warpsmith optimize --resume last",
             .options = option_table,
             .min_args = 0,
