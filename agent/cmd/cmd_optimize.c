@@ -24,7 +24,8 @@
     X(tokens, budget.most.tokens) X(calls, budget.most.requests)                                   \
     X(candidates, budget.most.candidates) X(cost, budget.most.usd) X(time, budget.seconds)         \
     X(prices, prices) X(unknown_price, allow_unknown_price) X(value, value_usd_per_gpu_hour)       \
-    X(serves, expected_calls) X(target, target_speedup) X(target, target_roofline) X(tune, tune_max)                         \
+    X(serves, expected_calls) X(target, target_speedup) X(target, target_roofline)                 \
+    X(tune, tune_max)                                                                              \
     X(memory, no_memory) X(seed, seed)
 
 typedef struct options {
@@ -35,9 +36,9 @@ typedef struct options {
     bool gpu, arch; /* were given */
     struct {
         bool model, base_url, stream, max_tokens, temperature, effort, prompts, strategy, lanes,
-            slack, repairs, patience, stagnation, barren, islands, migrate, inspirations, diagnose, rounds,
-            tokens, calls, candidates, cost, time, prices, unknown_price, value, serves, target, tune,
-            memory, seed;
+            slack, repairs, patience, stagnation, barren, islands, migrate, inspirations, diagnose,
+            rounds, tokens, calls, candidates, cost, time, prices, unknown_price, value, serves,
+            target, tune, memory, seed;
     } given;
 } options;
 
@@ -208,7 +209,8 @@ static ws_status check_options(const options *o, loop_options *l, ws_err *err)
                        "--idle-timeout, --timeout and --max-wait must be more than 0");
     if (!(l->budget.most.usd >= 0 && l->value_usd_per_gpu_hour >= 0 && l->replay_speed >= 0 &&
           l->expected_calls >= 0))
-        return ws_fail(err, WS_EUSAGE, "--max-cost, --value, --expected-calls and --replay-speed cannot be negative");
+        return ws_fail(err, WS_EUSAGE, "--max-cost, --value, --expected-calls and --replay-speed "
+                       "cannot be negative");
     if (l->record && l->replay)
         return ws_fail(err, WS_EUSAGE, "--record and --replay exclude each other");
     l->strategy_options.repairs = (int)o->repairs;
