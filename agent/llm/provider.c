@@ -1,6 +1,5 @@
 #include "agent/llm/provider.h"
 
-
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
