@@ -295,15 +295,20 @@ static void test_headers(void)
     l = read_lines("x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 2s\n"
                    "x-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 6m0s\n"
                    "x-ratelimit-limit-tokens: 100\n");
-    is_close(header_limits_wait(&l), 360, 1e-9, "the longest of the limits that are used up");
+    is_close(header_limits_wait(&l, false), 360, 1e-9,
+             "the longest of the limits that are used up");
     l = read_lines("x-ratelimit-remaining-requests: 3\nx-ratelimit-reset-requests: 2s\n"
                    "anthropic-ratelimit-tokens-remaining: 0\n");
-    is_close(header_limits_wait(&l), 0, 0, "none is used up with a reset");
+    is_close(header_limits_wait(&l, false), 0, 0, "none is used up with a reset");
     l = read_lines("X-RateLimit-Remaining: 0\nX-RateLimit-Reset: 5\n");
-    is_close(header_limits_wait(&l), 5, 0, "OpenRouter's form");
+    is_close(header_limits_wait(&l, false), 5, 0, "OpenRouter's form");
     l = read_lines("anthropic-ratelimit-input-tokens-remaining: 0\n"
                    "anthropic-ratelimit-input-tokens-reset: 3s\n");
-    is_close(header_limits_wait(&l), 3, 0, "Anthropic's form");
+    is_close(header_limits_wait(&l, false), 3, 0, "Anthropic's form");
+    l = read_lines("x-ratelimit-reset-requests: 4s\nx-ratelimit-remaining-tokens: 7\n"
+                   "x-ratelimit-reset-tokens: 60s\n");
+    is_close(header_limits_wait(&l, false), 0, 0, "what remains is not told");
+    is_close(header_limits_wait(&l, true), 4, 1e-9, "unless the response refuses");
     ws_buf many = {0};
     for (int i = 0; i < 50; i++)
         ws_buf_printf(&many, "x-ratelimit-remaining-%d: 0\n", i);

@@ -185,11 +185,14 @@ bool header_limits_read(header_limits *l, ws_str line)
     return read_bucket(l, at, "remaining", value) || read_bucket(l, at, "reset", value);
 }
 
-double header_limits_wait(const header_limits *l)
+double header_limits_wait(const header_limits *l, bool refused)
 {
     double wait = 0;
-    for (int i = 0; i < l->n_buckets; i++)
-        if (l->bucket[i].remaining <= 0 && l->bucket[i].reset_s > wait)
-            wait = l->bucket[i].reset_s;
+    for (int i = 0; i < l->n_buckets; i++) {
+        const header_bucket *b = &l->bucket[i];
+        bool used_up = b->remaining <= 0 || (refused && isnan(b->remaining));
+        if (used_up && b->reset_s > wait)
+            wait = b->reset_s;
+    }
     return wait;
 }

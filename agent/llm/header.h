@@ -23,8 +23,9 @@ typedef struct header_limits {
 void header_limits_init(header_limits *l);
 /* One header line; false: it says nothing of this. */
 bool header_limits_read(header_limits *l, ws_str line);
-/* Seconds until every limit of which nothing remains is reset, 0: none is used up. */
-double header_limits_wait(const header_limits *l);
+/* Seconds until every limit of which nothing remains is reset, 0: none is used up. `refused`: of a
+ * response that says that one is; then those count too that do not tell what remains. */
+double header_limits_wait(const header_limits *l, bool refused);
 
 /* The value when the line is the header `name`, into `out`. */
 bool header_value(ws_str line, const char *name, char *out, size_t size);

@@ -132,7 +132,7 @@ static double told_wait(const job *j, const http_response *h, llm_outcome o)
         return fmin(h->limits.retry_after_s, LONGEST_WAIT_S);
     if (!isnan(j->answer.error.retry_after_s))
         return fmin(j->answer.error.retry_after_s, LONGEST_WAIT_S);
-    double reset = o == LLM_RATE_LIMITED ? header_limits_wait(&h->limits) : 0;
+    double reset = o == LLM_RATE_LIMITED ? header_limits_wait(&h->limits, true) : 0;
     return reset > 0 ? fmin(reset, LONGEST_WAIT_S) : (double)NAN;
 }
 
@@ -188,7 +188,7 @@ void job_accepted(job *j)
 {
     endpoint *e = j->endpoint;
     const llm_limits *l = &j->client->limits;
-    double wait = header_limits_wait(&http_result(j->transfer)->limits);
+    double wait = header_limits_wait(&http_result(j->transfer)->limits, false);
     j->accepted = true;
     if (j->start_ns > e->limited_ns && e->window < l->max_in_flight)
         e->window *= 2;
