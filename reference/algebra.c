@@ -30,7 +30,8 @@ static const struct {
      ref_rule_pool_features, false},
     {"order of products", "(A B) C is A (B C)", ref_rule_order, false},
     {"layer on layer", "two linear layers are one", ref_rule_linear, false},
-    {"scale of a product", "a scale is folded into the weights", ref_rule_fold_scale, false},
+    {"scale of a layer", "a scale is folded into the weights", ref_rule_fold_scale, false},
+    {"shift of a layer", "a shift is folded into the bias", ref_rule_fold_shift, false},
 };
 
 /* ---- reading ---- */
@@ -43,7 +44,8 @@ bool ref_is_op(const ref_node *n, const char *op)
 const ref_node *ref_maker(const ref_rewriter *r, int v, const char *op)
 {
     int k = r->g->value[v].node;
-    if (k < 0 || r->g->node[k].spec->dtype != WS_DTYPE_COUNT)
+    if (k < 0 || r->g->node[k].spec->dtype != WS_DTYPE_COUNT ||
+        !ws_dtype_is_float(r->g->value[v].dtype)) /* whole numbers truncate */
         return NULL;
     return !op || ref_is_op(&r->g->node[k], op) ? &r->g->node[k] : NULL;
 }
@@ -268,7 +270,7 @@ static const char *keep_output(ref_rewriter *r, const ref_node *n, const char *t
                      ref_text_shape(r, n->out));
 }
 
-static bool count_work(const spec *s, double *flops, int *nodes)
+static bool count_work(const spec *s, double *flops)
 {
     ws_arena a = {0};
     ws_err err = {0};
@@ -280,7 +282,6 @@ static bool count_work(const spec *s, double *flops, int *nodes)
     if (good) {
         ref_cost_of(b, &cost);
         *flops = cost.flops;
-        *nodes = g->n_nodes;
     }
     ref_graph_free(g);
     ws_arena_release(&a);
@@ -296,7 +297,7 @@ static spec *apply(ref_rewriter *r, size_t q, int k)
     spec *out = NULL;
     r->nodes = cJSON_CreateArray();
     r->weights = cJSON_CreateArray();
-    const char *with = n->spec->dtype == WS_DTYPE_COUNT ? rules[q].apply(r, n) : NULL;
+    const char *with = ref_maker(r, n->out, NULL) ? rules[q].apply(r, n) : NULL;
     if (with) {
         cJSON *root = replace_node(r, k, keep_output(r, n, with));
         ws_json_print(root, false, &text);
@@ -334,9 +335,8 @@ static bool step(spec **s, ref_rewriting *out, refusals *f, int *fresh, ws_err *
     ref_rewriter r = {.fresh = *fresh};
     ref_graph *g = NULL;
     double before, after;
-    int nodes, nodes_after;
     bool done = false;
-    if (!count_work(*s, &before, &nodes) || ref_graph_new(*s, &g, err))
+    if (!count_work(*s, &before) || ref_graph_new(*s, &g, err))
         return false;
     r.g = g;
     ref_find_ranges(&r);
@@ -346,8 +346,8 @@ static bool step(spec **s, ref_rewriting *out, refusals *f, int *fresh, ws_err *
             spec *next = is_refused(f, q, name) ? NULL : apply(&r, q, k);
             if (!next)
                 continue;
-            done = count_work(next, &after, &nodes_after) &&
-                   (after < before || (rules[q].equal && after <= before));
+            done =
+                count_work(next, &after) && (after < before || (rules[q].equal && after <= before));
             if (!done) {
                 snprintf(f->what[f->n++], sizeof *f->what, "%zu %s", q, name);
                 spec_free(next);

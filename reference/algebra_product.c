@@ -252,27 +252,3 @@ const char *ref_rule_linear(ref_rewriter *r, const ref_node *n)
     return ref_write(r, "\"op\":\"linear\",\"in\":[%s,%s%s%s]", ref_text(r, in->in[0]), w,
                      b ? "," : "", b ? b : "");
 }
-
-/* c (W x + b) is (c W) x + c b, c one number */
-const char *ref_rule_fold_scale(ref_rewriter *r, const ref_node *n)
-{
-    static const char *const layers[] = {"linear", "conv", "conv_transpose", "matmul"};
-    bool div = ref_is_op(n, "div");
-    if (!div && !ref_is_op(n, "mul"))
-        return NULL;
-    for (size_t i = 0; i < WS_COUNT(layers); i++)
-        for (int side = 0; side < (div ? 1 : 2); side++) {
-            const ref_node *layer = ref_maker(r, n->in[side], layers[i]);
-            const ref_value *c = ref_val(r, n->in[!side]);
-            if (!layer || c->rank)
-                continue;
-            const char *in = ref_text(r, layer->in[0]);
-            for (int k = 1; k < layer->n_in; k++)
-                in = ws_arena_printf(&r->a, "%s,%s", in,
-                                     ref_write(r, "\"op\":\"%s\",\"in\":[%s,%s]", n->op->name,
-                                               ref_text(r, layer->in[k]),
-                                               ref_text(r, n->in[!side])));
-            return ref_write_like(r, layer, in);
-        }
-    return NULL;
-}

@@ -67,6 +67,7 @@ const char *ref_rule_shift_softmax(ref_rewriter *r, const ref_node *n);
 const char *ref_rule_order(ref_rewriter *r, const ref_node *n);
 const char *ref_rule_linear(ref_rewriter *r, const ref_node *n);
 const char *ref_rule_fold_scale(ref_rewriter *r, const ref_node *n);
+const char *ref_rule_fold_shift(ref_rewriter *r, const ref_node *n);
 const char *ref_rule_sum(ref_rewriter *r, const ref_node *n);
 const char *ref_rule_pool(ref_rewriter *r, const ref_node *n);
 const char *ref_rule_pool_features(ref_rewriter *r, const ref_node *n);
