@@ -73,7 +73,7 @@ static void *take_kept(int i)
     return p;
 }
 
-/* One that `bytes` fit into without a page to spare, or NULL. */
+/* One that `bytes` fit into, or NULL. Behind them aligned_alloc leaves up to a large page. */
 static void *find_kept(size_t bytes)
 {
     void *p = NULL;
@@ -81,7 +81,7 @@ static void *find_kept(size_t bytes)
         return NULL;
     for (int i = 0; !p && i < kept.n; i++) {
         size_t size = malloc_usable_size(kept.p[i]);
-        if (size >= bytes && size - bytes < LARGE_PAGE)
+        if (size >= bytes && size - bytes <= 2 * LARGE_PAGE)
             p = take_kept(i);
     }
     pthread_mutex_unlock(&kept.lock);

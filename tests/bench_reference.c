@@ -1,6 +1,7 @@
 /* `make bench-reference`: how fast the references are, beside OpenBLAS and a memory copy of the
  * same run: matmul and convolutions as a share of dgemm's rate, elementwise ops and reductions as a
- * share of what a copy moves. All sides use all cores. Best of several runs, alternating. */
+ * share of what a copy moves. All sides use all cores. In every round the rival runs just before;
+ * what is printed is the median of the rounds, as what else the machine does hits both sides. */
 #include "base/pool.h"
 #include "reference/gemm.h"
 
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TRIALS = 5, SIDE = 2048, COPY_ELEMENTS = 1 << 24 };
+enum { ROUNDS = 9, SIDE = 2048, COPY_ELEMENTS = 1 << 24 };
 
 static double now_s(void)
 {
@@ -176,20 +177,35 @@ static ws_status open_row(const row *r, bound_row *b, ws_err *err)
     return WS_OK;
 }
 
-/* Seconds of the fastest evaluation, and of the fastest run of the rival between them. */
-static ws_status best_times(const row *r, const bound_row *b, const rival *v, bool is_product,
-                            double *best, double *best_rival, ws_err *err)
+/* Of the rounds: seconds of an evaluation and of the rival before it, and how they compare. */
+typedef struct rounds {
+    double own[ROUNDS], rival[ROUNDS], ratio[ROUNDS]; /* ratio: rival / own */
+} rounds;
+
+static int by_value(const void *a, const void *b)
 {
-    *best = *best_rival = 1e9;
-    for (int t = 0; t < TRIALS; t++) {
-        ref_tensor out[1];
-        double other = is_product ? time_dgemm(v) : time_copy(v), start = now_s();
-        if (ref_eval(b->bound, b->in, r->bounds, out, err))
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static double median(double *v)
+{
+    qsort(v, ROUNDS, sizeof *v, by_value);
+    return v[ROUNDS / 2];
+}
+
+static ws_status run_rounds(const row *r, const bound_row *b, const rival *v, bool is_product,
+                            rounds *out, ws_err *err)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        ref_tensor y[1];
+        double rival_s = is_product ? time_dgemm(v) : time_copy(v), start = now_s();
+        if (ref_eval(b->bound, b->in, r->bounds, y, err))
             return err->status;
-        double took = now_s() - start;
-        *best = took < *best ? took : *best;
-        *best_rival = other < *best_rival ? other : *best_rival;
-        ref_tensor_release(out);
+        out->own[i] = now_s() - start;
+        out->rival[i] = rival_s;
+        out->ratio[i] = rival_s / out->own[i];
+        ref_tensor_release(y);
     }
     return WS_OK;
 }
@@ -207,17 +223,18 @@ static bool run_row(const row *r, bool is_product, const rival *v)
 {
     bound_row b;
     ws_err err = {0};
-    double seconds = 0, rival_s = 0;
+    rounds t;
     ref_cost cost = {0};
-    if (open_row(r, &b, &err) || best_times(r, &b, v, is_product, &seconds, &rival_s, &err)) {
+    if (open_row(r, &b, &err) || run_rounds(r, &b, v, is_product, &t, &err)) {
         fprintf(stderr, "bench: %s: %s\n", r->name, err.msg);
         close_row(&b);
         return false;
     }
     ref_cost_of(b.bound, &cost);
     double work = is_product ? 2.0 * SIDE * SIDE * SIDE : 2.0 * sizeof(double) * COPY_ELEMENTS;
-    double rate = (is_product ? cost.flops : bytes_moved(&b)) / seconds;
-    double share = rate / (work / rival_s);
+    double own_work = is_product ? cost.flops : bytes_moved(&b),
+           share = median(t.ratio) * own_work / work;
+    double seconds = median(t.own), rate = own_work / seconds, rival_s = median(t.rival);
     printf("%-40s %8.1f ms %7.1f %s, %s %7.1f: %4.0f %%", r->name, seconds * 1e3, rate * 1e-9,
            is_product ? "GF/s" : "GB/s", is_product ? "dgemm" : "copy", work / rival_s * 1e-9,
            share * 100);
