@@ -504,6 +504,28 @@ static void test_compile_errors(void)
     end(&f);
 }
 
+/* A parameter with the name of a tunable, which is a macro. */
+static void test_declared_tunable(void)
+{
+    fixture f;
+    begin(&f);
+    f.c.source = "/* @plan { \"tune\": { \"VEC\": [1], \"BLOCK\": [128, 256] } } */\n"
+                 "__global__ void k(int BLOCKS, int BLOCK)\n";
+    f.v.reason = HX_COMPILE_ERROR;
+    snprintf(f.v.text, sizeof f.v.text, "expected a \")\"");
+    snprintf(f.v.log, sizeof f.v.log, "kernel.cu(2): error: expected a \")\"\n");
+    char *text = write(&f);
+    has_str(text, "What usually helps: BLOCK is a tunable, and tunables are macros",
+            "a tunable as parameter");
+    free(text);
+    f.c.source = "/* @plan { \"tune\": { \"VEC\": [1], \"BLOCK\": [128, 256] } } */\n"
+                 "__global__ void k(int BLOCKS, int n = BLOCK\n";
+    text = write(&f);
+    ok(!strstr(text, "is a tunable"), "its use is no mistake");
+    free(text);
+    end(&f);
+}
+
 static void test_quote(void)
 {
     ws_buf out = {0};
@@ -656,6 +678,7 @@ int main(void)
     test_advice();
     test_survey();
     test_compile_errors();
+    test_declared_tunable();
     test_quote();
     test_odd_verdicts();
     test_mutated_verdicts();

@@ -103,6 +103,17 @@ static bool make_case_ahead(job *j)
     return false;
 }
 
+/* Warnings about headers may be longer than what is kept of a log. */
+static const char *from_first_error(const char *log)
+{
+    const char *error = strstr(log, ": error");
+    if (!error || strlen(log) < sizeof((vfy_verdict *)0)->log)
+        return log;
+    while (error > log && error[-1] != '\n')
+        error--;
+    return error;
+}
+
 static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *out, ws_err *err)
 {
     comp_request r = request_of(j, b, cubin);
@@ -114,7 +125,7 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
     if (!out->ok) {
         reject(j, &out->diag);
         if (out->log)
-            snprintf(j->v->log, sizeof j->v->log, "%s", out->log);
+            snprintf(j->v->log, sizeof j->v->log, "%s", from_first_error(out->log));
     }
     return WS_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "agent/evidence/quote.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,70 @@ static const char *undefined_name(ev_facts *f, ws_str name)
         WS_STR_ARG(name));
 }
 
+static bool is_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* "int BLOCK" or "unsigned BLOCK": a declaration of `name` in the line. */
+static bool declares(ws_str line, const char *name)
+{
+    static const char *const statements[] = {"return", "else", "case"};
+    size_t n = strlen(name);
+    for (size_t i = 1; i + n <= line.n; i++) {
+        if (strncmp(line.p + i, name, n) != 0 || is_name(line.p[i - 1]) ||
+            (i + n < line.n && is_name(line.p[i + n])))
+            continue;
+        size_t k = i;
+        while (k && line.p[k - 1] == ' ')
+            k--;
+        bool typed = k && k < i && is_name(line.p[k - 1]);
+        for (size_t w = 0; w < sizeof statements / sizeof *statements; w++) {
+            size_t m = strlen(statements[w]);
+            typed = typed && !(k >= m && strncmp(line.p + k - m, statements[w], m) == 0);
+        }
+        if (typed)
+            return true;
+    }
+    return false;
+}
+
+static ws_str line_of(const char *source, int line)
+{
+    const char *p = source ? source : "";
+    for (int at = 1; at < line; at++) {
+        p = strchr(p, '\n');
+        if (!p)
+            return (ws_str){"", 0};
+        p++;
+    }
+    return (ws_str){p, strcspn(p, "\n")};
+}
+
+/* Tunables are macros: where the source gives something their name the compiler reads a number. */
+static const char *declared_macro(ev_facts *f, int line)
+{
+    const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
+    ws_str at = line_of(source, line);
+    const char *tune = source ? strstr(source, "\"tune\"") : NULL;
+    const char *end = tune ? strchr(tune, '}') : NULL;
+    for (const char *p = tune ? strchr(tune, '{') : NULL; p && end && p < end;) {
+        const char *open = strchr(p, '"'), *close = open ? strchr(open + 1, '"') : NULL;
+        if (!close || close > end)
+            break;
+        char *name = ws_arena_strndup(&f->arena, open + 1, (size_t)(close - open - 1));
+        if (*name && declares(at, name))
+            return ws_arena_printf(
+                &f->arena,
+                "%s is a tunable, and tunables are macros with a number: nothing else can have the "
+                "name; take the parameter or declaration away (and %s out of args) and use the "
+                "macro",
+                name, name);
+        p = close + 1;
+    }
+    return "";
+}
+
 /* Part of a message, and what it mostly means here. */
 static const struct {
     const char *part, *advice;
@@ -115,6 +180,19 @@ static const struct {
     {"no instance of overloaded function",
      "the argument types fit no overload: cast to the types that the function takes (float against "
      "half, int against long long)"},
+    {"more than one instance of overloaded",
+     "the arguments have different types: cast them to one (max(v, 0.f)), or use fmaxf, fminf"},
+    {"initializer not allowed",
+     "shared memory cannot be initialised where it is declared: let threads store, then "
+     "__syncthreads()"},
+    {"incompatible with previous",
+     "declarations of one name must agree: give the extern __shared__ arrays of two kernels one "
+     "type or two names"},
+    {"linkage specification",
+     "templates cannot be extern \"C\": keep the template outside, and let an extern \"C\" "
+     "__global__ kernel call it as a __device__ function"},
+    {"modifiable lvalue",
+     "what is assigned to is const: inputs are read-only, write outputs and scratch"},
     {"no operator",
      "this type lacks the operator: convert to float, compute, convert back, or use the __h* "
      "functions of the half types"},
@@ -129,11 +207,14 @@ static const struct {
      "the name is defined twice: a tunable or DIM_ macro of this name exists already"},
     {"too many resources", "fewer registers or less shared memory a block"},
     {"has already been declared", "the name is declared twice in this scope"},
-    {"const", "inputs are const pointers: read them, write only outputs and scratch"},
+    {"type \"const", "inputs are const pointers: read them, write only outputs and scratch"},
 };
 
-static const char *advice_for(ev_facts *f, ws_str text)
+static const char *advice_for(ev_facts *f, int line, ws_str text)
 {
+    const char *macro = has(text, "expected") ? declared_macro(f, line) : "";
+    if (*macro)
+        return macro;
     if (has(text, "identifier") && has(text, "undefined"))
         return undefined_name(f, quoted(text));
     if (has(text, "name must be a namespace") || has(text, "name followed by"))
@@ -150,9 +231,9 @@ const char *ev_compile_advice(ev_facts *f)
     const char *log = ev_text(f, NULL, "log"), *advice = "";
     message m;
     while (!*advice && next_error(&log, &m))
-        advice = advice_for(f, m.text);
+        advice = advice_for(f, m.line, m.text);
     if (!*advice)
-        advice = advice_for(f, ws_str_of(ev_text(f, NULL, "text")));
+        advice = advice_for(f, 0, ws_str_of(ev_text(f, NULL, "text")));
     return advice;
 }
 
@@ -173,7 +254,7 @@ void ev_compile_write(ev_facts *f, ws_buf *out)
     int n = 0, more = 0;
     message m;
     while (next_error(&log, &m)) {
-        const char *advice = advice_for(f, m.text);
+        const char *advice = advice_for(f, m.line, m.text);
         if (n == MAX_ERRORS) {
             more++;
             continue;
@@ -188,6 +269,9 @@ void ev_compile_write(ev_facts *f, ws_buf *out)
     }
     if (more)
         ws_buf_printf(out, "  and %d more\n", more);
-    if (!n)
+    double line = ev_number(f, "place", "line");
+    if (!n && line > 0 && line < 1e9) /* the log ends before the error */
+        ev_quote(source, (int)line, 1, out);
+    else if (!n)
         write_plain(whole, out);
 }
