@@ -12,25 +12,17 @@ typedef struct range {
 
 static const range anything = {-(double)INFINITY, (double)INFINITY};
 
-/* Results of functions of one number, however large or small that is. NAN: by the operand, the
- * function rising with it. */
+#define INF ((double)INFINITY)
+
+/* What functions of one number are never below or above, however large or small that is. */
 static const struct {
     const char *op;
     double low, high;
 } bounded[] = {
-    {"sigmoid", 0, 1},
-    {"hardsigmoid", 0, 1},
-    {"tanh", -1, 1},
-    {"erf", -1, 1},
-    {"sin", -1, 1},
-    {"cos", -1, 1},
-    {"exp", 0, INFINITY},
-    {"softplus", 0, INFINITY},
-    {"square", 0, INFINITY},
-    {"abs", 0, INFINITY},
-    {"sqrt", 0, INFINITY},
-    {"softmax", 0, 1},
-    {"log_softmax", -INFINITY, 0},
+    {"sigmoid", 0, 1},        {"hardsigmoid", 0, 1}, {"tanh", -1, 1},  {"erf", -1, 1},
+    {"sin", -1, 1},           {"cos", -1, 1},        {"exp", 0, INF},  {"softplus", 0, INF},
+    {"square", 0, INF},       {"abs", 0, INF},       {"sqrt", 0, INF}, {"softmax", 0, 1},
+    {"log_softmax", -INF, 0},
 };
 
 /* Functions with a dip below 0, f(x) <= max(x, 0), which rise from 0 on: what they never go below.

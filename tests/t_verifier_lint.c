@@ -159,7 +159,8 @@ static void test_published(void)
     }
 }
 
-/* Published shortcuts, and what they save at least; a spec that has none. */
+/* Published shortcuts, and what they save at least; specs that have none. One is ill conditioned.
+ */
 static void test_shortcuts(void)
 {
     static const struct {
@@ -184,6 +185,8 @@ static void test_shortcuts(void)
         {"kernelbench/level2/062_matmul_groupnorm_leakyrelu_sum", "add3", 1},
         {"kernelbench/level2/098_matmul_avgpool_gelu_scale_max", "x_", 15},
         {"kernelbench/level2/099_matmul_gelu_softmax", NULL, 1},
+        {"kernelbench/level3/009_resnet18", NULL, 1},
+        {"kernelbench/level3/019_mobilenetv1", NULL, 1},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         ws_arena a = {0};
@@ -196,6 +199,9 @@ static void test_shortcuts(void)
         for (int i = 0; i < r.n; i++)
             any |= r.finding[i].kind == LINT_SHORTCUT;
         bool found = known[k].node ? has(&r, &e) : !any;
+        expected ill = {LINT_ILL_CONDITIONED, "", false};
+        bool is_ill = strstr(known[k].spec, "mobilenet") != NULL;
+        ok(done && has(&r, &ill) == is_ill, "%s: ill conditioned %d", known[k].spec, is_ill);
         ok(done && found && r.least_flops * known[k].fewer <= r.flops, "%s: shortcut at %s %s",
            known[k].spec, e.name, err.msg);
         spec_free(s);
@@ -316,6 +322,28 @@ static void test_honest(const char *rtol, bool fits)
     ws_arena_release(&a);
 }
 
+/* x + by - by: of x near 1, tf32 keeps 10 bits of the sum. */
+static void test_conditioning(const char *by, bool ill)
+{
+    ws_buf text = {0};
+    ws_arena a = {0};
+    ws_err err = {0};
+    spec *s = NULL;
+    lint_report r = {0};
+    ws_buf_printf(&text,
+                  HEAD "\"inputs\":[" X "],\"graph\":[{\"out\":\"s\",\"op\":\"add\",\"in\":[\"x\","
+                       "%s]},{\"out\":\"y\",\"op\":\"sub\",\"in\":[\"s\",%s]}],"
+                       "\"outputs\":[\"y\"]}",
+                  by, by);
+    bool done =
+        !spec_from_text(text.p, text.n, "t.json", &s, &err) && !vfy_lint(s, 1, 0, &a, &r, &err);
+    expected e = {LINT_ILL_CONDITIONED, "", false};
+    ok(done && has(&r, &e) == ill, "x + %s - %s: ill conditioned %d %s", by, by, ill, err.msg);
+    spec_free(s);
+    ws_buf_release(&text);
+    ws_arena_release(&a);
+}
+
 /* Sums of numbers of which most are one of two: their roundings in a running sum are no accident,
  * and honest all the same. */
 static void test_clamped(const char *what, const char *node)
@@ -354,6 +382,8 @@ int main(void)
     test_benchmark_spread(1 << 17, false, false);
     test_sample(false);
     test_sample(true);
+    test_conditioning("1", false);
+    test_conditioning("1024", true);
     test_clamped("sum",
                  "{\"out\":\"y\",\"op\":\"reduce\",\"in\":[\"c\"],\"fn\":\"sum\",\"dims\":[1]}");
     test_clamped("softmax", "{\"out\":\"y\",\"op\":\"softmax\",\"in\":[\"c\"],\"dim\":1}");

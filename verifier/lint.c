@@ -208,6 +208,7 @@ static ws_status examine(linter *l, ws_arena *a)
         return l->err->status;
     find_unread(l);
     lint_find_shortcuts(l);
+    lint_examine_tf32(l);
     lint_trial *t = lint_list_trials(l, a, &n);
     l->rep->possible += n;
     for (int k = 0; k < n; k++)

@@ -28,7 +28,8 @@
     X(LOOSE_COPY, "loose_copy", "a copy of '%s' is within 1e-2 of 99 %% of the elements")          \
     X(LOOSE_SAMPLE, "loose_sample", "the answer for an eighth of '%s' is within 1e-2")             \
     X(LOOSE_SPREAD, "loose_spread", "the elements hardly differ from one number")                  \
-    X(SHORTCUT, "shortcut", "a cheaper form of '%s' is right")
+    X(SHORTCUT, "shortcut", "a cheaper form of '%s' is right")                                     \
+    X(ILL_CONDITIONED, "ill_conditioned", "honest arithmetic in tf32 is not within 1e-2")
 typedef enum lint_kind {
 #define X(id, name, text) LINT_##id,
     LINT_LIST(X)

@@ -115,5 +115,7 @@ lint_finding *lint_add(linter *l, lint_kind kind, const char *name, bool always)
 void lint_find_shortcuts(linter *l);
 /* Honest arithmetic in every order, at all check shapes. */
 ws_status lint_examine_orders(linter *l) WS_MUST_CHECK;
+/* Specs whose results are not what tolerances of 1e-2 are made for. */
+void lint_examine_tf32(linter *l);
 
 #endif
