@@ -52,6 +52,7 @@ typedef struct slide_job {
         unit_blocks; /* items times groups; turns of each, n_slides times the most blocks */
     int64_t tasks, blocks;
     ref_tile_fn *tile;
+    struct block *worker; /* each with its own arrays */
     atomic_int failed;
 } slide_job;
 
@@ -320,6 +321,20 @@ VECTORISED static void fill_panel(const block *b, int64_t channels, const run *r
 
 /* ---- results ---- */
 
+/* y[i * step] = from[i], or added to it. Out of line, where its loop has registers for itself. */
+__attribute__((noinline)) static void store_run(double *restrict y, int64_t step, int64_t n,
+                                                const double *restrict from, bool add)
+{
+    if (add)
+        for (int64_t i = 0; i < n; i++)
+            y[i * step] += from[i];
+    else if (step == 1)
+        memcpy(y, from, (size_t)n * sizeof *y);
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i * step] = from[i];
+}
+
 /* A row of a tile: to the results of channel m at the places of the runs. */
 static void store_row(const block *b, slide_pass pass, int64_t m, const run *r, int runs,
                       const double *from)
@@ -327,16 +342,13 @@ static void store_row(const block *b, slide_pass pass, int64_t m, const run *r, 
     const ref_sliding *s = b->j->s;
     const ref_slide_axis *a = b->p->s->axis;
     ref_tensor *out = s->c->out;
-    int64_t d = a[0].base + b->depth * a[0].step, step = a[2].step;
+    int64_t d = a[0].base + b->depth * a[0].step;
     double *to = pass == VALUES ? out->v : out->e;
     for (int i = 0; i < runs; i++) {
         int64_t h = a[1].base + (b->row + r[i].row) * a[1].step;
         int64_t q = a[2].base + (b->column + r[i].column) * a[2].step;
-        double *y = to + (((b->unit * s->c_out + m) * s->y[0] + d) * s->y[1] + h) * s->y[2] + q;
-        for (int64_t k = 0; pass != SIZES && k < r[i].n; k++)
-            y[k * step] = from[r[i].lane + k];
-        for (int64_t k = 0; pass == SIZES && k < r[i].n; k++)
-            y[k * step] += from[r[i].lane + k];
+        int64_t at = (((b->unit * s->c_out + m) * s->y[0] + d) * s->y[1] + h) * s->y[2] + q;
+        store_run(to + at, a[2].step, r[i].n, from + r[i].lane, pass == SIZES);
     }
 }
 
@@ -400,10 +412,9 @@ static void run_block(const slide_job *j, int64_t i, block *b)
             run_pass(b, (slide_pass)k);
 }
 
-/* The working arrays are as large as any plan needs; LANES behind each for full lines. */
-static void slide_task(void *ud, int64_t task)
+/* The working arrays of a worker, as large as any plan needs; LANES behind each for full lines. */
+static bool make_arrays(const slide_job *j, block *b)
 {
-    slide_job *j = ud;
     int64_t copy = 0, panel = 0, tiles = 0, phases = 0;
     for (int64_t i = 0; i < j->s->n_slides; i++) {
         const plan *p = &j->plan[i];
@@ -413,20 +424,43 @@ static void slide_task(void *ud, int64_t task)
         tiles = at_least(tiles, places * p->panels * ROWS);
         phases = at_least(phases, p->phases);
     }
-    block b = {.j = j};
-    b.copy = ws_alloc_tensor((size_t)(copy + panel + tiles) * sizeof *b.copy);
-    if (!b.copy) {
+    b->j = j;
+    b->copy = ws_alloc_tensor((size_t)(copy + panel + tiles) * sizeof *b->copy);
+    if (!b->copy)
+        return false;
+    b->panel = b->copy + copy;
+    b->tiles = b->panel + panel;
+    b->first = ws_malloc(2 * (size_t)(phases + 1) * sizeof *b->first);
+    b->end = b->first + phases;
+    return true;
+}
+
+static void slide_task(void *ud, size_t index, int worker)
+{
+    slide_job *j = ud;
+    block *b = &j->worker[worker];
+    int64_t task = (int64_t)index;
+    if (!b->j && !make_arrays(j, b))
         j->failed = 1;
-        return;
-    }
-    b.panel = b.copy + copy;
-    b.tiles = b.panel + panel;
-    b.first = ws_malloc(2 * (size_t)(phases + 1) * sizeof *b.first);
-    b.end = b.first + phases;
     for (int64_t i = j->blocks * task / j->tasks; i < j->blocks * (task + 1) / j->tasks; i++)
-        run_block(j, i, &b);
-    free(b.first);
-    ws_free_tensor(b.copy);
+        if (b->copy)
+            run_block(j, i, b);
+}
+
+/* Small jobs on this thread alone. */
+static void run_tasks(slide_job *j, double work)
+{
+    const double worth_a_thread = 1e6;
+    int workers = work < worth_a_thread ? 1 : ws_cpu_count();
+    j->blocks = j->units * j->unit_blocks;
+    j->tasks = at_most(j->blocks, 8 * workers);
+    j->worker = ws_calloc((size_t)workers, sizeof *j->worker);
+    ws_parallel_for((size_t)j->tasks, workers, slide_task, j);
+    for (int i = 0; i < workers; i++) {
+        free(j->worker[i].first);
+        ws_free_tensor(j->worker[i].copy);
+    }
+    free(j->worker);
 }
 
 /* ---- all of it ---- */
@@ -464,9 +498,7 @@ static ws_status run_job(slide_job *j, ws_err *err)
         work += (double)(a[0].count * a[1].count * a[2].count * j->units) *
                 (double)(j->plan[i].terms + 1) * (double)s->c_out;
     }
-    j->blocks = j->units * j->unit_blocks;
-    j->tasks = at_most(j->blocks, 8 * (int64_t)ws_cpu_count());
-    ref_for(j->tasks, work / (double)at_least(j->tasks, 1), slide_task, j);
+    run_tasks(j, work);
     if (j->failed)
         return ws_fail(err, WS_ELIMIT, "no memory for a convolution's terms");
     int64_t plane = s->y[0] * s->y[1] * s->y[2], planes = j->units * s->c_out;
