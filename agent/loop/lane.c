@@ -20,7 +20,7 @@
 /* Frames. To a lane: JOB (job_head, the tunables' values, the source), ANSWER (one byte). From it:
  * COMPILED and JUDGED (a vfy_verdict: both ends are one program), FAILED (a ws_err). */
 enum { MSG_JOB = 1, MSG_ANSWER, MSG_COMPILED, MSG_JUDGED, MSG_FAILED };
-enum { MAX_FRAME = 64 << 20, MAX_DEATHS = 2 };
+enum { MAX_FRAME = 64 << 20, MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just killed */ };
 
 typedef struct job_head {
     int32_t n_tune; /* -1: defaults */
@@ -92,6 +92,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .gpu = p->o.gpu,
                      .seed = p->o.seed,
                      .tune = tune,
+                     .survey = true,
                      .go_on = go_on,
                      .ud = c};
     ws_status st = vfy_verify(session, source, h.source_bytes, &o, &v, &err);

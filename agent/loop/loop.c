@@ -109,6 +109,9 @@ static ws_status open_strategy(loop_state *s, ws_err *err)
     s->lanes = o->lanes > 0 ? (int)o->lanes : 1;
     s->slack = o->slack > 0 ? (int)o->slack : s->strategy->slack > 0 ? s->strategy->slack : 1;
     s->budget.limit = o->budget; /* of replies: see has_reply in turns.c */
+    if (o->replay && !o->replay_loose) /* it spends nothing, and ends where the recorded run did */
+        s->budget.limit = (budget_limits){.most.replies = o->budget.most.replies,
+                                          .most.candidates = o->budget.most.candidates};
     return WS_OK;
 }
 

@@ -76,6 +76,7 @@ typedef struct loop_state {
     loop_job **job; /* by id; NULL: over */
     int n_jobs, cap_jobs, open_jobs;
 
+    bool recording_over;           /* a replayed lane came to where the recorded run ended */
     bool stop_tuning;              /* the time is up, or an interrupt: what is judged is enough */
     const char *stop;              /* why nothing more is asked, NULL: goes on */
     const char *status;            /* for db_run_end */

@@ -5,6 +5,7 @@
 #include "agent/loop/state.h"
 
 #include "agent/cli.h"
+#include "agent/llm/cassette.h"
 #include "agent/strategy/view.h"
 
 #include <limits.h>
@@ -94,6 +95,12 @@ static bool ready(const loop_state *s, int lane, int round)
     return strat_view_ready(finished, s->lanes, lane, round, s->slack);
 }
 
+/* A replay ends where the recorded run ended: at a budget, an interrupt. */
+static bool was_recorded(const loop_state *s, int turn)
+{
+    return !s->o->replay || s->o->replay_loose || cassette_has_turn(s->cassette, turn);
+}
+
 /* The step that the strategy names for this round, as a turn. NULL: none in this round. */
 static loop_turn *decide(loop_state *s, int lane, int round)
 {
@@ -104,7 +111,10 @@ static loop_turn *decide(loop_state *s, int lane, int round)
     loop_turn *t = NULL;
     loop_view(s, lane, round, &a, &v, &to_all);
     strat_verdict verdict = s->strategy->next(&v, lane, round, &a, &step);
-    if (verdict == STRAT_ASK) {
+    if (verdict == STRAT_ASK && !was_recorded(s, round * s->lanes + lane)) {
+        s->recording_over = true;
+        s->lane[lane].finished = INT_MAX;
+    } else if (verdict == STRAT_ASK) {
         step = strat_step_mapped(&step, to_all);
         t = new_turn(s, lane, round, &step);
     } else {
@@ -247,7 +257,9 @@ ws_status loop_advance(loop_state *s, ws_err *err)
     }
     if (all_ended(s))
         loop_stop(s, "done",
-                  any_refused(s) ? "all rounds done" : "the strategy has nothing more to ask");
+                  s->recording_over ? "the recorded run ends here"
+                  : any_refused(s)  ? "all rounds done"
+                                    : "the strategy has nothing more to ask");
     return WS_OK;
 }
 
