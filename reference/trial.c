@@ -76,15 +76,23 @@ static void find_channels(const ref_shape *s, int64_t *channels, int64_t *inner)
         *inner = s->count;
 }
 
-static void shake_one(void *ud, int64_t i)
+static void shake_range(void *ud, int64_t first, int64_t end)
 {
+    enum { SOME = 256 };
     const shake_job *j = ud;
-    uint64_t channel = (uint64_t)channel_of(i, j->channels, j->inner);
-    double own = ws_philox_uniform(SEED, j->stream, (uint64_t)i);
-    double common = ws_philox_uniform(SEED + 1, j->stream, channel);
-    double e = j->t->e[i];
-    if (isfinite(e) && isfinite(j->t->v[i]))
-        j->t->v[i] += e * (own + common - 1);
+    double own[SOME], common = 0;
+    int64_t last = -1;
+    for (int64_t i = first; i < end; i++) {
+        int64_t channel = channel_of(i, j->channels, j->inner), k = (i - first) % SOME;
+        if (k == 0)
+            ws_philox_uniforms(SEED, j->stream, (uint64_t)i, end - i < SOME ? end - i : SOME, own);
+        if (channel != last)
+            common = ws_philox_uniform(SEED + 1, j->stream, (uint64_t)channel);
+        last = channel;
+        double e = j->t->e[i];
+        if (isfinite(e) && isfinite(j->t->v[i]))
+            j->t->v[i] += e * (own[k] + common - 1);
+    }
 }
 
 static bool is_output(const ref_graph *g, int v)
@@ -102,7 +110,7 @@ static void shake(ref_tensor *t, const trial *r, int node, double **own)
     if (!t->e || !t->shape.count)
         return;
     find_channels(&t->shape, &j.channels, &j.inner);
-    ref_for(t->shape.count, 40, shake_one, &j);
+    ref_for_ranges(t->shape.count, 40, shake_range, &j);
     if (own) {
         free(*own);
         *own = t->e;
