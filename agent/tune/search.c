@@ -4,8 +4,9 @@
  * tunable, so that the best is no worse than its neighbours when there is time to look. Points of
  * one batch are chosen as if those before them had come out as predicted.
  *
- * The surrogate learns log(time / best - 1 + NEAR). Kernels meet at a floor, the memory's mostly,
- * and what tells the fast ones apart is their distance from it, not the time itself.
+ * The surrogate learns log(time / best - 1 + near). Kernels meet at a floor, the memory's mostly,
+ * and what tells the fast ones apart is their distance from it, not the time itself; `near` is the
+ * distance of the fast eighth of what was told.
  *
  * Exact times (modelled ones) are asked for once. With noise the last third of the points are
  * repeats, as in successive halving: of the fastest eight once, of four twice, of two as often as
@@ -29,7 +30,7 @@ enum {
     LOCAL_EVERY = 4
 };
 
-static const double NEAR = 0.03;
+static const double NEAR_LEAST = 3e-4, NEAR_MOST = 0.03;
 static const double LEAST_CHANCE = 1e-3, UNSURE = 0.1; /* of a point's being usable */
 
 typedef struct ranked {
@@ -57,6 +58,7 @@ struct tune_search {
     int *repeats, n_repeats, next_repeat, round; /* told rows that are asked for again */
     uint64_t draws;
     bool fitted;
+    double near; /* of the fit, see above */
 };
 
 static double uniform(tune_search *t)
@@ -175,6 +177,17 @@ static ranked *fastest(const tune_search *t, int *n)
     return r;
 }
 
+/* How far the fast eighth is from the best: r[n], fastest first. */
+static double resolution(const tune_search *t, const ranked *r, int n)
+{
+    const int eighth = 2 + n / 8 < n ? 2 + n / 8 : n - 1;
+    if (n < 1)
+        return NEAR_MOST;
+    const double excess =
+        t->told.result[r[eighth].at].seconds / t->told.result[r[0].at].seconds - 1;
+    return fmin(fmax(fmax(excess, t->o.noise), NEAR_LEAST), NEAR_MOST);
+}
+
 static void learn(tune_search *t)
 {
     const int d = t->space.n_features;
@@ -184,13 +197,14 @@ static void learn(tune_search *t)
     for (int i = 0; i < n && i < 3; i++)
         tune_space_add_neighbours(&t->space, tune_table_row(&t->told, r[i].at));
     keep_flags(t);
+    t->near = resolution(t, r, n);
     n = n < LEARN_MAX ? n : LEARN_MAX;
     double *x = ws_malloc((size_t)(n + 1) * (size_t)(d + 1) * sizeof *x);
     double *y = ws_malloc((size_t)(n + 1) * sizeof *y);
     for (int i = 0; i < n; i++) {
         memcpy(x + (size_t)i * (size_t)d, tune_space_feature(&t->space, t->told_at[r[i].at]),
                (size_t)d * sizeof *x);
-        y[i] = log(t->told.result[r[i].at].seconds / least - 1 + NEAR);
+        y[i] = log(t->told.result[r[i].at].seconds / least - 1 + t->near);
     }
     if (n > 1)
         tune_surrogate_fit(t->model, x, y, n, t->fitted ? STEPS : FIRST_STEPS);
@@ -299,7 +313,7 @@ static void make_shortlist(tune_search *t)
 
 static int promising_point(tune_search *t)
 {
-    const double best = log(NEAR);
+    const double best = log(t->near);
     int chosen = -1;
     double most = -1, mean, sd;
     if (!t->list)
