@@ -13,6 +13,7 @@
  * of what is left, as most need less. */
 #define CATALOGUE_SECONDS 240.0
 #define SHARES            4.0
+#define LEAST_SECONDS     1.0 /* what small specs need: the last ones have it, too */
 
 typedef struct listing {
     const spec_lint_options *o;
@@ -109,7 +110,7 @@ static ws_status lint_one(listing *l, spec *s, ws_err *err)
     bool of_kind[LINT_COUNT] = {0}, always[LINT_COUNT] = {0};
     double rest = CATALOGUE_SECONDS - (ws_cpu_seconds() - l->start), seconds = l->o->seconds;
     if (l->left > 0)
-        seconds = fmin(seconds, SHARES * fmax(rest, 0) / l->left--);
+        seconds = fmin(seconds, fmax(LEAST_SECONDS, SHARES * rest / l->left--));
     ws_status st = vfy_lint(s, (uint64_t)l->o->seed, seconds, &a, &r, err);
     if (!st) {
         l->specs++;
