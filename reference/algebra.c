@@ -75,6 +75,8 @@ bool ref_is_flat(const ref_value *v, int rank, int d)
 const char *ref_text(ref_rewriter *r, int v)
 {
     const ref_value *value = &r->g->value[v];
+    if (value->is_literal && isinf(value->literal)) /* as JSON can have it */
+        return value->literal > 0 ? "1e999" : "-1e999";
     return value->is_literal ? ws_arena_printf(&r->a, "%.17g", value->literal)
                              : ws_arena_printf(&r->a, "\"%s\"", value->name);
 }
@@ -295,6 +297,7 @@ static spec *apply(ref_rewriter *r, size_t q, int k)
     ws_buf text = {0};
     ws_err err = {0};
     spec *out = NULL;
+    r->visits = 0;
     r->nodes = cJSON_CreateArray();
     r->weights = cJSON_CreateArray();
     const char *with = ref_maker(r, n->out, NULL) ? rules[q].apply(r, n) : NULL;

@@ -131,7 +131,7 @@ static const char *sum_value(ref_rewriter *r, const sum *s, int v, bool *reached
 {
     const ref_node *n = ref_maker(r, v, NULL);
     const char *out = NULL;
-    if (!n)
+    if (!n || r->visits++ > REF_MAX_VISITS)
         return NULL;
     if (ref_is_op(n, "linear"))
         out = sum_linear(r, s, n);

@@ -7,11 +7,15 @@
 #include "reference/algebra.h"
 #include "reference/ops.h"
 
+/* A value that is read twice is gone through twice: there must be an end. */
+enum { REF_MAX_VISITS = 256 };
+
 typedef struct ref_rewriter {
     const ref_graph *g;
     ws_arena a;
     cJSON *nodes, *weights; /* new ones */
     int fresh;              /* for names */
+    int visits;             /* values that the rule at hand went through; REF_MAX_VISITS at most */
     double *low, *high;     /* per value: what it lies between, for any inputs */
 } ref_rewriter;
 

@@ -279,6 +279,8 @@ static const char *pool_value(ref_rewriter *r, const ref_node *pool, int v)
 {
     const ref_node *n = ref_maker(r, v, NULL);
     conv c;
+    if (r->visits++ > REF_MAX_VISITS)
+        return NULL;
     if (n && read_conv(r, n, &c))
         return pool_conv(r, &c, pool);
     bool product = n && (ref_is_op(n, "mul") || ref_is_op(n, "div"));
