@@ -166,6 +166,30 @@ ws_status db_end(db_archive *db, ws_status st, ws_err *err)
     return st;
 }
 
+ws_status db_rows(db_archive *db, ws_status st, sqlite3_stmt *s, db_reader read, size_t size,
+                  ws_arena *a, void *out, int *n, ws_err *err)
+{
+    ws_buf items = {.max = SIZE_MAX};
+    bool row = true;
+    int count = 0;
+    void *zeros = ws_calloc(1, size);
+    while (!st && !(st = db_step(db, s, &row, err)) && row) {
+        ws_buf_add(&items, zeros, size);
+        st = read(s, a, items.p + (size_t)count++ * size, err);
+    }
+    sqlite3_finalize(s);
+    if (!st) {
+        void *copy = ws_arena_alloc(a, ((size_t)count + 1) * size);
+        if (count)
+            memcpy(copy, items.p, (size_t)count * size);
+        memcpy(out, &copy, sizeof copy);
+        *n = count;
+    }
+    free(zeros);
+    ws_buf_release(&items);
+    return st;
+}
+
 const char *db_text(sqlite3_stmt *s, int column, ws_arena *a)
 {
     const char *z = (const char *)sqlite3_column_text(s, column);

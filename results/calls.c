@@ -68,8 +68,10 @@ ws_status db_call_end(db_archive *db, const db_call *c, ws_err *err)
     return st ? ws_wrap(err, "call %d", c->turn) : WS_OK;
 }
 
-static void read_call(sqlite3_stmt *s, ws_arena *a, db_call *c)
+static ws_status read_call(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
 {
+    db_call *c = item;
+    (void)err;
     *c = (db_call){
         .id = db_int(s, 0, 0),
         .run = db_int(s, 1, 0),
@@ -98,14 +100,12 @@ static void read_call(sqlite3_stmt *s, ws_arena *a, db_call *c)
         .provider = db_text(s, 24, a),
         .usage_json = db_text(s, 25, a),
     };
+    return WS_OK;
 }
 
 ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, int *n, ws_err *err)
 {
     sqlite3_stmt *s;
-    db_call *list = NULL;
-    int count = 0, cap = 0;
-    bool row = true;
     ws_status st = db_prepare(
         db, &s, err,
         "SELECT c.id, c.run, c.turn, c.purpose, p.body, c.state, c.outcome, t.body, r.body, w.body,"
@@ -116,17 +116,5 @@ ws_status db_call_list(db_archive *db, int64_t run, ws_arena *a, db_call **out, 
         " LEFT JOIN text t ON t.sha256 = c.content LEFT JOIN text r ON r.sha256 = c.reasoning"
         " LEFT JOIN text w ON w.sha256 = c.raw WHERE c.run = ? ORDER BY c.turn",
         "i", run);
-    while (!st && !(st = db_step(db, s, &row, err)) && row) {
-        WS_GROW(list, count, cap);
-        read_call(s, a, &list[count++]);
-    }
-    sqlite3_finalize(s);
-    if (!st) {
-        *out = WS_ARENA_NEW(a, db_call, count + 1);
-        if (count)
-            memcpy(*out, list, (size_t)count * sizeof *list);
-        *n = count;
-    }
-    free(list);
-    return st;
+    return db_rows(db, st, s, read_call, sizeof **out, a, out, n, err);
 }

@@ -150,8 +150,10 @@ ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verd
     "c.tune, c.reason, c.level, c.modelled_s, c.measured_s, c.gpu, c.created, c.note "             \
     "FROM candidate c JOIN text t ON t.sha256 = c.source "
 
-static void read_candidate(sqlite3_stmt *s, ws_arena *a, db_candidate *c)
+static ws_status read_candidate(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
 {
+    db_candidate *c = item;
+    (void)err;
     *c = (db_candidate){
         .id = db_int(s, 0, 0),
         .run = db_int(s, 1, 0),
@@ -171,30 +173,16 @@ static void read_candidate(sqlite3_stmt *s, ws_arena *a, db_candidate *c)
         .created = db_text(s, 15, a),
         .note = db_text(s, 16, a),
     };
+    return WS_OK;
 }
 
 ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candidate **out, int *n,
                             ws_err *err)
 {
     sqlite3_stmt *s;
-    db_candidate *list = NULL;
-    int count = 0, cap = 0;
-    bool row = true;
     ws_status st =
         db_prepare(db, &s, err, CANDIDATE_COLUMNS "WHERE c.run = ? ORDER BY c.id", "i", run);
-    while (!st && !(st = db_step(db, s, &row, err)) && row) {
-        WS_GROW(list, count, cap);
-        read_candidate(s, a, &list[count++]);
-    }
-    sqlite3_finalize(s);
-    if (!st) {
-        *out = WS_ARENA_NEW(a, db_candidate, count + 1);
-        if (count)
-            memcpy(*out, list, (size_t)count * sizeof *list);
-        *n = count;
-    }
-    free(list);
-    return st;
+    return db_rows(db, st, s, read_candidate, sizeof **out, a, out, n, err);
 }
 
 ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out, ws_err *err)
@@ -205,7 +193,7 @@ ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate
     if (!st)
         st = db_step(db, s, &row, err);
     if (!st && row)
-        read_candidate(s, a, out);
+        st = read_candidate(s, a, out, err);
     else if (!st)
         st =
             ws_fail(err, WS_EINPUT, "archive '%s' has no candidate #%lld", db->path, (long long)id);
@@ -266,32 +254,22 @@ static ws_status read_samples(const char *json, ws_arena *a, db_timing *t, ws_er
     return WS_OK;
 }
 
+static ws_status read_timing(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
+{
+    db_timing *t = item;
+    *t = (db_timing){.candidate = db_int(s, 6, 0), .kind = db_text(s, 0, a),
+                     .gpu = db_text(s, 1, a), .shape = db_text(s, 2, a),
+                     .unit = db_text(s, 3, a), .environment_json = db_text(s, 5, a)};
+    return read_samples((const char *)sqlite3_column_text(s, 4), a, t, err);
+}
+
 ws_status db_timing_list(db_archive *db, int64_t candidate, ws_arena *a, db_timing **out, int *n,
                          ws_err *err)
 {
     sqlite3_stmt *s;
-    db_timing *list = NULL;
-    int count = 0, cap = 0;
-    bool row = true;
     ws_status st = db_prepare(db, &s, err,
-                              "SELECT kind, gpu, shape, unit, samples, environment FROM timing"
-                              " WHERE candidate = ? ORDER BY id",
+                              "SELECT kind, gpu, shape, unit, samples, environment, candidate"
+                              " FROM timing WHERE candidate = ? ORDER BY id",
                               "i", candidate);
-    while (!st && !(st = db_step(db, s, &row, err)) && row) {
-        db_timing t = {.candidate = candidate, .kind = db_text(s, 0, a), .gpu = db_text(s, 1, a),
-                       .shape = db_text(s, 2, a), .unit = db_text(s, 3, a),
-                       .environment_json = db_text(s, 5, a)};
-        st = read_samples((const char *)sqlite3_column_text(s, 4), a, &t, err);
-        WS_GROW(list, count, cap);
-        list[count++] = t;
-    }
-    sqlite3_finalize(s);
-    if (!st) {
-        *out = WS_ARENA_NEW(a, db_timing, count + 1);
-        if (count)
-            memcpy(*out, list, (size_t)count * sizeof *list);
-        *n = count;
-    }
-    free(list);
-    return st;
+    return db_rows(db, st, s, read_timing, sizeof **out, a, out, n, err);
 }

@@ -31,6 +31,13 @@ ws_status db_step(db_archive *db, sqlite3_stmt *stmt, bool *row, ws_err *err) WS
 ws_status db_exec(db_archive *db, ws_err *err, const char *sql, const char *types,
                   ...) WS_MUST_CHECK;
 
+/* Reads the row at which `s` stands into an item of zeros; text into `a`. */
+typedef ws_status (*db_reader)(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err);
+/* All rows of `s` as an array of items in `a`: `out` is the address of a pointer to items of `size`
+ * bytes. `st` is what db_prepare said. Finalises `s`. */
+ws_status db_rows(db_archive *db, ws_status st, sqlite3_stmt *s, db_reader read, size_t size,
+                  ws_arena *a, void *out, int *n, ws_err *err) WS_MUST_CHECK;
+
 /* One transaction: commits when `st` is WS_OK, else rolls back. Returns the status of the whole. */
 ws_status db_begin(db_archive *db, ws_err *err) WS_MUST_CHECK;
 ws_status db_end(db_archive *db, ws_status st, ws_err *err) WS_MUST_CHECK;

@@ -35,56 +35,40 @@ static db_keys read_keys(sqlite3_stmt *s, int column, ws_arena *a)
                      .shape_class = db_text(s, column + 5, a)};
 }
 
+static ws_status read_key_row(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
+{
+    *(db_keys *)item = read_keys(s, 0, a);
+    (void)err;
+    return WS_OK;
+}
+
 ws_status db_keys_list(db_archive *db, ws_arena *a, db_keys **out, int *n, ws_err *err)
 {
     sqlite3_stmt *s;
-    db_keys *list = NULL;
-    int count = 0, cap = 0;
-    bool row = true;
     ws_status st =
         db_prepare(db, &s, err, "SELECT " KEY_COLUMNS " FROM spec_key k ORDER BY k.spec_name", "");
-    while (!st && !(st = db_step(db, s, &row, err)) && row) {
-        WS_GROW(list, count, cap);
-        list[count++] = read_keys(s, 0, a);
-    }
-    sqlite3_finalize(s);
-    if (!st) {
-        *out = WS_ARENA_NEW(a, db_keys, count + 1);
-        if (count)
-            memcpy(*out, list, (size_t)count * sizeof *list);
-        *n = count;
-    }
-    free(list);
-    return st;
+    return db_rows(db, st, s, read_key_row, sizeof **out, a, out, n, err);
+}
+
+static ws_status read_spec_of_run(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
+{
+    *(db_run *)item = (db_run){.spec_sha256 = db_text(s, 0, a),
+                               .spec_name = db_text(s, 1, a),
+                               .spec_json = db_text(s, 2, a)};
+    (void)err;
+    return WS_OK;
 }
 
 ws_status db_keys_missing(db_archive *db, ws_arena *a, db_run **out, int *n, ws_err *err)
 {
     sqlite3_stmt *s;
-    db_run *list = NULL;
-    int count = 0, cap = 0;
-    bool row = true;
     ws_status st = db_prepare(db, &s, err,
                               "SELECT r.spec_sha256, r.spec_name, t.body FROM run r"
                               " JOIN text t ON t.sha256 = r.spec"
                               " WHERE r.spec_sha256 NOT IN (SELECT spec_sha256 FROM spec_key)"
                               " GROUP BY r.spec_sha256",
                               "");
-    while (!st && !(st = db_step(db, s, &row, err)) && row) {
-        WS_GROW(list, count, cap);
-        list[count++] = (db_run){.spec_sha256 = db_text(s, 0, a),
-                                 .spec_name = db_text(s, 1, a),
-                                 .spec_json = db_text(s, 2, a)};
-    }
-    sqlite3_finalize(s);
-    if (!st) {
-        *out = WS_ARENA_NEW(a, db_run, count + 1);
-        if (count)
-            memcpy(*out, list, (size_t)count * sizeof *list);
-        *n = count;
-    }
-    free(list);
-    return st;
+    return db_rows(db, st, s, read_spec_of_run, sizeof **out, a, out, n, err);
 }
 
 /* ---- lessons ---- */
@@ -113,36 +97,21 @@ ws_status db_lessons_replace(db_archive *db, int64_t run, const db_lesson *list,
     "SELECT l.id, l.run, l.gpu, l.kind, l.subject, l.text, l.effect, l.support, l.timing, "        \
     "l.evidence, " KEY_COLUMNS " FROM lesson l JOIN spec_key k ON k.spec_sha256 = l.spec_sha256 "
 
-/* Finalises `s`, which was prepared with status `st`. */
-static ws_status read_lessons(db_archive *db, ws_status st, sqlite3_stmt *s, ws_arena *a,
-                              db_lesson **out, int *n, ws_err *err)
+static ws_status read_lesson(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
 {
-    db_lesson *list = NULL;
-    int count = 0, cap = 0;
-    bool row = true;
-    while (!st && !(st = db_step(db, s, &row, err)) && row) {
-        WS_GROW(list, count, cap);
-        list[count++] = (db_lesson){.id = db_int(s, 0, 0),
-                                    .run = db_int(s, 1, 0),
-                                    .gpu = db_text(s, 2, a),
-                                    .kind = db_text(s, 3, a),
-                                    .subject = db_text(s, 4, a),
-                                    .text = db_text(s, 5, a),
-                                    .effect = db_double(s, 6),
-                                    .support = (int)db_int(s, 7, 1),
-                                    .timing = db_text(s, 8, a),
-                                    .evidence_json = db_text(s, 9, a),
-                                    .keys = read_keys(s, 10, a)};
-    }
-    sqlite3_finalize(s);
-    if (!st) {
-        *out = WS_ARENA_NEW(a, db_lesson, count + 1);
-        if (count)
-            memcpy(*out, list, (size_t)count * sizeof *list);
-        *n = count;
-    }
-    free(list);
-    return st;
+    (void)err;
+    *(db_lesson *)item = (db_lesson){.id = db_int(s, 0, 0),
+                                     .run = db_int(s, 1, 0),
+                                     .gpu = db_text(s, 2, a),
+                                     .kind = db_text(s, 3, a),
+                                     .subject = db_text(s, 4, a),
+                                     .text = db_text(s, 5, a),
+                                     .effect = db_double(s, 6),
+                                     .support = (int)db_int(s, 7, 1),
+                                     .timing = db_text(s, 8, a),
+                                     .evidence_json = db_text(s, 9, a),
+                                     .keys = read_keys(s, 10, a)};
+    return WS_OK;
 }
 
 ws_status db_lesson_list(db_archive *db, const char *gpu, const char *spec_sha256, int64_t except,
@@ -157,7 +126,7 @@ ws_status db_lesson_list(db_archive *db, const char *gpu, const char *spec_sha25
                                   " ORDER BY l.support * max(coalesce(l.effect, 1.3),"
                                   " 1 / coalesce(l.effect, 1.3)) DESC, l.id LIMIT ?4",
                    "ssik", gpu, spec_sha256, except, most);
-    return read_lessons(db, st, s, a, out, n, err);
+    return db_rows(db, st, s, read_lesson, sizeof **out, a, out, n, err);
 }
 
 /* ---- kernels ---- */
@@ -327,5 +296,5 @@ ws_status db_lesson_search(db_archive *db, const char *text, int most, ws_arena 
                               " ORDER BY m.rank",
                               "sk", ws_buf_z(&query), most);
     ws_buf_release(&query);
-    return read_lessons(db, st, s, a, out, n, err);
+    return db_rows(db, st, s, read_lesson, sizeof **out, a, out, n, err);
 }

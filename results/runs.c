@@ -96,8 +96,10 @@ ws_status db_run_lock(db_archive *db, int64_t id, ws_err *err)
     return WS_OK;
 }
 
-static void read_run(sqlite3_stmt *s, ws_arena *a, db_run *r)
+static ws_status read_run(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
 {
+    db_run *r = item;
+    (void)err;
     *r = (db_run){
         .id = db_int(s, 0, 0),
         .spec_name = db_text(s, 2, a),
@@ -118,28 +120,7 @@ static void read_run(sqlite3_stmt *s, ws_arena *a, db_run *r)
         .scripted = db_int(s, 17, 0) != 0,
     };
     snprintf(r->name, sizeof r->name, "%s", (const char *)sqlite3_column_text(s, 1));
-}
-
-/* Finalises `s`, which was prepared with status `st`. */
-static ws_status read_runs(db_archive *db, ws_status st, sqlite3_stmt *s, ws_arena *a, db_run **out,
-                           int *n, ws_err *err)
-{
-    db_run *list = NULL;
-    int count = 0, cap = 0;
-    bool row = true;
-    while (!st && !(st = db_step(db, s, &row, err)) && row) {
-        WS_GROW(list, count, cap);
-        read_run(s, a, &list[count++]);
-    }
-    sqlite3_finalize(s);
-    if (!st) {
-        *out = WS_ARENA_NEW(a, db_run, count + 1);
-        if (count)
-            memcpy(*out, list, (size_t)count * sizeof *list);
-        *n = count;
-    }
-    free(list);
-    return st;
+    return WS_OK;
 }
 
 static ws_status ambiguous(const char *which, const db_run *r, int n, ws_err *err)
@@ -162,7 +143,7 @@ ws_status db_run_find(db_archive *db, const char *which, ws_arena *a, db_run *ou
         db_run *found;
         int n;
         ws_status st = db_prepare(db, &s, err, sql[i], "s", which);
-        if ((st = read_runs(db, st, s, a, &found, &n, err)))
+        if ((st = db_rows(db, st, s, read_run, sizeof *found, a, &found, &n, err)))
             return st;
         if (n > 1)
             return ambiguous(which, found, n, err);
@@ -181,7 +162,7 @@ ws_status db_run_list(db_archive *db, ws_arena *a, db_run **out, int *n, ws_err 
 {
     sqlite3_stmt *s;
     ws_status st = db_prepare(db, &s, err, RUN_COLUMNS "ORDER BY r.id", "");
-    return read_runs(db, st, s, a, out, n, err);
+    return db_rows(db, st, s, read_run, sizeof **out, a, out, n, err);
 }
 
 static ws_status sum_calls(db_archive *db, int64_t run, db_totals *t, ws_err *err)
