@@ -436,7 +436,7 @@ int main(void)
 {
     static const char *const recorded[] = {"matmul",  "softmax",  "transpose",
                                            "row_sum", "cumsum",   "layer_norm",
-                                           "matvec",  "rms_norm", "causal_attention"};
+                                           "matvec",  "rms_norm", "causal_attention", "batched_matmul-large"};
     test_space();
     test_large_space();
     test_large_search();
