@@ -190,6 +190,11 @@ static ws_status pack_plan(slide_job *j, plan *p, ws_err *err)
 
 /* ---- the copy of x ---- */
 
+/* A run of lanes whose places lie in one row: terms of a tap begin at `from` behind it. */
+typedef struct run {
+    int64_t lane, n, from, row, column; /* row and column of the block */
+} run;
+
 /* Where a block lies, and the working arrays of its task. */
 typedef struct block {
     const slide_job *j;
@@ -199,6 +204,8 @@ typedef struct block {
     int64_t x, width;     /* column of x where the copy begins; columns of a phase */
     int64_t *first, *end; /* per phase: those in x */
     double *copy, *panel, *tiles;
+    run runs[PLACES]; /* those of panel i from runs[panel_at[i]] on */
+    int panel_at[PLACES / LANES + 1];
 } block;
 
 /* to[i] = x[at + i * step], as the pass wants it. */
@@ -276,32 +283,30 @@ static void copy_channels(const block *b, slide_pass pass, int64_t c0, int64_t c
 
 /* ---- panels of terms ---- */
 
-/* A run of lanes whose places lie in one row: terms of a tap begin at `from` behind it. */
-typedef struct run {
-    int64_t lane, n, from, row, column; /* row and column of the block */
-} run;
-
-/* The places [first, first + n) of the block. */
-static int find_runs(const block *b, int64_t first, int64_t n, run out[LANES])
+static void find_runs(block *b)
 {
+    const plan *p = b->p;
+    const int64_t places = b->rows * b->columns, step = p->s->axis[1].split * p->phases * p->width;
     int count = 0;
-    for (int64_t lane = 0; lane < n; count++) {
-        int64_t row = (first + lane) / b->columns, column = (first + lane) % b->columns;
-        int64_t from = row * b->p->s->axis[1].split * b->p->phases * b->p->width + column;
-        int64_t fit = at_most(b->columns - column, n - lane);
-        out[count] = (run){lane, fit, from, row, column};
-        lane += fit;
+    for (int64_t at = 0; at < places; count++) {
+        int64_t row = at / b->columns, column = at % b->columns, lane = at % LANES;
+        if (lane == 0)
+            b->panel_at[at / LANES] = count;
+        int64_t n = at_most(at_most(b->columns - column, LANES - lane), places - at);
+        b->runs[count] = (run){lane, n, row * step + column, row, column};
+        at += n;
     }
-    return count;
+    b->panel_at[ceil_div(places, LANES)] = count;
 }
 
 typedef double eight __attribute__((vector_size(64), aligned(8), may_alias));
 
 /* panel[c][tap][lane]. A run is copied with a full line, of which the rest is written over by the
  * next run or the next tap. */
-VECTORISED static void fill_panel(const block *b, int64_t channels, const run *r, int runs)
+VECTORISED static void fill_panel(const block *b, int64_t channels, int64_t panel)
 {
-    const int few = 3;
+    const int few = 3, runs = b->panel_at[panel + 1] - b->panel_at[panel];
+    const run *r = b->runs + b->panel_at[panel];
     const plan *p = b->p;
     double *to = b->panel;
     int32_t from[LANES] = {0};
@@ -335,33 +340,24 @@ __attribute__((noinline)) static void store_run(double *restrict y, int64_t step
             y[i * step] = from[i];
 }
 
-/* A row of a tile: to the results of channel m at the places of the runs. */
-static void store_row(const block *b, slide_pass pass, int64_t m, const run *r, int runs,
-                      const double *from)
+/* Channel after channel, so that results are written in order. */
+static void store_tiles(const block *b, slide_pass pass)
 {
     const ref_sliding *s = b->j->s;
     const ref_slide_axis *a = b->p->s->axis;
-    ref_tensor *out = s->c->out;
-    int64_t d = a[0].base + b->depth * a[0].step;
-    double *to = pass == VALUES ? out->v : out->e;
-    for (int i = 0; i < runs; i++) {
-        int64_t h = a[1].base + (b->row + r[i].row) * a[1].step;
-        int64_t q = a[2].base + (b->column + r[i].column) * a[2].step;
-        int64_t at = (((b->unit * s->c_out + m) * s->y[0] + d) * s->y[1] + h) * s->y[2] + q;
-        store_run(to + at, a[2].step, r[i].n, from + r[i].lane, pass == SIZES);
-    }
-}
-
-static void store_tiles(const block *b, slide_pass pass)
-{
-    const int64_t places = b->rows * b->columns;
-    const double *tile = b->tiles;
-    for (int64_t first = 0; first < places; first += LANES) {
-        run r[LANES];
-        int runs = find_runs(b, first, at_most(LANES, places - first), r);
-        for (int64_t m = 0; m < b->p->panels * ROWS; m++, tile += LANES)
-            if (m < b->j->s->c_out)
-                store_row(b, pass, m, r, runs, tile);
+    const int64_t panels = ceil_div(b->rows * b->columns, LANES), lines = b->p->panels * ROWS;
+    double *to = pass == VALUES ? s->c->out->v : s->c->out->e;
+    for (int64_t m = 0; m < s->c_out; m++) {
+        int64_t d = a[0].base + b->depth * a[0].step;
+        double *plane = to + ((b->unit * s->c_out + m) * s->y[0] + d) * s->y[1] * s->y[2];
+        for (int64_t panel = 0; panel < panels; panel++)
+            for (int i = b->panel_at[panel]; i < b->panel_at[panel + 1]; i++) {
+                const run *r = &b->runs[i];
+                int64_t h = a[1].base + (b->row + r->row) * a[1].step;
+                int64_t q = a[2].base + (b->column + r->column) * a[2].step;
+                store_run(plane + h * s->y[2] + q, a[2].step, r->n,
+                          b->tiles + (panel * lines + m) * LANES + r->lane, pass == SIZES);
+            }
     }
 }
 
@@ -379,9 +375,8 @@ static void run_pass(const block *b, slide_pass pass)
         double *tile = b->tiles;
         copy_channels(b, pass, c, c + channels);
         for (int64_t first = 0; first < places; first += LANES) {
-            run r[LANES];
             int64_t lanes = at_most(LANES, places - first);
-            fill_panel(b, channels, r, find_runs(b, first, lanes, r));
+            fill_panel(b, channels, first / LANES);
             for (int64_t m = 0; m < p->panels; m++, tile += ROWS * LANES)
                 b->j->tile(k, (int)at_most(ROWS, s->c_out - m * ROWS), (int)lanes, b->panel,
                            w + (m * p->terms + c * p->taps) * ROWS, tile);
@@ -407,6 +402,7 @@ static void run_block(const slide_job *j, int64_t i, block *b)
     b->rows = at_most(p->rows, a[1].count - b->row);
     b->columns = at_most(p->columns, a[2].count - b->column);
     find_columns(b);
+    find_runs(b);
     for (int k = 0; k < N_PASSES; k++)
         if (j->passes[k])
             run_pass(b, (slide_pass)k);
