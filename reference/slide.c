@@ -3,10 +3,8 @@
  * part of x that its sums read is copied with zeros around it, every split-th column apart, so that
  * what one tap reads along a row lies together; from there a panel of terms is filled, lanes side
  * by side, and multiplied with the panels of all weights. */
-#include "reference/slide.h"
 #include "base/pool.h"
-#include "reference/order.h"
-#include "reference/tile.h"
+#include "reference/slide_plan.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -19,174 +17,17 @@
 #define VECTORISED
 #endif
 
-enum { ROWS = REF_TILE_ROWS, LANES = REF_TILE_LANES };
-/* Terms of a panel, which a level-1 cache nearly holds; elements of a block's tiles, which a
- * level-2 cache holds beside as many weights; of the copy of a channel; and the most places of a
- * block. */
-enum { TERMS = 192, TILE_ELEMENTS = 1 << 16, COPY_ELEMENTS = 1 << 16, PLACES = 10 * LANES };
-
-/* v = sum w x;  e = sum |w| (f |x| + e_x) + e_w |x| */
-typedef enum slide_pass { VALUES, WEIGHTED, SIZES, N_PASSES } slide_pass;
-
-/* One slide, as it is cut into blocks. */
-typedef struct plan {
-    const ref_slide *s;
-    int64_t taps, terms;           /* of a channel, of a sum */
-    int64_t channels;              /* of x at a time */
-    int64_t rows, columns;         /* of a block */
-    int64_t blocks, down, across;  /* at one item and group; along rows and columns */
-    int64_t copied, phases, width; /* rows, phases of a row, columns of a phase in the copy */
-    int64_t lowest, left;          /* of the taps: first row, first column */
-    int64_t *tap_at;               /* per tap: where in the copy of a channel it begins */
-    bool *is_read;                 /* per row of the copy: by some tap of some row of results */
-    int64_t channel_size;          /* of the copy */
-    int64_t panels, panel_step;    /* of weights: in a group, elements of a group's */
-    double *w[N_PASSES];           /* per group: [panels][terms][ROWS] */
-} plan;
-
 typedef struct slide_job {
     const ref_sliding *s;
     plan *plan;
     bool passes[N_PASSES];
-    int64_t units,
-        unit_blocks; /* items times groups; turns of each, n_slides times the most blocks */
+    int64_t units;       /* items times groups */
+    int64_t unit_blocks; /* turns of a unit: n_slides times the most blocks */
     int64_t tasks, blocks;
     ref_tile_fn *tile;
     struct block *worker; /* each with its own arrays */
     atomic_int failed;
 } slide_job;
-
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t at_least(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t lowest_tap(const ref_slide_axis *a)
-{
-    return at_most(0, (a->taps - 1) * a->slope);
-}
-
-static int64_t span(const ref_slide_axis *a)
-{
-    return a->taps ? llabs((a->taps - 1) * a->slope) + 1 : 0;
-}
-
-/* ---- plans ---- */
-
-/* Where each tap begins in the copy of a channel: [depth tap][row][phase][column]. */
-static void place_taps(plan *p)
-{
-    const ref_slide_axis *a = p->s->axis;
-    int64_t tap = 0;
-    for (int64_t d = 0; d < a[0].taps; d++)
-        for (int64_t r = 0; r < a[1].taps; r++)
-            for (int64_t q = 0; q < a[2].taps; q++) {
-                int64_t row = d * p->copied + r * a[1].slope - p->lowest;
-                int64_t column = q * a[2].slope - p->left;
-                p->tap_at[tap++] =
-                    (row * p->phases + column % a[2].split) * p->width + column / a[2].split;
-            }
-}
-
-/* Blocks of at most `places` places, and how much of a channel one reads. */
-static void cut(plan *p, int64_t places)
-{
-    const ref_slide_axis *a = p->s->axis;
-    p->columns = at_least(at_most(a[2].count, places), 1);
-    p->rows = at_least(at_most(a[1].count, places / p->columns), 1);
-    p->copied = (p->rows - 1) * a[1].split + span(&a[1]);
-    p->phases = at_most(a[2].split, span(&a[2]));
-    p->width = p->columns + at_least(span(&a[2]) - 1, 0) / a[2].split;
-    p->channel_size = a[0].taps * p->copied * p->phases * p->width;
-}
-
-static void make_plan(const ref_sliding *s, const ref_slide *slide, plan *p)
-{
-    const ref_slide_axis *a = slide->axis;
-    *p = (plan){.s = slide, .taps = a[0].taps * a[1].taps * a[2].taps};
-    p->terms = s->c_in * p->taps;
-    p->channels = ref_order_now ? s->c_in : at_most(s->c_in, TERMS / at_least(p->taps, 1));
-    p->channels = at_least(p->channels, 1);
-    p->panels = ceil_div(s->c_out, ROWS);
-    p->panel_step = p->panels * p->terms * ROWS;
-    int64_t places = TILE_ELEMENTS / at_least(p->panels * ROWS, 1);
-    places = at_least(at_most(places, PLACES), LANES);
-    for (cut(p, places); p->channel_size > COPY_ELEMENTS && places > 1; cut(p, places))
-        places /= 2;
-    p->down = ceil_div(a[1].count, p->rows);
-    p->across = ceil_div(a[2].count, p->columns);
-    p->blocks = a[0].count * p->down * p->across;
-    p->lowest = lowest_tap(&a[1]);
-    p->left = lowest_tap(&a[2]);
-    p->tap_at = ws_malloc((size_t)(p->taps + 1) * sizeof *p->tap_at);
-    p->is_read = ws_calloc((size_t)p->copied + 1, sizeof *p->is_read);
-    place_taps(p);
-    for (int64_t row = 0; p->taps && row < p->rows; row++)
-        for (int64_t i = 0; i < a[1].taps; i++)
-            p->is_read[row * a[1].split + i * a[1].slope - p->lowest] = true;
-}
-
-static double weight_of(const ref_tensor *w, int64_t i, slide_pass pass)
-{
-    return pass == VALUES ? w->v[i] : pass == WEIGHTED ? fabs(w->v[i]) : w->e[i];
-}
-
-/* to[c][tap][ROWS]: the weights of channels m0 to m1 of group g. */
-static void pack_weights(const ref_sliding *s, const plan *p, int64_t g, int64_t m0, int64_t m1,
-                         slide_pass pass, double *to)
-{
-    const ref_slide_axis *a = p->s->axis;
-    const int64_t *kernel = s->kernel, taps = kernel[0] * kernel[1] * kernel[2];
-    for (int64_t c = 0; c < s->c_in; c++)
-        for (int64_t tap = 0; tap < p->taps; tap++, to += ROWS) {
-            int64_t q = a[2].first + tap % a[2].taps * a[2].period;
-            int64_t r = a[1].first + tap / a[2].taps % a[1].taps * a[1].period;
-            int64_t d = a[0].first + tap / a[2].taps / a[1].taps * a[0].period;
-            int64_t at =
-                (g * s->c_out * s->c_in + c * s->to_c) * taps + (d * kernel[1] + r) * kernel[2] + q;
-            for (int64_t m = m0; m < m1; m++)
-                to[m - m0] = weight_of(s->c->in[1], at + m * s->to_m * taps, pass);
-        }
-}
-
-typedef struct pack_job {
-    slide_job *j;
-    plan *p;
-    slide_pass pass;
-} pack_job;
-
-static void pack_panel(void *ud, int64_t i)
-{
-    const pack_job *k = ud;
-    const ref_sliding *s = k->j->s;
-    int64_t g = i / k->p->panels, m = i % k->p->panels * ROWS;
-    pack_weights(s, k->p, g, m, at_most(m + ROWS, s->c_out), k->pass,
-                 k->p->w[k->pass] + i * k->p->terms * ROWS);
-}
-
-static ws_status pack_plan(slide_job *j, plan *p, ws_err *err)
-{
-    for (int i = 0; i < N_PASSES; i++) {
-        pack_job k = {j, p, (slide_pass)i};
-        if (!j->passes[i])
-            continue;
-        p->w[i] = ws_alloc_tensor((size_t)(j->s->groups * p->panel_step) * sizeof(double));
-        if (!p->w[i])
-            return ws_fail(err, WS_ELIMIT, "no memory for a convolution's weights");
-        ref_for(j->s->groups * p->panels, (double)(p->terms * ROWS) * 2, pack_panel, &k);
-    }
-    return WS_OK;
-}
 
 /* ---- the copy of x ---- */
 
@@ -486,9 +327,10 @@ static ws_status run_job(slide_job *j, ws_err *err)
     const ref_sliding *s = j->s;
     double work = 0;
     for (int64_t i = 0; i < s->n_slides; i++) {
-        make_plan(s, &s->slide[i], &j->plan[i]);
-        if (pack_plan(j, &j->plan[i], err))
-            return err->status;
+        ref_plan_init(s, &s->slide[i], &j->plan[i]);
+        for (int pass = 0; pass < N_PASSES; pass++)
+            if (j->passes[pass] && ref_plan_pack(s, &j->plan[i], (slide_pass)pass, err))
+                return err->status;
         j->unit_blocks = at_least(j->unit_blocks, j->plan[i].blocks * s->n_slides);
         const ref_slide_axis *a = s->slide[i].axis;
         work += (double)(a[0].count * a[1].count * a[2].count * j->units) *
@@ -513,12 +355,8 @@ ws_status ref_slide_sums(const ref_sliding *s, ws_err *err)
     j.passes[SIZES] = c->out->e && c->in[1]->e;
     j.plan = ws_calloc((size_t)s->n_slides + 1, sizeof *j.plan);
     ws_status st = run_job(&j, err);
-    for (int64_t i = 0; i < s->n_slides; i++) {
-        free(j.plan[i].tap_at);
-        free(j.plan[i].is_read);
-        for (int k = 0; k < N_PASSES; k++)
-            ws_free_tensor(j.plan[i].w[k]);
-    }
+    for (int64_t i = 0; i < s->n_slides; i++)
+        ref_plan_release(&j.plan[i]);
     free(j.plan);
     return st;
 }
