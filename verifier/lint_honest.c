@@ -123,7 +123,7 @@ void lint_examine_tf32(linter *l)
         !ref_bind(g, &b->env, &a, &bound, &err) && round_inputs(b, in) &&
         !ref_eval_in_order(bound, in, REF_ORDER_PAIRWISE, got, &err))
         worst = count_far(b, got, &far, &all);
-    lint_finding *f = far ? lint_add(l, LINT_ILL_CONDITIONED, "", false) : NULL;
+    lint_finding *f = far * 100 > all ? lint_add(l, LINT_ILL_CONDITIONED, "", false) : NULL;
     if (f)
         snprintf(f->text, sizeof f->text,
                  "ill conditioned: honest arithmetic in tf32 is off by up to %.3g times what 1e-2 "

@@ -75,8 +75,9 @@ static double extrapolate(const double *y, int n, int times, int64_t samples)
     return slope >= SLOPE ? exp2(y_mean + slope * (-times - x_mean)) : (double)INFINITY;
 }
 
+/* *known: the benchmark's is known, whatever it is. */
 static bool try_series(linter *l, const lint_trial *t, bool summed_only, lint_kind *kind,
-                       char *text, size_t size)
+                       bool *known, char *text, size_t size)
 {
     enum { FEW = 16 }; /* of fewer elements a spread is not known */
     const lint_series *s = lint_open_series(l, summed_only);
@@ -89,6 +90,7 @@ static bool try_series(linter *l, const lint_trial *t, bool summed_only, lint_ki
     for (int i = 0; i < s->n; i++)
         y[i] = measure(&s->lab[i], &estimate);
     double at = extrapolate(y, s->n, s->times, elements(&s->lab[0]));
+    *known = isfinite(at);
     if (!(at <= 1) && !(constant && at <= HARDLY))
         return false;
     *kind = at <= 1 ? t->kind : LINT_LOOSE_SPREAD;
@@ -111,8 +113,10 @@ bool lint_attempt_wider(linter *l, const lint_trial *t, lint_kind *kind, char *t
             append_dims(text, size, &l->wide[k].env);
             return true;
         }
-    for (int summed_only = 1; summed_only >= 0; summed_only--)
-        if (lint_seconds(l) < l->seconds / 2 && try_series(l, t, summed_only, kind, text, size))
+    bool known = false;
+    for (int summed_only = 1; summed_only >= 0 && !known; summed_only--)
+        if (lint_seconds(l) < l->seconds / 2 &&
+            try_series(l, t, summed_only, kind, &known, text, size))
             return true;
     return false;
 }
