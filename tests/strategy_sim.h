@@ -14,12 +14,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum behaviour { PERFECT, SLOPPY, WRONG, PLAGIARIST, FLAKY, BEHAVIOURS } behaviour;
-static const char *const behaviour_name[] = {"perfect", "sloppy", "wrong", "plagiarist", "flaky"};
+typedef enum behaviour {
+    PERFECT,
+    SLOPPY,
+    WRONG,
+    PLAGIARIST,
+    FLAKY,
+    STOPPER, /* good, but says STOP when it is asked to change a kernel of less than SIM_ENOUGH */
+    BEHAVIOURS
+} behaviour;
+static const char *const behaviour_name[] = {"perfect",    "sloppy", "wrong",
+                                             "plagiarist", "flaky",  "stopping"};
 
 enum { SIM_MOST = 2048, SIM_LANES = 8 };
-#define SIM_FIRST 100.0 /* microseconds of generation 0 */
-#define SIM_FLOOR 20.0  /* nothing is faster */
+#define SIM_FIRST  100.0 /* microseconds of generation 0 */
+#define SIM_FLOOR  20.0  /* nothing is faster */
+#define SIM_ENOUGH 70.0
 
 typedef struct sim {
     /* given */
@@ -43,6 +53,7 @@ typedef struct sim {
     int asked, best;       /* best: -1 when nothing passes */
     int asked_second;      /* of the two models */
     int same_prompt;       /* asked again in the same words after an answer */
+    int after_stop;        /* asked in a lane that was told to stop */
     int other_prefix;      /* prompts that do not begin as the first did */
     const char *first_prompt;
     size_t prefix; /* bytes */
@@ -148,6 +159,10 @@ static sim_answer sim_answer_of(sim *s, const strat_view *v, int turn, const str
         static const char *const lost[] = {"server_error", "stall", "refused", "empty"};
         return u < 0.4 ? (sim_answer){lost[(int)(u * 10)], "", NULL} : good;
     }
+    case STOPPER:
+        if (step->subject >= 0 && sim_us(v->attempt[step->subject].candidate->source) < SIM_ENOUGH)
+            return (sim_answer){"ok", "**STOP**: nothing is left", NULL};
+        return good;
     default:
         return good;
     }
@@ -265,6 +280,8 @@ static bool sim_launch(sim *s, int lane, int *finished, sim_flight *f)
         return true;
     }
     int turn = round * s->lanes + lane;
+    for (int i = 0; i < s->n_turns; i++)
+        s->after_stop += s->turn[i].lane == lane && strstr(s->turn[i].reply, "STOP") != NULL;
     s->asked++;
     s->asked_second += step.model;
     s->step_text[turn] = sim_step_text(s, &v, &step);

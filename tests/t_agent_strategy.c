@@ -67,6 +67,11 @@ static void test_world(const strategy *how, behaviour b, int lanes)
     case FLAKY:
         ok(us < 0.8 * SIM_FIRST, "%s: faster all the same (%.1f us)", what, us);
         break;
+    case STOPPER:
+        ok(us < SIM_ENOUGH && us > SIM_FLOOR && all_ended(s),
+           "%s: ends when told (%.1f us, %d asked)", what, us, s->asked);
+        is_int(s->after_stop, 0, "  and asks nothing more in that lane");
+        break;
     case WRONG:
         ok(s->best == 0 && s->asked > 0, "%s: the translation stays the best", what);
         break;

@@ -222,6 +222,55 @@ static void test_over(void)
     ok(strat_over(&view, 0), "seven without gain end it when the option says so");
 }
 
+/* "STOP" is an answer where there is a kernel to keep, and no answer elsewhere. */
+static void test_stopped(void)
+{
+    static const struct {
+        const char *reply, *outcome, *purpose;
+        int subject;
+        bool stops;
+        const char *what;
+    } row[] = {
+        {"STOP: at the roof", "ok", "improve", 1, true, "a reason"},
+        {"  **STOP** - at the roof\n", "ok", "mutate", 1, true, "with emphasis"},
+        {"<think>Should I go on?</think>\nSTOP", "ok", "improve", 1, true, "after thoughts"},
+        {"STOPPED", "ok", "improve", 1, false, "another word"},
+        {"I would STOP here", "ok", "improve", 1, false, "a sentence"},
+        {"STOP: no.\n```cuda\nx\n```", "ok", "improve", 1, false, "beside code"},
+        {"STOP: at the roof", "truncated", "improve", 1, false, "cut off"},
+        {"STOP: too hard", "ok", "repair", 2, false, "of a kernel that fails"},
+        {"STOP: too hard", "ok", "generate", -1, false, "of none"},
+    };
+    for (size_t i = 0; i < WS_COUNT(row); i++) {
+        strat_step next = {0};
+        reset(1);
+        add_attempt(-1, 100, "zero", NULL);
+        add_kernel(0, 0, "generate", -1, 80);
+        add_kernel(0, 1, "improve", 1, 0);
+        int a = add_attempt(2, 0, "", NULL);
+        candidate[a].reason = "no_code";
+        strat_turn *t = add_turn(0, 2, row[i].purpose, row[i].subject, a);
+        t->reply = row[i].reply;
+        t->outcome = row[i].outcome;
+        ok(strat_stopped(&view, t) == row[i].stops && strat_over(&view, 0) == row[i].stops &&
+               strat_is_barren(&view, t) != row[i].stops,
+           "STOP %s %s the lane", row[i].what, row[i].stops ? "ends" : "does not end");
+        for (int k = 0; strategies[k]; k++)
+            ok((ask(strategies[k]->name, 0, 3, &next) == STRAT_END) == row[i].stops, "  in %s",
+               strategies[k]->name);
+        is_int(strat_stale(&view), row[i].stops ? 1 : 2, "  and counts as no failed kernel");
+    }
+}
+
+static void test_text(void)
+{
+    is_str(strat_text(&arena, "  a few words ", 40), "a few words", "short text is left alone");
+    is_str(strat_text(&arena, "one two three four", 16), "one two ...", "cut between words");
+    is_str(strat_text(&arena, "one two three four", 18), "one two three four", "as long as may be");
+    is_str(strat_text(&arena, "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 9),
+           "\xc3\xa9\xc3\xa9 ...", "not inside a character");
+}
+
 static void test_all_over(void)
 {
     reset(3);
@@ -623,6 +672,8 @@ int main(void)
     test_ready();
     test_past();
     test_over();
+    test_stopped();
+    test_text();
     test_all_over();
     test_inspirations();
     test_refine();

@@ -2,6 +2,7 @@
 
 #include "agent/strategy/bandit.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -74,8 +75,29 @@ static bool has_source(const strat_attempt *a)
            strcmp(a->candidate->reason, "truncated") != 0;
 }
 
+/* Thoughts in the text and marks of emphasis aside. */
+static bool says_stop(const char *reply)
+{
+    static const char word[] = "STOP";
+    const char *thought = strstr(reply, "</think>"), *p = thought ? thought + 8 : reply;
+    p += strspn(p, " \t\r\n*_`#>\"'");
+    return strncmp(p, word, sizeof word - 1) == 0 && !isalnum((unsigned char)p[sizeof word - 1]) &&
+           !strstr(p, "```");
+}
+
+bool strat_stopped(const strat_view *v, const strat_turn *t)
+{
+    const int of = t->step.subject;
+    bool no_code =
+        t->attempt < 0 || strcmp(v->attempt[t->attempt].candidate->reason, "no_code") == 0;
+    return no_code && of >= 0 && strat_passed(&v->attempt[of]) && strcmp(t->outcome, "ok") == 0 &&
+           t->reply && says_stop(t->reply);
+}
+
 bool strat_is_barren(const strat_view *v, const strat_turn *t)
 {
+    if (strat_stopped(v, t))
+        return false;
     if (t->step.reply == STRAT_TEXT)
         return !strat_has_text(t);
     return t->attempt < 0 || strat_is_copy(v, t) || !has_source(&v->attempt[t->attempt]);
@@ -85,7 +107,7 @@ int strat_stale(const strat_view *v)
 {
     int stale = 0, best = v->n_attempts && strat_passed(&v->attempt[0]) ? 0 : -1;
     for (int i = 0; i < v->n_turns; i++) {
-        if (v->turn[i].step.reply != STRAT_KERNEL)
+        if (v->turn[i].step.reply != STRAT_KERNEL || strat_stopped(v, &v->turn[i]))
             continue;
         int r = strat_result(v, &v->turn[i]);
         stale = strat_gains(v, r, best) ? 0 : stale + 1;
@@ -98,7 +120,12 @@ int strat_stale(const strat_view *v)
 bool strat_over(const strat_view *v, int lane)
 {
     int own = 0, all = 0, most = strat_or(v->option.barren, BARREN);
+    const strat_turn *last = strat_last(v, lane);
+    if (last && strat_stopped(v, last))
+        return true;
     for (int i = 0; i < v->n_turns; i++) {
+        if (strat_stopped(v, &v->turn[i]))
+            continue;
         bool barren = strat_is_barren(v, &v->turn[i]);
         if (v->turn[i].step.reply == STRAT_TEXT && !barren)
             continue; /* what it is worth shows in the kernel that follows */
@@ -192,9 +219,15 @@ void strat_inspire(const strat_view *v, strat_step *s, int i, int max)
 
 char *strat_text(ws_arena *a, const char *text, size_t max)
 {
+    static const char more[] = " ...";
     ws_str s = ws_str_trim(ws_str_of(text));
-    if (s.n > max)
-        for (s.n = max; s.n && ((unsigned char)s.p[s.n] & 0xc0) == 0x80;)
-            s.n--; /* not inside a UTF-8 sequence */
-    return ws_arena_strndup(a, s.p, s.n);
+    if (s.n <= max || max <= sizeof more)
+        return ws_arena_strndup(a, s.p, s.n < max ? s.n : max);
+    size_t cut = max - (sizeof more - 1), word = cut;
+    while (word > cut / 2 && !isspace((unsigned char)s.p[word]))
+        word--;
+    if (word <= cut / 2) /* no words to cut between: not inside a UTF-8 sequence */
+        for (word = cut; word && ((unsigned char)s.p[word] & 0xc0) == 0x80;)
+            word--;
+    return ws_arena_printf(a, "%.*s%s", WS_STR_ARG(ws_str_trim((ws_str){s.p, word})), more);
 }

@@ -29,12 +29,15 @@ bool strat_has_text(const strat_turn *t);
 int strat_result(const strat_view *v, const strat_turn *t);
 /* The turn's kernel is a copy of an earlier attempt, and its tuned forms bring nothing new. */
 bool strat_is_copy(const strat_view *v, const strat_turn *t);
+/* The whole reply is "STOP: ..." to a question about a kernel that passes: an answer, and the end
+ * of its lane. */
+bool strat_stopped(const strat_view *v, const strat_turn *t);
 /* The turn brought nothing to work with: no usable reply, or a copy. */
 bool strat_is_barren(const strat_view *v, const strat_turn *t);
 /* Kernels since the best of all became better (by STRAT_GAIN). */
 int strat_stale(const strat_view *v);
-/* The lane ends: too many barren replies in a row, its own or three from each lane; or stagnation,
- * as the option says. */
+/* The lane ends: its model says that nothing is left; too many barren replies in a row, its own or
+ * three from each lane; or stagnation, as the option says. */
 bool strat_over(const strat_view *v, int lane);
 
 /* A step with nothing but purpose and subject; `model` as strat_model_for. */
@@ -54,7 +57,8 @@ void strat_inspire(const strat_view *v, strat_step *s, int i, int max);
 /* Directions of optimisation that fit the spec, in an order that suits most kernels; any k. */
 const char *strat_angle(const strat_view *v, uint64_t k);
 int strat_n_angles(const strat_view *v);
-/* At most `max` bytes of a model's text, cut between characters, without white space around. */
+/* At most `max` bytes of a model's text without white space around; what is longer is cut between
+ * words and ends in "...". */
 char *strat_text(ws_arena *a, const char *text, size_t max);
 
 /* The strategies, a file each. */

@@ -14,7 +14,9 @@ enum {
     SIBLINGS = 6,
     OTHERS = 4,
     LONGEST_REASON = 200,
+    LONGEST_NOTE = 240,
     BASELINE_LINES = 40,
+    FEW_NODES = 3, /* of a larger graph the translation is long, and little of it is kept */
     LONGEST_SHOWN = 48 * 1024 /* bytes of a source that need not be given back */
 };
 
@@ -105,6 +107,16 @@ static void put_precision(const prompt_context *c, ws_buf *out)
                   ws_dtype_name(c->spec->accumulate));
 }
 
+static void put_rules(const prompt_context *c, ws_buf *out)
+{
+    prompt_put_rules(c->spec, out);
+}
+
+static void put_tolerance(const prompt_context *c, ws_buf *out)
+{
+    prompt_put_tolerance(c->spec, out);
+}
+
 static void put_dims(const prompt_context *c, ws_buf *out)
 {
     ws_env env = spec_env(c->spec, -1);
@@ -126,6 +138,13 @@ static void put_notes(const prompt_context *c, ws_buf *out)
         ws_buf_printf(out, "Notes: %s\n", c->spec->notes);
 }
 
+/* ", 495 tf32" */
+static void put_rate(double rate, const char *name, ws_buf *out)
+{
+    if (rate > 0)
+        ws_buf_printf(out, ", %.*f %s", rate < 100e12 ? 1 : 0, rate * 1e-12, name);
+}
+
 static void put_gpu(const prompt_context *c, ws_buf *out)
 {
     const tim_gpu *g = tim_gpu_find(c->gpu);
@@ -134,13 +153,21 @@ static void put_gpu(const prompt_context *c, ws_buf *out)
         return;
     }
     ws_buf_printf(out,
-                  "%s (%s): %d SMs, %.2f TB/s DRAM, %.0f MiB L2, %.1f TFLOP/s f32, %.0f TFLOP/s "
-                  "f16 on tensor cores; an SM has %d registers, %d KiB shared memory (%d KiB a "
-                  "block), %d warps and %d blocks at most; a launch takes %.1f us",
+                  "%s (%s): %d SMs, %.2f TB/s DRAM, %.0f MiB L2, %.1f TFLOP/s f32; dense tensor "
+                  "cores in T(FL)OP/s: %.0f %s",
                   g->title, g->arch, g->sms, g->dram_bytes_per_s * 1e-12, g->l2_bytes / (1 << 20),
-                  g->f32_flops * 1e-12, g->tensor_f16_flops * 1e-12, g->registers_per_sm,
-                  g->shared_per_sm / 1024, g->shared_per_block / 1024, g->max_warps_per_sm,
-                  g->max_blocks_per_sm, g->launch_s * 1e6);
+                  g->f32_flops * 1e-12, g->tensor_f16_flops * 1e-12,
+                  g->tensor_tf32_flops > 0 ? "f16 and bf16" : "f16"); /* both came with Ampere */
+    put_rate(g->tensor_tf32_flops, "tf32", out);
+    put_rate(g->tensor_f8_flops, "fp8", out);
+    put_rate(g->tensor_f4_flops, "fp4", out);
+    put_rate(g->tensor_i8_ops, "int8", out);
+    put_rate(g->tensor_f64_flops, "f64", out);
+    ws_buf_printf(out,
+                  "; an SM has %d registers, %d KiB shared memory (%d KiB a block), %d warps and "
+                  "%d blocks at most; a launch takes %.1f us",
+                  g->registers_per_sm, g->shared_per_sm / 1024, g->shared_per_block / 1024,
+                  g->max_warps_per_sm, g->max_blocks_per_sm, g->launch_s * 1e6);
 }
 
 static void put_lessons(const prompt_context *c, ws_buf *out)
@@ -200,6 +227,13 @@ static void put_baseline(const prompt_context *c, ws_buf *out)
 {
     if (c->view->n_attempts)
         put_shown(c->view->attempt[0].candidate->source, out);
+}
+
+/* The same as long as it helps: of a long chain no longer than until something better passes. */
+static void put_translation(const prompt_context *c, ws_buf *out)
+{
+    if (c->spec->n_nodes <= FEW_NODES || c->view->best <= 0)
+        put_baseline(c, out);
 }
 
 static void put_baseline_time(const prompt_context *c, ws_buf *out)
@@ -272,28 +306,16 @@ static void put_verdict(const prompt_context *c, ws_buf *out)
     cJSON_Delete(v);
 }
 
-static void put_findings_of(const prompt_context *c, const strat_attempt *a, int most, ws_buf *out)
-{
-    const strat_view *v = c->view;
-    findings_write(&(findings_subject){.spec = c->spec,
-                                       .gpu = c->gpu,
-                                       .candidate = a->candidate,
-                                       .verdict_json = a->verdict_json,
-                                       .first = v->attempt[0].candidate,
-                                       .best = v->best >= 0 ? v->attempt[v->best].candidate : NULL},
-                   most, out);
-}
-
 static void put_findings(const prompt_context *c, ws_buf *out)
 {
     if (subject(c))
-        put_findings_of(c, subject(c), 0, out);
+        prompt_put_findings(c, c->step->subject, 0, out);
 }
 
 static void put_baseline_findings(const prompt_context *c, ws_buf *out)
 {
     if (c->view->n_attempts)
-        put_findings_of(c, &c->view->attempt[0], BASELINE_LINES, out);
+        prompt_put_findings(c, 0, BASELINE_LINES, out);
 }
 
 /* The verdict's one sentence, or its reason. */
@@ -365,6 +387,16 @@ static void put_effect(const prompt_context *c, const strat_turn *t, ws_buf *out
     put_bound(&v->attempt[r], out);
 }
 
+/* What a model said of its kernel, "; ..." */
+static void put_note(const char *note, ws_buf *out)
+{
+    ws_arena arena = {0};
+    const char *text = note ? strat_text(&arena, note, LONGEST_NOTE) : "";
+    if (*text)
+        ws_buf_printf(out, "; %s", text);
+    ws_arena_release(&arena);
+}
+
 static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_buf *out)
 {
     const strat_attempt *a = t->attempt >= 0 ? &c->view->attempt[t->attempt] : NULL;
@@ -373,7 +405,9 @@ static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_bu
         ws_buf_printf(out, "no kernel (%s)\n", t->outcome);
         return;
     }
-    if (strat_is_copy(c->view, t)) {
+    if (strat_stopped(c->view, t)) {
+        ws_buf_adds(out, "no change was seen that would help");
+    } else if (strat_is_copy(c->view, t)) {
         int of = c->view->attempt[a->same_as].turn;
         ws_buf_printf(out,
                       of < 0 ? "a copy of the plain translation, no gain"
@@ -385,8 +419,7 @@ static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_bu
         ws_buf_printf(out, "%s: ", a->candidate->reason);
         put_why(a, LONGEST_REASON, out);
     }
-    if (a->candidate->note && *a->candidate->note)
-        ws_buf_printf(out, "; %s", a->candidate->note);
+    put_note(a->candidate->note, out);
     ws_buf_addc(out, '\n');
 }
 
@@ -423,6 +456,7 @@ static void put_turns(const prompt_context *c, bool siblings, int most, const ch
 static void put_attempts(const prompt_context *c, ws_buf *out)
 {
     put_turns(c, true, SIBLINGS, "Already tried on this kernel:\n", out);
+    prompt_put_slower(c, out);
     put_turns(c, false, OTHERS, "Earlier attempts:\n", out);
 }
 
@@ -450,6 +484,16 @@ static void put_idea(const prompt_context *c, ws_buf *out)
         ws_buf_adds(out, c->step->idea);
 }
 
+/* What a model may say when there is nothing to say; strat_stopped reads it. */
+static void put_stop(const prompt_context *c, ws_buf *out)
+{
+    if (prompt_nothing_left(c))
+        ws_buf_adds(
+            out, "No rule sees more than 1 % to gain, and the kernel takes within 2 % of what the "
+                 "best kernel of this graph would take. If nothing else is left, the whole "
+                 "reply may be \"STOP: \" and the reason.");
+}
+
 /* ---- the table ---- */
 
 const prompt_variable prompt_variables[] = {
@@ -458,6 +502,8 @@ const prompt_variable prompt_variables[] = {
     {"tensors", true, put_tensors, "inputs, weights and outputs with type and shape, one a line"},
     {"graph", true, put_graph, "the graph's nodes as JSON, one a line"},
     {"precision", true, put_precision, "the precision of honest arithmetic and of its sums"},
+    {"rules", true, put_rules, "NaN and equals, one line for each operation where they matter"},
+    {"tolerance", true, put_tolerance, "how far off an element may be, and what may use it"},
     {"dims", true, put_dims, "the shape that is timed"},
     {"checks", true, put_checks, "the shapes that are checked"},
     {"notes", true, put_notes, "the spec's notes"},
@@ -465,6 +511,8 @@ const prompt_variable prompt_variables[] = {
     {"lessons", true, put_lessons, "what earlier runs learned on this GPU, one a line"},
     {"related", true, put_related, "the best kernels of related specs with their evidence"},
     {"baseline", true, put_baseline, "the plain translation, generation 0"},
+    {"translation", false, put_translation,
+     "the same; empty where the graph has more than 3 nodes and a better kernel passes"},
     {"baseline_time", false, put_baseline_time, "its time"},
     {"baseline_findings", false, put_baseline_findings,
      "its findings and its distance from the roofline, at most 40 lines"},
@@ -478,7 +526,9 @@ const prompt_variable prompt_variables[] = {
     {"findings", false, put_findings, "its verdict and ranked findings, at most 150 lines"},
     {"problem", false, put_problem, "why the last reply could not be used, and how it began"},
     {"tuning", false, put_tuning, "the best time at each value of its tunables"},
-    {"attempts", false, put_attempts, "the last attempts with times before and after"},
+    {"attempts", false, put_attempts,
+     "the last attempts with times before and after; of slower ones their evidence"},
+    {"stop", false, put_stop, "that the reply may be STOP, where nothing is left to gain"},
     {"inspirations", false, put_inspirations, "other kernels, worst first, each with its time"},
     {"idea", false, put_idea, "a direction, an idea or a diagnosis, from the strategy"},
 };
