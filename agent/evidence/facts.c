@@ -95,6 +95,8 @@ static void read_cost(ev_facts *f)
     if (!ref_graph_new(f->spec, &g, &ignored) && !ref_bind(g, &f->dims, &f->arena, &b, &ignored)) {
         ref_cost_of(b, &f->cost);
         f->has_cost = true;
+        for (int o = 0; o < g->n_outputs; o++)
+            f->outputs += (double)b->shape[g->output[o]].count;
     }
     ref_graph_free(g);
 }
@@ -132,9 +134,20 @@ void ev_facts_release(ev_facts *f)
     *f = (ev_facts){0};
 }
 
+bool ev_has_wide_types(const ev_facts *f)
+{
+    static const char *const wide[] = {"float4", "float2",   "int4",     "int2",    "double",
+                                       "wmma",   "ldmatrix", "longlong", "uint64_t"};
+    const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
+    for (size_t k = 0; source && k < sizeof wide / sizeof *wide; k++)
+        if (strstr(source, wide[k]))
+            return true;
+    return false;
+}
+
 double ev_limit(const ev_facts *f, double seconds)
 {
-    double most = f->seconds - f->floor_s - (f->gpu ? f->gpu->launch_s : 0);
+    double most = f->seconds - (f->gpu ? f->gpu->launch_s : 0);
     return fmax(0, fmin(seconds, most));
 }
 

@@ -32,6 +32,7 @@ typedef struct ev_facts {
     int plan_launches; /* of the plan, 0: unknown */
     ref_cost cost;     /* at the benchmark shape */
     bool has_cost;
+    double outputs;       /* elements of all outputs, at the benchmark shape */
     ws_env dims;          /* of the benchmark shape */
     double total_sectors; /* of DRAM, of all launches */
     ws_arena arena;
@@ -46,10 +47,14 @@ const char *ev_text(const ev_facts *f, const char *object, const char *key);
 double ev_number(const ev_facts *f, const char *object, const char *key);
 const cJSON *ev_member(const ev_facts *f, const char *object, const char *key);
 
-/* Seconds that the model saves when launch `i` were `instead`; never more than what is above the
- * floor. */
+/* The source has accesses of 8 or 16 bytes a lane: in shared memory these take 2 and 4 wavefronts
+ * without any conflict. */
+bool ev_has_wide_types(const ev_facts *f);
+
+/* Seconds that the model saves when launch `i` were `instead`. */
 double ev_saved(const ev_facts *f, int i, const tim_launch *instead);
-/* `seconds`, but not more than what is above the floor. */
+/* `seconds`, but not more than the kernel takes without its launch. The floor is no limit: it is of
+ * the graph as written, of which a kernel may leave out what is masked. */
 double ev_limit(const ev_facts *f, double seconds);
 
 /* Numbers for people: "134 MB", "1.2 G", "12.3 us", "2 ms". The text lives in the arena. */

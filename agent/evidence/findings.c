@@ -63,11 +63,33 @@ static void write_time(ev_facts *f, ws_buf *out)
     ws_buf_addc(out, '\n');
     if (!(f->floor_s > 0))
         return;
-    ws_buf_printf(out,
-                  "Roofline: the floor is %s (%s to move, %s operations); this kernel takes %.2f "
-                  "times it, %.0f %% of what the GPU can do\n",
-                  ev_time(f, f->floor_s), ev_bytes(f, f->cost.min_bytes),
-                  ev_count(f, f->cost.flops), t / f->floor_s, 100 * f->floor_s / t);
+    ws_buf_printf(
+        out, "Roofline: the graph as written takes at least %s (%s to move, %s operations); ",
+        ev_time(f, f->floor_s), ev_bytes(f, f->cost.min_bytes), ev_count(f, f->cost.flops));
+    if (t < f->floor_s)
+        ws_buf_adds(out, "this kernel takes less, as it may where an exact algorithm leaves work "
+                         "out (masked pairs, shared sums)\n");
+    else
+        ws_buf_printf(out, "this kernel takes %.2f times it, %.0f %% of what the GPU can do\n",
+                      t / f->floor_s, 100 * f->floor_s / t);
+}
+
+/* The model's words for what decides, as the parts are called here. */
+static const char *bound_name(const char *bound)
+{
+    static const struct {
+        const char *model, *name;
+    } names[] = {{"dram", "DRAM"},
+                 {"l2", "L2"},
+                 {"shared", "shared memory"},
+                 {"l1", "L1"},
+                 {"compute", "instructions"},
+                 {"latency", "waiting"},
+                 {"launch", "launches"}};
+    for (size_t i = 0; i < WS_COUNT(names); i++)
+        if (strcmp(names[i].model, bound) == 0)
+            return names[i].name;
+    return bound;
 }
 
 static void write_parts(ev_facts *f, ws_buf *out)
@@ -82,7 +104,8 @@ static void write_parts(ev_facts *f, ws_buf *out)
                 {"launch_seconds", "launches"}};
     if (!(f->seconds > 0))
         return;
-    ws_buf_printf(out, "Where it goes (modelled, parts overlap): bound by %s;", f->bound);
+    ws_buf_printf(out, "Where it goes (modelled, parts overlap): bound by %s;",
+                  bound_name(f->bound));
     for (size_t i = 0; i < WS_COUNT(part); i++)
         ws_buf_printf(out, "%s %s %s", i ? "," : "", part[i].name,
                       ev_time(f, ev_number(f, "modelled", part[i].key)));
@@ -103,7 +126,7 @@ static void write_size(const int64_t size[3], ws_buf *out)
         ws_buf_printf(out, "%s%" PRId64, i ? "x" : "", size[i]);
 }
 
-static const char *bound_of(const tim_launch_estimate *e)
+static const char *bound_of(ev_facts *f, const tim_launch_estimate *e)
 {
     const struct {
         const char *name;
@@ -111,12 +134,39 @@ static const char *bound_of(const tim_launch_estimate *e)
     } part[] = {{"DRAM", e->memory_s},
                 {"L2", e->l2_s},
                 {e->l1_is_global ? "L1" : "shared memory", e->shared_s},
-                {e->unit, e->compute_s},
+                {"instructions", e->compute_s},
                 {"waiting", e->latency_s}};
     size_t most = 0;
     for (size_t i = 1; i < WS_COUNT(part); i++)
         most = part[i].s > part[most].s ? i : most;
+    if (part[most].s == e->compute_s)
+        return ws_arena_printf(&f->arena, "instructions (%s)", e->unit);
     return part[most].name;
+}
+
+/* What one instruction in a hundred is spent on. */
+static void write_mix(const ev_facts *f, const ptx_counters *c, ws_buf *out)
+{
+    const struct {
+        const char *name;
+        uint64_t n;
+    } kind[] = {{"float", c->f32 + c->f64 + c->f16 + c->sfu + c->tensor},
+                {"integer", c->i32 + c->imul + c->cvt},
+                {"compare, minimum and maximum", c->cmp_sel},
+                {"memory", c->mem_insns},
+                {"shuffles", c->shuffle_vote},
+                {"branches", c->branch}};
+    const char *before = ": ";
+    for (size_t i = 0; i < WS_COUNT(kind); i++) {
+        if (percent(kind[i].n, c->warp_insns) < 0.5)
+            continue;
+        ws_buf_printf(out, "%s%.0f %% %s", before, percent(kind[i].n, c->warp_insns), kind[i].name);
+        before = ", ";
+    }
+    if (c->shared_requests)
+        ws_buf_printf(out, "; %.1f wavefronts a shared access (the least is 1%s)",
+                      (double)c->shared_wavefronts / (double)c->shared_requests,
+                      ev_has_wide_types(f) ? ", or 4 for 16 bytes a lane" : "");
 }
 
 static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
@@ -133,7 +183,7 @@ static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
         ws_buf_adds(out, "  all in one, scaled from a check shape");
     }
     ws_buf_printf(out, ": %s, bound by %s; occupancy %.0f %% (%s limit it)",
-                  ev_time(f, l->time.seconds), bound_of(&l->time), 100 * l->time.occupancy,
+                  ev_time(f, l->time.seconds), bound_of(f, &l->time), 100 * l->time.occupancy,
                   l->time.resident_by);
     if (l->counted.registers > 0)
         ws_buf_printf(out, ", %d registers", l->counted.registers);
@@ -141,16 +191,8 @@ static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
         ws_buf_printf(out, ", %d bytes shared", l->counted.shared_bytes);
     if (l->spill_bytes > 0)
         ws_buf_printf(out, ", %d bytes spilled", l->spill_bytes);
-    ws_buf_printf(out,
-                  "\n     %.0f instructions a warp: %.0f %% float, %.0f %% integer and compare, "
-                  "%.0f %% memory, %.0f %% branches",
-                  (double)c->warp_insns / warps,
-                  percent(c->f32 + c->f64 + c->f16 + c->sfu + c->tensor, c->warp_insns),
-                  percent(c->i32 + c->imul + c->cmp_sel + c->cvt, c->warp_insns),
-                  percent(c->mem_insns, c->warp_insns), percent(c->branch, c->warp_insns));
-    if (c->shared_requests)
-        ws_buf_printf(out, "; %.1f wavefronts a shared access",
-                      (double)c->shared_wavefronts / (double)c->shared_requests);
+    ws_buf_printf(out, "\n     %.0f instructions a warp", (double)c->warp_insns / warps);
+    write_mix(f, c, out);
     if (c->barrier_waits)
         ws_buf_printf(out, "; %.1f barriers", (double)c->barrier_waits / warps);
     ws_buf_addc(out, '\n');
@@ -211,7 +253,8 @@ static void write_findings(ev_facts *f, ws_buf *out)
             ws_buf_printf(out, ", up to %s (%.0f %%) less\n", ev_time(f, x[i].gain),
                           100 * x[i].gain / f->seconds);
         else
-            ws_buf_adds(out, ", which the faults above hide\n");
+            ws_buf_adds(out, x[i].uncounted ? ", which the modelled time leaves out\n"
+                                            : ", which the faults above hide\n");
         ws_buf_printf(out, "   seen: %s\n   do: %s\n", x[i].evidence, x[i].action);
     }
 }
@@ -229,6 +272,8 @@ static void write_roof(ev_facts *f, ws_buf *out)
     if (!f->gpu || !f->has_cost || !(f->seconds > 0) || !(f->floor_s > 0))
         return;
     double left = 1 - reachable(f) / f->seconds;
+    if (f->seconds < f->floor_s)
+        return;
     if (left < 0.08)
         ws_buf_printf(
             out,

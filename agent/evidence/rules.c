@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const ev_rule *const tables[] = {ev_memory_rules, ev_machine_rules, ev_unit_rules};
+static const ev_rule *const tables[] = {ev_memory_rules, ev_reuse_rules, ev_machine_rules,
+                                        ev_resident_rules, ev_unit_rules};
 
 /* What saves less than a hundredth is noise. */
 static const double SMALLEST = 0.01;
@@ -22,6 +23,7 @@ static void join(const ev_facts *f, ev_finding *all, const ev_finding *x)
     sum.gain = ev_limit(f, all->gain + x->gain);
     sum.more = all->more + 1;
     sum.certain = all->certain || x->certain;
+    sum.uncounted = all->uncounted || x->uncounted;
     *all = sum;
 }
 

@@ -15,6 +15,7 @@ typedef struct ev_finding {
     const char *evidence;    /* numbers; in the facts' arena */
     const char *action;      /* one concrete change */
     bool certain;            /* to be told even where other faults hide what it would save */
+    bool uncounted;          /* the modelled time does not hold what it costs */
 } ev_finding;
 
 typedef struct ev_rule {
@@ -25,7 +26,9 @@ typedef struct ev_rule {
     bool of_plan;
 } ev_rule;
 
-extern const ev_rule ev_memory_rules[], ev_machine_rules[], ev_unit_rules[]; /* NULL name: end */
+/* NULL name: end */
+extern const ev_rule ev_memory_rules[], ev_reuse_rules[], ev_machine_rules[], ev_resident_rules[],
+    ev_unit_rules[];
 
 enum { EV_MAX_FINDINGS = 64 };
 /* Findings of a kernel that passed, the largest gain first; returns how many. */

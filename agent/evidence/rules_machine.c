@@ -82,62 +82,6 @@ static bool ragged_waves(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
-static const char *occupancy_advice(ev_facts *f, const ev_launch *l)
-{
-    const char *by = l->time.resident_by;
-    uint32_t threads = l->counted.threads_per_block;
-    int warps = (int)((threads + WARP - 1) / WARP), more = f->gpu->max_warps_per_sm / warps;
-    int next = l->time.resident_blocks + (l->time.resident_blocks + 1) / 2;
-    more = more < next ? more : next;
-    if (strcmp(by, "registers") == 0)
-        return ws_arena_printf(&f->arena,
-                               "%d registers a thread limit it: keep fewer values alive (a larger "
-                               "block, of which each thread has less), or say "
-                               "__launch_bounds__(%" PRIu32
-                               ", %d) so that the compiler takes fewer",
-                               l->counted.registers, threads, more);
-    if (strcmp(by, "shared memory") == 0)
-        return ws_arena_printf(
-            &f->arena,
-            "%s of shared memory a block limit it: a smaller tile or fewer stages, or more threads "
-            "that share one tile",
-            ev_bytes(f, l->counted.shared_bytes));
-    if (strcmp(by, "blocks") == 0)
-        return ws_arena_printf(&f->arena,
-                               "blocks of %" PRIu32
-                               " threads limit it, since an SM holds %d blocks: take 128 to 256 "
-                               "threads a block",
-                               threads, f->gpu->max_blocks_per_sm);
-    return ws_arena_printf(&f->arena,
-                           "blocks of %" PRIu32
-                           " threads do not divide the %d threads of an SM well: take 256 or 512",
-                           threads, f->gpu->max_warps_per_sm * WARP);
-}
-
-static bool low_occupancy(ev_facts *f, int i, ev_finding *out)
-{
-    const ev_launch *l = &f->launch[i];
-    tim_launch then = l->counted;
-    if (!l->index || l->time.occupancy > 0.5 || l->time.waves < 1 ||
-        l->time.latency_s < 0.4 * longest_part(&l->time))
-        return false;
-    then.registers = 32;
-    then.shared_bytes = 0;
-    if (strcmp(l->time.resident_by, "blocks") == 0 || strcmp(l->time.resident_by, "warps") == 0) {
-        then.threads_per_block = 256;
-        then.blocks = (l->counted.blocks * l->counted.threads_per_block + 255) / 256;
-    }
-    out->gain = ev_saved(f, i, &then);
-    out->evidence = ws_arena_printf(
-        &f->arena,
-        "occupancy %.0f %%: %d block%s of %" PRIu32 " threads fit on an SM; waiting for memory "
-        "is %s of the launch's %s",
-        100 * l->time.occupancy, l->time.resident_blocks, l->time.resident_blocks == 1 ? "" : "s",
-        l->counted.threads_per_block, ev_time(f, l->time.latency_s), ev_time(f, l->time.seconds));
-    out->action = occupancy_advice(f, l);
-    return true;
-}
-
 /* Time is the path of the longest warp, and the machine has room for more of them. */
 static bool serial_threads(ev_facts *f, int i, ev_finding *out)
 {
@@ -204,8 +148,6 @@ static bool barriers(ev_facts *f, int i, ev_finding *out)
 const ev_rule ev_machine_rules[] = {
     {"few-blocks", "fewer blocks than SMs", few_blocks, false},
     {"ragged-waves", "the last wave of blocks is mostly empty", ragged_waves, false},
-    {"occupancy", "at most half of the warps are resident and waiting for memory matters",
-     low_occupancy, false},
     {"serial-threads", "the time is one warp's path while the GPU has room", serial_threads, false},
     {"imbalance", "the longest warp executes 1.5 times what an average one does", imbalance, false},
     {"idle-lanes", "an average instruction runs with fewer than 26 of 32 lanes", idle_lanes, false},

@@ -30,26 +30,39 @@ static bool double_arithmetic(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
+/* Comparisons and selections that the operation itself has (maxima, minima, clamps), in warp
+ * instructions: at most three, larger, NaN and select, for each operation of the graph that is no
+ * product. */
+static double own_compares(const ev_facts *f, const ptx_counters *c, double scale)
+{
+    double products = 0;
+    for (int u = REF_PRODUCT_F64; f->has_cost && u < REF_UNIT_COUNT; u++)
+        products += f->cost.unit[u];
+    return f->has_cost ? fmin(d(c->cmp_sel), 3 * fmax(f->cost.flops - products, 0) / WARP / scale)
+                       : 0;
+}
+
 static bool index_arithmetic(ev_facts *f, int i, ev_finding *out)
 {
     tim_launch then = f->launch[i].counted;
     ptx_counters *c = &then.counters;
-    double whole = d(c->i32 + c->imul + c->cmp_sel + c->branch), all = fmax(d(c->warp_insns), 1);
+    double own = own_compares(f, c, scale_of(&f->launch[i]));
+    double whole = d(c->i32 + c->imul + c->cmp_sel + c->branch) - own;
+    double all = fmax(d(c->warp_insns), 1), before = d(c->warp_insns);
     const tim_launch_estimate *e = &f->launch[i].time;
     if (whole < 0.5 * all || e->compute_s < 0.3 * longest_part(e))
         return false;
-    double before = d(c->warp_insns);
     c->i32 /= 2;
     c->imul /= 2;
-    c->cmp_sel /= 2;
+    c->cmp_sel -= as_count((d(c->cmp_sel) - own) / 2);
     c->branch /= 2;
     c->warp_insns = as_count(before - whole / 2);
     c->max_warp_insns = scaled(c->max_warp_insns, d(c->warp_insns) / before);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
-        "%.0f %% of instructions are integer arithmetic, comparisons and branches; %.0f %% are "
-        "floating point",
+        "%.0f %% of instructions are integer arithmetic, comparisons and branches that the "
+        "operation does not have; %.0f %% are floating point",
         100 * whole / all, 100 * d(c->f32 + c->f16 + c->f64 + c->sfu + c->tensor) / all);
     out->action =
         "move index arithmetic out of the inner loop (advance pointers), divide by the macros "
@@ -160,6 +173,31 @@ static void fewer_loads(ptx_counters *c, double keep)
     c->i32 = scaled(c->i32, 0.75);
 }
 
+/* A thread's tile is as large as its registers allow, and the data path is still as long as the
+ * arithmetic: a load of 16 bytes takes four wavefronts, and one if all lanes read one address. */
+static bool lane_layout(ev_facts *f, int i, double waves, double fma, ev_finding *out)
+{
+    const ev_launch *l = &f->launch[i];
+    tim_launch then = l->counted;
+    ptx_counters *c = &then.counters;
+    if (waves < 0.2 * fma || l->time.shared_s < 0.8 * l->time.compute_s || !ev_has_wide_types(f))
+        return false;
+    c->shared_wavefronts = scaled(c->shared_wavefronts, 0.625); /* 2 x 1 and 2 x 4 of 4 x 4 */
+    out->gain = ev_saved(f, i, &then);
+    out->evidence = ws_arena_printf(
+        &f->arena,
+        "shared memory takes %s of the launch's %s: %.2f wavefronts for each multiply-add, of "
+        "which an SM does four meanwhile; all arithmetic takes %s",
+        ev_time(f, l->time.shared_s), ev_time(f, l->time.seconds), waves / fma,
+        ev_time(f, l->time.compute_s));
+    out->action =
+        "the same tile of each thread with the 32 lanes of a warp side by side along one axis: all "
+        "of them then read one address of the other operand, and a 16-byte load of one address "
+        "takes one wavefront in the place of four (10 for 64 multiply-adds in the place of 16); "
+        "or 8x12 outputs a thread where registers are left";
+    return true;
+}
+
 /* Loads that feed multiply-adds: a thread's tile of t x t outputs needs 2 t of them for t * t. An
  * SM passes on one wavefront of 128 bytes while it does four warps' multiply-adds. */
 static bool register_tile(ev_facts *f, int i, ev_finding *out)
@@ -173,7 +211,9 @@ static bool register_tile(ev_facts *f, int i, ev_finding *out)
     if (fma < 0.05 * d(c->warp_insns) || !f->has_cost || f->cost.flops < 16 * f->cost.min_bytes)
         return false;
     bool single = loads >= 0.4 * fma;
-    if (!single && (waves < 0.32 * fma || e->shared_s < 0.6 * longest_part(e)))
+    if (!single && waves < 0.32 * fma)
+        return lane_layout(f, i, waves, fma, out);
+    if (!single && e->shared_s < 0.6 * longest_part(e))
         return false;
     fewer_loads(c, single ? 0.25 * fma / loads : 0.125 * fma / waves);
     out->gain = ev_saved(f, i, &then);
@@ -224,7 +264,7 @@ static bool algorithm(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
-static const char *instruction_advice(const char *unit)
+static const char *instruction_advice(const char *unit, double useful)
 {
     static const struct {
         const char *unit, *advice;
@@ -245,35 +285,45 @@ static const char *instruction_advice(const char *unit)
     for (size_t k = 0; k < sizeof by_unit / sizeof *by_unit; k++)
         if (strcmp(by_unit[k].unit, unit) == 0)
             return by_unit[k].advice;
+    if (useful >= 0.5)
+        return "take the rest out of the inner loop: constant bounds and full unrolling, pointers "
+               "that advance, conditions of the edges hoisted out so that whole tiles run without "
+               "them";
     return "let each thread take several neighbouring elements (4 to 16) in registers, so that "
            "index arithmetic, shuffles, barriers and loop control are shared by them; unroll; move "
            "what does not change out of the loop";
 }
 
-/* Instructions decide, and no rule above says more about them. */
+/* Instructions decide, and no rule above says more about them. Arithmetic and loads of the
+ * operation stay; about half of the rest can go. */
 static bool instructions(ev_facts *f, int i, ev_finding *out)
 {
-    tim_launch then = f->launch[i].counted;
+    const ev_launch *l = &f->launch[i];
+    const ptx_counters *now = &l->counted.counters;
+    tim_launch then = l->counted;
     ptx_counters *c = &then.counters;
-    const tim_launch_estimate *e = &f->launch[i].time;
-    double all = fmax(d(c->warp_insns), 1), threads = fmax(d(c->threads), 1);
+    const tim_launch_estimate *e = &l->time;
+    double all = fmax(d(c->warp_insns), 1), own = own_compares(f, c, scale_of(l));
     if (!c->warp_insns || e->compute_s < 0.6 * longest_part(e))
         return false;
-    double real = d(c->f32 + c->f16 + c->f64 + c->sfu + c->tensor) / all;
-    ev_scale_insns(c, fmax(0.5, real));
+    double real = (d(c->f32 + c->f16 + c->f64 + c->sfu + c->tensor) + own) / all;
+    double rest = d(c->i32 + c->imul + c->cmp_sel + c->branch + c->cvt + c->shuffle_vote) - own;
+    c->i32 /= 2;
+    c->imul /= 2;
+    c->cmp_sel -= as_count((d(c->cmp_sel) - own) / 2);
+    c->branch /= 2;
+    c->cvt /= 2;
     c->shuffle_vote /= 2;
+    ev_drop_insns(c, rest / 2);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
-        "instructions decide (%s): %.0f a thread, %.0f %% of them floating point, %.0f %% integer "
-        "and compare, %.0f %% memory, %.0f %% shuffles",
-        e->unit, d(f->launch[i].counted.counters.thread_insns) / threads, 100 * real,
-        100 *
-            d(f->launch[i].counted.counters.i32 + f->launch[i].counted.counters.imul +
-              f->launch[i].counted.counters.cmp_sel) /
-            all,
-        100 * d(c->mem_insns) / all, 100 * d(f->launch[i].counted.counters.shuffle_vote) / all);
-    out->action = instruction_advice(e->unit);
+        "instructions decide (%s): %.0f a thread; %.0f %% are arithmetic of the operation and %.0f "
+        "%% memory, which stay; %.0f %% are indices, branches, conversions and shuffles, of which "
+        "about half can go",
+        e->unit, d(now->thread_insns) / fmax(d(now->threads), 1), 100 * real,
+        100 * d(now->mem_insns) / all, 100 * rest / all);
+    out->action = instruction_advice(e->unit, real);
     return true;
 }
 

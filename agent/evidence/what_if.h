@@ -35,6 +35,12 @@ static inline double longest_part(const tim_launch_estimate *e)
     return fmax(fmax(fmax(e->compute_s, e->memory_s), fmax(e->l2_s, e->shared_s)), e->latency_s);
 }
 
+/* Sectors that would do for what the lanes ask for: at least one a request. */
+static inline double ideal_sectors(uint64_t bytes, uint64_t requests)
+{
+    return fmax(d(bytes) / SECTOR, d(requests));
+}
+
 /* All instruction counters by a factor. */
 void ev_scale_insns(ptx_counters *c, double by);
 /* Takes warp instructions of one kind away; the counters of all instructions follow. */
