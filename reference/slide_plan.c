@@ -4,10 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Terms of a panel, which a level-1 cache nearly holds; elements of a block's tiles, which a
- * level-2 cache holds beside as many weights; and of the copy of a
- * channel. */
-enum { TERMS = 192, TILE_ELEMENTS = 1 << 16, COPY_ELEMENTS = 1 << 16 };
+/* Terms of a panel, which is read from the caches next to the core; elements of a block's tiles,
+ * which a level-2 cache holds beside as many weights; and of the copy of a channel. */
+enum { TERMS = 256, TILE_ELEMENTS = 1 << 16, COPY_ELEMENTS = 1 << 16 };
 
 static int64_t lowest_tap(const ref_slide_axis *a)
 {
