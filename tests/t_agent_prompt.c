@@ -233,6 +233,16 @@ static void test_past(const char *dir)
            "Earlier attempts:\n- round 4, improve: no kernel (refused)\n\n",
            "with the time before and after");
     free(got);
+    char note[301] = ""; /* as long as the controller keeps them, which ends inside a word */
+    for (int i = 0; i < 300; i++)
+        note[i] = "sharing "[i % 8];
+    candidate[1].note = note;
+    s = (strat_step){.subject = 3};
+    got = filled(dir, "own", &s, NULL, &err);
+    ok(got && strstr(got, "; sharing sharing") && strstr(got, " sharing ...\n- round 2"),
+       "a long note is cut between words");
+    free(got);
+    candidate[1].note = "uses warps";
     attempt[1].same_as = 0;
     is_filled(dir, "{{attempts}}",
               "Already tried on this kernel:\n- round 4, improve: no kernel (refused)\n\n"

@@ -329,6 +329,16 @@ static void put_why(const strat_attempt *a, size_t longest, ws_buf *out)
     cJSON_Delete(v);
 }
 
+/* What a model said of its kernel: nothing, or `before`, the text in whole words, `after`. */
+static void put_note(const char *before, const db_candidate *c, const char *after, ws_buf *out)
+{
+    ws_arena arena = {0};
+    const char *text = c->note ? strat_text(&arena, c->note, LONGEST_NOTE) : "";
+    if (*text)
+        ws_buf_printf(out, "%s%s%s", before, text, after);
+    ws_arena_release(&arena);
+}
+
 /* Why a reply could not be used, and how it began. */
 static void put_problem(const prompt_context *c, ws_buf *out)
 {
@@ -336,10 +346,8 @@ static void put_problem(const prompt_context *c, ws_buf *out)
         ws_buf_adds(out, "it had no kernel");
         return;
     }
-    const char *note = subject(c)->candidate->note;
     put_why(subject(c), 1024, out);
-    if (note && *note)
-        ws_buf_printf(out, ". It began: \"%s\"", note);
+    put_note(". It began: \"", subject(c)->candidate, "\"", out);
 }
 
 static void put_tuning(const prompt_context *c, ws_buf *out)
@@ -387,16 +395,6 @@ static void put_effect(const prompt_context *c, const strat_turn *t, ws_buf *out
     put_bound(&v->attempt[r], out);
 }
 
-/* What a model said of its kernel, "; ..." */
-static void put_note(const char *note, ws_buf *out)
-{
-    ws_arena arena = {0};
-    const char *text = note ? strat_text(&arena, note, LONGEST_NOTE) : "";
-    if (*text)
-        ws_buf_printf(out, "; %s", text);
-    ws_arena_release(&arena);
-}
-
 static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_buf *out)
 {
     const strat_attempt *a = t->attempt >= 0 ? &c->view->attempt[t->attempt] : NULL;
@@ -419,7 +417,7 @@ static void put_attempt_line(const prompt_context *c, const strat_turn *t, ws_bu
         ws_buf_printf(out, "%s: ", a->candidate->reason);
         put_why(a, LONGEST_REASON, out);
     }
-    put_note(a->candidate->note, out);
+    put_note("; ", a->candidate, "", out);
     ws_buf_addc(out, '\n');
 }
 
@@ -470,8 +468,7 @@ static void put_inspirations(const prompt_context *c, ws_buf *out)
         ws_buf_adds(out, ", ");
         put_ratio(c, c->step->inspiration[i], out);
         ws_buf_adds(out, " over the plain translation)");
-        if (k->note && *k->note)
-            ws_buf_printf(out, ": %s", k->note);
+        put_note(": ", k, "", out);
         ws_buf_adds(out, "\n\n```cuda\n");
         put_shown(k->source, out);
         ws_buf_adds(out, "\n```\n\n");
