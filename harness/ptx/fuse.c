@@ -73,7 +73,13 @@ static bool is_number(const ptx_operand *o, int64_t most)
     return o->kind == PTX_OPD_IMM && !o->is_float && o->imm >= 1 && o->imm <= most;
 }
 
-static part part_of(ptx_insn *i)
+/* cvt takes registers wider than its source's type, whose lanes lie further apart. */
+static bool is_of_size(const ptx_func *f, const ptx_operand *o, uint32_t bytes)
+{
+    return o->kind != PTX_OPD_REG || (o->reg >= 0 && ptx_type_bytes(f->reg[o->reg].type) == bytes);
+}
+
+static part part_of(const ptx_func *f, ptx_insn *i)
 {
     const ptx_ast_insn *a = i->ast;
     const ws_str *last = &a->part[a->n_parts - 1];
@@ -88,6 +94,8 @@ static part part_of(ptx_insn *i)
         bool is_power = is_number(by, 1 << 30) && !(by->imm & (by->imm - 1));
         if ((kinds[k].multiplies && !is_power) || (kinds[k].kind == SHIFT && !is_number(by, 32)))
             return p;
+        if (kinds[k].kind != SHIFT && kinds[k].kind != ADD && !is_of_size(f, &a->operand[1], sizeof(u32)))
+            return p;
         p.kind = kinds[k].kind;
         p.shift = kinds[k].multiplies ? (u32)__builtin_ctzll((u64)by->imm) : p.kind == SHIFT ? (u32)by->imm : 0;
     }
@@ -95,13 +103,14 @@ static part part_of(ptx_insn *i)
 }
 
 /* Whether `next` is of that kind, follows in the same basic block, and alone reads what `p` gives. */
-static bool leads_to(const ptx_code *c, const reads *r, const part *p, kind wanted, part *next)
+static bool leads_to(const ptx_func *f, const ptx_code *c, const reads *r, const part *p, kind wanted,
+                     part *next)
 {
     ptx_insn *i = p->insn + 1;
     int reg = p->insn->ast->operand[0].reg;
     if (i >= c->insn + c->n - 1 || i->leader || r->n[reg] != 1)
         return false;
-    *next = part_of(i);
+    *next = part_of(f, i);
     if (next->kind != wanted)
         return false;
     const ptx_operand *o = i->ast->operand;
@@ -127,21 +136,22 @@ static void fuse(ptx_program *p, const part *first, const part *last, u32 shift,
     i->imm = (int64_t)(shift | (u32)(last->insn - i) << 8);
 }
 
-static void fuse_from(ptx_program *p, const ptx_code *c, const reads *r, ptx_insn *i)
+static void fuse_from(ptx_program *p, const ptx_code *c, const ptx_func *f, const reads *r, ptx_insn *i)
 {
-    part first = part_of(i), second, third, fourth;
+    part first = part_of(f, i), second, third, fourth;
     bool widens = first.kind == WIDEN_S32 || first.kind == WIDEN_U32, is_signed = first.kind == WIDEN_S32;
     ptx_handler scaled = first.kind == SHIFT ? x_scaled_u64 : is_signed ? x_scaled_s32 : x_scaled_u32;
     if (i->aux || !(widens || first.kind == SHIFT))
         return;
-    if (leads_to(c, r, &first, ADD, &second)) {
-        if (widens && !first.shift && leads_to(c, r, &second, SHIFT, &third) && leads_to(c, r, &third, ADD, &fourth)) {
+    if (leads_to(f, c, r, &first, ADD, &second)) {
+        if (widens && !first.shift && leads_to(f, c, r, &second, SHIFT, &third) &&
+            leads_to(f, c, r, &third, ADD, &fourth)) {
             i->d2 = summand(&second, &first);
             fuse(p, &first, &fourth, third.shift, summand(&fourth, &third), is_signed ? x_indexed_s32 : x_indexed_u32);
         } else {
             fuse(p, &first, &second, first.shift, summand(&second, &first), scaled);
         }
-    } else if (widens && leads_to(c, r, &first, SHIFT, &second) && leads_to(c, r, &second, ADD, &third)) {
+    } else if (widens && leads_to(f, c, r, &first, SHIFT, &second) && leads_to(f, c, r, &second, ADD, &third)) {
         fuse(p, &first, &third, first.shift + second.shift, summand(&third, &second), scaled);
     }
 }
@@ -155,7 +165,7 @@ void ptx_fuse(ptx_program *p, ptx_code *c, const ptx_func *f)
             r.n[f->insn[n].guard]++;
     }
     for (int n = 0; n < f->n_insns; n++)
-        fuse_from(p, c, &r, &c->insn[n]);
+        fuse_from(p, c, f, &r, &c->insn[n]);
     for (int n = 0; n + 2 < f->n_insns; n++)
         ptx_fuse_fma(&c->insn[n], r.n);
     for (int n = 1; n + 1 < f->n_insns; n++)
