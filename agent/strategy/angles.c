@@ -1,6 +1,7 @@
 /* Directions of optimisation: what a lane is sent to look at when there is no evidence yet, or when
  * several lanes would ask the same. From what pays most often to what pays seldom (CUTLASS' and the
  * CUDA best practices guide's order: data movement, then reuse, then latency, then the rest). */
+#include "agent/strategy/angle_done.h"
 #include "agent/strategy/past.h"
 
 #include <string.h>
@@ -15,34 +16,46 @@ enum {
 
 static const struct {
     unsigned fits; /* any of these */
+    angle_test done;
     const char *text;
 } angles[] = {
-    {CHAIN, "Fuse: do the whole graph in as few kernels as possible, with intermediates in "
-            "registers or shared memory, so that every input is read once and every output written "
-            "once."},
-    {CONTRACTION, "Tile for reuse: stage tiles of both operands in shared memory and let every "
-                  "thread compute a block of outputs (4x4 to 8x8) in registers; tile sizes as "
-                  "tunables."},
-    {HALF, "Use the tensor cores (mma.sync or wmma) with sums in the precision that the operation "
-           "states; lay the shared tiles out without bank conflicts."},
-    {ROWS, "One block or one warp a row with the row kept in registers or shared memory between "
-           "passes, and reductions by warp shuffles: one read and one write of every element."},
-    {ANY, "Make every access to global memory wide and coalesced: neighbouring threads take "
-          "neighbouring 16-byte vectors, with a scalar path for ragged ends and unaligned rows."},
-    {ROWS, "Fewer passes: the online form of the reduction (running maximum and rescaled sum, "
-           "Welford's moments), so that the data is seen once."},
-    {ANY, "More parallel work in flight: several independent loads for each thread before their "
-          "use, unrolled loops, enough blocks to fill every SM."},
-    {CONTRACTION, "Hide latency: double-buffered tiles with cp.async, the next tile loading while "
-                  "the present one is used."},
-    {ROWS, "Fit the number of blocks to the shape: several short rows for each block, or several "
-           "blocks for one long row with partial results in scratch and a second small kernel."},
-    {CONTRACTION, "Fill the GPU when the output is small: split the long axis of the sum over "
-                  "blocks with partial sums in scratch; order blocks so that neighbours share "
-                  "operands in L2."},
-    {ANY, "Do less arithmetic: hoist what does not change out of loops, replace divisions and "
-          "index arithmetic, compute per-row or per-channel values once."},
-    {ANY,
+    {CHAIN, ANGLE_FUSED,
+     "Fuse: do the whole graph in as few kernels as possible, with intermediates in "
+     "registers or shared memory, so that every input is read once and every output written "
+     "once."},
+    {CONTRACTION, ANGLE_TILED,
+     "Tile for reuse: stage tiles of both operands in shared memory and let every "
+     "thread compute a block of outputs (4x4 to 8x8) in registers; tile sizes as "
+     "tunables."},
+    {HALF, ANGLE_TENSOR,
+     "Use the tensor cores (mma.sync or wmma) with sums in the precision that the operation "
+     "states; lay the shared tiles out without bank conflicts."},
+    {ROWS, ANGLE_ROWS_KEPT,
+     "One block or one warp a row with the row kept in registers or shared memory between "
+     "passes, and reductions by warp shuffles: one read and one write of every element."},
+    {ANY, ANGLE_WIDE,
+     "Make every access to global memory wide and coalesced: neighbouring threads take "
+     "neighbouring 16-byte vectors, with a scalar path for ragged ends and unaligned rows."},
+    {ROWS, ANGLE_READS_ONCE,
+     "Fewer passes: the online form of the reduction (running maximum and rescaled sum, "
+     "Welford's moments), so that the data is seen once."},
+    {ANY, ANGLE_WAITS_LITTLE,
+     "More parallel work in flight: several independent loads for each thread before their "
+     "use, unrolled loops, enough blocks to fill every SM."},
+    {CONTRACTION, ANGLE_COPIES_AHEAD,
+     "Hide latency: double-buffered tiles with cp.async, the next tile loading while "
+     "the present one is used."},
+    {ROWS, ANGLE_NEVER_DONE,
+     "Fit the number of blocks to the shape: several short rows for each block, or several "
+     "blocks for one long row with partial results in scratch and a second small kernel."},
+    {CONTRACTION, ANGLE_FILLS_GPU,
+     "Fill the GPU when the output is small: split the long axis of the sum over "
+     "blocks with partial sums in scratch; order blocks so that neighbours share "
+     "operands in L2."},
+    {ANY, ANGLE_COMPUTES_LITTLE,
+     "Do less arithmetic: hoist what does not change out of loops, replace divisions and "
+     "index arithmetic, compute per-row or per-channel values once."},
+    {ANY, ANGLE_TUNABLES,
      "Let block size, elements per thread and unrolling be tunables with few good values each, "
      "and raise occupancy: fewer registers, less shared memory a block."},
 };
@@ -92,4 +105,17 @@ const char *strat_angle(const strat_view *v, uint64_t k)
     for (size_t i = 0;; i++)
         if ((angles[i].fits & fits) && k-- == 0)
             return angles[i].text;
+}
+
+const char *strat_angle_on(const strat_view *v, int subject, uint64_t k)
+{
+    const char *open[WS_COUNT(angles)];
+    unsigned fits = kinds(v->spec);
+    uint64_t n = 0;
+    if (subject < 0)
+        return strat_angle(v, k);
+    for (size_t i = 0; i < WS_COUNT(angles); i++)
+        if ((angles[i].fits & fits) && !strat_angle_is_done(&v->attempt[subject], angles[i].done))
+            open[n++] = angles[i].text;
+    return n ? open[k % n] : NULL;
 }

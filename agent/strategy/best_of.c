@@ -29,7 +29,7 @@ static strat_verdict next(const strat_view *v, int lane, int round, ws_arena *a,
     for (int i = 1; v->best > 0 && i < v->n_attempts; i++) /* without the plain translation */
         strat_inspire(v, out, i, strat_or(v->option.keep, KEEP));
     if (last && strat_is_barren(v, last))
-        out->idea = strat_angle(v, (uint64_t)(lane + round));
+        out->idea = strat_angle_on(v, out->subject, (uint64_t)(lane + round));
     return STRAT_ASK;
 }
 

@@ -154,9 +154,10 @@ static double chance(const breeding *b, int choice)
     return ws_philox_uniform(b->v->seed, STREAM, turn_of(b) * CHOICES + (uint64_t)choice);
 }
 
-static const char *random_angle(const breeding *b)
+static const char *random_angle(const breeding *b, int subject)
 {
-    return strat_angle(b->v, (uint64_t)(chance(b, CHOICE_ANGLE) * strat_n_angles(b->v)));
+    uint64_t k = (uint64_t)(chance(b, CHOICE_ANGLE) * strat_n_angles(b->v));
+    return strat_angle_on(b->v, subject, k);
 }
 
 /* Two parents: the faster is the one to start from. */
@@ -184,7 +185,7 @@ static strat_step mutation(const breeding *b, int parent)
     int other = (int)(chance(b, CHOICE_OTHER) * evolve_islands(v));
     strat_inspire(v, &s, best_of_island(v, other, b->round), keep + 1);
     if (chance(b, CHOICE_IS_FREE) < DIRECTED)
-        s.idea = random_angle(b);
+        s.idea = random_angle(b, s.subject);
     return s;
 }
 
@@ -201,7 +202,7 @@ static strat_verdict next(const strat_view *v, int lane, int round, ws_arena *a,
     int parent = evolve_pick(m, n, -1, chance(&b, CHOICE_PARENT));
     if (bred == 0) {
         *out = strat_step_of(v, lane, round, "generate", -1);
-        out->idea = random_angle(&b);
+        out->idea = random_angle(&b, -1);
     } else {
         static const char *const purpose[] = {"mutate", "crossover"};
         int model = 0, n_purposes = bred > 1 && m[parent].attempt > 0 ? 2 : 1;

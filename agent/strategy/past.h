@@ -57,6 +57,9 @@ void strat_inspire(const strat_view *v, strat_step *s, int i, int max);
 /* Directions of optimisation that fit the spec, in an order that suits most kernels; any k. */
 const char *strat_angle(const strat_view *v, uint64_t k);
 int strat_n_angles(const strat_view *v);
+/* The same without what attempt `subject` already does, as its source and counters show; NULL:
+ * nothing is left. */
+const char *strat_angle_on(const strat_view *v, int subject, uint64_t k);
 /* At most `max` bytes of a model's text without white space around; what is longer is cut between
  * words and ends in "...". */
 char *strat_text(ws_arena *a, const char *text, size_t max);

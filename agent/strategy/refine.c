@@ -86,8 +86,8 @@ static strat_verdict next(const strat_view *v, int lane, int round, ws_arena *a,
         *out = diagnosed(v, lane, round, base, a);
     } else { /* what failed before is in the prompt; a direction keeps lanes apart */
         bool varied = failures > 0;
-        *out =
-            improve(v, lane, round, base, varied ? strat_angle(v, (uint64_t)(lane + round)) : NULL);
+        *out = improve(v, lane, round, base,
+                       varied ? strat_angle_on(v, base, (uint64_t)(lane + round)) : NULL);
     }
     return STRAT_ASK;
 }
