@@ -151,17 +151,62 @@ static void tails_and_scale(void)
 static void floors(void)
 {
     tim_launch l = vector_add(1024);
-    tim_estimate e = model("h100", &l, 1, 66.9e12, 0);
-    is_close(e.floor_s, 1, 1e-9, "the f32 roofline is flops over the f32 peak");
+    tim_estimate e = model("h100", &l, 1, 66.9e12, 3.35e9);
+    is_close(e.written_s, 1, 1e-9, "the f32 roofline is flops over the f32 peak");
+    ok(e.seconds < 0.01, "operations that the kernel does not execute take no time");
+    is_close(e.floor_s, 1e-3, 1e-9, "then they are no floor: that is the time of the bytes");
     ok(e.seconds >= e.floor_s, "no estimate is below it");
-    is_str(e.bound, "compute", "and the bound says so");
+    is_str(e.bound, "dram", "and the bound says so");
     l.counters.tensor_flops = 1;
-    is_close(model("h100", &l, 1, 989.4e12, 0).floor_s, 1, 1e-9,
+    is_close(model("h100", &l, 1, 989.4e12, 0).written_s, 1, 1e-9,
              "tensor instructions raise the peak");
     l.counters.tensor_flops = 0;
     l.counters.f64 = 1;
     l.counters.f32 = 0;
-    is_close(model("h100", &l, 1, 33.5e12, 0).floor_s, 1, 1e-9, "f64 alone lowers it");
+    is_close(model("h100", &l, 1, 33.5e12, 0).written_s, 1, 1e-9, "f64 alone lowers it");
+    l = vector_add(1 << 20);
+    l.counters.warp_insns *= 500;
+    l.counters.f32 = l.counters.warp_insns;
+    e = model("h100", &l, 1, 66.9e12 * 1e-6, 0);
+    is_close(e.floor_s, 1e-6, 1e-12, "a roofline below the estimate is the floor");
+}
+
+/* Four blocks a SM, the longest of twice the work of an average one. */
+static void uneven_blocks(void)
+{
+    tim_launch even = vector_add(132 * 4 * 256), uneven;
+    even.registers = 255; /* one block at a time on a SM */
+    even.counters.warp_insns *= 1000;
+    even.counters.max_warp_insns *= 1000;
+    uneven = even;
+    uneven.uneven = 2;
+    uneven.counters.max_warp_insns *= 2;
+    tim_launch_estimate e, u;
+    tim_model_launch(tim_gpu_find("h100"), &even, &e);
+    tim_model_launch(tim_gpu_find("h100"), &uneven, &u);
+    is_close(e.waves, 4, 0, "the blocks make four waves");
+    is_close(u.compute_s / e.compute_s, 5.0 / 4, 1e-9,
+             "three average blocks and one of twice the work make five");
+    is_close(u.latency_s / e.latency_s, 5.0 / 4, 1e-9, "and so does the path through them");
+    is_close(u.memory_s / e.memory_s, 1, 1e-9, "DRAM is shared by all");
+    uneven.uneven = 0; /* the long warp is in every block */
+    tim_model_launch(tim_gpu_find("h100"), &uneven, &u);
+    is_close(u.latency_s / e.latency_s, 2, 1e-9, "a long warp in each block is long in every wave");
+    is_close(u.compute_s / e.compute_s, 1, 1e-9, "without more work");
+}
+
+static void grid_barriers(void)
+{
+    tim_launch none = vector_add(1 << 20), two = none;
+    two.counters.grid_arrivals = 2 * two.counters.blocks;
+    double cost = model("h100", &two, 1, 0, 0).seconds - model("h100", &none, 1, 0, 0).seconds;
+    ok(cost > 2e-6 && cost < 6e-6, "two grid-wide barriers cost some microseconds");
+    two.blocks *= 2;
+    two.scale = 2;
+    two.counters.grid_arrivals /= 2;
+    tim_launch_estimate e;
+    tim_model_launch(tim_gpu_find("h100"), &two, &e);
+    is_close(e.sync_s, cost / 2, 1e-9, "one costs half of that, however large the grid");
 }
 
 /* Random counters; each doubled in turn must not lower the estimate. */
@@ -227,6 +272,8 @@ int main(void)
     occupancy();
     tails_and_scale();
     floors();
+    uneven_blocks();
+    grid_barriers();
     monotone();
     return tap_done();
 }

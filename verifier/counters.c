@@ -51,6 +51,9 @@ const vfy_counter vfy_counters[] = {
     COUNTER(local_requests),
     COUNTER(max_block_warp_insns),
     COUNTER(max_warp_insns),
+    COUNTER(min_block_warp_insns),
+    COUNTER(blocks_run),
+    COUNTER(grid_arrivals),
 };
 #undef COUNTER
 const int vfy_n_counters = (int)WS_COUNT(vfy_counters);

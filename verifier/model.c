@@ -2,12 +2,13 @@
 
 #include "harness/worker/run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A sample costs some 10 ms where blocks are short, and ends after the first block where they are
- * long. What takes more than MAX_INSNS for one block, or for a whole grid that synchronises, is not
- * sampled. */
+/* A sample costs some 10 ms where blocks are short, and is a few blocks where they are long or do
+ * work of different lengths. What takes more than MAX_INSNS for one block, or for a whole grid that
+ * waits by means of its own, is not sampled. */
 enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 20000000, SAMPLE_SECONDS = 10 };
 
 static const comp_kernel *kernel_named(const comp_result *c, const char *name)
@@ -54,6 +55,13 @@ static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_a
     *out = t;
     *n = n_in + g->n_outputs;
     return WS_OK;
+}
+
+/* Of one launch's counters. */
+static double unevenness(const ptx_counters *c)
+{
+    double mean = c->blocks ? (double)c->warp_insns / (double)c->blocks : 0;
+    return mean > 0 ? fmax((double)c->max_block_warp_insns / mean, 1) : 1;
 }
 
 /* rep->launch is filled when the sample ended well. */
@@ -113,8 +121,10 @@ ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out, ws
         l[i] = describe_launch(m, &m->bench->launch[i]);
     /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
     out->sampled = !run_sample(m, b, a, rep, &failed) && rep->n_launches == n;
-    for (int i = 0; out->sampled && i < n; i++)
+    for (int i = 0; out->sampled && i < n; i++) {
         l[i].counters = rep->launch[i];
+        l[i].uneven = unevenness(&rep->launch[i]);
+    }
     if (!out->sampled)
         scale_from_check(m, &cost, l);
     out->launch = l;

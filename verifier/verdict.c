@@ -62,6 +62,20 @@ static void print_numbers(const vfy_verdict *v, ws_buf *out)
     }
 }
 
+static void print_time(const vfy_verdict *v, ws_buf *out)
+{
+    const tim_estimate *e = &v->model;
+    ws_buf_printf(out, "  time      %.3f us modelled on %s, bound by %s; ", e->seconds * 1e6, v->gpu,
+                  e->bound);
+    if (e->written_s <= e->seconds)
+        ws_buf_printf(out, "floor of the graph as written %.3f us\n", e->written_s * 1e6);
+    else
+        ws_buf_printf(out,
+                      "below the %.3f us of all operations of the graph as written, floor of its "
+                      "bytes %.3f us\n",
+                      e->written_s * 1e6, e->floor_s * 1e6);
+}
+
 void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
 {
     ws_buf_printf(out, "%s: %s\n", hx_reason_name(v->reason), v->text);
@@ -80,8 +94,7 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
     if (v->resources[0])
         ws_buf_printf(out, "  resources %s\n", v->resources);
     if (v->has_model)
-        ws_buf_printf(out, "  time      %.3f us modelled on %s, bound by %s, floor %.3f us\n",
-                      v->model.seconds * 1e6, v->gpu, v->model.bound, v->model.floor_s * 1e6);
+        print_time(v, out);
     if (v->printed[0])
         ws_buf_printf(out, "  printf    %s\n", v->printed);
     if (v->log[0] && about_compiler(v->reason))
@@ -186,6 +199,17 @@ static void add_size3(cJSON *o, const char *key, const int64_t d[3])
     cJSON_AddItemToObject(o, key, cJSON_CreateDoubleArray(n, 3));
 }
 
+/* Warp instructions of the blocks that were run. */
+static void json_blocks(cJSON *o, const tim_launch *l)
+{
+    const ptx_counters *c = &l->counters;
+    cJSON *j = cJSON_AddObjectToObject(o, "block_instructions");
+    ws_json_add_int(j, "blocks_run", (int64_t)c->blocks_run);
+    ws_json_add_int(j, "min", (int64_t)c->min_block_warp_insns);
+    ws_json_add_double(j, "mean", (double)c->warp_insns / (double)c->blocks);
+    ws_json_add_int(j, "max", (int64_t)c->max_block_warp_insns);
+}
+
 /* What the cost model was told of each launch, and what it made of it. */
 static void json_launches(cJSON *o, const vfy_verdict *v)
 {
@@ -208,6 +232,10 @@ static void json_launches(cJSON *o, const vfy_verdict *v)
         cJSON_AddNumberToObject(j, "spill_bytes", l->spill_bytes);
         if (l->counted.scale > 0)
             ws_json_add_double(j, "scale", l->counted.scale);
+        if (l->counted.uneven > 0)
+            ws_json_add_double(j, "uneven", l->counted.uneven);
+        if (l->index && l->counted.counters.blocks)
+            json_blocks(j, &l->counted);
         ws_json_add_double(j, "seconds", l->time.seconds);
         vfy_counters_print(&l->counted.counters, false, &counters);
         cJSON_AddItemToObject(j, "counters", cJSON_CreateRaw(ws_buf_z(&counters)));
@@ -237,6 +265,7 @@ static void json_model(cJSON *o, const vfy_verdict *v)
     cJSON_AddStringToObject(m, "from", v->model_sampled ? "sampled blocks" : "check shape");
     ws_json_add_double(m, "seconds", v->model.seconds);
     ws_json_add_double(m, "floor_seconds", v->model.floor_s);
+    ws_json_add_double(m, "as_written_seconds", v->model.written_s);
     cJSON_AddStringToObject(m, "bound", v->model.bound);
     ws_json_add_double(m, "occupancy", v->model.occupancy);
     ws_json_add_double(m, "compute_seconds", v->model.compute_s);

@@ -54,6 +54,7 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
     const char *kernel = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "kernel"));
     double blocks = number_of(cJSON_GetObjectItemCaseSensitive(o, "blocks"));
     double scale = number_of(cJSON_GetObjectItemCaseSensitive(o, "scale"));
+    double uneven = number_of(cJSON_GetObjectItemCaseSensitive(o, "uneven"));
     *l = (ev_launch){.index = whole(o, "index", 0),
                      .kernel = kernel ? kernel : "",
                      .spill_bytes = whole(o, "spill_bytes", -1)};
@@ -64,7 +65,8 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
                               .threads_per_block = threads > 0 ? (uint32_t)threads : 1,
                               .registers = whole(o, "registers", -1),
                               .shared_bytes = whole(o, "shared_bytes", -1),
-                              .scale = scale > 0 ? scale : 0};
+                              .scale = scale > 0 ? scale : 0,
+                              .uneven = uneven > 0 ? uneven : 0};
     vfy_counters_read(cJSON_GetObjectItemCaseSensitive(o, "counters"), &l->counted.counters);
     tim_model_launch(f->gpu, &l->counted, &l->time);
 }

@@ -314,6 +314,39 @@ static uint64_t next_random(ptx_block *b)
     return b->rng >> 33;
 }
 
+/* What was counted before a turn of a warp that may do nothing but poll. How often it looks until
+ * others are done is the engine's doing, so that turn is not counted. */
+typedef struct mark {
+    uint64_t *at; /* hits, lanes, runs; NULL: not kept */
+    ptx_counters counters;
+} mark;
+
+static void mark_counts(ptx_worker *k, const ptx_warp *w, mark *m)
+{
+    size_t n = k->grid->program->n_bbs + 1, bytes = n * sizeof *k->hits;
+    m->at = NULL;
+    if (!w->poll_state || !k->grid->options->count)
+        return;
+    if (!k->marked)
+        k->marked = ws_malloc(3 * bytes);
+    m->at = k->marked;
+    m->counters = k->counters;
+    memcpy(m->at, k->hits, bytes);
+    memcpy(m->at + n, k->lanes, bytes);
+    memcpy(m->at + 2 * n, k->runs, bytes);
+}
+
+static void forget_counts(ptx_worker *k, const mark *m)
+{
+    size_t n = k->grid->program->n_bbs + 1, bytes = n * sizeof *k->hits;
+    if (!m->at)
+        return;
+    k->counters = m->counters;
+    memcpy(k->hits, m->at, bytes);
+    memcpy(k->lanes, m->at + n, bytes);
+    memcpy(k->runs, m->at + 2 * n, bytes);
+}
+
 /* One turn of every warp that can run; *waits: all that ran did nothing but look at memory. */
 static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *waits)
 {
@@ -329,11 +362,18 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
         w->quantum = WARP_QUANTUM;
         w->polled = false;
         uint64_t before = w->insns;
+        mark m;
+        mark_counts(k, w, &m);
         ptx_event e = ptx_warp_run(w);
         int64_t insns = (int64_t)(w->insns - before);
         *used += insns;
         *waits &= w->polled;
-        b->insns += (uint64_t)insns;
+        if (w->polled && m.at) {
+            forget_counts(k, &m);
+            w->insns = before;
+        } else {
+            b->insns += (uint64_t)insns;
+        }
         if (e == PTX_EV_DONE) {
             w->state = PTX_WARP_DONE;
             b->done++;
@@ -380,6 +420,8 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
                 return PTX_BLOCK_STOPPED;
             if (b->insns > k->counters.max_block_warp_insns)
                 k->counters.max_block_warp_insns = b->insns;
+            if (!k->counters.min_block_warp_insns || b->insns < k->counters.min_block_warp_insns)
+                k->counters.min_block_warp_insns = b->insns;
             return PTX_BLOCK_DONE;
         }
         bool passed = pass_barriers(k, b, &fault);

@@ -298,7 +298,8 @@ void ptx_case_judge_printed(const ptx_case *c, const ptx_case_outcome *o, ws_buf
                         X(global_atomic_requests) X(global_atomic_lanes) X(unique_ld_sectors)      \
                             X(unique_st_sectors) X(shared_requests) X(shared_wavefronts)           \
                                 X(shared_atomic_lanes) X(local_requests) X(max_block_warp_insns)   \
-                                    X(max_warp_insns)
+                                    X(max_warp_insns) X(min_block_warp_insns) X(blocks_run)        \
+                                        X(grid_arrivals)
 #define ROW(name) {#name, offsetof(ptx_counters, name)},
 static const struct {
     const char *name;

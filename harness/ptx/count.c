@@ -102,6 +102,7 @@ void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc)
     if (x->atomic) {
         c->global_atomic_requests++;
         c->global_atomic_lanes += lanes;
+        c->grid_arrivals += alloc->lo == w->worker->grid->workspace ? lanes : 0;
     }
     if (x->write) {
         c->global_st_requests += !x->atomic;
@@ -248,16 +249,24 @@ static void add_blocks(ptx_counters *to, const ptx_program *p, const u64 *hits, 
     to->f16_fma_lanes += fma[2];
 }
 
-/* All counters are 64-bit words that add up, but for the two maxima. */
+static u64 least_set(u64 a, u64 b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+/* All counters are 64-bit words that add up, but for the extremes. What was run is not scaled. */
 static void add_scaled(ptx_counters *to, const ptx_counters *c, double scale)
 {
     u64 block = to->max_block_warp_insns, warp = to->max_warp_insns;
+    u64 least = to->min_block_warp_insns, run = to->blocks_run;
     const u64 *from = (const u64 *)(const void *)c;
     u64 *sum = (u64 *)(void *)to;
     for (size_t i = 0; i < sizeof *c / sizeof *sum; i++)
         sum[i] += scale > 1 ? (u64)((double)from[i] * scale + 0.5) : from[i];
     to->max_block_warp_insns = c->max_block_warp_insns > block ? c->max_block_warp_insns : block;
     to->max_warp_insns = c->max_warp_insns > warp ? c->max_warp_insns : warp;
+    to->min_block_warp_insns = least_set(least, c->min_block_warp_insns);
+    to->blocks_run = run + c->blocks;
 }
 
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
@@ -265,7 +274,7 @@ void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
     u64 blocks = 0;
     for (int k = 0; k < n; k++)
         blocks += workers[k].counters.blocks;
-    double scale = g->stride && blocks ? (double)g->n_blocks / (double)blocks : 1;
+    double scale = g->sample && blocks ? (double)g->n_blocks / (double)blocks : 1;
     for (int i = 0; i < g->mem->n && g->options->count; i++)
         add_used(g, g->mem->alloc[i], workers, n, scale);
     for (int k = 0; k < n; k++) {

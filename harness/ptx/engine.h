@@ -396,6 +396,7 @@ struct ptx_worker {
     ptx_sectors *sectors;    /* list, one an allocation */
     uint64_t *hits, *lanes;  /* per basic block; before ptx_count_finish only what entered it by itself */
     uint64_t *runs;          /* per basic block: whole warps that entered it, and went through to the end of its run */
+    uint64_t *marked;        /* room for a copy of those three, see block.c */
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
     struct ptx_clocks *clocks;   /* NULL: the program has nothing that orders blocks, or warps beside barriers */
@@ -434,7 +435,7 @@ typedef struct ptx_grid { /* one launch */
     uint32_t threads;        /* per block */
     int64_t start_ns, deadline_ns;
     uint32_t *order;         /* of units, NULL: 0, 1, ... */
-    uint32_t stride;         /* sampling: the n-th unit to run is n * stride mod n_units; 0: not sampling */
+    struct ptx_sample *sample; /* sample.c; NULL: all units run */
 } ptx_grid;
 
 /* No instruction, but the end of a chain of them: see PTX_CHAIN. */

@@ -4,6 +4,7 @@
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
 #include "harness/ptx/module.h"
+#include "harness/ptx/sample.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -175,45 +176,17 @@ static uint32_t *block_order(const ptx_grid *g)
     return order;
 }
 
-static uint32_t gcd(uint32_t a, uint32_t b)
-{
-    return b ? gcd(b, a % b) : a;
-}
-
-/* A stride near the golden section of the units: every prefix of 0, s, 2s, ... mod n is spread
- * evenly. */
-static uint32_t sample_stride(const ptx_grid *g)
-{
-    const ptx_options *o = g->options;
-    if (!o->sample_blocks || g->n_blocks <= o->sample_blocks || ptx_blocks_may_wait(g) ||
-        g->program->takes_units)
-        return 0;
-    uint32_t s = (uint32_t)((double)g->n_units * 0.6180339887498949);
-    while (s < 1 || gcd(s, g->n_units) != 1)
-        s++;
-    return s;
-}
-
-static bool sampled_enough(const ptx_grid *g, uint32_t taken)
-{
-    return g->stride && taken &&
-           ((uint64_t)taken * g->cluster_blocks >= g->options->sample_blocks ||
-            (g->options->sample_insns && atomic_load(&g->insns) >= g->options->sample_insns));
-}
-
 bool ptx_unit_next(ptx_grid *g, uint32_t *index, uint32_t *turn)
 {
     uint32_t taken = atomic_load(&g->next_unit);
-    if (sampled_enough(g, taken) || ptx_must_stop(g, taken))
+    if ((g->sample && ptx_sample_enough(g)) || ptx_must_stop(g, taken))
         return false;
     uint32_t n = *turn = atomic_fetch_add(&g->next_unit, 1);
     if (n >= g->n_units) {
         atomic_store(&g->next_unit, g->n_units); /* so that the counter cannot wrap */
         return false;
     }
-    *index = g->stride  ? (uint32_t)((uint64_t)n * g->stride % g->n_units)
-             : g->order ? g->order[n]
-                        : n;
+    *index = g->sample ? ptx_sample_next(g) : g->order ? g->order[n] : n;
     return true;
 }
 
@@ -294,6 +267,8 @@ static void note_idle(ptx_worker *k, ptx_block *b, bool waits)
 {
     ptx_grid *g = k->grid;
     k->idle_turns = waits ? k->idle_turns + 1 : 0;
+    if (ptx_sample_opens_barrier(k))
+        return;
     int rounds = k->idle_turns / (k->n_resident + 1);
     bool idle = rounds > IDLE_ROUNDS && (!has_room(k) || atomic_load(&g->next_unit) >= g->n_units);
     set_idle(k, b, idle);
@@ -322,7 +297,7 @@ static void work(ptx_worker *k, crew *c)
     while ((b = take_unit(k))) {
         ptx_block_end end =
             ptx_must_stop(g, b->turn) ? PTX_BLOCK_STOPPED : ptx_unit_run(k, b, slice);
-        if (g->stride) {
+        if (g->sample) {
             atomic_fetch_add(&g->insns, k->unreported_insns);
             k->unreported_insns = 0;
         }
@@ -373,6 +348,7 @@ static void worker_release(ptx_worker *k)
     free(k->hits);
     free(k->lanes);
     free(k->runs);
+    free(k->marked);
 }
 
 /* Blocks that may wait for each other run on one thread. Which of them comes first to a flag or a
@@ -383,7 +359,7 @@ static void worker_release(ptx_worker *k)
 static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
-    if (ptx_blocks_may_wait(g) || g->program->serial || g->program->takes_units)
+    if (ptx_blocks_may_wait(g) || g->program->serial || g->program->takes_units || g->sample)
         return 1;
     n = n < MAX_WORKERS ? n : MAX_WORKERS;
     return (uint32_t)n < g->n_units ? n : (int)g->n_units;
@@ -445,7 +421,7 @@ bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
         return false;
     g.start_ns = ws_now_ns();
     g.deadline_ns = options->deadline_ms ? g.start_ns + (int64_t)options->deadline_ms * 1000000 : 0;
-    g.stride = sample_stride(&g);
+    ptx_sample_begin(&g);
     g.order = block_order(&g);
     pthread_mutex_init(&g.lock, NULL);
     report->counters.launches++;
@@ -456,6 +432,7 @@ bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
         ptx_memory_release(mem, g.workspace);
     pthread_mutex_destroy(&g.lock);
     free(g.order);
+    ptx_sample_end(&g);
     ptx_vectors_end();
     report->engine_seconds += (double)(ws_now_ns() - g.start_ns) * 1e-9;
     return report->ok;

@@ -83,7 +83,7 @@ static void compare_shadows(ptx_grid *grid, const ptx_alloc *al, ptx_shadow *a, 
 
 void race_merge(ptx_grid *g, ptx_worker *workers, int n)
 {
-    if (atomic_load(&g->stop_at) != UINT32_MAX && (g->order || g->stride))
+    if (atomic_load(&g->stop_at) != UINT32_MAX && (g->order || g->sample))
         return;
     for (int i = 0; i < n; i++)
         for (const struct ptx_gshadow *s = workers[i].gshadow; s; s = s->next)

@@ -67,6 +67,9 @@ typedef struct ptx_counters {
     uint64_t shared_atomic_lanes, local_requests;
     uint64_t max_block_warp_insns; /* in one block: the critical path */
     uint64_t max_warp_insns;
+    uint64_t min_block_warp_insns; /* of the blocks that were run; 0: none */
+    uint64_t blocks_run;           /* less than blocks: the others are scaled from these */
+    uint64_t grid_arrivals; /* of blocks at cooperative_groups' grid-wide barrier */
 } ptx_counters;
 
 typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE,
@@ -88,8 +91,9 @@ typedef struct ptx_options {
     bool check_race;           /* shared and global */
     bool count;                /* fill the counters */
     /* For counting alone: run blocks spread over the grid until so many are done, or so many warp
-     * instructions, and scale the counters to the whole grid. 0: all blocks. Programs whose blocks
-     * may wait for each other (fences, cooperative launches) run whole. */
+     * instructions, and scale the counters to the whole grid. 0: all blocks. Blocks that differ
+     * make the sample larger. Programs whose blocks may wait for each other by fences of their own
+     * run whole; of cooperative launches a few blocks run, and grid-wide barriers open for them. */
     uint32_t sample_blocks;
     uint64_t sample_insns;
     ptx_mma_model mma_model;

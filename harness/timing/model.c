@@ -10,8 +10,10 @@
  * The launch takes their OVERLAP-norm plus the launch overhead; launches add up. The norm is near
  * the largest of them when that one stands out, and above it when several are alike, because units
  * do not overlap perfectly. Blocks are whole: the SM with the most blocks decides compute and
- * shared, and the number of waves decides latency, so tails and small grids cost what they cost. No
- * estimate is below the operation's roofline.
+ * shared, and the number of waves decides latency, so tails and small grids cost what they cost. Where
+ * blocks are uneven the last one to end is the longest. Grid-wide barriers come on top. No estimate is below the time that DRAM
+ * takes for the operation's least traffic. Operations are no such bound: what the graph counts as
+ * written a kernel may skip, and what it executes is counted.
  *
  * What is not simulated, and the constant that stands for it: L1 hits of repeated global loads,
  * DRAM row misses, independent instructions of one warp, loads in flight of one warp. */
@@ -29,6 +31,9 @@ static const double L1_REPEAT_HIT = 0.5;    /* of loads of a sector that the lau
 static const double DEPENDENT_CLOCKS = 2;   /* per instruction of one warp: 4 clocks, 2 in flight */
 static const double LOADS_IN_FLIGHT = 4;    /* of one warp */
 static const double BARRIER_CLOCKS = 30;
+/* cooperative_groups' grid.sync with a few blocks a SM: 1.4 us and more on Volta (Zhang et al. 2020,
+ * arXiv:2004.05371), two trips to L2 and the slowest block's way there on later ones. */
+static const double GRID_BARRIER_S = 1.5e-6;
 static const double OVERLAP = 4; /* two equal parts take 1.19 of one; infinity: the largest */
 
 static double max2(double a, double b)
@@ -126,14 +131,22 @@ static double l2_bytes(const ptx_counters *c)
                      (double)c->global_atomic_lanes);
 }
 
-/* Clocks from the first to the last instruction of the longest warp, when nothing else holds it up.
- * What an average warp does is stretched by longest / average. */
-static double warp_clocks(const tim_arch *a, const ptx_counters *c)
+static double uneven_of(const tim_launch *l)
 {
+    return max2(l->uneven, 1);
+}
+
+/* Clocks from the first to the last instruction of the longest warp, when nothing else holds it up,
+ * in `deep` blocks one after the other, of which the last is the longest. What an average warp does
+ * is stretched by longest / average; in an average block by as much less as that is shorter. */
+static double path_clocks(const tim_arch *a, const tim_launch *l, double deep)
+{
+    const ptx_counters *c = &l->counters;
     if (!c->warps || !c->warp_insns)
         return 0;
     double warps = (double)c->warps, mean = (double)c->warp_insns / warps;
     double stretch = max2((double)c->max_warp_insns / mean, 1);
+    double average = max2(stretch / uneven_of(l), 1);
     double sectors = (double)c->global_ld_sectors;
     double cold = sectors > 0 ? fmin((double)c->unique_ld_sectors / sectors, 1) : 1;
     double again = L1_REPEAT_HIT * a->shared_latency + (1 - L1_REPEAT_HIT) * a->l2_latency;
@@ -144,7 +157,7 @@ static double warp_clocks(const tim_arch *a, const ptx_counters *c)
                        LOADS_IN_FLIGHT +
                    (double)c->shuffle_vote * a->shared_latency / 2 +
                    (double)c->barrier_waits * BARRIER_CLOCKS;
-    return stretch * (mean * DEPENDENT_CLOCKS + waits / warps);
+    return (stretch + (deep - 1) * average) * (mean * DEPENDENT_CLOCKS + waits / warps);
 }
 
 void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate *out)
@@ -154,7 +167,8 @@ void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate
     tim_launch_estimate e = {0};
     double scale = l->scale > 0 ? l->scale : 1;
     double blocks = l->blocks ? (double)l->blocks : 1;
-    double busiest = ceil(blocks / g->sms);      /* blocks of the SM that has the most */
+    /* Average blocks' worth of work on the SM that has the most, one of them the longest. */
+    double busiest = ceil(blocks / g->sms) - 1 + uneven_of(l);
     double share = busiest / blocks;             /* of the work, on that SM */
     double per_block = c->blocks ? scale * (double)c->blocks / blocks : 1; /* growth of one block */
     double here = global_wavefronts(a, c), inside = shared_wavefronts(a, c);
@@ -169,8 +183,9 @@ void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate
     e.compute_s = scale * unit_clocks(g, a, c, &e.unit) * share / g->clock_hz;
     e.shared_s = scale * (here + inside) * share / g->clock_hz;
     e.l1_is_global = here > inside;
-    e.latency_s = ceil(e.waves) * per_block * warp_clocks(a, c) / g->clock_hz;
-    e.seconds = overlapped(&e);
+    e.latency_s = per_block * path_clocks(a, l, ceil(e.waves)) / g->clock_hz;
+    e.sync_s = c->blocks ? (double)c->grid_arrivals / (double)c->blocks * GRID_BARRIER_S : 0;
+    e.seconds = overlapped(&e) + e.sync_s;
     *out = e;
 }
 
@@ -224,18 +239,17 @@ void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops
         e.memory_s += p.memory_s;
         e.l2_s += p.l2_s;
         e.shared_s += p.shared_s;
-        e.latency_s += p.latency_s;
+        e.latency_s += p.latency_s + p.sync_s;
         e.launch_s += gpu->launch_s;
         global_s += p.l1_is_global ? p.shared_s : 0;
         occupied += w * p.occupancy;
         weight += w;
     }
     double by_bytes = min_bytes / gpu->dram_bytes_per_s;
-    double by_flops = flops / peak_flops(gpu, launch, n);
     e.memory_s = max2(e.memory_s, by_bytes);
-    e.compute_s = max2(e.compute_s, by_flops);
-    e.floor_s = max2(by_bytes, by_flops);
-    e.seconds = e.launch_s + max2(busy, e.floor_s);
+    e.seconds = e.launch_s + max2(busy, by_bytes);
+    e.written_s = max2(by_bytes, flops / peak_flops(gpu, launch, n));
+    e.floor_s = e.written_s <= e.seconds ? e.written_s : by_bytes;
     e.occupancy = weight > 0 ? fmin(occupied / weight, 1) : 0;
     name_bound(&e, global_s > e.shared_s / 2);
     *out = e;

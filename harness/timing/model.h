@@ -35,6 +35,7 @@ typedef struct tim_launch {
     int registers, shared_bytes; /* per thread, per block; registers <= 0: guessed as 32 */
     ptx_counters counters;
     double scale;                /* work of the timed shape / work of the counted one; 0: 1 */
+    double uneven;               /* instructions of the longest block / of an average one; 0: 1 */
 } tim_launch;
 
 typedef struct tim_estimate {
@@ -44,12 +45,17 @@ typedef struct tim_estimate {
         *bound; /* "dram", "l2", "compute", "shared", "l1", "latency", "launch"; "l1" is the
                  * shared_s part when global accesses are most of it: one data path in the SM */
     double occupancy;       /* resident warps / maximum */
-    double floor_s;         /* roofline: max(min_bytes / dram, flops / peak) */
+    /* Roofline of the graph as written: max(min_bytes / dram, flops / peak). A kernel that need not
+     * do all of the operations (what a mask hides, a faster algorithm) may take less. */
+    double written_s;
+    double floor_s; /* what the time is held against: written_s, or min_bytes / dram when the time is
+                     * below written_s */
 } tim_estimate;
 /* One launch of an estimate, without the launch overhead, and what of the machine it uses. */
 typedef struct tim_launch_estimate {
     double seconds;
     double compute_s, memory_s, l2_s, shared_s, latency_s;
+    double sync_s;           /* grid-wide barriers; overlaps with nothing */
     bool l1_is_global;       /* shared_s is mostly global accesses */
     const char *unit;        /* that decides compute_s: "issue", "fp32", "special functions", ... */
     int resident_blocks;     /* on one SM */
