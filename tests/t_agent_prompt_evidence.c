@@ -53,13 +53,13 @@ static void test_rules(ws_arena *a)
 static void test_tolerance(ws_arena *a)
 {
     const char *t = text_of(prompt_put_tolerance, "basics/matmul", a);
-    has_str(t, "4 times the bound", "the derived tolerance with its factor");
+    has_str(t, "4 times the error bound", "the derived tolerance with its factor");
     has_str(t, "3xTF32", "products in f32 may be split");
     ok(!strstr(t, "Winograd"), "a product of matrices has no windows");
     has_str(text_of(prompt_put_tolerance, "basics/conv2d", a), "Winograd's F(2x2, 3x3)",
             "a convolution has");
     t = text_of(prompt_put_tolerance, "basics/softmax", a);
-    ok(strstr(t, "4 times the bound") && !strstr(t, "TF32"), "an operation without products");
+    ok(strstr(t, "4 times the error bound") && !strstr(t, "TF32"), "an operation without products");
     t = text_of(prompt_put_tolerance, "basics/matmul_f16", a);
     has_str(t, "sum in f32", "16-bit products are summed in f32");
 }

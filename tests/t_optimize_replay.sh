@@ -26,7 +26,8 @@ PY
 }
 for behaviour in sloppy flaky sloppy-budget flaky-budget; do
     budget=()
-    [[ $behaviour == *-budget ]] && budget=(--token-budget 22000) # which ends the run early, and not in one place
+    [[ $behaviour == *-budget ]] && budget=(--token-budget 24000) # which ends the run early, and not in one place
+    rm -f "$dir/server" # the one before must not be taken for this one's
     "$ws" replay --behaviour "${behaviour%-budget}" --spec basics/softmax >"$dir/server" 2>&1 &
     server=$!
     for _ in $(seq 100); do [ -s "$dir/server" ] && break; sleep 0.05; done

@@ -91,13 +91,10 @@ static void put_methods(const spec *s, ws_buf *out)
 void prompt_put_tolerance(const spec *s, ws_buf *out)
 {
     if (s->rtol >= 0)
-        ws_buf_printf(out, "%g + %g |value| for every element", s->atol, s->rtol);
+        ws_buf_printf(out, "%g + %g |value|", s->atol, s->rtol);
     else
-        ws_buf_printf(out,
-                      "for every element %g times the bound on the error of honest arithmetic in "
-                      "this precision (0 where nothing is rounded)",
-                      VFY_SAFETY);
-    ws_buf_adds(out, ", against the double-precision value; any method that stays within it is "
-                     "allowed");
+        ws_buf_printf(out, "%g times the error bound of honest arithmetic", VFY_SAFETY);
+    ws_buf_adds(out, " for each element, against its double-precision value; any method within it "
+                     "is allowed");
     put_methods(s, out);
 }
