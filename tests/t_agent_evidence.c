@@ -559,7 +559,7 @@ static void test_below_the_floor(void)
     tim_launch l = stream(131072, 4.0 * 4096 * 8192);
     l.counters.global_ld_sectors *= 8;
     model(&f, &l, 1);
-    f.v.model.floor_s = 2 * f.v.model.seconds;
+    f.v.model.written_s = 2 * f.v.model.seconds;
     char *text = write(&f);
     has_str(text, "the graph as written takes at least", "whose floor it is");
     has_str(text, "this kernel takes less", "that it is below");

@@ -123,6 +123,9 @@ void ev_facts_init(ev_facts *f, const findings_subject *s)
     f->passed = f->reason == HX_PASS;
     f->seconds = ev_number(f, "modelled", "seconds");
     f->floor_s = ev_number(f, "modelled", "floor_seconds");
+    f->written_s = ev_number(f, "modelled", "as_written_seconds");
+    if (!(f->written_s > 0)) /* of a run before it was told */
+        f->written_s = f->floor_s;
     f->occupancy = ev_number(f, "modelled", "occupancy");
     f->bound = ev_text(f, "modelled", "bound");
     read_cost(f);

@@ -26,6 +26,7 @@ typedef struct ev_facts {
     bool passed;
     double seconds; /* of the model, NaN: none */
     double floor_s, occupancy;
+    double written_s; /* of the graph as written, which the time may be below */
     const char *bound;
     ev_launch launch[VFY_MAX_LAUNCHES];
     int n_launches;    /* described here */

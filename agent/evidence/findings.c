@@ -65,13 +65,13 @@ static void write_time(ev_facts *f, ws_buf *out)
         return;
     ws_buf_printf(
         out, "Roofline: the graph as written takes at least %s (%s to move, %s operations); ",
-        ev_time(f, f->floor_s), ev_bytes(f, f->cost.min_bytes), ev_count(f, f->cost.flops));
-    if (t < f->floor_s)
+        ev_time(f, f->written_s), ev_bytes(f, f->cost.min_bytes), ev_count(f, f->cost.flops));
+    if (t < f->written_s)
         ws_buf_adds(out, "this kernel takes less, as it may where an exact algorithm leaves work "
                          "out (masked pairs, shared sums)\n");
     else
         ws_buf_printf(out, "this kernel takes %.2f times it, %.0f %% of what the GPU can do\n",
-                      t / f->floor_s, 100 * f->floor_s / t);
+                      t / f->written_s, 100 * f->written_s / t);
 }
 
 /* The model's words for what decides, as the parts are called here. */
@@ -272,7 +272,7 @@ static void write_roof(ev_facts *f, ws_buf *out)
     if (!f->gpu || !f->has_cost || !(f->seconds > 0) || !(f->floor_s > 0))
         return;
     double left = 1 - reachable(f) / f->seconds;
-    if (f->seconds < f->floor_s)
+    if (f->seconds < f->written_s)
         return;
     if (left < 0.08)
         ws_buf_printf(

@@ -315,7 +315,8 @@ static uint64_t next_random(ptx_block *b)
 }
 
 /* What was counted before a turn of a warp that may do nothing but poll. How often it looks until
- * others are done is the engine's doing, so that turn is not counted. */
+ * others are done is the engine's doing, so that turn is not counted. Loads and instructions alone are
+ * forgotten: a loop that comes back to the same registers may have its state in memory. */
 typedef struct mark {
     uint64_t *at; /* hits, lanes, runs; NULL: not kept */
     ptx_counters counters;
@@ -336,15 +337,24 @@ static void mark_counts(ptx_worker *k, const ptx_warp *w, mark *m)
     memcpy(m->at + 2 * n, k->runs, bytes);
 }
 
-static void forget_counts(ptx_worker *k, const mark *m)
+static bool only_looked(const ptx_counters *was, const ptx_counters *is)
+{
+    return is->global_st_requests == was->global_st_requests &&
+           is->global_atomic_requests == was->global_atomic_requests &&
+           is->shared_requests == was->shared_requests && is->local_requests == was->local_requests;
+}
+
+/* false: the turn counts. */
+static bool forget_turn(ptx_worker *k, const mark *m)
 {
     size_t n = k->grid->program->n_bbs + 1, bytes = n * sizeof *k->hits;
-    if (!m->at)
-        return;
+    if (!m->at || !only_looked(&m->counters, &k->counters))
+        return false;
     k->counters = m->counters;
     memcpy(k->hits, m->at, bytes);
     memcpy(k->lanes, m->at + n, bytes);
     memcpy(k->runs, m->at + 2 * n, bytes);
+    return true;
 }
 
 /* One turn of every warp that can run; *waits: all that ran did nothing but look at memory. */
@@ -368,12 +378,10 @@ static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *wa
         int64_t insns = (int64_t)(w->insns - before);
         *used += insns;
         *waits &= w->polled;
-        if (w->polled && m.at) {
-            forget_counts(k, &m);
+        if (w->polled && forget_turn(k, &m))
             w->insns = before;
-        } else {
+        else
             b->insns += (uint64_t)insns;
-        }
         if (e == PTX_EV_DONE) {
             w->state = PTX_WARP_DONE;
             b->done++;
