@@ -279,6 +279,17 @@ static void test_rules(void)
     fixed.blocks = 2 * SMS;
     fault("few-blocks", &l, "16 blocks for 132 SMs: 88 % of the machine stands idle", &fixed);
 
+    l = good; /* 1056 warps where 8448 fit, a million instructions each and nothing to overlap them
+               */
+    l.blocks = c->blocks = SMS;
+    c->warps = SMS * 8;
+    c->threads = c->warps * 32;
+    c->warp_insns = c->warps * 1000000;
+    c->thread_insns = c->warp_insns * 32;
+    c->max_warp_insns = 1000000;
+    fault("serial-threads", &l, "1056 warps of 8448 that the GPU holds do 1000000 instructions",
+          NULL);
+
     l = good;
     c->max_warp_insns = 1000000;
     fixed = l;
@@ -436,6 +447,8 @@ static void occupied(int registers, int shared, int spill, const char *source, c
     cJSON *o = findings_json(&s);
     has_str(action(o, "occupancy"), wanted, what);
     ok(!*not_wanted || !strstr(action(o, "occupancy"), not_wanted), "without '%s'", not_wanted);
+    /* 8192 warps in 3.9 waves of what fits: the machine has no room for more */
+    ok(!find(o, "serial-threads"), "a machine full of few warps is not told to start more");
     is_int(find(o, "spills") != NULL, spill >= 16, "spills are told when there are some");
     cJSON_Delete(o);
     end(&f);
@@ -545,6 +558,43 @@ static void test_own_compares(void)
         cJSON *o = findings_json(&s);
         is_int(find(o, "index-arithmetic") != NULL, !own,
                own ? "comparisons of a maximum are no index arithmetic" : "but many more are");
+        cJSON_Delete(o);
+        end(&f);
+    }
+}
+
+/* A triangle: blocks from 1000 to 15000 instructions, 8000 on average; against nearly equal ones.
+ */
+static void test_uneven_blocks(void)
+{
+    for (int even = 0; even < 2; even++) {
+        fixture f;
+        begin_product(&f, "");
+        tim_launch l = product(4, 4);
+        l.counters.blocks_run = 9;
+        double mean = (double)l.counters.warp_insns / 1024;
+        l.counters.min_block_warp_insns = (uint64_t)(even ? 0.9 * mean : mean / 8);
+        l.counters.max_block_warp_insns = (uint64_t)(even ? 1.1 * mean : 15 * mean / 8);
+        l.uneven = even ? 1.1 : 15.0 / 8;
+        l.counters.max_warp_insns = (uint64_t)((double)l.counters.max_warp_insns * l.uneven);
+        model(&f, &l, 1);
+        findings_subject s = subject(&f);
+        cJSON *o = findings_json(&s);
+        is_int(find(o, "uneven-blocks") != NULL, !even, even ? "equal blocks" : "uneven blocks");
+        if (!even) {
+            tim_launch fixed = product(4, 4);
+            tim_launch_estimate now, then;
+            tim_model_launch(tim_gpu_find("h100"), &l, &now);
+            tim_model_launch(tim_gpu_find("h100"), &fixed, &then);
+            is_close(gain(find(o, "uneven-blocks")), now.seconds - then.seconds, 1e-3 * now.seconds,
+                     "the gain is that of equal blocks");
+            /* 2576980377 warp instructions of 1024 blocks */
+            has_str(evidence(find(o, "uneven-blocks")),
+                    "315 thousand to 4.7 million warp instructions in a block, 2.5 million on "
+                    "average",
+                    "least, most and mean");
+            ok(!find(o, "imbalance"), "the same fault is not told twice");
+        }
         cJSON_Delete(o);
         end(&f);
     }
@@ -929,6 +979,7 @@ int main(void)
     test_spills();
     test_store_pieces();
     test_own_compares();
+    test_uneven_blocks();
     test_below_the_floor();
     test_bound_words();
     test_tensor();

@@ -49,6 +49,18 @@ static void read_size(const cJSON *o, const char *key, int64_t out[3])
     }
 }
 
+static void read_blocks(const cJSON *o, ev_launch *l)
+{
+    double min = number_of(cJSON_GetObjectItemCaseSensitive(o, "min"));
+    double mean = number_of(cJSON_GetObjectItemCaseSensitive(o, "mean"));
+    double max = number_of(cJSON_GetObjectItemCaseSensitive(o, "max"));
+    if (!(min >= 0 && mean > 0 && min <= mean && mean <= max && max < 0x1p62))
+        return;
+    l->block_insns.min = min;
+    l->block_insns.mean = mean;
+    l->block_insns.max = max;
+}
+
 static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
 {
     const char *kernel = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "kernel"));
@@ -68,6 +80,7 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
                               .scale = scale > 0 ? scale : 0,
                               .uneven = uneven > 0 ? uneven : 0};
     vfy_counters_read(cJSON_GetObjectItemCaseSensitive(o, "counters"), &l->counted.counters);
+    read_blocks(cJSON_GetObjectItemCaseSensitive(o, "block_instructions"), l);
     tim_model_launch(f->gpu, &l->counted, &l->time);
 }
 

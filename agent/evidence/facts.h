@@ -13,6 +13,9 @@ typedef struct ev_launch {
     const char *kernel;
     int64_t grid[3], block[3];
     int spill_bytes; /* -1 unknown */
+    struct {         /* warp instructions of the blocks that were counted; `mean` 0: unknown */
+        double min, mean, max;
+    } block_insns;
     tim_launch counted;
     tim_launch_estimate time;
 } ev_launch;

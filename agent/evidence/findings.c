@@ -61,7 +61,7 @@ static void write_time(ev_facts *f, ws_buf *out)
     else if (s->best && (!s->first || s->best->id != s->first->id))
         compare_with(f, "the best so far", s->best, out);
     ws_buf_addc(out, '\n');
-    if (!(f->floor_s > 0))
+    if (!(f->written_s > 0))
         return;
     ws_buf_printf(
         out, "Roofline: the graph as written takes at least %s (%s to move, %s operations); ",

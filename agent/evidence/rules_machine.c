@@ -89,10 +89,12 @@ static bool serial_threads(ev_facts *f, int i, ev_finding *out)
     tim_launch then = l->counted;
     ptx_counters *c = &then.counters;
     double warps = d(c->warps) * (l->counted.scale > 0 ? l->counted.scale : 1);
-    double room = (double)f->gpu->sms * f->gpu->max_warps_per_sm;
+    /* As many as fit with the registers and the shared memory that each takes. */
+    double room = l->time.waves > 0 ? warps / l->time.waves : 0;
     if (!l->index || l->time.latency_s < 0.8 * longest_part(&l->time) || warps * 2 > room ||
         d(c->warp_insns) < 64 * d(c->warps))
         return false;
+    double each = d(c->warp_insns) / fmax(d(c->warps), 1);
     then.blocks *= 2;
     c->blocks *= 2;
     c->warps *= 2;
@@ -101,11 +103,42 @@ static bool serial_threads(ev_facts *f, int i, ev_finding *out)
     out->evidence = ws_arena_printf(&f->arena,
                                     "%.0f warps of %.0f that the GPU holds do %.0f instructions "
                                     "each, one after the other: the time is one warp's path",
-                                    warps, room, d(c->warp_insns) / fmax(d(c->warps), 1));
+                                    warps, room, each);
     out->action =
         "give each thread less to do and start more of them: a warp or a block for each row, whose "
         "threads take neighbouring elements, with a shuffle reduction; unroll so that loads do not "
         "wait for each other";
+    return true;
+}
+
+/* The longest of the blocks that were counted against an average one. */
+static double block_ratio(const ev_launch *l)
+{
+    return l->block_insns.mean > 0 ? l->block_insns.max / l->block_insns.mean : 1;
+}
+
+static bool uneven_blocks(ev_facts *f, int i, ev_finding *out)
+{
+    const ev_launch *l = &f->launch[i];
+    tim_launch then = l->counted;
+    ptx_counters *c = &then.counters;
+    double ratio = block_ratio(l);
+    if (!l->index || l->counted.blocks < 2 || ratio < 1.3)
+        return false;
+    c->max_warp_insns = scaled(c->max_warp_insns, 1 / ratio);
+    c->max_block_warp_insns = as_count(l->block_insns.mean);
+    then.uneven = 0;
+    out->gain = ev_saved(f, i, &then);
+    out->certain = ratio > 1.5 && l->time.seconds > 0.1 * f->seconds;
+    out->evidence = ws_arena_printf(
+        &f->arena,
+        "blocks are uneven: %s to %s warp instructions in a block, %s on average; the "
+        "last to end holds the launch up",
+        ev_count(f, l->block_insns.min), ev_count(f, l->block_insns.max),
+        ev_count(f, l->block_insns.mean));
+    out->action =
+        "blocks of equal cost: in a triangle let one block take a long tile and a short one (tile "
+        "i and then tile n - 1 - i), or split the long ones into several blocks";
     return true;
 }
 
@@ -114,17 +147,21 @@ static bool imbalance(ev_facts *f, int i, ev_finding *out)
     tim_launch then = f->launch[i].counted;
     ptx_counters *c = &then.counters;
     double mean = d(c->warp_insns) / fmax(d(c->warps), 1), longest = d(c->max_warp_insns);
-    if (!f->launch[i].index || !c->warps || longest < 1.5 * mean)
+    double ratio = block_ratio(&f->launch[i]); /* uneven blocks are another rule's */
+    if (!f->launch[i].index || !c->warps || longest < 1.5 * mean * ratio)
         return false;
-    c->max_warp_insns = as_count(mean);
+    c->max_warp_insns = as_count(mean * ratio);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena, "the longest warp executes %.0f instructions, an average one %.0f", longest,
         mean);
     out->action =
-        "spread the work evenly: no loop that one warp or one thread runs alone, and tiles of "
-        "equal cost for all blocks; in a triangle pair a long tile with a short one, or start the "
-        "long ones first";
+        f->launch[i].block_insns.mean > 0
+            ? "spread the work of a block evenly over its warps: no loop that one warp or one "
+              "thread runs alone"
+            : "spread the work evenly: no loop that one warp or one thread runs alone, and tiles "
+              "of equal cost for all blocks; in a triangle pair a long tile with a short one, or "
+              "start the long ones first";
     return true;
 }
 
@@ -149,6 +186,8 @@ const ev_rule ev_machine_rules[] = {
     {"few-blocks", "fewer blocks than SMs", few_blocks, false},
     {"ragged-waves", "the last wave of blocks is mostly empty", ragged_waves, false},
     {"serial-threads", "the time is one warp's path while the GPU has room", serial_threads, false},
+    {"uneven-blocks", "the longest block executes 1.3 times what an average one does",
+     uneven_blocks, false},
     {"imbalance", "the longest warp executes 1.5 times what an average one does", imbalance, false},
     {"idle-lanes", "an average instruction runs with fewer than 26 of 32 lanes", idle_lanes, false},
     {"barriers", "four barriers a warp and more", barriers, false},
