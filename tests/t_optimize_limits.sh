@@ -52,6 +52,9 @@ check "in words that help" says "$dir/err" "neither a speed-up such as 2x nor a 
 run "${optimize[@]}" --strategy best-of --lanes 4 --rounds 50 --candidates 5 --tune 0 --json
 check "a candidate budget ends a run with 6" ended 6
 check "in words" [ "$(field stop_reason)" = '"the candidate budget is spent"' ]
+check "and is not passed" [ "$(grep -c '"event":"candidate"' "$dir/out")" -le 6 ]
+run "${optimize[@]}" --strategy best-of --lanes 8 --rounds 50 --candidates 9 --tune 8 --json
+check "nor with tuned kernels and more lanes" [ "$(grep -c '"event":"candidate"' "$dir/out")" -le 10 ]
 run "${optimize[@]}" --rounds 50 --token-budget 60000 --lanes 4 --json
 check "a token budget too" ended 6
 tokens=$(($(field prompt_tokens) + $(field completion_tokens)))

@@ -116,6 +116,12 @@ ws_status loop_store(loop_state *s, db_candidate *c, const vfy_verdict *v, int t
     return WS_OK;
 }
 
+int64_t loop_candidates_left(const loop_state *s)
+{
+    int64_t most = s->budget.limit.most.candidates;
+    return most ? most - s->budget.spent.candidates - s->open_jobs : INT64_MAX;
+}
+
 /* ---- jobs ---- */
 
 static loop_job *new_job(loop_state *s, loop_turn *t, const db_candidate *c, int place)
@@ -344,6 +350,10 @@ ws_status loop_judge_reply(loop_state *s, loop_turn *t, ws_err *err)
     db_candidate c = candidate_of(s, t);
     ws_status st = WS_OK;
     bool cut = strcmp(call->outcome, "truncated") == 0;
+    if (loop_candidates_left(s) <= 0) { /* judged when the run goes on with more */
+        loop_stop(s, "limit", "the candidate budget is spent");
+        return WS_OK;
+    }
     if (strcmp(call->outcome, "ok") != 0 && !cut) /* refused, empty, too large */
         return store_unusable(s, t, &c, HX_NO_CODE, "",
                               call->error && *call->error ? call->error : call->outcome, err);

@@ -156,6 +156,8 @@ ws_status loop_judge_reply(loop_state *s, loop_turn *t, ws_err *err) WS_MUST_CHE
 ws_status loop_judge_point(loop_state *s, loop_turn *t, const char *source, const char *tune_json,
                            const int64_t *tune, int n_tune, int place, ws_err *err) WS_MUST_CHECK;
 ws_status loop_take_verdict(loop_state *s, lane_event *e, ws_err *err) WS_MUST_CHECK;
+/* Kernels that may still be judged, without those that are on their way. */
+int64_t loop_candidates_left(const loop_state *s);
 void loop_jobs_free(loop_state *s);
 /* Stores candidate, verdict and timing, appends the attempt, prints the row. */
 ws_status loop_store(loop_state *s, db_candidate *c, const vfy_verdict *v, int turn,

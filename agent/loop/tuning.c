@@ -124,19 +124,24 @@ static ws_status submit_batch(loop_state *s, loop_turn *t, ws_err *err)
     return WS_OK;
 }
 
+static int points_to_judge(const loop_tuning *u)
+{
+    int n = 0;
+    for (int i = 0; i < u->n; i++)
+        n += !u->point[i].judged;
+    return n;
+}
+
 /* Batches that are known whole cost nothing. */
 static ws_status go_on(loop_state *s, loop_turn *t, ws_err *err)
 {
     loop_tuning *u = t->tuning;
     for (;;) {
-        if (s->stop_tuning || !next_batch(s, t)) {
+        if (s->stop_tuning || !next_batch(s, t) || points_to_judge(u) > loop_candidates_left(s)) {
             loop_turn_done(s, t);
             return WS_OK;
         }
-        bool known = true;
-        for (int i = 0; i < u->n; i++)
-            known &= u->point[i].judged;
-        if (!known)
+        if (points_to_judge(u))
             return submit_batch(s, t, err);
         for (int i = 0; i < u->n; i++)
             tune_search_tell(u->search, u->point[i].row, &u->point[i].result);
