@@ -45,9 +45,9 @@ static strat_step ask_ideas(const choosing *c, int parent)
     strat_step s = strat_step_of(v, c->lane, c->round, "ideas", v->best >= 0 ? v->best : 0);
     ws_buf text = {0};
     tell_tried(c, &text);
-    if (c->lane > 0 || parent < 0) /* lanes that ask at once ask for different things */
-        ws_buf_printf(&text, "Look also in this direction: %s",
-                      strat_angle(v, (uint64_t)(c->lane + c->round)));
+    const char *angle = strat_angle_on(v, s.subject, (uint64_t)(c->lane + c->round));
+    if (angle && (c->lane > 0 || parent < 0)) /* lanes that ask at once ask for different things */
+        ws_buf_printf(&text, "Look also in this direction: %s", angle);
     s.reply = STRAT_TEXT;
     s.idea = ws_arena_strdup(c->a, ws_buf_z(&text));
     if (parent >= 0)
