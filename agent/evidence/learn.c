@@ -357,6 +357,12 @@ static ws_status store(learner *l)
     return db_lessons_replace(l->db, l->run->id, list, n, l->err);
 }
 
+/* "STOP: ..." in the place of a kernel: an answer, not a failure. */
+static bool is_stop(const db_candidate *c)
+{
+    return strcmp(c->reason, "no_code") == 0 && c->note && strncmp(c->note, "STOP", 4) == 0;
+}
+
 static ws_status learn_all(learner *l)
 {
     if (db_candidate_list(l->db, l->run->id, &l->arena, &l->c, &l->n, l->err))
@@ -367,7 +373,7 @@ static ws_status learn_all(learner *l)
         bool model = strcmp(c->origin, "model") == 0 || strcmp(c->origin, "submitted") == 0;
         if (tuned[i])
             learn_tuning(l, c, tuned[i]);
-        if (model && strcmp(c->reason, "pass") != 0 && learn_failure(l, c))
+        if (model && strcmp(c->reason, "pass") != 0 && !is_stop(c) && learn_failure(l, c))
             return l->err->status;
         if (!model || !passed(c))
             continue;
