@@ -60,6 +60,9 @@ static void test_lane_layout(void)
         if (at[i].found) {
             has_str(evidence(find(o, "register-tile")), "0.25 wavefronts for each multiply-add",
                     "16 / 64");
+            /* 2 x 4096^3 flops at 66.9 TFLOP/s */
+            has_str(evidence(find(o, "register-tile")), "the multiply-adds alone 2.05 ms",
+                    "and what they take by themselves");
             tim_launch_estimate now, then;
             tim_launch fixed = product(10, 4);
             tim_model_launch(tim_gpu_find("h100"), &l, &now);

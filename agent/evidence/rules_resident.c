@@ -120,6 +120,10 @@ static bool low_occupancy(ev_facts *f, int i, ev_finding *out)
     } else {
         if (!plan_more(f, l, &p))
             return false;
+        /* A smaller tile costs what it feeds from memory: no trade where waiting does not decide.
+         */
+        if (p.by_registers && l->spill_bytes > 0 && l->time.latency_s < longest_part(&l->time))
+            return false;
         then.registers = p.registers;
         then.shared_bytes = p.shared_bytes;
         out->action = shrink_advice(f, l, &p);

@@ -180,16 +180,18 @@ static bool lane_layout(ev_facts *f, int i, double waves, double fma, ev_finding
     const ev_launch *l = &f->launch[i];
     tim_launch then = l->counted;
     ptx_counters *c = &then.counters;
-    if (waves < 0.2 * fma || l->time.shared_s < 0.8 * l->time.compute_s || !ev_has_wide_types(f))
+    if (c->f64_fma_lanes || waves < 0.2 * fma || l->time.shared_s < 0.8 * l->time.compute_s ||
+        !ev_has_wide_types(f))
         return false;
     c->shared_wavefronts = scaled(c->shared_wavefronts, 0.625); /* 2 x 1 and 2 x 4 of 4 x 4 */
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
         "shared memory takes %s of the launch's %s: %.2f wavefronts for each multiply-add, of "
-        "which an SM does four meanwhile; all arithmetic takes %s",
+        "which an SM does four meanwhile; all instructions take %s, the multiply-adds alone %s",
         ev_time(f, l->time.shared_s), ev_time(f, l->time.seconds), waves / fma,
-        ev_time(f, l->time.compute_s));
+        ev_time(f, l->time.compute_s),
+        ev_time(f, scale_of(l) * 2 * WARP * fma / f->gpu->f32_flops));
     out->action =
         "the same tile of each thread with the 32 lanes of a warp side by side along one axis: all "
         "of them then read one address of the other operand, and a 16-byte load of one address "
