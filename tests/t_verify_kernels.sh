@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `warpsmith verify` on tests/kernels/: each file's first line names its spec and the expected reason of
-# harness/diag.h; a line that ends in "HERE" is the place that the verdict must name.
+# harness/diag.h, and may say where its modelled time comes from; a line that ends in "HERE" is the place that the
+# verdict must name.
 cd "$(dirname "$0")/.." || exit 70
 program=${WARPSMITH:-./warpsmith}
 if [ ! -x "$program" ]; then
@@ -45,6 +46,10 @@ for entry in open(work + "/list"):
     where = verdict.get("place", {}).get("line")
     told = f"{verdict['reason']}: {verdict['text']} (line {where}, exit status {status})"
     check(verdict["reason"] == want and int(status) == (want != "pass"), f"{path} is {want}", "got " + told, said)
+    source = re.search(r"modelled from: *(.+)", lines[0])
+    if source and verdict["reason"] == want:
+        told = verdict.get("modelled", {}).get("from")
+        check(told == source.group(1).strip(), f"{path} is modelled from {source.group(1)}", f"got {told}")
     here = [i + 1 for i, line in enumerate(lines) if line.rstrip().endswith("HERE")]
     if here and verdict["reason"] == want:
         check(where == here[0], f"{path} names line {here[0]}", "got " + told)

@@ -9,7 +9,9 @@
 /* A sample costs some 10 ms where blocks are short, and is a few blocks where they are long or do
  * work of different lengths. What takes more than MAX_INSNS for one block, or for a whole grid that
  * waits by means of its own, is not sampled. */
-enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 20000000, SAMPLE_SECONDS = 10 };
+enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 20000000, SAMPLE_SECONDS = 10,
+       SECTOR = 32 };
+static const double LEAST_WRITTEN = 0.25;
 
 static const comp_kernel *kernel_named(const comp_result *c, const char *name)
 {
@@ -86,6 +88,21 @@ static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_are
     return run_execute(&r, rep, err);
 }
 
+/* Whether the blocks that were run stand for those that were not: all of the outputs has to be written
+ * by somebody. A grid in which a few blocks do everything, and none of them was met, is no sample. */
+static bool stands_for_all(const ref_bound *b, const run_report *rep)
+{
+    const ref_graph *g = b->graph;
+    double outputs = 0, written = 0;
+    for (int o = 0; o < g->n_outputs; o++) {
+        int v = g->output[o];
+        outputs += (double)ws_dtype_size(g->value[v].dtype, (size_t)b->shape[v].count);
+    }
+    for (int i = 0; i < rep->n_launches; i++)
+        written += SECTOR * (double)rep->launch[i].unique_st_sectors;
+    return written >= LEAST_WRITTEN * outputs;
+}
+
 static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim_launch *l)
 {
     tim_launch all = l[0];
@@ -120,7 +137,8 @@ ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out, ws
     for (int i = 0; i < n; i++)
         l[i] = describe_launch(m, &m->bench->launch[i]);
     /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
-    out->sampled = !run_sample(m, b, a, rep, &failed) && rep->n_launches == n;
+    out->sampled = !run_sample(m, b, a, rep, &failed) && rep->n_launches == n &&
+                   stands_for_all(b, rep);
     for (int i = 0; out->sampled && i < n; i++) {
         l[i].counters = rep->launch[i];
         l[i].uneven = unevenness(&rep->launch[i]);
