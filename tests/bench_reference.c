@@ -2,6 +2,7 @@
  * same run: matmul and convolutions as a share of dgemm's rate, elementwise ops and reductions as a
  * share of what a copy moves. All sides use all cores. In every round the rival runs just before;
  * what is printed is the median of the rounds, as what else the machine does hits both sides. */
+#include "base/clock.h"
 #include "base/pool.h"
 #include "reference/gemm.h"
 
@@ -11,6 +12,9 @@
 #include <string.h>
 #include <time.h>
 
+/* OpenBLAS's threads go on asking for work for some 30 ms after a product, on cores that the next
+ * measurement is to have. */
+enum { SETTLE_MS = 100 };
 enum { ROUNDS = 9, SIDE = 2048, COPY_ELEMENTS = 1 << 24 };
 
 static double now_s(void)
@@ -64,6 +68,7 @@ static double time_dgemm(const rival *r)
              r->c, SIDE);
     double took = now_s() - start;
     r->set_threads(1);
+    ws_sleep_ms(SETTLE_MS);
     return took;
 }
 
