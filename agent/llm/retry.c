@@ -264,7 +264,7 @@ static bool may_retry(job *j, const http_response *h, llm_outcome o)
     if (j->tries >= j->client->limits.max_attempts || h->limits.should_retry == 0)
         return false;
     switch (o) {
-    case LLM_SERVER: /* what is not implemented will not be in a second */
+    case LLM_SERVER: /* 501 and 505: the server cannot do it, and will not learn it in a second */
         return (h->status != 501 && h->status != 505) || h->limits.should_retry == 1;
     case LLM_RATE_LIMITED:
     case LLM_STALL:

@@ -195,7 +195,6 @@ static ws_status send(loop_state *s, loop_turn *t, llm_request *q, ws_err *err)
     ws_buf_release(&body);
     t->used = (budget_amount){0};
     t->cut_short = false;
-    t->since_ns = ws_now_ns();
     if (!st)
         st = llm_submit(s->client, q, &t->request, err);
     if (!st)

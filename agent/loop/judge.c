@@ -225,13 +225,12 @@ static ws_status take_copy(loop_state *s, loop_job *j, const vfy_verdict *of, ws
     return finish(s, j, &v, err);
 }
 
-static ws_status judge_again(loop_state *s, loop_job *j)
+static void judge_again(loop_state *s, loop_job *j)
 {
     j->leader = -1;
     j->key[0] = '\0';
     j->alone = true;
     lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune});
-    return WS_OK;
 }
 
 static ws_status compiled(loop_state *s, loop_job *j, const vfy_verdict *v, ws_err *err)
@@ -254,7 +253,9 @@ static ws_status judged(loop_state *s, loop_job *l, const vfy_verdict *v, ws_err
         loop_job *j = s->job[i];
         if (j->over || j->leader != l->id)
             continue;
-        if (may_share(j, l) ? take_copy(s, j, l->verdict, err) : judge_again(s, j))
+        if (!may_share(j, l))
+            judge_again(s, j);
+        else if (take_copy(s, j, l->verdict, err))
             return err->status;
     }
     return WS_OK;
@@ -377,8 +378,8 @@ ws_status loop_judge_reply(loop_state *s, loop_turn *t, ws_err *err)
     return st;
 }
 
-ws_status loop_judge_point(loop_state *s, loop_turn *t, const char *source, const char *tune_json,
-                           const int64_t *tune, int n_tune, int place, ws_err *err)
+void loop_judge_point(loop_state *s, loop_turn *t, const char *source, const char *tune_json,
+                      const int64_t *tune, int n_tune, int place)
 {
     const db_candidate *base = s->attempt[t->attempt].candidate;
     db_candidate c = {.parent = base->id,
@@ -388,7 +389,5 @@ ws_status loop_judge_point(loop_state *s, loop_turn *t, const char *source, cons
                       .source = source,
                       .tune_json = tune_json,
                       .note = base->note};
-    (void)err;
     submit(s, t, &c, place, tune, n_tune);
-    return WS_OK;
 }

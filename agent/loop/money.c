@@ -173,7 +173,7 @@ static int64_t count_of(const cJSON *o, const char *key)
     return ws_json_whole(cJSON_GetObjectItemCaseSensitive(o, key), &n) && n > 0 ? n : 0;
 }
 
-budget_amount loop_spent_by(loop_state *s, const db_call *c)
+budget_amount loop_spent_by(const db_call *c)
 {
     budget_amount b = {.replies = loop_answered(c)};
     cJSON *array = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
@@ -190,6 +190,5 @@ budget_amount loop_spent_by(loop_state *s, const db_call *c)
     if (isfinite(c->cost_usd))
         b.usd = c->cost_usd;
     cJSON_Delete(array);
-    (void)s;
     return b;
 }

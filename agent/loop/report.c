@@ -304,6 +304,8 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
         cJSON_AddNumberToObject(o, "cost_usd", t->cost_usd);
     if (s->lost_requests)
         cJSON_AddNumberToObject(o, "lost_requests", s->lost_requests);
+    if (s->uncounted_usd > 0)
+        cJSON_AddNumberToObject(o, "lost_requests_most_usd", s->uncounted_usd);
     add_seconds(s, o);
     cJSON *rows = cJSON_AddArrayToObject(o, "attempts");
     for (int i = 0; i < s->n_attempts; i++)

@@ -194,7 +194,7 @@ static void count_spent(loop_state *s)
 {
     budget_amount none = {0};
     for (int i = 0; i < s->n_turns; i++) {
-        budget_amount b = loop_spent_by(s, &s->turn[i]->call);
+        budget_amount b = loop_spent_by(&s->turn[i]->call);
         budget_settle(&s->budget, &none, &b);
     }
     for (int i = 0; i < s->n_attempts; i++)

@@ -28,7 +28,6 @@ typedef struct loop_turn {
     budget_amount claim; /* stands while a request is in flight */
     budget_amount used;  /* by attempts that failed before the last one */
     double earlier_usd;  /* that the call took in earlier sessions */
-    int64_t since_ns;    /* the request was submitted */
     int attempt;         /* index of the kernel judged from it, -1: none */
     loop_tuning *tuning; /* NULL: not being tuned */
 } loop_turn;
@@ -139,7 +138,7 @@ bool loop_may_resend(void *ud, const llm_attempt *failed);
 /* Settles the claim with what the reply took; fills the call's cost. */
 void loop_settle(loop_state *s, loop_turn *t, const llm_reply *r);
 /* What a stored call took. */
-budget_amount loop_spent_by(loop_state *s, const db_call *c);
+budget_amount loop_spent_by(const db_call *c);
 
 /* ---- value.c ---- */
 /* Stops the run when its target is reached, or when the next gain is not worth its price. */
@@ -153,8 +152,8 @@ ws_status loop_judge_generation_0(loop_state *s, ws_err *err) WS_MUST_CHECK;
 /* Sends the reply's kernel to a judge, or stores why there is none. */
 ws_status loop_judge_reply(loop_state *s, loop_turn *t, ws_err *err) WS_MUST_CHECK;
 /* A point of the turn's tune space, the `place`-th of its batch. */
-ws_status loop_judge_point(loop_state *s, loop_turn *t, const char *source, const char *tune_json,
-                           const int64_t *tune, int n_tune, int place, ws_err *err) WS_MUST_CHECK;
+void loop_judge_point(loop_state *s, loop_turn *t, const char *source, const char *tune_json,
+                      const int64_t *tune, int n_tune, int place);
 ws_status loop_take_verdict(loop_state *s, lane_event *e, ws_err *err) WS_MUST_CHECK;
 /* Kernels that may still be judged, without those that are on their way. */
 int64_t loop_candidates_left(const loop_state *s);
@@ -168,7 +167,7 @@ struct plan *loop_plan_of(const loop_state *s, const char *source, ws_arena *a);
 /* ---- tuning.c ---- */
 /* Searches the tune space of the turn's kernel, as far as it is not judged yet; ends the turn when
  * there is none. */
-ws_status loop_tune(loop_state *s, loop_turn *t, ws_err *err) WS_MUST_CHECK;
+void loop_tune(loop_state *s, loop_turn *t);
 /* A judged point, in the order in which the batch was asked for. `seconds` NaN: not right. */
 ws_status loop_tuned(loop_state *s, loop_turn *t, int place, const db_candidate *c,
                      const vfy_verdict *v, ws_err *err) WS_MUST_CHECK;

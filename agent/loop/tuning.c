@@ -111,17 +111,15 @@ static bool next_batch(loop_state *s, const loop_turn *t)
     return u->n > 0;
 }
 
-static ws_status submit_batch(loop_state *s, loop_turn *t, ws_err *err)
+static void submit_batch(loop_state *s, loop_turn *t)
 {
     loop_tuning *u = t->tuning;
     const char *source = s->attempt[t->attempt].candidate->source;
     for (int i = 0; i < u->n; i++) {
         const point *p = &u->point[i];
-        if (!p->judged &&
-            loop_judge_point(s, t, source, p->tune_json, p->row, u->plan->n_tune, i, err))
-            return err->status;
+        if (!p->judged)
+            loop_judge_point(s, t, source, p->tune_json, p->row, u->plan->n_tune, i);
     }
-    return WS_OK;
 }
 
 static int points_to_judge(const loop_tuning *u)
@@ -133,16 +131,18 @@ static int points_to_judge(const loop_tuning *u)
 }
 
 /* Batches that are known whole cost nothing. */
-static ws_status go_on(loop_state *s, loop_turn *t, ws_err *err)
+static void go_on(loop_state *s, loop_turn *t)
 {
     loop_tuning *u = t->tuning;
     for (;;) {
         if (s->stop_tuning || !next_batch(s, t) || points_to_judge(u) > loop_candidates_left(s)) {
             loop_turn_done(s, t);
-            return WS_OK;
+            return;
         }
-        if (points_to_judge(u))
-            return submit_batch(s, t, err);
+        if (points_to_judge(u)) {
+            submit_batch(s, t);
+            return;
+        }
         for (int i = 0; i < u->n; i++)
             tune_search_tell(u->search, u->point[i].row, &u->point[i].result);
     }
@@ -173,10 +173,11 @@ ws_status loop_tuned(loop_state *s, loop_turn *t, int place, const db_candidate 
         return WS_OK;
     for (int i = 0; i < u->n; i++)
         tune_search_tell(u->search, u->point[i].row, &u->point[i].result);
-    return go_on(s, t, err);
+    go_on(s, t);
+    return WS_OK;
 }
 
-ws_status loop_tune(loop_state *s, loop_turn *t, ws_err *err)
+void loop_tune(loop_state *s, loop_turn *t)
 {
     const strat_attempt *base = &s->attempt[t->attempt];
     loop_tuning *u = ws_calloc(1, sizeof *u);
@@ -191,7 +192,7 @@ ws_status loop_tune(loop_state *s, loop_turn *t, ws_err *err)
         u->search = tune_search_new(u->plan, &u->dims, &o, &known);
     if (!u->search) {
         loop_turn_done(s, t);
-        return WS_OK;
+        return;
     }
-    return go_on(s, t, err);
+    go_on(s, t);
 }
