@@ -1,5 +1,5 @@
 /* `make gpu-check`: what needs a GPU, behind one command. Every spec's emitted kernels, and the
- * right kernels of tests/kernels/good, run on the device at every check shape with random inputs
+ * right kernels of tests/kernels/honest, run on the device at every check shape with random inputs
  * and are compared with the double-precision reference; times are the driver's events. The PTX
  * files of tests/ptx run there, too. Writes a JSON report.
  *
@@ -346,7 +346,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "gpu-check: %s\n", err.msg);
         return 3;
     }
-    check_corpus(&c, "tests/kernels/good");
+    check_corpus(&c, "tests/kernels/honest");
     comp_service_close(c.comp);
     if (check_ptx(&c, &err)) {
         fprintf(stderr, "gpu-check: %s\n", err.msg);

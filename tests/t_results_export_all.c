@@ -16,7 +16,7 @@ typedef struct unit {
     int n;
 } unit;
 
-/* "tests/kernels/good/x.cu" with "k_" gives "k_x" */
+/* "tests/kernels/honest/x.cu" with "k_" gives "k_x" */
 static void stem(const char *path, const char *prefix, char *out, size_t size)
 {
     const char *slash = strrchr(path, '/');
@@ -126,7 +126,7 @@ int main(void)
     if (!ok(mkdtemp(u.dir) != NULL, "a directory"))
         return tap_done();
     each(&u, "specs/basics/*.json", export_emitted);
-    each(&u, "tests/kernels/good/*.cu", export_kernel);
+    each(&u, "tests/kernels/honest/*.cu", export_kernel);
     compile(&u);
     if (!getenv("WS_KEEP")) {
         snprintf(command, sizeof command, "rm -rf %s", u.dir);
