@@ -261,6 +261,8 @@ static ws_status resume_options(const options *o, db_run *run, ws_arena *a, loop
     if (st || (st = loop_options_of_run(run, a, &old, err)) || (st = same_device(o, run, err)))
         return st;
     keep_old(o, &old, l);
+    if (!l->record && !l->replay)
+        l->record = old.record;
     l->gpu = run->gpu;
     l->arch = run->arch;
     l->strategy = run->strategy; /* a run keeps its strategy */

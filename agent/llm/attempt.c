@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_ERROR_BODY = 1 << 20, MAX_HEADERS = 8 };
+enum { MAX_HEADERS = 8 };
 
 /* ---- sending ---- */
 
@@ -29,81 +29,23 @@ void attempt_plan(job *j)
     if (j->q.hard_limit)
         keep_limit(&j->quirks);
     bool switched = e->may_switch && (j->quirks.bits & LLM_Q_RESPONSES);
-    j->wire = llm_adapter_of(switched ? LLM_WIRE_RESPONSES : e->wire);
+    j->in.wire = llm_adapter_of(switched ? LLM_WIRE_RESPONSES : e->wire);
     ws_buf_reset(&j->body);
-    llm_adapter_body(j->wire, &j->q, &j->quirks, e->provider->traits, &j->body);
-}
-
-static void on_event(void *ud, const char *data, size_t n)
-{
-    job *j = ud;
-    llm_adapter_event(j->wire, &j->answer, data, n);
-    j->progress |= j->answer.moved;
-}
-
-/* By the first byte that is not blank; content types lie. */
-static body_kind kind_of(const ws_buf *raw)
-{
-    static const char *const field[] = {":", "data:", "event:", "id:", "retry:"};
-    ws_str s = ws_str_trim((ws_str){raw->p, raw->n});
-    if (s.n >= 3 && memcmp(s.p, "\xef\xbb\xbf", 3) == 0)
-        s = ws_str_trim((ws_str){s.p + 3, s.n - 3});
-    else if (s.n && s.n < 3 && memcmp(s.p, "\xef\xbb\xbf", s.n) == 0)
-        return BODY_UNKNOWN;
-    if (!s.n)
-        return BODY_UNKNOWN;
-    if (*s.p == '{' || *s.p == '[')
-        return BODY_JSON;
-    for (size_t i = 0; i < WS_COUNT(field); i++) {
-        size_t n = strlen(field[i]);
-        if (memcmp(s.p, field[i], s.n < n ? s.n : n) == 0)
-            return s.n < n ? BODY_UNKNOWN : BODY_SSE;
-    }
-    return BODY_OTHER;
+    llm_adapter_body(j->in.wire, &j->q, &j->quirks, e->provider->traits, &j->body);
 }
 
 static http_take receive(void *ud, int status, const char *bytes, size_t n)
 {
     job *j = ud;
-    const llm_answer *a = &j->answer;
-    ws_buf_add(&j->raw, bytes, n);
-    if (j->raw.overflow)
-        return HTTP_TAKE_TOO_LARGE;
-    if (status < 200 || status >= 300)
-        return j->raw.n > MAX_ERROR_BODY ? HTTP_TAKE_TOO_LARGE : HTTP_TAKE_PROGRESS;
-    if (!j->accepted)
+    if (status / 100 == 2 && !j->accepted)
         job_accepted(j);
-    if (j->kind == BODY_UNKNOWN) {
-        j->kind = kind_of(&j->raw);
-        if (j->kind == BODY_SSE) { /* with the blanks that came before it */
-            bytes = j->raw.p;
-            n = j->raw.n;
-        }
-    }
-    if (j->kind == BODY_UNKNOWN)
-        return HTTP_TAKE_NOTHING;
-    if (j->kind != BODY_SSE)
-        return HTTP_TAKE_PROGRESS;
-    j->progress = false;
-    if (!sse_feed(&j->sse, bytes, n, on_event, j))
-        return HTTP_TAKE_TOO_LARGE;
-    if (a->done || a->error.present || (a->finished && llm_answer_has_usage(a)))
-        return HTTP_TAKE_SETTLED;
-    if (!j->progress)
-        return HTTP_TAKE_NOTHING;
-    return a->finished ? HTTP_TAKE_ENDING : HTTP_TAKE_PROGRESS;
+    return intake_take(&j->in, status, bytes, n);
 }
 
 static void reset(job *j)
 {
     const llm_limits *l = &j->client->limits;
-    sse_release(&j->sse);
-    llm_answer_release(&j->answer);
-    llm_answer_init(&j->answer, (size_t)l->max_body_bytes);
-    sse_init(&j->sse, (size_t)l->max_event_bytes);
-    ws_buf_release(&j->raw);
-    j->raw.max = (size_t)l->max_body_bytes;
-    j->kind = BODY_UNKNOWN;
+    intake_begin(&j->in, l->max_body_bytes, l->max_event_bytes);
     j->accepted = false;
     j->start_ns = ws_now_ns();
     if (!j->first_ns)
@@ -121,7 +63,7 @@ void attempt_start(job *j)
     ws_err err = {0};
     reset(j);
     attempt_plan(j);
-    for (const char *const *h = j->wire->header; h && *h && n < MAX_HEADERS - 2; h++)
+    for (const char *const *h = j->in.wire->header; h && *h && n < MAX_HEADERS - 2; h++)
         header[n++] = *h;
     for (char *const *h = e->header; *h && n < MAX_HEADERS - 2; h++)
         header[n++] = *h;
@@ -129,7 +71,7 @@ void attempt_start(job *j)
         snprintf(turn, sizeof turn, "X-Warpsmith-Turn: %d", j->q.turn);
         header[n++] = turn;
     }
-    http_request r = {.url = e->url[j->wire->wire],
+    http_request r = {.url = e->url[j->in.wire->wire],
                       .body = j->body.p,
                       .body_bytes = j->body.n,
                       .header = header,
@@ -189,22 +131,22 @@ static llm_outcome outcome_of_answer(const llm_answer *a)
 /* The outcome of a 2xx response that arrived whole, as far as HTTP goes. */
 static llm_outcome outcome_of_success(job *j, int status)
 {
-    llm_answer *a = &j->answer;
-    if (j->kind == BODY_JSON) {
-        llm_adapter_whole(j->wire, a, j->raw.p, j->raw.n);
-    } else if (j->kind == BODY_SSE && !a->done) {
+    llm_answer *a = &j->in.answer;
+    if (j->in.kind == BODY_JSON) {
+        llm_adapter_whole(j->in.wire, a, j->in.raw.p, j->in.raw.n);
+    } else if (j->in.kind == BODY_SSE && !a->done) {
         bool sound = !a->malformed, finished = a->finished;
-        sse_finish(&j->sse, on_event, j);
+        intake_finish(&j->in);
         if (sound && a->malformed && !finished) /* a last event that stops in the middle */
             return LLM_CUT;
         a->malformed = !sound; /* after the answer's end it does not matter: half a [DONE] */
     }
     if (a->error.present)
         return llm_error_outcome(200, &a->error);
-    if (j->kind == BODY_OTHER || status == 204)
+    if (j->in.kind == BODY_OTHER || status == 204)
         return LLM_PROTOCOL;
-    if (a->malformed || j->kind == BODY_UNKNOWN)
-        return a->partial || j->kind == BODY_UNKNOWN ? LLM_CUT : LLM_PROTOCOL;
+    if (a->malformed || j->in.kind == BODY_UNKNOWN)
+        return a->partial || j->in.kind == BODY_UNKNOWN ? LLM_CUT : LLM_PROTOCOL;
     return a->finished ? outcome_of_answer(a) : LLM_CUT;
 }
 
@@ -226,29 +168,29 @@ static llm_outcome outcome_of(job *j, const http_response *h)
         return LLM_NO_RECORDING;
     case HTTP_CUT:
         /* An answer whose end was seen before the connection broke is whole. */
-        if (h->status / 100 == 2 && j->kind == BODY_SSE && j->answer.finished &&
-            !j->answer.error.present)
-            return outcome_of_answer(&j->answer);
+        if (h->status / 100 == 2 && j->in.kind == BODY_SSE && j->in.answer.finished &&
+            !j->in.answer.error.present)
+            return outcome_of_answer(&j->in.answer);
         if (h->status / 100 == 2)
             return LLM_CUT;
         break;
     case HTTP_COMPLETE:
         break;
     }
-    if (j->raw.p) /* before it is parsed: parts of it are kept in bounded texts */
-        client_redact(j->client, j->raw.p, j->raw.n);
+    if (j->in.raw.p) /* before it is parsed: parts of it are kept in bounded texts */
+        client_redact(j->client, j->in.raw.p, j->in.raw.n);
     if (h->status / 100 == 2)
         return outcome_of_success(j, h->status);
-    llm_error_parse(ws_buf_z(&j->raw), j->raw.n, &j->answer.error);
-    return llm_error_outcome(h->status, &j->answer.error);
+    llm_error_parse(ws_buf_z(&j->in.raw), j->in.raw.n, &j->in.answer.error);
+    return llm_error_outcome(h->status, &j->in.answer.error);
 }
 
 llm_outcome attempt_outcome(job *j, const http_response *h)
 {
     llm_outcome o = outcome_of(j, h);
     if (o == LLM_OK || o == LLM_TRUNCATED) { /* the rest has no text that anyone reads */
-        llm_answer_settle(&j->answer);
-        o = outcome_of_answer(&j->answer);
+        llm_answer_settle(&j->in.answer);
+        o = outcome_of_answer(&j->in.answer);
     }
     return o;
 }
@@ -263,19 +205,19 @@ static int64_t tokens_of(size_t bytes)
 /* Whether a server may count the attempt that it did not tell the usage of. */
 static bool may_be_billed(const job *j, const http_response *h)
 {
-    const llm_answer *a = &j->answer;
+    const llm_answer *a = &j->in.answer;
     if (h->end == HTTP_NO_RECORDING || !h->sent)
         return false;
     if (h->status == 0)
         return true;
-    if (h->status / 100 != 2 || j->kind == BODY_OTHER)
+    if (h->status / 100 != 2 || j->in.kind == BODY_OTHER)
         return false;
     return !a->error.present || a->content.n || a->reasoning.n;
 }
 
 static void count_tokens(const job *j, const http_response *h, llm_attempt *t)
 {
-    const llm_answer *a = &j->answer;
+    const llm_answer *a = &j->in.answer;
     bool billed = may_be_billed(j, h);
     size_t sent = 0;
     for (int i = 0; i < j->q.n_messages; i++)
@@ -301,7 +243,7 @@ static void count_tokens(const job *j, const http_response *h, llm_attempt *t)
 /* The words of the server, of curl, or the beginning of a body that is neither. */
 static void describe(const job *j, const http_response *h, llm_outcome o, char *out, size_t size)
 {
-    const llm_answer *a = &j->answer;
+    const llm_answer *a = &j->in.answer;
     out[0] = '\0';
     if (a->error.present && a->error.message[0])
         llm_plain_text(a->error.message, strlen(a->error.message), out, size);
@@ -310,13 +252,13 @@ static void describe(const job *j, const http_response *h, llm_outcome o, char *
     else if (h->status / 100 == 3 && h->location[0])
         snprintf(out, size, "it points to '%s'", h->location);
     else if (o == LLM_CUT)
-        snprintf(out, size, "the reply ended before it was complete (%zu bytes)", j->raw.n);
+        snprintf(out, size, "the reply ended before it was complete (%zu bytes)", j->in.raw.n);
     else if (o == LLM_REFUSED && a->refusal.n)
         llm_plain_text(a->refusal.p, a->refusal.n, out, size < 400 ? size : 400);
     else if (o == LLM_CANCELLED)
-        snprintf(out, size, "cancelled after %zu bytes", j->raw.n);
+        snprintf(out, size, "cancelled after %zu bytes", j->in.raw.n);
     else if (o != LLM_OK && o != LLM_TRUNCATED && o != LLM_EMPTY && o != LLM_REFUSED)
-        llm_plain_text(j->raw.p, j->raw.n, out, size < 200 ? size : 200);
+        llm_plain_text(j->in.raw.p, j->in.raw.n, out, size < 200 ? size : 200);
     else
         snprintf(out, size, "%s", a->finish_reason);
     for (char *p = out; *p; p++)

@@ -1,4 +1,5 @@
 #include "agent/llm/cassette_state.h"
+#include "agent/llm/keeper.h"
 
 #include "agent/version.h"
 #include "base/clock.h"
@@ -41,11 +42,6 @@ const char *cassette_end_name(cassette_end e)
     static const char *const names[] = {"complete", "failed",    "cut",
                                         "stalled",  "too_large", "cancelled"};
     return names[e];
-}
-
-bool cassette_answered(const cassette_exchange *x)
-{
-    return x->end == CASSETTE_COMPLETE && x->status / 100 == 2;
 }
 
 /* Headers whose value is kept. All that is not listed may hold a secret or name a person. */
@@ -154,17 +150,6 @@ static ws_status write_header(cassette *c, const char *run_json, ws_err *err)
     return st;
 }
 
-/* A POSIX lock: children of this process do not inherit it, and it goes with the process. */
-static ws_status lock(cassette *c, ws_err *err)
-{
-    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(c->fd, F_SETLK, &l) == 0)
-        return WS_OK;
-    if (errno == EACCES || errno == EAGAIN)
-        return ws_fail(err, WS_EENV, "another run is recording to '%s'", c->path);
-    return ws_fail_errno(err, WS_EENV, "cannot lock '%s'", c->path);
-}
-
 /* What was recorded before stays; a torn last line goes. */
 static ws_status go_on(cassette *c, int64_t size, ws_err *err)
 {
@@ -212,11 +197,12 @@ ws_status cassette_record_open(const char *path, const char *run_json, bool appe
     ws_status st = WS_OK;
     c->path = ws_strdup(path);
     c->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (c->fd < 0 || fstat(c->fd, &s)) {
+    if (c->fd < 0)
         st = ws_fail_errno(err, WS_EENV, "cannot record to '%s'", path);
-    } else if (!(st = lock(c, err)) && s.st_size > 0) {
+    else if (!(st = cassette_lock(c, err)) && fstat(c->fd, &s))
+        st = ws_fail_errno(err, WS_EENV, "cannot record to '%s'", path);
+    else if (!st && s.st_size > 0)
         st = append ? go_on(c, s.st_size, err) : start_anew(c, s.st_size, err);
-    }
     if (!st && !c->header)
         st = write_header(c, run_json, err);
     if (!st) {
@@ -405,6 +391,8 @@ ws_status cassette_close(cassette *c, ws_err *err)
     ws_status st = WS_OK;
     if (!c)
         return WS_OK;
+    if (c->keeper)
+        st = keeper_end(c->keeper, err);
     if (c->failure.status) {
         *err = c->failure;
         st = err->status;

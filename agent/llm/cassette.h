@@ -90,6 +90,8 @@ ws_status cassette_replay_open(const char *path, const cassette_options *o, cass
  * killed run left behind. */
 const cassette_exchange *cassette_find(cassette *c, const char *url, const char *body, size_t n,
                                        int turn, char *hint, size_t size);
+/* Whether an answer of this turn, to this body, waits for cassette_find. */
+bool cassette_has_answer(const cassette *c, const char *body, size_t n, int turn);
 /* Seconds after the request at which what was recorded at `at_ms` is due. */
 double cassette_due_s(const cassette *c, double at_ms);
 bool cassette_at_once(const cassette *c);

@@ -1,4 +1,5 @@
 #include "agent/llm/cassette_state.h"
+#include "agent/llm/intake.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -64,19 +65,18 @@ static bool is_refusal(const cassette_exchange *x)
            x->status != 409 && x->status != 425 && x->status != 429;
 }
 
-/* A stream that says that it is over, on any wire; other bodies are whole when HTTP says so. */
+/* In full, on any wire. The end of the connection does not matter to a stream whose end was told. */
 static bool is_whole(const cassette_exchange *x)
 {
-    static const char *const ends[] = {"[DONE]", "\"message_stop\"", "\"response.completed\"",
-                                       "\"response.incomplete\"", "\"finish_reason\":\""};
-    if (!cassette_answered(x) || !x->bytes.n)
-        return false;
-    if (*ws_str_trim((ws_str){x->bytes.p, x->bytes.n}).p == '{')
-        return true;
-    for (size_t i = 0; i < WS_COUNT(ends); i++)
-        if (memmem(x->bytes.p, x->bytes.n, ends[i], strlen(ends[i])))
-            return true;
-    return false;
+    bool ended = x->end == CASSETTE_COMPLETE;
+    return (ended || x->end == CASSETTE_CUT) &&
+           intake_is_whole(ws_buf_z(&x->url), x->status, ws_buf_z(&x->bytes), x->bytes.n, ended);
+}
+
+/* A 2xx response that came whole, as far as HTTP goes. */
+static bool is_answered(const cassette_exchange *x)
+{
+    return (x->end == CASSETTE_COMPLETE && x->status / 100 == 2) || is_whole(x);
 }
 
 bool cassette_has_turn(const cassette *c, int turn)
@@ -126,7 +126,21 @@ static bool near_of_turn(const cassette_exchange *x, const wanted *w)
 
 static bool left_behind(const cassette_exchange *x, const wanted *w)
 {
-    return cassette_answered(x) && near_of_turn(x, w);
+    return is_answered(x) && near_of_turn(x, w);
+}
+
+bool cassette_has_answer(const cassette *c, const char *body, size_t n, int turn)
+{
+    wanted w = {.turn = turn};
+    for (int i = 0; i < c->n; i++) {
+        const cassette_exchange *x = c->x[i];
+        if (x->used || !same_turn(x, &w))
+            continue;
+        cassette_key(ws_buf_z(&x->url), body, n, w.key, w.near);
+        if (left_behind(x, &w))
+            return true;
+    }
+    return false;
 }
 
 /* A request that names no turn, or one that the recording does not know, takes any. */
@@ -137,12 +151,12 @@ static bool near(const cassette_exchange *x, const wanted *w)
 
 static bool answer_of_turn(const cassette_exchange *x, const wanted *w)
 {
-    return cassette_answered(x) && strcmp(x->model, w->model) == 0 && same_turn(x, w);
+    return is_answered(x) && strcmp(x->model, w->model) == 0 && same_turn(x, w);
 }
 
 static bool answer_of_model(const cassette_exchange *x, const wanted *w)
 {
-    return cassette_answered(x) && strcmp(x->model, w->model) == 0;
+    return is_answered(x) && strcmp(x->model, w->model) == 0;
 }
 
 static cassette_exchange *first(cassette *c, const wanted *w,

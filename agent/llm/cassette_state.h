@@ -1,5 +1,6 @@
 /* Shared by the cassette's parts: cassette.c (what both sides share, recording), cassette_load.c
- * (the file), cassette_find.c (which exchange answers a request), cassette_key.c. */
+ * (the file), cassette_lock.c (who may write it), cassette_find.c (which exchange answers a
+ * request), cassette_key.c. */
 #ifndef AGENT_LLM_CASSETTE_STATE_H
 #define AGENT_LLM_CASSETTE_STATE_H
 
@@ -8,6 +9,7 @@
 struct cassette {
     char *path;
     int fd; /* recording; -1: replaying */
+    struct keeper *keeper; /* that writes in the place of this process; NULL: none yet */
     int64_t last_seq;
     ws_err failure; /* of the first write that failed */
     cassette_options o;
@@ -21,7 +23,13 @@ void cassette_exchange_free(cassette_exchange *x);
  * size. */
 ws_status cassette_load(cassette *c, int64_t *whole_bytes, ws_err *err) WS_MUST_CHECK;
 const char *cassette_end_name(cassette_end e);
-/* A 2xx response that came whole. */
-bool cassette_answered(const cassette_exchange *x);
+
+/* ---- cassette_lock.c ---- */
+/* As the run that records, after the calls of an earlier one have ended. */
+ws_status cassette_lock(cassette *c, ws_err *err) WS_MUST_CHECK;
+ws_status cassette_lock_writer(cassette *c, ws_err *err) WS_MUST_CHECK;
+void cassette_unlock_writer(cassette *c);
+/* Tells who waits what a keeper that is left alone still has to do. */
+void cassette_lock_state(cassette *c, int calls, double seconds);
 
 #endif

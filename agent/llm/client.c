@@ -65,10 +65,8 @@ ws_status llm_client_open(const llm_client_options *o, llm_client **out, ws_err 
 static void job_free(job *j)
 {
     http_free(j->transfer);
-    sse_release(&j->sse);
-    llm_answer_release(&j->answer);
+    intake_release(&j->in);
     ws_buf_release(&j->body);
-    ws_buf_release(&j->raw);
     for (int i = 0; i < j->q.n_messages; i++) {
         free((void *)(uintptr_t)j->message[i].role);
         free((void *)(uintptr_t)j->message[i].content);
@@ -116,7 +114,7 @@ ws_status llm_submit(llm_client *c, const llm_request *r, int *id, ws_err *err)
         j->message[i] = (llm_message){ws_strdup(r->message[i].role),
                                       ws_strdup(r->message[i].content), r->message[i].cache_prefix};
     j->q.message = j->message;
-    llm_answer_init(&j->answer, 0);
+    llm_answer_init(&j->in.answer, 0);
     while (*end)
         end = &(*end)->next;
     *end = j;
@@ -193,16 +191,16 @@ static void read_usage(const job *j, llm_reply *out)
 static void deliver(job *j, llm_reply *out)
 {
     llm_client *c = j->client;
-    const llm_answer *a = &j->answer;
+    const llm_answer *a = &j->in.answer;
     *out = (llm_reply){.outcome = j->outcome,
                        .fatal = j->fatal,
                        .provider = j->endpoint->provider->name,
-                       .wire = llm_wire_name(j->wire ? j->wire->wire : j->endpoint->wire)};
+                       .wire = llm_wire_name(j->in.wire ? j->in.wire->wire : j->endpoint->wire)};
     read_usage(j, out);
     out->usage_json = usage_text(c, a->usage);
-    out->content = take_words(c, &j->answer.content);
-    out->reasoning = take_words(c, &j->answer.reasoning);
-    out->raw = take_text(c, &j->raw);
+    out->content = take_words(c, &j->in.answer.content);
+    out->reasoning = take_words(c, &j->in.answer.reasoning);
+    out->raw = take_text(c, &j->in.raw);
     out->request_body = take_text(c, &j->body);
     snprintf(out->finish_reason, sizeof out->finish_reason, "%s", a->finish_reason);
     snprintf(out->model, sizeof out->model, "%s", a->model[0] ? a->model : j->q.model);

@@ -14,6 +14,15 @@ void http_tape_begin(http_transfer *t)
         cassette_add_request_header(t->tape, h->data);
 }
 
+cassette_end http_tape_name(http_end how)
+{
+    return how == HTTP_COMPLETE  ? CASSETTE_COMPLETE
+           : how == HTTP_FAILED  ? CASSETTE_FAILED
+           : how == HTTP_CUT     ? CASSETTE_CUT
+           : how == HTTP_STALLED ? CASSETTE_STALLED
+                                 : CASSETTE_TOO_LARGE;
+}
+
 void http_tape_end(http_transfer *t, cassette_end how)
 {
     cassette_exchange *x = t->tape;
@@ -23,7 +32,7 @@ void http_tape_end(http_transfer *t, cassette_end how)
     x->end = how;
     x->status = t->response.status;
     x->sent = t->response.sent;
-    x->end_ms = http_seconds(t) * 1e3;
+    x->end_ms = (t->ended ? t->response.seconds : http_seconds(t)) * 1e3;
     x->worth_retrying = t->response.worth_retrying;
     ws_buf_adds(&x->error, t->response.error);
     cassette_record(t->pool->o.cassette, x, t->r.key);

@@ -5,10 +5,8 @@
 #ifndef AGENT_LLM_JOB_H
 #define AGENT_LLM_JOB_H
 
-#include "agent/llm/adapter.h"
-#include "agent/llm/http.h"
+#include "agent/llm/intake.h"
 #include "agent/llm/provider.h"
-#include "agent/llm/sse.h"
 
 typedef struct model_quirks {
     char *model;
@@ -40,9 +38,6 @@ typedef struct endpoint {
 } endpoint;
 
 typedef enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_WAITING, JOB_FINISHED } job_state;
-/* What the body turned out to be: servers answer JSON to a stream request and streams to a plain
- * one. */
-typedef enum body_kind { BODY_UNKNOWN, BODY_SSE, BODY_JSON, BODY_OTHER } body_kind;
 
 typedef struct job {
     struct job *next;
@@ -52,17 +47,13 @@ typedef struct job {
     job_state state;
     llm_request q; /* owns its strings */
     llm_message *message;
-    const llm_adapter *wire;    /* in use by the attempt that runs, as are the quirks */
-    llm_quirks quirks, own;     /* own: learned of this prompt only */
+    llm_intake in;              /* of the last attempt, with its wire */
+    llm_quirks quirks, own;     /* of the attempt that runs; own: learned of this prompt only */
     int tries, protocol_errors; /* tries do not count resends for a quirk */
     int64_t first_ns, start_ns, not_before_ns;
     double waited_s; /* before the attempt that runs */
     http_transfer *transfer;
-    ws_buf body, raw; /* as sent; as received, of the last attempt */
-    body_kind kind;
-    sse_parser sse;
-    llm_answer answer;
-    bool progress; /* an event came in the piece being fed */
+    ws_buf body;   /* as sent */
     bool accepted; /* a 2xx began */
     llm_attempt *attempt;
     int n_attempts, cap_attempts;

@@ -72,7 +72,8 @@ static const char *sentence(const job *j, const outcome_text *t, llm_outcome o, 
 {
     if (o != LLM_PROTOCOL)
         return t->error;
-    snprintf(room, size, "the server's answer is not %s", j->wire ? j->wire->what : "a reply");
+    snprintf(room, size, "the server's answer is not %s",
+             j->in.wire ? j->in.wire->what : "a reply");
     return room;
 }
 
@@ -93,7 +94,7 @@ void job_finish(job *j, llm_outcome o, const llm_attempt *last)
     if (last && last->http_status && last->http_status / 100 != 2)
         snprintf(j->error, sizeof j->error, "%s (HTTP %d)%s%s", error, last->http_status,
                  told ? ": " : "", told ? last->detail : "");
-    else if (told && o == LLM_EMPTY && attempt_reached_limit(&j->answer))
+    else if (told && o == LLM_EMPTY && attempt_reached_limit(&j->in.answer))
         snprintf(j->error, sizeof j->error, "%s: reasoning took all of its tokens", error);
     else if (told && (o == LLM_EMPTY || o == LLM_TRUNCATED))
         snprintf(j->error, sizeof j->error, "%s (finish reason %s)", error, last->detail);
@@ -130,8 +131,8 @@ static double told_wait(const job *j, const http_response *h, llm_outcome o)
 {
     if (!isnan(h->limits.retry_after_s))
         return fmin(h->limits.retry_after_s, LONGEST_WAIT_S);
-    if (!isnan(j->answer.error.retry_after_s))
-        return fmin(j->answer.error.retry_after_s, LONGEST_WAIT_S);
+    if (!isnan(j->in.answer.error.retry_after_s))
+        return fmin(j->in.answer.error.retry_after_s, LONGEST_WAIT_S);
     double reset = o == LLM_RATE_LIMITED ? header_limits_wait(&h->limits, true) : 0;
     return reset > 0 ? fmin(reset, LONGEST_WAIT_S) : (double)NAN;
 }
@@ -162,8 +163,9 @@ static void close_gate(endpoint *e, double seconds)
 static bool is_overload(const job *j, const http_response *h, llm_outcome o)
 {
     static const char *const words[] = {"overloaded", NULL};
-    return o == LLM_RATE_LIMITED || (o == LLM_SERVER && (h->status == 503 || h->status == 529 ||
-                                                         llm_error_says(&j->answer.error, words)));
+    return o == LLM_RATE_LIMITED ||
+           (o == LLM_SERVER && (h->status == 503 || h->status == 529 ||
+                                llm_error_says(&j->in.answer.error, words)));
 }
 
 /* Whatever the server asks for holds for every request of this key: none is sent meanwhile, and
@@ -286,10 +288,10 @@ static bool may_retry(job *j, const http_response *h, llm_outcome o)
 static bool adapt(job *j, llm_outcome o, const llm_attempt *a)
 {
     llm_lesson lesson;
-    llm_refusal r = {.error = &j->answer.error,
+    llm_refusal r = {.error = &j->in.answer.error,
                      .request = &j->q,
                      .body = ws_buf_z(&j->body),
-                     .wire = j->wire->wire,
+                     .wire = j->in.wire->wire,
                      .may_switch = j->endpoint->may_switch,
                      .in_use = j->quirks};
     if ((o != LLM_BAD_REQUEST && o != LLM_CONTEXT) || !llm_quirk_for(&r, &lesson) ||

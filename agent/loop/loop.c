@@ -125,8 +125,10 @@ static ws_status open_all(loop_state *s, ws_err *err)
 {
     /* The client before the run: a URL or key that cannot be used leaves none behind. */
     if (open_strategy(s, err) || choose_seed(s, err) || loop_open_prices(s, err) ||
-        loop_open_run(s, err) || (!s->o->reply && open_client(s, err)) || loop_begin_run(s, err) ||
-        open_judges(s, err))
+        loop_open_run(s, err) || (!s->o->reply && open_client(s, err)))
+        return err->status;
+    loop_count_restored(s);
+    if (loop_begin_run(s, err) || open_judges(s, err))
         return err->status;
     return WS_OK;
 }

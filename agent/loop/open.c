@@ -143,10 +143,20 @@ static char *print_kept(loop_state *s, cJSON *j)
     return copy;
 }
 
+/* Where it is recorded to: a killed run left answers there that are paid for. */
+static void add_recording(const loop_state *s, cJSON *j)
+{
+    char *path = s->o->record ? realpath(s->o->record, NULL) : NULL;
+    if (path)
+        cJSON_AddStringToObject(j, "record", path);
+    free(path);
+}
+
 char *loop_config_json(loop_state *s)
 {
     cJSON *j = config_of(s);
     cJSON_AddNumberToObject(j, "spent_seconds", loop_spent_seconds(s));
+    add_recording(s, j);
     if (s->lessons && *s->lessons)
         cJSON_AddStringToObject(j, "lessons", s->lessons);
     if (s->related && *s->related)
@@ -203,11 +213,13 @@ ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o, ws_
     if (ws_json_parse(text, strlen(text), &config, err))
         return ws_wrap(err, "options of run '%s'", r->name);
     const cJSON *stream = cJSON_GetObjectItemCaseSensitive(config, "stream"); /* of old runs */
+    const cJSON *record = cJSON_GetObjectItemCaseSensitive(config, "record");
     o->models = r->model;
     o->base_url = r->base_url;
     o->gpu = r->gpu;
     o->arch = r->arch;
     o->scripted = r->scripted;
+    o->record = cJSON_IsString(record) ? ws_arena_strdup(a, record->valuestring) : NULL;
     if (cJSON_IsBool(stream))
         o->no_stream = cJSON_IsFalse(stream);
     loop_options_of_json(config, a, o);

@@ -2,6 +2,7 @@
  */
 #include "agent/loop/state.h"
 
+#include "agent/llm/cassette.h"
 #include "base/json.h"
 
 #include <math.h>
@@ -128,13 +129,20 @@ static ws_status restore_attempts(loop_state *s, const db_call *call, int n_call
 
 /* ---- turns ---- */
 
-/* Sent, and the process ended before the answer: a request that may have been paid. */
+/* Sent, and the process ended before the answer: a request that may have been paid. Unless the
+ * answer was recorded: then it is taken from there, and counted as it is. */
+static bool is_lost(const loop_state *s, const loop_turn *t)
+{
+    const char *body = t->call.prompt_json ? t->call.prompt_json : "";
+    if (strcmp(t->call.state, "sent") != 0)
+        return false;
+    return !s->cassette || !cassette_has_answer(s->cassette, body, strlen(body), t->turn);
+}
+
 static void note_lost(loop_state *s, loop_turn *t)
 {
     db_call *c = &t->call;
     ws_buf text = {0};
-    if (strcmp(c->state, "sent") != 0)
-        return;
     cJSON *array = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
     cJSON *o = cJSON_CreateObject();
     array = array ? array : cJSON_CreateArray();
@@ -165,7 +173,7 @@ static int lost_of(const db_call *c)
 static void count_lost(loop_state *s, const loop_turn *t)
 {
     int m = t->step.model;
-    if (strcmp(t->call.state, "sent") != 0 || !s->priced[m] || !(s->o->budget.most.usd > 0))
+    if (!s->priced[m] || !(s->o->budget.most.usd > 0))
         return;
     int64_t bytes = t->call.prompt_json ? (int64_t)strlen(t->call.prompt_json) : 0;
     double usd = price_most(&s->price[m], bytes, s->o->max_tokens);
@@ -179,9 +187,6 @@ static void restore_turn(loop_state *s, const db_call *c)
     *t = (loop_turn){.turn = c->turn, .call = *c, .attempt = -1};
     read_step(s, t);
     t->answered = loop_answered(c);
-    count_lost(s, t);
-    note_lost(s, t);
-    s->lost_requests += lost_of(&t->call);
     for (int i = 0; t->answered && i < s->n_attempts && t->attempt < 0; i++)
         if (s->attempt[i].candidate->call == c->id &&
             strcmp(s->attempt[i].candidate->origin, "tuned") != 0)
@@ -190,11 +195,17 @@ static void restore_turn(loop_state *s, const db_call *c)
     s->turn[s->n_turns++] = t;
 }
 
-static void count_spent(loop_state *s)
+void loop_count_restored(loop_state *s)
 {
     budget_amount none = {0};
     for (int i = 0; i < s->n_turns; i++) {
-        budget_amount b = loop_spent_by(&s->turn[i]->call);
+        loop_turn *t = s->turn[i];
+        if (is_lost(s, t)) {
+            count_lost(s, t);
+            note_lost(s, t);
+        }
+        s->lost_requests += lost_of(&t->call);
+        budget_amount b = loop_spent_by(&t->call);
         budget_settle(&s->budget, &none, &b);
     }
     for (int i = 0; i < s->n_attempts; i++)
@@ -212,7 +223,6 @@ ws_status loop_restore(loop_state *s, ws_err *err)
         return err->status;
     for (int i = 0; i < n; i++)
         restore_turn(s, &call[i]);
-    count_spent(s);
     /* A session that was killed told nothing: then at least its verdicts count, and of its calls
      * those that did not run beside others. */
     double least = totals.judge_seconds + totals.model_seconds / s->lanes;

@@ -97,8 +97,11 @@ char *loop_quirks(loop_state *s, const loop_model *m);
 double loop_spent_seconds(const loop_state *s); /* by all sessions of the run */
 
 /* ---- restore.c ---- */
-/* Attempts and turns of a run that is resumed, and what they spent. */
+/* Attempts and turns of a run that is resumed. */
 ws_status loop_restore(loop_state *s, ws_err *err) WS_MUST_CHECK;
+/* Counts them. After the cassette is open: what a killed session had in flight is lost only when it
+ * was not recorded either. */
+void loop_count_restored(loop_state *s);
 /* The step as it is stored with its call, in the arena. */
 const char *loop_step_json(loop_state *s, const loop_turn *t);
 
