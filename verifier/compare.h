@@ -22,6 +22,8 @@ typedef struct vfy_comparison {
 void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out);
 /* What the wrong elements have in common, as vfy_pattern_describe. */
 void vfy_compare_pattern(const vfy_case *c, int o, const void *got, char *text, size_t size);
+/* What element i of output o may be off by; infinite where it is left open. */
+double vfy_tolerance(const vfy_case *c, int o, int64_t i);
 /* "[2,17]" */
 void vfy_element_name(const ref_shape *s, int64_t flat, char *out, size_t size);
 

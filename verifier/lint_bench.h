@@ -48,7 +48,7 @@ typedef struct linter {
     ref_graph *g;
     uint64_t seed;
     int check; /* the check shape at hand */
-    lint_lab lab[VFY_INPUTS_COUNT];
+    lint_lab lab[VFY_INPUTS_QUICK];
     lint_lab wide[LINT_MAX_WIDE]; /* larger shapes: their references carry no bounds */
     bool wide_tried[LINT_MAX_WIDE];
     lint_series series[2]; /* of all dims; of those that are summed over */

@@ -37,7 +37,7 @@ ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out,
     for (int d = 0; d < s->n_dims; d++)
         v->dim_name[d] = s->dim[d].name;
     v->names = (plan_names){v->tensor_name, n + s->n_outputs, v->dim_name, s->n_dims};
-    size_t slots = (size_t)s->n_checks * VFY_INPUTS_COUNT;
+    size_t slots = (size_t)s->n_checks * VFY_INPUTS_QUICK;
     v->cases = ws_calloc(slots, sizeof *v->cases);
     v->have = ws_calloc(slots, sizeof *v->have);
     *out = v;
@@ -52,11 +52,11 @@ const plan_names *vfy_session_names(const vfy_session *s, const spec **of)
 
 static void forget_cases(vfy_session *s)
 {
-    for (size_t i = 0; s->have && i < (size_t)s->spec->n_checks * VFY_INPUTS_COUNT; i++)
+    for (size_t i = 0; s->have && i < (size_t)s->spec->n_checks * VFY_INPUTS_QUICK; i++)
         if (s->have[i])
             vfy_case_release(&s->cases[i]);
     if (s->have)
-        memset(s->have, 0, (size_t)s->spec->n_checks * VFY_INPUTS_COUNT * sizeof *s->have);
+        memset(s->have, 0, (size_t)s->spec->n_checks * VFY_INPUTS_QUICK * sizeof *s->have);
 }
 
 void vfy_session_close(vfy_session *s)
@@ -81,7 +81,7 @@ ws_status vfy_session_case(vfy_session *s, int check, vfy_inputs kind, uint64_t 
     if (s->cases_seed != seed)
         forget_cases(s);
     s->cases_seed = seed;
-    size_t slot = (size_t)check * VFY_INPUTS_COUNT + kind;
+    size_t slot = (size_t)check * VFY_INPUTS_QUICK + kind;
     if (!s->have[slot]) {
         if (vfy_case_init(&s->cases[slot], s->graph, check, kind, seed, err))
             return err->status;

@@ -16,7 +16,7 @@ struct vfy_session {
     uint64_t seed;
     plan_names names;
     const char *tensor_name[VFY_MAX_NAMES], *dim_name[VFY_MAX_NAMES];
-    vfy_case *cases; /* n_checks x VFY_INPUTS_COUNT, filled when first needed */
+    vfy_case *cases; /* n_checks x VFY_INPUTS_QUICK, filled when first needed */
     bool *have;
     uint64_t cases_seed;
 };

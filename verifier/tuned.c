@@ -57,6 +57,7 @@ static ws_status try_choices(vfy_session *s, const char *source, size_t n, const
         if (is_default(p, choice))
             continue;
         vfy_options with = *o;
+        with.depth = VFY_QUICK;
         char text[sizeof out->tune];
         with.tune = choice;
         describe(p, choice, text, sizeof text);

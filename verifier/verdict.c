@@ -88,6 +88,10 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
         ws_buf_printf(out, "  checked   %d shapes, %d runs, worst error %.3g of the tolerance%s\n",
                       v->shapes_passed, v->runs, v->worst_ratio,
                       v->schedule_dependent ? "; the bits depend on the schedule" : "");
+    if (v->schedule[0])
+        ws_buf_printf(out, "  schedule  %s\n", v->schedule);
+    if (v->relations[0])
+        ws_buf_printf(out, "  relations %s\n", v->relations);
     if (v->shapes_refused)
         ws_buf_printf(out, "  refused   %d check shapes by the plan's require\n",
                       v->shapes_refused);
@@ -174,6 +178,11 @@ static void json_evidence(cJSON *o, const vfy_verdict *v)
     cJSON_AddNumberToObject(e, "other_choices_unusable", v->choices_unusable);
     ws_json_add_double(e, "worst_error_over_tolerance", v->worst_ratio);
     cJSON_AddBoolToObject(e, "schedule_dependent", v->schedule_dependent);
+    cJSON_AddStringToObject(e, "depth", v->depth == VFY_FULL ? "full" : "quick");
+    if (v->schedule[0])
+        cJSON_AddStringToObject(e, "schedule", v->schedule);
+    if (v->relations[0])
+        cJSON_AddStringToObject(e, "relations", v->relations);
     cJSON_AddStringToObject(e, "source_sha256", v->source_sha256);
     cJSON_AddStringToObject(e, "ptx_sha256", v->ptx_sha256);
     cJSON_AddStringToObject(e, "compiler", v->compiler);

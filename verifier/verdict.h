@@ -16,6 +16,10 @@ typedef enum vfy_level {
 } vfy_level;
 const char *vfy_level_name(vfy_level l);
 
+/* How much was tried on the CPU. QUICK: every check shape with three kinds of inputs, one of them in
+ * another order. FULL: all that docs/verify.md lists. */
+typedef enum vfy_depth { VFY_QUICK, VFY_FULL } vfy_depth;
+
 /* Of a plan with more launches than VFY_MAX_LAUNCHES those that take longest are kept. */
 enum { VFY_MAX_LAUNCHES = 16 };
 
@@ -42,7 +46,7 @@ typedef struct vfy_verdict {
     int other_line;         /* races */
     /* the case */
     char shape[256];        /* "B=3 N=257", "" when the reason does not depend on one */
-    char inputs[32];        /* which kind of inputs: "random", "adversarial", ... */
+    char inputs[64];        /* which kind of inputs: "random", "adversarial", ... */
     uint64_t seed;
     /* numbers, when reason is about values */
     char tensor[64];
@@ -53,11 +57,14 @@ typedef struct vfy_verdict {
     char survey[512]; /* of a rejected kernel, when asked for: check shapes that are right and wrong */
     double worst_ratio;             /* max |got - want| / tolerance over all passed comparisons */
     /* evidence */
+    vfy_depth depth;        /* of what was passed */
     int shapes_passed, runs;        /* runs: executions over shapes, inputs and schedules */
     int shapes_refused;             /* check shapes that the plan's require refuses */
     char tune[160]; /* "BLOCK=256": the choice of the tunables that is wrong, "" the default */
     int choices_passed, choices_unusable; /* other choices of the tunables */
     bool schedule_dependent; /* right on every schedule tried, but not bit for bit the same */
+    char schedule[320];     /* of full verification: whether the bits depend on it, and by what */
+    char relations[640];    /* of full verification: those that the operation keeps, and it too */
     ptx_counters counters;          /* of the largest check shape */
     ptx_fault fault;                /* the first fault, when the engine found one */
     bool has_fault;

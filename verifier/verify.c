@@ -6,6 +6,7 @@
 #include "harness/plan/plan.h"
 #include "harness/worker/run.h"
 #include "verifier/compare.h"
+#include "verifier/full.h"
 #include "verifier/model.h"
 #include "verifier/pattern.h"
 #include "verifier/precision.h"
@@ -43,6 +44,7 @@ typedef struct job {
     uint64_t seed;
     bool names_dims; /* the source, as macros */
     int steps;          /* runs of a check shape, at most */
+    const comp_result *full_compiled; /* of the shape that is verified in full */
     int counted_check; /* check shape whose counters stand in the verdict, -1 none */
     double counted_work;
 } job;
@@ -89,14 +91,14 @@ static comp_request request_of(job *j, const plan_bound *b, bool cubin)
  * fails again, and is reported, when the case is needed. */
 static bool make_case_ahead(job *j)
 {
-    const int n = j->s->spec->n_checks * VFY_INPUTS_COUNT;
+    const int n = j->s->spec->n_checks * VFY_INPUTS_QUICK;
     while (j->next_case < n) {
         const int at = j->next_case++;
         ws_err ignored = {0};
         vfy_case *c;
-        if (!j->shape[at / VFY_INPUTS_COUNT].plan || vfy_session_has(j->s, at, j->seed))
+        if (!j->shape[at / VFY_INPUTS_QUICK].plan || vfy_session_has(j->s, at, j->seed))
             continue;
-        (void)!vfy_session_case(j->s, at / VFY_INPUTS_COUNT, (vfy_inputs)(at % VFY_INPUTS_COUNT), j->seed,
+        (void)!vfy_session_case(j->s, at / VFY_INPUTS_QUICK, (vfy_inputs)(at % VFY_INPUTS_QUICK), j->seed,
                         &c, &ignored);
         return true;
     }
@@ -409,6 +411,8 @@ static uint64_t instruction_budget(const vfy_case *c)
 typedef struct one_run {
     const vfy_case *c;
     ptx_schedule schedule;
+    uint64_t schedule_seed; /* 0: as the inputs */
+    const plan_bound *plan; /* NULL: the batch's */
     buffers buf;
     run_report rep;
     ws_err err;
@@ -438,7 +442,7 @@ static void execute(void *ud, size_t i, int worker)
         .image_bytes = c->ptx_bytes + 1,
         .kernel = c->kernel,
         .n_kernels = c->n_kernels,
-        .plan = b->plan,
+        .plan = o->plan ? o->plan : b->plan,
         .scratch_name = b->scratch_name,
         .tensor = o->buf.t,
         .n_tensors = o->buf.n,
@@ -451,7 +455,7 @@ static void execute(void *ud, size_t i, int worker)
     r.engine.max_warp_insns = instruction_budget(o->c);
     r.engine.schedule = o->schedule;
     r.engine.mma_model = j->o->mma_model;
-    r.engine.seed = j->seed;
+    r.engine.seed = o->schedule_seed ? o->schedule_seed : j->seed;
     (void)!run_execute(&r, &o->rep, &o->err);
 }
 
@@ -469,7 +473,8 @@ static void execute_all(batch *b, int n)
 {
     ws_parallel_for((size_t)n, n, execute, b);
     for (int i = 0; n > 1 && i < n; i++) {
-        one_run *o = &b->run[i], again = {.c = o->c, .schedule = o->schedule};
+        one_run *o = &b->run[i], again = {.c = o->c, .schedule = o->schedule,
+                                         .schedule_seed = o->schedule_seed, .plan = o->plan};
         if (o->err.status || o->rep.reason != HX_ENDLESS || o->rep.seconds < NEAR_DEADLINE_SECONDS)
             continue;
         run_release(o);
@@ -481,7 +486,7 @@ static void execute_all(batch *b, int n)
 static void describe_case(job *j, const vfy_case *c)
 {
     snprintf(j->v->shape, sizeof j->v->shape, "%s", c->shape);
-    snprintf(j->v->inputs, sizeof j->v->inputs, "%s", vfy_inputs_name(c->inputs));
+    snprintf(j->v->inputs, sizeof j->v->inputs, "%s", c->name);
     j->v->seed = c->seed;
 }
 
@@ -552,7 +557,7 @@ static ws_status judge_run(job *j, const one_run *o, const one_run *first, const
 /* The runs of one check shape: every kind of inputs, the random ones first and on a second schedule
  * too, where the result must be right again. They are judged in this order, whichever ends
  * first. */
-enum { STEPS = VFY_INPUTS_COUNT + 1 };
+enum { STEPS = VFY_INPUTS_QUICK + 1 };
 
 /* Takes the next steps into `run`, at most `most`; a case that cannot be made ends them. */
 static ws_status next_runs(job *j, int check, int most, int *step, one_run *run, int *n,
@@ -572,15 +577,21 @@ static ws_status next_runs(job *j, int check, int most, int *step, one_run *run,
     return WS_OK;
 }
 
+static const char **scratch_names(job *j)
+{
+    const char **name = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1);
+    for (int i = 0; i < j->plan->n_scratch; i++)
+        name[i] = j->plan->scratch[i].name;
+    return name;
+}
+
 static ws_status judge_runs(job *j, int check, const comp_result *comp, ws_err *err)
 {
     one_run run[STEPS] = {0};
     batch b = {.j = j, .plan = j->shape[check].plan, .compiled = comp,
-               .scratch_name = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1)};
+               .scratch_name = scratch_names(j)};
     int step = 0, done = 0, n = 0;
     ws_status st = WS_OK;
-    for (int i = 0; i < j->plan->n_scratch; i++)
-        b.scratch_name[i] = j->plan->scratch[i].name;
     while (step < j->steps && !st && j->v->reason == HX_PASS) {
         /* A candidate that fails fails mostly in its very first run, which goes alone. */
         const int most = j->v->runs ? ws_cpu_count() : 1;
@@ -620,6 +631,121 @@ static ws_status judge_shape(job *j, int check, ws_err *err)
     if (judge_runs(j, check, &comp, err))
         return err->status;
     j->v->shapes_passed += j->v->reason == HX_PASS;
+    return WS_OK;
+}
+
+/* ---- full verification ---- */
+
+/* One check shape, for full.h. */
+typedef struct full_job {
+    job *j;
+    batch b;
+} full_job;
+
+/* Without launch `without`, counted from 1. */
+static const plan_bound *plan_without(job *j, const plan_bound *b, int without)
+{
+    plan_bound *p = WS_ARENA_NEW(&j->arena, plan_bound, 1);
+    *p = *b;
+    p->launch = WS_ARENA_NEW(&j->arena, plan_bound_launch, b->n_launches + 1);
+    p->n_launches = 0;
+    for (int i = 0; i < b->n_launches; i++)
+        if (i != without - 1)
+            p->launch[p->n_launches++] = b->launch[i];
+    return p;
+}
+
+/* What a run that may be wrong is like, without a trace in the verdict. */
+static hx_reason look_at_outputs(job *j, const one_run *o)
+{
+    vfy_verdict *mine = ws_malloc(sizeof *mine), *v = j->v;
+    *mine = *v;
+    j->v = mine;
+    judge_outputs(j, o->c, j->full_compiled, &o->buf);
+    hx_reason r = mine->reason;
+    j->v = v;
+    free(mine);
+    return r;
+}
+
+static void take_outputs(const job *j, one_run *o, vfy_try *t)
+{
+    int n_in = j->s->spec->n_inputs + j->s->spec->n_weights, n = j->s->graph->n_outputs;
+    if (o->rep.reason != HX_PASS)
+        return;
+    t->out = ws_calloc((size_t)n + 1, sizeof *t->out);
+    for (int k = 0; k < n; k++) {
+        t->out[k] = o->buf.t[n_in + k].out;
+        o->buf.t[n_in + k].out = NULL;
+    }
+}
+
+static ws_status judge_try(full_job *f, one_run *o, vfy_try *t, ws_err *err)
+{
+    job *j = f->j;
+    t->insns = o->rep.engine.counters.warp_insns;
+    t->reason = o->rep.reason;
+    if (!t->judged && o->err.status) {
+        *err = o->err;
+        return err->status;
+    }
+    if (t->judged && judge_run(j, o, NULL, f->b.compiled, err))
+        return err->status;
+    if (!t->judged && t->reason == HX_PASS)
+        t->reason = look_at_outputs(j, o);
+    if (t->judged && j->v->reason != HX_PASS && t->relation) {
+        size_t at = strlen(j->v->text);
+        snprintf(j->v->text + at, sizeof j->v->text - at, "; %s", t->relation);
+    }
+    take_outputs(j, o, t);
+    return WS_OK;
+}
+
+static ws_status run_tries(void *ud, vfy_try *t, int n, ws_err *err)
+{
+    full_job *f = ud;
+    const int most = ws_cpu_count();
+    ws_status st = WS_OK;
+    for (int first = 0; first < n && !st && f->j->v->reason == HX_PASS; first += most) {
+        const int some = n - first < most ? n - first : most;
+        f->b.run = ws_calloc((size_t)some, sizeof *f->b.run);
+        for (int i = 0; i < some; i++) {
+            const vfy_try *k = &t[first + i];
+            f->b.run[i] = (one_run){.c = k->c, .schedule = k->schedule, .schedule_seed = k->seed};
+            if (k->without)
+                f->b.run[i].plan = plan_without(f->j, f->b.plan, k->without);
+        }
+        execute_all(&f->b, some);
+        for (int i = 0; i < some && !st && f->j->v->reason == HX_PASS; i++)
+            st = judge_try(f, &f->b.run[i], &t[first + i], err);
+        for (int i = 0; i < some; i++)
+            run_release(&f->b.run[i]);
+        free(f->b.run);
+    }
+    return st;
+}
+
+static ws_status full_shape(job *j, int check, ws_err *err)
+{
+    comp_result comp = {0};
+    if (compile(j, j->shape[check].plan, false, &comp, err))
+        return err->status;
+    if (j->v->reason != HX_PASS)
+        return WS_OK;
+    full_job f = {j, {.j = j, .plan = j->shape[check].plan, .compiled = &comp,
+                      .scratch_name = scratch_names(j)}};
+    vfy_full full = {.s = j->s, .v = j->v, .plan = j->plan, .bound = f.b.plan, .ptx = comp.ptx,
+                     .check = check, .seed = j->seed, .run = run_tries, .ud = &f};
+    j->full_compiled = &comp;
+    return vfy_full_shape(&full, err);
+}
+
+static ws_status full(job *j, ws_err *err)
+{
+    for (int c = 0; c < j->s->spec->n_checks && j->v->reason == HX_PASS; c++)
+        if (j->shape[c].plan && full_shape(j, c, err))
+            return err->status;
+    j->v->depth = VFY_FULL;
     return WS_OK;
 }
 
@@ -837,6 +963,8 @@ static ws_status verify(job *j, ws_err *err)
         return WS_OK;
     }
     ws_status st = check_sums(j, err);
+    if (!st && v->reason == HX_PASS && j->o->depth == VFY_FULL)
+        st = full(j, err);
     if (st || v->reason != HX_PASS)
         return st;
     v->level = VFY_EMULATED;

@@ -14,6 +14,7 @@ typedef struct vfy_options {
     const int64_t *tune;    /* values of the plan's tunables, NULL: defaults */
     ptx_mma_model mma_model; /* 0: as of arch */
     double wall_seconds;    /* per run, 0: 60 */
+    vfy_depth depth;
     bool survey; /* a rejected kernel is run at the other check shapes too, once each (survey.h) */
     const char *file;       /* name of the source in messages, NULL: "kernel.cu" */
     /* Called once the candidate is compiled for the benchmark shape; false: it is judged no further

@@ -6,10 +6,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct options {
     cli_common common;
-    const char *arch, *gpu, *mma_model;
+    const char *arch, *gpu, *mma_model, *depth;
     int64_t seed, choices;
     double timeout;
     bool explain;
@@ -24,6 +25,10 @@ static const ws_opt option_table[] = {
      .arg = "N", .help = "seed of the inputs; 0 takes a fresh one", .group = "Checks"},
     {.name = "timeout", .type = WS_OPT_SECONDS, .offset = offsetof(options, timeout),
      .fallback = "25s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
+    {.name = "depth", .type = WS_OPT_CHOICE, .offset = offsetof(options, depth), .fallback = "full",
+     .choices = "quick|full", .arg = "DEPTH",
+     .help = "full: all that docs/verify.md lists; quick: what every candidate of a run meets",
+     .group = "Checks"},
     {.name = "choices", .type = WS_OPT_INT, .offset = offsetof(options, choices), .fallback = "12",
      .max = 4096,
      .arg = "N", .help = "other choices of the plan's tunables to check, at most",
@@ -78,6 +83,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     (void)nargs;
     vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .seed = (uint64_t)o->seed,
                       .mma_model = cli_mma_model(o->mma_model),
+                      .depth = strcmp(o->depth, "full") == 0 ? VFY_FULL : VFY_QUICK,
                       .wall_seconds = o->timeout, .survey = o->explain, .file = base_name(args[1])};
     ws_status st = cli_check_gpu(o->gpu, err);
     if (!st)

@@ -75,6 +75,7 @@ static ws_status judge(judgement *j, const mcp_context *c, const mcp_tool *t, co
     size_t n = strlen(source);
     ws_status st;
     *j = (judgement){.options = {.survey = true,
+                                 .depth = VFY_FULL,
                                  .arch = mcp_string(t, args, "arch"),
                                  .gpu = mcp_string(t, args, "gpu"),
                                  .wall_seconds = c->wall_seconds,
