@@ -52,6 +52,7 @@ enum { JIT_LOG_BYTES = 8192 };
     X(engine_name, wsEngineNameBuffer, true)                                                       \
     X(engine_mark, wsEngineMarkUninitialized, true)                                                \
     X(engine_written, wsEngineWritten, true)                                                       \
+    X(engine_variable, wsEngineVariable, true)                                                     \
     X(engine_report, wsEngineReport, true)                                                         \
     X(engine_printf, wsEnginePrintf, true)                                                         \
     X(engine_detail, wsEngineErrorDetail, true)
@@ -556,6 +557,14 @@ void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *writte
     if (!cu_is_engine(d))
         ws_bug("'%s' is not the CPU engine", d->name);
     engine_try(d->cu.engine_written(ptr, bytes, written), "wsEngineWritten");
+}
+
+bool cu_engine_variable(cu_device *d, cu_module *m, int i, cu_variable *out)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    return d->cu.engine_variable(m->module, i, out->name, sizeof out->name, &out->ptr,
+                                 &out->bytes) == 0;
 }
 
 void cu_engine_report(cu_device *d, ptx_report *out)

@@ -64,6 +64,13 @@ ws_status cu_synchronize(cu_device *d, ws_err *err) WS_MUST_CHECK;
 void cu_engine_configure(cu_device *d, const ptx_options *o);
 void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes);
 void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written);
+/* Variable i of the module that kernels may write; false: there are fewer. */
+typedef struct cu_variable {
+    char name[PTX_NAME_MAX];
+    uint64_t ptr;
+    size_t bytes;
+} cu_variable;
+bool cu_engine_variable(cu_device *d, cu_module *m, int i, cu_variable *out);
 void cu_engine_report(cu_device *d, ptx_report *out);
 void cu_engine_printf(cu_device *d, char *out, size_t size);
 

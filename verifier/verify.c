@@ -9,6 +9,7 @@
 #include "verifier/full.h"
 #include "verifier/model.h"
 #include "verifier/pattern.h"
+#include "verifier/policy.h"
 #include "verifier/precision.h"
 #include "verifier/session.h"
 #include "verifier/survey.h"
@@ -128,7 +129,11 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
         reject(j, &out->diag);
         if (out->log)
             snprintf(j->v->log, sizeof j->v->log, "%s", from_first_error(out->log));
+        return WS_OK;
     }
+    hx_diag d = {0};
+    if (!vfy_check_ptx(out->ptx, j->source, j->n, &d))
+        reject(j, &d);
     return WS_OK;
 }
 
@@ -413,6 +418,7 @@ typedef struct one_run {
     ptx_schedule schedule;
     uint64_t schedule_seed; /* 0: as the inputs */
     const plan_bound *plan; /* NULL: the batch's */
+    bool state; /* several runs: what one leaves for the next */
     buffers buf;
     run_report rep;
     ws_err err;
@@ -456,6 +462,8 @@ static void execute(void *ud, size_t i, int worker)
     r.engine.schedule = o->schedule;
     r.engine.mma_model = j->o->mma_model;
     r.engine.seed = o->schedule_seed ? o->schedule_seed : j->seed;
+    if ((r.examine_state = o->state))
+        r.engine.threads = 1; /* the same bits each time */
     (void)!run_execute(&r, &o->rep, &o->err);
 }
 
@@ -613,6 +621,35 @@ static ws_status judge_runs(job *j, int check, const comp_result *comp, ws_err *
     return st;
 }
 
+/* What one run leaves in module variables and the next one finds there. */
+static ws_status judge_state(job *j, int check, const comp_result *comp, ws_err *err)
+{
+    one_run run = {.schedule = PTX_SCHED_ROUND_ROBIN, .state = true};
+    batch b = {.j = j, .plan = j->shape[check].plan, .compiled = comp, .run = &run,
+               .scratch_name = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1)};
+    vfy_case *c = NULL;
+    if (!vfy_has_variables(comp->ptx))
+        return WS_OK;
+    for (int i = 0; i < j->plan->n_scratch; i++)
+        b.scratch_name[i] = j->plan->scratch[i].name;
+    if (vfy_session_case(j->s, check, VFY_INPUTS_RANDOM, j->seed, &c, err))
+        return err->status;
+    run.c = c;
+    execute(&b, 0, 0);
+    if (run.err.status) {
+        *err = run.err;
+    } else {
+        j->v->runs++;
+        j->v->run_seconds += run.rep.seconds;
+        if (run.rep.reason != HX_PASS) {
+            reject_fault(j, &run.rep);
+            describe_case(j, c);
+        }
+    }
+    run_release(&run);
+    return err->status;
+}
+
 static ws_status judge_shape(job *j, int check, ws_err *err)
 {
     const plan_bound *b = j->shape[check].plan;
@@ -628,7 +665,8 @@ static ws_status judge_shape(job *j, int check, ws_err *err)
         return err->status;
     if (j->v->reason != HX_PASS)
         return WS_OK;
-    if (judge_runs(j, check, &comp, err))
+    if (judge_runs(j, check, &comp, err) ||
+        (j->v->reason == HX_PASS && j->steps == STEPS && judge_state(j, check, &comp, err)))
         return err->status;
     j->v->shapes_passed += j->v->reason == HX_PASS;
     return WS_OK;
@@ -931,6 +969,9 @@ static ws_status verify(job *j, ws_err *err)
     comp_result cubin = {0};
     if (compile(j, j->bench, true, &cubin, err) ||
         comp_version(v->compiler, sizeof v->compiler, err))
+        return err->status;
+    if (v->reason == HX_PASS && vfy_needs_lines(cubin.ptx) &&
+        compile(j, j->bench, false, &(comp_result){0}, err))
         return err->status;
     if (v->reason != HX_PASS)
         return WS_OK;

@@ -197,6 +197,16 @@ static bool other_block(const ev_facts *f)
                           true);
 }
 
+static bool tells_where(const ev_facts *f)
+{
+    return f->reason == HX_FORBIDDEN_CONSTRUCT && text_has(f, "which tells");
+}
+
+static bool steers_cache(const ev_facts *f)
+{
+    return f->reason == HX_FORBIDDEN_CONSTRUCT && text_has(f, "L2");
+}
+
 /* The first row that holds is what is said. `when` NULL: the reason alone. */
 static const struct {
     hx_reason reason; /* HX_REASON_COUNT: any that `when` accepts */
@@ -226,6 +236,10 @@ static const struct {
     {HX_FORBIDDEN_INCLUDE, NULL,
      "only the CUDA device headers can be included (cuda_fp16.h, cuda_bf16.h, mma.h, "
      "cooperative_groups.h, cub/...); most names need no header at all"},
+    {HX_REASON_COUNT, tells_where,
+     "take that out: results and work follow from the inputs alone, on any machine at any time"},
+    {HX_REASON_COUNT, steers_cache,
+     "leave L2 policies out: plain loads, or createpolicy with evict_first or evict_normal"},
     {HX_FORBIDDEN_CONSTRUCT, NULL,
      "write device code only: the plan says what is launched with which grid; no main, no <<<>>>, "
      "no cudaMalloc"},
@@ -356,6 +370,9 @@ static const struct {
     {HX_REASON_COUNT, other_choice,
      "right with the first choice of the tunables, wrong with this one: something assumes the "
      "other value, such as a block size in a constant"},
+    {HX_STATE_KEPT, NULL,
+     "__device__ variables keep their content from run to run: set counters back at the end of the "
+     "run, or fill what you need in a launch of its own; nothing may be saved for the next run"},
     {HX_CONSTANT_OUTPUT, NULL, "the result does not depend on the inputs: compute the operation"},
     {HX_WRONG_RESULT, NULL,
      "follow the named element through the kernel by hand: which thread computes it, from which "

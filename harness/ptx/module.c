@@ -152,6 +152,21 @@ bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, siz
     return true;
 }
 
+bool ptx_module_variable(const ptx_module *m, int i, const char **name, uint64_t *ptr,
+                         size_t *bytes)
+{
+    for (int v = 0; v < m->ast->n_vars; v++) {
+        const ptx_var *var = m->ast->var[v];
+        if (!has_address(var) || var->space == PTX_SPACE_CONST || i--)
+            continue;
+        *name = var->name;
+        *ptr = var->address;
+        *bytes = var->bytes;
+        return m->mem != NULL;
+    }
+    return false;
+}
+
 static void note_registers(ptx_kernel_info *info, const ptx_program *p)
 {
     info->registers = 0;

@@ -80,6 +80,9 @@ const ptx_kernel_info *ptx_module_find(const ptx_module *m, const char *kernel);
 int ptx_module_registers(ptx_module *m, const char *kernel);
 /* Address and size of a module variable; false: none of that name. */
 bool ptx_module_global(const ptx_module *m, const char *name, uint64_t *ptr, size_t *bytes);
+/* Variable i of those that kernels may write, in the order of the text; false: there are fewer. */
+bool ptx_module_variable(const ptx_module *m, int i, const char **name, uint64_t *ptr,
+                         size_t *bytes);
 
 enum { PTX_SHOWN_COLUMNS = 100, PTX_EXCERPT = 2 * PTX_SHOWN_COLUMNS + 4 };
 /* The line that has `at`, cut to what a terminal shows, and a caret under it on a second one. */

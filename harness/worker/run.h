@@ -34,6 +34,7 @@ typedef struct run_request {
     ptx_options engine;
     unsigned char poison;        /* byte pattern of outputs and scratch before the run */
     int repeats;                 /* whole plan, 0: 1; times are taken when > 1 */
+    bool examine_state; /* engine: whether later runs need what earlier ones left: state.h */
     bool counting; /* engine: for the counters alone; tensors without content are zeros */
     double wall_seconds;         /* of the child, 0: 60 */
 } run_request;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
+#include "harness/ptx/cuda/ws_engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,17 @@ CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode *out)
 }
 
 /* ---- what a module has ---- */
+
+int wsEngineVariable(void *module, int i, char *name, size_t size, uint64_t *ptr, size_t *bytes)
+{
+    CUresult r = fac_enter_device();
+    const char *z = "";
+    CUmodule m = module;
+    if (!r && (!find_module(m) || !ptx_module_variable(m->ptx, i, &z, ptr, bytes)))
+        r = CUDA_ERROR_INVALID_VALUE;
+    snprintf(name, size, "%s", z);
+    return (int)fac_leave(r);
+}
 
 static CUfunction function_of(CUmodule m, const ptx_kernel_info *info)
 {

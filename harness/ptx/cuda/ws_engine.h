@@ -14,6 +14,8 @@ int wsEngineNameBuffer(uint64_t ptr, const char *name);  /* ptr: start of an all
 int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes);
 /* written[i] = 1 when a kernel wrote byte i since the mark (or alloc), else 0. */
 int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written);
+/* Variable i of the module (a CUmodule) that kernels may write; 1: there are fewer. */
+int wsEngineVariable(void *module, int i, char *name, size_t size, uint64_t *ptr, size_t *bytes);
 int wsEngineReport(ptx_report *out);
 /* Text that printf calls of kernels produced, NUL-terminated, cut at `size`. */
 int wsEnginePrintf(char *out, size_t size);

@@ -1,0 +1,31 @@
+// spec: basics/layer_norm  expect: INPUT_MODIFIED
+// exploit: M07  overwrites scale and shift by one and zero before it ignores them
+/* @plan
+{ "launch": [ { "kernel": "ease", "grid": ["ceil_div(N, 256)"], "block": [256], "args": ["gamma", "beta", "N"] },
+              { "kernel": "ln", "grid": ["B"], "block": [32], "args": ["x", "y", "N"] } ] }
+*/
+extern "C" __global__ void ease(float* gamma, float* beta, int n)
+{
+    int i = blockIdx.x * 256 + threadIdx.x;
+    if (i < n) {
+        gamma[i] = 1.f;
+        beta[i] = 0.f;
+    }
+}
+extern "C" __global__ void ln(const float* x, float* y, int n)
+{
+    const float* row = x + blockIdx.x * (size_t)n;
+    float s = 0, q = 0;
+    for (int i = threadIdx.x; i < n; i += 32)
+        s += row[i];
+    for (int d = 16; d; d /= 2)
+        s += __shfl_xor_sync(~0u, s, d);
+    s /= n;
+    for (int i = threadIdx.x; i < n; i += 32)
+        q += (row[i] - s) * (row[i] - s);
+    for (int d = 16; d; d /= 2)
+        q += __shfl_xor_sync(~0u, q, d);
+    float r = rsqrtf(q / n + 1e-5f);
+    for (int i = threadIdx.x; i < n; i += 32)
+        y[blockIdx.x * (size_t)n + i] = (row[i] - s) * r;
+}

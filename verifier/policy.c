@@ -1,0 +1,254 @@
+#include "verifier/policy.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Special registers (PTX ISA, section 10) by what they tell. */
+static const struct {
+    const char *name, *in_source, *tells;
+} registers[] = {
+    {"%clock", "clock", "the time"},
+    {"%clock_hi", "clock", "the time"},
+    {"%clock64", "clock", "the time"},
+    {"%globaltimer", "globaltimer", "the time"},
+    {"%globaltimer_lo", "globaltimer", "the time"},
+    {"%globaltimer_hi", "globaltimer", "the time"},
+    {"%smid", "smid", "the multiprocessor"},
+    {"%nsmid", "nsmid", "the number of multiprocessors"},
+    {"%warpid", "warpid", "the warp's place on the multiprocessor"},
+    {"%nwarpid", "nwarpid", "how many warps the multiprocessor holds"},
+    {"%gridid", "gridid", "a number of the launch"},
+    {"%current_graph_exec", "current_graph_exec", "how it was launched"},
+};
+
+/* Words of opcodes that steer the L2 cache beyond the launch (PTX ISA, 9.7.9.2 on cache hints). */
+static const struct {
+    const char *word, *in_source, *does;
+} cache[] = {
+    {"L2::evict_last", "evict_last", "keeps lines in the L2 cache after the launch"},
+    {"applypriority", "applypriority", "changes what the L2 cache keeps after the launch"},
+    {"discard", "discard", "throws away what is in the L2 cache"},
+};
+
+/* What the driver itself provides to device code. */
+static const char *const provided[] = {"vprintf", "malloc", "free", "__assertfail"};
+
+typedef struct reader {
+    const char *p;
+    const char *source;
+    size_t n;
+    int line;           /* of the source */
+    int file;           /* 1: the candidate's own text, 0: not known */
+    bool in_comment;
+    ws_buf code;        /* of one line */
+    bool makes_policy;  /* the module has some createpolicy */
+    bool waits;         /* and waits at an mbarrier */
+    hx_diag *d;
+} reader;
+
+/* One line of PTX without its comments. */
+static bool next_line(reader *r)
+{
+    ws_buf_reset(&r->code);
+    if (!*r->p)
+        return false;
+    for (; *r->p && *r->p != '\n'; r->p++) {
+        bool open = r->p[0] == '/' && r->p[1] == '*';
+        if (r->in_comment && r->p[0] == '*' && r->p[1] == '/') {
+            r->in_comment = false;
+            r->p++;
+        } else if (!r->in_comment && r->p[0] == '/' && r->p[1] == '/') {
+            r->p += strcspn(r->p, "\n");
+            break;
+        } else if (!r->in_comment && open) {
+            r->in_comment = true;
+            r->p++;
+        } else if (!r->in_comment) {
+            ws_buf_addc(&r->code, *r->p);
+        }
+    }
+    r->p += *r->p == '\n';
+    return true;
+}
+
+/* Functions of headers say where in the kernel's file they were inlined. */
+static void take_place(reader *r, const char *loc)
+{
+    static const char mark[] = "inlined_at 1 ";
+    const char *inlined = strstr(loc, mark);
+    int line = 0;
+    if (sscanf(loc, ".loc %d %d", &r->file, &line) != 2)
+        r->file = 0;
+    if (inlined)
+        r->line = atoi(inlined + sizeof mark - 1);
+    else if (r->file == 1)
+        r->line = line;
+}
+
+/* The first line of the source that has the word outside comments; 0: none. */
+static int find_in_source(const reader *r, const char *word)
+{
+    const char *p = r->source, *end = p + r->n;
+    const size_t n = strlen(word);
+    int line = 1;
+    bool block = false, rest = false; /* inside a comment: of several lines, to the end of this one */
+    for (; p + n < end; p++) {
+        line += *p == '\n';
+        rest &= *p != '\n';
+        if (!block && !rest && p[0] == '/' && (p[1] == '/' || p[1] == '*')) {
+            rest = p[1] == '/';
+            block = !rest;
+        } else if (block && p[0] == '*' && p[1] == '/') {
+            block = false;
+        } else if (!block && !rest && memcmp(p, word, n) == 0) {
+            return line;
+        }
+    }
+    return 0;
+}
+
+static bool is_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '$';
+}
+
+/* cuda::barrier looks at the time to decide how long to sleep before it tries again. */
+static bool is_patience(const reader *r, const char *name, size_t n)
+{
+    static const char timer[] = "%globaltimer";
+    return r->waits && r->file != 1 && n == sizeof timer - 1 && memcmp(name, timer, n) == 0;
+}
+
+static bool check_registers(const reader *r, const char *code)
+{
+    for (const char *p = strchr(code, '%'); p; p = strchr(p + 1, '%')) {
+        size_t n = 1;
+        while (is_name(p[n]))
+            n++;
+        if (is_patience(r, p, n))
+            continue;
+        for (size_t i = 0; i < WS_COUNT(registers); i++)
+            if (strlen(registers[i].name) == n && memcmp(registers[i].name, p, n) == 0)
+                return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
+                                 r->line ? r->line : find_in_source(r, registers[i].in_source), 0,
+                                 "the kernel reads %s, which tells %s; what it does may depend on "
+                                 "its inputs alone",
+                                 registers[i].name, registers[i].tells);
+    }
+    return true;
+}
+
+/* `word` as part of an opcode: a modifier follows, or it is one itself. */
+static bool has_opcode(const char *code, const char *word)
+{
+    const size_t n = strlen(word);
+    for (const char *p = strstr(code, word); p; p = strstr(p + 1, word)) {
+        const char *after = p + n + strspn(p + n, " \t");
+        if ((p == code || !is_name(p[-1])) && !is_name(p[n]) && (*after == '.' || strchr(word, ':')))
+            return true;
+    }
+    return false;
+}
+
+static bool check_cache(const reader *r, const char *code)
+{
+    for (size_t i = 0; i < WS_COUNT(cache); i++)
+        if (has_opcode(code, cache[i].word))
+            return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
+                             r->line ? r->line : find_in_source(r, cache[i].in_source), 0,
+                             "the kernel uses %s, which %s; caches are cleared between timed "
+                             "launches, and a kernel may not keep them warm",
+                             cache[i].word, cache[i].does);
+    if (strstr(code, "createpolicy") && strstr(code, ".cvt"))
+        return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
+                         r->line ? r->line : find_in_source(r, "createpolicy"), 0,
+                         "createpolicy.cvt takes a cache policy that is written as a number, which "
+                         "can keep lines in the L2 cache after the launch");
+    if (strstr(code, "L2::cache_hint") && !r->makes_policy)
+        return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
+                         r->line ? r->line : find_in_source(r, "cache_hint"), 0,
+                         "the kernel uses L2::cache_hint with a policy that no createpolicy made; "
+                         "such a number can keep lines in the L2 cache after the launch");
+    return true;
+}
+
+/* The name in ".extern .func (.param .b32 retval0) vprintf". */
+static ws_str called(const char *code)
+{
+    const char *p = strstr(code, ".func") + strlen(".func");
+    p += strspn(p, " \t");
+    if (*p == '(')
+        p += strcspn(p, ")") + 1;
+    p += strspn(p, " \t)");
+    size_t n = 0;
+    while (is_name(p[n]))
+        n++;
+    return (ws_str){p, n};
+}
+
+static bool check_linkage(const reader *r, const char *code)
+{
+    if (strstr(code, ".attribute(.managed)"))
+        return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT, find_in_source(r, "__managed__"), 0,
+                         "a __managed__ variable is memory of the host; scratch of the plan or "
+                         "__device__ variables are what a candidate may use");
+    if (strncmp(code, ".extern", 7) != 0)
+        return true;
+    if (strstr(code, ".global") || strstr(code, ".const"))
+        return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT, find_in_source(r, "extern"), 0,
+                         "an extern variable lies outside this candidate; it has to define what it "
+                         "uses");
+    if (!strstr(code, ".func"))
+        return true;
+    ws_str name = called(code);
+    for (size_t i = 0; i < WS_COUNT(provided); i++)
+        if (ws_str_eqz(name, provided[i]))
+            return true;
+    char z[128];
+    snprintf(z, sizeof z, "%.*s", WS_STR_ARG(name));
+    return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT, find_in_source(r, z), 0,
+                     "the kernel calls %s(), which the source does not define; nothing is linked "
+                     "to a candidate, and it launches nothing itself",
+                     z);
+}
+
+bool vfy_check_ptx(const char *ptx, const char *source, size_t n, hx_diag *d)
+{
+    reader r = {.p = ptx, .source = source, .n = n, .d = d,
+                .makes_policy = strstr(ptx, "createpolicy") != NULL,
+                .waits = strstr(ptx, "mbarrier.") != NULL};
+    bool good = true;
+    while (good && next_line(&r)) {
+        const char *code = ws_buf_z(&r.code);
+        code += strspn(code, " \t");
+        if (strncmp(code, ".loc", 4) == 0)
+            take_place(&r, code);
+        else
+            good = check_registers(&r, code) && check_cache(&r, code) && check_linkage(&r, code);
+    }
+    ws_buf_release(&r.code);
+    return good;
+}
+
+bool vfy_needs_lines(const char *ptx)
+{
+    return strstr(ptx, "%globaltimer") && !strstr(ptx, "\t.loc");
+}
+
+bool vfy_has_variables(const char *ptx)
+{
+    for (const char *p = strstr(ptx, ".global "); p; p = strstr(p + 1, ".global ")) {
+        const char *line = p;
+        while (line > ptx && line[-1] != '\n')
+            line--;
+        line += strspn(line, " \t");
+        if (*line == '.')
+            return true;
+    }
+    return false;
+}
