@@ -64,6 +64,15 @@ static double element(const stretch *s, vfy_class c, int64_t i)
     }
 }
 
+/* To three bits: sums of the same number over and over round the same way every time, which no bound
+ * for honest arithmetic allows for, unless they are exact. */
+static double coarse(double v)
+{
+    int power;
+    double m = frexp(v, &power);
+    return ldexp(rint(m * 8) / 8, power);
+}
+
 /* ---- row by row ---- */
 
 static int ascending(const void *a, const void *b)
@@ -88,6 +97,8 @@ static void change_row(const stretch *s, vfy_class c, int64_t first, int64_t end
             v[i + 1] = -v[i] + v[i + 1] / 16;
         break;
     case VFY_CLASS_TIES:
+        for (int64_t i = 0; i < n && i < 3; i++)
+            v[i] = coarse(v[i]);
         for (int64_t i = n - 1; i >= 3; i--)
             v[i] = v[(int64_t)(3 * draw(s, PLACES, first + i))];
         break;
@@ -110,8 +121,8 @@ static bool goes_by_rows(vfy_class c)
 static void change(const stretch *s, vfy_class c)
 {
     if (c == VFY_CLASS_EQUAL) {
-        for (int64_t i = s->first + 1; i < s->end; i++)
-            s->v[i] = s->v[s->first];
+        for (int64_t i = s->end - 1; i >= s->first; i--)
+            s->v[i] = coarse(s->v[s->first]);
     } else if (goes_by_rows(c)) {
         for (int64_t at = s->first; at < s->end;) {
             int64_t end = (at / s->row + 1) * s->row;

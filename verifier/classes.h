@@ -17,8 +17,8 @@
  *   TINY      below the smallest normal number of f32, or of f16
  *   RANGE     magnitudes over 26 powers of two, of 16 bits and less over 12
  *   CANCEL    neighbours that cancel but for a sixteenth
- *   TIES      three values a row
- *   EQUAL     one value
+ *   TIES      three values a row, of three bits
+ *   EQUAL     one value, of three bits
  *   ZERO      zeros
  *   PERTURBED each a little off, zeros too: what a weight may be beside its init
  *   MIXED     stretches of different lengths at random places, each of another class

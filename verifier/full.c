@@ -116,11 +116,16 @@ ws_status vfy_full_shape(vfy_full *f, ws_err *err)
         vfy_full_inputs,
         vfy_full_schedules,
         vfy_full_relations,
+        vfy_full_launches,
+        vfy_full_faithful,
     };
     const spec *s = f->s->spec;
     ws_status st = prepare(f, err);
     for (size_t i = 0; i < WS_COUNT(steps) && !st && f->v->reason == HX_PASS; i++)
         st = steps[i](f, err);
+    if (!st && f->v->reason == HX_WRONG_RESULT &&
+        strcmp(f->v->inputs, vfy_inputs_name(VFY_INPUTS_OTHER)) == 0)
+        st = vfy_full_name_ignored(f, err);
     for (int i = 0; i < s->n_inputs + s->n_weights; i++)
         ref_tensor_release(&f->in[i]);
     free(f->in);

@@ -44,8 +44,11 @@ typedef struct vfy_full {
 ws_status vfy_full_inputs(vfy_full *f, ws_err *err) WS_MUST_CHECK;
 ws_status vfy_full_schedules(vfy_full *f, ws_err *err) WS_MUST_CHECK;
 ws_status vfy_full_relations(vfy_full *f, ws_err *err) WS_MUST_CHECK;
-ws_status vfy_full_necessity(vfy_full *f, ws_err *err) WS_MUST_CHECK;
+ws_status vfy_full_launches(vfy_full *f, ws_err *err) WS_MUST_CHECK;
 ws_status vfy_full_faithful(vfy_full *f, ws_err *err) WS_MUST_CHECK;
+
+/* Adds to the verdict of a candidate that is wrong with other inputs which tensor it ignores. */
+ws_status vfy_full_name_ignored(vfy_full *f, ws_err *err) WS_MUST_CHECK;
 
 /* All of them, at one check shape. */
 ws_status vfy_full_shape(vfy_full *f, ws_err *err) WS_MUST_CHECK;

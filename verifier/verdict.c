@@ -4,6 +4,7 @@
 #include "verifier/counters.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,6 +93,13 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
         ws_buf_printf(out, "  schedule  %s\n", v->schedule);
     if (v->relations[0])
         ws_buf_printf(out, "  relations %s\n", v->relations);
+    if (v->launches_needed[0])
+        ws_buf_printf(out, "  launches  %s\n", v->launches_needed);
+    if (v->precision[0] && v->roundoff > 0)
+        ws_buf_printf(out, "  precision %s: errors as if operands had %.1f bits\n", v->precision,
+                      -log2(v->roundoff));
+    else if (v->precision[0])
+        ws_buf_printf(out, "  precision %s: every element is the nearest value\n", v->precision);
     if (v->shapes_refused)
         ws_buf_printf(out, "  refused   %d check shapes by the plan's require\n",
                       v->shapes_refused);
@@ -183,6 +191,12 @@ static void json_evidence(cJSON *o, const vfy_verdict *v)
         cJSON_AddStringToObject(e, "schedule", v->schedule);
     if (v->relations[0])
         cJSON_AddStringToObject(e, "relations", v->relations);
+    if (v->launches_needed[0])
+        cJSON_AddStringToObject(e, "launches", v->launches_needed);
+    if (v->precision[0]) {
+        cJSON_AddStringToObject(e, "precision", v->precision);
+        ws_json_add_double(e, "effective_roundoff", v->roundoff);
+    }
     cJSON_AddStringToObject(e, "source_sha256", v->source_sha256);
     cJSON_AddStringToObject(e, "ptx_sha256", v->ptx_sha256);
     cJSON_AddStringToObject(e, "compiler", v->compiler);

@@ -65,6 +65,9 @@ typedef struct vfy_verdict {
     bool schedule_dependent; /* right on every schedule tried, but not bit for bit the same */
     char schedule[320];     /* of full verification: whether the bits depend on it, and by what */
     char relations[640];    /* of full verification: those that the operation keeps, and it too */
+    char launches_needed[512]; /* of full verification and a plan with several launches */
+    char precision[8];      /* of full verification: what the arithmetic is faithful to (faithful.h) */
+    double roundoff;        /* when `precision` is set: the effective one, 0: exact */
     ptx_counters counters;          /* of the largest check shape */
     ptx_fault fault;                /* the first fault, when the engine found one */
     bool has_fault;

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# What full verification says of kernels that pass: the precision of their arithmetic, the relations that they keep,
+# the launches that they need; and of one that ignores a weight: which.
+cd "$(dirname "$0")/.." || exit 70
+program=$(realpath "${WARPSMITH:-./warpsmith}")
+if [ ! -x "$program" ]; then
+    echo "ok 1 - full verification # SKIP $program is not built"
+    echo "1..1"
+    exit 0
+fi
+work=$(mktemp -d) || exit 70
+trap 'rm -rf "$work"' EXIT
+n=0 failed=0
+
+ok() { # STATUS NAME [DETAIL]
+    n=$((n + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        echo "# $3"
+        failed=1
+    fi
+}
+
+# field EXPRESSION FILE: of the verdict v in FILE
+field() {
+    /usr/bin/python3 -c 'import json, sys
+v = json.load(open(sys.argv[2]))
+e = v.get("evidence", {})
+print(eval(sys.argv[1]))' "$1" "$2"
+}
+
+# is SPEC KERNEL EXPRESSION WANT
+is() {
+    "$program" verify "$1" "$2" --seed 3 --choices 0 --json >"$work/v.json" 2>"$work/v.err"
+    local got
+    got=$(field "$3" "$work/v.json" 2>&1)
+    [ "$got" = "$4" ]
+    ok $? "$(basename "$2"): $3 is $4" "got $got; $(head -c 300 "$work/v.json") $(head -1 "$work/v.err")"
+}
+
+# A product that is right to one part in a hundred, so that every precision is accepted.
+cat >"$work/loose.json" <<'END'
+{ "schema": 1, "name": "loose", "dims": {"M": 256, "N": 256, "K": 256},
+  "check": [ {"M": 1, "N": 1, "K": 1}, {"M": 33, "N": 65, "K": 17}, {"M": 64, "N": 48, "K": 96} ],
+  "inputs": [ {"name": "a", "dtype": "f32", "shape": ["M", "K"], "init": {"dist": "normal", "mean": 0, "std": 1}},
+              {"name": "b", "dtype": "f32", "shape": ["K", "N"], "init": {"dist": "normal", "mean": 0, "std": 1}} ],
+  "graph": [ {"out": "c", "op": "matmul", "in": ["a", "b"]} ], "outputs": ["c"],
+  "tolerance": {"rtol": 0.02, "atol": 1e9} }
+END
+# One thread an element; TERM says how a product is made.
+product() { # NAME TERM
+    cat >"$work/$1.cu" <<END
+/* @plan
+{ "launch": [ { "kernel": "k", "grid": ["ceil_div(N, 32)", "M"], "block": [32], "args": ["a", "b", "c", "M", "N", "K"] } ] } */
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+__device__ float hi(float x) { return __bfloat162float(__float2bfloat16(x)); }
+extern "C" __global__ void k(const float* a, const float* b, float* c, int M, int N, int K) {
+    int n = blockIdx.x * 32 + threadIdx.x, m = blockIdx.y;
+    if (n >= N) return;
+    float s = 0;
+    for (int i = 0; i < K; i++) {
+        float x = a[m * K + i], y = b[i * N + n];
+        $2
+    }
+    c[m * N + n] = s;
+}
+END
+}
+product full_f32 's = fmaf(x, y, s);'
+product cut_bf16 's = fmaf(hi(x), hi(y), s);'
+product cut_f16 's = fmaf(__half2float(__float2half(x)), __half2float(__float2half(y)), s);'
+product cut_tf32 'x = __uint_as_float(__float_as_uint(x) + 0x1000u & 0xffffe000u); y = __uint_as_float(__float_as_uint(y) + 0x1000u & 0xffffe000u); s = fmaf(x, y, s);'
+product split_bf16x3 'float p = hi(x), q = hi(y), r = hi(x - p), t = hi(y - q); s = fmaf(r, q, s); s = fmaf(p, t, s); s = fmaf(p, q, s);'
+is "$work/loose.json" "$work/full_f32.cu" 'e["precision"]' f32
+is "$work/loose.json" "$work/cut_tf32.cu" 'e["precision"]' tf32
+is "$work/loose.json" "$work/cut_f16.cu" 'e["precision"]' f16
+is "$work/loose.json" "$work/cut_bf16.cu" 'e["precision"]' bf16
+is "$work/loose.json" "$work/split_bf16x3.cu" 'e["precision"]' split
+is "$work/loose.json" tests/kernels/bad/tf32_in_f32.cu 'e["precision"]' tf32
+is transpose tests/kernels/honest/transpose_shuffle.cu 'e["precision"]' exact
+is matmul_f16 tests/kernels/honest/matmul_f16_wmma.cu 'e["precision"]' f16
+
+# Relations that the graph has, and no others.
+is matmul tests/kernels/honest/matmul_tiled.cu '"M split" in e["relations"] and "K padded" in e["relations"] and "linear in b" in e["relations"]' True
+is softmax tests/kernels/honest/softmax_online.cu '"B split" in e["relations"], "N permuted" in e["relations"], "N split" in e["relations"], "linear" in e["relations"]' '(True, True, False, False)'
+is matmul tests/kernels/honest/matmul_tiled.cu 'e["schedule"]' 'the same bits in 5 orders of threads'
+
+# A launch that nobody needs.
+cat >"$work/idle.cu" <<'END'
+/* @plan
+{ "scratch": [ { "name": "t", "dtype": "f32", "count": "N" } ],
+  "launch": [ { "kernel": "add", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["a", "b", "c", "N"] },
+              { "kernel": "idle", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["a", "t", "N"] } ] } */
+extern "C" __global__ void add(const float* a, const float* b, float* c, int N) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < N) c[i] = a[i] + b[i];
+}
+extern "C" __global__ void idle(const float* a, float* t, int N) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < N) t[i] = 2 * a[i];
+}
+END
+is vector_add "$work/idle.cu" '"launch 2 (\x27idle\x27) changes nothing" in e["launches"] and "launch 1" not in e["launches"]' True
+is row_sum tests/kernels/honest/row_sum_two_kernels.cu 'e["launches"]' 'without any one of the 2 launches the result is wrong'
+
+# A scale of ones that is never read.
+cat >"$work/scaled.json" <<'END'
+{ "schema": 1, "name": "scaled", "dims": {"B": 64, "N": 64}, "check": [ {"B": 3, "N": 17}, {"B": 8, "N": 64} ],
+  "inputs": [ {"name": "x", "dtype": "f32", "shape": ["B", "N"], "init": {"dist": "normal", "mean": 0, "std": 1}} ],
+  "weights": [ {"name": "scale", "dtype": "f32", "shape": ["N"], "init": {"dist": "const", "value": 1}} ],
+  "graph": [ {"out": "y", "op": "mul", "in": ["x", "scale"]} ], "outputs": ["y"] }
+END
+cat >"$work/ignores.cu" <<'END'
+/* @plan
+{ "launch": [ { "kernel": "k", "grid": ["B"], "block": [64], "args": ["x", "scale", "y", "N"] } ] } */
+extern "C" __global__ void k(const float* x, const float* scale, float* y, int N) {
+    for (int i = threadIdx.x; i < N; i += 64) y[blockIdx.x * N + i] = x[blockIdx.x * N + i];
+}
+END
+is "$work/scaled.json" "$work/ignores.cu" 'v["reason"] + (" scale" if "weight \x27scale\x27 is ignored" in v["text"] else "")' 'wrong_result scale'
+
+# A relation is named where the changed inputs are wrong.
+is row_sum tests/kernels/bad/row_sum_skips_small.cu 'v["reason"] + (" named" if "the relation is \x27x times 2^-24" in v["text"] else "")' 'wrong_result named'
+echo "1..$n"
+exit $failed
