@@ -1,6 +1,7 @@
 /* The client against a server that breaks every rule: a table of behaviours, each played to all
  * three wires, streams and whole replies, with the outcome that must follow, how many requests may
  * be made and how long they must be apart. */
+#include "agent/llm/cassette.h"
 #include "agent/llm/llm.h"
 
 #include "base/log.h"
@@ -394,6 +395,9 @@ static llm_limits limits_of_test(void)
                         .backoff_s = 0.02};
 }
 
+/* NULL: nothing is recorded; else the keeper has the connections. */
+static cassette *tape;
+
 static llm_client_options endpoint_of(int row_number, int variant, char url[96])
 {
     static const char *const path[] = {"/chat/completions", "/responses", "/messages"};
@@ -404,6 +408,7 @@ static llm_client_options endpoint_of(int row_number, int variant, char url[96])
                                 .api_key = key,
                                 .wire = wire[variant / 2],
                                 .loopback_only = true,
+                                .cassette = tape,
                                 .limits = limits_of_test()};
 }
 
@@ -863,6 +868,27 @@ static void test_proxy(void)
     llm_client_close(c);
 }
 
+/* The same answers, waits and ends when a process of its own has the connections. */
+static void test_kept(void)
+{
+    char dir[] = "/tmp/warpsmith-protocol-XXXXXX", path[64];
+    ws_err err = {0};
+    if (!mkdtemp(dir))
+        printf("Bail out! no directory\n"), exit(1);
+    snprintf(path, sizeof path, "%s/tape.jsonl", dir);
+    memset(server.n, 0, sizeof server.n);
+    memset(server.most_open, 0, sizeof server.most_open);
+    if (cassette_record_open(path, NULL, false, &tape, &err))
+        printf("Bail out! %s\n", err.msg), exit(1);
+    test_table();
+    test_requests();
+    test_ends();
+    ok(!cassette_close(tape, &err), "all is recorded");
+    tape = NULL;
+    unlink(path);
+    rmdir(dir);
+}
+
 int main(void)
 {
     ws_log_set_level(WS_LOG_ERROR);
@@ -876,5 +902,6 @@ int main(void)
     test_connect();
     test_proxy();
     test_descriptors();
+    test_kept();
     return tap_done();
 }

@@ -61,11 +61,14 @@ void channel_flush(channel *c)
     forget(&c->out, &c->out_at);
 }
 
+/* Until there is no more, so that the end is seen together with the last words before it; but not
+ * for ever. */
 void channel_fill(channel *c)
 {
+    enum { MOST = 256 };
     char piece[PIECE];
     forget(&c->in, &c->in_at);
-    while (!c->ended) {
+    for (int i = 0; i < MOST && !c->ended; i++) {
         ssize_t n = recv(c->fd, piece, sizeof piece, MSG_DONTWAIT);
         if (n > 0)
             ws_buf_add(&c->in, piece, (size_t)n);
@@ -73,8 +76,6 @@ void channel_fill(channel *c)
             break;
         else if (!n || errno != EINTR)
             c->ended = true;
-        if (n > 0 && (size_t)n < sizeof piece)
-            break;
     }
     explicit_bzero(piece, sizeof piece);
 }
