@@ -330,6 +330,7 @@ static void test_advice(void)
     advice_is(HX_WRONG_RESULT, "random", 1, 2,
               "only the last index of axis 1 (64 of 65) is wrong: the tail", "the tail goes wrong",
               "a tail");
+    advice_is(HX_STATE_KEPT, "random", 1, 2, "", "set counters back", "kept state");
     advice_is(HX_NOT_WRITTEN, "random", 1, 2,
               "only the last index of axis 1 (64 of 65) is wrong: the tail",
               "ceil_div(extent, tile)", "a tail that was not written");

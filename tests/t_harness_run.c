@@ -23,8 +23,10 @@
     "  add.s64 %rd4, %rd1, %rd3;\n  add.s64 %rd5, %rd2, %rd3;\n"                                   \
     "  setp.ge.s32 %p1, %r5, %r1;\n" text "DONE: ret;\n}\n"
 
+#define HEADER ".version 8.0\n.target sm_80\n.address_size 64\n"
+
 static const char ptx[] =
-    ".version 8.0\n.target sm_80\n.address_size 64\n"
+    HEADER
     KERNEL("twice", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n  add.f32 %f2, %f1, %f1;\n"
                     "  st.global.f32 [%rd5], %f2;\n")
     KERNEL("evens", "  @%p1 bra DONE;\n  and.b32 %r6, %r5, 1;\n  setp.eq.s32 %p2, %r6, 1;\n"
@@ -40,6 +42,12 @@ static const char ptx[] =
     KERNEL("copy", "  @%p1 bra DONE;\n  ld.global.f32 %f1, [%rd4];\n"
                    "  st.global.f32 [%rd5], %f1;\n");
 
+/* Each launch of one thread counts one more. */
+static const char counting[] =
+    HEADER ".global .align 4 .u32 launches;\n"
+    KERNEL("count", "  atom.global.add.u32 %r6, [launches], 1;\n  cvt.rn.f32.u32 %f1, %r6;\n"
+                    "  st.global.f32 [%rd5], %f1;\n");
+
 enum { N = 300, BLOCK = 128, MAX_KERNELS = 16 };
 
 static comp_kernel kernel[MAX_KERNELS];
@@ -47,21 +55,20 @@ static int n_kernels;
 static float in[N], out[N], after[N];
 static uint8_t written[sizeof out];
 
-static void load_kernels(void)
+static void load_kernels(const char *image, size_t n)
 {
-    static ptx_module *m;
+    ptx_module *m;
     ws_err err = {0};
-    if (ptx_module_load(ptx, sizeof ptx - 1, NULL, &m, &err)) {
+    if (ptx_module_load(image, n, NULL, &m, &err)) {
         ok(false, "the test's PTX is parsed: %s", err.msg);
         return;
     }
-    n_kernels = ptx_module_kernels(m);
-    for (int i = 0; i < n_kernels; i++) {
+    for (int i = 0; i < ptx_module_kernels(m); i++) {
         const ptx_kernel_info *k = ptx_module_kernel(m, i);
         size_t bytes = (size_t)k->n_params * sizeof *k->param;
-        kernel[i] =
+        kernel[n_kernels] =
             (comp_kernel){.name = k->name, .n_params = k->n_params, .param = ws_malloc(bytes)};
-        memcpy(kernel[i].param, k->param, bytes);
+        memcpy(kernel[n_kernels++].param, k->param, bytes);
     }
 }
 
@@ -472,6 +479,103 @@ static void test_world(void)
     job_free(j);
 }
 
+/* ---- several runs in one process ---- */
+
+enum { TOGETHER = 4 };
+static float outs[TOGETHER][N];
+
+/* One job a kernel, each with an output of its own. */
+static void jobs_new(job *j[TOGETHER], run_request r[TOGETHER], const char *const name[TOGETHER])
+{
+    for (int i = 0; i < TOGETHER; i++) {
+        j[i] = job_new(name[i]);
+        j[i]->tensor[0].after = NULL;
+        j[i]->tensor[1].out = outs[i];
+        j[i]->tensor[1].written = NULL;
+        r[i] = j[i]->r;
+    }
+    memset(outs, 0, sizeof outs);
+}
+
+/* How many of them have a report. */
+static int run_together(job *j[TOGETHER], const run_request r[TOGETHER], run_report rep[TOGETHER])
+{
+    int done = -1;
+    ws_err err = {0};
+    if (run_execute_all(r, TOGETHER, rep, &done, &err))
+        printf("# error: %s\n", err.msg);
+    for (int i = 0; i < TOGETHER; i++) {
+        if (i < done)
+            printf("# %d: %s: %s (%.1f ms)\n", i, hx_reason_name(rep[i].reason), rep[i].text,
+                   1e3 * rep[i].seconds);
+        run_report_release(&rep[i]);
+        job_free(j[i]);
+    }
+    return done;
+}
+
+static void test_together(const char *device)
+{
+    const char *const good[] = {"twice", "copy", "twice", "copy"};
+    job *j[TOGETHER];
+    run_request r[TOGETHER];
+    run_report rep[TOGETHER];
+    int wrong = 0;
+    jobs_new(j, r, good);
+    for (int i = 0; i < TOGETHER; i++)
+        r[i].device = device;
+    is_int(run_together(j, r, rep), TOGETHER, "good runs in one process all have a report");
+    for (int i = 0; i < TOGETHER; i++)
+        for (int k = 0; k < N; k++)
+            wrong += !(outs[i][k] == (i % 2 ? 1 : 2) * in[k]);
+    is_int(wrong, 0, "each with its own output");
+    ok(rep[3].reason == HX_PASS && rep[3].seconds > 0, "and its own time");
+}
+
+static void test_together_ends(void)
+{
+    const char *const faulty[] = {"copy", "past", "copy", "copy"};
+    const char *const hanging[] = {"copy", "copy", "spin", "copy"};
+    job *j[TOGETHER];
+    run_request r[TOGETHER];
+    run_report rep[TOGETHER];
+    jobs_new(j, r, faulty);
+    is_int(run_together(j, r, rep), 2, "a fault ends the process's runs");
+    ok(rep[0].reason == HX_PASS && rep[1].reason == HX_OUT_OF_BOUNDS, "the one before it counts");
+    ok(outs[0][7] == in[7] && outs[2][7] == 0, "those after it did not run");
+    jobs_new(j, r, hanging);
+    for (int i = 0; i < TOGETHER; i++) {
+        r[i].wall_seconds = 0.2;
+        r[i].engine.max_warp_insns = 0;
+        r[i].engine.deadline_ms = 3600000;
+    }
+    is_int(run_together(j, r, rep), 3, "so does one that hangs");
+    ok(rep[1].reason == HX_PASS && rep[2].reason == HX_ENDLESS, "which is the endless one");
+    ok(rep[2].seconds > 0.5 && rep[1].seconds < 0.5, "and took the time");
+    has_str(rep[2].text, "0.8 s", "that all had together");
+}
+
+/* What a launch leaves in the module's variables is there in the next run of the same image. */
+static void test_together_state(void)
+{
+    const char *const counts[] = {"count", "count", "count", "count"};
+    job *j[TOGETHER];
+    run_request r[TOGETHER];
+    run_report rep[TOGETHER];
+    char other[sizeof counting + 1];
+    memcpy(other, counting, sizeof counting - 1);
+    memcpy(other + sizeof counting - 1, "\n", 2);
+    jobs_new(j, r, counts);
+    for (int i = 0; i < TOGETHER; i++) {
+        j[i]->launch[0].grid[0] = j[i]->launch[0].block[0] = 1;
+        r[i].image = i == 3 ? other : counting;
+        r[i].image_bytes = i == 3 ? sizeof other : sizeof counting;
+    }
+    is_int(run_together(j, r, rep), TOGETHER, "launches that count");
+    ok(outs[0][0] == 0 && outs[1][0] == 1 && outs[2][0] == 2, "one module keeps its variables");
+    is_int((int)outs[3][0], 0, "another image begins with its own");
+}
+
 static bool has_gpu(void)
 {
     job *j = job_new("twice");
@@ -487,7 +591,8 @@ int main(int argc, char **argv)
         return run_worker_main();
     setenv("WARPSMITH_EXE", argv[0], 1);
     setenv("OPENAI_API_KEY", "canary", 1);
-    load_kernels();
+    load_kernels(ptx, sizeof ptx - 1);
+    load_kernels(counting, sizeof counting - 1);
     test_orphans(); /* first: its process must start a worker of its own */
     test_good("cpu");
     test_partial("cpu");
@@ -500,11 +605,15 @@ int main(int argc, char **argv)
     test_environment();
     test_crash();
     test_parallel();
+    test_together("cpu");
+    test_together_ends();
+    test_together_state();
     test_world();
     if (has_gpu()) {
         test_good("gpu");
         test_partial("gpu");
         test_scratch_and_repeats("gpu");
+        test_together("gpu");
     } else {
         skip("the same on a GPU", "no CUDA device");
     }

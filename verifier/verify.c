@@ -4,8 +4,8 @@
 #include "base/pool.h"
 #include "base/sha256.h"
 #include "harness/plan/plan.h"
-#include "harness/worker/run.h"
 #include "verifier/compare.h"
+#include "verifier/exec.h"
 #include "verifier/full.h"
 #include "verifier/model.h"
 #include "verifier/pattern.h"
@@ -19,9 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { POISON = 0xA5, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
-       NEAR_DEADLINE_SECONDS = 8 };
 
 /* The plan at one check shape, or why there is none. */
 typedef struct bound_shape {
@@ -45,7 +42,6 @@ typedef struct job {
     uint64_t seed;
     bool names_dims; /* the source, as macros */
     int steps;          /* runs of a check shape, at most */
-    const comp_result *full_compiled; /* of the shape that is verified in full */
     int counted_check; /* check shape whose counters stand in the verdict, -1 none */
     double counted_work;
 } job;
@@ -355,141 +351,7 @@ static bool check_values(job *j, const vfy_case *c, int o, const void *got, cons
     return false;
 }
 
-/* ---- running a case ---- */
-
-typedef struct buffers {
-    run_tensor *t;
-    int n;
-} buffers;
-
-static void buffers_release(buffers *b)
-{
-    for (int i = 0; i < b->n; i++) {
-        free(b->t[i].out);
-        free(b->t[i].after);
-        free(b->t[i].written);
-    }
-    free(b->t);
-    *b = (buffers){0};
-}
-
-static ws_status buffers_init(buffers *b, vfy_session *s, const vfy_case *c, ws_err *err)
-{
-    const ref_graph *g = s->graph;
-    int n_in = s->spec->n_inputs + s->spec->n_weights;
-    *b = (buffers){ws_calloc((size_t)(n_in + g->n_outputs), sizeof *b->t), n_in + g->n_outputs};
-    for (int i = 0; i < b->n; i++) {
-        run_tensor *t = &b->t[i];
-        t->name = s->tensor_name[i];
-        if (i < n_in) {
-            *t = (run_tensor){t->name, RUN_INPUT, c->in_bytes[i], c->in[i], NULL, NULL, NULL};
-            t->after = ws_alloc_tensor(t->bytes);
-        } else {
-            int o = i - n_in;
-            t->role = RUN_OUTPUT;
-            t->bytes = ws_dtype_size(g->value[g->output[o]].dtype,
-                                     (size_t)c->want[o].shape.count);
-            t->out = ws_alloc_tensor(t->bytes);
-            t->written = ws_alloc_tensor(t->bytes);
-        }
-        if (!(i < n_in ? t->after : t->out) || (i >= n_in && !t->written)) {
-            buffers_release(b);
-            return ws_fail(err, WS_ELIMIT, "no memory for tensor '%s' of %zu bytes", t->name,
-                           t->bytes);
-        }
-    }
-    return WS_OK;
-}
-
-/* Warp instructions of one launch: many times what one thread alone would need for the whole
- * operation, so that an endless loop ends in seconds. */
-static uint64_t instruction_budget(const vfy_case *c)
-{
-    ref_cost cost;
-    ref_cost_of(c->bound, &cost);
-    const double want = 2e7 + 64 * (cost.flops + cost.min_bytes);
-    const uint64_t most = PTX_OPTIONS_CHECKED.max_warp_insns;
-    return want < (double)most ? (uint64_t)want : most;
-}
-
-/* One execution: a case under a schedule, and what came of it. */
-typedef struct one_run {
-    const vfy_case *c;
-    ptx_schedule schedule;
-    uint64_t schedule_seed; /* 0: as the inputs */
-    const plan_bound *plan; /* NULL: the batch's */
-    bool state; /* several runs: what one leaves for the next */
-    buffers buf;
-    run_report rep;
-    ws_err err;
-} one_run;
-
-/* Runs that may go on at the same time, each in a process of its own. */
-typedef struct batch {
-    const job *j;
-    const plan_bound *plan;
-    const comp_result *compiled;
-    const char **scratch_name;
-    one_run *run;
-} batch;
-
-static void execute(void *ud, size_t i, int worker)
-{
-    const batch *b = ud;
-    const job *j = b->j;
-    const comp_result *c = b->compiled;
-    one_run *o = &b->run[i];
-    (void)worker;
-    if (buffers_init(&o->buf, j->s, o->c, &o->err))
-        return;
-    run_request r = {
-        .device = "cpu",
-        .image = c->ptx,
-        .image_bytes = c->ptx_bytes + 1,
-        .kernel = c->kernel,
-        .n_kernels = c->n_kernels,
-        .plan = o->plan ? o->plan : b->plan,
-        .scratch_name = b->scratch_name,
-        .tensor = o->buf.t,
-        .n_tensors = o->buf.n,
-        .engine = PTX_OPTIONS_CHECKED,
-        .poison = POISON,
-        .wall_seconds = j->o->wall_seconds,
-    };
-    if (!(j->o->wall_seconds > 0))
-        r.engine.deadline_ms = ENGINE_MS;
-    r.engine.max_warp_insns = instruction_budget(o->c);
-    r.engine.schedule = o->schedule;
-    r.engine.mma_model = j->o->mma_model;
-    r.engine.seed = o->schedule_seed ? o->schedule_seed : j->seed;
-    if ((r.examine_state = o->state))
-        r.engine.threads = 1; /* the same bits each time */
-    (void)!run_execute(&r, &o->rep, &o->err);
-}
-
-static void run_release(one_run *o)
-{
-    if (!o->c)
-        return;
-    run_report_release(&o->rep);
-    buffers_release(&o->buf);
-    *o = (one_run){0};
-}
-
-/* A run that came near its deadline beside others is judged by how it does alone. */
-static void execute_all(batch *b, int n)
-{
-    ws_parallel_for((size_t)n, n, execute, b);
-    for (int i = 0; n > 1 && i < n; i++) {
-        one_run *o = &b->run[i], again = {.c = o->c, .schedule = o->schedule,
-                                         .schedule_seed = o->schedule_seed, .plan = o->plan};
-        if (o->err.status || o->rep.reason != HX_ENDLESS || o->rep.seconds < NEAR_DEADLINE_SECONDS)
-            continue;
-        run_release(o);
-        *o = again;
-        execute(b, (size_t)i, 0);
-    }
-}
+/* ---- judging what ran ---- */
 
 static void describe_case(job *j, const vfy_case *c)
 {
@@ -498,16 +360,17 @@ static void describe_case(job *j, const vfy_case *c)
     j->v->seed = c->seed;
 }
 
-static void judge_outputs(job *j, const vfy_case *c, const comp_result *comp, const buffers *buf)
+static void judge_outputs(job *j, const vfy_run *r)
 {
+    const vfy_case *c = r->c;
     int n_in = j->s->spec->n_inputs + j->s->spec->n_weights;
     for (int o = 0; o < j->s->graph->n_outputs; o++)
-        if (!check_written(j, c, o, buf->t[n_in + o].written))
+        if (!check_written(j, c, o, r->tensor[n_in + o].written))
             return;
-    if (!check_inputs(j, c, buf->t))
+    if (!check_inputs(j, c, r->tensor))
         return;
     for (int o = 0; o < j->s->graph->n_outputs; o++)
-        if (!check_values(j, c, o, buf->t[n_in + o].out, comp->ptx))
+        if (!check_values(j, c, o, r->tensor[n_in + o].out, r->compiled->ptx))
             return;
 }
 
@@ -524,7 +387,7 @@ static void explain_values(job *j, const ptx_report *r)
     snprintf(v->file, sizeof v->file, "%s", j->file);
 }
 
-static void record_counters(job *j, const one_run *o)
+static void record_counters(job *j, const vfy_run *o)
 {
     ref_cost cost;
     ref_cost_of(o->c->bound, &cost);
@@ -537,8 +400,7 @@ static void record_counters(job *j, const one_run *o)
 }
 
 /* `first` is the run of the same case on the first schedule, NULL: this is the first. */
-static ws_status judge_run(job *j, const one_run *o, const one_run *first, const comp_result *comp,
-                           ws_err *err)
+static ws_status judge_run(job *j, const vfy_run *o, const vfy_run *first, ws_err *err)
 {
     if (o->err.status) {
         *err = o->err;
@@ -549,12 +411,12 @@ static ws_status judge_run(job *j, const one_run *o, const one_run *first, const
     if (o->rep.reason != HX_PASS)
         reject_fault(j, &o->rep);
     else
-        judge_outputs(j, o->c, comp, &o->buf);
+        judge_outputs(j, o);
     explain_values(j, &o->rep.engine);
-    for (int i = 0; first && i < o->buf.n; i++)
-        if (o->buf.t[i].role == RUN_OUTPUT)
+    for (int i = 0; first && i < o->n_tensors; i++)
+        if (o->tensor[i].role == RUN_OUTPUT)
             j->v->schedule_dependent |=
-                memcmp(o->buf.t[i].out, first->buf.t[i].out, o->buf.t[i].bytes) != 0;
+                memcmp(o->tensor[i].out, first->tensor[i].out, o->tensor[i].bytes) != 0;
     if (j->v->reason != HX_PASS)
         describe_case(j, o->c);
     else if (!first && o->c->inputs == VFY_INPUTS_RANDOM)
@@ -567,75 +429,101 @@ static ws_status judge_run(job *j, const one_run *o, const one_run *first, const
  * first. */
 enum { STEPS = VFY_INPUTS_QUICK + 1 };
 
-/* Takes the next steps into `run`, at most `most`; a case that cannot be made ends them. */
-static ws_status next_runs(job *j, int check, int most, int *step, one_run *run, int *n,
+/* The runs of a check shape; a case that cannot be made ends them. */
+static ws_status list_runs(job *j, int check, const comp_result *comp, vfy_run *run, int *n,
                            ws_err *err)
 {
     *n = 0;
-    while (*n < most && *step < j->steps) {
-        const vfy_inputs kind = (vfy_inputs)(*step ? *step - 1 : 0);
+    for (int step = 0; step < j->steps; step++) {
+        const vfy_inputs kind = (vfy_inputs)(step ? step - 1 : 0);
         vfy_case *c = NULL;
         if (vfy_session_case(j->s, check, kind, j->seed, &c, err))
             return err->status;
         if (!c->meaningless || kind == VFY_INPUTS_RANDOM)
-            run[(*n)++] = (one_run){
-                .c = c, .schedule = *step == 1 ? PTX_SCHED_RANDOM : PTX_SCHED_ROUND_ROBIN};
-        ++*step;
+            run[(*n)++] = (vfy_run){
+                .c = c, .bound = j->shape[check].plan, .compiled = comp,
+                .schedule = step == 1 ? PTX_SCHED_RANDOM : PTX_SCHED_ROUND_ROBIN};
     }
     return WS_OK;
 }
 
-static const char **scratch_names(job *j)
+static vfy_exec exec_of(const job *j)
 {
-    const char **name = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1);
-    for (int i = 0; i < j->plan->n_scratch; i++)
-        name[i] = j->plan->scratch[i].name;
-    return name;
+    return (vfy_exec){.s = j->s, .o = j->o, .plan = j->plan, .seed = j->seed};
+}
+
+static int threads_of(const job *j)
+{
+    return j->o->threads > 0 ? j->o->threads : ws_cpu_count();
+}
+
+/* A run that is wrong after others in its process, and right alone: something stayed in the module's
+ * variables. On a GPU they last as long as the program. */
+static ws_status look_for_kept_state(job *j, const vfy_exec *e, const vfy_run *r, ws_err *err)
+{
+    vfy_verdict *v = j->v, *found = WS_ARENA_NEW(&j->arena, vfy_verdict, 1);
+    vfy_run alone = {.c = r->c, .bound = r->bound, .compiled = r->compiled, .schedule = r->schedule,
+                     .schedule_seed = r->schedule_seed};
+    if (v->reason == HX_PASS || !r->place || !vfy_has_variables(r->compiled->ptx))
+        return WS_OK;
+    *found = *v;
+    v->reason = HX_PASS;
+    vfy_execute(e, &alone, 1, 1);
+    ws_status st = judge_run(j, &alone, NULL, err);
+    const bool right = v->reason == HX_PASS;
+    *v = *found;
+    vfy_run_release(&alone);
+    if (st || !right)
+        return st;
+    v->reason = HX_STATE_KEPT;
+    snprintf(v->text, sizeof v->text,
+             "right in a process of its own, wrong after earlier launches, which left something in "
+             "a __device__ variable: %.700s",
+             found->text);
+    return WS_OK;
 }
 
 static ws_status judge_runs(job *j, int check, const comp_result *comp, ws_err *err)
 {
-    one_run run[STEPS] = {0};
-    batch b = {.j = j, .plan = j->shape[check].plan, .compiled = comp,
-               .scratch_name = scratch_names(j)};
-    int step = 0, done = 0, n = 0;
+    vfy_run run[STEPS] = {0};
+    const vfy_exec e = exec_of(j);
+    const int threads = threads_of(j);
+    ws_err late = {0};
+    int n = 0, done = 0;
     ws_status st = WS_OK;
-    while (step < j->steps && !st && j->v->reason == HX_PASS) {
-        /* A candidate that fails fails mostly in its very first run, which goes alone. */
-        const int most = j->v->runs ? ws_cpu_count() : 1;
-        ws_err late = {0};
-        b.run = &run[done];
-        (void)!next_runs(j, check, most, &step, b.run, &n, &late);
-        execute_all(&b, n);
-        for (int i = done; i < done + n && !st && j->v->reason == HX_PASS; i++)
-            st = judge_run(j, &run[i], run[i].schedule == PTX_SCHED_RANDOM ? &run[0] : NULL, comp,
-                           err);
-        done += n;
-        if (!st && late.status && j->v->reason == HX_PASS) {
-            *err = late;
-            st = err->status;
-        }
+    (void)!list_runs(j, check, comp, run, &n, &late);
+    while (done < n && !st && j->v->reason == HX_PASS) {
+        /* A candidate that fails fails mostly in its very first run: others beside it are lost. */
+        const int more = threads > 1 && !j->v->runs ? 1 : n - done;
+        vfy_execute(&e, &run[done], more, threads);
+        for (int i = done; i < done + more && !st && j->v->reason == HX_PASS; i++)
+            if (!(st = judge_run(j, &run[i],
+                                 run[i].schedule == PTX_SCHED_RANDOM ? &run[0] : NULL, err)))
+                st = look_for_kept_state(j, &e, &run[i], err);
+        done += more;
     }
-    for (int i = 0; i < done; i++)
-        run_release(&run[i]);
+    if (!st && late.status && j->v->reason == HX_PASS) {
+        *err = late;
+        st = err->status;
+    }
+    for (int i = 0; i < n; i++)
+        vfy_run_release(&run[i]);
     return st;
 }
 
 /* What one run leaves in module variables and the next one finds there. */
 static ws_status judge_state(job *j, int check, const comp_result *comp, ws_err *err)
 {
-    one_run run = {.schedule = PTX_SCHED_ROUND_ROBIN, .state = true};
-    batch b = {.j = j, .plan = j->shape[check].plan, .compiled = comp, .run = &run,
-               .scratch_name = WS_ARENA_NEW(&j->arena, const char *, j->plan->n_scratch + 1)};
+    const vfy_exec e = exec_of(j);
+    vfy_run run = {.bound = j->shape[check].plan, .compiled = comp, .state = true,
+                   .schedule = PTX_SCHED_ROUND_ROBIN};
     vfy_case *c = NULL;
     if (!vfy_has_variables(comp->ptx))
         return WS_OK;
-    for (int i = 0; i < j->plan->n_scratch; i++)
-        b.scratch_name[i] = j->plan->scratch[i].name;
     if (vfy_session_case(j->s, check, VFY_INPUTS_RANDOM, j->seed, &c, err))
         return err->status;
     run.c = c;
-    execute(&b, 0, 0);
+    vfy_execute(&e, &run, 1, 1);
     if (run.err.status) {
         *err = run.err;
     } else {
@@ -646,7 +534,7 @@ static ws_status judge_state(job *j, int check, const comp_result *comp, ws_err 
             describe_case(j, c);
         }
     }
-    run_release(&run);
+    vfy_run_release(&run);
     return err->status;
 }
 
@@ -677,7 +565,9 @@ static ws_status judge_shape(job *j, int check, ws_err *err)
 /* One check shape, for full.h. */
 typedef struct full_job {
     job *j;
-    batch b;
+    vfy_exec exec;
+    const plan_bound *bound;
+    const comp_result *compiled;
 } full_job;
 
 /* Without launch `without`, counted from 1. */
@@ -694,31 +584,31 @@ static const plan_bound *plan_without(job *j, const plan_bound *b, int without)
 }
 
 /* What a run that may be wrong is like, without a trace in the verdict. */
-static hx_reason look_at_outputs(job *j, const one_run *o)
+static hx_reason look_at_outputs(job *j, const vfy_run *o)
 {
     vfy_verdict *mine = ws_malloc(sizeof *mine), *v = j->v;
     *mine = *v;
     j->v = mine;
-    judge_outputs(j, o->c, j->full_compiled, &o->buf);
+    judge_outputs(j, o);
     hx_reason r = mine->reason;
     j->v = v;
     free(mine);
     return r;
 }
 
-static void take_outputs(const job *j, one_run *o, vfy_try *t)
+static void take_outputs(const job *j, vfy_run *o, vfy_try *t)
 {
     int n_in = j->s->spec->n_inputs + j->s->spec->n_weights, n = j->s->graph->n_outputs;
     if (o->rep.reason != HX_PASS)
         return;
     t->out = ws_calloc((size_t)n + 1, sizeof *t->out);
     for (int k = 0; k < n; k++) {
-        t->out[k] = o->buf.t[n_in + k].out;
-        o->buf.t[n_in + k].out = NULL;
+        t->out[k] = o->tensor[n_in + k].out;
+        o->tensor[n_in + k].out = NULL;
     }
 }
 
-static ws_status judge_try(full_job *f, one_run *o, vfy_try *t, ws_err *err)
+static ws_status judge_try(full_job *f, vfy_run *o, vfy_try *t, ws_err *err)
 {
     job *j = f->j;
     t->insns = o->rep.engine.counters.warp_insns;
@@ -727,7 +617,8 @@ static ws_status judge_try(full_job *f, one_run *o, vfy_try *t, ws_err *err)
         *err = o->err;
         return err->status;
     }
-    if (t->judged && judge_run(j, o, NULL, f->b.compiled, err))
+    if (t->judged &&
+        (judge_run(j, o, NULL, err) || look_for_kept_state(j, &f->exec, o, err)))
         return err->status;
     if (!t->judged && t->reason == HX_PASS)
         t->reason = look_at_outputs(j, o);
@@ -739,27 +630,26 @@ static ws_status judge_try(full_job *f, one_run *o, vfy_try *t, ws_err *err)
     return WS_OK;
 }
 
+/* Those that may fail have a process each. */
 static ws_status run_tries(void *ud, vfy_try *t, int n, ws_err *err)
 {
     full_job *f = ud;
-    const int most = ws_cpu_count();
     ws_status st = WS_OK;
-    for (int first = 0; first < n && !st && f->j->v->reason == HX_PASS; first += most) {
-        const int some = n - first < most ? n - first : most;
-        f->b.run = ws_calloc((size_t)some, sizeof *f->b.run);
-        for (int i = 0; i < some; i++) {
-            const vfy_try *k = &t[first + i];
-            f->b.run[i] = (one_run){.c = k->c, .schedule = k->schedule, .schedule_seed = k->seed};
-            if (k->without)
-                f->b.run[i].plan = plan_without(f->j, f->b.plan, k->without);
-        }
-        execute_all(&f->b, some);
-        for (int i = 0; i < some && !st && f->j->v->reason == HX_PASS; i++)
-            st = judge_try(f, &f->b.run[i], &t[first + i], err);
-        for (int i = 0; i < some; i++)
-            run_release(&f->b.run[i]);
-        free(f->b.run);
-    }
+    vfy_run *run = ws_calloc((size_t)n + 1, sizeof *run);
+    for (int i = 0; i < n; i++)
+        run[i] = (vfy_run){.c = t[i].c,
+                           .bound = t[i].without ? plan_without(f->j, f->bound, t[i].without)
+                                                 : f->bound,
+                           .compiled = f->compiled,
+                           .schedule = t[i].schedule,
+                           .schedule_seed = t[i].seed,
+                           .alone = !t[i].judged};
+    vfy_execute(&f->exec, run, n, threads_of(f->j));
+    for (int i = 0; i < n && !st && f->j->v->reason == HX_PASS; i++)
+        st = judge_try(f, &run[i], &t[i], err);
+    for (int i = 0; i < n; i++)
+        vfy_run_release(&run[i]);
+    free(run);
     return st;
 }
 
@@ -770,11 +660,9 @@ static ws_status full_shape(job *j, int check, ws_err *err)
         return err->status;
     if (j->v->reason != HX_PASS)
         return WS_OK;
-    full_job f = {j, {.j = j, .plan = j->shape[check].plan, .compiled = &comp,
-                      .scratch_name = scratch_names(j)}};
-    vfy_full full = {.s = j->s, .v = j->v, .plan = j->plan, .bound = f.b.plan, .ptx = comp.ptx,
+    full_job f = {j, exec_of(j), j->shape[check].plan, &comp};
+    vfy_full full = {.s = j->s, .v = j->v, .plan = j->plan, .bound = f.bound, .ptx = comp.ptx,
                      .check = check, .seed = j->seed, .run = run_tries, .ud = &f};
-    j->full_compiled = &comp;
     return vfy_full_shape(&full, err);
 }
 

@@ -49,6 +49,7 @@ struct lane_pool {
     int n;
     queued *first, **last;
     int n_waiting;
+    int threads; /* of each */
     double busy_seconds;
     ws_buf frame; /* of the last event */
     vfy_verdict verdict;
@@ -93,6 +94,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .seed = p->o.seed,
                      .tune = tune,
                      .survey = true,
+                     .threads = p->threads,
                      .go_on = go_on,
                      .ud = c};
     ws_status st = vfy_verify(session, source, h.source_bytes, &o, &v, &err);
@@ -116,6 +118,7 @@ static _Noreturn void child_main(int sock, const lane_pool *p)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "ws-judge");
     if (comp_service_open(&(comp_service_options){0}, &comp, &opened) ||
         vfy_session_open(p->spec, comp, &session, &opened))
         ws_wrap(&opened, "judge");
@@ -187,6 +190,7 @@ ws_status lane_pool_open(const spec *s, const lane_options *o, lane_pool **out, 
     p->spec = s;
     p->o = *o;
     p->n = o->lanes > 0 ? o->lanes : ws_cpu_count();
+    p->threads = ws_cpu_count() > p->n ? ws_cpu_count() / p->n : 1;
     p->lane = ws_calloc((size_t)p->n, sizeof *p->lane);
     p->last = &p->first;
     p->frame.max = MAX_FRAME;

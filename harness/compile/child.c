@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "harness/ptx/strip.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ void comp_child_main(const comp_toolkit *t, int fd, bool load_linker)
     ws_buf bytes = {.max = COMP_MAX_REPLY};
     ws_err err = {0};
     uint32_t type = 0;
+    prctl(PR_SET_NAME, "ws-nvrtc"); /* in ps and top */
     if (load_linker && comp_link_load(t, &err))
         _exit(COMP_EXIT_LINKER);
     /* Nothing is read from a candidate outside its sandbox. */

@@ -564,6 +564,7 @@ int comp_worker_main(void)
     static server s;
     ws_err err = {0};
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    prctl(PR_SET_NAME, "ws-compile");
     if (start(&s, &err)) {
         send_failure(COMP_MSG_FAILED, 0, &err);
         return ws_status_exit_code(err.status);

@@ -27,6 +27,14 @@ typedef struct buffer {
     size_t bytes;
 } buffer;
 
+/* What the runs of one process share. */
+typedef struct session {
+    cu_device *d;
+    cu_module *m;
+    const void *image; /* of m */
+    size_t image_bytes;
+} session;
+
 typedef struct job {
     run_request *r;
     wire_result *result;
@@ -381,21 +389,52 @@ static ws_status finish(job *j, ws_err *err)
     return WS_OK;
 }
 
-static ws_status execute(job *j, double *ms, ws_err *err)
+/* Runs of the same image use one module, as launches in a program do: what a kernel keeps in its
+ * variables is there in the next run. */
+static ws_status load_module(job *j, session *s, ws_err *err)
 {
-    if (cu_open(j->r->device, &j->d, err))
+    const run_request *r = j->r;
+    if (s->m && s->image_bytes == r->image_bytes && !memcmp(s->image, r->image, r->image_bytes)) {
+        j->m = s->m;
+        return WS_OK;
+    }
+    if (s->m)
+        cu_module_unload(s->d, s->m);
+    s->m = NULL;
+    if (cu_module_load(s->d, r->image, r->image_bytes, &s->m, err))
         return err->status;
+    s->image = r->image;
+    s->image_bytes = r->image_bytes;
+    j->m = s->m;
+    return WS_OK;
+}
+
+static ws_status open_device(session *s, const char *device, ws_err *err)
+{
+    if (s->d)
+        return WS_OK;
+    if (cu_open(device, &s->d, err))
+        return err->status;
+    if (cu_is_engine(s->d))
+        confine();
+    return WS_OK;
+}
+
+static ws_status execute(job *j, session *s, double *ms, ws_err *err)
+{
+    if (open_device(s, j->r->device, err))
+        return err->status;
+    j->d = s->d;
     j->engine = j->result->on_engine = cu_is_engine(j->d);
     j->guard = j->engine ? 0 : GUARD_BYTES;
     snprintf(j->result->device, sizeof j->result->device, "%s", cu_name(j->d));
     if (j->engine) {
-        confine();
         j->options = j->r->engine;
         if (!j->options.deadline_ms)
             j->options.deadline_ms = (uint64_t)(j->r->wall_seconds * engine_share * 1e3);
         cu_engine_configure(j->d, &j->options);
     }
-    if (cu_module_load(j->d, j->r->image, j->r->image_bytes, &j->m, err))
+    if (load_module(j, s, err))
         return explain(j, err) ? WS_OK : err->status;
     if (j->r->examine_state && j->engine)
         return make_buffers(j, err) ? err->status : examine_state(j, err);
@@ -404,16 +443,37 @@ static ws_status execute(job *j, double *ms, ws_err *err)
     return j->result->reason == HX_PASS ? finish(j, err) : WS_OK;
 }
 
-void job_run(wire *w)
+static void free_buffers(job *j)
+{
+    for (int i = 0; j->tensor && i < j->r->n_tensors; i++)
+        cu_free(j->d, j->tensor[i].base);
+    for (int i = 0; j->scratch && i < j->r->plan->n_scratch; i++)
+        cu_free(j->d, j->scratch[i].base);
+}
+
+static bool run(wire *w, session *s, bool last)
 {
     ws_err err = {0};
+    int64_t start = ws_now_ns();
     job j = {.r = &w->request, .result = w->result, .launch = w->launch, .arena = &w->arena,
              .failed_launch = -1};
     w->result->reason = HX_PASS;
-    w->result->status = execute(&j, w->ms, &err);
+    w->result->status = execute(&j, s, w->ms, &err);
     w->result->err = err;
     if (j.d && j.engine)
         cu_engine_printf(j.d, w->result->printed, sizeof w->result->printed);
+    const bool passed = !err.status && w->result->reason == HX_PASS;
+    if (passed && !last)
+        free_buffers(&j);
+    w->result->seconds = ws_seconds_since(start);
     __atomic_store_n(&w->result->state, WIRE_DONE, __ATOMIC_RELEASE);
-    /* The process ends here and takes device, module and memory with it. */
+    return passed;
+}
+
+/* The process ends then and takes device, module and memory with it. */
+void job_run_all(wire *w, int n)
+{
+    session s = {0};
+    for (int i = 0; i < n && run(&w[i], &s, i == n - 1); i++)
+        ;
 }

@@ -1,9 +1,10 @@
-/* The child's side of one run: opens a device, runs the plan, fills the result. */
+/* The child's side of a request: opens a device, runs the plans, fills the results. */
 #ifndef HARNESS_WORKER_JOB_H
 #define HARNESS_WORKER_JOB_H
 
 #include "harness/worker/wire.h"
 
-void job_run(wire *w);
+/* One after the other, up to the first that does not pass. */
+void job_run_all(wire *w, int n);
 
 #endif

@@ -76,13 +76,18 @@ static void give_server(ws_proc *p)
 
 /* ---- one request ---- */
 
-static ws_status ask(ws_proc *server, const wire *w, int output, double wall, serve_reply *reply,
-                     ws_err *err)
+typedef struct request {
+    int fd[SERVE_MAX_WIRES]; /* one a run */
+    int n, output;
+    double wall, seconds; /* that it may take, that it took */
+} request;
+
+static ws_status ask(ws_proc *server, const request *q, serve_reply *reply, ws_err *err)
 {
     uint32_t type = 0;
     ws_buf answer = {.max = 4096};
-    int64_t deadline = ws_now_ns() + (int64_t)((wall + GRACE_SECONDS) * 1e9);
-    ws_status st = serve_send(server->sock, w->fd, output, wall, err);
+    int64_t deadline = ws_now_ns() + (int64_t)((q->wall + GRACE_SECONDS) * 1e9);
+    ws_status st = serve_send(server->sock, q->fd, q->n, q->output, q->wall, err);
     if (!st)
         st = ws_msg_recv(server->sock, deadline, sizeof *reply, &type, &answer, err);
     if (!st && (type != SERVE_ENDED || answer.n != sizeof *reply))
@@ -94,14 +99,14 @@ static ws_status ask(ws_proc *server, const wire *w, int output, double wall, se
 }
 
 /* A server that has died since its last request is replaced once. */
-static ws_status exchange(const wire *w, int output, double wall, serve_reply *reply, ws_err *err)
+static ws_status exchange(const request *q, serve_reply *reply, ws_err *err)
 {
     for (;;) {
         ws_proc server;
         bool fresh;
         if (take_server(&server, &fresh, err))
             return ws_wrap(err, "run worker");
-        if (!ask(&server, w, output, wall, reply, err)) {
+        if (!ask(&server, q, reply, err)) {
             give_server(&server);
             return WS_OK;
         }
@@ -160,7 +165,7 @@ static void sanitise_report(ptx_report *r)
     }
 }
 
-static ws_status take_result(const wire *w, run_request *r, run_report *out, ws_err *err)
+static ws_status take_result(const wire *w, const run_request *r, run_report *out, ws_err *err)
 {
     wire_result *copy = ws_malloc(sizeof *copy);
     memcpy(copy, w->result, sizeof *copy);
@@ -181,6 +186,7 @@ static ws_status take_result(const wire *w, run_request *r, run_report *out, ws_
     memcpy(out->text, copy->text, sizeof out->text);
     memcpy(out->device, copy->device, sizeof out->device);
     memcpy(out->printed, copy->printed, sizeof out->printed);
+    out->seconds = copy->seconds;
     if (!st && out->reason == HX_PASS) {
         wire_collect(w, r);
         out->n_ms = copy->n_ms > 0 && copy->n_ms <= r->repeats ? copy->n_ms : 0;
@@ -199,24 +205,24 @@ static ws_status take_result(const wire *w, run_request *r, run_report *out, ws_
     return st;
 }
 
-static ws_status judge(const wire *w, const serve_reply *reply, int output, run_request *r,
-                       run_report *out, ws_err *err)
+static ws_status judge(const wire *w, const serve_reply *reply, const request *to,
+                       const run_request *r, run_report *out, ws_err *err)
 {
     char tail[OUTPUT_TAIL];
     bool done = __atomic_load_n(&w->result->state, __ATOMIC_ACQUIRE) == WIRE_DONE;
     if (reply->how == WS_PROC_DEADLINE) {
         out->reason = HX_ENDLESS;
-        snprintf(out->text, sizeof out->text, "the run did not end within %g s", r->wall_seconds);
+        snprintf(out->text, sizeof out->text, "the run did not end within %g s", to->wall);
         return WS_OK;
     }
     if (done && reply->how == WS_PROC_EXITED && reply->code == 0) {
         ws_status st = take_result(w, r, out, err);
         if (!out->on_engine)
-            read_printed(output, out);
+            read_printed(to->output, out);
         return st;
     }
     out->reason = HX_CRASH;
-    last_output(output, tail);
+    last_output(to->output, tail);
     if (reply->how == WS_PROC_SIGNALED)
         snprintf(out->text, sizeof out->text,
                  "the process that ran the kernel died of signal %d (%s)%s%s", reply->code,
@@ -228,30 +234,85 @@ static ws_status judge(const wire *w, const serve_reply *reply, int output, run_
     return WS_OK;
 }
 
-ws_status run_execute(run_request *r, run_report *out, ws_err *err)
+/* With what the caller left open. */
+static run_request complete(const run_request *r)
 {
-    wire w;
-    serve_reply reply = {0};
-    int64_t start = ws_now_ns();
     run_request q = *r;
     const char *device = getenv("WARPSMITH_DEVICE");
     if (!(q.wall_seconds > 0))
         q.wall_seconds = DEFAULT_WALL_SECONDS;
     if (!q.device && device && *device)
         q.device = device; /* the child's environment does not have it */
-    *out = (run_report){0};
-    if (wire_new(&q, &w, err))
-        return err->status;
-    int output = memfd_create("warpsmith-output", MFD_CLOEXEC);
-    if (output < 0)
-        ws_fail_errno(err, WS_EENV, "cannot make a file for a run's output");
-    else if (!exchange(&w, output, q.wall_seconds, &reply, err))
-        (void)!judge(&w, &reply, output, &q, out, err);
-    if (output >= 0)
-        close(output);
-    wire_release(&w);
-    out->seconds = ws_seconds_since(start);
+    return q;
+}
+
+static bool is_done(const wire *w)
+{
+    return __atomic_load_n(&w->result->state, __ATOMIC_ACQUIRE) == WIRE_DONE;
+}
+
+/* The runs of one child: those that came to an end, and the one in which it died. */
+static void judge_all(const wire *w, const serve_reply *reply, const request *to, run_request *q,
+                      run_report *out, int *done, ws_err *err)
+{
+    static const serve_reply well = {WS_PROC_EXITED, 0};
+    double earlier = 0;
+    for (int i = 0; i < to->n; i++) {
+        const wire_result *res = w[i].result;
+        const bool went_on =
+            i + 1 < to->n && is_done(&w[i]) && !res->status && res->reason == HX_PASS;
+        out[i].seconds = fmax(to->seconds - earlier, 0); /* of a run that does not say it itself */
+        *done = i + 1;
+        if (judge(&w[i], went_on ? &well : reply, to, &q[i], &out[i], err) ||
+            out[i].reason != HX_PASS)
+            return;
+        earlier += out[i].seconds;
+    }
+}
+
+/* The wires of all requests; the child's wall time is theirs together. */
+static ws_status make_wires(const run_request *q, int n, wire *w, request *to, ws_err *err)
+{
+    for (int i = 0; i < n; i++) {
+        if (wire_new(&q[i], &w[i], err))
+            return err->status;
+        to->fd[to->n++] = w[i].fd;
+        to->wall += q[i].wall_seconds;
+    }
+    to->output = memfd_create("warpsmith-output", MFD_CLOEXEC);
+    return to->output < 0 ? ws_fail_errno(err, WS_EENV, "cannot make a file for a run's output")
+                          : WS_OK;
+}
+
+ws_status run_execute_all(const run_request *r, int n, run_report *out, int *done, ws_err *err)
+{
+    wire w[RUN_MAX_TOGETHER];
+    run_request q[RUN_MAX_TOGETHER];
+    request to = {.output = -1};
+    serve_reply reply = {0};
+    int64_t start = ws_now_ns();
+    if (n < 1 || n > RUN_MAX_TOGETHER)
+        ws_bug("%d runs in one process, at most %d", n, RUN_MAX_TOGETHER);
+    *done = 0;
+    for (int i = 0; i < n; i++) {
+        q[i] = complete(&r[i]);
+        out[i] = (run_report){0};
+    }
+    if (!make_wires(q, n, w, &to, err) && !exchange(&to, &reply, err)) {
+        to.seconds = ws_seconds_since(start);
+        judge_all(w, &reply, &to, q, out, done, err);
+    }
+    if (to.output >= 0)
+        close(to.output);
+    for (int i = 0; i < to.n; i++)
+        wire_release(&w[i]);
     return err->status;
+}
+
+ws_status run_execute(const run_request *r, run_report *out, ws_err *err)
+{
+    int done = 0;
+    return run_execute_all(r, 1, out, &done, err);
 }
 
 void run_report_release(run_report *r)

@@ -1,6 +1,5 @@
-/* Runs one bound plan on given tensors in a child process (`warpsmith worker run`), so that a
- * fault, a hang or a crash of untrusted code is a result. One request, one launch sequence, one
- * report. */
+/* Runs bound plans on given tensors in a child process (`warpsmith worker run`), so that a fault, a
+ * hang or a crash of untrusted code is a result. One request, one launch sequence, one report. */
 #ifndef HARNESS_WORKER_RUN_H
 #define HARNESS_WORKER_RUN_H
 
@@ -53,7 +52,14 @@ typedef struct run_report {
     double seconds;         /* wall time of the child */
 } run_report;
 
-ws_status run_execute(run_request *r, run_report *out, ws_err *err) WS_MUST_CHECK;
+ws_status run_execute(const run_request *r, run_report *out, ws_err *err) WS_MUST_CHECK;
+
+/* Several requests for one device in one child, one after the other, up to the first that does not
+ * pass: out[0] to out[*done - 1] say how they ended. Requests with the same image use one module,
+ * whose variables keep what the runs before left in them, as between launches of a program. */
+enum { RUN_MAX_TOGETHER = 64 };
+ws_status run_execute_all(const run_request *r, int n, run_report *out, int *done,
+                          ws_err *err) WS_MUST_CHECK;
 /* Starts worker processes ahead, so that `n` runs at once (at most 4) find them ready. */
 void run_prepare(int n);
 void run_report_release(run_report *r);

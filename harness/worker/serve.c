@@ -17,32 +17,35 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOCKET = 3, N_FDS = 2, MAX_OUTPUT_BYTES = 1 << 20 };
+enum { SOCKET = 3, MAX_FDS = 1 + SERVE_MAX_WIRES, MAX_OUTPUT_BYTES = 1 << 20 };
 
 typedef struct request {
-    uint32_t type, reserved;
+    uint32_t type, n_fds; /* the output's, then one a run */
     double wall_seconds;
 } request;
 
 union control {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(N_FDS * sizeof(int))];
+    char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
 };
 
-ws_status serve_send(int sock, int wire_fd, int output_fd, double wall_seconds, ws_err *err)
+ws_status serve_send(int sock, const int *wire_fd, int n_wires, int output_fd, double wall_seconds,
+                     ws_err *err)
 {
-    request q = {SERVE_RUN, 0, wall_seconds};
+    const size_t bytes = (size_t)(1 + n_wires) * sizeof(int);
+    request q = {SERVE_RUN, (uint32_t)(1 + n_wires), wall_seconds};
     struct iovec io = {&q, sizeof q};
     union control c = {0};
     struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = c.bytes,
-                       .msg_controllen = sizeof c.bytes};
+                       .msg_controllen = CMSG_SPACE(bytes)};
     struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-    int fds[N_FDS] = {wire_fd, output_fd};
+    int fds[MAX_FDS] = {output_fd};
     ssize_t n;
+    memcpy(fds + 1, wire_fd, (size_t)n_wires * sizeof(int));
     h->cmsg_level = SOL_SOCKET;
     h->cmsg_type = SCM_RIGHTS;
-    h->cmsg_len = CMSG_LEN(sizeof fds);
-    memcpy(CMSG_DATA(h), fds, sizeof fds);
+    h->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(h), fds, bytes);
     do
         n = sendmsg(sock, &m, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
@@ -52,7 +55,7 @@ ws_status serve_send(int sock, int wire_fd, int output_fd, double wall_seconds, 
 }
 
 /* false: the parent has gone. */
-static bool receive(request *q, int fds[N_FDS])
+static bool receive(request *q, int fds[MAX_FDS])
 {
     struct iovec io = {q, sizeof *q};
     union control c = {0};
@@ -63,30 +66,32 @@ static bool receive(request *q, int fds[N_FDS])
         n = recvmsg(SOCKET, &m, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (n != (ssize_t)sizeof *q || !h || h->cmsg_type != SCM_RIGHTS ||
-        h->cmsg_len != CMSG_LEN(N_FDS * sizeof(int)) || q->type != SERVE_RUN)
+    if (n != (ssize_t)sizeof *q || !h || h->cmsg_type != SCM_RIGHTS || q->type != SERVE_RUN ||
+        q->n_fds < 2 || q->n_fds > MAX_FDS || h->cmsg_len != CMSG_LEN(q->n_fds * sizeof(int)))
         return false;
-    memcpy(fds, CMSG_DATA(h), N_FDS * sizeof(int));
+    memcpy(fds, CMSG_DATA(h), q->n_fds * sizeof(int));
     return true;
 }
 
 /* ---- the child that runs one candidate ---- */
 
-_Noreturn static void child(const int fds[N_FDS])
+_Noreturn static void child(const int *fds, int n_wires)
 {
-    wire w;
+    static wire w[SERVE_MAX_WIRES];
     ws_err err = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "ws-kernel");
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES});
     signal(SIGXFSZ, SIG_IGN);
-    dup2(fds[1], STDOUT_FILENO);
-    dup2(fds[1], STDERR_FILENO);
+    dup2(fds[0], STDOUT_FILENO);
+    dup2(fds[0], STDERR_FILENO);
     close(SOCKET);
-    if (wire_open(fds[0], &w, &err)) {
-        dprintf(STDERR_FILENO, "%s\n", err.msg);
-        _exit(ws_status_exit_code(err.status));
-    }
-    job_run(&w);
+    for (int i = 0; i < n_wires; i++)
+        if (wire_open(fds[1 + i], &w[i], &err)) {
+            dprintf(STDERR_FILENO, "%s\n", err.msg);
+            _exit(ws_status_exit_code(err.status));
+        }
+    job_run_all(w, n_wires);
     fflush(NULL);
     _exit(0);
 }
@@ -107,7 +112,7 @@ static bool watch(int death, int64_t deadline_ns)
     }
 }
 
-static bool serve_one(const request *q, const int fds[N_FDS])
+static bool serve_one(const request *q, const int *fds)
 {
     int death[2], status = 0;
     ws_err err = {0};
@@ -122,7 +127,7 @@ static bool serve_one(const request *q, const int fds[N_FDS])
         return false;
     if (pid == 0) {
         close(death[0]); /* the other end stays open until this process is gone */
-        child(fds);
+        child(fds, (int)q->n_fds - 1);
     }
     close(death[1]);
     bool ended = watch(death[0], deadline);
@@ -139,12 +144,13 @@ static bool serve_one(const request *q, const int fds[N_FDS])
 int run_worker_main(void)
 {
     request q;
-    int fds[N_FDS];
+    int fds[MAX_FDS];
     bool going = true;
+    prctl(PR_SET_NAME, "ws-run");
     cu_preload_engine();
     while (going && receive(&q, fds)) {
         going = serve_one(&q, fds);
-        for (int i = 0; i < N_FDS; i++)
+        for (uint32_t i = 0; i < q.n_fds; i++)
             close(fds[i]);
     }
     return 0;

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/proc.h"
+#include "harness/worker/run.h"
 
 #include <stdint.h>
 
@@ -17,8 +18,11 @@ typedef struct serve_reply {
 
 enum { SERVE_RUN = 1, SERVE_ENDED = 2 };
 
-/* Sends a request: the wire's memory, a file for what the child prints, and its wall time. */
-ws_status serve_send(int sock, int wire_fd, int output_fd, double wall_seconds,
+enum { SERVE_MAX_WIRES = RUN_MAX_TOGETHER };
+
+/* Sends a request: the memory of each of `n` runs, a file for what the child prints, and its wall
+ * time. */
+ws_status serve_send(int sock, const int *wire_fd, int n, int output_fd, double wall_seconds,
                      ws_err *err) WS_MUST_CHECK;
 
 #endif

@@ -302,7 +302,7 @@ ws_status wire_new(const run_request *r, wire *out, ws_err *err)
     return WS_OK;
 }
 
-void wire_collect(const wire *w, run_request *r)
+void wire_collect(const wire *w, const run_request *r)
 {
     for (int i = 0; i < r->n_tensors; i++) {
         run_tensor *t = &r->tensor[i];

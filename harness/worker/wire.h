@@ -22,6 +22,7 @@ typedef struct wire_result {
     char printed[4096];
     int n_ms;
     int n_launches;          /* whose counters are there */
+    double seconds;          /* wall time of the run */
 } wire_result;
 
 typedef struct wire {
@@ -39,7 +40,7 @@ typedef struct wire {
 /* Parent: lays out and fills the memory. */
 ws_status wire_new(const run_request *r, wire *out, ws_err *err) WS_MUST_CHECK;
 /* Parent: copies outputs, `after` and `written` to the tensors of the request. */
-void wire_collect(const wire *w, run_request *r);
+void wire_collect(const wire *w, const run_request *r);
 /* Child: maps fd (kept open by the caller) and decodes the request. */
 ws_status wire_open(int fd, wire *out, ws_err *err) WS_MUST_CHECK;
 void wire_release(wire *w);

@@ -1,4 +1,4 @@
-// spec: basics/row_sum  expect: NONDETERMINISTIC
+// spec: basics/row_sum  expect: FORBIDDEN_CONSTRUCT
 // Where a row's sum begins is read off the clock: other bits in another order of threads.
 /* @plan
 { "launch": [ { "kernel": "k", "grid": ["B"], "block": [64], "args": ["x", "y", "N"] } ] }

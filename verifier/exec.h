@@ -1,0 +1,39 @@
+/* Executions of a candidate on the engine: its plan, bound to a shape, on a case's inputs, under a
+ * schedule. What comes of them is judged elsewhere. */
+#ifndef VERIFIER_EXEC_H
+#define VERIFIER_EXEC_H
+
+#include "verifier/session.h"
+
+/* What the executions of one candidate have in common; all kept by reference. */
+typedef struct vfy_exec {
+    vfy_session *s;
+    const vfy_options *o;
+    const plan *plan;
+    uint64_t seed; /* of the schedules */
+} vfy_exec;
+
+typedef struct vfy_run {
+    /* what is asked for */
+    const vfy_case *c;
+    const plan_bound *bound;
+    const comp_result *compiled;
+    ptx_schedule schedule;
+    uint64_t schedule_seed; /* 0: of the executions */
+    bool state;             /* several runs: what one leaves for the next */
+    bool alone;             /* in a process of its own; all of them or none */
+    /* what came of it */
+    run_tensor *tensor; /* inputs, weights, outputs */
+    int n_tensors;
+    run_report rep;
+    int place; /* among the runs of its process, from 0 */
+    bool done; /* false: an earlier one of its process failed, and ended it */
+    ws_err err;
+} vfy_run;
+
+/* Executes them in at most `threads` processes at once, in each one after the other: later runs of
+ * a process meet what earlier ones left in the module's variables, as launches of a program do. */
+void vfy_execute(const vfy_exec *e, vfy_run *run, int n, int threads);
+void vfy_run_release(vfy_run *r);
+
+#endif
