@@ -22,6 +22,43 @@ check "a run has one spec" says "$dir/err" "is of 'basics/softmax', not of 'basi
 run "$ws" submit softmax "$replies/1_compile_error.md"
 check "without an archive the verdict is printed" says "$dir/out" "compile_error: "
 
+# ---- replies, and would-be winners of a run, are verified in full ----
+
+reply_of() { echo "One warp a row."; echo '```cuda'; cat "$1"; echo '```'; }
+reply_of tests/kernels/bad/row_sum_skips_small.cu >"$dir/skips.md"
+run "$ws" submit row_sum "$dir/skips.md" --archive "$dir/f.db"
+check "a kernel that only the quick runs find right is rejected" says "$dir/out" "wrong_result"
+run "$ws" verify row_sum tests/kernels/bad/row_sum_skips_small.cu --depth quick
+check "which the quick runs do" [ "$rc" = 0 ]
+# The first is faster than the translation and wrong, the second right and the winner, the third right and slower.
+reply_of tests/kernels/bad/softmax_by_first_row.cu >"$dir/1.md"
+reply_of tests/kernels/honest/softmax_online.cu >"$dir/2.md"
+cp "$replies/4_coalesced.md" "$dir/3.md"
+cat >"$dir/script.py" <<'END'
+import json, sys
+print(json.dumps({"schema": 1, "scripted": True, "model": "three",
+                  "replies": [{"text": open(f).read()} for f in sys.argv[1:]]}))
+END
+if command -v python3 >/dev/null; then
+    python3 "$dir/script.py" "$dir/1.md" "$dir/2.md" "$dir/3.md" >"$dir/script.json"
+    "$ws" replay "$dir/script.json" >"$dir/url" 2>/dev/null &
+    server=$!
+    for _ in $(seq 100); do [ -s "$dir/url" ] && break; sleep 0.05; done
+    run "$ws" optimize softmax --base-url "$(head -n 1 "$dir/url")" --model three --strategy best-of --lanes 1 \
+        --rounds 3 --tune 0 --no-memory --seed 1 --archive "$dir/g.db" --json
+    kill "$server"
+    cp "$dir/out" "$dir/events"
+    run "$ws" archive show last --archive "$dir/g.db" --json
+    python3 - "$dir/out" >"$dir/depths" <<'END'
+import json, sys
+for c in json.load(open(sys.argv[1]))["candidates"]:
+    v = c["verdict"]
+    print(c["origin"], v["reason"], v["evidence"]["depth"])
+END
+    printf 'emitted pass quick\nmodel wrong_result full\nmodel pass full\nmodel pass quick\n' >"$dir/want"
+    check "only a kernel that would be the best is verified in full" cmp -s "$dir/depths" "$dir/want"
+fi
+
 # ---- --json ----
 
 "$ws" emit softmax --output "$dir/k.cu"

@@ -47,7 +47,7 @@ static vfy_class class_of(const kind_row *k, const spec_tensor *t)
                                            : k->inputs;
 }
 
-static ws_status make_inputs(const ref_bound *b, const kind_row *k, uint64_t draw, uint64_t seed,
+static ws_status make_inputs(const ref_bound *b, const kind_row *k, uint64_t draw,
                              ref_tensor *input, ws_err *err)
 {
     const spec *s = b->graph->spec;
@@ -55,7 +55,7 @@ static ws_status make_inputs(const ref_bound *b, const kind_row *k, uint64_t dra
         const spec_tensor *t = &s->tensor[i];
         if (ref_make_input(b, i, draw, &input[i], err))
             return err->status;
-        bool changes = vfy_class_apply(class_of(k, t), t, &input[i].shape, &b->env, seed,
+        bool changes = vfy_class_apply(class_of(k, t), t, &input[i].shape, &b->env, draw,
                                        (uint64_t)i, input[i].v);
         if (changes && k == &kinds[VFY_INPUTS_SPECIAL])
             k = &kinds[VFY_INPUTS_RANDOM]; /* one input has them: what it does not reach is more */
@@ -72,7 +72,7 @@ static uint64_t draw_of(vfy_inputs kind, uint64_t seed)
 ws_status vfy_case_inputs(const ref_bound *b, vfy_inputs kind, uint64_t seed, ref_tensor *input,
                           ws_err *err)
 {
-    return make_inputs(b, &kinds[kind], draw_of(kind, seed), seed, input, err);
+    return make_inputs(b, &kinds[kind], draw_of(kind, seed), input, err);
 }
 
 static bool has_inputs(const spec *s, vfy_needs needs)
@@ -236,7 +236,7 @@ static ws_status open_reached(vfy_case *c, ws_err *err)
     ref_tensor *input = ws_calloc((size_t)(g->spec->n_inputs + g->spec->n_weights) + 1, sizeof *input);
     ref_tensor *plain = ws_calloc((size_t)g->n_outputs + 1, sizeof *plain);
     ws_status st = make_inputs(c->bound, &kinds[VFY_INPUTS_RANDOM],
-                               draw_of(VFY_INPUTS_SPECIAL, c->seed), c->seed, input, err);
+                               draw_of(VFY_INPUTS_SPECIAL, c->seed), input, err);
     if (!st)
         st = evaluate_with(c, input, plain, err);
     for (int o = 0; o < g->n_outputs && !st; o++) {
@@ -304,7 +304,7 @@ ws_status vfy_case_init(vfy_case *c, const ref_graph *g, int check, vfy_inputs k
             st = forgive(c, st, err);
         if (!st && kind == VFY_INPUTS_SPECIAL && c->want[0].v)
             st = open_reached(c, err);
-        if (!st && (kind == VFY_INPUTS_TINY || kind == VFY_INPUTS_MIXED) && c->want[0].v)
+        if (!st && (kinds[kind].inputs == VFY_CLASS_TINY || kinds[kind].inputs == VFY_CLASS_MIXED) && c->want[0].v)
             st = allow_flushing(c, input, err);
         if (!st && !quick && c->want[0].v)
             open_elements(c);

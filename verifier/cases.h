@@ -20,6 +20,8 @@ typedef enum vfy_needs { VFY_NEEDS_NOTHING, VFY_NEEDS_WHOLE, VFY_NEEDS_FLAGS } v
     X(LARGE, "large", LARGE, AS_INIT, NOTHING)                                                     \
     X(OTHER, "other", AS_INIT, PERTURBED, NOTHING)                                                 \
     X(MIXED, "mixed", MIXED, AS_INIT, NOTHING)                                                     \
+    X(MIXED_2, "mixed", MIXED, AS_INIT, NOTHING)                                                   \
+    X(MIXED_3, "mixed", MIXED, AS_INIT, NOTHING)                                                   \
     X(SIGNED, "signed", SIGNED, AS_INIT, NOTHING)                                                  \
     X(HEAVY, "heavy-tailed", HEAVY, AS_INIT, NOTHING)                                              \
     X(SORTED, "sorted", SORTED, AS_INIT, NOTHING)                                                  \

@@ -149,7 +149,9 @@ static void mix(stretch *s, int64_t count)
     for (s->first = 0; s->first < count; s->first = s->end) {
         s->end = s->first + (int64_t)exp(longest * draw(s, LENGTHS, s->first));
         s->end = s->end < count ? s->end : count;
-        change(s, parts[(int)(draw(s, CLASSES, s->first) * (double)WS_COUNT(parts))]);
+        /* What looks at the first elements often sees what it hopes for. */
+        if (s->first || draw(s, CLASSES, -1) < 0.5)
+            change(s, parts[(int)(draw(s, CLASSES, s->first) * (double)WS_COUNT(parts))]);
     }
 }
 

@@ -672,6 +672,10 @@ static ws_status full(job *j, ws_err *err)
         if (j->shape[c].plan && full_shape(j, c, err))
             return err->status;
     j->v->depth = VFY_FULL;
+    if (j->v->reason != HX_PASS) { /* nothing of it stands */
+        j->v->level = VFY_COMPILES;
+        j->v->has_model = false;
+    }
     return WS_OK;
 }
 
@@ -850,6 +854,15 @@ static ws_status check_sums(job *j, ws_err *err)
     return WS_OK;
 }
 
+static void say_passed(vfy_verdict *v)
+{
+    int at = snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs",
+                      v->shapes_passed, v->runs);
+    if (v->shapes_refused)
+        snprintf(v->text + at, sizeof v->text - (size_t)at, "; require refuses %d",
+                 v->shapes_refused);
+}
+
 static ws_status verify(job *j, ws_err *err)
 {
     vfy_verdict *v = j->v;
@@ -892,17 +905,16 @@ static ws_status verify(job *j, ws_err *err)
         return WS_OK;
     }
     ws_status st = check_sums(j, err);
-    if (!st && v->reason == HX_PASS && j->o->depth == VFY_FULL)
-        st = full(j, err);
     if (st || v->reason != HX_PASS)
         return st;
     v->level = VFY_EMULATED;
-    int at = snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs",
-                      v->shapes_passed, v->runs);
-    if (v->shapes_refused)
-        snprintf(v->text + at, sizeof v->text - (size_t)at, "; require refuses %d",
-                 v->shapes_refused);
-    return model_time(j, j->bench, &cubin, err);
+    st = model_time(j, j->bench, &cubin, err);
+    bool deep = j->o->depth == VFY_FULL || (v->has_model && v->model.seconds < j->o->full_below);
+    if (!st && v->reason == HX_PASS && deep)
+        st = full(j, err);
+    if (!st && v->reason == HX_PASS)
+        say_passed(v);
+    return st;
 }
 
 ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_options *o,

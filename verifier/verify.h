@@ -16,6 +16,7 @@ typedef struct vfy_options {
     double wall_seconds;    /* per run, 0: 60 */
     vfy_depth depth;
     int threads;            /* runs at once, 0: one a core */
+    double full_below; /* FULL where the modelled time is less than so many seconds; 0: as `depth` */
     bool survey; /* a rejected kernel is run at the other check shapes too, once each (survey.h) */
     const char *file;       /* name of the source in messages, NULL: "kernel.cu" */
     /* Called once the candidate is compiled for the benchmark shape; false: it is judged no further

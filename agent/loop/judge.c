@@ -26,6 +26,7 @@ struct loop_job {
     bool alone;              /* judged by itself whatever equals it */
     int64_t *tune;           /* of a point, n_tune values */
     int n_tune;
+    double full_below; /* seconds: a faster kernel is verified in full */
     vfy_verdict *verdict; /* when over */
 };
 
@@ -38,6 +39,19 @@ static bool better(const strat_attempt *a, const strat_attempt *b)
     return t < best || (t == best && a->turn < b->turn);
 }
 
+/* A kernel that met the quick runs alone is no winner: it was no faster than one that the turn knew.
+ * Verdicts of before there were depths do not say. */
+static bool may_win(const strat_attempt *a)
+{
+    cJSON *v = cJSON_Parse(a->verdict_json);
+    const cJSON *evidence = cJSON_GetObjectItemCaseSensitive(v, "evidence");
+    const char *depth =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(evidence, "depth"));
+    bool full = a->turn < 0 || !depth || strcmp(depth, "full") == 0;
+    cJSON_Delete(v);
+    return full;
+}
+
 void loop_remember(loop_state *s, const db_candidate *c, const char *verdict, int turn)
 {
     db_candidate *copy = WS_ARENA_NEW(&s->arena, db_candidate, 1);
@@ -46,7 +60,7 @@ void loop_remember(loop_state *s, const db_candidate *c, const char *verdict, in
     s->attempt[s->n_attempts] = (strat_attempt){copy, verdict, turn, -1};
     const strat_attempt *a = &s->attempt[s->n_attempts];
     if (strat_passed(a) && isfinite(strat_seconds(copy)) &&
-        (s->best < 0 || better(a, &s->attempt[s->best])))
+        (s->best < 0 || better(a, &s->attempt[s->best])) && may_win(a))
         s->best = s->n_attempts;
     s->n_attempts++;
 }
@@ -151,6 +165,30 @@ void loop_jobs_free(loop_state *s)
     s->n_jobs = s->open_jobs = 0;
 }
 
+static void send(loop_state *s, const loop_job *j)
+{
+    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune, j->full_below});
+}
+
+/* The time of the fastest kernel that the turn knows: only one that is faster may become the best,
+ * and has to pass full verification for it. What a turn knows follows from its number alone,
+ * so that whatever order the verdicts come in changes none of them; and the fastest that it knows
+ * has passed in full itself, or is the plain translation. */
+static double fastest_known(const loop_state *s, const loop_turn *t)
+{
+    ws_arena a = {0};
+    strat_view v;
+    double best = (double)INFINITY;
+    loop_view(s, t->lane, t->round, &a, &v, NULL);
+    for (int i = 0; i < v.n_attempts; i++)
+        if (strat_passed(&v.attempt[i]) && isfinite(strat_seconds(v.attempt[i].candidate)))
+            best = fmin(best, strat_seconds(v.attempt[i].candidate));
+    if (t->attempt >= 0 && strat_passed(&s->attempt[t->attempt])) /* whose tune space is searched */
+        best = fmin(best, strat_seconds(s->attempt[t->attempt].candidate));
+    ws_arena_release(&a);
+    return best;
+}
+
 static void submit(loop_state *s, loop_turn *t, const db_candidate *c, int place,
                    const int64_t *tune, int n_tune)
 {
@@ -160,7 +198,8 @@ static void submit(loop_state *s, loop_turn *t, const db_candidate *c, int place
         j->tune = ws_calloc((size_t)n_tune + 1, sizeof *j->tune);
         memcpy(j->tune, tune, (size_t)n_tune * sizeof *tune);
     }
-    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune});
+    j->full_below = !t ? 0 : s->o->reply ? (double)INFINITY : fastest_known(s, t);
+    send(s, j);
 }
 
 /* Stores the verdict and moves the turn on. */
@@ -200,11 +239,21 @@ static void set_key(loop_job *j, const vfy_verdict *v)
     ws_sha256_hex(&h, j->key);
 }
 
+/* The leader's verdict is as deep as this job's own would be. */
+static bool is_as_deep(const loop_job *j, const vfy_verdict *v)
+{
+    if (v->reason != HX_PASS) /* in full: what the quick runs alone would say is not known */
+        return v->depth == VFY_QUICK;
+    return (v->depth == VFY_FULL) == (v->has_model && v->model.seconds < j->full_below);
+}
+
 /* A failure names lines: its copy is for the same text only. */
 static bool may_share(const loop_job *j, const loop_job *leader)
 {
-    return !leader->over || leader->verdict->reason == HX_PASS ||
-           strcmp(j->c.source, leader->c.source) == 0;
+    if (!leader->over)
+        return true;
+    return is_as_deep(j, leader->verdict) &&
+           (leader->verdict->reason == HX_PASS || strcmp(j->c.source, leader->c.source) == 0);
 }
 
 static loop_job *find_leader(const loop_state *s, const loop_job *j)
@@ -230,7 +279,7 @@ static void judge_again(loop_state *s, loop_job *j)
     j->leader = -1;
     j->key[0] = '\0';
     j->alone = true;
-    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune});
+    send(s, j);
 }
 
 static ws_status compiled(loop_state *s, loop_job *j, const vfy_verdict *v, ws_err *err)

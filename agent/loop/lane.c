@@ -23,6 +23,7 @@ enum { MSG_JOB = 1, MSG_ANSWER, MSG_COMPILED, MSG_JUDGED, MSG_FAILED };
 enum { MAX_FRAME = 64 << 20, MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just killed */ };
 
 typedef struct job_head {
+    double full_below;
     int32_t n_tune; /* -1: defaults */
     uint32_t source_bytes;
 } job_head;
@@ -95,6 +96,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .tune = tune,
                      .survey = true,
                      .threads = p->threads,
+                     .full_below = h.full_below,
                      .go_on = go_on,
                      .ud = c};
     ws_status st = vfy_verify(session, source, h.source_bytes, &o, &v, &err);
@@ -241,7 +243,7 @@ static void enqueue(lane_pool *p, queued *q)
 void lane_submit(lane_pool *p, const lane_job *j)
 {
     size_t n = strlen(j->source);
-    job_head h = {j->tune ? j->n_tune : -1, (uint32_t)n};
+    job_head h = {j->full_below, j->tune ? j->n_tune : -1, (uint32_t)n};
     queued *q = ws_calloc(1, sizeof *q);
     q->id = j->id;
     q->frame.max = MAX_FRAME;
