@@ -1,5 +1,5 @@
 // spec: basics/row_sum  expect: FORBIDDEN_CONSTRUCT
-// Where a row's sum begins is read off the clock: other bits in another order of threads.
+// Where a row's sum begins is read off the clock: other bits in another order of threads, were clocks allowed.
 /* @plan
 { "launch": [ { "kernel": "k", "grid": ["B"], "block": [64], "args": ["x", "y", "N"] } ] }
 */
