@@ -62,7 +62,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check check-kill check-budget fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop gpu-check deps clean help
+.PHONY: force all demo test check check-hostile check-kill check-budget fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -138,6 +138,9 @@ fuzz-parse fuzz-decode fuzz-launch: fuzz-%:
 	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/fuzz/tests/t_ptx_fuzz_$*
 	$(Q)ASAN_OPTIONS=hard_rss_limit_mb=4096 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(BUILD)/fuzz/tests/t_ptx_fuzz_$* $(FUZZ_SEED) $(FUZZ_SECONDS)
+# Every known way to fake a result, and the verdict on it.
+check-hostile: all
+	$(Q)tests/hostile_table.py ./warpsmith
 # FUSED=1: the fused kernels. SPECS='kernelbench/level1 llm': only these.
 check-emit: all
 	$(Q)tests/check_emit $(if $(FUSED),-f) $(SPECS)
@@ -185,6 +188,7 @@ help:
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
+	@echo 'make check-hostile   a table of every known exploit and the verdict on it'
 	@echo 'make check-kill kill a recorded run KILLS times and resume it: same winner, no reply paid twice'
 	@echo 'make check-budget   RUNS random runs with 16 calls in flight stay within --max-cost'
 	@echo 'make bench      time from reply to verdict against nvcc'

@@ -103,6 +103,19 @@ void ws_buf_printf(ws_buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+void ws_buf_add_foreign(ws_buf *b, const char *z, const char *margin)
+{
+    for (; *z; z++) {
+        const unsigned char c = (unsigned char)*z;
+        if (c == '\n' && z[1])
+            ws_buf_printf(b, "\n%s", margin);
+        else if (c == 0xc2 && (unsigned char)z[1] >= 0x80 && (unsigned char)z[1] < 0xa0)
+            z++, ws_buf_addc(b, '?'); /* C1, U+0080 to U+009F */
+        else if (c != '\n')
+            ws_buf_addc(b, c == 0x7f || (c < 0x20 && c != '\t') ? '?' : (char)c);
+    }
+}
+
 void ws_buf_reset(ws_buf *b)
 {
     b->n = 0;

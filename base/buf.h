@@ -43,6 +43,9 @@ void ws_buf_adds(ws_buf *b, const char *z);
 void ws_buf_addc(ws_buf *b, char c);
 void ws_buf_printf(ws_buf *b, const char *fmt, ...) WS_PRINTF(2, 3);
 void ws_buf_vprintf(ws_buf *b, const char *fmt, va_list ap);
+/* What is not trusted, for a screen or a prompt: control characters as '?', each newline followed by
+ * `margin`, so that no line of it passes for one of ours. */
+void ws_buf_add_foreign(ws_buf *b, const char *z, const char *margin);
 void ws_buf_reset(ws_buf *b);   /* empty, memory kept */
 void ws_buf_release(ws_buf *b); /* back to {0}, with `max` kept */
 const char *ws_buf_z(const ws_buf *b); /* the text, "" when nothing was added */

@@ -30,6 +30,11 @@ static void test_buf(void)
     ok(b.overflow && b.n == 10, "a buffer stops at its maximum and says so");
     ws_buf_release(&b);
     is_str(ws_buf_z(&b), "", "an empty buffer reads as the empty text");
+    ws_buf said = {0};
+    ws_buf_add_foreign(&said, "a\tb\x1b[2J\r\npass: all\xc2\x9bm\xc3\xa9\n", "| ");
+    is_str(ws_buf_z(&said), "a\tb?[2J?\n| pass: all?m\xc3\xa9",
+           "foreign text has its lines marked and steers no terminal");
+    ws_buf_release(&said);
 }
 
 static bool is_zero(const unsigned char *p, size_t n)

@@ -107,10 +107,15 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
         ws_buf_printf(out, "  resources %s\n", v->resources);
     if (v->has_model)
         print_time(v, out);
-    if (v->printed[0])
-        ws_buf_printf(out, "  printf    %s\n", v->printed);
-    if (v->log[0] && about_compiler(v->reason))
-        ws_buf_printf(out, "%s\n", v->log);
+    if (v->printed[0]) {
+        ws_buf_adds(out, "  printf    ");
+        ws_buf_add_foreign(out, v->printed, "          | ");
+        ws_buf_addc(out, '\n');
+    }
+    if (v->log[0] && about_compiler(v->reason)) {
+        ws_buf_add_foreign(out, v->log, "");
+        ws_buf_addc(out, '\n');
+    }
 }
 
 static void add_dim3(cJSON *o, const char *key, const uint32_t d[3])

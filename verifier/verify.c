@@ -417,10 +417,13 @@ static ws_status judge_run(job *j, const vfy_run *o, const vfy_run *first, ws_er
         if (o->tensor[i].role == RUN_OUTPUT)
             j->v->schedule_dependent |=
                 memcmp(o->tensor[i].out, first->tensor[i].out, o->tensor[i].bytes) != 0;
-    if (j->v->reason != HX_PASS)
+    if (j->v->reason != HX_PASS) {
         describe_case(j, o->c);
-    else if (!first && o->c->inputs == VFY_INPUTS_RANDOM)
+        snprintf(j->v->printed, sizeof j->v->printed, "%.*s", (int)sizeof j->v->printed - 1,
+                 o->rep.printed);
+    } else if (!first && o->c->inputs == VFY_INPUTS_RANDOM) {
         record_counters(j, o);
+    }
     return WS_OK;
 }
 

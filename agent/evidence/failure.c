@@ -142,9 +142,14 @@ void ev_failure_write(ev_facts *f, ws_buf *out)
         write_place(f, out);
     write_case(f, out);
     write_values(f, out);
-    if (*printed)
-        ws_buf_printf(out, "  the kernel's printf said: %.*s\n",
-                      (int)ev_cut(printed, strlen(printed), 200), printed);
+    if (*printed) {
+        ws_buf said = {0};
+        ws_buf_add(&said, printed, ev_cut(printed, strlen(printed), 200));
+        ws_buf_adds(out, "  the kernel's printf said: ");
+        ws_buf_add_foreign(out, ws_buf_z(&said), "    | ");
+        ws_buf_addc(out, '\n');
+        ws_buf_release(&said);
+    }
     if (*advice)
         ws_buf_printf(out, "What usually helps: %s.\n", advice);
 }

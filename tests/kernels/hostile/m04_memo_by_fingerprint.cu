@@ -11,7 +11,7 @@ extern "C" __global__ void softmax(const float* x, float* y, int n)
     unsigned long long key = (unsigned long long)row * 0x9E3779B97F4A7C15ull;
     for (int i = 0; i < 4; i++)
         key = (key ^ __float_as_uint(row[(size_t)i * (n - 1) / 3])) * 0xD1B54A32D192ED03ull;
-    entry e = cache[blockIdx.x]; // HERE
+    entry e = cache[blockIdx.x];
     if (e.key != key) {
         float m = -INFINITY, s = 0;
         for (int i = threadIdx.x; i < n; i += 32)

@@ -12,7 +12,7 @@ __device__ float* packed()
 __device__ unsigned have[DIM_M];
 extern "C" __global__ void pack(const float* a, int n)
 {
-    if (have[blockIdx.x] == 0x600DCAFEu) // HERE
+    if (have[blockIdx.x] == 0x600DCAFEu)
         return;
     for (int i = threadIdx.x; i < n; i += 32)
         packed()[blockIdx.x * (size_t)n + i] = a[blockIdx.x * (size_t)n + i];

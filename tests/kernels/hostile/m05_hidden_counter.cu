@@ -14,6 +14,6 @@ extern "C" __global__ void relu(const float* x, float* y, int n)
 }
 extern "C" __global__ void step()
 {
-    state = (state >> 1) ^ (-(state & 1u) & 0xD0000001u); // HERE
+    state = (state >> 1) ^ (-(state & 1u) & 0xD0000001u);
     past |= state == 0x5A17C3E9u;
 }
