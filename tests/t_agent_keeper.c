@@ -121,7 +121,7 @@ static void kill_run(pid_t pid)
 
 static bool wait_asked(int row, int wire, int n)
 {
-    for (int i = 0; i < 500 && asked(row, wire) < n; i++)
+    for (int i = 0; i < 2000 && asked(row, wire) < n; i++)
         ws_sleep_ms(10);
     return asked(row, wire) >= n;
 }

@@ -868,6 +868,18 @@ static void test_proxy(void)
     llm_client_close(c);
 }
 
+static void forget_requests(void)
+{
+    for (int i = 0; i < SERVER_ROWS; i++)
+        for (int v = 0; v < SERVER_VARIANTS; v++) {
+            for (int k = 0; k < server.n[i][v] && k < SERVER_REQUESTS; k++) {
+                free(server.request[i][v][k].head);
+                free(server.request[i][v][k].body);
+            }
+            server.n[i][v] = 0;
+        }
+}
+
 /* The same answers, waits and ends when a process of its own has the connections. */
 static void test_kept(void)
 {
@@ -876,7 +888,7 @@ static void test_kept(void)
     if (!mkdtemp(dir))
         printf("Bail out! no directory\n"), exit(1);
     snprintf(path, sizeof path, "%s/tape.jsonl", dir);
-    memset(server.n, 0, sizeof server.n);
+    forget_requests();
     memset(server.most_open, 0, sizeof server.most_open);
     if (cassette_record_open(path, NULL, false, &tape, &err))
         printf("Bail out! %s\n", err.msg), exit(1);

@@ -195,6 +195,9 @@ ws_status cassette_record_open(const char *path, const char *run_json, bool appe
     cassette *c = ws_calloc(1, sizeof *c);
     ws_err ignored = {0};
     ws_status st = WS_OK;
+    ws_buf mark = {0};
+    ws_buf_printf(&mark, "%s.open", path);
+    c->mark = ws_buf_take(&mark);
     c->path = ws_strdup(path);
     c->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (c->fd < 0)
@@ -404,6 +407,7 @@ ws_status cassette_close(cassette *c, ws_err *err)
     free(c->x);
     cJSON_Delete(c->header);
     free(c->path);
+    free(c->mark);
     free(c);
     return st;
 }

@@ -143,6 +143,23 @@ bool cassette_has_answer(const cassette *c, const char *body, size_t n, int turn
     return false;
 }
 
+int cassette_failed_requests(const cassette *c, int turn, int known)
+{
+    int n = 0;
+    for (int i = 0; i < c->n; i++) {
+        const cassette_exchange *x = c->x[i];
+        if (x->turn != turn || known-- > 0 || is_answered(x))
+            continue;
+        n += x->end == CASSETTE_CANCELLED || (x->sent && (!x->status || x->status / 100 == 2));
+    }
+    return n;
+}
+
+bool cassette_is_sound(const cassette *c)
+{
+    return !c->broken;
+}
+
 /* A request that names no turn, or one that the recording does not know, takes any. */
 static bool near(const cassette_exchange *x, const wanted *w)
 {

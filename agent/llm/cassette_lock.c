@@ -8,11 +8,15 @@
 
 #include "agent/cli.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const off_t CONTROLLER = (off_t)1 << 60, WRITER = ((off_t)1 << 60) + 1,
@@ -34,6 +38,28 @@ static off_t held(int fd, off_t from)
 static bool is_taken(void)
 {
     return errno == EACCES || errno == EAGAIN;
+}
+
+ws_status cassette_mark(const cassette *c, ws_err *err)
+{
+    char *slash = strrchr(c->mark, '/'), *dir;
+    int fd = open(c->mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return ws_fail_errno(err, WS_EENV, "cannot write '%s'", c->mark);
+    close(fd);
+    dir = slash ? ws_strndup(c->mark, (size_t)(slash - c->mark) + 1) : ws_strdup(".");
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(dir);
+    if (fd < 0 || fsync(fd)) /* without it a loss of power is not noticed */
+        ws_log(WS_LOG_DEBUG, "cannot sync the directory of '%s'", c->mark);
+    if (fd >= 0)
+        close(fd);
+    return WS_OK;
+}
+
+void cassette_unmark(const cassette *c)
+{
+    unlink(c->mark);
 }
 
 ws_status cassette_lock_writer(cassette *c, ws_err *err)
@@ -89,8 +115,12 @@ static ws_status wait_for_writer(cassette *c, ws_err *err)
 
 ws_status cassette_lock(cassette *c, ws_err *err)
 {
-    if (set(c->fd, F_WRLCK, CONTROLLER, 1))
-        return wait_for_writer(c, err);
+    if (set(c->fd, F_WRLCK, CONTROLLER, 1)) {
+        if (wait_for_writer(c, err))
+            return err->status;
+        c->broken = access(c->mark, F_OK) == 0;
+        return WS_OK;
+    }
     if (is_taken())
         return ws_fail(err, WS_EENV, "another run is recording to '%s'", c->path);
     return ws_fail_errno(err, WS_EENV, "cannot lock '%s'", c->path);

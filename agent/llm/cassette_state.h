@@ -10,6 +10,8 @@ struct cassette {
     char *path;
     int fd; /* recording; -1: replaying */
     struct keeper *keeper; /* that writes in the place of this process; NULL: none yet */
+    char *mark;            /* a file that is there while a keeper has work: see cassette_mark */
+    bool broken;           /* it was there before: a keeper was killed with its work */
     int64_t last_seq;
     ws_err failure; /* of the first write that failed */
     cassette_options o;
@@ -29,6 +31,10 @@ const char *cassette_end_name(cassette_end e);
 ws_status cassette_lock(cassette *c, ws_err *err) WS_MUST_CHECK;
 ws_status cassette_lock_writer(cassette *c, ws_err *err) WS_MUST_CHECK;
 void cassette_unlock_writer(cassette *c);
+/* Before the first request leaves, and when everything is written down. In between a keeper that is
+ * killed, or a machine that loses power, leaves the file behind. */
+ws_status cassette_mark(const cassette *c, ws_err *err) WS_MUST_CHECK;
+void cassette_unmark(const cassette *c);
 /* Tells who waits what a keeper that is left alone still has to do. */
 void cassette_lock_state(cassette *c, int calls, double seconds);
 

@@ -1,6 +1,6 @@
 /* HTTP POSTs in parallel over libcurl's multi interface: bytes, timers and limits, no meaning. The
- * only part that sees curl, and the only one that holds the key while a request runs. Redirects are
- * never followed: curl would forward the headers that hold keys. */
+ * only part that sees curl. Where a cassette records, another process moves the bytes: keeper.h.
+ * Redirects are never followed: curl would forward the headers that hold keys. */
 #ifndef AGENT_LLM_HTTP_H
 #define AGENT_LLM_HTTP_H
 

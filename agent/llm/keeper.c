@@ -335,6 +335,8 @@ _Noreturn void keeper_main(cassette *c, int sock)
         turn(&k);
     while (k.first)
         forget(k.first);
+    if (!c->failure.status)
+        cassette_unmark(c);
     channel_flush(&k.ch);
     _exit(0);
 }

@@ -1,7 +1,8 @@
 /* Talking to language models: OpenAI's Chat Completions and Responses, Anthropic's Messages, and
  * all that imitate them, over libcurl's multi interface. One client drives every request of a run;
  * it has an endpoint for each server and key, so several models need one client and one poll.
- * Layers, each a file: http.c (bytes, timers, limits; with curl.c the only one that sees curl),
+ * Layers, each a file: http.c (bytes, timers, limits; http_curl.c and curl.c alone see curl),
+ * keeper.c (where it is recorded, a process for the connections that outlives this one), intake.c,
  * sse.c (framing), chat.c, responses.c, messages.c (wire formats behind adapter.h), quirk.c (what
  * servers refuse), endpoint.c, client.c, attempt.c and retry.c (the queue, attempts, rate limits).
  * provider.h is the table of servers and keys. Only llm_poll waits, and no longer than it is told.

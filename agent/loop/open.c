@@ -143,12 +143,15 @@ static char *print_kept(loop_state *s, cJSON *j)
     return copy;
 }
 
-/* Where it is recorded to: a killed run left answers there that are paid for. */
+/* Where it is recorded to: a killed run left answers there that are paid for. And whether all that
+ * it left is there: not when an earlier session had lost calls that may not have been asked again. */
 static void add_recording(const loop_state *s, cJSON *j)
 {
     char *path = s->o->record ? realpath(s->o->record, NULL) : NULL;
-    if (path)
+    if (path) {
         cJSON_AddStringToObject(j, "record", path);
+        cJSON_AddBoolToObject(j, "all_recorded", s->cassette && !s->unrecorded_lost);
+    }
     free(path);
 }
 
@@ -233,6 +236,17 @@ static const char *text_of(loop_state *s, const cJSON *config, const char *key)
     return cJSON_IsString(v) ? ws_arena_strdup(&s->arena, v->valuestring) : "";
 }
 
+/* The earlier sessions recorded to the file that is recorded to now. */
+static bool was_recorded(const loop_state *s, const cJSON *config)
+{
+    const char *old =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(config, "record"));
+    char *path = old && s->o->record ? realpath(s->o->record, NULL) : NULL;
+    bool same = path && strcmp(path, old) == 0;
+    free(path);
+    return same && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(config, "all_recorded"));
+}
+
 /* The seed, and the time that the run took so far as its last session told when it ended. */
 static ws_status read_state(loop_state *s, ws_err *err)
 {
@@ -246,6 +260,7 @@ static ws_status read_state(loop_state *s, ws_err *err)
     const cJSON *spent = cJSON_GetObjectItemCaseSensitive(config, "spent_seconds");
     if (cJSON_IsNumber(spent))
         s->seconds_before = spent->valuedouble;
+    s->all_recorded = was_recorded(s, config);
     s->lessons = text_of(s, config, "lessons");
     s->related = text_of(s, config, "related");
     cJSON_Delete(config);

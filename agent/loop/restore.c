@@ -129,16 +129,43 @@ static ws_status restore_attempts(loop_state *s, const db_call *call, int n_call
 
 /* ---- turns ---- */
 
-/* Sent, and the process ended before the answer: a request that may have been paid. Unless the
- * answer was recorded: then it is taken from there, and counted as it is. */
-static bool is_lost(const loop_state *s, const loop_turn *t)
+static const char *outcome_of(const cJSON *attempt)
+{
+    const char *outcome = cJSON_GetStringValue(get(attempt, "outcome"));
+    return outcome ? outcome : "";
+}
+
+/* Of the call's attempts: those that were lost, or the others. */
+static int attempts_of(const db_call *c, bool lost)
+{
+    cJSON *array = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
+    const cJSON *o;
+    int n = 0;
+    cJSON_ArrayForEach(o, array)
+        n += (strcmp(outcome_of(o), "lost") == 0) == lost;
+    cJSON_Delete(array);
+    return n;
+}
+
+/* Requests of a session that was killed which may have been paid, and of which nobody knows how
+ * much. The answer that was recorded is taken from there, and counts as it is; a request that was
+ * not recorded did not leave, if all that left was. */
+static int lost_requests(loop_state *s, const loop_turn *t)
 {
     const char *body = t->call.prompt_json ? t->call.prompt_json : "";
     if (strcmp(t->call.state, "sent") != 0)
-        return false;
-    return !s->cassette || !cassette_has_answer(s->cassette, body, strlen(body), t->turn);
+        return 0;
+    if (s->cassette) {
+        int failed = cassette_failed_requests(s->cassette, t->turn, attempts_of(&t->call, false));
+        if (failed || cassette_has_answer(s->cassette, body, strlen(body), t->turn) ||
+            (s->all_recorded && cassette_is_sound(s->cassette)))
+            return failed;
+    }
+    s->unrecorded_lost++;
+    return 1;
 }
 
+/* One of them among the call's attempts. */
 static void note_lost(loop_state *s, loop_turn *t)
 {
     db_call *c = &t->call;
@@ -153,20 +180,6 @@ static void note_lost(loop_state *s, loop_turn *t)
     cJSON_Delete(array);
     c->attempts_json = ws_arena_strdup(&s->arena, ws_buf_z(&text));
     ws_buf_release(&text);
-}
-
-static int lost_of(const db_call *c)
-{
-    cJSON *array = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
-    const cJSON *o;
-    int n = 0;
-    cJSON_ArrayForEach(o, array)
-    {
-        const char *outcome = cJSON_GetStringValue(get(o, "outcome"));
-        n += outcome && strcmp(outcome, "lost") == 0;
-    }
-    cJSON_Delete(array);
-    return n;
 }
 
 /* Nobody told what a lost request cost: a limit in dollars counts its most. */
@@ -200,11 +213,12 @@ void loop_count_restored(loop_state *s)
     budget_amount none = {0};
     for (int i = 0; i < s->n_turns; i++) {
         loop_turn *t = s->turn[i];
-        if (is_lost(s, t)) {
+        int lost = lost_requests(s, t);
+        for (int k = 0; k < lost; k++) {
             count_lost(s, t);
             note_lost(s, t);
         }
-        s->lost_requests += lost_of(&t->call);
+        s->lost_requests += attempts_of(&t->call, true);
         budget_amount b = loop_spent_by(&t->call);
         budget_settle(&s->budget, &none, &b);
     }

@@ -61,6 +61,8 @@ typedef struct loop_state {
     bool priced[LOOP_MAX_MODELS];
     price_table *prices;
     struct cassette *cassette;
+    int unrecorded_lost; /* calls of earlier sessions that the cassette knows nothing of */
+    bool all_recorded; /* what left in earlier sessions and was not stored is in the cassette */
     budget budget;
     double uncounted_usd; /* the most that requests lost to a break may have cost; in the budget */
     int lost_requests;
