@@ -37,6 +37,8 @@
     X(CONSTANT_OUTPUT, "constant_output", "the output is one constant where it should vary")       \
     X(LOW_PRECISION, "low_precision", "the arithmetic is in a lower precision than the spec's")    \
     X(WRONG_RESULT, "wrong_result", "an output element is out of tolerance")                       \
+    X(WRONG_ALGEBRA, "wrong_algebra",                                                              \
+      "over a prime field the kernel computes something else than the graph")                       \
     X(NONDETERMINISTIC, "nondeterministic", "two schedules gave different bits")
 
 typedef enum hx_reason {

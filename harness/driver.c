@@ -51,6 +51,7 @@ enum { JIT_LOG_BYTES = 8192 };
     X(engine_configure, wsEngineConfigure, true)                                                   \
     X(engine_name, wsEngineNameBuffer, true)                                                       \
     X(engine_mark, wsEngineMarkUninitialized, true)                                                \
+    X(engine_hold, wsEngineHold, true)                                                             \
     X(engine_written, wsEngineWritten, true)                                                       \
     X(engine_variable, wsEngineVariable, true)                                                     \
     X(engine_report, wsEngineReport, true)                                                         \
@@ -550,6 +551,13 @@ void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes)
     if (!cu_is_engine(d))
         ws_bug("'%s' is not the CPU engine", d->name);
     engine_try(d->cu.engine_mark(ptr, bytes), "wsEngineMarkUninitialized");
+}
+
+void cu_engine_hold(cu_device *d, uint64_t ptr, size_t bytes, bool floats)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_hold(ptr, bytes, floats), "wsEngineHold");
 }
 
 void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written)

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "verifier/counters.h"
+#include "verifier/field.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -18,7 +19,7 @@ const char *vfy_level_name(vfy_level l)
 
 static bool about_values(hx_reason r)
 {
-    return r == HX_WRONG_RESULT || r == HX_LOW_PRECISION || r == HX_CONSTANT_OUTPUT ||
+    return r == HX_WRONG_RESULT || r == HX_WRONG_ALGEBRA || r == HX_LOW_PRECISION || r == HX_CONSTANT_OUTPUT ||
            r == HX_NOT_WRITTEN || r == HX_INPUT_MODIFIED;
 }
 
@@ -103,6 +104,8 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
     if (v->shapes_refused)
         ws_buf_printf(out, "  refused   %d check shapes by the plan's require\n",
                       v->shapes_refused);
+    if (v->field.tried && v->field.text[0])
+        ws_buf_printf(out, "  field     %s\n", v->field.text);
     if (v->resources[0])
         ws_buf_printf(out, "  resources %s\n", v->resources);
     if (v->has_model)
@@ -324,6 +327,8 @@ cJSON *vfy_verdict_json(const vfy_verdict *v)
     if (v->has_fault)
         json_fault(o, &v->fault);
     json_evidence(o, v);
+    if (v->field.tried)
+        cJSON_AddItemToObject(o, "field", vfy_field_json(&v->field));
     if (v->n_kernels)
         json_resources(o, v);
     if (v->has_model) {

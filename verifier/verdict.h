@@ -33,6 +33,25 @@ typedef struct vfy_launch {
     tim_launch_estimate time;
 } vfy_launch;
 
+/* What the algebraic level showed (verifier/field.h). */
+enum { VFY_FIELD_OUTPUTS = 16, VFY_FIELD_TRIALS = 16 };
+typedef struct vfy_field {
+    bool tried;
+    bool applies;           /* to `n_covered` of the outputs, those of `covers` */
+    bool covers[VFY_FIELD_OUTPUTS];
+    int n_outputs, n_covered;
+    bool simple;            /* literals of the graph are simple fractions */
+    double degree;          /* of the graph's polynomials, at most */
+    double log2_chance;     /* that an element that is wrong was not seen */
+    int trials, shapes;     /* trials: per shape */
+    uint32_t prime[VFY_FIELD_TRIALS];
+    int64_t elements;       /* compared */
+    char why[256];          /* where it stopped, or why it does not apply */
+    int line;               /* of the source, 0: none */
+    char text[512];
+    double seconds;
+} vfy_field;
+
 typedef struct vfy_verdict {
     hx_reason reason;       /* HX_PASS: everything up to `level` holds */
     vfy_level level;        /* the highest level that holds */
@@ -88,6 +107,7 @@ typedef struct vfy_verdict {
     int registers, shared_bytes, spill_bytes; /* maximum over kernels; -1 unknown */
     char compiler[64];      /* "NVRTC 13.0.88" */
     char arch[16];
+    vfy_field field;
     char log[4096];         /* compiler's text, when it matters */
     char printed[1024];     /* device printf */
 } vfy_verdict;

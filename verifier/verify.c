@@ -6,6 +6,7 @@
 #include "harness/plan/plan.h"
 #include "verifier/compare.h"
 #include "verifier/exec.h"
+#include "verifier/field.h"
 #include "verifier/full.h"
 #include "verifier/model.h"
 #include "verifier/pattern.h"
@@ -866,6 +867,27 @@ static void say_passed(vfy_verdict *v)
                  v->shapes_refused);
 }
 
+/* The algebraic level, at every check shape. */
+static ws_status check_field(job *j, ws_err *err)
+{
+    vfy_field *f = &j->v->field;
+    vfy_field_begin(j->s, f);
+    for (int c = 0; c < j->s->spec->n_checks && f->applies && j->v->reason == HX_PASS; c++) {
+        comp_result comp = {0};
+        if (!j->shape[c].plan)
+            continue;
+        if (compile(j, j->shape[c].plan, false, &comp, err))
+            return err->status;
+        vfy_field_shape x = {j->s, j->plan, j->shape[c].plan, &comp, c, j->seed, j->o->wall_seconds};
+        if (j->v->reason == HX_PASS && vfy_field_check(&x, f, j->v, err))
+            return err->status;
+    }
+    vfy_field_describe(f, j->s, f->text, sizeof f->text);
+    if (j->v->reason == HX_PASS && f->applies && f->n_covered == f->n_outputs)
+        j->v->level = VFY_ALGEBRAIC;
+    return WS_OK;
+}
+
 static ws_status verify(job *j, ws_err *err)
 {
     vfy_verdict *v = j->v;
@@ -915,6 +937,8 @@ static ws_status verify(job *j, ws_err *err)
     bool deep = j->o->depth == VFY_FULL || (v->has_model && v->model.seconds < j->o->full_below);
     if (!st && v->reason == HX_PASS && deep)
         st = full(j, err);
+    if (!st && v->reason == HX_PASS && j->o->max_level >= VFY_ALGEBRAIC)
+        st = check_field(j, err);
     if (!st && v->reason == HX_PASS)
         say_passed(v);
     return st;

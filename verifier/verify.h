@@ -1,4 +1,4 @@
-/* Judges a candidate source against a spec: levels 0 to 2 of the ladder without a GPU. */
+/* Judges a candidate source against a spec: levels 0 to 3 of the ladder without a GPU. */
 #ifndef VERIFIER_VERIFY_H
 #define VERIFIER_VERIFY_H
 
@@ -8,7 +8,7 @@ typedef struct vfy_options {
     const char *arch;       /* NULL: "sm_90" */
     const char *gpu;        /* model, NULL: "h100" */
     const char *device;     /* "cpu", "gpu", NULL: auto. CPU checks always come first */
-    vfy_level max_level;    /* 0 means VFY_EMULATED */
+    vfy_level max_level;    /* 0 means VFY_EMULATED; VFY_ALGEBRAIC runs over fields, too */
     uint64_t seed;          /* of inputs; 0: fresh from the system, recorded in the verdict */
     int trials;             /* random input sets per check shape; 0: 1 */
     const int64_t *tune;    /* values of the plan's tunables, NULL: defaults */

@@ -13,7 +13,7 @@ typedef struct options {
     const char *arch, *gpu, *mma_model, *depth;
     int64_t seed, choices;
     double timeout;
-    bool explain;
+    bool explain, no_field;
 } options;
 
 static const ws_opt option_table[] = {
@@ -37,6 +37,8 @@ static const ws_opt option_table[] = {
      .fallback = "target",
      .choices = CLI_MMA_MODELS, .arg = "MODEL",
      .help = "how sums of mma round: as of --arch, on that GPU, or exactly", .group = "Checks"},
+    {.name = "no-field", .type = WS_OPT_FLAG, .offset = offsetof(options, no_field),
+     .help = "leave out level 3, which runs the kernel over prime fields", .group = "Checks"},
     {.name = "explain", .type = WS_OPT_FLAG, .offset = offsetof(options, explain),
      .help = "print what a model is told: what usually helps, or what would make it faster"},
     CLI_COMMON_OPTIONS};
@@ -84,7 +86,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .seed = (uint64_t)o->seed,
                       .mma_model = cli_mma_model(o->mma_model),
                       .depth = strcmp(o->depth, "full") == 0 ? VFY_FULL : VFY_QUICK,
-                      .wall_seconds = o->timeout, .survey = o->explain, .file = base_name(args[1])};
+                      .wall_seconds = o->timeout,
+                      .max_level = o->no_field ? VFY_EMULATED : VFY_ALGEBRAIC, .survey = o->explain, .file = base_name(args[1])};
     ws_status st = cli_check_gpu(o->gpu, err);
     if (!st)
         st = spec_find(args[0], &s, err);
@@ -122,7 +125,7 @@ const cli_command cmd_verify = {
             .summary = "judge a CUDA source with its launch plan against a spec",
             .usage = "SPEC FILE.cu [options]",
             .details =
-            "Levels 0 to 2 of the ladder: policy, compilation, and execution of every check "
+            "Levels 0 to 3 of the ladder: policy, compilation, and execution of every check "
                        "shape on the CPU\nengine with bounds, initialisation, race and barrier "
                        "checks, with the "
                        "first choice of the plan's\ntunables and then with others. Exit code 1 "

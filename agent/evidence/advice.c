@@ -373,6 +373,9 @@ static const struct {
     {HX_STATE_KEPT, NULL,
      "__device__ variables keep their content from run to run: set counters back at the end of the "
      "run, or fill what you need in a launch of its own; nothing may be saved for the next run"},
+    {HX_WRONG_ALGEBRA, NULL,
+     "rounding plays no part in this: look for a factor that should be 1, a term too many or too "
+     "few, a sign, or an index that hits a neighbour of the right element"},
     {HX_CONSTANT_OUTPUT, NULL, "the result does not depend on the inputs: compute the operation"},
     {HX_WRONG_RESULT, NULL,
      "follow the named element through the kernel by hand: which thread computes it, from which "

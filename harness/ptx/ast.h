@@ -154,6 +154,7 @@ typedef struct ptx_ast {
     int n_vars;
     ptx_func **func;
     int n_funcs;
+    const struct ptx_field *field;         /* NULL but in field mode, see field.h */
 } ptx_ast;
 
 /* Whole module; the error has "line L, column C: what" and the offending line with a caret. */

@@ -38,6 +38,7 @@ void ptx_block_free(ptx_block *b)
     ptx_shadow_free(b->shared_shadow);
     free(b->shared);
     free(b->shared_state);
+    free(b->kind);
     free(b->warp);
     free(b);
 }
@@ -113,6 +114,8 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     memset(b->arrived, 0, sizeof b->arrived);
     memset(b->shared, UNINITIALIZED_BYTE, k->grid->shared_bytes);
     memset(b->shared_state, 0, k->grid->shared_bytes);
+    if (b->kind)
+        memset(b->kind, 0, k->grid->shared_bytes);
     ptx_known_start(b, k->grid->shared_bytes, k->grid->options->check_init);
     for (int w = 0; w < b->n_warps; w++)
         start_warp(k, b, w);

@@ -2,6 +2,7 @@
  * opcode means is in the rows of the x_*.c files. */
 #include "harness/ptx/alu.h"
 #include "harness/ptx/compact.h"
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/guess.h"
 #include "harness/ptx/numbers.h"
 #include "harness/ptx/ops.h"
@@ -51,6 +52,11 @@ ws_arena *ptx_decoder_arena(ptx_decoder *d)
 ptx_program *ptx_decoder_program(ptx_decoder *d)
 {
     return d->program;
+}
+
+const ptx_field *ptx_decoder_field(const ptx_decoder *d)
+{
+    return d->ast->field;
 }
 
 const ptx_func *ptx_decoder_func(const ptx_decoder *d)
@@ -576,7 +582,10 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     find_leaders(d, f, c);
     number_blocks(p, c);
     ptx_sites_number(c, f);
-    ptx_fuse(p, c, f);
+    if (d->ast->field)
+        ptx_field_bind(p, c, d->ast->field);
+    else
+        ptx_fuse(p, c, f);
     chain(c);
     measure_runs(c);
     ws_buf_release(&d->pool);
@@ -711,6 +720,8 @@ ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel,
     for (int c = 0; c < p->n_codes; c++)
         decode_function(&d, p->code[c]);
     tabulate_mix(p);
+    if (ast->field)
+        p->field_local = WS_ARENA_NEW(&p->arena, atomic_uchar, 1);
     p->store_roots = ptx_store_roots(kernel, &p->stores_unknown);
     return p;
 }

@@ -117,6 +117,7 @@ typedef struct ptx_code {
     const uint32_t *slot;   /* of each register: offset in reg_bytes, or index of the predicate */
     uint32_t local_bytes;   /* .local and .param variables of one call */
     int index;
+    struct ptx_field_step *field; /* per instruction, see field_step.h; NULL but in field mode */
 } ptx_code;
 
 typedef struct ptx_program { /* one kernel, ready to run */
@@ -139,6 +140,8 @@ typedef struct ptx_program { /* one kernel, ready to run */
     uint64_t store_roots;            /* parameters that stores can go through, a bit each */
     bool stores_unknown;             /* through others, too */
     const ptx_ast_insn *unsupported; /* the first instruction that the engine lacks, NULL: none */
+    const ptx_ast_insn *field_mixed; /* field mode: uses bits of floating-point numbers, NULL: none does */
+    atomic_uchar *field_local;       /* field mode: what local memory holds, PTX_HOLDS_* */
 } ptx_program;
 
 /* ---- memory ---- */
@@ -155,6 +158,7 @@ typedef struct ptx_alloc {
     uint64_t freed_turn;   /* by the host: when */
     bool all_init;         /* every byte is PTX_INIT */
     bool only_read;        /* the running launch cannot write it */
+    uint8_t *kind;         /* per byte: PTX_HOLDS_*, see field.h; NULL: no launch was in field mode */
 } ptx_alloc;
 /* WRITTEN without INIT: a copy of bytes that nobody wrote; in local memory, that is COPIED. */
 enum { PTX_INIT = 1, PTX_WRITTEN = 2, PTX_COPIED = 4 };
@@ -213,6 +217,8 @@ ptx_alloc *ptx_alloc_at(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t by
 /* malloc of a kernel; 0: no room. And free: NULL when it is done, else what is wrong with the address. */
 uint64_t ptx_heap_alloc(ptx_memory *m, uint64_t bytes);
 const char *ptx_heap_free(ptx_memory *m, uint64_t addr);
+/* Room for kind maps of all that is allocated, see field.h. */
+void ptx_memory_make_kinds(ptx_memory *m);
 /* The allocation nearest to addr, for messages; NULL when there is none. */
 ptx_alloc *ptx_memory_nearest(const ptx_memory *m, uint64_t addr);
 
@@ -367,6 +373,7 @@ struct ptx_block {
     ptx_warp *warp;
     uint8_t *shared;
     uint8_t *shared_state;   /* per byte, as ptx_alloc.state */
+    uint8_t *kind;           /* as ptx_alloc.kind, of shared memory */
     ptx_span written[PTX_KNOWN]; /* all over, see known.h */
     struct ptx_shadow *shared_shadow; /* NULL: not watched */
     struct ptx_mbarrier *mbarriers; /* barrier objects in shared memory */
@@ -475,6 +482,7 @@ void ptx_mods(const ptx_ast_insn *a, ptx_insn *i);        /* rounding, ftz, sat 
 bool ptx_address(ptx_decoder *d, const ptx_operand *o, ptx_insn *i); /* a, imm, flags of [..] */
 ws_arena *ptx_decoder_arena(ptx_decoder *d);
 ptx_program *ptx_decoder_program(ptx_decoder *d);
+const struct ptx_field *ptx_decoder_field(const ptx_decoder *d); /* NULL but in field mode */
 const ptx_func *ptx_decoder_func(const ptx_decoder *d);
 const struct ptx_numbers *ptx_decoder_numbers(const ptx_decoder *d);
 const struct ptx_guesses *ptx_decoder_guesses(const ptx_decoder *d);

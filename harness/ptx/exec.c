@@ -3,6 +3,7 @@
 #include "base/pool.h"
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/module.h"
 #include "harness/ptx/sample.h"
 
@@ -400,13 +401,15 @@ static uint64_t make_workspace(ptx_memory *mem)
 bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
                 const ptx_options *options, ptx_report *report)
 {
-    const ptx_program *p = ptx_module_program(m, args->kernel);
+    const ptx_program *p = options->field_prime
+                               ? ptx_module_field_program(m, args->kernel, options->field_prime)
+                               : ptx_module_program(m, args->kernel);
     if (!report->n_faults)
         report->ok = true;
     if (!p)
         return refuse(report, args->kernel, HX_INVALID_LAUNCH, "the module has no kernel '%s'",
                       args->kernel);
-    if (!check_grid(args, report))
+    if (!check_grid(args, report) || !ptx_field_may_run(p, ptx_module_ast(m), report))
         return false;
     ptx_grid g = {.program = p,
                   .ast = ptx_module_ast(m),
@@ -427,6 +430,8 @@ bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
     report->counters.launches++;
     if (args->cooperative && !(g.workspace = make_workspace(mem)))
         ws_bug("out of memory");
+    if (options->field_prime)
+        ptx_memory_make_kinds(mem);
     run_grid(&g);
     if (g.workspace)
         ptx_memory_release(mem, g.workspace);

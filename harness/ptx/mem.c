@@ -2,6 +2,7 @@
  * translation. Every allocation sits between unmapped guard zones: an access that goes astray hits
  * none of the others, and an engine defect is a crash and not a wrong result. */
 #include "harness/ptx/engine.h"
+#include "harness/ptx/field.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static void alloc_free(ptx_alloc *a)
 {
     munmap(a->raw, a->raw_bytes);
     free(a->state);
+    free(a->kind);
     free(a);
 }
 
@@ -272,6 +274,24 @@ bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t
     *start = a->lo;
     *bytes = a->hi - a->lo;
     return true;
+}
+
+/* ---- kind maps ---- */
+
+void ptx_memory_make_kinds(ptx_memory *m)
+{
+    for (int k = 0; k < m->n; k++)
+        if (!m->alloc[k]->freed && !m->alloc[k]->kind)
+            m->alloc[k]->kind = ws_calloc((size_t)(m->alloc[k]->hi - m->alloc[k]->lo) + 1, 1);
+}
+
+bool ptx_memory_hold(ptx_memory *m, uint64_t ptr, size_t n, bool floats)
+{
+    ptx_alloc *a = holding(m, ptr, n);
+    ptx_memory_make_kinds(m);
+    if (a)
+        memset(a->kind + (ptr - a->lo), floats ? PTX_HOLDS_FLOAT : PTX_HOLDS_INT, n);
+    return a != NULL;
 }
 
 /* ---- the heap of kernels ---- */

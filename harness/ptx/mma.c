@@ -426,6 +426,10 @@ static bool multiply_frequent(mma_tile *x, u32 k, const mma_rule *rule)
 void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule)
 {
     const bool coarse = rule->coarse, ampere = rule->model == PTX_MMA_AMPERE;
+    if (rule->model == PTX_MMA_FIELD) {
+        mma_multiply_field(x, k, rule->prime);
+        return;
+    }
     if (rule->model == PTX_MMA_EXACT) {
         exact(x, k, rule->half, rule->sparse);
         return;

@@ -57,15 +57,23 @@ typedef struct mma_rule {
     bool coarse; /* with 13 fractional bits only, as wgmma sums fp8 */
     bool sparse; /* half of every row of A is absent, and counts for nothing whatever B has there */
     int model;   /* PTX_MMA_* */
+    u32 prime;   /* of PTX_MMA_FIELD */
 } mma_rule;
 
 /* The model of the launch, PTX_MMA_*. */
 static inline int mma_model(const ptx_warp *w)
 {
     const ptx_grid *g = w->worker->grid;
-    int model = (int)g->options->mma_model;
+    int model = g->options->field_prime ? PTX_MMA_FIELD : (int)g->options->mma_model;
     return model != PTX_MMA_BY_TARGET ? model : g->ast->sm >= 90 ? PTX_MMA_HOPPER : PTX_MMA_AMPERE;
 }
+
+/* Over a field (field.h) all elements lie as those of bf16 do, in the upper halves of floats. */
+static inline mma_type mma_stored(int model, mma_type t)
+{
+    return model == PTX_MMA_FIELD && t == MMA_F16 ? MMA_BF16 : t;
+}
+void mma_multiply_field(mma_tile *x, u32 k, u32 prime); /* field_mma.c */
 
 /* d = a b + c with k columns of A. */
 void mma_multiply(mma_tile *x, u32 k, const mma_rule *rule);

@@ -1,6 +1,7 @@
 /* A loaded module: parsed PTX, its variables in device memory, and one decoded program a kernel,
  * made when the kernel is first asked for. */
 #include "harness/ptx/engine.h"
+#include "harness/ptx/field.h"
 #include "harness/ptx/info.h"
 #include "harness/ptx/module.h"
 #include "harness/ptx/variant.h"
@@ -23,6 +24,9 @@ struct ptx_module {
     ptx_kernel_info *info;
     int n_kernels;
     ptx_program **program;  /* per kernel, NULL until asked for */
+    ws_arena field_arena;   /* of the field mode: */
+    const ptx_ast *field_ast; /* NULL: none was run */
+    ptx_program **field_program;
     pthread_mutex_t lock;
 };
 
@@ -104,12 +108,23 @@ ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_modul
     return WS_OK;
 }
 
+static void forget_field(ptx_module *m)
+{
+    for (int k = 0; m->field_program && k < m->n_kernels; k++)
+        m->variant->program_free(m->field_program[k]);
+    free(m->field_program);
+    m->field_program = NULL;
+    m->field_ast = NULL;
+    ws_arena_release(&m->field_arena);
+}
+
 void ptx_module_free(ptx_module *m)
 {
     if (!m)
         return;
     for (int k = 0; m->program && k < m->n_kernels; k++)
         m->variant->program_free(m->program[k]);
+    forget_field(m);
     for (int v = 0; m->ast && m->mem && v < m->ast->n_vars; v++)
         if (has_address(m->ast->var[v]) && m->ast->var[v]->address)
             ptx_memory_release(m->mem, m->ast->var[v]->address);
@@ -189,6 +204,25 @@ const ptx_program *ptx_module_program(ptx_module *m, const char *kernel)
     }
     pthread_mutex_unlock(&m->lock);
     return m->program[k];
+}
+
+/* Of one prime at a time: launches are one after the other. */
+const ptx_program *ptx_module_field_program(ptx_module *m, const char *kernel, uint32_t prime)
+{
+    int k = kernel_index(m, kernel);
+    if (k < 0)
+        return NULL;
+    pthread_mutex_lock(&m->lock);
+    if (!m->field_ast || m->field_ast->field->prime != prime) {
+        forget_field(m);
+        m->field_ast = ptx_field_ast(&m->field_arena, m->ast, prime);
+        m->field_program = ws_calloc((size_t)m->n_kernels + 1, sizeof *m->field_program);
+    }
+    if (!m->field_program[k])
+        m->field_program[k] = m->variant->program_new(
+            m->field_ast, ptx_ast_find(m->field_ast, kernel), &m->info[k]);
+    pthread_mutex_unlock(&m->lock);
+    return m->field_program[k];
 }
 
 int ptx_module_registers(ptx_module *m, const char *kernel)

@@ -5,6 +5,8 @@
 #include "harness/ptx/engine.h"
 
 const ptx_program *ptx_module_program(ptx_module *m, const char *kernel); /* NULL: no such kernel */
+/* The same for field mode, see field.h. */
+const ptx_program *ptx_module_field_program(ptx_module *m, const char *kernel, uint32_t prime);
 const ptx_ast *ptx_module_ast(const ptx_module *m);
 const struct ptx_variant *ptx_module_variant(const ptx_module *m);
 

@@ -61,6 +61,8 @@ bool ptx_memory_read(const ptx_memory *m, void *dst, uint64_t src, size_t n);
 bool ptx_memory_fill(ptx_memory *m, uint64_t dst, int byte, size_t n); /* marks initialised */
 bool ptx_memory_mark_uninitialized(ptx_memory *m, uint64_t ptr, size_t n);
 bool ptx_memory_written(const ptx_memory *m, uint64_t ptr, size_t n, uint8_t *written);
+/* For launches in field mode (field.h): whether floating-point numbers or integers lie there. */
+bool ptx_memory_hold(ptx_memory *m, uint64_t ptr, size_t n, bool floats);
 /* The allocation that holds ptr: start and size; false: none. */
 bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t *bytes);
 

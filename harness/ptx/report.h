@@ -78,7 +78,8 @@ typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE,
 /* How sums of matrix products round: as the named GPU's tensor cores (mma.h), or exactly. Without a
  * name the module's .target tells: Hopper's from sm_90 on, before that Ampere's. */
 typedef enum ptx_mma_model { PTX_MMA_BY_TARGET, PTX_MMA_HOPPER, PTX_MMA_AMPERE,
-                             PTX_MMA_EXACT } ptx_mma_model;
+                             PTX_MMA_EXACT,
+                             PTX_MMA_FIELD /* with field_prime */ } ptx_mma_model;
 
 typedef struct ptx_options {
     uint64_t max_warp_insns;   /* per launch; 0: no limit */
@@ -97,6 +98,11 @@ typedef struct ptx_options {
     uint32_t sample_blocks;
     uint64_t sample_insns;
     ptx_mma_model mma_model;
+    /* Runs over this prime field in place of the floating-point numbers (field.h); 0: does not.
+     * Instructions without meaning there are faults UNSUPPORTED, or give what is no element, which
+     * the report's note names. */
+    uint32_t field_prime;
+    uint64_t field_floats; /* a bit for each tensor of the run that has floating-point numbers */
 } ptx_options;
 extern const ptx_options
     PTX_OPTIONS_CHECKED; /* every check and counter on, 200 M warp instructions */

@@ -2,6 +2,7 @@
  * blocks run on several threads. */
 #include "base/dtype.h"
 #include "harness/ptx/alu.h"
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/fp.h"
 #include "harness/ptx/x_mem.h"
 
@@ -12,6 +13,7 @@ enum { MAX_VEC = 8 };
 typedef struct atom {
     u64 (*step)(void *p, u64 b, u64 c); /* gives the old value */
     u32 d[MAX_VEC], b[MAX_VEC], c;
+    u64 prime; /* sums over a field (field.h), else 0 */
 } atom;
 
 /* ---- one lane ---- */
@@ -113,6 +115,22 @@ RMW(bmax, 16, u16, hpick(a, b, true, true))
 RMW(bmax, 32, u32,
     pair(hpick((u16)a, (u16)b, true, true), hpick((u16)(a >> 16), (u16)(b >> 16), true, true)))
 
+/* Over a field, c is the prime. */
+RMW(field_add, 16, u16, field_add(a, b, (u32)cv))
+RMW(field_add, 32, u32, field_add(field_of32(a), field_of32(b), (u32)cv) << 16)
+RMW(field_add, 64, u64, (u64)field_add(field_of64(a), field_of64(b), (u32)cv) << 48)
+static u64 at_field_add_x2(void *p, u64 b, u64 prime)
+{
+    u16 *half = p; /* atomic one by one, as on the GPU */
+    u64 low = at_field_add_16u16(half, b & 0xffff, prime);
+    return low | at_field_add_16u16(half + 1, b >> 16 & 0xffff, prime) << 16;
+}
+static u64 (*const field_steps[])(void *p, u64 b, u64 c) = {
+    [PTX_f16] = at_field_add_16u16, [PTX_bf16] = at_field_add_16u16,
+    [PTX_f32] = at_field_add_32u32, [PTX_f64] = at_field_add_64u64,
+    [PTX_f16x2] = at_field_add_x2,  [PTX_bf16x2] = at_field_add_x2,
+};
+
 static const struct {
     const char *op;
     ptx_type type;
@@ -186,7 +204,7 @@ static bool step_lanes(ptx_warp *w, const ptx_insn *i, const atom *at, u32 mask,
     EACH_SET(l, mask)
         for (u32 v = 0; v < i->vec; v++) {
             void *p = (void *)((uintptr_t)base + addr[l] + v * i->esize);
-            u64 c = at->c == PTX_NO_SLOT ? 0 : element(w, at->c, l, i->esize);
+            u64 c = at->c == PTX_NO_SLOT ? at->prime : element(w, at->c, l, i->esize);
             u64 old = step(p, element(w, at->b[v], l, i->esize), c);
             changed |= memcmp(p, &old, i->esize) != 0;
             if (at->d[v] != PTX_NO_SLOT)
@@ -278,6 +296,10 @@ static bool decode_atom(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
     if (!(choose_step(a, t, at) || i->esize == 16) ||
         !ptx_address(d, &a->operand[address], i) || !decode_values(d, a, i, at, address))
         return false;
+    if (ptx_decoder_field(d) && ptx_type_is_float(t)) {
+        at->step = field_steps[t];
+        at->prime = ptx_decoder_field(d)->prime;
+    }
     i->flags |= PTX_IF_STRONG;
     i->run = x_atom;
     return true;

@@ -5,6 +5,7 @@
  * column 4 e (r / 2) + e t + i   (8 rows: row g, column 4 e r + e t + i) B  row 4 e r + e t + i,
  * column g C  row g + 8 (r / 2), column 2 t + r % 2             (f16: two columns share a register)
  */
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/half.h"
 #include "harness/ptx/x_matrix.h"
 #include "harness/ptx/x_mma.h"
@@ -74,7 +75,7 @@ static inline void widen_pair(f32 *even, f32 *odd, v16u pair, bool bf)
 /* Registers of two halves: whole rows of registers are widened at once. */
 static void unpack_halves(const ptx_warp *w, const mma_form *f, mma_tile *x)
 {
-    bool bf = f->a == MMA_BF16;
+    bool bf = mma_stored(mma_model(w), f->a) == MMA_BF16;
     for (u32 q = 0; q < f->n_a / 2; q++) {
         v16u pair[4];
         split(IN(u32, f->slot_a[2 * q]), IN(u32, f->slot_a[2 * q + 1]), pair);
@@ -127,7 +128,7 @@ static void unpack_c(const ptx_warp *w, const mma_form *f, mma_tile *x)
         u16 v[64];
         f32 wide[8][8];
         memcpy(v, IN(u32, f->slot_c[h]), sizeof v);
-        half_widen_f16(wide[0], v, 64);
+        half_widen(wide[0], v, 64, mma_model(w) == PTX_MMA_FIELD);
         for (u32 g = 0; g < 8; g++)
             for (u32 j = 0; j < MMA_N; j++)
                 x->c[j][g + 8 * h] = wide[g][j];
@@ -148,7 +149,11 @@ static void pack_d(const ptx_warp *w, const mma_form *f, const mma_tile *x)
         for (u32 g = 0; g < 8; g++)
             for (u32 j = 0; j < MMA_N; j++)
                 wide[g][j] = x->d[j][g + 8 * h];
-        half_narrow_f16(v, wide[0], 64);
+        if (mma_model(w) == PTX_MMA_FIELD)
+            for (u32 e = 0; e < 64; e++)
+                v[e] = (u16)(fp_bits(wide[e / 8][e % 8]) >> 16);
+        else
+            half_narrow_f16(v, wide[0], 64);
         memcpy(OUT(u32, f->slot_d[h]), v, sizeof v);
     }
 }
@@ -166,7 +171,8 @@ void ptx_mma_float(ptx_warp *w, const ptx_insn *i)
                            .b = f->b,
                            .half = f->half,
                            .sparse = f->sparse,
-                           .model = mma_model(w)};
+                           .model = mma_model(w),
+                           .prime = ptx_field_prime(w)};
     mma_tile x;
     if (!ptx_whole_warp(w, i))
         return;
@@ -265,15 +271,36 @@ __attribute__((noipa)) static void sums_f64(const ptx_warp *w, const mma_form *f
         }
 }
 
+static void sums_field(const ptx_warp *w, const mma_form *f, f64 d[4][PTX_LANES])
+{
+    const u32 rows = f->m / 8, p = ptx_field_prime(w);
+    const u64 m = field_constant(p);
+    for (u32 r = 0; r < 2 * rows; r++)
+        EACH_LANE(l)
+        {
+            u32 g = (u32)l >> 2, column = 2 * ((u32)l & 3) + (r & 1), half = r / 2;
+            u32 sum = field_of64(IN(u64, f->slot_c[r])[l]);
+            for (u32 k = 0; k < f->k; k++)
+                sum = field_fma(field_of64(IN(u64, f->slot_a[rows * (k / 4) + half])[4 * g + k % 4]),
+                                field_of64(IN(u64, f->slot_b[k / 4])[4 * column + k % 4]), sum, p, m);
+            u64 code = (u64)sum << 48;
+            memcpy(&d[r][l], &code, sizeof code);
+        }
+}
+
 void ptx_mma_f64(ptx_warp *w, const ptx_insn *i)
 {
     const mma_form *f = i->aux;
     f64 d[4][PTX_LANES];
     if (!ptx_whole_warp(w, i))
         return;
-    fp_round_begin(i->mods & 3);
-    sums_f64(w, f, d);
-    fp_round_end(i->mods & 3);
+    if (ptx_field_prime(w)) {
+        sums_field(w, f, d);
+    } else {
+        fp_round_begin(i->mods & 3);
+        sums_f64(w, f, d);
+        fp_round_end(i->mods & 3);
+    }
     for (u32 r = 0; r < f->m / 4; r++)
         memcpy(OUT(f64, f->slot_d[r]), d[r], sizeof d[r]);
     count_flops(w, f);

@@ -7,6 +7,7 @@
  * u of lines, k     u % (s / 16) * 16 + u / (s / 16) * LBO + k % 8 * s + k / 8 * SBO (no swizzle: u
  * * SBO + k % 8 * 16 + k / 8 * LBO) */
 #include "harness/ptx/alu.h"
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/half.h"
 #include "harness/ptx/x_matrix.h"
 #include "harness/ptx/x_mma.h"
@@ -139,6 +140,11 @@ static f32 float_at(mma_type t, const uint8_t *line, u32 k)
     return mma_widen(t, v);
 }
 
+static f32 negated(f32 v, u32 prime)
+{
+    return prime ? fp_of_bits(field_neg(fp_bits(v) >> 16, prime) << 16) : -v;
+}
+
 static void unpack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, bool keep, mma_tile *x)
 {
     EACH_LANE(l)
@@ -149,7 +155,8 @@ static void unpack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, bool keep
             !keep ? 0
             : f->d == MMA_F32
                 ? IN(f32, f->slot_d[at])[l]
-                : mma_widen(MMA_F16, IN(u32, f->slot_d[at / 2])[l] >> (16 * (at & 1)) & 0xffff);
+                : mma_widen(mma_stored(mma_model(w), MMA_F16),
+                            IN(u32, f->slot_d[at / 2])[l] >> (16 * (at & 1)) & 0xffff);
     }
 }
 
@@ -164,7 +171,9 @@ static void pack_d(const ptx_warp *w, const wgmma_form *f, u32 tile, const mma_t
             OUT(f32, f->slot_d[at + 1])[l] = odd;
         } else {
             OUT(u32, f->slot_d[at / 2])
-            [l] = half_round(even, false, PTX_RN) | (u32)half_round(odd, false, PTX_RN) << 16;
+            [l] = mma_model(w) == PTX_MMA_FIELD
+                      ? fp_bits(even) >> 16 | (fp_bits(odd) & 0xffff0000)
+                      : half_round(even, false, PTX_RN) | (u32)half_round(odd, false, PTX_RN) << 16;
         }
     }
 }
@@ -177,18 +186,21 @@ static void multiply_floats(ptx_warp *w, const wgmma_form *f, const operand *a, 
                            .half = f->d == MMA_F16,
                            .coarse = mma_type_bits(f->a) == 8,
                            .sparse = f->sparse,
-                           .model = mma_model(w)};
+                           .model = mma_model(w),
+                           .prime = ptx_field_prime(w)};
+    const mma_type type_a = mma_stored(rule.model, f->a), type_b = mma_stored(rule.model, f->b);
     mma_tile x;
     for (u32 k = 0; k < (f->sparse ? f->k / 2 : f->k); k++)
         for (u32 r = 0; r < MMA_M; r++)
-            x.a[k][r] = f->a_neg ? -float_at(f->a, a->line[r], k) : float_at(f->a, a->line[r], k);
+            x.a[k][r] = f->a_neg ? negated(float_at(type_a, a->line[r], k), rule.prime)
+                                 : float_at(type_a, a->line[r], k);
     if (f->sparse)
         ptx_sparse_floats(w, &f->meta, &x);
     for (u32 tile = 0; tile < f->n / MMA_N; tile++) {
         for (u32 j = 0; j < MMA_N; j++)
             for (u32 k = 0; k < f->k; k++) {
-                f32 v = float_at(f->b, b->line[tile * MMA_N + j], k);
-                x.b[j][k] = f->b_neg ? -v : v;
+                f32 v = float_at(type_b, b->line[tile * MMA_N + j], k);
+                x.b[j][k] = f->b_neg ? negated(v, rule.prime) : v;
             }
         unpack_d(w, f, tile, keep, &x);
         mma_multiply(&x, f->k, &rule);

@@ -4,6 +4,7 @@
  * in mma.sync, tile by tile. A and B are rows of registers: A by rows, B by columns, register r of
  * lane l is the (32 r + l)-th. In f16 fragments the upper half of the registers repeats the lower
  * where the matrix has no more elements. */
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/half.h"
 #include "harness/ptx/mma.h"
 #include "harness/ptx/alu.h"
@@ -215,7 +216,7 @@ static void to_floats(const ptx_warp *w, const matrix *x, f32 out[MAX_SIDE][MAX_
         EACH_LANE(l)
     for (u32 e = 0; e < per; e++) {
         place(x, r, (u32)l, e, &row, &col);
-        f32 v = mma_widen(x->type, (u32)element(w, x, r, (u32)l, e));
+        f32 v = mma_widen(mma_stored(mma_model(w), x->type), (u32)element(w, x, r, (u32)l, e));
         *(x->role == 'b' ? &out[col][row] : &out[row][col]) = v;
     }
 }
@@ -229,8 +230,11 @@ static void from_floats(const ptx_warp *w, const matrix *x, f32 in[MAX_SIDE][MAX
             u32 word = 0;
             for (u32 e = 0; e < per; e++) {
                 place(x, r, (u32)l, e, &row, &col);
-                word |= per == 2 ? (u32)half_round(in[row][col], false, PTX_RN) << (16 * e)
-                                 : fp_bits(in[row][col]);
+                u32 whole = fp_bits(in[row][col]);
+                word |= per == 1 ? whole
+                        : mma_model(w) == PTX_MMA_FIELD
+                            ? whole >> 16 << (16 * e)
+                            : (u32)half_round(in[row][col], false, PTX_RN) << (16 * e);
             }
             OUT(u32, x->slot[r])[l] = word;
         }
@@ -242,7 +246,8 @@ static void x_wmma_float(ptx_warp *w, const ptx_insn *i)
     const mma_rule rule = {.a = f->a.type,
                            .b = f->b.type,
                            .half = f->d.type == MMA_F16,
-                           .model = mma_model(w)};
+                           .model = mma_model(w),
+                           .prime = ptx_field_prime(w)};
     f32 a[MAX_SIDE][MAX_ROW], b[MAX_SIDE][MAX_ROW], c[MAX_SIDE][MAX_ROW];
     mma_tile x;
     if (!ptx_whole_warp(w, i))
@@ -335,15 +340,35 @@ __attribute__((noipa)) static void sum_f64(const ptx_warp *w, const wmma_form *f
         }
 }
 
+static void sum_field(const ptx_warp *w, const wmma_form *f, f64 d[2][PTX_LANES])
+{
+    u32 row, col, p = ptx_field_prime(w);
+    const u64 *a = IN(u64, f->a.slot[0]), *b = IN(u64, f->b.slot[0]), m = field_constant(p);
+    for (u32 r = 0; r < 2; r++)
+        EACH_LANE(l)
+        {
+            place(&f->d, r, (u32)l, 0, &row, &col);
+            u32 sum = field_of64(IN(u64, f->c.slot[r])[l]);
+            for (u32 k = 0; k < 4; k++)
+                sum = field_fma(field_of64(a[4 * row + k]), field_of64(b[4 * col + k]), sum, p, m);
+            u64 code = (u64)sum << 48;
+            memcpy(&d[r][l], &code, sizeof code);
+        }
+}
+
 static void x_wmma_f64(ptx_warp *w, const ptx_insn *i)
 {
     const wmma_form *f = i->aux;
     f64 d[2][PTX_LANES];
     if (!ptx_whole_warp(w, i))
         return;
-    fp_round_begin(i->mods & 3);
-    sum_f64(w, f, d);
-    fp_round_end(i->mods & 3);
+    if (ptx_field_prime(w)) {
+        sum_field(w, f, d);
+    } else {
+        fp_round_begin(i->mods & 3);
+        sum_f64(w, f, d);
+        fp_round_end(i->mods & 3);
+    }
     for (u32 r = 0; r < 2; r++)
         memcpy(OUT(f64, f->d.slot[r]), d[r], sizeof d[r]);
     w->worker->counters.tensor_flops += 2 * 8 * 8 * 4;

@@ -91,6 +91,15 @@ static ws_status make_buffers(job *j, ws_err *err)
     return WS_OK;
 }
 
+/* Over a field: whether tensors are elements of it. WS_OK. */
+static ws_status hold_kinds(job *j)
+{
+    for (int i = 0; j->engine && j->options.field_prime && i < j->r->n_tensors; i++)
+        cu_engine_hold(j->d, j->tensor[i].ptr, j->tensor[i].bytes,
+                       j->options.field_floats >> (i & 63) & 1);
+    return WS_OK;
+}
+
 static ws_status poison(job *j, const buffer *b, unsigned char byte, ws_err *err)
 {
     if (cu_fill(j->d, b->ptr, byte, b->bytes, err))
@@ -438,7 +447,7 @@ static ws_status execute(job *j, session *s, double *ms, ws_err *err)
         return explain(j, err) ? WS_OK : err->status;
     if (j->r->examine_state && j->engine)
         return make_buffers(j, err) ? err->status : examine_state(j, err);
-    if (make_buffers(j, err) || run_plan(j, ms, err))
+    if (make_buffers(j, err) || hold_kinds(j) || run_plan(j, ms, err))
         return err->status;
     return j->result->reason == HX_PASS ? finish(j, err) : WS_OK;
 }

@@ -113,6 +113,14 @@ int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes)
     return (int)fac_leave(r);
 }
 
+int wsEngineHold(uint64_t ptr, size_t bytes, int floats)
+{
+    CUresult r = fac_enter_device();
+    if (!r && bytes && !ptx_memory_hold(fac.mem, ptr, bytes, floats != 0))
+        r = CUDA_ERROR_INVALID_VALUE;
+    return (int)fac_leave(r);
+}
+
 int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written)
 {
     CUresult r = fac_enter_device();

@@ -12,6 +12,8 @@ int wsEngineConfigure(const ptx_options *options);       /* and resets the repor
 int wsEngineNameBuffer(uint64_t ptr, const char *name);  /* ptr: start of an allocation */
 /* Poisoned bytes count as never written: for reads (check_init) and for wsEngineWritten. */
 int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes);
+/* For runs over a field (ptx_options.field_prime): what lies there. */
+int wsEngineHold(uint64_t ptr, size_t bytes, int floats);
 /* written[i] = 1 when a kernel wrote byte i since the mark (or alloc), else 0. */
 int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written);
 /* Variable i of the module (a CUmodule) that kernels may write; 1: there are fewer. */

@@ -1,0 +1,186 @@
+/* Loads and stores in field mode: whether memory holds what they take it for. */
+#include "harness/ptx/field_step.h"
+#include "harness/ptx/ops.h"
+#include "harness/ptx/x_mem.h"
+
+#include <stdlib.h>
+
+/* ---- bytes ---- */
+
+typedef struct place {      /* of one access of one lane */
+    uint8_t *kind;          /* NULL: nobody knows */
+    const uint8_t *bytes;   /* what lies there */
+    bool is_variable, is_shared;
+} place;
+
+static place find(ptx_warp *w, const ptx_mem_part *part, u64 addr, u64 bytes)
+{
+    if (part->space == PTX_SPACE_SHARED) {
+        ptx_block *b = part->block;
+        u64 all = w->worker->grid->shared_bytes;
+        if (!b->kind)
+            b->kind = ws_calloc(all + 1, 1);
+        return (place){addr <= all && bytes <= all - addr ? b->kind + addr : NULL, b->shared + addr,
+                       false, true};
+    }
+    const ptx_alloc *a = ptx_memory_find(w->worker->grid->mem, addr);
+    if (!ptx_alloc_holds(a, addr, bytes) || !a->kind)
+        return (place){0};
+    return (place){a->kind + (addr - a->lo), (const uint8_t *)(uintptr_t)addr, a->is_variable, false};
+}
+
+static uint8_t kinds(const place *p, u32 at, u32 bytes)
+{
+    uint8_t all = 0;
+    for (u32 b = 0; b < bytes; b++)
+        all |= p->kind[at + b];
+    return all;
+}
+
+static bool is_zero(const uint8_t *p, u32 bytes)
+{
+    for (u32 b = 0; b < bytes; b++)
+        if (p[b])
+            return false;
+    return true;
+}
+
+/* ---- one element ---- */
+
+static bool take(ptx_warp *w, const ptx_insn *i, ptx_field_class *c, uint8_t found, bool unknown)
+{
+    if (!c)
+        return true;
+    if (unknown && c->holds != PTX_HOLDS_FLOAT)
+        found |= PTX_HOLDS_FLOAT;
+    if (!c->holds)
+        found |= atomic_fetch_or(&c->seen, found);
+    else
+        found |= c->holds;
+    if (found == PTX_HOLDS_BOTH)
+        ptx_field_leave(w, i, "takes the bits of floating-point numbers for integers, or integers "
+                              "for floating-point numbers");
+    return found != PTX_HOLDS_BOTH;
+}
+
+/* What a store leaves behind. */
+static uint8_t given(const ptx_field_step *s, u32 e)
+{
+    ptx_field_class *c = s->access->of[e];
+    return !c ? s->access->constant[e] : c->holds ? c->holds : atomic_load(&c->seen);
+}
+
+static bool check_lane(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p)
+{
+    for (u32 e = 0; e < s->access->n; e++) {
+        u32 at = e * i->esize;
+        uint8_t found = p->kind ? kinds(p, at, i->esize) : 0;
+        ptx_field_class *c = s->access->of[e];
+        if (p->kind && !found && p->is_variable && c && c->holds == PTX_HOLDS_FLOAT &&
+            !is_zero(p->bytes + at, i->esize)) {
+            ptx_field_leave(w, i, "reads constants in memory, which are no elements of the field");
+            return false;
+        }
+        if (!take(w, i, c, found, !p->kind || (!found && p->is_shared && s->copies_blindly)))
+            return false;
+    }
+    return true;
+}
+
+static bool put_lane(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p)
+{
+    for (u32 e = 0; e < s->access->n; e++) {
+        uint8_t holds = given(s, e);
+        if (!p->is_shared && holds == PTX_HOLDS_INT && kinds(p, e * i->esize, i->esize) & PTX_HOLDS_FLOAT) {
+            ptx_field_leave(w, i, "stores an integer where floating-point numbers are");
+            return false;
+        }
+        memset(p->kind + e * i->esize, holds, i->esize);
+    }
+    return true;
+}
+
+/* ---- local memory: one mark for all of it ---- */
+
+static bool use_local(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, bool loads,
+                      bool stores)
+{
+    atomic_uchar *holds = w->worker->grid->program->field_local;
+    for (u32 e = 0; e < s->access->n; e++) {
+        uint8_t found = atomic_load(holds);
+        if (loads && !take(w, i, s->access->of[e], found, false))
+            return false;
+        if (stores)
+            atomic_fetch_or(holds, given(s, e));
+    }
+    return true;
+}
+
+/* ---- parameters ---- */
+
+/* A number that the host passes becomes an element. */
+static bool encode_parameter(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s)
+{
+    const ptx_elements *to = i->aux;
+    ptx_type t = i->match->last;
+    for (u32 e = 0; e < s->access->n; e++) {
+        const ptx_field_class *c = s->access->of[e];
+        if (!c || c->holds != PTX_HOLDS_FLOAT)
+            continue;
+        t = ptx_type_is_float(t) ? t : i->dsize == 4 ? PTX_f32 : i->dsize == 8 ? PTX_f64 : t;
+        if (!ptx_type_is_float(t) || i->dsize != i->esize) {
+            ptx_field_leave(w, i, "reads a parameter as a number of a format that is not clear");
+            return false;
+        }
+        EACH_SET(l, w->exec) {
+            u64 v = 0;
+            uint8_t *at = OUT(uint8_t, to->slot[e]) + (size_t)l * i->dsize;
+            memcpy(&v, at, i->dsize);
+            v = ptx_field_encode(ptx_field_prime(w), t, v);
+            memcpy(at, &v, i->dsize);
+        }
+    }
+    return true;
+}
+
+/* ---- a warp ---- */
+
+static bool before(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, bool loads, bool stores)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    u32 left = w->exec, bytes = (u32)i->esize * s->access->n;
+    ptx_mem_part part;
+    ptx_mem_addresses(w, i, addr);
+    while (left) {
+        if (!ptx_mem_next(w, i, addr, &left, &part))
+            return false;
+        if (part.space == PTX_SPACE_LOCAL && !use_local(w, i, s, loads, stores))
+            return false;
+        if (part.space == PTX_SPACE_LOCAL || part.space == PTX_SPACE_PARAM)
+            continue;
+        EACH_SET(l, part.mask) {
+            place p = find(w, &part, addr[l], bytes);
+            if (loads && !check_lane(w, i, s, &p))
+                return false;
+            if (stores && p.kind && !put_lane(w, i, s, &p))
+                return false;
+        }
+    }
+    return true;
+}
+
+void ptx_field_access_memory(ptx_warp *w, const ptx_insn *i)
+{
+    const ptx_field_step *s = &w->frame->code->field[i - w->frame->code->insn];
+    const ws_str op = i->ast->part[0];
+    const bool stores = !ws_str_eqz(op, "ld") && !ws_str_eqz(op, "ldu"), loads = !ws_str_eqz(op, "st");
+    const bool parameter = i->space == PTX_SPACE_PARAM && !(i->flags & PTX_IF_FRAME);
+    const u32 whole = w->whole;
+    if (!parameter && !before(w, i, s, loads, stores))
+        return;
+    w->whole = 0; /* it comes back here */
+    s->run(w, i);
+    w->whole = whole;
+    if (parameter)
+        encode_parameter(w, i, s);
+}

@@ -1,0 +1,458 @@
+#include "verifier/field.h"
+
+#include "base/clock.h"
+#include "base/field.h"
+#include "base/json.h"
+#include "base/philox.h"
+#include "base/pool.h"
+#include "reference/field.h"
+#include "verifier/compare.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEAST_TRIALS = 4, MAX_TENSORS = 64, FIELD_STREAM = 0x4649454c, ENGINE_MS = 60000 };
+/* A wrong kernel is granted an expression of this degree, or of the graph's if that is higher. */
+static const double granted_degree = 64;
+static const double wanted_log2 = -30;
+
+/* ---- what the graph is ---- */
+
+/* Each trial has a prime of its own, so that numbers that are alike modulo one differ modulo
+ * others. */
+static uint32_t prime_of(uint64_t seed, int trial)
+{
+    return ws_field_prime(ws_philox_u64(seed, FIELD_STREAM, (uint64_t)trial));
+}
+
+static void add_name(char *list, size_t size, const char *name)
+{
+    size_t at = strlen(list);
+    snprintf(list + at, size - at, "%s%s", at ? ", " : "", name);
+}
+
+void vfy_field_begin(const vfy_session *s, vfy_field *f)
+{
+    const ref_graph *g = s->graph;
+    ws_arena a = {0};
+    const ref_field_value *value = ref_field_values(g, &a, &f->simple);
+    f->degree = 0;
+    f->tried = true;
+    f->n_outputs = g->n_outputs;
+    for (int o = 0; o < g->n_outputs; o++) {
+        const ref_field_value *v = &value[g->output[o]];
+        bool covers = v->kind == REF_FIELD_ELEMENT && o < VFY_FIELD_OUTPUTS;
+        if (o < VFY_FIELD_OUTPUTS)
+            f->covers[o] = covers;
+        f->n_covered += covers;
+        f->degree = covers ? fmax(f->degree, v->degree) : f->degree;
+        if (!covers && !f->why[0] && v->kind == REF_FIELD_WHOLE)
+            snprintf(f->why, sizeof f->why, "'%s' is of integers, which are computed exactly anyway",
+                     g->value[g->output[o]].name);
+        else if (!covers && !f->why[0])
+            snprintf(f->why, sizeof f->why, "'%s' depends on %s, which is not of the field",
+                     g->value[g->output[o]].name, v->by ? v->by : "more");
+    }
+    f->applies = f->n_covered > 0;
+    if (g->spec->n_inputs + g->spec->n_weights + g->n_outputs > MAX_TENSORS) {
+        f->applies = false;
+        snprintf(f->why, sizeof f->why, "the spec has more than %d tensors", (int)MAX_TENSORS);
+    }
+    ws_arena_release(&a);
+}
+
+/* log2 of the chance that a wrong output passes the first n trials. */
+static double log2_chance(const vfy_field *f, uint64_t seed, int n)
+{
+    double sum = 0;
+    for (int t = 0; t < n; t++)
+        sum += log2(fmax(f->degree, granted_degree) / prime_of(seed, t));
+    return sum;
+}
+
+static void plan_trials(vfy_field *f, uint64_t seed)
+{
+    int n = LEAST_TRIALS;
+    while (n < VFY_FIELD_TRIALS && log2_chance(f, seed, n) > wanted_log2)
+        n++;
+    f->log2_chance = log2_chance(f, seed, n);
+    f->trials = n;
+    for (int t = 0; t < n; t++)
+        f->prime[t] = prime_of(seed, t);
+    if (f->log2_chance > wanted_log2) {
+        f->applies = false;
+        snprintf(f->why, sizeof f->why, "the graph's expressions are of degree %.0f, too high",
+                 f->degree);
+    }
+}
+
+/* ---- codes in memory ---- */
+
+static void store_elements(ws_dtype t, void *dst, const double *v, size_t n)
+{
+    uint16_t *to16 = dst;
+    uint32_t *to32 = dst;
+    uint64_t *to64 = dst;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t e = (uint32_t)v[i];
+        switch (ws_dtype_bytes(t)) {
+        case 2: to16[i] = (uint16_t)e; break;
+        case 4: to32[i] = e << 16; break;
+        default: to64[i] = (uint64_t)e << 48;
+        }
+    }
+}
+
+/* WS_FIELD_OUTSIDE: it is none. */
+static uint32_t load_element(ws_dtype t, const void *src, int64_t i, uint32_t prime)
+{
+    uint32_t e;
+    uint64_t below = 0;
+    if (ws_dtype_bytes(t) == 2) {
+        e = ((const uint16_t *)src)[i];
+    } else if (ws_dtype_bytes(t) == 4) {
+        e = ((const uint32_t *)src)[i] >> 16;
+        below = ((const uint32_t *)src)[i] & 0xffff;
+    } else {
+        e = (uint32_t)(((const uint64_t *)src)[i] >> 48);
+        below = ((const uint64_t *)src)[i] << 16;
+    }
+    return below || e >= prime ? WS_FIELD_OUTSIDE : e;
+}
+
+/* ---- a trial ---- */
+
+typedef struct trial {
+    uint32_t prime;
+    run_tensor *t;
+    void **in;
+    ref_tensor *want;
+    run_report report;
+    ws_err err;
+    bool off_field; /* the reference cannot be had: err says why */
+} trial;
+
+typedef struct trials {
+    const vfy_field_shape *x;
+    const ref_bound *bound;
+    const char **scratch_name;
+    trial *trial;
+    uint64_t floats;
+} trials;
+
+static ws_status make_reference(const trials *b, trial *t, uint64_t seed)
+{
+    const spec *s = b->x->s->spec;
+    const ref_graph *g = b->x->s->graph;
+    int n = s->n_inputs + s->n_weights;
+    ref_tensor *input = ws_calloc((size_t)n + 1, sizeof *input);
+    t->want = ws_calloc((size_t)g->n_outputs + 1, sizeof *t->want);
+    t->in = ws_calloc((size_t)n + 1, sizeof *t->in);
+    ws_status st = WS_OK;
+    for (int i = 0; i < n && !st; i++) {
+        ws_dtype type = s->tensor[i].dtype;
+        st = ref_field_input(b->bound, t->prime, i, seed, &input[i], &t->err);
+        size_t count = st ? 0 : (size_t)input[i].shape.count;
+        if (!st && !(t->in[i] = ws_alloc_tensor(ws_dtype_size(type, count))))
+            st = ws_fail(&t->err, WS_ELIMIT, "no memory for input '%s'", s->tensor[i].name);
+        if (!st && ws_dtype_is_float(type))
+            store_elements(type, t->in[i], input[i].v, count);
+        else if (!st)
+            ws_dtype_store(type, t->in[i], input[i].v, count);
+    }
+    if (!st)
+        st = ref_field_eval(b->bound, t->prime, input, t->want, &t->err);
+    for (int i = 0; i < n; i++)
+        ref_tensor_release(&input[i]);
+    free(input);
+    t->off_field = st != WS_OK;
+    return st;
+}
+
+static void make_tensors(const trials *b, trial *t)
+{
+    const spec *s = b->x->s->spec;
+    const ref_graph *g = b->x->s->graph;
+    int n_in = s->n_inputs + s->n_weights;
+    t->t = ws_calloc((size_t)(n_in + g->n_outputs), sizeof *t->t);
+    for (int i = 0; i < n_in + g->n_outputs; i++) {
+        run_tensor *r = &t->t[i];
+        bool is_input = i < n_in;
+        int v = is_input ? i : g->output[i - n_in];
+        r->name = b->x->s->tensor_name[i];
+        r->role = is_input ? RUN_INPUT : RUN_OUTPUT;
+        r->bytes = ws_dtype_size(g->value[v].dtype, (size_t)b->bound->shape[v].count);
+        r->in = is_input ? t->in[i] : NULL;
+        r->out = is_input ? NULL : ws_alloc_tensor(r->bytes);
+    }
+}
+
+/* Level 2 has shown that accesses are in order; here only values count. */
+static void run_trial(void *ud, size_t k, int worker)
+{
+    const trials *b = ud;
+    const vfy_field_shape *x = b->x;
+    trial *t = &b->trial[k];
+    (void)worker;
+    if (t->off_field)
+        return;
+    make_tensors(b, t);
+    run_request r = {
+        .device = "cpu",
+        .image = x->compiled->ptx,
+        .image_bytes = x->compiled->ptx_bytes + 1,
+        .kernel = x->compiled->kernel,
+        .n_kernels = x->compiled->n_kernels,
+        .plan = x->bound,
+        .scratch_name = b->scratch_name,
+        .tensor = t->t,
+        .n_tensors = x->s->spec->n_inputs + x->s->spec->n_weights + x->s->graph->n_outputs,
+        .engine = {.max_warp_insns = PTX_OPTIONS_CHECKED.max_warp_insns,
+                   .deadline_ms = ENGINE_MS,
+                   .seed = x->seed,
+                   .field_prime = t->prime,
+                   .field_floats = b->floats},
+        .poison = 0xff, /* outside */
+        .wall_seconds = x->wall_seconds,
+    };
+    (void)!run_execute(&r, &t->report, &t->err);
+}
+
+static void trial_release(const trials *b, trial *t)
+{
+    int n_in = b->x->s->spec->n_inputs + b->x->s->spec->n_weights, n = b->x->s->graph->n_outputs;
+    for (int i = 0; t->t && i < n; i++)
+        free(t->t[n_in + i].out);
+    for (int i = 0; t->in && i < n_in; i++)
+        free(t->in[i]);
+    for (int o = 0; t->want && o < n; o++)
+        ref_tensor_release(&t->want[o]);
+    run_report_release(&t->report);
+    free(t->t);
+    free(t->in);
+    free(t->want);
+}
+
+/* ---- what came of it ---- */
+
+static void stop(vfy_field *f, const char *why, int line)
+{
+    f->applies = false;
+    snprintf(f->why, sizeof f->why, "%.*s", (int)sizeof f->why - 1, why);
+    f->line = line;
+}
+
+static void stop_at_fault(vfy_field *f, const run_report *r)
+{
+    const ptx_fault *fault = r->engine.n_faults ? &r->engine.fault[0] : NULL;
+    stop(f, fault ? fault->text : r->text, fault ? fault->line : 0);
+    char *who = strstr(f->why, " by thread (");
+    if (who)
+        *who = 0;
+}
+
+typedef struct difference {
+    int64_t wrong, outside, checked, first;
+    uint32_t got, want;
+} difference;
+
+static difference compare(const trial *t, int tensor, int output, ws_dtype type)
+{
+    const ref_tensor *want = &t->want[output];
+    difference d = {.first = -1};
+    for (int64_t i = 0; i < want->shape.count; i++) {
+        uint32_t w = (uint32_t)want->v[i];
+        uint32_t g = load_element(type, t->t[tensor].out, i, t->prime);
+        if (w == WS_FIELD_OUTSIDE)
+            continue;
+        d.checked++;
+        d.outside += g == WS_FIELD_OUTSIDE;
+        if (g == WS_FIELD_OUTSIDE || g == w)
+            continue;
+        if (!d.wrong++) {
+            d.first = i;
+            d.got = g;
+            d.want = w;
+        }
+    }
+    return d;
+}
+
+static void reject(const trials *b, const trial *t, int o, const difference *d, vfy_verdict *v)
+{
+    const ref_graph *g = b->x->s->graph;
+    ws_buf shape = {0};
+    v->reason = HX_WRONG_ALGEBRA;
+    spec_env_print(&b->bound->env, &shape);
+    snprintf(v->shape, sizeof v->shape, "%s", ws_buf_z(&shape));
+    ws_buf_release(&shape);
+    snprintf(v->inputs, sizeof v->inputs, "elements modulo %u", t->prime);
+    snprintf(v->tensor, sizeof v->tensor, "%s", g->value[g->output[o]].name);
+    vfy_element_name(&t->want[o].shape, d->first, v->element, sizeof v->element);
+    v->got = d->got;
+    v->want = d->want;
+    v->tolerance = 0;
+    v->wrong = d->wrong;
+    v->checked = d->checked;
+    snprintf(v->text, sizeof v->text,
+             "%s%s is %u modulo %u, expected %u; %" PRId64 " of %" PRId64
+             " elements differ: within the tolerance, but computed by other coefficients, indices "
+             "or signs than the graph's",
+             v->tensor, v->element, d->got, t->prime, d->want, d->wrong, d->checked);
+}
+
+/* An output with elements outside is covered no more. */
+static void uncover(vfy_field *f, int o, const char *name, const ptx_report *r)
+{
+    f->covers[o] = false;
+    f->n_covered--;
+    if (!f->why[0]) {
+        snprintf(f->why, sizeof f->why, "'%s' has elements outside the field%s%s", name,
+                 r->note[0] ? ": " : "", r->note);
+        f->line = r->note_line;
+    }
+    f->applies = f->n_covered > 0;
+}
+
+static void judge_trial(const trials *b, const trial *t, vfy_field *f, vfy_verdict *v)
+{
+    const ref_graph *g = b->x->s->graph;
+    int n_in = b->x->s->spec->n_inputs + b->x->s->spec->n_weights;
+    for (int o = 0; o < f->n_outputs && o < VFY_FIELD_OUTPUTS; o++) {
+        const ref_value *value = &g->value[g->output[o]];
+        if (!f->covers[o])
+            continue;
+        difference d = compare(t, n_in + o, o, value->dtype);
+        f->elements += d.checked;
+        if (d.wrong && !f->simple) {
+            stop(f, "the graph has literals that are no simple fractions, and the kernel may hold "
+                    "rounded products of them",
+                 0);
+            return;
+        }
+        if (d.wrong) {
+            reject(b, t, o, &d, v);
+            return;
+        }
+        if (d.outside)
+            uncover(f, o, value->name, &t->report.engine);
+    }
+}
+
+static ws_status judge(const trials *b, vfy_field *f, vfy_verdict *v, ws_err *err)
+{
+    for (int k = 0; k < f->trials; k++) {
+        const trial *t = &b->trial[k];
+        if (!f->applies || v->reason != HX_PASS)
+            return WS_OK;
+        if (t->off_field) {
+            stop(f, t->err.msg, 0);
+        } else if (t->err.status) {
+            *err = t->err;
+            return err->status;
+        } else if (t->report.reason != HX_PASS) {
+            stop_at_fault(f, &t->report);
+        } else {
+            judge_trial(b, t, f, v);
+        }
+    }
+    return WS_OK;
+}
+
+static uint64_t floats_of(const vfy_session *s)
+{
+    int n_in = s->spec->n_inputs + s->spec->n_weights;
+    uint64_t set = 0;
+    for (int i = 0; i < n_in + s->graph->n_outputs; i++) {
+        int v = i < n_in ? i : s->graph->output[i - n_in];
+        set |= (uint64_t)ws_dtype_is_float(s->graph->value[v].dtype) << i;
+    }
+    return set;
+}
+
+ws_status vfy_field_check(const vfy_field_shape *x, vfy_field *f, vfy_verdict *v, ws_err *err)
+{
+    const int64_t start = ws_now_ns();
+    ws_arena a = {0};
+    ws_env env = spec_env(x->s->spec, x->check);
+    ref_bound *bound = NULL;
+    if (!f->trials)
+        plan_trials(f, x->seed);
+    if (!f->applies)
+        return WS_OK;
+    if (ref_bind(x->s->graph, &env, &a, &bound, err)) {
+        ws_arena_release(&a);
+        return err->status;
+    }
+    trials b = {.x = x, .bound = bound, .floats = floats_of(x->s),
+                .scratch_name = WS_ARENA_NEW(&a, const char *, x->plan->n_scratch + 1),
+                .trial = WS_ARENA_NEW(&a, trial, f->trials)};
+    for (int i = 0; i < x->plan->n_scratch; i++)
+        b.scratch_name[i] = x->plan->scratch[i].name;
+    for (int k = 0; k < f->trials; k++) {
+        b.trial[k].prime = f->prime[k];
+        (void)!make_reference(&b, &b.trial[k],
+                              ws_philox_u64(x->seed, FIELD_STREAM + 1, (uint64_t)(x->check * 64 + k)));
+    }
+    ws_parallel_for((size_t)f->trials, 0, run_trial, &b);
+    ws_status st = judge(&b, f, v, err);
+    f->shapes += !st && f->applies && v->reason == HX_PASS;
+    f->seconds += ws_seconds_since(start);
+    for (int k = 0; k < f->trials; k++)
+        trial_release(&b, &b.trial[k]);
+    ws_arena_release(&a);
+    return st;
+}
+
+/* ---- words ---- */
+
+void vfy_field_describe(const vfy_field *f, const vfy_session *s, char *out, size_t size)
+{
+    char names[256] = "";
+    int at;
+    if (!f->tried)
+        return;
+    for (int o = 0; f->applies && o < f->n_outputs && o < VFY_FIELD_OUTPUTS; o++)
+        if (f->covers[o])
+            add_name(names, sizeof names, s->graph->value[s->graph->output[o]].name);
+    if (!f->applies || !f->shapes) {
+        at = snprintf(out, size, "field verification does not apply: %s", f->why);
+    } else {
+        at = snprintf(out, size,
+                      "field-verified: %s; %d shapes, %d trials each, wrong with probability < "
+                      "2^%.0f",
+                      names, f->shapes, f->trials, ceil(f->log2_chance));
+        if (f->n_covered < f->n_outputs && at < (int)size)
+            at += snprintf(out + at, size - (size_t)at, "; not the others: %s", f->why);
+    }
+    if (f->line && f->n_covered < f->n_outputs + !f->applies && at < (int)size)
+        snprintf(out + at, size - (size_t)at, " (line %d)", f->line);
+}
+
+cJSON *vfy_field_json(const vfy_field *f)
+{
+    cJSON *o = cJSON_CreateObject();
+    double primes[VFY_FIELD_TRIALS];
+    const bool verified = f->applies && f->shapes > 0;
+    cJSON_AddBoolToObject(o, "applies", verified);
+    cJSON_AddStringToObject(o, "text", f->text);
+    cJSON_AddNumberToObject(o, "outputs", f->n_outputs);
+    cJSON_AddNumberToObject(o, "outputs_covered", verified ? f->n_covered : 0);
+    cJSON_AddNumberToObject(o, "trials", f->trials);
+    cJSON_AddNumberToObject(o, "shapes", f->shapes);
+    ws_json_add_int(o, "elements", f->elements);
+    for (int t = 0; t < f->trials; t++)
+        primes[t] = f->prime[t];
+    cJSON_AddItemToObject(o, "primes", cJSON_CreateDoubleArray(primes, f->trials));
+    cJSON_AddNumberToObject(o, "degree", f->degree);
+    ws_json_add_double(o, "log2_probability", f->log2_chance);
+    if (f->why[0])
+        cJSON_AddStringToObject(o, "stopped", f->why);
+    if (f->line)
+        cJSON_AddNumberToObject(o, "line", f->line);
+    ws_json_add_double(o, "seconds", f->seconds);
+    return o;
+}
