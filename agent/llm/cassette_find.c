@@ -298,6 +298,8 @@ const cassette_exchange *cassette_find(cassette *c, const char *url, const char 
                                        int turn, char *hint, size_t size)
 {
     wanted w = {.turn = turn};
+    if (c->fd >= 0 && !first(c, &w, same_turn))
+        return NULL; /* as nearly always while recording, and a key takes a while */
     cJSON *o = cJSON_ParseWithLength(body, n);
     const char *model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "model"));
     w.model = model ? model : "";

@@ -303,6 +303,11 @@ ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err)
     loop_state s = {.o = o, .best = -1, .start_ns = ws_now_ns(), .status = "failed"};
     ws_err late = {0};
     ws_status st = open_all(&s, err);
+    if (st && cli_interrupted && !s.begun) { /* while it waited for calls of an earlier run */
+        ws_log(WS_LOG_WARN, "%s", err->msg);
+        *exit_code = 130;
+        return close_all(&s, err);
+    }
     if (!st) {
         snprintf(cli_resume_hint, sizeof cli_resume_hint,
                  "warpsmith optimize --resume %s --archive %.200s", s.run.name, o->archive);
