@@ -15,6 +15,7 @@ typedef struct run_buffer {
     bool out; /* copied back */
     const char *name;
     bool in_out; /* filled before, too */
+    bool whole;  /* with a prime: integers, not elements */
 } run_buffer;
 
 enum { RUN_MAX_BUFFERS = 8, RUN_MAX_WORDS = 4 };
@@ -29,6 +30,7 @@ typedef struct run_case {
     ptx_mma_model model;
     ptx_schedule schedule;
     bool unchecked; /* neither initialisation nor races */
+    uint32_t prime; /* over this field; 0: no */
 } run_case;
 
 static ptx_report run_report; /* of the last run */
@@ -52,6 +54,8 @@ __attribute__((unused)) static bool run_ptx(const char *text, const run_case *c)
         if ((!c->buffer[b].out || c->buffer[b].in_out) &&
             !ptx_memory_write(mem, param[b], c->buffer[b].host, c->buffer[b].bytes))
             printf("# cannot fill buffer %d\n", b);
+        if (c->prime)
+            ptx_memory_hold(mem, param[b], c->buffer[b].bytes, !c->buffer[b].whole);
     }
     memcpy(&param[c->n_buffers], c->word, sizeof c->word);
     ptx_launch_args a = {
@@ -64,7 +68,8 @@ __attribute__((unused)) static bool run_ptx(const char *text, const run_case *c)
     o.mma_model = c->model;
     o.schedule = c->schedule;
     o.threads = 1;
-    o.check_init = o.check_race = !c->unchecked;
+    o.check_init = o.check_race = !c->unchecked && !c->prime;
+    o.field_prime = c->prime;
     bool good = ptx_launch(m, mem, &a, &o, &run_report);
     for (int b = 0; b < c->n_buffers; b++)
         if (c->buffer[b].out)
