@@ -26,9 +26,10 @@ struct field_op {
     ws_status (*eval)(const field_call *c);      /* NULL: the op's own, exact in whole numbers */
 };
 
+/* v is whole, and |v| < 2^53. */
 static uint32_t modulo(uint32_t p, double v)
 {
-    double r = fmod(v, p);
+    int64_t r = (int64_t)v % (int64_t)p;
     return (uint32_t)(r < 0 ? r + p : r);
 }
 
@@ -235,6 +236,20 @@ static double degree_of(const ref_node *n, const field_op *op, const ref_field_v
     return op->degree == SUM ? sum : most;
 }
 
+/* The op, as the verdict names it. */
+static const char *name_of(const ref_node *n)
+{
+    static const char *const reductions[] = {
+        [REF_SUM_OF] = "reduce (sum)",       [REF_MEAN] = "reduce (mean)",
+        [REF_MAX] = "reduce (max)",          [REF_MIN] = "reduce (min)",
+        [REF_PROD] = "reduce (prod)",        [REF_ARGMAX] = "reduce (argmax)",
+        [REF_ARGMIN] = "reduce (argmin)",    [REF_LOGSUMEXP] = "reduce (logsumexp)",
+        [REF_L2NORM] = "reduce (l2norm)",
+    };
+    return strcmp(n->op->name, "reduce") == 0 ? reductions[((const ref_attrs *)n->attrs)->fn]
+                                              : n->op->name;
+}
+
 static ref_field_value node_of(const ref_graph *g, const ref_node *n, const ref_field_value *value)
 {
     const ref_value *out = &g->value[n->out];
@@ -244,7 +259,7 @@ static ref_field_value node_of(const ref_graph *g, const ref_node *n, const ref_
             return value[n->in[i]];
         whole &= value[n->in[i]].kind == REF_FIELD_WHOLE;
         if (must_be_whole(n, i) && value[n->in[i]].kind != REF_FIELD_WHOLE)
-            return (ref_field_value){REF_FIELD_NONE, 0, n->op->name};
+            return (ref_field_value){REF_FIELD_NONE, 0, name_of(n)};
     }
     if (whole && !ws_dtype_is_float(out->dtype))
         return (ref_field_value){REF_FIELD_WHOLE, 0, NULL};
@@ -252,7 +267,7 @@ static ref_field_value node_of(const ref_graph *g, const ref_node *n, const ref_
         return (ref_field_value){REF_FIELD_ELEMENT, 0, NULL};
     const field_op *op = find_op(n);
     if (!op || !ws_dtype_is_float(out->dtype) || is_narrow(out->dtype) || n->n_body)
-        return (ref_field_value){REF_FIELD_NONE, 0, n->op->name};
+        return (ref_field_value){REF_FIELD_NONE, 0, name_of(n)};
     return (ref_field_value){REF_FIELD_ELEMENT, degree_of(n, op, value), NULL};
 }
 
@@ -412,8 +427,9 @@ ws_status ref_field_eval(const ref_bound *b, uint32_t prime, const ref_tensor *i
 
 static void fill_by_chance(const ref_tensor *t, uint32_t p, uint64_t seed, uint64_t stream)
 {
+    ws_philox_uniforms(seed, stream, 0, t->shape.count, t->v);
     for (int64_t i = 0; i < t->shape.count; i++)
-        t->v[i] = (double)(ws_philox_u64(seed, stream, (uint64_t)i) % p);
+        t->v[i] = fmin(floor(t->v[i] * p), p - 1);
 }
 
 static ws_status whole_input(const ref_bound *b, uint32_t p, int tensor, uint64_t seed,

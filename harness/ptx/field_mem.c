@@ -5,6 +5,11 @@
 
 #include <stdlib.h>
 
+static const ptx_field_step *step_of(const ptx_warp *w, const ptx_insn *i)
+{
+    return &w->frame->code->field[i - w->frame->code->insn];
+}
+
 /* ---- bytes ---- */
 
 typedef struct place {      /* of one access of one lane */
@@ -31,10 +36,17 @@ static place find(ptx_warp *w, const ptx_mem_part *part, u64 addr, u64 bytes)
 
 static uint8_t kinds(const place *p, u32 at, u32 bytes)
 {
-    uint8_t all = 0;
-    for (u32 b = 0; b < bytes; b++)
+    u64 all = 0, part;
+    u32 b = 0;
+    for (; b + 8 <= bytes; b += 8) {
+        memcpy(&part, p->kind + at + b, 8);
+        all |= part;
+    }
+    for (; b < bytes; b++)
         all |= p->kind[at + b];
-    return all;
+    all |= all >> 32;
+    all |= all >> 16;
+    return (uint8_t)(all | all >> 8);
 }
 
 static bool is_zero(const uint8_t *p, u32 bytes)
@@ -70,14 +82,16 @@ static uint8_t given(const ptx_field_step *s, u32 e)
     return !c ? s->access->constant[e] : c->holds ? c->holds : atomic_load(&c->seen);
 }
 
-static bool check_lane(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p)
+/* Elements of `size` bytes one after the other. */
+static bool check_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p,
+                        u32 n, u32 size)
 {
-    for (u32 e = 0; e < s->access->n; e++) {
-        u32 at = e * i->esize;
-        uint8_t found = p->kind ? kinds(p, at, i->esize) : 0;
+    for (u32 e = 0; e < n; e++) {
+        u32 at = e * size;
+        uint8_t found = p->kind ? kinds(p, at, size) : 0;
         ptx_field_class *c = s->access->of[e];
         if (p->kind && !found && p->is_variable && c && c->holds == PTX_HOLDS_FLOAT &&
-            !is_zero(p->bytes + at, i->esize)) {
+            !is_zero(p->bytes + at, size)) {
             ptx_field_leave(w, i, "reads constants in memory, which are no elements of the field");
             return false;
         }
@@ -87,15 +101,16 @@ static bool check_lane(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, 
     return true;
 }
 
-static bool put_lane(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p)
+static bool put_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p, u32 n,
+                      u32 size)
 {
-    for (u32 e = 0; e < s->access->n; e++) {
+    for (u32 e = 0; e < n; e++) {
         uint8_t holds = given(s, e);
-        if (!p->is_shared && holds == PTX_HOLDS_INT && kinds(p, e * i->esize, i->esize) & PTX_HOLDS_FLOAT) {
+        if (!p->is_shared && holds == PTX_HOLDS_INT && kinds(p, e * size, size) & PTX_HOLDS_FLOAT) {
             ptx_field_leave(w, i, "stores an integer where floating-point numbers are");
             return false;
         }
-        memset(p->kind + e * i->esize, holds, i->esize);
+        memset(p->kind + e * size, holds, size);
     }
     return true;
 }
@@ -145,38 +160,66 @@ static bool encode_parameter(ptx_warp *w, const ptx_insn *i, const ptx_field_ste
 
 /* ---- a warp ---- */
 
-static bool before(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, bool loads, bool stores)
+static bool is_same(const ptx_field_access *a)
+{
+    for (u32 e = 1; e < a->n; e++)
+        if (a->of[e] != a->of[0] || a->constant[e] != a->constant[0])
+            return false;
+    return true;
+}
+
+static bool visit(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, u64 addr, u32 n, u32 size,
+                  bool loads, bool stores)
+{
+    const ptx_field_step *s = step_of(w, i);
+    place p = find(w, part, addr, (u64)n * size);
+    return (!loads || check_place(w, i, s, &p, n, size)) &&
+           (!stores || !p.kind || put_place(w, i, s, &p, n, size));
+}
+
+/* Lanes at one address are visited once, those that lie in a row together. */
+static bool visit_lanes(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, const u64 *addr,
+                        bool loads, bool stores)
+{
+    const ptx_field_access *a = step_of(w, i)->access;
+    const u32 size = i->esize, bytes = size * a->n;
+    const bool whole = part->mask == PTX_FULL && !(bytes & (bytes - 1));
+    if (whole && ptx_is_uniform(addr))
+        return visit(w, i, part, addr[0], a->n, size, loads, stores);
+    if (whole && is_same(a) && ptx_is_linear(addr, bytes))
+        return visit(w, i, part, addr[0], 1, bytes * PTX_LANES, loads, stores);
+    EACH_SET(l, part->mask)
+        if (!visit(w, i, part, addr[l], a->n, size, loads, stores))
+            return false;
+    return true;
+}
+
+static bool before(ptx_warp *w, const ptx_insn *i, bool loads, bool stores)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    u32 left = w->exec, bytes = (u32)i->esize * s->access->n;
+    u32 left = w->exec;
     ptx_mem_part part;
     ptx_mem_addresses(w, i, addr);
     while (left) {
         if (!ptx_mem_next(w, i, addr, &left, &part))
             return false;
-        if (part.space == PTX_SPACE_LOCAL && !use_local(w, i, s, loads, stores))
+        bool is_local = part.space == PTX_SPACE_LOCAL;
+        if (is_local ? !use_local(w, i, step_of(w, i), loads, stores)
+                     : part.space != PTX_SPACE_PARAM &&
+                           !visit_lanes(w, i, &part, addr, loads, stores))
             return false;
-        if (part.space == PTX_SPACE_LOCAL || part.space == PTX_SPACE_PARAM)
-            continue;
-        EACH_SET(l, part.mask) {
-            place p = find(w, &part, addr[l], bytes);
-            if (loads && !check_lane(w, i, s, &p))
-                return false;
-            if (stores && p.kind && !put_lane(w, i, s, &p))
-                return false;
-        }
     }
     return true;
 }
 
 void ptx_field_access_memory(ptx_warp *w, const ptx_insn *i)
 {
-    const ptx_field_step *s = &w->frame->code->field[i - w->frame->code->insn];
+    const ptx_field_step *s = step_of(w, i);
     const ws_str op = i->ast->part[0];
     const bool stores = !ws_str_eqz(op, "ld") && !ws_str_eqz(op, "ldu"), loads = !ws_str_eqz(op, "st");
     const bool parameter = i->space == PTX_SPACE_PARAM && !(i->flags & PTX_IF_FRAME);
     const u32 whole = w->whole;
-    if (!parameter && !before(w, i, s, loads, stores))
+    if (!parameter && !before(w, i, loads, stores))
         return;
     w->whole = 0; /* it comes back here */
     s->run(w, i);
