@@ -12,6 +12,7 @@
 #include "verifier/pattern.h"
 #include "verifier/policy.h"
 #include "verifier/precision.h"
+#include "verifier/scale.h"
 #include "verifier/session.h"
 #include "verifier/survey.h"
 
@@ -45,6 +46,7 @@ typedef struct job {
     int steps;          /* runs of a check shape, at most */
     int counted_check; /* check shape whose counters stand in the verdict, -1 none */
     double counted_work;
+    vfy_scale scale; /* what the check shapes showed of the work */
 } job;
 
 static void reject(job *j, const hx_diag *d)
@@ -392,6 +394,7 @@ static void record_counters(job *j, const vfy_run *o)
 {
     ref_cost cost;
     ref_cost_of(o->c->bound, &cost);
+    vfy_scale_note(&j->scale, o->c->bound, &o->rep.engine.counters);
     if (cost.flops + cost.min_bytes > j->counted_work) {
         j->counted_work = cost.flops + cost.min_bytes;
         j->v->counters = o->rep.engine.counters;
@@ -795,6 +798,28 @@ static void reject_benchmark(job *j, const run_report *r)
     ws_buf_release(&shape);
 }
 
+/* What the sample of the benchmark shape's blocks says about work that is not checked there. */
+static ws_status judge_scale(job *j, const vfy_modelled *t, const char *ptx, ws_err *err)
+{
+    hx_diag d = {0};
+    ws_env env = spec_env(j->s->spec, -1);
+    ref_bound *b;
+    ptx_counters all = {0};
+    if (ref_bind(j->s->graph, &env, &j->arena, &b, err))
+        return err->status;
+    for (int i = 0; i < t->n_launches; i++)
+        vfy_scale_add(&all, &t->launch[i].counters);
+    if (vfy_scale_holds(&j->scale, b, &all, uses_half_arithmetic(j->s->spec, ptx), &d))
+        return WS_OK;
+    ws_buf shape = {0};
+    reject(j, &d);
+    j->v->level = VFY_COMPILES;
+    spec_env_print(&env, &shape);
+    snprintf(j->v->shape, sizeof j->v->shape, "%s", ws_buf_z(&shape));
+    ws_buf_release(&shape);
+    return WS_OK;
+}
+
 static ws_status model_time(job *j, const plan_bound *bench, const comp_result *compiled,
                             ws_err *err)
 {
@@ -820,6 +845,8 @@ static ws_status model_time(job *j, const plan_bound *bench, const comp_result *
     }
     if (!st && vfy_fails_at_benchmark(j->plan, &t.sample))
         reject_benchmark(j, &t.sample);
+    else if (!st && t.sampled)
+        st = judge_scale(j, &t, compiled->ptx, err);
     run_report_release(&t.sample);
     return st;
 }
@@ -856,6 +883,33 @@ static ws_status check_sums(job *j, ws_err *err)
               ws_dtype_name(j->s->spec->accumulate));
     reject(j, &d);
     return WS_OK;
+}
+
+/* A require that lets only shapes through at which there is next to nothing to do, 1 of everything,
+ * leaves the operation unchecked. */
+static bool shapes_count(job *j, hx_diag *d)
+{
+    const double least = 0.005;
+    double most = 0;
+    for (int c = 0; c < j->s->spec->n_checks && j->v->shapes_refused; c++) {
+        ws_env env = spec_env(j->s->spec, c);
+        ws_err ignored = {0};
+        ref_bound *b = NULL;
+        ref_cost cost;
+        if (ref_bind(j->s->graph, &env, &j->arena, &b, &ignored))
+            continue;
+        ref_cost_of(b, &cost);
+        most = fmax(most, cost.flops + cost.min_bytes);
+    }
+    if (!j->v->shapes_passed)
+        return hx_reject(d, HX_SHAPE_REFUSED, 0, 0,
+                         "the plan's require refuses every check shape: nothing was verified");
+    if (j->counted_work < least * most)
+        return hx_reject(d, HX_SHAPE_REFUSED, j->plan->line, 0,
+                         "the plan's require refuses %d check shapes and leaves those with less "
+                         "than %g %% of the work of the largest: too little was verified",
+                         j->v->shapes_refused, 100 * least);
+    return true;
 }
 
 static void say_passed(vfy_verdict *v)
@@ -923,9 +977,7 @@ static ws_status verify(job *j, ws_err *err)
             return err->status;
     if (v->reason != HX_PASS)
         return WS_OK;
-    if (!v->shapes_passed) {
-        hx_reject(&d, HX_SHAPE_REFUSED, 0, 0,
-                  "the plan's require refuses every check shape: nothing was verified");
+    if (!shapes_count(j, &d)) {
         reject(j, &d);
         return WS_OK;
     }

@@ -65,6 +65,31 @@ static void lift_text(ws_arena *a, const char *s, size_t b, size_t e, plan_text 
         out->json++;
 }
 
+/* The line of another comment that begins with @plan { after `from`; 0: there is none. */
+static int find_second(const char *s, size_t n, size_t from)
+{
+    for (size_t i = from; i + 1 < n;) {
+        size_t json, end;
+        if (s[i] == '"' || s[i] == '\'') {
+            i = skip_literal(s, n, i);
+        } else if (s[i] == '/' && s[i + 1] == '/') {
+            i = find_in(s, i, n, "\n");
+        } else if (s[i] == '/' && s[i + 1] == '*' && i >= from + 2) {
+            end = find_in(s, i + 2, n, "*/");
+            if (plan_mark(s, i + 2, end, &json)) {
+                while (json < end && strchr(" \t\r\n*", s[json]))
+                    json++;
+                if (json < end && s[json] == '{')
+                    return line_of(s, i);
+            }
+            i = end < n ? end + 2 : n;
+        } else {
+            i++;
+        }
+    }
+    return 0;
+}
+
 bool plan_find(ws_arena *a, const char *source, size_t n, plan_text *out, hx_diag *d)
 {
     int in_line_comment = 0;
@@ -84,6 +109,12 @@ bool plan_find(ws_arena *a, const char *source, size_t n, plan_text *out, hx_dia
                 if (end == n)
                     return hx_reject(d, HX_PLAN_INVALID, line, 0,
                                      "the @plan comment is not closed by '*/'");
+                int second = find_second(source, n, end);
+                if (second)
+                    return hx_reject(d, HX_PLAN_INVALID, second, 0,
+                                     "a second @plan comment; the first one is in line %d, and a "
+                                     "source has one plan",
+                                     line);
                 lift_text(a, source, json, end, out);
                 out->line = line;
                 return true;
