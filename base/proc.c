@@ -110,14 +110,30 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+static const char *const *environment_of(const ws_proc_options *o, ws_arena *a)
+{
+    const char *const *from = o->env ? o->env : ws_proc_clean_env();
+    size_t n = 0;
+    while (from[n])
+        n++;
+    const char **env = WS_ARENA_NEW(a, const char *, n + 2);
+    memcpy(env, from, n * sizeof *env);
+    env[n] = o->add_env;
+    env[n + 1] = NULL;
+    return env;
+}
+
 ws_status ws_proc_spawn(const ws_proc_options *o, ws_proc *out, ws_err *err)
 {
     int sock[2] = {-1, -1}, pipe_fd[2] = {-1, -1};
-    const char *const *env = o->env ? o->env : ws_proc_clean_env();
+    ws_arena arena = {0};
+    const char *const *env = environment_of(o, &arena);
     if (o->n_inherit > MAX_INHERIT)
         ws_bug("%zu inherited descriptors, at most %d", o->n_inherit, MAX_INHERIT);
-    if (access(o->argv[0], X_OK))
-        return ws_fail_errno(err, WS_EENV, "cannot run '%s'", o->argv[0]);
+    if (access(o->argv[0], X_OK)) {
+        ws_fail_errno(err, WS_EENV, "cannot run '%s'", o->argv[0]);
+        goto fail;
+    }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) ||
         (o->keep_output && pipe2(pipe_fd, O_CLOEXEC))) {
         ws_fail_errno(err, WS_EENV, "cannot make a channel to '%s'", o->argv[0]);
@@ -134,8 +150,10 @@ ws_status ws_proc_spawn(const ws_proc_options *o, ws_proc *out, ws_err *err)
     close_fd(&sock[1]);
     close_fd(&pipe_fd[1]);
     *out = (ws_proc){pid, sock[0], pipe_fd[0]};
+    ws_arena_release(&arena);
     return WS_OK;
 fail:
+    ws_arena_release(&arena);
     for (int i = 0; i < 2; i++) {
         close_fd(&sock[i]);
         close_fd(&pipe_fd[i]);

@@ -20,6 +20,7 @@ typedef struct ws_proc_options {
     const char *const *argv;  /* argv[0] is the program's path; NULL-terminated */
     const char *const
         *env; /* whole environment of the child, NULL-terminated; NULL: ws_proc_clean_env() */
+    const char *add_env; /* "NAME=value" beside it, NULL: none */
     const int *inherit_fds;   /* appear in the child as 4, 5, ... in this order */
     size_t n_inherit;
     bool keep_output;         /* collect stdout+stderr; otherwise they are discarded */

@@ -91,6 +91,13 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
 
 /* ---- processes ---- */
 
+/* Without what came of it. */
+static vfy_run asked(const vfy_run *r)
+{
+    return (vfy_run){.c = r->c, .bound = r->bound, .compiled = r->compiled, .schedule = r->schedule,
+                     .schedule_seed = r->schedule_seed, .state = r->state, .alone = r->alone};
+}
+
 /* Runs [from, from + n) of one process. */
 static void execute_together(const vfy_exec *e, vfy_run *run, int n)
 {
@@ -99,6 +106,11 @@ static void execute_together(const vfy_exec *e, vfy_run *run, int n)
     const char **scratch_name = ws_calloc((size_t)e->plan->n_scratch + 1, sizeof *scratch_name);
     int made = 0, done = 0;
     ws_err err = {0};
+    for (int i = 0; i < n; i++) {
+        const vfy_run again = asked(&run[i]);
+        vfy_run_release(&run[i]);
+        run[i] = again;
+    }
     for (int i = 0; i < e->plan->n_scratch; i++)
         scratch_name[i] = e->plan->scratch[i].name;
     while (made < n && !make_tensors(&run[made], e->s)) {
@@ -136,12 +148,6 @@ static void execute_group(void *ud, size_t i, int worker)
     execute_together(g->e, g->run + from, left < g->per ? left : g->per);
 }
 
-static vfy_run asked(const vfy_run *r)
-{
-    return (vfy_run){.c = r->c, .bound = r->bound, .compiled = r->compiled, .schedule = r->schedule,
-                     .schedule_seed = r->schedule_seed, .state = r->state, .alone = r->alone};
-}
-
 /* A run that came near its deadline beside others is judged by how it does alone, and those that it
  * kept from running run then. */
 static void repeat_slow(const vfy_exec *e, vfy_run *run, int n)
@@ -153,11 +159,6 @@ static void repeat_slow(const vfy_exec *e, vfy_run *run, int n)
         i++;
     if (i == n || !run[i].done)
         return;
-    for (int k = i; k < n; k++) {
-        vfy_run again = asked(&run[k]);
-        vfy_run_release(&run[k]);
-        run[k] = again;
-    }
     execute_together(e, &run[i], n - i);
 }
 

@@ -44,6 +44,9 @@ typedef struct job {
     uint64_t seed;
     bool names_dims; /* the source, as macros */
     int steps;          /* runs of a check shape, at most */
+    const plan_bound *compiled_for; /* the last of a check shape that is in order; NULL: none */
+    comp_result compiled;
+    struct shape_runs *ahead; /* per check shape */
     int counted_check; /* check shape whose counters stand in the verdict, -1 none */
     double counted_work;
     vfy_scale scale; /* what the check shapes showed of the work */
@@ -116,9 +119,29 @@ static const char *from_first_error(const char *log)
     return error;
 }
 
+/* Whether the two are the same program, whatever their shapes. */
+static bool compile_alike(const job *j, const plan_bound *a, const plan_bound *b)
+{
+    size_t i = 0, k = 0;
+    for (;; i++, k++) {
+        while (!j->names_dims && i < a->n_macros && strncmp(a->macro[i].name, "DIM_", 4) == 0)
+            i++;
+        while (!j->names_dims && k < b->n_macros && strncmp(b->macro[k].name, "DIM_", 4) == 0)
+            k++;
+        if (i == a->n_macros || k == b->n_macros)
+            return i == a->n_macros && k == b->n_macros;
+        if (strcmp(a->macro[i].name, b->macro[k].name) || a->macro[i].value != b->macro[k].value)
+            return false;
+    }
+}
+
 static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *out, ws_err *err)
 {
     comp_request r = request_of(j, b, cubin);
+    if (!cubin && j->compiled_for && compile_alike(j, j->compiled_for, b)) {
+        *out = j->compiled;
+        return WS_OK;
+    }
     while (!comp_ready(j->s->comp, &r) && make_case_ahead(j))
         ;
     if (comp_compile(j->s->comp, &r, &j->arena, out, err))
@@ -131,8 +154,12 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
         return WS_OK;
     }
     hx_diag d = {0};
-    if (!vfy_check_ptx(out->ptx, j->source, j->n, &d))
+    if (!vfy_check_ptx(out->ptx, j->source, j->n, &d)) {
         reject(j, &d);
+    } else if (!cubin) {
+        j->compiled_for = b;
+        j->compiled = *out;
+    }
     return WS_OK;
 }
 
@@ -246,6 +273,8 @@ static bool check_written(job *j, const vfy_case *c, int o, const uint8_t *writt
     ws_dtype dtype = g->value[g->output[o]].dtype;
     size_t size = ws_dtype_bytes(dtype), per_byte = (size_t)ws_dtype_per_byte(dtype);
     int64_t n = c->want[o].shape.count, missing = 0, first = -1;
+    if (!memchr(written, 0, ws_dtype_size(dtype, (size_t)n)))
+        return true;
     bool *lacks = ws_calloc((size_t)n + 1, sizeof *lacks);
     for (int64_t i = 0; i < n; i++) {
         for (size_t b = 0; b < size; b++)
@@ -275,10 +304,10 @@ static bool check_inputs(job *j, const vfy_case *c, const run_tensor *t)
     for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
         const unsigned char *before = c->in[i], *after = t[i].after;
         size_t size = ws_dtype_bytes(s->tensor[i].dtype), b = 0;
-        while (b < c->in_bytes[i] && before[b] == after[b])
-            b++;
-        if (b == c->in_bytes[i])
+        if (memcmp(before, after, c->in_bytes[i]) == 0)
             continue;
+        while (before[b] == after[b])
+            b++;
         ref_shape shape = {.rank = s->tensor[i].rank};
         int per_byte = ws_dtype_per_byte(s->tensor[i].dtype), k = 0;
         int64_t at = (int64_t)(b / size) * per_byte;
@@ -490,31 +519,93 @@ static ws_status look_for_kept_state(job *j, const vfy_exec *e, const vfy_run *r
     return WS_OK;
 }
 
+/* Of one check shape. */
+typedef struct shape_runs {
+    vfy_run run[STEPS];
+    int n;
+    bool executed;
+    ws_err late; /* why there are no more */
+} shape_runs;
+
+static void release_runs(shape_runs *r)
+{
+    for (int i = 0; i < r->n; i++)
+        vfy_run_release(&r->run[i]);
+    r->n = 0;
+}
+
+/* By work, not by time: the same kernel is judged in the same way. */
+static bool is_small(job *j, int check)
+{
+    const double most = 1e8;
+    ws_env env = spec_env(j->s->spec, check);
+    ws_err ignored = {0};
+    ref_bound *b = NULL;
+    ref_cost cost;
+    if (ref_bind(j->s->graph, &env, &j->arena, &b, &ignored))
+        return false;
+    ref_cost_of(b, &cost);
+    return cost.flops + cost.min_bytes < most;
+}
+
+/* Executes the runs of this check shape and of those after it in one process: a candidate that is
+ * right at the first shape is mostly right at all. */
+static void execute_ahead(job *j, int check, const comp_result *comp)
+{
+    const int n_checks = j->s->spec->n_checks;
+    const vfy_exec e = exec_of(j);
+    vfy_run *all = WS_ARENA_NEW(&j->arena, vfy_run, RUN_MAX_TOGETHER);
+    int n = 0, at = 0;
+    j->ahead = WS_ARENA_NEW(&j->arena, shape_runs, n_checks);
+    for (int c = check; c < n_checks && n + STEPS <= RUN_MAX_TOGETHER; c++) {
+        shape_runs *r = &j->ahead[c];
+        if (!j->shape[c].plan || !compile_alike(j, j->shape[c].plan, j->shape[check].plan) ||
+            !is_small(j, c))
+            continue;
+        (void)!list_runs(j, c, comp, r->run, &r->n, &r->late);
+        r->executed = true;
+        memcpy(all + n, r->run, (size_t)r->n * sizeof *all);
+        n += r->n;
+    }
+    vfy_execute(&e, all, n, 1);
+    for (int c = check; c < n_checks; c++) {
+        memcpy(j->ahead[c].run, all + at, (size_t)j->ahead[c].n * sizeof *all);
+        at += j->ahead[c].n;
+    }
+}
+
 static ws_status judge_runs(job *j, int check, const comp_result *comp, ws_err *err)
 {
-    vfy_run run[STEPS] = {0};
     const vfy_exec e = exec_of(j);
     const int threads = threads_of(j);
-    ws_err late = {0};
-    int n = 0, done = 0;
+    shape_runs own = {0}, *r = &own;
+    int done = 0;
     ws_status st = WS_OK;
-    (void)!list_runs(j, check, comp, run, &n, &late);
-    while (done < n && !st && j->v->reason == HX_PASS) {
+    if (check && j->v->runs && threads == 1 && j->steps == STEPS && !j->ahead)
+        execute_ahead(j, check, comp);
+    if (j->ahead && j->ahead[check].executed && j->steps == STEPS)
+        r = &j->ahead[check];
+    else
+        (void)!list_runs(j, check, comp, r->run, &r->n, &r->late);
+    while (done < r->n && !st && j->v->reason == HX_PASS) {
         /* A candidate that fails fails mostly in its very first run: others beside it are lost. */
-        const int more = threads > 1 && !j->v->runs ? 1 : n - done;
-        vfy_execute(&e, &run[done], more, threads);
-        for (int i = done; i < done + more && !st && j->v->reason == HX_PASS; i++)
-            if (!(st = judge_run(j, &run[i],
-                                 run[i].schedule == PTX_SCHED_RANDOM ? &run[0] : NULL, err)))
-                st = look_for_kept_state(j, &e, &run[i], err);
+        const int more = threads > 1 && !j->v->runs ? 1 : r->n - done;
+        if (!r->executed)
+            vfy_execute(&e, &r->run[done], more, threads);
+        for (int i = done; i < done + more && !st && j->v->reason == HX_PASS; i++) {
+            if (!r->run[i].done) /* a run before it, of another shape, ended its process */
+                vfy_execute(&e, &r->run[i], 1, 1);
+            if (!(st = judge_run(j, &r->run[i],
+                                 r->run[i].schedule == PTX_SCHED_RANDOM ? &r->run[0] : NULL, err)))
+                st = look_for_kept_state(j, &e, &r->run[i], err);
+        }
         done += more;
     }
-    if (!st && late.status && j->v->reason == HX_PASS) {
-        *err = late;
+    if (!st && r->late.status && j->v->reason == HX_PASS) {
+        *err = r->late;
         st = err->status;
     }
-    for (int i = 0; i < n; i++)
-        vfy_run_release(&run[i]);
+    release_runs(r);
     return st;
 }
 
@@ -735,20 +826,6 @@ static bool worth_a_survey(const vfy_verdict *v)
         if (v->reason == by_shape[i])
             return strcmp(v->inputs, vfy_inputs_name(VFY_INPUTS_RANDOM)) == 0;
     return false;
-}
-
-/* By work, not by time: the same kernel is told the same. */
-static bool is_small(job *j, int check)
-{
-    const double most = 1e8;
-    ws_env env = spec_env(j->s->spec, check);
-    ws_err ignored = {0};
-    ref_bound *b = NULL;
-    ref_cost cost;
-    if (ref_bind(j->s->graph, &env, &j->arena, &b, &ignored))
-        return false;
-    ref_cost_of(b, &cost);
-    return cost.flops + cost.min_bytes < most;
 }
 
 /* The check shapes after the one that failed, one run each. */
@@ -1019,6 +1096,8 @@ ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_opt
         st = comp_version(out->compiler, sizeof out->compiler, err);
     }
     out->total_seconds = ws_seconds_since(start);
+    for (int c = 0; j.ahead && c < s->spec->n_checks; c++)
+        release_runs(&j.ahead[c]);
     ws_arena_release(&j.arena);
     return st ? ws_wrap(err, "verify %s", s->spec->name) : WS_OK;
 }

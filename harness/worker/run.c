@@ -26,17 +26,11 @@ static int n_idle;
 static ws_status start_server(ws_proc *out, ws_err *err)
 {
     const char *argv[] = {ws_proc_self(), "worker", "run", NULL};
-    const char *const *clean = ws_proc_clean_env();
     const char *driver = getenv("WARPSMITH_CUDA_DRIVER");
     ws_arena a = {0};
-    size_t n = 0;
-    while (clean[n])
-        n++;
-    const char **env = WS_ARENA_NEW(&a, const char *, n + 2);
-    memcpy(env, clean, n * sizeof *env);
+    ws_proc_options o = {.argv = argv};
     if (driver)
-        env[n] = ws_arena_printf(&a, "WARPSMITH_CUDA_DRIVER=%s", driver);
-    ws_proc_options o = {.argv = argv, .env = env};
+        o.add_env = ws_arena_printf(&a, "WARPSMITH_CUDA_DRIVER=%s", driver);
     ws_status st = ws_proc_spawn(&o, out, err);
     ws_arena_release(&a);
     return st;
