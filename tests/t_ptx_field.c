@@ -219,6 +219,25 @@ static const struct {
      "d[t] = ((float *)s)[t];",
      just_x},
     {"a mask by multiplication", "float m = t < 64 ? 1.f : 0.f; d[t] = m * x[t] + (1.f - m) * y[t];", just_x},
+    {"halves in a vector",
+     "__shared__ __half h[64]; h[t] = __float2half(x[t]); __syncthreads(); uint2 u = ((const uint2 *)h)[t / 4]; "
+     "__half2 a = *(__half2 *)&u.x, b = *(__half2 *)&u.y; "
+     "d[t] = __half2float(t % 4 == 0 ? a.x : t % 4 == 1 ? a.y : t % 4 == 2 ? b.x : b.y);",
+     just_x},
+    {"bf16 by masks and shifts",
+     "__shared__ __nv_bfloat16 h[64]; h[t] = __float2bfloat16(x[t]); __syncthreads(); "
+     "unsigned u = ((unsigned *)h)[t / 2]; d[t] = __uint_as_float(t & 1 ? u & 0xffff0000u : u << 16);",
+     just_x},
+    {"bytes moved two by two", "d[t] = __uint_as_float(__byte_perm(__float_as_uint(x[t]), 0, 0x3210));", just_x},
+    {"f64 through shuffles",
+     "double v = x[t]; for (int o = 16; o; o /= 2) v += __shfl_down_sync(~0u, v, o); __shared__ double p[2]; "
+     "if (t % 32 == 0) p[t / 32] = v; __syncthreads(); d[t] = (float)(p[0] + p[1]);",
+     sum_of_all},
+    {"integers and numbers in the same place",
+     "__shared__ __align__(16) char m[256]; int *c = (int *)m; float *f = (float *)m; c[t] = t ^ 1; "
+     "__syncthreads(); int k = c[t]; __syncthreads(); f[t] = x[t]; __syncthreads(); d[t] = f[k ^ 1];",
+     just_x},
+    {"zeros stored as integers", "((int *)d)[t] = 0; __syncthreads(); atomicAdd(d + t, x[t]);", just_x},
     {"rounding by a large number", "d[t] = ((x[t] + 12582912.f) - 12582912.f) + x[t];", double_x},
 };
 

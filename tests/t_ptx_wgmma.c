@@ -3,6 +3,7 @@
  * ISA 9.7.15.5.1.2.1.3, element by element. */
 #include "base/buf.h"
 #include "base/dtype.h"
+#include "base/field.h"
 #include "tests/ptx_run.h"
 
 enum { ROWS = 64, MAX_N = 256, MAX_DEPTH = 256, A_BYTES = 8192, B_BYTES = 65536, THREADS = 128 };
@@ -23,6 +24,7 @@ typedef struct form {
     bool a_regs, sparse, neg_a, neg_b, keep, saturates;
 } form;
 
+static uint32_t prime; /* over a field, 0: not */
 static uint8_t a_bytes[A_BYTES], b_bytes[B_BYTES];
 static double A[ROWS][MAX_DEPTH], B[MAX_DEPTH][MAX_N]; /* A: packed when it is sparse */
 static uint8_t column_of[ROWS][MAX_DEPTH];
@@ -38,6 +40,8 @@ static uint32_t encode(const type *t, double v)
     float x = (float)v;
     uint32_t bits;
     memcpy(&bits, &x, 4);
+    if (prime)
+        return ws_field_integer(prime, (int64_t)v) << (t == &tf32 ? 16 : 0);
     return t == &f16    ? ws_f16_from_f64(v)
            : t == &bf16 ? ws_bf16_from_f64(v)
            : t == &tf32 ? bits
@@ -160,6 +164,8 @@ static double expected(const form *f, int row, int col, double before)
     double sum = f->keep ? before : 0, sign = f->neg_a != f->neg_b ? -1 : 1;
     for (int q = 0; q < depth(f) / (f->sparse ? 2 : 1); q++)
         sum += sign * A[row][q] * B[column_of[row][q]][col];
+    if (prime)
+        return ws_field_integer(prime, (int64_t)sum);
     return f->saturates && sum > INT32_MAX ? INT32_MAX : sum;
 }
 
@@ -219,9 +225,9 @@ static void write_kernel(ws_buf *t, const form *f, int regs)
         ws_buf_printf(t,
                       "ld.param.u64 %%x0, [%s]; mov.u32 %%r2, %%r0;\n"
                       "COPY%d: mul.wide.u32 %%x1, %%r2, 4; add.s64 %%x1, %%x0, %%x1; ld.global.b32 "
-                      "%%r3, [%%x1];\n"
+                      "%%r5, [%%x1];\n"
                       "shl.b32 %%r4, %%r2, 2; add.u32 %%r4, %%r4, %%r1; st.shared.b32 [%%r4+%d], "
-                      "%%r3; add.u32 %%r2, "
+                      "%%r5; add.u32 %%r2, "
                       "%%r2, %d; setp.lt.u32 %%q, %%r2, %d; @%%q bra COPY%d;\n",
                       part ? "b" : "a", part, part ? A_BYTES : 0, THREADS,
                       (part ? B_BYTES : A_BYTES) / 4, part);
@@ -255,6 +261,8 @@ static void write_kernel(ws_buf *t, const form *f, int regs)
 static double result(const form *f, const uint32_t *regs, int i)
 {
     float x;
+    if (prime)
+        return strcmp(f->d, "f16") == 0 ? (double)(uint16_t)(regs[i / 2] >> 16 * (i & 1)) : (double)(regs[i] >> 16);
     if (strcmp(f->d, "f16") == 0)
         return ws_f16_to_f64((uint16_t)(regs[i / 2] >> 16 * (i & 1)));
     memcpy(&x, &regs[i], 4);
@@ -274,14 +282,17 @@ static void check(const form *f)
             in[i] = f->saturates ? (uint32_t)INT32_MAX - 5 : (uint32_t)i;
         else if (strcmp(f->d, "f16") == 0)
             in[i] = ws_f16_from_f64(i % 9) * 0x10001u;
+        if (prime)
+            in[i] = strcmp(f->d, "f16") == 0 ? (uint32_t)(i % 9) * 0x10001u : (uint32_t)(i % 9) << 16;
     }
     write_kernel(&t, f, regs);
     run_case c = {.block = {THREADS},
+                  .prime = prime,
                   .shared = A_BYTES + B_BYTES,
                   .n_buffers = 6,
                   .buffer = {{a_bytes, sizeof a_bytes, false, "a", false},
                              {b_bytes, sizeof b_bytes, false, "b", false},
-                             {meta, sizeof meta, false, "meta", false},
+                             {meta, sizeof meta, false, "meta", .whole = true},
                              {fragments, sizeof fragments, false, "fragments", false},
                              {in, (size_t)(THREADS * regs) * 4, false, "in", false},
                              {out, (size_t)(THREADS * regs) * 4, true, "out", false}}};
@@ -295,7 +306,7 @@ static void check(const form *f)
             if (got != want && bad++ < 3)
                 printf("# row %d column %d: %g, not %g\n", row, col, got, want);
         }
-    ok(ran && !bad, "%s m64n%dk%d %s.%s.%s, swizzle %d%s%s%s%s", f->what, f->n, depth(f), f->d,
+    ok(ran && !bad, "%s%s m64n%dk%d %s.%s.%s, swizzle %d%s%s%s%s", prime ? "over a field: " : "", f->what, f->n, depth(f), f->d,
        f->a->name, f->b->name, f->swizzle, f->a_m_major ? ", A by columns" : "",
        f->b_n_major ? ", B by rows" : "", ran ? "" : ": ", ran ? "" : run_fault());
     ws_buf_release(&t);
@@ -339,5 +350,12 @@ int main(void)
     check(&(form){"sparse", &s8, &s8, "s32", 64, 128, .sparse = true, .saturates = true});
     check(&(form){"two types", &e4m3, &e5m2, "f16", 64, 128, .keep = true});
     check(&(form){"two types", &e5m2, &e4m3, "f32", 64, 128, .a_regs = true, .sparse = true});
+    prime = 40961;
+    for (size_t s = 0; s < WS_COUNT(swizzles); s++) {
+        check(&(form){"dense", floats[s % 3], floats[s % 3], "f32", widths[s], swizzles[s], .keep = true});
+        check(&(form){"A in registers", floats[s % 3], floats[s % 3], "f32", widths[s], swizzles[s],
+                      .a_regs = true, .neg_b = true});
+        check(&(form){"halves", &f16, &f16, "f16", widths[s], swizzles[s], .keep = true, .neg_a = true});
+    }
     return tap_done();
 }

@@ -68,6 +68,7 @@ typedef struct analysis {
     int *parent;             /* per register: union-find */
     bool *is_zero;           /* set once, to zero: it is whatever reads it */
     bool *is_swapped;        /* set once, by a compare-and-swap: what the memory held */
+    const ptx_operand **is_set_to; /* set once, to an immediate; else NULL */
     ptx_field_class **of;    /* per register that leads its class */
     ptx_field_func *out;
 } analysis;
@@ -221,10 +222,22 @@ static bool is_op(const ptx_ast_insn *a, const char *name)
     return ws_str_eqz(a->part[0], name);
 }
 
-static bool is_number(const ptx_ast_insn *a, int o, uint64_t n)
+/* An immediate, or a register that is set to one once. */
+static bool find_number(const analysis *x, const ptx_ast_insn *a, int o, uint64_t *n)
 {
-    return o < a->n_operands && a->operand[o].kind == PTX_OPD_IMM && !a->operand[o].is_float &&
-           (uint64_t)a->operand[o].imm == n;
+    const ptx_operand *at = o < a->n_operands ? &a->operand[o] : NULL;
+    if (at && at->kind == PTX_OPD_REG && at->reg >= 0)
+        at = x->is_set_to[at->reg];
+    if (!at || at->kind != PTX_OPD_IMM || at->is_float)
+        return false;
+    *n = (uint64_t)at->imm;
+    return true;
+}
+
+static bool is_number(const analysis *x, const ptx_ast_insn *a, int o, uint64_t n)
+{
+    uint64_t is;
+    return find_number(x, a, o, &is) && (is == n || (uint32_t)is == n);
 }
 
 /* Whether the selector takes halves as they are. */
@@ -237,21 +250,20 @@ static bool moves_halves(uint64_t selector)
 }
 
 /* Integer instructions that move halves of 32 bits about. */
-static bool moves_bits(const ptx_ast_insn *a)
+static bool moves_bits(const analysis *x, const ptx_ast_insn *a)
 {
     ptx_type t = nth_type(a, -1);
+    uint64_t n;
     if (ptx_type_bytes(t) != 4 && !is_op(a, "cvt"))
         return false;
     if (is_op(a, "shl") || is_op(a, "shr"))
-        return is_number(a, 2, 16) && t != PTX_s32;
+        return is_number(x, a, 2, 16) && t != PTX_s32;
     if (is_op(a, "and"))
-        return is_number(a, 2, 0xffff) || is_number(a, 2, 0xffff0000) ||
-               is_number(a, 2, (uint64_t)-65536);
+        return is_number(x, a, 2, 0xffff) || is_number(x, a, 2, 0xffff0000);
     if (is_op(a, "prmt"))
-        return a->n_parts == 2 && a->operand[3].kind == PTX_OPD_IMM &&
-               moves_halves((uint64_t)a->operand[3].imm);
+        return a->n_parts == 2 && find_number(x, a, 3, &n) && moves_halves(n);
     if (is_op(a, "bfi"))
-        return is_number(a, 4, 16) && (is_number(a, 3, 16) || is_number(a, 3, 0));
+        return is_number(x, a, 4, 16) && (is_number(x, a, 3, 16) || is_number(x, a, 3, 0));
     return is_op(a, "cvt") && ((nth_type(a, 0) == PTX_u32 && t == PTX_u16) ||
                                (nth_type(a, 0) == PTX_u16 && t == PTX_u32));
 }
@@ -355,7 +367,7 @@ static void do_insn(analysis *x, const ptx_ast_insn *a)
     } else if (is_op(a, "shfl")) {
         copies(x, a, 1, 1);
         ints(x, a, 2);
-    } else if (moves_bits(a)) {
+    } else if (moves_bits(x, a)) {
         copies(x, a, 1, is_op(a, "prmt") || is_op(a, "bfi") ? 2 : 1);
     } else if (is_op(a, "ld") || is_op(a, "ldu")) {
         do_load(x, a, 0, t);
@@ -403,8 +415,9 @@ static void find_set_once(analysis *x)
         const ptx_operand *d = a->operand;
         if (!a->n_operands || d->kind != PTX_OPD_REG || d->reg < 0 || times[d->reg] != 1)
             continue;
-        x->is_zero[d->reg] = is_op(a, "mov") && a->guard < 0 &&
-                             a->operand[1].kind == PTX_OPD_IMM && !a->operand[1].imm;
+        bool is_set = is_op(a, "mov") && a->guard < 0 && a->operand[1].kind == PTX_OPD_IMM;
+        x->is_zero[d->reg] = is_set && !a->operand[1].imm;
+        x->is_set_to[d->reg] = is_set ? &a->operand[1] : NULL;
         x->is_swapped[d->reg] = is_op(a, "atom") && has(a, "cas");
     }
     free(times);
@@ -520,6 +533,8 @@ static const ptx_field_access *describe_access(analysis *x, ptx_ast_insn *a)
 
 static void encode_operands(analysis *x, ptx_ast_insn *a)
 {
+    /* done already, or with immediates that are no numbers: strides, signs, masks */
+    static const char *const others[] = {"mov", "selp", "slct", "mma", "wmma", "wgmma", "redux", NULL};
     ptx_type t = nth_type(a, -1);
     if (is_op(a, "mov") && a->operand[1].kind == PTX_OPD_IMM)
         encode_for(x, a, &a->operand[0], &a->operand[1]);
@@ -530,8 +545,11 @@ static void encode_operands(analysis *x, ptx_ast_insn *a)
     if (is_op(a, "selp") || is_op(a, "slct"))
         for (int o = 1; o < 3; o++)
             encode_for(x, a, &a->operand[0], &a->operand[o]);
-    if (is_op(a, "mov") || is_op(a, "selp") || is_op(a, "slct") || !ptx_type_is_float(t))
+    if (!ptx_type_is_float(t))
         return;
+    for (int k = 0; others[k]; k++)
+        if (is_op(a, others[k]))
+            return;
     for (int o = 1; o < a->n_operands; o++)
         encode(x, &a->operand[o], t);
 }
@@ -566,6 +584,7 @@ static const ptx_field_func *translate(analysis *x, ptx_func *copy)
     x->parent = ws_calloc(n, sizeof *x->parent);
     x->is_zero = ws_calloc(n, 1);
     x->is_swapped = ws_calloc(n, 1);
+    x->is_set_to = ws_calloc(n, sizeof *x->is_set_to);
     x->of = ws_calloc(n, sizeof *x->of);
     x->out = WS_ARENA_NEW(x->arena, ptx_field_func, 1);
     x->out->access = WS_ARENA_NEW(x->arena, const ptx_field_access *, f->n_insns + 1);
@@ -590,6 +609,7 @@ static const ptx_field_func *translate(analysis *x, ptx_func *copy)
     free(x->parent);
     free(x->is_zero);
     free(x->is_swapped);
+    free(x->is_set_to);
     free(x->of);
     return x->out;
 }
