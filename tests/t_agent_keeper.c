@@ -54,15 +54,13 @@ static llm_client *client_of(int row, int wire, cassette *tape)
     ws_err err = {0};
     llm_client *c = NULL;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%d/%d/v1", server.port, row, 2 * wire);
-    llm_client_options o = {.base_url = url,
-                            .api_key = key,
-                            .wire = wires[wire],
-                            .loopback_only = true,
-                            .cassette = tape,
-                            .limits = {.max_in_flight = 8,
-                                       .idle_s = 5,
-                                       .total_s = 20,
-                                       .max_attempts = 1}};
+    llm_client_options o = {
+        .base_url = url,
+        .api_key = key,
+        .wire = wires[wire],
+        .loopback_only = true,
+        .cassette = tape,
+        .limits = {.max_in_flight = 8, .idle_s = 5, .total_s = 20, .max_attempts = 1}};
     if (llm_client_open(&o, &c, &err))
         bail(&err);
     return c;
@@ -75,8 +73,12 @@ static void submit(llm_client *c, int turn)
     int id;
     snprintf(question, sizeof question, "question %d", turn);
     llm_message m = {"user", question, 0};
-    llm_request q = {
-        .model = "m", .message = &m, .n_messages = 1, .stream = true, .temperature = -1, .turn = turn};
+    llm_request q = {.model = "m",
+                     .message = &m,
+                     .n_messages = 1,
+                     .stream = true,
+                     .temperature = -1,
+                     .turn = turn};
     if (llm_submit(c, &q, &id, &err))
         bail(&err);
 }
@@ -307,9 +309,10 @@ static void test_large(void)
     enum { ROW = 21, SIZE = 8 << 20 };
     static server_play large = {.framing = BY_LENGTH};
     ws_buf body = {0};
-    ws_buf_adds(&body, "{\"object\":\"chat.completion\",\"model\":\"served\",\"choices\":[{\"index\":"
-                       "0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\","
-                       "\"content\":\"");
+    ws_buf_adds(&body,
+                "{\"object\":\"chat.completion\",\"model\":\"served\",\"choices\":[{\"index\":"
+                "0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\","
+                "\"content\":\"");
     for (int i = 0; i < SIZE; i++)
         ws_buf_addc(&body, "abcdefghijklmnopqrstuvwxyz"[i % 26]);
     ws_buf_adds(&body, "\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}");

@@ -65,7 +65,7 @@ static bool is_refusal(const cassette_exchange *x)
            x->status != 409 && x->status != 425 && x->status != 429;
 }
 
-/* In full, on any wire. The end of the connection does not matter to a stream whose end was told. */
+/* In full, on any wire. How the connection ended does not matter to a stream that told its end. */
 static bool is_whole(const cassette_exchange *x)
 {
     bool ended = x->end == CASSETTE_COMPLETE;

@@ -3,7 +3,7 @@
  *   CONTROLLER  the run that records: another one is refused
  *   WRITER      who writes: the run itself, or its keeper, which may outlive it; who opens the file
  *               then waits
- *   CALLS, SECONDS  of a keeper alone: as many bytes as it has calls in flight, and as it may take */
+ *   CALLS, SECONDS  of a keeper alone: as many bytes as it has calls, and seconds for them */
 #include "agent/llm/cassette_state.h"
 
 #include "agent/cli.h"

@@ -49,8 +49,8 @@ bool channel_has_more(const channel *c)
 void channel_flush(channel *c)
 {
     while (channel_has_more(c)) {
-        ssize_t n = send(c->fd, c->out.p + c->out_at, c->out.n - c->out_at,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n =
+            send(c->fd, c->out.p + c->out_at, c->out.n - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0)
             c->out_at += (size_t)n;
         else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

@@ -94,8 +94,8 @@ bool intake_is_whole(const char *url, int status, const char *bytes, size_t n, b
     bool taken = intake_take(&in, status, bytes, n) != HTTP_TAKE_TOO_LARGE;
     if (taken && in.kind == BODY_SSE)
         intake_finish(&in);
-    bool whole = taken && (in.kind == BODY_JSON ? ended
-                                                : in.answer.finished && !in.answer.error.present);
+    bool whole =
+        taken && (in.kind == BODY_JSON ? ended : in.answer.finished && !in.answer.error.present);
     intake_release(&in);
     return whole;
 }

@@ -50,8 +50,8 @@ static keep_state state_of(const kept *e)
     if (!e->t)
         return (keep_state){.end = HTTP_FAILED};
     const http_response *r = http_result(e->t);
-    return (keep_state){
-        r->end, r->status, r->worth_retrying, r->sent, e->t->ended ? r->seconds : 0};
+    return (keep_state){r->end, r->status, r->worth_retrying, r->sent,
+                        e->t->ended ? r->seconds : 0};
 }
 
 static http_take receive(void *ud, int status, const char *bytes, size_t n)
@@ -208,7 +208,7 @@ static void read_alone(kept *e)
         http_end_transfer(e->t, HTTP_TOO_LARGE, "the reply is larger than the limit");
 }
 
-/* The request that has not left yet does not leave any more; the others end, within their timers. */
+/* What has not left yet does not leave any more; the others end, within their timers. */
 static void become_orphan(keeping *k)
 {
     kept *next;

@@ -2,8 +2,8 @@
  * request that has left may be paid for, whatever becomes of the process that made it. So where
  * replies are recorded, transfers run in a process of their own, which outlives a controller that
  * is killed: it starts nothing more, lets what is in flight end within its timers, writes each
- * exchange down, and goes. Who resumes the run waits for it (cassette_lock.c), and takes the answers
- * from the cassette.
+ * exchange down, and goes. Who resumes the run waits for it (cassette_lock.c), and takes the
+ * answers from the cassette.
  *
  * The controller decides: it reads the bodies, runs the timers and says how a transfer ended. The
  * keeper moves bytes, and judges itself only when the controller is gone. One keeper a cassette, in

@@ -144,7 +144,7 @@ static char *print_kept(loop_state *s, cJSON *j)
 }
 
 /* Where it is recorded to: a killed run left answers there that are paid for. And whether all that
- * it left is there: not when an earlier session had lost calls that may not have been asked again. */
+ * left is there: not when an earlier session lost calls that may not have been asked again. */
 static void add_recording(const loop_state *s, cJSON *j)
 {
     char *path = s->o->record ? realpath(s->o->record, NULL) : NULL;
