@@ -52,6 +52,7 @@ enum { JIT_LOG_BYTES = 8192 };
     X(engine_name, wsEngineNameBuffer, true)                                                       \
     X(engine_mark, wsEngineMarkUninitialized, true)                                                \
     X(engine_hold, wsEngineHold, true)                                                             \
+    X(engine_carve, wsEngineCarve, true)                                                           \
     X(engine_written, wsEngineWritten, true)                                                       \
     X(engine_variable, wsEngineVariable, true)                                                     \
     X(engine_report, wsEngineReport, true)                                                         \
@@ -558,6 +559,13 @@ void cu_engine_hold(cu_device *d, uint64_t ptr, size_t bytes, bool floats)
     if (!cu_is_engine(d))
         ws_bug("'%s' is not the CPU engine", d->name);
     engine_try(d->cu.engine_hold(ptr, bytes, floats), "wsEngineHold");
+}
+
+void cu_engine_carve(cu_device *d, uint64_t ptr, size_t bytes)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_carve(ptr, bytes), "wsEngineCarve");
 }
 
 void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written)

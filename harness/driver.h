@@ -64,6 +64,8 @@ ws_status cu_synchronize(cu_device *d, ws_err *err) WS_MUST_CHECK;
 void cu_engine_configure(cu_device *d, const ptx_options *o);
 void cu_engine_hold(cu_device *d, uint64_t ptr, size_t bytes, bool floats);
 void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes);
+/* What touches these bytes of an allocation from now on is a finding; the run is the process's last. */
+void cu_engine_carve(cu_device *d, uint64_t ptr, size_t bytes);
 void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written);
 /* Variable i of the module that kernels may write; false: there are fewer. */
 typedef struct cu_variable {

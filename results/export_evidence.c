@@ -100,6 +100,12 @@ static double number_of(const cJSON *o, const char *key)
     return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
+static void put_text(exp_job *j, const char *row, const cJSON *o, const char *key)
+{
+    if (text_of(o, key))
+        put_row(j, row, text_of(o, key));
+}
+
 static void put_checks(exp_job *j, const cJSON *evidence)
 {
     double shapes = number_of(evidence, "shapes_passed"), runs = number_of(evidence, "runs");
@@ -115,6 +121,14 @@ static void put_checks(exp_job *j, const cJSON *evidence)
                                 number_of(evidence, "shapes_refused")));
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(evidence, "schedule_dependent")))
         put_row(j, "bits", "right on every schedule tried, but they depend on it");
+    put_text(j, "schedule", evidence, "schedule");
+    put_text(j, "relations", evidence, "relations");
+    double u = number_of(evidence, "effective_roundoff");
+    if (text_of(evidence, "precision") && u >= 0)
+        put_row(j, "precision",
+                u > 0 ? ws_arena_printf(&j->arena, "%s: errors as if operands had %.1f bits",
+                                        text_of(evidence, "precision"), -log2(u))
+                      : "exact: every element is the nearest value");
     if (text_of(evidence, "compiler"))
         put_row(j, "compiler",
                 ws_arena_printf(&j->arena, "%s for %s", text_of(evidence, "compiler"),

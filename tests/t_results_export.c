@@ -150,7 +150,8 @@ static const char half_source[] =
 static const char verdict_json[] =
     "{\"schema\":1,\"accepted\":true,\"reason\":\"pass\",\"level\":2,\"evidence\":{\"shapes_"
     "passed\":4,\"runs\":24,"
-    "\"worst_error_over_tolerance\":0.25,\"compiler\":\"NVRTC 13.0.88\",\"arch\":\"sm_90\"},"
+    "\"worst_error_over_tolerance\":0.25,\"precision\":\"tf32\",\"effective_roundoff\":"
+    "0.00048828125,\"relations\":\"B permuted\",\"compiler\":\"NVRTC 13.0.88\",\"arch\":\"sm_90\"},"
     "\"resources\":{\"text\":\"softmax: 20 registers */ int x; /*\"}}";
 
 static spec *load(const char *name)
@@ -247,6 +248,8 @@ static void test_text(const spec *s)
     has_str(h, "text = \"extern \\\"C\\\" /* no comment\"", "strings stay");
     ok(!strstr(h, "extern \"C\" __global__"), "no C linkage is left");
     ok(!strstr(h, "*/ int x;"), "text cannot leave the comment");
+    has_str(h, "precision    tf32: errors as if operands had 11.0 bits", "the precision is labelled");
+    has_str(h, "relations    B permuted", "and the relations are listed");
     free(h);
     free(again);
 }

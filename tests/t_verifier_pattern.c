@@ -51,6 +51,21 @@ static void test_where(void)
         got[i] = i % 65 % 4 == 3 ? -i : got[i];
     says(&s, "along axis 1 only indices that are 3 modulo 4 are wrong", "one lane of four");
     reset(&s);
+    for (int i = 0; i < 5 * 65; i++)
+        got[i] = i % 65 % 11 == 2 ? -i : got[i];
+    says(&s, "along axis 1 only indices that are 2 modulo 11 are wrong: every 11th", "every 11th");
+    ref_shape wide = shape(3, 700);
+    reset(&wide);
+    for (int i = 0; i < 3 * 700; i++)
+        got[i] = i % 700 % 33 == 5 ? -i : got[i];
+    says(&wide, "along axis 1 only indices that are 5 modulo 33 are wrong: every 33rd",
+         "every 33rd column");
+    ref_shape tall = shape(200, 20);
+    reset(&tall);
+    for (int i = 128 * 20; i < 200 * 20; i++)
+        got[i] = -i;
+    says(&tall, "along axis 0 indices 0..127 are right and 128..199 are wrong", "rows from 128 on");
+    reset(&s);
     got[2 * 65 + 9] = -3;
     says(&s, "only index 2 of axis 0, which has 5, is wrong", "one row");
     says(&s, "only index 9 of axis 1, which has 65, is wrong", "one column");

@@ -122,6 +122,25 @@ extern "C" __global__ void k(const float* x, const float* scale, float* y, int N
 END
 is "$work/scaled.json" "$work/ignores.cu" 'v["reason"] + (" scale" if "weight \x27scale\x27 is ignored" in v["text"] else "")' 'wrong_result scale'
 
+# Who wrote a wrong element: kernel, line, thread; and the first that are wrong.
+is rms_norm tests/kernels/bad/wrong_epsilon.cu 'v["case"]["writer"]["kernel"], v["case"]["writer"]["line"], v["case"]["writer"]["thread"]' "('k', 14, [0, 0, 0])"
+cat >"$work/late.cu" <<'END'
+/* @plan
+{ "launch": [ { "kernel": "first", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["a", "b", "c", "N"] },
+              { "kernel": "second", "grid": ["ceil_div(N, 64)"], "block": [64], "args": ["a", "c", "N"] } ] } */
+extern "C" __global__ void first(const float* a, const float* b, float* c, int N) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < N) c[i] = a[i] + b[i];
+}
+extern "C" __global__ void second(const float* a, float* c, int N) {
+    int i = blockIdx.x * 64 + threadIdx.x;
+    if (i < N && i % 33 == 5 && i > 64)
+        c[i] = 1000 + a[i];
+}
+END
+is vector_add "$work/late.cu" '(lambda c: (c["writer"]["kernel"], c["writer"]["line"], c["first_wrong"][0]["element"], c["first_wrong"][1]["element"], c["writer"]["block"][0] * 64 + c["writer"]["thread"][0] == int(c["element"][1:-1])))(v["case"])' "('second', 11, '[71]', '[104]', True)"
+is vector_add "$work/late.cu" 'any("5 modulo 33" in p for p in v["pattern"])' True
+
 # A relation is named where the changed inputs are wrong.
 is row_sum tests/kernels/bad/row_sum_skips_small.cu 'v["reason"] + (" named" if "the relation is \x27x times 2^-24" in v["text"] else "")' 'wrong_result named'
 echo "1..$n"

@@ -20,6 +20,8 @@ typedef struct vfy_comparison {
 
 /* `got` is output `o` in storage format. */
 void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out);
+/* marks[i]: element i of `value`, output o in double, is wrong. */
+void vfy_compare_marks(const vfy_case *c, int o, const double *value, bool *marks);
 /* What the wrong elements have in common, as vfy_pattern_describe. */
 void vfy_compare_pattern(const vfy_case *c, int o, const void *got, char *text, size_t size);
 /* What element i of output o may be off by; infinite where it is left open. */

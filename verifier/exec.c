@@ -3,6 +3,7 @@
 #include "base/pool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { POISON = 0xA5, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
        NEAR_DEADLINE_SECONDS = 8 };
@@ -180,4 +181,40 @@ void vfy_execute(const vfy_exec *e, vfy_run *run, int n, int threads)
     ws_parallel_for((size_t)n_groups, threads, execute_group, &g);
     for (int i = 0; n_groups > 1 && i < n_groups; i++)
         repeat_slow(e, run + i * g.per, n - i * g.per < g.per ? n - i * g.per : g.per);
+}
+
+/* ---- writers ---- */
+
+bool vfy_find_writer(const vfy_exec *e, const vfy_run *of, int o, size_t at, size_t bytes,
+                     ptx_fault *out)
+{
+    const int n_in = e->s->spec->n_inputs + e->s->spec->n_weights;
+    const char **scratch_name = ws_calloc((size_t)e->plan->n_scratch + 1, sizeof *scratch_name);
+    vfy_run r = asked(of);
+    ws_err err = {0};
+    bool found = false;
+    for (int i = 0; i < e->plan->n_scratch; i++)
+        scratch_name[i] = e->plan->scratch[i].name;
+    if (make_tensors(&r, e->s)) {
+        vfy_run_release(&r);
+        free(scratch_name);
+        return false;
+    }
+    for (int l = r.bound->n_launches - 1; l >= 0 && !found && !err.status; l--) {
+        run_request q = request_of(e, &r, scratch_name);
+        run_report rep = {0};
+        q.watch.bytes = bytes;
+        q.watch.at = at;
+        q.watch.tensor = n_in + o;
+        q.watch.launch = l;
+        q.engine.check_race = q.engine.count = false;
+        if (!run_execute(&q, &rep, &err) && rep.reason == HX_OUT_OF_BOUNDS && rep.engine.n_faults) {
+            *out = rep.engine.fault[0];
+            found = strcmp(out->buffer, r.tensor[n_in + o].name) == 0;
+        }
+        run_report_release(&rep);
+    }
+    vfy_run_release(&r);
+    free(scratch_name);
+    return found;
 }

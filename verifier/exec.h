@@ -31,6 +31,11 @@ typedef struct vfy_run {
     ws_err err;
 } vfy_run;
 
+/* Who writes `bytes` bytes at `at` of output o in a run as `of` was: the last launch that touches them,
+ * as the fault of touching them. false: nobody, or it cannot be told. */
+bool vfy_find_writer(const vfy_exec *e, const vfy_run *of, int o, size_t at, size_t bytes,
+                     ptx_fault *out);
+
 /* Executes them in at most `threads` processes at once, in each one after the other: later runs of
  * a process meet what earlier ones left in the module's variables, as launches of a program do. */
 void vfy_execute(const vfy_exec *e, vfy_run *run, int n, int threads);

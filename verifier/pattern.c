@@ -111,25 +111,34 @@ static const char *boundary(int64_t at, char *out, size_t size)
     return out;
 }
 
-/* All wrong indices are `*rest` modulo a power of two. 0: no. */
+/* All wrong indices are `*rest` modulo the result, the largest such number. 0: there is none; two
+ * indices have one always, and count where it is a power of two. */
 static int64_t common_modulus(const hits *h, int64_t *rest)
 {
-    for (int64_t m = 1024; m > 1; m /= 2) {
-        bool same = true;
-        for (int64_t i = h->first; same && i <= h->last; i++)
-            same = !h->at[i] || i % m == h->first % m;
-        if (same && h->last - h->first >= m) {
-            *rest = h->first % m;
-            return m;
+    int64_t m = 0;
+    for (int64_t i = h->first; i <= h->last; i++)
+        for (int64_t a = h->at[i] ? i - h->first : 0; a;) {
+            int64_t r = m % a; /* Euclid: m and a become their greatest common divisor */
+            m = a;
+            a = r;
         }
-    }
-    return 0;
+    *rest = m ? h->first % m : 0;
+    return m > 1 && (h->n > 2 || (h->n == 2 && (m & (m - 1)) == 0)) ? m : 0;
+}
+
+/* "33rd" */
+static const char *ordinal(int64_t n, char out[32])
+{
+    static const char *const ends[] = {"th", "st", "nd", "rd"};
+    bool teen = n / 10 % 10 == 1;
+    snprintf(out, 32, "%" PRId64 "%s", n, ends[teen || n % 10 > 3 ? 0 : n % 10]);
+    return out;
 }
 
 static void say_axis(const vfy_pattern *p, int d, const hits *h, text *t)
 {
     char name[64], edge[96];
-    int64_t extent = p->shape->dim[d], rest = 0;
+    int64_t extent = p->shape->dim[d], rest = 0, modulus = common_modulus(h, &rest);
     bool whole = h->n == h->last - h->first + 1; /* one range */
     axis_name(p, d, name, sizeof name);
     if (h->n == extent || extent < 2)
@@ -150,9 +159,10 @@ static void say_axis(const vfy_pattern *p, int d, const hits *h, text *t)
     else if (whole && h->first == 0)
         say(t, "along %s indices 0..%" PRId64 " are wrong and %" PRId64 "..%" PRId64 " are right%s",
             name, h->last, h->last + 1, extent - 1, boundary(h->last + 1, edge, sizeof edge));
-    else if (common_modulus(h, &rest))
-        say(t, "along %s only indices that are %" PRId64 " modulo %" PRId64 " are wrong", name,
-            rest, common_modulus(h, &rest));
+    else if (modulus)
+        say(t, "along %s only indices that are %" PRId64 " modulo %" PRId64 " are wrong%s%s", name,
+            rest, modulus, h->n == (extent - rest + modulus - 1) / modulus ? ": every " : "",
+            h->n == (extent - rest + modulus - 1) / modulus ? ordinal(modulus, edge) : "");
     else
         say(t,
             "along %s %" PRId64 " of %" PRId64 " indices have wrong elements, from %" PRId64

@@ -57,6 +57,16 @@ static void print_numbers(const vfy_verdict *v, ws_buf *out)
         ws_buf_printf(out, "  got       %.9g\n  want      %.9g, tolerance %.3g\n", v->got, v->want,
                       v->tolerance);
     ws_buf_printf(out, "  wrong     %" PRId64 " of %" PRId64 " elements\n", v->wrong, v->checked);
+    if (v->has_writer)
+        ws_buf_printf(out,
+                      "  writer    thread (%u,%u,%u) in block (%u,%u,%u) of %s, line %d\n",
+                      v->writer.thread[0], v->writer.thread[1], v->writer.thread[2],
+                      v->writer.block[0], v->writer.block[1], v->writer.block[2], v->writer.kernel,
+                      v->writer.line);
+    for (int i = 0; i < v->n_bad && v->wrong > 1; i++)
+        ws_buf_printf(out, "  %s     %s%s is %.9g, want %.9g within %.3g\n",
+                      i ? "     " : "first", v->tensor, v->bad[i].element, v->bad[i].got,
+                      v->bad[i].want, v->bad[i].tolerance);
     for (const char *p = v->pattern; *p;) {
         int n = (int)strcspn(p, "\n");
         ws_buf_printf(out, "  pattern   %.*s\n", n, p);
@@ -142,6 +152,26 @@ static void json_place(cJSON *o, const vfy_verdict *v)
         cJSON_AddNumberToObject(p, "other_line", v->other_line);
 }
 
+static void json_wrong(cJSON *c, const vfy_verdict *v)
+{
+    cJSON *list = cJSON_AddArrayToObject(c, "first_wrong");
+    for (int i = 0; i < v->n_bad; i++) {
+        cJSON *b = cJSON_CreateObject();
+        cJSON_AddStringToObject(b, "element", v->bad[i].element);
+        ws_json_add_double(b, "got", v->bad[i].got);
+        ws_json_add_double(b, "want", v->bad[i].want);
+        ws_json_add_double(b, "tolerance", v->bad[i].tolerance);
+        cJSON_AddItemToArray(list, b);
+    }
+    if (!v->has_writer)
+        return;
+    cJSON *w = cJSON_AddObjectToObject(c, "writer");
+    cJSON_AddStringToObject(w, "kernel", v->writer.kernel);
+    cJSON_AddNumberToObject(w, "line", v->writer.line);
+    add_dim3(w, "thread", v->writer.thread);
+    add_dim3(w, "block", v->writer.block);
+}
+
 static void json_case(cJSON *o, const vfy_verdict *v)
 {
     cJSON *c = cJSON_AddObjectToObject(o, "case");
@@ -163,6 +193,8 @@ static void json_case(cJSON *o, const vfy_verdict *v)
     }
     ws_json_add_int(c, "wrong_elements", v->wrong);
     ws_json_add_int(c, "checked_elements", v->checked);
+    if (v->n_bad)
+        json_wrong(c, v);
 }
 
 static void json_fault(cJSON *o, const ptx_fault *f)

@@ -52,6 +52,18 @@ typedef struct vfy_field {
     double seconds;
 } vfy_field;
 
+/* A wrong element, and who wrote one. */
+typedef struct vfy_bad {
+    char element[128];
+    double got, want, tolerance;
+} vfy_bad;
+typedef struct vfy_writer {
+    char kernel[PTX_NAME_MAX];
+    int line; /* of the source, 0: not known */
+    uint32_t thread[3], block[3];
+} vfy_writer;
+enum { VFY_MAX_BAD = 4 };
+
 typedef struct vfy_verdict {
     hx_reason reason;       /* HX_PASS: everything up to `level` holds */
     vfy_level level;        /* the highest level that holds */
@@ -72,6 +84,10 @@ typedef struct vfy_verdict {
     char element[128];      /* "[2,17]" */
     double got, want, tolerance;
     int64_t wrong, checked;         /* elements out of tolerance, elements compared (this case) */
+    vfy_bad bad[VFY_MAX_BAD];       /* the first wrong elements; `element` above is the worst */
+    int n_bad;
+    vfy_writer writer;              /* of the worst element, when has_writer */
+    bool has_writer;
     char pattern[768];              /* what the wrong elements have in common, a line each */
     char survey[512]; /* of a rejected kernel, when asked for: check shapes that are right and wrong */
     double worst_ratio;             /* max |got - want| / tolerance over all passed comparisons */

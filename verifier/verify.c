@@ -15,6 +15,7 @@
 #include "verifier/scale.h"
 #include "verifier/session.h"
 #include "verifier/survey.h"
+#include "verifier/wrong.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -43,6 +44,8 @@ typedef struct job {
     vfy_verdict *v;
     uint64_t seed;
     bool names_dims; /* the source, as macros */
+    int wrong_output;   /* the worst element of the last comparison that was wrong */
+    int64_t wrong_at;
     int steps;          /* runs of a check shape, at most */
     const plan_bound *compiled_for; /* the last of a check shape that is in order; NULL: none */
     comp_result compiled;
@@ -367,6 +370,9 @@ static bool check_values(job *j, const vfy_case *c, int o, const void *got, cons
     v->tolerance = cmp.tolerance;
     v->wrong = cmp.wrong;
     v->checked = cmp.checked;
+    j->wrong_output = o;
+    j->wrong_at = cmp.first;
+    vfy_list_wrong(c, o, got, v);
     vfy_compare_pattern(c, o, got, v->pattern, sizeof v->pattern);
     if (cmp.constant && c->inputs == VFY_INPUTS_RANDOM) {
         v->reason = HX_CONSTANT_OUTPUT;
@@ -432,6 +438,21 @@ static void record_counters(job *j, const vfy_run *o)
              o->rep.printed);
 }
 
+/* The runs of one check shape: every kind of inputs, the random ones first and on a second schedule
+ * too, where the result must be right again. They are judged in this order, whichever ends
+ * first. */
+enum { STEPS = VFY_INPUTS_QUICK + 1 };
+
+static vfy_exec exec_of(const job *j)
+{
+    return (vfy_exec){.s = j->s, .o = j->o, .plan = j->plan, .seed = j->seed};
+}
+
+static bool is_about_elements(hx_reason r)
+{
+    return r == HX_WRONG_RESULT || r == HX_LOW_PRECISION || r == HX_CONSTANT_OUTPUT;
+}
+
 /* `first` is the run of the same case on the first schedule, NULL: this is the first. */
 static ws_status judge_run(job *j, const vfy_run *o, const vfy_run *first, ws_err *err)
 {
@@ -446,6 +467,10 @@ static ws_status judge_run(job *j, const vfy_run *o, const vfy_run *first, ws_er
     else
         judge_outputs(j, o);
     explain_values(j, &o->rep.engine);
+    if (o->rep.reason == HX_PASS && is_about_elements(j->v->reason) && j->steps == STEPS) {
+        const vfy_exec e = exec_of(j);
+        vfy_name_writer(&e, o, j->wrong_output, j->wrong_at, j->v);
+    }
     for (int i = 0; first && i < o->n_tensors; i++)
         if (o->tensor[i].role == RUN_OUTPUT)
             j->v->schedule_dependent |=
@@ -459,11 +484,6 @@ static ws_status judge_run(job *j, const vfy_run *o, const vfy_run *first, ws_er
     }
     return WS_OK;
 }
-
-/* The runs of one check shape: every kind of inputs, the random ones first and on a second schedule
- * too, where the result must be right again. They are judged in this order, whichever ends
- * first. */
-enum { STEPS = VFY_INPUTS_QUICK + 1 };
 
 /* The runs of a check shape; a case that cannot be made ends them. */
 static ws_status list_runs(job *j, int check, const comp_result *comp, vfy_run *run, int *n,
@@ -481,11 +501,6 @@ static ws_status list_runs(job *j, int check, const comp_result *comp, vfy_run *
                 .schedule = step == 1 ? PTX_SCHED_RANDOM : PTX_SCHED_ROUND_ROBIN};
     }
     return WS_OK;
-}
-
-static vfy_exec exec_of(const job *j)
-{
-    return (vfy_exec){.s = j->s, .o = j->o, .plan = j->plan, .seed = j->seed};
 }
 
 static int threads_of(const job *j)

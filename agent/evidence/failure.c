@@ -74,6 +74,36 @@ static void write_place(ev_facts *f, ws_buf *out)
     }
 }
 
+/* The first wrong elements, when there are several, and who wrote the worst. */
+static void write_wrong(ev_facts *f, ws_buf *out)
+{
+    const cJSON *list = ev_member(f, "case", "first_wrong"), *one;
+    const cJSON *writer = ev_member(f, "case", "writer");
+    const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
+    if (cJSON_GetArraySize(list) > 1) {
+        ws_buf_adds(out, "  the first wrong ones:");
+        cJSON_ArrayForEach(one, list)
+            ws_buf_printf(out, "%s %s got %.6g want %.6g", one == list->child ? "" : ";",
+                          cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(one, "element")),
+                          cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(one, "got")),
+                          cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(one, "want")));
+        ws_buf_addc(out, '\n');
+    }
+    if (!writer)
+        return;
+    double line = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(writer, "line"));
+    ws_buf_adds(out, "  the worst was written by thread ");
+    write_dim3(cJSON_GetObjectItemCaseSensitive(writer, "thread"), out);
+    ws_buf_adds(out, " of block ");
+    write_dim3(cJSON_GetObjectItemCaseSensitive(writer, "block"), out);
+    if (line > 0 && line < 1e9) {
+        ws_buf_printf(out, ", line %.0f:\n", line);
+        ev_quote(source, (int)line, 1, out);
+    } else {
+        ws_buf_addc(out, '\n');
+    }
+}
+
 static void write_values(ev_facts *f, ws_buf *out)
 {
     const char *tensor = ev_text(f, "case", "tensor");
@@ -86,6 +116,7 @@ static void write_values(ev_facts *f, ws_buf *out)
                       ev_number(f, "case", "want"), ev_number(f, "case", "tolerance"));
     ws_buf_printf(out, "; %.0f of %.0f elements\n", ev_number(f, "case", "wrong_elements"),
                   ev_number(f, "case", "checked_elements"));
+    write_wrong(f, out);
     cJSON_ArrayForEach(line, ev_member(f, NULL, "pattern")) if (cJSON_IsString(line))
         ws_buf_printf(out, "  - %s\n", line->valuestring);
 }

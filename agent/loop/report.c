@@ -283,6 +283,17 @@ static void add_seconds(const loop_state *s, cJSON *o)
     cJSON_AddNumberToObject(j, "idle", s->clock.idle);
 }
 
+/* What the winner's arithmetic is faithful to, as full verification measured it; "": not known. */
+static void winner_precision(const loop_state *s, char *out, size_t size)
+{
+    cJSON *v = s->best >= 0 ? cJSON_Parse(s->attempt[s->best].verdict_json) : NULL;
+    const cJSON *evidence = cJSON_GetObjectItemCaseSensitive(v, "evidence");
+    const char *label =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(evidence, "precision"));
+    snprintf(out, size, "%s", label ? label : "");
+    cJSON_Delete(v);
+}
+
 static void print_json(const loop_state *s, const db_candidate *best, const db_totals *t)
 {
     cJSON *o = event("end");
@@ -317,6 +328,10 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
         cJSON_AddStringToObject(w, "source_sha256", best->source_sha256);
         ws_json_add_double(w, "modelled_seconds", best->modelled_s);
         ws_json_add_double(w, "speedup_over_generation_0", speedup(s, best));
+        char precision[16];
+        winner_precision(s, precision, sizeof precision);
+        if (precision[0])
+            cJSON_AddStringToObject(w, "precision", precision);
     }
     cJSON *worth = loop_worth_json(s);
     if (worth)
@@ -326,6 +341,7 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
 
 static void print_winner(const loop_state *s, const db_candidate *best)
 {
+    char precision[16];
     const char *kind = best && isnan(best->measured_s) ? "modelled" : "measured";
     ws_buf tuned = {0};
     if (!best) {
@@ -333,6 +349,7 @@ static void print_winner(const loop_state *s, const db_candidate *best)
         return;
     }
     put_tune(best->tune_json, &tuned);
+    winner_precision(s, precision, sizeof precision);
     if (s->n_attempts == 1)
         printf("\n");
     else if (s->best == 0)
@@ -340,9 +357,10 @@ static void print_winner(const loop_state *s, const db_candidate *best)
                strat_seconds(best) * 1e6, kind, s->run.gpu);
     else
         printf("\nwinner: candidate #%" PRId64 " of round %d%s%.*s, %.2f us %s on %s, %.2fx over "
-               "generation 0\n",
+               "generation 0%s%s\n",
                best->id, best->round, tuned.n ? ", " : "", tuned.n ? (int)tuned.n - 2 : 0,
-               ws_buf_z(&tuned), strat_seconds(best) * 1e6, kind, s->run.gpu, speedup(s, best));
+               ws_buf_z(&tuned), strat_seconds(best) * 1e6, kind, s->run.gpu, speedup(s, best),
+               precision[0] ? ", arithmetic: " : "", precision);
     ws_buf_release(&tuned);
 }
 

@@ -23,7 +23,8 @@ ptx_memory *ptx_memory_new(void)
 
 static void alloc_free(ptx_alloc *a)
 {
-    munmap(a->raw, a->raw_bytes);
+    if (a->raw) /* NULL: the upper part of one that was carved */
+        munmap(a->raw, a->raw_bytes);
     free(a->state);
     free(a->kind);
     free(a);
@@ -78,6 +79,15 @@ static int upper_bound(const ptx_memory *m, uint64_t addr)
     return lo;
 }
 
+static void insert(ptx_memory *m, ptx_alloc *a)
+{
+    WS_GROW(m->alloc, m->n, m->cap);
+    int at = upper_bound(m, a->lo);
+    memmove(m->alloc + at + 1, m->alloc + at, (size_t)(m->n - at) * sizeof *m->alloc);
+    m->alloc[at] = a;
+    m->n++;
+}
+
 uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name)
 {
     size_t total = 0, size = bytes ? bytes : 1;
@@ -99,11 +109,7 @@ uint64_t ptx_memory_alloc(ptx_memory *m, size_t bytes, const char *name)
         return 0;
     }
     snprintf(a->name, sizeof a->name, "%s", name ? name : "");
-    WS_GROW(m->alloc, m->n, m->cap);
-    int at = upper_bound(m, a->lo);
-    memmove(m->alloc + at + 1, m->alloc + at, (size_t)(m->n - at) * sizeof *m->alloc);
-    m->alloc[at] = a;
-    m->n++;
+    insert(m, a);
     return a->lo;
 }
 
@@ -263,6 +269,27 @@ bool ptx_memory_written(const ptx_memory *m, uint64_t ptr, size_t n, uint8_t *wr
     const uint8_t *state = a->state + (ptr - a->lo);
     for (size_t i = 0; i < n; i++)
         written[i] = (state[i] & (PTX_WRITTEN | PTX_INIT)) == (PTX_WRITTEN | PTX_INIT);
+    return true;
+}
+
+bool ptx_memory_carve(ptx_memory *m, uint64_t ptr, size_t n)
+{
+    ptx_alloc *below = holding(m, ptr, n), *above = ws_calloc(1, sizeof *above);
+    if (!below || !n || !(above->state = calloc(below->hi - ptr, 1))) {
+        free(above);
+        return false;
+    }
+    above->lo = ptr + n;
+    above->hi = below->hi;
+    memcpy(above->state, below->state + (above->lo - below->lo), above->hi - above->lo);
+    memcpy(above->name, below->name, sizeof above->name);
+    below->hi = ptr;
+    if (above->lo < above->hi) {
+        insert(m, above);
+    } else {
+        free(above->state);
+        free(above);
+    }
     return true;
 }
 

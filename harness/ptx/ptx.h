@@ -63,6 +63,10 @@ bool ptx_memory_mark_uninitialized(ptx_memory *m, uint64_t ptr, size_t n);
 bool ptx_memory_written(const ptx_memory *m, uint64_t ptr, size_t n, uint8_t *written);
 /* For launches in field mode (field.h): whether floating-point numbers or integers lie there. */
 bool ptx_memory_hold(ptx_memory *m, uint64_t ptr, size_t n, bool floats);
+/* Takes [ptr, ptr + n) out of its allocation, which falls into two: whatever touches it from now on is
+ * a finding that names who. For looking for the writer of an element, in a process that ends after it.
+ * false: the bytes are not inside one allocation. */
+bool ptx_memory_carve(ptx_memory *m, uint64_t ptr, size_t n);
 /* The allocation that holds ptr: start and size; false: none. */
 bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t *bytes);
 

@@ -189,6 +189,9 @@ static ws_status launch_all(void *ud, ws_err *err)
     job *j = ud;
     for (int i = 0; i < j->r->plan->n_launches; i++) {
         j->failed_launch = i;
+        if (j->engine && j->r->watch.bytes && i == j->r->watch.launch)
+            cu_engine_carve(j->d, j->tensor[j->r->watch.tensor].ptr + j->r->watch.at,
+                            j->r->watch.bytes);
         if (launch(j, &j->r->plan->launch[i], err))
             return err->status;
         /* The engine has run it by now; its fault belongs to this launch. */
@@ -449,7 +452,7 @@ static ws_status execute(job *j, session *s, double *ms, ws_err *err)
         return make_buffers(j, err) ? err->status : examine_state(j, err);
     if (make_buffers(j, err) || hold_kinds(j) || run_plan(j, ms, err))
         return err->status;
-    return j->result->reason == HX_PASS ? finish(j, err) : WS_OK;
+    return j->result->reason == HX_PASS && !j->r->watch.bytes ? finish(j, err) : WS_OK;
 }
 
 static void free_buffers(job *j)

@@ -34,6 +34,13 @@ typedef struct run_request {
     unsigned char poison;        /* byte pattern of outputs and scratch before the run */
     int repeats;                 /* whole plan, 0: 1; times are taken when > 1 */
     bool examine_state; /* engine: whether later runs need what earlier ones left: state.h */
+    /* Engine: nothing may touch these bytes of a tensor from one launch on, so that its finding tells
+     * who would have written them. A run that ends without has no outputs. */
+    struct {
+        size_t bytes;            /* 0: no such thing */
+        size_t at;
+        int tensor, launch;      /* indices */
+    } watch;
     bool counting; /* engine: for the counters alone; tensors without content are zeros */
     double wall_seconds;         /* of the child, 0: 60 */
 } run_request;

@@ -97,6 +97,7 @@ static void put_request(ws_buf *b, const run_request *r, const size_t *at)
     PUT(b, r->repeats);
     PUT(b, r->counting);
     PUT(b, r->examine_state);
+    PUT(b, r->watch);
     PUT(b, r->wall_seconds);
     PUT(b, r->n_kernels);
     for (int i = 0; i < r->n_kernels; i++) {
@@ -243,6 +244,7 @@ static void get_request(reader *r, run_request *out, unsigned char *map)
     GET(r, out->repeats);
     GET(r, out->counting);
     GET(r, out->examine_state);
+    GET(r, out->watch);
     GET(r, out->wall_seconds);
     get_kernels(r, out);
     get_plan(r, out);

@@ -121,6 +121,14 @@ int wsEngineHold(uint64_t ptr, size_t bytes, int floats)
     return (int)fac_leave(r);
 }
 
+int wsEngineCarve(uint64_t ptr, size_t bytes)
+{
+    CUresult r = fac_enter_device();
+    if (!r && !ptx_memory_carve(fac.mem, ptr, bytes))
+        r = CUDA_ERROR_INVALID_VALUE;
+    return (int)fac_leave(r);
+}
+
 int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written)
 {
     CUresult r = fac_enter_device();

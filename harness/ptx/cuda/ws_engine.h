@@ -14,6 +14,8 @@ int wsEngineNameBuffer(uint64_t ptr, const char *name);  /* ptr: start of an all
 int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes);
 /* For runs over a field (ptx_options.field_prime): what lies there. */
 int wsEngineHold(uint64_t ptr, size_t bytes, int floats);
+/* ptx_memory_carve. */
+int wsEngineCarve(uint64_t ptr, size_t bytes);
 /* written[i] = 1 when a kernel wrote byte i since the mark (or alloc), else 0. */
 int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written);
 /* Variable i of the module (a CUmodule) that kernels may write; 1: there are fewer. */
