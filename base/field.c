@@ -109,6 +109,7 @@ uint32_t ws_field_number(uint32_t p, double v, int digits)
         return WS_FIELD_OUTSIDE;
     if (v == 0)
         return 0;
+    digits = digits > 24 && (double)(float)v == v ? 24 : digits;
     uint64_t odd = odd_part(v, &exponent);
     if (!is_meant_as_is(odd, exponent, digits) && find_fraction(odd, exponent, digits, &f)) {
         e = ratio(p, f.above, f.below);

@@ -21,8 +21,8 @@ uint32_t ws_field_integer(uint32_t p, int64_t n);
  * bf16 8.
  * A program writes 0.333333343f and means a third. So a number is the simplest fraction among those
  * that round to it, unless it is whole, or needs no more than half of its digits, and so is meant as
- * it is. Different numbers of one format are different fractions. WS_FIELD_OUTSIDE: v is not finite,
- * or its fraction has p below the line. */
+ * it is. Different numbers of one format are different fractions, but that an f64 which is an f32 is
+ * taken for that one. WS_FIELD_OUTSIDE: v is not finite, or its fraction has p below the line. */
 uint32_t ws_field_number(uint32_t p, double v, int digits);
 /* Whether numerator times denominator is below 2^(digits / 2 - 1), or the number is meant as it is. */
 bool ws_field_is_simple(double v, int digits);

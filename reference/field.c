@@ -282,19 +282,32 @@ static double literal_of(const ref_graph *g, double v)
     return g->spec->precision == WS_F64 ? v : (double)(float)v;
 }
 
+/* Means: kernels multiply by the inverse of a count. */
+static bool divides_by_count(const ref_node *n)
+{
+    return strcmp(n->op->name, "avg_pool") == 0 ||
+           (strcmp(n->op->name, "reduce") == 0 && ((const ref_attrs *)n->attrs)->fn == REF_MEAN);
+}
+
 ref_field_value *ref_field_values(const ref_graph *g, ws_arena *a, bool *simple)
 {
     ref_field_value *value = WS_ARENA_NEW(a, ref_field_value, g->n_values + 1);
+    int rounded = 0; /* constants that f32 holds rounded: two may stand in a kernel as one */
     *simple = true;
     for (int v = 0; v < g->n_values; v++) {
         if (g->value[v].node >= 0)
             continue;
         value[v] = leaf_of(&g->value[v]);
-        if (g->value[v].is_literal)
-            *simple &= ws_field_is_simple(literal_of(g, g->value[v].literal), digits_of(g));
+        if (!g->value[v].is_literal)
+            continue;
+        *simple &= ws_field_is_simple(literal_of(g, g->value[v].literal), digits_of(g));
+        rounded += (double)(float)g->value[v].literal != g->value[v].literal;
     }
-    for (int k = 0; k < g->n_nodes; k++)
+    for (int k = 0; k < g->n_nodes; k++) {
         value[g->node[k].out] = node_of(g, &g->node[k], value);
+        rounded += divides_by_count(&g->node[k]);
+    }
+    *simple &= rounded < 2;
     return value;
 }
 

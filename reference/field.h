@@ -21,8 +21,8 @@ typedef struct ref_field_value {
     const char *by;    /* NONE: the op, or what the input is, that is not of the field */
 } ref_field_value;
 
-/* Of every value of the graph. A literal that is no simple fraction makes *simple false: honest
- * kernels may hold rounded products of such. */
+/* Of every value of the graph. *simple: its literals are simple fractions, and at most one of them,
+ * or of the counts of means, is no number of f32; else honest kernels may hold rounded products. */
 ref_field_value *ref_field_values(const ref_graph *g, ws_arena *a, bool *simple);
 
 /* Contents of a tensor: elements by chance, but what is made of whole numbers as ref_make_input has

@@ -65,6 +65,7 @@ static const struct {
     {"16777217 in f64", 16777217, 53, 16777217, 1},
     {"2^25 in f32", 33554432, 24, 33554432, 1},
     {"1e-3 in f64", 1e-3, 53, 1, 1000},
+    {"0.1 in f32, widened to f64", (double)0.1f, 53, 1, 10},
 };
 
 static void test_numbers(uint32_t p)

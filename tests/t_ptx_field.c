@@ -238,6 +238,10 @@ static const struct {
      "__syncthreads(); int k = c[t]; __syncthreads(); f[t] = x[t]; __syncthreads(); d[t] = f[k ^ 1];",
      just_x},
     {"zeros stored as integers", "((int *)d)[t] = 0; __syncthreads(); atomicAdd(d + t, x[t]);", just_x},
+    {"local arrays of integers and of numbers",
+     "volatile int q[4]; float a[4]; for (int i = 0; i < 4; i++) { q[i] = i; a[(i + t) & 3] = x[t]; } "
+     "d[t] = a[q[t & 3]];",
+     just_x},
     {"rounding by a large number", "d[t] = ((x[t] + 12582912.f) - 12582912.f) + x[t];", double_x},
 };
 

@@ -15,6 +15,7 @@ import json, re, subprocess, sys
 
 program, work, chosen = sys.argv[1], sys.argv[2], sys.argv[3:]
 n, failed = 0, 0
+ordinary, algebraic = 0.0, 0.0 # seconds
 
 def check(good, what, *detail):
     global n, failed
@@ -47,6 +48,8 @@ for line in lines_of("expected.txt"):
     spec, text = source_of(kernel)
     v = verify(spec, f"tests/kernels/honest/{kernel}.cu")
     f = v.get("field", {})
+    algebraic += f.get("seconds", 0)
+    ordinary += v.get("evidence", {}).get("total_seconds", 0) - f.get("seconds", 0)
     said = f.get("text", "") + f" ({v['reason']}: {v['text']})"
     if want == "verified":
         good = v["reason"] == "pass" and f.get("applies") and v["level"] == 3 and f["log2_probability"] < -30
@@ -55,6 +58,7 @@ for line in lines_of("expected.txt"):
         good = v["reason"] == "pass" and not f.get("applies") and v["level"] == 2
         check(good and want in said and "does not apply" in said, f"{kernel} leaves the field: {want}", said)
 
+check(algebraic < 5 * ordinary, f"level 3 takes {algebraic:.1f} s, the others {ordinary:.1f} s")
 for line in lines_of("mutants.txt"):
     kernel, old, new, want = line.split("|")
     if chosen and kernel not in chosen:

@@ -328,8 +328,8 @@ static void judge_trial(const trials *b, const trial *t, vfy_field *f, vfy_verdi
         difference d = compare(t, n_in + o, o, value->dtype);
         f->elements += d.checked;
         if (d.wrong && !f->simple) {
-            stop(f, "the graph has literals that are no simple fractions, and the kernel may hold "
-                    "rounded products of them",
+            stop(f, "results differ, but the graph has constants of which a kernel may hold rounded "
+                    "products",
                  0);
             return;
         }

@@ -721,7 +721,7 @@ ptx_program *ptx_program_new(const ptx_ast *ast, const ptx_func *kernel,
         decode_function(&d, p->code[c]);
     tabulate_mix(p);
     if (ast->field)
-        p->field_local = WS_ARENA_NEW(&p->arena, atomic_uchar, 1);
+        p->field_local = WS_ARENA_NEW(&p->arena, atomic_uchar, PTX_FIELD_LOCAL);
     p->store_roots = ptx_store_roots(kernel, &p->stores_unknown);
     return p;
 }

@@ -141,7 +141,7 @@ typedef struct ptx_program { /* one kernel, ready to run */
     bool stores_unknown;             /* through others, too */
     const ptx_ast_insn *unsupported; /* the first instruction that the engine lacks, NULL: none */
     const ptx_ast_insn *field_mixed; /* field mode: uses bits of floating-point numbers, NULL: none does */
-    atomic_uchar *field_local;       /* field mode: what local memory holds, PTX_HOLDS_* */
+    atomic_uchar *field_local;       /* field mode: what bytes of local memory hold, PTX_HOLDS_* */
 } ptx_program;
 
 /* ---- memory ---- */

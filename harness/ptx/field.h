@@ -32,7 +32,7 @@ typedef struct ptx_field_class {
 } ptx_field_class;
 
 /* What an instruction that loads or stores moves, element by element. */
-enum { PTX_FIELD_ELEMENTS = 8 };
+enum { PTX_FIELD_ELEMENTS = 8, PTX_FIELD_LOCAL = 1 << 16 /* bytes of local memory that are told apart */ };
 typedef struct ptx_field_access {
     ptx_field_class *of[PTX_FIELD_ELEMENTS]; /* NULL: a constant, or nothing */
     uint8_t constant[PTX_FIELD_ELEMENTS];    /* what that holds */

@@ -115,18 +115,20 @@ static bool put_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, c
     return true;
 }
 
-/* ---- local memory: one mark for all of it ---- */
+/* ---- local memory: a mark a byte of the frames, for all threads together ---- */
 
-static bool use_local(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, bool loads,
-                      bool stores)
+static bool use_local(ptx_warp *w, const ptx_insn *i, u64 addr, bool loads, bool stores)
 {
+    const ptx_field_step *s = step_of(w, i);
     atomic_uchar *holds = w->worker->grid->program->field_local;
     for (u32 e = 0; e < s->access->n; e++) {
-        uint8_t found = atomic_load(holds);
+        uint8_t found = 0;
+        for (u32 b = 0; b < i->esize; b++) {
+            atomic_uchar *at = &holds[(addr + e * i->esize + b) % PTX_FIELD_LOCAL];
+            found |= stores ? atomic_fetch_or(at, given(s, e)) : atomic_load(at);
+        }
         if (loads && !take(w, i, s->access->of[e], found, false))
             return false;
-        if (stores)
-            atomic_fetch_or(holds, given(s, e));
     }
     return true;
 }
@@ -181,15 +183,18 @@ static bool visit(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, u64 
 static bool visit_lanes(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, const u64 *addr,
                         bool loads, bool stores)
 {
+    const bool is_local = part->space == PTX_SPACE_LOCAL;
     const ptx_field_access *a = step_of(w, i)->access;
     const u32 size = i->esize, bytes = size * a->n;
     const bool whole = part->mask == PTX_FULL && !(bytes & (bytes - 1));
     if (whole && ptx_is_uniform(addr))
-        return visit(w, i, part, addr[0], a->n, size, loads, stores);
-    if (whole && is_same(a) && ptx_is_linear(addr, bytes))
+        return is_local ? use_local(w, i, addr[0], loads, stores)
+                        : visit(w, i, part, addr[0], a->n, size, loads, stores);
+    if (whole && !is_local && is_same(a) && ptx_is_linear(addr, bytes))
         return visit(w, i, part, addr[0], 1, bytes * PTX_LANES, loads, stores);
     EACH_SET(l, part->mask)
-        if (!visit(w, i, part, addr[l], a->n, size, loads, stores))
+        if (is_local ? !use_local(w, i, addr[l], loads, stores)
+                     : !visit(w, i, part, addr[l], a->n, size, loads, stores))
             return false;
     return true;
 }
@@ -203,10 +208,7 @@ static bool before(ptx_warp *w, const ptx_insn *i, bool loads, bool stores)
     while (left) {
         if (!ptx_mem_next(w, i, addr, &left, &part))
             return false;
-        bool is_local = part.space == PTX_SPACE_LOCAL;
-        if (is_local ? !use_local(w, i, step_of(w, i), loads, stores)
-                     : part.space != PTX_SPACE_PARAM &&
-                           !visit_lanes(w, i, &part, addr, loads, stores))
+        if (part.space != PTX_SPACE_PARAM && !visit_lanes(w, i, &part, addr, loads, stores))
             return false;
     }
     return true;
