@@ -57,10 +57,11 @@ DEPS_agent     := $(MODULES)
 # tests/gpu_check.c
 DEPS_check     := $(DEPS_verifier)
 DEPS_tune      := $(MODULES)
+DEPS_compile   := $(DEPS_harness)
 
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
-TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/gpu_check
+TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/gpu_check
 
 .PHONY: force all demo test check check-hostile check-kill check-budget fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop gpu-check deps clean help
 .DELETE_ON_ERROR:
@@ -159,8 +160,8 @@ check-budget: all
 bench: all bench-reference bench-loop
 	$(Q)tests/bench
 # Candidates a second when replies cost no time.
-bench-loop: all
-	$(Q)tests/bench_loop $(REPLIES)
+bench-loop: all $(BUILD)/tests/bench_compile
+	$(Q)BUILD='$(BUILD)' tests/bench_loop $(REPLIES)
 # References against dgemm and a copy.
 bench-reference: $(BUILD)/tests/bench_reference
 	$(Q)$(BUILD)/tests/bench_reference
