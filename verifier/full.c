@@ -12,6 +12,7 @@
  * everywhere. */
 #define AFFORDABLE_INSNS 300000
 #define AFFORDABLE_WORK  1e7
+#define RELATED          10 /* so many times as much at the one shape where relations are tried */
 
 void vfy_try_release(vfy_try *t, int n_outputs)
 {
@@ -37,7 +38,7 @@ int64_t vfy_first_difference(const vfy_full *f, int o, const void *a, const void
 
 /* ---- inputs ---- */
 
-enum { AT_ONCE = 4 };
+enum { AT_ONCE = 8 };
 
 /* The kinds beyond the quick list, some at a time. */
 ws_status vfy_full_inputs(vfy_full *f, ws_err *err)
@@ -107,6 +108,8 @@ static ws_status prepare(vfy_full *f, ws_err *err)
     ws_status st = f->run(f->ud, &f->first, 1, err);
     f->affordable = f->first.insns < AFFORDABLE_INSNS && work_at(f, f->check) < AFFORDABLE_WORK;
     f->main = f->check == find_main(f);
+    f->relates = f->main && f->first.insns < RELATED * AFFORDABLE_INSNS &&
+                 work_at(f, f->check) < RELATED * AFFORDABLE_WORK;
     return st;
 }
 

@@ -31,7 +31,8 @@ typedef struct vfy_full {
     int check;
     uint64_t seed;
     bool affordable; /* a run here is cheap enough for every kind of inputs, else for the main ones */
-    bool main;       /* the shape at which relations, launches and precision are looked at */
+    bool main;       /* the shape at which launches and precision are looked at, and, */
+    bool relates;    /* when a run is not too long, relations */
     vfy_case base;   /* the random inputs, and */
     ref_tensor *in;  /* their values */
     vfy_try first;   /* what the candidate made of them in the usual order */

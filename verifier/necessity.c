@@ -13,7 +13,7 @@ ws_status vfy_full_launches(vfy_full *f, ws_err *err)
 {
     const int n = f->bound->n_launches;
     vfy_try t[MOST_LAUNCHES] = {0};
-    if (!f->main || n < 2 || n > MOST_LAUNCHES)
+    if (!f->relates || n < 2 || n > MOST_LAUNCHES)
         return WS_OK;
     for (int i = 0; i < n; i++)
         t[i] = (vfy_try){.c = &f->base, .without = i + 1};

@@ -391,7 +391,7 @@ ws_status vfy_full_relations(vfy_full *f, ws_err *err)
     const spec *s = f->s->spec;
     int tried = 0;
     ws_status st = WS_OK;
-    if (!f->main || !f->first.out || f->base.meaningless)
+    if (!f->relates || !f->first.out || f->base.meaningless)
         return WS_OK;
     for (int d = 0; d < s->n_dims && !st && f->v->reason == HX_PASS; d++)
         st = try_dim(f, d, err);
