@@ -75,10 +75,10 @@ static void export_kernel(unit *u, const char *path)
     spec *s = NULL;
     ws_buf source = {0};
     ws_err err = {0};
-    char name[96], spec_name[64], spec_path[128];
+    char name[96], spec_name[128], spec_path[160];
     stem(path, "k_", name, sizeof name);
     if (ws_read_file(path, 1 << 20, &source, &err) ||
-        sscanf(ws_buf_z(&source), "// spec: %63s", spec_name) != 1) {
+        sscanf(ws_buf_z(&source), "// spec: %127s", spec_name) != 1) {
         ok(false, "%s: read", path);
     } else {
         snprintf(spec_path, sizeof spec_path, "specs/%s.json", spec_name);
