@@ -242,6 +242,13 @@ static const struct {
      "volatile int q[4]; float a[4]; for (int i = 0; i < 4; i++) { q[i] = i; a[(i + t) & 3] = x[t]; } "
      "d[t] = a[q[t & 3]];",
      just_x},
+    {"a table of constants",
+     "static __device__ const float c[4] = {0.333333343f, 0.5f, -1.f, 0.f}; d[t] = x[t] * c[(t * t + t) & 1] + x[t] * c[3];",
+     third},
+    {"a table of constants, by lanes",
+     "static __device__ const double c[8] = {1.0 / 3, 1.0 / 3, 1.0 / 3, 1.0 / 3, 1.0 / 3, 1.0 / 3, 1.0 / 3, 1.0 / 3}; "
+     "d[t] = (float)(x[t] * c[n[t] & 7]);",
+     third},
     {"rounding by a large number", "d[t] = ((x[t] + 12582912.f) - 12582912.f) + x[t];", double_x},
 };
 
@@ -316,14 +323,29 @@ static const struct {
      "bits of"},
     {"a number as an address", "d[t] = x[__float_as_int(y[t]) >> 26 & 63];", "bits of"},
     {"an integer as a number", "d[t] = x[t] + __int_as_float(n[t]);", ""},
-    {"constants in memory",
-     "__shared__ int sink; static __device__ const float c[4] = {1.5f, 2.5f, 3.5f, 4.5f}; "
-     "d[t] = x[t] * c[n[t] & 3];",
-     "constants in memory"},
     {"the size of a number by votes", "d[t] = __any_sync(~0u, x[t] < 0.5f) ? x[t] : y[t];",
      "decides by the size"},
     {"a test for numbers", "d[t] = isnan(x[t]) ? y[t] : x[t];", ""},
 };
+
+/* A number among the parameters. */
+static void test_parameter(void)
+{
+    static const char source[] =
+        "extern \"C\" __global__ void k(const float *x, float *d, float s) { int t = threadIdx.x; d[t] = x[t] * s; }";
+    float x[N], d[N], s = 0.1f;
+    run_case c = {.block = {N}, .n_buffers = 2, .n_words = 1, .prime = P,
+                  .buffer = {{.host = x, .bytes = sizeof x}, {.host = d, .bytes = sizeof d, .out = true}}};
+    int wrong = 0;
+    memcpy(&c.word[0], &s, sizeof s);
+    for (int i = 0; i < N; i++)
+        put(x, i, 4, element(i, 5));
+    bool ran = run_cuda(source, "sm_90", &c);
+    for (int i = 0; i < N; i++)
+        wrong += get(d, i, 4) != over(element(i, 5), 10);
+    if (!ok(ran && !wrong, "a number among the parameters"))
+        printf("# %d wrong, %s\n", wrong, run_fault());
+}
 
 static void test_leaving(void)
 {
@@ -419,6 +441,7 @@ int main(void)
         check_row((int)r, true);
     }
     test_kernels();
+    test_parameter();
     test_leaving();
     test_outside();
     for (size_t r = 0; r < sizeof products / sizeof *products; r++)

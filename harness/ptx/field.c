@@ -5,10 +5,26 @@
 
 #include <stdio.h>
 
+enum { SHOWN = 96 };
+
+/* The instruction on one line, with single blanks. */
+static const char *show(const ptx_ast_insn *a, char out[SHOWN])
+{
+    size_t n = 0;
+    for (size_t k = 0; k < a->text.n && n + 1 < SHOWN; k++) {
+        const char c = a->text.p[k];
+        const bool blank = c == ' ' || c == '\t' || c == '\n';
+        if (!blank || (n && out[n - 1] != ' '))
+            out[n++] = blank ? ' ' : c;
+    }
+    out[n] = 0;
+    return out;
+}
+
 void ptx_field_leave(ptx_warp *w, const ptx_insn *i, const char *why)
 {
-    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED, "'%.*s' %s",
-                     WS_STR_ARG(i->ast->text), why);
+    char text[SHOWN];
+    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED, "'%s' %s", show(i->ast, text), why);
 }
 
 /* ---- arithmetic; imm holds the prime and its constant ---- */
@@ -79,8 +95,9 @@ static void note(ptx_warp *w, const ptx_insn *i)
         return;
     pthread_mutex_lock(&g->lock);
     if (!g->report->note[0]) {
-        snprintf(g->report->note, sizeof g->report->note, "'%.*s' leaves the field",
-                 WS_STR_ARG(i->ast->text));
+        char text[SHOWN];
+        snprintf(g->report->note, sizeof g->report->note, "'%s' leaves the field",
+                 show(i->ast, text));
         g->report->note_line = ptx_insn_place(g->ast, i->ast).line;
     }
     pthread_mutex_unlock(&g->lock);
@@ -312,13 +329,14 @@ bool ptx_field_may_run(const ptx_program *p, const ptx_ast *ast, ptx_report *r)
         return !a;
     ptx_fault *f = &r->fault[r->n_faults++];
     *f = (ptx_fault){.reason = HX_UNSUPPORTED, .ptx_line = a->ptx_line};
+    char text[SHOWN];
     ptx_place place = ptx_insn_place(ast, a);
     f->line = place.line;
     snprintf(f->file, sizeof f->file, "%s", place.file);
     snprintf(f->kernel, sizeof f->kernel, "%s", p->info->name);
     snprintf(f->text, sizeof f->text,
-             "'%.*s' uses the bits of a floating-point number, which are others over the field",
-             WS_STR_ARG(a->text));
+             "'%s' uses the bits of a floating-point number, which are others over the field",
+             show(a, text));
     r->ok = false;
     return false;
 }

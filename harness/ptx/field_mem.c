@@ -14,7 +14,6 @@ static const ptx_field_step *step_of(const ptx_warp *w, const ptx_insn *i)
 
 typedef struct place {      /* of one access of one lane */
     uint8_t *kind;          /* NULL: nobody knows */
-    const uint8_t *bytes;   /* what lies there */
     bool is_variable, is_shared;
 } place;
 
@@ -25,13 +24,12 @@ static place find(ptx_warp *w, const ptx_mem_part *part, u64 addr, u64 bytes)
         u64 all = w->worker->grid->shared_bytes;
         if (!b->kind)
             b->kind = ws_calloc(all + 1, 1);
-        return (place){addr <= all && bytes <= all - addr ? b->kind + addr : NULL, b->shared + addr,
-                       false, true};
+        return (place){addr <= all && bytes <= all - addr ? b->kind + addr : NULL, false, true};
     }
     const ptx_alloc *a = ptx_memory_find(w->worker->grid->mem, addr);
     if (!ptx_alloc_holds(a, addr, bytes) || !a->kind)
         return (place){0};
-    return (place){a->kind + (addr - a->lo), (const uint8_t *)(uintptr_t)addr, a->is_variable, false};
+    return (place){a->kind + (addr - a->lo), a->is_variable, false};
 }
 
 static uint8_t kinds(const place *p, u32 at, u32 bytes)
@@ -47,14 +45,6 @@ static uint8_t kinds(const place *p, u32 at, u32 bytes)
     all |= all >> 32;
     all |= all >> 16;
     return (uint8_t)(all | all >> 8);
-}
-
-static bool is_zero(const uint8_t *p, u32 bytes)
-{
-    for (u32 b = 0; b < bytes; b++)
-        if (p[b])
-            return false;
-    return true;
 }
 
 /* ---- one element ---- */
@@ -82,19 +72,15 @@ static uint8_t given(const ptx_field_step *s, u32 e)
     return !c ? s->access->constant[e] : c->holds ? c->holds : atomic_load(&c->seen);
 }
 
-/* Elements of `size` bytes one after the other. */
+/* Elements of `size` bytes one after the other. *constants: they are numbers of a variable's initialiser. */
 static bool check_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p,
-                        u32 n, u32 size)
+                        u32 n, u32 size, u32 *constants)
 {
     for (u32 e = 0; e < n; e++) {
         u32 at = e * size;
         uint8_t found = p->kind ? kinds(p, at, size) : 0;
         ptx_field_class *c = s->access->of[e];
-        if (p->kind && !found && p->is_variable && c && c->holds == PTX_HOLDS_FLOAT &&
-            !is_zero(p->bytes + at, size)) {
-            ptx_field_leave(w, i, "reads constants in memory, which are no elements of the field");
-            return false;
-        }
+        *constants += p->kind && !found && p->is_variable && c && c->holds == PTX_HOLDS_FLOAT;
         if (!take(w, i, c, found, !p->kind || (!found && p->is_shared && s->copies_blindly)))
             return false;
     }
@@ -133,10 +119,10 @@ static bool use_local(ptx_warp *w, const ptx_insn *i, u64 addr, bool loads, bool
     return true;
 }
 
-/* ---- parameters ---- */
+/* ---- parameters and constants ---- */
 
-/* A number that the host passes becomes an element. */
-static bool encode_parameter(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s)
+/* What was loaded are numbers, and becomes elements. */
+static bool encode_loaded(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s)
 {
     const ptx_elements *to = i->aux;
     ptx_type t = i->match->last;
@@ -146,7 +132,7 @@ static bool encode_parameter(ptx_warp *w, const ptx_insn *i, const ptx_field_ste
             continue;
         t = ptx_type_is_float(t) ? t : i->dsize == 4 ? PTX_f32 : i->dsize == 8 ? PTX_f64 : t;
         if (!ptx_type_is_float(t) || i->dsize != i->esize) {
-            ptx_field_leave(w, i, "reads a parameter as a number of a format that is not clear");
+            ptx_field_leave(w, i, "reads a constant as a number of a format that is not clear");
             return false;
         }
         EACH_SET(l, w->exec) {
@@ -170,62 +156,69 @@ static bool is_same(const ptx_field_access *a)
     return true;
 }
 
-static bool visit(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, u64 addr, u32 n, u32 size,
-                  bool loads, bool stores)
+typedef struct visit { /* of an instruction to memory */
+    ptx_warp *w;
+    const ptx_insn *i;
+    const ptx_field_step *s;
+    bool loads, stores;
+    u32 elements, constants; /* looked at, and of these constants of variables */
+} visit;
+
+static bool visit_place(visit *v, const ptx_mem_part *part, u64 addr, u32 n, u32 size)
 {
-    const ptx_field_step *s = step_of(w, i);
-    place p = find(w, part, addr, (u64)n * size);
-    return (!loads || check_place(w, i, s, &p, n, size)) &&
-           (!stores || !p.kind || put_place(w, i, s, &p, n, size));
+    if (part->space == PTX_SPACE_LOCAL)
+        return use_local(v->w, v->i, addr, v->loads, v->stores);
+    place p = find(v->w, part, addr, (u64)n * size);
+    v->elements += n;
+    return (!v->loads || check_place(v->w, v->i, v->s, &p, n, size, &v->constants)) &&
+           (!v->stores || !p.kind || put_place(v->w, v->i, v->s, &p, n, size));
 }
 
 /* Lanes at one address are visited once, those that lie in a row together. */
-static bool visit_lanes(ptx_warp *w, const ptx_insn *i, const ptx_mem_part *part, const u64 *addr,
-                        bool loads, bool stores)
+static bool visit_lanes(visit *v, const ptx_mem_part *part, const u64 *addr)
 {
-    const bool is_local = part->space == PTX_SPACE_LOCAL;
-    const ptx_field_access *a = step_of(w, i)->access;
-    const u32 size = i->esize, bytes = size * a->n;
+    const ptx_field_access *a = v->s->access;
+    const u32 size = v->i->esize, bytes = size * a->n;
     const bool whole = part->mask == PTX_FULL && !(bytes & (bytes - 1));
     if (whole && ptx_is_uniform(addr))
-        return is_local ? use_local(w, i, addr[0], loads, stores)
-                        : visit(w, i, part, addr[0], a->n, size, loads, stores);
-    if (whole && !is_local && is_same(a) && ptx_is_linear(addr, bytes))
-        return visit(w, i, part, addr[0], 1, bytes * PTX_LANES, loads, stores);
+        return visit_place(v, part, addr[0], a->n, size);
+    if (whole && part->space != PTX_SPACE_LOCAL && is_same(a) && ptx_is_linear(addr, bytes))
+        return visit_place(v, part, addr[0], 1, bytes * PTX_LANES);
     EACH_SET(l, part->mask)
-        if (is_local ? !use_local(w, i, addr[l], loads, stores)
-                     : !visit(w, i, part, addr[l], a->n, size, loads, stores))
+        if (!visit_place(v, part, addr[l], a->n, size))
             return false;
     return true;
 }
 
-static bool before(ptx_warp *w, const ptx_insn *i, bool loads, bool stores)
+static bool visit_all(visit *v)
 {
     u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    u32 left = w->exec;
+    u32 left = v->w->exec;
     ptx_mem_part part;
-    ptx_mem_addresses(w, i, addr);
+    ptx_mem_addresses(v->w, v->i, addr);
     while (left) {
-        if (!ptx_mem_next(w, i, addr, &left, &part))
+        if (!ptx_mem_next(v->w, v->i, addr, &left, &part))
             return false;
-        if (part.space != PTX_SPACE_PARAM && !visit_lanes(w, i, &part, addr, loads, stores))
+        if (part.space != PTX_SPACE_PARAM && !visit_lanes(v, &part, addr))
             return false;
     }
-    return true;
+    if (v->constants && (v->constants != v->elements || v->stores))
+        ptx_field_leave(v->w, v->i, "reads constants in memory beside elements of the field");
+    return !v->constants || (v->constants == v->elements && !v->stores);
 }
 
 void ptx_field_access_memory(ptx_warp *w, const ptx_insn *i)
 {
-    const ptx_field_step *s = step_of(w, i);
     const ws_str op = i->ast->part[0];
-    const bool stores = !ws_str_eqz(op, "ld") && !ws_str_eqz(op, "ldu"), loads = !ws_str_eqz(op, "st");
+    visit v = {.w = w, .i = i, .s = step_of(w, i), .loads = !ws_str_eqz(op, "st"),
+               .stores = !ws_str_eqz(op, "ld") && !ws_str_eqz(op, "ldu")};
     const bool parameter = i->space == PTX_SPACE_PARAM && !(i->flags & PTX_IF_FRAME);
     const u32 whole = w->whole;
-    if (!parameter && !before(w, i, loads, stores))
+    if (!parameter && !visit_all(&v))
         return;
     w->whole = 0; /* it comes back here */
-    s->run(w, i);
+    v.s->run(w, i);
     w->whole = whole;
-    if (parameter)
-        encode_parameter(w, i, s);
+    if (parameter || v.constants)
+        encode_loaded(w, i, v.s);
 }
