@@ -92,9 +92,10 @@ const cassette_exchange *cassette_find(cassette *c, const char *url, const char 
                                        int turn, char *hint, size_t size);
 /* Whether an answer of this turn, to this body, waits for cassette_find. */
 bool cassette_has_answer(const cassette *c, const char *body, size_t n, int turn);
-/* Requests of the turn, after its first `known` ones, that were sent and failed, so that they may
- * have to be paid. */
-int cassette_failed_requests(const cassette *c, int turn, int known);
+/* The turn's request number i, from 0, in the order of sending; NULL: there were fewer. */
+const cassette_exchange *cassette_request(const cassette *c, int turn, int i);
+/* A 2xx response that came whole, as far as HTTP goes. */
+bool cassette_is_answer(const cassette_exchange *x);
 /* Every request that left is in the recording: no keeper was killed before it had written them. */
 bool cassette_is_sound(const cassette *c);
 /* Seconds after the request at which what was recorded at `at_ms` is due. */

@@ -73,8 +73,7 @@ static bool is_whole(const cassette_exchange *x)
            intake_is_whole(ws_buf_z(&x->url), x->status, ws_buf_z(&x->bytes), x->bytes.n, ended);
 }
 
-/* A 2xx response that came whole, as far as HTTP goes. */
-static bool is_answered(const cassette_exchange *x)
+bool cassette_is_answer(const cassette_exchange *x)
 {
     return (x->end == CASSETTE_COMPLETE && x->status / 100 == 2) || is_whole(x);
 }
@@ -126,7 +125,7 @@ static bool near_of_turn(const cassette_exchange *x, const wanted *w)
 
 static bool left_behind(const cassette_exchange *x, const wanted *w)
 {
-    return is_answered(x) && near_of_turn(x, w);
+    return cassette_is_answer(x) && near_of_turn(x, w);
 }
 
 bool cassette_has_answer(const cassette *c, const char *body, size_t n, int turn)
@@ -143,16 +142,12 @@ bool cassette_has_answer(const cassette *c, const char *body, size_t n, int turn
     return false;
 }
 
-int cassette_failed_requests(const cassette *c, int turn, int known)
+const cassette_exchange *cassette_request(const cassette *c, int turn, int i)
 {
-    int n = 0;
-    for (int i = 0; i < c->n; i++) {
-        const cassette_exchange *x = c->x[i];
-        if (x->turn != turn || known-- > 0 || is_answered(x))
-            continue;
-        n += x->end == CASSETTE_CANCELLED || (x->sent && (!x->status || x->status / 100 == 2));
-    }
-    return n;
+    for (int k = 0; k < c->n; k++)
+        if (c->x[k]->turn == turn && i-- == 0)
+            return c->x[k];
+    return NULL;
 }
 
 bool cassette_is_sound(const cassette *c)
@@ -168,12 +163,12 @@ static bool near(const cassette_exchange *x, const wanted *w)
 
 static bool answer_of_turn(const cassette_exchange *x, const wanted *w)
 {
-    return is_answered(x) && strcmp(x->model, w->model) == 0 && same_turn(x, w);
+    return cassette_is_answer(x) && strcmp(x->model, w->model) == 0 && same_turn(x, w);
 }
 
 static bool answer_of_model(const cassette_exchange *x, const wanted *w)
 {
-    return is_answered(x) && strcmp(x->model, w->model) == 0;
+    return cassette_is_answer(x) && strcmp(x->model, w->model) == 0;
 }
 
 static cassette_exchange *first(cassette *c, const wanted *w,

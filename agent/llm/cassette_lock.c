@@ -40,21 +40,19 @@ static bool is_taken(void)
     return errno == EACCES || errno == EAGAIN;
 }
 
-ws_status cassette_mark(const cassette *c, ws_err *err)
+void cassette_mark(const cassette *c)
 {
-    char *slash = strrchr(c->mark, '/'), *dir;
+    char *slash = strrchr(c->mark, '/');
+    char *dir = slash ? ws_strndup(c->mark, (size_t)(slash - c->mark) + 1) : ws_strdup(".");
     int fd = open(c->mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return ws_fail_errno(err, WS_EENV, "cannot write '%s'", c->mark);
-    close(fd);
-    dir = slash ? ws_strndup(c->mark, (size_t)(slash - c->mark) + 1) : ws_strdup(".");
+    if (fd >= 0)
+        close(fd);
     fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(dir);
-    if (fd < 0 || fsync(fd)) /* without it a loss of power is not noticed */
+    if (fd < 0 || fsync(fd)) /* then a loss of power may not be noticed */
         ws_log(WS_LOG_DEBUG, "cannot sync the directory of '%s'", c->mark);
     if (fd >= 0)
         close(fd);
-    return WS_OK;
+    free(dir);
 }
 
 void cassette_unmark(const cassette *c)

@@ -31,9 +31,9 @@ const char *cassette_end_name(cassette_end e);
 ws_status cassette_lock(cassette *c, ws_err *err) WS_MUST_CHECK;
 ws_status cassette_lock_writer(cassette *c, ws_err *err) WS_MUST_CHECK;
 void cassette_unlock_writer(cassette *c);
-/* Before the first request leaves, and when everything is written down. In between a keeper that is
- * killed, or a machine that loses power, leaves the file behind. */
-ws_status cassette_mark(const cassette *c, ws_err *err) WS_MUST_CHECK;
+/* By the keeper, before the first request leaves, and when everything is written down. In between a
+ * keeper that is killed, or a machine that loses power, leaves the file behind. */
+void cassette_mark(const cassette *c);
 void cassette_unmark(const cassette *c);
 /* Tells who waits what a keeper that is left alone still has to do. */
 void cassette_lock_state(cassette *c, int calls, double seconds);

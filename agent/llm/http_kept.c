@@ -34,8 +34,6 @@ struct keeper {
 static ws_status start(keeper *k, ws_err *err)
 {
     int pair[2];
-    if (cassette_mark(k->cassette, err))
-        return err->status;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return ws_fail_errno(err, WS_EENV, "cannot make a socket for the connections' process");
     cassette_unlock_writer(k->cassette);

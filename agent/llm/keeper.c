@@ -330,6 +330,7 @@ _Noreturn void keeper_main(cassette *c, int sock)
     if (cassette_lock_writer(c, &err) ||
         http_open_keeping(&(http_options){.cassette = c}, &k.pool, &err))
         _exit(1);
+    cassette_mark(c);
     k.pool->hear = hear;
     while (!k.quit && (!k.orphan || k.first))
         turn(&k);

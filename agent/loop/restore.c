@@ -129,61 +129,92 @@ static ws_status restore_attempts(loop_state *s, const db_call *call, int n_call
 
 /* ---- turns ---- */
 
-static const char *outcome_of(const cJSON *attempt)
-{
-    const char *outcome = cJSON_GetStringValue(get(attempt, "outcome"));
-    return outcome ? outcome : "";
-}
-
-/* Of the call's attempts: those that were lost, or the others. */
-static int attempts_of(const db_call *c, bool lost)
+static cJSON *attempts_of(const db_call *c)
 {
     cJSON *array = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
+    return array ? array : cJSON_CreateArray();
+}
+
+static bool is_lost(const cJSON *attempt)
+{
+    const char *outcome = cJSON_GetStringValue(get(attempt, "outcome"));
+    return outcome && strcmp(outcome, "lost") == 0;
+}
+
+static int count_lost(const cJSON *attempts)
+{
     const cJSON *o;
     int n = 0;
-    cJSON_ArrayForEach(o, array)
-        n += (strcmp(outcome_of(o), "lost") == 0) == lost;
-    cJSON_Delete(array);
+    cJSON_ArrayForEach(o, attempts)
+        n += is_lost(o);
     return n;
 }
 
-/* Requests of a session that was killed which may have been paid, and of which nobody knows how
- * much. The answer that was recorded is taken from there, and counts as it is; a request that was
- * not recorded did not leave, if all that left was. */
-static int lost_requests(loop_state *s, const loop_turn *t)
+/* Those that a session stored which was not killed. */
+static int count_stored(const cJSON *attempts)
 {
-    const char *body = t->call.prompt_json ? t->call.prompt_json : "";
-    if (strcmp(t->call.state, "sent") != 0)
-        return 0;
-    if (s->cassette) {
-        int failed = cassette_failed_requests(s->cassette, t->turn, attempts_of(&t->call, false));
-        if (failed || cassette_has_answer(s->cassette, body, strlen(body), t->turn) ||
-            (s->all_recorded && cassette_is_sound(s->cassette)))
-            return failed;
-    }
-    s->unrecorded_lost++;
-    return 1;
+    const cJSON *o;
+    int n = 0;
+    cJSON_ArrayForEach(o, attempts)
+        n += !is_lost(o) && !get(o, "recorded");
+    return n;
 }
 
-/* One of them among the call's attempts. */
-static void note_lost(loop_state *s, loop_turn *t)
+/* Whether the exchange was found in the cassette by an earlier session. */
+static bool is_known(const cJSON *attempts, const cassette_exchange *x)
 {
-    db_call *c = &t->call;
-    ws_buf text = {0};
-    cJSON *array = c->attempts_json ? cJSON_Parse(c->attempts_json) : NULL;
+    const cJSON *o;
+    int64_t seq;
+    cJSON_ArrayForEach(o, attempts)
+        if (ws_json_whole(get(o, "recorded"), &seq) && seq == x->seq)
+            return true;
+    return false;
+}
+
+static cJSON *add_attempt(cJSON *attempts, const char *outcome, const char *detail)
+{
     cJSON *o = cJSON_CreateObject();
-    array = array ? array : cJSON_CreateArray();
-    cJSON_AddStringToObject(o, "outcome", "lost");
-    cJSON_AddStringToObject(o, "detail", "the process ended before the answer");
-    cJSON_AddItemToArray(array, o);
-    ws_json_print(array, false, &text);
-    cJSON_Delete(array);
-    c->attempts_json = ws_arena_strdup(&s->arena, ws_buf_z(&text));
-    ws_buf_release(&text);
+    cJSON_AddStringToObject(o, "outcome", outcome);
+    cJSON_AddStringToObject(o, "detail", detail);
+    cJSON_AddItemToArray(attempts, o);
+    return o;
+}
+
+/* A request that failed, in a session that was killed before it was stored. What was not refused
+ * may have to be paid, and nobody told how much. */
+static void add_failed(cJSON *attempts, const cassette_exchange *x)
+{
+    bool refused = x->status && x->status / 100 != 2, sent = x->sent || x->status || !x->error.n;
+    llm_outcome o = !sent              ? LLM_TRANSPORT
+                    : x->status == 429 ? LLM_RATE_LIMITED
+                    : x->status >= 500 ? LLM_SERVER
+                                       : LLM_BAD_REQUEST;
+    cJSON *j = add_attempt(attempts, sent && !refused ? "lost" : llm_outcome_name(o),
+                           "it failed before the process ended");
+    cJSON_AddNumberToObject(j, "http_status", x->status);
+    ws_json_add_int(j, "recorded", x->seq);
+}
+
+/* What a killed session had sent for the call. The answer that was recorded is taken from there
+ * when it is asked again, and counts as it is; a request that was not recorded did not leave, if
+ * all that left was. */
+static void add_unstored(loop_state *s, const loop_turn *t, cJSON *attempts)
+{
+    const char *body = t->call.prompt_json ? t->call.prompt_json : "";
+    bool recorded = s->cassette && s->all_recorded && cassette_is_sound(s->cassette);
+    const cassette_exchange *x;
+    int stored = count_stored(attempts);
+    for (int i = 0; s->cassette && (x = cassette_request(s->cassette, t->turn, i)); i++)
+        if (!is_known(attempts, x) && stored-- <= 0 && !cassette_is_answer(x))
+            add_failed(attempts, x);
+    if (recorded || (s->cassette && cassette_has_answer(s->cassette, body, strlen(body), t->turn)))
+        return;
+    add_attempt(attempts, "lost", "the process ended before the answer");
+    s->unrecorded_lost++;
 }
 
 /* Nobody told what a lost request cost: a limit in dollars counts its most. */
-static void count_lost(loop_state *s, const loop_turn *t)
+static void claim_lost(loop_state *s, const loop_turn *t)
 {
     int m = t->step.model;
     if (!s->priced[m] || !(s->o->budget.most.usd > 0))
@@ -208,17 +239,30 @@ static void restore_turn(loop_state *s, const db_call *c)
     s->turn[s->n_turns++] = t;
 }
 
+static void keep_attempts(loop_state *s, loop_turn *t, const cJSON *attempts)
+{
+    ws_buf text = {0};
+    ws_json_print(attempts, false, &text);
+    if (cJSON_GetArraySize(attempts))
+        t->call.attempts_json = ws_arena_strdup(&s->arena, ws_buf_z(&text));
+    ws_buf_release(&text);
+}
+
 void loop_count_restored(loop_state *s)
 {
     budget_amount none = {0};
     for (int i = 0; i < s->n_turns; i++) {
         loop_turn *t = s->turn[i];
-        int lost = lost_requests(s, t);
-        for (int k = 0; k < lost; k++) {
-            count_lost(s, t);
-            note_lost(s, t);
+        cJSON *attempts = attempts_of(&t->call);
+        int before = count_lost(attempts);
+        if (strcmp(t->call.state, "sent") == 0) {
+            add_unstored(s, t, attempts);
+            keep_attempts(s, t, attempts);
         }
-        s->lost_requests += attempts_of(&t->call, true);
+        for (int k = before; k < count_lost(attempts); k++)
+            claim_lost(s, t);
+        s->lost_requests += count_lost(attempts);
+        cJSON_Delete(attempts);
         budget_amount b = loop_spent_by(&t->call);
         budget_settle(&s->budget, &none, &b);
     }
