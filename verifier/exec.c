@@ -85,7 +85,7 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
     q.engine.schedule = r->schedule;
     q.engine.mma_model = e->o->mma_model;
     q.engine.seed = r->schedule_seed ? r->schedule_seed : e->seed;
-    if ((q.examine_state = r->state))
+    if ((q.examine_state = r->state) || e->o->record)
         q.engine.threads = 1; /* the same bits each time */
     return q;
 }

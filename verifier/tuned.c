@@ -2,6 +2,7 @@
 #include "verifier/verify.h"
 
 #include "harness/plan/plan.h"
+#include "verifier/record.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -62,7 +63,9 @@ static ws_status try_choices(vfy_session *s, const char *source, size_t n, const
         char text[sizeof out->tune];
         with.tune = choice;
         describe(p, choice, text, sizeof text);
+        vfy_record_choice(o->record, text);
         st = vfy_verify(s, source, n, &with, v, err);
+        vfy_record_choice(o->record, "");
         if (st)
             continue;
         if (v->reason != HX_PASS && !is_unusable(v->reason)) {

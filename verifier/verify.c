@@ -12,6 +12,7 @@
 #include "verifier/pattern.h"
 #include "verifier/policy.h"
 #include "verifier/precision.h"
+#include "verifier/record.h"
 #include "verifier/scale.h"
 #include "verifier/session.h"
 #include "verifier/survey.h"
@@ -143,6 +144,7 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
     comp_request r = request_of(j, b, cubin);
     if (!cubin && j->compiled_for && compile_alike(j, j->compiled_for, b)) {
         *out = j->compiled;
+        vfy_record_compile(j->o->record, b, cubin, out);
         return WS_OK;
     }
     while (!comp_ready(j->s->comp, &r) && make_case_ahead(j))
@@ -150,6 +152,7 @@ static ws_status compile(job *j, const plan_bound *b, bool cubin, comp_result *o
     if (comp_compile(j->s->comp, &r, &j->arena, out, err))
         return err->status;
     j->v->compile_seconds += out->seconds;
+    vfy_record_compile(j->o->record, b, cubin, out);
     if (!out->ok) {
         reject(j, &out->diag);
         if (out->log)
@@ -460,12 +463,16 @@ static ws_status judge_run(job *j, const vfy_run *o, const vfy_run *first, ws_er
         *err = o->err;
         return err->status;
     }
+    const double worst_before = j->v->worst_ratio;
+    j->v->worst_ratio = 0;
     j->v->runs++;
     j->v->run_seconds += o->rep.seconds;
     if (o->rep.reason != HX_PASS)
         reject_fault(j, &o->rep);
     else
         judge_outputs(j, o);
+    vfy_record_run(j->o->record, o, j->v->reason, j->v->worst_ratio);
+    j->v->worst_ratio = fmax(j->v->worst_ratio, worst_before);
     explain_values(j, &o->rep.engine);
     if (o->rep.reason == HX_PASS && is_about_elements(j->v->reason) && j->steps == STEPS) {
         const vfy_exec e = exec_of(j);
@@ -505,6 +512,8 @@ static ws_status list_runs(job *j, int check, const comp_result *comp, vfy_run *
 
 static int threads_of(const job *j)
 {
+    if (j->o->record) /* which runs follow each other in a process does not depend on the machine */
+        return 1;
     return j->o->threads > 0 ? j->o->threads : ws_cpu_count();
 }
 
@@ -646,6 +655,7 @@ static ws_status judge_state(job *j, int check, const comp_result *comp, ws_err 
             reject_fault(j, &run.rep);
             describe_case(j, c);
         }
+        vfy_record_run(j->o->record, &run, j->v->reason, 0);
     }
     vfy_run_release(&run);
     return err->status;
@@ -721,6 +731,16 @@ static void take_outputs(const job *j, vfy_run *o, vfy_try *t)
     }
 }
 
+/* A run that is allowed to be wrong. */
+static void record_try(job *j, const vfy_run *o, const vfy_try *t)
+{
+    char what[64] = "for comparison";
+    if (t->without)
+        snprintf(what, sizeof what, "without launch %d", t->without);
+    vfy_record_of(j->o->record, what, NULL);
+    vfy_record_run(j->o->record, o, t->reason, 0);
+}
+
 static ws_status judge_try(full_job *f, vfy_run *o, vfy_try *t, ws_err *err)
 {
     job *j = f->j;
@@ -730,11 +750,15 @@ static ws_status judge_try(full_job *f, vfy_run *o, vfy_try *t, ws_err *err)
         *err = o->err;
         return err->status;
     }
+    vfy_record_of(j->o->record, NULL, t->relation);
     if (t->judged &&
         (judge_run(j, o, NULL, err) || look_for_kept_state(j, &f->exec, o, err)))
         return err->status;
     if (!t->judged && t->reason == HX_PASS)
         t->reason = look_at_outputs(j, o);
+    if (!t->judged)
+        record_try(j, o, t);
+    vfy_record_of(j->o->record, NULL, NULL);
     if (t->judged && j->v->reason != HX_PASS && t->relation) {
         size_t at = strlen(j->v->text);
         snprintf(j->v->text + at, sizeof j->v->text - at, "; %s", t->relation);
@@ -939,6 +963,7 @@ static ws_status model_time(job *j, const plan_bound *bench, const comp_result *
         reject_benchmark(j, &t.sample);
     else if (!st && t.sampled)
         st = judge_scale(j, &t, compiled->ptx, err);
+    vfy_record_check(j->o->record, VFY_EMULATED, "work at the benchmark shape", "", v->reason, NULL);
     run_report_release(&t.sample);
     return st;
 }
@@ -954,6 +979,7 @@ static bool keeps_policy(job *j)
         return false;
     }
     j->v->level = VFY_POLICY;
+    vfy_record_check(j->o->record, VFY_POLICY, "source and plan", "", HX_PASS, NULL);
     return true;
 }
 
@@ -1029,6 +1055,7 @@ static ws_status check_field(job *j, ws_err *err)
             return err->status;
     }
     vfy_field_describe(f, j->s, f->text, sizeof f->text);
+    vfy_record_check(j->o->record, VFY_ALGEBRAIC, "prime fields", "", j->v->reason, f->text);
     if (j->v->reason == HX_PASS && f->applies && f->n_covered == f->n_outputs)
         j->v->level = VFY_ALGEBRAIC;
     return WS_OK;
@@ -1057,6 +1084,7 @@ static ws_status verify(job *j, ws_err *err)
         return WS_OK;
     }
     v->level = VFY_COMPILES;
+    vfy_record_check(j->o->record, VFY_COMPILES, "kernels, parameters and registers", "", HX_PASS, NULL);
     if (j->o->go_on) {
         if (!j->o->go_on(j->o->ud, v))
             return WS_OK;

@@ -1,8 +1,9 @@
 #include "agent/cli.h"
 #include "agent/evidence/findings.h"
+#include "agent/version.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "verifier/verify.h"
+#include "verifier/packet.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 typedef struct options {
     cli_common common;
-    const char *arch, *gpu, *mma_model, *depth;
+    const char *arch, *gpu, *mma_model, *depth, *packet;
     int64_t seed, choices;
     double timeout;
     bool explain, no_field;
@@ -39,6 +40,9 @@ static const ws_opt option_table[] = {
      .help = "how sums of mma round: as of --arch, on that GPU, or exactly", .group = "Checks"},
     {.name = "no-field", .type = WS_OPT_FLAG, .offset = offsetof(options, no_field),
      .help = "leave out level 3, which runs the kernel over prime fields", .group = "Checks"},
+    {.name = "packet", .type = WS_OPT_STRING, .offset = offsetof(options, packet), .arg = "FILE",
+     .help = "write all that was checked and seen; 'warpsmith recheck FILE' repeats it",
+     .group = "Output"},
     {.name = "explain", .type = WS_OPT_FLAG, .offset = offsetof(options, explain),
      .help = "print what a model is told: what usually helps, or what would make it faster"},
     CLI_COMMON_OPTIONS};
@@ -74,6 +78,27 @@ static void explain(const options *o, const spec *s, const char *source, const v
     ws_buf_release(&text);
 }
 
+static ws_status verify_to_packet(const options *o, const spec *s, const ws_buf *source,
+                                  const vfy_options *vo, comp_service *comp, vfy_verdict *v,
+                                  ws_err *err)
+{
+    vfy_packet_request q = {.spec = s, .source = ws_buf_z(source), .n = source->n, .file = vo->file,
+                            .arch = vo->arch, .gpu = vo->gpu, .tool_version = WARPSMITH_VERSION,
+                            .mma_model = vo->mma_model, .depth = vo->depth,
+                            .field = vo->max_level >= VFY_ALGEBRAIC, .choices = (int)o->choices,
+                            .seed = vo->seed, .wall_seconds = vo->wall_seconds};
+    cJSON *packet = NULL;
+    ws_buf text = {0};
+    if (vfy_packet_make(&q, comp, v, &packet, err))
+        return err->status;
+    ws_json_print(packet, true, &text);
+    ws_buf_addc(&text, '\n');
+    ws_status st = ws_write_file(o->packet, text.p, text.n, err);
+    ws_buf_release(&text);
+    cJSON_Delete(packet);
+    return st;
+}
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
@@ -95,9 +120,11 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         st = ws_read_file(args[1], 1 << 20, &source, err);
     if (!st)
         st = comp_service_open(&(comp_service_options){0}, &comp, err);
-    if (!st)
+    if (!st && o->packet)
+        st = verify_to_packet(o, s, &source, &vo, comp, &v, err);
+    else if (!st)
         st = vfy_session_open(s, comp, &session, err);
-    if (!st)
+    if (!st && !o->packet)
         st =
             vfy_verify_choices(session, ws_buf_z(&source), source.n, &vo, (int)o->choices, &v, err);
     if (!st) {
