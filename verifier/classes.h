@@ -13,7 +13,7 @@
  *   SIGNED    signs drawn anew
  *   HEAVY     signs drawn anew, and magnitudes with a long tail up to peak
  *   SORTED    every row ascending
- *   SPIKE     one element a row times peak, the others small
+ *   SPIKE     one element a row times peak
  *   TINY      below the smallest normal number of f32, or of f16
  *   RANGE     magnitudes over 26 powers of two, of 16 bits and less over 12
  *   CANCEL    neighbours that cancel but for a sixteenth
@@ -22,6 +22,7 @@
  *   ZERO      zeros
  *   PERTURBED each a little off, zeros too: what a weight may be beside its init
  *   MIXED     stretches of different lengths at random places, each of another class
+ *   (of HEAVY, SPIKE, RANGE and MIXED the first element of a row gets no larger than the init has it)
  *   SPECIAL   as init, but for a NaN or an infinity in one row of eight, in one at least
  * and of whole numbers and flags, within what the init draws from:
  *   LEAST, MOST, SAME (one legal value), ONE_TRUE, ALL_TRUE, ONE_FALSE (a row) */

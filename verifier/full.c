@@ -10,9 +10,10 @@
 /* What one run may take for a check shape to get everything: warp instructions of the candidate, and
  * work of the reference in operations and bytes. By work, not by time: the same kernel is judged alike
  * everywhere. */
-#define AFFORDABLE_INSNS 300000
+#define AFFORDABLE_INSNS 1000000
 #define AFFORDABLE_WORK  1e7
-#define RELATED          10 /* so many times as much at the one shape where relations are tried */
+#define RELATED_INSNS    3000000 /* at the one shape where relations are tried */
+#define RELATED_WORK     1e8
 
 void vfy_try_release(vfy_try *t, int n_outputs)
 {
@@ -40,6 +41,21 @@ int64_t vfy_first_difference(const vfy_full *f, int o, const void *a, const void
 
 enum { AT_ONCE = 8 };
 
+/* A candidate that takes long at a small shape, whatever for, is not spared the kinds that show most. */
+static bool is_tried(const vfy_full *f, int kind)
+{
+    switch (kind) {
+    case VFY_INPUTS_OTHER:
+    case VFY_INPUTS_MIXED: return true;
+    case VFY_INPUTS_MIXED_2:
+    case VFY_INPUTS_SPIKE:
+    case VFY_INPUTS_RANGE:
+    case VFY_INPUTS_LEAST:
+    case VFY_INPUTS_MOST: return f->small;
+    default: return f->affordable;
+    }
+}
+
 /* The kinds beyond the quick list, some at a time. */
 ws_status vfy_full_inputs(vfy_full *f, ws_err *err)
 {
@@ -51,7 +67,7 @@ ws_status vfy_full_inputs(vfy_full *f, ws_err *err)
         vfy_try t[AT_ONCE] = {0};
         int made = 0, n = 0;
         for (; made < AT_ONCE && kind < VFY_INPUTS_COUNT && !st; kind++) {
-            if (!f->affordable && kind != VFY_INPUTS_OTHER && kind != VFY_INPUTS_MIXED)
+            if (!is_tried(f, kind))
                 continue;
             st = vfy_case_init(&c[made], f->s->graph, f->check, (vfy_inputs)kind, f->seed, err);
             if (!st && !c[made].meaningless)
@@ -106,10 +122,11 @@ static ws_status prepare(vfy_full *f, ws_err *err)
         return err->status;
     f->first = (vfy_try){.c = &f->base, .judged = true};
     ws_status st = f->run(f->ud, &f->first, 1, err);
-    f->affordable = f->first.insns < AFFORDABLE_INSNS && work_at(f, f->check) < AFFORDABLE_WORK;
+    f->small = work_at(f, f->check) < AFFORDABLE_WORK;
+    f->affordable = f->small && f->first.insns < AFFORDABLE_INSNS;
     f->main = f->check == find_main(f);
-    f->relates = f->main && f->first.insns < RELATED * AFFORDABLE_INSNS &&
-                 work_at(f, f->check) < RELATED * AFFORDABLE_WORK;
+    f->relates =
+        f->main && f->first.insns < RELATED_INSNS && work_at(f, f->check) < RELATED_WORK;
     return st;
 }
 

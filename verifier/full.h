@@ -30,6 +30,7 @@ typedef struct vfy_full {
     const char *ptx;
     int check;
     uint64_t seed;
+    bool small;      /* the operation has little work here, and */
     bool affordable; /* a run here is cheap enough for every kind of inputs, else for the main ones */
     bool main;       /* the shape at which launches and precision are looked at, and, */
     bool relates;    /* when a run is not too long, relations */
