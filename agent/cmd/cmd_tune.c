@@ -122,6 +122,7 @@ static ws_status verify_best(tuning *t, tune_search *s, int most, ws_err *err)
         const int best = tune_table_best(&t->table);
         if (best < 0 || best == t->best)
             return WS_OK;
+        o.depth = VFY_FULL;
         o.tune = tune_table_row(&t->table, best);
         if (vfy_verify(t->session, ws_buf_z(&t->source), t->source.n, &o, t->look, err))
             return err->status;
