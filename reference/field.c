@@ -413,6 +413,12 @@ static ws_status take_output(ref_tensor *from, ref_tensor *to, ws_err *err)
 ws_status ref_field_eval(const ref_bound *b, uint32_t prime, const ref_tensor *input,
                          ref_tensor *output, ws_err *err)
 {
+    return ref_field_eval_values(b, prime, input, b->graph->output, b->graph->n_outputs, output, err);
+}
+
+ws_status ref_field_eval_values(const ref_bound *b, uint32_t prime, const ref_tensor *input,
+                                const int *wanted, int n, ref_tensor *output, ws_err *err)
+{
     const ref_graph *g = b->graph;
     ws_arena a = {0};
     bool simple;
@@ -421,13 +427,13 @@ ws_status ref_field_eval(const ref_bound *b, uint32_t prime, const ref_tensor *i
     for (int v = 0; v < g->n_values; v++)
         if (g->value[v].tensor >= 0)
             t[v] = input[g->value[v].tensor];
-    for (int o = 0; o < g->n_outputs; o++)
-        output[o] = (ref_tensor){.shape = b->shape[g->output[o]]};
+    for (int o = 0; o < n; o++)
+        output[o] = (ref_tensor){.shape = b->shape[wanted[o]]};
     ws_status st = eval_all(b, prime, value, t, err);
-    for (int o = 0; !st && o < g->n_outputs; o++)
-        if (value[g->output[o]].kind == REF_FIELD_ELEMENT)
-            st = take_output(&t[g->output[o]], &output[o], err);
-    for (int o = 0; st && o < g->n_outputs; o++)
+    for (int o = 0; !st && o < n; o++)
+        if (value[wanted[o]].kind == REF_FIELD_ELEMENT)
+            st = take_output(&t[wanted[o]], &output[o], err);
+    for (int o = 0; st && o < n; o++)
         ref_tensor_release(&output[o]);
     for (int v = 0; v < g->n_values; v++)
         if (g->value[v].tensor < 0)

@@ -35,5 +35,9 @@ ws_status ref_field_input(const ref_bound *b, uint32_t prime, int tensor, uint64
  * exact. */
 ws_status ref_field_eval(const ref_bound *b, uint32_t prime, const ref_tensor *input,
                          ref_tensor *output, ws_err *err) WS_MUST_CHECK;
+/* The same of `n` values in the place of the outputs. */
+ws_status ref_field_eval_values(const ref_bound *b, uint32_t prime, const ref_tensor *input,
+                                const int *wanted, int n, ref_tensor *output,
+                                ws_err *err) WS_MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Level 3 of the ladder: the kernels of tests/field/expected.txt are verified over fields or leave them for the
-# reason given there, none is rejected, and each change of tests/field/mutants.txt is.
+# reason given there, none is rejected, and each change of tests/field/mutants.txt is; emitted.txt has the same of emitted
+# programs.
 cd "$(dirname "$0")/.." || exit 70
 program=${WARPSMITH:-./warpsmith}
 if [ ! -x "$program" ]; then
@@ -34,7 +35,7 @@ def source_of(kernel):
     return re.match(r"// spec: *(\S+)", text).group(1), text
 
 def verify(spec, path):
-    run = subprocess.run([program, "verify", f"specs/{spec}.json", path, "--depth", "quick", "--choices", "2",
+    run = subprocess.run([program, "verify", spec, path, "--depth", "quick", "--choices", "2",
                           "--json", "--seed", "3"], capture_output=True, text=True)
     try:
         return json.loads(run.stdout)
@@ -70,6 +71,24 @@ for line in lines_of("mutants.txt"):
     v = verify(spec, path)
     check(v["reason"] in want.split(), f"{kernel} with '{new}' is {want}", f"{v['reason']}: {v['text']}",
           v.get("field", {}).get("text", ""))
+for line in lines_of("emitted.txt"):
+    spec, want, *change = line.split("|")
+    if chosen and spec not in chosen:
+        continue
+    path = f"{work}/emitted.cu"
+    text = subprocess.run([program, "emit", spec], capture_output=True, text=True).stdout
+    open(path, "w").write(text)
+    v = verify(spec, path)
+    said = v.get("field", {}).get("text", "")
+    check(v["reason"] == "pass" and want in said, f"{spec} as emitted: {want}", f"{v['reason']}: {v['text']}", said)
+    if change:
+        old, new, want = change
+        check(old in text, f"{spec} as emitted has '{old}'")
+        open(path, "w").write(text.replace(old, new, 1))
+        v = verify(spec, path)
+        said = v.get("field", {}).get("text", "")
+        check(v["reason"] == want or (v["reason"] == "pass" and want in said), f"{spec} with '{new}': {want}",
+              f"{v['reason']}: {v['text']}", said)
 print(f"1..{n}")
 sys.exit(failed != 0)
 PY

@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "reference/field.h"
 #include "verifier/compare.h"
+#include "verifier/field_stage.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -57,8 +58,11 @@ void vfy_field_begin(const vfy_session *s, vfy_field *f)
                      g->value[g->output[o]].name, v->by ? v->by : "more");
     }
     f->applies = f->n_covered > 0;
+    if (f->n_covered < f->n_outputs)
+        vfy_stages_begin(g, value, f);
     if (g->spec->n_inputs + g->spec->n_weights + g->n_outputs > MAX_TENSORS) {
         f->applies = false;
+        f->n_stages = 0;
         snprintf(f->why, sizeof f->why, "the spec has more than %d tensors", (int)MAX_TENSORS);
     }
     ws_arena_release(&a);
@@ -84,6 +88,7 @@ static void plan_trials(vfy_field *f, uint64_t seed)
         f->prime[t] = prime_of(seed, t);
     if (f->log2_chance > wanted_log2) {
         f->applies = false;
+        f->n_stages = 0;
         snprintf(f->why, sizeof f->why, "the graph's expressions are of degree %.0f, too high",
                  f->degree);
     }
@@ -129,7 +134,7 @@ typedef struct trial {
     uint32_t prime;
     run_tensor *t;
     void **in;
-    ref_tensor *want;
+    ref_tensor *want; /* outputs, then stages */
     run_report report;
     ws_err err;
     bool off_field; /* the reference cannot be had: err says why */
@@ -139,17 +144,19 @@ typedef struct trials {
     const vfy_field_shape *x;
     const ref_bound *bound;
     const char **scratch_name;
+    const plan_bound *plan; /* with scratch as outputs when there are stages to be found */
+    int n_in, n_out, n_scratch; /* tensors of the run; n_scratch: of those that are scratch */
+    int wanted[VFY_FIELD_STAGES + MAX_TENSORS], n_wanted; /* values of the graph */
     trial *trial;
-    uint64_t floats;
+    uint64_t floats, ints;
 } trials;
 
 static ws_status make_reference(const trials *b, trial *t, uint64_t seed)
 {
     const spec *s = b->x->s->spec;
-    const ref_graph *g = b->x->s->graph;
-    int n = s->n_inputs + s->n_weights;
+    const int n = b->n_in;
     ref_tensor *input = ws_calloc((size_t)n + 1, sizeof *input);
-    t->want = ws_calloc((size_t)g->n_outputs + 1, sizeof *t->want);
+    t->want = ws_calloc((size_t)b->n_wanted + 1, sizeof *t->want);
     t->in = ws_calloc((size_t)n + 1, sizeof *t->in);
     ws_status st = WS_OK;
     for (int i = 0; i < n && !st; i++) {
@@ -164,7 +171,7 @@ static ws_status make_reference(const trials *b, trial *t, uint64_t seed)
             ws_dtype_store(type, t->in[i], input[i].v, count);
     }
     if (!st)
-        st = ref_field_eval(b->bound, t->prime, input, t->want, &t->err);
+        st = ref_field_eval_values(b->bound, t->prime, input, b->wanted, b->n_wanted, t->want, &t->err);
     for (int i = 0; i < n; i++)
         ref_tensor_release(&input[i]);
     free(input);
@@ -174,19 +181,22 @@ static ws_status make_reference(const trials *b, trial *t, uint64_t seed)
 
 static void make_tensors(const trials *b, trial *t)
 {
-    const spec *s = b->x->s->spec;
     const ref_graph *g = b->x->s->graph;
-    int n_in = s->n_inputs + s->n_weights;
-    t->t = ws_calloc((size_t)(n_in + g->n_outputs), sizeof *t->t);
-    for (int i = 0; i < n_in + g->n_outputs; i++) {
+    t->t = ws_calloc((size_t)(b->n_in + b->n_out + b->n_scratch), sizeof *t->t);
+    for (int i = 0; i < b->n_in + b->n_out + b->n_scratch; i++) {
         run_tensor *r = &t->t[i];
-        bool is_input = i < n_in;
-        int v = is_input ? i : g->output[i - n_in];
-        r->name = b->x->s->tensor_name[i];
-        r->role = is_input ? RUN_INPUT : RUN_OUTPUT;
-        r->bytes = ws_dtype_size(g->value[v].dtype, (size_t)b->bound->shape[v].count);
-        r->in = is_input ? t->in[i] : NULL;
-        r->out = is_input ? NULL : ws_alloc_tensor(r->bytes);
+        const int output = i - b->n_in, scratch = output - b->n_out;
+        r->role = output < 0 ? RUN_INPUT : RUN_OUTPUT;
+        if (scratch >= 0) {
+            r->name = b->scratch_name[scratch];
+            r->bytes = (size_t)b->x->bound->scratch_bytes[scratch];
+        } else {
+            int v = output < 0 ? i : g->output[output];
+            r->name = b->x->s->tensor_name[i];
+            r->bytes = ws_dtype_size(g->value[v].dtype, (size_t)b->bound->shape[v].count);
+        }
+        r->in = output < 0 ? t->in[i] : NULL;
+        r->out = output < 0 ? NULL : ws_alloc_tensor(r->bytes);
     }
 }
 
@@ -206,15 +216,16 @@ static void run_trial(void *ud, size_t k, int worker)
         .image_bytes = x->compiled->ptx_bytes + 1,
         .kernel = x->compiled->kernel,
         .n_kernels = x->compiled->n_kernels,
-        .plan = x->bound,
+        .plan = b->plan,
         .scratch_name = b->scratch_name,
         .tensor = t->t,
-        .n_tensors = x->s->spec->n_inputs + x->s->spec->n_weights + x->s->graph->n_outputs,
+        .n_tensors = b->n_in + b->n_out + b->n_scratch,
         .engine = {.max_warp_insns = PTX_OPTIONS_CHECKED.max_warp_insns,
                    .deadline_ms = ENGINE_MS,
                    .seed = x->seed,
                    .field_prime = t->prime,
-                   .field_floats = b->floats},
+                   .field_floats = b->floats,
+                   .field_ints = b->ints},
         .poison = 0xff, /* outside */
         .wall_seconds = x->wall_seconds,
     };
@@ -223,12 +234,11 @@ static void run_trial(void *ud, size_t k, int worker)
 
 static void trial_release(const trials *b, trial *t)
 {
-    int n_in = b->x->s->spec->n_inputs + b->x->s->spec->n_weights, n = b->x->s->graph->n_outputs;
-    for (int i = 0; t->t && i < n; i++)
-        free(t->t[n_in + i].out);
-    for (int i = 0; t->in && i < n_in; i++)
+    for (int i = 0; t->t && i < b->n_out + b->n_scratch; i++)
+        free(t->t[b->n_in + i].out);
+    for (int i = 0; t->in && i < b->n_in; i++)
         free(t->in[i]);
-    for (int o = 0; t->want && o < n; o++)
+    for (int o = 0; t->want && o < b->n_wanted; o++)
         ref_tensor_release(&t->want[o]);
     run_report_release(&t->report);
     free(t->t);
@@ -240,6 +250,8 @@ static void trial_release(const trials *b, trial *t)
 
 static void stop(vfy_field *f, const char *why, int line)
 {
+    if (!f->applies)
+        return;
     f->applies = false;
     snprintf(f->why, sizeof f->why, "%.*s", (int)sizeof f->why - 1, why);
     f->line = line;
@@ -332,12 +344,11 @@ static bool has_roots_of_unity(const char *ptx)
 static void judge_trial(const trials *b, const trial *t, vfy_field *f, vfy_verdict *v)
 {
     const ref_graph *g = b->x->s->graph;
-    int n_in = b->x->s->spec->n_inputs + b->x->s->spec->n_weights;
     for (int o = 0; o < f->n_outputs && o < VFY_FIELD_OUTPUTS; o++) {
         const ref_value *value = &g->value[g->output[o]];
         if (!f->covers[o])
             continue;
-        difference d = compare(t, n_in + o, o, value->dtype);
+        difference d = compare(t, b->n_in + o, o, value->dtype);
         f->elements += d.checked;
         if (d.wrong && !f->simple) {
             stop(f, "results differ, but the graph has constants of which a kernel may hold rounded "
@@ -358,12 +369,32 @@ static void judge_trial(const trials *b, const trial *t, vfy_field *f, vfy_verdi
     }
 }
 
+/* Which scratch buffers hold which stages. */
+static void judge_stages(const trials *b, const trial *t, vfy_field *f)
+{
+    for (int k = 0; k < f->n_stages; k++) {
+        const ref_tensor *want = t->want ? &t->want[b->n_out + k] : NULL;
+        for (int i = 0; i < b->n_scratch; i++) {
+            const run_tensor *r = t->t ? &t->t[b->n_in + b->n_out + i] : NULL;
+            ws_dtype type = b->x->plan->scratch[i].dtype;
+            bool holds = r && want && want->v && ws_dtype_is_float(type) && ws_dtype_bytes(type) > 1 &&
+                         r->bytes >= ws_dtype_size(type, (size_t)want->shape.count);
+            for (int64_t e = 0; holds && e < want->shape.count; e++)
+                holds = want->v[e] != WS_FIELD_OUTSIDE &&
+                        load_element(type, r->out, e, t->prime) == (uint32_t)want->v[e];
+            if (!holds)
+                f->held_in[k] &= ~(1ull << i);
+        }
+    }
+}
+
 static ws_status judge(const trials *b, vfy_field *f, vfy_verdict *v, ws_err *err)
 {
     for (int k = 0; k < f->trials; k++) {
         const trial *t = &b->trial[k];
-        if (!f->applies || v->reason != HX_PASS)
+        if (v->reason != HX_PASS)
             return WS_OK;
+        judge_stages(b, t, f);
         if (t->off_field) {
             stop(f, t->err.msg, 0);
         } else if (t->err.status) {
@@ -371,22 +402,35 @@ static ws_status judge(const trials *b, vfy_field *f, vfy_verdict *v, ws_err *er
             return err->status;
         } else if (t->report.reason != HX_PASS) {
             stop_at_fault(f, &t->report);
-        } else {
+        } else if (f->applies) {
             judge_trial(b, t, f, v);
         }
     }
     return WS_OK;
 }
 
-static uint64_t floats_of(const vfy_session *s)
+static void set_up(trials *b, const vfy_field *f, ws_arena *a)
 {
-    int n_in = s->spec->n_inputs + s->spec->n_weights;
-    uint64_t set = 0;
-    for (int i = 0; i < n_in + s->graph->n_outputs; i++) {
-        int v = i < n_in ? i : s->graph->output[i - n_in];
-        set |= (uint64_t)ws_dtype_is_float(s->graph->value[v].dtype) << i;
+    const vfy_field_shape *x = b->x;
+    const ref_graph *g = x->s->graph;
+    b->n_in = g->spec->n_inputs + g->spec->n_weights;
+    b->n_out = g->n_outputs;
+    for (int i = 0; i < b->n_in + b->n_out; i++) {
+        int v = i < b->n_in ? i : g->output[i - b->n_in];
+        *(ws_dtype_is_float(g->value[v].dtype) ? &b->floats : &b->ints) |= 1ull << i;
     }
-    return set;
+    for (int o = 0; o < b->n_out; o++)
+        b->wanted[b->n_wanted++] = g->output[o];
+    for (int k = 0; k < f->n_stages; k++)
+        b->wanted[b->n_wanted++] = f->stage[k];
+    b->scratch_name = WS_ARENA_NEW(a, const char *, x->plan->n_scratch + 1);
+    for (int i = 0; i < x->plan->n_scratch; i++)
+        b->scratch_name[i] = x->plan->scratch[i].name;
+    b->plan = x->bound;
+    if (!f->n_stages || b->n_in + b->n_out + x->plan->n_scratch > MAX_TENSORS)
+        return;
+    b->n_scratch = x->plan->n_scratch;
+    b->plan = vfy_stages_plan(x->bound, b->n_in + b->n_out, a);
 }
 
 ws_status vfy_field_check(const vfy_field_shape *x, vfy_field *f, vfy_verdict *v, ws_err *err)
@@ -395,30 +439,31 @@ ws_status vfy_field_check(const vfy_field_shape *x, vfy_field *f, vfy_verdict *v
     ws_arena a = {0};
     ws_env env = spec_env(x->s->spec, x->check);
     ref_bound *bound = NULL;
+    if (!x->plan->n_scratch)
+        f->n_stages = 0;
     if (!f->trials)
         plan_trials(f, x->seed);
-    if (!f->applies)
+    if (!f->applies && !f->n_stages)
         return WS_OK;
     if (ref_bind(x->s->graph, &env, &a, &bound, err)) {
         ws_arena_release(&a);
         return err->status;
     }
-    trials b = {.x = x, .bound = bound, .floats = floats_of(x->s),
-                .scratch_name = WS_ARENA_NEW(&a, const char *, x->plan->n_scratch + 1),
-                .trial = WS_ARENA_NEW(&a, trial, f->trials)};
-    for (int i = 0; i < x->plan->n_scratch; i++)
-        b.scratch_name[i] = x->plan->scratch[i].name;
+    trials *b = WS_ARENA_NEW(&a, trials, 1);
+    *b = (trials){.x = x, .bound = bound, .trial = WS_ARENA_NEW(&a, trial, f->trials)};
+    set_up(b, f, &a);
     for (int k = 0; k < f->trials; k++) {
-        b.trial[k].prime = f->prime[k];
-        (void)!make_reference(&b, &b.trial[k],
+        b->trial[k].prime = f->prime[k];
+        (void)!make_reference(b, &b->trial[k],
                               ws_philox_u64(x->seed, FIELD_STREAM + 1, (uint64_t)(x->check * 64 + k)));
     }
-    ws_parallel_for((size_t)f->trials, 0, run_trial, &b);
-    ws_status st = judge(&b, f, v, err);
+    ws_parallel_for((size_t)f->trials, 0, run_trial, b);
+    ws_status st = judge(b, f, v, err);
     f->shapes += !st && f->applies && v->reason == HX_PASS;
+    f->stage_shapes += !st;
     f->seconds += ws_seconds_since(start);
     for (int k = 0; k < f->trials; k++)
-        trial_release(&b, &b.trial[k]);
+        trial_release(b, &b->trial[k]);
     ws_arena_release(&a);
     return st;
 }
@@ -435,14 +480,19 @@ void vfy_field_describe(const vfy_field *f, const vfy_session *s, char *out, siz
         if (f->covers[o])
             add_name(names, sizeof names, s->graph->value[s->graph->output[o]].name);
     if (!f->applies || !f->shapes) {
-        at = snprintf(out, size, "field verification does not apply: %s", f->why);
+        at = f->stages[0] ? snprintf(out, size,
+                                     "field-verified up to %s, no output; %d shapes, %d trials each, wrong "
+                                     "with probability < 2^%.0f; not further: %s",
+                                     f->stages, f->stage_shapes, f->trials, ceil(f->log2_chance), f->why)
+                          : snprintf(out, size, "field verification does not apply: %s", f->why);
     } else {
         at = snprintf(out, size,
                       "field-verified: %s; %d shapes, %d trials each, wrong with probability < "
                       "2^%.0f",
                       names, f->shapes, f->trials, ceil(f->log2_chance));
         if (f->n_covered < f->n_outputs && at < (int)size)
-            at += snprintf(out + at, size - (size_t)at, "; not the others: %s", f->why);
+            at += snprintf(out + at, size - (size_t)at, "; not the others%s%s: %s",
+                           f->stages[0] ? ", but up to " : "", f->stages, f->why);
     }
     if (f->line && f->n_covered < f->n_outputs + !f->applies && at < (int)size)
         snprintf(out + at, size - (size_t)at, " (line %d)", f->line);
@@ -465,6 +515,8 @@ cJSON *vfy_field_json(const vfy_field *f)
     cJSON_AddItemToObject(o, "primes", cJSON_CreateDoubleArray(primes, f->trials));
     cJSON_AddNumberToObject(o, "degree", f->degree);
     ws_json_add_double(o, "log2_probability", f->log2_chance);
+    if (f->stages[0])
+        cJSON_AddStringToObject(o, "stages", f->stages);
     if (f->why[0])
         cJSON_AddStringToObject(o, "stopped", f->why);
     if (f->line)

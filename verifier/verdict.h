@@ -34,7 +34,7 @@ typedef struct vfy_launch {
 } vfy_launch;
 
 /* What the algebraic level showed (verifier/field.h). */
-enum { VFY_FIELD_OUTPUTS = 16, VFY_FIELD_TRIALS = 16 };
+enum { VFY_FIELD_OUTPUTS = 16, VFY_FIELD_TRIALS = 16, VFY_FIELD_STAGES = 8 };
 typedef struct vfy_field {
     bool tried;
     bool applies;           /* to `n_covered` of the outputs, those of `covers` */
@@ -46,6 +46,11 @@ typedef struct vfy_field {
     int trials, shapes;     /* trials: per shape */
     uint32_t prime[VFY_FIELD_TRIALS];
     int64_t elements;       /* compared */
+    /* Values of the graph on the way to outputs that are not covered, and the scratch buffers, a bit
+     * each, that held one of them at the end of every run. */
+    int n_stages, stage[VFY_FIELD_STAGES], stage_shapes;
+    uint64_t held_in[VFY_FIELD_STAGES];
+    char stages[192];       /* "'conv0' in scratch 't0'": those that were found */
     char why[256];          /* where it stopped, or why it does not apply */
     int line;               /* of the source, 0: none */
     char text[512];

@@ -7,6 +7,7 @@
 #include "verifier/compare.h"
 #include "verifier/exec.h"
 #include "verifier/field.h"
+#include "verifier/field_stage.h"
 #include "verifier/full.h"
 #include "verifier/model.h"
 #include "verifier/pattern.h"
@@ -1044,7 +1045,8 @@ static ws_status check_field(job *j, ws_err *err)
 {
     vfy_field *f = &j->v->field;
     vfy_field_begin(j->s, f);
-    for (int c = 0; c < j->s->spec->n_checks && f->applies && j->v->reason == HX_PASS; c++) {
+    for (int c = 0; c < j->s->spec->n_checks && (f->applies || f->n_stages) &&
+                    j->v->reason == HX_PASS; c++) {
         comp_result comp = {0};
         if (!j->shape[c].plan)
             continue;
@@ -1054,6 +1056,7 @@ static ws_status check_field(job *j, ws_err *err)
         if (j->v->reason == HX_PASS && vfy_field_check(&x, f, j->v, err))
             return err->status;
     }
+    vfy_stages_name(j->s->graph, j->plan, f);
     vfy_field_describe(f, j->s, f->text, sizeof f->text);
     vfy_record_check(j->o->record, VFY_ALGEBRAIC, "prime fields", "", j->v->reason, f->text);
     if (j->v->reason == HX_PASS && f->applies && f->n_covered == f->n_outputs)

@@ -102,7 +102,7 @@ typedef struct ptx_options {
      * Instructions without meaning there are faults UNSUPPORTED, or give what is no element, which
      * the report's note names. */
     uint32_t field_prime;
-    uint64_t field_floats; /* a bit for each tensor of the run that has floating-point numbers */
+    uint64_t field_floats, field_ints; /* a bit for each tensor of the run that has such */
 } ptx_options;
 extern const ptx_options
     PTX_OPTIONS_CHECKED; /* every check and counter on, 200 M warp instructions */

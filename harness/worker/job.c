@@ -94,9 +94,10 @@ static ws_status make_buffers(job *j, ws_err *err)
 /* Over a field: whether tensors are elements of it. WS_OK. */
 static ws_status hold_kinds(job *j)
 {
-    for (int i = 0; j->engine && j->options.field_prime && i < j->r->n_tensors; i++)
-        cu_engine_hold(j->d, j->tensor[i].ptr, j->tensor[i].bytes,
-                       j->options.field_floats >> (i & 63) & 1);
+    const ptx_options *o = &j->options;
+    for (int i = 0; j->engine && o->field_prime && i < j->r->n_tensors && i < 64; i++)
+        if ((o->field_floats | o->field_ints) >> i & 1)
+            cu_engine_hold(j->d, j->tensor[i].ptr, j->tensor[i].bytes, o->field_floats >> i & 1);
     return WS_OK;
 }
 
@@ -452,7 +453,13 @@ static ws_status execute(job *j, session *s, double *ms, ws_err *err)
         return make_buffers(j, err) ? err->status : examine_state(j, err);
     if (make_buffers(j, err) || hold_kinds(j) || run_plan(j, ms, err))
         return err->status;
-    return j->result->reason == HX_PASS && !j->r->watch.bytes ? finish(j, err) : WS_OK;
+    if (j->result->reason == HX_PASS)
+        return j->r->watch.bytes ? WS_OK : finish(j, err);
+    /* Over a field, what came before a launch that leaves it. */
+    if (!j->engine || !j->options.field_prime || j->result->reason != HX_UNSUPPORTED)
+        return WS_OK;
+    cu_engine_configure(j->d, &j->options);
+    return download_outputs(j, err);
 }
 
 static void free_buffers(job *j)

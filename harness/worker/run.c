@@ -181,6 +181,8 @@ static ws_status take_result(const wire *w, const run_request *r, run_report *ou
     memcpy(out->device, copy->device, sizeof out->device);
     memcpy(out->printed, copy->printed, sizeof out->printed);
     out->seconds = copy->seconds;
+    if (!st && r->engine.field_prime && out->reason == HX_UNSUPPORTED)
+        wire_collect(w, r); /* what came before the launch that leaves the field */
     if (!st && out->reason == HX_PASS) {
         wire_collect(w, r);
         out->n_ms = copy->n_ms > 0 && copy->n_ms <= r->repeats ? copy->n_ms : 0;
