@@ -108,13 +108,33 @@ ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candida
                             ws_err *err) WS_MUST_CHECK;
 ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out,
                            ws_err *err) WS_MUST_CHECK;
-/* The stored verdict as JSON text, in `a`. */
+/* The verdict as JSON text, in `a`: of a candidate that fell, that of its judgement. */
 ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
                           ws_err *err) WS_MUST_CHECK;
 /* A candidate that is judged already and equals `c` in run, ptx_sha256, tune_json and launch plan
  * (the PTX does not hold the plan, so it is compared too, from c->source): its id, or 0. */
 ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id,
                             ws_err *err) WS_MUST_CHECK;
+
+/* ---- judging again ---- */
+
+/* A candidate that passed at level emulated at least, and still does. */
+typedef struct db_standing {
+    int64_t candidate, run;
+    int level;
+    uint64_t seed; /* of its verdict */
+} db_standing;
+/* Of one run (0: all), but for those with a judgement of `rejudge` (0: none), by run and id. */
+ws_status db_standing_list(db_archive *db, int64_t run, int64_t rejudge, ws_arena *a,
+                           db_standing **out, int *n, ws_err *err) WS_MUST_CHECK;
+/* Begins to judge again, or goes on with what was begun by this version and never ended. */
+ws_status db_rejudge_begin(db_archive *db, const char *tool, const char *options_json, int64_t *id,
+                           ws_err *err) WS_MUST_CHECK;
+/* Keeps a verdict. With `holds` false the candidate takes its reason and level, and a run whose best
+ * it was gets the best that stands. Its first verdict stays. */
+ws_status db_rejudge_add(db_archive *db, int64_t id, int64_t candidate, const vfy_verdict *v,
+                         bool holds, ws_err *err) WS_MUST_CHECK;
+ws_status db_rejudge_end(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK;
 
 /* ---- timings: raw samples ---- */
 typedef struct db_timing {

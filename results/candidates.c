@@ -207,7 +207,11 @@ ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const 
     sqlite3_stmt *s;
     bool row = false;
     ws_status st =
-        db_prepare(db, &s, err, "SELECT json FROM verdict WHERE candidate = ?", "i", candidate);
+        db_prepare(db, &s, err,
+                   "SELECT coalesce((SELECT j.json FROM judgement j WHERE j.candidate = v.candidate"
+                   " AND NOT j.holds ORDER BY j.rejudge DESC LIMIT 1), v.json)"
+                   " FROM verdict v WHERE v.candidate = ?",
+                   "i", candidate);
     if (!st)
         st = db_step(db, s, &row, err);
     if (!st && row)

@@ -190,5 +190,28 @@ static const char version_4[] =
     " SELECT c.id, c.note, r.spec_name, NULL FROM candidate c JOIN run r ON r.id = c.run"
     " WHERE c.reason = 'pass' AND c.level >= 2;";
 
-const char *const db_migration[] = {version_1, version_2, version_3, version_4};
+/* Candidates that passed, judged again by later verifiers (results/rejudge.c). Table verdict keeps the
+ * first verdict; one that no longer holds has the reason and level of its judgement in table
+ * candidate. A rejudge without an end was interrupted, and goes on where it was. */
+static const char version_5[] =
+    "CREATE TABLE rejudge ("
+    "  id      INTEGER PRIMARY KEY,"
+    "  tool    TEXT NOT NULL," /* version of the program */
+    "  options TEXT NOT NULL CHECK (json_valid(options)),"
+    "  started TEXT NOT NULL,"
+    "  ended   TEXT"
+    ") STRICT;"
+    "CREATE TABLE judgement ("
+    "  rejudge   INTEGER NOT NULL REFERENCES rejudge (id),"
+    "  candidate INTEGER NOT NULL REFERENCES candidate (id),"
+    "  holds     INTEGER NOT NULL CHECK (holds IN (0, 1)),"
+    "  reason    TEXT NOT NULL,"
+    "  level     INTEGER NOT NULL,"
+    "  json      TEXT NOT NULL CHECK (json_valid(json)),"
+    "  judged    TEXT NOT NULL,"
+    "  PRIMARY KEY (rejudge, candidate)"
+    ") STRICT;"
+    "CREATE INDEX judgement_candidate ON judgement (candidate);";
+
+const char *const db_migration[] = {version_1, version_2, version_3, version_4, version_5};
 const int db_n_migrations = (int)WS_COUNT(db_migration);

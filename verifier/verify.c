@@ -360,6 +360,19 @@ static bool uses_half_arithmetic(const spec *s, const char *ptx)
     return false;
 }
 
+/* Of a right output. */
+static bool within_share(job *j, int o, double ratio)
+{
+    const double share = j->o->tolerance_share;
+    if (!(share > 0) || ratio <= share)
+        return true;
+    j->v->reason = HX_WRONG_RESULT;
+    snprintf(j->v->text, sizeof j->v->text,
+             "'%s' is off by %.3g of the tolerance, of which only %.3g is allowed here",
+             j->s->spec->output[o], ratio, share);
+    return false;
+}
+
 static bool check_values(job *j, const vfy_case *c, int o, const void *got, const char *ptx)
 {
     vfy_comparison cmp;
@@ -367,7 +380,7 @@ static bool check_values(job *j, const vfy_case *c, int o, const void *got, cons
     vfy_compare(c, o, got, &cmp);
     v->worst_ratio = fmax(v->worst_ratio, cmp.worst_ratio);
     if (!cmp.wrong)
-        return true;
+        return within_share(j, o, cmp.worst_ratio);
     set_element(j, c, o, cmp.first);
     v->got = cmp.got;
     v->want = cmp.want;

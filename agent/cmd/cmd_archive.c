@@ -1,4 +1,5 @@
 #include "agent/cli.h"
+#include "agent/cmd/archive_rejudge.h"
 #include "agent/cmd/archive_search.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -11,8 +12,9 @@
 
 typedef struct options {
     cli_common common;
-    const char *archive, *like, *gpu;
+    const char *archive, *like, *gpu, *run, *stricter;
     int64_t limit;
+    bool dry_run, apply;
 } options;
 
 static const ws_opt option_table[] = {
@@ -24,6 +26,15 @@ static const ws_opt option_table[] = {
      .help = "search, lessons: of this GPU; h100 where a SPEC is given", .group = "Search"},
     {.name = "limit", .type = WS_OPT_INT, .offset = offsetof(options, limit), .fallback = "20",
      .min = 1, .max = 1000, .arg = "N", .help = "search, lessons: at most so many", .group = "Search"},
+    {.name = "run", .type = WS_OPT_STRING, .offset = offsetof(options, run), .arg = "RUN",
+     .help = "rejudge: this run's alone", .group = "Rejudge"},
+    {.name = "dry-run", .type = WS_OPT_FLAG, .offset = offsetof(options, dry_run),
+     .help = "rejudge: say what would fall and change nothing", .group = "Rejudge"},
+    {.name = "stricter", .type = WS_OPT_STRING, .offset = offsetof(options, stricter), .arg = "RULE",
+     .help = "rejudge: what would fall if only a share of each tolerance were allowed: tolerance=0.5",
+     .group = "Rejudge"},
+    {.name = "apply", .type = WS_OPT_FLAG, .offset = offsetof(options, apply),
+     .help = "rejudge: demote by --stricter, too, which alone changes nothing", .group = "Rejudge"},
     CLI_COMMON_OPTIONS};
 
 /* ---- list ---- */
@@ -267,8 +278,9 @@ static ws_status open_for_search(const char *path, db_archive **out, ws_err *err
 typedef struct subcommand {
     const char *name;
     int max_args;  /* after the name; -1: any number */
-    bool searches;
-    ws_status (*run)(db_archive *db, const char **args, int n, const options *o, ws_err *err);
+    enum { READS, SEARCHES, WRITES } access;
+    ws_status (*run)(db_archive *db, const char **args, int n, const options *o, int *exit_code,
+                     ws_err *err);
 } subcommand;
 
 static search_options search_options_of(const options *o)
@@ -277,70 +289,103 @@ static search_options search_options_of(const options *o)
                             .json = o->common.json};
 }
 
-static ws_status run_list(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+static ws_status run_list(db_archive *db, const char **args, int n, const options *o,
+                          int *exit_code, ws_err *err)
 {
+    (void)exit_code;
     (void)args, (void)n;
     return list(db, o->common.json, err);
 }
 
-static ws_status run_show(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+static ws_status run_show(db_archive *db, const char **args, int n, const options *o,
+                          int *exit_code, ws_err *err)
 {
+    (void)exit_code;
     return show(db, n ? args[0] : "last", o->common.json, err);
 }
 
-static ws_status run_check(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+static ws_status run_check(db_archive *db, const char **args, int n, const options *o,
+                           int *exit_code, ws_err *err)
 {
+    (void)exit_code;
     (void)args, (void)n;
     return check(db, o->common.json, err);
 }
 
-static ws_status run_search(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+static ws_status run_search(db_archive *db, const char **args, int n, const options *o,
+                            int *exit_code, ws_err *err)
 {
+    (void)exit_code;
     search_options s = search_options_of(o);
     return archive_search(db, args, n, &s, err);
 }
 
-static ws_status run_lessons(db_archive *db, const char **args, int n, const options *o, ws_err *err)
+static ws_status run_lessons(db_archive *db, const char **args, int n, const options *o,
+                             int *exit_code, ws_err *err)
 {
+    (void)exit_code;
     search_options s = search_options_of(o);
     return archive_lessons(db, n ? args[0] : NULL, &s, err);
 }
 
-static const subcommand subcommands[] = {{"list", 0, false, run_list},
-                                         {"show", 1, false, run_show},
-                                         {"check", 0, false, run_check},
-                                         {"search", -1, true, run_search},
-                                         {"lessons", 1, true, run_lessons}};
+static ws_status run_rejudge(db_archive *db, const char **args, int n, const options *o,
+                             int *exit_code, ws_err *err)
+{
+    const rejudge_options r = {.run = o->run, .stricter = o->stricter, .dry_run = o->dry_run,
+                               .apply = o->apply, .json = o->common.json};
+    int fell = 0;
+    (void)args, (void)n;
+    if (o->apply && o->dry_run)
+        return ws_fail(err, WS_EUSAGE, "--apply and --dry-run contradict each other");
+    ws_status st = archive_rejudge(db, o->archive, &r, &fell, err);
+    *exit_code = fell > 0;
+    return st;
+}
+
+static const subcommand subcommands[] = {{"list", 0, READS, run_list},
+                                         {"show", 1, READS, run_show},
+                                         {"check", 0, READS, run_check},
+                                         {"search", -1, SEARCHES, run_search},
+                                         {"lessons", 1, SEARCHES, run_lessons},
+                                         {"rejudge", 0, WRITES, run_rejudge}};
+
+/* An archive that is not there is none to write to. */
+static ws_status open_archive(const options *o, const subcommand *c, db_archive **out, ws_err *err)
+{
+    if (c->access == SEARCHES)
+        return open_for_search(o->archive, out, err);
+    const bool writes = c->access == WRITES && ws_file_exists(o->archive);
+    return db_open(o->archive, !writes, out, err);
+}
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
     const subcommand *c = NULL;
     db_archive *db = NULL;
-    (void)exit_code;
     for (size_t i = 0; i < WS_COUNT(subcommands) && !c; i++)
         if (strcmp(args[0], subcommands[i].name) == 0)
             c = &subcommands[i];
     if (!c)
         return ws_fail(err, WS_EUSAGE,
-                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons",
+                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons, rejudge",
                        args[0]);
     if (c->max_args >= 0 && nargs - 1 > c->max_args)
         return ws_fail(err, WS_EUSAGE, "archive %s takes %s; --archive FILE names the file", args[0],
                        c->max_args ? "one argument" : "no argument");
     if (o->gpu && cli_check_gpu(o->gpu, err))
         return err->status;
-    ws_status st = c->searches ? open_for_search(o->archive, &db, err) : db_open(o->archive, true, &db, err);
+    ws_status st = open_archive(o, c, &db, err);
     if (!st)
-        st = c->run(db, args + 1, nargs - 1, o, err);
+        st = c->run(db, args + 1, nargs - 1, o, exit_code, err);
     db_close(db);
     return st;
 }
 
 const cli_command cmd_archive = {
     .doc = {.name = "archive",
-            .summary = "list runs, show a run's candidates, search kernels and lessons, check the file",
-            .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | check",
+            .summary = "list runs, show a run's candidates, search kernels and lessons, judge again, check the file",
+            .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | check | rejudge",
             .details =
             "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
                        "it is left out).\nshow --json has every prompt, reply, source and verdict "
@@ -348,10 +393,13 @@ const cli_command cmd_archive = {
                        "specs and what their sources use (float4,\nshuffle, wmma, ...), and lessons; "
                        "--like those of specs with the same operations, numbers and shapes.\nlessons "
                        "are what runs learned: gains, losses and failures, with the attempts that "
-                       "showed them.",
+                       "showed them.\nrejudge verifies every candidate that passed again, in full, "
+                       "demotes those that no longer hold and\nprints which and why; exit code 1 means "
+                       "that some fell. An interrupted one goes on where it was.",
             .examples = "warpsmith archive list\nwarpsmith archive show last --json\n"
                         "warpsmith archive search online softmax\n"
-                        "warpsmith archive search --like softmax\nwarpsmith archive lessons softmax",
+                        "warpsmith archive search --like softmax\nwarpsmith archive lessons softmax\n"
+                        "warpsmith archive rejudge --dry-run",
             .options = option_table,
             .min_args = 1,
             .max_args = -1},
