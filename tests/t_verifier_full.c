@@ -2,6 +2,7 @@
  * PTX lets the order of threads decide. */
 #include "tests/tap.h"
 #include "verifier/compare.h"
+#include "verifier/faithful.h"
 #include "verifier/full.h"
 #include "verifier/schedule.h"
 
@@ -118,6 +119,10 @@ static void test_classes(void)
     v = made(&f, VFY_INPUTS_SPIKE, &c);
     is_int(count_if(v, ALL, is_large) > B / 2 && count_if(v, ALL, is_large) <= B, 1,
            "one spike in a row at most");
+    int outliers = 0;
+    for (int i = 0; i < ALL; i += N)
+        outliers += is_large(v[i]);
+    is_int(outliers, 0, "and none at its beginning");
     free(v);
     vfy_case_release(&c);
 
@@ -255,8 +260,31 @@ static void test_causes(void)
     ok(line == 9 && strcmp(insn, "red.global.add.f32") == 0, "the best explanation and its line");
 }
 
+static void test_labels(void)
+{
+    static const struct {
+        double u;
+        const char *ptx, *label;
+    } rows[] = {
+        {0, "", "exact"},
+        {0x1p-52, "", "f64"},
+        {0x1p-24, "", "f32"},
+        {0x1p-18, "fma.rn.f32", "f32"}, /* a long sum in order */
+        {0x1p-18, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "split"},
+        {0x1p-23, "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", "f32"},
+        {0x1p-11, "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", "tf32"},
+        {0x1p-11, "cvt.rn.f16.f32", "f16"},
+        {0x1p-11, "and.b32", "tf32"}, /* a mantissa cut by hand */
+        {0x1p-8, "cvt.rn.bf16.f32", "bf16"},
+        {0x1p-4, "cvt.rn.satfinite.e4m3x2.f32", "fp8"},
+    };
+    for (size_t i = 0; i < WS_COUNT(rows); i++)
+        is_str(vfy_precision_label(rows[i].u, rows[i].ptx), rows[i].label, rows[i].ptx);
+}
+
 int main(void)
 {
+    test_labels();
     test_classes();
     test_special();
     test_weights();

@@ -117,11 +117,25 @@ static bool has_index_output(const ref_graph *g)
     return false;
 }
 
+/* Products of many elements overflow or not by the order in which they are made. */
+static bool multiplies_up(const ref_graph *g)
+{
+    for (int k = 0; k < g->n_nodes; k++) {
+        const ref_attrs *at = g->node[k].attrs;
+        const char *op = g->node[k].op->name;
+        if (strcmp(op, "cumprod") == 0 || (strcmp(op, "reduce") == 0 && at->fn == REF_PROD))
+            return true;
+    }
+    return false;
+}
+
 static bool suits(const ref_graph *g, vfy_inputs kind)
 {
     if (kinds[kind].needs == VFY_NEEDS_WHOLE && overwrites(g))
         return false;
     if (kind == VFY_INPUTS_SPECIAL && (has_index_output(g) || scans(g)))
+        return false;
+    if (kind >= VFY_INPUTS_QUICK && !vfy_class_is_even(kinds[kind].inputs) && multiplies_up(g))
         return false;
     return has_inputs(g->spec, kinds[kind].needs);
 }
