@@ -11,12 +11,17 @@ if [ ! -x "$program" ]; then
 fi
 work=$(mktemp -d) || exit 70
 trap 'rm -rf "$work"' EXIT
-for kernel in ${*:-tests/kernels/bad/*.cu tests/kernels/honest/*.cu}; do
-    spec=$(sed -n '1s|^// spec: *\([^ ]*\).*|\1|p' "$kernel")
-    out=$work/$(basename "$kernel" .cu)
-    timeout 120 "$program" verify "specs/$spec.json" "$kernel" --json --seed 1 --timeout 15s >"$out.json" 2>"$out.err"
-    echo "$? $kernel" >>"$work/list"
-done
+judge() {
+    local spec out=$work/$(basename "$1" .cu)
+    spec=$(sed -n '1s|^// spec: *\([^ ]*\).*|\1|p' "$1")
+    timeout 120 "$program" verify "specs/$spec.json" "$1" --json --seed 1 --timeout 15s >"$out.json" 2>"$out.err"
+    echo "$? $1" >>"$work/list"
+}
+export -f judge
+export work program
+printf '%s\0' ${*:-tests/kernels/bad/*.cu tests/kernels/honest/*.cu} |
+    xargs -0 -P "$(nproc)" -I{} bash -c 'judge "$1"' _ {}
+sort -k 2 -o "$work/list" "$work/list"
 # Reads all verdicts in one process.
 /usr/bin/python3 - "$work" <<'PY'
 import json, os, re, sys

@@ -2,6 +2,7 @@
 
 #include "reference/ops.h"
 #include "verifier/compare.h"
+#include "verifier/reach.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -142,15 +143,15 @@ static bool suits(const ref_graph *g, vfy_inputs kind)
 
 /* ---- the reference ---- */
 
-static ws_status start(vfy_case *c, const ref_graph *g, int check, const char *name, uint64_t seed,
-                       ws_err *err)
+static ws_status start_at(vfy_case *c, const ref_graph *g, int check, const ws_env *at,
+                          const char *name, uint64_t seed, ws_err *err)
 {
     const spec *s = g->spec;
     int n = s->n_inputs + s->n_weights;
     *c = (vfy_case){.check = check, .inputs = VFY_INPUTS_COUNT, .seed = seed};
     snprintf(c->name, sizeof c->name, "%s", name);
     ws_env *env = WS_ARENA_NEW(&c->arena, ws_env, 1);
-    *env = spec_env(s, check);
+    *env = *at;
     ws_buf shape = {0};
     spec_env_print(env, &shape);
     snprintf(c->shape, sizeof c->shape, "%s", ws_buf_z(&shape));
@@ -161,6 +162,13 @@ static ws_status start(vfy_case *c, const ref_graph *g, int check, const char *n
     c->of = WS_ARENA_NEW(&c->arena, ref_tensor, g->n_outputs);
     c->open = WS_ARENA_NEW(&c->arena, bool *, g->n_outputs);
     return ref_bind(g, env, &c->arena, &c->bound, err);
+}
+
+static ws_status start(vfy_case *c, const ref_graph *g, int check, const char *name, uint64_t seed,
+                       ws_err *err)
+{
+    const ws_env at = spec_env(g->spec, check);
+    return start_at(c, g, check, &at, name, seed, err);
 }
 
 /* An operation that refuses its operands: the case has no meaning. */
@@ -347,6 +355,24 @@ ws_status vfy_case_of(vfy_case *c, const ref_graph *g, int check, const char *na
     if (!c->meaningless)
         open_elements(c);
     return WS_OK;
+}
+
+ws_status vfy_reach_case(vfy_case *c, const ref_graph *g, const ws_env *env, vfy_inputs kind,
+                         uint64_t seed, ws_err *err)
+{
+    const int n = g->spec->n_inputs + g->spec->n_weights;
+    ref_tensor *input = ws_calloc((size_t)n + 1, sizeof *input);
+    ws_status st = start_at(c, g, -1, env, kinds[kind].name, seed, err);
+    if (!st)
+        st = vfy_case_inputs(c->bound, kind, seed, input, err);
+    if (!st)
+        st = evaluate(c, input, err);
+    for (int i = 0; i < n; i++)
+        ref_tensor_release(&input[i]);
+    free(input);
+    if (st)
+        vfy_case_release(c);
+    return st;
 }
 
 void vfy_case_release(vfy_case *c)

@@ -14,6 +14,7 @@
 #include "verifier/policy.h"
 #include "verifier/precision.h"
 #include "verifier/record.h"
+#include "verifier/reach.h"
 #include "verifier/scale.h"
 #include "verifier/session.h"
 #include "verifier/survey.h"
@@ -817,8 +818,60 @@ static ws_status full_shape(job *j, int check, ws_err *err)
     return vfy_full_shape(&full, err);
 }
 
+/* What cannot be evaluated at a shape that the spec does not list, or takes long there, says nothing
+ * about the kernel. */
+static ws_status judge_reached(job *j, const ws_env *at, const plan_bound *b,
+                               const comp_result *comp, bool *slow, ws_err *err)
+{
+    vfy_exec e = exec_of(j);
+    vfy_options soon = *j->o;
+    ws_status st = WS_OK;
+    soon.wall_seconds = 5;
+    e.o = &soon;
+    for (int k = 0; k < VFY_INPUTS_QUICK && !st && !*slow && j->v->reason == HX_PASS; k++) {
+        vfy_run run = {.bound = b, .compiled = comp, .schedule = PTX_SCHED_ROUND_ROBIN};
+        vfy_case c;
+        ws_err ignored = {0};
+        if (vfy_reach_case(&c, j->s->graph, at, (vfy_inputs)k, j->seed, &ignored))
+            continue;
+        run.c = &c;
+        if (!c.meaningless) {
+            vfy_execute(&e, &run, 1, 1);
+            *slow = !run.err.status && run.rep.reason == HX_ENDLESS;
+            if (!*slow)
+                st = judge_run(j, &run, NULL, err);
+        }
+        vfy_run_release(&run);
+        vfy_case_release(&c);
+    }
+    return st;
+}
+
+/* The shapes on the way to the benchmark's. */
+static ws_status judge_reach(job *j, ws_err *err)
+{
+    enum { MOST = 8 };
+    ws_env at[MOST];
+    const int n = vfy_reach_shapes(j->s->graph, &j->arena, at, MOST);
+    bool slow = false;
+    for (int i = 0; i < n && !slow && j->v->reason == HX_PASS; i++) {
+        plan_bound *b = NULL;
+        comp_result comp = {0};
+        hx_diag why = {0};
+        if (!plan_bind(&j->arena, j->plan, &at[i], j->o->tune, &b, &why))
+            continue;
+        comp_request r = request_of(j, b, false);
+        if (comp_compile(j->s->comp, &r, &j->arena, &comp, err) ||
+            (comp.ok && judge_reached(j, &at[i], b, &comp, &slow, err)))
+            return err->status;
+    }
+    return WS_OK;
+}
+
 static ws_status full(job *j, ws_err *err)
 {
+    if (judge_reach(j, err))
+        return err->status;
     for (int c = 0; c < j->s->spec->n_checks && j->v->reason == HX_PASS; c++)
         if (j->shape[c].plan && full_shape(j, c, err))
             return err->status;

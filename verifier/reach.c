@@ -1,0 +1,73 @@
+#include "verifier/reach.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Operations, and an eighth of the bytes: some tenths of a second on the engine. */
+static const double MOST_WORK = 4e6;
+
+static bool is_cheap(const ref_graph *g, const ws_env *env, double *work)
+{
+    ws_arena a = {0};
+    ws_err ignored = {0};
+    ref_bound *b = NULL;
+    ref_cost cost;
+    bool good = !ref_bind(g, env, &a, &b, &ignored);
+    if (good) {
+        ref_cost_of(b, &cost);
+        *work = cost.flops + cost.min_bytes / 8;
+        good = *work <= MOST_WORK;
+    }
+    ws_arena_release(&a);
+    return good;
+}
+
+/* Dims but d that are more than 1: where they are, mistakes show. */
+static int width(const spec *s, const ws_binding *row, int d)
+{
+    int n = 0;
+    for (int k = 0; k < s->n_dims; k++)
+        n += k != d && row[k].value > 1;
+    return n;
+}
+
+/* The check shape `row` with dim d at its benchmark value, or halved until it is cheap. false: it is
+ * not far beyond the check shape then. */
+static bool stretch(const ref_graph *g, ws_binding *row, int d, double *work)
+{
+    const spec *s = g->spec;
+    const int64_t from = row[d].value;
+    ws_env env = {row, (size_t)s->n_dims, NULL};
+    for (row[d].value = s->dim[d].value; row[d].value >= 2 * from; row[d].value /= 2)
+        if (is_cheap(g, &env, work))
+            return true;
+    return false;
+}
+
+int vfy_reach_shapes(const ref_graph *g, ws_arena *a, ws_env *out, int max)
+{
+    const spec *s = g->spec;
+    int n = 0;
+    for (int d = 0; d < s->n_dims && n < max; d++) {
+        const ws_binding *best = NULL;
+        double least = 0;
+        for (int c = 0; c < s->n_checks; c++) {
+            double work = 0;
+            ws_binding *row = WS_ARENA_NEW(a, ws_binding, s->n_dims + 1);
+            memcpy(row, s->check[c], (size_t)s->n_dims * sizeof *row);
+            if (!stretch(g, row, d, &work))
+                continue;
+            const int more = best ? width(s, row, d) - width(s, best, d) : 1;
+            const bool further = best && row[d].value > best[d].value;
+            if (best && !further && (row[d].value < best[d].value || more < 0 ||
+                                     (more == 0 && work >= least)))
+                continue;
+            best = row;
+            least = work;
+        }
+        if (best)
+            out[n++] = (ws_env){best, (size_t)s->n_dims, NULL};
+    }
+    return n;
+}
