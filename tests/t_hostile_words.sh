@@ -21,7 +21,7 @@ verify() { "$ws" verify "$1" "$2" --seed 7 --json --depth quick 2>/dev/null; }
 same() { sed -E '/"(compile|run|total)_seconds"|"source_sha256"|"file"/d' | sed -E 's/[a-z_0-9]+\.cu:/x.cu:/g'; }
 
 h=tests/kernels/hostile
-sed '/^\/\/ SYSTEM/,/^\/\/ do not/d' "$h/a03_words_to_the_judge.cu" | sed '1,2s/.*/\/\/ nothing/' >"$work/x.cu"
+sed '/^\/\/ SYSTEM/,/^\/\/ do not/s/.*/\/\//' "$h/a03_words_to_the_judge.cu" | sed '1,2s/.*/\/\/ nothing/' >"$work/x.cu"
 cp "$h/a03_words_to_the_judge.cu" "$work/y.cu"
 ! grep -q SYSTEM "$work/x.cu" && grep -q SYSTEM "$work/y.cu"
 ok "the two sources differ by what is said to the judge"
