@@ -143,5 +143,17 @@ is vector_add "$work/late.cu" 'any("5 modulo 33" in p for p in v["pattern"])' Tr
 
 # A relation is named where the changed inputs are wrong.
 is row_sum tests/kernels/bad/row_sum_skips_small.cu 'v["reason"] + (" named" if "the relation is \x27x times 2^-24" in v["text"] else "")' 'wrong_result named'
+
+# What a model is told of it.
+tells() { # SPEC KERNEL TEXT
+    "$program" verify "$1" "$2" --seed 3 --choices 0 --explain >"$work/told" 2>"$work/v.err"
+    grep -qF -- "$3" "$work/told"
+    ok $? "$(basename "$2"): $3" "$(head -c 600 "$work/told")"
+}
+tells "$work/scaled.json" "$work/ignores.cu" "read every tensor"
+tells "$work/scaled.json" "$work/ignores.cu" "every check shape passed the quick runs; wrong at"
+tells row_sum tests/kernels/bad/row_sum_nan_leaks.cu "what one batch element holds must not reach another"
+tells row_sum tests/kernels/bad/row_sum_begins_by_address.cu "addresses used as numbers"
+tells rms_norm tests/kernels/bad/wrong_epsilon.cu "the worst was written by thread"
 echo "1..$n"
 exit $failed

@@ -47,6 +47,39 @@ static bool only_large(const ev_facts *f)
     return about_values(f) && inputs_are(f, "large");
 }
 
+/* ---- what full verification alone found ---- */
+
+static bool ignores_a_tensor(const ev_facts *f)
+{
+    return about_values(f) && strstr(ev_text(f, NULL, "text"), "is ignored: other values");
+}
+
+static bool leaks_nan(const ev_facts *f)
+{
+    return about_values(f) && inputs_are(f, "NaN and infinity");
+}
+
+static bool at_index_ends(const ev_facts *f)
+{
+    return about_values(f) && (inputs_are(f, "least index") || inputs_are(f, "greatest index") ||
+                               inputs_are(f, "one index"));
+}
+
+static bool breaks_a_relation(const ev_facts *f)
+{
+    return about_values(f) && strstr(ev_text(f, NULL, "text"), "the relation ");
+}
+
+static bool only_by_range(const ev_facts *f)
+{
+    static const char *const kinds[] = {"mixed",    "heavy-tailed", "one spike a row", "wide range",
+                                        "denormal", "cancelling",   "zero"};
+    for (size_t i = 0; about_values(f) && i < WS_COUNT(kinds); i++)
+        if (inputs_are(f, kinds[i]))
+            return true;
+    return false;
+}
+
 static bool only_negative(const ev_facts *f)
 {
     return about_values(f) && inputs_are(f, "negative");
@@ -322,6 +355,22 @@ static const struct {
     {HX_LOW_PRECISION, NULL,
      "the operation's precision is a requirement: sum and multiply in it; no half, bf16 or tf32 "
      "arithmetic where it says f32"},
+    {HX_NONDETERMINISTIC, NULL,
+     "the order of threads decides something that no atomic or flag makes known: addresses used as "
+     "numbers, or accesses that meet without a barrier between them"},
+    {HX_REASON_COUNT, ignores_a_tensor,
+     "read every tensor that the operation has: its values are not those of its init for good"},
+    {HX_REASON_COUNT, leaks_nan,
+     "what one batch element holds must not reach another: no product with 0 in the place of a "
+     "condition, and no sums over what lies beyond the row"},
+    {HX_REASON_COUNT, at_index_ends,
+     "the first and the last legal index, and one index many times, are legal values too"},
+    {HX_REASON_COUNT, breaks_a_relation,
+     "look for what depends on more than it should: a threshold or constant of fixed size, an index "
+     "or a batch element that is treated apart, a value that is not read"},
+    {HX_REASON_COUNT, only_by_range,
+     "the usual inputs hide it: take no path, shift or scale that is chosen by a few elements, "
+     "subtract the true maximum before exponentials, and drop no element for being small"},
     {HX_REASON_COUNT, overflows,
      "inputs are 64 times larger in this test and something overflows: subtract the maximum before "
      "exp, scale before squaring, and keep INFINITY - INFINITY from happening"},
