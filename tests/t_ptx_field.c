@@ -1,7 +1,11 @@
 /* The PTX engine over a prime field: every instruction that has a meaning there gives what integers modulo the prime
  * give, and what has none, or looks at bits, is found out. */
 #include "base/field.h"
+#include "base/file.h"
+#include "harness/ptx/field.h"
 #include "tests/ptx_run.h"
+
+#include <glob.h>
 
 enum { N = 64, P = 40961 };
 
@@ -434,6 +438,35 @@ static void check_product(int row)
         printf("# %d wrong, %s\n", wrong, run_fault());
 }
 
+/* Any PTX can be looked at, and its text stays as it is. */
+static void test_all_files(void)
+{
+    glob_t files;
+    int n = 0, changed = 0, instructions = 0;
+    if (glob("tests/ptx/*.ptx", 0, NULL, &files)) {
+        skip("all PTX of the tests", "not in the repository's root");
+        return;
+    }
+    for (size_t k = 0; k < files.gl_pathc; k++) {
+        ws_arena a = {0};
+        ws_buf text = {0};
+        ws_err err = {0};
+        ptx_ast *ast;
+        if (!ws_read_file(files.gl_pathv[k], 1 << 24, &text, &err) &&
+            !ptx_parse(&a, ws_buf_z(&text), text.n, &ast, &err)) {
+            const ptx_ast *over = ptx_field_ast(&a, ast, P);
+            for (int f = 0; f < ast->n_funcs; f++)
+                for (int i = 0; i < ast->func[f]->n_insns; i++, instructions++)
+                    changed += over->func[f]->insn[i].n_operands != ast->func[f]->insn[i].n_operands;
+            n++;
+        }
+        ws_buf_release(&text);
+        ws_arena_release(&a);
+    }
+    globfree(&files);
+    ok(n > 20 && !changed, "%d files with %d instructions are looked at", n, instructions);
+}
+
 int main(void)
 {
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -444,6 +477,7 @@ int main(void)
     test_parameter();
     test_leaving();
     test_outside();
+    test_all_files();
     for (size_t r = 0; r < sizeof products / sizeof *products; r++)
         check_product((int)r);
     comp_service_close(run_service);

@@ -345,6 +345,20 @@ static void do_matrix(analysis *x, const ptx_ast_insn *a)
         x->out->copies_blindly = true;
 }
 
+/* The parser takes any number of operands; what has too few never runs. */
+static bool has_operands(const ptx_ast_insn *a)
+{
+    static const struct {
+        const char *op;
+        int least;
+    } operands[] = {{"mov", 2}, {"movmatrix", 2}, {"selp", 3}, {"slct", 3}, {"ld", 2}, {"ldu", 2},
+                    {"st", 2}, {"ldmatrix", 2}, {"stmatrix", 2}, {"atom", 3}, {"red", 2}, {"cvt", 2}};
+    for (size_t k = 0; k < WS_COUNT(operands); k++)
+        if (is_op(a, operands[k].op))
+            return a->n_operands >= operands[k].least;
+    return true;
+}
+
 static void do_insn(analysis *x, const ptx_ast_insn *a)
 {
     static const char *const blind[] = {"cp", "stmatrix", "wgmma", NULL};
@@ -413,7 +427,7 @@ static void find_set_once(analysis *x)
     for (int i = 0; i < f->n_insns; i++) {
         const ptx_ast_insn *a = &f->insn[i];
         const ptx_operand *d = a->operand;
-        if (!a->n_operands || d->kind != PTX_OPD_REG || d->reg < 0 || times[d->reg] != 1)
+        if (!a->n_operands || !has_operands(a) || d->kind != PTX_OPD_REG || d->reg < 0 || times[d->reg] != 1)
             continue;
         bool is_set = is_op(a, "mov") && a->guard < 0 && a->operand[1].kind == PTX_OPD_IMM;
         x->is_zero[d->reg] = is_set && !a->operand[1].imm;
@@ -595,11 +609,14 @@ static const ptx_field_func *translate(analysis *x, ptx_func *copy)
     }
     find_set_once(x);
     for (int i = 0; i < f->n_insns; i++)
-        do_insn(x, &f->insn[i]);
+        if (has_operands(&f->insn[i]))
+            do_insn(x, &f->insn[i]);
     for (int i = 0; i < f->n_insns; i++) {
         ptx_ast_insn *a = &copy->insn[i];
         *a = f->insn[i];
         a->operand = copy_operands(x->arena, a->operand, a->n_operands);
+        if (!has_operands(a))
+            continue;
         if (is_access(a))
             x->out->access[i] = describe_access(x, a);
         else
