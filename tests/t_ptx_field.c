@@ -321,6 +321,16 @@ static const struct {
      "asm volatile(\"cp.async.ca.shared.global [%0], [%1], 16; cp.async.wait_all;\" :: \"r\"(a), \"l\"(x + 4 * (t & 15))); "
      "__syncthreads(); d[t] = s[t] & 1 ? x[t] : y[t];",
      "bits of"},
+    {"bits through an asynchronous copy over integers",
+     "__shared__ __align__(16) unsigned s[64]; s[t] = t; __syncthreads(); "
+     "unsigned a = (unsigned)__cvta_generic_to_shared(s + 4 * (t & 15)); "
+     "asm volatile(\"cp.async.ca.shared.global [%0], [%1], 16; cp.async.wait_all;\" :: \"r\"(a), \"l\"(x + 4 * (t & 15))); "
+     "__syncthreads(); d[t] = s[t] & 1 ? x[t] : y[t];",
+     "bits of"},
+    {"equality by compare-and-swap",
+     "__shared__ float s; if (!t) s = x[0]; __syncthreads(); int v = *(volatile int *)&s; "
+     "int old = atomicCAS((int *)&s, v, v); d[t] = old == __float_as_int(y[t]) ? x[t] : y[t];",
+     "bits of"},
     {"bits through local memory",
      "float l[64]; for (int i = 0; i < 64; i++) l[(i + t) & 63] = x[i]; "
      "d[t] = ((volatile int *)l)[n[t] & 63] & 1 ? x[t] : y[t];",

@@ -316,7 +316,8 @@ void ptx_field_bind(ptx_program *p, ptx_code *c, const ptx_field *field)
             i->run = run;
             i->imm = (int64_t)prime;
         } else if (k + 1 < c->n && f->access[k]) {
-            c->field[k] = (ptx_field_step){i->run, f->access[k], f->copies_blindly};
+            c->field[k] = (ptx_field_step){i->run, f->access[k], field->blind_shared,
+                                               field->blind_global};
             i->run = ptx_field_access_memory;
         }
     }

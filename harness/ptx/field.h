@@ -21,7 +21,8 @@
 #include <stdatomic.h>
 
 /* What a class of registers, or a byte of memory, holds; 0: it is only copied, or zero. */
-enum { PTX_HOLDS_INT = 1, PTX_HOLDS_FLOAT = 2, PTX_HOLDS_BOTH = 3 };
+enum { PTX_HOLDS_INT = 1, PTX_HOLDS_FLOAT = 2, PTX_HOLDS_BOTH = 3,
+       PTX_HOLDS_GIVEN = 4 /* beside one of them: as the host has said it */ };
 
 typedef struct ptx_field_class {
     uint8_t holds;           /* by the instructions that write and read it */
@@ -42,12 +43,12 @@ typedef struct ptx_field_access {
 typedef struct ptx_field_func { /* what is known of one function */
     const ptx_field_access **access; /* per instruction, NULL: it touches no memory */
     const ptx_ast_insn *mixed;       /* uses the bits of a floating-point number; NULL: none does */
-    bool copies_blindly;             /* copies memory in ways that kind maps do not follow */
 } ptx_field_func;
 
 typedef struct ptx_field {
     uint32_t prime;
     const ptx_field_func **func;     /* by the module's order of functions */
+    bool blind_shared, blind_global; /* something writes there in ways that kind maps do not follow */
 } ptx_field;
 
 /* The module for field mode: constants in it are elements. Variables and names are shared. */

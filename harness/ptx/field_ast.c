@@ -67,10 +67,11 @@ typedef struct analysis {
     uint32_t prime;
     int *parent;             /* per register: union-find */
     bool *is_zero;           /* set once, to zero: it is whatever reads it */
-    bool *is_swapped;        /* set once, by a compare-and-swap: what the memory held */
+    const ptx_ast_insn **is_swapped; /* set once, by this compare-and-swap: what the memory held */
     const ptx_operand **is_set_to; /* set once, to an immediate; else NULL */
     ptx_field_class **of;    /* per register that leads its class */
     ptx_field_func *out;
+    ptx_field *field;
 } analysis;
 
 static int leader(analysis *x, int r)
@@ -306,14 +307,18 @@ static void do_cvt(analysis *x, const ptx_ast_insn *a)
         ints(x, a, 1);
 }
 
-/* Equality of what a compare-and-swap gave: elements have one code each. */
+/* Whether a compare-and-swap found what it was to find: elements have one code each. */
 static bool compares_swapped(const analysis *x, const ptx_ast_insn *a)
 {
-    if (!is_op(a, "setp") || (!has(a, "eq") && !has(a, "ne")))
+    if (!is_op(a, "setp") || (!has(a, "eq") && !has(a, "ne")) || a->n_operands < 3)
         return false;
-    for (int o = 1; o < 3 && o < a->n_operands; o++)
-        if (a->operand[o].kind == PTX_OPD_REG && x->is_swapped[a->operand[o].reg])
+    for (int o = 1; o < 3; o++) {
+        const ptx_operand *got = &a->operand[o], *with = &a->operand[3 - o];
+        const ptx_ast_insn *cas = got->kind == PTX_OPD_REG && got->reg >= 0 ? x->is_swapped[got->reg] : NULL;
+        if (cas && with->kind == PTX_OPD_REG && cas->operand[2].kind == PTX_OPD_REG &&
+            with->reg == cas->operand[2].reg)
             return true;
+    }
     return false;
 }
 
@@ -341,8 +346,21 @@ static void do_matrix(analysis *x, const ptx_ast_insn *a)
         else
             each(x, a, &a->operand[o], mark_int, 0);
     }
-    if (moves)
-        x->out->copies_blindly = true;
+}
+
+/* Copies that are no loads and stores: where they write. */
+static void note_blind(ptx_field *field, const ptx_ast_insn *a)
+{
+    bool stores = is_op(a, "st") && (has(a, "async") || has(a, "bulk"));
+    if (!is_op(a, "cp") && !is_op(a, "stmatrix") && !stores)
+        return;
+    for (int p = 1; p < a->n_parts; p++)
+        if (a->part[p].n >= 6 && (memcmp(a->part[p].p, "global", 6) == 0 ||
+                                  memcmp(a->part[p].p, "shared", 6) == 0)) {
+            *(a->part[p].p[0] == 'g' ? &field->blind_global : &field->blind_shared) = true;
+            return;
+        }
+    field->blind_shared = true;
 }
 
 /* The parser takes any number of operands; what has too few never runs. */
@@ -361,10 +379,8 @@ static bool has_operands(const ptx_ast_insn *a)
 
 static void do_insn(analysis *x, const ptx_ast_insn *a)
 {
-    static const char *const blind[] = {"cp", "stmatrix", "wgmma", NULL};
     ptx_type t = nth_type(a, -1);
-    for (int k = 0; blind[k]; k++)
-        x->out->copies_blindly |= is_op(a, blind[k]);
+    note_blind(x->field, a);
     if (is_op(a, "mov") || is_op(a, "movmatrix")) {
         copies(x, a, 1, 1);
         if (ptx_type_is_float(t))
@@ -432,7 +448,7 @@ static void find_set_once(analysis *x)
         bool is_set = is_op(a, "mov") && a->guard < 0 && a->operand[1].kind == PTX_OPD_IMM;
         x->is_zero[d->reg] = is_set && !a->operand[1].imm;
         x->is_set_to[d->reg] = is_set ? &a->operand[1] : NULL;
-        x->is_swapped[d->reg] = is_op(a, "atom") && has(a, "cas");
+        x->is_swapped[d->reg] = is_op(a, "atom") && has(a, "cas") ? a : NULL;
     }
     free(times);
 }
@@ -597,7 +613,7 @@ static const ptx_field_func *translate(analysis *x, ptx_func *copy)
     size_t n = (size_t)f->n_regs + 1;
     x->parent = ws_calloc(n, sizeof *x->parent);
     x->is_zero = ws_calloc(n, 1);
-    x->is_swapped = ws_calloc(n, 1);
+    x->is_swapped = ws_calloc(n, sizeof *x->is_swapped);
     x->is_set_to = ws_calloc(n, sizeof *x->is_set_to);
     x->of = ws_calloc(n, sizeof *x->of);
     x->out = WS_ARENA_NEW(x->arena, ptx_field_func, 1);
@@ -641,7 +657,7 @@ const ptx_ast *ptx_field_ast(ws_arena *arena, const ptx_ast *ast, uint32_t prime
     field->func = WS_ARENA_NEW(arena, const ptx_field_func *, ast->n_funcs + 1);
     out->field = field;
     for (int f = 0; f < ast->n_funcs; f++) {
-        analysis x = {.arena = arena, .ast = ast, .fn = ast->func[f], .prime = prime};
+        analysis x = {.arena = arena, .ast = ast, .fn = ast->func[f], .prime = prime, .field = field};
         out->func[f] = WS_ARENA_NEW(arena, ptx_func, 1);
         *out->func[f] = *ast->func[f];
         field->func[f] = translate(&x, out->func[f]);

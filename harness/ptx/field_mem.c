@@ -78,10 +78,11 @@ static bool check_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s,
 {
     for (u32 e = 0; e < n; e++) {
         u32 at = e * size;
-        uint8_t found = p->kind ? kinds(p, at, size) : 0;
+        uint8_t all = p->kind ? kinds(p, at, size) : 0, found = all & PTX_HOLDS_BOTH;
         ptx_field_class *c = s->access->of[e];
+        bool blind = p->is_shared ? s->blind_shared : s->blind_global && !(all & PTX_HOLDS_GIVEN);
         *constants += p->kind && !found && p->is_variable && c && c->holds == PTX_HOLDS_FLOAT;
-        if (!take(w, i, c, found, !p->kind || (!found && p->is_shared && s->copies_blindly)))
+        if (!take(w, i, c, found, !p->kind || blind))
             return false;
     }
     return true;
@@ -99,6 +100,17 @@ static bool put_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, c
         memset(p->kind + e * size, holds, size);
     }
     return true;
+}
+
+void ptx_field_wrote(ptx_warp *w, ptx_space space, const u64 addr[PTX_LANES], u32 bytes)
+{
+    const ptx_mem_part part = {.mask = PTX_FULL, .space = space, .block = w->block};
+    EACH_LANE(l)
+    {
+        place p = find(w, &part, addr[l], bytes);
+        if (p.kind)
+            memset(p.kind, PTX_HOLDS_FLOAT, bytes);
+    }
 }
 
 /* ---- local memory: a mark a byte of the frames, for all threads together ---- */

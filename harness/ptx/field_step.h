@@ -8,7 +8,7 @@
 typedef struct ptx_field_step { /* beside an instruction that touches memory */
     ptx_handler run;            /* what executes it */
     const ptx_field_access *access;
-    bool copies_blindly;        /* its function does */
+    bool blind_shared, blind_global; /* as ptx_field has them */
 } ptx_field_step;
 
 /* ---- elements; the constant of a prime is floor(2^47 / p) ---- */
@@ -70,6 +70,8 @@ void ptx_field_access_memory(ptx_warp *w, const ptx_insn *i); /* field_mem.c */
 void ptx_field_bind(ptx_program *p, ptx_code *c, const ptx_field *field);
 /* Whether nothing in the program keeps it from running over the field; else a finding says what. */
 bool ptx_field_may_run(const ptx_program *p, const ptx_ast *ast, ptx_report *r);
+/* The lanes of a warp write numbers of `bytes` bytes there, other than by a store. */
+void ptx_field_wrote(ptx_warp *w, ptx_space space, const u64 addr[PTX_LANES], u32 bytes);
 /* An instruction without meaning in the field: ends the run. */
 void ptx_field_leave(ptx_warp *w, const ptx_insn *i, const char *why);
 

@@ -317,7 +317,7 @@ bool ptx_memory_hold(ptx_memory *m, uint64_t ptr, size_t n, bool floats)
     ptx_alloc *a = holding(m, ptr, n);
     ptx_memory_make_kinds(m);
     if (a)
-        memset(a->kind + (ptr - a->lo), floats ? PTX_HOLDS_FLOAT : PTX_HOLDS_INT, n);
+        memset(a->kind + (ptr - a->lo), PTX_HOLDS_GIVEN | (floats ? PTX_HOLDS_FLOAT : PTX_HOLDS_INT), n);
     return a != NULL;
 }
 

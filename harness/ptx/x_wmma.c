@@ -154,6 +154,8 @@ static bool move_register(ptx_warp *w, const ptx_insn *i, const memory_view *v, 
                         .addr = addr};
         if (!ptx_watch(w, &a))
             return false;
+        if (store && ptx_field_prime(w) && x->type != MMA_S32)
+            ptx_field_wrote(w, v->space, addr, bytes);
         if (store && ptx_undef_here(w))
             ptx_undef_stored(w, &a, &named, e * bits / 8);
         EACH_LANE(l)
