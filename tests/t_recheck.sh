@@ -48,6 +48,22 @@ assert {0, 1, 2, 3} == {c["level"] for c in p["checks"]}
 END
 check "source, spec, runs and hashes are in it" python3 "$dir/look.py" "$dir/a.json" "$kernel"
 
+# One warp a row, 4 rows a block: line 25 leaves where there is no row, 31 runs for each element once.
+cat >"$dir/cover.py" <<'END'
+import json, sys
+p = json.load(open(sys.argv[1]))
+for shape, rows, cols in (("B=1 N=1", 1, 1), ("B=17 N=31", 17, 31)):
+    runs = sum(c["shape"] == shape and c["what"] == "run" for c in p["checks"])
+    c, = [c for c in p["coverage"] if c["shape"] == shape]
+    lines = dict(c["lines"])
+    threads, inside = (rows + 3) // 4 * 128 * runs, rows * 32 * runs
+    assert lines[25] == threads and lines[27] == inside and lines[31] == rows * cols * runs, lines
+    assert [sorted(b[1:]) for b in c["branches"] if b[0] == 25] == [sorted((inside, threads - inside))], c["branches"]
+    first = [b for b in c["branches"] if b[0] == 30][0]
+    assert sorted(first[1:]) == sorted((rows * cols * runs, inside - rows * cols * runs)), first
+END
+check "lines and branches have the threads that ran them" python3 "$dir/cover.py" "$dir/a.json"
+
 # ---- what was changed is named ----
 edit "$dir/a.json" "$dir/x.json" 'p["source"]["text"] += " "'
 run "$ws" recheck "$dir/x.json"

@@ -8,8 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Over all runs of a shape with one choice of tunables. */
+typedef struct covered {
+    char shape[256], choice[160];
+    ptx_cover *item;
+    int n;
+    bool more; /* than the engine keeps */
+} covered;
+
 struct vfy_record {
-    cJSON *compiles, *checks, *coverage;
+    cJSON *compiles, *checks;
+    covered *covered;
+    int n_covered, cap;
     char what[64], note[256], choice[160];
 };
 
@@ -18,7 +28,6 @@ vfy_record *vfy_record_new(void)
     vfy_record *r = ws_calloc(1, sizeof *r);
     r->compiles = cJSON_CreateArray();
     r->checks = cJSON_CreateArray();
-    r->coverage = cJSON_CreateArray();
     return r;
 }
 
@@ -28,16 +37,10 @@ void vfy_record_free(vfy_record *r)
         return;
     cJSON_Delete(r->compiles);
     cJSON_Delete(r->checks);
-    cJSON_Delete(r->coverage);
+    for (int i = 0; i < r->n_covered; i++)
+        free(r->covered[i].item);
+    free(r->covered);
     free(r);
-}
-
-void vfy_record_take(vfy_record *r, cJSON *packet)
-{
-    cJSON_AddItemToObject(packet, "compiles", r->compiles);
-    cJSON_AddItemToObject(packet, "checks", r->checks);
-    cJSON_AddItemToObject(packet, "coverage", r->coverage);
-    r->compiles = r->checks = r->coverage = NULL;
 }
 
 void vfy_record_of(vfy_record *r, const char *what, const char *note)
@@ -142,6 +145,90 @@ static void add_outputs(cJSON *o, const vfy_run *run)
     }
 }
 
+/* ---- coverage ---- */
+
+static covered *covered_at(vfy_record *r, const char *shape)
+{
+    for (int i = 0; i < r->n_covered; i++)
+        if (strcmp(r->covered[i].shape, shape) == 0 && strcmp(r->covered[i].choice, r->choice) == 0)
+            return &r->covered[i];
+    if (r->n_covered == r->cap) {
+        r->cap = r->cap ? 2 * r->cap : 16;
+        r->covered = ws_realloc(r->covered, (size_t)r->cap * sizeof *r->covered);
+    }
+    covered *c = &r->covered[r->n_covered++];
+    *c = (covered){.item = ws_calloc(PTX_MAX_COVER, sizeof *c->item)};
+    snprintf(c->shape, sizeof c->shape, "%s", shape);
+    snprintf(c->choice, sizeof c->choice, "%s", r->choice);
+    return c;
+}
+
+static int by_line(const void *a, const void *b)
+{
+    const ptx_cover *x = a, *y = b;
+    return x->line != y->line ? (x->line > y->line) - (x->line < y->line)
+                              : (x->ptx_line > y->ptx_line) - (x->ptx_line < y->ptx_line);
+}
+
+static void add_covered(vfy_record *r, const char *shape, const ptx_report *rep)
+{
+    covered *to = covered_at(r, shape);
+    to->more |= rep->cover_full;
+    for (int i = 0; i < rep->n_cover; i++) {
+        const ptx_cover *c = &rep->cover[i];
+        int k = 0;
+        while (k < to->n && by_line(&to->item[k], c) != 0)
+            k++;
+        if (k == PTX_MAX_COVER) {
+            to->more = true;
+            continue;
+        }
+        if (k == to->n)
+            to->item[to->n++] = (ptx_cover){.line = c->line, .ptx_line = c->ptx_line, .known = true};
+        to->item[k].threads += c->threads;
+        to->item[k].went_on += c->went_on;
+        to->item[k].known &= c->known;
+    }
+}
+
+/* "lines": [[line, threads], ...], "branches": [[line, went on, jumped], ...]; null: not known. */
+static cJSON *covered_json(covered *c)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "shape", c->shape);
+    if (c->choice[0])
+        cJSON_AddStringToObject(o, "tunables", c->choice);
+    cJSON *lines = cJSON_AddArrayToObject(o, "lines");
+    cJSON *branches = cJSON_AddArrayToObject(o, "branches");
+    qsort(c->item, (size_t)c->n, sizeof *c->item, by_line);
+    for (int i = 0; i < c->n; i++) {
+        const ptx_cover *x = &c->item[i];
+        const double at[3] = {x->line, (double)(x->ptx_line ? x->went_on : x->threads),
+                              (double)(x->threads - x->went_on)};
+        cJSON *a = cJSON_CreateDoubleArray(at, !x->ptx_line ? 2 : x->known ? 3 : 1);
+        if (!x->known) {
+            cJSON_AddItemToArray(a, cJSON_CreateNull());
+            cJSON_AddItemToArray(a, cJSON_CreateNull());
+        }
+        cJSON_AddItemToArray(x->ptx_line ? branches : lines, a);
+    }
+    if (c->more)
+        cJSON_AddBoolToObject(o, "incomplete", true);
+    return o;
+}
+
+void vfy_record_take(vfy_record *r, cJSON *packet)
+{
+    cJSON_AddItemToObject(packet, "compiles", r->compiles);
+    cJSON_AddItemToObject(packet, "checks", r->checks);
+    r->compiles = r->checks = NULL;
+    cJSON *coverage = cJSON_AddArrayToObject(packet, "coverage");
+    for (int i = 0; i < r->n_covered; i++)
+        cJSON_AddItemToArray(coverage, covered_json(&r->covered[i]));
+}
+
+/* ---- what is noted ---- */
+
 void vfy_record_run(vfy_record *r, const vfy_run *run, hx_reason reason, double ratio)
 {
     if (!r || !run->c)
@@ -160,6 +247,7 @@ void vfy_record_run(vfy_record *r, const vfy_run *run, hx_reason reason, double 
         return;
     add_ratio(o, "worst_error_over_tolerance", ratio);
     add_outputs(o, run);
+    add_covered(r, run->c->shape, &run->rep.engine);
 }
 
 void vfy_record_check(vfy_record *r, vfy_level level, const char *what, const char *shape,

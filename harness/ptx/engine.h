@@ -683,6 +683,8 @@ static inline void ptx_sectors_use(ptx_sectors *s, uint64_t first, uint64_t bits
 }
 void ptx_sectors_release(ptx_worker *k);
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
+/* cover.c: adds a launch, whose blocks are counted, to the report's coverage. */
+void ptx_cover_finish(ptx_grid *g, const ptx_worker *workers, int n);
 
 /* ---- ops_cover.c ---- */
 /* Notes the forms in basic blocks that were executed. */

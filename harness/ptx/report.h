@@ -72,6 +72,16 @@ typedef struct ptx_counters {
     uint64_t grid_arrivals; /* of blocks at cooperative_groups' grid-wide barrier */
 } ptx_counters;
 
+/* A source line, or one of its branches, over all launches. */
+enum { PTX_MAX_COVER = 512 };
+typedef struct ptx_cover {
+    int line;
+    int ptx_line;     /* of the branch; 0: the line itself */
+    uint64_t threads; /* that ran it: of a line the most that ran one of its instructions */
+    uint64_t went_on; /* of a branch: those that did not jump */
+    bool known;       /* went_on is */
+} ptx_cover;
+
 typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE,
                             PTX_SCHED_RANDOM } ptx_schedule;
 
@@ -91,6 +101,7 @@ typedef struct ptx_options {
     bool check_init;           /* reads of memory that nothing wrote */
     bool check_race;           /* shared and global */
     bool count;                /* fill the counters */
+    bool cover;                /* fill the report's coverage */
     /* For counting alone: run blocks spread over the grid until so many are done, or so many warp
      * instructions, and scale the counters to the whole grid. 0: all blocks. Blocks that differ
      * make the sample larger. Programs whose blocks may wait for each other by fences of their own
@@ -117,6 +128,9 @@ typedef struct ptx_report {
      * part. */
     char note[192];
     int note_line;         /* of the source, 0: not known */
+    ptx_cover cover[PTX_MAX_COVER];
+    int n_cover;
+    bool cover_full;       /* there was more */
 } ptx_report;
 
 #endif

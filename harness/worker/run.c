@@ -146,6 +146,8 @@ static void sanitise_report(ptx_report *r)
 {
     if (r->n_faults < 0 || r->n_faults > PTX_MAX_FAULTS)
         r->n_faults = 0;
+    if (r->n_cover < 0 || r->n_cover > PTX_MAX_COVER)
+        r->n_cover = 0;
     for (int i = 0; i < PTX_MAX_FAULTS; i++) {
         ptx_fault *f = &r->fault[i];
         if (!valid_reason(f->reason))
