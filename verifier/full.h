@@ -55,6 +55,9 @@ ws_status vfy_full_name_ignored(vfy_full *f, ws_err *err) WS_MUST_CHECK;
 /* All of them, at one check shape. */
 ws_status vfy_full_shape(vfy_full *f, ws_err *err) WS_MUST_CHECK;
 
+/* `b` without launch `without`, counted from 1; in the arena. */
+const plan_bound *vfy_plan_without(ws_arena *a, const plan_bound *b, int without);
+
 /* Flat index of the first element of output o in which two results differ by a bit, -1: none. */
 int64_t vfy_first_difference(const vfy_full *f, int o, const void *a, const void *b);
 

@@ -7,6 +7,18 @@
 
 enum { MOST_LAUNCHES = 16 };
 
+const plan_bound *vfy_plan_without(ws_arena *a, const plan_bound *b, int without)
+{
+    plan_bound *p = WS_ARENA_NEW(a, plan_bound, 1);
+    *p = *b;
+    p->launch = WS_ARENA_NEW(a, plan_bound_launch, b->n_launches + 1);
+    p->n_launches = 0;
+    for (int i = 0; i < b->n_launches; i++)
+        if (i != without - 1)
+            p->launch[p->n_launches++] = b->launch[i];
+    return p;
+}
+
 /* Each launch replaced by nothing must break the result. One that does not may still be for other
  * shapes or other inputs: the verdict says so, and does not reject. */
 ws_status vfy_full_launches(vfy_full *f, ws_err *err)

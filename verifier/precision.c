@@ -48,3 +48,21 @@ int vfy_half_sums(const spec *s, const char *ptx)
     }
     return -1;
 }
+
+bool vfy_uses_half(const spec *s, const char *ptx)
+{
+    static const char *const marks[] = {"cvt.rn.f16",  "cvt.rn.bf16", "fma.rn.f16", "fma.rn.bf16",
+                                        "mul.f16",     "add.f16",     "mul{.f16",   ".f16x2",
+                                        ".bf16x2",     "mul.bf16",    "add.bf16",   "cvt.rna.tf32",
+                                        ".tf32"};
+    if (ws_dtype_roundoff(s->precision) > ws_dtype_roundoff(WS_F32))
+        return false;
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++)
+        if (ws_dtype_is_float(s->tensor[i].dtype) &&
+            ws_dtype_roundoff(s->tensor[i].dtype) > ws_dtype_roundoff(WS_F32))
+            return false;
+    for (size_t i = 0; i < WS_COUNT(marks); i++)
+        if (strstr(ptx, marks[i]))
+            return true;
+    return false;
+}

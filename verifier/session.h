@@ -32,6 +32,8 @@ bool vfy_session_has(const vfy_session *s, int slot,
 bool vfy_names_dims(const char *source, size_t n);
 /* How the plan is compiled at one shape; without source, file and arch. */
 comp_request vfy_request(ws_arena *a, const plan_bound *b, bool dims, bool cubin);
+/* Registers, shared memory and spills of the kernels, and what the compile is known by. */
+void vfy_record_resources(const comp_result *c, vfy_verdict *v);
 /* A block's threads must find room in the register file: 65536, handed out to warps in units of 8 a
  * thread. false: `d` names the kernel. */
 bool vfy_registers_fit(const plan_bound *b, const comp_result *c, hx_diag *d);

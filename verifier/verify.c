@@ -4,13 +4,12 @@
 #include "base/pool.h"
 #include "base/sha256.h"
 #include "harness/plan/plan.h"
-#include "verifier/compare.h"
 #include "verifier/exec.h"
 #include "verifier/field.h"
 #include "verifier/field_stage.h"
 #include "verifier/full.h"
 #include "verifier/model.h"
-#include "verifier/pattern.h"
+#include "verifier/outputs.h"
 #include "verifier/policy.h"
 #include "verifier/precision.h"
 #include "verifier/record.h"
@@ -198,47 +197,6 @@ static void start_check_compiles(job *j)
     run_prepare(ws_cpu_count());
 }
 
-static void record_resources(job *j, const comp_result *c)
-{
-    vfy_verdict *v = j->v;
-    size_t used = 0;
-    v->n_kernels = c->n_kernels;
-    v->registers = v->shared_bytes = v->spill_bytes = -1;
-    for (int i = 0; i < c->n_kernels; i++) {
-        const comp_kernel *k = &c->kernel[i];
-        int spill = k->spill_store_bytes + k->spill_load_bytes;
-        v->registers = k->registers > v->registers ? k->registers : v->registers;
-        v->shared_bytes = k->shared_bytes > v->shared_bytes ? k->shared_bytes : v->shared_bytes;
-        v->spill_bytes = spill > v->spill_bytes ? spill : v->spill_bytes;
-        if (used < sizeof v->resources)
-            used += (size_t)snprintf(v->resources + used, sizeof v->resources - used,
-                                     "%s%s: %d registers, %d bytes shared, %d bytes spilled",
-                                     i ? "; " : "", k->name, k->registers, k->shared_bytes, spill);
-    }
-    snprintf(v->ptx_sha256, sizeof v->ptx_sha256, "%s", c->ptx_sha256);
-    snprintf(v->compile_key, sizeof v->compile_key, "%s", c->key);
-}
-
-bool vfy_registers_fit(const plan_bound *b, const comp_result *c, hx_diag *d)
-{
-    enum { FILE_REGISTERS = 65536 };
-    for (int i = 0; i < b->n_launches; i++) {
-        const plan_bound_launch *l = &b->launch[i];
-        int64_t threads = (l->block[0] * l->block[1] * l->block[2] + 31) / 32 * 32;
-        for (int k = 0; k < c->n_kernels; k++) {
-            int registers = (c->kernel[k].registers + 7) / 8 * 8;
-            if (strcmp(c->kernel[k].name, l->kernel) || registers * threads <= FILE_REGISTERS)
-                continue;
-            return hx_reject(d, HX_INVALID_LAUNCH, l->line, 0,
-                             "kernel '%s' takes %d registers a thread, too many for a block of "
-                             "%" PRId64 " threads: a block has %d; smaller blocks or "
-                             "__launch_bounds__ help",
-                             l->kernel, c->kernel[k].registers, threads, (int)FILE_REGISTERS);
-        }
-    }
-    return true;
-}
-
 /* ---- one run and what it shows ---- */
 
 static void reject_fault(job *j, const run_report *r)
@@ -268,145 +226,6 @@ static void reject_fault(job *j, const run_report *r)
     memcpy(v->block, f->block, sizeof v->block);
 }
 
-static void set_element(job *j, const vfy_case *c, int o, int64_t flat)
-{
-    snprintf(j->v->tensor, sizeof j->v->tensor, "%s", j->s->spec->output[o]);
-    vfy_element_name(&c->want[o].shape, flat, j->v->element, sizeof j->v->element);
-}
-
-/* false when some byte of output o was never written. */
-static bool check_written(job *j, const vfy_case *c, int o, const uint8_t *written)
-{
-    const ref_graph *g = j->s->graph;
-    ws_dtype dtype = g->value[g->output[o]].dtype;
-    size_t size = ws_dtype_bytes(dtype), per_byte = (size_t)ws_dtype_per_byte(dtype);
-    int64_t n = c->want[o].shape.count, missing = 0, first = -1;
-    if (!memchr(written, 0, ws_dtype_size(dtype, (size_t)n)))
-        return true;
-    bool *lacks = ws_calloc((size_t)n + 1, sizeof *lacks);
-    for (int64_t i = 0; i < n; i++) {
-        for (size_t b = 0; b < size; b++)
-            lacks[i] |= written[(size_t)i / per_byte * size + b] == 0;
-        missing += lacks[i];
-        if (lacks[i] && first < 0)
-            first = i;
-    }
-    vfy_pattern p = {.shape = &c->want[o].shape, .wrong = lacks, .axis = g->value[g->output[o]].dim};
-    vfy_pattern_describe(&p, j->v->pattern, sizeof j->v->pattern);
-    free(lacks);
-    if (!missing)
-        return true;
-    set_element(j, c, o, first);
-    j->v->reason = HX_NOT_WRITTEN;
-    j->v->wrong = missing;
-    j->v->checked = n;
-    snprintf(j->v->text, sizeof j->v->text,
-             "%" PRId64 " of %" PRId64 " elements of '%s' were never written, first %s%s", missing,
-             n, j->v->tensor, j->v->tensor, j->v->element);
-    return false;
-}
-
-static bool check_inputs(job *j, const vfy_case *c, const run_tensor *t)
-{
-    const spec *s = j->s->spec;
-    for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
-        const unsigned char *before = c->in[i], *after = t[i].after;
-        size_t size = ws_dtype_bytes(s->tensor[i].dtype), b = 0;
-        if (memcmp(before, after, c->in_bytes[i]) == 0)
-            continue;
-        while (before[b] == after[b])
-            b++;
-        ref_shape shape = {.rank = s->tensor[i].rank};
-        int per_byte = ws_dtype_per_byte(s->tensor[i].dtype), k = 0;
-        int64_t at = (int64_t)(b / size) * per_byte;
-        double was[2], is[2];
-        ws_err ignored = {0};
-        if (spec_tensor_dims(&s->tensor[i], &c->bound->env, shape.dim, &shape.count, &ignored))
-            ws_bug("dims of '%s' were evaluated before: %s", s->tensor[i].name, ignored.msg);
-        vfy_verdict *v = j->v;
-        v->reason = HX_INPUT_MODIFIED;
-        snprintf(v->tensor, sizeof v->tensor, "%s", s->tensor[i].name);
-        ws_dtype_load(s->tensor[i].dtype, was, before + b / size * size, (size_t)per_byte);
-        ws_dtype_load(s->tensor[i].dtype, is, after + b / size * size, (size_t)per_byte);
-        k = per_byte == 2 && (before[b] & 0xf) == (after[b] & 0xf);
-        vfy_element_name(&shape, at + k, v->element, sizeof v->element);
-        v->want = was[k];
-        v->got = is[k];
-        for (size_t e = 0; e < c->in_bytes[i]; e += size)
-            v->wrong += memcmp(before + e, after + e, size) != 0;
-        v->checked = shape.count;
-        snprintf(v->text, sizeof v->text, "input '%s' was overwritten, first at %s%s", v->tensor,
-                 v->tensor, v->element);
-        return false;
-    }
-    return true;
-}
-
-/* Half-precision arithmetic in the PTX of a spec that has no half-precision tensor. */
-static bool uses_half_arithmetic(const spec *s, const char *ptx)
-{
-    static const char *const marks[] = {"cvt.rn.f16",  "cvt.rn.bf16", "fma.rn.f16", "fma.rn.bf16",
-                                        "mul.f16",     "add.f16",     "mul{.f16",   ".f16x2",
-                                        ".bf16x2",     "mul.bf16",    "add.bf16",   "cvt.rna.tf32",
-                                        ".tf32"};
-    if (ws_dtype_roundoff(s->precision) > ws_dtype_roundoff(WS_F32))
-        return false;
-    for (int i = 0; i < s->n_inputs + s->n_weights; i++)
-        if (ws_dtype_is_float(s->tensor[i].dtype) &&
-            ws_dtype_roundoff(s->tensor[i].dtype) > ws_dtype_roundoff(WS_F32))
-            return false;
-    for (size_t i = 0; i < WS_COUNT(marks); i++)
-        if (strstr(ptx, marks[i]))
-            return true;
-    return false;
-}
-
-/* Of a right output. */
-static bool within_share(job *j, int o, double ratio)
-{
-    const double share = j->o->tolerance_share;
-    if (!(share > 0) || ratio <= share)
-        return true;
-    j->v->reason = HX_WRONG_RESULT;
-    snprintf(j->v->text, sizeof j->v->text,
-             "'%s' is off by %.3g of the tolerance, of which only %.3g is allowed here",
-             j->s->spec->output[o], ratio, share);
-    return false;
-}
-
-static bool check_values(job *j, const vfy_case *c, int o, const void *got, const char *ptx)
-{
-    vfy_comparison cmp;
-    vfy_verdict *v = j->v;
-    vfy_compare(c, o, got, &cmp);
-    v->worst_ratio = fmax(v->worst_ratio, cmp.worst_ratio);
-    if (!cmp.wrong)
-        return within_share(j, o, cmp.worst_ratio);
-    set_element(j, c, o, cmp.first);
-    v->got = cmp.got;
-    v->want = cmp.want;
-    v->tolerance = cmp.tolerance;
-    v->wrong = cmp.wrong;
-    v->checked = cmp.checked;
-    j->wrong_output = o;
-    j->wrong_at = cmp.first;
-    vfy_list_wrong(c, o, got, v);
-    vfy_compare_pattern(c, o, got, v->pattern, sizeof v->pattern);
-    if (cmp.constant && c->inputs == VFY_INPUTS_RANDOM) {
-        v->reason = HX_CONSTANT_OUTPUT;
-        snprintf(v->text, sizeof v->text, "every element of '%s' is %.9g", v->tensor, cmp.got);
-        return false;
-    }
-    bool half = isfinite(cmp.excess) && uses_half_arithmetic(j->s->spec, ptx);
-    v->reason = half ? HX_LOW_PRECISION : HX_WRONG_RESULT;
-    snprintf(v->text, sizeof v->text,
-             "%s%s is %.9g, expected %.9g within %.3g; %" PRId64 " of %" PRId64 " elements are %s",
-             v->tensor, v->element, cmp.got, cmp.want, cmp.tolerance, cmp.wrong, cmp.checked,
-             half ? "as far off as half-precision arithmetic makes them; the spec asks for f32"
-                  : "out of tolerance");
-    return false;
-}
-
 /* ---- judging what ran ---- */
 
 static void describe_case(job *j, const vfy_case *c)
@@ -418,16 +237,10 @@ static void describe_case(job *j, const vfy_case *c)
 
 static void judge_outputs(job *j, const vfy_run *r)
 {
-    const vfy_case *c = r->c;
-    int n_in = j->s->spec->n_inputs + j->s->spec->n_weights;
-    for (int o = 0; o < j->s->graph->n_outputs; o++)
-        if (!check_written(j, c, o, r->tensor[n_in + o].written))
-            return;
-    if (!check_inputs(j, c, r->tensor))
-        return;
-    for (int o = 0; o < j->s->graph->n_outputs; o++)
-        if (!check_values(j, c, o, r->tensor[n_in + o].out, r->compiled->ptx))
-            return;
+    vfy_judge o = {.s = j->s, .o = j->o, .v = j->v};
+    vfy_judge_outputs(&o, r);
+    j->wrong_output = o.wrong_output;
+    j->wrong_at = o.wrong_at;
 }
 
 /* What the engine saw on the way to a wrong value. */
@@ -708,19 +521,6 @@ typedef struct full_job {
     const comp_result *compiled;
 } full_job;
 
-/* Without launch `without`, counted from 1. */
-static const plan_bound *plan_without(job *j, const plan_bound *b, int without)
-{
-    plan_bound *p = WS_ARENA_NEW(&j->arena, plan_bound, 1);
-    *p = *b;
-    p->launch = WS_ARENA_NEW(&j->arena, plan_bound_launch, b->n_launches + 1);
-    p->n_launches = 0;
-    for (int i = 0; i < b->n_launches; i++)
-        if (i != without - 1)
-            p->launch[p->n_launches++] = b->launch[i];
-    return p;
-}
-
 /* What a run that may be wrong is like, without a trace in the verdict. */
 static hx_reason look_at_outputs(job *j, const vfy_run *o)
 {
@@ -790,7 +590,7 @@ static ws_status run_tries(void *ud, vfy_try *t, int n, ws_err *err)
     vfy_run *run = ws_calloc((size_t)n + 1, sizeof *run);
     for (int i = 0; i < n; i++)
         run[i] = (vfy_run){.c = t[i].c,
-                           .bound = t[i].without ? plan_without(f->j, f->bound, t[i].without)
+                           .bound = t[i].without ? vfy_plan_without(&f->j->arena, f->bound, t[i].without)
                                                  : f->bound,
                            .compiled = f->compiled,
                            .schedule = t[i].schedule,
@@ -885,23 +685,6 @@ static ws_status full(job *j, ws_err *err)
 
 /* ---- modelled time at the benchmark shape ---- */
 
-/* What a larger shape shows, after what the first one did. */
-static void append_pattern(vfy_verdict *first, const vfy_verdict *larger)
-{
-    size_t at = strlen(first->pattern), size = sizeof first->pattern;
-    const char *p = larger->pattern;
-    at += (size_t)snprintf(first->pattern + at, size - at,
-                           "%sat %s %" PRId64 " of %" PRId64 " elements are wrong", at ? "\n" : "",
-                           larger->shape, larger->wrong, larger->checked);
-    while (*p && at < size) {
-        int n = (int)strcspn(p, "\n");
-        if (at + (size_t)n + 16 > size)
-            break;
-        at += (size_t)snprintf(first->pattern + at, size - at, "\nthere: %.*s", n, p);
-        p += n + (p[n] != 0);
-    }
-}
-
 /* One wrong element does not tell a constant from a slip: the next shape that has more may. */
 static ws_status look_further(job *j, int check, ws_err *err)
 {
@@ -917,7 +700,7 @@ static ws_status look_further(job *j, int check, ws_err *err)
             break;
     }
     if (v->reason == HX_WRONG_RESULT && v->checked > 1)
-        append_pattern(first, v);
+        vfy_append_pattern(first, v);
     *v = *first;
     return WS_OK;
 }
@@ -992,7 +775,7 @@ static ws_status judge_scale(job *j, const vfy_modelled *t, const char *ptx, ws_
         return err->status;
     for (int i = 0; i < t->n_launches; i++)
         vfy_scale_add(&all, &t->launch[i].counters);
-    if (vfy_scale_holds(&j->scale, b, &all, uses_half_arithmetic(j->s->spec, ptx), &d))
+    if (vfy_scale_holds(&j->scale, b, &all, vfy_uses_half(j->s->spec, ptx), &d))
         return WS_OK;
     ws_buf shape = {0};
     reject(j, &d);
@@ -1143,7 +926,7 @@ static ws_status verify(job *j, ws_err *err)
         return err->status;
     if (v->reason != HX_PASS)
         return WS_OK;
-    record_resources(j, &cubin);
+    vfy_record_resources(&cubin, v);
     if (!plan_check_kernels(j->plan, cubin.kernel, cubin.n_kernels, &j->s->names, &d)) {
         reject(j, &d);
         return WS_OK;

@@ -2,6 +2,7 @@
 
 #include "verifier/compare.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,4 +43,20 @@ void vfy_name_writer(const vfy_exec *e, const vfy_run *r, int o, int64_t flat, v
     v->writer.line = f.line;
     memcpy(v->writer.thread, f.thread, sizeof f.thread);
     memcpy(v->writer.block, f.block, sizeof f.block);
+}
+
+void vfy_append_pattern(vfy_verdict *first, const vfy_verdict *larger)
+{
+    size_t at = strlen(first->pattern), size = sizeof first->pattern;
+    const char *p = larger->pattern;
+    at += (size_t)snprintf(first->pattern + at, size - at,
+                           "%sat %s %" PRId64 " of %" PRId64 " elements are wrong", at ? "\n" : "",
+                           larger->shape, larger->wrong, larger->checked);
+    while (*p && at < size) {
+        int n = (int)strcspn(p, "\n");
+        if (at + (size_t)n + 16 > size)
+            break;
+        at += (size_t)snprintf(first->pattern + at, size - at, "\nthere: %.*s", n, p);
+        p += n + (p[n] != 0);
+    }
 }

@@ -8,5 +8,7 @@
 void vfy_list_wrong(const vfy_case *c, int o, const void *got, vfy_verdict *v);
 /* v->writer: who wrote element `flat` of output o, found by running the same again. */
 void vfy_name_writer(const vfy_exec *e, const vfy_run *r, int o, int64_t flat, vfy_verdict *v);
+/* What a larger shape shows, after what the first one did. */
+void vfy_append_pattern(vfy_verdict *first, const vfy_verdict *larger);
 
 #endif
