@@ -249,13 +249,14 @@ static void release_outputs(const ref_graph *g, ref_tensor *plain)
     free(plain);
 }
 
-/* What a NaN or an infinity among the inputs reaches is left open, and with it the whole of its index
- * along the first axis, as honest kernels compute neighbours together. The rest must be as if it were
- * not there. */
+/* What a NaN or an infinity among the inputs reaches is left open, and with it the whole of its
+ * index along the first axis, as honest kernels compute neighbours together. The rest must be as if
+ * it were not there. */
 static ws_status open_reached(vfy_case *c, ws_err *err)
 {
     const ref_graph *g = c->bound->graph;
-    ref_tensor *input = ws_calloc((size_t)(g->spec->n_inputs + g->spec->n_weights) + 1, sizeof *input);
+    int n = g->spec->n_inputs + g->spec->n_weights;
+    ref_tensor *input = ws_calloc((size_t)n + 1, sizeof *input);
     ref_tensor *plain = ws_calloc((size_t)g->n_outputs + 1, sizeof *plain);
     ws_status st = make_inputs(c->bound, &kinds[VFY_INPUTS_RANDOM],
                                draw_of(VFY_INPUTS_SPECIAL, c->seed), input, err);
@@ -326,7 +327,9 @@ ws_status vfy_case_init(vfy_case *c, const ref_graph *g, int check, vfy_inputs k
             st = forgive(c, st, err);
         if (!st && kind == VFY_INPUTS_SPECIAL && c->want[0].v)
             st = open_reached(c, err);
-        if (!st && (kinds[kind].inputs == VFY_CLASS_TINY || kinds[kind].inputs == VFY_CLASS_MIXED) && c->want[0].v)
+        vfy_class class = kinds[kind].inputs;
+        bool tiny = class == VFY_CLASS_TINY || class == VFY_CLASS_MIXED;
+        if (!st && tiny && c->want[0].v)
             st = allow_flushing(c, input, err);
         if (!st && !quick && c->want[0].v)
             open_elements(c);

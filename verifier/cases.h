@@ -11,9 +11,10 @@ typedef enum vfy_needs { VFY_NEEDS_NOTHING, VFY_NEEDS_WHOLE, VFY_NEEDS_FLAGS } v
 
 /* id, name, class of the inputs, class of the weights, needs. The first VFY_INPUTS_QUICK are met by
  * every candidate, the others in full verification. RANDOM follows the spec's init. NEGATIVE makes
- * every float input below zero, which shows reductions that start from 0 and lost signs. LARGE shows
- * overflow in exponentials and sums. OTHER draws inputs from another seed and moves every weight off
- * its init: what is ignored, or taken for the ones and zeros that it began with, shows. */
+ * every float input below zero, which shows reductions that start from 0 and lost signs. LARGE
+ * shows overflow in exponentials and sums. OTHER draws inputs from another seed and moves every
+ * weight off its init: what is ignored, or taken for the ones and zeros that it began with, shows.
+ */
 #define VFY_INPUTS_LIST(X)                                                                         \
     X(RANDOM, "random", AS_INIT, AS_INIT, NOTHING)                                                 \
     X(NEGATIVE, "negative", NEGATIVE, AS_INIT, NOTHING)                                            \
@@ -60,14 +61,14 @@ typedef struct vfy_case {
     size_t *in_bytes;
     ref_tensor *want;     /* per output, with bounds */
     ref_tensor *of;       /* per output: what an index output points into */
-    bool **open; /* per output: marks of elements about which the reference says nothing; NULL: none */
+    bool **open; /* per output: marks of what the reference says nothing about; NULL: none */
     bool meaningless; /* the reference is not finite here: the kind does not suit the operation */
 } vfy_case;
 
 /* A kind of the quick list is compared everywhere, and without meaning where its reference is not
- * finite. Of the other kinds an element is left open where the bound has no meaning: it is no number, or as
- * large as the largest value of the output, so that first order says nothing. A kind that does not
- * suit the spec is without meaning. */
+ * finite. Of the other kinds an element is left open where the bound has no meaning: it is no
+ * number, or as large as the largest value of the output, so that first order says nothing. A
+ * kind that does not suit the spec is without meaning. */
 ws_status vfy_case_init(vfy_case *c, const ref_graph *g, int check, vfy_inputs kind, uint64_t seed,
                         ws_err *err) WS_MUST_CHECK;
 

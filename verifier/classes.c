@@ -25,7 +25,7 @@ typedef struct stretch {
     int64_t row;        /* extent of the last axis */
     int64_t chosen;     /* first element of one row at random */
     uint64_t seed, stream;
-    double gain, peak;  /* of many elements, of a few */
+    double gain, peak; /* of many elements, of a few */
 } stretch;
 
 /* Streams of the choices that one element, or one stretch, needs; no input draws from them. */
@@ -48,24 +48,31 @@ static double element(const stretch *s, vfy_class c, int64_t i)
     double v = s->v[i], sign = draw(s, SIGNS, i) < 0.5 ? -1 : 1;
     int least = is_half(s->t->dtype) ? -8 : -20, most = is_half(s->t->dtype) ? 4 : 6;
     switch (c) {
-    case VFY_CLASS_NEGATIVE: return -fabs(v) - 0.125;
-    case VFY_CLASS_LARGE: return s->gain * v;
-    case VFY_CLASS_SIGNED: return sign * v;
-    case VFY_CLASS_HEAVY: return sign * v * fmin(s->peak, pow(1 - draw(s, TAILS, i), -0.7));
-    case VFY_CLASS_TINY: return sign * v * (s->t->dtype == WS_F16 ? 0x1p-16 : 0x1p-130);
+    case VFY_CLASS_NEGATIVE:
+        return -fabs(v) - 0.125;
+    case VFY_CLASS_LARGE:
+        return s->gain * v;
+    case VFY_CLASS_SIGNED:
+        return sign * v;
+    case VFY_CLASS_HEAVY:
+        return sign * v * fmin(s->peak, pow(1 - draw(s, TAILS, i), -0.7));
+    case VFY_CLASS_TINY:
+        return sign * v * (s->t->dtype == WS_F16 ? 0x1p-16 : 0x1p-130);
     case VFY_CLASS_RANGE:
         return sign * ldexp(v, least + (int)(draw(s, POWERS, i) * (most - least + 1)));
-    case VFY_CLASS_ZERO: return 0;
+    case VFY_CLASS_ZERO:
+        return 0;
     case VFY_CLASS_PERTURBED: {
         double amount = 0.05 + 0.2 * draw(s, AMOUNTS, i);
         return v != 0 ? v * (1 + sign * amount) : sign * amount;
     }
-    default: return v;
+    default:
+        return v;
     }
 }
 
-/* To three bits: sums of the same number over and over round the same way every time, which no bound
- * for honest arithmetic allows for, unless they are exact. */
+/* To three bits: sums of the same number over and over round the same way every time, which no
+ * bound for honest arithmetic allows for, unless they are exact. */
 static double coarse(double v)
 {
     int power;
@@ -87,7 +94,9 @@ static void change_row(const stretch *s, vfy_class c, int64_t first, int64_t end
     double *v = s->v + first;
     int64_t place = first + (int64_t)(draw(s, PLACES, first) * (double)n);
     switch (c) {
-    case VFY_CLASS_SORTED: qsort(v, (size_t)n, sizeof *v, ascending); break;
+    case VFY_CLASS_SORTED:
+        qsort(v, (size_t)n, sizeof *v, ascending);
+        break;
     case VFY_CLASS_SPIKE:
         s->v[place] *= s->peak;
         break;
@@ -107,7 +116,8 @@ static void change_row(const stretch *s, vfy_class c, int64_t first, int64_t end
             s->v[place] = special[(int)(3 * draw(s, AMOUNTS, first))];
         break;
     }
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -140,10 +150,10 @@ static void change(const stretch *s, vfy_class c)
 /* Lengths from one element to an eighth of the tensor, as likely short as long. */
 static void mix(stretch *s, int64_t count)
 {
-    static const vfy_class parts[] = {
-        VFY_CLASS_AS_INIT, VFY_CLASS_SIGNED, VFY_CLASS_HEAVY, VFY_CLASS_SPIKE, VFY_CLASS_RANGE,
-        VFY_CLASS_LARGE,   VFY_CLASS_CANCEL, VFY_CLASS_EQUAL, VFY_CLASS_ZERO,  VFY_CLASS_TINY,
-        VFY_CLASS_AS_INIT, VFY_CLASS_SIGNED};
+    static const vfy_class parts[] = {VFY_CLASS_AS_INIT, VFY_CLASS_SIGNED,  VFY_CLASS_HEAVY,
+                                      VFY_CLASS_SPIKE,   VFY_CLASS_RANGE,   VFY_CLASS_LARGE,
+                                      VFY_CLASS_CANCEL,  VFY_CLASS_EQUAL,   VFY_CLASS_ZERO,
+                                      VFY_CLASS_TINY,    VFY_CLASS_AS_INIT, VFY_CLASS_SIGNED};
     double longest = log((double)(count < 16 ? 2 : count / 8));
     for (s->first = 0; s->first < count; s->first = s->end) {
         s->end = s->first + (int64_t)exp(longest * draw(s, LENGTHS, s->first));
@@ -198,8 +208,8 @@ static bool change_numbers(const stretch *s, vfy_class c, const ws_env *env, int
     return true;
 }
 
-/* The first element of each row gets no larger than it was: honest code takes it for a shift, which must
- * not be an outlier, and what only looks at first elements sees nothing. */
+/* The first element of each row gets no larger than it was: honest code takes it for a shift, which
+ * must not be an outlier, and what only looks at first elements sees nothing. */
 static bool keeps_first(vfy_class c, int64_t row)
 {
     return row > 1 && (c == VFY_CLASS_HEAVY || c == VFY_CLASS_SPIKE || c == VFY_CLASS_RANGE ||
@@ -225,9 +235,14 @@ static void change_all(stretch *s, vfy_class c, int64_t count)
 bool vfy_class_apply(vfy_class c, const spec_tensor *t, const ref_shape *shape, const ws_env *env,
                      uint64_t seed, uint64_t stream, double *v)
 {
-    stretch s = {.t = t, .v = v, .end = shape->count, .seed = seed, .stream = stream,
+    stretch s = {.t = t,
+                 .v = v,
+                 .end = shape->count,
+                 .seed = seed,
+                 .stream = stream,
                  .row = shape->rank ? shape->dim[shape->rank - 1] : 1,
-                 .gain = is_half(t->dtype) ? 16 : 64, .peak = is_half(t->dtype) ? 16 : 256};
+                 .gain = is_half(t->dtype) ? 16 : 64,
+                 .peak = is_half(t->dtype) ? 16 : 256};
     if (!shape->count || c == VFY_CLASS_AS_INIT)
         return false;
     if (!ws_dtype_is_float(t->dtype) || c >= VFY_CLASS_LEAST)

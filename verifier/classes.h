@@ -22,7 +22,7 @@
  *   ZERO      zeros
  *   PERTURBED each a little off, zeros too: what a weight may be beside its init
  *   MIXED     stretches of different lengths at random places, each of another class
- *   (of HEAVY, SPIKE, RANGE and MIXED the first element of a row gets no larger than the init has it)
+ *   (of HEAVY, SPIKE, RANGE and MIXED the first element of a row gets no larger than it was)
  *   SPECIAL   as init, but for a NaN or an infinity in one row of eight, in one at least
  * and of whole numbers and flags, within what the init draws from:
  *   LEAST, MOST, SAME (one legal value), ONE_TRUE, ALL_TRUE, ONE_FALSE (a row) */

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rounding moves a number by up to u of its power of two: on average over a binade, 0.72 of u of the
- * number itself. */
+/* Rounding moves a number by up to u of its power of two: on average over a binade, 0.72 of u of
+ * the number itself. */
 #define MOVED (0.72 * 0x1p-11)
 
 enum { PERTURBED = 1 << 27 };
@@ -58,6 +58,13 @@ static double spread(const vfy_case *c, int o, const double *a, const double *b)
     return n ? sqrt(sum / (double)n) : 0;
 }
 
+/* 1, off by MOVED at most. */
+static double factor(const vfy_full *f, int stream, int64_t i)
+{
+    double u = ws_philox_uniform(f->seed, PERTURBED + (uint64_t)stream, (uint64_t)i);
+    return 1 + MOVED * (2 * u - 1);
+}
+
 /* The exact result of operands, and itself, moved by MOVED. */
 static ws_status move(const vfy_full *f, const ref_tensor *in, ref_tensor *out, ws_err *err)
 {
@@ -71,25 +78,21 @@ static ws_status move(const vfy_full *f, const ref_tensor *in, ref_tensor *out, 
             break;
         bool floats = ws_dtype_is_float(s->tensor[t].dtype);
         for (int64_t i = 0; i < in[t].shape.count; i++)
-            moved[t].v[i] =
-                in[t].v[i] *
-                (1 + (floats ? MOVED * (2 * ws_philox_uniform(f->seed, PERTURBED + (uint64_t)t,
-                                                              (uint64_t)i) - 1)
-                             : 0));
+            moved[t].v[i] = in[t].v[i] * (floats ? factor(f, t, i) : 1);
     }
     if (!st)
         st = ref_eval(f->base.bound, moved, false, out, err);
     for (int o = 0; o < f->s->graph->n_outputs && !st; o++)
         for (int64_t i = 0; i < out[o].shape.count; i++)
-            out[o].v[i] *= 1 + MOVED * (2 * ws_philox_uniform(f->seed, PERTURBED - 1 - (uint64_t)o,
-                                                              (uint64_t)i) - 1);
+            out[o].v[i] *= factor(f, n + o, i);
     for (int t = 0; t < n; t++)
         ref_tensor_release(&moved[t]);
     free(moved);
     return st;
 }
 
-/* The candidate's effective roundoff on one case: the worst of its outputs; negative: none shows it. */
+/* The candidate's effective roundoff on one case: the worst of its outputs; negative: none shows
+ * it. */
 static ws_status measure(const vfy_full *f, const vfy_case *c, const ref_tensor *in,
                          void *const *got, double *u, ws_err *err)
 {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one run may take for a check shape to get everything: warp instructions of the candidate, and
- * work of the reference in operations and bytes. By work, not by time: the same kernel is judged alike
- * everywhere. */
+/* What one run may take for a check shape to get everything: warp instructions of the candidate,
+ * and work of the reference in operations and bytes. By work, not by time: the same kernel is
+ * judged alike everywhere. */
 #define AFFORDABLE_INSNS 1000000
 #define AFFORDABLE_WORK  1e7
 #define RELATED_INSNS    3000000 /* at the one shape where relations are tried */
@@ -41,18 +41,22 @@ int64_t vfy_first_difference(const vfy_full *f, int o, const void *a, const void
 
 enum { AT_ONCE = 8 };
 
-/* A candidate that takes long at a small shape, whatever for, is not spared the kinds that show most. */
+/* A candidate that takes long at a small shape, whatever for, is not spared the kinds that show
+ * most. */
 static bool is_tried(const vfy_full *f, int kind)
 {
     switch (kind) {
     case VFY_INPUTS_OTHER:
-    case VFY_INPUTS_MIXED: return true;
+    case VFY_INPUTS_MIXED:
+        return true;
     case VFY_INPUTS_MIXED_2:
     case VFY_INPUTS_SPIKE:
     case VFY_INPUTS_RANGE:
     case VFY_INPUTS_LEAST:
-    case VFY_INPUTS_MOST: return f->small;
-    default: return f->affordable;
+    case VFY_INPUTS_MOST:
+        return f->small;
+    default:
+        return f->affordable;
     }
 }
 
@@ -125,19 +129,15 @@ static ws_status prepare(vfy_full *f, ws_err *err)
     f->small = work_at(f, f->check) < AFFORDABLE_WORK;
     f->affordable = f->small && f->first.insns < AFFORDABLE_INSNS;
     f->main = f->check == find_main(f);
-    f->relates =
-        f->main && f->first.insns < RELATED_INSNS && work_at(f, f->check) < RELATED_WORK;
+    f->relates = f->main && f->first.insns < RELATED_INSNS && work_at(f, f->check) < RELATED_WORK;
     return st;
 }
 
 ws_status vfy_full_shape(vfy_full *f, ws_err *err)
 {
     static ws_status (*const steps[])(vfy_full *f, ws_err *err) = {
-        vfy_full_inputs,
-        vfy_full_schedules,
-        vfy_full_relations,
-        vfy_full_launches,
-        vfy_full_faithful,
+        vfy_full_inputs,   vfy_full_schedules, vfy_full_relations,
+        vfy_full_launches, vfy_full_faithful,
     };
     const spec *s = f->s->spec;
     ws_status st = prepare(f, err);

@@ -10,14 +10,14 @@
 typedef struct vfy_try {
     const vfy_case *c;
     ptx_schedule schedule;
-    uint64_t seed;   /* of the schedule */
-    int without;     /* this launch of the plan is left out, from 1; 0: none */
+    uint64_t seed;        /* of the schedule */
+    int without;          /* this launch of the plan is left out, from 1; 0: none */
     const char *relation; /* what a wrong result breaks, for the verdict's text; NULL: nothing */
-    bool judged;     /* a wrong result rejects the candidate */
+    bool judged;          /* a wrong result rejects the candidate */
     /* results */
     hx_reason reason; /* of the run, and of its outputs when it was not judged */
-    void **out;      /* per output, in storage format; NULL: the run gave none */
-    uint64_t insns;  /* warp instructions that it took */
+    void **out;       /* per output, in storage format; NULL: the run gave none */
+    uint64_t insns;   /* warp instructions that it took */
 } vfy_try;
 void vfy_try_release(vfy_try *t, int n_outputs);
 
@@ -31,13 +31,13 @@ typedef struct vfy_full {
     int check;
     uint64_t seed;
     bool small;      /* the operation has little work here, and */
-    bool affordable; /* a run here is cheap enough for every kind of inputs, else for the main ones */
+    bool affordable; /* a run is cheap enough for every kind of inputs, else for the main ones */
     bool main;       /* the shape at which launches and precision are looked at, and, */
     bool relates;    /* when a run is not too long, relations */
     vfy_case base;   /* the random inputs, and */
     ref_tensor *in;  /* their values */
     vfy_try first;   /* what the candidate made of them in the usual order */
-    /* Runs all of t, several at once, and judges them in order; stops at the first that is wrong. */
+    /* Runs all of t and judges them in order; stops at the first that is wrong. */
     ws_status (*run)(void *ud, vfy_try *t, int n, ws_err *err);
     void *ud;
 } vfy_full;

@@ -34,8 +34,9 @@ ws_status vfy_full_launches(vfy_full *f, ws_err *err)
     size_t at = 0, size = sizeof f->v->launches_needed;
     for (int i = 0; i < n && !st; i++) {
         if (t[i].reason == HX_PASS && at < size)
-            at += (size_t)snprintf(text + at, size - at, "%slaunch %d ('%s') changes nothing at %s",
-                                   at ? "; " : "", i + 1, f->bound->launch[i].kernel, f->base.shape);
+            at +=
+                (size_t)snprintf(text + at, size - at, "%slaunch %d ('%s') changes nothing at %s",
+                                 at ? "; " : "", i + 1, f->bound->launch[i].kernel, f->base.shape);
         vfy_try_release(&t[i], f->s->graph->n_outputs);
     }
     if (!at && !st)
@@ -51,7 +52,8 @@ static ws_status make_case(vfy_full *f, int other, vfy_case *c, ws_err *err)
     const spec *s = f->s->spec;
     int n = s->n_inputs + s->n_weights;
     char name[64];
-    ref_tensor *in = ws_calloc((size_t)n + 1, sizeof *in), *mixed = ws_calloc((size_t)n + 1, sizeof *in);
+    ref_tensor *in = ws_calloc((size_t)n + 1, sizeof *in),
+               *mixed = ws_calloc((size_t)n + 1, sizeof *in);
     ws_status st = vfy_case_inputs(f->base.bound, VFY_INPUTS_OTHER, f->seed, in, err);
     for (int i = 0; i < n; i++)
         mixed[i] = i == other ? in[i] : f->in[i];
@@ -97,9 +99,10 @@ ws_status vfy_full_name_ignored(vfy_full *f, ws_err *err)
         st = is_ignored(f, i, &ignored, err);
         size_t at = strlen(found->text);
         if (ignored)
-            snprintf(found->text + at, sizeof found->text - at,
-                     "; %s '%s' is ignored: other values of it leave every bit of the result as it was",
-                     i < s->n_inputs ? "input" : "weight", s->tensor[i].name);
+            snprintf(
+                found->text + at, sizeof found->text - at,
+                "; %s '%s' is ignored: other values of it leave every bit of the result as it was",
+                i < s->n_inputs ? "input" : "weight", s->tensor[i].name);
     }
     *v = *found;
     free(found);

@@ -1,7 +1,8 @@
 /* Metamorphic relations. Which of them an operation keeps is read off the graph itself: the fp64
  * reference is evaluated on the changed inputs, and where it keeps a relation to RESIDUE on random
  * numbers, the graph has it. Then the candidate must keep it: each changed input is judged
- * against its own reference, and the results against each other within the sum of their tolerances. */
+ * against its own reference, and the results against each other within the sum of their tolerances.
+ */
 #include "verifier/full.h"
 
 #include "base/philox.h"
@@ -14,15 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESIDUE 1e-11 /* of the largest value of an output, which sums in another order may differ by */
+#define RESIDUE                                                                                    \
+    1e-11 /* of the largest value of an output, which sums in another order may differ by */
 
 enum { MOST_RUNS = 3, MOST_TENSORS = 3, DOWN = 24 /* powers of two that a tensor is scaled by */ };
 
-/* PERMUTED   the indices along a dim, in every tensor that has it: the outputs' are, or nothing changes
- * SPLIT      the first part along a dim alone, the rest zeros, and the rest alone: put together, all
- * PADDED     zeros at the end of a summed dim, and the same at its beginning: no difference
- * SCALED     a tensor times a power of two: the output times a power of it
- * LINEAR     a tensor cut into two parts that add up to it: so do the outputs, but for f(0) */
+/* PERMUTED   the indices along a dim, in every tensor that has it: the outputs' are, or nothing
+ * changes SPLIT      the first part along a dim alone, the rest zeros, and the rest alone: put
+ * together, all PADDED     zeros at the end of a summed dim, and the same at its beginning: no
+ * difference SCALED     a tensor times a power of two: the output times a power of it LINEAR     a
+ * tensor cut into two parts that add up to it: so do the outputs, but for f(0) */
 typedef enum relation_kind { PERMUTED, SPLIT, PADDED, SCALED, LINEAR } relation_kind;
 
 typedef struct relation {
@@ -115,8 +117,9 @@ static double changed(const vfy_full *f, const relation *r, int k, int t, unsign
     case LINEAR:
         if (t != r->tensor)
             return x->v[i];
-        return k == 2 || (ws_philox_u64(f->seed, 1 << 25, (uint64_t)i) & 1) != (uint64_t)k ? 0
-                                                                                          : x->v[i];
+        return k == 2 || (ws_philox_u64(f->seed, 1 << 25, (uint64_t)i) & 1) != (uint64_t)k
+                   ? 0
+                   : x->v[i];
     }
     return 0;
 }
@@ -146,15 +149,16 @@ static ws_status make_case(vfy_full *f, relation *r, int k, ws_err *err)
 
 /* ---- the two sides of a relation ---- */
 
-/* Values of output o of the base, [0], and of the runs, [1 + k]: the reference's, the candidate's or
- * tolerances. */
+/* Values of output o of the base, [0], and of the runs, [1 + k]: the reference's, the candidate's
+ * or tolerances. */
 typedef struct side_values {
     const double *of[1 + MOST_RUNS];
     double sign; /* of what is taken away; +1: tolerances, which only add up */
 } side_values;
 
 /* left - right, or the sum of all tolerances. */
-static double difference(const vfy_full *f, const relation *r, int o, const side_values *v, int64_t i)
+static double difference(const vfy_full *f, const relation *r, int o, const side_values *v,
+                         int64_t i)
 {
     const ref_shape *s = &f->base.want[o].shape;
     unsigned axes = r->dim ? output_axes(f, o, r->dim) : 0;
@@ -165,9 +169,12 @@ static double difference(const vfy_full *f, const relation *r, int o, const side
         int64_t at = index_along(s, axes, i);
         return v->of[at < r->cut ? 1 : 2][i] + v->sign * v->of[0][i];
     }
-    case PADDED: return v->of[1][i] + v->sign * v->of[2][i];
-    case SCALED: return v->of[1][i] + v->sign * r->factor * v->of[0][i];
-    case LINEAR: return v->of[1][i] + v->of[2][i] + v->sign * (v->of[0][i] + v->of[3][i]);
+    case PADDED:
+        return v->of[1][i] + v->sign * v->of[2][i];
+    case SCALED:
+        return v->of[1][i] + v->sign * r->factor * v->of[0][i];
+    case LINEAR:
+        return v->of[1][i] + v->of[2][i] + v->sign * (v->of[0][i] + v->of[3][i]);
     }
     return 0;
 }
@@ -233,7 +240,8 @@ static double *tolerances(const vfy_full *f, int o, const vfy_case *c)
     return v;
 }
 
-static void reject_broken(vfy_full *f, const relation *r, int o, int64_t i, double by, double within)
+static void reject_broken(vfy_full *f, const relation *r, int o, int64_t i, double by,
+                          double within)
 {
     vfy_verdict *v = f->v;
     v->reason = HX_WRONG_RESULT;
@@ -246,9 +254,10 @@ static void reject_broken(vfy_full *f, const relation *r, int o, int64_t i, doub
     v->tolerance = within;
     v->wrong = 1;
     v->checked = f->base.want[o].shape.count;
-    snprintf(v->text, sizeof v->text,
-             "the relation '%s' does not hold: %s%s is off by %.9g, and the tolerances add up to %.3g",
-             r->text, v->tensor, v->element, by, within);
+    snprintf(
+        v->text, sizeof v->text,
+        "the relation '%s' does not hold: %s%s is off by %.9g, and the tolerances add up to %.3g",
+        r->text, v->tensor, v->element, by, within);
 }
 
 /* Compares output o; *exact: to the bit. */
@@ -355,8 +364,11 @@ static ws_status try_dim(vfy_full *f, int d, ws_err *err)
     snprintf(r.text, sizeof r.text, "%s permuted", dim);
     ws_status st = attempt(f, &r, 1, &has, err);
     if (!st && has && f->v->reason == HX_PASS) {
-        relation half = {.kind = in_outputs(f, dim) ? SPLIT : PADDED, .dim = dim, .extent = n,
-                         .cut = (n + 1) / 2, .from = from};
+        relation half = {.kind = in_outputs(f, dim) ? SPLIT : PADDED,
+                         .dim = dim,
+                         .extent = n,
+                         .cut = (n + 1) / 2,
+                         .from = from};
         for (int64_t i = 0; i < n; i++) /* PADDED: n - cut to the right */
             from[i] = i < n - half.cut ? 0 : i - (n - half.cut);
         snprintf(half.text, sizeof half.text,
@@ -386,7 +398,8 @@ static ws_status try_tensor(vfy_full *f, int t, ws_err *err)
     return attempt(f, &r, 3, &has, err);
 }
 
-/* Bounds by trial hold for channels whose elements are alike: not where half of a tensor is zeros. */
+/* Bounds by trial hold for channels whose elements are alike: not where half of a tensor is zeros.
+ */
 static bool by_trial(const vfy_full *f)
 {
     for (int o = 0; o < f->s->graph->n_outputs; o++)

@@ -106,8 +106,9 @@ static void reject_difference(vfy_full *f, int o, int64_t at, const vfy_try *t)
     size_t size = ws_dtype_bytes(type), per_byte = (size_t)ws_dtype_per_byte(type);
     vfy_verdict *v = f->v;
     double was[2], is[2];
-    ws_dtype_load(type, was, (const char *)f->first.out[o] + (size_t)at / per_byte * size, per_byte);
-    ws_dtype_load(type, is, (const char *)t->out[o] + (size_t)at / per_byte * size, per_byte);
+    size_t from = (size_t)at / per_byte * size;
+    ws_dtype_load(type, was, (const char *)f->first.out[o] + from, per_byte);
+    ws_dtype_load(type, is, (const char *)t->out[o] + from, per_byte);
     v->reason = HX_NONDETERMINISTIC;
     snprintf(v->tensor, sizeof v->tensor, "%s", f->s->spec->output[o]);
     vfy_element_name(&f->base.want[o].shape, at, v->element, sizeof v->element);
@@ -139,7 +140,8 @@ static bool compare_orders(vfy_full *f, const vfy_try *t)
         f->v->schedule_dependent = true;
         vfy_element_name(&f->base.want[o].shape, at, element, sizeof element);
         snprintf(f->v->schedule, sizeof f->v->schedule,
-                 "bits differ between orders of threads, first in %s%s, within tolerance: %s, %s%s%.0d",
+                 "bits differ between orders of threads, first in %s%s, within tolerance: %s, "
+                 "%s%s%.0d",
                  f->s->spec->output[o], element, vfy_order_cause_name(c), insn,
                  line ? " at line " : "", line);
         return false;

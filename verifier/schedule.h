@@ -9,12 +9,16 @@
  * an atomic in floating point, another atomic (a ticket, a lock), a wait for what another thread
  * wrote, the set of active lanes. */
 typedef enum vfy_order_cause {
-    VFY_ORDER_NONE, VFY_ORDER_LANES, VFY_ORDER_WAIT, VFY_ORDER_ATOMIC, VFY_ORDER_FLOAT_ATOMIC
+    VFY_ORDER_NONE,
+    VFY_ORDER_LANES,
+    VFY_ORDER_WAIT,
+    VFY_ORDER_ATOMIC,
+    VFY_ORDER_FLOAT_ATOMIC
 } vfy_order_cause;
 const char *vfy_order_cause_name(vfy_order_cause c);
 
-/* The best explanation among the instructions of `ptx`: insn is its opcode, *line its source line, 0
- * when it is not known. */
+/* The best explanation among the instructions of `ptx`: insn is its opcode, *line its source line,
+ * 0 when it is not known. */
 vfy_order_cause vfy_order_of(const char *ptx, char *insn, size_t size, int *line);
 
 #endif

@@ -17,8 +17,8 @@ void ev_failure_shapes(ev_facts *f, ws_buf *out)
         return;
     }
     if (*failed && strcmp(ev_text(f, "evidence", "depth"), "full") == 0) {
-        ws_buf_printf(out, "every check shape passed the quick runs; wrong at %s in full verification",
-                      failed);
+        ws_buf_printf(out, "every check shape passed the quick runs; wrong at %s in full ", failed);
+        ws_buf_adds(out, "verification");
         return;
     }
     for (int k = 0; k < s->n_checks && *failed; k++) {

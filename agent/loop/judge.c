@@ -39,8 +39,8 @@ static bool better(const strat_attempt *a, const strat_attempt *b)
     return t < best || (t == best && a->turn < b->turn);
 }
 
-/* A kernel that met the quick runs alone is no winner: it was no faster than one that the turn knew.
- * Verdicts of before there were depths do not say. */
+/* A kernel that met the quick runs alone is no winner: it was no faster than one that the turn
+ * knew. Verdicts of before there were depths do not say. */
 static bool may_win(const strat_attempt *a)
 {
     cJSON *v = cJSON_Parse(a->verdict_json);
