@@ -8,6 +8,7 @@
 #include "reference/field.h"
 #include "verifier/compare.h"
 #include "verifier/field_stage.h"
+#include "verifier/pattern.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -293,9 +294,25 @@ static difference compare(const trial *t, int tensor, int output, ws_dtype type)
     return d;
 }
 
+/* What the elements that differ have in common. */
+static void describe_pattern(const trials *b, const trial *t, int o, vfy_verdict *v)
+{
+    const ref_value *value = &b->x->s->graph->value[b->x->s->graph->output[o]];
+    const ref_tensor *want = &t->want[o];
+    bool *wrong = ws_calloc((size_t)want->shape.count + 1, sizeof *wrong);
+    for (int64_t i = 0; i < want->shape.count; i++) {
+        uint32_t got = load_element(value->dtype, t->t[b->n_in + o].out, i, t->prime);
+        wrong[i] = got != WS_FIELD_OUTSIDE && want->v[i] != WS_FIELD_OUTSIDE && got != (uint32_t)want->v[i];
+    }
+    vfy_pattern p = {.shape = &want->shape, .wrong = wrong, .axis = value->dim};
+    vfy_pattern_describe(&p, v->pattern, sizeof v->pattern);
+    free(wrong);
+}
+
 static void reject(const trials *b, const trial *t, int o, const difference *d, vfy_verdict *v)
 {
     const ref_graph *g = b->x->s->graph;
+    describe_pattern(b, t, o, v);
     ws_buf shape = {0};
     v->reason = HX_WRONG_ALGEBRA;
     spec_env_print(&b->bound->env, &shape);
@@ -361,6 +378,7 @@ static void judge_trial(const trials *b, const trial *t, vfy_field *f, vfy_verdi
             return;
         }
         if (d.wrong) {
+            f->differs = true;
             reject(b, t, o, &d, v);
             return;
         }
@@ -476,6 +494,10 @@ void vfy_field_describe(const vfy_field *f, const vfy_session *s, char *out, siz
     int at;
     if (!f->tried)
         return;
+    if (f->differs) {
+        snprintf(out, size, "another polynomial than the graph's");
+        return;
+    }
     for (int o = 0; f->applies && o < f->n_outputs && o < VFY_FIELD_OUTPUTS; o++)
         if (f->covers[o])
             add_name(names, sizeof names, s->graph->value[s->graph->output[o]].name);
@@ -502,7 +524,7 @@ cJSON *vfy_field_json(const vfy_field *f)
 {
     cJSON *o = cJSON_CreateObject();
     double primes[VFY_FIELD_TRIALS];
-    const bool verified = f->applies && f->shapes > 0;
+    const bool verified = f->applies && f->shapes > 0 && !f->differs;
     cJSON_AddBoolToObject(o, "applies", verified);
     cJSON_AddStringToObject(o, "text", f->text);
     cJSON_AddNumberToObject(o, "outputs", f->n_outputs);

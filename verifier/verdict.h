@@ -38,6 +38,7 @@ enum { VFY_FIELD_OUTPUTS = 16, VFY_FIELD_TRIALS = 16, VFY_FIELD_STAGES = 8 };
 typedef struct vfy_field {
     bool tried;
     bool applies;           /* to `n_covered` of the outputs, those of `covers` */
+    bool differs;           /* WRONG_ALGEBRA */
     bool covers[VFY_FIELD_OUTPUTS];
     int n_outputs, n_covered;
     bool simple;            /* literals of the graph are simple fractions */
