@@ -2,7 +2,7 @@
 # The played models' kernels (agent/replays/behaviours): the right ones pass, each faster than the one before it;
 # the wrong ones are rejected.
 . "$(dirname "$0")/lib.sh" || exit 70
-seconds() { sed -n 's/^.*"seconds":[^0-9]*\([0-9.e-]*\).*/\1/p' "$1" | head -n 1; }
+seconds() { sed -n '/"modelled"/,$ s/^.*"seconds":[^0-9]*\([0-9.e-]*\).*/\1/p' "$1" | head -n 1; }
 for d in agent/replays/behaviours/*/; do
     name=$(basename "$d")
     spec=${name%%_*}/${name#*_}
