@@ -82,7 +82,7 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
     if (!(e->o->wall_seconds > 0))
         q.engine.deadline_ms = ENGINE_MS;
     q.engine.cover = e->o->record != NULL;
-    q.engine.max_warp_insns = instruction_budget(r->c);
+    q.engine.max_warp_insns = e->o->max_insns ? e->o->max_insns : instruction_budget(r->c);
     q.engine.schedule = r->schedule;
     q.engine.mma_model = e->o->mma_model;
     q.engine.seed = r->schedule_seed ? r->schedule_seed : e->seed;

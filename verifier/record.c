@@ -242,6 +242,7 @@ void vfy_record_run(vfy_record *r, const vfy_run *run, hx_reason reason, double 
         add_seed(o, "schedule_seed", run->schedule_seed);
     if (r->note[0])
         cJSON_AddStringToObject(o, "if_wrong", r->note);
+    vfy_record_of(r, NULL, NULL);
     cJSON_AddStringToObject(o, "result", hx_reason_name(reason));
     if (run->rep.reason != HX_PASS || run->state)
         return;

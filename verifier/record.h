@@ -16,7 +16,7 @@ void vfy_record_free(vfy_record *r);
 
 /* A compile for one shape (its dims and tunables as the plan binds them); once each. */
 void vfy_record_compile(vfy_record *r, const plan_bound *b, bool cubin, const comp_result *c);
-/* What the next runs are ("without launch 2"; NULL: runs), and what it would mean if one were wrong
+/* What the next run is ("without launch 2"; NULL: a run), and what it would mean if it were wrong
  * (NULL: no more than that). */
 void vfy_record_of(vfy_record *r, const char *what, const char *if_wrong);
 /* A run, and what was found: `ratio` is its largest error as a share of the tolerance. */

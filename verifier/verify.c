@@ -573,7 +573,6 @@ static ws_status judge_try(full_job *f, vfy_run *o, vfy_try *t, ws_err *err)
         t->reason = look_at_outputs(j, o);
     if (!t->judged)
         record_try(j, o, t);
-    vfy_record_of(j->o->record, NULL, NULL);
     if (t->judged && j->v->reason != HX_PASS && t->relation) {
         size_t at = strlen(j->v->text);
         snprintf(j->v->text + at, sizeof j->v->text - at, "; %s", t->relation);
@@ -626,7 +625,8 @@ static ws_status judge_reached(job *j, const ws_env *at, const plan_bound *b,
     vfy_exec e = exec_of(j);
     vfy_options soon = *j->o;
     ws_status st = WS_OK;
-    soon.wall_seconds = 5;
+    soon.wall_seconds = j->o->record ? j->o->wall_seconds : 5;
+    soon.max_insns = j->o->record ? 100000000 : 0; /* by work: it is the same on a slow machine */
     e.o = &soon;
     for (int k = 0; k < VFY_INPUTS_QUICK && !st && !*slow && j->v->reason == HX_PASS; k++) {
         vfy_run run = {.bound = b, .compiled = comp, .schedule = PTX_SCHED_ROUND_ROBIN};
@@ -661,8 +661,10 @@ static ws_status judge_reach(job *j, ws_err *err)
         if (!plan_bind(&j->arena, j->plan, &at[i], j->o->tune, &b, &why))
             continue;
         comp_request r = request_of(j, b, false);
-        if (comp_compile(j->s->comp, &r, &j->arena, &comp, err) ||
-            (comp.ok && judge_reached(j, &at[i], b, &comp, &slow, err)))
+        if (comp_compile(j->s->comp, &r, &j->arena, &comp, err))
+            return err->status;
+        vfy_record_compile(j->o->record, b, false, &comp);
+        if (comp.ok && judge_reached(j, &at[i], b, &comp, &slow, err))
             return err->status;
     }
     return WS_OK;

@@ -14,6 +14,7 @@ typedef struct vfy_options {
     const int64_t *tune;    /* values of the plan's tunables, NULL: defaults */
     ptx_mma_model mma_model; /* 0: as of arch */
     double wall_seconds;    /* per run, 0: 60 */
+    uint64_t max_insns;     /* warp instructions of one launch, 0: by the operation's work */
     vfy_depth depth;
     int threads;            /* runs at once, 0: one a core */
     double full_below; /* FULL where the modelled time is less than so many seconds; 0: as `depth` */
