@@ -111,6 +111,9 @@ ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate
 /* The verdict as JSON text, in `a`: of a candidate that fell, that of its judgement. */
 ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
                           ws_err *err) WS_MUST_CHECK;
+/* The seed of its inputs in the first verdict. */
+ws_status db_verdict_seed(db_archive *db, int64_t candidate, uint64_t *out,
+                          ws_err *err) WS_MUST_CHECK;
 /* A candidate that is judged already and equals `c` in run, ptx_sha256, tune_json and launch plan
  * (the PTX does not hold the plan, so it is compared too, from c->source): its id, or 0. */
 ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id,

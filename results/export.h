@@ -11,6 +11,7 @@ typedef struct exp_input {
     const db_run *run;          /* NULL: not from a run */
     const char *verdict_json;
     const char *name;           /* C identifier for the entry point; NULL: from the spec's name */
+    const char *packet_sha256;  /* of its evidence packet (verifier/packet.h), NULL: none */
 } exp_input;
 /* A candidate below level 2, or whose plan cannot be expressed, is an error that says why. */
 ws_status exp_header(const exp_input *in, ws_buf *out, ws_err *err) WS_MUST_CHECK;

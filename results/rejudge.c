@@ -34,6 +34,20 @@ ws_status db_standing_list(db_archive *db, int64_t run, int64_t rejudge, ws_aren
     return db_rows(db, st, s, read_standing, sizeof **out, a, out, n, err);
 }
 
+ws_status db_verdict_seed(db_archive *db, int64_t candidate, uint64_t *out, ws_err *err)
+{
+    sqlite3_stmt *s;
+    bool row = false;
+    ws_status st =
+        db_prepare(db, &s, err, "SELECT seed FROM verdict WHERE candidate = ?", "i", candidate);
+    if (!st)
+        st = db_step(db, s, &row, err);
+    const char *z = !st && row ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    *out = z ? strtoull(z, NULL, 10) : 0;
+    sqlite3_finalize(s);
+    return st;
+}
+
 ws_status db_rejudge_begin(db_archive *db, const char *tool, const char *options_json, int64_t *id,
                            ws_err *err)
 {

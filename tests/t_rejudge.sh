@@ -50,6 +50,15 @@ run "$ws" archive rejudge --archive "$db"
 check "what an interrupted one had judged is not judged again" says "$dir/out" "1 judged, 0 fell"
 check "it is the same rejudge" [ "$(sql "SELECT count(*) FROM rejudge WHERE ended IS NOT NULL")" = 1 ]
 
+# ---- packets of what is in the archive ----
+run "$ws" archive packet "#$good" --archive "$db" -o "$dir/p.json"
+check "a candidate's packet is written" [ "$rc" = 0 ]
+run "$ws" recheck "$dir/p.json"
+check "and repeats" [ "$rc" = 0 ]
+check "it has the seed of the first verdict" [ "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["options"]["seed"])' "$dir/p.json")" = "$(sql "SELECT seed FROM verdict WHERE candidate = $good")" ]
+run "$ws" export "#$good" --archive "$db" --packet "$dir/q.json" -o "$dir/k.cuh"
+check "an export names its packet by the hash" says "$dir/k.cuh" "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["sha256"])' "$dir/q.json")"
+
 # ---- a stricter rule ----
 run "$ws" archive rejudge --stricter tolerance=0.45 --archive "$db"
 check "a stricter rule fells" [ "$rc" = 1 ]
@@ -85,6 +94,8 @@ sql "UPDATE candidate SET source = (SELECT source FROM candidate WHERE id = $rac
 run "$ws" archive rejudge --run last --dry-run --archive "$db"
 check "a race that had passed is found" grep -q "^#$middle .*shared_race" "$dir/out"
 check "a dry run leaves it" [ "$(sql "SELECT reason FROM candidate WHERE id = $middle")" = pass ]
+run "$ws" export "#$middle" --archive "$db" --packet "$dir/q.json" -o "$dir/m.cuh"
+check "an export with a packet finds it, too" [ "$rc" = 4 -a ! -e "$dir/m.cuh" ]
 run "$ws" archive rejudge --archive "$db"
 check "a rejudge does not" [ "$(sql "SELECT reason FROM candidate WHERE id = $middle")" = shared_race ]
 

@@ -1,4 +1,5 @@
 #include "agent/cli.h"
+#include "agent/cmd/archive_packet.h"
 #include "agent/cmd/archive_rejudge.h"
 #include "agent/cmd/archive_search.h"
 #include "base/file.h"
@@ -8,11 +9,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct options {
     cli_common common;
-    const char *archive, *like, *gpu, *run, *stricter;
+    const char *archive, *like, *gpu, *run, *stricter, *output;
     int64_t limit;
     bool dry_run, apply;
 } options;
@@ -26,6 +28,9 @@ static const ws_opt option_table[] = {
      .help = "search, lessons: of this GPU; h100 where a SPEC is given", .group = "Search"},
     {.name = "limit", .type = WS_OPT_INT, .offset = offsetof(options, limit), .fallback = "20",
      .min = 1, .max = 1000, .arg = "N", .help = "search, lessons: at most so many", .group = "Search"},
+    {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
+     .fallback = "-", .arg = "FILE", .help = "packet: where to write; - is standard output",
+     .group = "Packet"},
     {.name = "run", .type = WS_OPT_STRING, .offset = offsetof(options, run), .arg = "RUN",
      .help = "rejudge: this run's alone", .group = "Rejudge"},
     {.name = "dry-run", .type = WS_OPT_FLAG, .offset = offsetof(options, dry_run),
@@ -342,11 +347,32 @@ static ws_status run_rejudge(db_archive *db, const char **args, int n, const opt
     return st;
 }
 
+static ws_status run_packet(db_archive *db, const char **args, int n, const options *o,
+                            int *exit_code, ws_err *err)
+{
+    ws_arena a = {0};
+    db_run r = {0};
+    db_candidate c = {0};
+    cJSON *packet = NULL;
+    vfy_verdict *v = ws_calloc(1, sizeof *v);
+    ws_status st = archive_choose(db, n ? args[0] : "last", &a, &r, &c, err);
+    if (!st)
+        st = archive_packet(db, &r, &c, v, &packet, err);
+    if (!st)
+        st = archive_packet_write(packet, o->output, err);
+    *exit_code = !st && v->reason != HX_PASS;
+    cJSON_Delete(packet);
+    free(v);
+    ws_arena_release(&a);
+    return st;
+}
+
 static const subcommand subcommands[] = {{"list", 0, READS, run_list},
                                          {"show", 1, READS, run_show},
                                          {"check", 0, READS, run_check},
                                          {"search", -1, SEARCHES, run_search},
                                          {"lessons", 1, SEARCHES, run_lessons},
+                                         {"packet", 1, READS, run_packet},
                                          {"rejudge", 0, WRITES, run_rejudge}};
 
 /* An archive that is not there is none to write to. */
@@ -368,7 +394,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
             c = &subcommands[i];
     if (!c)
         return ws_fail(err, WS_EUSAGE,
-                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons, rejudge",
+                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons, packet, rejudge",
                        args[0]);
     if (c->max_args >= 0 && nargs - 1 > c->max_args)
         return ws_fail(err, WS_EUSAGE, "archive %s takes %s; --archive FILE names the file", args[0],
@@ -385,7 +411,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 const cli_command cmd_archive = {
     .doc = {.name = "archive",
             .summary = "list runs, show a run's candidates, search kernels and lessons, judge again, check the file",
-            .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | check | rejudge",
+            .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | check | packet [RUN | #ID] | rejudge",
             .details =
             "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
                        "it is left out).\nshow --json has every prompt, reply, source and verdict "
@@ -393,12 +419,14 @@ const cli_command cmd_archive = {
                        "specs and what their sources use (float4,\nshuffle, wmma, ...), and lessons; "
                        "--like those of specs with the same operations, numbers and shapes.\nlessons "
                        "are what runs learned: gains, losses and failures, with the attempts that "
-                       "showed them.\nrejudge verifies every candidate that passed again, in full, "
+                       "showed them.\npacket verifies a candidate in full and writes its evidence packet, which "
+                       "'warpsmith recheck' repeats.\nrejudge verifies every candidate that passed again, in full, "
                        "demotes those that no longer hold and\nprints which and why; exit code 1 means "
                        "that some fell. An interrupted one goes on where it was.",
             .examples = "warpsmith archive list\nwarpsmith archive show last --json\n"
                         "warpsmith archive search online softmax\n"
                         "warpsmith archive search --like softmax\nwarpsmith archive lessons softmax\n"
+                        "warpsmith archive packet last -o best.packet.json\n"
                         "warpsmith archive rejudge --dry-run",
             .options = option_table,
             .min_args = 1,

@@ -1,12 +1,12 @@
 #include "agent/cli.h"
+#include "agent/cmd/archive_packet.h"
 #include "results/export.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 typedef struct options {
     cli_common common;
-    const char *archive, *output, *name;
+    const char *archive, *output, *name, *packet;
 } options;
 
 static const ws_opt option_table[] = {
@@ -16,27 +16,28 @@ static const ws_opt option_table[] = {
      .fallback = "-", .arg = "FILE", .help = "where to write; - is standard output"},
     {.name = "name", .type = WS_OPT_STRING, .offset = offsetof(options, name), .arg = "ID",
      .help = "C identifier of the launcher; from the spec's name by default"},
+    {.name = "packet", .type = WS_OPT_STRING, .offset = offsetof(options, packet), .arg = "FILE",
+     .help = "verify once more and write the evidence packet, whose hash the header names"},
     CLI_COMMON_OPTIONS};
 
-/* The winner of a run, or a candidate by "#id". */
-static ws_status choose(db_archive *db, const char *which, ws_arena *a, db_run *run,
-                        db_candidate *c, ws_err *err)
+/* The packet's file; a candidate that does not hold any more is not exported. */
+static ws_status put_packet(const options *o, db_archive *db, const db_run *r,
+                            const db_candidate *c, ws_arena *a, exp_input *in, ws_err *err)
 {
-    int64_t id = 0;
-    if (which[0] == '#') {
-        if (sscanf(which + 1, "%" SCNd64, &id) != 1)
-            return ws_fail(err, WS_EUSAGE, "'%s' is not a candidate; write #12", which);
-    } else {
-        if (db_run_find(db, which, a, run, err))
-            return err->status;
-        if (!(id = run->best_candidate))
-            return ws_fail(err, WS_EINPUT, "run '%s' has no winner to export", run->name);
-    }
-    if (db_candidate_get(db, id, a, c, err))
-        return err->status;
-    char text[24];
-    snprintf(text, sizeof text, "%" PRId64, c->run);
-    return which[0] == '#' ? db_run_find(db, text, a, run, err) : WS_OK;
+    vfy_verdict *v = ws_calloc(1, sizeof *v);
+    cJSON *packet = NULL;
+    ws_status st = archive_packet(db, r, c, v, &packet, err);
+    if (!st && v->reason != HX_PASS)
+        st = ws_fail(err, WS_EINPUT, "the candidate does not hold any more: %s: %.600s",
+                     hx_reason_name(v->reason), v->text);
+    if (!st)
+        st = archive_packet_write(packet, o->packet, err);
+    if (!st)
+        in->packet_sha256 = ws_arena_strdup(
+            a, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(packet, "sha256")));
+    cJSON_Delete(packet);
+    free(v);
+    return st;
 }
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
@@ -52,14 +53,16 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     (void)exit_code;
     ws_status st = db_open(o->archive, true, &db, err);
     if (!st)
-        st = choose(db, nargs ? args[0] : "last", &a, &r, &c, err);
+        st = archive_choose(db, nargs ? args[0] : "last", &a, &r, &c, err);
     if (!st)
         st = db_verdict_json(db, c.id, &a, &verdict, err);
     if (!st)
         st = spec_from_text(r.spec_json, ws_str_of(r.spec_json).n, r.spec_name, &s, err);
     if (!st) {
-        exp_input in = {s, &c, &r, verdict, o->name};
-        st = exp_header(&in, &header, err);
+        exp_input in = {s, &c, &r, verdict, o->name, NULL};
+        st = o->packet ? put_packet(o, db, &r, &c, &a, &in, err) : WS_OK;
+        if (!st)
+            st = exp_header(&in, &header, err);
     }
     if (!st)
         st = cli_write_text(o->output, o->common.json, "header", &header, err);

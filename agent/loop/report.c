@@ -392,7 +392,7 @@ static void print_text(const loop_state *s, const db_candidate *best, const db_t
 static ws_status write_header(const loop_state *s, const strat_attempt *best, ws_err *err)
 {
     ws_buf text = {0};
-    exp_input in = {s->spec, best->candidate, &s->run, best->verdict_json, NULL};
+    exp_input in = {s->spec, best->candidate, &s->run, best->verdict_json, NULL, NULL};
     ws_status st = exp_header(&in, &text, err);
     if (!st)
         st = ws_write_file(s->o->export_path, text.p, text.n, err);
