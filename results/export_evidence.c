@@ -214,8 +214,9 @@ ws_status exp_put_evidence(exp_job *j, ws_err *err)
     put_times(j);
     put_origin(j);
     if (j->in->packet_sha256)
-        put_row(j, "packet", ws_arena_printf(&j->arena, "sha256 %s; warpsmith recheck PACKET repeats it",
-                                             j->in->packet_sha256));
+        put_row(j, "packet",
+                ws_arena_printf(&j->arena, "sha256 %s; warpsmith recheck PACKET repeats it",
+                                j->in->packet_sha256));
     put_row(j, "repeat",
             ws_arena_printf(
                 &j->arena,

@@ -66,8 +66,8 @@ ws_status db_rejudge_begin(db_archive *db, const char *tool, const char *options
     *id = !st && row ? db_int(s, 0, 0) : 0;
     sqlite3_finalize(s);
     if (!st && !*id) {
-        st = db_exec(db, err, "INSERT INTO rejudge (tool, options, started) VALUES (?, ?, ?)", "sss",
-                     tool, options_json, now);
+        st = db_exec(db, err, "INSERT INTO rejudge (tool, options, started) VALUES (?, ?, ?)",
+                     "sss", tool, options_json, now);
         *id = sqlite3_last_insert_rowid(db->handle);
     }
     return db_end(db, st, err);
@@ -113,8 +113,8 @@ ws_status db_rejudge_add(db_archive *db, int64_t id, int64_t candidate, const vf
     ws_status st = db_begin(db, err);
     if (!st) {
         st = db_exec(db, err,
-                     "INSERT INTO judgement (rejudge, candidate, holds, reason, level, json, judged)"
-                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                     "INSERT INTO judgement (rejudge, candidate, holds, reason, level, json,"
+                     " judged) VALUES (?, ?, ?, ?, ?, ?, ?)",
                      "iikskss", id, candidate, (int)holds, hx_reason_name(v->reason), (int)v->level,
                      ws_buf_z(&json), now);
         if (!st && !holds)

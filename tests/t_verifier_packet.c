@@ -49,7 +49,8 @@ static bool one(void)
     vfy_packet_request q;
     vfy_differences d;
     const char *name, *spec_text;
-    bool read = !ws_json_parse(text, n, &p, &err) && !vfy_packet_read(p, &a, &q, &name, &spec_text, &err);
+    bool read = !ws_json_parse(text, n, &p, &err) &&
+                !vfy_packet_read(p, &a, &q, &name, &spec_text, &err);
     if (!read && (err.status != WS_EINPUT || !err.msg[0]))
         abort();
     if (p) {

@@ -184,7 +184,8 @@ static void add_covered(vfy_record *r, const char *shape, const ptx_report *rep)
             continue;
         }
         if (k == to->n)
-            to->item[to->n++] = (ptx_cover){.line = c->line, .ptx_line = c->ptx_line, .known = true};
+            to->item[to->n++] =
+                (ptx_cover){.line = c->line, .ptx_line = c->ptx_line, .known = true};
         to->item[k].threads += c->threads;
         to->item[k].went_on += c->went_on;
         to->item[k].known &= c->known;

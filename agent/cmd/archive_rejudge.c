@@ -147,9 +147,8 @@ static void note_fallen(job *j, const db_standing *s, const vfy_verdict *v)
     j->fell++;
     if (j->o->json)
         return;
-    printf("#%-5" PRId64 " %s: %s at level %d", s->candidate, j->run.name, hx_reason_name(v->reason),
-           (int)v->level);
-    printf(", was pass at level %d: ", s->level);
+    printf("#%-5" PRId64 " %s: %s at level %d, was pass at level %d: ", s->candidate, j->run.name,
+           hx_reason_name(v->reason), (int)v->level, s->level);
     ws_buf text = {0};
     ws_buf_add_foreign(&text, v->text, "       ");
     if (v->shape[0])
@@ -184,7 +183,8 @@ static ws_status note_winner(job *j, int64_t was, ws_err *err)
         cJSON_AddItemToArray(j->winners, o);
         j->run.best_candidate = now.best_candidate;
         if (!j->o->json && now.best_candidate)
-            printf("       the winner of %s is #%" PRId64 " now\n", j->run.name, now.best_candidate);
+            printf("       the winner of %s is #%" PRId64 " now\n", j->run.name,
+                   now.best_candidate);
         else if (!j->o->json)
             printf("       %s has no winner now\n", j->run.name);
     }
@@ -229,8 +229,8 @@ static ws_status read_stricter(job *j, ws_err *err)
     if (strncmp(z, "tolerance=", 10) == 0)
         j->share = strtod(z + 10, &end);
     if (!end || end == z + 10 || *end || !(j->share > 0 && j->share <= 1))
-        return ws_fail(err, WS_EUSAGE, "--stricter '%s': expected tolerance=SHARE with 0 < SHARE <= 1",
-                       z);
+        return ws_fail(err, WS_EUSAGE,
+                       "--stricter '%s': expected tolerance=SHARE with 0 < SHARE <= 1", z);
     return WS_OK;
 }
 

@@ -35,9 +35,9 @@ static const ws_opt option_table[] = {
      .help = "rejudge: this run's alone", .group = "Rejudge"},
     {.name = "dry-run", .type = WS_OPT_FLAG, .offset = offsetof(options, dry_run),
      .help = "rejudge: say what would fall and change nothing", .group = "Rejudge"},
-    {.name = "stricter", .type = WS_OPT_STRING, .offset = offsetof(options, stricter), .arg = "RULE",
-     .help = "rejudge: what would fall if only a share of each tolerance were allowed: tolerance=0.5",
-     .group = "Rejudge"},
+    {.name = "stricter", .type = WS_OPT_STRING, .offset = offsetof(options, stricter),
+     .arg = "RULE", .group = "Rejudge",
+     .help = "rejudge: what would fall if less of each tolerance were allowed: tolerance=0.5"},
     {.name = "apply", .type = WS_OPT_FLAG, .offset = offsetof(options, apply),
      .help = "rejudge: demote by --stricter, too, which alone changes nothing", .group = "Rejudge"},
     CLI_COMMON_OPTIONS};
@@ -394,7 +394,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
             c = &subcommands[i];
     if (!c)
         return ws_fail(err, WS_EUSAGE,
-                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons, packet, rejudge",
+                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons, "
+                       "packet, rejudge",
                        args[0]);
     if (c->max_args >= 0 && nargs - 1 > c->max_args)
         return ws_fail(err, WS_EUSAGE, "archive %s takes %s; --archive FILE names the file", args[0],
@@ -410,8 +411,9 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 
 const cli_command cmd_archive = {
     .doc = {.name = "archive",
-            .summary = "list runs, show a run's candidates, search kernels and lessons, judge again, check the file",
-            .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | check | packet [RUN | #ID] | rejudge",
+            .summary = "list runs, show a run's candidates, search kernels and lessons, judge again",
+            .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | "
+                     "check | packet [RUN | #ID] | rejudge",
             .details =
             "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
                        "it is left out).\nshow --json has every prompt, reply, source and verdict "
@@ -419,8 +421,10 @@ const cli_command cmd_archive = {
                        "specs and what their sources use (float4,\nshuffle, wmma, ...), and lessons; "
                        "--like those of specs with the same operations, numbers and shapes.\nlessons "
                        "are what runs learned: gains, losses and failures, with the attempts that "
-                       "showed them.\npacket verifies a candidate in full and writes its evidence packet, which "
-                       "'warpsmith recheck' repeats.\nrejudge verifies every candidate that passed again, in full, "
+                       "showed them.\ncheck looks for damage in the file.\n"
+                       "packet verifies a candidate in full and writes its evidence packet, which "
+                       "'warpsmith recheck' repeats.\n"
+                       "rejudge verifies every candidate that passed again, in full, "
                        "demotes those that no longer hold and\nprints which and why; exit code 1 means "
                        "that some fell. An interrupted one goes on where it was.",
             .examples = "warpsmith archive list\nwarpsmith archive show last --json\n"
