@@ -142,7 +142,7 @@ is vector_add "$work/late.cu" '(lambda c: (c["writer"]["kernel"], c["writer"]["l
 is vector_add "$work/late.cu" 'any("5 modulo 33" in p for p in v["pattern"])' True
 
 # A relation is named where the changed inputs are wrong.
-is row_sum tests/kernels/bad/row_sum_skips_small.cu 'v["reason"] + (" named" if "the relation is \x27x times 2^-24" in v["text"] else "")' 'wrong_result named'
+is row_sum tests/kernels/bad/row_sum_skips_small.cu 'v["reason"] + (" named" if "the relation is \x27x times 2^-44" in v["text"] else "")' 'wrong_result named'
 
 # What a model is told of it.
 tells() { # SPEC KERNEL TEXT

@@ -18,7 +18,7 @@
 #define RESIDUE                                                                                    \
     1e-11 /* of the largest value of an output, which sums in another order may differ by */
 
-enum { MOST_RUNS = 3, MOST_TENSORS = 3, DOWN = 24 /* powers of two that a tensor is scaled by */ };
+enum { MOST_RUNS = 3, MOST_TENSORS = 3, DOWN = 44 /* powers of two that a tensor is scaled by */ };
 
 /* PERMUTED   the indices along a dim, in every tensor that has it: the outputs' are, or nothing
  * changes SPLIT      the first part along a dim alone, the rest zeros, and the rest alone: put
