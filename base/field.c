@@ -51,9 +51,9 @@ typedef struct fraction {
     u128 above, below;
 } fraction;
 
-/* The simplest fraction strictly between lo and hi (hi.below 0: no upper end): the first whole number
- * if there is one, else what both have before the point and the simplest fraction of what is behind,
- * upside down. */
+/* The simplest fraction strictly between lo and hi (hi.below 0: no upper end): the first whole
+ * number if there is one, else what both have before the point and the simplest fraction of what
+ * is behind, upside down. */
 static fraction simplest(fraction lo, fraction hi)
 {
     u128 whole = lo.above / lo.below, rest = lo.above - whole * lo.below;

@@ -187,7 +187,8 @@ static const field_op *find_op(const ref_node *n)
 {
     for (size_t k = 0; k < WS_COUNT(field_ops); k++)
         if (strcmp(field_ops[k].name, n->op->name) == 0)
-            return !field_ops[k].fits || field_ops[k].fits(n->attrs, n->n_in) ? &field_ops[k] : NULL;
+            return !field_ops[k].fits || field_ops[k].fits(n->attrs, n->n_in) ? &field_ops[k]
+                                                                              : NULL;
     return NULL;
 }
 
@@ -326,8 +327,8 @@ static ws_status take_modulo(const field_call *c, bool done)
     return WS_OK;
 }
 
-/* An operand that has elements outside makes the results that need it such; as it is not known which
- * those are, nothing is said then. */
+/* An operand that has elements outside makes the results that need it such; as it is not known
+ * which those are, nothing is said then. */
 static bool has_outside(const ref_tensor *t)
 {
     for (int64_t i = 0; i < t->shape.count; i++)
@@ -341,8 +342,8 @@ static ws_status eval_element(const ref_bound *b, const ref_node *n, uint32_t p,
 {
     const field_op *op = find_op(n);
     ref_tensor *out = &t[n->out];
-    field_call c = {.call = {.op = n->op, .at = n->attrs, .env = &b->env, .n_in = n->n_in, .out = out,
-                             .err = err, .bound = b, .node = n},
+    field_call c = {.call = {.op = n->op, .at = n->attrs, .env = &b->env, .n_in = n->n_in,
+                             .out = out, .err = err, .bound = b, .node = n},
                     .p = p};
     for (int i = 0; i < n->n_in; i++) {
         c.call.in[i] = &t[n->in[i]];
@@ -413,7 +414,8 @@ static ws_status take_output(ref_tensor *from, ref_tensor *to, ws_err *err)
 ws_status ref_field_eval(const ref_bound *b, uint32_t prime, const ref_tensor *input,
                          ref_tensor *output, ws_err *err)
 {
-    return ref_field_eval_values(b, prime, input, b->graph->output, b->graph->n_outputs, output, err);
+    return ref_field_eval_values(b, prime, input, b->graph->output, b->graph->n_outputs, output,
+                                 err);
 }
 
 ws_status ref_field_eval_values(const ref_bound *b, uint32_t prime, const ref_tensor *input,

@@ -1,8 +1,9 @@
-/* The graph over a prime field (base/field.h), for kernels that the engine runs over the same field.
+/* The graph over a prime field (base/field.h), for kernels that the engine runs over the same
+ * field.
  *
- * Sums of products of elements are whole numbers below 2^53, so the ops' own evaluation in double is
- * exact; after each node the values are taken modulo the prime. Division is that of the field, and
- * literals are the elements that base/field.h finds for them. */
+ * Sums of products of elements are whole numbers below 2^53, so the ops' own evaluation in
+ * double is exact; after each node the values are taken modulo the prime. Division is that of
+ * the field, and literals are the elements that base/field.h finds for them. */
 #ifndef REFERENCE_FIELD_H
 #define REFERENCE_FIELD_H
 
@@ -31,8 +32,8 @@ ws_status ref_field_input(const ref_bound *b, uint32_t prime, int tensor, uint64
                           ref_tensor *out, ws_err *err) WS_MUST_CHECK;
 
 /* Values are elements, or whole numbers; outputs that are not of the field stay empty, and an
- * element without value (a division by zero) is WS_FIELD_OUTSIDE. WS_ELIMIT: a sum is too long to be
- * exact. */
+ * element without value (a division by zero) is WS_FIELD_OUTSIDE. WS_ELIMIT: a sum is too long
+ * to be exact. */
 ws_status ref_field_eval(const ref_bound *b, uint32_t prime, const ref_tensor *input,
                          ref_tensor *output, ws_err *err) WS_MUST_CHECK;
 /* The same of `n` values in the place of the outputs. */

@@ -52,7 +52,8 @@ void vfy_field_begin(const vfy_session *s, vfy_field *f)
         f->n_covered += covers;
         f->degree = covers ? fmax(f->degree, v->degree) : f->degree;
         if (!covers && !f->why[0] && v->kind == REF_FIELD_WHOLE)
-            snprintf(f->why, sizeof f->why, "'%s' is of integers, which are computed exactly anyway",
+            snprintf(f->why, sizeof f->why,
+                     "'%s' is of integers, which are computed exactly anyway",
                      g->value[g->output[o]].name);
         else if (!covers && !f->why[0])
             snprintf(f->why, sizeof f->why, "'%s' depends on %s, which is not of the field",
@@ -172,7 +173,8 @@ static ws_status make_reference(const trials *b, trial *t, uint64_t seed)
             ws_dtype_store(type, t->in[i], input[i].v, count);
     }
     if (!st)
-        st = ref_field_eval_values(b->bound, t->prime, input, b->wanted, b->n_wanted, t->want, &t->err);
+        st = ref_field_eval_values(b->bound, t->prime, input, b->wanted, b->n_wanted, t->want,
+                                   &t->err);
     for (int i = 0; i < n; i++)
         ref_tensor_release(&input[i]);
     free(input);
@@ -302,7 +304,8 @@ static void describe_pattern(const trials *b, const trial *t, int o, vfy_verdict
     bool *wrong = ws_calloc((size_t)want->shape.count + 1, sizeof *wrong);
     for (int64_t i = 0; i < want->shape.count; i++) {
         uint32_t got = load_element(value->dtype, t->t[b->n_in + o].out, i, t->prime);
-        wrong[i] = got != WS_FIELD_OUTSIDE && want->v[i] != WS_FIELD_OUTSIDE && got != (uint32_t)want->v[i];
+        wrong[i] = got != WS_FIELD_OUTSIDE && want->v[i] != WS_FIELD_OUTSIDE &&
+                   got != (uint32_t)want->v[i];
     }
     vfy_pattern p = {.shape = &want->shape, .wrong = wrong, .axis = value->dim};
     vfy_pattern_describe(&p, v->pattern, sizeof v->pattern);
@@ -346,12 +349,14 @@ static void uncover(vfy_field *f, int o, const char *name, const ptx_report *r)
     f->applies = f->n_covered > 0;
 }
 
-/* cos(pi k / 8), which fast Fourier transforms multiply by: the identities that they rest on hold for
- * numbers, not for fractions. */
+/* cos(pi k / 8), which fast Fourier transforms multiply by: the identities that they rest on
+ * hold for numbers, not for fractions. */
 static bool has_roots_of_unity(const char *ptx)
 {
-    static const char *const roots[] = {"0f3F3504F3", "0fBF3504F3", "0f3F6C835E", "0fBF6C835E", "0f3EC3EF15",
-                                        "0fBEC3EF15", "0d3FE6A09E667F3BCD", "0dBFE6A09E667F3BCD"};
+    static const char *const roots[] = {
+        "0f3F3504F3", "0fBF3504F3", "0f3F6C835E",         "0fBF6C835E",
+        "0f3EC3EF15", "0fBEC3EF15", "0d3FE6A09E667F3BCD", "0dBFE6A09E667F3BCD",
+    };
     for (size_t k = 0; k < WS_COUNT(roots); k++)
         if (strstr(ptx, roots[k]))
             return true;
@@ -368,13 +373,17 @@ static void judge_trial(const trials *b, const trial *t, vfy_field *f, vfy_verdi
         difference d = compare(t, b->n_in + o, o, value->dtype);
         f->elements += d.checked;
         if (d.wrong && !f->simple) {
-            stop(f, "results differ, but the graph has constants of which a kernel may hold rounded "
-                    "products",
+            stop(f,
+                 "results differ, but the graph has constants of which a kernel may hold rounded "
+                 "products",
                  0);
             return;
         }
         if (d.wrong && has_roots_of_unity(b->x->compiled->ptx)) {
-            stop(f, "results differ, but the kernel multiplies by roots of unity, which are no fractions", 0);
+            stop(f,
+                 "results differ, but the kernel multiplies by roots of unity, which are no "
+                 "fractions",
+                 0);
             return;
         }
         if (d.wrong) {
@@ -395,7 +404,8 @@ static void judge_stages(const trials *b, const trial *t, vfy_field *f)
         for (int i = 0; i < b->n_scratch; i++) {
             const run_tensor *r = t->t ? &t->t[b->n_in + b->n_out + i] : NULL;
             ws_dtype type = b->x->plan->scratch[i].dtype;
-            bool holds = r && want && want->v && ws_dtype_is_float(type) && ws_dtype_bytes(type) > 1 &&
+            bool holds = r && want && want->v && ws_dtype_is_float(type) &&
+                         ws_dtype_bytes(type) > 1 &&
                          r->bytes >= ws_dtype_size(type, (size_t)want->shape.count);
             for (int64_t e = 0; holds && e < want->shape.count; e++)
                 holds = want->v[e] != WS_FIELD_OUTSIDE &&
@@ -472,8 +482,8 @@ ws_status vfy_field_check(const vfy_field_shape *x, vfy_field *f, vfy_verdict *v
     set_up(b, f, &a);
     for (int k = 0; k < f->trials; k++) {
         b->trial[k].prime = f->prime[k];
-        (void)!make_reference(b, &b->trial[k],
-                              ws_philox_u64(x->seed, FIELD_STREAM + 1, (uint64_t)(x->check * 64 + k)));
+        uint64_t seed = ws_philox_u64(x->seed, FIELD_STREAM + 1, (uint64_t)(x->check * 64 + k));
+        (void)!make_reference(b, &b->trial[k], seed);
     }
     ws_parallel_for((size_t)f->trials, 0, run_trial, b);
     ws_status st = judge(b, f, v, err);
@@ -502,11 +512,12 @@ void vfy_field_describe(const vfy_field *f, const vfy_session *s, char *out, siz
         if (f->covers[o])
             add_name(names, sizeof names, s->graph->value[s->graph->output[o]].name);
     if (!f->applies || !f->shapes) {
-        at = f->stages[0] ? snprintf(out, size,
-                                     "field-verified up to %s, no output; %d shapes, %d trials each, wrong "
-                                     "with probability < 2^%.0f; not further: %s",
-                                     f->stages, f->stage_shapes, f->trials, ceil(f->log2_chance), f->why)
-                          : snprintf(out, size, "field verification does not apply: %s", f->why);
+        at = f->stages[0]
+                 ? snprintf(out, size,
+                            "field-verified up to %s, no output; %d shapes, %d trials each, wrong "
+                            "with probability < 2^%.0f; not further: %s",
+                            f->stages, f->stage_shapes, f->trials, ceil(f->log2_chance), f->why)
+                 : snprintf(out, size, "field verification does not apply: %s", f->why);
     } else {
         at = snprintf(out, size,
                       "field-verified: %s; %d shapes, %d trials each, wrong with probability < "

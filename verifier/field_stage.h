@@ -1,5 +1,5 @@
-/* Values of the graph that are of the field though the outputs which they lead to are not. Where a plan
- * leaves one in scratch memory, it is compared there: the last algebraic stage. */
+/* Values of the graph that are of the field though the outputs which they lead to are not. Where
+ * a plan leaves one in scratch memory, it is compared there: the last algebraic stage. */
 #ifndef VERIFIER_FIELD_STAGE_H
 #define VERIFIER_FIELD_STAGE_H
 

@@ -24,7 +24,8 @@ static const char *show(const ptx_ast_insn *a, char out[SHOWN])
 void ptx_field_leave(ptx_warp *w, const ptx_insn *i, const char *why)
 {
     char text[SHOWN];
-    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED, "'%s' %s", show(i->ast, text), why);
+    ptx_fault_simple(w, i, __builtin_ctz(w->exec), HX_UNSUPPORTED, "'%s' %s",
+                     show(i->ast, text), why);
 }
 
 /* ---- arithmetic; imm holds the prime and its constant ---- */

@@ -155,9 +155,8 @@ static void copy_from(analysis *x, const ptx_ast_insn *a, const ptx_operand *o, 
     if (is_data(x, o)) {
         join(x, d, o->reg);
     } else if (o->kind == PTX_OPD_IMM && o->is_float && o->imm) {
-        mark(x, a, d, PTX_HOLDS_FLOAT, o->float_bytes == 8 && ptx_type_bytes(x->fn->reg[d].type) == 8
-                                           ? FORMAT_F64
-                                           : FORMAT_F32);
+        const bool wide = o->float_bytes == 8 && ptx_type_bytes(x->fn->reg[d].type) == 8;
+        mark(x, a, d, PTX_HOLDS_FLOAT, wide ? FORMAT_F64 : FORMAT_F32);
     } else if (o->kind == PTX_OPD_SREG || o->kind == PTX_OPD_VAR || o->kind == PTX_OPD_FUNC) {
         mark(x, a, d, PTX_HOLDS_INT, 0);
     }
@@ -314,7 +313,8 @@ static bool compares_swapped(const analysis *x, const ptx_ast_insn *a)
         return false;
     for (int o = 1; o < 3; o++) {
         const ptx_operand *got = &a->operand[o], *with = &a->operand[3 - o];
-        const ptx_ast_insn *cas = got->kind == PTX_OPD_REG && got->reg >= 0 ? x->is_swapped[got->reg] : NULL;
+        const bool is_reg = got->kind == PTX_OPD_REG && got->reg >= 0;
+        const ptx_ast_insn *cas = is_reg ? x->is_swapped[got->reg] : NULL;
         if (cas && with->kind == PTX_OPD_REG && cas->operand[2].kind == PTX_OPD_REG &&
             with->reg == cas->operand[2].reg)
             return true;
@@ -370,7 +370,8 @@ static bool has_operands(const ptx_ast_insn *a)
         const char *op;
         int least;
     } operands[] = {{"mov", 2}, {"movmatrix", 2}, {"selp", 3}, {"slct", 3}, {"ld", 2}, {"ldu", 2},
-                    {"st", 2}, {"ldmatrix", 2}, {"stmatrix", 2}, {"atom", 3}, {"red", 2}, {"cvt", 2}};
+                    {"st", 2}, {"ldmatrix", 2}, {"stmatrix", 2}, {"atom", 3},
+                    {"red", 2}, {"cvt", 2}};
     for (size_t k = 0; k < WS_COUNT(operands); k++)
         if (is_op(a, operands[k].op))
             return a->n_operands >= operands[k].least;
@@ -443,7 +444,8 @@ static void find_set_once(analysis *x)
     for (int i = 0; i < f->n_insns; i++) {
         const ptx_ast_insn *a = &f->insn[i];
         const ptx_operand *d = a->operand;
-        if (!a->n_operands || !has_operands(a) || d->kind != PTX_OPD_REG || d->reg < 0 || times[d->reg] != 1)
+        if (!a->n_operands || !has_operands(a) || d->kind != PTX_OPD_REG || d->reg < 0 ||
+            times[d->reg] != 1)
             continue;
         bool is_set = is_op(a, "mov") && a->guard < 0 && a->operand[1].kind == PTX_OPD_IMM;
         x->is_zero[d->reg] = is_set && !a->operand[1].imm;
@@ -460,7 +462,8 @@ static ptx_type one_format(uint8_t set, uint32_t bytes)
     switch (set) {
     case FORMAT_F64: return bytes == 8 ? PTX_f64 : PTX_TYPE_NONE;
     case FORMAT_F32: return bytes == 4 ? PTX_f32 : PTX_TYPE_NONE;
-    case FORMAT_F32 | FORMAT_BF16: return bytes == 4 ? PTX_f32 : bytes == 2 ? PTX_bf16 : PTX_TYPE_NONE;
+    case FORMAT_F32 | FORMAT_BF16:
+        return bytes == 4 ? PTX_f32 : bytes == 2 ? PTX_bf16 : PTX_TYPE_NONE;
     case FORMAT_BF16: return bytes == 4 ? PTX_bf16x2 : bytes == 2 ? PTX_bf16 : PTX_TYPE_NONE;
     case FORMAT_F16: return bytes == 4 ? PTX_f16x2 : bytes == 2 ? PTX_f16 : PTX_TYPE_NONE;
     default: return PTX_TYPE_NONE;
@@ -564,7 +567,8 @@ static const ptx_field_access *describe_access(analysis *x, ptx_ast_insn *a)
 static void encode_operands(analysis *x, ptx_ast_insn *a)
 {
     /* done already, or with immediates that are no numbers: strides, signs, masks */
-    static const char *const others[] = {"mov", "selp", "slct", "mma", "wmma", "wgmma", "redux", NULL};
+    static const char *const others[] = {"mov",  "selp",  "slct",  "mma",
+                                         "wmma", "wgmma", "redux", NULL};
     ptx_type t = nth_type(a, -1);
     if (is_op(a, "mov") && a->operand[1].kind == PTX_OPD_IMM)
         encode_for(x, a, &a->operand[0], &a->operand[1]);
@@ -657,7 +661,8 @@ const ptx_ast *ptx_field_ast(ws_arena *arena, const ptx_ast *ast, uint32_t prime
     field->func = WS_ARENA_NEW(arena, const ptx_field_func *, ast->n_funcs + 1);
     out->field = field;
     for (int f = 0; f < ast->n_funcs; f++) {
-        analysis x = {.arena = arena, .ast = ast, .fn = ast->func[f], .prime = prime, .field = field};
+        analysis x = {.arena = arena, .ast = ast, .fn = ast->func[f], .prime = prime,
+                      .field = field};
         out->func[f] = WS_ARENA_NEW(arena, ptx_func, 1);
         *out->func[f] = *ast->func[f];
         field->func[f] = translate(&x, out->func[f]);

@@ -72,7 +72,7 @@ static uint8_t given(const ptx_field_step *s, u32 e)
     return !c ? s->access->constant[e] : c->holds ? c->holds : atomic_load(&c->seen);
 }
 
-/* Elements of `size` bytes one after the other. *constants: they are numbers of a variable's initialiser. */
+/* Elements of `size` bytes one after the other. *constants: numbers of a variable's initialiser. */
 static bool check_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p,
                         u32 n, u32 size, u32 *constants)
 {
@@ -88,8 +88,8 @@ static bool check_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s,
     return true;
 }
 
-static bool put_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p, u32 n,
-                      u32 size)
+static bool put_place(ptx_warp *w, const ptx_insn *i, const ptx_field_step *s, const place *p,
+                      u32 n, u32 size)
 {
     for (u32 e = 0; e < n; e++) {
         uint8_t holds = given(s, e);
