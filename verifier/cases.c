@@ -256,22 +256,36 @@ static ws_status open_reached(vfy_case *c, ws_err *err)
 {
     const ref_graph *g = c->bound->graph;
     int n = g->spec->n_inputs + g->spec->n_weights;
+    uint64_t draw = draw_of(VFY_INPUTS_SPECIAL, c->seed);
     ref_tensor *input = ws_calloc((size_t)n + 1, sizeof *input);
+    ref_tensor *marked = ws_calloc((size_t)n + 1, sizeof *marked);
     ref_tensor *plain = ws_calloc((size_t)g->n_outputs + 1, sizeof *plain);
-    ws_status st = make_inputs(c->bound, &kinds[VFY_INPUTS_RANDOM],
-                               draw_of(VFY_INPUTS_SPECIAL, c->seed), input, err);
+    ref_tensor *reached = ws_calloc((size_t)g->n_outputs + 1, sizeof *reached);
+    ws_status st = make_inputs(c->bound, &kinds[VFY_INPUTS_RANDOM], draw, input, err);
+    if (!st)
+        st = make_inputs(c->bound, &kinds[VFY_INPUTS_SPECIAL], draw, marked, err);
+    /* An infinity may vanish in a clamp; a NaN shows wherever it went. */
+    for (int i = 0; i < n && !st; i++)
+        for (int64_t k = 0; k < marked[i].shape.count; k++)
+            if (!isfinite(marked[i].v[k]))
+                marked[i].v[k] = (double)NAN;
     if (!st)
         st = evaluate_with(c, input, plain, err);
+    if (!st)
+        st = evaluate_with(c, marked, reached, err);
     for (int o = 0; o < g->n_outputs && !st; o++) {
         const ref_tensor *want = &c->want[o];
         c->open[o] = WS_ARENA_NEW(&c->arena, bool, (size_t)want->shape.count + 1);
         int64_t slab = want->shape.rank && want->shape.dim[0]
                            ? want->shape.count / want->shape.dim[0] : 1;
-        for (int64_t i = 0; i < want->shape.count; i++)
-            if (!(fabs(want->v[i] - plain[o].v[i]) <= 1e-12 * fabs(plain[o].v[i])))
+        for (int64_t i = 0; i < want->shape.count; i++) {
+            double v = plain[o].v[i], most = 1e-12 * fabs(v);
+            if (!(fabs(want->v[i] - v) <= most) || !(fabs(reached[o].v[i] - v) <= most))
                 memset(c->open[o] + i / slab * slab, 1, (size_t)slab);
+        }
     }
     release_outputs(g, plain);
+    release_outputs(g, reached);
     c->meaningless = false; /* as far as something is closed */
     return st;
 }
