@@ -63,7 +63,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check check-hostile check-kill check-budget fuzz-ptx fuzz-parse fuzz-decode fuzz-launch check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop gpu-check deps clean help
+.PHONY: force all demo test check check-hostile check-kill check-budget fuzz-ptx check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -131,14 +131,17 @@ deps:
 FUZZ_SECONDS ?= 600
 fuzz-ptx: all $(BUILD)/tests/t_ptx_fuzz
 	$(Q)$(BUILD)/tests/t_ptx_fuzz $$(date +%s) $(FUZZ_SECONDS)
-# Random PTX for parser, decoder and launch, with the sanitizers, from a new seed or FUZZ_SEED. What breaks the
-# engine is kept in build/fuzz; t_ptx_fuzz_NAME SEED 0 runs one input again.
+# Random texts with the sanitizers, from a new seed or FUZZ_SEED: PTX for parser, decoder and launch, kernels with their
+# plans, replies of models. What breaks something is kept in build/fuzz; t_MODULE_fuzz_NAME SEED 0 runs one input again.
 FUZZ_SEED ?= $(shell date +%s)
-fuzz-parse fuzz-decode fuzz-launch: fuzz-%:
+FUZZERS := t_ptx_fuzz_parse t_ptx_fuzz_decode t_ptx_fuzz_launch t_harness_fuzz_plan t_agent_fuzz_reply
+FUZZ_GOALS := $(foreach f,$(FUZZERS),fuzz-$(lastword $(subst _, ,$(f))))
+.PHONY: $(FUZZ_GOALS)
+$(FUZZ_GOALS): fuzz-%:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz SAN=1 CFLAGS='-O1 -g' ENGINE_OPT=-O1 VARIANTS=$(lastword $(VARIANTS)) \
-	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/fuzz/tests/t_ptx_fuzz_$*
+	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/fuzz/tests/$(filter %_$*,$(FUZZERS))
 	$(Q)ASAN_OPTIONS=hard_rss_limit_mb=4096 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	    $(BUILD)/fuzz/tests/t_ptx_fuzz_$* $(FUZZ_SEED) $(FUZZ_SECONDS)
+	    $(BUILD)/fuzz/tests/$(filter %_$*,$(FUZZERS)) $(FUZZ_SEED) $(FUZZ_SECONDS)
 # Every known way to fake a result, and the verdict on it.
 check-hostile: all
 	$(Q)tests/hostile_table.py ./warpsmith
@@ -187,6 +190,7 @@ help:
 	@echo 'make deps       install what is missing'
 	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
+	@echo 'make fuzz-plan fuzz-reply   kernels with changed plans, replies of models: the same'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
 	@echo 'make check-hostile   a table of every known exploit and the verdict on it'

@@ -1,7 +1,7 @@
 /* Random inputs, run in child processes, a batch to each: a child that crashes, hangs, leaks or
  * calls ws_bug costs the batch alone, and its input is kept. An input is a function of its seed.
  *
- *   t_ptx_fuzz_NAME [SEED [SECONDS]]      SECONDS 0: the input of SEED alone
+ *   t_MODULE_fuzz_NAME [SEED [SECONDS]]      SECONDS 0: the input of SEED alone
  */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
@@ -35,7 +35,7 @@ static fuzz_note *fuzz_now;
 
 static uint64_t fuzz_drawn;
 
-static uint32_t pick(uint32_t n)
+static inline uint32_t pick(uint32_t n)
 {
     return (uint32_t)(ws_philox_u64(fuzz_now->seed, 0, fuzz_drawn++) % (n ? n : 1));
 }
@@ -45,6 +45,34 @@ static void fuzz_keep(const char *text, size_t n)
 {
     fuzz_now->n = n < FUZZ_BYTES ? n : FUZZ_BYTES;
     memcpy(fuzz_now->text, text, fuzz_now->n);
+}
+
+/* Bytes change, runs of bytes vanish, are doubled, or the text ends early. */
+static inline void change_bytes(ws_buf *text)
+{
+    for (uint32_t k = 1 + pick(4); k && text->n > 1; k--) {
+        uint32_t at = pick((uint32_t)text->n), n = 1 + pick(pick(4) ? 4 : 200),
+                 left = (uint32_t)text->n - at;
+        n = n < left ? n : left;
+        switch (pick(5)) {
+        case 0:
+            text->p[at] = (char)pick(256);
+            break;
+        case 1:
+            text->p[at] = (char)(text->p[at] ^ 1 << pick(8));
+            break;
+        case 2:
+            memmove(text->p + at, text->p + at + n, left - n);
+            text->n -= n;
+            break;
+        case 3:
+            memmove(text->p + at, text->p + pick((uint32_t)text->n - n + 1), n);
+            break;
+        default:
+            if (!pick(4))
+                text->n = at;
+        }
+    }
 }
 
 /* ---- running ---- */
@@ -90,7 +118,7 @@ static void fuzz_report(const char *name, int status)
 {
     char path[96], end[64];
     ws_err err = {0};
-    snprintf(path, sizeof path, "build/fuzz/%s-%llu.ptx", name, (unsigned long long)fuzz_now->seed);
+    snprintf(path, sizeof path, "build/fuzz/%s-%llu", name, (unsigned long long)fuzz_now->seed);
     printf("# seed %llu %s; its input: %s\n", (unsigned long long)fuzz_now->seed,
            fuzz_end(status, end), path);
     if (ws_make_dirs("build/fuzz", &err) || ws_write_file(path, fuzz_now->text, fuzz_now->n, &err))

@@ -132,34 +132,6 @@ static inline void change_words(const char *text, uint32_t times, ws_buf *out)
         ws_buf_add(out, word[k].p, word[k].n);
 }
 
-/* Bytes change, runs of bytes vanish, are doubled, or the text ends early. */
-static inline void change_bytes(ws_buf *text)
-{
-    for (uint32_t k = 1 + pick(4); k && text->n > 1; k--) {
-        uint32_t at = pick((uint32_t)text->n), n = 1 + pick(pick(4) ? 4 : 200),
-                 left = (uint32_t)text->n - at;
-        n = n < left ? n : left;
-        switch (pick(5)) {
-        case 0:
-            text->p[at] = (char)pick(256);
-            break;
-        case 1:
-            text->p[at] = (char)(text->p[at] ^ 1 << pick(8));
-            break;
-        case 2:
-            memmove(text->p + at, text->p + at + n, left - n);
-            text->n -= n;
-            break;
-        case 3:
-            memmove(text->p + at, text->p + pick((uint32_t)text->n - n + 1), n);
-            break;
-        default:
-            if (!pick(4))
-                text->n = at;
-        }
-    }
-}
-
 static inline const char *ptx_of(const ptx_case *c)
 {
     const char *p = strstr(c->text.p, "\n.version");
