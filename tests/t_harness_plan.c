@@ -138,6 +138,9 @@ static const struct {
     {"/* @plan { \"scratch\": [ { \"name\": \"s\", \"dtype\": \"f33\", \"count\": 1 } ] }*/", 1,
      "unknown dtype 'f33'"},
     {"/* @plan { \"scratch\": {} }*/", 1, "scratch: expected an array"},
+    {"/* @plan { \"launch\":\n [\x01 1.5 ] }*/", 2, "the control character 0x01"},
+    {"/* @plan { \"launch\": [ { \"kernel\": \"k\", \"grid\": 1, \"block\": 1, \"ar\\u0067s\": "
+     "[1.5] } ] }*/", 1, "member names have escapes"},
 };
 
 static void test_bad(void)

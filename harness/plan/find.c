@@ -90,6 +90,15 @@ static int find_second(const char *s, size_t n, size_t from)
     return 0;
 }
 
+/* The first control character in s[b, e) that JSON does not know as white space; e: there is none.
+ * cJSON would skip it. */
+static size_t find_control(const char *s, size_t b, size_t e)
+{
+    while (b < e && ((unsigned char)s[b] >= ' ' || (s[b] && strchr("\t\r\n", s[b]))))
+        b++;
+    return b;
+}
+
 bool plan_find(ws_arena *a, const char *source, size_t n, plan_text *out, hx_diag *d)
 {
     int in_line_comment = 0;
@@ -115,6 +124,11 @@ bool plan_find(ws_arena *a, const char *source, size_t n, plan_text *out, hx_dia
                                      "a second @plan comment; the first one is in line %d, and a "
                                      "source has one plan",
                                      line);
+                size_t control = find_control(source, json, end);
+                if (control < end)
+                    return hx_reject(d, HX_PLAN_INVALID, line_of(source, control), 0,
+                                     "the @plan has the control character 0x%02x",
+                                     (unsigned)(unsigned char)source[control]);
                 lift_text(a, source, json, end, out);
                 out->line = line;
                 return true;

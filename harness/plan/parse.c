@@ -363,6 +363,8 @@ static bool read_arg(parser *s, const char *at, const char *where, const cJSON *
     }
     if (!cJSON_IsNumber(v))
         return bad(s, at, "%s: expected a name, an expression or a number", where);
+    if (!at) /* its place is looked for by the names as they are written */
+        return bad(s, at, "%s: a number cannot be found where member names have escapes", where);
     /* As written: 1.0 is a float, 1 an integer; cJSON keeps the value only. */
     arg->text = ws_arena_strndup(s->a, at, (size_t)(plan_json_end(at) - at));
     if (strpbrk(arg->text, ".eE")) {
