@@ -274,19 +274,14 @@ static const char *keep_output(ref_rewriter *r, const ref_node *n, const char *t
 
 static bool count_work(const spec *s, double *flops)
 {
-    ws_arena a = {0};
     ws_err err = {0};
     ref_graph *g = NULL;
-    ref_bound *b;
     ref_cost cost;
     ws_env env = spec_env(s, -1);
-    bool good = !ref_graph_new(s, &g, &err) && !ref_bind(g, &env, &a, &b, &err);
-    if (good) {
-        ref_cost_of(b, &cost);
+    bool good = !ref_graph_new(s, &g, &err) && !ref_cost_at(g, &env, &cost, &err);
+    if (good)
         *flops = cost.flops;
-    }
     ref_graph_free(g);
-    ws_arena_release(&a);
     return good;
 }
 

@@ -187,3 +187,14 @@ void ref_cost_of(const ref_bound *b, ref_cost *out)
     free(t.source);
     free(t.live);
 }
+
+ws_status ref_cost_at(const ref_graph *g, const ws_env *env, ref_cost *out, ws_err *err)
+{
+    ws_arena a = {0};
+    ref_bound *b = NULL;
+    ws_status st = ref_bind(g, env, &a, &b, err);
+    if (!st)
+        ref_cost_of(b, out);
+    ws_arena_release(&a);
+    return st;
+}

@@ -128,6 +128,9 @@ typedef struct ref_cost {
     double min_bytes;      /* each input and weight read once, each output written once */
 } ref_cost;
 void ref_cost_of(const ref_bound *b, ref_cost *out);
+/* At dims to which the graph need not be bound before; fails as ref_bind does. */
+ws_status ref_cost_at(const ref_graph *g, const ws_env *env, ref_cost *out,
+                      ws_err *err) WS_MUST_CHECK;
 
 /* Contents of spec.tensor[i] at its dims from its init, rounded to its dtype: element k is a pure
  * function of (seed, i, k); one of dist setup is the output of the setup graph, whose tensors are

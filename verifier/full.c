@@ -92,15 +92,11 @@ ws_status vfy_full_inputs(vfy_full *f, ws_err *err)
 
 static double work_at(const vfy_full *f, int check)
 {
-    ws_arena a = {0};
     ws_env env = spec_env(f->s->spec, check);
     ws_err ignored = {0};
-    ref_bound *b;
-    ref_cost cost = {.flops = (double)INFINITY};
-    if (!ref_bind(f->s->graph, &env, &a, &b, &ignored))
-        ref_cost_of(b, &cost);
-    ws_arena_release(&a);
-    return cost.flops + cost.min_bytes;
+    ref_cost cost;
+    return ref_cost_at(f->s->graph, &env, &cost, &ignored) ? (double)INFINITY
+                                                           : cost.flops + cost.min_bytes;
 }
 
 /* The check shape with most work that is affordable; if none is, the one with least. */

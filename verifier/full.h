@@ -1,5 +1,6 @@
 /* Full verification: what is tried beyond the runs that every candidate meets, once those are right
- * (docs/verify.md lists all of it). Only for verify.c and the files that try something. */
+ * (docs/verify.md lists all of it). Only for job_full.c and the files that try
+ * something. */
 #ifndef VERIFIER_FULL_H
 #define VERIFIER_FULL_H
 

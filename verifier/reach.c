@@ -9,18 +9,12 @@ static const double MOST_WORK = 4e6;
 
 static bool is_cheap(const ref_graph *g, const ws_env *env, double *work)
 {
-    ws_arena a = {0};
     ws_err ignored = {0};
-    ref_bound *b = NULL;
     ref_cost cost;
-    bool good = !ref_bind(g, env, &a, &b, &ignored);
-    if (good) {
-        ref_cost_of(b, &cost);
-        *work = cost.flops + cost.min_bytes / 8;
-        good = *work <= MOST_WORK;
-    }
-    ws_arena_release(&a);
-    return good;
+    if (ref_cost_at(g, env, &cost, &ignored))
+        return false;
+    *work = cost.flops + cost.min_bytes / 8;
+    return *work <= MOST_WORK;
 }
 
 /* Dims but d that are more than 1: where they are, mistakes show. */

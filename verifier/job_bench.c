@@ -1,0 +1,82 @@
+#include "verifier/job.h"
+
+#include "verifier/model.h"
+#include "verifier/precision.h"
+#include "verifier/record.h"
+
+#include <stdio.h>
+
+bool vfy_fails_at_benchmark(const plan *p, const run_report *r)
+{
+    bool alone = p->n_launches == 1 && !p->n_scratch;
+    return r->reason == HX_INVALID_LAUNCH ||
+           (alone && (r->reason == HX_OUT_OF_BOUNDS || r->reason == HX_MISALIGNED));
+}
+
+static void reject_benchmark(vfy_job *j, const run_report *r)
+{
+    vfy_verdict *v = j->v;
+    ws_buf shape = {0};
+    ws_env env = spec_env(j->s->spec, -1);
+    v->level = VFY_COMPILES;
+    v->has_model = false;
+    vfy_job_reject_fault(j, r);
+    spec_env_print(&env, &shape);
+    snprintf(v->shape, sizeof v->shape, "%s", ws_buf_z(&shape));
+    snprintf(v->inputs, sizeof v->inputs, "zero");
+    ws_buf_release(&shape);
+}
+
+/* What the sample of the benchmark shape's blocks says about work that is not checked there. */
+static ws_status judge_scale(vfy_job *j, const vfy_modelled *t, const char *ptx, ws_err *err)
+{
+    hx_diag d = {0};
+    ws_env env = spec_env(j->s->spec, -1);
+    ref_bound *b;
+    ptx_counters all = {0};
+    if (ref_bind(j->s->graph, &env, &j->arena, &b, err))
+        return err->status;
+    for (int i = 0; i < t->n_launches; i++)
+        vfy_scale_add(&all, &t->launch[i].counters);
+    if (vfy_scale_holds(&j->scale, b, &all, vfy_uses_half(j->s->spec, ptx), &d))
+        return WS_OK;
+    ws_buf shape = {0};
+    vfy_job_reject(j, &d);
+    j->v->level = VFY_COMPILES;
+    spec_env_print(&env, &shape);
+    snprintf(j->v->shape, sizeof j->v->shape, "%s", ws_buf_z(&shape));
+    ws_buf_release(&shape);
+    return WS_OK;
+}
+
+ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *err)
+{
+    vfy_verdict *v = j->v;
+    const tim_gpu *gpu = tim_gpu_find(v->gpu);
+    if (!gpu)
+        return ws_fail(err, WS_EUSAGE, "unknown GPU '%s' for the cost model", v->gpu);
+    vfy_model_input m = {.graph = j->s->graph,
+                         .plan = j->plan,
+                         .bench = j->bench,
+                         .compiled = compiled,
+                         .tensor_name = j->s->tensor_name,
+                         .gpu = gpu,
+                         .checked = &v->counters,
+                         .checked_work = j->counted_work};
+    vfy_modelled t;
+    ws_status st = vfy_model(&m, &j->arena, &t, err);
+    if (!st) {
+        v->has_model = true;
+        v->model = t.time;
+        v->model_sampled = t.sampled;
+        vfy_keep_launches(&m, &t, v);
+    }
+    if (!st && vfy_fails_at_benchmark(j->plan, &t.sample))
+        reject_benchmark(j, &t.sample);
+    else if (!st && t.sampled)
+        st = judge_scale(j, &t, compiled->ptx, err);
+    vfy_record_check(j->o->record, VFY_EMULATED, "work at the benchmark shape", "", v->reason,
+                     NULL);
+    run_report_release(&t.sample);
+    return st;
+}

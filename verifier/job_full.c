@@ -1,0 +1,183 @@
+#include "verifier/job.h"
+
+#include "verifier/full.h"
+#include "verifier/reach.h"
+#include "verifier/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One check shape, for full.h. */
+typedef struct full_job {
+    vfy_job *j;
+    vfy_exec exec;
+    const plan_bound *bound;
+    const comp_result *compiled;
+} full_job;
+
+/* What a run that may be wrong is like, without a trace in the verdict. */
+static hx_reason look_at_outputs(vfy_job *j, const vfy_run *o)
+{
+    vfy_verdict *mine = ws_malloc(sizeof *mine), *v = j->v;
+    *mine = *v;
+    j->v = mine;
+    vfy_job_judge_outputs(j, o);
+    hx_reason r = mine->reason;
+    j->v = v;
+    free(mine);
+    return r;
+}
+
+static void take_outputs(const vfy_job *j, vfy_run *o, vfy_try *t)
+{
+    int n_in = j->s->spec->n_inputs + j->s->spec->n_weights, n = j->s->graph->n_outputs;
+    if (o->rep.reason != HX_PASS)
+        return;
+    t->out = ws_calloc((size_t)n + 1, sizeof *t->out);
+    for (int k = 0; k < n; k++) {
+        t->out[k] = o->tensor[n_in + k].out;
+        o->tensor[n_in + k].out = NULL;
+    }
+}
+
+/* A run that is allowed to be wrong. */
+static void record_try(vfy_job *j, const vfy_run *o, const vfy_try *t)
+{
+    char what[64] = "for comparison";
+    if (t->without)
+        snprintf(what, sizeof what, "without launch %d", t->without);
+    vfy_record_of(j->o->record, what, NULL);
+    vfy_record_run(j->o->record, o, t->reason, 0);
+}
+
+static ws_status judge_try(full_job *f, vfy_run *o, vfy_try *t, ws_err *err)
+{
+    vfy_job *j = f->j;
+    t->insns = o->rep.engine.counters.warp_insns;
+    t->reason = o->rep.reason;
+    if (!t->judged && o->err.status) {
+        *err = o->err;
+        return err->status;
+    }
+    vfy_record_of(j->o->record, NULL, t->relation);
+    if (t->judged &&
+        (vfy_job_judge_run(j, o, NULL, err) || vfy_job_find_kept_state(j, &f->exec, o, err)))
+        return err->status;
+    if (!t->judged && t->reason == HX_PASS)
+        t->reason = look_at_outputs(j, o);
+    if (!t->judged)
+        record_try(j, o, t);
+    if (t->judged && j->v->reason != HX_PASS && t->relation) {
+        size_t at = strlen(j->v->text);
+        snprintf(j->v->text + at, sizeof j->v->text - at, "; %s", t->relation);
+    }
+    take_outputs(j, o, t);
+    return WS_OK;
+}
+
+/* Those that may fail have a process each. */
+static ws_status run_tries(void *ud, vfy_try *t, int n, ws_err *err)
+{
+    full_job *f = ud;
+    ws_status st = WS_OK;
+    vfy_run *run = ws_calloc((size_t)n + 1, sizeof *run);
+    for (int i = 0; i < n; i++) {
+        run[i] = (vfy_run){.c = t[i].c,
+                           .bound = f->bound,
+                           .compiled = f->compiled,
+                           .schedule = t[i].schedule,
+                           .schedule_seed = t[i].seed,
+                           .alone = !t[i].judged};
+        if (t[i].without)
+            run[i].bound = vfy_plan_without(&f->j->arena, f->bound, t[i].without);
+    }
+    vfy_execute(&f->exec, run, n, vfy_job_threads(f->j));
+    for (int i = 0; i < n && !st && f->j->v->reason == HX_PASS; i++)
+        st = judge_try(f, &run[i], &t[i], err);
+    for (int i = 0; i < n; i++)
+        vfy_run_release(&run[i]);
+    free(run);
+    return st;
+}
+
+static ws_status full_shape(vfy_job *j, int check, ws_err *err)
+{
+    comp_result comp = {0};
+    if (vfy_job_compile(j, j->shape[check].plan, false, &comp, err))
+        return err->status;
+    if (j->v->reason != HX_PASS)
+        return WS_OK;
+    full_job f = {j, vfy_job_exec(j), j->shape[check].plan, &comp};
+    vfy_full full = {.s = j->s, .v = j->v, .plan = j->plan, .bound = f.bound, .ptx = comp.ptx,
+                     .check = check, .seed = j->seed, .run = run_tries, .ud = &f};
+    return vfy_full_shape(&full, err);
+}
+
+/* What cannot be evaluated at a shape that the spec does not list, or takes long there, says
+ * nothing about the kernel. */
+static ws_status judge_reached(vfy_job *j, const ws_env *at, const plan_bound *b,
+                               const comp_result *comp, bool *slow, ws_err *err)
+{
+    vfy_exec e = vfy_job_exec(j);
+    vfy_options soon = *j->o;
+    ws_status st = WS_OK;
+    soon.wall_seconds = j->o->record ? j->o->wall_seconds : 5;
+    soon.max_insns = j->o->record ? 100000000 : 0; /* by work: it is the same on a slow machine */
+    e.o = &soon;
+    for (int k = 0; k < VFY_INPUTS_QUICK && !st && !*slow && j->v->reason == HX_PASS; k++) {
+        vfy_run run = {.bound = b, .compiled = comp, .schedule = PTX_SCHED_ROUND_ROBIN};
+        vfy_case c;
+        ws_err ignored = {0};
+        if (vfy_reach_case(&c, j->s->graph, at, (vfy_inputs)k, j->seed, &ignored))
+            continue;
+        run.c = &c;
+        if (!c.meaningless) {
+            vfy_execute(&e, &run, 1, 1);
+            *slow = !run.err.status && run.rep.reason == HX_ENDLESS;
+            if (!*slow)
+                st = vfy_job_judge_run(j, &run, NULL, err);
+        }
+        vfy_run_release(&run);
+        vfy_case_release(&c);
+    }
+    return st;
+}
+
+/* The shapes on the way to the benchmark's. */
+static ws_status judge_reach(vfy_job *j, ws_err *err)
+{
+    enum { MOST = 8 };
+    ws_env at[MOST];
+    const int n = vfy_reach_shapes(j->s->graph, &j->arena, at, MOST);
+    bool slow = false;
+    for (int i = 0; i < n && !slow && j->v->reason == HX_PASS; i++) {
+        plan_bound *b = NULL;
+        comp_result comp = {0};
+        hx_diag why = {0};
+        if (!plan_bind(&j->arena, j->plan, &at[i], j->o->tune, &b, &why))
+            continue;
+        comp_request r = vfy_job_request(j, b, false);
+        if (comp_compile(j->s->comp, &r, &j->arena, &comp, err))
+            return err->status;
+        vfy_record_compile(j->o->record, b, false, &comp);
+        if (comp.ok && judge_reached(j, &at[i], b, &comp, &slow, err))
+            return err->status;
+    }
+    return WS_OK;
+}
+
+ws_status vfy_job_full(vfy_job *j, ws_err *err)
+{
+    if (judge_reach(j, err))
+        return err->status;
+    for (int c = 0; c < j->s->spec->n_checks && j->v->reason == HX_PASS; c++)
+        if (j->shape[c].plan && full_shape(j, c, err))
+            return err->status;
+    j->v->depth = VFY_FULL;
+    if (j->v->reason != HX_PASS) { /* nothing of it stands */
+        j->v->level = VFY_COMPILES;
+        j->v->has_model = false;
+    }
+    return WS_OK;
+}
