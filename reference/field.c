@@ -23,7 +23,9 @@ struct field_op {
     const char *name;
     degree degree;
     bool (*fits)(const ref_attrs *at, int n_in); /* NULL: with all attributes */
-    ws_status (*eval)(const field_call *c);      /* NULL: the op's own, exact in whole numbers */
+    /* Gives elements, or WS_FIELD_OUTSIDE where there is none; no operand is outside. NULL: the
+     * op's own evaluation, exact in whole numbers, which are taken modulo the prime. */
+    ws_status (*eval)(const field_call *c);
 };
 
 /* v is whole, and |v| < 2^53. */
@@ -31,6 +33,36 @@ static uint32_t modulo(uint32_t p, double v)
 {
     int64_t r = (int64_t)v % (int64_t)p;
     return (uint32_t)(r < 0 ? r + p : r);
+}
+
+/* Makes elements of whole numbers. What no double holds exactly is refused: sums of products of two
+ * elements may have 2^20 terms. */
+static ws_status take_modulo(const field_call *c)
+{
+    const double most = 0x1p53;
+    ref_tensor *out = c->call.out;
+    for (int64_t i = 0; i < out->shape.count; i++) {
+        if (!(fabs(out->v[i]) < most) || out->v[i] != nearbyint(out->v[i]))
+            return ws_fail(c->call.err, WS_ELIMIT, "a sum is too long for exact elements");
+        out->v[i] = modulo(c->p, out->v[i]);
+    }
+    return WS_OK;
+}
+
+/* Binary digits of literals: those of the arithmetic that reads them. */
+static int digits_of(const ref_graph *g)
+{
+    return g->spec->precision == WS_F64 ? 53 : 24;
+}
+
+static double literal_of(const ref_graph *g, double v)
+{
+    return g->spec->precision == WS_F64 ? v : (double)(float)v;
+}
+
+static uint32_t number_of(const ref_graph *g, uint32_t p, double literal)
+{
+    return ws_field_number(p, literal_of(g, literal), digits_of(g));
 }
 
 /* The op's own evaluation, with other attributes perhaps. */
@@ -88,13 +120,15 @@ static bool fits_reduce(const ref_attrs *at, int n_in)
     return at->fn == REF_SUM_OF || at->fn == REF_MEAN;
 }
 
+/* The whole numbers of the result, as elements, by n. */
 static ws_status divide_all(const field_call *c, int64_t n)
 {
     ref_tensor *out = c->call.out;
     uint32_t inverse = ws_field_inverse(c->p, ws_field_integer(c->p, n));
+    if (take_modulo(c))
+        return c->call.err->status;
     for (int64_t i = 0; i < out->shape.count; i++)
-        out->v[i] = inverse ? (double)((uint64_t)modulo(c->p, out->v[i]) * inverse % c->p)
-                            : WS_FIELD_OUTSIDE;
+        out->v[i] = inverse ? (double)((uint64_t)out->v[i] * inverse % c->p) : WS_FIELD_OUTSIDE;
     return WS_OK;
 }
 
@@ -105,7 +139,7 @@ static ws_status eval_reduce(const field_call *c)
     if (eval_with(c, &at))
         return c->call.err->status;
     return c->call.at->fn != REF_MEAN
-               ? WS_OK
+               ? take_modulo(c)
                : divide_all(c, c->call.in[0]->shape.count / c->call.out->shape.count);
 }
 
@@ -130,11 +164,18 @@ static ws_status eval_avg_pool(const field_call *c)
     return divide_all(c, n);
 }
 
+/* Fills with NaN, which no operand has, so that the value's places are known afterwards. */
 static ws_status eval_masked_fill(const field_call *c)
 {
     ref_attrs at = *c->call.at;
-    at.value = ws_field_number(c->p, at.value, 24);
-    return eval_with(c, &at);
+    ref_tensor *out = c->call.out;
+    const uint32_t value = number_of(c->call.bound->graph, c->p, at.value);
+    at.value = (double)NAN;
+    if (eval_with(c, &at))
+        return c->call.err->status;
+    for (int64_t i = 0; i < out->shape.count; i++)
+        out->v[i] = isnan(out->v[i]) ? value : modulo(c->p, out->v[i]);
+    return WS_OK;
 }
 
 static bool fits_masked_fill(const ref_attrs *at, int n_in)
@@ -143,16 +184,12 @@ static bool fits_masked_fill(const ref_attrs *at, int n_in)
     return isfinite(at->value);
 }
 
-static ws_status eval_pad(const field_call *c)
-{
-    return c->call.at->value != 0 ? eval_masked_fill(c) : c->call.op->eval(&c->call);
-}
-
+/* Nothing is rounded. */
 static ws_status eval_cast(const field_call *c)
 {
     const ref_tensor *x = c->call.in[0];
     for (int64_t i = 0; i < x->shape.count; i++)
-        c->call.out->v[i] = x->v[i];
+        c->call.out->v[i] = modulo(c->p, x->v[i]);
     return WS_OK;
 }
 
@@ -176,7 +213,7 @@ static const field_op field_ops[] = {
     {"reshape", MOST, NULL, NULL},   {"flatten", MOST, NULL, NULL},
     {"permute", MOST, NULL, NULL},   {"transpose", MOST, NULL, NULL},
     {"expand", MOST, NULL, NULL},    {"slice", MOST, NULL, NULL},
-    {"pad", MOST, fits_masked_fill, eval_pad}, {"flip", MOST, NULL, NULL},
+    {"pad", MOST, fits_masked_fill, eval_masked_fill}, {"flip", MOST, NULL, NULL},
     {"roll", MOST, NULL, NULL},      {"tril", MOST, NULL, NULL},
     {"triu", MOST, NULL, NULL},      {"concat", MOST, NULL, NULL},
     {"gather", MOST, NULL, NULL},    {"scatter", MOST, NULL, NULL},
@@ -272,17 +309,6 @@ static ref_field_value node_of(const ref_graph *g, const ref_node *n, const ref_
     return (ref_field_value){REF_FIELD_ELEMENT, degree_of(n, op, value), NULL};
 }
 
-/* Binary digits of literals: those of the arithmetic that reads them. */
-static int digits_of(const ref_graph *g)
-{
-    return g->spec->precision == WS_F64 ? 53 : 24;
-}
-
-static double literal_of(const ref_graph *g, double v)
-{
-    return g->spec->precision == WS_F64 ? v : (double)(float)v;
-}
-
 /* Means: kernels multiply by the inverse of a count. */
 static bool divides_by_count(const ref_node *n)
 {
@@ -313,19 +339,6 @@ ref_field_value *ref_field_values(const ref_graph *g, ws_arena *a, bool *simple)
 }
 
 /* ---- evaluation ---- */
-
-/* What no double holds exactly is refused: sums of products of two elements may have 2^20 terms. */
-static ws_status take_modulo(const field_call *c, bool done)
-{
-    const double most = 0x1p53;
-    ref_tensor *out = c->call.out;
-    for (int64_t i = 0; i < out->shape.count && !done; i++) {
-        if (!(fabs(out->v[i]) < most) || out->v[i] != nearbyint(out->v[i]))
-            return ws_fail(c->call.err, WS_ELIMIT, "a sum is too long for exact elements");
-        out->v[i] = modulo(c->p, out->v[i]);
-    }
-    return WS_OK;
-}
 
 /* An operand that has elements outside makes the results that need it such; as it is not known
  * which those are, nothing is said then. */
@@ -358,14 +371,14 @@ static ws_status eval_element(const ref_bound *b, const ref_node *n, uint32_t p,
     if (!op) { /* full */
         if (n->op->eval(&c.call))
             return err->status;
-        uint32_t e = ws_field_number(p, literal_of(b->graph, out->v[0]), digits_of(b->graph));
+        uint32_t e = number_of(b->graph, p, out->v[0]);
         for (int64_t i = 0; i < out->shape.count; i++)
             out->v[i] = e;
         return WS_OK;
     }
-    if (op->eval ? op->eval(&c) : n->op->eval(&c.call))
-        return err->status;
-    return take_modulo(&c, op->eval == eval_div || op->eval == eval_pow);
+    if (op->eval)
+        return op->eval(&c);
+    return n->op->eval(&c.call) ? err->status : take_modulo(&c);
 }
 
 static ws_status make_leaf(const ref_bound *b, int v, uint32_t p, const ref_field_value *value,
@@ -379,7 +392,7 @@ static ws_status make_leaf(const ref_bound *b, int v, uint32_t p, const ref_fiel
     *t = (ref_tensor){.shape = b->shape[v]};
     if (ref_tensor_alloc(t, false, "a literal", err))
         return err->status;
-    t->v[0] = ws_field_number(p, literal_of(g, g->value[v].literal), digits_of(g));
+    t->v[0] = number_of(g, p, g->value[v].literal);
     return WS_OK;
 }
 

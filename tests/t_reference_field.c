@@ -178,20 +178,82 @@ static void test_chance(void)
     fixture_close(&f);
 }
 
-static void test_division_by_zero(void)
+/* x is 0 1 2 ..., `one` is 1, m is false, then true. Elements without a value, and one that has one. */
+static const struct {
+    const char *nodes;
+    uint32_t p;
+    int outside;         /* this element of y is none */
+    int inside, element; /* this one is, -1: none */
+} divisions[] = {
+    {"{\"out\":\"y\",\"op\":\"div\",\"in\":[\"p\",\"x\"]}", 65521, 0, 1, 1},
+    {"{\"out\":\"y\",\"op\":\"reciprocal\",\"in\":[\"x\"]}", 65521, 0, 2, 32761},
+    {"{\"out\":\"y\",\"op\":\"pow\",\"exponent\":-1,\"in\":[\"x\"]}", 65521, 0, 2, 32761},
+    {"{\"out\":\"y\",\"op\":\"pow\",\"exponent\":-2,\"in\":[\"x\"]}", 65521, 0, 1, 1},
+    {"{\"out\":\"a\",\"op\":\"expand\",\"in\":[\"one\"],\"shape\":[32771]},"
+     "{\"out\":\"y\",\"op\":\"reduce\",\"fn\":\"mean\",\"in\":[\"a\"],\"dims\":[0]}", 32771, 0, -1, 0},
+    {"{\"out\":\"a\",\"op\":\"expand\",\"in\":[\"one\"],\"shape\":[32771]},"
+     "{\"out\":\"y\",\"op\":\"reduce\",\"fn\":\"mean\",\"in\":[\"a\"],\"dims\":[0]}", 65521, -1, 0, 1},
+    {"{\"out\":\"a\",\"op\":\"expand\",\"in\":[\"one\"],\"shape\":[1,1,32771]},"
+     "{\"out\":\"y\",\"op\":\"avg_pool\",\"in\":[\"a\"],\"kernel\":32771}", 32771, 0, -1, 0},
+    {"{\"out\":\"y\",\"op\":\"masked_fill\",\"in\":[\"x\",\"m\"],\"value\":3.051478441304812e-05}", 32771, 2, 0, 0},
+    {"{\"out\":\"y\",\"op\":\"masked_fill\",\"in\":[\"x\",\"m\"],\"value\":0.1}", 65521, -1, 2, 58969}, /* 1/10 */
+    {"{\"out\":\"y\",\"op\":\"pad\",\"in\":[\"x\"],\"pad\":[0,1],\"value\":3.051478441304812e-05}", 32771, 3, 2, 2},
+};
+
+static bool eval_case(fixture *f, const char *nodes, uint32_t p, ref_tensor *out, ws_err *err)
 {
-    fixture f = {0};
-    ref_tensor in[FIXTURE_MAX] = {0}, out[1] = {0};
-    ws_err err = {0};
-    bool good = !fixture_case(&f, "{\"out\":\"y\",\"op\":\"div\",\"in\":[\"p\",\"x\"]}"); /* x: 0 1 2 ... */
-    for (int i = 0; good && i < f.spec->n_inputs; i++)
-        good &= !ref_field_input(f.bound, 65521, i, 1, &in[i], &err);
-    good = good && !ref_field_eval(f.bound, 65521, in, out, &err);
-    ok(good && out[0].v[0] == WS_FIELD_OUTSIDE && out[0].v[1] == 1, "x / 0 is no element, 1 / 1 is 1");
+    ref_tensor in[FIXTURE_MAX] = {0};
+    bool good = !fixture_case(f, nodes);
+    if (!good)
+        *err = f->err;
+    for (int i = 0; good && i < f->spec->n_inputs; i++)
+        good &= !ref_field_input(f->bound, p, i, 1, &in[i], err);
+    good = good && !ref_field_eval(f->bound, p, in, out, err);
     for (int i = 0; i < FIXTURE_MAX; i++)
         ref_tensor_release(&in[i]);
-    ref_tensor_release(&out[0]);
-    fixture_close(&f);
+    return good;
+}
+
+static void test_division_by_zero(void)
+{
+    for (size_t k = 0; k < sizeof divisions / sizeof *divisions; k++) {
+        fixture f = {0};
+        ref_tensor out = {0};
+        ws_err err = {0};
+        const int none = divisions[k].outside, some = divisions[k].inside;
+        bool good = eval_case(&f, divisions[k].nodes, divisions[k].p, &out, &err);
+        for (int i = 0; good && i < 2; i++) {
+            const int at = i ? some : none;
+            const double want = i ? divisions[k].element : WS_FIELD_OUTSIDE;
+            if (at >= 0 && out.v[at] != want) {
+                printf("# element %d is %.0f, want %.0f\n", at, out.v[at], want);
+                good = false;
+            }
+        }
+        ok(good, "outside of the field modulo %u: %s%s", divisions[k].p, divisions[k].nodes, err.msg);
+        ref_tensor_release(&out);
+        fixture_close(&f);
+    }
+}
+
+/* Of what such an element may have become nothing is said. */
+static void test_division_within(void)
+{
+    static const char *const uses[] = {"\"op\":\"cast\",\"dtype\":\"f16\"", "\"op\":\"neg\"",
+                                       "\"op\":\"reduce\",\"fn\":\"sum\",\"dims\":[1]"};
+    for (size_t k = 0; k < sizeof uses / sizeof *uses; k++) {
+        char nodes[512];
+        fixture f = {0};
+        ref_tensor out = {0};
+        ws_err err = {0};
+        snprintf(nodes, sizeof nodes,
+                 "{\"out\":\"a\",\"op\":\"reciprocal\",\"in\":[\"x\"]},{\"out\":\"y\",%s,\"in\":[\"a\"]}", uses[k]);
+        bool good = eval_case(&f, nodes, 65521, &out, &err);
+        ok(!good && err.status == WS_ELIMIT && strstr(err.msg, "divides by zero"), "%s of 1 / 0: %s", uses[k],
+           err.msg);
+        ref_tensor_release(&out);
+        fixture_close(&f);
+    }
 }
 
 int main(void)
@@ -202,5 +264,6 @@ int main(void)
     test_setup();
     test_chance();
     test_division_by_zero();
+    test_division_within();
     return tap_done();
 }
