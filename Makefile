@@ -17,6 +17,8 @@ CFLAGS ?= -O2 -g
 ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WERROR),-Werror) \
             $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) $(CFLAGS)
 LDFLAGS += $(if $(SAN),-fsanitize=address$(comma)undefined)
+# harness/compile/nvrtc.c stands before the C library for NVRTC.
+LDFLAGS += -Wl,--export-dynamic-symbol=fopen
 LIBS   := -lcjson -lpcre2-8 -lsqlite3 -lpthread -ldl -lm
 Q      := $(if $(V),,@)
 

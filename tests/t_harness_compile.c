@@ -433,7 +433,7 @@ static int attempts(void)
     got |= (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0)
            << 4;
     got |= (kill(getppid(), 0) == 0) << 5;
-    comp_sandbox_limit(UINT64_C(64) << 30, 5);
+    comp_sandbox_limit(UINT64_C(64) << 30, 5, 0);
     pid_t pid = fork();
     if (pid == 0)
         _exit(0);

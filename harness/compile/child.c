@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "harness/ptx/strip.h"
 
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -41,13 +42,13 @@ static void strip_globals(comp_phase *front, ws_buf *stripped)
         front->output = (ws_str){ws_buf_z(stripped), stripped->n};
 }
 
-static void run_job(const comp_toolkit *t, const comp_job *j, int fd)
+static void run_job(const comp_toolkit *t, const comp_job *j, int pch, int fd)
 {
     ws_buf log = {0}, ptx = {0}, stripped = {0}, plain = {0}, link_log = {0}, cubin = {0};
     comp_phase front = {0}, back = {0};
     struct rusage u = {0};
     if (j->compile) {
-        comp_nvrtc_run(t, j, &log, &ptx, &front);
+        comp_nvrtc_run(t, j, pch, &log, &ptx, &front);
         if (front.outcome == COMP_DONE)
             strip_globals(&front, &stripped);
     }
@@ -70,7 +71,17 @@ static void run_job(const comp_toolkit *t, const comp_job *j, int fd)
         ws_buf_release(all[i]);
 }
 
-void comp_child_main(const comp_toolkit *t, int fd, bool load_linker)
+/* Whether `pch` is of this job: the text is always the same, its options may differ. */
+static bool fits(const comp_pch *pch, const comp_job *j)
+{
+    char key[WS_SHA256_HEX];
+    if (!pch || !j->compile)
+        return false;
+    comp_pch_key(j, key);
+    return strcmp(key, pch->key) == 0;
+}
+
+void comp_child_main(const comp_toolkit *t, int fd, bool load_linker, const comp_pch *pch)
 {
     const char *dirs[2] = {t->include[0], t->include[1]};
     ws_buf bytes = {.max = COMP_MAX_REPLY};
@@ -87,8 +98,9 @@ void comp_child_main(const comp_toolkit *t, int fd, bool load_linker)
         comp_job j;
         if (!comp_job_read(&a, (ws_str){ws_buf_z(&bytes), bytes.n}, &j))
             _exit(COMP_EXIT_JOB);
-        comp_sandbox_limit(j.memory_bytes, (uint64_t)j.wall_seconds + 2);
-        run_job(t, &j, fd);
+        comp_sandbox_limit(j.memory_bytes, (uint64_t)j.wall_seconds + 2,
+                           pch ? COMP_PCH_HEAP : 0); /* the heap counts as a file */
+        run_job(t, &j, fits(pch, &j) ? pch->fd : -1, fd);
         ws_arena_release(&a);
         ws_buf_reset(&bytes);
     }

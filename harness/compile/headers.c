@@ -161,6 +161,11 @@ static const char *explain(ws_str name)
            "cooperative_groups and the device headers of the CUDA toolkit only";
 }
 
+bool comp_include_is_empty(const char *name, size_t n)
+{
+    return is_listed((ws_str){name, n}, std_names, N_STD);
+}
+
 const char *comp_include_refused(const char *z, size_t n)
 {
     ws_str name = {z, n};

@@ -2,6 +2,7 @@
  *
  *   source.c    text checks                     headers.c   which #include names exist, and as what
  *   prelude.c   our own device-side std         toolkit.c   where NVRTC and its headers are
+ *   prefix.c    the headers at a source's head  pch.c       headers that are compiled once
  *   nvrtc.c     CUDA to PTX                     link.c      PTX to cubin
  *   sandbox.c   what a child may do             child.c     one source in a sandbox
  *   worker.c    the server that forks the children
@@ -59,6 +60,13 @@ const char *comp_headers_sha256(void);
 extern const char *const comp_prelude_part[]; /* NULL-terminated */
 /* NULL: candidates may include it; else why not, a sentence without a full stop. */
 const char *comp_include_refused(const char *name, size_t n);
+/* Of the C and C++ standard library, whose names the prelude has: including it adds nothing. */
+bool comp_include_is_empty(const char *name, size_t n);
+
+/* ---- prefix.c ---- */
+/* Appends the toolkit headers that a source includes before anything but comments, an #include line
+ * each, in the source's order. */
+void comp_prefix(ws_str source, ws_buf *out);
 
 /* ---- wire.c ---- */
 typedef struct comp_job {
@@ -115,17 +123,70 @@ enum {
     COMP_MSG_CANCEL
 };
 
+/* ---- pch.c: only in the worker ---- */
+typedef enum comp_pch_state {
+    COMP_PCH_ABSENT, COMP_PCH_MAKING, COMP_PCH_READY, COMP_PCH_FAILED
+} comp_pch_state;
+
+/* What the compiles of one prefix have in common, compiled once. */
+typedef struct comp_pch {
+    char key[WS_SHA256_HEX]; /* "": a free place */
+    comp_pch_state state;
+    int asked;               /* compiles that did without it */
+    int fd;                  /* MAKING, READY: memory, which children inherit; else -1 */
+    char dir[64];            /* MAKING: of the maker's file */
+    uint64_t last_use;
+} comp_pch;
+
+enum {
+    COMP_MAX_PCH = 16,
+    COMP_PCH_HEAP = 512 << 20 /* bytes of address space; <cub/cub.cuh> needs 170 MB of it */
+};
+
+typedef struct comp_pch_store {
+    comp_pch item[COMP_MAX_PCH];
+    uint64_t max_bytes; /* of all together; 0: there are none */
+    bool reserved;      /* their place in the address space is known */
+    uint64_t clock;
+} comp_pch_store;
+
+void comp_pch_open(comp_pch_store *s);
+/* What the key is made of: the options of the job's compile and its prefix. */
+void comp_pch_key(const comp_job *j, char key[WS_SHA256_HEX]);
+/* The place of the job's key, a new one where there was none; NULL: there are none to be had. */
+comp_pch *comp_pch_find(comp_pch_store *s, const comp_job *j);
+/* Whether to make it now: often enough asked for, by what it saves. */
+bool comp_pch_is_worth(const comp_pch *p, const comp_job *j);
+/* What a maker fills; false: there is no memory or no place for a file. The first time it takes
+ * 30 ms, and only children that are forked later can use what is made. */
+bool comp_pch_begin(comp_pch_store *s, comp_pch *p);
+/* The maker, a child that never meets a candidate: exits with 0 when the memory is complete and
+ * sealed. */
+_Noreturn void comp_pch_make(const comp_toolkit *t, const comp_pch_store *s, const comp_job *j,
+                             const comp_pch *p);
+void comp_pch_end(comp_pch_store *s, comp_pch *p, bool made);
+
 /* ---- child.c ---- */
 enum { COMP_EXIT_SANDBOX = 2, COMP_EXIT_JOB = 3, COMP_EXIT_LINKER = 4 };
 /* For each COMP_MSG_JOB on fd it writes three frames: the two phases, and one byte, 1: it may be
- * asked again. */
-_Noreturn void comp_child_main(const comp_toolkit *t, int fd, bool load_linker);
+ * asked again. Jobs with the key of `pch` (NULL: none) use it. */
+_Noreturn void comp_child_main(const comp_toolkit *t, int fd, bool load_linker,
+                               const comp_pch *pch);
 
 /* ---- nvrtc.c, link.c: only in the worker ---- */
 ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
-/* Compiles; log and PTX are appended to the buffers, which the phase points into. */
-void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
+/* Compiles; log and PTX are appended to the buffers, which the phase points into. `pch`: the
+ * precompiled prefix of this very job, in the file of this descriptor; -1: none. Whether it was
+ * used; NVRTC does without one that it cannot use. */
+bool comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, int pch, ws_buf *log, ws_buf *ptx,
                     comp_phase *out);
+/* Reserves address space for precompiled headers, at the same place in all children to come, by
+ * making one in `path`; false: this NVRTC (before 12.8) has none, or they do not work here. */
+bool comp_nvrtc_reserve(size_t bytes, const char *path);
+/* What of a job's options decides what a prefix compiles to. */
+void comp_nvrtc_describe(const comp_job *j, ws_buf *out);
+/* Compiles the job's prefix alone into a new file. */
+bool comp_nvrtc_precompile(const comp_toolkit *t, const comp_job *j, const char *path);
 ws_status comp_link_load(const comp_toolkit *t, ws_err *err) WS_MUST_CHECK;
 void comp_link_run(const char *arch, ws_str ptx, ws_buf *log, ws_buf *cubin, comp_phase *out);
 
@@ -134,8 +195,9 @@ void comp_link_run(const char *arch, ws_str ptx, ws_buf *log, ws_buf *cubin, com
  * `dirs`. Returns the Landlock ABI, 0 where the kernel has none (then the text checks alone
  * guard files), -1 where it failed. */
 int comp_sandbox_enter(const char *const *dirs, int n_dirs);
-/* For the job that begins now: address space, and processor time from now on. */
-void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds);
+/* For the job that begins now: address space, processor time from now on, and bytes that it may
+ * write to a file. */
+void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds, uint64_t file_bytes);
 int comp_sandbox_landlock_abi(void);
 
 /* ---- ptx_text.c ---- */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 typedef struct nvrtc_program *program;
 enum { RC_OK, RC_OUT_OF_MEMORY, RC_INVALID_OPTION = 5, RC_COMPILATION = 6 };
@@ -21,8 +23,12 @@ static struct {
     int (*ptx)(program, char *);
     int (*log_size)(program, size_t *);
     int (*log)(program, char *);
+    int (*set_pch_heap)(size_t); /* 12.8 and later, else NULL */
+    int (*pch_status)(program);
     int major, minor;
 } api;
+
+static bool heap_in_memory; /* see fopen64 */
 
 /* dlsym gives an object pointer; POSIX says that it converts. */
 static bool symbol(void *lib, const char *name, void *slot)
@@ -44,7 +50,7 @@ static void load_builtins(const comp_toolkit *t)
     snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d",
              slash ? (int)(slash + 1 - t->nvrtc) : 0, t->nvrtc, api.major, api.minor);
     if (!dlopen(path, RTLD_NOW | RTLD_LOCAL))
-        comp_nvrtc_run(t, &j, &log, &ptx, &p);
+        comp_nvrtc_run(t, &j, -1, &log, &ptx, &p);
     ws_buf_release(&log);
     ws_buf_release(&ptx);
 }
@@ -68,8 +74,26 @@ ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err)
         return ws_fail(err, WS_EENV,
                        "NVRTC %d.%d in '%s' is too old: 12.0 is the first that serves", api.major,
                        api.minor, t->nvrtc);
+    if (!symbol(lib, "nvrtcSetPCHHeapSize", &api.set_pch_heap) ||
+        !symbol(lib, "nvrtcGetPCHCreateStatus", &api.pch_status))
+        api.set_pch_heap = NULL;
     load_builtins(t);
     return WS_OK;
+}
+
+/* Using a precompiled header, NVRTC keeps its heap in a file, $TMPDIR/edg<number>_<process>, which
+ * it deletes at once. A sandboxed child can make no file. This function, which the dynamic linker
+ * finds before the C library's, gives it memory instead; to everybody else it is fopen(). */
+FILE *fopen(const char *path, const char *mode)
+{
+    const char *slash = strrchr(path, '/');
+    if (!heap_in_memory || mode[0] != 'w' || strncmp(slash ? slash + 1 : path, "edg", 3) != 0)
+        return fopen64(path, mode);
+    int fd = memfd_create("nvrtc-heap", MFD_CLOEXEC);
+    FILE *f = fd >= 0 ? fdopen(fd, mode) : NULL;
+    if (!f && fd >= 0)
+        close(fd);
+    return f;
 }
 
 /* ---- one compile ---- */
@@ -92,7 +116,7 @@ typedef struct lean {
 /* "sm_90a" -> "compute_90a": PTX only; the cubin comes from the stripped PTX. */
 static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *j, lean l)
 {
-    options o = {WS_ARENA_NEW(a, const char *, 16), 0};
+    options o = {WS_ARENA_NEW(a, const char *, 20), 0};
     add(&o, ws_arena_printf(a, "--gpu-architecture=compute_%s", j->arch + strlen("sm_")));
     add(&o, "--std=c++17");
     add(&o,
@@ -112,14 +136,17 @@ static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *
     return o;
 }
 
-/* The macros come after the prelude, not as -D: a tunable called N must not meet a template
- * parameter. They stand in front of the source, which #line puts back to where it was. */
-static const char *full_source(ws_arena *a, const comp_job *j)
+/* The macros come after the prelude and the prefix, not as -D: a tunable called N must not meet a
+ * template parameter. They stand in front of the source, which #line puts back to where it was, and
+ * whose own includes of the prefix then add nothing. */
+static const char *full_source(ws_arena *a, const comp_job *j, bool prefix)
 {
     ws_buf b = {0};
+    if (prefix)
+        comp_prefix(j->source, &b);
     for (uint32_t i = 0; i < j->n_defines; i++)
         ws_buf_printf(&b, "#define %s\n", j->define[i]);
-    if (j->n_defines)
+    if (b.n)
         ws_buf_adds(&b, "#line 1\n");
     ws_buf_add(&b, j->source.p, j->source.n);
     const char *text = ws_arena_strdup(a, ws_buf_z(&b));
@@ -139,17 +166,47 @@ static void take(int (*size)(program, size_t *), int (*get)(program, char *), pr
     free(text);
 }
 
-static void run(const comp_toolkit *t, const comp_job *j, lean l, ws_buf *log, ws_buf *ptx,
+/* How a source is compiled. */
+typedef struct manner {
+    lean lean;
+    bool prefix; /* the prefix stands before the macros */
+    int pch;     /* of the prefix, -1: none */
+} manner;
+
+/* Takes what NVRTC says about a precompiled header off the head of the log; true: it was used. */
+static bool take_message(ws_buf *log)
+{
+    const char *z = ws_buf_z(log), *end = strchr(z, '\n');
+    const char *used = strstr(z, ": using precompiled header");
+    const bool message = end && (memmem(z, (size_t)(end - z), "precompiled header", 18) != NULL);
+    if (!message)
+        return false;
+    while (*end == '\n')
+        end++;
+    const size_t rest = log->n - (size_t)(end - z);
+    memmove(log->p, end, rest + 1);
+    log->n = rest;
+    return used && used < end;
+}
+
+static bool run(const comp_toolkit *t, const comp_job *j, manner m, ws_buf *log, ws_buf *ptx,
                 comp_phase *out)
 {
     const comp_headers *h = comp_headers_get();
     ws_arena a = {0};
     program p = NULL;
-    options o = make_options(&a, t, j, l);
-    int rc = api.create(&p, full_source(&a, j), j->file, h->n, h->text, h->name);
+    bool used = false;
+    options o = make_options(&a, t, j, m.lean);
+    heap_in_memory = m.pch >= 0;
+    if (m.pch >= 0) {
+        add(&o, ws_arena_printf(&a, "--use-pch=/proc/self/fd/%d", m.pch));
+        add(&o, "--pch-messages=true");
+    }
+    int rc = api.create(&p, full_source(&a, j, m.prefix), j->file, h->n, h->text, h->name);
     if (rc == RC_OK) {
         rc = api.compile(p, o.n, o.item);
         take(api.log_size, api.log, p, log);
+        used = m.pch >= 0 && take_message(log);
         if (rc == RC_OK)
             take(api.ptx_size, api.ptx, p, ptx);
         api.destroy(&p);
@@ -165,6 +222,7 @@ static void run(const comp_toolkit *t, const comp_job *j, lean l, ws_buf *log, w
     out->log = (ws_str){ws_buf_z(log), log->n};
     out->output = (ws_str){ws_buf_z(ptx), ptx->n};
     ws_arena_release(&a);
+    return used;
 }
 
 /* One of `words` stands in the text, other than as the beginning of one of `but`. */
@@ -205,16 +263,83 @@ static lean lean_for(ws_str source)
     return (lean){!speaks_of(source, runtime, not_runtime), !speaks_of(source, std, not_std)};
 }
 
-/* A small kernel then compiles in two thirds of the time, to the same PTX. Whatever does not
- * compile so is compiled in full, for its errors too. */
-void comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, ws_buf *log, ws_buf *ptx,
-                    comp_phase *out)
+void comp_nvrtc_describe(const comp_job *j, ws_buf *out)
 {
     const lean l = lean_for(j->source);
-    run(t, j, l, log, ptx, out);
-    if ((!l.runtime && !l.std) || out->outcome == COMP_DONE || out->outcome == COMP_MEMORY)
-        return;
+    ws_buf_printf(out, "%s %d %d %d\n", j->arch, j->fmad, l.runtime, l.std);
+}
+
+/* Compiles `text` into a new precompiled header. */
+static bool precompile(const char *text, const char *file, options *o, ws_arena *a,
+                       const char *path)
+{
+    const comp_headers *h = comp_headers_get();
+    program p = NULL;
+    heap_in_memory = true;
+    add(o, ws_arena_printf(a, "--create-pch=%s", path));
+    add(o, "--pch-messages=false");
+    bool made = api.create(&p, text, file, h->n, h->text, h->name) == RC_OK &&
+                api.compile(p, o->n, o->item) == RC_OK && api.pch_status(p) == RC_OK;
+    if (p)
+        api.destroy(&p);
+    return made;
+}
+
+/* NVRTC chooses the place of its heap when it first needs it. */
+bool comp_nvrtc_reserve(size_t bytes, const char *path)
+{
+    ws_arena a = {0};
+    options o = {WS_ARENA_NEW(&a, const char *, 4), 0};
+    add(&o, "--minimal");
+    bool good = api.set_pch_heap && api.set_pch_heap(bytes) == RC_OK &&
+                precompile("\n", "reserve.cu", &o, &a, path);
+    ws_arena_release(&a);
+    return good;
+}
+
+bool comp_nvrtc_precompile(const comp_toolkit *t, const comp_job *j, const char *path)
+{
+    ws_arena a = {0};
+    ws_buf text = {0};
+    options o = make_options(&a, t, j, lean_for(j->source));
+    comp_prefix(j->source, &text);
+    ws_buf_addc(&text, '\n');
+    bool made = precompile(ws_buf_z(&text), j->file, &o, &a, path);
+    ws_buf_release(&text);
+    ws_arena_release(&a);
+    return made;
+}
+
+/* Whether the compile as it stands could say anything else than this one, which was rejected. */
+static bool may_differ(const comp_job *j, const manner *m, const ws_buf *log)
+{
+    ws_buf prefix = {0}, place = {0};
+    comp_prefix(j->source, &prefix);
+    ws_buf_printf(&place, "%s(", j->file);
+    bool differ = m->lean.runtime || m->lean.std;
+    const char *error = strstr(ws_buf_z(log), ": error");
+    if (!differ && prefix.n) { /* an error in a header, or about one */
+        const char *line = error;
+        while (line && line > log->p && line[-1] != '\n')
+            line--;
+        differ = !line || strncmp(line, ws_buf_z(&place), place.n) != 0;
+    }
+    ws_buf_release(&prefix);
+    ws_buf_release(&place);
+    return differ;
+}
+
+/* A small kernel then compiles in two thirds of the time, to the same PTX. What is not compiled so
+ * is compiled in full and as it stands, for its errors too. */
+bool comp_nvrtc_run(const comp_toolkit *t, const comp_job *j, int pch, ws_buf *log, ws_buf *ptx,
+                    comp_phase *out)
+{
+    const manner m = {lean_for(j->source), true, pch};
+    const bool used = run(t, j, m, log, ptx, out);
+    if (out->outcome == COMP_DONE || out->outcome == COMP_MEMORY ||
+        (out->outcome == COMP_REJECTED && !may_differ(j, &m, log)))
+        return used;
     ws_buf_reset(log);
     ws_buf_reset(ptx);
-    run(t, j, (lean){false, false}, log, ptx, out);
+    return run(t, j, (manner){{false, false}, false, -1}, log, ptx, out);
 }

@@ -131,7 +131,7 @@ int comp_sandbox_enter(const char *const *dirs, int n_dirs)
     return abi;
 }
 
-void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds)
+void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds, uint64_t file_bytes)
 {
     struct rusage u = {0};
 #ifdef __SANITIZE_ADDRESS__ /* its shadow is terabytes of address space */
@@ -144,5 +144,5 @@ void comp_sandbox_limit(uint64_t memory_bytes, uint64_t cpu_seconds)
     /* The soft limit is this job's; a hard one would stay for the next. */
     setrlimit(RLIMIT_CPU, &(struct rlimit){used + cpu_seconds, RLIM_INFINITY});
     limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_FSIZE, file_bytes);
 }

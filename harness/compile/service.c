@@ -223,7 +223,7 @@ static void front_key(const comp_service *s, const comp_job *j, char key[WS_SHA2
 {
     ws_sha256 h;
     ws_sha256_init(&h);
-    add_z(&h, "ptx 1");
+    add_z(&h, "ptx 2"); /* 2: the prefix before the macros */
     add_z(&h, s->compiler_id);
     add_z(&h, comp_headers_sha256());
     add_z(&h, j->arch);

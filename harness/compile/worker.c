@@ -1,7 +1,8 @@
 /* The compile server: loads NVRTC and forks children that compile, as many at once as there are
  * cores. A child meets one candidate's text and no other; it is kept for the further jobs about
- * this text, which then need neither a process nor the compiler's first steps. The server itself
- * never touches a candidate's text except to hand it on. */
+ * this text, which then need neither a process nor the compiler's first steps. Other children make
+ * precompiled headers, for which the jobs that could use them wait. The server itself never touches
+ * a candidate's text except to see which headers it begins with, and to hand it on. */
 #include "harness/compile/internal.h"
 
 #include "base/clock.h"
@@ -44,6 +45,8 @@ typedef struct child {
     int jobs; /* begun */
     char source[WS_SHA256_HEX];
     queued *work; /* NULL: idle */
+    comp_pch *making;         /* a maker: it compiles this and then ends */
+    char pch[WS_SHA256_HEX];  /* the key of what it may use; "": nothing */
     int64_t deadline_ns;
     ws_buf made;
 } child;
@@ -55,6 +58,7 @@ typedef struct server {
     linker linker;
     ws_err link_err;
     child child[MAX_CHILDREN];
+    comp_pch_store pch;
     int max_busy;
     int64_t quiet_since_ns;
     pid_t ending[4 * MAX_CHILDREN]; /* children to be reaped, see dismiss() */
@@ -135,10 +139,10 @@ static void enqueue(server *s, queued *q)
     *last = q;
 }
 
-static queued *dequeue(server *s)
+static queued *dequeue(queued **at)
 {
-    queued *q = s->first;
-    s->first = q->next;
+    queued *q = *at;
+    *at = q->next;
     q->next = NULL;
     return q;
 }
@@ -162,11 +166,16 @@ static ws_status take_job(server *s, const ws_buf *message)
 
 /* ---- children ---- */
 
+static bool is_busy(const child *c)
+{
+    return c->pid && (c->work || c->making);
+}
+
 static int count_busy(const server *s)
 {
     int n = 0;
     for (int i = 0; i < MAX_CHILDREN; i++)
-        n += s->child[i].pid && s->child[i].work;
+        n += is_busy(&s->child[i]);
     return n;
 }
 
@@ -203,7 +212,7 @@ static void dismiss_idle(server *s, const char *but_source)
 {
     for (int i = 0; i < MAX_CHILDREN; i++) {
         child *c = &s->child[i];
-        if (c->pid && !c->work && strcmp(c->source, but_source) != 0)
+        if (c->pid && !is_busy(c) && strcmp(c->source, but_source) != 0)
             dismiss(s, c);
     }
 }
@@ -216,7 +225,15 @@ static child *find_slot(server *s)
     return NULL;
 }
 
-static child *fork_child(server *s, bool load_linker, ws_err *err)
+/* What a new child does. */
+typedef struct purpose {
+    bool load_linker;
+    const comp_pch *use; /* its jobs may use this; NULL: nothing */
+    const comp_job *make; /* not NULL: it makes `making`, of this job */
+    comp_pch *making;
+} purpose;
+
+static child *fork_child(server *s, purpose what, ws_err *err)
 {
     int fd[2];
     child *c = find_slot(s);
@@ -235,7 +252,9 @@ static child *fork_child(server *s, bool load_linker, ws_err *err)
                 close(s->child[i].fd);
         close(SOCKET);
         close(fd[0]);
-        comp_child_main(&s->toolkit, fd[1], load_linker);
+        if (what.make)
+            comp_pch_make(&s->toolkit, &s->pch, what.make, what.making);
+        comp_child_main(&s->toolkit, fd[1], what.load_linker, what.use);
     }
     close(fd[1]);
     if (pid < 0) {
@@ -245,8 +264,11 @@ static child *fork_child(server *s, bool load_linker, ws_err *err)
     }
     *c = (child){.pid = pid,
                  .fd = fd[0],
-                 .has_linker = load_linker || s->linker == LINKER_LOADED,
+                 .making = what.making,
+                 .has_linker = what.load_linker || s->linker == LINKER_LOADED,
                  .made = {.max = COMP_MAX_REPLY}};
+    if (what.use)
+        memcpy(c->pch, what.use->key, sizeof c->pch);
     return c;
 }
 
@@ -331,11 +353,27 @@ static ws_status give_up(server *s, child *c, bool in_time, ws_err *err)
     return st;
 }
 
+/* A maker says nothing but that it ended. */
+static void finish_maker(server *s, child *c, bool in_time)
+{
+    int status = 0;
+    if (!in_time)
+        kill(c->pid, SIGKILL);
+    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    comp_pch_end(&s->pch, c->making, in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    release(c);
+}
+
 static ws_status read_child(server *s, child *c, ws_err *err)
 {
     static char chunk[1 << 18];
     comp_reply r;
     bool again = false;
+    if (c->making) {
+        finish_maker(s, c, true);
+        return WS_OK;
+    }
     ssize_t got = read(c->fd, chunk, sizeof chunk);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return WS_OK;
@@ -361,14 +399,15 @@ static bool start_in(child *c, queued *q)
     return true;
 }
 
-/* A child that has done jobs about the same text. It has met untrusted text, so the server does not
- * wait for it: what does not fit into the socket goes to another one. */
-static bool start_in_kept(server *s, queued *q)
+/* A child that has done jobs about the same text, with the precompiled header that this one needs.
+ * It has met untrusted text, so the server does not wait for it: what does not fit into the socket
+ * goes to another one. */
+static bool start_in_kept(server *s, queued *q, const comp_pch *use)
 {
     for (int i = 0; i < MAX_CHILDREN; i++) {
         child *c = &s->child[i];
-        if (!c->pid || c->work || q->alone || strcmp(c->source, q->source) != 0 ||
-            (q->job.assemble && !c->has_linker))
+        if (!c->pid || is_busy(c) || q->alone || strcmp(c->source, q->source) != 0 ||
+            (use && strcmp(c->pch, use->key) != 0) || (q->job.assemble && !c->has_linker))
             continue;
         fcntl(c->fd, F_SETFL, O_NONBLOCK);
         if (start_in(c, q))
@@ -381,13 +420,18 @@ static bool start_in_kept(server *s, queued *q)
 static ws_status begin(server *s, queued *q)
 {
     ws_err failure = {0};
+    comp_pch *known = comp_pch_find(&s->pch, &q->job);
+    const comp_pch *use = known && known->state == COMP_PCH_READY ? known : NULL;
+    if (known && !use)
+        known->asked++;
     dismiss_idle(s, q->source);
-    if (start_in_kept(s, q))
+    if (start_in_kept(s, q, use))
         return WS_OK;
     if (q->job.assemble && s->linker == LINKER_MISSING) {
         failure = s->link_err;
     } else {
-        child *c = fork_child(s, q->job.assemble && s->linker == LINKER_UNKNOWN, &failure);
+        purpose what = {.load_linker = q->job.assemble && s->linker == LINKER_UNKNOWN, .use = use};
+        child *c = fork_child(s, what, &failure);
         if (c && start_in(c, q))
             return WS_OK;
         if (c) {
@@ -400,18 +444,42 @@ static ws_status begin(server *s, queued *q)
     return st;
 }
 
+/* Whether the job waits for a precompiled header. Where it is worth one and nobody makes it yet, a
+ * maker is started; without one the job goes on as it is. */
+static bool waits(server *s, const queued *q)
+{
+    ws_err ignored = {0};
+    comp_pch *p = comp_pch_find(&s->pch, &q->job);
+    if (!p || q->alone)
+        return false;
+    if (comp_pch_is_worth(p, &q->job) && comp_pch_begin(&s->pch, p)) {
+        child *c = fork_child(s, (purpose){.make = &q->job, .making = p}, &ignored);
+        if (!c) {
+            comp_pch_end(&s->pch, p, false);
+            return false;
+        }
+        c->deadline_ns = ws_now_ns() + (int64_t)(q->job.wall_seconds * 1e9);
+    }
+    return p->state == COMP_PCH_MAKING;
+}
+
 static ws_status dispatch(server *s, ws_err *err)
 {
-    while (s->first && count_busy(s) < s->max_busy)
-        if (begin(s, dequeue(s)))
+    for (queued **at = &s->first; *at && count_busy(s) < s->max_busy;) {
+        if (waits(s, *at))
+            at = &(*at)->next;
+        else if (begin(s, dequeue(at)))
             return ws_fail(err, WS_EENV, "the client is gone");
+        else
+            at = &s->first; /* it may have come back */
+    }
     return WS_OK;
 }
 
 static void cancel(server *s)
 {
     while (s->first)
-        free_queued(dequeue(s));
+        free_queued(dequeue(&s->first));
     for (int i = 0; i < MAX_CHILDREN; i++)
         if (s->child[i].pid && s->child[i].work)
             dismiss(s, &s->child[i]);
@@ -423,7 +491,11 @@ static ws_status end_late(server *s, int64_t now, ws_err *err)
 {
     for (int i = 0; i < MAX_CHILDREN; i++) {
         child *c = &s->child[i];
-        if (c->pid && c->work && now >= c->deadline_ns && give_up(s, c, false, err))
+        if (!is_busy(c) || now < c->deadline_ns)
+            continue;
+        if (c->making)
+            finish_maker(s, c, false);
+        else if (give_up(s, c, false, err))
             return err->status;
     }
     return WS_OK;
@@ -445,7 +517,7 @@ static int poll_ms(const server *s, int64_t now)
 {
     int64_t best = INT64_C(1000000000000), quiet = now - s->quiet_since_ns;
     for (int i = 0; i < MAX_CHILDREN; i++)
-        if (s->child[i].pid && s->child[i].work && s->child[i].deadline_ns - now < best)
+        if (is_busy(&s->child[i]) && s->child[i].deadline_ns - now < best)
             best = s->child[i].deadline_ns - now;
     if (count_busy(s))
         ;
@@ -476,7 +548,7 @@ static ws_status serve(server *s, ws_err *err)
     child *of[MAX_CHILDREN + 1] = {NULL};
     nfds_t n = 1;
     for (int i = 0; i < MAX_CHILDREN; i++)
-        if (s->child[i].pid && s->child[i].work) {
+        if (is_busy(&s->child[i])) {
             f[n] = (struct pollfd){s->child[i].fd, POLLIN, 0};
             of[n++] = &s->child[i];
         }
@@ -507,6 +579,7 @@ static ws_status start(server *s, ws_err *err)
     if (comp_toolkit_find(&s->toolkit, err) || comp_nvrtc_load(&s->toolkit, err))
         return err->status;
     comp_headers_get(); /* once, not in every child */
+    comp_pch_open(&s->pch);
     if (chdir("/"))     /* relative names in a candidate lead nowhere */
         return ws_fail_errno(err, WS_EENV, "cannot enter '/'");
     return WS_OK;
@@ -522,7 +595,7 @@ static ws_status find_version(server *s, char *out, size_t cap, ws_err *err)
     comp_phase front = {0};
     if (comp_toolkit_version(&s->toolkit, out, cap))
         return WS_OK;
-    comp_nvrtc_run(&s->toolkit, &j, &log, &ptx, &front);
+    comp_nvrtc_run(&s->toolkit, &j, -1, &log, &ptx, &front);
     if (front.outcome != COMP_DONE || !comp_ptx_version(front.output.p, front.output.n, out, cap))
         ws_fail(err, WS_EENV, "NVRTC in '%s' does not compile a trivial kernel: %.600s",
                 s->toolkit.nvrtc, ws_buf_z(&log));
