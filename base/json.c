@@ -158,6 +158,13 @@ void ws_json_add_int(cJSON *o, const char *key, int64_t v)
     cJSON_AddRawToObject(o, key, text);
 }
 
+void ws_json_add_seed(cJSON *o, const char *key, uint64_t seed)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, seed);
+    cJSON_AddStringToObject(o, key, text);
+}
+
 void ws_json_add_double(cJSON *o, const char *key, double v)
 {
     if (isfinite(v))

@@ -31,6 +31,8 @@ bool ws_json_whole(const cJSON *n, int64_t *out);
 void ws_json_print(const cJSON *v, bool pretty, ws_buf *out);
 /* Adds a 64-bit integer exactly (cJSON's numbers are double). */
 void ws_json_add_int(cJSON *o, const char *key, int64_t v);
+/* Adds a seed as decimal text: readers of JSON take numbers for doubles. */
+void ws_json_add_seed(cJSON *o, const char *key, uint64_t seed);
 /* Adds a number; NaN and infinities, which JSON lacks, become the strings "nan", "inf", "-inf". */
 void ws_json_add_double(cJSON *o, const char *key, double v);
 

@@ -8,7 +8,6 @@
 #include "verifier/record.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,15 +48,13 @@ static void add_subject(cJSON *p, const vfy_packet_request *q)
 static void add_options(cJSON *p, const vfy_packet_request *q, uint64_t seed)
 {
     cJSON *o = cJSON_AddObjectToObject(p, "options");
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, seed);
     cJSON_AddStringToObject(o, "arch", q->arch);
     cJSON_AddStringToObject(o, "gpu", q->gpu);
     cJSON_AddStringToObject(o, "mma_model", mma_name[q->mma_model]);
     cJSON_AddStringToObject(o, "depth", depth_name[q->depth]);
     cJSON_AddBoolToObject(o, "field", q->field);
     cJSON_AddNumberToObject(o, "choices", q->choices);
-    cJSON_AddStringToObject(o, "seed", text);
+    ws_json_add_seed(o, "seed", seed);
     cJSON_AddNumberToObject(o, "wall_seconds", q->wall_seconds);
     cJSON *tune = cJSON_AddObjectToObject(o, "tune");
     for (int i = 0; i < q->n_tune; i++)

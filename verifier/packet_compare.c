@@ -31,10 +31,7 @@ static char *text_of(const cJSON *v)
 
 static void add(vfy_differences *d, const char *path, char *then, char *now)
 {
-    if (d->n == d->cap) {
-        d->cap = d->cap ? 2 * d->cap : 16;
-        d->item = ws_realloc(d->item, (size_t)d->cap * sizeof *d->item);
-    }
+    WS_GROW(d->item, d->n, d->cap);
     vfy_difference *x = &d->item[d->n++];
     *x = (vfy_difference){.then = then, .now = now};
     snprintf(x->path, sizeof x->path, "%s", path);

@@ -2,10 +2,10 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "verifier/place.h"
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Special registers (PTX ISA, section 10) by what they tell. */
@@ -42,8 +42,7 @@ typedef struct reader {
     const char *p;
     const char *source;
     size_t n;
-    int line;           /* of the source */
-    int file;           /* 1: the candidate's own text, 0: not known */
+    vfy_place at;
     bool in_comment;
     ws_buf code;        /* of one line */
     bool makes_policy;  /* the module has some createpolicy */
@@ -74,20 +73,6 @@ static bool next_line(reader *r)
     }
     r->p += *r->p == '\n';
     return true;
-}
-
-/* Functions of headers say where in the kernel's file they were inlined. */
-static void take_place(reader *r, const char *loc)
-{
-    static const char mark[] = "inlined_at 1 ";
-    const char *inlined = strstr(loc, mark);
-    int line = 0;
-    if (sscanf(loc, ".loc %d %d", &r->file, &line) != 2)
-        r->file = 0;
-    if (inlined)
-        r->line = atoi(inlined + sizeof mark - 1);
-    else if (r->file == 1)
-        r->line = line;
 }
 
 /* The first line of the source that has the word outside comments; 0: none. */
@@ -121,7 +106,7 @@ static bool is_name(char c)
 static bool is_patience(const reader *r, const char *name, size_t n)
 {
     static const char timer[] = "%globaltimer";
-    return r->waits && r->file != 1 && n == sizeof timer - 1 && memcmp(name, timer, n) == 0;
+    return r->waits && r->at.file != 1 && n == sizeof timer - 1 && memcmp(name, timer, n) == 0;
 }
 
 static bool check_registers(const reader *r, const char *code)
@@ -135,7 +120,7 @@ static bool check_registers(const reader *r, const char *code)
         for (size_t i = 0; i < WS_COUNT(registers); i++)
             if (strlen(registers[i].name) == n && memcmp(registers[i].name, p, n) == 0)
                 return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                                 r->line ? r->line : find_in_source(r, registers[i].in_source), 0,
+                                 r->at.line ? r->at.line : find_in_source(r, registers[i].in_source), 0,
                                  "the kernel reads %s, which tells %s; what it does may depend on "
                                  "its inputs alone",
                                  registers[i].name, registers[i].tells);
@@ -160,18 +145,18 @@ static bool check_cache(const reader *r, const char *code)
     for (size_t i = 0; i < WS_COUNT(cache); i++)
         if (has_opcode(code, cache[i].word))
             return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                             r->line ? r->line : find_in_source(r, cache[i].in_source), 0,
+                             r->at.line ? r->at.line : find_in_source(r, cache[i].in_source), 0,
                              "the kernel uses %s, which %s; caches are cleared between timed "
                              "launches, and a kernel may not keep them warm",
                              cache[i].word, cache[i].does);
     if (strstr(code, "createpolicy") && strstr(code, ".cvt"))
         return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                         r->line ? r->line : find_in_source(r, "createpolicy"), 0,
+                         r->at.line ? r->at.line : find_in_source(r, "createpolicy"), 0,
                          "createpolicy.cvt takes a cache policy that is written as a number, which "
                          "can keep lines in the L2 cache after the launch");
     if (strstr(code, "L2::cache_hint") && !r->makes_policy)
         return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                         r->line ? r->line : find_in_source(r, "cache_hint"), 0,
+                         r->at.line ? r->at.line : find_in_source(r, "cache_hint"), 0,
                          "the kernel uses L2::cache_hint with a policy that no createpolicy made; "
                          "such a number can keep lines in the L2 cache after the launch");
     return true;
@@ -227,7 +212,7 @@ bool vfy_check_ptx(const char *ptx, const char *source, size_t n, hx_diag *d)
         const char *code = ws_buf_z(&r.code);
         code += strspn(code, " \t");
         if (strncmp(code, ".loc", 4) == 0)
-            take_place(&r, code);
+            vfy_place_follow(&r.at, code);
         else
             good = check_registers(&r, code) && check_cache(&r, code) && check_linkage(&r, code);
     }

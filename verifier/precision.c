@@ -1,7 +1,7 @@
 #include "verifier/precision.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "verifier/place.h"
+
 #include <string.h>
 
 /* The opcode at p ends where its operands begin. */
@@ -27,23 +27,15 @@ static bool sums_in_half(const char *p, size_t n)
 
 int vfy_half_sums(const spec *s, const char *ptx)
 {
-    int line = 0;
+    vfy_place at = {0};
     if (ws_dtype_roundoff(s->accumulate) > ws_dtype_roundoff(WS_F32))
         return -1;
     for (const char *p = ptx; *p; p += strcspn(p, "\n"), p += *p == '\n') {
         p += strspn(p, " \t{");
         if (strncmp(p, ".loc", 4) == 0) {
-            /* Functions of headers say where in the kernel's file they were inlined. */
-            int file = 0, at = 0;
-            char text[256];
-            snprintf(text, sizeof text, "%.*s", (int)strcspn(p, "\n"), p);
-            const char *inlined = strstr(text, "inlined_at 1 ");
-            if (inlined)
-                line = atoi(inlined + strlen("inlined_at 1 "));
-            else if (sscanf(text, ".loc %d %d", &file, &at) == 2 && file == 1)
-                line = at;
+            vfy_place_follow(&at, p);
         } else if (sums_in_half(p, strcspn(p, " \t\n;"))) {
-            return line;
+            return at.line;
         }
     }
     return -1;

@@ -65,13 +65,6 @@ static void add_ratio(cJSON *o, const char *key, double ratio)
     cJSON_AddStringToObject(o, key, text);
 }
 
-static void add_seed(cJSON *o, const char *key, uint64_t seed)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, seed);
-    cJSON_AddStringToObject(o, key, text);
-}
-
 /* ---- compiles ---- */
 
 /* "DIM_B=16 DIM_N=257 BLOCK=128" */
@@ -152,10 +145,7 @@ static covered *covered_at(vfy_record *r, const char *shape)
     for (int i = 0; i < r->n_covered; i++)
         if (strcmp(r->covered[i].shape, shape) == 0 && strcmp(r->covered[i].choice, r->choice) == 0)
             return &r->covered[i];
-    if (r->n_covered == r->cap) {
-        r->cap = r->cap ? 2 * r->cap : 16;
-        r->covered = ws_realloc(r->covered, (size_t)r->cap * sizeof *r->covered);
-    }
+    WS_GROW(r->covered, r->n_covered, r->cap);
     covered *c = &r->covered[r->n_covered++];
     *c = (covered){.item = ws_calloc(PTX_MAX_COVER, sizeof *c->item)};
     snprintf(c->shape, sizeof c->shape, "%s", shape);
@@ -237,10 +227,10 @@ void vfy_record_run(vfy_record *r, const vfy_run *run, hx_reason reason, double 
     const char *what = r->what[0] ? r->what : run->state ? "state kept from run to run" : "run";
     cJSON *o = new_check(r, VFY_EMULATED, what, run->c->shape);
     cJSON_AddStringToObject(o, "inputs", run->c->name);
-    add_seed(o, "seed", run->c->seed);
+    ws_json_add_seed(o, "seed", run->c->seed);
     cJSON_AddStringToObject(o, "schedule", schedule_name(run->schedule));
     if (run->schedule_seed)
-        add_seed(o, "schedule_seed", run->schedule_seed);
+        ws_json_add_seed(o, "schedule_seed", run->schedule_seed);
     if (r->note[0])
         cJSON_AddStringToObject(o, "if_wrong", r->note);
     vfy_record_of(r, NULL, NULL);

@@ -3,9 +3,9 @@
 #include "base/mem.h"
 #include "verifier/compare.h"
 #include "verifier/full.h"
+#include "verifier/place.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- what the code has ---- */
@@ -59,30 +59,16 @@ static vfy_order_cause cause_of(const char *op, size_t n)
     return VFY_ORDER_NONE;
 }
 
-/* The line of the candidate's own file that a .loc is about: functions of headers say where in it
- * they were inlined. */
-static void follow_loc(const char *p, int *line)
-{
-    int file = 0, at = 0;
-    char text[256];
-    snprintf(text, sizeof text, "%.*s", (int)strcspn(p, "\n"), p);
-    const char *inlined = strstr(text, "inlined_at 1 ");
-    if (inlined)
-        *line = atoi(inlined + strlen("inlined_at 1 "));
-    else if (sscanf(text, ".loc %d %d", &file, &at) == 2 && file == 1)
-        *line = at;
-}
-
 vfy_order_cause vfy_order_of(const char *ptx, char *insn, size_t size, int *line)
 {
     vfy_order_cause best = VFY_ORDER_NONE;
-    int at = 0;
+    vfy_place at = {0};
     *line = 0;
     snprintf(insn, size, "%s", "");
     for (const char *p = ptx; *p; p += strcspn(p, "\n"), p += *p == '\n') {
         p += strspn(p, " \t{");
         if (strncmp(p, ".loc", 4) == 0)
-            follow_loc(p, &at);
+            vfy_place_follow(&at, p);
         if (*p == '@')
             p += strcspn(p, " \t\n"), p += strspn(p, " \t");
         size_t n = strcspn(p, " \t\n;");
@@ -90,7 +76,7 @@ vfy_order_cause vfy_order_of(const char *ptx, char *insn, size_t size, int *line
         if (c <= best)
             continue;
         best = c;
-        *line = at;
+        *line = at.line;
         snprintf(insn, size, "%.*s", (int)n, p);
     }
     return best;

@@ -175,11 +175,9 @@ static void json_wrong(cJSON *c, const vfy_verdict *v)
 static void json_case(cJSON *o, const vfy_verdict *v)
 {
     cJSON *c = cJSON_AddObjectToObject(o, "case");
-    char seed[24];
-    snprintf(seed, sizeof seed, "%" PRIu64, v->seed);
     cJSON_AddStringToObject(c, "shape", v->shape);
     cJSON_AddStringToObject(c, "inputs", v->inputs);
-    cJSON_AddStringToObject(c, "seed", seed);
+    ws_json_add_seed(c, "seed", v->seed);
     if (v->tune[0])
         cJSON_AddStringToObject(c, "tunables", v->tune);
     if (!about_values(v->reason) || !v->tensor[0])

@@ -119,10 +119,8 @@ static void take_kept(const cJSON *j, size_t i, ws_arena *a, loop_options *o)
 
 static cJSON *config_of(loop_state *s)
 {
-    char seed[24];
     cJSON *j = cJSON_CreateObject();
-    snprintf(seed, sizeof seed, "%" PRIu64, s->seed); /* 64 bits do not fit a JSON number */
-    cJSON_AddStringToObject(j, "seed", seed);
+    ws_json_add_seed(j, "seed", s->seed);
     for (size_t i = 0; i < WS_COUNT(kept); i++)
         put_kept(s->o, i, j);
     /* In force, not as given: a strategy's own number may change with a version. */
