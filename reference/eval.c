@@ -313,6 +313,14 @@ ref_compare ref_output_compare(const ref_graph *g, int output, int *axis)
     return REF_COMPARE_INDEX;
 }
 
+bool ref_has_index_output(const ref_graph *g)
+{
+    for (int o = 0; o < g->n_outputs; o++)
+        if (index_node(g, o))
+            return true;
+    return false;
+}
+
 static void find_last_uses(const ref_graph *g, int *last)
 {
     for (int v = 0; v < g->n_values; v++)

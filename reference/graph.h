@@ -99,6 +99,7 @@ typedef enum ref_compare { REF_COMPARE_VALUE, REF_COMPARE_INDEX } ref_compare;
 /* INDEX (argmax, argmin): element i of the output is an index along `axis` of value `of`; it is
  * right when the pointed-at value is within tolerance of the true extremum. */
 ref_compare ref_output_compare(const ref_graph *g, int output, int *axis);
+bool ref_has_index_output(const ref_graph *g);
 
 /* As ref_eval, also giving, for each INDEX output, the tensor pointed into (with bounds), of[o];
  * the others of `of` are left empty. */

@@ -109,27 +109,6 @@ static void list_tensors(exp_job *j)
     j->names = (plan_names){names, j->n_tensors, dims, s->n_dims};
 }
 
-/* Values of the tunables: the candidate's, else the plan's defaults. */
-static ws_status choose_tune(exp_job *j, ws_err *err)
-{
-    const char *text = j->in->candidate->tune_json;
-    cJSON *root = NULL;
-    if (text && *text && ws_json_parse(text, strlen(text), &root, err))
-        return ws_wrap(err, "the candidate's tunables");
-    for (int i = 0; i < j->plan->n_tune; i++) {
-        const plan_tunable *t = &j->plan->tune[i];
-        const cJSON *v = cJSON_GetObjectItemCaseSensitive(root, t->name);
-        j->tune[i] = t->value[0];
-        if (v && !ws_json_whole(v, &j->tune[i])) {
-            cJSON_Delete(root);
-            return ws_fail(err, WS_EINPUT, "the candidate's tunable '%s' is not a whole number",
-                           t->name);
-        }
-    }
-    cJSON_Delete(root);
-    return WS_OK;
-}
-
 static ws_status read_plan(exp_job *j, ws_err *err)
 {
     const char *source = j->in->candidate->source;
@@ -137,7 +116,7 @@ static ws_status read_plan(exp_job *j, ws_err *err)
     if (!plan_parse(&j->arena, source, strlen(source), &j->names, &j->plan, &d))
         return ws_fail(err, WS_EINPUT, "the candidate's plan cannot be read: line %d: %s", d.line,
                        d.text);
-    return choose_tune(j, err);
+    return plan_choice_parse(j->plan, j->in->candidate->tune_json, j->tune, err);
 }
 
 /* Dims whose macro the source uses are fixed when the header is compiled. */

@@ -90,9 +90,6 @@ static ws_status run_case(subject *s, const vfy_case *k, const plan *p, const pl
     const spec *sp = s->graph->spec;
     int n_in = sp->n_inputs + sp->n_weights, n = n_in + s->graph->n_outputs;
     run_tensor t[MAX_TENSORS] = {0};
-    const char **scratch = WS_ARENA_NEW(&s->arena, const char *, p->n_scratch + 1);
-    for (int i = 0; i < p->n_scratch; i++)
-        scratch[i] = p->scratch[i].name;
     for (int i = 0; i < n_in; i++)
         t[i] = (run_tensor){
             .name = s->tensor[i], .role = RUN_INPUT, .bytes = k->in_bytes[i], .in = k->in[i]};
@@ -110,7 +107,7 @@ static ws_status run_case(subject *s, const vfy_case *k, const plan *p, const pl
                      .kernel = c->kernel,
                      .n_kernels = c->n_kernels,
                      .plan = b,
-                     .scratch_name = scratch,
+                     .scratch_name = plan_scratch_names(p, &s->arena),
                      .tensor = t,
                      .n_tensors = n,
                      .engine = PTX_OPTIONS_CHECKED,

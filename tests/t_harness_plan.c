@@ -105,6 +105,42 @@ static void test_bind(void)
     ws_arena_release(&a);
 }
 
+static const struct {
+    const char *choice; /* NULL: none */
+    int64_t value[2];
+    const char *text; /* of the error, NULL: it is read */
+} choices[] = {
+    {NULL, {128, 1}, NULL},
+    {"", {128, 1}, NULL},
+    {"{}", {128, 1}, NULL},
+    {"{\"VEC\":4}", {128, 4}, NULL},
+    {"{\"VEC\":4,\"BLOCK\":-7}", {-7, 4}, NULL},
+    {"{\"VEC\":4.5}", {0}, "the candidate's tunables: tunable 'VEC' is not a whole number"},
+    {"{\"VEC\":\"4\"}", {0}, "tunable 'VEC' is not a whole number"},
+    {"{\"TILE\":4}", {0}, "the plan has no tunable 'TILE'"},
+    {"[4]", {0}, "the plan has no tunable ''"},
+    {"{\"VEC\"", {0}, "the candidate's tunables: "},
+};
+
+static void test_choices(void)
+{
+    ws_arena a = {0};
+    hx_diag d;
+    plan *p = parse(&a, good_source, &d);
+    for (size_t k = 0; p && k < sizeof choices / sizeof *choices; k++) {
+        int64_t value[2];
+        ws_err err = {0};
+        const char *z = choices[k].choice, *want = choices[k].text;
+        const bool read = !plan_choice_parse(p, z, value, &err);
+        if (want)
+            ok(!read && err.status == WS_EINPUT && strstr(err.msg, want), "%s: %s", z, err.msg);
+        else
+            ok(read && value[0] == choices[k].value[0] && value[1] == choices[k].value[1],
+               "the choice %s", z ? z : "of nothing");
+    }
+    ws_arena_release(&a);
+}
+
 /* In each source the plan's comment begins on line 1. */
 static const struct {
     const char *source;
@@ -274,6 +310,7 @@ int main(void)
 {
     test_parse();
     test_bind();
+    test_choices();
     test_bad();
     test_limits();
     test_check();

@@ -109,15 +109,6 @@ static bool scans(const ref_graph *g)
     return false;
 }
 
-static bool has_index_output(const ref_graph *g)
-{
-    int axis;
-    for (int o = 0; o < g->n_outputs; o++)
-        if (ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX)
-            return true;
-    return false;
-}
-
 /* Products of many elements overflow or not by the order in which they are made. */
 static bool multiplies_up(const ref_graph *g)
 {
@@ -134,7 +125,7 @@ static bool suits(const ref_graph *g, vfy_inputs kind)
 {
     if (kinds[kind].needs == VFY_NEEDS_WHOLE && overwrites(g))
         return false;
-    if (kind == VFY_INPUTS_SPECIAL && (has_index_output(g) || scans(g)))
+    if (kind == VFY_INPUTS_SPECIAL && (ref_has_index_output(g) || scans(g)))
         return false;
     if (kind >= VFY_INPUTS_QUICK && !vfy_class_is_even(kinds[kind].inputs) && multiplies_up(g))
         return false;

@@ -100,12 +100,13 @@ static vfy_run asked(const vfy_run *r)
                      .schedule_seed = r->schedule_seed, .state = r->state, .alone = r->alone};
 }
 
-/* Runs [from, from + n) of one process. */
+/* run[0] to run[n - 1], one after the other in one process. */
 static void execute_together(const vfy_exec *e, vfy_run *run, int n)
 {
     run_request q[RUN_MAX_TOGETHER];
     run_report *rep = ws_calloc((size_t)n, sizeof *rep);
-    const char **scratch_name = ws_calloc((size_t)e->plan->n_scratch + 1, sizeof *scratch_name);
+    ws_arena a = {0};
+    const char *const *scratch_name = plan_scratch_names(e->plan, &a);
     int made = 0, done = 0;
     ws_err err = {0};
     for (int i = 0; i < n; i++) {
@@ -113,8 +114,6 @@ static void execute_together(const vfy_exec *e, vfy_run *run, int n)
         vfy_run_release(&run[i]);
         run[i] = again;
     }
-    for (int i = 0; i < e->plan->n_scratch; i++)
-        scratch_name[i] = e->plan->scratch[i].name;
     while (made < n && !make_tensors(&run[made], e->s)) {
         q[made] = request_of(e, &run[made], scratch_name);
         made++;
@@ -132,7 +131,7 @@ static void execute_together(const vfy_exec *e, vfy_run *run, int n)
         run[made].done = true;
     if (!done && made)
         run[0].done = true;
-    free(scratch_name);
+    ws_arena_release(&a);
     free(rep);
 }
 
@@ -190,15 +189,14 @@ bool vfy_find_writer(const vfy_exec *e, const vfy_run *of, int o, size_t at, siz
                      ptx_fault *out)
 {
     const int n_in = e->s->spec->n_inputs + e->s->spec->n_weights;
-    const char **scratch_name = ws_calloc((size_t)e->plan->n_scratch + 1, sizeof *scratch_name);
+    ws_arena a = {0};
+    const char *const *scratch_name = plan_scratch_names(e->plan, &a);
     vfy_run r = asked(of);
     ws_err err = {0};
     bool found = false;
-    for (int i = 0; i < e->plan->n_scratch; i++)
-        scratch_name[i] = e->plan->scratch[i].name;
     if (make_tensors(&r, e->s)) {
         vfy_run_release(&r);
-        free(scratch_name);
+        ws_arena_release(&a);
         return false;
     }
     for (int l = r.bound->n_launches - 1; l >= 0 && !found && !err.status; l--) {
@@ -216,6 +214,6 @@ bool vfy_find_writer(const vfy_exec *e, const vfy_run *of, int o, size_t at, siz
         run_report_release(&rep);
     }
     vfy_run_release(&r);
-    free(scratch_name);
+    ws_arena_release(&a);
     return found;
 }

@@ -145,7 +145,7 @@ typedef struct trial {
 typedef struct trials {
     const vfy_field_shape *x;
     const ref_bound *bound;
-    const char **scratch_name;
+    const char *const *scratch_name;
     const plan_bound *plan; /* with scratch as outputs when there are stages to be found */
     int n_in, n_out, n_scratch; /* tensors of the run; n_scratch: of those that are scratch */
     int wanted[VFY_FIELD_STAGES + MAX_TENSORS], n_wanted; /* values of the graph */
@@ -451,9 +451,7 @@ static void set_up(trials *b, const vfy_field *f, ws_arena *a)
         b->wanted[b->n_wanted++] = g->output[o];
     for (int k = 0; k < f->n_stages; k++)
         b->wanted[b->n_wanted++] = f->stage[k];
-    b->scratch_name = WS_ARENA_NEW(a, const char *, x->plan->n_scratch + 1);
-    for (int i = 0; i < x->plan->n_scratch; i++)
-        b->scratch_name[i] = x->plan->scratch[i].name;
+    b->scratch_name = plan_scratch_names(x->plan, a);
     b->plan = x->bound;
     if (!f->n_stages || b->n_in + b->n_out + x->plan->n_scratch > MAX_TENSORS)
         return;

@@ -48,18 +48,10 @@ static bool has_more(const linter *l)
     return several;
 }
 
-static bool has_index(const ref_graph *g)
-{
-    int axis;
-    for (int o = 0; o < g->n_outputs; o++)
-        if (ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX)
-            return true;
-    return false;
-}
-
 lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n)
 {
     static const lint_kind of_tensor[] = {LINT_COPY, LINT_IGNORED, LINT_WITHOUT, LINT_ONES};
+    const bool indices = ref_has_index_output(l->g);
     int tensors = lint_count_tensors(l->s), k = 0;
     lint_trial *t = WS_ARENA_NEW(a, lint_trial, 9 + l->s->n_dims + tensors * 5 + l->g->n_nodes * 2);
     t[k++] = (lint_trial){.kind = LINT_ZEROS};
@@ -71,10 +63,10 @@ lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n)
     for (int i = 0; i < tensors; i++) /* before the loose ones, which take long */
         if (!l->s->tensor[i].is_weight)
             t[k++] = (lint_trial){.kind = LINT_COPY, .tensor = i};
-    for (int q = LINT_LOOSE_ZEROS; q <= LINT_LOOSE_OTHER && !has_index(l->g); q++)
+    for (int q = LINT_LOOSE_ZEROS; q <= LINT_LOOSE_OTHER && !indices; q++)
         if (q != LINT_LOOSE_CONSTANT || has_more(l))
             t[k++] = (lint_trial){.kind = (lint_kind)q};
-    for (int d = 0; d < l->s->n_dims && !has_index(l->g); d++)
+    for (int d = 0; d < l->s->n_dims && !indices; d++)
         if (l->summed[d])
             t[k++] = (lint_trial){.kind = LINT_LOOSE_SAMPLE, .dim = d};
     for (int weights = 0; weights < 2; weights++) {
@@ -85,7 +77,7 @@ lint_trial *lint_list_trials(const linter *l, ws_arena *a, int *n)
                 if (l->s->tensor[i].is_weight == weights && numbers && !listed)
                     t[k++] = (lint_trial){.kind = of_tensor[q], .tensor = i};
             }
-        for (int i = 0; i < tensors && !weights && has_elements(l) && !has_index(l->g); i++)
+        for (int i = 0; i < tensors && !weights && has_elements(l) && !indices; i++)
             if (!l->s->tensor[i].is_weight)
                 t[k++] = (lint_trial){.kind = LINT_LOOSE_COPY, .tensor = i};
         for (int i = 0; !weights && i < l->g->n_nodes; i++)

@@ -75,10 +75,7 @@ static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_are
         .kernel = m->compiled->kernel, .n_kernels = m->compiled->n_kernels, .plan = m->bench,
         .engine = PTX_OPTIONS_CHECKED, .wall_seconds = SAMPLE_SECONDS, .counting = true,
     };
-    const char **scratch = WS_ARENA_NEW(a, const char *, m->plan->n_scratch + 1);
-    for (int i = 0; i < m->plan->n_scratch; i++)
-        scratch[i] = m->plan->scratch[i].name;
-    r.scratch_name = scratch;
+    r.scratch_name = plan_scratch_names(m->plan, a);
     r.engine.check_init = r.engine.check_race = false;
     r.engine.sample_blocks = SAMPLE_BLOCKS;
     r.engine.sample_insns = SAMPLE_INSNS;

@@ -56,9 +56,8 @@ static void add_options(cJSON *p, const vfy_packet_request *q, uint64_t seed)
     cJSON_AddNumberToObject(o, "choices", q->choices);
     ws_json_add_seed(o, "seed", seed);
     cJSON_AddNumberToObject(o, "wall_seconds", q->wall_seconds);
-    cJSON *tune = cJSON_AddObjectToObject(o, "tune");
-    for (int i = 0; i < q->n_tune; i++)
-        ws_json_add_int(tune, q->tune[i].name, q->tune[i].value);
+    cJSON_AddItemToObject(o, "tune",
+                          q->tune ? cJSON_Duplicate(q->tune, true) : cJSON_CreateObject());
 }
 
 /* Six digits of what is no whole number: the last bits of a reference may differ with the machine's
@@ -130,22 +129,11 @@ static ws_status find_tune(const vfy_packet_request *q, const vfy_session *s, ws
     hx_diag d = {0};
     plan *p = NULL;
     *out = NULL;
-    if (!q->n_tune || !plan_parse(a, q->source, q->n, vfy_session_names(s, &of), &p, &d))
+    if (!q->tune || !plan_parse(a, q->source, q->n, vfy_session_names(s, &of), &p, &d))
         return WS_OK; /* a plan that cannot be read is the verdict's */
     int64_t *value = WS_ARENA_NEW(a, int64_t, p->n_tune + 1);
-    for (int t = 0; t < p->n_tune; t++)
-        value[t] = p->tune[t].value[0];
-    for (int i = 0; i < q->n_tune; i++) {
-        int t = 0;
-        while (t < p->n_tune && strcmp(p->tune[t].name, q->tune[i].name) != 0)
-            t++;
-        if (t == p->n_tune)
-            return ws_fail(err, WS_EINPUT, "options.tune: the plan has no tunable '%s'",
-                           q->tune[i].name);
-        value[t] = q->tune[i].value;
-    }
     *out = value;
-    return WS_OK;
+    return plan_choice_read(p, q->tune, value, err) ? ws_wrap(err, "options.tune") : WS_OK;
 }
 
 ws_status vfy_packet_make(const vfy_packet_request *q, comp_service *comp, vfy_verdict *v,
@@ -221,25 +209,7 @@ static bool is_arch(const char *z)
     return digits >= 2 && (!z[3 + digits] || (strchr("af", z[3 + digits]) && !z[4 + digits]));
 }
 
-static ws_status read_tune(const cJSON *o, ws_arena *a, vfy_packet_request *q, ws_err *err)
-{
-    const cJSON *tune, *t;
-    if (ws_json_object(o, "options", "tune", &tune, err))
-        return err->status;
-    ws_binding *b = WS_ARENA_NEW(a, ws_binding, cJSON_GetArraySize(tune) + 1);
-    cJSON_ArrayForEach(t, tune)
-    {
-        b[q->n_tune].name = t->string;
-        if (!ws_json_whole(t, &b[q->n_tune].value))
-            return ws_fail(err, WS_EINPUT, "options.tune.%.40s: expected a whole number",
-                           t->string);
-        q->n_tune++;
-    }
-    q->tune = b;
-    return WS_OK;
-}
-
-static ws_status read_options(const cJSON *o, ws_arena *a, vfy_packet_request *q, ws_err *err)
+static ws_status read_options(const cJSON *o, vfy_packet_request *q, ws_err *err)
 {
     const cJSON *field = cJSON_GetObjectItemCaseSensitive(o, "field"),
                 *wall = cJSON_GetObjectItemCaseSensitive(o, "wall_seconds");
@@ -249,7 +219,7 @@ static ws_status read_options(const cJSON *o, ws_arena *a, vfy_packet_request *q
         ws_json_string(o, "options", "gpu", &q->gpu, err) ||
         read_name(o, "mma_model", mma_name, WS_COUNT(mma_name), &mma, err) ||
         read_name(o, "depth", depth_name, WS_COUNT(depth_name), &depth, err) ||
-        read_seed(o, &q->seed, err) || read_tune(o, a, q, err))
+        read_seed(o, &q->seed, err) || ws_json_object(o, "options", "tune", &q->tune, err))
         return err->status;
     if (!is_arch(q->arch))
         return ws_fail(err, WS_EINPUT, "options.arch: '%.40s' is no architecture", q->arch);
@@ -286,7 +256,7 @@ static ws_status check_kind(const cJSON *p, ws_err *err)
     return WS_OK;
 }
 
-ws_status vfy_packet_read(const cJSON *packet, ws_arena *a, vfy_packet_request *q,
+ws_status vfy_packet_read(const cJSON *packet, vfy_packet_request *q,
                           const char **spec_name, const char **spec_text, ws_err *err)
 {
     const cJSON *s, *source, *options;
@@ -304,5 +274,5 @@ ws_status vfy_packet_read(const cJSON *packet, ws_arena *a, vfy_packet_request *
         return ws_fail(err, WS_EINPUT, "source.file: expected the name of a file");
     if (q->n > 1 << 20)
         return ws_fail(err, WS_EINPUT, "source.text: more than 1 MiB");
-    return read_options(options, a, q, err);
+    return read_options(options, q, err);
 }

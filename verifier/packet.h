@@ -23,17 +23,15 @@ typedef struct vfy_packet_request {
     int choices;            /* other choices of the tunables, at most */
     uint64_t seed;          /* 0: fresh */
     double wall_seconds;
-    const ws_binding *tune; /* values of tunables by name; the others have their defaults */
-    int n_tune;
+    const cJSON *tune;      /* {"BLOCK":256}, the other tunables have their defaults; NULL: all */
 } vfy_packet_request;
 
 /* Verifies, and writes down what happened. */
 ws_status vfy_packet_make(const vfy_packet_request *q, comp_service *comp, vfy_verdict *v,
                           cJSON **out, ws_err *err) WS_MUST_CHECK;
 
-/* What a packet asks for, as it was made; all but q->spec, whose text it gives, in `a` or in the
- * packet. A packet that does not have what it needs is WS_EINPUT in one line. */
-ws_status vfy_packet_read(const cJSON *packet, ws_arena *a, vfy_packet_request *q,
+/* What a packet asks for, as it was made; all but q->spec, whose text it gives, in the packet. A packet that does not have what it needs is WS_EINPUT in one line. */
+ws_status vfy_packet_read(const cJSON *packet, vfy_packet_request *q,
                           const char **spec_name, const char **spec_text,
                           ws_err *err) WS_MUST_CHECK;
 

@@ -1,8 +1,7 @@
 /* Metamorphic relations. Which of them an operation keeps is read off the graph itself: the fp64
  * reference is evaluated on the changed inputs, and where it keeps a relation to RESIDUE on random
- * numbers, the graph has it. Then the candidate must keep it: each changed input is judged
- * against its own reference, and the results against each other within the sum of their tolerances.
- */
+ * numbers, the graph has it. Then the candidate must keep it: each changed input is judged against
+ * its own reference, and the results against each other within the sum of their tolerances. */
 #include "verifier/full.h"
 
 #include "base/philox.h"
@@ -15,16 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESIDUE                                                                                    \
-    1e-11 /* of the largest value of an output, which sums in another order may differ by */
+/* Of the largest value of an output: what sums in another order may differ by. */
+#define RESIDUE 1e-11
 
 enum { MOST_RUNS = 3, MOST_TENSORS = 3, DOWN = 44 /* powers of two that a tensor is scaled by */ };
 
-/* PERMUTED   the indices along a dim, in every tensor that has it: the outputs' are, or nothing
- * changes SPLIT      the first part along a dim alone, the rest zeros, and the rest alone: put
- * together, all PADDED     zeros at the end of a summed dim, and the same at its beginning: no
- * difference SCALED     a tensor times a power of two: the output times a power of it LINEAR     a
- * tensor cut into two parts that add up to it: so do the outputs, but for f(0) */
+/* What is changed, and what must follow:
+ *   PERMUTED  the indices along a dim, in every tensor that has it: the outputs' are, or nothing changes
+ *   SPLIT     the first part along a dim alone, the rest zeros, and the rest alone: put together, all
+ *   PADDED    zeros at the end of a summed dim, and the same at its beginning: no difference
+ *   SCALED    a tensor times a power of two: the output times a power of it
+ *   LINEAR    a tensor cut into two parts that add up to it: so do the outputs, but for f(0) */
 typedef enum relation_kind { PERMUTED, SPLIT, PADDED, SCALED, LINEAR } relation_kind;
 
 typedef struct relation {

@@ -31,33 +31,10 @@ ws_status archive_choose(db_archive *db, const char *which, ws_arena *a, db_run 
     return which[0] == '#' ? db_run_find(db, text, a, run, err) : WS_OK;
 }
 
-/* {"BLOCK":256} */
-static ws_status read_tune(const db_candidate *c, ws_arena *a, vfy_packet_request *q, ws_err *err)
-{
-    cJSON *root = NULL;
-    const cJSON *t;
-    if (!c->tune_json)
-        return WS_OK;
-    if (ws_json_parse(c->tune_json, strlen(c->tune_json), &root, err))
-        return ws_wrap(err, "the candidate's tunables");
-    ws_binding *b = WS_ARENA_NEW(a, ws_binding, cJSON_GetArraySize(root) + 1);
-    ws_status st = WS_OK;
-    cJSON_ArrayForEach(t, root)
-    {
-        b[q->n_tune].name = ws_arena_strdup(a, t->string);
-        if (!ws_json_whole(t, &b[q->n_tune++].value))
-            st = ws_fail(err, WS_EINPUT, "the candidate's tunable '%s' is not a whole number",
-                         t->string);
-    }
-    q->tune = b;
-    cJSON_Delete(root);
-    return st;
-}
-
 ws_status archive_packet(db_archive *db, const db_run *run, const db_candidate *c, vfy_verdict *v,
                          cJSON **out, ws_err *err)
 {
-    ws_arena a = {0};
+    cJSON *tune = NULL;
     spec *s = NULL;
     comp_service *comp = NULL;
     vfy_packet_request q = {.source = c->source, .n = strlen(c->source), .file = "kernel.cu",
@@ -71,15 +48,17 @@ ws_status archive_packet(db_archive *db, const db_run *run, const db_candidate *
     q.spec = s;
     if (!st)
         st = db_verdict_seed(db, c->id, &q.seed, err);
-    if (!st)
-        st = read_tune(c, &a, &q, err);
+    if (!st && c->tune_json &&
+        (st = ws_json_parse(c->tune_json, strlen(c->tune_json), &tune, err)))
+        st = ws_wrap(err, "the candidate's tunables");
+    q.tune = tune;
     if (!st)
         st = comp_service_open(&(comp_service_options){0}, &comp, err);
     if (!st)
         st = vfy_packet_make(&q, comp, v, out, err);
     comp_service_close(comp);
     spec_free(s);
-    ws_arena_release(&a);
+    cJSON_Delete(tune);
     return st ? ws_wrap(err, "candidate #%" PRId64, c->id) : WS_OK;
 }
 

@@ -80,23 +80,19 @@ static ws_status enter_run(job *j, int64_t run, ws_err *err)
 
 /* ---- one candidate ---- */
 
-/* In the plan's order; NULL for the defaults. */
-static const int64_t *tune_of(job *j, const db_candidate *c)
+/* In the plan's order; NULL for the defaults, and for a plan that is not read any more. */
+static ws_status tune_of(job *j, const db_candidate *c, const int64_t **out, ws_err *err)
 {
     const spec *of;
     plan *p = NULL;
     hx_diag d = {0};
-    cJSON *root = c->tune_json ? cJSON_Parse(c->tune_json) : NULL;
-    int64_t *value = NULL;
-    if (root && plan_parse(&j->arena, c->source, strlen(c->source),
-                           vfy_session_names(j->session, &of), &p, &d)) {
-        value = WS_ARENA_NEW(&j->arena, int64_t, p->n_tune + 1);
-        for (int t = 0; t < p->n_tune; t++)
-            if (!ws_json_whole(cJSON_GetObjectItemCaseSensitive(root, p->tune[t].name), &value[t]))
-                value[t] = p->tune[t].value[0];
-    }
-    cJSON_Delete(root);
-    return value;
+    *out = NULL;
+    if (!c->tune_json || !plan_parse(&j->arena, c->source, strlen(c->source),
+                                     vfy_session_names(j->session, &of), &p, &d))
+        return WS_OK;
+    int64_t *value = WS_ARENA_NEW(&j->arena, int64_t, p->n_tune + 1);
+    *out = value;
+    return plan_choice_parse(p, c->tune_json, value, err);
 }
 
 /* What a machine under load may be to blame for is tried twice. */
@@ -106,17 +102,15 @@ static bool hangs_on_the_machine(hx_reason r)
 }
 
 /* With the seed of its first verdict: what falls falls by the rules, not by luck. */
-static ws_status judge(job *j, const db_standing *s, vfy_verdict *v, ws_err *err)
+static ws_status judge(job *j, const db_standing *s, const db_candidate *c, const int64_t *tune,
+                       vfy_verdict *v, ws_err *err)
 {
-    db_candidate c;
-    if (db_candidate_get(j->db, s->candidate, &j->arena, &c, err))
-        return err->status;
-    vfy_options o = {.arch = j->run.arch, .gpu = c.gpu ? c.gpu : j->run.gpu, .seed = s->seed,
-                     .tune = tune_of(j, &c), .depth = VFY_FULL, .max_level = VFY_ALGEBRAIC,
+    vfy_options o = {.arch = j->run.arch, .gpu = c->gpu ? c->gpu : j->run.gpu, .seed = s->seed,
+                     .tune = tune, .depth = VFY_FULL, .max_level = VFY_ALGEBRAIC,
                      .tolerance_share = j->share};
-    ws_status st = vfy_verify(j->session, c.source, strlen(c.source), &o, v, err);
+    ws_status st = vfy_verify(j->session, c->source, strlen(c->source), &o, v, err);
     if (!st && hangs_on_the_machine(v->reason) && !cli_interrupted)
-        st = vfy_verify(j->session, c.source, strlen(c.source), &o, v, err);
+        st = vfy_verify(j->session, c->source, strlen(c->source), &o, v, err);
     return st;
 }
 
@@ -200,8 +194,17 @@ static ws_status one(job *j, const db_standing *s, ws_err *err)
         note_left_out(j, s->candidate, j->why_not);
         return WS_OK;
     }
+    db_candidate c;
+    const int64_t *tune;
+    ws_err why = {0};
+    if (db_candidate_get(j->db, s->candidate, &j->arena, &c, err))
+        return err->status;
+    if (tune_of(j, &c, &tune, &why)) {
+        note_left_out(j, s->candidate, why.msg);
+        return WS_OK;
+    }
     vfy_verdict *v = ws_calloc(1, sizeof *v);
-    ws_status st = judge(j, s, v, err);
+    ws_status st = judge(j, s, &c, tune, v, err);
     const bool stands = !st && holds(s, v);
     if (!st && !stands && cli_interrupted) { /* Ctrl-C ends the children that run it, too */
         free(v);

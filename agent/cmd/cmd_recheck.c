@@ -30,13 +30,12 @@ static ws_status bad(const char *path, ws_err *err)
 
 static ws_status repeat(const char *path, const cJSON *then, cJSON **now, ws_err *err)
 {
-    ws_arena a = {0};
     vfy_packet_request q;
     const char *name, *text;
     spec *s = NULL;
     comp_service *comp = NULL;
     vfy_verdict *v = ws_calloc(1, sizeof *v);
-    ws_status st = vfy_packet_read(then, &a, &q, &name, &text, err);
+    ws_status st = vfy_packet_read(then, &q, &name, &text, err);
     if (!st)
         st = spec_from_text(text, strlen(text), name, &s, err);
     if (st)
@@ -49,7 +48,6 @@ static ws_status repeat(const char *path, const cJSON *then, cJSON **now, ws_err
         (void)!bad(path, err);
     comp_service_close(comp);
     spec_free(s);
-    ws_arena_release(&a);
     free(v);
     return st;
 }

@@ -282,3 +282,11 @@ int plan_enumerate(ws_arena *a, const plan *p, const ws_env *dims, int max, int6
     free(found);
     return n;
 }
+
+const char *const *plan_scratch_names(const plan *p, ws_arena *a)
+{
+    const char **name = WS_ARENA_NEW(a, const char *, p->n_scratch + 1);
+    for (int i = 0; i < p->n_scratch; i++)
+        name[i] = p->scratch[i].name;
+    return name;
+}

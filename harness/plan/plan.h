@@ -8,6 +8,8 @@
 #include "harness/compile/compile.h"
 #include "harness/diag.h"
 
+struct cJSON;
+
 enum { PLAN_MAX_LAUNCHES = 2048, PLAN_MAX_ARGS = 64, PLAN_MAX_SCRATCH = 256, PLAN_MAX_TUNE = 16 };
 
 /* Names that a plan may use: the spec's tensors (inputs, weights, outputs) and dims. */
@@ -107,6 +109,8 @@ bool plan_bind(ws_arena *a, const plan *p, const ws_env *dims, const int64_t *tu
  * kind (pointer, integer, float). false: PLAN_MISMATCH in those words. */
 bool plan_check_kernels(const plan *p, const comp_kernel *kernel, int n_kernels,
                         const plan_names *names, hx_diag *d);
+/* The names of the scratch buffers in the plan's order, for run_request. */
+const char *const *plan_scratch_names(const plan *p, ws_arena *a);
 /* Lays the arguments out as the kernel's parameter block. `address[i]` is the device pointer of
  * tensor i, scratch_address[j] of scratch j. `block` has room for the block's bytes (at most
  * 4096). */
@@ -116,6 +120,15 @@ void plan_pack_params(const plan_bound_launch *l, const comp_kernel *k, const ui
 /* All choices of the tune space that satisfy `require` at `dims`, as rows of n_tune values; at most
  * `max`. */
 int plan_enumerate(ws_arena *a, const plan *p, const ws_env *dims, int max, int64_t **rows);
+
+/* The choice that is written as {"BLOCK":256}: out[k] is the value of tunable k, the default of one
+ * that is not named. NULL: the defaults. WS_EINPUT: a name that the plan lacks, or no whole
+ * number. */
+ws_status plan_choice_read(const plan *p, const struct cJSON *choice, int64_t *out,
+                           ws_err *err) WS_MUST_CHECK;
+/* The same of a candidate's text; NULL or empty: the defaults. */
+ws_status plan_choice_parse(const plan *p, const char *text, int64_t *out,
+                            ws_err *err) WS_MUST_CHECK;
 
 /* `source`, whose plan is `p`, with tune[k] as the first value of tunable k. */
 void plan_put_defaults(const char *source, size_t n, const plan *p, const int64_t *tune,

@@ -92,13 +92,12 @@ static ws_status make_buffers(job *j, ws_err *err)
 }
 
 /* Over a field: whether tensors are elements of it. WS_OK. */
-static ws_status hold_kinds(job *j)
+static void hold_kinds(job *j)
 {
     const ptx_options *o = &j->options;
     for (int i = 0; j->engine && o->field_prime && i < j->r->n_tensors && i < 64; i++)
         if ((o->field_floats | o->field_ints) >> i & 1)
             cu_engine_hold(j->d, j->tensor[i].ptr, j->tensor[i].bytes, o->field_floats >> i & 1);
-    return WS_OK;
 }
 
 static ws_status poison(job *j, const buffer *b, unsigned char byte, ws_err *err)
@@ -451,7 +450,10 @@ static ws_status execute(job *j, session *s, double *ms, ws_err *err)
         return explain(j, err) ? WS_OK : err->status;
     if (j->r->examine_state && j->engine)
         return make_buffers(j, err) ? err->status : examine_state(j, err);
-    if (make_buffers(j, err) || hold_kinds(j) || run_plan(j, ms, err))
+    if (make_buffers(j, err))
+        return err->status;
+    hold_kinds(j);
+    if (run_plan(j, ms, err))
         return err->status;
     if (j->result->reason == HX_PASS)
         return j->r->watch.bytes ? WS_OK : finish(j, err);
