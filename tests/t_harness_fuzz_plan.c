@@ -1,5 +1,6 @@
 /* What reads a candidate's text before any compiler does: the plan's parser and binder, and the
- * policy. Kernels of the tests with their plans changed; whatever comes out, they must survive it. */
+ * policy. Kernels of the tests with their plans changed; whatever comes out, they must
+ * survive it. */
 #include "harness/compile/compile.h"
 #include "harness/plan/plan.h"
 #include "tests/fuzz_text.h"

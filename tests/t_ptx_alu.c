@@ -514,8 +514,8 @@ static void test_fp_select(void)
     CHECK("tanh.approx.f32 %f0, %f1", V1(inf, F(1)), V1(z, z), V1(F(1), F(0x1.85efacp-1f)));
 }
 
-/* Approximations are the double function rounded to f32, but for rare ties that go the other way; ex2, which is computed
- * in f32, is the other neighbour for one argument in twenty. */
+/* Approximations are the double function rounded to f32, but for rare ties that go the other way;
+ * ex2, which is computed in f32, is the other neighbour for one argument in twenty. */
 static void test_accuracy(void)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* The PTX engine over a prime field: every instruction that has a meaning there gives what integers modulo the prime
- * give, and what has none, or looks at bits, is found out. */
+/* The PTX engine over a prime field: every instruction that has a meaning there gives what integers
+ * modulo the prime give, and what has none, or looks at bits, is found out. */
 #include "base/field.h"
 #include "base/file.h"
 #include "harness/ptx/field.h"
@@ -348,8 +348,12 @@ static void test_parameter(void)
     static const char source[] =
         "extern \"C\" __global__ void k(const float *x, float *d, float s) { int t = threadIdx.x; d[t] = x[t] * s; }";
     float x[N], d[N], s = 0.1f;
-    run_case c = {.block = {N}, .n_buffers = 2, .n_words = 1, .prime = P,
-                  .buffer = {{.host = x, .bytes = sizeof x}, {.host = d, .bytes = sizeof d, .out = true}}};
+    run_case c = {
+        .block = {N},
+        .n_buffers = 2,
+        .n_words = 1,
+        .prime = P,
+        .buffer = {{.host = x, .bytes = sizeof x}, {.host = d, .bytes = sizeof d, .out = true}}};
     int wrong = 0;
     memcpy(&c.word[0], &s, sizeof s);
     for (int i = 0; i < N; i++)
@@ -413,7 +417,8 @@ static const struct {
 static void check_product(int row)
 {
     static uint64_t a[256], b[256], c[256];
-    const int k = products[row].k, side = products[row].width == 8 ? 8 : 16, w = products[row].width;
+    const int k = products[row].k, side = products[row].width == 8 ? 8 : 16,
+              w = products[row].width;
     char source[2048];
     int wrong = 0;
     for (int i = 0; i < side * k; i++) {
@@ -467,7 +472,8 @@ static void test_all_files(void)
             const ptx_ast *over = ptx_field_ast(&a, ast, P);
             for (int f = 0; f < ast->n_funcs; f++)
                 for (int i = 0; i < ast->func[f]->n_insns; i++, instructions++)
-                    changed += over->func[f]->insn[i].n_operands != ast->func[f]->insn[i].n_operands;
+                    changed +=
+                        over->func[f]->insn[i].n_operands != ast->func[f]->insn[i].n_operands;
             n++;
         }
         ws_buf_release(&text);

@@ -326,17 +326,20 @@ static void check_quads(bool col_a, bool row_b, bool half_c, bool half_d)
     for (int l = 0; l < 32; l++) {
         int p = l % 16 / 4, low = l % 4, high = l >= 16 ? 4 : 0;
         for (int i = 0; i < 4; i++) {
-            put(lane_of(fa, l, 2, 4), 16, i, encode('h', col_a ? a[p][i + high][low] : a[p][low + high][i]));
-            put(lane_of(fb, l, 2, 4), 16, i, encode('h', row_b ? b[p][low][i + high] : b[p][i][low + high]));
+            put(lane_of(fa, l, 2, 4), 16, i,
+                encode('h', col_a ? a[p][i + high][low] : a[p][low + high][i]));
+            put(lane_of(fb, l, 2, 4), 16, i,
+                encode('h', row_b ? b[p][low][i + high] : b[p][i][low + high]));
         }
         for (int i = 0; i < 8; i++) {
             quad_place(half_c, l, i, &row, &col);
-            put(lane_of(fc, l, n_c, 4), half_c ? 16 : 32, i, encode(half_c ? 'h' : 'f', (row * 3 + col + p) % 11));
+            put(lane_of(fc, l, n_c, 4), half_c ? 16 : 32, i,
+                encode(half_c ? 'h' : 'f', (row * 3 + col + p) % 11));
         }
     }
     char op[80];
-    snprintf(op, sizeof op, "mma.sync.aligned.m8n8k4.%s.%s.%s.f16.f16.%s", col_a ? "col" : "row", row_b ? "row" : "col",
-             half_d ? "f16" : "f32", half_c ? "f16" : "f32");
+    snprintf(op, sizeof op, "mma.sync.aligned.m8n8k4.%s.%s.%s.f16.f16.%s", col_a ? "col" : "row",
+             row_b ? "row" : "col", half_d ? "f16" : "f32", half_c ? "f16" : "f32");
     ws_buf text = {0};
     write_kernel(&text, op, 2, 2, n_c, n_d, 4);
     run_case c = mma_case(2, 2, n_c, n_d, 4);
@@ -348,7 +351,8 @@ static void check_quads(bool col_a, bool row_b, bool half_c, bool half_d)
             double want = (row * 3 + col + p) % 11;
             for (int k = 0; k < 4; k++)
                 want += a[p][row][k] * b[p][k][col];
-            bad += decode(half_d ? 'h' : 'f', take(lane_of(fd, l, n_d, 4), half_d ? 16 : 32, i)) != want;
+            bad += decode(half_d ? 'h' : 'f', take(lane_of(fd, l, n_d, 4), half_d ? 16 : 32, i)) !=
+                   want;
         }
     ok(ran && !bad, "%s%s", op, ran ? "" : run_fault());
     ws_buf_release(&text);

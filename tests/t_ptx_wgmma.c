@@ -262,7 +262,8 @@ static double result(const form *f, const uint32_t *regs, int i)
 {
     float x;
     if (prime)
-        return strcmp(f->d, "f16") == 0 ? (double)(uint16_t)(regs[i / 2] >> 16 * (i & 1)) : (double)(regs[i] >> 16);
+        return strcmp(f->d, "f16") == 0 ? (double)(uint16_t)(regs[i / 2] >> 16 * (i & 1))
+                                        : (double)(regs[i] >> 16);
     if (strcmp(f->d, "f16") == 0)
         return ws_f16_to_f64((uint16_t)(regs[i / 2] >> 16 * (i & 1)));
     memcpy(&x, &regs[i], 4);
@@ -283,7 +284,8 @@ static void check(const form *f)
         else if (strcmp(f->d, "f16") == 0)
             in[i] = ws_f16_from_f64(i % 9) * 0x10001u;
         if (prime)
-            in[i] = strcmp(f->d, "f16") == 0 ? (uint32_t)(i % 9) * 0x10001u : (uint32_t)(i % 9) << 16;
+            in[i] =
+                strcmp(f->d, "f16") == 0 ? (uint32_t)(i % 9) * 0x10001u : (uint32_t)(i % 9) << 16;
     }
     write_kernel(&t, f, regs);
     run_case c = {.block = {THREADS},
@@ -306,9 +308,10 @@ static void check(const form *f)
             if (got != want && bad++ < 3)
                 printf("# row %d column %d: %g, not %g\n", row, col, got, want);
         }
-    ok(ran && !bad, "%s%s m64n%dk%d %s.%s.%s, swizzle %d%s%s%s%s", prime ? "over a field: " : "", f->what, f->n, depth(f), f->d,
-       f->a->name, f->b->name, f->swizzle, f->a_m_major ? ", A by columns" : "",
-       f->b_n_major ? ", B by rows" : "", ran ? "" : ": ", ran ? "" : run_fault());
+    ok(ran && !bad, "%s%s m64n%dk%d %s.%s.%s, swizzle %d%s%s%s%s", prime ? "over a field: " : "",
+       f->what, f->n, depth(f), f->d, f->a->name, f->b->name, f->swizzle,
+       f->a_m_major ? ", A by columns" : "", f->b_n_major ? ", B by rows" : "", ran ? "" : ": ",
+       ran ? "" : run_fault());
     ws_buf_release(&t);
 }
 
@@ -352,10 +355,12 @@ int main(void)
     check(&(form){"two types", &e5m2, &e4m3, "f32", 64, 128, .a_regs = true, .sparse = true});
     prime = 40961;
     for (size_t s = 0; s < WS_COUNT(swizzles); s++) {
-        check(&(form){"dense", floats[s % 3], floats[s % 3], "f32", widths[s], swizzles[s], .keep = true});
+        check(&(form){"dense", floats[s % 3], floats[s % 3], "f32", widths[s], swizzles[s],
+                      .keep = true});
         check(&(form){"A in registers", floats[s % 3], floats[s % 3], "f32", widths[s], swizzles[s],
                       .a_regs = true, .neg_b = true});
-        check(&(form){"halves", &f16, &f16, "f16", widths[s], swizzles[s], .keep = true, .neg_a = true});
+        check(&(form){"halves", &f16, &f16, "f16", widths[s], swizzles[s], .keep = true,
+                      .neg_a = true});
     }
     return tap_done();
 }

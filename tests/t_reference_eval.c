@@ -333,8 +333,8 @@ static void test_cost(void)
     fixture_close(&f);
 }
 
-/* y = tanh(W tanh(W ... x)), 40 times, W with rows whose magnitudes add up to 3: the worst case grows
- * like 3^40, honest errors do not. */
+/* y = tanh(W tanh(W ... x)), 40 times, W with rows whose magnitudes add up to 3: the worst case
+ * grows like 3^40, honest errors do not. */
 static void test_deep(void)
 {
     enum { LAYERS = 40, N = 16, B = 8 };

@@ -1,5 +1,5 @@
-/* The graph over prime fields: the ops' cases, whose results were worked out by hand, in fractions; which values are
- * covered; inputs; and products of elements by straight loops. */
+/* The graph over prime fields: the ops' cases, whose results were worked out by hand, in fractions;
+ * which values are covered; inputs; and products of elements by straight loops. */
 #include "base/field.h"
 #include "reference/field.h"
 #include "tests/reference_fixture.h"
@@ -24,7 +24,8 @@ static bool same_as_table(const fixture *f, const op_case *c, uint32_t p)
         uint32_t want = ws_field_number(p, c->want[i], 53);
         bool same = out[0].v[i] == want;
         if (!same && !wrong)
-            printf("# element %d is %.0f, want %u (%g) modulo %u\n", (int)i, out[0].v[i], want, c->want[i], p);
+            printf("# element %d is %.0f, want %u (%g) modulo %u\n", (int)i, out[0].v[i], want,
+                   c->want[i], p);
         wrong += !same;
     }
     for (int i = 0; i < FIXTURE_MAX; i++) {
@@ -96,11 +97,13 @@ static void test_kinds(void)
         fixture f = {0};
         bool simple, good = !fixture_case(&f, graphs[k].nodes);
         if (good) {
-            const ref_field_value *v = &ref_field_values(f.graph, &f.arena, &simple)[f.graph->output[0]];
+            const ref_field_value *v =
+                &ref_field_values(f.graph, &f.arena, &simple)[f.graph->output[0]];
             good = v->kind == graphs[k].kind && v->degree == graphs[k].degree &&
                    (!graphs[k].by || strcmp(v->by, graphs[k].by) == 0);
             if (!good)
-                printf("# kind %d, degree %g, by %s\n", (int)v->kind, v->degree, v->by ? v->by : "-");
+                printf("# kind %d, degree %g, by %s\n", (int)v->kind, v->degree,
+                       v->by ? v->by : "-");
         }
         ok(good, "%s%s", graphs[k].nodes, f.err.status ? f.err.msg : "");
         fixture_close(&f);
@@ -112,7 +115,8 @@ static void test_literals(void)
     static const struct {
         const char *literal;
         bool simple;
-    } literals[] = {{"2", true}, {"0.5", true}, {"0.1", true}, {"0.044715", false}, {"1.0000001", false}};
+    } literals[] = {
+        {"2", true}, {"0.5", true}, {"0.1", true}, {"0.044715", false}, {"1.0000001", false}};
     for (size_t k = 0; k < sizeof literals / sizeof *literals; k++) {
         char node[256];
         fixture f = {0};
@@ -136,10 +140,11 @@ static void test_setup(void)
     ref_tensor in[2] = {0}, out[1] = {0};
     ws_err err = {0};
     int wrong = 0, zeros = 0;
-    bool good = !fixture_open(&f, "kernelbench/level1/015_matmul_for_lower_triangular_matrices", 2) &&
-                !ref_field_input(f.bound, P, 0, 5, &in[0], &err) &&
-                !ref_field_input(f.bound, P, 1, 5, &in[1], &err) &&
-                !ref_field_eval(f.bound, P, in, out, &err);
+    bool good =
+        !fixture_open(&f, "kernelbench/level1/015_matmul_for_lower_triangular_matrices", 2) &&
+        !ref_field_input(f.bound, P, 0, 5, &in[0], &err) &&
+        !ref_field_input(f.bound, P, 1, 5, &in[1], &err) &&
+        !ref_field_eval(f.bound, P, in, out, &err);
     int64_t n = good ? in[0].shape.dim[0] : 0;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++) {
@@ -149,8 +154,8 @@ static void test_setup(void)
             wrong += out[0].v[i * n + j] != (j > i ? 0 : (double)(sum % P));
             zeros += j > i && in[0].v[i * n + j] == 0;
         }
-    ok(good && !wrong && zeros == n * (n - 1) / 2, "a product of triangular matrices, side %d%s", (int)n,
-       err.status ? err.msg : "");
+    ok(good && !wrong && zeros == n * (n - 1) / 2, "a product of triangular matrices, side %d%s",
+       (int)n, err.status ? err.msg : "");
     for (int i = 0; i < 2; i++)
         ref_tensor_release(&in[i]);
     ref_tensor_release(&out[0]);
@@ -165,7 +170,8 @@ static void test_chance(void)
     ref_tensor x = {0};
     ws_err err = {0};
     int part[4] = {0}, beyond = 0;
-    bool good = !fixture_open(&f, "basics/matmul", 2) && !ref_field_input(f.bound, P, 0, 9, &x, &err);
+    bool good =
+        !fixture_open(&f, "basics/matmul", 2) && !ref_field_input(f.bound, P, 0, 9, &x, &err);
     int64_t n = good ? x.shape.count : 0;
     for (int64_t i = 0; i < n; i++) {
         beyond += !(x.v[i] >= 0 && x.v[i] < P) || x.v[i] != floor(x.v[i]);
@@ -178,7 +184,8 @@ static void test_chance(void)
     fixture_close(&f);
 }
 
-/* x is 0 1 2 ..., `one` is 1, m is false, then true. Elements without a value, and one that has one. */
+/* x is 0 1 2 ..., `one` is 1, m is false, then true. Elements without a value, and one that has
+ * one. */
 static const struct {
     const char *nodes;
     uint32_t p;
@@ -230,7 +237,8 @@ static void test_division_by_zero(void)
                 good = false;
             }
         }
-        ok(good, "outside of the field modulo %u: %s%s", divisions[k].p, divisions[k].nodes, err.msg);
+        ok(good, "outside of the field modulo %u: %s%s", divisions[k].p, divisions[k].nodes,
+           err.msg);
         ref_tensor_release(&out);
         fixture_close(&f);
     }
@@ -249,8 +257,8 @@ static void test_division_within(void)
         snprintf(nodes, sizeof nodes,
                  "{\"out\":\"a\",\"op\":\"reciprocal\",\"in\":[\"x\"]},{\"out\":\"y\",%s,\"in\":[\"a\"]}", uses[k]);
         bool good = eval_case(&f, nodes, 65521, &out, &err);
-        ok(!good && err.status == WS_ELIMIT && strstr(err.msg, "divides by zero"), "%s of 1 / 0: %s", uses[k],
-           err.msg);
+        ok(!good && err.status == WS_ELIMIT && strstr(err.msg, "divides by zero"),
+           "%s of 1 / 0: %s", uses[k], err.msg);
         ref_tensor_release(&out);
         fixture_close(&f);
     }

@@ -248,7 +248,8 @@ static void test_text(const spec *s)
     has_str(h, "text = \"extern \\\"C\\\" /* no comment\"", "strings stay");
     ok(!strstr(h, "extern \"C\" __global__"), "no C linkage is left");
     ok(!strstr(h, "*/ int x;"), "text cannot leave the comment");
-    has_str(h, "precision    tf32: errors as if operands had 11.0 bits", "the precision is labelled");
+    has_str(h, "precision    tf32: errors as if operands had 11.0 bits",
+            "the precision is labelled");
     has_str(h, "relations    B permuted", "and the relations are listed");
     free(h);
     free(again);

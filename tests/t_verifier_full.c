@@ -228,7 +228,8 @@ static void test_indices(void)
         free(v);
         vfy_case_release(&c);
     }
-    ok(!vfy_case_init(&c, f.g, 0, VFY_INPUTS_ONE_TRUE, 3, &f.err) && c.meaningless, "flags are not tried where there are none");
+    ok(!vfy_case_init(&c, f.g, 0, VFY_INPUTS_ONE_TRUE, 3, &f.err) && c.meaningless,
+       "flags are not tried where there are none");
     vfy_case_release(&c);
     close_spec(&f);
 }

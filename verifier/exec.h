@@ -31,8 +31,8 @@ typedef struct vfy_run {
     ws_err err;
 } vfy_run;
 
-/* Who writes `bytes` bytes at `at` of output o in a run as `of` was: the last launch that touches them,
- * as the fault of touching them. false: nobody, or it cannot be told. */
+/* Who writes `bytes` bytes at `at` of output o in a run as `of` was: the last launch that touches
+ * them, as the fault of touching them. false: nobody, or it cannot be told. */
 bool vfy_find_writer(const vfy_exec *e, const vfy_run *of, int o, size_t at, size_t bytes,
                      ptx_fault *out);
 

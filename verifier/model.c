@@ -85,8 +85,9 @@ static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_are
     return run_execute(&r, rep, err);
 }
 
-/* Whether the blocks that were run stand for those that were not: all of the outputs has to be written
- * by somebody. A grid in which a few blocks do everything, and none of them was met, is no sample. */
+/* Whether the blocks that were run stand for those that were not: all of the outputs has to be
+ * written by somebody. A grid in which a few blocks do everything, and none of them was met, is no
+ * sample. */
 static bool stands_for_all(const ref_bound *b, const run_report *rep)
 {
     const ref_graph *g = b->graph;

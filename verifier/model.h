@@ -21,7 +21,7 @@ typedef struct vfy_model_input {
 
 typedef struct vfy_modelled {
     tim_estimate time;
-    bool sampled;             /* from blocks of the benchmark shape; else scaled from a check shape */
+    bool sampled; /* from blocks of the benchmark shape; else scaled from a check shape */
     const tim_launch *launch; /* one a launch of the plan; not sampled: one for all */
     int n_launches;
     run_report sample; /* how the sample ended; the caller releases it */

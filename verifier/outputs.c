@@ -34,7 +34,8 @@ static bool check_written(vfy_judge *j, const vfy_case *c, int o, const uint8_t 
         if (lacks[i] && first < 0)
             first = i;
     }
-    vfy_pattern p = {.shape = &c->want[o].shape, .wrong = lacks, .axis = g->value[g->output[o]].dim};
+    vfy_pattern p = {
+        .shape = &c->want[o].shape, .wrong = lacks, .axis = g->value[g->output[o]].dim};
     vfy_pattern_describe(&p, j->v->pattern, sizeof j->v->pattern);
     free(lacks);
     if (!missing)

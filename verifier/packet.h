@@ -30,7 +30,8 @@ typedef struct vfy_packet_request {
 ws_status vfy_packet_make(const vfy_packet_request *q, comp_service *comp, vfy_verdict *v,
                           cJSON **out, ws_err *err) WS_MUST_CHECK;
 
-/* What a packet asks for, as it was made; all but q->spec, whose text it gives, in the packet. A packet that does not have what it needs is WS_EINPUT in one line. */
+/* What a packet asks for, as it was made; all but q->spec, whose text it gives, in the packet. A
+ * packet that does not have what it needs is WS_EINPUT in one line. */
 ws_status vfy_packet_read(const cJSON *packet, vfy_packet_request *q,
                           const char **spec_name, const char **spec_text,
                           ws_err *err) WS_MUST_CHECK;

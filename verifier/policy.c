@@ -81,7 +81,7 @@ static int find_in_source(const reader *r, const char *word)
     const char *p = r->source, *end = p + r->n;
     const size_t n = strlen(word);
     int line = 1;
-    bool block = false, rest = false; /* inside a comment: of several lines, to the end of this one */
+    bool block = false, rest = false; /* in a comment: of several lines, to the end of this one */
     for (; p + n < end; p++) {
         line += *p == '\n';
         rest &= *p != '\n';
@@ -95,6 +95,12 @@ static int find_in_source(const reader *r, const char *word)
         }
     }
     return 0;
+}
+
+/* Where the PTX says that it is, else where the source says the word. */
+static int line_of(const reader *r, const char *word)
+{
+    return r->at.line ? r->at.line : find_in_source(r, word);
 }
 
 static bool is_name(char c)
@@ -120,7 +126,7 @@ static bool check_registers(const reader *r, const char *code)
         for (size_t i = 0; i < WS_COUNT(registers); i++)
             if (strlen(registers[i].name) == n && memcmp(registers[i].name, p, n) == 0)
                 return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                                 r->at.line ? r->at.line : find_in_source(r, registers[i].in_source), 0,
+                                 line_of(r, registers[i].in_source), 0,
                                  "the kernel reads %s, which tells %s; what it does may depend on "
                                  "its inputs alone",
                                  registers[i].name, registers[i].tells);
@@ -134,7 +140,8 @@ static bool has_opcode(const char *code, const char *word)
     const size_t n = strlen(word);
     for (const char *p = strstr(code, word); p; p = strstr(p + 1, word)) {
         const char *after = p + n + strspn(p + n, " \t");
-        if ((p == code || !is_name(p[-1])) && !is_name(p[n]) && (*after == '.' || strchr(word, ':')))
+        if ((p == code || !is_name(p[-1])) && !is_name(p[n]) &&
+            (*after == '.' || strchr(word, ':')))
             return true;
     }
     return false;
@@ -145,18 +152,18 @@ static bool check_cache(const reader *r, const char *code)
     for (size_t i = 0; i < WS_COUNT(cache); i++)
         if (has_opcode(code, cache[i].word))
             return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                             r->at.line ? r->at.line : find_in_source(r, cache[i].in_source), 0,
+                             line_of(r, cache[i].in_source), 0,
                              "the kernel uses %s, which %s; caches are cleared between timed "
                              "launches, and a kernel may not keep them warm",
                              cache[i].word, cache[i].does);
     if (strstr(code, "createpolicy") && strstr(code, ".cvt"))
         return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                         r->at.line ? r->at.line : find_in_source(r, "createpolicy"), 0,
+                         line_of(r, "createpolicy"), 0,
                          "createpolicy.cvt takes a cache policy that is written as a number, which "
                          "can keep lines in the L2 cache after the launch");
     if (strstr(code, "L2::cache_hint") && !r->makes_policy)
         return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
-                         r->at.line ? r->at.line : find_in_source(r, "cache_hint"), 0,
+                         line_of(r, "cache_hint"), 0,
                          "the kernel uses L2::cache_hint with a policy that no createpolicy made; "
                          "such a number can keep lines in the L2 cache after the launch");
     return true;

@@ -26,8 +26,8 @@ static int width(const spec *s, const ws_binding *row, int d)
     return n;
 }
 
-/* The check shape `row` with dim d at its benchmark value, or halved until it is cheap. false: it is
- * not far beyond the check shape then. */
+/* The check shape `row` with dim d at its benchmark value, or halved until it is cheap. false: it
+ * is not far beyond the check shape then. */
 static bool stretch(const ref_graph *g, ws_binding *row, int d, double *work)
 {
     const spec *s = g->spec;

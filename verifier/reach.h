@@ -1,7 +1,8 @@
 /* Shapes on the way from the check shapes to the benchmark's.
  *
- * A kernel may be right at the shapes that the spec lists and take another path where a dim is large.
- * So every dim is tried at its benchmark value, or as far as that is cheap, with the others small. */
+ * A kernel may be right at the shapes that the spec lists and take another path where a dim is
+ * large. So every dim is tried at its benchmark value, or as far as that is cheap, with the others
+ * small. */
 #ifndef VERIFIER_REACH_H
 #define VERIFIER_REACH_H
 

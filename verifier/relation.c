@@ -20,8 +20,10 @@
 enum { MOST_RUNS = 3, MOST_TENSORS = 3, DOWN = 44 /* powers of two that a tensor is scaled by */ };
 
 /* What is changed, and what must follow:
- *   PERMUTED  the indices along a dim, in every tensor that has it: the outputs' are, or nothing changes
- *   SPLIT     the first part along a dim alone, the rest zeros, and the rest alone: put together, all
+ *   PERMUTED  the indices along a dim, in every tensor that has it: the outputs' are, or nothing
+ *             changes
+ *   SPLIT     the first part along a dim alone, the rest zeros, and the rest alone: put together,
+ *             all
  *   PADDED    zeros at the end of a summed dim, and the same at its beginning: no difference
  *   SCALED    a tensor times a power of two: the output times a power of it
  *   LINEAR    a tensor cut into two parts that add up to it: so do the outputs, but for f(0) */

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-/* What may be missing of the inputs and of the products before that is no accident of the sample, and
- * what a check shape has to show for the rule to apply: kernels that skip padding or known zeros do
- * a little less than the operation says. */
+/* What may be missing of the inputs and of the products before that is no accident of the sample,
+ * and what a check shape has to show for the rule to apply: kernels that skip padding or known
+ * zeros do a little less than the operation says. */
 static const double LEAST = 0.6, USUAL = 0.9;
 enum { SECTOR = 32 };
 
@@ -69,9 +69,9 @@ static bool reads_all(const spec *s)
 /* Products, and operations on single elements around them: nothing that a mask may leave out. */
 static bool is_all_products(const ref_graph *g)
 {
-    static const char *const ops[] = {"matmul", "linear", "conv",    "add",     "sub",    "mul",
-                                      "relu",   "gelu",   "sigmoid", "tanh",    "reshape", "permute",
-                                      "silu",   "div",    "full",    "transpose"};
+    static const char *const ops[] = {
+        "matmul",  "linear", "conv",    "add",     "sub",  "mul", "relu", "gelu",
+        "sigmoid", "tanh",   "reshape", "permute", "silu", "div", "full", "transpose"};
     bool product = false;
     for (int k = 0; k < g->n_nodes; k++) {
         const char *name = g->node[k].op->name;

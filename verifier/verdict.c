@@ -19,8 +19,8 @@ const char *vfy_level_name(vfy_level l)
 
 static bool about_values(hx_reason r)
 {
-    return r == HX_WRONG_RESULT || r == HX_WRONG_ALGEBRA || r == HX_LOW_PRECISION || r == HX_CONSTANT_OUTPUT ||
-           r == HX_NOT_WRITTEN || r == HX_INPUT_MODIFIED;
+    return r == HX_WRONG_RESULT || r == HX_WRONG_ALGEBRA || r == HX_LOW_PRECISION ||
+           r == HX_CONSTANT_OUTPUT || r == HX_NOT_WRITTEN || r == HX_INPUT_MODIFIED;
 }
 
 static bool about_compiler(hx_reason r)
@@ -77,8 +77,8 @@ static void print_numbers(const vfy_verdict *v, ws_buf *out)
 static void print_time(const vfy_verdict *v, ws_buf *out)
 {
     const tim_estimate *e = &v->model;
-    ws_buf_printf(out, "  time      %.3f us modelled on %s, bound by %s; ", e->seconds * 1e6, v->gpu,
-                  e->bound);
+    ws_buf_printf(out, "  time      %.3f us modelled on %s, bound by %s; ", e->seconds * 1e6,
+                  v->gpu, e->bound);
     if (e->written_s <= e->seconds)
         ws_buf_printf(out, "floor of the graph as written %.3f us\n", e->written_s * 1e6);
     else

@@ -16,8 +16,8 @@ typedef enum vfy_level {
 } vfy_level;
 const char *vfy_level_name(vfy_level l);
 
-/* How much was tried on the CPU. QUICK: every check shape with three kinds of inputs, one of them in
- * another order. FULL: all that docs/verify.md lists. */
+/* How much was tried on the CPU. QUICK: every check shape with three kinds of inputs, one of them
+ * in another order. FULL: all that docs/verify.md lists. */
 typedef enum vfy_depth { VFY_QUICK, VFY_FULL } vfy_depth;
 
 /* Of a plan with more launches than VFY_MAX_LAUNCHES those that take longest are kept. */
@@ -25,7 +25,7 @@ enum { VFY_MAX_LAUNCHES = 16 };
 
 /* One launch of the plan at the benchmark shape, as the cost model saw it. */
 typedef struct vfy_launch {
-    int index;              /* in the plan, from 1; 0: all launches in one, scaled from a check shape */
+    int index; /* in the plan, from 1; 0: all launches in one, scaled from a check shape */
     char kernel[PTX_NAME_MAX];
     int64_t grid[3], block[3];
     int spill_bytes;        /* -1 unknown */
@@ -47,8 +47,8 @@ typedef struct vfy_field {
     int trials, shapes;     /* trials: per shape */
     uint32_t prime[VFY_FIELD_TRIALS];
     int64_t elements;       /* compared */
-    /* Values of the graph on the way to outputs that are not covered, and the scratch buffers, a bit
-     * each, that held one of them at the end of every run. */
+    /* Values of the graph on the way to outputs that are not covered, and the scratch buffers, a
+     * bit each, that held one of them at the end of every run. */
     int n_stages, stage[VFY_FIELD_STAGES], stage_shapes;
     uint64_t held_in[VFY_FIELD_STAGES];
     char stages[192];       /* "'conv0' in scratch 't0'": those that were found */
@@ -95,7 +95,7 @@ typedef struct vfy_verdict {
     vfy_writer writer;              /* of the worst element, when has_writer */
     bool has_writer;
     char pattern[768];              /* what the wrong elements have in common, a line each */
-    char survey[512]; /* of a rejected kernel, when asked for: check shapes that are right and wrong */
+    char survey[512]; /* of a rejected kernel, when asked for: right and wrong check shapes */
     double worst_ratio;             /* max |got - want| / tolerance over all passed comparisons */
     /* evidence */
     vfy_depth depth;        /* of what was passed */
@@ -107,7 +107,7 @@ typedef struct vfy_verdict {
     char schedule[320];     /* of full verification: whether the bits depend on it, and by what */
     char relations[640];    /* of full verification: those that the operation keeps, and it too */
     char launches_needed[512]; /* of full verification and a plan with several launches */
-    char precision[8];      /* of full verification: what the arithmetic is faithful to (faithful.h) */
+    char precision[8];      /* of full verification: what the arithmetic holds (faithful.h) */
     double roundoff;        /* when `precision` is set: the effective one, 0: exact */
     ptx_counters counters;          /* of the largest check shape */
     ptx_fault fault;                /* the first fault, when the engine found one */

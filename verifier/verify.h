@@ -17,7 +17,7 @@ typedef struct vfy_options {
     uint64_t max_insns;     /* warp instructions of one launch, 0: by the operation's work */
     vfy_depth depth;
     int threads;            /* runs at once, 0: one a core */
-    double full_below; /* FULL where the modelled time is less than so many seconds; 0: as `depth` */
+    double full_below;      /* seconds: FULL where the modelled time is less; 0: as `depth` */
     bool survey; /* a rejected kernel is run at the other check shapes too, once each (survey.h) */
     double tolerance_share; /* errors beyond this share of the tolerance are wrong; 0: all of it */
     struct vfy_record *record; /* notes all that is done (record.h), on one thread; NULL: nothing */

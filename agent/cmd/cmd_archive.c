@@ -27,7 +27,8 @@ static const ws_opt option_table[] = {
     {.name = "gpu", .type = WS_OPT_STRING, .offset = offsetof(options, gpu), .arg = "NAME",
      .help = "search, lessons: of this GPU; h100 where a SPEC is given", .group = "Search"},
     {.name = "limit", .type = WS_OPT_INT, .offset = offsetof(options, limit), .fallback = "20",
-     .min = 1, .max = 1000, .arg = "N", .help = "search, lessons: at most so many", .group = "Search"},
+     .min = 1, .max = 1000, .arg = "N", .group = "Search",
+     .help = "search, lessons: at most so many"},
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
      .fallback = "-", .arg = "FILE", .help = "packet: where to write; - is standard output",
      .group = "Packet"},
@@ -394,12 +395,12 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
             c = &subcommands[i];
     if (!c)
         return ws_fail(err, WS_EUSAGE,
-                       "unknown subcommand 'archive %s'; there are list, show, check, search, lessons, "
-                       "packet, rejudge",
+                       "unknown subcommand 'archive %s'; there are list, show, check, search, "
+                       "lessons, packet, rejudge",
                        args[0]);
     if (c->max_args >= 0 && nargs - 1 > c->max_args)
-        return ws_fail(err, WS_EUSAGE, "archive %s takes %s; --archive FILE names the file", args[0],
-                       c->max_args ? "one argument" : "no argument");
+        return ws_fail(err, WS_EUSAGE, "archive %s takes %s; --archive FILE names the file",
+                       args[0], c->max_args ? "one argument" : "no argument");
     if (o->gpu && cli_check_gpu(o->gpu, err))
         return err->status;
     ws_status st = open_archive(o, c, &db, err);
@@ -411,25 +412,27 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 
 const cli_command cmd_archive = {
     .doc = {.name = "archive",
-            .summary = "list runs, show a run's candidates, search kernels and lessons, judge again",
+            .summary = "list runs, show a run's candidates, search kernels and lessons, "
+                       "judge again",
             .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | "
                      "check | packet [RUN | #ID] | rejudge",
             .details =
             "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
                        "it is left out).\nshow --json has every prompt, reply, source and verdict "
                        "of the run.\nsearch finds kernels that passed by the words of their notes, "
-                       "specs and what their sources use (float4,\nshuffle, wmma, ...), and lessons; "
-                       "--like those of specs with the same operations, numbers and shapes.\nlessons "
-                       "are what runs learned: gains, losses and failures, with the attempts that "
-                       "showed them.\ncheck looks for damage in the file.\n"
+                       "specs and what their sources use (float4,\nshuffle, wmma, ...), and "
+                       "lessons; --like those of specs with the same operations, numbers and "
+                       "shapes.\nlessons are what runs learned: gains, losses and failures, with "
+                       "the attempts that showed them.\ncheck looks for damage in the file.\n"
                        "packet verifies a candidate in full and writes its evidence packet, which "
                        "'warpsmith recheck' repeats.\n"
                        "rejudge verifies every candidate that passed again, in full, "
-                       "demotes those that no longer hold and\nprints which and why; exit code 1 means "
-                       "that some fell. An interrupted one goes on where it was.",
+                       "demotes those that no longer hold and\nprints which and why; exit code 1 "
+                       "means that some fell. An interrupted one goes on where it was.",
             .examples = "warpsmith archive list\nwarpsmith archive show last --json\n"
                         "warpsmith archive search online softmax\n"
-                        "warpsmith archive search --like softmax\nwarpsmith archive lessons softmax\n"
+                        "warpsmith archive search --like softmax\n"
+                        "warpsmith archive lessons softmax\n"
                         "warpsmith archive packet last -o best.packet.json\n"
                         "warpsmith archive rejudge --dry-run",
             .options = option_table,

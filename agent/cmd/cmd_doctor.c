@@ -187,8 +187,9 @@ static void check_model(finding *f)
     } else {
         snprintf(f->text, sizeof f->text, "no model is configured");
         snprintf(f->fix, sizeof f->fix,
-                 "set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, ...), or OPENAI_BASE_URL "
-                 "for a server without one; specs with a bundled script run without");
+                 "set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, ...), or "
+                 "OPENAI_BASE_URL for a server without one; specs with a bundled script run "
+                 "without");
     }
     ws_buf_release(&keys);
     ws_buf_release(&urls);

@@ -137,10 +137,10 @@ const cli_command cmd_recheck = {
             .summary = "repeat the verification of an evidence packet and say what differs",
             .usage = "PACKET [options]",
             .details =
-            "Compiles, runs and judges again what 'verify --packet' wrote down, with the same seeds, "
-            "and compares all\nbut the circumstances: a line a difference, with what it was and what "
-            "it is. Exit code 0: the same,\n1: something differs, 3: the same as far as another "
-            "version of the compiler lets one tell, 4: no packet.",
+            "Compiles, runs and judges again what 'verify --packet' wrote down, with the same "
+            "seeds, and compares all\nbut the circumstances: a line a difference, with what it was "
+            "and what it is. Exit code 0: the same,\n1: something differs, 3: the same as far as "
+            "another version of the compiler lets one tell, 4: no packet.",
             .examples = "warpsmith verify softmax softmax.cu --packet softmax.packet.json\n"
                         "warpsmith recheck softmax.packet.json",
             .options = option_table,

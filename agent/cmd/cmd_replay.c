@@ -95,8 +95,9 @@ const cli_command cmd_replay = {
     .doc = {.name = "replay",
             .summary = "serve scripted, recorded or played replies over HTTP on loopback",
             .usage = "[SCRIPT.json | CASSETTE.jsonl] [options]",
-            .details = "Scripts and played models answer in the format that is asked for: Chat Completions, Responses\n"
-                       "or Messages. A cassette, which optimize --record writes, is served as it was recorded.",
+            .details = "Scripts and played models answer in the format that is asked for: Chat "
+                       "Completions, Responses\nor Messages. A cassette, which optimize --record "
+                       "writes, is served as it was recorded.",
             .examples = "warpsmith replay --port 8080\n"
                         "warpsmith replay run.jsonl --speed 0\n"
                         "warpsmith replay --behaviour sloppy --spec basics/softmax",

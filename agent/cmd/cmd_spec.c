@@ -20,7 +20,8 @@ static const ws_opt option_table[] = {
     {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "1",
      .arg = "N", .help = "lint: seed of the inputs"},
     {.name = "seconds", .type = WS_OPT_SECONDS, .offset = offsetof(options, seconds),
-     .fallback = "5s", .arg = "TIME", .help = "lint: processor time for the trials of one spec, at most"},
+     .fallback = "5s", .arg = "TIME",
+     .help = "lint: processor time for the trials of one spec, at most"},
     CLI_COMMON_OPTIONS};
 
 typedef struct listing {
@@ -175,8 +176,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     }
     bool lists = strcmp(args[0], "list") == 0, shows = strcmp(args[0], "show") == 0;
     if (!lists && !shows && strcmp(args[0], "check") != 0)
-        return ws_fail(err, WS_EUSAGE, "unknown subcommand 'spec %s'; there are list, show, check, lint",
-                       args[0]);
+        return ws_fail(err, WS_EUSAGE,
+                       "unknown subcommand 'spec %s'; there are list, show, check, lint", args[0]);
     if (nargs > (lists ? 1 : 2) && (lists || shows))
         return ws_fail(err, WS_EUSAGE, "spec %s takes %s", args[0],
                        lists ? "no argument" : "one SPEC");
@@ -208,11 +209,12 @@ const cli_command cmd_spec = {
             .summary = "list, show, check or examine specifications",
             .usage = "list | show SPEC | check [SPEC...] | lint SPEC... | lint --all",
             .details =
-                "lint tries what costs nothing against the reference: zeros, a constant, a copy of an "
-                "input, the answer for other inputs, an input, weight or op less, and inputs rounded to "
-                "the next lower precision. Each that passes is a finding. Exit code 1: a named spec has "
-                "findings.",
-            .examples = "warpsmith spec list\nwarpsmith spec check\nwarpsmith spec check specs/basics/softmax.json\n"
+                "lint tries what costs nothing against the reference: zeros, a constant, a copy of "
+                "an input, the answer for other inputs, an input, weight or op less, and inputs "
+                "rounded to the next lower precision. Each that passes is a finding. Exit code 1: "
+                "a named spec has findings.",
+            .examples = "warpsmith spec list\nwarpsmith spec check\n"
+                        "warpsmith spec check specs/basics/softmax.json\n"
                         "warpsmith spec lint softmax\nwarpsmith spec lint --all",
             .options = option_table,
             .min_args = 1,

@@ -112,7 +112,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
                       .mma_model = cli_mma_model(o->mma_model),
                       .depth = strcmp(o->depth, "full") == 0 ? VFY_FULL : VFY_QUICK,
                       .wall_seconds = o->timeout,
-                      .max_level = o->no_field ? VFY_EMULATED : VFY_ALGEBRAIC, .survey = o->explain, .file = base_name(args[1])};
+                      .max_level = o->no_field ? VFY_EMULATED : VFY_ALGEBRAIC,
+                      .survey = o->explain, .file = base_name(args[1])};
     ws_status st = cli_check_gpu(o->gpu, err);
     if (!st)
         st = spec_find(args[0], &s, err);

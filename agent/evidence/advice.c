@@ -366,8 +366,8 @@ static const struct {
     {HX_REASON_COUNT, at_index_ends,
      "the first and the last legal index, and one index many times, are legal values too"},
     {HX_REASON_COUNT, breaks_a_relation,
-     "look for what depends on more than it should: a threshold or constant of fixed size, an index "
-     "or a batch element that is treated apart, a value that is not read"},
+     "look for what depends on more than it should: a threshold or constant of fixed size, an "
+     "index or a batch element that is treated apart, a value that is not read"},
     {HX_REASON_COUNT, only_by_range,
      "the usual inputs hide it: take no path, shift or scale that is chosen by a few elements, "
      "subtract the true maximum before exponentials, and drop no element for being small"},

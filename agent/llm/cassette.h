@@ -105,8 +105,8 @@ const cJSON *cassette_run(const cassette *c); /* of the header */
 const char *cassette_url(const cassette *c);  /* of the first request, NULL: none */
 int cassette_count(const cassette *c);
 const cassette_exchange *cassette_get(const cassette *c, int i); /* in order of sending */
-/* Whether this turn's request was answered in the recorded run, or refused for good: not when it was
- * never sent, or ended before its last retry. A recording without turns has every one. */
+/* Whether this turn's request was answered in the recorded run, or refused for good: not when it
+ * was never sent, or ended before its last retry. A recording without turns has every one. */
 bool cassette_has_turn(const cassette *c, int turn);
 /* All of it may be used again. */
 void cassette_rewind(cassette *c);

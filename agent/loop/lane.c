@@ -20,7 +20,8 @@
 /* Frames. To a lane: JOB (job_head, the tunables' values, the source), ANSWER (one byte). From it:
  * COMPILED and JUDGED (a vfy_verdict: both ends are one program), FAILED (a ws_err). */
 enum { MSG_JOB = 1, MSG_ANSWER, MSG_COMPILED, MSG_JUDGED, MSG_FAILED };
-enum { MAX_FRAME = 64 << 20, MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just killed */ };
+enum { MAX_FRAME = 64 << 20 };
+enum { MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just killed */ };
 
 typedef struct job_head {
     double full_below;

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-const strategy *const strategies[] = {&strat_refine, &strat_best_of, &strat_ideas, &strat_evolve, NULL};
+const strategy *const strategies[] = {&strat_refine, &strat_best_of, &strat_ideas, &strat_evolve,
+                                      NULL};
 
 const strategy *strategy_find(const char *name)
 {
