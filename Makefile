@@ -60,12 +60,13 @@ DEPS_agent     := $(MODULES)
 DEPS_check     := $(DEPS_verifier)
 DEPS_tune      := $(MODULES)
 DEPS_compile   := $(DEPS_harness)
+DEPS_stats     := harness base
 
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
-TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/gpu_check
+TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check check-hostile check-kill check-budget fuzz-ptx check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop gpu-check deps clean help
+.PHONY: force all demo test check check-hostile check-kill check-budget fuzz-ptx check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop bench-stats gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -175,6 +176,11 @@ bench-ptx: all $(BUILD)/tests/bench_ptx
 # The share of whole tune spaces that the search needs: make bench-tune KERNELS='transpose cumsum'
 bench-tune: all $(BUILD)/tests/bench_tune
 	$(Q)BUILD='$(BUILD)' tests/tune/bench $(KERNELS)
+# False positives and power of timing rules on simulated machines: make bench-stats COMPARISONS=20000 SEED=7
+COMPARISONS ?= 2000
+SEED        ?= 1
+bench-stats: $(BUILD)/tests/bench_stats
+	$(Q)$(BUILD)/tests/bench_stats $(COMPARISONS) $(SEED)
 # What needs a GPU. Runs without network on a machine with gcc, make, CUDA and cJSON; the report names GPU,
 # driver, date and commit. WARPSMITH_DEVICE=cpu runs the same on the CPU engine.
 GPU_REPORT ?= gpu-check.json
@@ -203,6 +209,7 @@ help:
 	@echo 'make bench-ptx  instructions a second of the PTX engine'
 	@echo 'make bench-loop candidates judged a second when replies cost no time; make bench runs it too'
 	@echo 'make bench-tune the share of whole tune spaces that the search needs; KERNELS=... only some'
+	@echo 'make bench-stats    how often timing rules are wrong, on simulated machines; COMPARISONS, SEED'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
 	@echo 'make clean      remove what was built'
 	@echo 'variables       V=1 SAN=1 WERROR=1 BUILD=DIR CC=... CUDA_HOME=... VARIANTS="avx512 avx2 baseline"'
