@@ -85,6 +85,42 @@ static void test_tunables(lane_pool *p)
        "an impossible one is a verdict");
 }
 
+/* ptxas is asked last, and only where its answer could matter. */
+static void test_late(lane_pool *p)
+{
+    static const char hungry[] = /* more shared memory than ptxas lets a kernel declare */
+        "/* @plan\n{ \"launch\": [ { \"kernel\": \"relu\", \"grid\": [\"ceil_div(N, 64)\"], "
+        "\"block\": [64], \"args\": [\"x\", \"y\", \"N\"] } ] }\n*/\n"
+        "extern \"C\" __global__ void relu(const float *x, float *y, int N)\n"
+        "{\n    __shared__ float s[12400];\n    int i = blockIdx.x * 64 + threadIdx.x;\n"
+        "    s[(i * 7) % 12400] = i < N ? x[i] : 0.0f;\n"
+        "    if (i < N)\n        y[i] = fmaxf(s[(i * 7) % 12400], 0.0f);\n}\n";
+    char *bad = wrong();
+    lane_event e;
+    lane_submit(p, &(lane_job){.id = 1, .source = right, .assemble_below = 1e-12});
+    ok(next(p, true, &e) && e.verdict->reason == HX_PASS && e.verdict->level == VFY_EMULATED &&
+           !e.verdict->assembled && e.verdict->registers < 0 && e.verdict->has_model,
+       "one that cannot be fast enough is right, and not assembled");
+    has_str(e.verdict->text, "not assembled", "the verdict says so");
+    const double least = e.verdict->model.seconds;
+    lane_submit(p, &(lane_job){.id = 2, .source = right, .assemble_below = least * 1.01});
+    ok(next(p, true, &e) && e.verdict->reason == HX_PASS && e.verdict->assembled &&
+           e.verdict->registers > 0 && e.verdict->model.seconds >= least,
+       "one that may be is, and takes no less time");
+    const double seconds = e.verdict->model.seconds;
+    lane_submit(p, &(lane_job){.id = 3, .source = right});
+    ok(next(p, true, &e) && e.verdict->assembled && e.verdict->model.seconds == seconds,
+       "asked first it says the same");
+    lane_submit(p, &(lane_job){.id = 4, .source = bad, .assemble_below = 1});
+    ok(next(p, true, &e) && e.verdict->reason == HX_WRONG_RESULT && !e.verdict->assembled,
+       "a wrong one is never assembled");
+    lane_submit(p, &(lane_job){.id = 5, .source = hungry, .assemble_below = 1});
+    ok(next(p, true, &e) && e.verdict->reason == HX_PTXAS_ERROR && e.verdict->assembled &&
+           !e.verdict->has_model && e.verdict->level == VFY_POLICY,
+       "what ptxas refuses is rejected: %s", e.verdict->text);
+    free(bad);
+}
+
 static void test_known(lane_pool *p)
 {
     lane_event e;
@@ -151,7 +187,8 @@ int main(void)
     if (p) {
         ok(lane_count(p) == 2, "and are counted");
         test_verdicts(p);
-        test_tunables(p);
+    test_late(p);
+    test_tunables(p);
         test_known(p);
         test_drop(p);
         test_death(p);

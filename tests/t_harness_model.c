@@ -236,7 +236,13 @@ static void monotone(void)
         }
         l.registers = (int)(ws_philox_u64(1, 99, seed) % 200) + 16;
         tim_estimate before, after;
+        tim_launch filling = l;
+        filling.registers = 0;
+        filling.shared_bytes = 0;
+        tim_model(g, &filling, 1, 0, 0, &after);
         tim_model(g, &l, 1, 0, 0, &before);
+        cases++;
+        broken += !(after.seconds <= before.seconds); /* a lower bound: assemble_below */
         for (size_t f = 0; f < sizeof field / sizeof *field; f++) {
             tim_launch m = l;
             uint64_t *v = (uint64_t *)(void *)((char *)&m.counters + field[f].at);

@@ -101,7 +101,10 @@ ws_status vfy_job_survey(vfy_job *j, int failed, ws_err *err) WS_MUST_CHECK;
 
 /* Everything at depth VFY_FULL. */
 ws_status vfy_job_full(vfy_job *j, ws_err *err) WS_MUST_CHECK;
-/* The modelled time, and whether the work grows as the operation's. */
+/* Whether a block finds its registers on an SM; what ptxas said of them is in the verdict. */
+bool vfy_job_keeps_resources(vfy_job *j, const comp_result *cubin);
+/* The modelled time, and whether the work grows as the operation's. `compiled` may be without a
+ * cubin: then it is made here, where it is wanted. */
 ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *err) WS_MUST_CHECK;
 
 #endif

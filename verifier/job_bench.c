@@ -2,6 +2,7 @@
 
 #include "verifier/model.h"
 #include "verifier/precision.h"
+#include "verifier/session.h"
 #include "verifier/record.h"
 
 #include <stdio.h>
@@ -49,9 +50,39 @@ static ws_status judge_scale(vfy_job *j, const vfy_modelled *t, const char *ptx,
     return WS_OK;
 }
 
+bool vfy_job_keeps_resources(vfy_job *j, const comp_result *cubin)
+{
+    hx_diag d = {0};
+    vfy_record_resources(cubin, j->v);
+    if (vfy_registers_fit(j->bench, cubin, &d))
+        return true;
+    vfy_job_reject(j, &d);
+    return false;
+}
+
+/* Of a kernel that is right and may be fast enough: what ptxas says of it. */
+static ws_status assemble(vfy_job *j, vfy_model_input *m, vfy_modelled *t, comp_result *cubin,
+                          ws_err *err)
+{
+    vfy_verdict *v = j->v;
+    v->filled_s = t->time.seconds;
+    if (!(v->filled_s < j->o->assemble_below))
+        return WS_OK;
+    v->assembled = true;
+    if (vfy_job_compile(j, j->bench, true, cubin, err))
+        return err->status;
+    if (v->reason != HX_PASS || !vfy_job_keeps_resources(j, cubin)) {
+        v->level = VFY_POLICY;
+        return WS_OK;
+    }
+    m->compiled = cubin;
+    return vfy_model_again(m, &j->arena, t, err);
+}
+
 ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *err)
 {
     vfy_verdict *v = j->v;
+    comp_result cubin = {0};
     const tim_gpu *gpu = tim_gpu_find(v->gpu);
     if (!gpu)
         return ws_fail(err, WS_EUSAGE, "unknown GPU '%s' for the cost model", v->gpu);
@@ -65,13 +96,17 @@ ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *er
                          .checked_work = j->counted_work};
     vfy_modelled t;
     ws_status st = vfy_model(&m, &j->arena, &t, err);
-    if (!st) {
+    if (!st && !v->assembled)
+        st = assemble(j, &m, &t, &cubin, err);
+    if (!st && v->reason == HX_PASS) {
         v->has_model = true;
         v->model = t.time;
         v->model_sampled = t.sampled;
         vfy_keep_launches(&m, &t, v);
     }
-    if (!st && vfy_fails_at_benchmark(j->plan, &t.sample))
+    if (!st && v->reason != HX_PASS)
+        ;
+    else if (!st && vfy_fails_at_benchmark(j->plan, &t.sample))
         reject_benchmark(j, &t.sample);
     else if (!st && t.sampled)
         st = judge_scale(j, &t, compiled->ptx, err);

@@ -119,24 +119,15 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
     l[0] = all;
 }
 
-ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out, ws_err *err)
+static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, vfy_modelled *out)
 {
-    int n = m->bench->n_launches;
-    ws_env env = spec_env(m->graph->spec, -1);
-    ref_bound *b;
+    const int n = m->bench->n_launches;
+    const run_report *rep = &out->sample;
     ref_cost cost;
-    ws_err failed = {0};
-    run_report *rep = &out->sample;
-    *out = (vfy_modelled){0};
-    if (ref_bind(m->graph, &env, a, &b, err))
-        return err->status;
     ref_cost_of(b, &cost);
     tim_launch *l = WS_ARENA_NEW(a, tim_launch, n + 1);
     for (int i = 0; i < n; i++)
         l[i] = describe_launch(m, &m->bench->launch[i]);
-    /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
-    out->sampled = !run_sample(m, b, a, rep, &failed) && rep->n_launches == n &&
-                   stands_for_all(b, rep);
     for (int i = 0; out->sampled && i < n; i++) {
         l[i].counters = rep->launch[i];
         l[i].uneven = unevenness(&rep->launch[i]);
@@ -150,6 +141,31 @@ ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out, ws
         out->time.launch_s += (n - 1) * m->gpu->launch_s;
         out->time.seconds += (n - 1) * m->gpu->launch_s;
     }
+}
+
+ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out, ws_err *err)
+{
+    ws_env env = spec_env(m->graph->spec, -1);
+    ref_bound *b;
+    ws_err failed = {0};
+    run_report *rep = &out->sample;
+    *out = (vfy_modelled){0};
+    if (ref_bind(m->graph, &env, a, &b, err))
+        return err->status;
+    /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
+    out->sampled = !run_sample(m, b, a, rep, &failed) &&
+                   rep->n_launches == m->bench->n_launches && stands_for_all(b, rep);
+    estimate(m, b, a, out);
+    return WS_OK;
+}
+
+ws_status vfy_model_again(const vfy_model_input *m, ws_arena *a, vfy_modelled *t, ws_err *err)
+{
+    ws_env env = spec_env(m->graph->spec, -1);
+    ref_bound *b;
+    if (ref_bind(m->graph, &env, a, &b, err))
+        return err->status;
+    estimate(m, b, a, t);
     return WS_OK;
 }
 
@@ -165,7 +181,7 @@ static void keep_launch(const vfy_model_input *m, const vfy_modelled *t, int i, 
     snprintf(out->kernel, sizeof out->kernel, "%s", l->kernel);
     memcpy(out->grid, l->grid, sizeof out->grid);
     memcpy(out->block, l->block, sizeof out->block);
-    if (k)
+    if (k && k->registers >= 0)
         out->spill_bytes = k->spill_store_bytes + k->spill_load_bytes;
 }
 

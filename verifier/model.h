@@ -12,7 +12,7 @@ typedef struct vfy_model_input {
     const ref_graph *graph;
     const plan *plan;
     const plan_bound *bench;
-    const comp_result *compiled;    /* with resource lines */
+    const comp_result *compiled;    /* without resource lines: the launches fill the SMs */
     const char *const *tensor_name; /* inputs, weights, outputs */
     const tim_gpu *gpu;
     const ptx_counters *checked;    /* of a run of a check shape, the fallback */
@@ -31,6 +31,10 @@ typedef struct vfy_modelled {
  * their counters; a plan too long for that is scaled from the check shape. */
 ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out,
                     ws_err *err) WS_MUST_CHECK;
+/* The same with what the sample counted and other resource lines. The time without any is a lower
+ * bound of that with some: what occupancy decides only ever adds. */
+ws_status vfy_model_again(const vfy_model_input *m, ws_arena *a, vfy_modelled *t,
+                          ws_err *err) WS_MUST_CHECK;
 /* The launches into the verdict, the longest ones when there are too many. */
 void vfy_keep_launches(const vfy_model_input *m, const vfy_modelled *t, vfy_verdict *v);
 

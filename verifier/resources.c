@@ -10,7 +10,8 @@ void vfy_record_resources(const comp_result *c, vfy_verdict *v)
     size_t used = 0;
     v->n_kernels = c->n_kernels;
     v->registers = v->shared_bytes = v->spill_bytes = -1;
-    for (int i = 0; i < c->n_kernels; i++) {
+    v->assembled = c->cubin_bytes > 0;
+    for (int i = 0; i < c->n_kernels && v->assembled; i++) {
         const comp_kernel *k = &c->kernel[i];
         int spill = k->spill_store_bytes + k->spill_load_bytes;
         v->registers = k->registers > v->registers ? k->registers : v->registers;

@@ -118,6 +118,8 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
         ws_buf_printf(out, "  field     %s\n", v->field.text);
     if (v->resources[0])
         ws_buf_printf(out, "  resources %s\n", v->resources);
+    else if (v->has_model && !v->assembled)
+        ws_buf_adds(out, "  resources not assembled: registers are not known\n");
     if (v->has_model)
         print_time(v, out);
     if (v->printed[0]) {
@@ -248,6 +250,7 @@ static void json_resources(cJSON *o, const vfy_verdict *v)
 {
     cJSON *r = cJSON_AddObjectToObject(o, "resources");
     cJSON_AddStringToObject(r, "text", v->resources);
+    cJSON_AddBoolToObject(r, "assembled", v->assembled);
     cJSON_AddNumberToObject(r, "kernels", v->n_kernels);
     cJSON_AddNumberToObject(r, "registers", v->registers);
     cJSON_AddNumberToObject(r, "shared_bytes", v->shared_bytes);
@@ -323,6 +326,7 @@ static void json_model(cJSON *o, const vfy_verdict *v)
     cJSON *m = cJSON_AddObjectToObject(o, "modelled");
     cJSON_AddStringToObject(m, "gpu", v->gpu);
     cJSON_AddStringToObject(m, "kind", "modelled");
+    cJSON_AddBoolToObject(m, "at_least", !v->assembled);
     cJSON_AddStringToObject(m, "from", v->model_sampled ? "sampled blocks" : "check shape");
     ws_json_add_double(m, "seconds", v->model.seconds);
     ws_json_add_double(m, "floor_seconds", v->model.floor_s);

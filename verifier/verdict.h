@@ -118,12 +118,14 @@ typedef struct vfy_verdict {
     bool has_model;
     char gpu[32];
     tim_estimate model;
+    double filled_s;        /* the time if the launches filled the SMs, when ptxas was asked last */
     bool model_sampled;     /* from blocks of the benchmark shape; else scaled from a check shape */
     vfy_launch launch[VFY_MAX_LAUNCHES]; /* in the plan's order */
     int n_launches;         /* kept here */
     int plan_launches;      /* of the plan */
     /* resources of the benchmark-shape cubin, summed up per kernel as text "k: 32 registers,
      * ..." */
+    bool assembled;         /* ptxas was asked for one; else registers are not known */
     char resources[1024];
     int n_kernels;
     int registers, shared_bytes, spill_bytes; /* maximum over kernels; -1 unknown */

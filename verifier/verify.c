@@ -86,8 +86,11 @@ static void say_passed(vfy_verdict *v)
     int at = snprintf(v->text, sizeof v->text, "right on %d check shapes in %d runs",
                       v->shapes_passed, v->runs);
     if (v->shapes_refused)
-        snprintf(v->text + at, sizeof v->text - (size_t)at, "; require refuses %d",
-                 v->shapes_refused);
+        at += snprintf(v->text + at, sizeof v->text - (size_t)at, "; require refuses %d",
+                       v->shapes_refused);
+    if (!v->assembled)
+        snprintf(v->text + at, sizeof v->text - (size_t)at,
+                 "; not assembled: it would be no faster than the best if it filled the SMs");
 }
 
 /* The algebraic level, at every check shape. */
@@ -128,24 +131,23 @@ static ws_status verify(vfy_job *j, ws_err *err)
 {
     vfy_verdict *v = j->v;
     hx_diag d = {0};
-    comp_result cubin = {0};
-    if (vfy_job_compile(j, j->bench, true, &cubin, err) ||
+    comp_result comp = {0};
+    const bool late = j->o->assemble_below > 0;
+    if (vfy_job_compile(j, j->bench, !late, &comp, err) ||
         comp_version(v->compiler, sizeof v->compiler, err))
         return err->status;
-    if (v->reason == HX_PASS && vfy_needs_lines(cubin.ptx) &&
+    if (v->reason == HX_PASS && vfy_needs_lines(comp.ptx) &&
         vfy_job_compile(j, j->bench, false, &(comp_result){0}, err))
         return err->status;
     if (v->reason != HX_PASS)
         return WS_OK;
-    vfy_record_resources(&cubin, v);
-    if (!plan_check_kernels(j->plan, cubin.kernel, cubin.n_kernels, &j->s->names, &d)) {
+    vfy_record_resources(&comp, v);
+    if (!plan_check_kernels(j->plan, comp.kernel, comp.n_kernels, &j->s->names, &d)) {
         vfy_job_reject(j, &d);
         return WS_OK;
     }
-    if (!vfy_registers_fit(j->bench, &cubin, &d)) {
-        vfy_job_reject(j, &d);
+    if (!late && !vfy_job_keeps_resources(j, &comp))
         return WS_OK;
-    }
     v->level = VFY_COMPILES;
     vfy_record_check(j->o->record, VFY_COMPILES, "kernels, parameters and registers", "", HX_PASS,
                      NULL);
@@ -169,8 +171,9 @@ static ws_status verify(vfy_job *j, ws_err *err)
     if (st || v->reason != HX_PASS)
         return st;
     v->level = VFY_EMULATED;
-    st = vfy_job_model_time(j, &cubin, err);
-    bool deep = j->o->depth == VFY_FULL || (v->has_model && v->model.seconds < j->o->full_below);
+    st = vfy_job_model_time(j, &comp, err);
+    bool deep = j->o->depth == VFY_FULL || (v->has_model && v->assembled &&
+                                             v->model.seconds < j->o->full_below);
     if (!st && v->reason == HX_PASS && deep)
         st = vfy_job_full(j, err);
     if (!st && v->reason == HX_PASS && j->o->max_level >= VFY_ALGEBRAIC)

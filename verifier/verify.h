@@ -18,11 +18,16 @@ typedef struct vfy_options {
     vfy_depth depth;
     int threads;            /* runs at once, 0: one a core */
     double full_below;      /* seconds: FULL where the modelled time is less; 0: as `depth` */
+    /* ptxas takes as long as NVRTC. When > 0 it is asked last, and only of kernels that are right
+     * and would take less than so many seconds if they filled the SMs; of the others the verdict
+     * says that they were not assembled, and their modelled time is a lower bound. 0: at once, of
+     * all. */
+    double assemble_below;
     bool survey; /* a rejected kernel is run at the other check shapes too, once each (survey.h) */
     double tolerance_share; /* errors beyond this share of the tolerance are wrong; 0: all of it */
     struct vfy_record *record; /* notes all that is done (record.h), on one thread; NULL: nothing */
     const char *file;       /* name of the source in messages, NULL: "kernel.cu" */
-    /* Called once the candidate is compiled for the benchmark shape; false: it is judged no further
+    /* Called once there is PTX for the benchmark shape; false: it is judged no further
      * (an equal one was), and the verdict says HX_PASS at level VFY_COMPILES. NULL: go on. */
     bool (*go_on)(void *ud, const vfy_verdict *so_far);
     void *ud;

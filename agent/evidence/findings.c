@@ -182,10 +182,11 @@ static void write_launch(ev_facts *f, const ev_launch *l, ws_buf *out)
     } else {
         ws_buf_adds(out, "  all in one, scaled from a check shape");
     }
-    ws_buf_printf(out, ": %s, bound by %s; occupancy %.0f %% (%s limit it)",
-                  ev_time(f, l->time.seconds), bound_of(f, &l->time), 100 * l->time.occupancy,
-                  l->time.resident_by);
-    if (l->counted.registers > 0)
+    const bool assembled = l->counted.registers > 0;
+    ws_buf_printf(out, ": %s, bound by %s; occupancy %s%.0f %% (%s limit it)",
+                  ev_time(f, l->time.seconds), bound_of(f, &l->time), assembled ? "" : "at most ",
+                  100 * l->time.occupancy, l->time.resident_by);
+    if (assembled)
         ws_buf_printf(out, ", %d registers", l->counted.registers);
     if (l->counted.shared_bytes > 0)
         ws_buf_printf(out, ", %d bytes shared", l->counted.shared_bytes);

@@ -26,7 +26,8 @@ struct loop_job {
     bool alone;              /* judged by itself whatever equals it */
     int64_t *tune;           /* of a point, n_tune values */
     int n_tune;
-    double full_below; /* seconds: a faster kernel is verified in full */
+    /* seconds: a faster kernel is verified in full; one that may be faster is assembled */
+    double full_below, assemble_below;
     vfy_verdict *verdict; /* when over */
 };
 
@@ -167,7 +168,8 @@ void loop_jobs_free(loop_state *s)
 
 static void send(loop_state *s, const loop_job *j)
 {
-    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune, j->full_below});
+    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune, j->full_below,
+                                       j->assemble_below});
 }
 
 /* The time of the fastest kernel that the turn knows: only one that is faster may become the best,
@@ -199,6 +201,8 @@ static void submit(loop_state *s, loop_turn *t, const db_candidate *c, int place
         memcpy(j->tune, tune, (size_t)n_tune * sizeof *tune);
     }
     j->full_below = !t ? 0 : s->o->reply ? (double)INFINITY : fastest_known(s, t);
+    /* The tuner compares times, and somebody who sent a reply wants to know all of it. */
+    j->assemble_below = t && place < 0 ? j->full_below : (double)INFINITY;
     send(s, j);
 }
 
@@ -242,8 +246,10 @@ static void set_key(loop_job *j, const vfy_verdict *v)
 /* The leader's verdict is as deep as this job's own would be. */
 static bool is_as_deep(const loop_job *j, const vfy_verdict *v)
 {
-    if (v->reason != HX_PASS) /* in full: what the quick runs alone would say is not known */
-        return v->depth == VFY_QUICK;
+    if (v->reason != HX_PASS) /* later: what would have been said without is not known */
+        return v->depth == VFY_QUICK && !v->assembled;
+    if (v->assembled != (v->filled_s < j->assemble_below))
+        return false;
     return (v->depth == VFY_FULL) == (v->has_model && v->model.seconds < j->full_below);
 }
 

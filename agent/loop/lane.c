@@ -24,7 +24,7 @@ enum { MAX_FRAME = 64 << 20 };
 enum { MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just killed */ };
 
 typedef struct job_head {
-    double full_below;
+    double full_below, assemble_below;
     int32_t n_tune; /* -1: defaults */
     uint32_t source_bytes;
 } job_head;
@@ -98,6 +98,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .survey = true,
                      .threads = p->threads,
                      .full_below = h.full_below,
+                     .assemble_below = h.assemble_below,
                      .go_on = go_on,
                      .ud = c};
     ws_status st = vfy_verify(session, source, h.source_bytes, &o, &v, &err);
@@ -244,7 +245,7 @@ static void enqueue(lane_pool *p, queued *q)
 void lane_submit(lane_pool *p, const lane_job *j)
 {
     size_t n = strlen(j->source);
-    job_head h = {j->full_below, j->tune ? j->n_tune : -1, (uint32_t)n};
+    job_head h = {j->full_below, j->assemble_below, j->tune ? j->n_tune : -1, (uint32_t)n};
     queued *q = ws_calloc(1, sizeof *q);
     q->id = j->id;
     q->frame.max = MAX_FRAME;

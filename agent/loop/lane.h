@@ -14,7 +14,7 @@ typedef struct lane_job {
     const char *source;
     const int64_t *tune; /* values of the plan's tunables, NULL: defaults */
     int n_tune;
-    double full_below; /* seconds: as in vfy_options */
+    double full_below, assemble_below; /* seconds: as in vfy_options */
 } lane_job;
 
 typedef enum lane_event_kind {
