@@ -86,10 +86,11 @@ static int sim_judge(sim *s, const char *source, int turn, const char *tune, dou
         .modelled_s = right ? us * factor * 1e-6 : (double)NAN,
         .measured_s = (double)NAN};
     s->attempt[s->n_attempts] = (strat_attempt){
-        c,
-        ws_arena_printf(&s->arena, "{\"reason\":\"%s\",\"text\":\"said of turn %d\"}", c->reason,
-                        turn),
-        turn, -1};
+        .candidate = c,
+        .verdict_json = ws_arena_printf(
+            &s->arena, "{\"reason\":\"%s\",\"text\":\"said of turn %d\"}", c->reason, turn),
+        .turn = turn,
+        .same_as = -1};
     return s->n_attempts++;
 }
 

@@ -34,8 +34,10 @@ static void set_attempt(int i, int of_turn, const char *reason, double us, const
                                   .modelled_s = us > 0 ? us * 1e-6 : (double)NAN,
                                   .measured_s = (double)NAN,
                                   .note = note};
-    attempt[i] = (strat_attempt){&candidate[i], "{\"reason\":\"x\",\"text\":\"what was wrong\"}",
-                                 of_turn, -1};
+    attempt[i] = (strat_attempt){.candidate = &candidate[i],
+                                 .verdict_json = "{\"reason\":\"x\",\"text\":\"what was wrong\"}",
+                                 .turn = of_turn,
+                                 .same_as = -1};
 }
 
 static void set_turn(int i, const char *purpose, int subject, int made)

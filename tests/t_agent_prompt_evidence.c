@@ -127,7 +127,8 @@ static void add_kernel(int i, int of_turn, const char *kernel, double insns)
                                   .reason = "pass",
                                   .modelled_s = v.model.seconds,
                                   .measured_s = (double)NAN};
-    attempt[i] = (strat_attempt){&candidate[i], verdict[i], of_turn, -1};
+    attempt[i] = (strat_attempt){
+        .candidate = &candidate[i], .verdict_json = verdict[i], .turn = of_turn, .same_as = -1};
 }
 
 static void add_turn(int i, const char *purpose, int subject, int made)

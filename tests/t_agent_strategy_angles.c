@@ -23,7 +23,7 @@ static bool is_sent(const char *part)
 static void kernel(const char *source, const char *verdict)
 {
     candidate = (db_candidate){.source = source, .reason = "pass"};
-    attempt = (strat_attempt){&candidate, verdict, 0, -1};
+    attempt = (strat_attempt){.candidate = &candidate, .verdict_json = verdict, .same_as = -1};
 }
 
 /* A direction goes when `done` is seen, and stays with `open`. */

@@ -47,7 +47,8 @@ static int add_attempt(int of_turn, double us, const char *binary, const char *t
                                   .reason = us > 0 ? "pass" : "wrong_result",
                                   .modelled_s = us > 0 ? us * 1e-6 : (double)NAN,
                                   .measured_s = (double)NAN};
-    attempt[i] = (strat_attempt){&candidate[i], "{}", of_turn, -1};
+    attempt[i] = (strat_attempt){
+        .candidate = &candidate[i], .verdict_json = "{}", .turn = of_turn, .same_as = -1};
     if (us > 0 &&
         (view.best < 0 || candidate[i].modelled_s < strat_seconds(attempt[view.best].candidate)))
         view.best = i;

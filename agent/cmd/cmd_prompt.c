@@ -89,7 +89,7 @@ static ws_status make_first(const options *o, const spec *s, const db_candidate 
                             const char *verdict, prompt_text *p, ws_err *err)
 {
     ws_arena a = {0};
-    strat_attempt attempt = {c, verdict, -1, -1};
+    strat_attempt attempt = {.candidate = c, .verdict_json = verdict, .turn = -1, .same_as = -1};
     strat_model model = {"", (double)NAN, (double)NAN};
     strat_view v = {.attempt = &attempt,
                     .n_attempts = 1,

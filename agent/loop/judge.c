@@ -4,6 +4,7 @@
 
 #include "agent/cli.h"
 #include "agent/llm/extract.h"
+#include "agent/strategy/view.h"
 #include "base/clock.h"
 #include "base/sha256.h"
 #include "harness/plan/plan.h"
@@ -58,8 +59,9 @@ void loop_remember(loop_state *s, const db_candidate *c, const char *verdict, in
     db_candidate *copy = WS_ARENA_NEW(&s->arena, db_candidate, 1);
     *copy = *c;
     WS_GROW(s->attempt, s->n_attempts, s->cap_attempts);
-    s->attempt[s->n_attempts] = (strat_attempt){copy, verdict, turn, -1};
-    const strat_attempt *a = &s->attempt[s->n_attempts];
+    strat_attempt *a = &s->attempt[s->n_attempts];
+    *a = (strat_attempt){.candidate = copy, .verdict_json = verdict, .turn = turn, .same_as = -1};
+    strat_attempt_mark(a, &s->arena);
     if (strat_passed(a) && isfinite(strat_seconds(copy)) &&
         (s->best < 0 || better(a, &s->attempt[s->best])) && may_win(a))
         s->best = s->n_attempts;
@@ -230,19 +232,6 @@ static ws_status finish(loop_state *s, loop_job *j, const vfy_verdict *v, ws_err
 
 /* ---- equal kernels ---- */
 
-static void set_key(loop_job *j, const vfy_verdict *v)
-{
-    ws_sha256 h;
-    const char *source = j->c.source, *begin = strstr(source, "@plan");
-    const char *end = begin ? strstr(begin, "*/") : NULL;
-    ws_sha256_init(&h);
-    ws_sha256_add_field(&h, v->ptx_sha256, strlen(v->ptx_sha256));
-    ws_sha256_add_field(&h, begin ? begin : "", end ? (size_t)(end - begin) : 0);
-    ws_sha256_add_field(&h, j->c.tune_json ? j->c.tune_json : "",
-                        j->c.tune_json ? strlen(j->c.tune_json) : 0);
-    ws_sha256_hex(&h, j->key);
-}
-
 /* The leader's verdict is as deep as this job's own would be. */
 static bool is_as_deep(const loop_job *j, const vfy_verdict *v)
 {
@@ -290,7 +279,7 @@ static void judge_again(loop_state *s, loop_job *j)
 
 static ws_status compiled(loop_state *s, loop_job *j, const vfy_verdict *v, ws_err *err)
 {
-    set_key(j, v);
+    strat_binary_key(v->ptx_sha256, j->c.source, j->c.tune_json, j->key);
     loop_job *leader = j->alone ? NULL : find_leader(s, j);
     lane_answer(s->judges, j->id, !leader);
     if (!leader)

@@ -50,6 +50,9 @@ typedef struct strat_attempt {
     const char *verdict_json;
     int turn;    /* that it came from, -1: no turn (generation 0) */
     int same_as; /* an earlier attempt of the view that is the same (view.c), -1: none */
+    /* Hashes, by strat_attempt_mark; NULL: each view makes them anew. */
+    const char *binary; /* of what would run (strat_binary_key) */
+    const char *work;   /* of what the launches did, names aside; "": unknown, or it did not pass */
 } strat_attempt;
 
 typedef struct strat_turn {

@@ -52,12 +52,6 @@ static int by_place(const void *a, const void *b)
 
 /* ---- copies ---- */
 
-typedef struct binary {
-    const char *ptx, *tune;
-    ws_str plan;
-    int index;
-} binary;
-
 /* What the PTX does not hold is in the text of the plan. */
 static ws_str plan_of(const char *source)
 {
@@ -66,42 +60,75 @@ static ws_str plan_of(const char *source)
     return end ? (ws_str){begin, (size_t)(end - begin)} : (ws_str){"", 0};
 }
 
-static int by_binary(const void *a, const void *b)
+void strat_binary_key(const char *ptx_sha256, const char *source, const char *tune_json,
+                      char out[WS_SHA256_HEX])
 {
-    const binary *x = a, *y = b;
-    int c = strcmp(x->ptx, y->ptx);
-    if (!c)
-        c = strcmp(x->tune, y->tune);
-    if (!c)
-        c = (x->plan.n > y->plan.n) - (x->plan.n < y->plan.n);
-    if (!c && x->plan.n)
-        c = memcmp(x->plan.p, y->plan.p, x->plan.n);
-    return c;
+    const char *key = ptx_sha256 && *ptx_sha256 ? ptx_sha256 : source;
+    const ws_str plan = plan_of(source);
+    ws_sha256 h;
+    out[0] = '\0';
+    if (!key || !*key)
+        return;
+    ws_sha256_init(&h);
+    ws_sha256_add_field(&h, key, strlen(key));
+    ws_sha256_add_field(&h, plan.p, plan.n);
+    ws_sha256_add_field(&h, tune_json ? tune_json : "", tune_json ? strlen(tune_json) : 0);
+    ws_sha256_hex(&h, out);
 }
 
-static int by_binary_then_index(const void *a, const void *b)
+/* Of the verdict from its launches on, but for each kernel's name: grids, registers, counters,
+ * times. */
+static void work_key(const char *verdict, char out[WS_SHA256_HEX])
 {
-    const binary *x = a, *y = b;
-    int c = by_binary(a, b);
+    static const char key[] = "\"kernel\":\"";
+    const char *p = verdict ? strstr(verdict, "\"launches\":[{") : NULL;
+    ws_sha256 h;
+    out[0] = '\0';
+    if (!p)
+        return;
+    ws_sha256_init(&h);
+    for (const char *name; (name = strstr(p, key)); p = name + strcspn(name, "\"")) {
+        name += sizeof key - 1;
+        ws_sha256_add(&h, p, (size_t)(name - p));
+    }
+    ws_sha256_add(&h, p, strlen(p));
+    ws_sha256_hex(&h, out);
+}
+
+void strat_attempt_mark(strat_attempt *x, ws_arena *a)
+{
+    const db_candidate *c = x->candidate;
+    char *binary = ws_arena_alloc(a, WS_SHA256_HEX), *work = ws_arena_alloc(a, WS_SHA256_HEX);
+    strat_binary_key(c->ptx_sha256, c->source, c->tune_json, binary);
+    work_key(strat_passed(x) ? x->verdict_json : NULL, work);
+    x->binary = binary;
+    x->work = work;
+}
+
+typedef struct print { /* an attempt's hash */
+    const char *text;
+    int index;
+} print;
+
+static int by_print(const void *a, const void *b)
+{
+    const print *x = a, *y = b;
+    int c = strcmp(x->text, y->text);
     return c ? c : (x->index > y->index) - (x->index < y->index);
 }
 
-/* The source stands for kernels that did not compile. */
 static void find_copies(strat_attempt *attempt, int n, ws_arena *a)
 {
-    binary *list = WS_ARENA_NEW(a, binary, n + 1);
+    print *list = WS_ARENA_NEW(a, print, n + 1);
     int count = 0;
     for (int i = 0; i < n; i++) {
-        const db_candidate *c = attempt[i].candidate;
-        bool compiled = c->ptx_sha256 && c->ptx_sha256[0];
-        const char *key = compiled ? c->ptx_sha256 : c->source;
         attempt[i].same_as = -1;
-        if (key && *key)
-            list[count++] = (binary){key, c->tune_json ? c->tune_json : "", plan_of(c->source), i};
+        if (attempt[i].binary[0])
+            list[count++] = (print){attempt[i].binary, i};
     }
-    qsort(list, (size_t)count, sizeof *list, by_binary_then_index);
+    qsort(list, (size_t)count, sizeof *list, by_print);
     for (int i = 1, first = 0; i < count; i++) {
-        if (by_binary(&list[first], &list[i]) == 0)
+        if (strcmp(list[first].text, list[i].text) == 0)
             attempt[list[i].index].same_as = list[first].index;
         else
             first = i;
@@ -109,40 +136,6 @@ static void find_copies(strat_attempt *attempt, int n, ws_arena *a)
 }
 
 /* ---- twins: other names, the same work ---- */
-
-typedef struct work {
-    const char
-        *launches; /* of the verdict: grids, registers, counters, times; each kernel's name */
-    int index;
-} work;
-
-/* Behind a launch's name, at whose first character `p` is; else `p`. */
-static const char *skip_name(const char *p)
-{
-    static const char key[] = "\"kernel\":\"";
-    enum { N = sizeof key - 1 };
-    if (*p != '"' || strncmp(p, key, N) != 0)
-        return p;
-    return p + N + strcspn(p + N, "\"");
-}
-
-static int by_work(const void *a, const void *b)
-{
-    const char *x = ((const work *)a)->launches, *y = ((const work *)b)->launches;
-    for (;; x++, y++) {
-        x = skip_name(x);
-        y = skip_name(y);
-        if (*x != *y || !*x)
-            return (unsigned char)*x - (unsigned char)*y;
-    }
-}
-
-static int by_work_then_index(const void *a, const void *b)
-{
-    const work *x = a, *y = b;
-    int c = by_work(a, b);
-    return c ? c : (x->index > y->index) - (x->index < y->index);
-}
 
 /* A measurement tells apart what the counters do not. */
 static bool measured_apart(const db_candidate *x, const db_candidate *y)
@@ -155,17 +148,14 @@ static bool measured_apart(const db_candidate *x, const db_candidate *y)
  * one's does: the same grid, registers, bytes and instructions of each kind. */
 static void find_twins(strat_attempt *attempt, int n, ws_arena *a)
 {
-    work *list = WS_ARENA_NEW(a, work, n + 1);
+    print *list = WS_ARENA_NEW(a, print, n + 1);
     int count = 0;
-    for (int i = 0; i < n; i++) {
-        const char *verdict = attempt[i].verdict_json;
-        const char *launches = verdict ? strstr(verdict, "\"launches\":[{") : NULL;
-        if (launches && attempt[i].same_as < 0 && strat_passed(&attempt[i]))
-            list[count++] = (work){launches, i};
-    }
-    qsort(list, (size_t)count, sizeof *list, by_work_then_index);
+    for (int i = 0; i < n; i++)
+        if (attempt[i].work[0] && attempt[i].same_as < 0)
+            list[count++] = (print){attempt[i].work, i};
+    qsort(list, (size_t)count, sizeof *list, by_print);
     for (int i = 1, first = 0; i < count; i++) {
-        if (by_work(&list[first], &list[i]) != 0)
+        if (strcmp(list[first].text, list[i].text) != 0)
             first = i;
         else if (!measured_apart(attempt[list[first].index].candidate,
                                  attempt[list[i].index].candidate))
@@ -211,6 +201,8 @@ static void take_attempts(const strat_view *all, ws_arena *a, strat_view *out, i
     strat_attempt *attempt = WS_ARENA_NEW(a, strat_attempt, n + 1);
     for (int i = 0; i < n; i++) {
         attempt[i] = *list[i].attempt;
+        if (!attempt[i].binary)
+            strat_attempt_mark(&attempt[i], a);
         to_all[i] = list[i].index;
         to_view[list[i].index] = i;
     }
