@@ -155,7 +155,16 @@ ws_status db_begin(db_archive *db, ws_err *err)
     return db_exec(db, err, "BEGIN IMMEDIATE", "");
 }
 
-ws_status db_end(db_archive *db, ws_status st, ws_err *err)
+ws_status db_begin_unsynced(db_archive *db, ws_err *err)
+{
+    if (db_exec(db, err, "PRAGMA synchronous = NORMAL", ""))
+        return err->status;
+    db->unsynced = true;
+    ws_status st = db_begin(db, err);
+    return st ? db_end(db, st, err) : WS_OK;
+}
+
+static ws_status end_transaction(db_archive *db, ws_status st, ws_err *err)
 {
     ws_err ignored = {0};
     if (!st && !(st = db_exec(db, err, "COMMIT", "")))
@@ -164,6 +173,17 @@ ws_status db_end(db_archive *db, ws_status st, ws_err *err)
     if (!sqlite3_get_autocommit(db->handle) && db_exec(db, &ignored, "ROLLBACK", ""))
         return st;
     return st;
+}
+
+ws_status db_end(db_archive *db, ws_status st, ws_err *err)
+{
+    ws_err ignored = {0};
+    st = end_transaction(db, st, err);
+    if (!db->unsynced)
+        return st;
+    db->unsynced = false;
+    ws_status back = db_exec(db, st ? &ignored : err, "PRAGMA synchronous = FULL", "");
+    return st ? st : back;
 }
 
 ws_status db_rows(db_archive *db, ws_status st, sqlite3_stmt *s, db_reader read, size_t size,

@@ -104,6 +104,11 @@ ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verd
                            ws_err *err) WS_MUST_CHECK;
 ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vfy_verdict *v,
                                  const struct db_timing *t, int64_t *id, ws_err *err) WS_MUST_CHECK;
+/* The same for a verdict that a run would give again: it does not wait for the disk, so a power cut
+ * may take it, but never something later without it. */
+ws_status db_candidate_add_judged(db_archive *db, const db_candidate *c, const vfy_verdict *v,
+                                  const struct db_timing *t, int64_t *id,
+                                  ws_err *err) WS_MUST_CHECK;
 ws_status db_candidate_list(db_archive *db, int64_t run, ws_arena *a, db_candidate **out, int *n,
                             ws_err *err) WS_MUST_CHECK;
 ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate *out,

@@ -115,13 +115,14 @@ ws_status db_timing_add(db_archive *db, const db_timing *t, ws_err *err)
     return st ? ws_wrap(err, "timing of candidate #%" PRId64, t->candidate) : WS_OK;
 }
 
-ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vfy_verdict *v,
-                                 const db_timing *t, int64_t *id, ws_err *err)
+/* In a transaction that has begun, or failed to. */
+static ws_status add_timed(db_archive *db, ws_status st, const db_candidate *c,
+                           const vfy_verdict *v, const db_timing *t, int64_t *id, ws_err *err)
 {
-    if (db_begin(db, err))
-        return err->status;
-    ws_status st = insert_candidate(db, c, err);
     int64_t made = 0;
+    if (st)
+        return st;
+    st = insert_candidate(db, c, err);
     if (!st) {
         /* The text row, if one was added, came before: this is the candidate's. */
         made = sqlite3_last_insert_rowid(db->handle);
@@ -135,6 +136,18 @@ ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vf
     if (!st)
         *id = made;
     return st ? ws_wrap(err, "candidate of round %d", c->round) : WS_OK;
+}
+
+ws_status db_candidate_add_timed(db_archive *db, const db_candidate *c, const vfy_verdict *v,
+                                 const db_timing *t, int64_t *id, ws_err *err)
+{
+    return add_timed(db, db_begin(db, err), c, v, t, id, err);
+}
+
+ws_status db_candidate_add_judged(db_archive *db, const db_candidate *c, const vfy_verdict *v,
+                                  const db_timing *t, int64_t *id, ws_err *err)
+{
+    return add_timed(db, db_begin_unsynced(db, err), c, v, t, id, err);
 }
 
 ws_status db_candidate_add(db_archive *db, const db_candidate *c, const vfy_verdict *v, int64_t *id,

@@ -11,6 +11,7 @@ struct db_archive {
     sqlite3 *handle;
     char *path;
     bool read_only;
+    bool unsynced;         /* the open transaction began so */
     int lock_fd;           /* holds the lock of a run; 0: none */
 };
 
@@ -40,6 +41,9 @@ ws_status db_rows(db_archive *db, ws_status st, sqlite3_stmt *s, db_reader read,
 
 /* One transaction: commits when `st` is WS_OK, else rolls back. Returns the status of the whole. */
 ws_status db_begin(db_archive *db, ws_err *err) WS_MUST_CHECK;
+/* One that does not wait for the disk: a killed process loses nothing, a power cut what was
+ * committed so since the last transaction of the other kind. */
+ws_status db_begin_unsynced(db_archive *db, ws_err *err) WS_MUST_CHECK;
 ws_status db_end(db_archive *db, ws_status st, ws_err *err) WS_MUST_CHECK;
 
 /* Column readers; text is copied into `a`, SQL NULL gives NULL, NaN, or the value given. */

@@ -182,6 +182,8 @@ static vfy_verdict verdict_of_test(void)
     return v;
 }
 
+enum { FULL = 2 }; /* of PRAGMA synchronous */
+
 static void test_candidates(db_archive *db)
 {
     ws_err err = {0};
@@ -203,7 +205,9 @@ static void test_candidates(db_archive *db)
     c.origin = "model";
     c.tune_json = "{\"BLOCK\":256}";
     c.note = "wider blocks";
-    ok(db_candidate_add(db, &c, &v, &second, &err) == WS_OK, "another with the same source");
+    ok(db_candidate_add_judged(db, &c, &v, NULL, &second, &err) == WS_OK,
+       "another with the same source, which does not wait for the disk");
+    is_int(query(db, "PRAGMA synchronous"), FULL, "what comes next waits again");
     is_int(query(db, "SELECT count(*) FROM text WHERE body LIKE '%@plan%'"), 1,
            "the source is stored once");
     ok(db_candidate_get(db, second, &a, &got, &err) == WS_OK && got.parent == first &&
@@ -235,6 +239,8 @@ static void test_candidates(db_archive *db)
        "another plan is another candidate");
     c.parent = 4711;
     ok(db_candidate_add(db, &c, &v, &same, &err) != WS_OK, "an unknown parent is refused");
+    ok(db_candidate_add_judged(db, &c, &v, NULL, &same, &err) != WS_OK, "either way");
+    is_int(query(db, "PRAGMA synchronous"), FULL, "and what comes next waits for the disk");
     is_int(query(db, "SELECT count(*) FROM text WHERE body LIKE '%[1]%'"), 0,
            "and leaves nothing behind");
     ok(db_candidate_get(db, 99, &a, &got, &err) == WS_EINPUT, "an unknown candidate is an error");

@@ -119,7 +119,7 @@ ws_status loop_store(loop_state *s, db_candidate *c, const vfy_verdict *v, int t
                    .n_samples = 1,
                    .environment_json = "{\"device\":\"CPU engine\"}"};
     ws_status st =
-        db_candidate_add_timed(s->db, c, v, isnan(c->modelled_s) ? NULL : &t, &c->id, err);
+        db_candidate_add_judged(s->db, c, v, isnan(c->modelled_s) ? NULL : &t, &c->id, err);
     ws_buf_release(&shape);
     if (st || (st = db_verdict_json(s->db, c->id, &s->arena, &verdict, err)))
         return st;
