@@ -177,7 +177,7 @@ bench-ptx: all $(BUILD)/tests/bench_ptx
 bench-tune: all $(BUILD)/tests/bench_tune
 	$(Q)BUILD='$(BUILD)' tests/tune/bench $(KERNELS)
 # False positives and power of timing rules on simulated machines: make bench-stats COMPARISONS=20000 SEED=7
-COMPARISONS ?= 2000
+COMPARISONS ?= 1200
 SEED        ?= 1
 bench-stats: $(BUILD)/tests/bench_stats
 	$(Q)$(BUILD)/tests/bench_stats $(COMPARISONS) $(SEED)

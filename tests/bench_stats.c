@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 enum {
-    PEER_SAMPLES = 100,
     N_PEERS = WS_COUNT(peer_rules),
     N_SCENARIOS = WS_COUNT(stats_scenarios)
 };
@@ -51,7 +50,7 @@ static void count_peers(const stats_scenario *c, int gain, int column, uint64_t 
         cell *t = &table[gain][OURS + r][column];
         bool alternating = peer_rules[r].alternating;
         t->experiments++;
-        t->faster += peer_rules[r].faster(a[alternating], b[alternating], PEER_SAMPLES);
+        t->faster += peer_rules[r].faster(a[alternating], b[alternating], peer_rules[r].samples);
     }
 }
 
@@ -122,7 +121,7 @@ static void print_legend(int n, int n_others, int n_gain, uint64_t seed)
         n, n_others, n_gain, (unsigned long long)seed, 100 * sqrt(0.025 * 0.975 / n),
         100 * sqrt(0.025 * 0.975 / n_others), 100 * sqrt(0.95 * 0.05 / n_gain));
     for (int r = 0; r < N_PEERS; r++)
-        printf("%-14s %s; %d %s of each\n", peer_rules[r].name, peer_rules[r].who, PEER_SAMPLES,
+        printf("%-14s %s; %d %s of each\n", peer_rules[r].name, peer_rules[r].who, peer_rules[r].samples,
                peer_rules[r].alternating ? "in turns" : "in a row");
     putchar('\n');
     for (int i = 0; i < N_SCENARIOS; i++)
@@ -145,7 +144,7 @@ static void print_family(int sittings, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    int n = argc > 1 ? atoi(argv[1]) : 2000;
+    int n = argc > 1 ? atoi(argv[1]) : 1200;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     tim_pairs p = {0};
     if (n < 10) {

@@ -51,11 +51,6 @@ static bool peer_mean_1(const double *a, const double *b, int n)
     return peer_mean(b, n) * 1.01 < peer_mean(a, n);
 }
 
-static bool peer_mean_of_7(const double *a, const double *b, int n)
-{
-    return peer_mean_any(a, b, n < 7 ? n : 7);
-}
-
 static bool peer_median_any(const double *a, const double *b, int n)
 {
     return peer_quantile(b, n, 0.5) < peer_quantile(a, n, 0.5);
@@ -133,24 +128,27 @@ static bool peer_criterion(const double *a, const double *b, int n)
     return tim_quantile(d, RESAMPLES, 0.025) > 0;
 }
 
+enum { PEER_SAMPLES = 100 };
+
 typedef struct peer_rule {
     const char *name, *who;
     bool alternating; /* ABAB..., not all of A before all of B */
+    int samples;      /* of each, PEER_SAMPLES at most */
     bool (*faster)(const double *a, const double *b, int n);
 } peer_rule;
 
 static const peer_rule peer_rules[] = {
-    {"mean",            "triton do_bench, KernelBench, cutlass_profiler", false, peer_mean_any},
-    {"mean of 7",       "kernel_tuner's default",                         false, peer_mean_of_7},
-    {"mean > 1 %",      "the same with a margin",                         false, peer_mean_1},
-    {"median",          "flashinfer, tritonbench",                        false, peer_median_any},
-    {"min > 0.5 %",     "inductor, with a margin",                        false, peer_min_half},
-    {"Welch's t",       "the usual test of means",                        false, peer_welch},
-    {"Mann-Whitney",    "google/benchmark",                               false, peer_mann_whitney},
-    {"min noise",       "nvbench_compare",                                false, peer_nvbench},
-    {"bootstrap, 1 %",  "criterion.rs",                                   false, peer_criterion},
-    {"ABAB median",     "helion",                                         true,  peer_median_any},
-    {"ABAB Mann-Wh.",   "an unpaired test on interleaved samples",        true,  peer_mann_whitney},
+    {"mean",           "triton do_bench, KernelBench, cutlass_profiler",false, 100, peer_mean_any},
+    {"mean of 7",      "kernel_tuner's default",                        false, 7,   peer_mean_any},
+    {"mean > 1 %",     "the same with a margin",                        false, 100, peer_mean_1},
+    {"median",         "flashinfer, tritonbench",                       false, 100, peer_median_any},
+    {"min > 0.5 %",    "inductor, with a margin",                       false, 100, peer_min_half},
+    {"Welch's t",      "the usual test of means",                       false, 100, peer_welch},
+    {"Mann-Whitney",   "google/benchmark",                              false, 100, peer_mann_whitney},
+    {"min noise",      "nvbench_compare",                               false, 100, peer_nvbench},
+    {"bootstrap, 1 %", "criterion.rs",                                  false, 100, peer_criterion},
+    {"ABAB median",    "helion",                                        true,  100, peer_median_any},
+    {"ABAB Mann-Wh.",  "unpaired, on interleaved samples",              true,  100, peer_mann_whitney},
 };
 
 #endif

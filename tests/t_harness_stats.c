@@ -458,7 +458,7 @@ static void error_rates(void)
 /* The machine is one on which others are wrong. */
 static void others(void)
 {
-    enum { N = 200, SAMPLES = 100 };
+    enum { N = 200, SAMPLES = PEER_SAMPLES };
     const stats_scenario *walk = &stats_scenarios[STATS_WALK];
     double a[SAMPLES], b[SAMPLES], hz;
     int wrong = 0;

@@ -14,6 +14,8 @@ static const double FLOOR_SHARE = 0.9;
 /* Pairs that resemble their neighbours so much that fewer than these are left say nothing about
  * their own spread. */
 static const double LEAST_EFFECTIVE = 12;
+/* Relative error of a time that was computed from whole ticks. */
+static const double ROUNDING = 1e-9;
 
 const tim_rule tim_rule_default = {.alpha = 0.025,
                                    .eps = 0.005,
@@ -58,6 +60,37 @@ static bool counts(const tim_pair *t, const tim_rule *rule)
            fabs(t->a_hz - t->b_hz) <= rule->clock_tolerance * fmin(t->a_hz, t->b_hz);
 }
 
+/* Times without noise are whole multiples of something by chance, when they are few. */
+enum { LEAST_READINGS = 4 };
+
+/* The step of the timer: as it is given, or the smallest difference between readings if all of them
+ * are whole multiples of it; 0: none is seen. */
+static double step_of(const tim_pairs *p, int n, ws_arena *arena)
+{
+    double *reading = WS_ARENA_NEW(arena, double, 2 * n + 1), step = INFINITY;
+    int different = 1;
+    if (p->quantum_s > 0 || !n)
+        return p->quantum_s;
+    for (int i = 0; i < n; i++) {
+        reading[2 * i] = p->v[i].a_s * p->v[i].launches;
+        reading[2 * i + 1] = p->v[i].b_s * p->v[i].launches;
+    }
+    tim_sort(reading, 2 * n);
+    for (int i = 1; i < 2 * n; i++) {
+        double gap = reading[i] - reading[i - 1];
+        if (gap > ROUNDING * reading[i]) {
+            step = fmin(step, gap);
+            different++;
+        }
+    }
+    for (int i = 0; i < 2 * n; i++) {
+        double ticks = reading[i] / step;
+        if (different < LEAST_READINGS || fabs(ticks - rint(ticks)) > ROUNDING * ticks)
+            return 0;
+    }
+    return step;
+}
+
 /* A reading, spread evenly over the step of the timer that it stands for. Otherwise many pairs tie,
  * and a trimmed mean of ties jumps, or cuts off the few pairs that show a difference below a step.
  */
@@ -91,13 +124,13 @@ static void take_look(const tim_pairs *p, int n, double tail, const tim_rule *ru
     ws_arena arena = {0};
     double *a = WS_ARENA_NEW(&arena, double, n + 1), *b = WS_ARENA_NEW(&arena, double, n + 1);
     double *r = WS_ARENA_NEW(&arena, double, n + 1), *cycles = WS_ARENA_NEW(&arena, double, n + 1);
-    double widest = 0; /* step of the timer, of one launch */
+    double tick = step_of(p, n, &arena), widest = 0; /* widest: of one launch */
     int k = 0, clocks = 0;
     for (int i = 0; i < n; i++) {
         const tim_pair *t = &p->v[i];
         if (!counts(t, rule))
             continue;
-        double step = p->quantum_s / t->launches;
+        double step = tick / t->launches;
         widest = fmax(widest, step);
         a[k] = t->a_s;
         b[k] = t->b_s;

@@ -5,7 +5,6 @@
 #include "base/philox.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -115,10 +114,8 @@ static cJSON *exact(double v)
 cJSON *tim_pairs_to_json(const tim_pairs *p)
 {
     cJSON *o = cJSON_CreateObject();
-    char seed[24];
-    snprintf(seed, sizeof seed, "%" PRIu64, p->seed);
     cJSON_AddNumberToObject(o, "schema", SCHEMA);
-    cJSON_AddStringToObject(o, "seed", seed);
+    ws_json_add_seed(o, "seed", p->seed);
     cJSON_AddItemToObject(o, "quantum_s", exact(p->quantum_s));
     cJSON_AddItemToObject(o, "columns", cJSON_CreateStringArray(column, COLUMNS));
     cJSON *rows = cJSON_AddArrayToObject(o, "pairs");
