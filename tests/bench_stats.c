@@ -121,8 +121,8 @@ static void print_legend(int n, int n_others, int n_gain, uint64_t seed)
         n, n_others, n_gain, (unsigned long long)seed, 100 * sqrt(0.025 * 0.975 / n),
         100 * sqrt(0.025 * 0.975 / n_others), 100 * sqrt(0.95 * 0.05 / n_gain));
     for (int r = 0; r < N_PEERS; r++)
-        printf("%-14s %s; %d %s of each\n", peer_rules[r].name, peer_rules[r].who, peer_rules[r].samples,
-               peer_rules[r].alternating ? "in turns" : "in a row");
+        printf("%-14s %s; %d %s of each\n", peer_rules[r].name, peer_rules[r].who,
+               peer_rules[r].samples, peer_rules[r].alternating ? "in turns" : "in a row");
     putchar('\n');
     for (int i = 0; i < N_SCENARIOS; i++)
         printf("%-14s %s\n", stats_scenarios[i].name, stats_scenarios[i].what);

@@ -138,17 +138,17 @@ typedef struct peer_rule {
 } peer_rule;
 
 static const peer_rule peer_rules[] = {
-    {"mean",           "triton do_bench, KernelBench, cutlass_profiler",false, 100, peer_mean_any},
-    {"mean of 7",      "kernel_tuner's default",                        false, 7,   peer_mean_any},
-    {"mean > 1 %",     "the same with a margin",                        false, 100, peer_mean_1},
-    {"median",         "flashinfer, tritonbench",                       false, 100, peer_median_any},
-    {"min > 0.5 %",    "inductor, with a margin",                       false, 100, peer_min_half},
-    {"Welch's t",      "the usual test of means",                       false, 100, peer_welch},
-    {"Mann-Whitney",   "google/benchmark",                              false, 100, peer_mann_whitney},
-    {"min noise",      "nvbench_compare",                               false, 100, peer_nvbench},
-    {"bootstrap, 1 %", "criterion.rs",                                  false, 100, peer_criterion},
-    {"ABAB median",    "helion",                                        true,  100, peer_median_any},
-    {"ABAB Mann-Wh.",  "unpaired, on interleaved samples",              true,  100, peer_mann_whitney},
+    {"mean",           "triton do_bench, KernelBench, cutlass", false, 100, peer_mean_any},
+    {"mean of 7",      "kernel_tuner's default",                 false, 7,   peer_mean_any},
+    {"mean > 1 %",     "the same with a margin",                 false, 100, peer_mean_1},
+    {"median",         "flashinfer, tritonbench",                false, 100, peer_median_any},
+    {"min > 0.5 %",    "inductor, with a margin",                false, 100, peer_min_half},
+    {"Welch's t",      "the usual test of means",                false, 100, peer_welch},
+    {"Mann-Whitney",   "google/benchmark",                       false, 100, peer_mann_whitney},
+    {"min noise",      "nvbench_compare",                        false, 100, peer_nvbench},
+    {"bootstrap, 1 %", "criterion.rs",                           false, 100, peer_criterion},
+    {"ABAB median",    "helion",                                 true,  100, peer_median_any},
+    {"ABAB Mann-Wh.",  "unpaired, on interleaved samples",       true,  100, peer_mann_whitney},
 };
 
 #endif

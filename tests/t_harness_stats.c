@@ -381,6 +381,26 @@ static void constant(void)
     tim_pairs_release(&p);
 }
 
+/* A timer that nobody described gives itself away. */
+static void step_found(void)
+{
+    tim_noise noise = {.white = 0.01, .quantum_s = 0.5e-6};
+    tim_sim_kernel a = {SECOND_S, NULL}, b = {SECOND_S / 1.01, NULL};
+    tim_judgement told, found, odd;
+    tim_pairs p = {.seed = 9};
+    tim_sim s;
+    tim_sim_init(&s, &noise, 8);
+    tim_sim_pairs(&s, &a, &b, 1e-4, 240, &p);
+    tim_decide(&p, &tim_rule_default, true, 1, &told);
+    p.quantum_s = 0;
+    tim_decide(&p, &tim_rule_default, true, 1, &found);
+    is_close(found.ratio, told.ratio, 1e-6, "the step of a timer is found in its readings");
+    p.v[0].a_s *= 1.01;
+    tim_decide(&p, &tim_rule_default, true, 1, &odd);
+    ok(fabs(odd.ratio - told.ratio) > 1e-5, "unless one of them is no multiple of it");
+    tim_pairs_release(&p);
+}
+
 static void spending(void)
 {
     const tim_rule *r = &tim_rule_default;
@@ -542,6 +562,7 @@ int main(void)
     undecided();
     unstable();
     constant();
+    step_found();
     aa_run();
     error_rates();
     others();

@@ -61,7 +61,7 @@ static bool counts(const tim_pair *t, const tim_rule *rule)
 }
 
 /* Times without noise are whole multiples of something by chance, when they are few. */
-enum { LEAST_READINGS = 4 };
+enum { LEAST_READINGS = 3 };
 
 /* The step of the timer: as it is given, or the smallest difference between readings if all of them
  * are whole multiples of it; 0: none is seen. */
