@@ -36,6 +36,7 @@
     X(STATE_KEPT, "state_kept", "a run of the plan needs what an earlier run left")                \
     X(UNVERIFIED_PATH, "unverified_path",                                                          \
       "at the benchmark shape the kernel does what no check shape showed")                         \
+    X(IDLE_LAUNCH, "idle_launch", "a launch of the plan changes nothing")                          \
     X(CONSTANT_OUTPUT, "constant_output", "the output is one constant where it should vary")       \
     X(LOW_PRECISION, "low_precision", "the arithmetic is in a lower precision than the spec's")    \
     X(WRONG_RESULT, "wrong_result", "an output element is out of tolerance")                       \

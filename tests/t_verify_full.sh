@@ -103,7 +103,36 @@ extern "C" __global__ void idle(const float* a, float* t, int N) {
     if (i < N) t[i] = 2 * a[i];
 }
 END
-is vector_add "$work/idle.cu" '"launch 2 (\x27idle\x27) changes nothing" in e["launches"] and "launch 1" not in e["launches"]' True
+is vector_add "$work/idle.cu" 'v["reason"], v["text"].split(":")[0], v["place"]["line"]' "('idle_launch', \"launch 2 ('idle') changes nothing\", 4)"
+# One that only large shapes need, or only some inputs, is not idle.
+cat >"$work/late_tail.cu" <<'END'
+/* @plan
+{ "launch": [ { "kernel": "add", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["a", "b", "c", "N"] },
+              { "kernel": "tail", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["a", "b", "c", "N"] } ] } */
+extern "C" __global__ void add(const float* a, const float* b, float* c, int N) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < N) c[i] = i < 100000 ? a[i] + b[i] : 0;
+}
+extern "C" __global__ void tail(const float* a, const float* b, float* c, int N) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < N && i >= 100000) c[i] = a[i] + b[i];
+}
+END
+is vector_add "$work/late_tail.cu" 'v["reason"], e["launches"]' "('pass', 'without any one of the 2 launches the result is wrong')"
+cat >"$work/rare.cu" <<'END'
+/* @plan
+{ "launch": [ { "kernel": "add", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["a", "b", "c", "N"] },
+              { "kernel": "rare", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["a", "b", "c", "N"] } ] } */
+extern "C" __global__ void add(const float* a, const float* b, float* c, int N) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < N) c[i] = fabsf(a[i]) < 100 ? a[i] + b[i] : 0;
+}
+extern "C" __global__ void rare(const float* a, const float* b, float* c, int N) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < N && !(fabsf(a[i]) < 100)) c[i] = a[i] + b[i];
+}
+END
+is vector_add "$work/rare.cu" 'v["reason"]' pass
 is row_sum tests/kernels/honest/row_sum_two_kernels.cu 'e["launches"]' 'without any one of the 2 launches the result is wrong'
 
 # A scale of ones that is never read.

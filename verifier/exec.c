@@ -84,6 +84,7 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
     q.engine.cover = e->o->record != NULL;
     q.engine.max_warp_insns = e->o->max_insns ? e->o->max_insns : instruction_budget(r->c);
     q.engine.schedule = r->schedule;
+    q.engine.resident_units = r->resident;
     q.engine.mma_model = e->o->mma_model;
     q.engine.seed = r->schedule_seed ? r->schedule_seed : e->seed;
     if ((q.examine_state = r->state) || e->o->record)
@@ -97,7 +98,8 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
 static vfy_run asked(const vfy_run *r)
 {
     return (vfy_run){.c = r->c, .bound = r->bound, .compiled = r->compiled, .schedule = r->schedule,
-                     .schedule_seed = r->schedule_seed, .state = r->state, .alone = r->alone};
+                     .schedule_seed = r->schedule_seed, .state = r->state,
+                     .resident = r->resident, .alone = r->alone};
 }
 
 /* run[0] to run[n - 1], one after the other in one process. */

@@ -21,6 +21,7 @@ typedef struct vfy_run {
     ptx_schedule schedule;
     uint64_t schedule_seed; /* 0: of the executions */
     bool state;             /* several runs: what one leaves for the next */
+    uint32_t resident;      /* blocks or clusters at once, 0: as many as wait for each other */
     bool alone;             /* in a process of its own; all of them or none */
     /* what came of it */
     run_tensor *tensor; /* inputs, weights, outputs */

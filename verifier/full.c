@@ -125,7 +125,8 @@ static ws_status prepare(vfy_full *f, ws_err *err)
     f->small = work_at(f, f->check) < AFFORDABLE_WORK;
     f->affordable = f->small && f->first.insns < AFFORDABLE_INSNS;
     f->main = f->check == find_main(f);
-    f->relates = f->main && f->first.insns < RELATED_INSNS && work_at(f, f->check) < RELATED_WORK;
+    f->repeats = f->first.insns < RELATED_INSNS && work_at(f, f->check) < RELATED_WORK;
+    f->relates = f->main && f->repeats;
     return st;
 }
 

@@ -35,6 +35,8 @@ typedef struct vfy_full {
     bool affordable; /* a run is cheap enough for every kind of inputs, else for the main ones */
     bool main;       /* the shape at which launches and precision are looked at, and, */
     bool relates;    /* when a run is not too long, relations */
+    bool repeats;    /* a run is cheap enough for another one of each launch */
+    bool *needed;    /* per launch of the plan: some shape or inputs showed that it is; NULL: not asked */
     vfy_case base;   /* the random inputs, and */
     ref_tensor *in;  /* their values */
     vfy_try first;   /* what the candidate made of them in the usual order */
@@ -55,6 +57,9 @@ ws_status vfy_full_name_ignored(vfy_full *f, ws_err *err) WS_MUST_CHECK;
 
 /* All of them, at one check shape. */
 ws_status vfy_full_shape(vfy_full *f, ws_err *err) WS_MUST_CHECK;
+
+/* Plans with more launches are not looked at. */
+enum { VFY_MOST_LAUNCHES = 16 };
 
 /* `b` without launch `without`, counted from 1; in the arena. */
 const plan_bound *vfy_plan_without(ws_arena *a, const plan_bound *b, int without);

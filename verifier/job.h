@@ -6,6 +6,7 @@
  *   job_run.c      one run and what it says of the candidate: the verdict's reason, place, counters
  *   job_shape.c    the runs that every candidate meets at a check shape: ahead
  *   job_full.c     what is tried beyond them, for full.h, and shapes on the way to the benchmark's
+ *   job_resident.c blocks that wait for blocks that a GPU has no room for
  *   job_survey.c   other shapes of a candidate that is wrong at one: steps
  *   job_bench.c    time and work at the benchmark shape
  * A candidate that fails is no error: it is in v->reason, and whoever calls looks there. */
@@ -13,6 +14,7 @@
 #define VERIFIER_JOB_H
 
 #include "verifier/exec.h"
+#include "verifier/full.h"
 #include "verifier/scale.h"
 
 /* The plan at one check shape, or why there is none. */
@@ -47,6 +49,8 @@ typedef struct vfy_job {
     int wrong_output;        /* the worst element of the last comparison that was wrong */
     int64_t wrong_at;
     double counted_work;     /* of the check shape whose counters stand in the verdict */
+    bool needed[VFY_MOST_LAUNCHES]; /* launches of the plan without which some result differs */
+    bool launches_tried;     /* each was left out at some shape */
     vfy_scale scale;         /* what the check shapes showed of the work */
 } vfy_job;
 
@@ -75,6 +79,8 @@ ws_status vfy_job_judge_run(vfy_job *j, const vfy_run *o, const vfy_run *first,
                             ws_err *err) WS_MUST_CHECK;
 void vfy_job_judge_outputs(vfy_job *j, const vfy_run *r);
 void vfy_job_reject_fault(vfy_job *j, const run_report *r);
+/* The verdict is about these dims. */
+void vfy_job_name_shape(vfy_job *j, const ws_env *at);
 void vfy_job_describe_case(vfy_job *j, const vfy_case *c);
 /* A run that is wrong after others in its process, and right alone: something stayed in the
  * module's variables. On a GPU they last as long as the program. */
@@ -97,12 +103,16 @@ ws_status vfy_job_look_further(vfy_job *j, int check, ws_err *err) WS_MUST_CHECK
 /* The check shapes after the one that failed, one run each, where they could tell more. */
 ws_status vfy_job_survey(vfy_job *j, int failed, ws_err *err) WS_MUST_CHECK;
 
-/* ---- job_full.c, job_bench.c ---- */
+/* ---- job_full.c, job_resident.c, job_bench.c ---- */
 
 /* Everything at depth VFY_FULL. */
 ws_status vfy_job_full(vfy_job *j, ws_err *err) WS_MUST_CHECK;
 /* Whether a block finds its registers on an SM; what ptxas said of them is in the verdict. */
 bool vfy_job_keeps_resources(vfy_job *j, const comp_result *cubin);
+/* Rejects launches of the benchmark shape whose blocks have to be on the GPU all at once, by a
+ * cooperative launch or by waiting for blocks that start after them, where they do not fit.
+ * `compiled` is the benchmark's, with its cubin. */
+ws_status vfy_job_resident(vfy_job *j, const comp_result *compiled, ws_err *err) WS_MUST_CHECK;
 /* The modelled time, and whether the work grows as the operation's. `compiled` may be without a
  * cubin: then it is made here, where it is wanted. */
 ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *err) WS_MUST_CHECK;

@@ -17,15 +17,12 @@ bool vfy_fails_at_benchmark(const plan *p, const run_report *r)
 static void reject_benchmark(vfy_job *j, const run_report *r)
 {
     vfy_verdict *v = j->v;
-    ws_buf shape = {0};
     ws_env env = spec_env(j->s->spec, -1);
     v->level = VFY_COMPILES;
     v->has_model = false;
     vfy_job_reject_fault(j, r);
-    spec_env_print(&env, &shape);
-    snprintf(v->shape, sizeof v->shape, "%s", ws_buf_z(&shape));
+    vfy_job_name_shape(j, &env);
     snprintf(v->inputs, sizeof v->inputs, "zero");
-    ws_buf_release(&shape);
 }
 
 /* What the sample of the benchmark shape's blocks says about work that is not checked there. */
@@ -41,12 +38,9 @@ static ws_status judge_scale(vfy_job *j, const vfy_modelled *t, const char *ptx,
         vfy_scale_add(&all, &t->launch[i].counters);
     if (vfy_scale_holds(&j->scale, b, &all, vfy_uses_half(j->s->spec, ptx), &d))
         return WS_OK;
-    ws_buf shape = {0};
     vfy_job_reject(j, &d);
     j->v->level = VFY_COMPILES;
-    spec_env_print(&env, &shape);
-    snprintf(j->v->shape, sizeof j->v->shape, "%s", ws_buf_z(&shape));
-    ws_buf_release(&shape);
+    vfy_job_name_shape(j, &env);
     return WS_OK;
 }
 
@@ -110,6 +104,8 @@ ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *er
         reject_benchmark(j, &t.sample);
     else if (!st && t.sampled)
         st = judge_scale(j, &t, compiled->ptx, err);
+    if (!st && v->reason == HX_PASS && v->assembled)
+        st = vfy_job_resident(j, m.compiled, err);
     vfy_record_check(j->o->record, VFY_EMULATED, "work at the benchmark shape", "", v->reason,
                      NULL);
     run_report_release(&t.sample);

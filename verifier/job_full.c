@@ -1,12 +1,14 @@
 #include "verifier/job.h"
 
-#include "verifier/full.h"
+#include "verifier/policy.h"
 #include "verifier/reach.h"
 #include "verifier/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MOST_REACHED = 9 };
 
 /* One check shape, for full.h. */
 typedef struct full_job {
@@ -101,6 +103,99 @@ static ws_status run_tries(void *ud, vfy_try *t, int n, ws_err *err)
     return st;
 }
 
+/* ---- launches that nobody needs ---- */
+
+static bool asks_for_launches(const vfy_job *j)
+{
+    return j->plan->n_launches > 1 && j->plan->n_launches <= VFY_MOST_LAUNCHES;
+}
+
+/* The first launch of which no need is known, from 0; -1: none. */
+static int idle_launch(const vfy_job *j)
+{
+    for (int i = 0; i < j->plan->n_launches; i++)
+        if (!j->needed[i])
+            return i;
+    return -1;
+}
+
+/* Whether the random inputs' result at this shape is the same, bit for bit, without launch `l`. */
+static bool is_same_without(vfy_job *j, const ws_env *at, const plan_bound *b,
+                            const comp_result *comp, int l)
+{
+    const vfy_exec e = vfy_job_exec(j);
+    const int n_in = j->s->spec->n_inputs + j->s->spec->n_weights;
+    vfy_case c;
+    ws_err ignored = {0};
+    bool same = true;
+    if (vfy_reach_case(&c, j->s->graph, at, VFY_INPUTS_RANDOM, j->seed, &ignored))
+        return true;
+    vfy_run run[2] = {{.c = &c, .bound = b, .compiled = comp, .alone = true},
+                      {.c = &c, .bound = vfy_plan_without(&j->arena, b, l + 1), .compiled = comp,
+                       .alone = true}};
+    vfy_execute(&e, run, 2, vfy_job_threads(j));
+    for (int i = 0; i < 2; i++)
+        vfy_record_of(j->o->record, i ? "without a launch" : "for comparison", NULL),
+            vfy_record_run(j->o->record, &run[i], run[i].rep.reason, 0);
+    if (!run[0].err.status && run[0].rep.reason == HX_PASS) {
+        same = !run[1].err.status && run[1].rep.reason == HX_PASS;
+        for (int o = 0; same && o < j->s->graph->n_outputs; o++) {
+            const run_tensor *x = &run[0].tensor[n_in + o], *y = &run[1].tensor[n_in + o];
+            same = memcmp(x->out, y->out, x->bytes) == 0 &&
+                   memcmp(x->written, y->written, x->bytes) == 0;
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        vfy_run_release(&run[i]);
+    vfy_case_release(&c);
+    return same;
+}
+
+/* Launches that no check shape needs may be for larger ones. */
+static ws_status look_beyond(vfy_job *j, ws_err *err)
+{
+    ws_env at[MOST_REACHED];
+    const int n = vfy_reach_shapes(j->s->graph, &j->arena, at, MOST_REACHED);
+    for (int i = 0; i < n && idle_launch(j) >= 0; i++) {
+        plan_bound *b = NULL;
+        comp_result comp = {0};
+        hx_diag ignored = {0};
+        if (!plan_bind(&j->arena, j->plan, &at[i], j->o->tune, &b, &ignored))
+            continue;
+        comp_request r = vfy_job_request(j, b, false);
+        if (comp_compile(j->s->comp, &r, &j->arena, &comp, err))
+            return err->status;
+        for (int l = 0; comp.ok && l < j->plan->n_launches; l++)
+            j->needed[l] |= !is_same_without(j, &at[i], b, &comp, l);
+    }
+    return WS_OK;
+}
+
+static ws_status judge_launches(vfy_job *j, ws_err *err)
+{
+    vfy_verdict *v = j->v;
+    if (!asks_for_launches(j) || !j->launches_tried)
+        return WS_OK;
+    if (idle_launch(j) >= 0 && look_beyond(j, err))
+        return err->status;
+    const int idle = idle_launch(j);
+    if (idle < 0) {
+        snprintf(v->launches_needed, sizeof v->launches_needed,
+                 "without any one of the %d launches the result is wrong", j->plan->n_launches);
+        return WS_OK;
+    }
+    const plan_launch *l = &j->plan->launch[idle];
+    hx_diag d = {0};
+    hx_reject(&d, HX_IDLE_LAUNCH, l->line, 0,
+              "launch %d ('%s') changes nothing: without it every bit of the result is the same, at "
+              "every shape and with every kind of inputs that was tried; leave it out, or let a "
+              "check shape need it",
+              idle + 1, l->kernel);
+    vfy_job_reject(j, &d);
+    snprintf(v->kernel, sizeof v->kernel, "%s", l->kernel);
+    return WS_OK;
+}
+
 static ws_status full_shape(vfy_job *j, int check, ws_err *err)
 {
     comp_result comp = {0};
@@ -110,8 +205,11 @@ static ws_status full_shape(vfy_job *j, int check, ws_err *err)
         return WS_OK;
     full_job f = {j, vfy_job_exec(j), j->shape[check].plan, &comp};
     vfy_full full = {.s = j->s, .v = j->v, .plan = j->plan, .bound = f.bound, .ptx = comp.ptx,
-                     .check = check, .seed = j->seed, .run = run_tries, .ud = &f};
-    return vfy_full_shape(&full, err);
+                     .check = check, .seed = j->seed, .run = run_tries, .ud = &f,
+                     .needed = asks_for_launches(j) ? j->needed : NULL};
+    ws_status st = vfy_full_shape(&full, err);
+    j->launches_tried |= full.repeats;
+    return st;
 }
 
 /* What cannot be evaluated at a shape that the spec does not list, or takes long there, says
@@ -147,9 +245,8 @@ static ws_status judge_reached(vfy_job *j, const ws_env *at, const plan_bound *b
 /* The shapes on the way to the benchmark's. */
 static ws_status judge_reach(vfy_job *j, ws_err *err)
 {
-    enum { MOST = 8 };
-    ws_env at[MOST];
-    const int n = vfy_reach_shapes(j->s->graph, &j->arena, at, MOST);
+    ws_env at[MOST_REACHED];
+    const int n = vfy_reach_shapes(j->s->graph, &j->arena, at, MOST_REACHED);
     bool slow = false;
     for (int i = 0; i < n && !slow && j->v->reason == HX_PASS; i++) {
         plan_bound *b = NULL;
@@ -161,6 +258,11 @@ static ws_status judge_reach(vfy_job *j, ws_err *err)
         if (comp_compile(j->s->comp, &r, &j->arena, &comp, err))
             return err->status;
         vfy_record_compile(j->o->record, b, false, &comp);
+        if (comp.ok && !vfy_check_ptx(comp.ptx, j->source, j->n, &why)) {
+            vfy_job_reject(j, &why);
+            vfy_job_name_shape(j, &at[i]);
+            return WS_OK;
+        }
         if (comp.ok && judge_reached(j, &at[i], b, &comp, &slow, err))
             return err->status;
     }
@@ -174,6 +276,8 @@ ws_status vfy_job_full(vfy_job *j, ws_err *err)
     for (int c = 0; c < j->s->spec->n_checks && j->v->reason == HX_PASS; c++)
         if (j->shape[c].plan && full_shape(j, c, err))
             return err->status;
+    if (j->v->reason == HX_PASS && judge_launches(j, err))
+        return err->status;
     j->v->depth = VFY_FULL;
     if (j->v->reason != HX_PASS) { /* nothing of it stands */
         j->v->level = VFY_COMPILES;

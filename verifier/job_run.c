@@ -37,6 +37,14 @@ void vfy_job_reject_fault(vfy_job *j, const run_report *r)
     memcpy(v->block, f->block, sizeof v->block);
 }
 
+void vfy_job_name_shape(vfy_job *j, const ws_env *at)
+{
+    ws_buf shape = {0};
+    spec_env_print(at, &shape);
+    snprintf(j->v->shape, sizeof j->v->shape, "%s", ws_buf_z(&shape));
+    ws_buf_release(&shape);
+}
+
 void vfy_job_describe_case(vfy_job *j, const vfy_case *c)
 {
     snprintf(j->v->shape, sizeof j->v->shape, "%s", c->shape);

@@ -21,9 +21,9 @@ static const comp_kernel *kernel_named(const comp_result *c, const char *name)
     return NULL;
 }
 
-static tim_launch describe_launch(const vfy_model_input *m, const plan_bound_launch *l)
+tim_launch vfy_launch_of(const comp_result *compiled, const plan_bound_launch *l)
 {
-    const comp_kernel *k = kernel_named(m->compiled, l->kernel);
+    const comp_kernel *k = kernel_named(compiled, l->kernel);
     return (tim_launch){
         .blocks = (uint64_t)(l->grid[0] * l->grid[1] * l->grid[2]),
         .threads_per_block = (uint32_t)(l->block[0] * l->block[1] * l->block[2]),
@@ -127,7 +127,7 @@ static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, 
     ref_cost_of(b, &cost);
     tim_launch *l = WS_ARENA_NEW(a, tim_launch, n + 1);
     for (int i = 0; i < n; i++)
-        l[i] = describe_launch(m, &m->bench->launch[i]);
+        l[i] = vfy_launch_of(m->compiled, &m->bench->launch[i]);
     for (int i = 0; out->sampled && i < n; i++) {
         l[i].counters = rep->launch[i];
         l[i].uneven = unevenness(&rep->launch[i]);

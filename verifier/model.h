@@ -27,6 +27,9 @@ typedef struct vfy_modelled {
     run_report sample; /* how the sample ended; the caller releases it */
 } vfy_modelled;
 
+/* What an SM has to hold of a launch, without counters. */
+tim_launch vfy_launch_of(const comp_result *compiled, const plan_bound_launch *l);
+
 /* Runs a sample of the blocks of every launch at the benchmark shape on the engine, on zeros, for
  * their counters; a plan too long for that is scaled from the check shape. */
 ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out,

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LAUNCHES = 16 };
-
 const plan_bound *vfy_plan_without(ws_arena *a, const plan_bound *b, int without)
 {
     plan_bound *p = WS_ARENA_NEW(a, plan_bound, 1);
@@ -19,29 +17,64 @@ const plan_bound *vfy_plan_without(ws_arena *a, const plan_bound *b, int without
     return p;
 }
 
-/* Each launch replaced by nothing must break the result. One that does not may still be for other
- * shapes or other inputs: the verdict says so, and does not reject. */
+static bool same_bits(const vfy_full *f, const vfy_try *a, const vfy_try *b)
+{
+    bool same = a->out && b->out;
+    for (int o = 0; same && o < f->s->graph->n_outputs; o++)
+        same = vfy_first_difference(f, o, a->out[o], b->out[o]) < 0;
+    return same;
+}
+
+static int pending(const vfy_full *f)
+{
+    int n = 0;
+    for (int i = 0; i < f->bound->n_launches; i++)
+        n += !f->needed[i];
+    return n;
+}
+
+/* Leaves out each launch of which no need is known; `whole` is what the plan makes of the inputs. */
+static ws_status try_without(vfy_full *f, const vfy_case *c, const vfy_try *whole, ws_err *err)
+{
+    vfy_try t[VFY_MOST_LAUNCHES] = {0};
+    int n = 0;
+    for (int i = 0; i < f->bound->n_launches; i++)
+        if (!f->needed[i])
+            t[n++] = (vfy_try){.c = c, .without = i + 1};
+    ws_status st = f->run(f->ud, t, n, err);
+    for (int k = 0; k < n; k++) {
+        if (!st)
+            f->needed[t[k].without - 1] = t[k].reason != HX_PASS || !same_bits(f, whole, &t[k]);
+        vfy_try_release(&t[k], f->s->graph->n_outputs);
+    }
+    return st;
+}
+
+/* A launch may be for inputs that are rare. */
+static ws_status try_kinds(vfy_full *f, ws_err *err)
+{
+    ws_status st = WS_OK;
+    for (int kind = VFY_INPUTS_RANDOM + 1; kind < VFY_INPUTS_COUNT && !st && pending(f); kind++) {
+        vfy_case c = {0};
+        st = vfy_case_init(&c, f->s->graph, f->check, (vfy_inputs)kind, f->seed, err);
+        vfy_try whole = {.c = &c, .judged = true};
+        if (!st && !c.meaningless)
+            st = f->run(f->ud, &whole, 1, err);
+        if (!st && whole.out)
+            st = try_without(f, &c, &whole, err);
+        vfy_try_release(&whole, f->s->graph->n_outputs);
+        vfy_case_release(&c);
+    }
+    return st;
+}
+
+/* Each launch replaced by nothing must break the result, or change its bits, at some shape. */
 ws_status vfy_full_launches(vfy_full *f, ws_err *err)
 {
-    const int n = f->bound->n_launches;
-    vfy_try t[MOST_LAUNCHES] = {0};
-    if (!f->relates || n < 2 || n > MOST_LAUNCHES)
+    if (!f->needed || !f->repeats || !f->first.out || !pending(f))
         return WS_OK;
-    for (int i = 0; i < n; i++)
-        t[i] = (vfy_try){.c = &f->base, .without = i + 1};
-    ws_status st = f->run(f->ud, t, n, err);
-    char *text = f->v->launches_needed;
-    size_t at = 0, size = sizeof f->v->launches_needed;
-    for (int i = 0; i < n && !st; i++) {
-        if (t[i].reason == HX_PASS && at < size)
-            at +=
-                (size_t)snprintf(text + at, size - at, "%slaunch %d ('%s') changes nothing at %s",
-                                 at ? "; " : "", i + 1, f->bound->launch[i].kernel, f->base.shape);
-        vfy_try_release(&t[i], f->s->graph->n_outputs);
-    }
-    if (!at && !st)
-        snprintf(text, size, "without any one of the %d launches the result is wrong", n);
-    return st;
+    ws_status st = try_without(f, &f->base, &f->first, err);
+    return !st && f->main && f->affordable && pending(f) ? try_kinds(f, err) : st;
 }
 
 /* ---- ignored inputs ---- */
@@ -76,10 +109,7 @@ static ws_status is_ignored(vfy_full *f, int i, bool *ignored, ws_err *err)
         return err->status;
     vfy_try t = {.c = &c};
     ws_status st = c.meaningless ? WS_OK : f->run(f->ud, &t, 1, err);
-    bool same = !st && t.out != NULL;
-    for (int o = 0; same && o < f->s->graph->n_outputs; o++)
-        same = vfy_first_difference(f, o, f->first.out[o], t.out[o]) < 0;
-    *ignored = same && t.reason != HX_PASS;
+    *ignored = !st && same_bits(f, &f->first, &t) && t.reason != HX_PASS;
     vfy_try_release(&t, f->s->graph->n_outputs);
     vfy_case_release(&c);
     return st;

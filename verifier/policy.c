@@ -2,13 +2,15 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "harness/ptx/sniff.h"
 #include "verifier/place.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Special registers (PTX ISA, section 10) by what they tell. */
+/* Special registers (PTX ISA, section 10) by what they tell. A name that ends in * stands for all that
+ * begin with the rest, and go on with a number when that is a word. */
 static const struct {
     const char *name, *in_source, *tells;
 } registers[] = {
@@ -24,6 +26,19 @@ static const struct {
     {"%nwarpid", "nwarpid", "how many warps the multiprocessor holds"},
     {"%gridid", "gridid", "a number of the launch"},
     {"%current_graph_exec", "current_graph_exec", "how it was launched"},
+    {"%pm*", "pm", "what the GPU's performance monitors counted"},
+    {"%envreg*", "envreg", "what the driver left there"},
+    {"%reserved_smem_*", "reserved_smem", "how much shared memory the system keeps"},
+    {"%total_smem_size", "total_smem_size", "how the GPU rounds sizes of shared memory"},
+    {"%aggr_smem_size", "aggr_smem_size", "how the GPU rounds sizes of shared memory"},
+};
+
+/* Opcodes that speak to tools. */
+static const struct {
+    const char *name, *does;
+} tools[] = {
+    {"brkpt", "stops the kernel for a debugger"},
+    {"pmevent", "counts up the GPU's performance monitors"},
 };
 
 /* Words of opcodes that steer the L2 cache beyond the launch (PTX ISA, 9.7.9.2 on cache hints). */
@@ -108,11 +123,24 @@ static bool is_name(char c)
     return isalnum((unsigned char)c) || c == '_' || c == '$';
 }
 
-/* cuda::barrier looks at the time to decide how long to sleep before it tries again. */
-static bool is_patience(const reader *r, const char *name, size_t n)
+/* What headers of the toolkit read: cuda::barrier looks at the time to decide how long to sleep before it
+ * tries again, and cooperative_groups finds the barrier of a grid by what the driver left. */
+static bool is_of_header(const reader *r, const char *name, size_t n)
 {
-    static const char timer[] = "%globaltimer";
-    return r->waits && r->at.file != 1 && n == sizeof timer - 1 && memcmp(name, timer, n) == 0;
+    static const char timer[] = "%globaltimer", driver[] = "%envreg";
+    if (r->at.file == 1)
+        return false;
+    return (r->waits && n == sizeof timer - 1 && memcmp(name, timer, n) == 0) ||
+           (n == sizeof driver && memcmp(name, driver, n - 1) == 0);
+}
+
+static bool is_called(const char *name, const char *p, size_t n)
+{
+    const size_t most = strlen(name), begin = most - 1;
+    if (name[begin] != '*')
+        return n == most && memcmp(name, p, n) == 0;
+    return n > begin && memcmp(name, p, begin) == 0 &&
+           (name[begin - 1] == '_' || isdigit((unsigned char)p[begin]));
 }
 
 static bool check_registers(const reader *r, const char *code)
@@ -121,15 +149,15 @@ static bool check_registers(const reader *r, const char *code)
         size_t n = 1;
         while (is_name(p[n]))
             n++;
-        if (is_patience(r, p, n))
+        if (is_of_header(r, p, n))
             continue;
         for (size_t i = 0; i < WS_COUNT(registers); i++)
-            if (strlen(registers[i].name) == n && memcmp(registers[i].name, p, n) == 0)
+            if (is_called(registers[i].name, p, n))
                 return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
                                  line_of(r, registers[i].in_source), 0,
-                                 "the kernel reads %s, which tells %s; what it does may depend on "
+                                 "the kernel reads %.*s, which tells %s; what it does may depend on "
                                  "its inputs alone",
-                                 registers[i].name, registers[i].tells);
+                                 (int)n, p, registers[i].tells);
     }
     return true;
 }
@@ -145,6 +173,20 @@ static bool has_opcode(const char *code, const char *word)
             return true;
     }
     return false;
+}
+
+static bool check_tools(const reader *r, const char *code)
+{
+    for (size_t i = 0; i < WS_COUNT(tools); i++) {
+        const char *at = strstr(code, tools[i].name);
+        const size_t n = strlen(tools[i].name);
+        if (at && (at == code || !is_name(at[-1])) && !is_name(at[n]) && at[n] != '.')
+            return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
+                             line_of(r, tools[i].name), 0,
+                             "the kernel uses %s, which %s; a kernel speaks to no tools",
+                             tools[i].name, tools[i].does);
+    }
+    return true;
 }
 
 static bool check_cache(const reader *r, const char *code)
@@ -209,6 +251,41 @@ static bool check_linkage(const reader *r, const char *code)
                      z);
 }
 
+static bool has_lines(const char *ptx)
+{
+    return strstr(ptx, "\t.loc") != NULL;
+}
+
+static size_t opcode_length(ws_str text)
+{
+    size_t n = 0;
+    while (n < text.n && n < 100 && text.p[n] != ' ' && text.p[n] != '\t')
+        n++;
+    return n;
+}
+
+/* Text that the engine cannot read is its business. */
+static bool check_addresses(const char *ptx, hx_diag *d)
+{
+    ws_arena a = {0};
+    ws_err ignored = {0};
+    ptx_ast *ast = NULL;
+    bool good = true;
+    if (!ptx_parse(&a, ptx, strlen(ptx), &ast, &ignored))
+        for (int f = 0; f < ast->n_funcs && good; f++) {
+            const ptx_ast_insn *i = ast->func[f]->is_entry ? ptx_find_sniffed(ast->func[f]) : NULL;
+            if (i)
+                good = hx_reject(d, HX_FORBIDDEN_CONSTRUCT, i->src_line, 0,
+                                 "kernel '%s' takes the high bits of an address for a number "
+                                 "('%.*s'): they tell one machine from another, and what it does "
+                                 "may depend on its inputs alone; the low %d bits are free",
+                                 ast->func[f]->name, (int)opcode_length(i->text), i->text.p,
+                                 PTX_SNIFF_BIT);
+        }
+    ws_arena_release(&a);
+    return good;
+}
+
 bool vfy_check_ptx(const char *ptx, const char *source, size_t n, hx_diag *d)
 {
     reader r = {.p = ptx, .source = source, .n = n, .d = d,
@@ -221,15 +298,18 @@ bool vfy_check_ptx(const char *ptx, const char *source, size_t n, hx_diag *d)
         if (strncmp(code, ".loc", 4) == 0)
             vfy_place_follow(&r.at, code);
         else
-            good = check_registers(&r, code) && check_cache(&r, code) && check_linkage(&r, code);
+            good = check_registers(&r, code) && check_tools(&r, code) && check_cache(&r, code) &&
+                   check_linkage(&r, code);
     }
     ws_buf_release(&r.code);
-    return good;
+    return good && (!has_lines(ptx) || check_addresses(ptx, d));
 }
 
 bool vfy_needs_lines(const char *ptx)
 {
-    return strstr(ptx, "%globaltimer") && !strstr(ptx, "\t.loc");
+    hx_diag d;
+    return !has_lines(ptx) && (strstr(ptx, "%globaltimer") || strstr(ptx, "%envreg") ||
+                               !check_addresses(ptx, &d));
 }
 
 bool vfy_has_variables(const char *ptx)

@@ -2,13 +2,13 @@
  *
  * A kernel may be right at the shapes that the spec lists and take another path where a dim is
  * large. So every dim is tried at its benchmark value, or as far as that is cheap, with the others
- * small. */
+ * small; and all of them at once, halved until that is cheap. */
 #ifndef VERIFIER_REACH_H
 #define VERIFIER_REACH_H
 
 #include "verifier/cases.h"
 
-/* At most one shape for each dim; fewer where none is cheap or the spec has none. Returns how many;
+/* At most one shape for each dim and one for all; fewer where none is cheap or the spec has none. Returns how many;
  * the bindings live in the arena. */
 int vfy_reach_shapes(const ref_graph *g, ws_arena *a, ws_env *out, int max);
 

@@ -250,9 +250,19 @@ static const char tail[] =
     "#endif\n"
     "#define __host__\n";
 
+/* Of the runtime's device functions those that are one instruction; without a programmatic launch, which no plan
+ * can ask for, they do nothing. */
+static const char programmatic[] =
+    "#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900\n"
+    CXX(__device__ inline void cudaTriggerProgrammaticLaunchCompletion()
+        { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); })
+    CXX(__device__ inline void cudaGridDependencySynchronize()
+        { asm volatile("griddepcontrol.wait;" ::: "memory"); })
+    "#endif\n";
+
 /* A fifth of a small compile: nvrtc.c switches it off for a source that does not speak of std. */
 static const char std_begin[] = "#ifndef WARPSMITH_NO_STD\n";
 static const char std_end[] = "#endif\n";
 
-const char *const comp_prelude_part[] = {types, floats, std_begin, std_names, std_traits, std_kinds,
+const char *const comp_prelude_part[] = {types, floats, programmatic, std_begin, std_names, std_traits, std_kinds,
                                          std_algorithms, std_limits, std_end, tail, NULL};

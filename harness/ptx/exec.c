@@ -215,6 +215,8 @@ static ptx_block *take_resident(ptx_worker *k)
 static bool has_room(const ptx_worker *k)
 {
     const ptx_grid *g = k->grid;
+    if (g->options->resident_units)
+        return (uint32_t)k->n_resident < g->options->resident_units;
     bool all_wait = ptx_blocks_may_wait(g) && k->idle_turns > 2 * (k->n_resident + 1);
     uint32_t most = g->args->cooperative || all_wait ? MAX_COOPERATIVE : MAX_RESIDENT;
     return ((uint32_t)k->n_resident + 1) * k->grid->cluster_blocks <= most;
@@ -360,7 +362,8 @@ static void worker_release(ptx_worker *k)
 static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
-    if (ptx_blocks_may_wait(g) || g->program->serial || g->program->takes_units || g->sample)
+    if (ptx_blocks_may_wait(g) || g->program->serial || g->program->takes_units || g->sample ||
+        g->options->resident_units)
         return 1;
     n = n < MAX_WORKERS ? n : MAX_WORKERS;
     return (uint32_t)n < g->n_units ? n : (int)g->n_units;

@@ -73,7 +73,7 @@ typedef struct ptx_counters {
 } ptx_counters;
 
 /* A source line, or one of its branches, over all launches. */
-enum { PTX_MAX_COVER = 512 };
+enum { PTX_MAX_COVER = 4096 };
 typedef struct ptx_cover {
     int line;
     int ptx_line;     /* of the branch; 0: the line itself */
@@ -97,6 +97,9 @@ typedef struct ptx_options {
     int threads;               /* host threads for blocks; 0: one a core */
     ptx_schedule schedule;     /* order of warps and blocks */
     uint64_t seed;             /* for PTX_SCHED_RANDOM */
+    /* Blocks, or clusters, that are on the machine at once, the next one starting when one ends; 0: as many
+     * as wait for each other. With one of them, blocks may only wait for earlier ones. */
+    uint32_t resident_units;
     /* Bounds and alignment are always checked: what the engine runs is not trusted. */
     bool check_init;           /* reads of memory that nothing wrote */
     bool check_race;           /* shared and global */
