@@ -126,11 +126,12 @@ ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id,
 
 /* ---- judging again ---- */
 
-/* A candidate that passed at level emulated at least, and still does. */
+/* A candidate that passed at level emulated at least, and still does; or did until a rejudge. */
 typedef struct db_standing {
     int64_t candidate, run;
-    int level;
+    int level;     /* of one that fell: of its first verdict */
     uint64_t seed; /* of its verdict */
+    bool fell;
 } db_standing;
 /* Of one run (0: all), but for those with a judgement of `rejudge` (0: none), by run and id. */
 ws_status db_standing_list(db_archive *db, int64_t run, int64_t rejudge, ws_arena *a,
@@ -138,10 +139,12 @@ ws_status db_standing_list(db_archive *db, int64_t run, int64_t rejudge, ws_aren
 /* Begins to judge again, or goes on with what was begun by this version and never ended. */
 ws_status db_rejudge_begin(db_archive *db, const char *tool, const char *options_json, int64_t *id,
                            ws_err *err) WS_MUST_CHECK;
-/* Keeps a verdict. With `holds` false the candidate takes its reason and level, and a run whose best
- * it was gets the best that stands. Its first verdict stays. */
+/* Keeps a verdict. With `holds` false the candidate takes its reason and level, and a run whose
+ * best it was gets the best that stands. With `lifted_to` one that fell passes at that level again,
+ * and is its run's best if it is the best that stands; 0: it had not fallen. Its first verdict
+ * stays. */
 ws_status db_rejudge_add(db_archive *db, int64_t id, int64_t candidate, const vfy_verdict *v,
-                         bool holds, ws_err *err) WS_MUST_CHECK;
+                         bool holds, int lifted_to, ws_err *err) WS_MUST_CHECK;
 ws_status db_rejudge_end(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK;
 
 /* ---- timings: raw samples ---- */

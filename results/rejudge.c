@@ -1,5 +1,6 @@
 /* Verdicts of later verifiers on candidates that passed. The first verdict stays in table `verdict`
- * as it was; a candidate that fell has the reason and level of the judgement that felled it. */
+ * as it was; a candidate that fell has the reason and level of the judgement that felled it, until
+ * a later one lifts it again. */
 #include "results/db.h"
 
 #include "base/clock.h"
@@ -15,7 +16,8 @@ static ws_status read_standing(sqlite3_stmt *s, ws_arena *a, void *item, ws_err 
     const char *seed = db_text(s, 3, a);
     (void)err;
     *c = (db_standing){.candidate = db_int(s, 0, 0), .run = db_int(s, 1, 0),
-                       .level = (int)db_int(s, 2, 0), .seed = seed ? strtoull(seed, NULL, 10) : 0};
+                       .level = (int)db_int(s, 2, 0), .seed = seed ? strtoull(seed, NULL, 10) : 0,
+                       .fell = db_int(s, 4, 0) != 0};
     return WS_OK;
 }
 
@@ -24,9 +26,13 @@ ws_status db_standing_list(db_archive *db, int64_t run, int64_t rejudge, ws_aren
 {
     sqlite3_stmt *s;
     ws_status st = db_prepare(db, &s, err,
-                              "SELECT c.id, c.run, c.level, v.seed FROM candidate c"
-                              " JOIN verdict v ON v.candidate = c.id"
-                              " WHERE c.reason = 'pass' AND c.level >= 2 AND (?1 = 0 OR c.run = ?1)"
+                              "SELECT c.id, c.run, CASE WHEN c.reason = 'pass' THEN c.level"
+                              "  ELSE v.level END, v.seed, c.reason <> 'pass' OR c.level < 2"
+                              " FROM candidate c JOIN verdict v ON v.candidate = c.id"
+                              " WHERE (?1 = 0 OR c.run = ?1) AND"
+                              " ((c.reason = 'pass' AND c.level >= 2) OR"
+                              "  (v.reason = 'pass' AND v.level >= 2 AND EXISTS (SELECT 1 FROM judgement j"
+                              "   WHERE j.candidate = c.id AND NOT j.holds)))"
                               " AND NOT EXISTS (SELECT 1 FROM judgement j"
                               "  WHERE j.rejudge = ?2 AND j.candidate = c.id)"
                               " ORDER BY c.run, c.id",
@@ -84,11 +90,11 @@ ws_status db_rejudge_end(db_archive *db, int64_t id, ws_err *err)
 }
 
 /* The run's best is the best that stands. */
-#define MOVE_WINNER                                                                                \
-    "UPDATE run SET best_candidate = (SELECT c.id FROM candidate c WHERE c.run = run.id"           \
+#define BEST                                                                                       \
+    "(SELECT c.id FROM candidate c WHERE c.run = run.id"                                           \
     " AND c.reason = 'pass' AND c.level >= 2 AND coalesce(c.measured_s, c.modelled_s) IS NOT NULL" \
-    " ORDER BY c.measured_s IS NULL, coalesce(c.measured_s, c.modelled_s), c.id LIMIT 1)"          \
-    " WHERE best_candidate = ?"
+    " ORDER BY c.measured_s IS NULL, coalesce(c.measured_s, c.modelled_s), c.id LIMIT 1)"
+#define MOVE_WINNER "UPDATE run SET best_candidate = " BEST " WHERE best_candidate = ?"
 
 static ws_status demote(db_archive *db, int64_t candidate, const char *reason, int level,
                         ws_err *err)
@@ -101,8 +107,19 @@ static ws_status demote(db_archive *db, int64_t candidate, const char *reason, i
     return db_exec(db, err, MOVE_WINNER, "i", candidate);
 }
 
+static ws_status lift(db_archive *db, int64_t candidate, int level, ws_err *err)
+{
+    if (db_exec(db, err, "UPDATE candidate SET reason = 'pass', level = ? WHERE id = ?", "ki", level,
+                candidate))
+        return err->status;
+    return db_exec(db, err,
+                   "UPDATE run SET best_candidate = ?1 WHERE id = (SELECT run FROM candidate"
+                   " WHERE id = ?1) AND ?1 = " BEST,
+                   "i", candidate);
+}
+
 ws_status db_rejudge_add(db_archive *db, int64_t id, int64_t candidate, const vfy_verdict *v,
-                         bool holds, ws_err *err)
+                         bool holds, int lifted_to, ws_err *err)
 {
     ws_buf json = {0};
     char now[WS_UTC_SIZE];
@@ -119,6 +136,8 @@ ws_status db_rejudge_add(db_archive *db, int64_t id, int64_t candidate, const vf
                      ws_buf_z(&json), now);
         if (!st && !holds)
             st = demote(db, candidate, hx_reason_name(v->reason), v->level, err);
+        if (!st && holds && lifted_to)
+            st = lift(db, candidate, lifted_to, err);
         st = db_end(db, st, err);
     }
     ws_buf_release(&json);

@@ -89,6 +89,25 @@ check "archive show has the verdict that felled it" grep -q 'of the tolerance, o
 run "$ws" archive check --archive "$db"
 check "the archive is in order" [ "$rc" = 0 ]
 
+# ---- what fell by a rule that has gone ----
+run "$ws" archive rejudge --dry-run --archive "$db"
+check "a dry run names what would pass again" grep -q "^#$loose .*passes at level .* again, was wrong_result" "$dir/out"
+check "and leaves it" [ "$(sql "SELECT reason FROM candidate WHERE id = $loose")" = wrong_result ]
+run "$ws" archive rejudge --archive "$db" --json
+check "without the stricter rule it passes again" [ "$rc" = 0 ]
+sql "SELECT id, reason, level FROM candidate ORDER BY id" >"$dir/after"
+check "with the level that it had" cmp -s "$dir/before" "$dir/after"
+check "the document says so" python3 -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+assert [(f["candidate"], f["was_reason"]) for f in o["passed_again"]] == [(int(sys.argv[2]), "wrong_result")]
+assert o["changed"] and not o["fell"]' "$dir/out" "$loose"
+check "the winner is the fastest that stands" [ "$(sql "SELECT best_candidate FROM run")" = "$(sql "SELECT id FROM candidate WHERE reason = 'pass' ORDER BY modelled_s, id LIMIT 1")" ]
+run "$ws" export "#$loose" --archive "$db" -o "$dir/l.cuh"
+check "it is exported again" [ "$rc" = 0 ]
+run "$ws" archive check --archive "$db"
+check "the archive is in order after that" [ "$rc" = 0 ]
+
 # ---- a verdict that never was right ----
 sql "UPDATE candidate SET source = (SELECT source FROM candidate WHERE id = $race) WHERE id = $middle"
 run "$ws" archive rejudge --run last --dry-run --archive "$db"

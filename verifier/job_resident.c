@@ -1,5 +1,5 @@
-/* Blocks of a launch start in order, each when there is room for it. One that waits for a later one waits for
- * ever on a GPU that is full, and runs well on an engine that has room for all. */
+/* Blocks of a launch start in order, each when there is room for it. One that waits for a later one
+ * waits for ever on a GPU that is full, and runs well on an engine that has room for all. */
 #include "verifier/job.h"
 
 #include "verifier/model.h"

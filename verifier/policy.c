@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Special registers (PTX ISA, section 10) by what they tell. A name that ends in * stands for all that
- * begin with the rest, and go on with a number when that is a word. */
+/* Special registers (PTX ISA, section 10) by what they tell. A name that ends in * stands for all
+ * that begin with the rest, and go on with a number when that is a word. */
 static const struct {
     const char *name, *in_source, *tells;
 } registers[] = {
@@ -123,8 +123,9 @@ static bool is_name(char c)
     return isalnum((unsigned char)c) || c == '_' || c == '$';
 }
 
-/* What headers of the toolkit read: cuda::barrier looks at the time to decide how long to sleep before it
- * tries again, and cooperative_groups finds the barrier of a grid by what the driver left. */
+/* What headers of the toolkit read: cuda::barrier looks at the time to decide how long to sleep
+ * before it tries again, and cooperative_groups finds the barrier of a grid by what the driver
+ * left. */
 static bool is_of_header(const reader *r, const char *name, size_t n)
 {
     static const char timer[] = "%globaltimer", driver[] = "%envreg";

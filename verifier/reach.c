@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Operations, and an eighth of the bytes: some tenths of a second on the engine. The shape that is like the
- * benchmark's in all dims may take more. */
+/* Operations, and an eighth of the bytes: some tenths of a second on the engine. The shape that is
+ * like the benchmark's in all dims may take more. */
 static const double MOST_WORK = 4e6, MOST_WORK_OF_ALL = 8e6;
 
 static bool is_cheap(const ref_graph *g, const ws_env *env, double most, double *work)
@@ -40,8 +40,8 @@ static bool stretch(const ref_graph *g, ws_binding *row, int d, double *work)
     return false;
 }
 
-/* The benchmark shape with its largest dim halved until it is cheap: what divides the benchmark's dims
- * divides these, and several are large at once. */
+/* The benchmark shape with its largest dim halved until it is cheap: what divides the benchmark's
+ * dims divides these, and several are large at once. */
 static bool shrink(const ref_graph *g, ws_binding *row)
 {
     const spec *s = g->spec;

@@ -8,8 +8,8 @@
 
 #include "verifier/cases.h"
 
-/* At most one shape for each dim and one for all; fewer where none is cheap or the spec has none. Returns how many;
- * the bindings live in the arena. */
+/* At most one shape for each dim and one for all; fewer where none is cheap or the spec has none.
+ * Returns how many; the bindings live in the arena. */
 int vfy_reach_shapes(const ref_graph *g, ws_arena *a, ws_env *out, int max);
 
 /* Inputs of a kind of the quick list at such a shape. */

@@ -30,8 +30,8 @@ typedef struct job {
     vfy_session *session;
     char why_not[256]; /* its candidates are not judged; "": they are */
     /* what came of it */
-    int judged, fell, skipped;
-    cJSON *fallen, *left_out, *winners;
+    int judged, fell, rose, skipped;
+    cJSON *fallen, *lifted, *left_out, *winners;
 } job;
 
 /* ---- runs ---- */
@@ -153,6 +153,22 @@ static void note_fallen(job *j, const db_standing *s, const vfy_verdict *v)
     fflush(stdout);
 }
 
+/* It fell by an earlier rejudge, for a reason that no longer holds. */
+static void note_lifted(job *j, const db_standing *s, const vfy_verdict *v, const char *was)
+{
+    cJSON *o = entry(j, s->candidate);
+    cJSON_AddStringToObject(o, "was_reason", was);
+    cJSON_AddNumberToObject(o, "level", s->level);
+    cJSON_AddStringToObject(o, "text", v->text);
+    cJSON_AddItemToArray(j->lifted, o);
+    j->rose++;
+    if (j->o->json)
+        return;
+    printf("#%-5" PRId64 " %s: passes at level %d again, was %s: %s\n", s->candidate, j->run.name,
+           s->level, was, v->text);
+    fflush(stdout);
+}
+
 static void note_left_out(job *j, int64_t candidate, const char *why)
 {
     cJSON *o = entry(j, candidate);
@@ -163,7 +179,7 @@ static void note_left_out(job *j, int64_t candidate, const char *why)
         printf("#%-5" PRId64 " %s: not judged: %s\n", candidate, j->run.name, why);
 }
 
-/* The winner after one fell, which the archive chose. */
+/* The winner after one fell or was lifted, which the archive chose. */
 static ws_status note_winner(job *j, int64_t was, ws_err *err)
 {
     ws_arena a = {0};
@@ -205,16 +221,18 @@ static ws_status one(job *j, const db_standing *s, ws_err *err)
     }
     vfy_verdict *v = ws_calloc(1, sizeof *v);
     ws_status st = judge(j, s, &c, tune, v, err);
-    const bool stands = !st && holds(s, v);
+    const bool stands = !st && holds(s, v), lifts = stands && s->fell;
     if (!st && !stands && cli_interrupted) { /* Ctrl-C ends the children that run it, too */
         free(v);
         return WS_OK;
     }
-    if (!st && !stands)
+    if (!st && !stands && !s->fell)
         note_fallen(j, s, v);
+    if (lifts)
+        note_lifted(j, s, v, c.reason);
     if (!st && !j->dry)
-        st = db_rejudge_add(j->db, j->id, s->candidate, v, stands, err);
-    if (!st && !j->dry && !stands)
+        st = db_rejudge_add(j->db, j->id, s->candidate, v, stands, lifts ? s->level : 0, err);
+    if (!st && !j->dry && (!stands || lifts))
         st = note_winner(j, j->run.best_candidate, err);
     j->judged += !st;
     free(v);
@@ -264,7 +282,11 @@ static ws_status begin(job *j, int64_t run, ws_err *err)
 static void report(const job *j, int n)
 {
     if (!j->o->json) {
-        printf("%d judged, %d fell%s", j->judged, j->fell, j->dry ? " (nothing was changed)" : "");
+        printf("%d judged, %d fell", j->judged, j->fell);
+        if (j->rose)
+            printf(", %d passed again", j->rose);
+        if (j->dry)
+            printf(" (nothing was changed)");
         if (j->skipped)
             printf(", %d not judged", j->skipped);
         if (j->judged + j->skipped < n)
@@ -274,10 +296,11 @@ static void report(const job *j, int n)
     }
     cJSON *o = cJSON_CreateObject();
     cJSON_AddNumberToObject(o, "schema", 1);
-    cJSON_AddBoolToObject(o, "changed", !j->dry && j->fell);
+    cJSON_AddBoolToObject(o, "changed", !j->dry && (j->fell || j->rose));
     cJSON_AddNumberToObject(o, "judged", j->judged);
     cJSON_AddNumberToObject(o, "left", n - j->judged - j->skipped);
     cJSON_AddItemToObject(o, "fell", cJSON_Duplicate(j->fallen, true));
+    cJSON_AddItemToObject(o, "passed_again", cJSON_Duplicate(j->lifted, true));
     cJSON_AddItemToObject(o, "not_judged", cJSON_Duplicate(j->left_out, true));
     cJSON_AddItemToObject(o, "winners", cJSON_Duplicate(j->winners, true));
     cli_print_json(o);
@@ -292,6 +315,7 @@ ws_status archive_rejudge(db_archive *db, const char *path, const rejudge_option
     db_standing *list = NULL;
     int n = 0;
     j.fallen = cJSON_CreateArray();
+    j.lifted = cJSON_CreateArray();
     j.left_out = cJSON_CreateArray();
     j.winners = cJSON_CreateArray();
     ws_status st = read_stricter(&j, err);
@@ -318,6 +342,7 @@ ws_status archive_rejudge(db_archive *db, const char *path, const rejudge_option
     *fell = j.fell;
     comp_service_close(j.comp);
     cJSON_Delete(j.fallen);
+    cJSON_Delete(j.lifted);
     cJSON_Delete(j.left_out);
     cJSON_Delete(j.winners);
     ws_arena_release(&a);

@@ -97,8 +97,8 @@ typedef struct ptx_options {
     int threads;               /* host threads for blocks; 0: one a core */
     ptx_schedule schedule;     /* order of warps and blocks */
     uint64_t seed;             /* for PTX_SCHED_RANDOM */
-    /* Blocks, or clusters, that are on the machine at once, the next one starting when one ends; 0: as many
-     * as wait for each other. With one of them, blocks may only wait for earlier ones. */
+    /* Blocks, or clusters, that are on the machine at once, the next one starting when one ends; 0:
+     * as many as wait for each other. With one of them, blocks may only wait for earlier ones. */
     uint32_t resident_units;
     /* Bounds and alignment are always checked: what the engine runs is not trusted. */
     bool check_init;           /* reads of memory that nothing wrote */

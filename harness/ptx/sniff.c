@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-/* A register's depth: 0 it holds no address; else the lowest bit of an address that it has, counted from
- * 1. What was shifted right by 12 has depth 13. */
+/* A register's depth: 0 it holds no address; else the lowest bit of an address that it has, counted
+ * from 1. What was shifted right by 12 has depth 13. */
 enum { WHOLE = 1, HIGH = PTX_SNIFF_BIT + WHOLE, MOST = 64 };
 
 typedef struct sniff {
