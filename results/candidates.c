@@ -221,8 +221,8 @@ ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const 
     bool row = false;
     ws_status st =
         db_prepare(db, &s, err,
-                   "SELECT coalesce((SELECT CASE WHEN j.holds THEN NULL ELSE j.json END FROM judgement j"
-                   " WHERE j.candidate = v.candidate ORDER BY j.rejudge DESC LIMIT 1), v.json)"
+                   "SELECT coalesce((SELECT CASE WHEN j.holds THEN NULL ELSE j.json END"
+                   " FROM judgement j WHERE j.candidate = v.candidate ORDER BY j.rejudge DESC LIMIT 1), v.json)"
                    " FROM verdict v WHERE v.candidate = ?",
                    "i", candidate);
     if (!st)

@@ -31,8 +31,8 @@ ws_status db_standing_list(db_archive *db, int64_t run, int64_t rejudge, ws_aren
                               " FROM candidate c JOIN verdict v ON v.candidate = c.id"
                               " WHERE (?1 = 0 OR c.run = ?1) AND"
                               " ((c.reason = 'pass' AND c.level >= 2) OR"
-                              "  (v.reason = 'pass' AND v.level >= 2 AND EXISTS (SELECT 1 FROM judgement j"
-                              "   WHERE j.candidate = c.id AND NOT j.holds)))"
+                              "  (v.reason = 'pass' AND v.level >= 2 AND EXISTS (SELECT 1"
+                              "   FROM judgement j WHERE j.candidate = c.id AND NOT j.holds)))"
                               " AND NOT EXISTS (SELECT 1 FROM judgement j"
                               "  WHERE j.rejudge = ?2 AND j.candidate = c.id)"
                               " ORDER BY c.run, c.id",
@@ -109,8 +109,8 @@ static ws_status demote(db_archive *db, int64_t candidate, const char *reason, i
 
 static ws_status lift(db_archive *db, int64_t candidate, int level, ws_err *err)
 {
-    if (db_exec(db, err, "UPDATE candidate SET reason = 'pass', level = ? WHERE id = ?", "ki", level,
-                candidate))
+    if (db_exec(db, err, "UPDATE candidate SET reason = 'pass', level = ? WHERE id = ?", "ki",
+                level, candidate))
         return err->status;
     return db_exec(db, err,
                    "UPDATE run SET best_candidate = ?1 WHERE id = (SELECT run FROM candidate"

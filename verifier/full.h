@@ -36,7 +36,7 @@ typedef struct vfy_full {
     bool main;       /* the shape at which launches and precision are looked at, and, */
     bool relates;    /* when a run is not too long, relations */
     bool repeats;    /* a run is cheap enough for another one of each launch */
-    bool *needed;    /* per launch of the plan: some shape or inputs showed that it is; NULL: not asked */
+    bool *needed;    /* per launch of the plan: something showed that it is; NULL: not asked */
     vfy_case base;   /* the random inputs, and */
     ref_tensor *in;  /* their values */
     vfy_try first;   /* what the candidate made of them in the usual order */

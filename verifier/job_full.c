@@ -187,8 +187,8 @@ static ws_status judge_launches(vfy_job *j, ws_err *err)
     const plan_launch *l = &j->plan->launch[idle];
     hx_diag d = {0};
     hx_reject(&d, HX_IDLE_LAUNCH, l->line, 0,
-              "launch %d ('%s') changes nothing: without it every bit of the result is the same, at "
-              "every shape and with every kind of inputs that was tried; leave it out, or let a "
+              "launch %d ('%s') changes nothing: without it every bit of the result is the same, "
+              "at every shape and with every kind of inputs that was tried; leave it out, or let a "
               "check shape need it",
               idle + 1, l->kernel);
     vfy_job_reject(j, &d);

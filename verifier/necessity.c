@@ -33,7 +33,7 @@ static int pending(const vfy_full *f)
     return n;
 }
 
-/* Leaves out each launch of which no need is known; `whole` is what the plan makes of the inputs. */
+/* Leaves out each launch of which no need is known; `whole` is the run with all of them. */
 static ws_status try_without(vfy_full *f, const vfy_case *c, const vfy_try *whole, ws_err *err)
 {
     vfy_try t[VFY_MOST_LAUNCHES] = {0};

@@ -156,8 +156,8 @@ static bool check_registers(const reader *r, const char *code)
             if (is_called(registers[i].name, p, n))
                 return hx_reject(r->d, HX_FORBIDDEN_CONSTRUCT,
                                  line_of(r, registers[i].in_source), 0,
-                                 "the kernel reads %.*s, which tells %s; what it does may depend on "
-                                 "its inputs alone",
+                                 "the kernel reads %.*s, which tells %s; what it does may depend "
+                                 "on its inputs alone",
                                  (int)n, p, registers[i].tells);
     }
     return true;

@@ -423,7 +423,8 @@ static const struct {
      "one path for all sizes: what the benchmark shape runs must also run, with the same work for "
      "each element, at a shape that is checked"},
     {HX_IDLE_LAUNCH, NULL,
-     "take the launch out of the plan, or let its result reach an output at a shape that is checked"},
+     "take the launch out of the plan, or let its result reach an output at a shape that is "
+     "checked"},
     {HX_STATE_KEPT, NULL,
      "__device__ variables keep their content from run to run: set counters back at the end of the "
      "run, or fill what you need in a launch of its own; nothing may be saved for the next run"},

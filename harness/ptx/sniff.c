@@ -141,7 +141,7 @@ static int parameter(const sniff *s, const ptx_var *v)
     return -1;
 }
 
-/* A parameter is a pointer when one of the registers that it was loaded to is used as an address. */
+/* A parameter is a pointer when a register that it was loaded to is used as an address. */
 static void follow_parameter(sniff *s, const ptx_ast_insn *a)
 {
     const ptx_operand *to = &a->operand[0];
@@ -216,8 +216,9 @@ static void note_constants(sniff *s)
         if (!to || to->kind != PTX_OPD_REG || to->reg < 0)
             continue;
         s->writes[to->reg] += s->writes[to->reg] < 2;
-        s->is_constant[to->reg] = s->writes[to->reg] == 1 && is_op(a, "mov") && a->n_operands == 2 &&
-                                  a->operand[1].kind == PTX_OPD_IMM && !a->operand[1].is_float;
+        s->is_constant[to->reg] = s->writes[to->reg] == 1 && is_op(a, "mov") &&
+                                  a->n_operands == 2 && a->operand[1].kind == PTX_OPD_IMM &&
+                                  !a->operand[1].is_float;
         if (s->is_constant[to->reg])
             s->constant[to->reg] = a->operand[1].imm;
     }
