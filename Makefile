@@ -37,7 +37,8 @@ VARIANTS      ?= $(X86_VARIANTS) baseline
 X86_VARIANTS  := $(if $(filter x86_64% amd64%,$(shell $(CC) -dumpmachine)),avx512 avx2)
 FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512 -mno-vzeroupper
 FLAGS_avx2    := -march=x86-64-v3 -mno-vzeroupper
-harness_SRC   := $(wildcard harness/*.c harness/compile/*.c harness/plan/*.c harness/timing/*.c harness/worker/*.c)
+harness_DIRS  := harness harness/compile harness/device harness/plan harness/timing harness/worker
+harness_SRC   := $(filter-out harness/device/worker_main.c,$(wildcard $(harness_DIRS:%=%/*.c)))
 verifier_SRC  := $(wildcard verifier/*.c)
 results_SRC   := $(wildcard results/*.c)
 agent_DIRS    := agent agent/llm agent/loop agent/strategy agent/money agent/tune agent/evidence agent/mcp agent/cmd
@@ -70,10 +71,14 @@ TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: warpsmith $(BUILD)/warpsmith.1 $(BUILD)/libwarpsmith-cuda.so
+all: warpsmith $(BUILD)/warpsmith-worker $(BUILD)/warpsmith.1 $(BUILD)/libwarpsmith-cuda.so
 
 warpsmith: $(call obj,agent/main.c) $(foreach m,$(MODULES),$(call lib,$(m)))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+# Runs candidates on a device; needs nothing but the C library and what it loads by dlopen.
+$(BUILD)/warpsmith-worker: $(call obj,harness/device/worker_main.c) $(call lib,harness) $(call lib,base)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -ldl -lm
 
 # The man page, from the option tables: man build/warpsmith.1
 $(BUILD)/warpsmith.1: warpsmith

@@ -36,6 +36,33 @@ const char *ws_proc_self(void)
     return path;
 }
 
+/* <dir>/build, <dir> and <dir>/../lib, where dir is the directory of `program`. */
+static bool beside(const char *program, const char *name, ws_buf *out)
+{
+    static const char *const places[] = {"/build/", "/", "/../lib/"};
+    const char *slash = strrchr(program, '/');
+    for (size_t i = 0; slash && i < WS_COUNT(places); i++) {
+        ws_buf_reset(out);
+        ws_buf_printf(out, "%.*s%s%s", (int)(slash - program), program, places[i], name);
+        if (ws_file_exists(ws_buf_z(out)))
+            return true;
+    }
+    return false;
+}
+
+bool ws_proc_beside(const char *name, ws_buf *out)
+{
+    char exe[PATH_MAX], built[256];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = '\0';
+    if (beside(exe, name, out) || beside(ws_proc_self(), name, out))
+        return true;
+    ws_buf_reset(out);
+    snprintf(built, sizeof built, "build/%s", name);
+    ws_home_path(out, built);
+    return ws_file_exists(ws_buf_z(out));
+}
+
 const char *const *ws_proc_clean_env(void)
 {
     static const char *const keep[] = {"PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH",
@@ -80,9 +107,11 @@ _Noreturn static void become(const ws_proc_options *o, int sock, int output, con
     int fds[MAX_INHERIT + 1] = {sock};
     int null = open("/dev/null", O_RDWR);
     setpgid(0, 0);
-    dup2(null, STDIN_FILENO);
-    dup2(output >= 0 ? output : null, STDOUT_FILENO);
+    dup2(o->on_stdio ? sock : null, STDIN_FILENO);
+    dup2(o->on_stdio ? sock : output >= 0 ? output : null, STDOUT_FILENO);
     dup2(output >= 0 ? output : null, STDERR_FILENO);
+    if (o->on_stdio)
+        fds[0] = null;
     for (size_t i = 0; i < o->n_inherit; i++)
         fds[i + 1] = o->inherit_fds[i];
     arrange_fds(fds, o->n_inherit + 1);
@@ -229,6 +258,22 @@ ws_status ws_proc_wait(ws_proc *p, int64_t deadline_ns, ws_buf *output, ws_proc_
     p->pid = 0;
     fill_result(out, status, &u, late);
     return WS_OK;
+}
+
+bool ws_proc_kill_within(ws_proc *p, double seconds)
+{
+    const int64_t deadline = ws_now_ns() + (int64_t)(seconds * 1e9);
+    pid_t ended = 0;
+    if (p->pid > 0) {
+        kill_group(p->pid);
+        while ((ended = waitpid(p->pid, NULL, WNOHANG)) == 0 && ws_now_ns() < deadline)
+            ws_sleep_ms(1);
+        close_fd(&p->sock);
+        close_fd(&p->output);
+    }
+    const bool gone = p->pid <= 0 || ended != 0;
+    *p = (ws_proc){0, -1, -1};
+    return gone;
 }
 
 void ws_proc_kill(ws_proc *p)

@@ -23,6 +23,7 @@ typedef struct ws_proc_options {
     const char *add_env; /* "NAME=value" beside it, NULL: none */
     const int *inherit_fds;   /* appear in the child as 4, 5, ... in this order */
     size_t n_inherit;
+    bool on_stdio;            /* the socket is the child's 0 and 1, and its 3 is /dev/null */
     bool keep_output;         /* collect stdout+stderr; otherwise they are discarded */
     uint64_t max_address_bytes, max_cpu_seconds, max_file_bytes; /* rlimits; 0: none */
 } ws_proc_options;
@@ -30,6 +31,9 @@ typedef struct ws_proc_options {
 /* The path of the warpsmith program itself: $WARPSMITH_EXE, else this executable when it is called
  * warpsmith, else "<home>/warpsmith". */
 const char *ws_proc_self(void);
+/* A file that is built or installed with the program: in build/, ., or ../lib of the directory of this
+ * executable or of warpsmith, or in <home>/build. */
+bool ws_proc_beside(const char *name, ws_buf *out);
 /* PATH, HOME, LANG, TMPDIR, LD_LIBRARY_PATH, CUDA_HOME, CUDA_VISIBLE_DEVICES, WARPSMITH_HOME and
  * _CACHE only: no key, token or secret ever passes. */
 const char *const *ws_proc_clean_env(void);
@@ -47,6 +51,8 @@ typedef struct ws_proc_result {
  * process group. Output, when kept, is appended to `output` (may be NULL). Closes the socket. */
 ws_status ws_proc_wait(ws_proc *p, int64_t deadline_ns, ws_buf *output, ws_proc_result *out,
                        ws_err *err) WS_MUST_CHECK;
+/* SIGKILL, and waits at most so long for the end; false: it hangs in the kernel, and is left behind. */
+bool ws_proc_kill_within(ws_proc *p, double seconds);
 void ws_proc_kill(ws_proc *p); /* SIGKILL to the group, reap, close; fine on a stopped one */
 
 /* Length-prefixed messages over a socket: u32 type, u32 reserved, u64 length, bytes. Reading gives

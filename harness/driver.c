@@ -1,7 +1,6 @@
 #include "harness/driver.h"
 
 #include "base/buf.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "harness/ptx/cuda/ws_engine.h"
@@ -11,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { JIT_LOG_BYTES = 8192 };
 
@@ -26,9 +24,12 @@ enum { JIT_LOG_BYTES = 8192 };
     X(device_get, cuDeviceGet, false)                                                              \
     X(device_name, cuDeviceGetName, false)                                                         \
     X(device_attribute, cuDeviceGetAttribute, false)                                               \
+    X(device_uuid, cuDeviceGetUuid_v2, false)                                                      \
+    X(device_memory, cuDeviceTotalMem_v2, false)                                                   \
     X(ctx_retain, cuDevicePrimaryCtxRetain, false)                                                 \
     X(ctx_release, cuDevicePrimaryCtxRelease_v2, false)                                            \
     X(ctx_set, cuCtxSetCurrent, false)                                                             \
+    X(ctx_limit, cuCtxSetLimit, false)                                                             \
     X(ctx_synchronize, cuCtxSynchronize, false)                                                    \
     X(module_load, cuModuleLoadDataEx, false)                                                      \
     X(module_unload, cuModuleUnload, false)                                                        \
@@ -36,6 +37,14 @@ enum { JIT_LOG_BYTES = 8192 };
     X(function_set, cuFuncSetAttribute, false)                                                     \
     X(alloc, cuMemAlloc_v2, false)                                                                 \
     X(release, cuMemFree_v2, false)                                                                \
+    X(map_granularity, cuMemGetAllocationGranularity, true)                                        \
+    X(map_reserve, cuMemAddressReserve, true)                                                      \
+    X(map_unreserve, cuMemAddressFree, true)                                                       \
+    X(map_create, cuMemCreate, true)                                                               \
+    X(map_release, cuMemRelease, true)                                                             \
+    X(map_map, cuMemMap, true)                                                                     \
+    X(map_unmap, cuMemUnmap, true)                                                                 \
+    X(map_access, cuMemSetAccess, true)                                                            \
     X(to_device, cuMemcpyHtoD_v2, false)                                                           \
     X(to_host, cuMemcpyDtoH_v2, false)                                                             \
     X(fill, cuMemsetD8_v2, false)                                                                  \
@@ -169,36 +178,13 @@ hx_reason cu_last_reason(const cu_device *d)
 
 /* ---- finding and opening a driver ---- */
 
-/* <dir>/build, <dir> and <dir>/../lib, where dir is the directory of `program`. */
-static bool beside(const char *program, ws_buf *out)
-{
-    static const char *const places[] = {"/build/", "/", "/../lib/"};
-    const char *slash = strrchr(program, '/');
-    for (size_t i = 0; slash && i < WS_COUNT(places); i++) {
-        ws_buf_reset(out);
-        ws_buf_printf(out, "%.*s%slibwarpsmith-cuda.so", (int)(slash - program), program,
-                      places[i]);
-        if (ws_file_exists(ws_buf_z(out)))
-            return true;
-    }
-    return false;
-}
-
 static bool find_engine(ws_buf *out)
 {
-    char exe[4096];
     const char *set = getenv("WARPSMITH_CUDA_DRIVER");
-    if (set && *set) {
-        ws_buf_adds(out, set);
-        return true;
-    }
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[n > 0 ? n : 0] = '\0';
-    if (beside(exe, out) || beside(ws_proc_self(), out))
-        return true;
-    ws_buf_reset(out);
-    ws_home_path(out, "build/libwarpsmith-cuda.so");
-    return ws_file_exists(ws_buf_z(out));
+    if (!set || !*set)
+        return ws_proc_beside("libwarpsmith-cuda.so", out);
+    ws_buf_adds(out, set);
+    return true;
 }
 
 static ws_status load_symbols(cu_device *d, const char *path, ws_err *err)
@@ -333,6 +319,54 @@ int cu_driver_version(const cu_device *d)
     return d->version;
 }
 
+/* ---- which device ---- */
+
+int cu_device_count(cu_device *d)
+{
+    int n = 0;
+    return d->cu.device_count(&n) == CUDA_SUCCESS ? n : 0;
+}
+
+static void uuid_text(const char *kind, const CUuuid *u, char *out, size_t size)
+{
+    size_t n = (size_t)snprintf(out, size, "%s", kind);
+    for (int i = 0; i < 16; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%02x",
+                              i == 0 || i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                              (unsigned char)u->bytes[i]);
+}
+
+ws_status cu_identify(cu_device *d, int i, cu_identity *out, ws_err *err)
+{
+    CUdevice dev;
+    CUuuid uuid;
+    size_t memory;
+    int major, minor, l2;
+    *out = (cu_identity){0};
+    if (TRY(d, device_get, err, &dev, i) || TRY(d, device_uuid, err, &uuid, dev) ||
+        TRY(d, device_name, err, out->name, (int)sizeof out->name, dev) ||
+        TRY(d, device_memory, err, &memory, dev) ||
+        TRY(d, device_attribute, err, &major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, dev) ||
+        TRY(d, device_attribute, err, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, dev) ||
+        TRY(d, device_attribute, err, &l2, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, dev) ||
+        TRY(d, device_attribute, err, &out->sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, dev))
+        return err->status;
+    out->capability = 10 * major + minor;
+    out->l2_bytes = l2;
+    out->memory_bytes = (int64_t)memory;
+    out->mig = strstr(out->name, " MIG ") != NULL; /* "NVIDIA A100-SXM4-40GB MIG 1g.5gb" */
+    uuid_text(cu_is_engine(d) ? "CPU" : out->mig ? "MIG" : "GPU", &uuid, out->uuid,
+              sizeof out->uuid);
+    return WS_OK;
+}
+
+ws_status cu_limit(cu_device *d, size_t printf_bytes, size_t heap_bytes, ws_err *err)
+{
+    if (TRY(d, ctx_limit, err, CU_LIMIT_PRINTF_FIFO_SIZE, printf_bytes))
+        return err->status;
+    return TRY(d, ctx_limit, err, CU_LIMIT_MALLOC_HEAP_SIZE, heap_bytes);
+}
+
 /* ---- modules ---- */
 
 ws_status cu_module_load(cu_device *d, const void *image, size_t n, cu_module **out, ws_err *err)
@@ -396,6 +430,77 @@ ws_status cu_download(cu_device *d, void *dst, uint64_t src, size_t n, ws_err *e
 ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n, ws_err *err)
 {
     return n ? TRY(d, fill, err, (CUdeviceptr)dst, byte, n) : WS_OK;
+}
+
+/* ---- mappings ---- */
+
+bool cu_can_map(cu_device *d)
+{
+    int can = 0;
+    return d->cu.map_granularity && d->cu.map_reserve && d->cu.map_unreserve && d->cu.map_create &&
+           d->cu.map_release && d->cu.map_map && d->cu.map_unmap && d->cu.map_access &&
+           d->cu.device_attribute(&can,
+                                  CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED,
+                                  d->device) == CUDA_SUCCESS &&
+           can;
+}
+
+/* The memory at m->ptr, whose range is reserved. */
+static ws_status map_memory(cu_device *d, const CUmemAllocationProp *prop, cu_mapping *m,
+                            ws_err *err)
+{
+    const CUmemAccessDesc access = {.location = prop->location,
+                                    .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+    CUmemGenericAllocationHandle handle;
+    if (TRY(d, map_create, err, &handle, m->bytes, prop, 0))
+        return err->status;
+    m->handle = handle;
+    if (TRY(d, map_map, err, m->ptr, m->bytes, 0, handle, 0)) {
+        d->cu.map_release(handle);
+        return err->status;
+    }
+    if (TRY(d, map_access, err, m->ptr, m->bytes, &access, 1)) {
+        d->cu.map_unmap(m->ptr, m->bytes);
+        d->cu.map_release(handle);
+    }
+    return err->status;
+}
+
+ws_status cu_map(cu_device *d, size_t bytes, const char *name, cu_mapping *out, ws_err *err)
+{
+    const CUmemAllocationProp prop = {
+        .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+        .location = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = d->device},
+    };
+    CUdeviceptr base = 0;
+    size_t granule = 0;
+    *out = (cu_mapping){0};
+    if (TRY(d, map_granularity, err, &granule, &prop, CU_MEM_ALLOC_GRANULARITY_MINIMUM))
+        return err->status;
+    if (!granule || bytes > SIZE_MAX / 2)
+        return ws_fail(err, WS_ELIMIT, "buffer '%s': %zu bytes cannot be mapped", name, bytes);
+    out->granule = granule;
+    out->bytes = (bytes + granule - 1) / granule * granule;
+    out->bytes = out->bytes ? out->bytes : granule;
+    if (TRY(d, map_reserve, err, &base, out->bytes + 2 * granule, 0, 0, 0))
+        return ws_wrap(err, "buffer '%s' of %zu bytes", name, bytes);
+    out->ptr = base + granule;
+    if (map_memory(d, &prop, out, err)) {
+        d->cu.map_unreserve(base, out->bytes + 2 * granule);
+        return ws_wrap(err, "buffer '%s' of %zu bytes", name, bytes);
+    }
+    if (d->cu.engine_name)
+        d->cu.engine_name(out->ptr, name);
+    return WS_OK;
+}
+
+void cu_unmap(cu_device *d, const cu_mapping *m)
+{
+    if (!m->ptr)
+        return;
+    d->cu.map_unmap(m->ptr, m->bytes);
+    d->cu.map_release(m->handle);
+    d->cu.map_unreserve(m->ptr - m->granule, m->bytes + 2 * m->granule);
 }
 
 /* ---- launches ---- */

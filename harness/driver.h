@@ -24,6 +24,20 @@ bool cu_is_engine(const cu_device *d);
 const char *cu_name(const cu_device *d);    /* "NVIDIA H200", or "CPU engine" */
 int cu_compute_capability(const cu_device *d); /* 90 for 9.0 */
 int cu_driver_version(const cu_device *d);     /* 13000 for CUDA 13.0 */
+
+/* Device i of those that the driver shows (CUDA_VISIBLE_DEVICES is its affair); this one is 0. */
+typedef struct cu_identity {
+    char uuid[48];                /* "GPU-8f3c...", "MIG-...", on the engine "CPU-..." */
+    char name[128];
+    int capability, sms;
+    int64_t l2_bytes, memory_bytes;
+    bool mig;                     /* a slice of a GPU */
+} cu_identity;
+int cu_device_count(cu_device *d);
+ws_status cu_identify(cu_device *d, int i, cu_identity *out, ws_err *err) WS_MUST_CHECK;
+/* What kernels may have of memory for printf, and of heap for malloc. Before the first module. */
+ws_status cu_limit(cu_device *d, size_t printf_bytes, size_t heap_bytes, ws_err *err) WS_MUST_CHECK;
+
 /* What the last failed call says about the candidate: INVALID_LAUNCH, OUT_OF_BOUNDS, ..., or
  * HX_PASS when the failure is not the candidate's. On a GPU the context is lost after a kernel's
  * fault. */
@@ -43,6 +57,18 @@ ws_status cu_upload(cu_device *d, uint64_t dst, const void *src, size_t n,
 ws_status cu_download(cu_device *d, void *dst, uint64_t src, size_t n, ws_err *err) WS_MUST_CHECK;
 ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n,
                   ws_err *err) WS_MUST_CHECK;
+
+/* Memory in a mapping of its own: whole granules, with a granule on either side that is nobody's, so
+ * that an access there is a fault and no corruption. */
+typedef struct cu_mapping {
+    uint64_t ptr;            /* where the mapped memory begins */
+    size_t bytes, granule;   /* of the memory; of a granule */
+    uint64_t handle;
+} cu_mapping;
+bool cu_can_map(cu_device *d); /* or there is cu_alloc alone */
+ws_status cu_map(cu_device *d, size_t bytes, const char *name, cu_mapping *out,
+                 ws_err *err) WS_MUST_CHECK;
+void cu_unmap(cu_device *d, const cu_mapping *m);
 
 typedef struct cu_launch_args {
     const char *kernel;

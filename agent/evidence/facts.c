@@ -1,6 +1,7 @@
 #include "agent/evidence/facts.h"
 
 #include "base/json.h"
+#include "harness/reason.h"
 #include "verifier/counters.h"
 
 #include <math.h>
@@ -118,10 +119,8 @@ static void read_cost(ev_facts *f)
 
 static hx_reason reason_named(const char *name)
 {
-    for (int r = 0; r < HX_REASON_COUNT; r++)
-        if (strcmp(name, hx_reason_name((hx_reason)r)) == 0)
-            return (hx_reason)r;
-    return HX_REASON_COUNT;
+    hx_reason r;
+    return hx_reason_named(name, &r) ? r : HX_REASON_COUNT;
 }
 
 void ev_facts_init(ev_facts *f, const findings_subject *s)

@@ -3,6 +3,7 @@
  * none of the others, and an engine defect is a crash and not a wrong result. */
 #include "harness/ptx/engine.h"
 #include "harness/ptx/field.h"
+#include "harness/ptx/map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,6 +180,62 @@ bool ptx_memory_release(ptx_memory *m, uint64_t ptr)
     m->quarantined_bytes += a->raw_bytes;
     while (m->n_quarantined > QUARANTINE || m->quarantined_bytes > QUARANTINE_BYTES)
         evict(m);
+    return true;
+}
+
+/* ---- mapped by hand ---- */
+
+uint64_t ptx_range_reserve(size_t bytes, size_t align)
+{
+    size_t all;
+    if (!bytes || !ws_size_add(bytes, align, &all))
+        return 0;
+    uint8_t *raw = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (raw == MAP_FAILED)
+        return 0;
+    const uint64_t from = (uint64_t)(uintptr_t)raw, start = (from + align - 1) & ~(align - 1);
+    if (start > from)
+        munmap(raw, start - from);
+    if (from + all > start + bytes)
+        munmap((void *)(uintptr_t)(start + bytes), from + all - start - bytes);
+    return start;
+}
+
+void ptx_range_release(uint64_t start, size_t bytes)
+{
+    munmap((void *)(uintptr_t)start, bytes);
+}
+
+bool ptx_memory_map(ptx_memory *m, uint64_t at, size_t bytes)
+{
+    const int above = upper_bound(m, at + bytes - 1);
+    if (above && m->alloc[above - 1]->hi > at)
+        return false;
+    uint8_t *state = calloc(bytes, 1);
+    if (!state || mprotect((void *)(uintptr_t)at, bytes, PROT_READ | PROT_WRITE)) {
+        free(state);
+        return false;
+    }
+    ptx_alloc *a = ws_calloc(1, sizeof *a); /* raw is NULL: the range is not ours to unmap */
+    a->lo = at;
+    a->hi = at + bytes;
+    a->state = state;
+    insert(m, a);
+    return true;
+}
+
+bool ptx_memory_unmap(ptx_memory *m, uint64_t at)
+{
+    int index = 0;
+    ptx_alloc *a = at_start(m, at, &index);
+    if (!a)
+        return false;
+    mprotect((void *)(uintptr_t)a->lo, a->hi - a->lo, PROT_NONE);
+    madvise((void *)(uintptr_t)a->lo, a->hi - a->lo, MADV_DONTNEED);
+    alloc_free(a);
+    memmove(m->alloc + index, m->alloc + index + 1,
+            (size_t)(m->n - index - 1) * sizeof *m->alloc);
+    m->n--;
     return true;
 }
 

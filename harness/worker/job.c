@@ -1,6 +1,7 @@
 #include "harness/worker/job.h"
 
 #include "base/clock.h"
+#include "harness/confine.h"
 #include "harness/driver.h"
 #include "harness/ptx/ptx.h"
 #include "harness/worker/state.h"
@@ -8,13 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#if __has_include(<linux/landlock.h>)
-#include <linux/landlock.h>
-#endif
 
 enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xC9, PARAM_BYTES = 4096 };
 /* Of the child's wall time: a launch that takes more is ended by the engine, which says where. */
@@ -264,36 +258,6 @@ static bool wants_written(const run_request *r)
 
 /* ---- the run ---- */
 
-/* The engine runs in this process, which needs no file and no privilege any more. Kernels without
- * Landlock leave it at that. */
-static void close_files(void)
-{
-#ifdef LANDLOCK_ACCESS_FS_MAKE_SYM
-    uint64_t every = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
-    struct landlock_ruleset_attr all = {.handled_access_fs = every};
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
-    if (rules >= 0) {
-        syscall(SYS_landlock_restrict_self, rules, 0);
-        close(rules);
-    }
-#endif
-}
-
-/* PTX that declares more memory than the machine has is refused, not swapped. A GPU's driver
- * reserves addresses far beyond that, and starts helpers. */
-static void confine(void)
-{
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    close_files();
-#ifndef __SANITIZE_ADDRESS__
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && size > 0) {
-        rlim_t bytes = (rlim_t)pages * (rlim_t)size;
-        setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
-    }
-#endif
-}
-
 /* Runs the plan as often as asked. WS_OK with result->reason set, or a failure of the world. */
 static ws_status run_plan(job *j, double *ms, ws_err *err)
 {
@@ -428,7 +392,7 @@ static ws_status open_device(session *s, const char *device, ws_err *err)
     if (cu_open(device, &s->d, err))
         return err->status;
     if (cu_is_engine(s->d))
-        confine();
+        ws_confine();
     return WS_OK;
 }
 

@@ -1,4 +1,4 @@
-/* The one device, its attributes, and contexts. */
+/* The device, its attributes, and contexts. */
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
 #include "harness/ptx/ops.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEVICE = 0, MAX_CONTEXT_STACK = 16 };
+enum { MAX_CONTEXT_STACK = 16 };
 static const char device_name[] = "Warpsmith CPU engine";
 
 /* cuda.h declares each under the name that its own version prefers only. */
@@ -32,6 +32,64 @@ CUresult fac_enter(void)
     return fac.sticky ? fac_fail(fac.sticky, "an earlier kernel failed") : CUDA_SUCCESS;
 }
 
+/* ---- which devices ---- */
+
+static int visible[FAC_MAX_DEVICES], n_devices; /* visible[d]: number of device d in the machine */
+
+static void device_uuid(int number, unsigned char out[16])
+{
+    memcpy(out, "warpsmith-engine", 16);
+    out[15] = (unsigned char)(out[15] + number);
+}
+
+/* The number that an entry of CUDA_VISIBLE_DEVICES means: itself, or the beginning of a UUID behind a
+ * word ("GPU-7761"); -1: none. */
+static int device_of_entry(const char *entry, int count)
+{
+    char *end, text[33];
+    const long n = strtol(entry, &end, 10);
+    if (end != entry && !*end)
+        return n >= 0 && n < count ? (int)n : -1;
+    const char *dash = strchr(entry, '-');
+    for (int k = 0; dash && dash[1] && k < count; k++) {
+        unsigned char uuid[16];
+        const char *p = dash + 1;
+        device_uuid(k, uuid);
+        for (int i = 0; i < 16; i++)
+            snprintf(text + 2 * i, 3, "%02x", uuid[i]);
+        for (int i = 0; *p && i < 32 && (*p == '-' || *p == text[i]); p++)
+            i += *p != '-';
+        if (!*p)
+            return k;
+    }
+    return -1;
+}
+
+/* As libcuda does: the devices of the list up to the first entry that is none. */
+static void find_devices(void)
+{
+    const char *asked = getenv("WARPSMITH_ENGINE_DEVICES"), *list = getenv("CUDA_VISIBLE_DEVICES");
+    const int wanted = asked ? atoi(asked) : 1;
+    const int count = wanted < 1 ? 1 : wanted > FAC_MAX_DEVICES ? FAC_MAX_DEVICES : wanted;
+    n_devices = 0;
+    if (!asked || !list) {
+        for (; n_devices < count; n_devices++)
+            visible[n_devices] = n_devices;
+    } else {
+        char copy[1024], *rest = NULL;
+        snprintf(copy, sizeof copy, "%s", list);
+        for (char *e = strtok_r(copy, ",", &rest); e && n_devices < FAC_MAX_DEVICES;
+             e = strtok_r(NULL, ",", &rest)) {
+            const int k = device_of_entry(e, count);
+            if (k < 0)
+                break;
+            visible[n_devices++] = k;
+        }
+    }
+    for (int d = 0; d < FAC_MAX_DEVICES; d++)
+        fac.primary[d].device = d;
+}
+
 /* ---- initialisation ---- */
 
 CUresult cuInit(unsigned flags)
@@ -42,6 +100,7 @@ CUresult cuInit(unsigned flags)
     if (!fac.initialised) {
         int n;
         ptx_forms(&n); /* the tables are made once, before a server forks */
+        find_devices();
         fac.mem = ptx_memory_new();
         fac.options = PTX_OPTIONS_CHECKED;
         fac.options.max_warp_insns = 0; /* a program of its own decides how long it runs */
@@ -63,15 +122,16 @@ CUresult cuDriverGetVersion(int *out)
 
 static CUresult check_device(CUdevice dev)
 {
-    return dev == DEVICE ? CUDA_SUCCESS
-                         : fac_fail(CUDA_ERROR_INVALID_DEVICE, "there is device 0 only");
+    return dev >= 0 && dev < n_devices
+               ? CUDA_SUCCESS
+               : fac_fail(CUDA_ERROR_INVALID_DEVICE, "there is no device %d", dev);
 }
 
 CUresult cuDeviceGetCount(int *out)
 {
     CUresult r = fac_enter_device();
     if (!r)
-        *out = 1;
+        *out = n_devices;
     return fac_leave(r);
 }
 
@@ -79,7 +139,7 @@ CUresult cuDeviceGet(CUdevice *out, int ordinal)
 {
     CUresult r = fac_enter_device();
     if (!r && !(r = check_device(ordinal)))
-        *out = DEVICE;
+        *out = ordinal;
     return fac_leave(r);
 }
 
@@ -118,8 +178,11 @@ CUresult cuMemGetInfo(size_t *available, size_t *total)
 CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev)
 {
     CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev)))
-        memcpy(uuid->bytes, "warpsmith-engine", sizeof uuid->bytes);
+    if (!r && !(r = check_device(dev))) {
+        unsigned char bytes[16];
+        device_uuid(visible[dev], bytes);
+        memcpy(uuid->bytes, bytes, sizeof uuid->bytes);
+    }
     return fac_leave(r);
 }
 
@@ -132,7 +195,7 @@ CUresult cuDeviceGetPCIBusId(char *out, int n, CUdevice dev)
 {
     CUresult r = fac_enter_device();
     if (!r && !(r = check_device(dev)) && n > 0)
-        snprintf(out, (size_t)n, "0000:00:00.0");
+        snprintf(out, (size_t)n, "0000:%02x:00.0", visible[dev]);
     return fac_leave(r);
 }
 
@@ -173,7 +236,8 @@ CUresult cuDeviceGetPCIBusId(char *out, int n, CUdevice dev)
     X(COOPERATIVE_LAUNCH, 1)                                                                       \
     X(CLUSTER_LAUNCH, 1) X(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, FAC_SHARED_OPTIN)                    \
         X(MAX_BLOCKS_PER_MULTIPROCESSOR, FAC_BLOCKS_PER_SM)                                        \
-            X(RESERVED_SHARED_MEMORY_PER_BLOCK, FAC_SHARED_RESERVED)
+            X(RESERVED_SHARED_MEMORY_PER_BLOCK, FAC_SHARED_RESERVED)                               \
+                X(VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 1)
 
 CUresult cuDeviceGetAttribute(int *out, CUdevice_attribute attribute, CUdevice dev)
 {
@@ -229,8 +293,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice dev)
 {
     CUresult r = fac_enter_device();
     if (!r && !(r = check_device(dev))) {
-        fac.primary_refs++;
-        *out = &fac.primary;
+        fac.primary_refs[dev]++;
+        *out = &fac.primary[dev];
     }
     return fac_leave(r);
 }
@@ -239,9 +303,9 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice dev)
 {
     CUresult r = fac_enter_device();
     if (!r && !(r = check_device(dev))) {
-        if (!fac.primary_refs)
+        if (!fac.primary_refs[dev])
             r = CUDA_ERROR_INVALID_CONTEXT;
-        else if (!--fac.primary_refs)
+        else if (!--fac.primary_refs[dev])
             fac_reset();
     }
     return fac_leave(r);
@@ -259,7 +323,7 @@ CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned flags)
 {
     CUresult r = fac_enter_device();
     if (!r && !(r = check_device(dev)))
-        fac.primary.flags = flags;
+        fac.primary[dev].flags = flags;
     return fac_leave(r);
 }
 
@@ -267,8 +331,8 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *active)
 {
     CUresult r = fac_enter_device();
     if (!r && !(r = check_device(dev))) {
-        *flags = fac.primary.flags;
-        *active = fac.primary_refs > 0;
+        *flags = fac.primary[dev].flags;
+        *active = fac.primary_refs[dev] > 0;
     }
     return fac_leave(r);
 }
@@ -278,6 +342,7 @@ CUresult cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice dev)
     CUresult r = fac_enter_device();
     if (!r && !(r = check_device(dev))) {
         CUcontext c = ws_calloc(1, sizeof *c);
+        c->device = dev;
         c->flags = flags;
         if ((r = push(c)))
             free(c);
@@ -298,7 +363,7 @@ CUresult cuCtxCreate_v4(CUcontext *out, CUctxCreateParams *params, unsigned flag
 CUresult cuCtxDestroy(CUcontext c)
 {
     CUresult r = fac_enter_device();
-    if (!r && (!c || c == &fac.primary))
+    if (!r && (!c || c == &fac.primary[c->device]))
         r = CUDA_ERROR_INVALID_CONTEXT;
     if (!r) {
         for (int i = depth - 1; i >= 0; i--)
@@ -352,7 +417,7 @@ CUresult cuCtxGetDevice(CUdevice *out)
 {
     CUresult r = fac_enter();
     if (!r)
-        *out = DEVICE;
+        *out = stack[depth - 1]->device;
     return fac_leave(r);
 }
 

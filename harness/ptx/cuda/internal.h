@@ -1,4 +1,5 @@
-/* What the files of the CUDA facade share. One process has one device with one address space;
+/* What the files of the CUDA facade share. One process has one device with one address space
+ * (WARPSMITH_ENGINE_DEVICES=n shows n of them, which share it: for testing who uses which);
  * contexts, streams and events are handles with little behind them, because everything runs when it
  * is enqueued. A faulting kernel leaves its error behind and every later call returns it, as a
  * GPU's driver does. */
@@ -25,9 +26,11 @@ enum {
     FAC_BLOCKS_PER_SM = 32,
     FAC_SMS = 132,
     FAC_MAX_PARAM_BYTES = 4096,
+    FAC_MAX_DEVICES = 16,
 };
 
 struct CUctx_st {
+    CUdevice device;
     unsigned flags;
     size_t limit[CU_LIMIT_MAX];
 };
@@ -69,8 +72,8 @@ typedef struct fac_state {
     ptx_report report;
     CUresult sticky;
     CUmodule modules;
-    int primary_refs;
-    struct CUctx_st primary;
+    int primary_refs[FAC_MAX_DEVICES];
+    struct CUctx_st primary[FAC_MAX_DEVICES];
 } fac_state;
 extern fac_state fac;
 
@@ -83,6 +86,9 @@ CUresult fac_enter_device(void); /* needs cuInit alone */
 /* Remembers one sentence about why the current call fails; returns r. */
 CUresult fac_fail(CUresult r, const char *fmt, ...) WS_PRINTF(2, 3);
 const char *fac_detail(void);
+/* Whether cuMemMap put it there; what is left of such things goes with the memory. */
+bool fac_is_mapped(CUdeviceptr p);
+void fac_forget_mappings(void);
 /* Frees modules and memory. Locked by the caller. */
 void fac_reset(void);
 /* The extents of a launch's clusters, zeros: it has none. Checked as libcuda does. */

@@ -25,6 +25,8 @@ static CUresult allocate(CUdeviceptr *out, size_t n, bool zero)
 
 static CUresult release(CUdeviceptr p)
 {
+    if (fac_is_mapped(p))
+        return fac_fail(CUDA_ERROR_INVALID_VALUE, "0x%llx is a mapping, for cuMemUnmap", p);
     return !p || ptx_memory_release(fac.mem, p)
                ? CUDA_SUCCESS
                : fac_fail(CUDA_ERROR_INVALID_VALUE,

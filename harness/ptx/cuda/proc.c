@@ -30,6 +30,8 @@ CUresult cuGetProcAddress_v2(const char *name, void **out, int version, cuuint64
     X(cuMemAlloc) X(cuMemAllocPitch) X(cuMemFree) X(cuMemAllocAsync) X(cuMemFreeAsync)             \
     X(cuMemAllocManaged) X(cuMemHostAlloc) X(cuMemAllocHost) X(cuMemFreeHost)                      \
     X(cuMemHostGetDevicePointer) X(cuMemGetAddressRange) X(cuMemGetInfo) X(cuPointerGetAttribute)  \
+    X(cuMemGetAllocationGranularity) X(cuMemAddressReserve) X(cuMemAddressFree) X(cuMemCreate)     \
+    X(cuMemRelease) X(cuMemMap) X(cuMemUnmap) X(cuMemSetAccess)                                    \
     X(cuMemcpy) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemcpyDtoD) X(cuMemcpyAsync)                   \
     X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) X(cuMemcpyDtoDAsync) X(cuMemcpy2D)                   \
     X(cuMemcpy2DAsync) X(cuMemcpy2DUnaligned)                                                      \

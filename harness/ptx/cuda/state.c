@@ -77,6 +77,7 @@ void fac_reset(void)
     }
     fac.modules = NULL;
     ptx_memory_free(fac.mem);
+    fac_forget_mappings();
     fac.mem = ptx_memory_new();
     fac.sticky = CUDA_SUCCESS;
 }
