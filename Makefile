@@ -67,7 +67,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check check-hostile check-kill check-budget fuzz-ptx check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop bench-stats gpu-check deps clean help
+.PHONY: force all demo test check chaos check-hostile check-kill check-budget fuzz-ptx check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop bench-stats gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -150,6 +150,11 @@ $(FUZZ_GOALS): fuzz-%:
 	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/fuzz/tests/$(filter %_$*,$(FUZZERS))
 	$(Q)ASAN_OPTIONS=hard_rss_limit_mb=4096 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(BUILD)/fuzz/tests/$(filter %_$*,$(FUZZERS)) $(FUZZ_SEED) $(FUZZ_SECONDS)
+# Candidates that are right, wrong, endless, astray or deadly, in random order on device workers: every
+# verdict right, nothing left behind. make chaos CANDIDATES=500 SEED=7
+CANDIDATES ?= 500
+chaos: all $(BUILD)/tests/t_verifier_chaos
+	$(Q)$(BUILD)/tests/t_verifier_chaos $(CANDIDATES) $(SEED)
 # Every known way to fake a result, and the verdict on it.
 check-hostile: all
 	$(Q)tests/hostile_table.py ./warpsmith
@@ -204,6 +209,7 @@ help:
 	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
 	@echo 'make fuzz-plan fuzz-reply   kernels with changed plans, replies of models: the same'
+	@echo 'make chaos      CANDIDATES random candidates on device workers, SEED: every verdict right, nothing left'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
 	@echo 'make check-hostile   a table of every known exploit and the verdict on it'

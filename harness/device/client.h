@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* Memory that parent and worker share: a memfd, mapped. */
+/* Memory that parent and worker share: a memfd, mapped; {0}: none. */
 typedef struct dev_bulk_memory {
     int fd;
     unsigned char *map;
