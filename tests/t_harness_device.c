@@ -282,6 +282,22 @@ static void test_health(const char *dir)
     has_str(dev_pool_device(p, 0)->why, "failed its health check 2 times", "and the reason says so");
     has_str(q[2].answer.text, "failed its health check", "in the answers, too");
     dev_pool_close(p);
+    p = NULL;
+    /* The next program hears of it, and asks for the health check first. */
+    if (!ok(!dev_pool_open(&(dev_pool_options){.worker = path}, &p, &err), "again %s", err.msg))
+        return;
+    has_str(dev_pool_device(p, 0)->note, "failed its health check", "an earlier program's note");
+    ok(!dev_pool_check(p, 0), "it fails still");
+    dev_pool_close(p);
+    write_script(path, HELLO "while read l; do echo '{\"id\":2,\"ok\":true}'; done");
+    if (!ok(!dev_pool_open(&(dev_pool_options){.worker = path}, &p, &err), "again %s", err.msg))
+        return;
+    ok(dev_pool_check(p, 0), "once it passes");
+    dev_pool_close(p);
+    if (!ok(!dev_pool_open(&(dev_pool_options){.worker = path}, &p, &err), "again %s", err.msg))
+        return;
+    is_str(dev_pool_device(p, 0)->note, "", "the note is gone");
+    dev_pool_close(p);
     ws_arena_release(&arena);
 }
 
@@ -368,13 +384,12 @@ static void test_many(void)
 
 /* ---- the timing lane ---- */
 
-static void test_lane(const char *dir)
+static void test_lane(void)
 {
     ws_err err = {0};
     dev_lane l, other;
     int ready[2];
     char byte;
-    setenv("WARPSMITH_CACHE", dir, 1);
     if (!ok(!dev_lane_take("CPU-x/..", 1, &l, &err), "a lane is free %s", err.msg))
         return;
     dev_lane_give(&l);
@@ -410,6 +425,7 @@ int main(int argc, char **argv)
     if (!ok(mkdtemp(dir) && fixture_init(&f), "kernels and a directory"))
         return tap_done();
     fixture_be_worker(1);
+    setenv("WARPSMITH_CACHE", dir, 1);
     for (int i = 0; i < N; i++) {
         a[i] = (float)i;
         b[i] = 2 + (float)i;
@@ -424,7 +440,7 @@ int main(int argc, char **argv)
     test_respawn();
     test_visible();
     test_many();
-    test_lane(dir);
+    test_lane();
     fixture_release(&f);
     snprintf(command, sizeof command, "rm -r %s", dir);
     ok(system(command) == 0, "nothing is left");

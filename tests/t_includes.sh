@@ -35,5 +35,8 @@ check "only harness/compile sees nvrtc.h" "$(only 'nvrtc\.h' '^harness/compile/'
 check "only agent/llm/curl.h sees curl" "$(only 'curl/' '^agent/llm/curl\.h')"
 check "only results sees sqlite" "$(only 'sqlite3\.h' '^results/')"
 check "no fast-math" "$(grep -nE '(-f|-O)fast' Makefile)"
+check "the device worker needs the C library alone" "$(
+    readelf -d "${BUILD:-build}/warpsmith-worker" 2>&1 | grep -E 'NEEDED|rror' |
+        grep -vE 'lib(c|m|dl|pthread|asan|ubsan)\.so|ld-linux')"
 echo "1..$n"
 exit $failed

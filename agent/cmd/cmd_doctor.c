@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "harness/compile/compile.h"
+#include "harness/device/pool.h"
 #include "harness/driver.h"
 #include "specs/spec.h"
 
@@ -88,6 +89,34 @@ static void check_gpu(finding *f)
     check_device(
         f, "gpu",
         "without a GPU kernels run on the CPU engine and times are modelled; nothing to do");
+}
+
+/* Each device that workers can be given, after a health check. */
+static void check_workers(finding *f)
+{
+    ws_err err = {0};
+    dev_pool *p = NULL;
+    ws_buf text = {.max = sizeof f->text - 1};
+    if (dev_pool_open(&(dev_pool_options){0}, &p, &err)) {
+        missing(f, &err, "run make, which builds build/warpsmith-worker");
+        return;
+    }
+    f->ok = true;
+    for (int i = 0; i < dev_pool_count(p); i++) {
+        const dev_device *d = dev_pool_device(p, i);
+        const bool well = dev_pool_check(p, i);
+        f->ok &= well;
+        ws_buf_printf(&text, "%s%s (%s): %s%s", i ? "; " : "", d->name, d->uuid,
+                      well ? "passes its health check" : "set aside, ", well ? "" : d->why);
+        if (well && d->note[0])
+            ws_buf_printf(&text, ", was set aside at %s", d->note);
+    }
+    dev_pool_close(p);
+    snprintf(f->text, sizeof f->text, "%s", ws_buf_z(&text));
+    if (!f->ok)
+        snprintf(f->fix, sizeof f->fix,
+                 "kernels do not run there; nvidia-smi may say more, and a reset or a reboot help");
+    ws_buf_release(&text);
 }
 
 static void count_spec(void *ud, const char *path)
@@ -215,8 +244,8 @@ static const struct {
     {"nvrtc", check_nvrtc, true},     {"compile", check_compile, true},
     {"engine", check_engine, true},   {"specs", check_catalogue, true},
     {"cache", check_cache, true},     {"gpu", check_gpu, false},
-    {"model", check_model, false},    {"replay", check_replay, false},
-    {"nvcc", check_nvcc, false},
+    {"workers", check_workers, false}, {"model", check_model, false},
+    {"replay", check_replay, false},   {"nvcc", check_nvcc, false},
 };
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "harness/device/note.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,20 +14,17 @@
 
 enum { POLL_MS = 20 };
 
-/* <cache>/device-UUID.lock; of the UUID, only what a file name may have. */
 static ws_status open_lock(const char *uuid, int *out, ws_err *err)
 {
-    ws_buf path = {0};
-    ws_cache_dir(&path);
-    if (!ws_make_dirs(ws_buf_z(&path), err)) {
-        ws_buf_adds(&path, "/device-");
-        for (const char *p = uuid; *p; p++)
-            ws_buf_addc(&path, isalnum((unsigned char)*p) || *p == '-' ? *p : '_');
-        ws_buf_adds(&path, ".lock");
+    ws_buf path = {0}, dir = {0};
+    ws_cache_dir(&dir);
+    dev_note_path(uuid, ".lock", &path);
+    if (!ws_make_dirs(ws_buf_z(&dir), err)) {
         *out = open(ws_buf_z(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (*out < 0)
             ws_fail_errno(err, WS_EENV, "cannot open '%s'", ws_buf_z(&path));
     }
+    ws_buf_release(&dir);
     ws_buf_release(&path);
     return err->status;
 }

@@ -1,6 +1,7 @@
 #include "harness/device/pool.h"
 
 #include "base/mem.h"
+#include "harness/device/note.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -54,6 +55,8 @@ static void add_device(dev_pool *p, const jl_value *hello, const jl_value *v, in
     };
     snprintf(s->d.uuid, sizeof s->d.uuid, "%s", uuid);
     snprintf(s->d.name, sizeof s->d.name, "%s", jl_text_or(v, "name", ""));
+    dev_note_read(s->d.uuid, s->d.note, sizeof s->d.note);
+    s->suspect = s->d.note[0] != '\0';
 }
 
 /* What a worker sees. Of several devices each gets workers that see it alone. */
@@ -141,6 +144,7 @@ static void set_aside(dev_pool *p, slot *s, const char *why)
     s->d.aside = true;
     snprintf(s->d.why, sizeof s->d.why, "%.250s", why);
     pthread_mutex_unlock(&p->lock);
+    dev_note_aside(s->d.uuid, s->d.why);
 }
 
 static void stop(dev_pool *p, slot *s, dev_client *c)
@@ -187,6 +191,8 @@ static dev_client *healthy_worker(dev_pool *p, int device, const dev_bulk_memory
         }
         ws_arena_release(&a);
         if (c && answer.end == DEV_OK) {
+            if (s->suspect && s->d.note[0])
+                dev_note_clear(s->d.uuid);
             s->suspect = false;
             return c;
         }

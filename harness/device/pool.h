@@ -1,5 +1,6 @@
 /* The devices of this machine, each behind workers of its own: a process per batch of requests, a
- * health check after every fault, and no more work for a device that fails it twice. */
+ * health check after every fault, and no more work for a device that fails it twice. A device that an
+ * earlier program set aside has to pass one before its first work. */
 #ifndef HARNESS_DEVICE_POOL_H
 #define HARNESS_DEVICE_POOL_H
 
@@ -18,6 +19,7 @@ typedef struct dev_device {
     bool mig, engine;     /* a slice of a GPU; the CPU driver */
     bool aside;           /* it gets no more work */
     char why[256];        /* that is so */
+    char note[256];       /* that an earlier program set it aside, when and why; "": none did */
     int faults;           /* workers lost so far */
 } dev_device;
 
