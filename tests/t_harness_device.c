@@ -6,6 +6,7 @@
 #include "tests/device_fixture.h"
 #include "tests/tap.h"
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -201,6 +202,39 @@ static void test_misdeeds(void)
         dev_client_stop(w);
         ws_arena_release(&arena);
     }
+}
+
+/* ---- the parent's end ---- */
+
+/* A process that asks for what never ends, and is killed: its worker goes with it. */
+static void test_orphan(void)
+{
+    int tell[2];
+    pid_t worker = 0;
+    if (pipe(tell))
+        return;
+    const pid_t parent = fork();
+    if (parent == 0) {
+        ws_arena arena = {0};
+        ws_err err = {0};
+        dev_client *w;
+        const jl_value *hello = NULL;
+        dev_answer got;
+        (void)!dev_client_start(&(dev_client_options){0}, &arena, &w, &hello, &err);
+        worker = (pid_t)jl_int_or(hello, "pid", 0);
+        (void)!write(tell[1], &worker, sizeof worker);
+        dev_client_ask(w, "\"op\":\"hang\"", 600, &arena, &got);
+        _exit(0);
+    }
+    ok(read(tell[0], &worker, sizeof worker) == sizeof worker && worker > 0, "a worker that hangs");
+    kill(parent, SIGKILL);
+    waitpid(parent, NULL, 0);
+    int tries = 0;
+    while (tries++ < 3000 && waitpid(worker, NULL, WNOHANG) == 0)
+        ws_sleep_ms(10);
+    ok(kill(worker, 0) != 0, "goes when its parent is killed");
+    close(tell[0]);
+    close(tell[1]);
 }
 
 /* ---- scripts in the worker's place ---- */
@@ -421,6 +455,7 @@ int main(int argc, char **argv)
 {
     if (fixture_is_worker(argc, argv))
         return dev_worker_main(fixture_ops);
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* orphans come here */
     char dir[] = "/tmp/warpsmith-device-XXXXXX", command[64];
     if (!ok(mkdtemp(dir) && fixture_init(&f), "kernels and a directory"))
         return tap_done();
@@ -435,6 +470,7 @@ int main(int argc, char **argv)
         run_one(i);
     test_bad_requests();
     test_misdeeds();
+    test_orphan();
     test_scripts(dir);
     test_health(dir);
     test_respawn();

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "harness/device/protocol.h"
 #include "harness/reason.h"
 
 #include <errno.h>
@@ -20,11 +21,9 @@
 #include <unistd.h>
 
 enum {
-    PROTOCOL = 1,
-    MAX_LINE = (4 << 20) + (128 << 10), /* the worker's own limit, and room for the frame */
     MAX_ENV = 24,
     TAIL = 400,
-    LEAVE_MS = 500,                     /* a worker may take to leave by itself */
+    LEAVE_MS = 500, /* a worker may take to leave by itself */
 };
 static const double kill_seconds = 30, default_start = 60;
 
@@ -155,7 +154,7 @@ static ws_status greet(const dev_client_options *o, dev_client *c, ws_arena *a,
         return ws_fail(err, answer.status, "%s", answer.text);
     if (answer.end != DEV_OK)
         return ws_fail(err, WS_EENV, "the device worker does not start: %.900s", answer.text);
-    if (jl_int_or(answer.json, "protocol", 0) != PROTOCOL)
+    if (jl_int_or(answer.json, "protocol", 0) != DEV_PROTOCOL)
         return ws_fail(err, WS_EENV, "the device worker is of another version");
     if (hello)
         *hello = answer.json;
@@ -168,7 +167,7 @@ ws_status dev_client_start(const dev_client_options *o, ws_arena *a, dev_client 
     dev_client *c = ws_calloc(1, sizeof *c);
     c->p = (ws_proc){0, -1, -1};
     c->output = -1;
-    c->line.max = MAX_LINE;
+    c->line.max = DEV_MAX_ANSWER + DEV_MAX_FRAME;
     if (spawn(o, c, err) || greet(o, c, a, hello, err)) {
         dev_client_stop(c);
         return err->status;
@@ -396,6 +395,13 @@ void dev_client_ask(dev_client *c, const char *members, double deadline_seconds,
         ws_buf_printf(&request, "{\"id\":%" PRId64 ",", ++c->id);
         ws_buf_adds(&request, members);
         ws_buf_adds(&request, "}\n");
+    }
+    if (request.n > DEV_MAX_REQUEST) {
+        out->end = DEV_FAILED;
+        out->status = WS_ELIMIT;
+        snprintf(out->text, sizeof out->text, "a request of %zu bytes, at most %d", request.n,
+                 (int)DEV_MAX_REQUEST);
+    } else if (request.n) {
         converse(c, &request, start + (int64_t)(seconds * 1e9), a, out);
     }
     if (out->end == DEV_DEADLINE)

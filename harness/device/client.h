@@ -53,7 +53,7 @@ typedef struct dev_client_options {
 
 typedef struct dev_client dev_client;
 
-/* Starts a worker and asks `hello`. A worker that does not say it is WS_EENV. `hello`, when it is not
+/* Starts a worker, which ends with the thread that started it at the latest, and asks `hello`. A worker that does not say it is WS_EENV. `hello`, when it is not
  * NULL, receives the answer, in `a`. */
 ws_status dev_client_start(const dev_client_options *o, ws_arena *a, dev_client **out,
                            const jl_value **hello, ws_err *err) WS_MUST_CHECK;

@@ -1,11 +1,12 @@
 /* hello, health, run: what every worker can do. */
 #include "harness/device/program.h"
+#include "harness/device/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PROTOCOL = 1, MAX_POISONS = 16 };
+enum { MAX_POISONS = 16 };
 
 /* ---- hello: who and where ---- */
 
@@ -29,7 +30,7 @@ static ws_status put_device(dev_worker *w, int i, jl_writer *a, ws_err *err)
 static ws_status op_hello(dev_worker *w, const jl_value *request, jl_writer *a, ws_err *err)
 {
     (void)request;
-    jl_put_int(a, "protocol", PROTOCOL);
+    jl_put_int(a, "protocol", DEV_PROTOCOL);
     jl_put_int(a, "pid", getpid());
     jl_put_int(a, "driver", cu_driver_version(w->d));
     jl_put_bool(a, "engine", cu_is_engine(w->d));

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "harness/confine.h"
+#include "harness/device/protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +19,6 @@
 #include <unistd.h>
 
 enum {
-    MAX_REQUEST = 16 << 20, /* bytes of a line */
-    MAX_ANSWER = 4 << 20,
     MAX_OUTPUT = 1 << 20,   /* of what a driver or a kernel prints, in the file that is stdout */
     MAX_PRINTED = 4096,     /* of it, in an answer */
     HIGH_FD = 16,
@@ -153,11 +152,11 @@ static bool read_line(channel *c, size_t *length)
             return true;
         }
         seen = c->n;
-        if (c->n == MAX_REQUEST)
+        if (c->n == DEV_MAX_REQUEST)
             return false;
         if (!c->line)
-            c->line = ws_malloc(MAX_REQUEST);
-        const ssize_t got = read(c->in, c->line + c->n, MAX_REQUEST - c->n);
+            c->line = ws_malloc(DEV_MAX_REQUEST);
+        const ssize_t got = read(c->in, c->line + c->n, DEV_MAX_REQUEST - c->n);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
@@ -268,14 +267,14 @@ static void write_answer(dev_worker *w, int64_t id, const ws_buf *body, const ws
 static bool answer_line(dev_worker *w, channel *c, size_t length, const dev_op *more)
 {
     ws_err err = {0};
-    ws_buf body = {.max = MAX_ANSWER}, line = {.max = MAX_ANSWER + (64 << 10)};
+    ws_buf body = {.max = DEV_MAX_ANSWER}, line = {.max = DEV_MAX_ANSWER + DEV_MAX_FRAME};
     jl_writer answer = {.out = &body};
     const jl_value *request = NULL;
     w->reason = HX_PASS;
     if (!jl_parse(&w->arena, c->line, length, &request, &err))
         (void)!perform(w, request, more, &answer, &err);
     if (body.overflow) {
-        ws_fail(&err, WS_ELIMIT, "the answer is over %d bytes", MAX_ANSWER);
+        ws_fail(&err, WS_ELIMIT, "the answer is over %d bytes", DEV_MAX_ANSWER);
         ws_buf_reset(&body);
     }
     write_answer(w, jl_int_or(request, "id", -1), &body, &err, &line);

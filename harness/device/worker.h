@@ -14,9 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Descriptors that the parent gives beside 0 and 1. */
-enum { DEV_FD_BULK = 4, DEV_FD_OUTPUT = 5 };
-
 typedef struct dev_worker {
     cu_device *d;          /* open with a context */
     unsigned char *bulk;   /* what the parent shares: images, tensors; NULL: nothing */
