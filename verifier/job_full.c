@@ -4,6 +4,7 @@
 #include "verifier/reach.h"
 #include "verifier/record.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,27 +213,66 @@ static ws_status full_shape(vfy_job *j, int check, ws_err *err)
     return st;
 }
 
-/* What cannot be evaluated at a shape that the spec does not list, or takes long there, says
- * nothing about the kernel. */
-static ws_status judge_reached(vfy_job *j, const ws_env *at, const plan_bound *b,
+/* A shape that the spec does not list, and how it is tried. */
+typedef struct reached {
+    const ws_env *at;
+    int kinds;      /* of inputs, of the quick list */
+    bool full_grid; /* it is no larger than that takes */
+} reached;
+
+/* How many times as large a dim is as at the check shapes, at most. */
+static double stretch_of(const vfy_job *j, const ws_env *at)
+{
+    const spec *s = j->s->spec;
+    double most = 1;
+    for (int d = 0; d < s->n_dims; d++) {
+        int64_t checked = 1;
+        for (int c = 0; c < s->n_checks; c++)
+            checked = s->check[c][d].value > checked ? s->check[c][d].value : checked;
+        most = fmax(most, (double)at->item[d].value / (double)checked);
+    }
+    return most;
+}
+
+/* Of a launch that was ended because it took too long: whether a block of it is stuck. Its share of
+ * the work, at as many instructions as at the check shapes, is exceeded many times by a block that
+ * does not end, and not by one that does more work than needed: even where that grows with the
+ * square of a dim. */
+static bool is_stuck(const vfy_job *j, const reached *r, const plan_bound *b, const vfy_run *run)
+{
+    const double start = 100000, slower = r->full_grid ? 64 : 2 * stretch_of(j, r->at);
+    ref_cost cost;
+    int64_t blocks = INT64_MAX;
+    for (int l = 0; l < b->n_launches; l++) {
+        const int64_t n = b->launch[l].grid[0] * b->launch[l].grid[1] * b->launch[l].grid[2];
+        blocks = n < blocks ? n : blocks;
+    }
+    ref_cost_of(run->c->bound, &cost);
+    const double share = (double)j->v->counters.warp_insns * (cost.flops + cost.min_bytes) /
+                         (j->counted_work * (double)blocks);
+    return (double)run->rep.engine.counters.max_block_warp_insns > slower * share + start;
+}
+
+/* What cannot be evaluated at such a shape, or takes long there, says nothing about the kernel. */
+static ws_status judge_reached(vfy_job *j, const reached *r, const plan_bound *b,
                                const comp_result *comp, bool *slow, ws_err *err)
 {
     vfy_exec e = vfy_job_exec(j);
     vfy_options soon = *j->o;
     ws_status st = WS_OK;
-    soon.wall_seconds = j->o->record ? j->o->wall_seconds : 5;
+    soon.wall_seconds = j->o->record || r->full_grid ? j->o->wall_seconds : 5;
     soon.max_insns = j->o->record ? 100000000 : 0; /* by work: it is the same on a slow machine */
     e.o = &soon;
-    for (int k = 0; k < VFY_INPUTS_QUICK && !st && !*slow && j->v->reason == HX_PASS; k++) {
+    for (int k = 0; k < r->kinds && !st && !*slow && j->v->reason == HX_PASS; k++) {
         vfy_run run = {.bound = b, .compiled = comp, .schedule = PTX_SCHED_ROUND_ROBIN};
         vfy_case c;
         ws_err ignored = {0};
-        if (vfy_reach_case(&c, j->s->graph, at, (vfy_inputs)k, j->seed, &ignored))
+        if (vfy_reach_case(&c, j->s->graph, r->at, (vfy_inputs)k, j->seed, &ignored))
             continue;
         run.c = &c;
         if (!c.meaningless) {
             vfy_execute(&e, &run, 1, 1);
-            *slow = !run.err.status && run.rep.reason == HX_ENDLESS;
+            *slow = !run.err.status && run.rep.reason == HX_ENDLESS && !is_stuck(j, r, b, &run);
             if (!*slow)
                 st = vfy_job_judge_run(j, &run, NULL, err);
         }
@@ -242,31 +282,49 @@ static ws_status judge_reached(vfy_job *j, const ws_env *at, const plan_bound *b
     return st;
 }
 
-/* The shapes on the way to the benchmark's. */
+static ws_status judge_at(vfy_job *j, const reached *r, bool *slow, ws_err *err)
+{
+    plan_bound *b = NULL;
+    comp_result comp = {0};
+    hx_diag why = {0};
+    if (!plan_bind(&j->arena, j->plan, r->at, j->o->tune, &b, &why))
+        return WS_OK;
+    comp_request q = vfy_job_request(j, b, false);
+    if (comp_compile(j->s->comp, &q, &j->arena, &comp, err))
+        return err->status;
+    vfy_record_compile(j->o->record, b, false, &comp);
+    if (comp.ok && !vfy_check_ptx(comp.ptx, j->source, j->n, &why)) {
+        vfy_job_reject(j, &why);
+        vfy_job_name_shape(j, r->at);
+        return WS_OK;
+    }
+    return comp.ok ? judge_reached(j, r, b, &comp, slow, err) : WS_OK;
+}
+
+/* The shapes on the way to the benchmark's. What is slow at one of them is slow at the others. */
 static ws_status judge_reach(vfy_job *j, ws_err *err)
 {
+    const ref_graph *g = j->s->graph;
     ws_env at[MOST_REACHED];
-    const int n = vfy_reach_shapes(j->s->graph, &j->arena, at, MOST_REACHED);
+    ws_env full;
     bool slow = false;
+    int n = vfy_reach_shapes(g, &j->arena, at, MOST_REACHED);
     for (int i = 0; i < n && !slow && j->v->reason == HX_PASS; i++) {
-        plan_bound *b = NULL;
-        comp_result comp = {0};
-        hx_diag why = {0};
-        if (!plan_bind(&j->arena, j->plan, &at[i], j->o->tune, &b, &why))
-            continue;
-        comp_request r = vfy_job_request(j, b, false);
-        if (comp_compile(j->s->comp, &r, &j->arena, &comp, err))
-            return err->status;
-        vfy_record_compile(j->o->record, b, false, &comp);
-        if (comp.ok && !vfy_check_ptx(comp.ptx, j->source, j->n, &why)) {
-            vfy_job_reject(j, &why);
-            vfy_job_name_shape(j, &at[i]);
-            return WS_OK;
-        }
-        if (comp.ok && judge_reached(j, &at[i], b, &comp, &slow, err))
+        const reached r = {.at = &at[i], .kinds = VFY_INPUTS_QUICK};
+        if (judge_at(j, &r, &slow, err))
             return err->status;
     }
-    return WS_OK;
+    n = slow ? 0 : vfy_reach_aligned(g, &j->arena, at, MOST_REACHED);
+    for (int i = 0; i < n && !slow && j->v->reason == HX_PASS; i++) {
+        const reached r = {.at = &at[i], .kinds = 1};
+        if (judge_at(j, &r, &slow, err))
+            return err->status;
+    }
+    if (j->v->reason != HX_PASS || !vfy_reach_full_grid(g, j->plan, j->o->tune, &j->arena, &full))
+        return WS_OK;
+    slow = false;
+    const reached r = {.at = &full, .kinds = 1, .full_grid = true};
+    return judge_at(j, &r, &slow, err);
 }
 
 ws_status vfy_job_full(vfy_job *j, ws_err *err)

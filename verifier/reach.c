@@ -2,11 +2,29 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Operations, and an eighth of the bytes: some tenths of a second on the engine. The shape that is
- * like the benchmark's in all dims may take more. */
-static const double MOST_WORK = 4e6, MOST_WORK_OF_ALL = 8e6;
+ * like the benchmark's in all dims may take more, and one where a grid is cut off, as few are,
+ * takes seconds. */
+static const double MOST_WORK = 4e6, MOST_WORK_OF_ALL = 8e6, MOST_WORK_FULL_GRID = 4e7;
+
+/* Of inputs and weights, whether the operation reads all of them or not: they are made, and an element
+ * of two bytes takes no less than one of four. */
+static double input_bytes(const ref_graph *g, const ws_env *env)
+{
+    const spec *s = g->spec;
+    double bytes = 0;
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
+        int64_t dim[SPEC_MAX_RANK], count;
+        ws_err ignored = {0};
+        if (spec_tensor_dims(&s->tensor[i], env, dim, &count, &ignored))
+            return (double)INFINITY;
+        bytes += 4 * (double)count;
+    }
+    return bytes;
+}
 
 static bool is_cheap(const ref_graph *g, const ws_env *env, double most, double *work)
 {
@@ -14,7 +32,7 @@ static bool is_cheap(const ref_graph *g, const ws_env *env, double most, double 
     ref_cost cost;
     if (ref_cost_at(g, env, &cost, &ignored))
         return false;
-    *work = cost.flops + cost.min_bytes / 8;
+    *work = cost.flops + fmax(cost.min_bytes, input_bytes(g, env)) / 8;
     return *work <= most;
 }
 
@@ -80,8 +98,8 @@ int vfy_reach_shapes(const ref_graph *g, ws_arena *a, ws_env *out, int max)
                 continue;
             const int more = best ? width(s, row, d) - width(s, best, d) : 1;
             const bool further = best && row[d].value > best[d].value;
-            if (best && !further && (row[d].value < best[d].value || more < 0 ||
-                                     (more == 0 && work >= least)))
+            if (best && !further &&
+                (row[d].value < best[d].value || more < 0 || (more == 0 && work >= least)))
                 continue;
             best = row;
             least = work;
@@ -90,4 +108,179 @@ int vfy_reach_shapes(const ref_graph *g, ws_arena *a, ws_env *out, int max)
             out[n++] = (ws_env){best, (size_t)s->n_dims, NULL};
     }
     return n;
+}
+
+int vfy_reach_aligned(const ref_graph *g, ws_arena *a, ws_env *out, int max)
+{
+    static const int64_t others[] = {128, 64, 32, 16};
+    const spec *s = g->spec;
+    const ws_env bench = spec_env(s, -1);
+    int n = 0;
+    for (int d = 0; d < s->n_dims && s->n_dims > 1 && n < max; d++) {
+        ws_binding *row = WS_ARENA_NEW(a, ws_binding, s->n_dims + 1);
+        const ws_env env = {row, (size_t)s->n_dims, NULL};
+        bool any = false, found = false;
+        double work;
+        for (size_t k = 0; k < WS_COUNT(others) && !found; k++) {
+            for (int e = 0; e < s->n_dims; e++) {
+                row[e] = bench.item[e];
+                if (e != d && row[e].value > others[k] && row[e].value % others[k] == 0) {
+                    row[e].value = others[k];
+                    any = true;
+                }
+            }
+            found = any && bench.item[d].value > others[k] && is_cheap(g, &env, MOST_WORK, &work);
+        }
+        if (found)
+            out[n++] = env;
+    }
+    return n;
+}
+
+/* ---- where a grid stops growing ---- */
+
+/* The search for a shape. */
+typedef struct full_grid {
+    const ref_graph *g;
+    const plan *p;
+    const int64_t *tune;
+    ws_arena *a;
+    const plan_bound *bench;
+    bool *cut; /* of each launch: its grid is cut off */
+} full_grid;
+
+static int64_t blocks_of(const plan_bound_launch *l)
+{
+    return l->grid[0] * l->grid[1] * l->grid[2];
+}
+
+/* NULL: the plan cannot be bound there. */
+static const plan_bound *bind_at(const full_grid *f, const ws_binding *row)
+{
+    ws_env env = {row, (size_t)f->g->spec->n_dims, NULL};
+    plan_bound *b = NULL;
+    hx_diag ignored = {0};
+    return plan_bind(f->a, f->p, &env, f->tune, &b, &ignored) ? b : NULL;
+}
+
+/* Whether the launches that are cut off have all their blocks. */
+static bool is_full(const full_grid *f, const ws_binding *row)
+{
+    const plan_bound *b = bind_at(f, row);
+    for (int l = 0; b && l < b->n_launches; l++)
+        if (f->cut[l] && blocks_of(&b->launch[l]) < blocks_of(&f->bench->launch[l]))
+            return false;
+    return b != NULL;
+}
+
+/* The plan at the benchmark shape with every dim doubled, or halved. */
+static const plan_bound *bind_scaled(const full_grid *f, bool doubled)
+{
+    const spec *s = f->g->spec;
+    ws_env bench = spec_env(s, -1);
+    ws_binding *row = WS_ARENA_NEW(f->a, ws_binding, s->n_dims + 1);
+    for (int d = 0; d < s->n_dims; d++) {
+        const int64_t v = bench.item[d].value;
+        row[d] = (ws_binding){bench.item[d].name, doubled ? 2 * v : v > 1 ? v / 2 : 1};
+    }
+    return bind_at(f, row);
+}
+
+/* A launch is cut off when shapes of twice the size, or of half, have as many blocks, and a check
+ * shape fewer. */
+static bool find_cut(const full_grid *f)
+{
+    const spec *s = f->g->spec;
+    const plan_bound *scaled[] = {bind_scaled(f, true), bind_scaled(f, false)};
+    bool any = false;
+    for (int l = 0; l < f->bench->n_launches; l++) {
+        const int64_t most = blocks_of(&f->bench->launch[l]);
+        bool fewer = false, as_many = false;
+        for (int k = 0; k < 2; k++)
+            as_many |= scaled[k] && blocks_of(&scaled[k]->launch[l]) == most;
+        for (int c = 0; c < s->n_checks && as_many; c++) {
+            const plan_bound *b = bind_at(f, s->check[c]);
+            fewer |= b && blocks_of(&b->launch[l]) < most;
+        }
+        f->cut[l] = fewer;
+        any |= fewer;
+    }
+    return any;
+}
+
+/* What a check shape has of dim d, at least or at most. */
+static int64_t checked(const spec *s, int d, bool most)
+{
+    int64_t v = s->check[0][d].value;
+    for (int c = 1; c < s->n_checks; c++) {
+        const int64_t w = s->check[c][d].value;
+        v = (w > v) == most ? w : v;
+    }
+    return v;
+}
+
+static bool exists(const full_grid *f, const ws_binding *row)
+{
+    double work;
+    ws_env env = {row, (size_t)f->g->spec->n_dims, NULL};
+    return is_cheap(f->g, &env, (double)INFINITY, &work);
+}
+
+/* Halves the dims in turn as long as the grid is full, but not below what the check shapes have. */
+static void shrink_full(const full_grid *f, ws_binding *row, bool most)
+{
+    const spec *s = f->g->spec;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (int d = 0; d < s->n_dims; d++) {
+            const int64_t was = row[d].value;
+            row[d].value = was / 2;
+            if (row[d].value >= checked(s, d, most) && row[d].value > 0 && is_full(f, row) &&
+                exists(f, row))
+                changed = true;
+            else
+                row[d].value = was;
+        }
+    }
+}
+
+/* Twice as large in a dim that the grid follows: every block has work more than once. */
+static void grow(const full_grid *f, ws_binding *row)
+{
+    const spec *s = f->g->spec;
+    ws_env bench = spec_env(s, -1), env = {row, (size_t)s->n_dims, NULL};
+    for (int d = 0; d < s->n_dims; d++) {
+        const int64_t was = row[d].value;
+        double work;
+        row[d].value = was / 2;
+        const bool follows = was > 1 && !is_full(f, row);
+        row[d].value = 2 * was;
+        if (follows && 2 * was <= bench.item[d].value && is_full(f, row) &&
+            is_cheap(f->g, &env, MOST_WORK_FULL_GRID, &work))
+            return;
+        row[d].value = was;
+    }
+}
+
+bool vfy_reach_full_grid(const ref_graph *g, const plan *p, const int64_t *tune, ws_arena *a,
+                         ws_env *out)
+{
+    const spec *s = g->spec;
+    ws_env bench = spec_env(s, -1);
+    full_grid f = {
+        .g = g, .p = p, .tune = tune, .a = a, .cut = WS_ARENA_NEW(a, bool, p->n_launches + 1)};
+    double work;
+    if (!s->n_checks || !(f.bench = bind_at(&f, bench.item)) || !find_cut(&f))
+        return false;
+    ws_binding *row = WS_ARENA_NEW(a, ws_binding, s->n_dims + 1);
+    memcpy(row, bench.item, (size_t)s->n_dims * sizeof *row);
+    *out = (ws_env){row, (size_t)s->n_dims, NULL};
+    for (int most = 1; most >= 0; most--) {
+        shrink_full(&f, row, most);
+        if (!is_cheap(g, out, MOST_WORK_FULL_GRID, &work))
+            continue;
+        grow(&f, row);
+        return true;
+    }
+    return false;
 }

@@ -6,11 +6,23 @@
 #ifndef VERIFIER_REACH_H
 #define VERIFIER_REACH_H
 
+#include "harness/plan/plan.h"
 #include "verifier/cases.h"
 
 /* At most one shape for each dim and one for all; fewer where none is cheap or the spec has none.
  * Returns how many; the bindings live in the arena. */
 int vfy_reach_shapes(const ref_graph *g, ws_arena *a, ws_env *out, int max);
+
+/* The same with the other dims equal and multiples of 16, as vectors, tiles and tensor cores ask
+ * for: as large as is cheap, where the benchmark shape has such dims. */
+int vfy_reach_aligned(const ref_graph *g, ws_arena *a, ws_env *out, int max);
+
+/* A shape at which some launch has all the blocks that it ever has, where its grid is cut off:
+ * plans of kernels whose blocks go through the work in strides say min(tiles, 132), and at the
+ * check shapes each block has one tile. As small as that can be and then twice that, if it is cheap
+ * enough. false: no grid is cut off, or it takes too long. */
+bool vfy_reach_full_grid(const ref_graph *g, const plan *p, const int64_t *tune, ws_arena *a,
+                         ws_env *out);
 
 /* Inputs of a kind of the quick list at such a shape. */
 ws_status vfy_reach_case(vfy_case *c, const ref_graph *g, const ws_env *env, vfy_inputs kind,

@@ -38,6 +38,8 @@ void ptx_account(ptx_warp *w, uint64_t insns)
     uint64_t total = atomic_fetch_add(&g->insns, k->unreported_insns) + k->unreported_insns;
     k->unreported_insns = 0;
     const ptx_insn *at = w->active ? w->insn : NULL;
+    if (w->block->insns > k->counters.max_block_warp_insns) /* it may never end */
+        k->counters.max_block_warp_insns = w->block->insns;
     if (g->options->max_warp_insns && total > g->options->max_warp_insns)
         ptx_fault_simple(w, at, 0, HX_ENDLESS,
                          "endless: the launch ran past %llu warp instructions",

@@ -18,10 +18,13 @@ enum { FAIR_TICKS = 1 << 14, MAX_POLLS = 32, LOCAL_LIMIT = 512 << 10 };
 /* ---- frames ---- */
 
 /* What registers and local arrays hold before the first write: numbers large enough to spoil a sum, of either
- * sign, so that neither a minimum nor a maximum hides them on every schedule. */
+ * sign, so that neither a minimum nor a maximum hides them on every schedule, and NaN, which a factor of zero
+ * does not hide. */
 static int undefined_byte(const ptx_warp *w)
 {
-    return w->worker->grid->options->schedule == PTX_SCHED_RANDOM ? 0x4b : 0xcb;
+    static const int of_schedule[] = {
+        [PTX_SCHED_ROUND_ROBIN] = 0xcb, [PTX_SCHED_REVERSE] = 0xff, [PTX_SCHED_RANDOM] = 0x4b};
+    return of_schedule[w->worker->grid->options->schedule];
 }
 
 static ptx_frame *frame_new(ptx_warp *w, const ptx_code *code)
