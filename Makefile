@@ -67,7 +67,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check chaos check-hostile check-kill check-budget fuzz-ptx check-emit check-torch bench bench-reference bench-ptx bench-tune bench-loop bench-stats gpu-check deps clean help
+.PHONY: force all demo test check chaos check-hostile check-kill check-budget fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -124,11 +124,16 @@ $(1): $(patsubst $(BUILD)/%,$(BUILD)/%.o,$(1)) $(foreach m,$(DEPS_$(word 2,$(sub
 endef
 $(foreach t,$(TESTS) $(TOOLS),$(eval $(call test_rule,$(t))))
 
+# The mutation test is a program of several files.
+MUTATE := $(BUILD)/tests/mutate/mutate
+$(MUTATE): $(call obj,$(wildcard tests/mutate/*.c)) $(foreach m,$(DEPS_verifier),$(call lib,$(m)))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
 # The two commands use all cores, unless -j says how many.
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 test: deps
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) check
-check: all $(TESTS)
+check: all $(TESTS) $(MUTATE)
 	$(Q)tests/run $(BUILD)
 demo: deps
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
@@ -161,6 +166,10 @@ check-hostile: all
 # FUSED=1: the fused kernels. SPECS='kernelbench/level1 llm': only these.
 check-emit: all
 	$(Q)tests/check_emit $(if $(FUSED),-f) $(SPECS)
+# The verifier against mutants of tests/kernels/honest; what was judged is kept in build/mutate, and a run that was
+# ended goes on. make mutate KERNELS='softmax* row_sum_cub' PER_KERNEL=50 SEED=2; PER_KERNEL=0: all mutants.
+mutate: all $(MUTATE)
+	$(Q)$(MUTATE) --kernels '$(or $(KERNELS),*)' --per-kernel $(or $(PER_KERNEL),20) --seed $(or $(SEED),1) --out $(BUILD)/mutate
 # KERNELBENCH_DIR=DIR: upstream's modules of the checkout in DIR; without, our own statement of each op.
 # ONLY=level1/5: some of them.
 check-torch: all
@@ -211,6 +220,7 @@ help:
 	@echo 'make fuzz-plan fuzz-reply   kernels with changed plans, replies of models: the same'
 	@echo 'make chaos      CANDIDATES random candidates on device workers, SEED: every verdict right, nothing left'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
+	@echo 'make mutate     the verifier against mutants of honest kernels; KERNELS=... PER_KERNEL=N SEED=N'
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
 	@echo 'make check-hostile   a table of every known exploit and the verdict on it'
 	@echo 'make check-kill kill a recorded run KILLS times and resume it: same winner, no reply paid twice'

@@ -10,8 +10,8 @@
  * takes seconds. */
 static const double MOST_WORK = 4e6, MOST_WORK_OF_ALL = 8e6, MOST_WORK_FULL_GRID = 4e7;
 
-/* Of inputs and weights, whether the operation reads all of them or not: they are made, and an element
- * of two bytes takes no less than one of four. */
+/* Of inputs and weights, whether the operation reads all of them or not: they are made, and an
+ * element of two bytes takes no less than one of four. */
 static double input_bytes(const ref_graph *g, const ws_env *env)
 {
     const spec *s = g->spec;
