@@ -1,5 +1,5 @@
-/* JSON on one line, for the protocols between our own processes: a strict reader into an arena and a
- * writer. No library: the device worker links libc alone. Files that people write are read by
+/* JSON on one line, for the protocols between our own processes: a strict reader into an arena and
+ * a writer. No library: the device worker links libc alone. Files that people write are read by
  * base/json.h, whose errors show the place. */
 #ifndef BASE_JSONL_H
 #define BASE_JSONL_H
@@ -24,8 +24,8 @@ typedef struct jl_value {
     const struct jl_value *next;  /* in the same array or object */
 } jl_value;
 
-/* One value and nothing after it but white space. WS_EINPUT: it is not JSON, nests deeper than 16, or
- * an object has a key twice. */
+/* One value and nothing after it but white space. WS_EINPUT: it is not JSON, nests deeper than 16,
+ * or an object has a key twice. */
 ws_status jl_parse(ws_arena *a, const char *text, size_t n, const jl_value **out,
                    ws_err *err) WS_MUST_CHECK;
 

@@ -31,8 +31,8 @@ typedef struct ws_proc_options {
 /* The path of the warpsmith program itself: $WARPSMITH_EXE, else this executable when it is called
  * warpsmith, else "<home>/warpsmith". */
 const char *ws_proc_self(void);
-/* A file that is built or installed with the program: in build/, ., or ../lib of the directory of this
- * executable or of warpsmith, or in <home>/build. */
+/* A file that is built or installed with the program: in build/, ., or ../lib of the directory of
+ * this executable or of warpsmith, or in <home>/build. */
 bool ws_proc_beside(const char *name, ws_buf *out);
 /* PATH, HOME, LANG, TMPDIR, LD_LIBRARY_PATH, CUDA_HOME, CUDA_VISIBLE_DEVICES, WARPSMITH_HOME and
  * _CACHE only: no key, token or secret ever passes. */
@@ -51,7 +51,8 @@ typedef struct ws_proc_result {
  * process group. Output, when kept, is appended to `output` (may be NULL). Closes the socket. */
 ws_status ws_proc_wait(ws_proc *p, int64_t deadline_ns, ws_buf *output, ws_proc_result *out,
                        ws_err *err) WS_MUST_CHECK;
-/* SIGKILL, and waits at most so long for the end; false: it hangs in the kernel, and is left behind. */
+/* SIGKILL, and waits at most so long for the end; false: it hangs in the kernel, and is left
+ * behind. */
 bool ws_proc_kill_within(ws_proc *p, double seconds);
 void ws_proc_kill(ws_proc *p); /* SIGKILL to the group, reap, close; fine on a stopped one */
 

@@ -58,8 +58,8 @@ ws_status cu_download(cu_device *d, void *dst, uint64_t src, size_t n, ws_err *e
 ws_status cu_fill(cu_device *d, uint64_t dst, unsigned char byte, size_t n,
                   ws_err *err) WS_MUST_CHECK;
 
-/* Memory in a mapping of its own: whole granules, with a granule on either side that is nobody's, so
- * that an access there is a fault and no corruption. */
+/* Memory in a mapping of its own: whole granules, with a granule on either side that is nobody's,
+ * so that an access there is a fault and no corruption. */
 typedef struct cu_mapping {
     uint64_t ptr;            /* where the mapped memory begins */
     size_t bytes, granule;   /* of the memory; of a granule */
@@ -90,7 +90,8 @@ ws_status cu_synchronize(cu_device *d, ws_err *err) WS_MUST_CHECK;
 void cu_engine_configure(cu_device *d, const ptx_options *o);
 void cu_engine_hold(cu_device *d, uint64_t ptr, size_t bytes, bool floats);
 void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes);
-/* What touches these bytes of an allocation from now on is a finding; the run is the process's last. */
+/* What touches these bytes of an allocation from now on is a finding; the run is the process's
+ * last. */
 void cu_engine_carve(cu_device *d, uint64_t ptr, size_t bytes);
 void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written);
 /* Variable i of the module that kernels may write; false: there are fewer. */

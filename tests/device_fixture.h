@@ -1,6 +1,6 @@
-/* Kernels c = a + b over n floats, right and wrong in many ways, as requests for the device worker; and
- * operations with which a worker of the tests misbehaves. A test program that uses this is its own
- * worker: `if (fixture_is_worker(argc, argv)) return dev_worker_main(fixture_ops);`. */
+/* Kernels c = a + b over n floats, right and wrong in many ways, as requests for the device worker;
+ * and operations with which a worker of the tests misbehaves. A test program that uses this is its
+ * own worker: `if (fixture_is_worker(argc, argv)) return dev_worker_main(fixture_ops);`. */
 #ifndef TESTS_DEVICE_FIXTURE_H
 #define TESTS_DEVICE_FIXTURE_H
 

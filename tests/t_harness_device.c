@@ -1,5 +1,5 @@
-/* Device workers over the CPU driver: guarded memory, runs, a worker that misbehaves in every way that
- * we know, the pool's health checks, several devices, and the timing lane. */
+/* Device workers over the CPU driver: guarded memory, runs, a worker that misbehaves in every way
+ * that we know, the pool's health checks, several devices, and the timing lane. */
 #include "base/clock.h"
 #include "harness/device/pool.h"
 #include "harness/driver.h"
@@ -191,7 +191,8 @@ static void test_misdeeds(void)
                 "a worker %s", err.msg))
             return;
         dev_client_ask(w, members, misdeeds[i].end == DEV_DEADLINE ? 0.5 : 60, &arena, &got);
-        /* What is written twice may come in two parts; the rest is there before the next request. */
+        /* What is written twice may come in two parts; the rest is there before the next request.
+         * */
         if (strcmp(misdeeds[i].op, "twice") == 0 && got.end == DEV_OK) {
             ws_sleep_ms(50);
             ok(!dev_client_alive(w), "a second answer ends the worker");
@@ -313,7 +314,7 @@ static void test_health(const char *dir)
            q[2].answer.end == DEV_NOT_RUN,
        "after a crash and two failed health checks the rest is not run");
     ok(dev_pool_device(p, 0)->aside, "the device is set aside");
-    has_str(dev_pool_device(p, 0)->why, "failed its health check 2 times", "and the reason says so");
+    has_str(dev_pool_device(p, 0)->why, "failed its health check 2 times", "and says why");
     has_str(q[2].answer.text, "failed its health check", "in the answers, too");
     dev_pool_close(p);
     p = NULL;

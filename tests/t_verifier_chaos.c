@@ -1,6 +1,6 @@
 /* Chaos over the CPU driver: candidates that are right, wrong, endless, astray, or take the worker
- * with them, in random order on several devices at once. Every verdict must be right, and nothing may
- * be left behind.
+ * with them, in random order on several devices at once. Every verdict must be right, and nothing
+ * may be left behind.
  *
  *     t_verifier_chaos [CANDIDATES [SEED]]      make chaos runs 500 */
 #include "base/clock.h"
@@ -19,7 +19,8 @@
 enum { CANDIDATES = 60, DEVICES = 4, ROUND = 48, MOST_TOGETHER = 6, CHECK = 3, WARM_ROUNDS = 1 };
 enum { MEMORY_KIB = 48 << 10 /* that the parent may grow by */ };
 
-/* what it is, its kernel or the worker's operation, how often, the verdict, whether a worker is lost */
+/* what it is, its kernel or the worker's operation, how often, the verdict, whether a worker is
+ * lost */
 static const struct kind {
     const char *name, *kernel, *op;
     int weight;

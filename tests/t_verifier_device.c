@@ -1,6 +1,6 @@
 /* Right kernels pass on a device worker, too: emitted ones and some of tests/kernels/honest, with
- * scratch, several launches, float arguments, grid-wide barriers and clusters. The program is its own
- * compiler's worker. */
+ * scratch, several launches, float arguments, grid-wide barriers and clusters. The program is its
+ * own compiler's worker. */
 #include "base/file.h"
 #include "harness/device/pool.h"
 #include "harness/device/request.h"

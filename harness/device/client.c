@@ -203,8 +203,8 @@ static void bury(dev_client *c)
     c->stuck |= !ws_proc_kill_within(&c->p, kill_seconds);
 }
 
-/* Waits for its end, at most so long; false: it goes on. It stays a zombie, so that its id stays its
- * own. */
+/* Waits for its end, at most so long; false: it goes on. It stays a zombie, so that its id stays
+ * its own. */
 static bool await(const dev_client *c, int ms, siginfo_t *info)
 {
     const int64_t deadline = ws_now_ns() + ms * INT64_C(1000000);

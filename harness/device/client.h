@@ -1,6 +1,6 @@
-/* One device worker from the parent's side: starts it, asks, and holds it to its deadlines. All that
- * comes back is untrusted: a line that is too long, is no JSON, or answers another request ends the
- * worker and is the request's outcome. */
+/* One device worker from the parent's side: starts it, asks, and holds it to its deadlines. All
+ * that comes back is untrusted: a line that is too long, is no JSON, or answers another request
+ * ends the worker and is the request's outcome. */
 #ifndef HARNESS_DEVICE_CLIENT_H
 #define HARNESS_DEVICE_CLIENT_H
 
@@ -53,12 +53,13 @@ typedef struct dev_client_options {
 
 typedef struct dev_client dev_client;
 
-/* Starts a worker, which ends with the thread that started it at the latest, and asks `hello`. A worker that does not say it is WS_EENV. `hello`, when it is not
- * NULL, receives the answer, in `a`. */
+/* Starts a worker, which ends with the thread that started it at the latest, and asks `hello`. A
+ * worker that does not say it is WS_EENV. `hello`, when it is not NULL, receives the answer, in
+ * `a`. */
 ws_status dev_client_start(const dev_client_options *o, ws_arena *a, dev_client **out,
                            const jl_value **hello, ws_err *err) WS_MUST_CHECK;
-/* `members` are the members of the request after its id, as `"op":"health"`. Never fails: the answer
- * says what came of it. */
+/* `members` are the members of the request after its id, as `"op":"health"`. Never fails: the
+ * answer says what came of it. */
 void dev_client_ask(dev_client *c, const char *members, double deadline_seconds, ws_arena *a,
                     dev_answer *out);
 /* Whether it can be asked again. */

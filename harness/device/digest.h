@@ -1,5 +1,5 @@
-/* Patterns and digests under a key that is drawn for each run, so that a kernel can neither know the
- * one nor leave the other as it was. */
+/* Patterns and digests under a key that is drawn for each run, so that a kernel can neither know
+ * the one nor leave the other as it was. */
 #ifndef HARNESS_DEVICE_DIGEST_H
 #define HARNESS_DEVICE_DIGEST_H
 

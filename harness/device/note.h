@@ -6,7 +6,7 @@
 
 /* <cache>/device-UUID<suffix>; of the UUID, what a file name may have. */
 void dev_note_path(const char *uuid, const char *suffix, ws_buf *out);
-/* That the device was set aside, when and why. Best effort: a note that cannot be written is none. */
+/* That the device was set aside, when and why. What cannot be written is no note. */
 void dev_note_aside(const char *uuid, const char *why);
 void dev_note_clear(const char *uuid);
 /* The note, on one line; "": there is none. */

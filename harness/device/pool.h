@@ -1,6 +1,6 @@
 /* The devices of this machine, each behind workers of its own: a process per batch of requests, a
- * health check after every fault, and no more work for a device that fails it twice. A device that an
- * earlier program set aside has to pass one before its first work. */
+ * health check after every fault, and no more work for a device that fails it twice. A device that
+ * an earlier program set aside has to pass one before its first work. */
 #ifndef HARNESS_DEVICE_POOL_H
 #define HARNESS_DEVICE_POOL_H
 
@@ -30,8 +30,8 @@ typedef struct dev_pool_options {
     double health_seconds;  /* deadline of a health check, 0: 30 */
 } dev_pool_options;
 
-/* Finds the devices. Every entry of CUDA_VISIBLE_DEVICES is looked at by a worker of its own, since a
- * process sees at most one slice of a partitioned GPU. WS_EENV: there is none. */
+/* Finds the devices. Every entry of CUDA_VISIBLE_DEVICES is looked at by a worker of its own, since
+ * a process sees at most one slice of a partitioned GPU. WS_EENV: there is none. */
 ws_status dev_pool_open(const dev_pool_options *o, dev_pool **out, ws_err *err) WS_MUST_CHECK;
 void dev_pool_close(dev_pool *p);
 int dev_pool_count(const dev_pool *p);
@@ -65,8 +65,8 @@ bool dev_pool_check(dev_pool *p, int device);
 ws_status dev_pool_start(dev_pool *p, int device, const dev_bulk_memory *bulk, ws_arena *a,
                          dev_client **out, ws_err *err) WS_MUST_CHECK;
 
-/* The timing lane of a device: one process of this machine at a time has it, by a lock on
- * device-UUID.lock in the cache directory. WS_ELIMIT after `seconds`: the message names the holder. */
+/* The timing lane of a device: one process of this machine at a time has it, by a lock on device-
+ * UUID.lock in the cache directory. WS_ELIMIT after `seconds`: the message names the holder. */
 typedef struct dev_lane {
     int fd;
 } dev_lane;

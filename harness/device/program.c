@@ -341,10 +341,12 @@ static ws_status examine_zones(dev_worker *w, dev_program *p, ws_err *err)
         if (dev_buffer_check(w->d, b, &p->key, &broken, &at, err))
             return err->status;
         if (broken)
-            return dev_reject(w, HX_OUT_OF_BOUNDS,
-                              at < 0 ? "a kernel wrote %" PRId64 " bytes before buffer '%s'"
-                                     : "a kernel wrote at byte %" PRId64 " of buffer '%s', past its end",
-                              at < 0 ? -at : at, b->name);
+            return at < 0 ? dev_reject(w, HX_OUT_OF_BOUNDS,
+                                       "a kernel wrote %" PRId64 " bytes before buffer '%s'", -at,
+                                       b->name)
+                          : dev_reject(w, HX_OUT_OF_BOUNDS,
+                                       "a kernel wrote at byte %" PRId64
+                                       " of buffer '%s', past its end", at, b->name);
     }
     return WS_OK;
 }

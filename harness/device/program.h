@@ -1,5 +1,5 @@
-/* A bound plan in the worker: read from a request, put on the device, launched, examined. The pieces
- * of a run, for every operation that runs candidates. */
+/* A bound plan in the worker: read from a request, put on the device, launched, examined. The
+ * pieces of a run, for every operation that runs candidates. */
 #ifndef HARNESS_DEVICE_PROGRAM_H
 #define HARNESS_DEVICE_PROGRAM_H
 
@@ -33,8 +33,8 @@ typedef struct dev_program {
     dev_key key;                       /* of this run */
 } dev_program;
 
-/* Members image, tensors, scratch, kernels, launches of `request` (docs/workers.md), all checked: every
- * later step relies on it. In the worker's arena. */
+/* Members image, tensors, scratch, kernels, launches of `request` (docs/workers.md), all checked:
+ * every later step relies on it. In the worker's arena. */
 ws_status dev_program_read(dev_worker *w, const jl_value *request, dev_program *out,
                            ws_err *err) WS_MUST_CHECK;
 /* Loads the module, makes the buffers, uploads the inputs. A module that the driver refuses is the

@@ -61,7 +61,8 @@ static ws_status encode_tensors(const run_request *r, dev_bulk_memory *bulk, jl_
     return WS_OK;
 }
 
-/* Plans pass numbers and pointers. A kernel that takes more is one that the plan does not launch. */
+/* Plans pass numbers and pointers. A kernel that takes more is one that the plan does not launch.
+ * */
 static int plain_params(const comp_kernel *k)
 {
     for (int i = 0; i < k->n_params; i++)

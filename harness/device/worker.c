@@ -22,7 +22,7 @@ enum {
     MAX_OUTPUT = 1 << 20,   /* of what a driver or a kernel prints, in the file that is stdout */
     MAX_PRINTED = 4096,     /* of it, in an answer */
     HIGH_FD = 16,
-    PRINTF_BYTES = 1 << 20, /* of device memory for printf: what is more is lost, and costs no time */
+    PRINTF_BYTES = 1 << 20, /* of device memory for printf: what is more is lost */
     HEAP_BYTES = 8 << 20,   /* for malloc in kernels: the driver's own default */
 };
 
@@ -103,7 +103,8 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* The protocol's descriptors move away, so that nothing that a driver or a kernel prints gets there. */
+/* The protocol's descriptors move away, so that nothing that a driver or a kernel prints gets
+ * there. */
 static bool arrange(channel *c)
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -38,8 +38,8 @@ int dev_worker_main(const dev_op *more);
 
 /* The candidate is at fault. Returns WS_OK, so that an operation can `return dev_reject(...)`. */
 ws_status dev_reject(dev_worker *w, hx_reason reason, const char *fmt, ...) WS_PRINTF(3, 4);
-/* After a failed driver call: the candidate's fault (as dev_reject, and the context is spent), or the
- * world's failure as it stands in err. */
+/* After a failed driver call: the candidate's fault (as dev_reject, and the context is spent), or
+ * the world's failure as it stands in err. */
 ws_status dev_explain(dev_worker *w, ws_err *err);
 /* Member `key` is {"at": offset, "bytes": n}: that part of the bulk memory, checked. */
 ws_status dev_bulk(const dev_worker *w, const jl_value *request, const char *key,

@@ -1,12 +1,13 @@
-/* Memory that is mapped by hand, as cuMemMap does: a program reserves addresses, and puts allocations
- * at places in them. What stays unmapped is nobody's, so that an access to it is a finding. */
+/* Memory that is mapped by hand, as cuMemMap does: a program reserves addresses, and puts
+ * allocations at places in them. What stays unmapped is nobody's, so that an access to it is a
+ * finding. */
 #ifndef HARNESS_PTX_MAP_H
 #define HARNESS_PTX_MAP_H
 
 #include "harness/ptx/ptx.h"
 
-/* Addresses that nothing else gets, a multiple of `align` (a power of two); 0: there are none. Whole
- * pages. */
+/* Addresses that nothing else gets, a multiple of `align` (a power of two); 0: there are none.
+ * Whole pages. */
 uint64_t ptx_range_reserve(size_t bytes, size_t align);
 void ptx_range_release(uint64_t start, size_t bytes);
 /* Makes [at, at + bytes) of a reserved range an allocation of zeros that nobody wrote; whole pages.

@@ -42,8 +42,8 @@ static void device_uuid(int number, unsigned char out[16])
     out[15] = (unsigned char)(out[15] + number);
 }
 
-/* The number that an entry of CUDA_VISIBLE_DEVICES means: itself, or the beginning of a UUID behind a
- * word ("GPU-7761"); -1: none. */
+/* The number that an entry of CUDA_VISIBLE_DEVICES means: itself, or the beginning of a UUID behind
+ * a word ("GPU-7761"); -1: none. */
 static int device_of_entry(const char *entry, int count)
 {
     char *end, text[33];
