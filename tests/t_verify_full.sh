@@ -151,6 +151,56 @@ extern "C" __global__ void k(const float* x, const float* scale, float* y, int N
 END
 is "$work/scaled.json" "$work/ignores.cu" 'v["reason"] + (" scale" if "weight \x27scale\x27 is ignored" in v["text"] else "")' 'wrong_result scale'
 
+# Whole numbers that an expression gives are data: an index table, and offsets, which go on ascending.
+cat >"$work/table.json" <<'END'
+{ "schema": 1, "name": "table", "dims": {"T": 4096, "R": 64, "C": 64},
+  "check": [ {"T": 5, "R": 7, "C": 3}, {"T": 64, "R": 16, "C": 8} ],
+  "inputs": [ {"name": "x", "dtype": "f32", "shape": ["R", "C"], "init": {"dist": "normal", "mean": 0, "std": 1}},
+              {"name": "at", "dtype": "i32", "shape": ["T"], "init": {"dist": "expr", "value": "i0 * 3 % R"}} ],
+  "graph": [ {"out": "y", "op": "gather", "in": ["x", "at"], "dim": 0} ], "outputs": ["y"] }
+END
+gathers() { # NAME INDEX
+    cat >"$work/$1.cu" <<END
+/* @plan
+{ "launch": [ { "kernel": "k", "grid": ["T"], "block": [64], "args": ["x", "at", "y", "R", "C"] } ] } */
+extern "C" __global__ void k(const float* x, const int* at, float* y, int R, int C) {
+    int t = blockIdx.x;
+    for (int c = threadIdx.x; c < C; c += 64) y[t * C + c] = x[($2) * C + c];
+}
+END
+}
+gathers reads_table 'at[t]'
+gathers knows_table 't * 3 % R'
+is "$work/table.json" "$work/reads_table.cu" 'v["reason"]' pass
+is "$work/table.json" "$work/knows_table.cu" 'v["reason"] + (" at" if "input \x27at\x27 is ignored" in v["text"] else "")' 'wrong_result at'
+cat >"$work/groups.json" <<'END'
+{ "schema": 1, "name": "groups", "dims": {"T": 1024, "E": 8, "N": 64, "K": 64},
+  "check": [ {"T": 3, "E": 2, "N": 3, "K": 5}, {"T": 40, "E": 4, "N": 16, "K": 8} ],
+  "inputs": [ {"name": "x", "dtype": "f32", "shape": ["T", "K"], "init": {"dist": "normal", "mean": 0, "std": 1}},
+              {"name": "w", "dtype": "f32", "shape": ["E", "N", "K"], "init": {"dist": "normal", "mean": 0, "std": 1}},
+              {"name": "offset", "dtype": "i32", "shape": ["E+1"], "init": {"dist": "expr", "value": "i0 * T / E"}} ],
+  "graph": [ {"out": "y", "op": "grouped_matmul", "in": ["x", "w", "offset"], "mode": "offsets", "trans_b": true} ], "outputs": ["y"] }
+END
+groups() { # NAME OFFSET
+    cat >"$work/$1.cu" <<END
+/* @plan
+{ "launch": [ { "kernel": "k", "grid": ["T"], "block": [64], "args": ["x", "w", "offset", "y", "T", "E", "N", "K"] } ] } */
+extern "C" __global__ void k(const float* x, const float* w, const int* offset, float* y, int T, int E, int N, int K) {
+    int t = blockIdx.x, e = 0;
+    while (e + 1 < E && t >= $2) e++;
+    for (int n = threadIdx.x; n < N; n += 64) {
+        float s = 0;
+        for (int k = 0; k < K; k++) s += x[t * K + k] * w[(e * N + n) * K + k];
+        y[t * N + n] = s;
+    }
+}
+END
+}
+groups reads_offsets 'offset[e + 1]'
+groups knows_offsets '(e + 1) * T / E'
+is "$work/groups.json" "$work/reads_offsets.cu" 'v["reason"]' pass
+is "$work/groups.json" "$work/knows_offsets.cu" 'v["reason"]' wrong_result
+
 # Who wrote a wrong element: kernel, line, thread; and the first that are wrong.
 is rms_norm tests/kernels/bad/wrong_epsilon.cu 'v["case"]["writer"]["kernel"], v["case"]["writer"]["line"], v["case"]["writer"]["thread"]' "('k', 14, [0, 0, 0])"
 cat >"$work/late.cu" <<'END'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `warpsmith verify` on tests/kernels/: each file's first line names its spec and the expected reason of
-# harness/diag.h, and may say where its modelled time comes from; a line that ends in "HERE" is the place that the
-# verdict must name.
+# harness/diag.h, and may say the architecture (arch: sm_90a) and where its modelled time comes from; a line that
+# ends in "HERE" is the place that the verdict must name.
 cd "$(dirname "$0")/.." || exit 70
 program=${WARPSMITH:-./warpsmith}
 if [ ! -x "$program" ]; then
@@ -12,9 +12,10 @@ fi
 work=$(mktemp -d) || exit 70
 trap 'rm -rf "$work"' EXIT
 judge() {
-    local spec out=$work/$(basename "$1" .cu)
+    local spec arch out=$work/$(basename "$1" .cu)
     spec=$(sed -n '1s|^// spec: *\([^ ]*\).*|\1|p' "$1")
-    timeout 120 "$program" verify "specs/$spec.json" "$1" --json --seed 1 --timeout 15s >"$out.json" 2>"$out.err"
+    arch=$(sed -n '1s|.* arch: *\([^ ]*\).*|--arch \1|p' "$1")
+    timeout 120 "$program" verify "specs/$spec.json" "$1" $arch --json --seed 1 --timeout 15s >"$out.json" 2>"$out.err"
     echo "$? $1" >>"$work/list"
 }
 export -f judge

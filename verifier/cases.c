@@ -39,10 +39,12 @@ static bool all_finite(const ref_tensor *t)
 
 /* ---- values of the inputs ---- */
 
-/* An input that is one constant is like a weight: a number that a kernel might take for granted. */
+/* An input that is no random draw is like a weight: numbers that a kernel may take for granted. */
 static vfy_class class_of(const kind_row *k, const spec_tensor *t)
 {
-    bool given = t->is_weight || t->init.dist == SPEC_DIST_CONST;
+    const spec_dist d = t->init.dist;
+    bool given = t->is_weight || d == SPEC_DIST_CONST || d == SPEC_DIST_EXPR ||
+                 d == SPEC_DIST_ARANGE;
     return k->weights == VFY_CLASS_AS_INIT ? (t->is_weight ? VFY_CLASS_AS_INIT : k->inputs)
            : given                         ? k->weights
                                            : k->inputs;
@@ -305,6 +307,26 @@ static ws_status allow_flushing(vfy_case *c, const ref_tensor *from, ws_err *err
     return st;
 }
 
+/* An operation that refuses others in place of given whole numbers gets those of the init. */
+static ws_status evaluate_given(vfy_case *c, vfy_inputs kind, ref_tensor *input, ws_err *err)
+{
+    const spec *s = c->bound->graph->spec;
+    ws_status st = evaluate(c, input, err);
+    if (st != WS_EINPUT || kinds[kind].weights != VFY_CLASS_PERTURBED)
+        return st;
+    *err = (ws_err){0};
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
+        free(c->in[i]);
+        c->in[i] = NULL;
+        if (ws_dtype_is_float(s->tensor[i].dtype))
+            continue;
+        ref_tensor_release(&input[i]);
+        if (ref_make_input(c->bound, i, draw_of(kind, c->seed), &input[i], err))
+            return err->status;
+    }
+    return evaluate(c, input, err);
+}
+
 static bool by_trial(const vfy_case *c)
 {
     for (int o = 0; o < c->bound->graph->n_outputs; o++)
@@ -327,7 +349,7 @@ ws_status vfy_case_init(vfy_case *c, const ref_graph *g, int check, vfy_inputs k
         if (!st)
             st = vfy_case_inputs(c->bound, kind, seed, input, err);
         if (!st)
-            st = evaluate(c, input, err);
+            st = evaluate_given(c, kind, input, err);
         if (!quick)
             st = forgive(c, st, err);
         if (!st && kind == VFY_INPUTS_SPECIAL && c->want[0].v)

@@ -194,11 +194,66 @@ static bool change_flags(const stretch *s, vfy_class c, int64_t count)
     return true;
 }
 
+static bool ascends(const double *v, int64_t n, double least_step)
+{
+    for (int64_t i = 1; i < n; i++)
+        if (!(v[i] - v[i - 1] >= least_step))
+            return false;
+    return n > 1;
+}
+
+static void exchange(const stretch *s, int64_t first, int64_t n)
+{
+    for (int64_t i = n - 1; i > 0; i--) {
+        const int64_t k = (int64_t)(draw(s, PLACES, first + i) * (double)(i + 1));
+        const double v = s->v[first + i];
+        s->v[first + i] = s->v[first + k];
+        s->v[first + k] = v;
+    }
+}
+
+/* Between the same first and last values, ascending still, and all different if they were. */
+static void redraw_ascending(const stretch *s, int64_t first, int64_t n)
+{
+    double *v = s->v + first;
+    const double least = v[0], most = v[n - 1], room = most - least - (double)(n - 1);
+    const bool apart = ascends(v, n, 1);
+    for (int64_t i = 1; i + 1 < n; i++)
+        v[i] = floor(draw(s, AMOUNTS, first + i) * ((apart ? room : most - least) + 1));
+    if (n > 2)
+        qsort(v + 1, (size_t)(n - 2), sizeof *v, ascending);
+    for (int64_t i = 1; i + 1 < n; i++)
+        v[i] += least + (apart ? (double)i : 0);
+}
+
+/* Whole numbers and flags that an expression gives are data all the same: what else may stand there
+ * is taken from what does. Rows of offsets stay ascending; others, and flags row by row, change
+ * places. */
+static bool change_given(const stretch *s, int64_t count)
+{
+    const spec_dist d = s->t->init.dist;
+    if ((d != SPEC_DIST_EXPR && d != SPEC_DIST_ARANGE) || count < 2)
+        return false;
+    bool sorted = s->row > 2;
+    for (int64_t at = 0; at < count && sorted; at += s->row)
+        sorted = ascends(s->v + at, s->row, 0) &&
+                 s->v[at + s->row - 1] - s->v[at] != (double)(s->row - 1);
+    const int64_t per = sorted || s->t->dtype == WS_BOOL ? s->row : count;
+    for (int64_t at = 0; at < count; at += per)
+        if (sorted)
+            redraw_ascending(s, at, per);
+        else
+            exchange(s, at, per);
+    return true;
+}
+
 static bool change_numbers(const stretch *s, vfy_class c, const ws_env *env, int64_t count)
 {
     double least, most;
     if (s->t->init.dist == SPEC_DIST_BERNOULLI)
         return change_flags(s, c, count);
+    if (c == VFY_CLASS_PERTURBED)
+        return change_given(s, count);
     if ((c != VFY_CLASS_LEAST && c != VFY_CLASS_MOST && c != VFY_CLASS_SAME) ||
         !find_range(s->t, env, &least, &most))
         return false;

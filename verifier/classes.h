@@ -20,7 +20,8 @@
  *   TIES      three values a row, of three bits
  *   EQUAL     one value, of three bits
  *   ZERO      zeros
- *   PERTURBED each a little off, zeros too: what a weight may be beside its init
+ *   PERTURBED each a little off, zeros too: what a weight may be beside its init; of whole numbers
+ *             that an expression gives, others of their range, or the same in another order
  *   MIXED     stretches of different lengths at random places, each of another class
  *   (of HEAVY, SPIKE, RANGE and MIXED the first element of a row gets no larger than it was)
  *   SPECIAL   as init, but for a NaN or an infinity in one row of eight, in one at least

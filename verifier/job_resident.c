@@ -40,7 +40,8 @@ static bool fits(const vfy_job *j, const comp_result *compiled, int index, hx_re
     return hx_reject(d, reason, l->line, 0,
                      "%s: '%s' has %" PRId64 " blocks at the benchmark shape, and %s holds "
                      "%d x %d = %" PRId64 " of them at once (limited by %s); launch no more than "
-                     "fit and loop over the work, let blocks wait for earlier ones only, or use another launch",
+                     "fit and loop over the work, let blocks wait for earlier ones only, or "
+                     "use another launch",
                      why, l->kernel, blocks_of(l), gpu->name, gpu->sms, e.resident_blocks, most,
                      e.resident_by);
 }

@@ -176,7 +176,8 @@ static ws_status verify(vfy_job *j, ws_err *err)
                                              v->model.seconds < j->o->full_below);
     if (!st && v->reason == HX_PASS && deep)
         st = vfy_job_full(j, err);
-    if (!st && v->reason == HX_PASS && j->o->max_level >= VFY_ALGEBRAIC)
+    const bool algebraic = j->o->max_level >= VFY_ALGEBRAIC && (deep || !j->o->field_if_full);
+    if (!st && v->reason == HX_PASS && algebraic)
         st = check_field(j, err);
     if (!st && v->reason == HX_PASS)
         say_passed(v);

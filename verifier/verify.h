@@ -9,6 +9,7 @@ typedef struct vfy_options {
     const char *gpu;        /* model, NULL: "h100" */
     const char *device;     /* "cpu", "gpu", NULL: auto. CPU checks always come first */
     vfy_level max_level;    /* 0 means VFY_EMULATED; VFY_ALGEBRAIC runs over fields, too */
+    bool field_if_full;     /* but only what is verified in full */
     uint64_t seed;          /* of inputs; 0: fresh from the system, recorded in the verdict */
     int trials;             /* random input sets per check shape; 0: 1 */
     const int64_t *tune;    /* values of the plan's tunables, NULL: defaults */

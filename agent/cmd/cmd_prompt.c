@@ -169,7 +169,8 @@ static ws_status judge_reply(const options *o, const spec *s, const ws_buf *repl
     if ((st = comp_service_open(&(comp_service_options){0}, &comp, err)) ||
         (st = vfy_session_open(s, comp, &session, err)))
         goto out;
-    vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .depth = VFY_FULL};
+    vfy_options vo = {.arch = o->arch, .gpu = o->gpu, .depth = VFY_FULL,
+                      .max_level = VFY_ALGEBRAIC};
     st = vfy_verify(session, ws_buf_z(&code), code.n, &vo, v, err);
 out:
     vfy_session_close(session);

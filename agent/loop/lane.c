@@ -96,6 +96,8 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .seed = p->o.seed,
                      .tune = tune,
                      .survey = true,
+                     .max_level = VFY_ALGEBRAIC,
+                     .field_if_full = true,
                      .threads = p->threads,
                      .full_below = h.full_below,
                      .assemble_below = h.assemble_below,

@@ -76,6 +76,7 @@ static ws_status judge(judgement *j, const mcp_context *c, const mcp_tool *t, co
     ws_status st;
     *j = (judgement){.options = {.survey = true,
                                  .depth = VFY_FULL,
+                                 .max_level = VFY_ALGEBRAIC,
                                  .arch = mcp_string(t, args, "arch"),
                                  .gpu = mcp_string(t, args, "gpu"),
                                  .wall_seconds = c->wall_seconds,
