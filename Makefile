@@ -29,7 +29,7 @@ specs_SRC     := $(wildcard specs/*.c)
 reference_SRC := $(wildcard reference/*.c)
 # These are compiled once; what decodes and executes PTX, all else, once for each kind of CPU, and only the names
 # in harness/ptx/entry.c are seen outside. See harness/ptx/variant.h.
-ptx_SRC       := $(filter $(foreach f,ast_find case case_% compact field_ast info lex mem mma_type module numbers ops_cover parse parse_% \
+ptx_SRC       := $(filter $(foreach f,ast_find case case_% compact counters field_ast info lex mem mma_type module numbers ops_cover parse parse_% \
                    sanitizer sniff strip tensormap types variant,harness/ptx/$(f).c),$(wildcard harness/ptx/*.c))
 engine_SRC    := $(filter-out $(ptx_SRC),$(wildcard harness/ptx/*.c))
 # Fewer of them build faster: make VARIANTS=avx512

@@ -64,6 +64,8 @@ enum { JIT_LOG_BYTES = 8192 };
     X(engine_carve, wsEngineCarve, true)                                                           \
     X(engine_written, wsEngineWritten, true)                                                       \
     X(engine_variable, wsEngineVariable, true)                                                     \
+    X(engine_clock, wsEngineClock, true)                                                           \
+    X(engine_hz, wsEngineClockHz, true)                                                            \
     X(engine_report, wsEngineReport, true)                                                         \
     X(engine_printf, wsEnginePrintf, true)                                                         \
     X(engine_detail, wsEngineErrorDetail, true)
@@ -686,6 +688,29 @@ bool cu_engine_variable(cu_device *d, cu_module *m, int i, cu_variable *out)
         ws_bug("'%s' is not the CPU engine", d->name);
     return d->cu.engine_variable(m->module, i, out->name, sizeof out->name, &out->ptr,
                                  &out->bytes) == 0;
+}
+
+ws_status cu_engine_clock(cu_device *d, const char *gpu, const tim_noise *noise, uint64_t seed,
+                          ws_err *err)
+{
+    ws_engine_clock c = {.seed = seed};
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    if (!gpu)
+        return try_call(d, (CUresult)d->cu.engine_clock(NULL), "engine_clock", err);
+    snprintf(c.gpu, sizeof c.gpu, "%s", gpu);
+    if (noise)
+        c.noise = *noise;
+    return try_call(d, (CUresult)d->cu.engine_clock(&c), "engine_clock", err);
+}
+
+double cu_engine_clock_hz(cu_device *d)
+{
+    double hz = 0;
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_hz(&hz), "wsEngineClockHz");
+    return hz;
 }
 
 void cu_engine_report(cu_device *d, ptx_report *out)

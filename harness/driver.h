@@ -7,6 +7,7 @@
 #include "harness/diag.h"
 #include "harness/ptx/report.h"
 #include "harness/ptx/tensormap.h"
+#include "harness/timing/sim.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -101,6 +102,11 @@ typedef struct cu_variable {
     size_t bytes;
 } cu_variable;
 bool cu_engine_variable(cu_device *d, cu_module *m, int i, cu_variable *out);
+/* From now on events and cu_time_ms tell modelled times of this GPU (a name of harness/timing's table),
+ * as a machine with this noise would; NULL: wall times again. */
+ws_status cu_engine_clock(cu_device *d, const char *gpu, const tim_noise *noise, uint64_t seed,
+                          ws_err *err) WS_MUST_CHECK;
+double cu_engine_clock_hz(cu_device *d); /* of the SMs in the latest launch; 0: not modelled */
 void cu_engine_report(cu_device *d, ptx_report *out);
 void cu_engine_printf(cu_device *d, char *out, size_t size);
 

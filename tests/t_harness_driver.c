@@ -357,6 +357,54 @@ static void test_clusters(void)
     is_int(launch_ex(&c, must, NULL, NULL), INVALID_CLUSTER_SIZE, ".explicitcluster wants extents");
 }
 
+/* Launches and what the events around them say, each launch `ms[i]`. */
+static bool time_launches(cu_device *d, cu_module *m, uint64_t at, uint64_t seed,
+                          const tim_noise *noise, double *ms, int n)
+{
+    params p = {at, at, at, N};
+    run r = {d, m, {.kernel = "add", .grid = {4, 1, 1}, .block = {256, 1, 1}, .params = &p,
+                    .params_bytes = sizeof p}};
+    ws_err err = {0};
+    bool good = ok(!cu_engine_clock(d, "h100", noise, seed, &err), "a modelled clock %s", err.msg);
+    for (int i = 0; i < n && good; i++)
+        good = !cu_time_ms(d, body, &r, &ms[i], &err);
+    return good;
+}
+
+static void test_clock(cu_device *d, cu_module *m)
+{
+    enum { RUNS = 8 };
+    const tim_noise rough = {.white = 0.02, .linear_per_s = 1000, .quantum_s = 1e-7};
+    double even[RUNS], a[RUNS], b[RUNS], c[RUNS];
+    uint64_t at = 0;
+    ws_err err = {0};
+    bool alike = true, repeats = true, differ = false, steps = true;
+    ok(cu_engine_clock_hz(d) == 0, "the clock is the wall's at first");
+    if (cu_alloc(d, N * 4, "x", &at, &err) || cu_fill(d, at, 0, N * 4, &err))
+        return;
+    ok(time_launches(d, m, at, 1, NULL, even, RUNS) && time_launches(d, m, at, 1, &rough, a, RUNS) &&
+           time_launches(d, m, at, 1, &rough, b, RUNS) && time_launches(d, m, at, 2, &rough, c, RUNS),
+       "launches are timed by the cost model");
+    for (int i = 0; i < RUNS; i++) {
+        alike &= even[i] > 1e-3 && even[i] < 0.02 && even[i] == even[0];
+        repeats &= a[i] == b[i];
+        differ |= a[i] != c[i];
+        const double ticks = a[i] * 1e-3 / rough.quantum_s;
+        steps &= ticks - (double)(int64_t)(ticks + 0.5) < 1e-3;
+    }
+    ok(alike, "some microseconds, the same each time on a perfect machine: %g ms", even[0]);
+    ok(repeats, "noise follows from the seed");
+    ok(differ, "another seed, other noise");
+    ok(steps, "read in steps of the timer");
+    ok(cu_engine_clock_hz(d) < 1.98e9 && cu_engine_clock_hz(d) > 1e9, "the SMs' clock drifts: %g",
+       cu_engine_clock_hz(d));
+    ok(cu_engine_clock(d, "abacus", NULL, 1, &err), "an unknown GPU is refused");
+    has_str(err.msg, "abacus", "by its name");
+    err = (ws_err){0};
+    ok(!cu_engine_clock(d, NULL, NULL, 0, &err) && cu_engine_clock_hz(d) == 0, "and off again");
+    cu_free(d, at);
+}
+
 static void test_device(const char *which)
 {
     cu_device *d = NULL;
@@ -366,8 +414,10 @@ static void test_device(const char *which)
     test_add(d, m);
     test_refusals(d, m);
     test_bad_ptx(d);
-    if (cu_is_engine(d))
+    if (cu_is_engine(d)) {
         test_engine(d, m);
+        test_clock(d, m);
+    }
     cu_module_unload(d, m);
     cu_close(d);
 }

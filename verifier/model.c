@@ -59,13 +59,6 @@ static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_a
     return WS_OK;
 }
 
-/* Of one launch's counters. */
-static double unevenness(const ptx_counters *c)
-{
-    double mean = c->blocks ? (double)c->warp_insns / (double)c->blocks : 0;
-    return mean > 0 ? fmax((double)c->max_block_warp_insns / mean, 1) : 1;
-}
-
 /* rep->launch is filled when the sample ended well. */
 static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_arena *a,
                             run_report *rep, ws_err *err)
@@ -130,7 +123,7 @@ static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, 
         l[i] = vfy_launch_of(m->compiled, &m->bench->launch[i]);
     for (int i = 0; out->sampled && i < n; i++) {
         l[i].counters = rep->launch[i];
-        l[i].uneven = unevenness(&rep->launch[i]);
+        l[i].uneven = tim_uneven(&rep->launch[i]);
     }
     if (!out->sampled)
         scale_from_check(m, &cost, l);

@@ -249,26 +249,6 @@ static void add_blocks(ptx_counters *to, const ptx_program *p, const u64 *hits, 
     to->f16_fma_lanes += fma[2];
 }
 
-static u64 least_set(u64 a, u64 b)
-{
-    return !a || (b && b < a) ? b : a;
-}
-
-/* All counters are 64-bit words that add up, but for the extremes. What was run is not scaled. */
-static void add_scaled(ptx_counters *to, const ptx_counters *c, double scale)
-{
-    u64 block = to->max_block_warp_insns, warp = to->max_warp_insns;
-    u64 least = to->min_block_warp_insns, run = to->blocks_run;
-    const u64 *from = (const u64 *)(const void *)c;
-    u64 *sum = (u64 *)(void *)to;
-    for (size_t i = 0; i < sizeof *c / sizeof *sum; i++)
-        sum[i] += scale > 1 ? (u64)((double)from[i] * scale + 0.5) : from[i];
-    to->max_block_warp_insns = c->max_block_warp_insns > block ? c->max_block_warp_insns : block;
-    to->max_warp_insns = c->max_warp_insns > warp ? c->max_warp_insns : warp;
-    to->min_block_warp_insns = least_set(least, c->min_block_warp_insns);
-    to->blocks_run = run + c->blocks;
-}
-
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
 {
     u64 blocks = 0;
@@ -285,6 +265,7 @@ void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
         ptx_cover_finish(g, workers, n);
     for (int k = 0; k < n && g->options->count; k++) {
         add_blocks(&workers[k].counters, g->program, workers[k].hits, workers[k].lanes);
-        add_scaled(&g->report->counters, &workers[k].counters, scale);
+        workers[k].counters.blocks_run = workers[k].counters.blocks;
+        ptx_counters_add(&g->report->counters, &workers[k].counters, scale);
     }
 }

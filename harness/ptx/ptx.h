@@ -117,6 +117,9 @@ typedef struct ptx_launch_args {
     bool cooperative;   /* all blocks co-resident */
 } ptx_launch_args;
 
+/* Adds counters of `scale` times as much work (<= 1: of as much), but for the extremes, of which the
+ * largest stay and the least of those that are there, and for what was run. */
+void ptx_counters_add(ptx_counters *sum, const ptx_counters *c, double scale);
 /* Adds to `report` (counters sum up, faults append). Returns false when the report has a fault. */
 bool ptx_launch(ptx_module *m, ptx_memory *mem, const ptx_launch_args *args,
                 const ptx_options *options, ptx_report *report);

@@ -131,6 +131,12 @@ static double l2_bytes(const ptx_counters *c)
                      (double)c->global_atomic_lanes);
 }
 
+double tim_uneven(const ptx_counters *c)
+{
+    double mean = c->blocks ? (double)c->warp_insns / (double)c->blocks : 0;
+    return mean > 0 ? max2((double)c->max_block_warp_insns / mean, 1) : 1;
+}
+
 static double uneven_of(const tim_launch *l)
 {
     return max2(l->uneven, 1);

@@ -64,6 +64,8 @@ typedef struct tim_launch_estimate {
     double occupancy;        /* resident warps / maximum; the grid may have fewer */
     double waves;            /* blocks / (resident blocks x SMs) */
 } tim_launch_estimate;
+/* `uneven` of a launch with these counters. */
+double tim_uneven(const ptx_counters *c);
 void tim_model_launch(const tim_gpu *gpu, const tim_launch *l, tim_launch_estimate *out);
 
 /* What good kernels reach of the DRAM peak. */

@@ -60,7 +60,8 @@ struct CUstream_st {
 
 struct CUevent_st {
     unsigned flags;
-    int64_t recorded_ns; /* 0: not yet */
+    bool recorded;
+    double recorded_s;
 };
 
 typedef struct fac_state {
@@ -96,6 +97,15 @@ CUresult fac_cluster_of(const CUlaunchConfig *c, CUfunction f, uint32_t cluster[
 /* Attributes of functions that are about clusters; false: it is another one. */
 bool fac_cluster_attribute(int *out, int attribute, const struct CUfunc_st *f);
 CUresult fac_set_cluster_attribute(CUfunction f, int attribute, int value);
+
+/* ---- clock.c ---- */
+bool fac_clock_is_modelled(void);
+double fac_clock_now(void); /* seconds */
+/* What the timer says lies between two moments. */
+double fac_clock_between(double start_s, double end_s);
+void fac_clock_launch(const CUlaunchConfig *c, CUfunction f, const ptx_counters *counters);
+void fac_clock_bytes(size_t bytes); /* that a copy or a fill on the device moves */
+
 /* Blocks of `threads` threads and `shared_bytes` that one multiprocessor holds. */
 int fac_blocks_per_sm(uint64_t threads, uint64_t shared_bytes);
 

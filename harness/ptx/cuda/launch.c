@@ -152,7 +152,22 @@ static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bo
         .cooperative = cooperative,
     };
     int before = fac.report.n_faults;
-    if (ptx_launch(f->module->ptx, fac.mem, &args, &fac.options, &fac.report))
+    ptx_options options = fac.options;
+    const ptx_counters earlier = fac.report.counters;
+    const bool timed = fac_clock_is_modelled();
+    if (timed) { /* by the counters of this launch alone */
+        options.count = true;
+        fac.report.counters = (ptx_counters){0};
+    }
+    const bool good = ptx_launch(f->module->ptx, fac.mem, &args, &options, &fac.report);
+    if (timed) {
+        const ptx_counters own = fac.report.counters;
+        fac.report.counters = earlier;
+        ptx_counters_add(&fac.report.counters, &own, 1);
+        if (good)
+            fac_clock_launch(c, f, &own);
+    }
+    if (good)
         return CUDA_SUCCESS;
     fac.sticky =
         fac.report.n_faults ? error_of(fac.report.fault[0].reason) : CUDA_ERROR_LAUNCH_FAILED;

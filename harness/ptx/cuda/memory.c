@@ -195,6 +195,8 @@ static CUresult within_device(CUdeviceptr dst, CUdeviceptr src, size_t n)
     if (!r)
         r = to_device(dst, copy, n);
     free(copy);
+    if (!r)
+        fac_clock_bytes(2 * n); /* read and written */
     return r;
 }
 
@@ -315,6 +317,8 @@ static CUresult fill(CUdeviceptr dst, size_t pitch, unsigned value, size_t size,
     for (size_t y = 0; !r && y < rows; y++)
         r = to_device(dst + y * pitch, row, bytes);
     free(row);
+    if (!r)
+        fac_clock_bytes(rows * bytes);
     return fac_leave(r);
 }
 

@@ -1,5 +1,4 @@
 /* Streams and events. Work is done when it is enqueued, so waiting has nothing to wait for. */
-#include "base/clock.h"
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
 
@@ -162,7 +161,7 @@ CUresult cuEventRecord(CUevent e, CUstream s)
     if (!r && !e)
         r = CUDA_ERROR_INVALID_HANDLE;
     if (!r)
-        e->recorded_ns = ws_now_ns();
+        e->recorded_s = fac_clock_now(), e->recorded = true;
     return fac_leave(r);
 }
 
@@ -187,11 +186,11 @@ CUresult cuEventSynchronize(CUevent e)
 CUresult cuEventElapsedTime_v2(float *ms, CUevent start, CUevent end)
 {
     CUresult r = fac_enter();
-    if (!r && (!start || !end || !start->recorded_ns || !end->recorded_ns ||
+    if (!r && (!start || !end || !start->recorded || !end->recorded ||
                ((start->flags | end->flags) & CU_EVENT_DISABLE_TIMING)))
         r = fac_fail(CUDA_ERROR_INVALID_HANDLE, "both events must be recorded, with timing");
     if (!r)
-        *ms = (float)((double)(end->recorded_ns - start->recorded_ns) * 1e-6);
+        *ms = (float)(fac_clock_between(start->recorded_s, end->recorded_s) * 1e3);
     return fac_leave(r);
 }
 

@@ -5,6 +5,7 @@
 #define HARNESS_PTX_CUDA_WS_ENGINE_H
 
 #include "harness/ptx/report.h"
+#include "harness/timing/sim.h"
 
 #include <stddef.h>
 
@@ -23,6 +24,18 @@ int wsEngineVariable(void *module, int i, char *name, size_t size, uint64_t *ptr
 int wsEngineReport(ptx_report *out);
 /* Text that printf calls of kernels produced, NUL-terminated, cut at `size`. */
 int wsEnginePrintf(char *out, size_t size);
+/* The modelled clock. From now on events are recorded in time that passes as the cost model says that
+ * launches take on this GPU, from 0, through a machine with this noise (quantum_s is the events'); the
+ * same calls with the same seed give the same times. NULL: the wall's time again. */
+typedef struct ws_engine_clock {
+    char gpu[32]; /* a name of harness/timing's table */
+    tim_noise noise;
+    uint64_t seed;
+} ws_engine_clock;
+int wsEngineClock(const ws_engine_clock *c);
+/* What a clock probe would read of the SMs' clock during the latest launch; 0: the clock is not
+ * modelled. */
+int wsEngineClockHz(double *hz);
 /* One sentence about why this thread's last failed call failed, or "". */
 int wsEngineErrorDetail(char *out, size_t size);
 
