@@ -417,6 +417,51 @@ static void test_many(void)
     dev_pool_close(p);
 }
 
+/* Of two devices one loses every worker; what it was given and did not do, the other does. */
+static void test_handing_over(const char *dir)
+{
+    enum { BATCHES = 4 };
+    static const char two[] = "{\"uuid\":\"CPU-bad\",\"name\":\"a\"},"
+                              "{\"uuid\":\"CPU-well\",\"name\":\"b\"}";
+    static const char script[] =
+        "hello() { read l\n"
+        "    echo '{\"id\":1,\"ok\":true,\"protocol\":1,\"devices\":['\"$1\"']}'; }\n"
+        "case \"$CUDA_VISIBLE_DEVICES\" in\n"
+        "CPU-bad) hello '{\"uuid\":\"CPU-bad\"}'; read l; exit 3 ;;\n"
+        "CPU-well) hello '{\"uuid\":\"CPU-well\"}'\n"
+        "    while read l; do l=${l#*:}; echo '{\"id\":'\"${l%%,*}\"',\"ok\":true}'; done ;;\n"
+        "*) hello '%s' ;;\nesac";
+    char path[4096], text[2048];
+    ws_err err = {0};
+    dev_pool *p = NULL;
+    dev_request q[BATCHES][2] = {0};
+    dev_batch batch[BATCHES];
+    ws_arena arena[BATCHES] = {0};
+    int good = 0, crashed = 0;
+    snprintf(path, sizeof path, "%s/worker", dir);
+    snprintf(text, sizeof text, script, two);
+    write_script(path, text);
+    if (!ok(!dev_pool_open(&(dev_pool_options){.worker = path}, &p, &err) &&
+                dev_pool_count(p) == 2,
+            "two devices %s", err.msg))
+        return;
+    for (int i = 0; i < BATCHES; i++) {
+        q[i][0].members = q[i][1].members = "\"op\":\"work\"";
+        batch[i] = (dev_batch){.request = q[i], .n = 2, .arena = &arena[i]};
+    }
+    dev_pool_run_all(p, batch, BATCHES);
+    for (int i = 0; i < 2 * BATCHES; i++) {
+        good += q[i / 2][i % 2].answer.end == DEV_OK;
+        crashed += q[i / 2][i % 2].answer.end == DEV_CRASHED;
+    }
+    ok(good + crashed == 2 * BATCHES && crashed <= 1, "%d good, %d lost", good, crashed);
+    is_int(dev_pool_device(p, 0)->aside, crashed, "the device that lost one is set aside");
+    ok(!dev_pool_device(p, 1)->aside, "the other is not");
+    for (int i = 0; i < BATCHES; i++)
+        ws_arena_release(&arena[i]);
+    dev_pool_close(p);
+}
+
 /* ---- the timing lane ---- */
 
 static void test_lane(void)
@@ -477,6 +522,7 @@ int main(int argc, char **argv)
     test_respawn();
     test_visible();
     test_many();
+    test_handing_over(dir);
     test_lane();
     fixture_release(&f);
     snprintf(command, sizeof command, "rm -r %s", dir);

@@ -237,9 +237,10 @@ static void run_batch(dev_pool *p, int device, dev_batch *b)
         dev_request *q = &b->request[i];
         if (q->answer.end != DEV_NOT_RUN)
             continue;
-        if (c && !dev_client_alive(c)) {
+        if (c && !dev_client_alive(c)) { /* lost in the last request, or after it */
             stop(p, s, c);
             c = NULL;
+            s->suspect = true;
         }
         if (!c && !(c = healthy_worker(p, device, b->bulk)))
             return;
