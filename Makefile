@@ -67,7 +67,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check chaos check-hostile check-kill check-budget fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats gpu-check deps clean help
+.PHONY: force all demo test check chaos check-hostile check-kill check-budget fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -200,6 +200,10 @@ COMPARISONS ?= 1200
 SEED        ?= 1
 bench-stats: $(BUILD)/tests/bench_stats
 	$(Q)$(BUILD)/tests/bench_stats $(COMPARISONS) $(SEED)
+# Copies of a kernel do not win, a faster one does: make bench-sceptic SEEDS=20
+SEEDS ?= 5
+bench-sceptic: all
+	$(Q)tests/bench_sceptic ./warpsmith $(SEEDS)
 # What needs a GPU. Runs without network on a machine with gcc, make, CUDA and cJSON; the report names GPU,
 # driver, date and commit. WARPSMITH_DEVICE=cpu runs the same on the CPU engine.
 GPU_REPORT ?= gpu-check.json
@@ -231,6 +235,7 @@ help:
 	@echo 'make bench-loop candidates judged a second when replies cost no time; make bench runs it too'
 	@echo 'make bench-tune the share of whole tune spaces that the search needs; KERNELS=... only some'
 	@echo 'make bench-stats    how often timing rules are wrong, on simulated machines; COMPARISONS, SEED'
+	@echo 'make bench-sceptic  20 copies of a kernel and a faster one in sittings of warpsmith bench; SEEDS'
 	@echo 'make gpu-check  the checks that need a GPU; writes a JSON report to GPU_REPORT'
 	@echo 'make clean      remove what was built'
 	@echo 'variables       V=1 SAN=1 WERROR=1 BUILD=DIR CC=... CUDA_HOME=... VARIANTS="avx512 avx2 baseline"'

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILD_SOCKET = 3, MAX_INHERIT = 8, MAX_OUTPUT = 1 << 20 };
+enum { CHILD_SOCKET = 3, MAX_INHERIT = 280, MAX_OUTPUT = 1 << 20 };
 
 const char *ws_proc_self(void)
 {

@@ -94,6 +94,10 @@ struct cu_module {
     CUmodule module;
 };
 
+struct cu_event {
+    CUevent event;
+};
+
 /* ---- failures ---- */
 
 static hx_reason reason_of(CUresult r)
@@ -623,6 +627,42 @@ ws_status cu_tensor_map(cu_device *d, const ptx_tensor_map *m, void *out, ws_err
                    m->channels, m->pixels, step, interleave, tensor_swizzle(m), promotion, fill);
     return TRY(d, tensor_tiled, err, out, type, m->rank, address, dim, stride, box, step,
                interleave, tensor_swizzle(m), promotion, fill);
+}
+
+/* ---- time ---- */
+
+ws_status cu_event_new(cu_device *d, cu_event **out, ws_err *err)
+{
+    CUevent e;
+    if (TRY(d, event_create, err, &e, CU_EVENT_DEFAULT))
+        return err->status;
+    *out = ws_malloc(sizeof **out);
+    (*out)->event = e;
+    return WS_OK;
+}
+
+void cu_event_free(cu_device *d, cu_event *e)
+{
+    if (!e)
+        return;
+    d->cu.event_destroy(e->event);
+    free(e);
+}
+
+ws_status cu_event_record(cu_device *d, cu_event *e, ws_err *err)
+{
+    return TRY(d, event_record, err, e->event, NULL);
+}
+
+ws_status cu_event_seconds(cu_device *d, const cu_event *from, const cu_event *to, double *out,
+                           ws_err *err)
+{
+    float ms = 0;
+    if (TRY(d, event_synchronize, err, to->event) ||
+        TRY(d, event_elapsed, err, &ms, from->event, to->event))
+        return err->status;
+    *out = (double)ms * 1e-3;
+    return WS_OK;
 }
 
 ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), void *ud, double *out,

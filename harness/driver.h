@@ -110,6 +110,17 @@ double cu_engine_clock_hz(cu_device *d); /* of the SMs in the latest launch; 0: 
 void cu_engine_report(cu_device *d, ptx_report *out);
 void cu_engine_printf(cu_device *d, char *out, size_t size);
 
+/* ---- time ---- */
+
+/* A moment in the order of what was enqueued. */
+typedef struct cu_event cu_event;
+ws_status cu_event_new(cu_device *d, cu_event **out, ws_err *err) WS_MUST_CHECK;
+void cu_event_free(cu_device *d, cu_event *e);
+ws_status cu_event_record(cu_device *d, cu_event *e, ws_err *err) WS_MUST_CHECK;
+/* Waits for `to`. On the engine: by cu_engine_clock's clock, else wall time. */
+ws_status cu_event_seconds(cu_device *d, const cu_event *from, const cu_event *to, double *out,
+                           ws_err *err) WS_MUST_CHECK;
+
 /* Milliseconds between two events around what `body` enqueues; on the engine, wall time. */
 ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), void *ud, double *out,
                      ws_err *err) WS_MUST_CHECK;

@@ -161,6 +161,34 @@ ws_status db_timing_add(db_archive *db, const db_timing *t, ws_err *err) WS_MUST
 ws_status db_timing_list(db_archive *db, int64_t candidate, ws_arena *a, db_timing **out, int *n,
                          ws_err *err) WS_MUST_CHECK;
 
+/* ---- sittings: candidates against a baseline, with every raw sample ---- */
+
+/* One comparison of a sitting, or the A/A run that says what the sitting can tell apart. */
+typedef struct db_comparison {
+    const char *role;         /* "aa": baseline and its copy; "first"; "confirmation": another
+                               * process, roles swapped; "confirmation-aa": of that process */
+    const char *name, *source;
+    const char *verdict;      /* tim_verdict_name; NULL: of an A/A run */
+    double ratio, ratio_lo, ratio_hi; /* NaN: none */
+    const char *reason;
+    const char *samples_json; /* tim_pairs_to_json */
+} db_comparison;
+typedef struct db_sitting {
+    const char *spec_name, *spec_sha256;
+    const char *kind;         /* "modelled", "measured" */
+    const char *gpu, *shape;
+    const char *regime;       /* "cold", "warm" */
+    const char *seed;         /* in decimal */
+    const char *baseline, *baseline_source;
+    const char *environment_json; /* rule, noise, counts */
+    const db_comparison *comparison;
+    int n;
+} db_sitting;
+ws_status db_sitting_add(db_archive *db, const db_sitting *s, int64_t *id,
+                         ws_err *err) WS_MUST_CHECK;
+ws_status db_comparison_list(db_archive *db, int64_t sitting, ws_arena *a, db_comparison **out,
+                             int *n, ws_err *err) WS_MUST_CHECK;
+
 /* Sums over a run. Unknown tokens count as none. */
 typedef struct db_totals {
     int calls;              /* rows, also those sent and never answered */

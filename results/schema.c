@@ -213,5 +213,39 @@ static const char version_5[] =
     ") STRICT;"
     "CREATE INDEX judgement_candidate ON judgement (candidate);";
 
-const char *const db_migration[] = {version_1, version_2, version_3, version_4, version_5};
+/* Sittings: what was timed against what, and every raw sample. */
+static const char version_6[] =
+    "CREATE TABLE sitting ("
+    "  id              INTEGER PRIMARY KEY,"
+    "  spec_name       TEXT NOT NULL,"
+    "  spec_sha256     TEXT NOT NULL,"
+    "  kind            TEXT NOT NULL CHECK (kind IN ('modelled', 'measured')),"
+    "  gpu             TEXT NOT NULL,"
+    "  shape           TEXT NOT NULL,"
+    "  regime          TEXT NOT NULL CHECK (regime IN ('cold', 'warm')),"
+    "  seed            TEXT NOT NULL,"
+    "  baseline        TEXT NOT NULL,"
+    "  baseline_source TEXT NOT NULL REFERENCES text (sha256),"
+    "  environment     TEXT NOT NULL CHECK (json_valid(environment)),"
+    "  created         TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE comparison ("
+    "  id       INTEGER PRIMARY KEY,"
+    "  sitting  INTEGER NOT NULL REFERENCES sitting (id),"
+    "  role     TEXT NOT NULL"
+    "           CHECK (role IN ('aa', 'first', 'confirmation', 'confirmation-aa')),"
+    "  name     TEXT NOT NULL,"
+    "  source   TEXT NOT NULL REFERENCES text (sha256),"
+    "  verdict  TEXT,"
+    "  ratio    REAL,"
+    "  ratio_lo REAL,"
+    "  ratio_hi REAL,"
+    "  reason   TEXT,"
+    "  samples  TEXT NOT NULL CHECK (json_valid(samples))"
+    ") STRICT;"
+    "CREATE INDEX comparison_sitting ON comparison (sitting);"
+    "CREATE INDEX sitting_spec ON sitting (spec_sha256);";
+
+const char *const db_migration[] = {version_1, version_2, version_3,
+                                    version_4, version_5, version_6};
 const int db_n_migrations = (int)WS_COUNT(db_migration);

@@ -2,6 +2,7 @@
 #include "agent/cli.h"
 #include "base/proc.h"
 #include "harness/compile/compile.h"
+#include "harness/timing/sitting.h"
 #include "harness/worker/run.h"
 
 #include <string.h>
@@ -36,6 +37,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         *exit_code = run_worker_main();
     else if (strcmp(args[0], "device") == 0)
         return become_device_worker(err);
+    else if (strcmp(args[0], "time") == 0)
+        *exit_code = sit_worker_main();
     else
         return ws_fail(err, WS_EUSAGE, "unknown worker '%s'", args[0]);
     return WS_OK;
@@ -44,7 +47,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 const cli_command cmd_worker = {
     .doc = {.name = "worker",
             .summary = "a child process of the harness",
-            .usage = "compile | run | device",
+            .usage = "compile | run | device | time",
             .options = option_table,
             .min_args = 1,
             .max_args = 1},

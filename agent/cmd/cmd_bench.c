@@ -1,0 +1,292 @@
+#include "agent/cli.h"
+#include "agent/cmd/bench_print.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/philox.h"
+#include "harness/timing/noise.h"
+#include "reference/emit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct options {
+    cli_common common;
+    const char *vs, *regime, *shape, *arch, *gpu, *noise, *archive;
+    int64_t seed, pairs;
+    double budget, timeout;
+} options;
+
+static const ws_opt option_table[] = {
+    {.name = "vs",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, vs),
+     .fallback = "naive",
+     .arg = "naive|FILE",
+     .help = "the baseline: the spec as plain CUDA, or a source",
+     .group = "What"},
+    {.name = "shape",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, shape),
+     .arg = "N|bench",
+     .help = "check shape N, from 0, or the benchmark shape; default: the largest that the CPU "
+             "engine gets through fast",
+     .group = "What"},
+    {.name = "regime",
+     .type = WS_OPT_CHOICE,
+     .offset = offsetof(options, regime),
+     .fallback = "cold",
+     .choices = "cold|warm|both",
+     .arg = "REGIME",
+     .help = "cold: other inputs for every stretch; warm: those that it has just run on",
+     .group = "What"},
+    {.name = "pairs",
+     .type = WS_OPT_INT,
+     .offset = offsetof(options, pairs),
+     .fallback = "480",
+     .min = 30,
+     .max = 480,
+     .arg = "N",
+     .help = "pairs of a comparison, at most",
+     .group = "How long"},
+    {.name = "budget",
+     .type = WS_OPT_SECONDS,
+     .offset = offsetof(options, budget),
+     .fallback = "120s",
+     .arg = "TIME",
+     .help = "wall time of a sitting; what is undecided then stays so",
+     .group = "How long"},
+    {.name = "timeout",
+     .type = WS_OPT_SECONDS,
+     .offset = offsetof(options, timeout),
+     .fallback = "25s",
+     .arg = "TIME",
+     .help = "wall time of one run of the verification",
+     .group = "How long"},
+    {.name = "seed",
+     .type = WS_OPT_INT,
+     .offset = offsetof(options, seed),
+     .fallback = "0",
+     .arg = "N",
+     .help = "of inputs, orders and noise; 0 takes a fresh one",
+     .group = "Device"},
+    {.name = "arch",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, arch),
+     .fallback = "sm_90",
+     .arg = "ARCH",
+     .help = "compile for this architecture",
+     .group = "Device"},
+    {.name = "gpu",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, gpu),
+     .fallback = "h100",
+     .arg = "NAME",
+     .help = "GPU of the cost model, whose clock is read",
+     .group = "Device"},
+    {.name = "noise",
+     .type = WS_OPT_CHOICE,
+     .offset = offsetof(options, noise),
+     .fallback = "perfect",
+     .choices = TIM_NOISE_NAMES,
+     .arg = "NAME",
+     .help = "how imperfectly the modelled machine times",
+     .group = "Device"},
+    {.name = "archive",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, archive),
+     .arg = "FILE",
+     .help = "store every sample there; 'best' is the best kernel of the spec in it",
+     .group = "Output"},
+    CLI_COMMON_OPTIONS};
+
+typedef struct work {
+    const options *o;
+    spec *spec;
+    comp_service *comp;
+    vfy_session *session;
+    db_archive *db;
+    ws_arena arena;
+    vfy_bench b;
+    vfy_bench_options bo;
+    cJSON *json;
+} work;
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static ws_status read_best(work *w, vfy_bench_entry *e, ws_err *err)
+{
+    db_kernel *k = WS_ARENA_NEW(&w->arena, db_kernel, 1);
+    bool found = false;
+    if (!w->db)
+        return ws_fail(err, WS_EUSAGE, "'best' wants --archive FILE");
+    if (db_kernel_best(w->db, w->spec->sha256, w->o->gpu, 0, &w->arena, k, &found, err))
+        return err->status;
+    if (!found)
+        return ws_fail(err, WS_EINPUT, "archive '%s' has no kernel of %s for %s", w->o->archive,
+                       w->spec->name, w->o->gpu);
+    *e = (vfy_bench_entry){.name = ws_arena_printf(&w->arena, "best:%" PRId64, k->candidate.id),
+                           .source = k->candidate.source,
+                           .n = strlen(k->candidate.source)};
+    return WS_OK;
+}
+
+static ws_status read_source(work *w, const char *path, vfy_bench_entry *e, ws_err *err)
+{
+    ws_buf text = {0};
+    ws_status st = ws_read_file(path, 1 << 20, &text, err);
+    if (!st)
+        *e = (vfy_bench_entry){.name = base_name(path),
+                               .n = text.n,
+                               .source = ws_arena_strndup(&w->arena, ws_buf_z(&text), text.n)};
+    ws_buf_release(&text);
+    return st;
+}
+
+static ws_status make_naive(work *w, vfy_bench_entry *e, ws_err *err)
+{
+    ref_graph *g = NULL;
+    ws_buf text = {0};
+    ws_status st = ref_graph_new(w->spec, &g, err);
+    if (!st)
+        st = ref_emit(g, &text, err);
+    if (!st)
+        *e = (vfy_bench_entry){.name = "naive",
+                               .n = text.n,
+                               .source = ws_arena_strndup(&w->arena, ws_buf_z(&text), text.n)};
+    ws_buf_release(&text);
+    ref_graph_free(g);
+    return st;
+}
+
+static ws_status read_shape(work *w, ws_err *err)
+{
+    const char *z = w->o->shape;
+    char *end;
+    if (!z) {
+        w->bo.shape = vfy_bench_shape(w->session);
+        return WS_OK;
+    }
+    const long n = strtol(z, &end, 10);
+    w->bo.shape = (int)n;
+    if (strcmp(z, "bench") == 0)
+        w->bo.shape = -1;
+    else if (!*z || *end || n < 0 || n >= w->spec->n_checks)
+        return ws_fail(err, WS_EUSAGE, "--shape %s: %s has check shapes 0 to %d, and bench", z,
+                       w->spec->name, w->spec->n_checks - 1);
+    return WS_OK;
+}
+
+static ws_status open_all(work *w, const char **args, int nargs, ws_err *err)
+{
+    const options *o = w->o;
+    if (cli_check_gpu(o->gpu, err) || spec_find(args[0], &w->spec, err) ||
+        (o->archive && db_open(o->archive, false, &w->db, err)) ||
+        comp_service_open(&(comp_service_options){0}, &w->comp, err) ||
+        vfy_session_open(w->spec, w->comp, &w->session, err) || read_shape(w, err))
+        return err->status;
+    w->b.n = nargs - 1;
+    w->b.entry = WS_ARENA_NEW(&w->arena, vfy_bench_entry, nargs);
+    for (int i = 0; i < w->b.n; i++) {
+        const char *path = args[1 + i];
+        if (strcmp(path, "best") == 0 ? read_best(w, &w->b.entry[i], err)
+                                      : read_source(w, path, &w->b.entry[i], err))
+            return err->status;
+    }
+    return strcmp(o->vs, "naive") == 0 ? make_naive(w, &w->b.base, err)
+                                       : read_source(w, o->vs, &w->b.base, err);
+}
+
+/* One regime: the sitting, what is said of it, what is stored. */
+static ws_status sit(work *w, bool warm, int *exit_code, ws_err *err)
+{
+    vfy_bench b = {
+        .base = w->b.base, .n = w->b.n, .entry = WS_ARENA_NEW(&w->arena, vfy_bench_entry, w->b.n)};
+    const bench_report report = {w->spec, &w->bo, &b, w->o->noise};
+    ws_buf text = {0};
+    int64_t id = 0;
+    memcpy(b.entry, w->b.entry, (size_t)b.n * sizeof *b.entry);
+    w->bo.warm = warm;
+    ws_status st = vfy_bench_run(w->session, &w->bo, &b, err);
+    if (!st && w->db && b.aa.n)
+        st = bench_store(&report, w->db, &id, err);
+    if (!st && w->o->common.json) {
+        cJSON_AddItemToArray(w->json, bench_print_json(&report));
+    } else if (!st) {
+        bench_print_text(&report, &text);
+        if (id)
+            ws_buf_printf(&text, "stored as sitting %" PRId64 " in %s\n", id, w->o->archive);
+        fputs(ws_buf_z(&text), stdout);
+    }
+    if (!st && !bench_has_winner(&b))
+        *exit_code = 1;
+    ws_buf_release(&text);
+    vfy_bench_release(&b);
+    return st;
+}
+
+static uint64_t fresh_seed(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return ws_philox_u64((uint64_t)t.tv_sec, (uint64_t)t.tv_nsec, 0) >> 12;
+}
+
+static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
+{
+    const options *o = values;
+    work w = {.o = o,
+              .bo = {.arch = o->arch,
+                     .gpu = o->gpu,
+                     .device = "cpu",
+                     .max_pairs = (int)o->pairs,
+                     .budget_s = o->budget,
+                     .wall_seconds = 60 + 3 * o->budget,
+                     .run_seconds = o->timeout,
+                     .noise = *tim_noise_find(o->noise),
+                     .seed = o->seed ? (uint64_t)o->seed : fresh_seed()}};
+    cJSON *doc = cJSON_CreateObject();
+    cJSON_AddNumberToObject(doc, "schema", 1);
+    w.json = cJSON_AddArrayToObject(doc, "sittings");
+    ws_status st = open_all(&w, args, nargs, err);
+    if (!st && strcmp(o->regime, "warm") != 0)
+        st = sit(&w, false, exit_code, err);
+    if (!st && strcmp(o->regime, "cold") != 0)
+        st = sit(&w, true, exit_code, err);
+    if (!st && o->common.json)
+        cli_print_json(doc);
+    else
+        cJSON_Delete(doc);
+    vfy_session_close(w.session);
+    comp_service_close(w.comp);
+    db_close(w.db);
+    ws_arena_release(&w.arena);
+    spec_free(w.spec);
+    return st;
+}
+
+const cli_command cmd_bench = {
+    .doc =
+        {.name = "bench",
+         .summary = "time sources against a baseline, side by side, and say who is faster",
+         .usage = "SPEC FILE.cu|best... [options]",
+         .details =
+             "All sources sit together: each is verified, then timed in pairs with the baseline, "
+             "every output\nthat a timed launch leaves is compared, and a winner has to win "
+             "again in a fresh process in the\nbaseline's place. The launches run on the CPU "
+             "engine and time is the cost model's of --gpu: all\ntimes are modelled. Exit code 1: "
+             "no source is faster.",
+         .examples = "warpsmith bench softmax mine.cu yours.cu\n"
+                     "warpsmith bench softmax best --archive runs.db --noise walk --json",
+         .options = option_table,
+         .min_args = 2,
+         .max_args = 200},
+    .values_size = sizeof(options),
+    .run = run,
+};
