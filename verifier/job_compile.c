@@ -107,7 +107,7 @@ ws_status vfy_job_compile(vfy_job *j, const plan_bound *b, bool cubin, comp_resu
 void vfy_job_start_compiles(vfy_job *j)
 {
     const int n = j->s->spec->n_checks;
-    comp_request r = vfy_job_request(j, j->bench, true);
+    comp_request r = vfy_job_request(j, j->bench, !(j->o->assemble_below > 0));
     j->shape = WS_ARENA_NEW(&j->arena, vfy_bound_shape, n + 1);
     comp_prefetch(j->s->comp, &r);
     for (int c = 0; c < n; c++) {
