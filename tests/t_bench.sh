@@ -47,6 +47,23 @@ run "$ws" bench relu "$dir/naive.cu" --shape 1 --seed 3 --regime both --json
 check "the same seed gives the same samples" cmp -s "$dir/out" "$dir/one.json"
 run "$ws" bench relu "$dir/naive.cu" --shape 99
 check "a shape that is not there is a usage error" ended 2
+cat >"$dir/tune.cu" <<'END'
+/* @plan
+{ "tune": { "TIMES": [64, 1] },
+  "launch": [ { "kernel": "rectify", "grid": ["ceil_div(N, 128)"], "block": [128], "args": ["x", "y", "N"] } ] }
+*/
+extern "C" __global__ void rectify(const float *x, float *y, int n)
+{
+    const int i = blockIdx.x * 128 + threadIdx.x;
+    for (int t = 0; t < TIMES; t++)
+        __syncthreads();
+    if (i < n)
+        y[i] = fmaxf(x[i], 0.f);
+}
+END
+run "$ws" tune relu "$dir/tune.cu" --archive "$dir/tuned.db"
+run "$ws" bench relu best --vs "$dir/tune.cu" --shape 1 --archive "$dir/tuned.db"
+check "the archive's best, with its choice of the tunables, beats the default" grep -q '^best:.* faster, confirmed$' "$dir/out"
 run "$ws" bench relu best
 check "'best' wants an archive" ended 2
 run "$ws" bench relu "$dir/naive.cu" --vs "$dir/none.cu"

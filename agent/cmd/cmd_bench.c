@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/philox.h"
+#include "harness/plan/plan.h"
 #include "harness/timing/noise.h"
 #include "reference/emit.h"
 
@@ -120,6 +121,27 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* The candidate's source with its choice of the tunables as defaults. */
+static ws_status put_choice(work *w, const db_candidate *c, vfy_bench_entry *e, ws_err *err)
+{
+    int64_t tune[PLAN_MAX_TUNE];
+    const spec *of;
+    const size_t n = strlen(c->source);
+    const plan_names *names = vfy_session_names(w->session, &of);
+    plan *p;
+    hx_diag d = {0};
+    ws_buf text = {0};
+    if (!plan_parse(&w->arena, c->source, n, names, &p, &d))
+        return ws_fail(err, WS_EINPUT, "%s: %s", e->name, d.text);
+    if (plan_choice_parse(p, c->tune_json, tune, err))
+        return ws_wrap(err, "%s", e->name);
+    plan_put_defaults(c->source, n, p, tune, &text);
+    e->n = text.n;
+    e->source = ws_arena_strndup(&w->arena, ws_buf_z(&text), text.n);
+    ws_buf_release(&text);
+    return WS_OK;
+}
+
 static ws_status read_best(work *w, vfy_bench_entry *e, ws_err *err)
 {
     db_kernel *k = WS_ARENA_NEW(&w->arena, db_kernel, 1);
@@ -131,10 +153,8 @@ static ws_status read_best(work *w, vfy_bench_entry *e, ws_err *err)
     if (!found)
         return ws_fail(err, WS_EINPUT, "archive '%s' has no kernel of %s for %s", w->o->archive,
                        w->spec->name, w->o->gpu);
-    *e = (vfy_bench_entry){.name = ws_arena_printf(&w->arena, "best:%" PRId64, k->candidate.id),
-                           .source = k->candidate.source,
-                           .n = strlen(k->candidate.source)};
-    return WS_OK;
+    *e = (vfy_bench_entry){.name = ws_arena_printf(&w->arena, "best:%" PRId64, k->candidate.id)};
+    return put_choice(w, &k->candidate, e, err);
 }
 
 static ws_status read_source(work *w, const char *path, vfy_bench_entry *e, ws_err *err)
