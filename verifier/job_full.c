@@ -3,6 +3,7 @@
 #include "verifier/policy.h"
 #include "verifier/reach.h"
 #include "verifier/record.h"
+#include "verifier/schedule.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -240,6 +241,10 @@ static double stretch_of(const vfy_job *j, const ws_env *at)
  * square of a dim. */
 static bool is_stuck(const vfy_job *j, const reached *r, const plan_bound *b, const vfy_run *run)
 {
+    char insn[96];
+    int line;
+    if (vfy_order_of(run->compiled->ptx, insn, sizeof insn, &line) >= VFY_ORDER_WAIT)
+        return false; /* a block that waits for others executes what it likes */
     const double start = 100000, slower = r->full_grid ? 64 : 2 * stretch_of(j, r->at);
     ref_cost cost;
     int64_t blocks = INT64_MAX;
