@@ -105,7 +105,8 @@ static void compile(unit *u)
     int lines = 0;
     snprintf(path, sizeof path, "%s/all.cu", u->dir);
     snprintf(command, sizeof command,
-             "nvcc -std=c++17 -arch=sm_90 -Xcompiler -Wall,-Wextra -c -o %s/all.o %s/all.cu 2>&1",
+             "nvcc -std=c++17 -gencode arch=compute_90a,code=sm_90a "
+             "-Xcompiler -Wall,-Wextra -c -o %s/all.o %s/all.cu 2>&1",
              u->dir, u->dir);
     if (system("command -v nvcc >/dev/null 2>&1") != 0) {
         skip("nvcc accepts all headers in one unit", "nvcc is not on PATH");
