@@ -151,6 +151,15 @@ void ws_json_print(const cJSON *v, bool pretty, ws_buf *out)
     free(text);
 }
 
+const char *ws_json_text(const cJSON *v, ws_arena *a)
+{
+    ws_buf text = {0};
+    ws_json_print(v, false, &text);
+    const char *copy = ws_arena_strdup(a, ws_buf_z(&text));
+    ws_buf_release(&text);
+    return copy;
+}
+
 void ws_json_add_int(cJSON *o, const char *key, int64_t v)
 {
     char text[24];

@@ -4,6 +4,7 @@
 #define BASE_JSON_H
 
 #include "base/buf.h"
+#include "base/mem.h"
 
 #include <cjson/cJSON.h>
 #include <stdint.h>
@@ -29,6 +30,8 @@ bool ws_json_whole(const cJSON *n, int64_t *out);
 
 /* The text of a value, formatted or on one line, appended to `out`. */
 void ws_json_print(const cJSON *v, bool pretty, ws_buf *out);
+/* On one line, in `a`. */
+const char *ws_json_text(const cJSON *v, ws_arena *a);
 /* Adds a 64-bit integer exactly (cJSON's numbers are double). */
 void ws_json_add_int(cJSON *o, const char *key, int64_t v);
 /* Adds a seed as decimal text: readers of JSON take numbers for doubles. */

@@ -31,6 +31,8 @@ typedef struct db_run {
     int64_t best_candidate;   /* 0: none */
     bool scripted;            /* replies came from the bundled replay server */
 } db_run;
+/* A new run's name: the last part of the spec's, the time, four random digits. */
+ws_status db_run_name(const char *spec_name, char out[64], ws_err *err) WS_MUST_CHECK;
 ws_status db_run_begin(db_archive *db, const db_run *r, int64_t *id, ws_err *err) WS_MUST_CHECK;
 ws_status db_run_end(db_archive *db, int64_t id, const char *status, const char *stop_reason,
                      int64_t best, ws_err *err) WS_MUST_CHECK;

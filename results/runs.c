@@ -1,17 +1,34 @@
 #include "results/db.h"
 
 #include "base/clock.h"
+#include "base/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define RUN_COLUMNS                                                                                \
     "SELECT r.id, r.name, r.spec_name, r.spec_sha256, t.body, r.model, r.base_url, r.strategy, "   \
     "r.gpu, r.arch, r.device, r.config, r.status, r.stop_reason, r.started, r.ended, "             \
     "r.best_candidate, r.scripted FROM run r JOIN text t ON t.sha256 = r.spec "
+
+ws_status db_run_name(const char *spec_name, char out[64], ws_err *err)
+{
+    char when[16];
+    time_t now = time(NULL);
+    struct tm tm;
+    uint16_t unique;
+    const char *slash = strrchr(spec_name, '/');
+    if (ws_random(&unique, sizeof unique, err))
+        return err->status;
+    gmtime_r(&now, &tm);
+    strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
+    snprintf(out, 64, "%.30s-%.15s-%04x", slash ? slash + 1 : spec_name, when, unique);
+    return WS_OK;
+}
 
 ws_status db_run_begin(db_archive *db, const db_run *r, int64_t *id, ws_err *err)
 {

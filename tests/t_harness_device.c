@@ -467,32 +467,32 @@ static void test_handing_over(const char *dir)
 static void test_lane(void)
 {
     ws_err err = {0};
-    dev_lane l, other;
+    dev_lock l, other;
     int ready[2];
     char byte;
-    if (!ok(!dev_lane_take("CPU-x/..", 1, &l, &err), "a lane is free %s", err.msg))
+    if (!ok(!dev_lock_take("CPU-x/..", 1, &l, &err), "a lane is free %s", err.msg))
         return;
-    dev_lane_give(&l);
+    dev_lock_give(&l);
     if (pipe(ready))
         return;
     const pid_t pid = fork();
     if (pid == 0) {
-        (void)!write(ready[1], dev_lane_take("GPU-1", 10, &l, &err) ? "n" : "y", 1);
+        (void)!write(ready[1], dev_lock_take("GPU-1", 10, &l, &err) ? "n" : "y", 1);
         for (;;)
             pause();
     }
     ok(read(ready[0], &byte, 1) == 1 && byte == 'y', "another process takes one");
-    ok(dev_lane_take("GPU-1", 0.1, &l, &err) == WS_ELIMIT, "it cannot be taken: %s", err.msg);
+    ok(dev_lock_take("GPU-1", 0.1, &l, &err) == WS_ELIMIT, "it cannot be taken: %s", err.msg);
     char holder[64];
     snprintf(holder, sizeof holder, "process %d", (int)pid);
     has_str(err.msg, holder, "the holder is named");
     err = (ws_err){0};
-    ok(!dev_lane_take("GPU-2", 0.1, &other, &err), "that of another device can %s", err.msg);
-    dev_lane_give(&other);
+    ok(!dev_lock_take("GPU-2", 0.1, &other, &err), "that of another device can %s", err.msg);
+    dev_lock_give(&other);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    ok(!dev_lane_take("GPU-1", 10, &l, &err), "it is free when its holder dies %s", err.msg);
-    dev_lane_give(&l);
+    ok(!dev_lock_take("GPU-1", 10, &l, &err), "it is free when its holder dies %s", err.msg);
+    dev_lock_give(&l);
     close(ready[0]);
     close(ready[1]);
 }

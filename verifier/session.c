@@ -1,18 +1,19 @@
 #include "verifier/session.h"
 
-#include "base/clock.h"
+#include "base/random.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out, ws_err *err)
 {
+    uint64_t seed;
+    if (ws_random(&seed, sizeof seed, err))
+        return err->status;
     vfy_session *v = ws_calloc(1, sizeof *v);
     v->spec = s;
     v->comp = comp;
-    if (getrandom(&v->seed, sizeof v->seed, 0) != sizeof v->seed)
-        v->seed = (uint64_t)ws_now_ns();
+    v->seed = seed;
     int n = s->n_inputs + s->n_weights;
     if (n + s->n_outputs > VFY_MAX_NAMES || s->n_dims > VFY_MAX_NAMES) {
         free(v);

@@ -153,14 +153,12 @@ cJSON *bench_print_json(const bench_report *r)
 
 /* ---- the archive ---- */
 
+/* `o` is freed. */
 static const char *text_of(cJSON *o, ws_arena *a)
 {
-    ws_buf text = {0};
-    ws_json_print(o, false, &text);
+    const char *text = ws_json_text(o, a);
     cJSON_Delete(o);
-    const char *z = ws_arena_strdup(a, ws_buf_z(&text));
-    ws_buf_release(&text);
-    return z;
+    return text;
 }
 
 static db_comparison row(const char *role, const vfy_bench_entry *e, const tim_judgement *j,

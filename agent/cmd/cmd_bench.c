@@ -2,7 +2,7 @@
 #include "agent/cmd/bench_print.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/philox.h"
+#include "base/random.h"
 #include "harness/plan/plan.h"
 #include "harness/timing/noise.h"
 #include "reference/emit.h"
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct options {
     cli_common common;
@@ -251,11 +250,14 @@ static ws_status sit(work *w, bool warm, int *exit_code, ws_err *err)
     return st;
 }
 
-static uint64_t fresh_seed(void)
+/* Of 52 bits, which every reader of JSON keeps. */
+static ws_status choose_seed(int64_t given, uint64_t *out, ws_err *err)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return ws_philox_u64((uint64_t)t.tv_sec, (uint64_t)t.tv_nsec, 0) >> 12;
+    *out = (uint64_t)given;
+    if (!given && ws_random(out, sizeof *out, err))
+        return err->status;
+    *out = given ? *out : *out >> 12;
+    return WS_OK;
 }
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
@@ -269,12 +271,13 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
                      .budget_s = o->budget,
                      .wall_seconds = 60 + 3 * o->budget,
                      .run_seconds = o->timeout,
-                     .noise = *tim_noise_find(o->noise),
-                     .seed = o->seed ? (uint64_t)o->seed : fresh_seed()}};
+                     .noise = *tim_noise_find(o->noise)}};
     cJSON *doc = cJSON_CreateObject();
     cJSON_AddNumberToObject(doc, "schema", 1);
     w.json = cJSON_AddArrayToObject(doc, "sittings");
-    ws_status st = open_all(&w, args, nargs, err);
+    ws_status st = choose_seed(o->seed, &w.bo.seed, err);
+    if (!st)
+        st = open_all(&w, args, nargs, err);
     if (!st && strcmp(o->regime, "warm") != 0)
         st = sit(&w, false, exit_code, err);
     if (!st && strcmp(o->regime, "cold") != 0)

@@ -5,11 +5,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 static const double MAX_BACKOFF_S = 8, MAX_RATE_BACKOFF_S = 30;
 static const double LONGEST_WAIT_S = 1e7; /* whatever a server names: so that times stay numbers */
@@ -122,7 +122,8 @@ static void warn_of_retry(const job *j, llm_outcome o, const llm_attempt *a, dou
 static double random_unit(void)
 {
     uint32_t x = 0;
-    return getrandom(&x, sizeof x, 0) == sizeof x ? x / 4294967296.0 : 0.5;
+    ws_err none = {0};
+    return ws_random(&x, sizeof x, &none) ? 0.5 : x / 4294967296.0;
 }
 
 /* The wait that the server names, in a header, in the error, or as the reset of a limit that is

@@ -7,12 +7,12 @@
 #include "agent/llm/cassette.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* ---- opening ---- */
 
@@ -88,9 +88,7 @@ static ws_status open_client(loop_state *s, ws_err *err)
 static ws_status choose_seed(loop_state *s, ws_err *err)
 {
     s->seed = (uint64_t)s->o->seed;
-    if (!s->seed && getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
-        return ws_fail_errno(err, WS_EENV, "cannot read random bytes");
-    return WS_OK;
+    return s->seed ? WS_OK : ws_random(&s->seed, sizeof s->seed, err);
 }
 
 static ws_status open_strategy(loop_state *s, ws_err *err)

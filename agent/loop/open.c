@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 /* ---- options as JSON ---- */
 
@@ -267,18 +265,6 @@ static ws_status read_state(loop_state *s, ws_err *err)
 
 /* ---- a new run ---- */
 
-static void name_run(loop_state *s, unsigned unique)
-{
-    char when[16];
-    time_t t = time(NULL);
-    struct tm tm;
-    const char *slash = strrchr(s->spec->name, '/');
-    gmtime_r(&t, &tm);
-    strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
-    snprintf(s->run.name, sizeof s->run.name, "%.30s-%.15s-%04x", slash ? slash + 1 : s->spec->name,
-             when, unique & 0xffff);
-}
-
 /* Kernels and lessons of other runs are fixed when a run begins, so that its prompts share their
  * beginning and a resumed or replayed run asks the same. */
 static ws_status open_memory(loop_state *s, ws_err *err)
@@ -304,17 +290,12 @@ static ws_status open_memory(loop_state *s, ws_err *err)
 static ws_status new_run(loop_state *s, ws_err *err)
 {
     const loop_options *o = s->o;
-    ws_buf json = {0};
-    unsigned unique;
-    if (spec_find(o->spec, &s->spec, err) || db_open(o->archive, false, &s->db, err))
+    if (spec_find(o->spec, &s->spec, err) || db_open(o->archive, false, &s->db, err) ||
+        db_run_name(s->spec->name, s->run.name, err))
         return err->status;
-    if (getrandom(&unique, sizeof unique, 0) != sizeof unique)
-        return ws_fail_errno(err, WS_EENV, "cannot read random bytes");
-    name_run(s, unique);
-    ws_json_print(s->spec->root, false, &json);
     s->run.spec_name = s->spec->name;
     s->run.spec_sha256 = s->spec->sha256;
-    s->run.spec_json = ws_arena_strdup(&s->arena, ws_buf_z(&json));
+    s->run.spec_json = ws_json_text(s->spec->root, &s->arena);
     s->run.model = o->models;
     s->run.base_url = o->base_url;
     s->run.strategy = s->strategy->name;
@@ -323,7 +304,6 @@ static ws_status new_run(loop_state *s, ws_err *err)
     s->run.device = "cpu";
     s->run.status = "running";
     s->run.scripted = o->scripted;
-    ws_buf_release(&json);
     return open_memory(s, err);
 }
 

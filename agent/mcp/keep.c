@@ -2,39 +2,28 @@
 
 #include "agent/evidence/memory.h"
 #include "base/clock.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 static ws_status begin_run(db_archive *db, const mcp_submission *s, int64_t *id, ws_err *err)
 {
-    unsigned unique;
-    char when[16];
-    time_t now = time(NULL);
-    struct tm tm;
-    const char *slash = strrchr(s->spec->name, '/');
-    ws_buf json = {0};
-    if (getrandom(&unique, sizeof unique, 0) != sizeof unique)
-        return ws_fail_errno(err, WS_EENV, "cannot read random bytes");
-    gmtime_r(&now, &tm);
-    strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
-    ws_json_print(s->spec->root, false, &json);
+    ws_arena a = {0};
     db_run r = {.spec_name = s->spec->name,
                 .spec_sha256 = s->spec->sha256,
-                .spec_json = ws_buf_z(&json),
+                .spec_json = ws_json_text(s->spec->root, &a),
                 .model = s->client ? s->client : "an agent",
                 .strategy = "mcp",
                 .gpu = s->gpu,
                 .arch = s->arch,
                 .device = "cpu",
                 .config_json = "{}"};
-    snprintf(r.name, sizeof r.name, "%.30s-%.15s-%04x", slash ? slash + 1 : s->spec->name, when,
-             unique & 0xffff);
-    ws_status st = db_run_begin(db, &r, id, err);
-    ws_buf_release(&json);
+    ws_status st = db_run_name(s->spec->name, r.name, err);
+    if (!st)
+        st = db_run_begin(db, &r, id, err);
+    ws_arena_release(&a);
     return st;
 }
 

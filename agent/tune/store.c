@@ -9,32 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
-
-static ws_status name_run(const spec *s, char name[64], ws_err *err)
-{
-    char when[16];
-    time_t t = time(NULL);
-    struct tm tm;
-    unsigned unique;
-    const char *slash = strrchr(s->name, '/');
-    if (getrandom(&unique, sizeof unique, 0) != sizeof unique)
-        return ws_fail_errno(err, WS_EENV, "cannot read random bytes");
-    gmtime_r(&t, &tm);
-    strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
-    snprintf(name, 64, "%.30s-%.15s-%04x", slash ? slash + 1 : s->name, when, unique & 0xffff);
-    return WS_OK;
-}
-
-static const char *json_text(ws_arena *a, cJSON *o)
-{
-    ws_buf text = {0};
-    ws_json_print(o, false, &text);
-    const char *copy = ws_arena_strdup(a, ws_buf_z(&text));
-    ws_buf_release(&text);
-    return copy;
-}
 
 static ws_status begin_run(db_archive *db, ws_arena *a, const tune_winner *w, db_run *r,
                            ws_err *err)
@@ -44,7 +18,7 @@ static ws_status begin_run(db_archive *db, ws_arena *a, const tune_winner *w, db
     ws_json_add_int(config, "judged", w->judged);
     r->spec_name = w->spec->name;
     r->spec_sha256 = w->spec->sha256;
-    r->spec_json = json_text(a, w->spec->root);
+    r->spec_json = ws_json_text(w->spec->root, a);
     r->model = "none";
     r->base_url = "";
     r->strategy = "tune";
@@ -52,7 +26,7 @@ static ws_status begin_run(db_archive *db, ws_arena *a, const tune_winner *w, db
     r->arch = w->verdict->arch;
     r->device = "cpu";
     r->status = "running";
-    r->config_json = json_text(a, config);
+    r->config_json = ws_json_text(config, a);
     cJSON_Delete(config);
     return db_run_begin(db, r, &r->id, err);
 }
@@ -72,7 +46,7 @@ static ws_status add_winner(db_archive *db, ws_arena *a, const tune_winner *w, c
                       .source = w->source,
                       .source_sha256 = v->source_sha256,
                       .ptx_sha256 = v->ptx_sha256,
-                      .tune_json = json_text(a, tune),
+                      .tune_json = ws_json_text(tune, a),
                       .reason = hx_reason_name(v->reason),
                       .level = v->level,
                       .modelled_s = v->model.seconds,
@@ -100,7 +74,7 @@ ws_status tune_store(const char *archive, const tune_winner *w, char name[64], w
     int64_t id = 0;
     ws_status st = db_open(archive, false, &db, err);
     if (!st)
-        st = name_run(w->spec, r.name, err);
+        st = db_run_name(w->spec->name, r.name, err);
     if (!st)
         st = begin_run(db, &a, w, &r, err);
     if (!st)

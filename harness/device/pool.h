@@ -67,10 +67,10 @@ ws_status dev_pool_start(dev_pool *p, int device, const dev_bulk_memory *bulk, w
 
 /* The timing lane of a device: one process of this machine at a time has it, by a lock on device-
  * UUID.lock in the cache directory. WS_ELIMIT after `seconds`: the message names the holder. */
-typedef struct dev_lane {
+typedef struct dev_lock {
     int fd;
-} dev_lane;
-ws_status dev_lane_take(const char *uuid, double seconds, dev_lane *out, ws_err *err) WS_MUST_CHECK;
-void dev_lane_give(dev_lane *l);
+} dev_lock;
+ws_status dev_lock_take(const char *uuid, double seconds, dev_lock *out, ws_err *err) WS_MUST_CHECK;
+void dev_lock_give(dev_lock *l);
 
 #endif

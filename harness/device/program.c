@@ -1,14 +1,15 @@
 #include "harness/device/program.h"
 
+#include "base/random.h"
+#include "harness/launch.h"
 #include "harness/ptx/ptx.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-enum { MAX_TENSORS = 65536, MAX_KERNELS = 4096, PARAM_BYTES = 4096 };
+enum { MAX_TENSORS = 65536, MAX_KERNELS = 4096 };
 
 /* ---- reading ---- */
 
@@ -106,7 +107,7 @@ static ws_status read_param(const jl_value *v, ptx_param *out, ws_err *err)
     const jl_value *size = offset ? offset->next : NULL, *is_float = size ? size->next : NULL;
     if (!offset || offset->kind != JL_INT || size->kind != JL_INT || is_float->kind != JL_BOOL ||
         offset->whole < 0 || size->whole < 1 || size->whole > 8 ||
-        (size->whole & (size->whole - 1)) || offset->whole > PARAM_BYTES - size->whole ||
+        (size->whole & (size->whole - 1)) || offset->whole > PLAN_PARAM_BYTES - size->whole ||
         (is_float->yes && size->whole < 4))
         return ws_fail(err, WS_EINPUT, "a parameter is [offset, size, whether it is a float]");
     *out = (ptx_param){.offset = (uint32_t)offset->whole, .size = (uint32_t)size->whole,
@@ -222,9 +223,7 @@ ws_status dev_program_read(dev_worker *w, const jl_value *request, dev_program *
         read_launches(w, launches, out, err))
         return err->status;
     out->image = image;
-    if (getrandom(&out->key, sizeof out->key, 0) != (ssize_t)sizeof out->key)
-        return ws_fail_errno(err, WS_EENV, "no random bytes");
-    return WS_OK;
+    return ws_random(&out->key, sizeof out->key, err);
 }
 
 /* ---- on the device ---- */
@@ -281,30 +280,11 @@ ws_status dev_program_prepare(dev_worker *w, dev_program *p, unsigned char byte,
     return WS_OK;
 }
 
-static ws_status launch_one(dev_worker *w, dev_program *p, int i, ws_err *err)
-{
-    _Alignas(16) unsigned char block[PARAM_BYTES];
-    const plan_bound_launch *l = &p->plan.launch[i];
-    cu_launch_args a = {
-        .kernel = l->kernel,
-        .shared_bytes = (uint32_t)l->shared,
-        .max_shared_bytes = (uint32_t)l->max_dynamic_shared,
-        .cooperative = l->cooperative,
-        .params = block,
-    };
-    for (int k = 0; k < 3; k++) {
-        a.grid[k] = (uint32_t)l->grid[k];
-        a.block[k] = (uint32_t)l->block[k];
-        a.cluster[k] = (uint32_t)l->cluster[k];
-    }
-    plan_pack_params(l, p->of_launch[i], p->tensor_at, p->scratch_at, block, &a.params_bytes);
-    return cu_launch(w->d, p->module, &a, err);
-}
-
 ws_status dev_program_enqueue(dev_worker *w, dev_program *p, int *at, ws_err *err)
 {
     for (*at = 0; *at < p->plan.n_launches; ++*at) {
-        if (launch_one(w, p, *at, err))
+        if (launch_bound(w->d, p->module, &p->plan.launch[*at], p->of_launch[*at], p->tensor_at,
+                         p->scratch_at, err))
             return err->status;
         /* The engine has run it by now; its fault belongs to this launch. */
         if (cu_is_engine(w->d) && cu_synchronize(w->d, err))

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_PARAM_BYTES = 4096 };
-
 static const comp_kernel *find_kernel(const comp_kernel *k, int n, const char *name)
 {
     for (int i = 0; i < n; i++)
@@ -136,10 +134,10 @@ static bool check_launch(const plan_launch *l, const comp_kernel *k, hx_diag *d)
                          k->n_params, k->n_params == 1 ? "" : "s", l->n_args);
     for (int i = 0; i < l->n_args; i++) {
         const ptx_param *p = &k->param[i];
-        if (p->offset + p->size > MAX_PARAM_BYTES)
+        if (p->offset + p->size > PLAN_PARAM_BYTES)
             return hx_reject(d, HX_PLAN_MISMATCH, l->line, 0,
                              "kernel '%s': its parameters are over %d bytes", l->kernel,
-                             MAX_PARAM_BYTES);
+                             PLAN_PARAM_BYTES);
         if (!fits(&l->arg[i], p))
             return reject_arg(l, i, p, d);
         if (!check_constant(l, i, p, d))

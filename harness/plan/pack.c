@@ -4,12 +4,10 @@
 
 #include <string.h>
 
-enum { MAX_PARAM_BYTES = 4096 };
-
 void plan_pack_params(const plan_bound_launch *l, const comp_kernel *k, const uint64_t *address,
                       const uint64_t *scratch_address, unsigned char *block, size_t *bytes)
 {
-    memset(block, 0, MAX_PARAM_BYTES);
+    memset(block, 0, PLAN_PARAM_BYTES);
     *bytes = 0;
     for (int i = 0; i < l->n_args; i++) {
         const plan_bound_arg *a = &l->arg[i];

@@ -111,9 +111,9 @@ bool plan_check_kernels(const plan *p, const comp_kernel *kernel, int n_kernels,
                         const plan_names *names, hx_diag *d);
 /* The names of the scratch buffers in the plan's order, for run_request. */
 const char *const *plan_scratch_names(const plan *p, ws_arena *a);
-/* Lays the arguments out as the kernel's parameter block. `address[i]` is the device pointer of
- * tensor i, scratch_address[j] of scratch j. `block` has room for the block's bytes (at most
- * 4096). */
+enum { PLAN_PARAM_BYTES = 4096 };
+/* Lays the arguments out as the kernel's parameter block, PLAN_PARAM_BYTES at most. `address[i]` is
+ * the device pointer of tensor i, scratch_address[j] of scratch j. */
 void plan_pack_params(const plan_bound_launch *l, const comp_kernel *k, const uint64_t *address,
                       const uint64_t *scratch_address, unsigned char *block, size_t *bytes);
 

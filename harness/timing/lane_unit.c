@@ -1,12 +1,13 @@
 #include "harness/timing/lane_unit.h"
 
 #include "base/sha256.h"
+#include "harness/launch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARAM_BYTES = 4096, MAX_KEPT = 4096 };
+enum { MAX_KEPT = 4096 };
 
 /* ---- memory ---- */
 
@@ -108,25 +109,8 @@ void lane_close(lane *l)
 static ws_status launch(lane *l, const lane_unit *u, const plan_bound_launch *at, int set,
                         ws_err *err)
 {
-    _Alignas(16) unsigned char block[PARAM_BYTES];
-    const comp_kernel *k = NULL;
-    cu_launch_args a = {.kernel = at->kernel,
-                        .shared_bytes = (uint32_t)at->shared,
-                        .max_shared_bytes = (uint32_t)at->max_dynamic_shared,
-                        .cooperative = at->cooperative,
-                        .params = block};
-    for (int i = 0; i < u->p->n_kernels && !k; i++)
-        if (strcmp(u->p->kernel[i].name, at->kernel) == 0)
-            k = &u->p->kernel[i];
-    if (!k || k->n_params != at->n_args)
-        return ws_fail(err, WS_EINPUT, "the plan does not fit kernel '%s'", at->kernel);
-    for (int i = 0; i < 3; i++) {
-        a.grid[i] = (uint32_t)at->grid[i];
-        a.block[i] = (uint32_t)at->block[i];
-        a.cluster[i] = (uint32_t)at->cluster[i];
-    }
-    plan_pack_params(at, k, l->tensor[set], u->scratch, block, &a.params_bytes);
-    return cu_launch(l->d, u->module, &a, err);
+    return launch_bound(l->d, u->module, at, launch_kernel(u->p->kernel, u->p->n_kernels, at->kernel),
+                        l->tensor[set], u->scratch, err);
 }
 
 static ws_status launch_plan(lane *l, const lane_unit *u, int set, ws_err *err)

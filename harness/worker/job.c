@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "harness/confine.h"
-#include "harness/driver.h"
+#include "harness/launch.h"
 #include "harness/ptx/ptx.h"
 #include "harness/worker/state.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xC9, PARAM_BYTES = 4096 };
+enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xC9 };
 /* Of the child's wall time: a launch that takes more is ended by the engine, which says where. */
 static const double engine_share = 0.8;
 
@@ -139,34 +139,10 @@ static const buffer *broken_guard(job *j, bool *after, ws_err *err)
 
 /* ---- launches ---- */
 
-static const comp_kernel *find_kernel(const run_request *r, const char *name)
-{
-    for (int i = 0; i < r->n_kernels; i++)
-        if (r->kernel[i].name && name && strcmp(r->kernel[i].name, name) == 0)
-            return &r->kernel[i];
-    return NULL;
-}
-
 static ws_status launch(job *j, const plan_bound_launch *l, ws_err *err)
 {
-    _Alignas(16) unsigned char block[PARAM_BYTES];
-    const comp_kernel *k = find_kernel(j->r, l->kernel);
-    cu_launch_args a = {
-        .kernel = l->kernel,
-        .shared_bytes = (uint32_t)l->shared,
-        .max_shared_bytes = (uint32_t)l->max_dynamic_shared,
-        .cooperative = l->cooperative,
-        .params = block,
-    };
-    if (!k || k->n_params != l->n_args)
-        return ws_fail(err, WS_EINPUT, "the plan does not fit kernel '%s'", l->kernel);
-    for (int i = 0; i < 3; i++) {
-        a.grid[i] = (uint32_t)l->grid[i];
-        a.block[i] = (uint32_t)l->block[i];
-        a.cluster[i] = (uint32_t)l->cluster[i];
-    }
-    plan_pack_params(l, k, j->tensor_at, j->scratch_at, block, &a.params_bytes);
-    return cu_launch(j->d, j->m, &a, err);
+    return launch_bound(j->d, j->m, l, launch_kernel(j->r->kernel, j->r->n_kernels, l->kernel),
+                        j->tensor_at, j->scratch_at, err);
 }
 
 /* The counters of launch i; the next one begins at zero. */

@@ -45,7 +45,7 @@ static void sign(int fd)
         (void)!pwrite(fd, text, (size_t)n, 0);
 }
 
-ws_status dev_lane_take(const char *uuid, double seconds, dev_lane *out, ws_err *err)
+ws_status dev_lock_take(const char *uuid, double seconds, dev_lock *out, ws_err *err)
 {
     const int64_t deadline = ws_now_ns() + (int64_t)(seconds * 1e9);
     char holder[64];
@@ -55,12 +55,12 @@ ws_status dev_lane_take(const char *uuid, double seconds, dev_lane *out, ws_err 
     while (flock(out->fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             ws_fail_errno(err, WS_EENV, "cannot lock device %s", uuid);
-            dev_lane_give(out);
+            dev_lock_give(out);
             return err->status;
         }
         if (ws_now_ns() >= deadline) {
             name_holder(out->fd, holder);
-            dev_lane_give(out);
+            dev_lock_give(out);
             ws_fail(err, WS_ELIMIT, "another program times on device %s (process %s)", uuid,
                     holder[0] ? holder : "unknown");
             return ws_hint(err, "wait for its end: two at once would spoil both measurements");
@@ -71,7 +71,7 @@ ws_status dev_lane_take(const char *uuid, double seconds, dev_lane *out, ws_err 
     return WS_OK;
 }
 
-void dev_lane_give(dev_lane *l)
+void dev_lock_give(dev_lock *l)
 {
     if (l->fd >= 0)
         close(l->fd);
