@@ -37,7 +37,7 @@ VARIANTS      ?= $(X86_VARIANTS) baseline
 X86_VARIANTS  := $(if $(filter x86_64% amd64%,$(shell $(CC) -dumpmachine)),avx512 avx2)
 FLAGS_avx512  := -march=x86-64-v4 -mprefer-vector-width=512 -mno-vzeroupper
 FLAGS_avx2    := -march=x86-64-v3 -mno-vzeroupper
-harness_DIRS  := harness harness/compile harness/device harness/plan harness/timing harness/worker
+harness_DIRS  := harness harness/baseline harness/compile harness/device harness/plan harness/profile harness/timing harness/worker
 harness_SRC   := $(filter-out harness/device/worker_main.c,$(wildcard $(harness_DIRS:%=%/*.c)))
 verifier_SRC  := $(wildcard verifier/*.c)
 results_SRC   := $(wildcard results/*.c)
@@ -114,6 +114,8 @@ $(BUILD)/harness/ptx/variant.o $(call lib,ptx): $(BUILD)/variants
 $(BUILD)/reference/%.o: ALLFLAGS += -O3 -fno-trapping-math -fno-math-errno
 $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
+# These compare with the toolkit's headers where it has them; CUPTI's asks for a header of C++.
+$(BUILD)/tests/t_harness_symbols.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers
 $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALLFLAGS) -DWS_CUDA_HOME='"$(CUDA_HOME)"' -MMD -MP -c -o $@ $<

@@ -79,6 +79,13 @@ typedef struct symbols {
 #undef X
 } symbols;
 
+static const ws_symbol rows[] = {
+#define X(member, symbol, optional) WS_SYMBOL(symbols, member, symbol, optional),
+    SYMBOL_LIST(X)
+#undef X
+};
+const ws_symbols cu_symbols = {"libcuda", rows, WS_COUNT(rows)};
+
 struct cu_device {
     void *library; /* never dlclose'd: libcuda has threads of its own */
     symbols cu;
@@ -158,23 +165,18 @@ static ws_status fail(cu_device *d, CUresult r, const char *call, ws_err *err)
 }
 
 /* The call's status, with the failure described in err. */
-#define TRY(d, member, err, ...) try_call((d), (d)->cu.member(__VA_ARGS__), #member, (err))
+#define TRY(d, member, err, ...)                                                                   \
+    try_call((d), (d)->cu.member(__VA_ARGS__), offsetof(symbols, member), (err))
 
-static ws_status try_call(cu_device *d, CUresult r, const char *member, ws_err *err)
+static ws_status try_call(cu_device *d, CUresult r, size_t offset, ws_err *err)
 {
-    static const struct {
-        const char *member, *symbol;
-    } names[] = {
-#define X(m, symbol, optional) {#m, #symbol},
-        SYMBOL_LIST(X)
-#undef X
-    };
     if (r == CUDA_SUCCESS)
         return WS_OK;
-    for (size_t i = 0; i < WS_COUNT(names); i++)
-        if (strcmp(names[i].member, member) == 0)
-            member = names[i].symbol;
-    return fail(d, r, member, err);
+    const char *call = "?";
+    for (size_t i = 0; i < WS_COUNT(rows); i++)
+        if (rows[i].offset == offset)
+            call = rows[i].name;
+    return fail(d, r, call, err);
 }
 
 hx_reason cu_last_reason(const cu_device *d)
@@ -195,24 +197,11 @@ static bool find_engine(ws_buf *out)
 
 static ws_status load_symbols(cu_device *d, const char *path, ws_err *err)
 {
-    static const struct {
-        const char *symbol;
-        size_t offset;
-        bool optional;
-    } table[] = {
-#define X(member, symbol, optional) {#symbol, offsetof(symbols, member), optional},
-        SYMBOL_LIST(X)
-#undef X
-    };
     if (!(d->library = dlopen(path, RTLD_NOW | RTLD_LOCAL)))
         return ws_fail(err, WS_EENV, "cannot load the CUDA driver: %s", dlerror());
-    for (size_t i = 0; i < WS_COUNT(table); i++) {
-        void *p = dlsym(d->library, table[i].symbol);
-        if (!p && !table[i].optional)
-            return ws_fail(err, WS_EENV, "the CUDA driver '%s' is too old: it has no %s", path,
-                           table[i].symbol);
-        memcpy((char *)&d->cu + table[i].offset, &p, sizeof p);
-    }
+    const char *missing = ws_symbols_take(d->library, &cu_symbols, &d->cu);
+    if (missing)
+        return ws_fail(err, WS_EENV, "the CUDA driver '%s' is too old: it has no %s", path, missing);
     return WS_OK;
 }
 
@@ -266,14 +255,11 @@ static ws_status open_engine(cu_device **out, ws_err *err)
 void cu_preload_engine(void)
 {
     ws_buf path = {0};
+    symbols cu;
     /* Kept; opening it tells of a failure. */
     void *engine = find_engine(&path) ? dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL) : NULL;
-    void *init = engine ? dlsym(engine, "cuInit") : NULL;
-    if (init) {
-        CUresult (*call)(unsigned);
-        memcpy(&call, &init, sizeof call);
-        (void)call(0);
-    }
+    if (engine && !ws_symbols_take(engine, &cu_symbols, &cu))
+        (void)cu.init(0);
     ws_buf_release(&path);
 }
 
@@ -564,7 +550,7 @@ ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err 
 
 ws_status cu_synchronize(cu_device *d, ws_err *err)
 {
-    return try_call(d, d->cu.ctx_synchronize(), "ctx_synchronize", err);
+    return try_call(d, d->cu.ctx_synchronize(), offsetof(symbols, ctx_synchronize), err);
 }
 
 /* The driver numbers types and swizzles in an order of its own. */
@@ -737,11 +723,11 @@ ws_status cu_engine_clock(cu_device *d, const char *gpu, const tim_noise *noise,
     if (!cu_is_engine(d))
         ws_bug("'%s' is not the CPU engine", d->name);
     if (!gpu)
-        return try_call(d, (CUresult)d->cu.engine_clock(NULL), "engine_clock", err);
+        return try_call(d, (CUresult)d->cu.engine_clock(NULL), offsetof(symbols, engine_clock), err);
     snprintf(c.gpu, sizeof c.gpu, "%s", gpu);
     if (noise)
         c.noise = *noise;
-    return try_call(d, (CUresult)d->cu.engine_clock(&c), "engine_clock", err);
+    return try_call(d, (CUresult)d->cu.engine_clock(&c), offsetof(symbols, engine_clock), err);
 }
 
 double cu_engine_clock_hz(cu_device *d)

@@ -1,8 +1,9 @@
 /* The CUDA driver API through dlopen: libcuda.so.1 where there is a GPU, our libwarpsmith-cuda.so
- * where there is none. One table of symbols; nobody else sees <cuda.h>. */
+ * where there is none. One table of symbols, cu_symbols; nobody else sees <cuda.h>. */
 #ifndef HARNESS_DRIVER_H
 #define HARNESS_DRIVER_H
 
+#include "base/dynlib.h"
 #include "base/err.h"
 #include "harness/diag.h"
 #include "harness/ptx/report.h"
@@ -13,6 +14,9 @@
 #include <stdint.h>
 
 typedef struct cu_device cu_device; /* an open driver with a context on one device */
+
+/* What is used of the driver. Names that begin with "ws" are our own driver's alone. */
+extern const ws_symbols cu_symbols;
 
 /* Which driver: WARPSMITH_DEVICE=cpu|gpu|auto decides when `which` is NULL. auto: the GPU when
  * libcuda loads and has a device. The CPU driver is $WARPSMITH_CUDA_DRIVER or stands beside the

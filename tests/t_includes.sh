@@ -35,6 +35,9 @@ check "only the driver and the facade see cuda.h" "$(only 'cuda\.h>' '^harness/(
 check "only harness/compile sees nvrtc.h" "$(only 'nvrtc\.h' '^harness/compile/')"
 check "only agent/llm/curl.h sees curl" "$(only 'curl/' '^agent/llm/curl\.h')"
 check "only results sees sqlite" "$(only 'sqlite3\.h' '^results/')"
+check "symbols are looked up by tables, which tests read" "$(
+    grep -rnE 'dlsym *\(' base specs reference harness verifier results agent --include='*.[ch]' |
+        grep -vE '^(base/dynlib|reference/gemm|agent/llm/curl)\.c:')"
 check "no fast-math" "$(grep -nE '(-f|-O)fast' Makefile)"
 check "the device worker needs the C library alone" "$(
     readelf -d "${BUILD:-build}/warpsmith-worker" 2>&1 | grep -E 'NEEDED|rror' |

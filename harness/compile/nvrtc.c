@@ -1,5 +1,5 @@
-/* NVRTC through dlopen. The few declarations that we need are written out (NVRTC's C interface has
- * been stable since 7.0), so that the build needs no toolkit. */
+/* NVRTC through dlopen. */
+#include "harness/compile/api.h"
 #include "harness/compile/internal.h"
 
 #include <dlfcn.h>
@@ -9,34 +9,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-typedef struct nvrtc_program *program;
-enum { RC_OK, RC_OUT_OF_MEMORY, RC_INVALID_OPTION = 5, RC_COMPILATION = 6 };
+typedef comp_nvrtc_program program;
 
-static struct {
-    int (*version)(int *major, int *minor);
-    const char *(*error_string)(int);
-    int (*create)(program *, const char *source, const char *name, int n,
-                  const char *const *headers, const char *const *names);
-    int (*destroy)(program *);
-    int (*compile)(program, int n, const char *const *options);
-    int (*ptx_size)(program, size_t *);
-    int (*ptx)(program, char *);
-    int (*log_size)(program, size_t *);
-    int (*log)(program, char *);
-    int (*set_pch_heap)(size_t); /* 12.8 and later, else NULL */
-    int (*pch_status)(program);
-    int major, minor;
-} api;
+static comp_nvrtc_api api;
+static int version[2]; /* major, minor */
+
+static const ws_symbol rows[] = {
+#define X(member, symbol, optional, params) WS_SYMBOL(comp_nvrtc_api, member, symbol, optional),
+    COMP_NVRTC_LIST(X)
+#undef X
+    WS_SYMBOL(comp_nvrtc_api, error_string, nvrtcGetErrorString, false),
+};
+const ws_symbols comp_nvrtc_symbols = {"NVRTC", rows, WS_COUNT(rows)};
 
 static bool heap_in_memory; /* see fopen64 */
-
-/* dlsym gives an object pointer; POSIX says that it converts. */
-static bool symbol(void *lib, const char *name, void *slot)
-{
-    void *p = dlsym(lib, name);
-    memcpy(slot, &p, sizeof p);
-    return p != NULL;
-}
 
 /* NVRTC loads this one at its first compile; inside the sandbox it could not. Where it is not
  * beside NVRTC, a compile shows NVRTC where to find it. */
@@ -48,7 +34,7 @@ static void load_builtins(const comp_toolkit *t)
     ws_buf log = {0}, ptx = {0};
     comp_phase p = {0};
     snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d",
-             slash ? (int)(slash + 1 - t->nvrtc) : 0, t->nvrtc, api.major, api.minor);
+             slash ? (int)(slash + 1 - t->nvrtc) : 0, t->nvrtc, version[0], version[1]);
     if (!dlopen(path, RTLD_NOW | RTLD_LOCAL))
         comp_nvrtc_run(t, &j, -1, &log, &ptx, &p);
     ws_buf_release(&log);
@@ -60,23 +46,13 @@ ws_status comp_nvrtc_load(const comp_toolkit *t, ws_err *err)
     void *lib = dlopen(t->nvrtc, RTLD_NOW | RTLD_LOCAL);
     if (!lib)
         return ws_fail(err, WS_EENV, "cannot load NVRTC: %s", dlerror());
-    if (!symbol(lib, "nvrtcVersion", &api.version) ||
-        !symbol(lib, "nvrtcGetErrorString", &api.error_string) ||
-        !symbol(lib, "nvrtcCreateProgram", &api.create) ||
-        !symbol(lib, "nvrtcDestroyProgram", &api.destroy) ||
-        !symbol(lib, "nvrtcCompileProgram", &api.compile) ||
-        !symbol(lib, "nvrtcGetPTXSize", &api.ptx_size) || !symbol(lib, "nvrtcGetPTX", &api.ptx) ||
-        !symbol(lib, "nvrtcGetProgramLogSize", &api.log_size) ||
-        !symbol(lib, "nvrtcGetProgramLog", &api.log))
-        return ws_fail(err, WS_EENV, "'%s' is not a usable NVRTC: %s", t->nvrtc, dlerror());
-    int rc = api.version(&api.major, &api.minor);
-    if (rc || api.major < 12)
+    const char *missing = ws_symbols_take(lib, &comp_nvrtc_symbols, &api);
+    if (missing)
+        return ws_fail(err, WS_EENV, "'%s' is not a usable NVRTC: it has no %s", t->nvrtc, missing);
+    if (api.version(&version[0], &version[1]) || version[0] < 12)
         return ws_fail(err, WS_EENV,
-                       "NVRTC %d.%d in '%s' is too old: 12.0 is the first that serves", api.major,
-                       api.minor, t->nvrtc);
-    if (!symbol(lib, "nvrtcSetPCHHeapSize", &api.set_pch_heap) ||
-        !symbol(lib, "nvrtcGetPCHCreateStatus", &api.pch_status))
-        api.set_pch_heap = NULL;
+                       "NVRTC %d.%d in '%s' is too old: 12.0 is the first that serves", version[0],
+                       version[1], t->nvrtc);
     load_builtins(t);
     return WS_OK;
 }
@@ -125,7 +101,7 @@ static options make_options(ws_arena *a, const comp_toolkit *t, const comp_job *
     add(&o, "-lineinfo"); /* always: it changes no instruction, and one compile serves both uses */
     add(&o, j->fmad ? "--fmad=true" : "--fmad=false");
     add(&o, ws_arena_printf(a, "--pre-include=%s", comp_prelude_name()));
-    if (api.major > 12 || api.minor >= 9)
+    if (version[0] > 12 || version[1] >= 9)
         add(&o, "-no-cache"); /* NVRTC's own goes through libcuda.so.1 */
     for (int i = 0; i < t->n_includes; i++)
         add(&o, ws_arena_printf(a, "-I%s", t->include[i]));
@@ -154,14 +130,14 @@ static const char *full_source(ws_arena *a, const comp_job *j, bool prefix)
     return text;
 }
 
-static void take(int (*size)(program, size_t *), int (*get)(program, char *), program p,
-                 ws_buf *out)
+static void take(comp_nvrtc_result (*size)(program, size_t *),
+                 comp_nvrtc_result (*get)(program, char *), program p, ws_buf *out)
 {
     size_t n = 0;
     if (size(p, &n) || n <= 1)
         return;
     char *text = ws_malloc(n);
-    if (get(p, text) == RC_OK)
+    if (get(p, text) == COMP_NVRTC_OK)
         ws_buf_add(out, text, n - 1); /* n counts the NUL */
     free(text);
 }
@@ -203,21 +179,21 @@ static bool run(const comp_toolkit *t, const comp_job *j, manner m, ws_buf *log,
         add(&o, "--pch-messages=true");
     }
     int rc = api.create(&p, full_source(&a, j, m.prefix), j->file, h->n, h->text, h->name);
-    if (rc == RC_OK) {
+    if (rc == COMP_NVRTC_OK) {
         rc = api.compile(p, o.n, o.item);
         take(api.log_size, api.log, p, log);
         used = m.pch >= 0 && take_message(log);
-        if (rc == RC_OK)
+        if (rc == COMP_NVRTC_OK)
             take(api.ptx_size, api.ptx, p, ptx);
         api.destroy(&p);
     }
-    out->outcome = rc == RC_OK               ? COMP_DONE
-                   : rc == RC_COMPILATION    ? COMP_REJECTED
-                   : rc == RC_OUT_OF_MEMORY  ? COMP_MEMORY
-                   : rc == RC_INVALID_OPTION ? COMP_BAD_ARCH
+    out->outcome = rc == COMP_NVRTC_OK               ? COMP_DONE
+                   : rc == COMP_NVRTC_COMPILATION    ? COMP_REJECTED
+                   : rc == COMP_NVRTC_OUT_OF_MEMORY  ? COMP_MEMORY
+                   : rc == COMP_NVRTC_INVALID_OPTION ? COMP_BAD_ARCH
                                              : COMP_BROKEN;
     out->code = rc;
-    if (rc != RC_OK && rc != RC_COMPILATION)
+    if (rc != COMP_NVRTC_OK && rc != COMP_NVRTC_COMPILATION)
         ws_buf_printf(log, "%s\n", api.error_string(rc));
     out->log = (ws_str){ws_buf_z(log), log->n};
     out->output = (ws_str){ws_buf_z(ptx), ptx->n};
@@ -278,8 +254,8 @@ static bool precompile(const char *text, const char *file, options *o, ws_arena 
     heap_in_memory = true;
     add(o, ws_arena_printf(a, "--create-pch=%s", path));
     add(o, "--pch-messages=false");
-    bool made = api.create(&p, text, file, h->n, h->text, h->name) == RC_OK &&
-                api.compile(p, o->n, o->item) == RC_OK && api.pch_status(p) == RC_OK;
+    bool made = api.create(&p, text, file, h->n, h->text, h->name) == COMP_NVRTC_OK &&
+                api.compile(p, o->n, o->item) == COMP_NVRTC_OK && api.pch_status(p) == COMP_NVRTC_OK;
     if (p)
         api.destroy(&p);
     return made;
@@ -291,7 +267,7 @@ bool comp_nvrtc_reserve(size_t bytes, const char *path)
     ws_arena a = {0};
     options o = {WS_ARENA_NEW(&a, const char *, 4), 0};
     add(&o, "--minimal");
-    bool good = api.set_pch_heap && api.set_pch_heap(bytes) == RC_OK &&
+    bool good = api.set_pch_heap && api.pch_status && api.set_pch_heap(bytes) == COMP_NVRTC_OK &&
                 precompile("\n", "reserve.cu", &o, &a, path);
     ws_arena_release(&a);
     return good;

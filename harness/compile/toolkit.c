@@ -1,8 +1,8 @@
-/* Where the CUDA compiler lives: a toolkit (lib64/), NVIDIA's wheels unpacked to one root (lib/),
- * or whatever the dynamic loader finds. */
+/* Where the CUDA compiler lives: in a toolkit, or where the dynamic loader finds it. */
 #include "harness/compile/internal.h"
 
 #include "base/file.h"
+#include "harness/toolkit.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -14,27 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const lib_dirs[] = {"lib64", "lib", "targets/x86_64-linux/lib",
-                                       "targets/sbsa-linux/lib", "lib/x86_64-linux-gnu"};
-static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
-static const char *const jitlink_names[] = {"libnvJitLink.so.13", "libnvJitLink.so.12"};
+static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12", NULL};
+static const char *const jitlink_names[] = {"libnvJitLink.so.13", "libnvJitLink.so.12", NULL};
 
 static bool is_dir(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* The first of names[0..2) that exists in a library directory of `root`. */
-static bool find_library(const char *root, const char *const names[2], char out[PATH_MAX])
-{
-    for (size_t d = 0; d < WS_COUNT(lib_dirs); d++)
-        for (int i = 0; i < 2; i++)
-            if (snprintf(out, PATH_MAX, "%s/%s/%s", root, lib_dirs[d], names[i]) < PATH_MAX &&
-                ws_file_exists(out))
-                return true;
-    out[0] = '\0';
-    return false;
 }
 
 /* Absolute and without links: the sandbox and the log cleaner compare them with what NVRTC opens.
@@ -43,7 +29,7 @@ static void find_includes(const char *root, comp_toolkit *t)
 {
     char path[PATH_MAX];
     t->n_includes = 0;
-    if (snprintf(path, sizeof path, "%s/include/cuda_fp16.h", root) >= PATH_MAX ||
+    if (!*root || snprintf(path, sizeof path, "%s/include/cuda_fp16.h", root) >= PATH_MAX ||
         !ws_file_exists(path))
         return;
     *strrchr(path, '/') = '\0';
@@ -56,18 +42,17 @@ static void find_includes(const char *root, comp_toolkit *t)
 }
 
 /* A library that only the loader knows; the headers then come from any root that has some. */
-static bool find_by_loader(const char *const *root, size_t n_roots, comp_toolkit *t)
+static bool find_by_loader(const hx_toolkit_roots *root, comp_toolkit *t)
 {
     void *nvrtc = NULL, *jitlink = NULL;
-    for (int i = 0; i < 2 && !nvrtc; i++)
+    for (int i = 0; nvrtc_names[i] && !nvrtc; i++)
         if ((nvrtc = dlopen(nvrtc_names[i], RTLD_LAZY | RTLD_LOCAL)))
             snprintf(t->nvrtc, PATH_MAX, "%s", nvrtc_names[i]);
-    for (int i = 0; i < 2 && nvrtc && !jitlink; i++)
+    for (int i = 0; jitlink_names[i] && nvrtc && !jitlink; i++)
         if ((jitlink = dlopen(jitlink_names[i], RTLD_LAZY | RTLD_LOCAL)))
             snprintf(t->jitlink, PATH_MAX, "%s", jitlink_names[i]);
-    for (size_t i = 0; i < n_roots && !t->n_includes; i++)
-        if (root[i])
-            find_includes(root[i], t);
+    for (int i = 0; i < HX_TOOLKIT_ROOTS && !t->n_includes; i++)
+        find_includes(root->path[i], t);
     if (jitlink)
         dlclose(jitlink);
     if (nvrtc)
@@ -77,27 +62,21 @@ static bool find_by_loader(const char *const *root, size_t n_roots, comp_toolkit
 
 ws_status comp_toolkit_find(comp_toolkit *out, ws_err *err)
 {
-    ws_buf own = {0};
-    const char *env = getenv("CUDA_HOME");
-    ws_home_path(&own, "build/cuda");
-    const char *root[] = {env && *env ? env : NULL, WS_CUDA_HOME, ws_buf_z(&own),
-                          "/usr/local/cuda"};
+    hx_toolkit_roots root;
     bool found = false;
+    hx_toolkit_roots_get(&root);
     *out = (comp_toolkit){0};
-    for (size_t i = 0; i < WS_COUNT(root) && !found; i++) {
-        if (!root[i] || !find_library(root[i], nvrtc_names, out->nvrtc))
+    for (int i = 0; i < HX_TOOLKIT_ROOTS && !found; i++) {
+        if (!hx_toolkit_find_in(root.path[i], nvrtc_names, out->nvrtc))
             continue;
-        find_library(root[i], jitlink_names, out->jitlink);
-        find_includes(root[i], out);
+        hx_toolkit_find_in(root.path[i], jitlink_names, out->jitlink);
+        find_includes(root.path[i], out);
         found = true;
     }
-    if (!found)
-        found = find_by_loader(root, WS_COUNT(root), out);
-    ws_buf_release(&own);
-    if (found)
+    if (found || find_by_loader(&root, out))
         return WS_OK;
     ws_fail(err, WS_EENV, "NVRTC (libnvrtc.so.13 or .12) was not found in '%s'",
-            root[0] ? root[0] : WS_CUDA_HOME);
+            *root.path[0] ? root.path[0] : WS_CUDA_HOME);
     return ws_hint(err, "run 'make deps', or set CUDA_HOME to a CUDA 12 or 13 toolkit");
 }
 
