@@ -95,22 +95,24 @@ ws_status db_run_configure(db_archive *db, int64_t id, const char *config_json, 
 }
 
 /* A byte-range lock of the open file description, far behind SQLite's own locks and the data. */
-ws_status db_run_lock(db_archive *db, int64_t id, ws_err *err)
+ws_status db_lock_byte(db_archive *db, int64_t at, const char *what, ws_err *err)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = ((off_t)1 << 60) + id,
-                         .l_len = 1};
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = ((off_t)1 << 60) + at, .l_len = 1};
     int fd = open(db->path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return ws_fail_errno(err, WS_EENV, "cannot open archive '%s'", db->path);
-    if (fcntl(fd, F_OFD_SETLK, &lock)) {
-        bool busy = errno == EAGAIN || errno == EACCES;
-        ws_status st = busy ? ws_fail(err, WS_EENV, "another process works on this run")
-                            : ws_fail_errno(err, WS_EENV, "cannot lock archive '%s'", db->path);
-        db->lock_fd = fd; /* closed with the archive: see db_close */
-        return st;
-    }
-    db->lock_fd = fd;
-    return WS_OK;
+    db->lock_fd = fd; /* also when it is not locked, closed with the archive: see db_close */
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return WS_OK;
+    return errno == EAGAIN || errno == EACCES
+               ? ws_fail(err, WS_EENV, "another process works on this %s", what)
+               : ws_fail_errno(err, WS_EENV, "cannot lock archive '%s'", db->path);
+}
+
+ws_status db_run_lock(db_archive *db, int64_t id, ws_err *err)
+{
+    return db_lock_byte(db, id, "run", err);
 }
 
 static ws_status read_run(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)

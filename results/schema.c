@@ -246,6 +246,70 @@ static const char version_6[] =
     "CREATE INDEX comparison_sitting ON comparison (sitting);"
     "CREATE INDEX sitting_spec ON sitting (spec_sha256);";
 
-const char *const db_migration[] = {version_1, version_2, version_3,
-                                    version_4, version_5, version_6};
+/* Sweeps: many specs under the same options, a problem for each spec, model and strategy. */
+static const char version_7[] =
+    "CREATE TABLE sweep ("
+    "  id          INTEGER PRIMARY KEY,"
+    "  name        TEXT NOT NULL UNIQUE,"
+    "  suite       TEXT NOT NULL," /* as given */
+    "  config      TEXT NOT NULL CHECK (json_valid(config)),"
+    "  status      TEXT NOT NULL"
+    "              CHECK (status IN ('running', 'done', 'interrupted', 'limit', 'failed')),"
+    "  stop_reason TEXT,"
+    "  shard       INTEGER NOT NULL CHECK (shard BETWEEN 1 AND shards),"
+    "  shards      INTEGER NOT NULL," /* 1: this archive has all of it */
+    "  problems    INTEGER NOT NULL," /* of all shards */
+    "  started     TEXT NOT NULL,"
+    "  ended       TEXT"
+    ") STRICT;"
+
+    "CREATE TABLE problem ("
+    "  id          INTEGER PRIMARY KEY,"
+    "  sweep       INTEGER NOT NULL REFERENCES sweep (id),"
+    "  position    INTEGER NOT NULL," /* from 1, in the whole sweep */
+    "  spec        TEXT NOT NULL,"    /* name in the catalogue, or file */
+    "  spec_name   TEXT NOT NULL,"
+    "  spec_sha256 TEXT NOT NULL,"
+    "  flaw        TEXT,"             /* why its numbers are kept apart; NULL: they are not */
+    "  model       TEXT,"             /* NULL: none is asked */
+    "  strategy    TEXT,"
+    "  seed        TEXT NOT NULL,"    /* of the run, 64 bits unsigned, in decimal */
+    "  status      TEXT NOT NULL"
+    "              CHECK (status IN ('waiting', 'running', 'done', 'limit', 'failed')),"
+    "  error       TEXT,"
+    "  exit_code   INTEGER,"          /* that its run would have ended with */
+    "  run         INTEGER REFERENCES run (id),"
+    "  seconds     REAL,"             /* wall time of all sessions */
+    "  started     TEXT,"
+    "  ended       TEXT,"
+    "  UNIQUE (sweep, position)"
+    ") STRICT;"
+    "CREATE INDEX problem_run ON problem (run);"
+
+    /* Times that a problem is compared with and that no run of the archive took. */
+    "CREATE TABLE baseline ("
+    "  problem INTEGER NOT NULL REFERENCES problem (id),"
+    "  name    TEXT NOT NULL,"
+    "  kind    TEXT NOT NULL CHECK (kind IN ('modelled', 'measured')),"
+    "  gpu     TEXT NOT NULL,"
+    "  seconds REAL NOT NULL,"
+    "  PRIMARY KEY (problem, name)"
+    ") STRICT;"
+
+    /* What another harness found out about a sample. It is no verdict of ours: such a source is
+     * never offered to anybody, and no header is made of it. */
+    "CREATE TABLE sample ("
+    "  problem  INTEGER NOT NULL REFERENCES problem (id),"
+    "  sample   INTEGER NOT NULL,"
+    "  compiled INTEGER NOT NULL CHECK (compiled IN (0, 1)),"
+    "  correct  INTEGER NOT NULL CHECK (correct IN (0, 1)),"
+    "  seconds  REAL,"
+    "  gpu      TEXT,"
+    "  source   TEXT REFERENCES text (sha256),"
+    "  detail   TEXT CHECK (detail IS NULL OR json_valid(detail))," /* its record, as it stands */
+    "  PRIMARY KEY (problem, sample)"
+    ") STRICT;";
+
+const char *const db_migration[] = {version_1, version_2, version_3, version_4,
+                                    version_5, version_6, version_7};
 const int db_n_migrations = (int)WS_COUNT(db_migration);
