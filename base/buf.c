@@ -103,6 +103,15 @@ void ws_buf_printf(ws_buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+/* U+202A to U+202E and U+2066 to U+2069 change the direction of text, U+2028 and U+2029 end lines: a
+ * screen would show something else than what is there. */
+static bool turns_text(const char *z)
+{
+    const unsigned char *c = (const unsigned char *)z;
+    return c[0] == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+                            (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+}
+
 void ws_buf_add_foreign(ws_buf *b, const char *z, const char *margin)
 {
     for (; *z; z++) {
@@ -111,6 +120,8 @@ void ws_buf_add_foreign(ws_buf *b, const char *z, const char *margin)
             ws_buf_printf(b, "\n%s", margin);
         else if (c == 0xc2 && (unsigned char)z[1] >= 0x80 && (unsigned char)z[1] < 0xa0)
             z++, ws_buf_addc(b, '?'); /* C1, U+0080 to U+009F */
+        else if (turns_text(z))
+            z += 2, ws_buf_addc(b, '?');
         else if (c != '\n')
             ws_buf_addc(b, c == 0x7f || (c < 0x20 && c != '\t') ? '?' : (char)c);
     }
