@@ -118,6 +118,9 @@ ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate
 /* The verdict as JSON text, in `a`: of a candidate that fell, that of its judgement. */
 ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
                           ws_err *err) WS_MUST_CHECK;
+/* That of the last judgement, whether the candidate fell or not; else the first verdict. */
+ws_status db_verdict_latest(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
+                            ws_err *err) WS_MUST_CHECK;
 /* The seed of its inputs in the first verdict. */
 ws_status db_verdict_seed(db_archive *db, int64_t candidate, uint64_t *out,
                           ws_err *err) WS_MUST_CHECK;

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SHA-256 of the text of the @plan comment: false when the source has none. */
-static bool plan_sha256(const char *source, char sha[WS_SHA256_HEX])
+bool db_plan_sha256(const char *source, char sha[WS_SHA256_HEX])
 {
     const char *begin = strstr(source, "@plan");
     const char *end = begin ? strstr(begin, "*/") : NULL;
@@ -27,7 +26,7 @@ static ws_status insert_candidate(db_archive *db, const db_candidate *c, ws_err 
 {
     char now[WS_UTC_SIZE], plan[WS_SHA256_HEX];
     const char *source = c->source ? c->source : "";
-    bool has_plan = plan_sha256(source, plan);
+    bool has_plan = db_plan_sha256(source, plan);
     ws_buf traits = {0};
     ws_utc_now(now);
     db_traits(source, &traits);
@@ -214,17 +213,12 @@ ws_status db_candidate_get(db_archive *db, int64_t id, ws_arena *a, db_candidate
     return st;
 }
 
-ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
-                          ws_err *err)
+static ws_status read_verdict(db_archive *db, int64_t candidate, const char *sql, ws_arena *a,
+                              const char **out, ws_err *err)
 {
     sqlite3_stmt *s;
     bool row = false;
-    ws_status st =
-        db_prepare(db, &s, err,
-                   "SELECT coalesce((SELECT CASE WHEN j.holds THEN NULL ELSE j.json END"
-                   " FROM judgement j WHERE j.candidate = v.candidate ORDER BY j.rejudge DESC LIMIT 1), v.json)"
-                   " FROM verdict v WHERE v.candidate = ?",
-                   "i", candidate);
+    ws_status st = db_prepare(db, &s, err, sql, "i", candidate);
     if (!st)
         st = db_step(db, s, &row, err);
     if (!st && row)
@@ -236,12 +230,33 @@ ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const 
     return st;
 }
 
+ws_status db_verdict_json(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
+                          ws_err *err)
+{
+    return read_verdict(db, candidate,
+                        "SELECT coalesce((SELECT CASE WHEN j.holds THEN NULL ELSE j.json END"
+                        " FROM judgement j WHERE j.candidate = v.candidate"
+                        " ORDER BY j.rejudge DESC LIMIT 1), v.json)"
+                        " FROM verdict v WHERE v.candidate = ?",
+                        a, out, err);
+}
+
+ws_status db_verdict_latest(db_archive *db, int64_t candidate, ws_arena *a, const char **out,
+                            ws_err *err)
+{
+    return read_verdict(db, candidate,
+                        "SELECT coalesce((SELECT j.json FROM judgement j"
+                        " WHERE j.candidate = v.candidate ORDER BY j.rejudge DESC LIMIT 1), v.json)"
+                        " FROM verdict v WHERE v.candidate = ?",
+                        a, out, err);
+}
+
 ws_status db_candidate_same(db_archive *db, const db_candidate *c, int64_t *id, ws_err *err)
 {
     sqlite3_stmt *s;
     bool row = false;
     char plan[WS_SHA256_HEX];
-    bool has_plan = plan_sha256(c->source ? c->source : "", plan);
+    bool has_plan = db_plan_sha256(c->source ? c->source : "", plan);
     ws_status st = db_prepare(db, &s, err,
                               "SELECT min(id) FROM candidate WHERE run = ? AND ptx_sha256 = ?"
                               " AND tune IS ? AND plan_sha256 IS ?",
