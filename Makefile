@@ -115,7 +115,7 @@ $(BUILD)/reference/%.o: ALLFLAGS += -O3 -fno-trapping-math -fno-math-errno
 $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/driver.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
 # These compare with the toolkit's headers where it has them; CUPTI's asks for a header of C++.
-$(BUILD)/tests/t_harness_symbols.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers
+$(BUILD)/tests/t_harness_symbols.o $(BUILD)/tests/t_harness_occupancy.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers
 $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALLFLAGS) -DWS_CUDA_HOME='"$(CUDA_HOME)"' -MMD -MP -c -o $@ $<
@@ -147,9 +147,9 @@ FUZZ_SECONDS ?= 600
 fuzz-ptx: all $(BUILD)/tests/t_ptx_fuzz
 	$(Q)$(BUILD)/tests/t_ptx_fuzz $$(date +%s) $(FUZZ_SECONDS)
 # Random texts with the sanitizers, from a new seed or FUZZ_SEED: PTX for parser, decoder and launch, kernels with their
-# plans, replies of models. What breaks something is kept in build/fuzz; t_MODULE_fuzz_NAME SEED 0 runs one input again.
+# plans, cubins, replies of models. What breaks something is kept in build/fuzz; t_MODULE_fuzz_NAME SEED 0 runs one input again.
 FUZZ_SEED ?= $(shell date +%s)
-FUZZERS := t_ptx_fuzz_parse t_ptx_fuzz_decode t_ptx_fuzz_launch t_harness_fuzz_plan t_agent_fuzz_reply
+FUZZERS := t_ptx_fuzz_parse t_ptx_fuzz_decode t_ptx_fuzz_launch t_harness_fuzz_plan t_harness_fuzz_cubin t_agent_fuzz_reply
 FUZZ_GOALS := $(foreach f,$(FUZZERS),fuzz-$(lastword $(subst _, ,$(f))))
 .PHONY: $(FUZZ_GOALS)
 $(FUZZ_GOALS): fuzz-%:
@@ -223,7 +223,7 @@ help:
 	@echo 'make deps       install what is missing'
 	@echo 'make fuzz-ptx   random kernels, the PTX engine against the host, for FUZZ_SECONDS'
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
-	@echo 'make fuzz-plan fuzz-reply   kernels with changed plans, replies of models: the same'
+	@echo 'make fuzz-plan fuzz-cubin fuzz-reply   kernels with changed plans, cubins, replies of models: the same'
 	@echo 'make chaos      CANDIDATES random candidates on device workers, SEED: every verdict right, nothing left'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make mutate     the verifier against mutants of honest kernels; KERNELS=... PER_KERNEL=N SEED=N'

@@ -29,6 +29,7 @@ tim_launch vfy_launch_of(const comp_result *compiled, const plan_bound_launch *l
         .threads_per_block = (uint32_t)(l->block[0] * l->block[1] * l->block[2]),
         .registers = k ? k->registers : -1,
         .shared_bytes = (int)((k && k->shared_bytes > 0 ? k->shared_bytes : 0) + l->shared),
+        .barriers = k && k->barriers > 0 ? k->barriers : 0,
     };
 }
 
@@ -104,6 +105,7 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
                                     ? l[i].threads_per_block
                                     : all.threads_per_block;
         all.registers = l[i].registers > all.registers ? l[i].registers : all.registers;
+        all.barriers = l[i].barriers > all.barriers ? l[i].barriers : all.barriers;
         all.shared_bytes =
             l[i].shared_bytes > all.shared_bytes ? l[i].shared_bytes : all.shared_bytes;
     }

@@ -291,6 +291,7 @@ static void json_launches(cJSON *o, const vfy_verdict *v)
         }
         ws_json_add_int(j, "blocks", (int64_t)l->counted.blocks);
         cJSON_AddNumberToObject(j, "threads_per_block", l->counted.threads_per_block);
+        cJSON_AddNumberToObject(j, "barriers", l->counted.barriers);
         cJSON_AddNumberToObject(j, "registers", l->counted.registers);
         cJSON_AddNumberToObject(j, "shared_bytes", l->counted.shared_bytes);
         cJSON_AddNumberToObject(j, "spill_bytes", l->spill_bytes);

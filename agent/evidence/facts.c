@@ -78,6 +78,7 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
                               .threads_per_block = threads > 0 ? (uint32_t)threads : 1,
                               .registers = whole(o, "registers", -1),
                               .shared_bytes = whole(o, "shared_bytes", -1),
+                              .barriers = whole(o, "barriers", 0),
                               .scale = scale > 0 ? scale : 0,
                               .uneven = uneven > 0 ? uneven : 0};
     vfy_counters_read(cJSON_GetObjectItemCaseSensitive(o, "counters"), &l->counted.counters);

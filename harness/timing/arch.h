@@ -14,8 +14,12 @@ typedef struct tim_arch {
     int l2_bytes;         /* of one SM's port to L2, a clock */
     int dram_latency, l2_latency, shared_latency;
     int shared_reserved;  /* bytes of shared memory that the system takes of each block */
+    int shared_unit;      /* bytes in which shared memory is handed out */
+    int barriers_per_block; /* named barriers of an SM / blocks that it holds */
+    int gpcs, max_cluster;  /* 0: no clusters; of blocks in one, as any kernel may ask */
 } tim_arch;
 
 const tim_arch *tim_arch_of(const char *arch); /* never NULL: the nearest older one */
+int tim_arch_number(const char *arch);         /* 90 of "sm_90a"; 0: no architecture */
 
 #endif

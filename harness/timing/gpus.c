@@ -65,16 +65,17 @@ static const tim_gpu gpus[] = {
 };
 
 /* arch, f32 f64 f16, i32 imul sfu cvt shuffle, issue, L1 L2 bytes a clock, latency DRAM L2 shared,
- * reserved. Latencies: Jia et al. 2018 and 2019 for 7.x, Abdelkhalik et al. 2022 (arXiv:2208.11174)
- * for 8.0, chipsandcheese.com for the rest. */
+ * shared memory reserved and unit, barriers a block, GPCs, largest cluster. Latencies: Jia et al. 2018 and
+ * 2019 for 7.x, Abdelkhalik et al. 2022 (arXiv:2208.11174) for 8.0, chipsandcheese.com for the rest. Units and
+ * barriers: CUDA's cuda_occupancy.h. GPCs: Hopper whitepaper; Blackwell two dies of four. */
 static const tim_arch arches[] = {
-    {"sm_70", 64, 32, 64, 64, 64, 16, 16, 32, 4, 128, 64, 500, 193, 19, 0},
-    {"sm_75", 64, 2, 64, 64, 64, 16, 16, 32, 4, 64, 64, 470, 188, 22, 0},
-    {"sm_80", 64, 32, 128, 64, 64, 16, 16, 32, 4, 128, 64, 560, 200, 23, 1024},
-    {"sm_86", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 550, 220, 23, 1024},
-    {"sm_89", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 600, 270, 23, 1024},
-    {"sm_90", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 650, 260, 29, 1024},
-    {"sm_100", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 750, 300, 29, 1024},
+    {"sm_70", 64, 32, 64, 64, 64, 16, 16, 32, 4, 128, 64, 500, 193, 19, 0, 256, 2, 0, 0},
+    {"sm_75", 64, 2, 64, 64, 64, 16, 16, 32, 4, 64, 64, 470, 188, 22, 0, 256, 2, 0, 0},
+    {"sm_80", 64, 32, 128, 64, 64, 16, 16, 32, 4, 128, 64, 560, 200, 23, 1024, 128, 2, 0, 0},
+    {"sm_86", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 550, 220, 23, 1024, 128, 1, 0, 0},
+    {"sm_89", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 600, 270, 23, 1024, 128, 1, 0, 0},
+    {"sm_90", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 650, 260, 29, 1024, 128, 2, 8, 8},
+    {"sm_100", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 750, 300, 29, 1024, 128, 2, 8, 8},
 };
 
 const tim_gpu *tim_gpu_find(const char *name)
@@ -91,7 +92,7 @@ const tim_gpu *tim_gpu_list(int *n)
     return gpus;
 }
 
-static int arch_number(const char *arch)
+int tim_arch_number(const char *arch)
 {
     return strncmp(arch, "sm_", 3) == 0 ? (int)strtol(arch + 3, NULL, 10) : 0;
 }
@@ -100,7 +101,7 @@ const tim_arch *tim_arch_of(const char *arch)
 {
     const tim_arch *best = &arches[0];
     for (size_t i = 0; i < WS_COUNT(arches); i++)
-        if (arch_number(arches[i].arch) <= arch_number(arch))
+        if (tim_arch_number(arches[i].arch) <= tim_arch_number(arch))
             best = &arches[i];
     return best;
 }

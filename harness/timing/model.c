@@ -20,11 +20,12 @@
 #include "harness/timing/model.h"
 
 #include "harness/timing/arch.h"
+#include "harness/timing/occupancy.h"
 
 #include <math.h>
 #include <stddef.h>
 
-enum { WARP = 32, SECTOR = 32, REGISTER_UNIT = 256, WARP_UNIT = 4 };
+enum { WARP = 32, SECTOR = 32 };
 
 const double tim_dram_efficiency = 0.9; /* a copy on an H200 moves 4.3 of the 4.8 TB/s */
 static const double L1_REPEAT_HIT = 0.5;    /* of loads of a sector that the launch loads again */
@@ -52,33 +53,18 @@ static double overlapped(const tim_launch_estimate *e)
     return most * pow(sum, 1 / OVERLAP);
 }
 
-static int warps_per_block(const tim_launch *l)
+/* At least 1 block: one that does not fit would not launch at all. */
+static void occupy(const tim_gpu *g, const tim_launch *l, tim_launch_estimate *e)
 {
-    uint32_t threads = l->threads_per_block ? l->threads_per_block : 1;
-    return (int)((threads + WARP - 1) / WARP);
-}
-
-/* Blocks that fit on one SM together, at least 1: a block that does not fit would not launch at
- * all. `by` is what keeps the next one out. */
-static int resident_blocks(const tim_gpu *g, const tim_arch *a, const tim_launch *l,
-                           const char **by)
-{
-    int warps = warps_per_block(l), registers = l->registers > 0 ? l->registers : 32;
-    int per_warp = (registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
-    int shared = l->shared_bytes > 0 ? g->shared_per_sm / (l->shared_bytes + a->shared_reserved)
-                                     : g->max_blocks_per_sm;
-    const struct {
-        const char *name;
-        int blocks;
-    } limit[] = {{"warps", g->max_warps_per_sm / warps},
-                 {"blocks", g->max_blocks_per_sm},
-                 {"registers", g->registers_per_sm / per_warp / WARP_UNIT * WARP_UNIT / warps},
-                 {"shared memory", shared}};
-    size_t least = 0;
-    for (size_t i = 1; i < sizeof limit / sizeof *limit; i++)
-        least = limit[i].blocks < limit[least].blocks ? i : least;
-    *by = limit[least].name;
-    return limit[least].blocks > 0 ? limit[least].blocks : 1;
+    const tim_block b = {.threads = l->threads_per_block ? (int)l->threads_per_block : 1,
+                         .registers = l->registers > 0 ? l->registers : 32,
+                         .shared_bytes = l->shared_bytes > 0 ? l->shared_bytes : 0,
+                         .barriers = l->barriers};
+    tim_occupancy o;
+    tim_occupancy_of(g, &b, &o);
+    e->resident_blocks = o.blocks > 0 ? o.blocks : 1;
+    e->resident_by = o.by;
+    e->occupancy = (double)e->resident_blocks * o.warps / g->max_warps_per_sm;
 }
 
 /* Clocks of one SM that the unit classes need for all the launch's instructions; the largest
@@ -180,9 +166,8 @@ void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate
     double here = global_wavefronts(a, c), inside = shared_wavefronts(a, c);
     double to_l2 = scale * l2_bytes(c);
 
-    e.resident_blocks = resident_blocks(g, a, l, &e.resident_by);
+    occupy(g, l, &e);
     e.waves = blocks / ((double)e.resident_blocks * g->sms);
-    e.occupancy = (double)e.resident_blocks * warps_per_block(l) / g->max_warps_per_sm;
     e.memory_s = scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors) /
                  (tim_dram_efficiency * g->dram_bytes_per_s);
     e.l2_s = max2(to_l2 / g->l2_bytes_per_s, to_l2 * share / (a->l2_bytes * g->clock_hz));

@@ -36,6 +36,7 @@ typedef struct tim_launch {
     ptx_counters counters;
     double scale;                /* work of the timed shape / work of the counted one; 0: 1 */
     double uneven;               /* instructions of the longest block / of an average one; 0: 1 */
+    int barriers;                /* named barriers of a block; 0: unknown */
 } tim_launch;
 
 typedef struct tim_estimate {
@@ -60,7 +61,7 @@ typedef struct tim_launch_estimate {
     const char *unit;        /* that decides compute_s: "issue", "fp32", "special functions", ... */
     int resident_blocks;     /* on one SM */
     const char *resident_by; /* what keeps more from it: "registers", "shared memory", "warps",
-                              * "blocks" */
+                              * "blocks", "barriers" (occupancy.h) */
     double occupancy;        /* resident warps / maximum; the grid may have fewer */
     double waves;            /* blocks / (resident blocks x SMs) */
 } tim_launch_estimate;
