@@ -535,6 +535,66 @@ void ws_expr_to_c_naming(const ws_expr *e, const char *prefix,
     to_c(&(c_text){prefix, name, ud, out}, e);
 }
 
+static void call_choice(const ws_expr *e, const ws_expr_style *s, ws_buf *out)
+{
+    const int order[3] = {s->python ? 1 : 0, s->python ? 0 : 1, 2};
+    ws_buf_addc(out, '(');
+    for (int i = 0; i < 3; i++) {
+        ws_buf_adds(out, i == 0 ? "" : s->python ? (i == 1 ? " if " : " else ") : i == 1 ? " ? " : " : ");
+        ws_expr_to_calls(e->kid[order[i]], s, out);
+        if (order[i] == 0)
+            ws_buf_adds(out, " != 0");
+    }
+    ws_buf_addc(out, ')');
+}
+
+/* Comparisons and logic; of the latter each operand as a condition. */
+static void call_condition(const ws_expr *e, const ws_expr_style *s, ws_buf *out)
+{
+    const bool logic = e->op == WS_X_AND || e->op == WS_X_OR;
+    const char *symbol = !logic || !s->python  ? ops[e->op].symbol
+                         : e->op == WS_X_AND ? "and"
+                                             : "or";
+    ws_buf_adds(out, s->python ? "int(" : "(");
+    for (int i = 0; i < 2; i++) {
+        if (i)
+            ws_buf_printf(out, " %s ", symbol);
+        ws_buf_adds(out, logic ? "(" : "");
+        ws_expr_to_calls(e->kid[i], s, out);
+        ws_buf_adds(out, logic ? " != 0)" : "");
+    }
+    ws_buf_addc(out, ')');
+}
+
+void ws_expr_to_calls(const ws_expr *e, const ws_expr_style *s, ws_buf *out)
+{
+    static const char *const called[] = {
+        [WS_X_ADD] = "add", [WS_X_SUB] = "sub", [WS_X_MUL] = "mul", [WS_X_DIV] = "div",
+        [WS_X_MOD] = "mod", [WS_X_MIN] = "min", [WS_X_MAX] = "max", [WS_X_CEIL_DIV] = "ceil_div",
+        [WS_X_ALIGN] = "align"};
+    switch (e->op) {
+    case X_CONST:
+        if (e->value == INT64_MIN) /* has no literal in C */
+            ws_buf_printf(out, "(%" PRId64 "%s - 1)", -INT64_MAX, s->number);
+        else
+            ws_buf_printf(out, e->value < 0 ? "(%" PRId64 "%s)" : "%" PRId64 "%s", e->value,
+                          s->number);
+        return;
+    case X_NAME: ws_buf_printf(out, "%s%s", s->name, e->name); return;
+    case X_SELECT: call_choice(e, s, out); return;
+    default:
+        if (!called[e->op]) {
+            call_condition(e, s, out);
+            return;
+        }
+        ws_buf_printf(out, "%s%s(", s->call, called[e->op]);
+        ws_expr_to_calls(e->kid[0], s, out);
+        ws_buf_adds(out, ", ");
+        ws_expr_to_calls(e->kid[1], s, out);
+        ws_buf_printf(out, "%s)", s->tail);
+    }
+}
+
 /* max(max(a, b), c) as its arguments a, b, c: hundreds of them must not nest. */
 static void print_chain(const ws_expr *e, int op, ws_buf *out)
 {

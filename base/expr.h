@@ -68,6 +68,16 @@ void ws_expr_to_c(const ws_expr *e, const char *prefix, ws_buf *out);
 void ws_expr_to_c_naming(const ws_expr *e, const char *prefix,
                          const char *(*name)(void *ud, const ws_expr *part), void *ud,
                          ws_buf *out);
+/* How another language writes expressions: arithmetic is calls, since plain operators would overflow
+ * without saying so; comparisons, logic and choices are the language's own. */
+typedef struct ws_expr_style {
+    const char *call;   /* before add, sub, mul, div, mod, min, max, ceil_div, align */
+    const char *tail;   /* behind the two operands of a call: ", bad" */
+    const char *name;   /* before a name */
+    const char *number; /* behind a number: "LL" */
+    bool python;        /* `x if c else y`, `and`, `or`; else C's */
+} ws_expr_style;
+void ws_expr_to_calls(const ws_expr *e, const ws_expr_style *style, ws_buf *out);
 /* The expression in the language above. */
 void ws_expr_print(const ws_expr *e, ws_buf *out);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Text that cannot end or reopen the comment. */
-static const char *safe(exp_job *j, const char *z)
+const char *exp_safe(exp_job *j, const char *z)
 {
     char *text = ws_arena_strdup(&j->arena, z ? z : "unknown");
     for (char *p = text; *p; p++) {
@@ -23,10 +23,10 @@ static const char *safe(exp_job *j, const char *z)
 
 static void put_row(exp_job *j, const char *label, const char *value)
 {
-    ws_buf_printf(j->out, " *   %-12s %s\n", label, safe(j, value));
+    ws_buf_printf(j->out, " *   %-12s %s\n", label, exp_safe(j, value));
 }
 
-static void add_shape(const exp_tensor *t, ws_buf *out)
+void exp_put_tensor_shape(const exp_tensor *t, ws_buf *out)
 {
     ws_buf_addc(out, '[');
     for (int i = 0; i < t->rank; i++) {
@@ -58,7 +58,7 @@ static void put_usage(exp_job *j)
     for (int i = 0; i < j->n_tensors; i++) {
         ws_buf text = {0};
         ws_buf_printf(&text, "%-7s %s ", j->tensor[i].role, ws_dtype_name(j->tensor[i].dtype));
-        add_shape(&j->tensor[i], &text);
+        exp_put_tensor_shape(&j->tensor[i], &text);
         put_row(j, j->tensor[i].name, ws_buf_z(&text));
         ws_buf_release(&text);
     }
@@ -172,23 +172,26 @@ static void put_times(exp_job *j)
     ws_buf_release(&shape);
 }
 
-/* Who wrote the kernels: a translation, a script, a model, a person. */
-static void put_origin(exp_job *j)
+const char *exp_author(exp_job *j)
 {
     const db_candidate *c = j->in->candidate;
     const db_run *r = j->in->run;
     const char *origin = c->origin ? c->origin : "submitted";
     if (strcmp(origin, "emitted") == 0)
-        put_row(j, "written by", "Warpsmith, translated op by op from the spec");
-    else if (r && r->scripted)
-        put_row(j, "written by",
-                "a script that ships with Warpsmith (bundled replay server, no model)");
-    else if (r && r->model && *r->model && strcmp(origin, "submitted") != 0)
-        put_row(j, "written by",
-                ws_arena_printf(&j->arena, "model %s%s", r->model,
-                                strcmp(origin, "tuned") == 0 ? ", tunables chosen by search" : ""));
-    else
-        put_row(j, "written by", "submitted by a person or another program");
+        return "Warpsmith, translated op by op from the spec";
+    if (r && r->scripted)
+        return "a script that ships with Warpsmith (bundled replay server, no model)";
+    if (r && r->model && *r->model && strcmp(origin, "submitted") != 0)
+        return ws_arena_printf(&j->arena, "model %s%s", r->model,
+                               strcmp(origin, "tuned") == 0 ? ", tunables chosen by search" : "");
+    return "submitted by a person or another program";
+}
+
+static void put_origin(exp_job *j)
+{
+    const db_candidate *c = j->in->candidate;
+    const db_run *r = j->in->run;
+    put_row(j, "written by", exp_author(j));
     if (r && r->name[0])
         put_row(j, "run",
                 ws_arena_printf(&j->arena, "%s, candidate %" PRId64 ", round %d", r->name, c->id,
@@ -197,18 +200,12 @@ static void put_origin(exp_job *j)
         put_row(j, "date", c->created);
 }
 
-ws_status exp_put_evidence(exp_job *j, ws_err *err)
+ws_status exp_put_evidence_rows(exp_job *j, ws_err *err)
 {
     const char *json = j->in->verdict_json;
     cJSON *verdict = NULL;
     if (json && *json && ws_json_parse(json, strlen(json), &verdict, err))
         return ws_wrap(err, "the stored verdict");
-    ws_buf_printf(
-        j->out, "/* %s.cuh: %s.\n * A CUDA kernel with its launcher, exported by Warpsmith.\n *\n",
-        j->name, safe(j, j->in->spec->title ? j->in->spec->title : j->in->spec->name));
-    put_usage(j);
-    ws_buf_adds(j->out,
-                " *\n * C++17; CUDA 11.8 or newer, for its launch attributes.\n *\n * Evidence:\n");
     put_hashes(j);
     put_verdict(j, verdict);
     put_times(j);
@@ -222,6 +219,20 @@ ws_status exp_put_evidence(exp_job *j, ws_err *err)
                 &j->arena,
                 "warpsmith verify %s FILE.cu, FILE.cu being the source with the sha256 above",
                 j->in->spec->name));
+    cJSON_Delete(verdict);
+    return WS_OK;
+}
+
+ws_status exp_put_evidence(exp_job *j, ws_err *err)
+{
+    ws_buf_printf(
+        j->out, "/* %s.cuh: %s.\n * A CUDA kernel with its launcher, exported by Warpsmith.\n *\n",
+        j->name, exp_safe(j, j->in->spec->title ? j->in->spec->title : j->in->spec->name));
+    put_usage(j);
+    ws_buf_adds(j->out,
+                " *\n * C++17; CUDA 11.8 or newer, for its launch attributes.\n *\n * Evidence:\n");
+    if (exp_put_evidence_rows(j, err))
+        return err->status;
     ws_buf_adds(j->out, " * The kernel was checked at the shapes listed; at others the launcher "
                         "runs it, if its guards hold,\n"
                         " * without that evidence.\n *\n"
@@ -229,6 +240,5 @@ ws_status exp_put_evidence(exp_job *j, ws_err *err)
                         "under Apache-2.0. The kernels\n"
                         " * were written as said above; where a model wrote them, its provider's "
                         "terms for output apply.\n */\n");
-    cJSON_Delete(verdict);
     return WS_OK;
 }

@@ -132,7 +132,7 @@ static void put_names(exp_job *j)
 }
 
 /* A dimension is at least 1, except where the spec itself lists less (a padding of 0). */
-static int64_t least_listed(const spec *s, int dim)
+int64_t exp_least_extent(const spec *s, int dim)
 {
     int64_t least = 1, v;
     for (int c = -1; c < s->n_checks; c++) {
@@ -150,7 +150,7 @@ static void put_guards(exp_job *j)
         ws_buf_printf(j->out,
                       "    if (s.%s < %" PRId64 ")\n        return \"%s must be at least %" PRId64
                       "\";\n",
-                      s->dim[i].name, least_listed(s, i), s->dim[i].name, least_listed(s, i));
+                      s->dim[i].name, exp_least_extent(s, i), s->dim[i].name, exp_least_extent(s, i));
     for (int i = 0; i < s->n_dims; i++) {
         if (!j->baked[i])
             continue;

@@ -188,7 +188,7 @@ static const db_run run = {.id = 1, .name = "softmax-20260102-030405-1a2b", .mod
 static char *header(const spec *s, const db_candidate *c, const char *name, ws_err *err)
 {
     ws_buf out = {0};
-    exp_input in = {s, c, &run, verdict_json, name, NULL};
+    exp_input in = {.spec = s, .candidate = c, .run = &run, .verdict_json = verdict_json, .name = name};
     if (exp_header(&in, &out, err)) {
         ws_buf_release(&out);
         return NULL;

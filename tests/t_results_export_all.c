@@ -37,7 +37,7 @@ static bool export_one(unit *u, const spec *s, const char *source, const char *n
                       .level = VFY_EMULATED,
                       .modelled_s = NAN,
                       .measured_s = NAN};
-    exp_input in = {s, &c, NULL, NULL, name, NULL};
+    exp_input in = {.spec = s, .candidate = &c, .name = name};
     ws_status st = exp_header(&in, &out, &err);
     if (!st) {
         snprintf(path, sizeof path, "%s/%s.cuh", u->dir, name);

@@ -3,21 +3,29 @@
 #include "results/export.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct options {
     cli_common common;
-    const char *archive, *output, *name, *packet;
+    const char *archive, *output, *name, *packet, *format;
+    ws_opt_list arch, shape;
 } options;
 
 static const ws_opt option_table[] = {
     {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = offsetof(options, archive),
      .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
+    {.name = "format", .letter = 'f', .type = WS_OPT_STRING, .offset = offsetof(options, format),
+     .arg = "NAME", .help = "what to write (below); by the suffix of --output, else cuh"},
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
      .fallback = "-", .arg = "FILE", .help = "where to write; - is standard output"},
     {.name = "name", .type = WS_OPT_STRING, .offset = offsetof(options, name), .arg = "ID",
      .help = "C identifier of the launcher; from the spec's name by default"},
+    {.name = "arch", .type = WS_OPT_LIST, .offset = offsetof(options, arch), .arg = "SM,...",
+     .help = "GPUs to hold machine code for, as sm_90a; by default the one that it was verified for"},
+    {.name = "shape", .type = WS_OPT_LIST, .offset = offsetof(options, shape), .arg = "B=8,N=512",
+     .help = "a further shape to compile for, where the kernel has extents compiled in; repeatable"},
     {.name = "packet", .type = WS_OPT_STRING, .offset = offsetof(options, packet), .arg = "FILE",
-     .help = "verify once more and write the evidence packet, whose hash the header names"},
+     .help = "verify once more and write the evidence packet, whose hash the export names"},
     CLI_COMMON_OPTIONS};
 
 /* The packet's file; a candidate that does not hold any more is not exported. */
@@ -40,33 +48,107 @@ static ws_status put_packet(const options *o, db_archive *db, const db_run *r,
     return st;
 }
 
+static ws_status write_export(const options *o, const exp_format *f, const exp_input *in, ws_err *err)
+{
+    ws_buf text = {.max = EXP_MAX_BYTES};
+    ws_status st = exp_text(f, in, &text, err);
+    if (!st)
+        st = cli_write_text(o->output, o->common.json, "header", &text, err);
+    ws_buf_release(&text);
+    return st;
+}
+
+/* ---- what is asked for ---- */
+
+static ws_status choose_format(const options *o, const exp_format **out, ws_err *err)
+{
+    ws_buf names = {0};
+    *out = o->format ? exp_format_named(o->format) : exp_format_of_file(o->output);
+    if (!*out && !o->format)
+        *out = exp_format_named("cuh");
+    for (const exp_format *f = exp_formats; !*out && f->name; f++)
+        ws_buf_printf(&names, "%s%s", names.n ? ", " : "", f->name);
+    if (!*out) {
+        ws_fail(err, WS_EUSAGE, "unknown format '%s'", o->format);
+        ws_hint(err, "there are %s", ws_buf_z(&names));
+    }
+    ws_buf_release(&names);
+    return err->status;
+}
+
+/* "sm_90a,sm_100" and repeated options are one list. */
+static void read_archs(const options *o, ws_arena *a, exp_input *in)
+{
+    int n = 0;
+    for (size_t i = 0; i < o->arch.n; i++)
+        n += (int)strlen(o->arch.item[i]) + 1;
+    const char **list = WS_ARENA_NEW(a, const char *, n + 1);
+    n = 0;
+    for (size_t i = 0; i < o->arch.n; i++)
+        for (char *p = ws_arena_strdup(a, o->arch.item[i]), *word; (word = strsep(&p, ","));)
+            if (*word)
+                list[n++] = word;
+    in->arch = list;
+    in->n_archs = n;
+}
+
+/* The benchmark shape with the extents that the text names. */
+static ws_status read_shape(const spec *s, const char *text, ws_arena *a, ws_env *out, ws_err *err)
+{
+    ws_opt_list dims = {0};
+    int room = 1;
+    for (const char *p = text; *p; p++)
+        room += *p == ',';
+    dims.item = WS_ARENA_NEW(a, const char *, room);
+    for (char *p = ws_arena_strdup(a, text), *word; (word = strsep(&p, ","));)
+        dims.item[dims.n++] = word;
+    return cli_spec_env(s, -1, &dims, a, out, err);
+}
+
+static ws_status read_shapes(const options *o, ws_arena *a, exp_input *in, ws_err *err)
+{
+    ws_env *list = WS_ARENA_NEW(a, ws_env, o->shape.n + 1);
+    for (size_t i = 0; i < o->shape.n; i++)
+        if (read_shape(in->spec, o->shape.item[i], a, &list[i], err))
+            return ws_wrap(err, "--shape %s", o->shape.item[i]);
+    in->shape = list;
+    in->n_shapes = (int)o->shape.n;
+    return WS_OK;
+}
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
+    const exp_format *format = NULL;
     db_archive *db = NULL;
+    comp_service *comp = NULL;
     ws_arena a = {0};
     spec *s = NULL;
     db_run r = {0};
     db_candidate c = {0};
-    ws_buf header = {0};
-    const char *verdict = NULL;
+    exp_input in = {.candidate = &c, .run = &r, .name = o->name};
     (void)exit_code;
-    ws_status st = db_open(o->archive, true, &db, err);
+    ws_status st = choose_format(o, &format, err);
+    if (!st)
+        st = db_open(o->archive, true, &db, err);
     if (!st)
         st = archive_choose(db, nargs ? args[0] : "last", &a, &r, &c, err);
     if (!st)
-        st = db_verdict_json(db, c.id, &a, &verdict, err);
+        st = db_verdict_json(db, c.id, &a, &in.verdict_json, err);
     if (!st)
         st = spec_from_text(r.spec_json, ws_str_of(r.spec_json).n, r.spec_name, &s, err);
-    if (!st) {
-        exp_input in = {s, &c, &r, verdict, o->name, NULL};
-        st = o->packet ? put_packet(o, db, &r, &c, &a, &in, err) : WS_OK;
-        if (!st)
-            st = exp_header(&in, &header, err);
-    }
+    in.spec = s;
+    if (!st && format->has_binaries)
+        st = comp_service_open(&(comp_service_options){0}, &comp, err);
+    in.compiler = comp;
+    read_archs(o, &a, &in);
     if (!st)
-        st = cli_write_text(o->output, o->common.json, "header", &header, err);
-    ws_buf_release(&header);
+        st = read_shapes(o, &a, &in, err);
+    if (!st && o->packet)
+        st = put_packet(o, db, &r, &c, &a, &in, err);
+    if (!st)
+        st = write_export(o, format, &in, err);
+    comp_service_close(comp);
     spec_free(s);
     ws_arena_release(&a);
     db_close(db);
@@ -75,9 +157,13 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 
 const cli_command cmd_export = {
     .doc = {.name = "export",
-            .summary = "write a winner as a self-contained CUDA header",
+            .summary = "write a winner for use in other programs",
             .usage = "[RUN | #CANDIDATE] [options]",
-            .examples = "warpsmith export last -o softmax.cuh",
+            .details = "Formats: cuh, a CUDA C++ header for nvcc; torch, a Python module with a PyTorch "
+                       "operator; kernelbench, a file with class ModelNew. docs/export.md describes them.",
+            .examples = "warpsmith export last -o softmax.cuh\n"
+                        "warpsmith export last -o softmax.py --arch sm_90a,sm_100\n"
+                        "warpsmith export last --format kernelbench -o solution.py",
             .options = option_table,
             .min_args = 0,
             .max_args = 1},

@@ -182,7 +182,7 @@ static const ws_opt option_table[] = {
      .help = "with --replay: answer other prompts too, with the recorded replies in order",
      .group = "Output"},
     {.name = "export", .letter = 'o', .type = WS_OPT_STRING, .offset = OPT(l.export_path),
-     .arg = "FILE", .help = "write the winner's header", .group = "Output"},
+     .arg = "FILE", .help = "write the winner: .cuh, .h or .py (docs/export.md)", .group = "Output"},
     {.name = "resume", .type = WS_OPT_STRING, .offset = OPT(l.resume), .arg = "RUN",
      .help = "go on with a run of the archive, with its own options; 'last' is the newest"},
     CLI_COMMON_OPTIONS};

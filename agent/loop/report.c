@@ -389,16 +389,22 @@ static void print_text(const loop_state *s, const db_candidate *best, const db_t
     fflush(stdout);
 }
 
-static ws_status write_header(const loop_state *s, const strat_attempt *best, ws_err *err)
+static ws_status write_export(const loop_state *s, const strat_attempt *best, ws_err *err)
 {
-    ws_buf text = {0};
-    exp_input in = {s->spec, best->candidate, &s->run, best->verdict_json, NULL, NULL};
-    ws_status st = exp_header(&in, &text, err);
+    const exp_format *format = exp_format_of_file(s->o->export_path);
+    exp_input in = {.spec = s->spec, .candidate = best->candidate, .run = &s->run,
+                    .verdict_json = best->verdict_json};
+    comp_service *comp = NULL;
+    if (!format)
+        format = exp_format_named("cuh");
+    ws_status st = format->has_binaries ? comp_service_open(&(comp_service_options){0}, &comp, err)
+                                        : WS_OK;
+    in.compiler = comp;
     if (!st)
-        st = ws_write_file(s->o->export_path, text.p, text.n, err);
+        st = exp_save(format, &in, s->o->export_path, err);
     if (!st && !s->o->json)
         printf("header %s\n", s->o->export_path);
-    ws_buf_release(&text);
+    comp_service_close(comp);
     return st;
 }
 
@@ -413,5 +419,5 @@ ws_status loop_report_end(loop_state *s, ws_err *err)
         print_json(s, best ? best->candidate : NULL, &t);
     else
         print_text(s, best ? best->candidate : NULL, &t);
-    return best && s->o->export_path ? write_header(s, best, err) : WS_OK;
+    return best && s->o->export_path ? write_export(s, best, err) : WS_OK;
 }
