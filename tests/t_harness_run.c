@@ -388,6 +388,55 @@ static void test_crash(void)
 
 /* ---- what children see, and what becomes of them ---- */
 
+/* A 6 x 50 input that repeats a 4 x 7 one, and the elements that were written. */
+static void test_tiles(void)
+{
+    enum { ROWS = 4, COLUMNS = 7, MOST = 64 };
+    float small[ROWS * COLUMNS];
+    run_probe probe[N];
+    job *j = job_new("twice");
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        small[i] = 1 + (float)i;
+    j->tensor[0].in = small;
+    j->tensor[0].after = NULL;
+    j->tensor[0].tile = (run_tile){2, {6, 50}, {ROWS, COLUMNS}, sizeof(float)};
+    j->tensor[1].probe = probe;
+    j->tensor[1].max_probes = N;
+    j->tensor[1].probe_bytes = sizeof(float);
+    job_run(j);
+    bool right = j->rep.reason == HX_PASS && j->tensor[1].n_probes == N;
+    for (size_t k = 0; k < j->tensor[1].n_probes && right; k++) {
+        const size_t i = (size_t)probe[k].element;
+        float got;
+        memcpy(&got, probe[k].value, sizeof got);
+        right = i == k && got == 2 * small[i / 50 % ROWS * COLUMNS + i % 50 % COLUMNS] &&
+                got == out[i];
+    }
+    ok(right, "a small tensor fills a large one, row by row");
+    job_free(j);
+
+    j = job_new("evens");
+    j->tensor[1].probe = probe;
+    j->tensor[1].max_probes = MOST;
+    j->tensor[1].probe_bytes = sizeof(float);
+    job_run(j);
+    right = j->rep.reason == HX_PASS && j->tensor[1].n_probes > MOST / 2 &&
+            j->tensor[1].n_probes <= MOST;
+    for (size_t k = 0; k < j->tensor[1].n_probes && right; k++)
+        right = probe[k].element % 2 == 0 && (!k || probe[k].element > probe[k - 1].element);
+    ok(right && probe[j->tensor[1].n_probes - 1].element > N - 10,
+       "written elements alone are probed, and where there are many some of all");
+    job_free(j);
+
+    j = job_new("twice");
+    j->tensor[0].in = small;
+    j->tensor[0].after = NULL;
+    j->tensor[0].tile = (run_tile){2, {6, 51}, {ROWS, COLUMNS}, sizeof(float)};
+    j->r.wall_seconds = 5;
+    is_int(run_execute(&j->r, &j->rep, &j->err), WS_EBUG, "a tile of another size is refused");
+    job_free(j);
+}
+
 static void test_environment(void)
 {
     char path[64], text[16384];
@@ -602,6 +651,7 @@ int main(int argc, char **argv)
     test_invalid_launch();
     test_scratch_and_repeats("cpu");
     test_inout();
+    test_tiles();
     test_environment();
     test_crash();
     test_parallel();

@@ -99,6 +99,19 @@ static bool varies(const double *v, int64_t n)
     return false;
 }
 
+double vfy_compare_element(const vfy_case *c, int o, int64_t i, double got, double *tolerance)
+{
+    const ref_graph *g = c->bound->graph;
+    int axis = 0;
+    *tolerance = vfy_tolerance(c, o, i);
+    const double d = ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX
+                         ? index_distance(c, o, axis, i, got, tolerance)
+                         : distance(got, c->want[o].v[i]);
+    if (d == 0 || *tolerance == (double)INFINITY)
+        return 0;
+    return *tolerance > 0 ? d / *tolerance : (double)INFINITY;
+}
+
 /* `marks`, unless NULL, gets a mark for each wrong element. */
 static void compare(const vfy_case *c, int o, const double *v, bool *marks, vfy_comparison *out)
 {

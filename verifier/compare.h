@@ -20,6 +20,9 @@ typedef struct vfy_comparison {
 
 /* `got` is output `o` in storage format. */
 void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out);
+/* How far `got` is off as element i of output o, as a share of what it may be off by, which is in
+ * *tolerance: wrong when it is not <= 1. Of several indices for one line each is looked at alone. */
+double vfy_compare_element(const vfy_case *c, int o, int64_t i, double got, double *tolerance);
 /* marks[i]: element i of `value`, output o in double, is wrong. */
 void vfy_compare_marks(const vfy_case *c, int o, const double *value, bool *marks);
 /* What the wrong elements have in common, as vfy_pattern_describe. */

@@ -33,7 +33,8 @@ static ws_status make_tensors(vfy_run *r, vfy_session *s)
         run_tensor *t = &r->tensor[i];
         t->name = s->tensor_name[i];
         if (i < n_in) {
-            *t = (run_tensor){t->name, RUN_INPUT, c->in_bytes[i], c->in[i], NULL, NULL, NULL};
+            *t = (run_tensor){.name = t->name, .role = RUN_INPUT, .bytes = c->in_bytes[i],
+                              .in = c->in[i]};
             t->after = ws_alloc_tensor(t->bytes);
         } else {
             const int o = i - n_in;

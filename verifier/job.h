@@ -7,6 +7,7 @@
  *   job_shape.c    the runs that every candidate meets at a check shape: ahead
  *   job_full.c     what is tried beyond them, for full.h, and shapes on the way to the benchmark's
  *   job_resident.c blocks that wait for blocks that a GPU has no room for
+ *   job_repeat.c   values at the benchmark shape
  *   job_survey.c   other shapes of a candidate that is wrong at one: steps
  *   job_bench.c    time and work at the benchmark shape
  * A candidate that fails is no error: it is in v->reason, and whoever calls looks there. */
@@ -103,10 +104,13 @@ ws_status vfy_job_look_further(vfy_job *j, int check, ws_err *err) WS_MUST_CHECK
 /* The check shapes after the one that failed, one run each, where they could tell more. */
 ws_status vfy_job_survey(vfy_job *j, int failed, ws_err *err) WS_MUST_CHECK;
 
-/* ---- job_full.c, job_resident.c, job_bench.c ---- */
+/* ---- job_full.c, job_repeat.c, job_resident.c, job_bench.c ---- */
 
 /* Everything at depth VFY_FULL. */
 ws_status vfy_job_full(vfy_job *j, ws_err *err) WS_MUST_CHECK;
+/* Rejects what a sample of the benchmark shape's blocks computes wrongly, where the reference of a
+ * smaller shape tells (repeat.h). */
+ws_status vfy_job_repeat(vfy_job *j, ws_err *err) WS_MUST_CHECK;
 /* Whether a block finds its registers on an SM; what ptxas said of them is in the verdict. */
 bool vfy_job_keeps_resources(vfy_job *j, const comp_result *cubin);
 /* Rejects launches of the benchmark shape whose blocks have to be on the GPU all at once, by a

@@ -341,6 +341,8 @@ ws_status vfy_job_full(vfy_job *j, ws_err *err)
             return err->status;
     if (j->v->reason == HX_PASS && judge_launches(j, err))
         return err->status;
+    if (j->v->reason == HX_PASS && vfy_job_repeat(j, err))
+        return err->status;
     j->v->depth = VFY_FULL;
     if (j->v->reason != HX_PASS) { /* nothing of it stands */
         j->v->level = VFY_COMPILES;

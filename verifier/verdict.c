@@ -106,6 +106,9 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
         ws_buf_printf(out, "  relations %s\n", v->relations);
     if (v->launches_needed[0])
         ws_buf_printf(out, "  launches  %s\n", v->launches_needed);
+    if (v->benchmark_elements)
+        ws_buf_printf(out, "  benchmark %" PRId64 " elements of sampled blocks are right there\n",
+                      v->benchmark_elements);
     if (v->precision[0] && v->roundoff > 0)
         ws_buf_printf(out, "  precision %s: errors as if operands had %.1f bits\n", v->precision,
                       -log2(v->roundoff));
@@ -233,6 +236,8 @@ static void json_evidence(cJSON *o, const vfy_verdict *v)
         cJSON_AddStringToObject(e, "relations", v->relations);
     if (v->launches_needed[0])
         cJSON_AddStringToObject(e, "launches", v->launches_needed);
+    if (v->benchmark_elements)
+        ws_json_add_int(e, "benchmark_elements", v->benchmark_elements);
     if (v->precision[0]) {
         cJSON_AddStringToObject(e, "precision", v->precision);
         ws_json_add_double(e, "effective_roundoff", v->roundoff);

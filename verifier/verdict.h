@@ -107,6 +107,9 @@ typedef struct vfy_verdict {
     char schedule[320];     /* of full verification: whether the bits depend on it, and by what */
     char relations[640];    /* of full verification: those that the operation keeps, and it too */
     char launches_needed[512]; /* of full verification and a plan with several launches */
+    /* Of full verification: elements that a sample of the benchmark shape's blocks wrote, and that
+     * are right; 0: nothing could be compared there. */
+    int64_t benchmark_elements;
     char precision[8];      /* of full verification: what the arithmetic holds (faithful.h) */
     double roundoff;        /* when `precision` is set: the effective one, 0: exact */
     ptx_counters counters;          /* of the largest check shape */

@@ -5,6 +5,7 @@
 #include "harness/launch.h"
 #include "harness/ptx/ptx.h"
 #include "harness/worker/state.h"
+#include "harness/worker/tile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,15 @@ static ws_status make_buffer(job *j, const char *name, size_t bytes, buffer *out
     return cu_fill(j->d, out->ptr + bytes, GUARD_BYTE, j->guard, err);
 }
 
+static ws_status upload(job *j, int i, ws_err *err)
+{
+    const run_tensor *t = &j->r->tensor[i];
+    if (!t->in)
+        return WS_OK;
+    return t->tile.rank ? run_tile_upload(j->d, j->tensor[i].ptr, t, err)
+                        : cu_upload(j->d, j->tensor[i].ptr, t->in, t->bytes, err);
+}
+
 static ws_status make_buffers(job *j, ws_err *err)
 {
     const run_request *r = j->r;
@@ -72,8 +82,7 @@ static ws_status make_buffers(job *j, ws_err *err)
         if (make_buffer(j, r->tensor[i].name, r->tensor[i].bytes, &j->tensor[i], err))
             return err->status;
         j->tensor_at[i] = j->tensor[i].ptr;
-        if (r->tensor[i].in &&
-            cu_upload(j->d, j->tensor[i].ptr, r->tensor[i].in, r->tensor[i].bytes, err))
+        if (upload(j, i, err))
             return err->status;
     }
     for (int i = 0; i < n_scratch; i++) {
@@ -335,6 +344,13 @@ static ws_status finish(job *j, ws_err *err)
         if (j->r->tensor[i].written)
             cu_engine_written(j->d, j->tensor[i].ptr, j->r->tensor[i].bytes,
                               j->r->tensor[i].written);
+    for (int i = 0; j->engine && i < j->r->n_tensors; i++) {
+        run_tensor *t = &j->r->tensor[i];
+        if (t->probe && run_probe_download(j->d, j->tensor[i].ptr, t, err))
+            return err->status;
+        if (t->probe)
+            wire_put_probes(t);
+    }
     if (j->engine)
         cu_engine_report(j->d, &j->result->engine);
     j->result->n_launches = j->engine && j->r->counting ? j->r->plan->n_launches : 0;

@@ -9,6 +9,21 @@
 
 typedef enum run_tensor_role { RUN_INPUT, RUN_OUTPUT, RUN_INOUT } run_tensor_role;
 
+/* A tensor that is a smaller one repeated: index i along an axis holds what index i % period holds
+ * of the smaller one, which has `period` along it. Row-major. */
+enum { RUN_MAX_RANK = 8 };
+typedef struct run_tile {
+    int rank; /* 0: not repeated */
+    int64_t dim[RUN_MAX_RANK], period[RUN_MAX_RANK];
+    size_t element_bytes;
+} run_tile;
+
+/* One element that a kernel wrote. */
+typedef struct run_probe {
+    uint64_t element; /* flat index */
+    unsigned char value[8];
+} run_probe;
+
 /* Tensor i of the plan's names. The caller owns the memory. */
 typedef struct run_tensor {
     const char *name;
@@ -18,6 +33,11 @@ typedef struct run_tensor {
     void *out;             /* OUTPUT, INOUT: receives the content after the run */
     void *after;           /* INPUT: receives the content after the run, to see if it changed */
     uint8_t *written;      /* OUTPUT: one flag a byte; filled on the engine, NULL: not wanted */
+    run_tile tile;         /* INPUT: `in` is the smaller tensor, and of its size */
+    /* OUTPUT, engine: elements of probe_bytes (at most 8) bytes that were written, spread evenly over all of
+     * them when there are more than max_probes; their number is rounded down to it by halves. */
+    run_probe *probe;
+    size_t max_probes, n_probes, probe_bytes;
 } run_tensor;
 
 typedef struct run_request {

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "harness/ptx/ptx.h"
+#include "harness/worker/tile.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ typedef struct header {
 } header;
 static const uint64_t MAGIC = 0x31656b616d737077ull;
 
-enum { AT_IN, AT_OUT, AT_AFTER, AT_WRITTEN, AREAS };
+enum { AT_IN, AT_OUT, AT_AFTER, AT_WRITTEN, AT_PROBES, AREAS };
 
 /* ---- layout ---- */
 
@@ -39,6 +40,17 @@ static size_t reserve(layout *l, size_t bytes)
     return at;
 }
 
+/* The number of probes, and then they. */
+typedef struct probes {
+    uint64_t n;
+    run_probe probe[];
+} probes;
+
+static size_t in_bytes(const run_tensor *t)
+{
+    return t->tile.rank ? run_tile_bytes(&t->tile) : t->bytes;
+}
+
 static void lay_out(const run_request *r, layout *l, size_t *at)
 {
     int runs = r->repeats > 1 ? r->repeats : 1;
@@ -49,10 +61,12 @@ static void lay_out(const run_request *r, layout *l, size_t *at)
         reserve(l, (size_t)(r->counting ? r->plan->n_launches : 0) * sizeof(ptx_counters));
     for (int i = 0; i < r->n_tensors; i++) {
         const run_tensor *t = &r->tensor[i];
-        at[i * AREAS + AT_IN] = t->in ? reserve(l, t->bytes) : 0;
+        at[i * AREAS + AT_IN] = t->in ? reserve(l, in_bytes(t)) : 0;
         at[i * AREAS + AT_OUT] = t->out ? reserve(l, t->bytes) : 0;
         at[i * AREAS + AT_AFTER] = t->after ? reserve(l, t->bytes) : 0;
         at[i * AREAS + AT_WRITTEN] = t->written ? reserve(l, t->bytes) : 0;
+        at[i * AREAS + AT_PROBES] =
+            t->probe ? reserve(l, sizeof(probes) + t->max_probes * sizeof *t->probe) : 0;
     }
     l->h.image_bytes = r->image_bytes;
     l->h.image_at = reserve(l, r->image_bytes);
@@ -120,6 +134,9 @@ static void put_request(ws_buf *b, const run_request *r, const size_t *at)
         put_text(b, r->tensor[i].name);
         PUT(b, r->tensor[i].role);
         PUT(b, r->tensor[i].bytes);
+        PUT(b, r->tensor[i].tile);
+        PUT(b, r->tensor[i].max_probes);
+        PUT(b, r->tensor[i].probe_bytes);
         put(b, at + i * AREAS, AREAS * sizeof *at);
     }
 }
@@ -228,11 +245,15 @@ static void get_tensors(reader *r, run_request *out, unsigned char *map)
         t->name = get_text(r);
         GET(r, t->role);
         GET(r, t->bytes);
+        GET(r, t->tile);
+        GET(r, t->max_probes);
+        GET(r, t->probe_bytes);
         GET(r, at);
         t->in = at[AT_IN] ? map + at[AT_IN] : NULL;
         t->out = at[AT_OUT] ? map + at[AT_OUT] : NULL;
         t->after = at[AT_AFTER] ? map + at[AT_AFTER] : NULL;
         t->written = at[AT_WRITTEN] ? map + at[AT_WRITTEN] : NULL;
+        t->probe = at[AT_PROBES] ? ((probes *)(void *)(map + at[AT_PROBES]))->probe : NULL;
     }
 }
 
@@ -290,7 +311,8 @@ ws_status wire_new(const run_request *r, wire *out, ws_err *err)
         memcpy(w.map + l.h.image_at, r->image, r->image_bytes);
         for (int i = 0; i < r->n_tensors; i++)
             if (r->tensor[i].in)
-                memcpy(w.map + w.at[i * AREAS + AT_IN], r->tensor[i].in, r->tensor[i].bytes);
+                memcpy(w.map + w.at[i * AREAS + AT_IN], r->tensor[i].in,
+                       in_bytes(&r->tensor[i]));
         w.result = (wire_result *)(void *)(w.map + l.h.result_at);
         w.ms = (double *)(void *)(w.map + l.h.ms_at);
         w.launch = (ptx_counters *)(void *)(w.map + l.h.launch_at);
@@ -304,6 +326,20 @@ ws_status wire_new(const run_request *r, wire *out, ws_err *err)
     return WS_OK;
 }
 
+void wire_put_probes(run_tensor *t)
+{
+    probes *p = (probes *)(void *)((unsigned char *)t->probe - offsetof(probes, probe));
+    p->n = t->n_probes;
+}
+
+static void take_probes(run_tensor *t, const unsigned char *at)
+{
+    uint64_t n;
+    memcpy(&n, at, sizeof n);
+    t->n_probes = n <= t->max_probes ? (size_t)n : 0;
+    memcpy(t->probe, at + offsetof(probes, probe), t->n_probes * sizeof *t->probe);
+}
+
 void wire_collect(const wire *w, const run_request *r)
 {
     for (int i = 0; i < r->n_tensors; i++) {
@@ -315,6 +351,8 @@ void wire_collect(const wire *w, const run_request *r)
             memcpy(t->after, w->map + at[AT_AFTER], t->bytes);
         if (t->written)
             memcpy(t->written, w->map + at[AT_WRITTEN], t->bytes);
+        if (t->probe)
+            take_probes(t, w->map + at[AT_PROBES]);
     }
 }
 

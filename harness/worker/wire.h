@@ -33,14 +33,16 @@ typedef struct wire {
     double *ms;
     ptx_counters *launch;    /* one a launch when counting */
     run_request request;     /* child: decoded, tensors point into the map */
-    size_t *at;              /* parent: 4 offsets a tensor (in, out, after, written), 0: none */
+    size_t *at;              /* parent: offsets a tensor (in, out, after, written, probes), 0: none */
     ws_arena arena;
 } wire;
 
 /* Parent: lays out and fills the memory. */
 ws_status wire_new(const run_request *r, wire *out, ws_err *err) WS_MUST_CHECK;
-/* Parent: copies outputs, `after` and `written` to the tensors of the request. */
+/* Parent: copies outputs, `after`, `written` and probes to the tensors of the request. */
 void wire_collect(const wire *w, const run_request *r);
+/* Child: the parent is to have the tensor's probes. */
+void wire_put_probes(run_tensor *t);
 /* Child: maps fd (kept open by the caller) and decodes the request. */
 ws_status wire_open(int fd, wire *out, ws_err *err) WS_MUST_CHECK;
 void wire_release(wire *w);

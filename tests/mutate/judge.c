@@ -12,8 +12,9 @@
 
 const char *const mut_fate_name[MUT_FATES] = {"killed", "stillborn", "identical", "survived"};
 
-/* As `warpsmith verify` has it, but for the seed, which is fixed, and for what one run may take. */
-enum { SEED = 1, CHOICES = 12, RUN_SECONDS = 15, MOST_CHOICES = 64 };
+/* As `warpsmith verify` has it, but for the seed, which is fixed, and for what one run may take; a
+ * compile has the time that it needs on a busy machine, as one that is cut off says nothing. */
+enum { SEED = 1, CHOICES = 12, RUN_SECONDS = 15, COMPILE_SECONDS = 180, MOST_CHOICES = 64 };
 
 /* A text that was judged. */
 typedef struct judged {
@@ -38,7 +39,9 @@ ws_status mut_judge_open(const char *spec_name, const char *source, size_t n, mu
 {
     mut_judge *j = ws_calloc(1, sizeof *j);
     if (spec_find(spec_name, &j->spec, err) ||
-        comp_service_open(&(comp_service_options){.cache_dir = ""}, &j->comp, err) ||
+        comp_service_open(
+            &(comp_service_options){.cache_dir = "", .wall_seconds = COMPILE_SECONDS}, &j->comp,
+            err) ||
         vfy_session_open(j->spec, j->comp, &j->session, err)) {
         mut_judge_close(j);
         return err->status;
