@@ -90,6 +90,11 @@ check "says what was not compared" says "$dir/out" "the compiler is another vers
 # ---- rejected candidates, tunables, what is no packet ----
 packet row_sum tests/kernels/bad/row_sum_skips_small.cu 7 "$dir/r.json"
 check "a rejected candidate has a packet" [ "$rc" = 1 -a -s "$dir/r.json" ]
+# The runs of the last shape were executed together with those of the one before it.
+sed 's/ s = s \* __expf/ s = s + __expf/' tests/kernels/honest/cross_entropy_warp_and_mean.cu >"$dir/late.cu"
+packet cross_entropy "$dir/late.cu" 5 "$dir/late.json"
+check "so has one that is wrong at the last shape alone" [ "$rc" = 1 -a -s "$dir/late.json" ]
+check "which says how" says "$dir/out" "wrong_result"
 run "$ws" recheck "$dir/r.json"
 check "that repeats" [ "$rc" = 0 ]
 tuned=$(grep -l '"tune"' tests/kernels/honest/*.cu | head -n 1)

@@ -55,12 +55,14 @@ bool vfy_job_is_small(const vfy_job *j, int check)
 
 /* Executes the runs of this check shape and of those after it in one process: a candidate that is
  * right at the first shape is mostly right at all. */
-static void execute_ahead(vfy_job *j, int check, const comp_result *comp)
+static void execute_ahead(vfy_job *j, int check, const comp_result *of_shape)
 {
+    comp_result *comp = WS_ARENA_NEW(&j->arena, comp_result, 1); /* as long as the runs */
     const int n_checks = j->s->spec->n_checks;
     const vfy_exec e = vfy_job_exec(j);
     vfy_run *all = WS_ARENA_NEW(&j->arena, vfy_run, RUN_MAX_TOGETHER);
     int n = 0, at = 0;
+    *comp = *of_shape;
     j->ahead = WS_ARENA_NEW(&j->arena, shape_runs, n_checks);
     for (int c = check; c < n_checks && n + VFY_STEPS <= RUN_MAX_TOGETHER; c++) {
         shape_runs *r = &j->ahead[c];
