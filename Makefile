@@ -41,7 +41,7 @@ harness_DIRS  := harness harness/baseline harness/compile harness/device harness
 harness_SRC   := $(filter-out harness/device/worker_main.c,$(wildcard $(harness_DIRS:%=%/*.c)))
 verifier_SRC  := $(wildcard verifier/*.c)
 results_SRC   := $(wildcard results/*.c)
-agent_DIRS    := agent agent/llm agent/loop agent/strategy agent/money agent/tune agent/evidence agent/mcp agent/cmd
+agent_DIRS    := agent agent/llm agent/loop agent/strategy agent/money agent/tune agent/evidence agent/mcp agent/sweep agent/cmd
 agent_SRC     := $(filter-out agent/main.c,$(wildcard $(agent_DIRS:%=%/*.c)))
 facade_SRC    := $(wildcard harness/ptx/cuda/*.c)
 

@@ -46,9 +46,6 @@ ws_status db_begin(db_archive *db, ws_err *err) WS_MUST_CHECK;
 ws_status db_begin_unsynced(db_archive *db, ws_err *err) WS_MUST_CHECK;
 ws_status db_end(db_archive *db, ws_status st, ws_err *err) WS_MUST_CHECK;
 
-/* Locks byte `at` of those that stand for things that one process works on at a time, until db_close
- * or the end of the process. One for a db_archive. `what`: "run", for the message. */
-ws_status db_lock_byte(db_archive *db, int64_t at, const char *what, ws_err *err) WS_MUST_CHECK;
 /* SHA-256 of the text of the @plan comment: false when the source has none, and `sha` stays. */
 bool db_plan_sha256(const char *source, char sha[65]);
 

@@ -1,3 +1,5 @@
+#include "results/sweep.h"
+
 #include "results/db.h"
 
 #include "base/clock.h"
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #define RUN_COLUMNS                                                                                \
@@ -95,24 +98,35 @@ ws_status db_run_configure(db_archive *db, int64_t id, const char *config_json, 
 }
 
 /* A byte-range lock of the open file description, far behind SQLite's own locks and the data. */
-ws_status db_lock_byte(db_archive *db, int64_t at, const char *what, ws_err *err)
+static ws_status lock_byte(const char *path, int64_t at, const char *what, int *fd, ws_err *err)
 {
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = ((off_t)1 << 60) + at, .l_len = 1};
-    int fd = open(db->path, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return ws_fail_errno(err, WS_EENV, "cannot open archive '%s'", db->path);
-    db->lock_fd = fd; /* also when it is not locked, closed with the archive: see db_close */
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0)
+        return ws_fail_errno(err, WS_EENV, "cannot open archive '%s'", path);
+    if (fcntl(*fd, F_OFD_SETLK, &lock) == 0)
         return WS_OK;
     return errno == EAGAIN || errno == EACCES
                ? ws_fail(err, WS_EENV, "another process works on this %s", what)
-               : ws_fail_errno(err, WS_EENV, "cannot lock archive '%s'", db->path);
+               : ws_fail_errno(err, WS_EENV, "cannot lock archive '%s'", path);
 }
 
 ws_status db_run_lock(db_archive *db, int64_t id, ws_err *err)
 {
-    return db_lock_byte(db, id, "run", err);
+    int fd;
+    ws_status st = lock_byte(db->path, id, "run", &fd, err);
+    if (fd >= 0)
+        db->lock_fd = fd; /* also when it is not locked, closed with the archive: see db_close */
+    return st;
+}
+
+ws_status db_sweep_lock(const char *path, int64_t id, int *fd, ws_err *err)
+{
+    ws_status st = lock_byte(path, ((int64_t)1 << 40) + id, "sweep", fd, err); /* behind the runs */
+    if (st && *fd >= 0)
+        close(*fd); /* no connection of this process may be open: see db_close */
+    return st;
 }
 
 static ws_status read_run(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)

@@ -280,6 +280,9 @@ static const char version_7[] =
     "  exit_code   INTEGER,"          /* that its run would have ended with */
     "  run         INTEGER REFERENCES run (id),"
     "  seconds     REAL,"             /* wall time of all sessions */
+    "  tokens      INTEGER,"          /* that it took of the sweep's budgets, with requests that */
+    "  requests    INTEGER,"          /* were lost counted at their most */
+    "  usd         REAL,"
     "  started     TEXT,"
     "  ended       TEXT,"
     "  UNIQUE (sweep, position)"

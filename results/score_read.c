@@ -183,6 +183,10 @@ static ws_status take_run(db_archive *db, const db_run *r, ws_arena *a, res_prob
     db_totals t;
     if (judged_of_run(db, r->id, a, &c, &n, err) || db_run_totals(db, r->id, &t, err))
         return err->status;
+    if (!*p->model && r->model) /* of a script, which the sweep did not name */
+        p->model = r->model;
+    if (!*p->model)
+        p->strategy = "";
     p->run = r->id;
     p->run_name = ws_arena_strdup(a, r->name);
     p->scripted = r->scripted;

@@ -33,6 +33,9 @@ typedef struct db_problem {
     int exit_code;            /* that `optimize` would have ended with; -1: not known */
     int64_t run;              /* 0: none yet */
     double seconds;           /* wall time of all sessions, NaN: not known */
+    /* What it took of the sweep's budgets: a request that was lost counts at its most. */
+    int64_t tokens, requests;
+    double usd;
     const char *started, *ended; /* ISO UTC or NULL */
 } db_problem;
 
@@ -49,15 +52,14 @@ ws_status db_sweep_find(db_archive *db, const char *which, ws_arena *a, db_sweep
                         ws_err *err) WS_MUST_CHECK;
 ws_status db_sweep_list(db_archive *db, ws_arena *a, db_sweep **out, int *n,
                         ws_err *err) WS_MUST_CHECK;
-/* Makes this process the only one that works on the sweep, as db_run_lock does for a run. */
-ws_status db_sweep_lock(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK;
-/* In a child made by fork: drops its share of the lock. The archive cannot be used there. */
-void db_leave(db_archive *db);
+/* Makes this process the only one that works on the sweep, until *fd is closed. WS_EENV when another
+ * one does. No connection to archive `path` may be open in this process. */
+ws_status db_sweep_lock(const char *path, int64_t id, int *fd, ws_err *err) WS_MUST_CHECK;
 
 /* In order of position. */
 ws_status db_problem_list(db_archive *db, int64_t sweep, ws_arena *a, db_problem **out, int *n,
                           ws_err *err) WS_MUST_CHECK;
-/* Stores status, error, exit code, run, seconds, started and ended, by p->id. */
+/* Stores status, error, exit code, run, what it took, started and ended, by p->id. */
 ws_status db_problem_update(db_archive *db, const db_problem *p, ws_err *err) WS_MUST_CHECK;
 
 /* ---- times to compare with ---- */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- sweeps ---- */
 
@@ -138,18 +137,6 @@ ws_status db_sweep_list(db_archive *db, ws_arena *a, db_sweep **out, int *n, ws_
     return db_rows(db, st, s, read_sweep, sizeof **out, a, out, n, err);
 }
 
-ws_status db_sweep_lock(db_archive *db, int64_t id, ws_err *err)
-{
-    return db_lock_byte(db, ((int64_t)1 << 40) + id, "sweep", err); /* behind those of the runs */
-}
-
-void db_leave(db_archive *db)
-{
-    if (db->lock_fd)
-        close(db->lock_fd);
-    db->lock_fd = 0;
-}
-
 /* ---- problems ---- */
 
 static ws_status read_problem(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
@@ -171,8 +158,11 @@ static ws_status read_problem(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *
                                        .exit_code = (int)db_int(s, 12, -1),
                                        .run = db_int(s, 13, 0),
                                        .seconds = db_double(s, 14),
-                                       .started = db_text(s, 15, a),
-                                       .ended = db_text(s, 16, a)};
+                                       .tokens = db_int(s, 15, 0),
+                                       .requests = db_int(s, 16, 0),
+                                       .usd = sqlite3_column_double(s, 17),
+                                       .started = db_text(s, 18, a),
+                                       .ended = db_text(s, 19, a)};
     return WS_OK;
 }
 
@@ -183,8 +173,8 @@ ws_status db_problem_list(db_archive *db, int64_t sweep, ws_arena *a, db_problem
     ws_status st =
         db_prepare(db, &s, err,
                    "SELECT id, sweep, position, spec, spec_name, spec_sha256, flaw, model,"
-                   " strategy, seed, status, error, exit_code, run, seconds, started, ended"
-                   " FROM problem WHERE sweep = ? ORDER BY position",
+                   " strategy, seed, status, error, exit_code, run, seconds, tokens,"
+                   " requests, usd, started, ended FROM problem WHERE sweep = ? ORDER BY position",
                    "i", sweep);
     return db_rows(db, st, s, read_problem, sizeof **out, a, out, n, err);
 }
@@ -195,9 +185,11 @@ ws_status db_problem_update(db_archive *db, const db_problem *p, ws_err *err)
         return err->status;
     ws_status st = db_exec(db, err,
                            "UPDATE problem SET status = ?, error = ?, exit_code = ?, run = ?,"
-                           " seconds = ?, started = ?, ended = ? WHERE id = ?",
-                           "ssnrdssi", p->status, p->error, (int64_t)p->exit_code, p->run,
-                           p->seconds, p->started, p->ended, p->id);
+                           " seconds = ?, tokens = ?, requests = ?, usd = ?, started = ?, ended = ?"
+                           " WHERE id = ?",
+                           "ssnrdiidssi", p->status, p->error, (int64_t)p->exit_code, p->run,
+                           p->seconds, p->tokens, p->requests, p->usd, p->started, p->ended,
+                           p->id);
     st = finish_update(db, "problem", p->id, st, err);
     return st ? ws_wrap(err, "problem '%s'", p->spec_name) : WS_OK;
 }

@@ -238,16 +238,14 @@ static void test_rows(db_archive *db)
 static void test_lock(const char *path)
 {
     ws_err err = {0};
-    db_archive *one = NULL, *two = NULL;
-    if (db_open(path, false, &one, &err) || db_open(path, false, &two, &err))
-        printf("Bail out! %s\n", err.msg);
-    ok(!db_sweep_lock(one, 1, &err), "a sweep is locked");
-    ok(db_sweep_lock(two, 1, &err) == WS_EENV, "by one alone: %s", err.msg);
-    db_leave(one);
-    db_leave(two);
-    ok(!db_sweep_lock(two, 1, &err), "and free when it is left");
-    db_close(one);
-    db_close(two);
+    int one, two;
+    ok(!db_sweep_lock(path, 1, &one, &err), "a sweep is locked %s", err.msg);
+    ok(db_sweep_lock(path, 1, &two, &err) == WS_EENV, "by one alone: %s", err.msg);
+    ok(!db_sweep_lock(path, 2, &two, &err), "another sweep is not");
+    close(one);
+    ok(!db_sweep_lock(path, 1, &one, &err), "and free when it is left");
+    close(one);
+    close(two);
 }
 
 int main(void)

@@ -73,6 +73,7 @@ static cJSON *row_json(const spec *s, const lint_report *r)
 {
     cJSON *o = cJSON_CreateObject(), *list;
     cJSON_AddStringToObject(o, "spec", s->name);
+    cJSON_AddStringToObject(o, "sha256", s->sha256);
     cJSON_AddStringToObject(o, "shape", r->shape);
     ws_json_add_double(o, "relative_tolerance", r->tolerance);
     cJSON_AddBoolToObject(o, "by_trial", r->by_trial);

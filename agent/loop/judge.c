@@ -6,6 +6,7 @@
 #include "agent/llm/extract.h"
 #include "agent/strategy/view.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/sha256.h"
 #include "harness/plan/plan.h"
 #include "reference/emit.h"
@@ -320,26 +321,54 @@ ws_status loop_take_verdict(loop_state *s, lane_event *e, ws_err *err)
     return err->status;
 }
 
-/* ---- generation 0 ---- */
+/* ---- translations ---- */
 
-ws_status loop_judge_generation_0(loop_state *s, ws_err *err)
+static ws_status translate(const loop_state *s, bool fused, ws_buf *out, ws_err *err)
 {
     ref_graph *g = NULL;
-    ws_buf source = {0};
-    lane_event e;
-    if (s->n_attempts)
-        return WS_OK;
     ws_status st = ref_graph_new(s->spec, &g, err);
     if (!st)
-        st = ref_emit(g, &source, err);
-    if (!st)
-        submit(s, NULL, &(db_candidate){.origin = "emitted", .source = ws_buf_z(&source)}, -1, NULL,
-               0);
+        st = (fused ? ref_emit_fused : ref_emit)(g, out, err);
+    ref_graph_free(g);
+    return st;
+}
+
+static ws_status judge_translation(loop_state *s, const ws_buf *source, ws_err *err)
+{
+    ws_status st = WS_OK;
+    lane_event e;
+    submit(s, NULL, &(db_candidate){.origin = "emitted", .source = ws_buf_z(source)}, -1, NULL, 0);
     while (!st && s->open_jobs)
         if (lane_poll(s->judges, 100, &e))
             st = loop_take_verdict(s, &e, err);
+    return st;
+}
+
+ws_status loop_judge_generation_0(loop_state *s, ws_err *err)
+{
+    ws_buf source = {0};
+    if (s->n_attempts)
+        return WS_OK;
+    ws_status st = translate(s, false, &source, err);
+    if (!st)
+        st = judge_translation(s, &source, err);
     ws_buf_release(&source);
-    ref_graph_free(g);
+    return st;
+}
+
+ws_status loop_judge_fused(loop_state *s, ws_err *err)
+{
+    ws_buf source = {0};
+    ws_err why = {0};
+    ws_status st = WS_OK;
+    for (int i = 1; i < s->n_attempts; i++)
+        if (strcmp(s->attempt[i].candidate->origin, "emitted") == 0)
+            return WS_OK;
+    if (translate(s, true, &source, &why)) /* the run has what it is for */
+        ws_log(WS_LOG_WARN, "there is no fused translation: %s", why.msg);
+    else
+        st = judge_translation(s, &source, err);
+    ws_buf_release(&source);
     return st;
 }
 

@@ -195,8 +195,9 @@ ws_status lane_pool_open(const spec *s, const lane_options *o, lane_pool **out, 
     lane_pool *p = ws_calloc(1, sizeof *p);
     p->spec = s;
     p->o = *o;
-    p->n = o->lanes > 0 ? o->lanes : ws_cpu_count();
-    p->threads = ws_cpu_count() > p->n ? ws_cpu_count() / p->n : 1;
+    int cores = o->cores > 0 ? o->cores : ws_cpu_count();
+    p->n = o->lanes > 0 ? o->lanes : cores;
+    p->threads = cores > p->n ? cores / p->n : 1;
     p->lane = ws_calloc((size_t)p->n, sizeof *p->lane);
     p->last = &p->first;
     p->frame.max = MAX_FRAME;

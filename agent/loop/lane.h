@@ -32,6 +32,7 @@ typedef struct lane_event {
 
 typedef struct lane_options {
     int lanes; /* 0: one a core */
+    int cores; /* that all of them may use; 0: all */
     const char *arch, *gpu;
     uint64_t seed; /* of inputs */
 } lane_options;

@@ -115,7 +115,7 @@ static ws_status open_strategy(loop_state *s, ws_err *err)
 
 static ws_status open_judges(loop_state *s, ws_err *err)
 {
-    lane_options lo = {(int)s->o->judges, s->run.arch, s->run.gpu, s->seed};
+    lane_options lo = {(int)s->o->judges, s->o->cores, s->run.arch, s->run.gpu, s->seed};
     return lane_pool_open(s->spec, &lo, &s->judges, err);
 }
 
@@ -313,8 +313,12 @@ ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err)
         loop_report_so_far(&s);
         st = loop_judge_generation_0(&s, err);
     }
+    if (o->no_model)
+        loop_stop(&s, "done", "no model is asked");
     if (!st)
         st = run_turns(&s, err);
+    if (!st && o->fused && !cli_interrupted)
+        st = loop_judge_fused(&s, err);
     if (s.begun)
         st = close_run(&s, st, err);
     if (!st)

@@ -30,6 +30,9 @@ typedef struct loop_options {
     const char *base_url; /* as given; NULL: each provider's own */
     loop_model model[LOOP_MAX_MODELS];
     int n_models;
+    const char *run_name; /* of a new run; NULL: a fresh one */
+    bool fused; /* the fused translation is judged, too, when nothing more is asked */
+    bool no_model; /* nothing is asked: the run is its translations */
     const char *reply; /* judged as the one reply of this session, NULL: a model is asked */
     const char *record, *replay;   /* cassettes */
     const char *prices;            /* NULL: the bundled table */
@@ -39,6 +42,7 @@ typedef struct loop_options {
     int64_t script_replies; /* scripted: how many there are */
     int64_t max_tokens, tune_max;
     int64_t lanes, slack, judges;           /* 0: 1, the strategy's, one a core */
+    int cores;                              /* for the judges; 0: all */
     int64_t seed;                           /* of a new run; 0: a fresh one */
     double temperature;                     /* negative: not sent */
     double target_speedup, target_roofline; /* 0: none; over generation 0, fraction of the floor */
@@ -61,7 +65,9 @@ ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err) WS_MUST_C
 ws_status loop_options_of_run(const db_run *r, ws_arena *a, loop_options *o,
                               ws_err *err) WS_MUST_CHECK;
 
-/* The same of a recording's header; what it does not tell stays. */
+/* The options that a run keeps, as a JSON object of the caller's. */
+cJSON *loop_options_json(const loop_options *o);
+/* The other way, of that or of a recording's header; what it does not tell stays. */
 void loop_options_of_json(const cJSON *config, ws_arena *a, loop_options *o);
 
 /* The prompt that a run of the archive sends next, with its own templates when `dir` is NULL. */

@@ -115,12 +115,18 @@ static void take_kept(const cJSON *j, size_t i, ws_arena *a, loop_options *o)
     }
 }
 
-static cJSON *config_of(loop_state *s)
+cJSON *loop_options_json(const loop_options *o)
 {
     cJSON *j = cJSON_CreateObject();
-    ws_json_add_seed(j, "seed", s->seed);
     for (size_t i = 0; i < WS_COUNT(kept); i++)
-        put_kept(s->o, i, j);
+        put_kept(o, i, j);
+    return j;
+}
+
+static cJSON *config_of(loop_state *s)
+{
+    cJSON *j = loop_options_json(s->o);
+    ws_json_add_seed(j, "seed", s->seed);
     /* In force, not as given: a strategy's own number may change with a version. */
     cJSON_DeleteItemFromObjectCaseSensitive(j, "strategy");
     cJSON_AddStringToObject(j, "strategy", s->strategy->name);
@@ -290,8 +296,11 @@ static ws_status open_memory(loop_state *s, ws_err *err)
 static ws_status new_run(loop_state *s, ws_err *err)
 {
     const loop_options *o = s->o;
-    if (spec_find(o->spec, &s->spec, err) || db_open(o->archive, false, &s->db, err) ||
-        db_run_name(s->spec->name, s->run.name, err))
+    if (spec_find(o->spec, &s->spec, err) || db_open(o->archive, false, &s->db, err))
+        return err->status;
+    if (o->run_name)
+        snprintf(s->run.name, sizeof s->run.name, "%s", o->run_name);
+    else if (db_run_name(s->spec->name, s->run.name, err))
         return err->status;
     s->run.spec_name = s->spec->name;
     s->run.spec_sha256 = s->spec->sha256;

@@ -154,6 +154,8 @@ cJSON *loop_worth_json(const loop_state *s); /* NULL: no winner */
 
 /* ---- judge.c ---- */
 ws_status loop_judge_generation_0(loop_state *s, ws_err *err) WS_MUST_CHECK;
+/* The fused translation, unless it was judged: it comes last, so that no turn knows it. */
+ws_status loop_judge_fused(loop_state *s, ws_err *err) WS_MUST_CHECK;
 /* Sends the reply's kernel to a judge, or stores why there is none. */
 ws_status loop_judge_reply(loop_state *s, loop_turn *t, ws_err *err) WS_MUST_CHECK;
 /* A point of the turn's tune space, the `place`-th of its batch. */
