@@ -419,6 +419,40 @@ static void test_kept_child(void)
     ws_arena_release(&a);
 }
 
+/* Sources that stand beside others, some of which do not compile: each gets what it gets alone,
+ * under a key of its own. */
+static void test_beside_others(void)
+{
+    static const char *const body[] = {
+        "o[i] = o[i] * 2 + 1;", "o[i] = undeclared;", "o[i] = sqrtf(o[i]);",
+        "o[i] = __shfl_xor_sync(~0u, o[i], 1);", "#error stop\n o[i] = 0;", "o[i] += n;"};
+    enum { N = WS_COUNT(body) };
+    ws_arena a = {0};
+    ws_err err = {0};
+    comp_service *keep = service;
+    int same = 0, keys = 0;
+    ok(!comp_service_open(&(comp_service_options){.cache_dir = ""}, &service, &err),
+       "a service without a cache");
+    for (int i = 0; i < 3 * N; i++) {
+        char source[1024];
+        snprintf(source, sizeof source, K("%s") "// %d\n", body[i % N], i);
+        comp_request r = request(source);
+        comp_result alone = build(r, &a);
+        r.beside_others = true;
+        comp_prefetch(service, &r);
+        const comp_result beside = build(r, &a);
+        same += alone.ok == beside.ok && alone.diag.reason == beside.diag.reason &&
+                alone.diag.line == beside.diag.line && !strcmp(alone.diag.text, beside.diag.text) &&
+                !strcmp(alone.ptx, beside.ptx);
+        keys += strcmp(alone.key, beside.key) != 0 && !beside.cached;
+    }
+    is_int(same, 3 * N, "what is compiled beside others is what it is alone");
+    is_int(keys, 3 * N, "and does not stand for it");
+    comp_service_close(service);
+    service = keep;
+    ws_arena_release(&a);
+}
+
 /* The sandbox itself, in a child: bit i is set when attempt i succeeds. */
 static int attempts(void)
 {
@@ -569,6 +603,7 @@ int main(int argc, char **argv)
         test_prefetch();
         test_limits();
         test_kept_child();
+    test_beside_others();
         test_damage();
         test_fork(same);
         time_warm();

@@ -14,6 +14,7 @@
 #ifndef VERIFIER_JOB_H
 #define VERIFIER_JOB_H
 
+#include "base/sha256.h"
 #include "verifier/exec.h"
 #include "verifier/full.h"
 #include "verifier/scale.h"
@@ -43,6 +44,13 @@ typedef struct vfy_job {
     vfy_bound_shape *shape;  /* per check shape */
     bool names_dims;         /* the source, as macros */
     int next_case;           /* up to here the cases were made ahead */
+    bool beside;             /* compiles are in processes that met other texts */
+    bool differs;            /* one of them gave another PTX than by itself */
+    struct beside_made {
+        const plan_bound *of;
+        char ptx_sha256[WS_SHA256_HEX];
+    } *made_beside;
+    int n_made_beside, cap_made_beside;
     const plan_bound *compiled_for; /* the last of a check shape that is in order; NULL: none */
     comp_result compiled;
     int steps;               /* runs of a check shape, at most */
@@ -70,6 +78,9 @@ bool vfy_job_compiles_alike(vfy_job *j, const plan_bound *a, const plan_bound *b
 /* Also rejects what does not compile and what the PTX may not do. */
 ws_status vfy_job_compile(vfy_job *j, const plan_bound *b, bool cubin, comp_result *out,
                           ws_err *err) WS_MUST_CHECK;
+
+/* What was compiled beside other texts, by itself: sets `differs`, or the results stand. */
+ws_status vfy_job_compile_again(vfy_job *j, ws_err *err) WS_MUST_CHECK;
 
 /* ---- job_run.c ---- */
 

@@ -63,7 +63,8 @@ static ws_status assemble(vfy_job *j, vfy_model_input *m, vfy_modelled *t, comp_
     if (!(v->filled_s < j->o->assemble_below))
         return WS_OK;
     v->assembled = true;
-    if (vfy_job_compile(j, j->bench, true, cubin, err))
+    if (vfy_job_compile(j, j->bench, true, cubin, err) ||
+        (j->beside && vfy_job_compile_again(j, err)))
         return err->status;
     if (v->reason != HX_PASS || !vfy_job_keeps_resources(j, cubin)) {
         v->level = VFY_POLICY;

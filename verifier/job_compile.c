@@ -30,6 +30,7 @@ comp_request vfy_job_request(vfy_job *j, const plan_bound *b, bool cubin)
     r.source_bytes = j->n;
     r.file = j->file;
     r.arch = j->v->arch;
+    r.beside_others = j->beside && !cubin;
     return r;
 }
 
@@ -73,6 +74,14 @@ bool vfy_job_compiles_alike(vfy_job *j, const plan_bound *a, const plan_bound *b
     return true;
 }
 
+static void note_beside(vfy_job *j, const plan_bound *b, const comp_result *made)
+{
+    WS_GROW(j->made_beside, j->n_made_beside, j->cap_made_beside);
+    struct beside_made *m = &j->made_beside[j->n_made_beside++];
+    m->of = b;
+    memcpy(m->ptx_sha256, made->ptx_sha256, sizeof m->ptx_sha256);
+}
+
 ws_status vfy_job_compile(vfy_job *j, const plan_bound *b, bool cubin, comp_result *out,
                           ws_err *err)
 {
@@ -86,6 +95,8 @@ ws_status vfy_job_compile(vfy_job *j, const plan_bound *b, bool cubin, comp_resu
         ;
     if (comp_compile(j->s->comp, &r, &j->arena, out, err))
         return err->status;
+    if (out->ok && r.beside_others)
+        note_beside(j, b, out);
     j->v->compile_seconds += out->seconds;
     vfy_record_compile(j->o->record, b, cubin, out);
     if (!out->ok) {
@@ -100,6 +111,19 @@ ws_status vfy_job_compile(vfy_job *j, const plan_bound *b, bool cubin, comp_resu
     } else if (!cubin) {
         j->compiled_for = b;
         j->compiled = *out;
+    }
+    return WS_OK;
+}
+
+ws_status vfy_job_compile_again(vfy_job *j, ws_err *err)
+{
+    j->beside = false;
+    j->compiled_for = NULL;
+    for (int i = 0; i < j->n_made_beside && !j->differs; i++) {
+        comp_result alone;
+        if (vfy_job_compile(j, j->made_beside[i].of, false, &alone, err))
+            return err->status;
+        j->differs = !alone.ok || strcmp(alone.ptx_sha256, j->made_beside[i].ptx_sha256) != 0;
     }
     return WS_OK;
 }

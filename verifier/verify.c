@@ -1,6 +1,7 @@
 #include "verifier/verify.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/sha256.h"
 #include "verifier/field.h"
 #include "verifier/field_stage.h"
@@ -11,6 +12,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 void vfy_job_reject(vfy_job *j, const hx_diag *d)
 {
@@ -196,6 +198,7 @@ ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_opt
     out->seed = j.seed;
     ws_sha256_of(source, n, out->source_sha256);
     ws_status st;
+    j.beside = o->beside_others && o->assemble_below > 0 && isfinite(o->assemble_below);
     j.names_dims = vfy_names_dims(source, n);
     if (keeps_policy(&j)) {
         vfy_job_start_compiles(&j);
@@ -208,6 +211,14 @@ ws_status vfy_verify(vfy_session *s, const char *source, size_t n, const vfy_opt
     }
     out->total_seconds = ws_seconds_since(start);
     vfy_job_release_runs(&j);
+    free(j.made_beside);
     ws_arena_release(&j.arena);
+    if (j.differs) {
+        ws_log(WS_LOG_WARN, "%s compiles to another PTX beside other sources than by itself: "
+               "judged again by itself", j.file);
+        vfy_options alone = *o;
+        alone.beside_others = false;
+        return vfy_verify(s, source, n, &alone, out, err);
+    }
     return st ? ws_wrap(err, "verify %s", s->spec->name) : WS_OK;
 }

@@ -24,6 +24,9 @@ typedef struct vfy_options {
      * says that they were not assembled, and their modelled time is a lower bound. 0: at once, of
      * all. */
     double assemble_below;
+    /* Compiles in processes that other candidates' texts have been in (compile.h), and once more by
+     * itself what would be assembled, which must give the same PTX. For use with assemble_below. */
+    bool beside_others;
     bool survey; /* a rejected kernel is run at the other check shapes too, once each (survey.h) */
     double tolerance_share; /* errors beyond this share of the tolerance are wrong; 0: all of it */
     struct vfy_record *record; /* notes all that is done (record.h), on one thread; NULL: nothing */

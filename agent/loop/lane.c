@@ -101,6 +101,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .threads = p->threads,
                      .full_below = h.full_below,
                      .assemble_below = h.assemble_below,
+                     .beside_others = true,
                      .go_on = go_on,
                      .ud = c};
     ws_status st = vfy_verify(session, source, h.source_bytes, &o, &v, &err);

@@ -41,6 +41,9 @@ typedef struct comp_request {
     bool want_cubin;            /* also assemble (nvJitLink), for resource lines and export */
     bool line_info;             /* PTX with .loc; the cubin never has it */
     bool fmad;                  /* contract mul+add; the default of nvcc is true */
+    /* In a process that may have compiled other candidates' texts: it takes less time, and is for
+     * what is compiled again by itself before it counts. */
+    bool beside_others;
 } comp_request;
 
 /* One line of the compiler about the candidate. */

@@ -74,6 +74,7 @@ typedef struct comp_job {
     bool compile;               /* source to PTX */
     bool assemble;              /* the PTX (made by this job or given) to a cubin */
     bool fmad;
+    bool beside_others;         /* in a child that may have met other texts */
     double wall_seconds;
     uint64_t memory_bytes;
     const char *arch, *file;

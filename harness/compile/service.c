@@ -200,6 +200,7 @@ static ws_status make_job(comp_service *s, const comp_request *r, ws_arena *a, c
     *j = (comp_job){.compile = true,
                     .assemble = r->want_cubin,
                     .fmad = r->fmad,
+                    .beside_others = r->beside_others,
                     .wall_seconds = s->wall_seconds,
                     .memory_bytes = s->memory_bytes,
                     .arch = ws_arena_strdup(a, arch),
@@ -229,6 +230,8 @@ static void front_key(const comp_service *s, const comp_job *j, char key[WS_SHA2
     add_z(&h, j->arch);
     add_z(&h, j->file);
     add_z(&h, j->fmad ? "fmad" : "no fmad");
+    if (j->beside_others) /* does not stand for a compile by itself */
+        add_z(&h, "beside others");
     ws_sha256_add_field(&h, j->source.p, j->source.n);
     for (uint32_t i = 0; i < j->n_defines; i++)
         add_z(&h, j->define[i]);

@@ -47,7 +47,8 @@ static bool get_text(ws_arena *a, ws_str *rest, const char **out)
 
 void comp_job_write(ws_buf *out, const comp_job *j)
 {
-    uint8_t flags = (uint8_t)(j->compile | j->assemble << 1 | j->fmad << 2);
+    uint8_t flags = (uint8_t)(j->compile | j->assemble << 1 | j->fmad << 2 |
+                              j->beside_others << 3);
     comp_wire_put(out, &j->id, sizeof j->id);
     comp_wire_put(out, &flags, sizeof flags);
     comp_wire_put(out, &j->wall_seconds, sizeof j->wall_seconds);
@@ -80,6 +81,7 @@ bool comp_job_read(ws_arena *a, ws_str bytes, comp_job *out)
     j.compile = flags & 1;
     j.assemble = flags & 2;
     j.fmad = flags & 4;
+    j.beside_others = flags & 8;
     *out = j;
     return true;
 }

@@ -1,6 +1,7 @@
 /* The compile server: loads NVRTC and forks children that compile, as many at once as there are
  * cores. A child meets one candidate's text and no other; it is kept for the further jobs about
- * this text, which then need neither a process nor the compiler's first steps. Other children make
+ * this text, which then need neither a process nor the compiler's first steps. Jobs that may stand
+ * beside others have children of their own, which go from text to text. Other children make
  * precompiled headers, for which the jobs that could use them wait. The server itself never touches
  * a candidate's text except to see which headers it begins with, and to hand it on. */
 #include "harness/compile/internal.h"
@@ -25,6 +26,7 @@ enum {
     SOCKET = 3,
     MAX_BUSY = 16,
     MAX_CHILDREN = 2 * MAX_BUSY,
+    MAX_JOBS_BESIDE = 256, /* of a child that goes from text to text */
     KEEP_IDLE_MS = 1000,
     LINKER_IDLE_MS = 50
 };
@@ -43,6 +45,7 @@ typedef struct child {
     int fd;
     bool has_linker;
     int jobs; /* begun */
+    bool beside_others;
     char source[WS_SHA256_HEX];
     queued *work; /* NULL: idle */
     comp_pch *making;         /* a maker: it compiles this and then ends */
@@ -208,11 +211,35 @@ static void dismiss(server *s, child *c)
     release(c);
 }
 
-static void dismiss_idle(server *s, const char *but_source)
+static void dismiss_idle(server *s)
+{
+    for (int i = 0; i < MAX_CHILDREN; i++)
+        if (s->child[i].pid && !is_busy(&s->child[i]))
+            dismiss(s, &s->child[i]);
+}
+
+/* Whether the texts that an idle child has met are such that this job's may follow them. */
+static bool may_meet(const child *c, const queued *q)
+{
+    if (q->alone || c->beside_others != q->job.beside_others)
+        return false;
+    return c->beside_others ? c->jobs < MAX_JOBS_BESIDE : strcmp(c->source, q->source) == 0;
+}
+
+/* A child that goes from text to text stays for others that do, unless it began before there was a
+ * precompiled header; others meet no text but their own. */
+static bool is_done(const child *c, const queued *next, const comp_pch *use)
+{
+    if (!c->beside_others)
+        return !may_meet(c, next);
+    return c->jobs >= MAX_JOBS_BESIDE || (use && !c->pch[0]);
+}
+
+static void dismiss_done(server *s, const queued *next, const comp_pch *use)
 {
     for (int i = 0; i < MAX_CHILDREN; i++) {
         child *c = &s->child[i];
-        if (c->pid && !is_busy(c) && strcmp(c->source, but_source) != 0)
+        if (c->pid && !is_busy(c) && is_done(c, next, use))
             dismiss(s, c);
     }
 }
@@ -238,7 +265,7 @@ static child *fork_child(server *s, purpose what, ws_err *err)
     int fd[2];
     child *c = find_slot(s);
     if (!c) {
-        dismiss_idle(s, "");
+        dismiss_idle(s);
         c = find_slot(s);
     }
     if (!c || socketpair(AF_UNIX, SOCK_STREAM, 0, fd)) {
@@ -394,19 +421,20 @@ static bool start_in(child *c, queued *q)
         return false;
     c->work = q;
     c->jobs++;
+    c->beside_others = q->job.beside_others;
     memcpy(c->source, q->source, sizeof c->source);
     c->deadline_ns = ws_now_ns() + (int64_t)(q->job.wall_seconds * 1e9);
     return true;
 }
 
-/* A child that has done jobs about the same text, with the precompiled header that this one needs.
- * It has met untrusted text, so the server does not wait for it: what does not fit into the socket
- * goes to another one. */
+/* A child that has done jobs before, with the precompiled header that this one needs. It has met
+ * untrusted text, so the server does not wait for it: what does not fit into the socket goes to
+ * another one. */
 static bool start_in_kept(server *s, queued *q, const comp_pch *use)
 {
     for (int i = 0; i < MAX_CHILDREN; i++) {
         child *c = &s->child[i];
-        if (!c->pid || is_busy(c) || q->alone || strcmp(c->source, q->source) != 0 ||
+        if (!c->pid || is_busy(c) || !may_meet(c, q) ||
             (use && strcmp(c->pch, use->key) != 0) || (q->job.assemble && !c->has_linker))
             continue;
         fcntl(c->fd, F_SETFL, O_NONBLOCK);
@@ -424,7 +452,7 @@ static ws_status begin(server *s, queued *q)
     const comp_pch *use = known && known->state == COMP_PCH_READY ? known : NULL;
     if (known && !use)
         known->asked++;
-    dismiss_idle(s, q->source);
+    dismiss_done(s, q, use);
     if (start_in_kept(s, q, use))
         return WS_OK;
     if (q->job.assemble && s->linker == LINKER_MISSING) {
@@ -510,7 +538,7 @@ static void tidy(server *s, int64_t now)
     if (quiet_ms >= LINKER_IDLE_MS)
         load_linker(s);
     if (quiet_ms >= KEEP_IDLE_MS)
-        dismiss_idle(s, "");
+        dismiss_idle(s);
 }
 
 static int poll_ms(const server *s, int64_t now)
