@@ -114,6 +114,15 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
     l[0] = all;
 }
 
+/* An array in local memory of the PTX may have become registers in the code: a kernel without a stack
+ * frame has no local memory. */
+static void drop_promoted(const comp_result *c, const plan_bound_launch *p, tim_launch *l)
+{
+    const comp_kernel *k = kernel_named(c, p->kernel);
+    if (k && k->stack_bytes == 0)
+        l->counters.local_requests = 0;
+}
+
 static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, vfy_modelled *out)
 {
     const int n = m->bench->n_launches;
@@ -126,6 +135,7 @@ static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, 
     for (int i = 0; out->sampled && i < n; i++) {
         l[i].counters = rep->launch[i];
         l[i].uneven = tim_uneven(&rep->launch[i]);
+        drop_promoted(m->compiled, &m->bench->launch[i], &l[i]);
     }
     if (!out->sampled)
         scale_from_check(m, &cost, l);

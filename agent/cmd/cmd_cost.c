@@ -2,11 +2,8 @@
  * table can do it. */
 #include "agent/cli.h"
 #include "base/json.h"
-#include "harness/timing/arch.h"
-#include "harness/timing/model.h"
-#include "reference/graph.h"
+#include "verifier/roof.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,70 +39,6 @@ static const ws_opt option_table[] = {
 /* GPUs of the usual table, in its order. */
 static const char *const usual[] = {"a100", "h100", "h200", "l40s", "rtx4090", "b200"};
 
-/* ---- the roofline ---- */
-
-static double first_of(double a, double b)
-{
-    return a > 0 ? a : b;
-}
-
-/* Operations a second, the most that any way of doing such work reaches: products of f32 also as
- * three of tf32, products of 32-bit whole numbers as ten of 8 bits; formats without a unit take the
- * next wider one. `half`: vector work of a 16-bit spec may go two to a lane. */
-static double peak(const tim_gpu *g, ref_unit unit, bool half)
-{
-    const tim_arch *a = tim_arch_of(g->arch);
-    double lanes = g->sms * g->clock_hz, f8 = first_of(g->tensor_f8_flops, g->tensor_f16_flops);
-    double i8 = first_of(g->tensor_i8_ops, g->tensor_f16_flops);
-    switch (unit) {
-    case REF_F64:
-        return g->f64_flops;
-    case REF_F32:
-        return half ? fmax(g->f32_flops, g->f16_flops) : g->f32_flops;
-    case REF_INT:
-        return lanes * a->i32;
-    case REF_SFU:
-        return lanes * a->sfu;
-    case REF_PRODUCT_F64:
-        return fmax(g->f64_flops, g->tensor_f64_flops);
-    case REF_PRODUCT_F32:
-        return fmax(g->f32_flops, g->tensor_tf32_flops / 3);
-    case REF_PRODUCT_I32:
-        return fmax(2 * lanes * a->imul, g->tensor_i8_ops / 10);
-    case REF_PRODUCT_TF32:
-        return fmax(g->f32_flops, g->tensor_tf32_flops);
-    case REF_PRODUCT_F16:
-        return g->tensor_f16_flops;
-    case REF_PRODUCT_F8:
-        return f8;
-    case REF_PRODUCT_I8:
-        return i8;
-    case REF_PRODUCT_F4:
-        return first_of(g->tensor_f4_flops, f8);
-    case REF_UNIT_COUNT:
-        break;
-    }
-    ws_bug("no such unit");
-}
-
-typedef struct floor_time {
-    double seconds;
-    const char *bound; /* "dram", or the unit's name */
-} floor_time;
-
-/* Everything overlaps perfectly. Special functions are no bound: polynomials can take their place.
- */
-static floor_time floor_of(const tim_gpu *g, const ref_cost *c, bool half)
-{
-    floor_time f = {c->min_bytes / g->dram_bytes_per_s, "dram"};
-    for (int u = 0; u < REF_UNIT_COUNT; u++) {
-        double s = u == REF_SFU ? 0 : c->unit[u] / peak(g, (ref_unit)u, half);
-        if (s > f.seconds)
-            f = (floor_time){s, ref_unit_name((ref_unit)u)};
-    }
-    return f;
-}
-
 /* ---- printing ---- */
 
 typedef struct report {
@@ -116,11 +49,6 @@ typedef struct report {
     int n_gpus;
     double per_token; /* calls / tokens; 0: the spec says nothing */
 } report;
-
-static bool is_half(const spec *s)
-{
-    return ws_dtype_roundoff(s->precision) >= ws_dtype_roundoff(WS_F16);
-}
 
 static void print_text(const report *r)
 {
@@ -137,7 +65,7 @@ static void print_text(const report *r)
         printf("  intensity   %.4g operations a byte\n", c->flops / c->min_bytes);
     printf("  floor of the graph as written, cold caches:\n");
     for (int i = 0; i < r->n_gpus; i++) {
-        floor_time f = floor_of(r->gpu[i], c, is_half(r->s));
+        vfy_floor f = vfy_floor_of(r->gpu[i], c, vfy_is_half(r->s));
         printf("    %-24s %12.3f us  %s", r->gpu[i]->title, f.seconds * 1e6, f.bound);
         if (r->per_token > 0)
             printf(", %.3g GPU-seconds a million tokens", f.seconds * r->per_token * 1e6);
@@ -167,7 +95,7 @@ static void print_json(const report *r)
         ws_json_add_double(o, "intensity", c->flops / c->min_bytes);
     floors = cJSON_AddArrayToObject(o, "floor");
     for (int i = 0; i < r->n_gpus; i++) {
-        floor_time f = floor_of(r->gpu[i], c, is_half(r->s));
+        vfy_floor f = vfy_floor_of(r->gpu[i], c, vfy_is_half(r->s));
         cJSON *row = cJSON_CreateObject();
         cJSON_AddStringToObject(row, "gpu", r->gpu[i]->name);
         ws_json_add_double(row, "seconds", f.seconds);

@@ -2,6 +2,7 @@
 
 #include "agent/evidence/failure.h"
 #include "agent/evidence/rules.h"
+#include "agent/evidence/where.h"
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -256,7 +257,9 @@ static void write_findings(ev_facts *f, ws_buf *out)
         else
             ws_buf_adds(out, x[i].uncounted ? ", which the modelled time leaves out\n"
                                             : ", which the faults above hide\n");
-        ws_buf_printf(out, "   seen: %s\n   do: %s\n", x[i].evidence, x[i].action);
+        ws_buf_printf(out, "   seen: %s\n", x[i].evidence);
+        ev_where_write(f, &x[i], out);
+        ws_buf_printf(out, "   do: %s\n", x[i].action);
     }
 }
 
@@ -401,6 +404,8 @@ cJSON *findings_json(const findings_subject *s)
         cJSON_AddNumberToObject(j, "further_launches", x[i].more);
         cJSON_AddStringToObject(j, "evidence", x[i].evidence);
         cJSON_AddStringToObject(j, "action", x[i].action);
+        if (s->lines)
+            cJSON_AddItemToObject(j, "where", ev_where_json(&f, &x[i]));
         ws_json_add_double(j, "gain_seconds", x[i].gain);
         ws_json_add_double(j, "gain", x[i].gain / f.seconds);
         cJSON_AddItemToArray(array, j);

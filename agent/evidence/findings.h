@@ -17,6 +17,10 @@ typedef struct findings_subject {
     const char *verdict_json;         /* as the archive holds it */
     const db_candidate *first, *best; /* generation 0, the fastest that passes; NULL: none */
     const char *tuning;               /* the tuner's report, NULL: none */
+    /* Where instructions stand, and launch i + 1 of the plan; findings then name lines (where.h). */
+    const struct prof_lines *lines;   /* NULL: not known */
+    const int *launch_line;
+    int n_launch_lines;
 } findings_subject;
 
 /* At most `max_lines` lines (0: FINDINGS_MAX_LINES). */

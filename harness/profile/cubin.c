@@ -283,8 +283,8 @@ static void read_variables(reader *r)
         for (size_t i = 0; i < n; i++) {
             if (!elf_symbol_at(&r->elf, &r->symbols, i, &v) || v.type != STT_OBJECT || !v.section ||
                 !elf_section_at(&r->elf, v.section, &s) || strncmp(s.name, ".nv.global", 10) != 0 ||
-                *v.name == '$') /* text of printf, which is only read */
-                continue;
+                *v.name == '$' || strncmp(v.name, "__unnamed_", 10) == 0)
+                continue; /* text of printf and assert, which is only read */
             if (pass)
                 c->variable[c->n_variables++] =
                     (cubin_variable){ws_arena_strdup(r->arena, v.name), (int64_t)v.size,

@@ -1,0 +1,21 @@
+/* What 'warpsmith profile' says: text, and JSON. */
+#ifndef AGENT_CMD_PROFILE_PRINT_H
+#define AGENT_CMD_PROFILE_PRINT_H
+
+#include "agent/evidence/findings.h"
+#include "verifier/profile.h"
+#include "verifier/roof.h"
+
+typedef struct profile_report {
+    const spec *spec;
+    const tim_gpu *gpu;
+    const char *arch, *file, *source;
+    const vfy_profile *p;
+    const vfy_verdict *v;
+    ref_cost cost;     /* at the benchmark shape */
+} profile_report;
+
+void profile_print_text(const profile_report *r, ws_buf *out);
+cJSON *profile_print_json(const profile_report *r);
+
+#endif
