@@ -1,11 +1,8 @@
-#include "harness/driver.h"
+#include "harness/driver_state.h"
 
 #include "base/buf.h"
-#include "base/mem.h"
 #include "base/proc.h"
-#include "harness/ptx/cuda/ws_engine.h"
 
-#include <cuda.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,97 +10,12 @@
 
 enum { JIT_LOG_BYTES = 8192 };
 
-/* member, symbol of libcuda, whether a driver may lack it. The symbols are those that every driver
- * since CUDA 12 exports with these signatures. */
-#define SYMBOL_LIST(X)                                                                             \
-    X(init, cuInit, false)                                                                         \
-    X(driver_version, cuDriverGetVersion, false)                                                   \
-    X(error_name, cuGetErrorName, false)                                                           \
-    X(error_string, cuGetErrorString, false)                                                       \
-    X(device_count, cuDeviceGetCount, false)                                                       \
-    X(device_get, cuDeviceGet, false)                                                              \
-    X(device_name, cuDeviceGetName, false)                                                         \
-    X(device_attribute, cuDeviceGetAttribute, false)                                               \
-    X(device_uuid, cuDeviceGetUuid_v2, false)                                                      \
-    X(device_memory, cuDeviceTotalMem_v2, false)                                                   \
-    X(ctx_retain, cuDevicePrimaryCtxRetain, false)                                                 \
-    X(ctx_release, cuDevicePrimaryCtxRelease_v2, false)                                            \
-    X(ctx_set, cuCtxSetCurrent, false)                                                             \
-    X(ctx_limit, cuCtxSetLimit, false)                                                             \
-    X(ctx_synchronize, cuCtxSynchronize, false)                                                    \
-    X(module_load, cuModuleLoadDataEx, false)                                                      \
-    X(module_unload, cuModuleUnload, false)                                                        \
-    X(module_function, cuModuleGetFunction, false)                                                 \
-    X(function_set, cuFuncSetAttribute, false)                                                     \
-    X(alloc, cuMemAlloc_v2, false)                                                                 \
-    X(release, cuMemFree_v2, false)                                                                \
-    X(map_granularity, cuMemGetAllocationGranularity, true)                                        \
-    X(map_reserve, cuMemAddressReserve, true)                                                      \
-    X(map_unreserve, cuMemAddressFree, true)                                                       \
-    X(map_create, cuMemCreate, true)                                                               \
-    X(map_release, cuMemRelease, true)                                                             \
-    X(map_map, cuMemMap, true)                                                                     \
-    X(map_unmap, cuMemUnmap, true)                                                                 \
-    X(map_access, cuMemSetAccess, true)                                                            \
-    X(to_device, cuMemcpyHtoD_v2, false)                                                           \
-    X(to_host, cuMemcpyDtoH_v2, false)                                                             \
-    X(fill, cuMemsetD8_v2, false)                                                                  \
-    X(launch, cuLaunchKernel, false)                                                               \
-    X(launch_ex, cuLaunchKernelEx, false)                                                          \
-    X(event_create, cuEventCreate, false)                                                          \
-    X(event_destroy, cuEventDestroy_v2, false)                                                     \
-    X(event_record, cuEventRecord, false)                                                          \
-    X(event_synchronize, cuEventSynchronize, false)                                                \
-    X(event_elapsed, cuEventElapsedTime, false)                                                    \
-    X(tensor_tiled, cuTensorMapEncodeTiled, true)                                                  \
-    X(tensor_im2col, cuTensorMapEncodeIm2col, true)                                                \
-    X(engine_configure, wsEngineConfigure, true)                                                   \
-    X(engine_name, wsEngineNameBuffer, true)                                                       \
-    X(engine_mark, wsEngineMarkUninitialized, true)                                                \
-    X(engine_hold, wsEngineHold, true)                                                             \
-    X(engine_carve, wsEngineCarve, true)                                                           \
-    X(engine_written, wsEngineWritten, true)                                                       \
-    X(engine_variable, wsEngineVariable, true)                                                     \
-    X(engine_clock, wsEngineClock, true)                                                           \
-    X(engine_hz, wsEngineClockHz, true)                                                            \
-    X(engine_report, wsEngineReport, true)                                                         \
-    X(engine_printf, wsEnginePrintf, true)                                                         \
-    X(engine_detail, wsEngineErrorDetail, true)
-
-#undef cuEventElapsedTime /* the first version, whose signature the second one shares */
-CUresult cuEventElapsedTime(float *ms, CUevent start, CUevent end);
-
-typedef struct symbols {
-#define X(member, symbol, optional) __typeof__(&symbol) member;
-    SYMBOL_LIST(X)
-#undef X
-} symbols;
-
 static const ws_symbol rows[] = {
 #define X(member, symbol, optional) WS_SYMBOL(symbols, member, symbol, optional),
     SYMBOL_LIST(X)
 #undef X
 };
 const ws_symbols cu_symbols = {"libcuda", rows, WS_COUNT(rows)};
-
-struct cu_device {
-    void *library; /* never dlclose'd: libcuda has threads of its own */
-    symbols cu;
-    CUdevice device;
-    CUcontext context;
-    CUevent start, end;
-    hx_reason reason;
-    int capability, version;
-    char name[128];
-};
-
-struct cu_module {
-    CUmodule module;
-};
-
-struct cu_event {
-    CUevent event;
-};
 
 /* ---- failures ---- */
 
@@ -148,7 +60,6 @@ static ws_status status_of(CUresult r)
     return r == CUDA_ERROR_OUT_OF_MEMORY ? WS_ELIMIT : reason == HX_PASS ? WS_EENV : WS_EINPUT;
 }
 
-/* "cuMemAlloc_v2: out of memory (CUDA_ERROR_OUT_OF_MEMORY)", or on the engine its own sentence. */
 static ws_status fail(cu_device *d, CUresult r, const char *call, ws_err *err)
 {
     const char *name = NULL, *text = NULL;
@@ -164,11 +75,7 @@ static ws_status fail(cu_device *d, CUresult r, const char *call, ws_err *err)
                    name ? name : "no name");
 }
 
-/* The call's status, with the failure described in err. */
-#define TRY(d, member, err, ...)                                                                   \
-    try_call((d), (d)->cu.member(__VA_ARGS__), offsetof(symbols, member), (err))
-
-static ws_status try_call(cu_device *d, CUresult r, size_t offset, ws_err *err)
+ws_status cu_try(cu_device *d, CUresult r, size_t offset, ws_err *err)
 {
     if (r == CUDA_SUCCESS)
         return WS_OK;
@@ -493,262 +400,4 @@ void cu_unmap(cu_device *d, const cu_mapping *m)
     d->cu.map_unmap(m->ptr, m->bytes);
     d->cu.map_release(m->handle);
     d->cu.map_unreserve(m->ptr - m->granule, m->bytes + 2 * m->granule);
-}
-
-/* ---- launches ---- */
-
-/* Static and dynamic shared memory above 48 KiB together has to be allowed per kernel first. */
-static ws_status allow_shared(cu_device *d, CUfunction f, const cu_launch_args *l, ws_err *err)
-{
-    uint32_t most = l->max_shared_bytes > l->shared_bytes ? l->max_shared_bytes : l->shared_bytes;
-    if (!most)
-        return WS_OK;
-    return TRY(d, function_set, err, f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)most);
-}
-
-static ws_status launch_ex(cu_device *d, CUfunction f, const cu_launch_args *l, void **extra,
-                           ws_err *err)
-{
-    CUlaunchAttribute attr[2] = {0};
-    CUlaunchConfig c = {
-        .gridDimX = l->grid[0], .gridDimY = l->grid[1], .gridDimZ = l->grid[2],
-        .blockDimX = l->block[0], .blockDimY = l->block[1], .blockDimZ = l->block[2],
-        .sharedMemBytes = l->shared_bytes, .attrs = attr,
-    };
-    if (l->cooperative) {
-        attr[c.numAttrs].id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
-        attr[c.numAttrs++].value.cooperative = 1;
-    }
-    if (l->cluster[0]) {
-        attr[c.numAttrs].id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-        attr[c.numAttrs].value.clusterDim.x = l->cluster[0];
-        attr[c.numAttrs].value.clusterDim.y = l->cluster[1];
-        attr[c.numAttrs++].value.clusterDim.z = l->cluster[2];
-    }
-    return TRY(d, launch_ex, err, &c, f, NULL, extra);
-}
-
-ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err *err)
-{
-    CUfunction f;
-    size_t bytes = l->params_bytes;
-    union { /* the interface takes void *; it does not write through it */
-        const void *from;
-        void *to;
-    } params = {l->params};
-    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, params.to, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
-                     CU_LAUNCH_PARAM_END};
-    if (TRY(d, module_function, err, &f, m->module, l->kernel))
-        return ws_wrap(err, "kernel '%s'", l->kernel);
-    if (allow_shared(d, f, l, err))
-        return err->status;
-    if (l->cooperative || l->cluster[0])
-        return launch_ex(d, f, l, extra, err);
-    return TRY(d, launch, err, f, l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1],
-               l->block[2], l->shared_bytes, NULL, NULL, extra);
-}
-
-ws_status cu_synchronize(cu_device *d, ws_err *err)
-{
-    return try_call(d, d->cu.ctx_synchronize(), offsetof(symbols, ctx_synchronize), err);
-}
-
-/* The driver numbers types and swizzles in an order of its own. */
-static const CUtensorMapDataType tensor_types[PTX_TM_TYPES] = {
-    [PTX_TM_U8] = CU_TENSOR_MAP_DATA_TYPE_UINT8,
-    [PTX_TM_U16] = CU_TENSOR_MAP_DATA_TYPE_UINT16,
-    [PTX_TM_U32] = CU_TENSOR_MAP_DATA_TYPE_UINT32,
-    [PTX_TM_S32] = CU_TENSOR_MAP_DATA_TYPE_INT32,
-    [PTX_TM_U64] = CU_TENSOR_MAP_DATA_TYPE_UINT64,
-    [PTX_TM_S64] = CU_TENSOR_MAP_DATA_TYPE_INT64,
-    [PTX_TM_F16] = CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
-    [PTX_TM_F32] = CU_TENSOR_MAP_DATA_TYPE_FLOAT32,
-    [PTX_TM_F32_FTZ] = CU_TENSOR_MAP_DATA_TYPE_FLOAT32_FTZ,
-    [PTX_TM_F64] = CU_TENSOR_MAP_DATA_TYPE_FLOAT64,
-    [PTX_TM_BF16] = CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
-    [PTX_TM_TF32] = CU_TENSOR_MAP_DATA_TYPE_TFLOAT32,
-    [PTX_TM_TF32_FTZ] = CU_TENSOR_MAP_DATA_TYPE_TFLOAT32_FTZ,
-    [PTX_TM_B4X16] = CU_TENSOR_MAP_DATA_TYPE_16U4_ALIGN8B,
-    [PTX_TM_B4X16_P64] = CU_TENSOR_MAP_DATA_TYPE_16U4_ALIGN16B,
-    [PTX_TM_B6X16_P32] = CU_TENSOR_MAP_DATA_TYPE_16U6_ALIGN16B,
-};
-
-static CUtensorMapSwizzle tensor_swizzle(const ptx_tensor_map *m)
-{
-    static const CUtensorMapSwizzle by_atom[PTX_TM_ATOMS] = {
-        [PTX_TM_ATOM_16] = CU_TENSOR_MAP_SWIZZLE_128B,
-        [PTX_TM_ATOM_32] = CU_TENSOR_MAP_SWIZZLE_128B_ATOM_32B,
-        [PTX_TM_ATOM_32_FLIP] = CU_TENSOR_MAP_SWIZZLE_128B_ATOM_32B_FLIP_8B,
-        [PTX_TM_ATOM_64] = CU_TENSOR_MAP_SWIZZLE_128B_ATOM_64B,
-    };
-    return m->swizzle == PTX_TM_SWIZZLE_128 && m->atom < PTX_TM_ATOMS
-               ? by_atom[m->atom]
-               : (CUtensorMapSwizzle)m->swizzle;
-}
-
-ws_status cu_tensor_map(cu_device *d, const ptx_tensor_map *m, void *out, ws_err *err)
-{
-    cuuint64_t dim[PTX_TM_RANK], stride[PTX_TM_RANK];
-    cuuint32_t box[PTX_TM_RANK], step[PTX_TM_RANK];
-    int lower[3], upper[3];
-    void *address = (void *)(uintptr_t)m->address;
-    CUtensorMapDataType type = tensor_types[m->type < PTX_TM_TYPES ? m->type : 0];
-    CUtensorMapInterleave interleave = (CUtensorMapInterleave)m->interleave;
-    CUtensorMapL2promotion promotion = (CUtensorMapL2promotion)m->promotion;
-    CUtensorMapFloatOOBfill fill = (CUtensorMapFloatOOBfill)m->fill;
-    if (!d->cu.tensor_tiled || !d->cu.tensor_im2col)
-        return ws_fail(err, WS_EENV, "this CUDA driver has no tensor maps");
-    for (int k = 0; k < PTX_TM_RANK; k++) {
-        dim[k] = m->last[k] + 1ull;
-        stride[k] = k < PTX_TM_RANK - 1 ? m->stride[k] : 0;
-        box[k] = m->box[k];
-        step[k] = m->step[k];
-    }
-    for (int k = 0; k < 3; k++) {
-        lower[k] = m->lower[k];
-        upper[k] = m->upper[k];
-    }
-    if (m->mode == PTX_TM_IM2COL)
-        return TRY(d, tensor_im2col, err, out, type, m->rank, address, dim, stride, lower, upper,
-                   m->channels, m->pixels, step, interleave, tensor_swizzle(m), promotion, fill);
-    return TRY(d, tensor_tiled, err, out, type, m->rank, address, dim, stride, box, step,
-               interleave, tensor_swizzle(m), promotion, fill);
-}
-
-/* ---- time ---- */
-
-ws_status cu_event_new(cu_device *d, cu_event **out, ws_err *err)
-{
-    CUevent e;
-    if (TRY(d, event_create, err, &e, CU_EVENT_DEFAULT))
-        return err->status;
-    *out = ws_malloc(sizeof **out);
-    (*out)->event = e;
-    return WS_OK;
-}
-
-void cu_event_free(cu_device *d, cu_event *e)
-{
-    if (!e)
-        return;
-    d->cu.event_destroy(e->event);
-    free(e);
-}
-
-ws_status cu_event_record(cu_device *d, cu_event *e, ws_err *err)
-{
-    return TRY(d, event_record, err, e->event, NULL);
-}
-
-ws_status cu_event_seconds(cu_device *d, const cu_event *from, const cu_event *to, double *out,
-                           ws_err *err)
-{
-    float ms = 0;
-    if (TRY(d, event_synchronize, err, to->event) ||
-        TRY(d, event_elapsed, err, &ms, from->event, to->event))
-        return err->status;
-    *out = (double)ms * 1e-3;
-    return WS_OK;
-}
-
-ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), void *ud, double *out,
-                     ws_err *err)
-{
-    float ms = 0;
-    if ((!d->start && TRY(d, event_create, err, &d->start, CU_EVENT_DEFAULT)) ||
-        (!d->end && TRY(d, event_create, err, &d->end, CU_EVENT_DEFAULT)) ||
-        TRY(d, event_record, err, d->start, NULL) || body(ud, err) ||
-        TRY(d, event_record, err, d->end, NULL) || TRY(d, event_synchronize, err, d->end) ||
-        TRY(d, event_elapsed, err, &ms, d->start, d->end))
-        return err->status;
-    *out = (double)ms;
-    return WS_OK;
-}
-
-/* ---- the engine ---- */
-
-static void engine_try(int r, const char *call)
-{
-    if (r)
-        ws_bug("%s gave %d", call, r);
-}
-
-void cu_engine_configure(cu_device *d, const ptx_options *o)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_configure(o), "wsEngineConfigure");
-}
-
-void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_mark(ptr, bytes), "wsEngineMarkUninitialized");
-}
-
-void cu_engine_hold(cu_device *d, uint64_t ptr, size_t bytes, bool floats)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_hold(ptr, bytes, floats), "wsEngineHold");
-}
-
-void cu_engine_carve(cu_device *d, uint64_t ptr, size_t bytes)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_carve(ptr, bytes), "wsEngineCarve");
-}
-
-void cu_engine_written(cu_device *d, uint64_t ptr, size_t bytes, uint8_t *written)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_written(ptr, bytes, written), "wsEngineWritten");
-}
-
-bool cu_engine_variable(cu_device *d, cu_module *m, int i, cu_variable *out)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    return d->cu.engine_variable(m->module, i, out->name, sizeof out->name, &out->ptr,
-                                 &out->bytes) == 0;
-}
-
-ws_status cu_engine_clock(cu_device *d, const char *gpu, const tim_noise *noise, uint64_t seed,
-                          ws_err *err)
-{
-    ws_engine_clock c = {.seed = seed};
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    if (!gpu)
-        return try_call(d, (CUresult)d->cu.engine_clock(NULL), offsetof(symbols, engine_clock), err);
-    snprintf(c.gpu, sizeof c.gpu, "%s", gpu);
-    if (noise)
-        c.noise = *noise;
-    return try_call(d, (CUresult)d->cu.engine_clock(&c), offsetof(symbols, engine_clock), err);
-}
-
-double cu_engine_clock_hz(cu_device *d)
-{
-    double hz = 0;
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_hz(&hz), "wsEngineClockHz");
-    return hz;
-}
-
-void cu_engine_report(cu_device *d, ptx_report *out)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_report(out), "wsEngineReport");
-}
-
-void cu_engine_printf(cu_device *d, char *out, size_t size)
-{
-    if (!cu_is_engine(d))
-        ws_bug("'%s' is not the CPU engine", d->name);
-    engine_try(d->cu.engine_printf(out, size), "wsEnginePrintf");
 }

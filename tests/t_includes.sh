@@ -31,7 +31,7 @@ check "the PTX engine needs only base, its CUDA facade the cost model too" \
     "$(edges harness/ptx harness/ptx harness/diag.h base | grep -vE 'harness/diag.h|^harness/ptx/cuda/.*harness/timing/')"
 check "verifier includes harness, reference, specs" "$(edges verifier verifier harness reference specs base)"
 check "results includes verifier and what it includes" "$(edges results results verifier harness reference specs base)"
-check "only the driver and the facade see cuda.h" "$(only 'cuda\.h>' '^harness/(driver\.c|profile/|ptx/cuda/)')"
+check "only the driver and the facade see cuda.h" "$(only 'cuda\.h>' '^harness/(driver(_state\.h|\.c)|profile/|ptx/cuda/)')"
 check "only harness/compile sees nvrtc.h" "$(only 'nvrtc\.h' '^harness/compile/')"
 check "only agent/llm/curl.h sees curl" "$(only 'curl/' '^agent/llm/curl\.h')"
 check "only results sees sqlite" "$(only 'sqlite3\.h' '^results/')"
