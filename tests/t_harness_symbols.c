@@ -17,10 +17,19 @@ typedef nvJitLinkInputType comp_jitlink_input;
 typedef nvJitLinkHandle comp_jitlink_handle;
 #endif
 
+#if __has_include(<cupti_range_profiler.h>) && __has_include(<cupti_profiler_host.h>)
+#include <cupti_profiler_host.h>
+#include <cupti_profiler_target.h>
+#include <cupti_range_profiler.h>
+#include <cupti_target.h>
+#define HAS_CUPTI 1
+#endif
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "harness/compile/api.h"
 #include "harness/driver.h"
+#include "harness/profile/cupti_api.h"
 #include "harness/profile/elf.h"
 #include "harness/toolkit.h"
 #include "tests/tap.h"
@@ -72,6 +81,83 @@ static void test_compiler_headers(void)
        comp_nvrtc_symbols.n, comp_jitlink_symbols.n);
 #else
     skip("NVRTC's and nvJitLink's signatures", "their headers are not there");
+#endif
+}
+
+/* A structure that is declared by hand, beside the header's. */
+typedef struct twin {
+    const char *name;
+    size_t ours, theirs, passed, expected; /* sizes; the size that is passed, and the header's for it */
+    int members, same;
+} twin;
+
+/* Of a member in `ours` and `theirs`: the same place and size. */
+#define SAME(type, member)                                                                         \
+    t->members++;                                                                                  \
+    t->same += offsetof(ours, member) == offsetof(theirs, member) &&                               \
+               sizeof(((ours *)0)->member) == sizeof(((theirs *)0)->member);
+
+static void test_twins(const char *what, const twin *t, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ok(t[i].ours == t[i].theirs && t[i].passed == t[i].expected && t[i].same == t[i].members,
+           "%s: %s has %zu bytes (the header %zu), %zu are passed (%zu), %d of %d members are in place",
+           what, t[i].name, t[i].ours, t[i].theirs, t[i].passed, t[i].expected, t[i].same,
+           t[i].members);
+}
+
+#ifdef HAS_CUPTI
+#define X(member, symbol, params, last, members)                                                   \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(&symbol), CUptiResult(*)(params *)),    \
+                   #symbol " takes a " #params);                                                   \
+    static void compare_##member(twin *t)                                                          \
+    {                                                                                              \
+        typedef cupti_p_##member ours;                                                             \
+        typedef params theirs;                                                                     \
+        *t = (twin){#params, sizeof(ours), sizeof(theirs), CUPTI_SIZE_##member,                    \
+                    params##_STRUCT_SIZE, 0, 0};                                                   \
+        SAME(size_t, structSize)                                                                   \
+        SAME(void *, pPriv)                                                                        \
+        members(SAME)                                                                              \
+    }
+CUPTI_LIST(X)
+#undef X
+_Static_assert((int)CUPTI_RANGE_PROFILER == CUPTI_PROFILER_TYPE_RANGE_PROFILER &&
+                   (int)CUPTI_RANGE_BY_USER == CUPTI_UserRange &&
+                   (int)CUPTI_REPLAY_BY_USER == CUPTI_UserReplay,
+               "CUPTI's modes");
+_Static_assert(
+    (int)CUPTI_OK == CUPTI_SUCCESS && (int)CUPTI_E_METRIC_NAME == CUPTI_ERROR_INVALID_METRIC_NAME &&
+        (int)CUPTI_E_NOT_SUPPORTED == CUPTI_ERROR_NOT_SUPPORTED &&
+        (int)CUPTI_E_VIRTUALIZED == CUPTI_ERROR_VIRTUALIZED_DEVICE_NOT_SUPPORTED &&
+        (int)CUPTI_E_PRIVILEGES == CUPTI_ERROR_INSUFFICIENT_PRIVILEGES &&
+        (int)CUPTI_E_MULTIPLE_SUBSCRIBERS == CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED &&
+        (int)CUPTI_E_VIRTUALIZED_PRIVILEGES ==
+            CUPTI_ERROR_VIRTUALIZED_DEVICE_INSUFFICIENT_PRIVILEGES &&
+        (int)CUPTI_E_CONFIDENTIAL == CUPTI_ERROR_CONFIDENTIAL_COMPUTING_NOT_SUPPORTED &&
+        (int)CUPTI_E_CMP == CUPTI_ERROR_CMP_DEVICE_NOT_SUPPORTED &&
+        (int)CUPTI_E_MIG == CUPTI_ERROR_MIG_DEVICE_NOT_SUPPORTED &&
+        (int)CUPTI_E_SLI == CUPTI_ERROR_SLI_DEVICE_NOT_SUPPORTED &&
+        (int)CUPTI_E_WSL == CUPTI_ERROR_WSL_DEVICE_NOT_SUPPORTED,
+    "CUptiResult");
+_Static_assert(sizeof(CUptiResult) == sizeof(int) && sizeof(CUcontext) == sizeof(void *),
+               "results are as large as int, contexts are pointers");
+#endif
+
+static void test_cupti_headers(void)
+{
+#ifdef HAS_CUPTI
+    static void (*const compare[])(twin *) = {
+#define X(member, symbol, params, last, members) compare_##member,
+        CUPTI_LIST(X)
+#undef X
+    };
+    twin t[WS_COUNT(compare)];
+    for (size_t i = 0; i < WS_COUNT(compare); i++)
+        compare[i](&t[i]);
+    test_twins("CUPTI", t, WS_COUNT(compare));
+#else
+    skip("CUPTI's structures", "its headers are not there");
 #endif
 }
 
@@ -155,6 +241,7 @@ static const struct {
     {&cu_symbols, {"stubs/libcuda.so"}, ROWS_CUDA},
     {&comp_nvrtc_symbols, {"libnvrtc.so.13", "libnvrtc.so.12"}, ROWS_ALL},
     {&comp_jitlink_symbols, {"libnvJitLink.so.13", "libnvJitLink.so.12"}, ROWS_ALL},
+    {&cupti_symbols, {"libcupti.so.13", "libcupti.so.12"}, ROWS_ALL},
 };
 
 static void test_libraries(void)
@@ -246,6 +333,7 @@ static void test_versions(void)
 int main(void)
 {
     test_compiler_headers();
+    test_cupti_headers();
     test_libraries();
     test_versions();
     return tap_done();
