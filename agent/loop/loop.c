@@ -317,7 +317,7 @@ ws_status loop_run(const loop_options *o, int *exit_code, ws_err *err)
         loop_stop(&s, "done", "no model is asked");
     if (!st)
         st = run_turns(&s, err);
-    if (!st && o->fused && !cli_interrupted)
+    if (!st && o->fused && !cli_interrupted && !s.stop_tuning && strcmp(s.status, "failed") != 0)
         st = loop_judge_fused(&s, err);
     if (s.begun)
         st = close_run(&s, st, err);
