@@ -1,4 +1,5 @@
 #include "agent/cli.h"
+#include "agent/cmd/archive_merge.h"
 #include "agent/cmd/archive_packet.h"
 #include "agent/cmd/archive_rejudge.h"
 #include "agent/cmd/archive_search.h"
@@ -284,7 +285,7 @@ static ws_status open_for_search(const char *path, db_archive **out, ws_err *err
 typedef struct subcommand {
     const char *name;
     int max_args;  /* after the name; -1: any number */
-    enum { READS, SEARCHES, WRITES } access;
+    enum { READS, SEARCHES, WRITES, OPENS } access; /* OPENS: what it wants by itself */
     ws_status (*run)(db_archive *db, const char **args, int n, const options *o, int *exit_code,
                      ws_err *err);
 } subcommand;
@@ -368,13 +369,29 @@ static ws_status run_packet(db_archive *db, const char **args, int n, const opti
     return st;
 }
 
+static ws_status run_merge(db_archive *db, const char **args, int n, const options *o,
+                           int *exit_code, ws_err *err)
+{
+    (void)db, (void)exit_code;
+    return archive_merge(args, n, o->common.json, err);
+}
+
+static ws_status run_digest(db_archive *db, const char **args, int n, const options *o,
+                            int *exit_code, ws_err *err)
+{
+    (void)db, (void)exit_code;
+    return archive_digest(o->archive, n ? args[0] : NULL, o->common.json, err);
+}
+
 static const subcommand subcommands[] = {{"list", 0, READS, run_list},
                                          {"show", 1, READS, run_show},
                                          {"check", 0, READS, run_check},
                                          {"search", -1, SEARCHES, run_search},
                                          {"lessons", 1, SEARCHES, run_lessons},
                                          {"packet", 1, READS, run_packet},
-                                         {"rejudge", 0, WRITES, run_rejudge}};
+                                         {"rejudge", 0, WRITES, run_rejudge},
+                                         {"merge", -1, OPENS, run_merge},
+                                         {"digest", 1, OPENS, run_digest}};
 
 /* An archive that is not there is none to write to. */
 static ws_status open_archive(const options *o, const subcommand *c, db_archive **out, ws_err *err)
@@ -396,14 +413,14 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (!c)
         return ws_fail(err, WS_EUSAGE,
                        "unknown subcommand 'archive %s'; there are list, show, check, search, "
-                       "lessons, packet, rejudge",
+                       "lessons, packet, rejudge, merge, digest",
                        args[0]);
     if (c->max_args >= 0 && nargs - 1 > c->max_args)
         return ws_fail(err, WS_EUSAGE, "archive %s takes %s; --archive FILE names the file",
                        args[0], c->max_args ? "one argument" : "no argument");
     if (o->gpu && cli_check_gpu(o->gpu, err))
         return err->status;
-    ws_status st = open_archive(o, c, &db, err);
+    ws_status st = c->access == OPENS ? WS_OK : open_archive(o, c, &db, err);
     if (!st)
         st = c->run(db, args + 1, nargs - 1, o, exit_code, err);
     db_close(db);
@@ -415,7 +432,7 @@ const cli_command cmd_archive = {
             .summary = "list runs, show a run's candidates, search kernels and lessons, "
                        "judge again",
             .usage = "list | show [RUN] | search TEXT... | search --like SPEC | lessons [SPEC] | "
-                     "check | packet [RUN | #ID] | rejudge",
+                     "check | packet [RUN | #ID] | rejudge | merge OUT IN... | digest [RUN | SWEEP]",
             .details =
             "RUN is a run's name, the beginning of one, its number, or 'last' (also when "
                        "it is left out).\nshow --json has every prompt, reply, source and verdict "
@@ -428,13 +445,18 @@ const cli_command cmd_archive = {
                        "'warpsmith recheck' repeats.\n"
                        "rejudge verifies every candidate that passed again, in full, "
                        "demotes those that no longer hold and\nprints which and why; exit code 1 "
-                       "means that some fell. An interrupted one goes on where it was.",
+                       "means that some fell. An interrupted one goes on where it was.\n"
+                       "merge puts archives together, such as those of a sweep's shards: the same "
+                       "one twice changes nothing.\n"
+                       "digest prints a hash of what the archive says, without times and row "
+                       "numbers: equal ones hold the\nsame runs with the same results.",
             .examples = "warpsmith archive list\nwarpsmith archive show last --json\n"
                         "warpsmith archive search online softmax\n"
                         "warpsmith archive search --like softmax\n"
                         "warpsmith archive lessons softmax\n"
                         "warpsmith archive packet last -o best.packet.json\n"
-                        "warpsmith archive rejudge --dry-run",
+                        "warpsmith archive rejudge --dry-run\n"
+                        "warpsmith archive merge all.db shard-*.db",
             .options = option_table,
             .min_args = 1,
             .max_args = -1},
