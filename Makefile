@@ -67,7 +67,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check chaos check-hostile check-kill check-budget fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
+.PHONY: force all demo test check chaos check-hostile check-kill check-budget check-export fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -186,6 +186,9 @@ check-kill: all
 RUNS ?= 20
 check-budget: all
 	$(Q)tests/check_budget $(RUNS)
+# C headers of every honest kernel: compiled by gcc and clang as C and C++, and self-tested over the CPU driver.
+check-export: all $(BUILD)/tests/t_results_export_c
+	$(Q)$(BUILD)/tests/t_results_export_c all
 bench: all bench-reference bench-loop
 	$(Q)tests/bench
 # Candidates a second when replies cost no time.
@@ -233,6 +236,7 @@ help:
 	@echo 'make check-hostile   a table of every known exploit and the verdict on it'
 	@echo 'make check-kill kill a recorded run KILLS times and resume it: same winner, no reply paid twice'
 	@echo 'make check-budget   RUNS random runs with 16 calls in flight stay within --max-cost'
+	@echo 'make check-export   C headers of every honest kernel compile everywhere, and their self-tests hold'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'
 	@echo 'make bench-ptx  instructions a second of the PTX engine'

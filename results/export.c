@@ -7,12 +7,18 @@
 #include <string.h>
 
 const exp_format exp_formats[] = {
+    {"header", ".h", ".h", "a C and C++ header with the binaries, that needs a CUDA driver alone", true,
+     false, exp_write_c, NULL},
     {"cuh", ".cuh", ".cuh", "a CUDA C++ header with the kernels as source, for nvcc", false, false,
      exp_write_cuh, NULL},
     {"torch", ".py", ".py", "a Python module with a PyTorch operator, by ctypes", true, false,
      exp_write_torch, NULL},
     {"kernelbench", NULL, "_kernelbench.py", "a KernelBench solution: class ModelNew", true, false,
      exp_write_kernelbench, NULL},
+    {"flashinfer", ".json", ".json", "a flashinfer-bench solution", true, false, exp_write_flashinfer,
+     NULL},
+    {"raw", NULL, "", "a folder: source, PTX, cubins and a manifest", true, true, exp_write_manifest,
+     exp_save_raw},
     {0}};
 
 const exp_format *exp_format_named(const char *name)

@@ -189,6 +189,11 @@ ws_status exp_job_open(exp_job *j, const exp_input *in, ws_err *err)
     return WS_OK;
 }
 
+int exp_given_count(const exp_job *j)
+{
+    return j->in->spec->n_inputs + j->in->spec->n_weights;
+}
+
 void exp_job_close(exp_job *j)
 {
     ws_buf_release(&j->source.body);

@@ -69,6 +69,7 @@ typedef struct exp_job {
 ws_status exp_job_open(exp_job *j, const exp_input *in, ws_err *err) WS_MUST_CHECK;
 void exp_job_close(exp_job *j);
 bool exp_is_keyword(const char *z); /* of C++ */
+int exp_given_count(const exp_job *j); /* tensors that are given: inputs and weights */
 int64_t exp_least_extent(const spec *s, int dim);
 
 /* Compiles for every architecture and variant; once for a job. */

@@ -45,15 +45,10 @@ void exp_py_string(const char *z, ws_buf *out)
     ws_buf_addc(out, '"');
 }
 
-int exp_given(const exp_job *j)
-{
-    return j->in->spec->n_inputs + j->in->spec->n_weights;
-}
-
 bool exp_axis_of_dim(const exp_job *j, int dim, int *tensor, int *axis)
 {
     bool found = false;
-    for (int t = 0; t < exp_given(j) && !found; t++)
+    for (int t = 0; t < exp_given_count(j) && !found; t++)
         for (int a = 0; a < j->tensor[t].rank && !found; a++) {
             ws_buf text = {0};
             ws_expr_print(j->tensor[t].dim[a], &text);
@@ -101,7 +96,7 @@ static void put_dims_list(const exp_job *j, ws_buf *out)
 
 static void put_given_list(exp_job *j, ws_buf *out)
 {
-    for (int i = 0; i < exp_given(j); i++)
+    for (int i = 0; i < exp_given_count(j); i++)
         ws_buf_printf(out, "%s%s", i ? ", " : "", exp_py_name(j, j->tensor[i].name));
 }
 
@@ -321,14 +316,14 @@ static void put_dims_body(exp_job *j, ws_buf *out)
 
 static bool has_outputs(const exp_job *j)
 {
-    return j->n_tensors > exp_given(j);
+    return j->n_tensors > exp_given_count(j);
 }
 
 static void put_schema(exp_job *j, ws_buf *out)
 {
     int tensor, axis;
     ws_buf_addc(out, '(');
-    for (int i = 0, n = 0; i < exp_given(j); i++) {
+    for (int i = 0, n = 0; i < exp_given_count(j); i++) {
         bool written = strcmp(j->tensor[i].role, "inout") == 0;
         ws_buf_printf(out, "%sTensor", i ? ", " : "");
         if (written)
@@ -340,8 +335,8 @@ static void put_schema(exp_job *j, ws_buf *out)
             ws_buf_printf(out, ", int extent_%s=%" PRId64, j->in->spec->dim[i].name,
                           j->in->spec->dim[i].value);
     ws_buf_adds(out, ") -> (");
-    for (int i = exp_given(j); i < j->n_tensors; i++)
-        ws_buf_adds(out, i > exp_given(j) ? ", Tensor" : "Tensor");
+    for (int i = exp_given_count(j); i < j->n_tensors; i++)
+        ws_buf_adds(out, i > exp_given_count(j) ? ", Tensor" : "Tensor");
     ws_buf_addc(out, ')');
 }
 
@@ -358,7 +353,7 @@ static void put_op_dims(const exp_job *j, ws_buf *out)
 static void put_mutates(exp_job *j, ws_buf *out)
 {
     ws_buf_addc(out, '(');
-    for (int i = 0; i < exp_given(j); i++)
+    for (int i = 0; i < exp_given_count(j); i++)
         if (strcmp(j->tensor[i].role, "inout") == 0)
             ws_buf_printf(out, "\"%s\", ", exp_py_name(j, j->tensor[i].name));
     ws_buf_addc(out, ')');

@@ -11,8 +11,6 @@ ws_status exp_py_head(exp_job *j, const char *file, const char *usage, ws_buf *o
 ws_status exp_py_launcher(exp_job *j, ws_buf *out, ws_err *err) WS_MUST_CHECK;
 /* A name that Python and the launcher leave free: `z`, or `z` with '_' behind it. */
 const char *exp_py_name(exp_job *j, const char *z);
-/* Tensors that are given: inputs, weights and what is written in place. */
-int exp_given(const exp_job *j);
 /* The given tensor and axis whose extent is the dim itself; false: no tensor tells. */
 bool exp_axis_of_dim(const exp_job *j, int dim, int *tensor, int *axis);
 /* A Python string literal. */

@@ -31,13 +31,14 @@ void exp_put_literals(const void *data, size_t n, const char *indent, size_t pie
     const unsigned char *p = data;
     for (size_t i = 0; i < n;) {
         size_t end = piece && i / piece * piece + piece < n ? i / piece * piece + piece : n;
-        ws_buf_printf(out, "%s\"", indent);
+        /* Parentheses tell compilers that no comma was forgotten. */
+        ws_buf_printf(out, "%s%s\"", indent, piece && i % piece == 0 ? "(" : piece ? " " : "");
         for (size_t width = 0; i < end && width < LITERAL_WIDTH;) {
             width += put_byte(p[i], out);
             if (p[i++] == '\n')
                 break;
         }
-        ws_buf_adds(out, piece && (i == end) ? "\",\n" : "\"\n");
+        ws_buf_adds(out, piece && i == end ? "\"),\n" : "\"\n");
     }
     if (!n)
         ws_buf_printf(out, piece ? "%s\"\",\n" : "%s\"\"\n", indent);

@@ -1,7 +1,9 @@
 #include "agent/cli.h"
 #include "agent/cmd/archive_packet.h"
 #include "results/export.h"
+#include "results/export_check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +11,14 @@ typedef struct options {
     cli_common common;
     const char *archive, *output, *name, *packet, *format;
     ws_opt_list arch, shape;
+    bool check;
 } options;
 
 static const ws_opt option_table[] = {
     {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = offsetof(options, archive),
      .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
     {.name = "format", .letter = 'f', .type = WS_OPT_STRING, .offset = offsetof(options, format),
-     .arg = "NAME", .help = "what to write (below); by the suffix of --output, else cuh"},
+     .arg = "NAME", .help = "what to write (below); by the suffix of --output, else header"},
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
      .fallback = "-", .arg = "FILE", .help = "where to write; - is standard output"},
     {.name = "name", .type = WS_OPT_STRING, .offset = offsetof(options, name), .arg = "ID",
@@ -24,6 +27,9 @@ static const ws_opt option_table[] = {
      .help = "GPUs to hold machine code for, as sm_90a; by default the one that it was verified for"},
     {.name = "shape", .type = WS_OPT_LIST, .offset = offsetof(options, shape), .arg = "B=8,N=512",
      .help = "a further shape to compile for, where the kernel has extents compiled in; repeatable"},
+    {.name = "check", .type = WS_OPT_FLAG, .offset = offsetof(options, check),
+     .help = "read the export that is named and say whether its source and binaries have the hashes "
+             "of its evidence"},
     {.name = "packet", .type = WS_OPT_STRING, .offset = offsetof(options, packet), .arg = "FILE",
      .help = "verify once more and write the evidence packet, whose hash the export names"},
     CLI_COMMON_OPTIONS};
@@ -48,8 +54,45 @@ static ws_status put_packet(const options *o, db_archive *db, const db_run *r,
     return st;
 }
 
+/* ---- reading one again ---- */
+
+static ws_status run_check(const options *o, const char *path, int *exit_code, ws_err *err)
+{
+    cJSON *report = NULL, *part;
+    if (exp_check(path, &report, err))
+        return err->status;
+    const bool holds = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(report, "holds"));
+    *exit_code = holds ? 0 : 1;
+    if (o->common.json) {
+        cli_print_json(report);
+        return WS_OK;
+    }
+    const cJSON *evidence = cJSON_GetObjectItemCaseSensitive(report, "evidence");
+    const cJSON *verdict = cJSON_GetObjectItemCaseSensitive(evidence, "verdict");
+    const char *symbol = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(evidence, "symbol"));
+    const char *level = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(verdict, "level_name"));
+    printf("%s, level %s\n", symbol ? symbol : "?", level ? level : "?");
+    cJSON_ArrayForEach(part, cJSON_GetObjectItemCaseSensitive(report, "parts")) {
+        const cJSON *good = cJSON_GetObjectItemCaseSensitive(part, "holds");
+        const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(part, "what"));
+        if (cJSON_IsTrue(good))
+            printf("%-40s holds\n", what);
+        else
+            printf("%-40s differs: sha256 %s, the evidence says %s\n", what,
+                   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(part, "got")),
+                   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(part, "want")));
+    }
+    puts(holds ? "all of it is as it was exported" : "it was changed since it was exported");
+    cJSON_Delete(report);
+    return WS_OK;
+}
+
+/* ---- writing one ---- */
+
 static ws_status write_export(const options *o, const exp_format *f, const exp_input *in, ws_err *err)
 {
+    if (f->is_folder)
+        return exp_save(f, in, o->output, err);
     ws_buf text = {.max = EXP_MAX_BYTES};
     ws_status st = exp_text(f, in, &text, err);
     if (!st)
@@ -65,7 +108,7 @@ static ws_status choose_format(const options *o, const exp_format **out, ws_err 
     ws_buf names = {0};
     *out = o->format ? exp_format_named(o->format) : exp_format_of_file(o->output);
     if (!*out && !o->format)
-        *out = exp_format_named("cuh");
+        *out = exp_format_named("header");
     for (const exp_format *f = exp_formats; !*out && f->name; f++)
         ws_buf_printf(&names, "%s%s", names.n ? ", " : "", f->name);
     if (!*out) {
@@ -127,7 +170,9 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     db_run r = {0};
     db_candidate c = {0};
     exp_input in = {.candidate = &c, .run = &r, .name = o->name};
-    (void)exit_code;
+    if (o->check)
+        return nargs ? run_check(o, args[0], exit_code, err)
+                     : ws_fail(err, WS_EUSAGE, "--check needs the file or folder of an export");
     ws_status st = choose_format(o, &format, err);
     if (!st)
         st = db_open(o->archive, true, &db, err);
@@ -159,11 +204,14 @@ const cli_command cmd_export = {
     .doc = {.name = "export",
             .summary = "write a winner for use in other programs",
             .usage = "[RUN | #CANDIDATE] [options]",
-            .details = "Formats: cuh, a CUDA C++ header for nvcc; torch, a Python module with a PyTorch "
-                       "operator; kernelbench, a file with class ModelNew. docs/export.md describes them.",
+            .details = "Formats: header (.h), for C and C++, with the binaries, needs a CUDA driver alone; cuh "
+                       "(.cuh), for nvcc; torch (.py), a Python module with a PyTorch operator; kernelbench, a "
+                       "file with class ModelNew; flashinfer (.json), a flashinfer-bench solution; raw, a "
+                       "folder with source, PTX, cubins and a manifest. docs/export.md describes them.",
             .examples = "warpsmith export last -o softmax.cuh\n"
                         "warpsmith export last -o softmax.py --arch sm_90a,sm_100\n"
-                        "warpsmith export last --format kernelbench -o solution.py",
+                        "warpsmith export last --format kernelbench -o solution.py\n"
+                        "warpsmith export --check softmax.h",
             .options = option_table,
             .min_args = 0,
             .max_args = 1},

@@ -403,7 +403,7 @@ def _forward(given, dims, out):
     if out is None:
         for (name, role, dtype), shape in zip(TENSORS, want):
             if role == "out":
-                _need(_is_torch(given[0]), f"pass out=: without torch there is no memory for '{name}'")
+                _need(_is_torch(given[0]), f"give out=: without torch there is no memory for '{name}'")
                 torch = _torch()
                 outs.append(torch.empty(_stored(dtype, shape), dtype=getattr(torch, _DTYPES[dtype][0]),
                                         device=given[0].device))
