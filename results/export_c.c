@@ -1,4 +1,4 @@
-/* The C header: what results/templates/header.h leaves open. */
+/* The C header: what results/templates/header.in leaves open. */
 #include "results/export_case.h"
 
 #include "base/json.h"
@@ -736,7 +736,7 @@ ws_status exp_write_c(exp_job *j, ws_buf *out, ws_err *err)
     if (!st)
         st = put_head(&h, out, err);
     if (!st)
-        st = exp_fill(&(exp_filler){.j = j, .ud = &h, .put = put, .has = has}, "header.h", out, err);
+        st = exp_fill(&(exp_filler){.j = j, .ud = &h, .put = put, .has = has}, "header.in", out, err);
     exp_case_release(&h.test);
     return st;
 }
