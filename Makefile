@@ -41,7 +41,7 @@ harness_DIRS  := harness harness/baseline harness/compile harness/device harness
 harness_SRC   := $(filter-out harness/device/worker_main.c,$(wildcard $(harness_DIRS:%=%/*.c)))
 verifier_SRC  := $(wildcard verifier/*.c)
 results_SRC   := $(wildcard results/*.c)
-agent_DIRS    := agent agent/llm agent/loop agent/strategy agent/money agent/tune agent/evidence agent/mcp agent/sweep agent/cmd
+agent_DIRS    := agent agent/llm agent/loop agent/strategy agent/money agent/tune agent/evidence agent/mcp agent/serve agent/sweep agent/cmd
 agent_SRC     := $(filter-out agent/main.c,$(wildcard $(agent_DIRS:%=%/*.c)))
 facade_SRC    := $(wildcard harness/ptx/cuda/*.c)
 
@@ -67,7 +67,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check chaos check-hostile check-kill check-budget check-export fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
+.PHONY: force all demo test check chaos check-hostile check-kill check-serve check-budget check-export fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -178,6 +178,11 @@ mutate: all $(MUTATE)
 # ONLY=level1/5: some of them.
 check-torch: all
 	$(Q)KERNELBENCH_DIR='$(KERNELBENCH_DIR)' BUILD='$(BUILD)' tests/torch/run $(if $(ONLY),--only $(ONLY))
+# 64 clients of the reward server for 60 s, hostile kernels and garbage among what they send: SERVE_SECONDS, SERVE_CLIENTS.
+SERVE_SECONDS ?= 60
+SERVE_CLIENTS ?= 64
+check-serve: all
+	$(Q)/usr/bin/python3 tests/serve/serve_load.py ./warpsmith $(SERVE_SECONDS) $(SERVE_CLIENTS)
 # A recorded run of 8 lanes, killed and resumed KILLS times; make test does 8.
 KILLS ?= 200
 check-kill: all
@@ -235,6 +240,7 @@ help:
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
 	@echo 'make check-hostile   a table of every known exploit and the verdict on it'
 	@echo 'make check-kill kill a recorded run KILLS times and resume it: same winner, no reply paid twice'
+	@echo 'make check-serve   SERVE_CLIENTS clients of the reward server for SERVE_SECONDS, hostile ones among them'
 	@echo 'make check-budget   RUNS random runs with 16 calls in flight stay within --max-cost'
 	@echo 'make check-export   C headers of every honest kernel compile everywhere, and their self-tests hold'
 	@echo 'make bench      time from reply to verdict against nvcc'

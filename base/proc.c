@@ -152,6 +152,15 @@ static const char *const *environment_of(const ws_proc_options *o, ws_arena *a)
     return env;
 }
 
+void ws_proc_keep_only(int *fd)
+{
+    if (*fd != CHILD_SOCKET) {
+        dup2(*fd, CHILD_SOCKET);
+        *fd = CHILD_SOCKET;
+    }
+    close_range(CHILD_SOCKET + 1, ~0u, 0);
+}
+
 ws_status ws_proc_spawn(const ws_proc_options *o, ws_proc *out, ws_err *err)
 {
     int sock[2] = {-1, -1}, pipe_fd[2] = {-1, -1};

@@ -56,6 +56,9 @@ ws_status ws_proc_wait(ws_proc *p, int64_t deadline_ns, ws_buf *output, ws_proc_
 bool ws_proc_kill_within(ws_proc *p, double seconds);
 void ws_proc_kill(ws_proc *p); /* SIGKILL to the group, reap, close; fine on a stopped one */
 
+/* In a child that was forked: closes all descriptors but 0 to 2 and *fd, which becomes 3. */
+void ws_proc_keep_only(int *fd);
+
 /* Length-prefixed messages over a socket: u32 type, u32 reserved, u64 length, bytes. Reading gives
  * up at `deadline_ns` (0: never) with WS_ELIMIT, at a closed peer with WS_EENV, over `max` bytes
  * with WS_EINPUT. */

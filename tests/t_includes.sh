@@ -34,6 +34,7 @@ check "results includes verifier and what it includes" "$(edges results results 
 check "only the driver and the facade see cuda.h" "$(only 'cuda\.h>' '^harness/(driver(_state\.h|\.c)|profile/|ptx/cuda/)')"
 check "only harness/compile sees nvrtc.h" "$(only 'nvrtc\.h' '^harness/compile/')"
 check "only agent/llm/curl.h sees curl" "$(only 'curl/' '^agent/llm/curl\.h')"
+check "only agent/serve/mhd.h sees microhttpd" "$(only 'microhttpd' '^agent/serve/mhd\.h')"
 check "only results sees sqlite" "$(only 'sqlite3\.h' '^results/')"
 check "symbols are looked up by tables, which tests read" "$(
     grep -rnE 'dlsym *\(' base specs reference harness verifier results agent --include='*.[ch]' |

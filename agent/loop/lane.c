@@ -1,19 +1,19 @@
 #include "agent/loop/lane.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/proc.h"
 
 #include <errno.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +99,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .max_level = VFY_ALGEBRAIC,
                      .field_if_full = true,
                      .threads = p->threads,
+                     .wall_seconds = p->o.wall_seconds,
                      .full_below = h.full_below,
                      .assemble_below = h.assemble_below,
                      .beside_others = true,
@@ -140,21 +141,6 @@ static _Noreturn void child_main(int sock, const lane_pool *p)
     _exit(0);
 }
 
-/* Nothing of the controller but the socket: no archive lock, no connection. */
-static void keep_only(int *sock)
-{
-    enum { PLACE = 3 };
-    if (*sock != PLACE) {
-        dup2(*sock, PLACE);
-        *sock = PLACE;
-    }
-    if (syscall(SYS_close_range, PLACE + 1, ~0U, 0)) {
-        long most = sysconf(_SC_OPEN_MAX);
-        for (int fd = PLACE + 1; fd < (most > 0 && most < 65536 ? (int)most : 65536); fd++)
-            close(fd);
-    }
-}
-
 /* ---- the pool ---- */
 
 static ws_status start_lane(lane_pool *p, lane *l, ws_err *err)
@@ -171,7 +157,9 @@ static ws_status start_lane(lane_pool *p, lane *l, ws_err *err)
     if (!pid) {
         if (getppid() != parent) /* gone before PR_SET_PDEATHSIG could tell */
             _exit(0);
-        keep_only(&pair[1]);
+        ws_proc_keep_only(&pair[1]); /* no archive lock, no connection */
+        if (p->o.niceness && setpriority(PRIO_PROCESS, 0, p->o.niceness))
+            ws_log(WS_LOG_DEBUG, "judge: cannot be nice");
         child_main(pair[1], p);
     }
     close(pair[1]);

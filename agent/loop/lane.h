@@ -34,7 +34,9 @@ typedef struct lane_options {
     int lanes; /* 0: one a core */
     int cores; /* that all of them may use; 0: all */
     const char *arch, *gpu;
-    uint64_t seed; /* of inputs */
+    uint64_t seed; /* of inputs; 0: each lane has one of its own */
+    int niceness;        /* of the lanes, 0: as this process */
+    double wall_seconds; /* of one run of a candidate, 0: as vfy_options has it */
 } lane_options;
 
 /* Forks the lanes; to be called before other threads or connections are there. `s` and the options'

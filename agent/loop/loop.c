@@ -115,7 +115,8 @@ static ws_status open_strategy(loop_state *s, ws_err *err)
 
 static ws_status open_judges(loop_state *s, ws_err *err)
 {
-    lane_options lo = {(int)s->o->judges, s->o->cores, s->run.arch, s->run.gpu, s->seed};
+    lane_options lo = {.lanes = (int)s->o->judges, .cores = s->o->cores, .arch = s->run.arch,
+                       .gpu = s->run.gpu, .seed = s->seed};
     return lane_pool_open(s->spec, &lo, &s->judges, err);
 }
 
