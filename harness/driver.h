@@ -116,6 +116,18 @@ void cu_engine_printf(cu_device *d, char *out, size_t size);
 
 /* ---- time ---- */
 
+/* A word of the host's memory that kernels see while they run. */
+typedef struct cu_flag {
+    volatile uint32_t *host;
+    uint64_t device; /* its address there */
+} cu_flag;
+ws_status cu_flag_new(cu_device *d, cu_flag *out, ws_err *err) WS_MUST_CHECK;
+void cu_flag_set(cu_flag *f, uint32_t value);
+void cu_flag_free(cu_device *d, cu_flag *f);
+
+/* What kernels made the L2 cache hold on to, it need not hold any more. */
+ws_status cu_reset_persisting(cu_device *d, ws_err *err) WS_MUST_CHECK;
+
 /* A moment in the order of what was enqueued. */
 typedef struct cu_event cu_event;
 ws_status cu_event_new(cu_device *d, cu_event **out, ws_err *err) WS_MUST_CHECK;

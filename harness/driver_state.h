@@ -47,6 +47,10 @@
     X(fill, cuMemsetD8_v2, false)                                                                  \
     X(launch, cuLaunchKernel, false)                                                               \
     X(launch_ex, cuLaunchKernelEx, false)                                                          \
+    X(host_alloc, cuMemHostAlloc, false)                                                           \
+    X(host_address, cuMemHostGetDevicePointer_v2, false)                                           \
+    X(host_free, cuMemFreeHost, false)                                                             \
+    X(reset_persisting, cuCtxResetPersistingL2Cache, true)                                         \
     X(event_create, cuEventCreate, false)                                                          \
     X(event_destroy, cuEventDestroy_v2, false)                                                     \
     X(event_record, cuEventRecord, false)                                                          \

@@ -1,4 +1,4 @@
-/* Events. */
+/* Events, and what timing needs beside them. */
 #include "harness/driver_state.h"
 
 #include <stdlib.h>
@@ -49,4 +49,41 @@ ws_status cu_time_ms(cu_device *d, ws_status (*body)(void *ud, ws_err *err), voi
         return err->status;
     *out = (double)ms;
     return WS_OK;
+}
+
+/* ---- a word of the host's ---- */
+
+ws_status cu_flag_new(cu_device *d, cu_flag *out, ws_err *err)
+{
+    void *p;
+    CUdeviceptr at;
+    *out = (cu_flag){0};
+    if (TRY(d, host_alloc, err, &p, sizeof *out->host, CU_MEMHOSTALLOC_DEVICEMAP))
+        return err->status;
+    if (TRY(d, host_address, err, &at, p, 0)) {
+        d->cu.host_free(p);
+        return err->status;
+    }
+    *out = (cu_flag){p, (uint64_t)at};
+    cu_flag_set(out, 0);
+    return WS_OK;
+}
+
+void cu_flag_set(cu_flag *f, uint32_t value)
+{
+    __atomic_store_n(f->host, value, __ATOMIC_RELEASE);
+}
+
+void cu_flag_free(cu_device *d, cu_flag *f)
+{
+    if (f->host)
+        d->cu.host_free((void *)(uintptr_t)f->host);
+    *f = (cu_flag){0};
+}
+
+ws_status cu_reset_persisting(cu_device *d, ws_err *err)
+{
+    if (!d->cu.reset_persisting)
+        return WS_OK; /* a driver from before caches could be told so */
+    return cu_try(d, d->cu.reset_persisting(), offsetof(symbols, reset_persisting), err);
 }

@@ -157,6 +157,25 @@ static void test_samples(void)
     lane_result_release(&other);
 }
 
+/* The kernels around what is timed change no sample of the modelled clock, and break nothing. */
+static void test_aids(void)
+{
+    lane_result with;
+    seen s;
+    make_program(&program[0], "base", LOOPS, "");
+    make_program(&program[1], "copy", LOOPS, "");
+    lane_request r = request(2, "walk", 11, &s);
+    r.rules.aids = true;
+    ok(hold(&r, &with) && with.failed < 0, "a sitting with sweeps and probes %s", with.text);
+    ok(with.pairs[0].n >= 30 && with.settled, "has its pairs: %d", with.pairs[0].n);
+    int counted = 0;
+    for (int i = 0; i < with.pairs[0].n; i++)
+        counted += with.pairs[0].v[i].discard == TIM_DISCARD_NONE && with.pairs[0].v[i].a_hz > 1e9;
+    is_int(counted, with.pairs[0].n, "all of which count, with their clocks");
+    is_int(s.n, SETS, "and no other outputs");
+    lane_result_release(&with);
+}
+
 static void test_regimes(void)
 {
     lane_result out;
@@ -260,6 +279,7 @@ int main(int argc, char **argv)
     setenv("WARPSMITH_EXE", self, 1);
     make_sets();
     test_samples();
+    test_aids();
     test_regimes();
     test_bad();
     const int seeds = argc > 1 ? atoi(argv[1]) : 2;

@@ -22,14 +22,20 @@ enum { STREAM_SETS = 0x73657473, STREAM_ORDER = 0x6f726465, STREAM_SPREAD = 0x73
 
 /* ---- before the first pair ---- */
 
-/* What two events with nothing between them are apart. */
+/* What two events with nothing between them are apart, enqueued as those of a pair are. */
 static ws_status measure_empty(lane *l, ws_err *err)
 {
     double t[EMPTY_READINGS];
-    for (int i = 0; i < EMPTY_READINGS; i++)
-        if (cu_event_record(l->d, l->at[0], err) || cu_event_record(l->d, l->at[1], err) ||
-            cu_event_seconds(l->d, l->at[0], l->at[1], &t[i], err))
+    const bool held = l->aids && !l->engine;
+    for (int i = 0; i < EMPTY_READINGS; i++) {
+        if ((held && tim_aids_hold(l->aids, err)) || cu_event_record(l->d, l->at[0], err) ||
+            cu_event_record(l->d, l->at[1], err))
             return err->status;
+        if (held)
+            tim_aids_release(l->aids);
+        if (cu_event_seconds(l->d, l->at[0], l->at[1], &t[i], err))
+            return err->status;
+    }
     tim_sort(t, EMPTY_READINGS);
     l->out->empty_s = t[EMPTY_READINGS / 2];
     return WS_OK;
@@ -126,7 +132,8 @@ static ws_status add_pair(lane *l, int c, tim_pairs *p, ws_err *err)
                            .a_s = of_a->seconds,
                            .b_s = of_b->seconds,
                            .a_hz = of_a->hz,
-                           .b_hz = of_b->hz};
+                           .b_hz = of_b->hz,
+                           .discard = s[0].discard};
     if (!(pair.a_s > 0 && pair.b_s > 0))
         return ws_fail(err, WS_ELIMIT,
                        "the timer says that a kernel took no time: it is too coarse "

@@ -7,6 +7,7 @@
 
 #include "harness/driver.h"
 #include "harness/timing/decide.h"
+#include "harness/timing/watch.h"
 #include "harness/timing/sim.h"
 #include "harness/worker/run.h"
 
@@ -22,6 +23,7 @@ typedef struct lane_rules {
     double sample_s; /* least time between two events: launches are added until it is there */
     double budget_s; /* wall time from the first pair on; 0: none */
     uint64_t seed;   /* of orders, sets and bootstrap */
+    bool aids; /* the kernels of aids.h on the CPU driver, too: it has no cache to empty and no gap */
     /* The CPU driver's clock. */
     char gpu[32]; /* whose times are modelled */
     tim_noise noise;
@@ -61,6 +63,8 @@ typedef struct lane_result {
     int failed; /* which; -1: none */
     hx_reason reason;
     char text[1024];
+    tim_moment first, last; /* of a GPU that was watched */
+    char unwatched[256];    /* why it was not; "": it was, or there is none */
 } lane_result;
 
 /* WS_OK with `failed` set, too. The caller releases the result in every case. */

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_KEPT = 4096 };
+enum {
+    MAX_KEPT = 4096,
+    MAX_HELD = 512,        /* launches behind a gate: a stream does not take endlessly many */
+    ENGINE_CACHE = 1 << 16 /* bytes that sweeps take for a cache on the CPU driver */
+};
 
 /* ---- memory ---- */
 
@@ -57,6 +61,24 @@ static ws_status check_request(const lane_request *r, ws_err *err)
     return WS_OK;
 }
 
+/* What a GPU needs around what is timed. One that nobody watches is timed all the same: the result
+ * says so. */
+static ws_status open_aids(lane *l, ws_err *err)
+{
+    cu_identity id;
+    ws_err why = {0};
+    if (l->engine)
+        return l->r->rules.aids ? tim_aids_open(l->d, ENGINE_CACHE, &l->aids, err) : WS_OK;
+    if (cu_identify(l->d, 0, &id, err) || tim_aids_open(l->d, id.l2_bytes, &l->aids, err))
+        return err->status;
+    if (tim_watch_open(id.uuid, NULL, &l->watch, &why))
+        snprintf(l->out->unwatched, sizeof l->out->unwatched, "%.250s", why.msg);
+    else
+        tim_watch_look(l->watch, &l->out->first);
+    l->out->last = l->out->first;
+    return WS_OK;
+}
+
 ws_status lane_open(lane *l, ws_err *err)
 {
     const lane_request *r = l->r;
@@ -65,6 +87,8 @@ ws_status lane_open(lane *l, ws_err *err)
     l->n_units = r->n_programs + 1;
     l->unit = WS_ARENA_NEW(&l->arena, lane_unit, l->n_units);
     l->tensor = WS_ARENA_NEW(&l->arena, uint64_t *, r->n_sets);
+    if (open_aids(l, err))
+        return err->status;
     for (int i = 0; i < 4; i++)
         if (cu_event_new(l->d, &l->at[i], err))
             return err->status;
@@ -99,6 +123,8 @@ void lane_close(lane *l)
     for (int s = 0; l->tensor && s < l->r->n_sets; s++)
         for (int i = 0; l->tensor[s] && i < l->r->program[0].n_tensors; i++)
             cu_free(l->d, l->tensor[s][i]);
+    tim_aids_close(l->aids);
+    tim_watch_close(l->watch);
     free(l->host);
     free(l->known);
     ws_arena_release(&l->arena);
@@ -218,16 +244,76 @@ static ws_status explain(lane *l, const lane_unit *u, ws_err *err)
     return WS_OK;
 }
 
+/* ---- a pair ---- */
+
+/* One member: the cache emptied, the clock read, the launches between their events, the clock. */
+static ws_status enqueue_member(lane *l, lane_stretch *s, int i, ws_err *err)
+{
+    if (l->aids && ((!l->r->rules.warm && tim_aids_sweep(l->aids, err)) ||
+                    tim_aids_probe(l->aids, 2 * i, err)))
+        return err->status;
+    if (enqueue(l, s, l->at[2 * i], l->at[2 * i + 1], err))
+        return err->status;
+    return l->aids ? tim_aids_probe(l->aids, 2 * i + 1, err) : WS_OK;
+}
+
+/* Behind a gate, so that the GPU never waits for the host between two events. */
+static ws_status enqueue_all(lane *l, lane_stretch *s, int n, int *at, ws_err *err)
+{
+    int64_t launches = 0;
+    for (int i = 0; i < n; i++)
+        launches += (int64_t)s[i].launches * s[i].u->p->plan->n_launches;
+    const bool held = l->aids && !l->engine && launches <= MAX_HELD;
+    if (held && tim_aids_hold(l->aids, err))
+        return err->status;
+    for (*at = 0; *at < n && !err->status; ++*at)
+        if (enqueue_member(l, &s[*at], *at, err))
+            break;
+    if (held)
+        tim_aids_release(l->aids);
+    return err->status;
+}
+
+/* The clocks of the members, and what says that they do not count. */
+static ws_status read_aids(lane *l, lane_stretch *s, int n, ws_err *err)
+{
+    double hz[AIDS_PROBES];
+    uint32_t late;
+    tim_discard why = TIM_DISCARD_NONE;
+    if (!l->aids)
+        return WS_OK;
+    if (tim_aids_hz(l->aids, hz, err) || tim_aids_late(l->aids, &late, err))
+        return err->status;
+    if (late != l->late)
+        why = TIM_DISCARD_TIMER;
+    l->late = late;
+    if (l->watch) {
+        tim_moment now;
+        tim_watch_look(l->watch, &now);
+        if (why == TIM_DISCARD_NONE)
+            why = tim_moment_discard(&l->out->last, &now);
+        l->out->last = now;
+    }
+    for (int i = 0; i < n; i++) {
+        s[i].discard = why;
+        if (!l->engine)
+            s[i].hz = (hz[2 * i] + hz[2 * i + 1]) / 2;
+    }
+    return WS_OK;
+}
+
 ws_status lane_stretches(lane *l, lane_stretch *s, int n, bool timed, ws_err *err)
 {
+    int at = 0;
     for (int i = 0; i < n; i++)
         if (poison(l, &s[i], err))
             return err->status;
-    for (int i = 0; i < n; i++)
-        if (enqueue(l, &s[i], l->at[2 * i], l->at[2 * i + 1], err))
-            return explain(l, s[i].u, err);
+    if (enqueue_all(l, s, n, &at, err))
+        return explain(l, s[at < n ? at : n - 1].u, err);
     if (cu_synchronize(l->d, err))
         return explain(l, s[n - 1].u, err);
+    if (read_aids(l, s, n, err))
+        return err->status;
     for (int i = 0; i < n; i++) {
         double t;
         if (cu_event_seconds(l->d, l->at[2 * i], l->at[2 * i + 1], &t, err))

@@ -3,6 +3,7 @@
 #ifndef HARNESS_TIMING_LANE_UNIT_H
 #define HARNESS_TIMING_LANE_UNIT_H
 
+#include "harness/timing/aids.h"
 #include "harness/timing/lane.h"
 
 typedef struct lane_unit {
@@ -29,6 +30,9 @@ typedef struct lane {
     } * known; /* of out->output */
     int cap_outputs;
     cu_event *at[4];
+    tim_aids *aids;   /* NULL: on the CPU driver */
+    tim_watch *watch; /* NULL: nobody tells */
+    uint32_t late;    /* gates that opened by themselves so far */
     unsigned char poison; /* changes with every stretch */
 } lane;
 
@@ -43,6 +47,7 @@ typedef struct lane_stretch {
     const int *set;
     int n_sets, launches;
     double seconds, hz; /* out: of one launch, without what events take themselves */
+    tim_discard discard; /* out: why the reading does not count */
 } lane_stretch;
 /* Two members one after the other, or one (n = 1), and then their outputs. `timed`: they count. A
  * candidate's fault ends with out->failed set. */

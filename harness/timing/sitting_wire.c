@@ -41,6 +41,9 @@ cJSON *sit_result_json(const lane_result *r, int n_programs)
     cJSON_AddNumberToObject(o, "failed", r->failed);
     cJSON_AddNumberToObject(o, "reason", r->reason);
     cJSON_AddStringToObject(o, "text", r->text);
+    cJSON_AddItemToObject(o, "first", tim_moment_json(&r->first));
+    cJSON_AddItemToObject(o, "last", tim_moment_json(&r->last));
+    cJSON_AddStringToObject(o, "unwatched", r->unwatched);
     return o;
 }
 
@@ -94,7 +97,7 @@ static ws_status read_outputs(const cJSON *o, int n_programs, lane_result *out, 
 ws_status sit_result_read(const cJSON *o, int n_programs, lane_result *out, ws_err *err)
 {
     const cJSON *list, *one;
-    const char *text;
+    const char *text, *unwatched;
     int64_t failed, reason, warm_up, launched, compared, v;
     int i = 0;
 #define WHOLE(key, least, most, to)                                                                \
@@ -102,6 +105,9 @@ ws_status sit_result_read(const cJSON *o, int n_programs, lane_result *out, ws_e
     if (read_pairs(o, n_programs, out, err) || read_outputs(o, n_programs, out, err) ||
         ws_json_array(o, where, "launches", &list, err) ||
         ws_json_string(o, where, "text", &text, err) ||
+        ws_json_string(o, where, "unwatched", &unwatched, err) ||
+        tim_moment_read(cJSON_GetObjectItemCaseSensitive(o, "first"), &out->first, err) ||
+        tim_moment_read(cJSON_GetObjectItemCaseSensitive(o, "last"), &out->last, err) ||
         WHOLE("failed", -1, n_programs - 1, &failed) ||
         WHOLE("reason", 0, HX_REASON_COUNT - 1, &reason) ||
         WHOLE("warm_up", 0, INT32_MAX, &warm_up) ||
@@ -128,5 +134,6 @@ ws_status sit_result_read(const cJSON *o, int n_programs, lane_result *out, ws_e
     out->launched = launched;
     out->compared = compared;
     snprintf(out->text, sizeof out->text, "%s", text);
+    snprintf(out->unwatched, sizeof out->unwatched, "%s", unwatched);
     return WS_OK;
 }
