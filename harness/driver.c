@@ -218,6 +218,11 @@ int cu_driver_version(const cu_device *d)
     return d->version;
 }
 
+void *cu_context(const cu_device *d)
+{
+    return d->context;
+}
+
 /* ---- which device ---- */
 
 int cu_device_count(cu_device *d)

@@ -29,6 +29,7 @@ bool cu_is_engine(const cu_device *d);
 const char *cu_name(const cu_device *d);    /* "NVIDIA H200", or "CPU engine" */
 int cu_compute_capability(const cu_device *d); /* 90 for 9.0 */
 int cu_driver_version(const cu_device *d);     /* 13000 for CUDA 13.0 */
+void *cu_context(const cu_device *d);          /* the CUcontext, for CUPTI */
 
 /* Device i of those that the driver shows (CUDA_VISIBLE_DEVICES is its affair); this one is 0. */
 typedef struct cu_identity {

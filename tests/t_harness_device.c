@@ -151,6 +151,9 @@ static void test_bad_requests(void)
     }
     dev_client_ask(w, "\"op\":\"health\"", 60, &arena, &got);
     ok(got.end == DEV_OK, "the worker is well after all of them: %s", got.text);
+    dev_client_ask(w, "\"op\":\"profile\",\"tier\":1", 60, &arena, &got);
+    ok(got.end == DEV_FAILED && got.status == WS_EENV, "counters of the CPU engine are not to be had");
+    has_str(got.text, "the CPU engine has no performance counters", "and the text says why");
     dev_client_stop(w);
     dev_bulk_release(&bulk);
     ws_arena_release(&arena);

@@ -14,6 +14,7 @@ static ws_status compile(vfy_session *s, const char *source, size_t n, const cha
     if (!plan_parse(a, source, n, &s->names, &parsed, &p->diag) ||
         !plan_bind(a, parsed, &env, NULL, &p->bound, &p->diag))
         return WS_OK;
+    p->scratch_name = plan_scratch_names(parsed, a);
     comp_request q = vfy_request(a, p->bound, vfy_names_dims(source, n), true);
     q.source = source;
     q.source_bytes = n;

@@ -24,6 +24,7 @@ typedef struct vfy_profile_launch {
 typedef struct vfy_profile {
     hx_diag diag;      /* not HX_PASS: the candidate cannot be profiled, and why */
     plan_bound *bound;
+    const char *const *scratch_name;
     comp_result compiled;
     cubin module;
     prof_lines lines;

@@ -9,7 +9,7 @@
 typedef struct options {
     cli_common common;
     const char *arch, *gpu, *depth;
-    int64_t seed;
+    int64_t seed, tier;
     double timeout;
 } options;
 
@@ -19,6 +19,9 @@ static const ws_opt option_table[] = {
      .group = "Device"},
     {.name = "arch", .type = WS_OPT_STRING, .offset = offsetof(options, arch), .arg = "ARCH",
      .help = "compile for this architecture; without, for that of --gpu", .group = "Device"},
+    {.name = "tier", .type = WS_OPT_INT, .offset = offsetof(options, tier), .fallback = "2", .arg = "N",
+     .help = "performance counters of the GPU, where there is one: 13, 21 or 31 in 1, 3 or 6 passes; 0: "
+             "none", .group = "Device", .min = 0, .max = PROF_TIERS},
     {.name = "depth", .type = WS_OPT_CHOICE, .offset = offsetof(options, depth), .fallback = "quick",
      .choices = "quick|full", .arg = "DEPTH",
      .help = "how much of 'warpsmith verify' comes first: a wrong kernel has no findings",
@@ -52,6 +55,7 @@ static ws_status profile(const options *o, vfy_session *session, const ws_buf *s
                          profile_report *r, ws_arena *a, int *exit_code, ws_err *err)
 {
     vfy_profile p;
+    vfy_counted counted = {0};
     vfy_verdict *v = ws_calloc(1, sizeof *v);
     const ws_env env = spec_env(r->spec, -1);
     ref_graph *g = NULL;
@@ -62,6 +66,7 @@ static ws_status profile(const options *o, vfy_session *session, const ws_buf *s
     r->source = ws_buf_z(source);
     r->p = &p;
     r->v = v;
+    r->counted = &counted;
     ws_status st = ref_graph_new(r->spec, &g, err);
     if (!st)
         st = ref_cost_at(g, &env, &r->cost, err);
@@ -69,6 +74,8 @@ static ws_status profile(const options *o, vfy_session *session, const ws_buf *s
         st = vfy_profile_make(session, r->source, source->n, r->file, r->arch, r->gpu, a, &p, err);
     if (!st)
         st = vfy_verify(session, r->source, source->n, &vo, v, err);
+    if (!st && v->reason == HX_PASS)
+        st = vfy_profile_count(session, &p, (int)o->tier, v->seed, &counted, err);
     if (!st) {
         print(r, o->common.json);
         *exit_code = v->reason != HX_PASS;
@@ -121,8 +128,8 @@ const cli_command cmd_profile = {
                        "code, how many blocks fit\non an SM and what keeps more out), the operation "
                        "on the GPU's roofline, what the CPU engine counted,\nand findings: each with "
                        "its rule, the numbers behind it, source lines and one change to make.\n"
-                       "Times are modelled. Exit code 1: the kernel is wrong, or does not compile; "
-                       "see docs/profile.md.",
+                       "Times are modelled; with a GPU its performance counters come beside them. Exit "
+                       "code 1: the kernel is\nwrong, or does not compile. See docs/profile.md.",
             .examples = "warpsmith profile softmax mine.cu\n"
                         "warpsmith profile softmax mine.cu --gpu l40s --json",
             .options = option_table,

@@ -1,5 +1,6 @@
 #include "agent/cmd/profile_print.h"
 
+#include "agent/evidence/measured.h"
 #include "base/json.h"
 #include "verifier/verdict.h"
 
@@ -125,6 +126,78 @@ static void write_roof(const profile_report *r, ws_buf *out)
                   intensity, strcmp(f.bound, "dram") == 0 ? "DRAM" : "arithmetic");
 }
 
+/* ---- performance counters ---- */
+
+static ev_values values_of(const profile_report *r)
+{
+    static const ref_unit narrow[] = {REF_PRODUCT_F16, REF_PRODUCT_F8, REF_PRODUCT_F4};
+    const vfy_counted *c = r->counted;
+    ev_values v = {.n = c->n, .min_bytes = r->cost.min_bytes};
+    for (int i = 0; i < c->n; i++) {
+        v.key[i] = c->metric[i]->key;
+        v.value[i] = c->value[i];
+    }
+    for (size_t i = 0; i < WS_COUNT(narrow); i++)
+        v.products |= r->cost.unit[narrow[i]] > 0;
+    return v;
+}
+
+static void write_counted(const profile_report *r, ws_buf *out)
+{
+    const vfy_counted *c = r->counted;
+    ev_measured x[EV_MAX_MEASURED];
+    if (r->v->reason != HX_PASS)
+        return;
+    if (!c->measured) {
+        ws_buf_printf(out, "Performance counters: not measured: %s%s%s\n", c->why,
+                      c->hint[0] ? "; " : "", c->hint);
+        return;
+    }
+    ws_buf_printf(out, "Performance counters, measured on %s (%s), tier %d in %d passes:\n", c->device,
+                  c->chip, c->tier, c->passes);
+    for (int i = 0; i < c->n; i++)
+        ws_buf_printf(out, "  %-20s %12.5g %-5s %s\n", c->metric[i]->key, c->value[i], c->metric[i]->unit,
+                      c->metric[i]->says);
+    const ev_values v = values_of(r);
+    const int n = ev_measured_findings(&v, x);
+    for (int i = 0; i < n; i++)
+        ws_buf_printf(out, "  %s: %s\n     do: %s\n", x[i].rule, x[i].evidence, x[i].action);
+}
+
+static cJSON *json_counted(const profile_report *r)
+{
+    const vfy_counted *c = r->counted;
+    cJSON *o = cJSON_CreateObject(), *values, *findings;
+    ev_measured x[EV_MAX_MEASURED];
+    cJSON_AddBoolToObject(o, "measured", c->measured);
+    if (!c->measured) {
+        cJSON_AddStringToObject(o, "why",
+                                r->v->reason == HX_PASS ? c->why : "the kernel was rejected");
+        if (c->hint[0])
+            cJSON_AddStringToObject(o, "hint", c->hint);
+        return o;
+    }
+    cJSON_AddStringToObject(o, "device", c->device);
+    cJSON_AddStringToObject(o, "chip", c->chip);
+    cJSON_AddNumberToObject(o, "tier", c->tier);
+    cJSON_AddNumberToObject(o, "passes", c->passes);
+    values = cJSON_AddObjectToObject(o, "values");
+    for (int i = 0; i < c->n; i++)
+        ws_json_add_double(values, c->metric[i]->key, c->value[i]);
+    findings = cJSON_AddArrayToObject(o, "findings");
+    const ev_values v = values_of(r);
+    const int n = ev_measured_findings(&v, x);
+    for (int i = 0; i < n; i++) {
+        cJSON *f = cJSON_CreateObject();
+        cJSON_AddStringToObject(f, "rule", x[i].rule);
+        cJSON_AddStringToObject(f, "evidence", x[i].evidence);
+        cJSON_AddStringToObject(f, "action", x[i].action);
+        ws_json_add_double(f, "weight", x[i].weight);
+        cJSON_AddItemToArray(findings, f);
+    }
+    return o;
+}
+
 static void write_head(const profile_report *r, ws_buf *out)
 {
     ws_buf dims = {0};
@@ -132,7 +205,9 @@ static void write_head(const profile_report *r, ws_buf *out)
     spec_env_print(&env, &dims);
     ws_buf_printf(out, "%s  %s\n%s on %s, %s, %s\n", r->spec->name, ws_buf_z(&dims), r->file,
                   r->gpu->title, r->arch,
-                  *r->p->compiled.key ? "modelled: no GPU was used" : "not compiled");
+                  !*r->p->compiled.key     ? "not compiled"
+                  : r->counted->measured ? "modelled, and counted on a GPU"
+                                         : "modelled: no GPU was used");
     ws_buf_release(&dims);
 }
 
@@ -161,6 +236,7 @@ void profile_print_text(const profile_report *r, ws_buf *out)
     }
     const findings_subject s = subject_of(r, &c, &verdict);
     findings_write(&s, 0, out);
+    write_counted(r, out);
     ws_buf_release(&verdict);
 }
 
@@ -333,6 +409,7 @@ cJSON *profile_print_json(const profile_report *r)
     if (r->p->n_launches)
         cJSON_AddItemToObject(o, "module", json_module(&r->p->module));
     cJSON_AddItemToObject(o, "roofline", json_roof(r));
+    cJSON_AddItemToObject(o, "counters", json_counted(r));
     cJSON_Delete(verdict);
     ws_buf_release(&text);
     ws_buf_release(&dims);

@@ -3,7 +3,7 @@
 #define AGENT_CMD_PROFILE_PRINT_H
 
 #include "agent/evidence/findings.h"
-#include "verifier/profile.h"
+#include "verifier/profile_device.h"
 #include "verifier/roof.h"
 
 typedef struct profile_report {
@@ -12,6 +12,7 @@ typedef struct profile_report {
     const char *arch, *file, *source;
     const vfy_profile *p;
     const vfy_verdict *v;
+    const vfy_counted *counted; /* of a kernel that passed */
     ref_cost cost;     /* at the benchmark shape */
 } profile_report;
 

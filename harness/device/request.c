@@ -176,6 +176,15 @@ ws_status dev_run_encode(const run_request *r, const unsigned char *poison, int 
     return dev_plan_encode(r, bulk, &w, places, err);
 }
 
+ws_status dev_profile_encode(const run_request *r, int tier, dev_bulk_memory *bulk, ws_buf *members,
+                             dev_places *places, ws_err *err)
+{
+    jl_writer w = {.out = members};
+    jl_put_text(&w, "op", "profile");
+    jl_put_int(&w, "tier", tier);
+    return dev_plan_encode(r, bulk, &w, places, err);
+}
+
 void dev_run_collect(const run_request *r, const dev_bulk_memory *bulk, const dev_places *places)
 {
     for (int i = 0; i < r->n_tensors; i++) {

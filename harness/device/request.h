@@ -23,6 +23,10 @@ ws_status dev_plan_encode(const run_request *r, dev_bulk_memory *bulk, jl_writer
 ws_status dev_run_encode(const run_request *r, const unsigned char *poison, int n_poisons,
                          dev_bulk_memory *bulk, ws_buf *members, dev_places *places,
                          ws_err *err) WS_MUST_CHECK;
+/* All members of a request `profile`: the plan on given tensors, counted by the metrics of a tier
+ * (harness/profile/metrics.h). */
+ws_status dev_profile_encode(const run_request *r, int tier, dev_bulk_memory *bulk, ws_buf *members,
+                             dev_places *places, ws_err *err) WS_MUST_CHECK;
 /* Copies outputs and `written` flags to the tensors of the request. */
 void dev_run_collect(const run_request *r, const dev_bulk_memory *bulk, const dev_places *places);
 

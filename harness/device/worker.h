@@ -30,9 +30,10 @@ typedef struct dev_op {
 } dev_op;
 
 /* The tables of the operations; each ends with a row without a name. */
-extern const dev_op dev_ops_base[]; /* hello, health, run */
+extern const dev_op dev_ops_base[];    /* hello, health, run */
+extern const dev_op dev_ops_profile[]; /* profile */
 
-/* Reads requests until they end. `more`: operations beside dev_ops_base, or NULL. Returns the exit
+/* Reads requests until they end. `more`: operations beside these, or NULL. Returns the exit
  * code. */
 int dev_worker_main(const dev_op *more);
 

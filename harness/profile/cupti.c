@@ -11,7 +11,7 @@
 
 enum { MAX_PASSES = 64 };
 
-static cupti_api api;
+cupti_api cupti;
 
 static const ws_symbol rows[] = {
 #define X(member, symbol, theirs, last, members) WS_SYMBOL(cupti_api, member, symbol, false),
@@ -24,7 +24,7 @@ const ws_symbols cupti_symbols = {"CUPTI", rows, WS_COUNT(rows)};
 /* A structure of parameters with its size. */
 #define PARAMS(member, ...) {.structSize = CUPTI_SIZE_##member, __VA_ARGS__}
 /* The call's status; cuptiX is named in the message. */
-#define TRY(member, params, err) check(api.member(params), #member, (err))
+#define TRY(member, params, err) check(cupti.member(params), #member, (err))
 
 /* ---- failures ---- */
 
@@ -57,8 +57,8 @@ ws_status prof_cupti_fail(int result, const char *call, ws_err *err)
             ws_fail(err, WS_EENV, "%s (CUPTI's error %d)", words[i].what, result);
             return words[i].hint ? ws_hint(err, "%s", words[i].hint) : err->status;
         }
-    if (api.result_string)
-        api.result_string(result, &text);
+    if (cupti.result_string)
+        cupti.result_string(result, &text);
     return ws_fail(err, result == CUPTI_E_METRIC_NAME ? WS_EINPUT : WS_EENV, "CUPTI, %s: %s (%d)", call,
                    text ? text : "unknown error", result);
 }
@@ -81,7 +81,9 @@ static ws_status load(ws_err *err)
         ws_fail(err, WS_EENV, "CUPTI (libcupti.so.13 or .12) was not found: no performance counters");
         return ws_hint(err, "it is part of the CUDA toolkit; set CUDA_HOME to one of 12.6 or newer");
     }
-    const char *missing = ws_symbols_take(lib, &cupti_symbols, &api);
+    const char *missing = ws_symbols_take(lib, &cupti_symbols, &cupti);
+    if (missing)
+        cupti = (cupti_api){0};
     if (missing)
         return ws_fail(err, WS_EENV, "CUPTI is older than 12.6: it has no %s", missing);
     return WS_OK;
@@ -90,10 +92,8 @@ static ws_status load(ws_err *err)
 ws_status prof_cupti_load(ws_err *err)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static bool loaded;
     pthread_mutex_lock(&lock);
-    ws_status st = loaded ? WS_OK : load(err);
-    loaded = !st;
+    ws_status st = cupti.result_string ? WS_OK : load(err);
     pthread_mutex_unlock(&lock);
     return st;
 }
@@ -122,7 +122,7 @@ static void config_close(config *c)
 {
     cupti_p_host_deinit p = PARAMS(host_deinit, .pHostObject = c->host);
     if (c->host)
-        api.host_deinit(&p);
+        cupti.host_deinit(&p);
     free(c->image);
     *c = (config){0};
 }
@@ -140,7 +140,7 @@ static ws_status config_open(const char *chip, const uint8_t *available, const c
     cupti_p_host_add add = PARAMS(host_add, .pHostObject = out->host, .ppMetricNames = metric,
                                   .numMetrics = (size_t)n);
     cupti_p_host_image_size size = PARAMS(host_image_size, .pHostObject = out->host);
-    if (api.host_add(&add) != CUPTI_OK)
+    if (cupti.host_add(&add) != CUPTI_OK)
         return n == 1 ? ws_fail(err, WS_EINPUT, "%s has no metric '%s'", chip, metric[0])
                       : ws_fail(err, WS_EINPUT, "%s lacks one of %d metrics", chip, n);
     if (TRY(host_image_size, &size, err))
@@ -225,14 +225,14 @@ static ws_status prepare(session *s, ws_err *err)
 }
 
 /* One pass; *done: it was the last. */
-static ws_status pass(session *s, ws_status (*work)(void *, ws_err *), void *ud, bool *done, ws_err *err)
+static ws_status pass(session *s, const prof_work *work, bool *done, ws_err *err)
 {
     cupti_p_range_start start = PARAMS(range_start, .pRangeProfilerObject = s->ranges);
     cupti_p_range_push push = PARAMS(range_push, .pRangeProfilerObject = s->ranges, .pRangeName = "plan");
     cupti_p_range_pop pop = PARAMS(range_pop, .pRangeProfilerObject = s->ranges);
     cupti_p_range_stop stop = PARAMS(range_stop, .pRangeProfilerObject = s->ranges);
-    if (TRY(range_start, &start, err) || TRY(range_push, &push, err) || work(ud, err) ||
-        TRY(range_pop, &pop, err) || TRY(range_stop, &stop, err))
+    if (work->prepare(work->ud, err) || TRY(range_start, &start, err) || TRY(range_push, &push, err) ||
+        work->run(work->ud, err) || TRY(range_pop, &pop, err) || TRY(range_stop, &stop, err))
         return err->status;
     *done = stop.isAllPassSubmitted;
     return WS_OK;
@@ -257,8 +257,7 @@ static ws_status read_values(session *s, ws_err *err)
     return WS_OK;
 }
 
-static ws_status measure(session *s, int device, int tier, ws_status (*work)(void *, ws_err *), void *ud,
-                         ws_err *err)
+static ws_status measure(session *s, int device, int tier, const prof_work *work, ws_err *err)
 {
     bool done = false;
     if (look(s, device, err))
@@ -269,7 +268,7 @@ static ws_status measure(session *s, int device, int tier, ws_status (*work)(voi
     if (prepare(s, err))
         return err->status;
     while (!done && s->out->passes < MAX_PASSES) {
-        if (pass(s, work, ud, &done, err))
+        if (pass(s, work, &done, err))
             return err->status;
         s->out->passes++;
     }
@@ -278,17 +277,17 @@ static ws_status measure(session *s, int device, int tier, ws_status (*work)(voi
     return read_values(s, err);
 }
 
-ws_status prof_cupti_measure(void *context, int device, int tier, ws_status (*work)(void *, ws_err *),
-                             void *ud, prof_measurement *out, ws_err *err)
+ws_status prof_cupti_measure(void *context, int device, int tier, const prof_work *work,
+                             prof_measurement *out, ws_err *err)
 {
     session s = {.context = context, .out = out};
     *out = (prof_measurement){0};
     ws_status st = prof_cupti_load(err);
     if (!st)
-        st = measure(&s, device, tier, work, ud, err);
+        st = measure(&s, device, tier, work, err);
     if (s.ranges) {
         cupti_p_range_disable off = PARAMS(range_disable, .pRangeProfilerObject = s.ranges);
-        api.range_disable(&off);
+        cupti.range_disable(&off);
     }
     config_close(&s.config);
     free(s.available);

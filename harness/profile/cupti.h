@@ -19,16 +19,22 @@ ws_status prof_cupti_chips(const char *const **out, int *n, ws_err *err) WS_MUST
 ws_status prof_cupti_passes(const char *chip, const char *const *metric, int n, int *passes,
                             ws_err *err) WS_MUST_CHECK;
 
-/* One measurement on the device of the current context. `work` enqueues it on inputs made fresh, and waits
- * for its end; it is called once a pass. Values are in the units of prof_metric. */
+/* What is measured, once a pass: `prepare` makes the inputs what they were, outside the range, `run`
+ * enqueues the work and waits for its end. */
+typedef struct prof_work {
+    ws_status (*prepare)(void *ud, ws_err *err), (*run)(void *ud, ws_err *err);
+    void *ud;
+} prof_work;
+
+/* Values are in the units of prof_metric. */
 typedef struct prof_measurement {
     char chip[32];
     int passes, n;
     const prof_metric *metric[PROF_MAX_METRICS];
     double value[PROF_MAX_METRICS];
 } prof_measurement;
-ws_status prof_cupti_measure(void *context, int device, int tier,
-                             ws_status (*work)(void *ud, ws_err *err), void *ud,
+/* On device `device` (as the driver counts) with the current context `context`, a CUcontext. */
+ws_status prof_cupti_measure(void *context, int device, int tier, const prof_work *work,
                              prof_measurement *out, ws_err *err) WS_MUST_CHECK;
 
 /* What a result of CUPTI means for the user: WS_EENV with words and a hint. */

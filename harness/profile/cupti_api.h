@@ -106,6 +106,8 @@ typedef struct cupti_api {
     int (*result_string)(int result, const char **out); /* cuptiGetResultString */
 } cupti_api;
 extern const ws_symbols cupti_symbols;
+/* Filled by prof_cupti_load, which leaves a table alone that has been filled: tests bring their own. */
+extern cupti_api cupti;
 
 enum { CUPTI_RANGE_PROFILER = 0, CUPTI_RANGE_BY_USER = 2, CUPTI_REPLAY_BY_USER = 3 };
 /* CUptiResult, as far as there are words for them (cupti.c). */
