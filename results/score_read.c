@@ -213,6 +213,7 @@ static void take_samples(res_problem *p, const db_sample *m, int n)
     for (int i = 0; i < n; i++) {
         res_time t = {m[i].seconds, "measured", m[i].gpu};
         p->imported = true;
+        p->usd = (double)NAN;
         p->attempts++;
         p->attempts_compiled += m[i].compiled;
         p->attempts_correct += m[i].correct;

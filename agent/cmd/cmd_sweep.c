@@ -1,4 +1,6 @@
 #include "agent/cmd/run_options.h"
+#include "agent/sweep/kernelbench.h"
+#include "agent/sweep/slurm.h"
 #include "agent/sweep/suite.h"
 #include "agent/sweep/sweep.h"
 #include "base/file.h"
@@ -12,9 +14,11 @@ typedef struct options {
     run_options run; /* its budget is what each problem may take */
     ws_opt_list models, strategies;
     budget_limits total;
-    const char *name, *resume, *shard, *record, *replay, *csv;
-    int64_t jobs, most;
-    bool go_on, retry, memory, list;
+    const char *name, *resume, *shard, *record, *replay, *csv, *show;
+    const char *import_dir, *export_dir, *slurm_dir;
+    ws_opt_list baselines, slurm_args;
+    int64_t jobs, most, level, slurm, slurm_at_once;
+    bool go_on, retry, memory, list, no_sources, dry_run;
 } options;
 
 #define OPT(field) offsetof(run_options, field)
@@ -41,6 +45,36 @@ static const ws_opt option_table[] = {
     {.name = "list", .type = WS_OPT_FLAG, .offset = OWN(list),
      .help = "list the sweeps of the archive, or with a set its specs, and do nothing",
      .group = "Sweep"},
+    {.name = "show", .type = WS_OPT_STRING, .offset = OWN(show), .arg = "SWEEP",
+     .help = "print the scores of a sweep of the archive, and do nothing", .group = "Sweep"},
+    {.name = "slurm", .type = WS_OPT_INT, .offset = OWN(slurm), .fallback = "0", .arg = "N",
+     .help = "submit an array job of N shards, and a job that merges them into --archive",
+     .group = "Slurm", .min = 0, .max = SWEEP_MAX_SHARDS},
+    {.name = "slurm-arg", .type = WS_OPT_LIST, .offset = OWN(slurm_args), .arg = "ARG",
+     .help = "an option for sbatch, such as --slurm-arg=--partition=gpu", .group = "Slurm"},
+    {.name = "slurm-at-once", .type = WS_OPT_INT, .offset = OWN(slurm_at_once), .fallback = "0",
+     .arg = "N", .help = "shards at work at once; 0 is all", .group = "Slurm", .min = 0,
+     .max = SWEEP_MAX_SHARDS},
+    {.name = "slurm-dir", .type = WS_OPT_STRING, .offset = OWN(slurm_dir), .arg = "DIR",
+     .help = "where scripts, logs and archives of the shards go; else NAME.slurm",
+     .group = "Slurm"},
+    {.name = "dry-run", .type = WS_OPT_FLAG, .offset = OWN(dry_run),
+     .help = "print the scripts and what would be submitted", .group = "Slurm"},
+    {.name = "import-kernelbench", .type = WS_OPT_STRING, .offset = OWN(import_dir), .arg = "DIR",
+     .help = "take a result folder of KernelBench's (runs/NAME) in, as a sweep that is done",
+     .group = "KernelBench"},
+    {.name = "level", .type = WS_OPT_INT, .offset = OWN(level), .fallback = "0", .arg = "N",
+     .help = "of the folder, when its files do not tell", .group = "KernelBench", .min = 0,
+     .max = 9},
+    {.name = "baseline", .type = WS_OPT_LIST, .offset = OWN(baselines), .arg = "NAME=FILE",
+     .help = "times to compare with: a baseline_time_*.json of KernelBench's",
+     .group = "KernelBench"},
+    {.name = "export-kernelbench", .type = WS_OPT_STRING, .offset = OWN(export_dir), .arg = "DIR",
+     .help = "write a sweep (--show, else the last) as a result folder of KernelBench's",
+     .group = "KernelBench"},
+    {.name = "no-sources", .type = WS_OPT_FLAG, .offset = OWN(no_sources),
+     .help = "with --export-kernelbench: the results alone, no file with ModelNew",
+     .group = "KernelBench"},
     {.name = "model", .letter = 'm', .type = WS_OPT_LIST, .offset = OWN(models),
      .arg = "NAME,...", .help = "a model to ask, or several in one run; repeat it to compare",
      .group = "Model"},
@@ -260,28 +294,146 @@ static ws_status list_sweeps(const char *archive, bool json, ws_err *err)
     return st;
 }
 
-/* ---- */
+/* ---- scores of a sweep that is there ---- */
+
+typedef struct scores {
+    ws_arena arena;
+    db_sweep sweep;
+    res_set set;
+} scores;
+
+static ws_status read_scores(const char *archive, const char *which, scores *out, ws_err *err)
+{
+    db_archive *db = NULL;
+    ws_status st = db_open(archive, true, &db, err);
+    if (!st)
+        st = db_sweep_find(db, which, &out->arena, &out->sweep, err);
+    if (!st)
+        st = res_of_sweep(db, out->sweep.id, &out->arena, &out->set, err);
+    db_close(db);
+    return st;
+}
 
 static ws_status write_csv(const options *o, const char *which, ws_err *err)
 {
-    db_archive *db = NULL;
-    ws_arena a = {0};
-    db_sweep w;
-    res_set s;
+    scores s = {0};
     ws_buf text = {0};
-    ws_status st = db_open(o->run.l.archive, true, &db, err);
-    if (!st)
-        st = db_sweep_find(db, which, &a, &w, err);
-    if (!st)
-        st = res_of_sweep(db, w.id, &a, &s, err);
+    ws_status st = read_scores(o->run.l.archive, which, &s, err);
     if (!st) {
-        sweep_csv(&s, &text);
+        sweep_csv(&s.set, &text);
         st = ws_write_file(o->csv, text.p, text.n, err);
     }
     ws_buf_release(&text);
-    db_close(db);
-    ws_arena_release(&a);
+    ws_arena_release(&s.arena);
     return st;
+}
+
+static ws_status show(const options *o, const char *which, ws_err *err)
+{
+    scores s = {0};
+    ws_buf text = {0};
+    ws_status st = read_scores(o->run.l.archive, which, &s, err);
+    if (!st && o->run.common.json) {
+        cli_print_json(sweep_json(&s.sweep, &s.set));
+    } else if (!st) {
+        sweep_table(&s.set, &text);
+        printf("%s\nsweep %s: %s%s%s; archive %s\n", ws_buf_z(&text), s.sweep.name, s.sweep.status,
+               s.sweep.stop_reason ? ", " : "", s.sweep.stop_reason ? s.sweep.stop_reason : "",
+               o->run.l.archive);
+    }
+    ws_buf_release(&text);
+    ws_arena_release(&s.arena);
+    return !st && o->csv ? write_csv(o, which, err) : st;
+}
+
+/* ---- KernelBench ---- */
+
+static ws_status import_results(const options *o, ws_err *err)
+{
+    char name[64];
+    const kb_import k = {.dir = o->import_dir,
+                         .name = o->name,
+                         .model = o->models.n ? o->models.item[0] : NULL,
+                         .level = (int)o->level,
+                         .baseline = o->baselines};
+    if (check_name(o->name, err) || kb_read(&k, o->run.l.archive, name, err))
+        return err->status;
+    return show(o, name, err);
+}
+
+static ws_status export_results(const options *o, ws_err *err)
+{
+    kb_written n;
+    if (kb_write(o->run.l.archive, o->show ? o->show : "last", o->export_dir, o->no_sources, &n,
+                 err))
+        return err->status;
+    if (o->run.common.json) {
+        cJSON *j = cJSON_CreateObject();
+        cJSON_AddNumberToObject(j, "schema", 1);
+        cJSON_AddStringToObject(j, "folder", o->export_dir);
+        cJSON_AddNumberToObject(j, "problems", n.problems);
+        cJSON_AddNumberToObject(j, "samples", n.samples);
+        cJSON_AddNumberToObject(j, "sources", n.sources);
+        cJSON_AddNumberToObject(j, "refused", n.refused);
+        cli_print_json(j);
+        return WS_OK;
+    }
+    printf("%s: %d problems, %d samples, %d sources\n", o->export_dir, n.problems, n.samples,
+           n.sources);
+    if (n.refused)
+        printf("%d right kernels have no source, the first: %s\n", n.refused, n.why);
+    return WS_OK;
+}
+
+/* ---- Slurm ---- */
+
+static ws_status submit(const options *o, const char **args, int nargs, ws_err *err)
+{
+    sweep_options w;
+    char name[64];
+    int problems;
+    if (o->resume || o->shard)
+        return ws_fail(err, WS_EUSAGE, "--slurm divides a new sweep: no --resume, no --shard");
+    if (read_options(o, args, nargs, &w, err) || sweep_name(&w, name, &problems, err))
+        return err->status;
+    const char **words = slurm_words(err);
+    if (!words)
+        return err->status;
+    const slurm_options s = {.name = name,
+                             .dir = o->slurm_dir,
+                             .archive = o->run.l.archive,
+                             .shards = o->slurm < problems ? (int)o->slurm : problems,
+                             .at_once = (int)o->slurm_at_once,
+                             .args = &o->slurm_args,
+                             .dry_run = o->dry_run,
+                             .word = words};
+    ws_status st = slurm_submit(&s, err);
+    free(words);
+    return st;
+}
+
+/* What needs no sweep to be worked on; false: none of it is asked for. */
+static bool run_other(const options *o, const char **args, int nargs, ws_status *st, ws_err *err)
+{
+    if (o->list)
+        *st = nargs ? list_specs(args, nargs, err)
+                    : list_sweeps(o->run.l.archive, o->run.common.json, err);
+    else if (o->import_dir)
+        *st = import_results(o, err);
+    else if (o->export_dir)
+        *st = export_results(o, err);
+    else if (o->show)
+        *st = show(o, o->show, err);
+    else if (o->slurm)
+        *st = submit(o, args, nargs, err);
+    else if (o->dry_run || o->slurm_args.n || o->slurm_dir)
+        *st = ws_fail(err, WS_EUSAGE, "--dry-run, --slurm-arg and --slurm-dir belong to --slurm N");
+    else if (o->baselines.n || o->level || o->no_sources)
+        *st = ws_fail(err, WS_EUSAGE, "--baseline, --level and --no-sources belong to "
+                                      "--import-kernelbench and --export-kernelbench");
+    else
+        return false;
+    return true;
 }
 
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
@@ -290,11 +442,11 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     sweep_options w;
     model_access m;
     char name[64] = "";
-    if (o->list)
-        return nargs ? list_specs(args, nargs, err)
-                     : list_sweeps(o->run.l.archive, o->run.common.json, err);
+    ws_status st;
+    if (run_other(o, args, nargs, &st, err))
+        return st;
     model_access_init(&m);
-    ws_status st = read_options(o, args, nargs, &w, err);
+    st = read_options(o, args, nargs, &w, err);
     if (!st)
         st = sweep_run(&w, &m, name, exit_code, err);
     model_access_release(&m);
@@ -311,7 +463,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 const cli_command cmd_sweep = {
     .doc = {.name = "sweep",
             .summary = "optimize every spec of a set; KernelBench's metrics of it",
-            .usage = "SET... [options], or --resume SWEEP [options]",
+            .usage = "SET... | --resume SWEEP | --show SWEEP | --list | --import-kernelbench DIR [options]",
             .details =
                 "SET is a suite (kernelbench, kernelbench/level1, basics, llm, all), a spec, a "
                 "folder, a pattern\n(kernelbench/level2/*_conv*), or @FILE with one of these a "
@@ -327,7 +479,9 @@ const cli_command cmd_sweep = {
                         "warpsmith sweep kernelbench --rounds 0\n"
                         "warpsmith sweep kernelbench/level2 -m a -m b -s refine -s best-of "
                         "--shard 3/8 --archive shard3.db\n"
-                        "warpsmith sweep --resume last",
+                        "warpsmith sweep --resume last\n"
+                        "warpsmith sweep --import-kernelbench runs/NAME --baseline "
+                        "eager=results/timing/H100_Modal/baseline_time_torch.json",
             .options = option_table,
             .min_args = 0,
             .max_args = -1},

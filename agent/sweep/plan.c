@@ -221,6 +221,21 @@ static ws_status open_new(sweep *w, ws_err *err)
     return st;
 }
 
+ws_status sweep_name(const sweep_options *o, char name[64], int *problems, ws_err *err)
+{
+    sweep w = {.o = o};
+    suite s = {0};
+    ws_status st = suite_open(o->suite, o->n_suites, &s, err);
+    if (!st) {
+        name_sweep(&w, &s);
+        snprintf(name, 64, "%s", w.w.name);
+        *problems = (o->most > 0 && o->most < s.n ? (int)o->most : s.n) * o->n_arms;
+    }
+    suite_release(&s);
+    ws_arena_release(&w.arena);
+    return st;
+}
+
 /* ---- a sweep of the archive ---- */
 
 static ws_status open_old(sweep *w, ws_err *err)

@@ -91,6 +91,9 @@ ws_status sweep_run(const sweep_options *o, model_access *m, char name[64], int 
 /* ---- plan.c ---- */
 /* What is to be done: reads or makes the rows, and has them in the archive. */
 ws_status sweep_open(sweep *w, ws_err *err) WS_MUST_CHECK;
+/* The name that a new sweep gets, and how many problems all of its shards have. */
+ws_status sweep_name(const sweep_options *o, char name[64], int *problems,
+                     ws_err *err) WS_MUST_CHECK;
 /* The name of the run of a problem, the same in every session and shard. */
 void sweep_run_name(const sweep *w, const db_problem *p, char out[64]);
 /* Where its exchanges are recorded, below `dir`; in arena memory. */

@@ -123,6 +123,21 @@ static void put_kind(ws_buf *out, const res_set *s)
         ws_buf_adds(out, ", times of several kinds");
 }
 
+/* A baseline without times has no table; some table there is. */
+static bool has_times(const res_set *s, const char *baseline)
+{
+    bool any = false;
+    for (int i = 0; i < s->n; i++)
+        for (int b = 0; b < s->problem[i].n_baselines; b++) {
+            const res_baseline *x = &s->problem[i].baseline[b];
+            bool timed = !isnan(x->time.seconds);
+            if (timed && strcmp(x->name, baseline) == 0)
+                return true;
+            any = any || timed;
+        }
+    return !any && strcmp(baseline, s->baseline[0]) == 0;
+}
+
 static bool any_flawed(const res_set *s)
 {
     for (int i = 0; i < s->n; i++)
@@ -145,6 +160,8 @@ static void put_arm(ws_buf *out, const res_set *s, const res_arm *arm)
     put_rows(out, s, arm, "translation", put_rates);
     for (int b = 0; b < s->n_baselines; b++) {
         char title[64];
+        if (!has_times(s, s->baseline[b]))
+            continue;
         snprintf(title, sizeof title, "than %.*s", NAME - 5, s->baseline[b]);
         ws_buf_printf(out, "%-*s fast_0 fast.5 fast.8 fast_1 fst1.5 fast_2  geomean   median\n",
                       NAME, title);
