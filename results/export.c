@@ -73,12 +73,12 @@ ws_status exp_save(const exp_format *f, const exp_input *in, const char *path, w
     return st;
 }
 
-ws_status exp_name(const exp_input *in, char out[64], ws_err *err)
+ws_status exp_name(const exp_input *in, char out[128], ws_err *err)
 {
     exp_job j;
     ws_status st = exp_job_open(&j, in, err);
     if (!st)
-        snprintf(out, 64, "%s", j.name);
+        snprintf(out, 128, "%s", j.name);
     exp_job_close(&j);
     return with_context(in, st, err);
 }

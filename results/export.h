@@ -48,7 +48,7 @@ ws_status exp_text(const exp_format *f, const exp_input *in, ws_buf *out,
 ws_status exp_save(const exp_format *f, const exp_input *in, const char *path,
                    ws_err *err) WS_MUST_CHECK;
 /* The name that the export has when none is given: what its file is called without the suffix. */
-ws_status exp_name(const exp_input *in, char out[64], ws_err *err) WS_MUST_CHECK;
+ws_status exp_name(const exp_input *in, char out[128], ws_err *err) WS_MUST_CHECK;
 
 /* The CUDA header. */
 ws_status exp_header(const exp_input *in, ws_buf *out, ws_err *err) WS_MUST_CHECK;

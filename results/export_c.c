@@ -1,4 +1,6 @@
 /* The C header: what results/templates/header.in leaves open. */
+#include "results/export_c.h"
+
 #include "results/export_case.h"
 
 #include "base/json.h"
@@ -16,7 +18,7 @@ enum { PIECE = 2048, MAX_SHAPE_TEXT = 900 };
 typedef struct header {
     exp_job *j;
     exp_case test;
-    char id[80], upper[80]; /* name_tag */
+    char id[160], upper[160]; /* name_tag */
     const char **kernel;    /* the names of those that are launched, each once */
     int n_kernels;
     ws_expr_style style;
@@ -138,10 +140,10 @@ static void put_hashes(const header *h, ws_buf *out)
 static void put_aliases(const header *h, ws_buf *out)
 {
     static const char *const names[] = {"args",     "launch", "check", "workspace",
-                                        "selftest", "selftest_report", "error", "unload"};
+                                        "selftest", "selftest_report", "error", "unload", "fits"};
     ws_buf_printf(out,
                   "/* Names without the hash; of several exports with one name, the first one has them. "
-                  "*/\n#ifndef %s_launch\n",
+                  "*/\n#if !defined %s_launch && !defined WARPSMITH_NO_ALIASES\n",
                   h->j->name);
     for (size_t i = 0; i < WS_COUNT(names); i++)
         ws_buf_printf(out, "#define %s_%s %s_%s\n", h->j->name, names[i], h->id, names[i]);
@@ -240,7 +242,7 @@ static void put_numbers(const header *h, ws_buf *out)
             ws_buf_adds(out, ";\n");
             if (size < 8)
                 ws_buf_printf(out,
-                              "    if (!%s_fits(p->number[%d], %u))\n"
+                              "    if (!%s_within(p->number[%d], %u))\n"
                               "        return WARPSMITH_E_NUMBER;\n",
                               h->id, n, size);
             n++;
@@ -719,6 +721,29 @@ static ws_status put_head(header *h, ws_buf *out, ws_err *err)
     ws_buf_release(&json);
     cJSON_Delete(evidence);
     return st;
+}
+
+void exp_c_describe(exp_job *j, exp_c_api *out)
+{
+    const header h = {.j = j};
+    const int n_dims = j->in->spec->n_dims;
+    *out = (exp_c_api){.n = j->n_tensors + n_dims, .has_workspace = j->plan->n_scratch > 0};
+    snprintf(out->id, sizeof out->id, "%s_%s", j->name, j->tag);
+    out->type = WS_ARENA_NEW(&j->arena, const char *, out->n + 1);
+    out->name = WS_ARENA_NEW(&j->arena, const char *, out->n + 1);
+    out->comment = WS_ARENA_NEW(&j->arena, const char *, out->n + 1);
+    for (int i = 0; i < out->n; i++) {
+        const bool is_dim = i >= j->n_tensors;
+        ws_buf text = {0};
+        if (!is_dim) {
+            ws_buf_printf(&text, "%s %s ", j->tensor[i].role, ws_dtype_name(j->tensor[i].dtype));
+            exp_put_tensor_shape(&j->tensor[i], &text);
+        }
+        out->type[i] = is_dim ? "int64_t " : type_of_tensor(&h, i);
+        out->name[i] = is_dim ? field_of_dim(&h, i - j->n_tensors) : field_of_tensor(&h, i);
+        out->comment[i] = ws_arena_strdup(&j->arena, text.n ? ws_buf_z(&text) : "");
+        ws_buf_release(&text);
+    }
 }
 
 ws_status exp_write_c(exp_job *j, ws_buf *out, ws_err *err)

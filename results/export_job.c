@@ -35,6 +35,17 @@ bool exp_is_keyword(const char *z)
     return false;
 }
 
+void exp_identifier(char *z)
+{
+    char *to = z;
+    for (const char *p = z; *p; p++) {
+        char c = isalnum((unsigned char)*p) ? *p : '_';
+        if (c != '_' || (to > z && to[-1] != '_')) /* C++ keeps names with two of them */
+            *to++ = c;
+    }
+    *to = '\0';
+}
+
 /* The name given, or the last part of the spec's name with other characters as '_'. */
 static ws_status choose_name(exp_job *j, ws_err *err)
 {
@@ -42,9 +53,7 @@ static ws_status choose_name(exp_job *j, ws_err *err)
     if (!z) {
         const char *slash = strrchr(j->in->spec->name, '/');
         char *own = ws_arena_strdup(&j->arena, slash ? slash + 1 : j->in->spec->name);
-        for (char *p = own; *p; p++)
-            if (!isalnum((unsigned char)*p))
-                *p = '_';
+        exp_identifier(own);
         z = isdigit((unsigned char)*own) || !*own || exp_is_keyword(own)
                 ? ws_arena_printf(&j->arena, "op_%s", own)
                 : own;

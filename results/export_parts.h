@@ -40,8 +40,8 @@ typedef struct exp_image {
 typedef struct exp_job {
     const exp_input *in;
     ws_arena arena;
-    char name[64];  /* a C identifier */
-    char upper[64]; /* the same in capitals, for macros */
+    char name[128];  /* a C identifier */
+    char upper[128]; /* the same in capitals, for macros */
     char tag[9];    /* of what is exported: symbols end with it */
     char source_sha256[65];
     ref_graph *graph;
@@ -68,6 +68,7 @@ typedef struct exp_job {
 /* Everything of a job but its binaries; whatever it returns, exp_job_close follows. */
 ws_status exp_job_open(exp_job *j, const exp_input *in, ws_err *err) WS_MUST_CHECK;
 void exp_job_close(exp_job *j);
+void exp_identifier(char *z); /* other characters become '_', of which none follows another */
 bool exp_is_keyword(const char *z); /* of C++ */
 int exp_given_count(const exp_job *j); /* tensors that are given: inputs and weights */
 int64_t exp_least_extent(const spec *s, int dim);

@@ -2,6 +2,7 @@
 #include "agent/cmd/archive_packet.h"
 #include "results/export.h"
 #include "results/export_check.h"
+#include "results/export_library.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@ typedef struct options {
     const char *archive, *output, *name, *packet, *format;
     ws_opt_list arch, shape;
     bool check;
+    const char *all;
+    int64_t best;
 } options;
 
 static const ws_opt option_table[] = {
@@ -27,6 +30,11 @@ static const ws_opt option_table[] = {
      .help = "GPUs to hold machine code for, as sm_90a; by default the one that it was verified for"},
     {.name = "shape", .type = WS_OPT_LIST, .offset = offsetof(options, shape), .arg = "B=8,N=512",
      .help = "a further shape to compile for, where the kernel has extents compiled in; repeatable"},
+    {.name = "all", .type = WS_OPT_STRING, .offset = offsetof(options, all), .arg = "DIR",
+     .help = "write all winners of the archive, a header each, and dispatch.h, which chooses among them "
+             "by GPU and shape"},
+    {.name = "best", .type = WS_OPT_INT, .offset = offsetof(options, best), .fallback = "1", .arg = "N",
+     .help = "with --all: so many kernels for each spec, GPU and set of dims", .min = 1, .max = 100},
     {.name = "check", .type = WS_OPT_FLAG, .offset = offsetof(options, check),
      .help = "read the export that is named and say whether its source and binaries have the hashes "
              "of its evidence"},
@@ -159,6 +167,44 @@ static ws_status read_shapes(const options *o, ws_arena *a, exp_input *in, ws_er
     return WS_OK;
 }
 
+/* ---- a library ---- */
+
+static ws_status run_all(const options *o, const char *name, int *exit_code, ws_err *err)
+{
+    db_archive *db = NULL;
+    comp_service *comp = NULL;
+    exp_input in = {0};
+    exp_library_result r = {0};
+    ws_arena a = {0};
+    read_archs(o, &a, &in);
+    ws_status st = db_open(o->archive, true, &db, err);
+    if (!st)
+        st = comp_service_open(&(comp_service_options){0}, &comp, err);
+    if (!st)
+        st = exp_library(db,
+                         &(exp_library_options){.dir = o->all, .compiler = comp, .arch = in.arch,
+                                                .n_archs = in.n_archs, .best = (int)o->best,
+                                                .name = name},
+                         &r, err);
+    if (!st && o->common.json) {
+        cJSON *v = cJSON_CreateObject();
+        cJSON_AddNumberToObject(v, "schema", 1);
+        cJSON_AddStringToObject(v, "folder", o->all);
+        cJSON_AddNumberToObject(v, "headers", r.headers);
+        cJSON_AddNumberToObject(v, "operations", r.operations);
+        cJSON_AddNumberToObject(v, "left_out", r.left_out);
+        cli_print_json(v);
+    } else if (!st) {
+        printf("%s: %d headers for %d operations, dispatch.h and README.md", o->all, r.headers, r.operations);
+        printf(r.left_out ? "; %d left out, README.md says why\n" : "\n", r.left_out);
+    }
+    *exit_code = !st && r.left_out ? 1 : 0;
+    comp_service_close(comp);
+    db_close(db);
+    ws_arena_release(&a);
+    return st;
+}
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
@@ -173,6 +219,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (o->check)
         return nargs ? run_check(o, args[0], exit_code, err)
                      : ws_fail(err, WS_EUSAGE, "--check needs the file or folder of an export");
+    if (o->all)
+        return run_all(o, nargs ? args[0] : NULL, exit_code, err);
     ws_status st = choose_format(o, &format, err);
     if (!st)
         st = db_open(o->archive, true, &db, err);
@@ -203,7 +251,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 const cli_command cmd_export = {
     .doc = {.name = "export",
             .summary = "write a winner for use in other programs",
-            .usage = "[RUN | #CANDIDATE] [options]",
+            .usage = "[RUN | #CANDIDATE] [options] | --all DIR [NAME] | --check FILE",
             .details = "Formats: header (.h), for C and C++, with the binaries, needs a CUDA driver alone; cuh "
                        "(.cuh), for nvcc; torch (.py), a Python module with a PyTorch operator; kernelbench, a "
                        "file with class ModelNew; flashinfer (.json), a flashinfer-bench solution; raw, a "
@@ -211,6 +259,7 @@ const cli_command cmd_export = {
             .examples = "warpsmith export last -o softmax.cuh\n"
                         "warpsmith export last -o softmax.py --arch sm_90a,sm_100\n"
                         "warpsmith export last --format kernelbench -o solution.py\n"
+                        "warpsmith export --all kernels/ --archive warpsmith.db\n"
                         "warpsmith export --check softmax.h",
             .options = option_table,
             .min_args = 0,
