@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 volatile sig_atomic_t cli_interrupted;
 char cli_resume_hint[400];
@@ -104,4 +106,25 @@ void cli_print_json(cJSON *v)
     free(clean);
     free(text);
     cJSON_Delete(v);
+}
+
+void cli_put_foreign(const char *z, int width)
+{
+    ws_buf line = {0};
+    ws_buf_add_foreign(&line, z ? z : "", " ");
+    for (size_t i = 0; i < line.n; i++)
+        if (line.p[i] == '\n' || line.p[i] == '\t')
+            line.p[i] = ' ';
+    size_t n = line.n;
+    if (width > 3 && n > (size_t)width)
+        for (n = (size_t)width - 3; n && ((unsigned char)line.p[n] & 0xc0) == 0x80;)
+            n--;
+    printf("%.*s%s", (int)n, ws_buf_z(&line), n < line.n ? "..." : "");
+    ws_buf_release(&line);
+}
+
+int cli_columns(void)
+{
+    struct winsize w;
+    return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) ? w.ws_col : 0;
 }

@@ -66,6 +66,12 @@ ptx_mma_model cli_mma_model(const char *name);
 ws_status cli_write_text(const char *path, bool json, const char *key, const ws_buf *text,
                          ws_err *err) WS_MUST_CHECK;
 
+/* Prints what a model, a compiler or a spec wrote to stdout, as one line without control characters;
+ * longer than `width` bytes (0: any) it is cut and ends in "...". NULL prints nothing. */
+void cli_put_foreign(const char *z, int width);
+/* Columns of the terminal that stdout is; 0: it is none. */
+int cli_columns(void);
+
 /* Prints `v` to stdout with a newline, and frees it. */
 void cli_print_json(cJSON *v);
 

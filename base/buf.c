@@ -116,14 +116,18 @@ void ws_buf_add_foreign(ws_buf *b, const char *z, const char *margin)
 {
     for (; *z; z++) {
         const unsigned char c = (unsigned char)*z;
+        const size_t n = c < 0x80 ? 1 : ws_utf8_length(z);
         if (c == '\n' && z[1])
             ws_buf_printf(b, "\n%s", margin);
-        else if (c == 0xc2 && (unsigned char)z[1] >= 0x80 && (unsigned char)z[1] < 0xa0)
-            z++, ws_buf_addc(b, '?'); /* C1, U+0080 to U+009F */
-        else if (turns_text(z))
-            z += 2, ws_buf_addc(b, '?');
-        else if (c != '\n')
-            ws_buf_addc(b, c == 0x7f || (c < 0x20 && c != '\t') ? '?' : (char)c);
+        else if (c == '\n')
+            continue;
+        else if (n == 0 || c == 0x7f || (c < 0x20 && c != '\t'))
+            ws_buf_addc(b, '?');
+        else if ((c == 0xc2 && (unsigned char)z[1] < 0xa0) || turns_text(z)) /* U+0080 to U+009F */
+            ws_buf_addc(b, '?');
+        else
+            ws_buf_add(b, z, n);
+        z += n ? n - 1 : 0;
     }
 }
 

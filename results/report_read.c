@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "harness/timing/pairs.h"
 #include "results/db.h"
+#include "results/overview.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -112,52 +113,33 @@ double rep_best_after(const rep_problem *p, int i)
 
 /* ---- the winner and its change ---- */
 
-static const rep_attempt *attempt_by_id(const rep_problem *p, int64_t id)
+static const char *valid_copy(const char *z, ws_arena *a)
 {
-    for (int i = 0; id && i < p->n_attempts; i++)
-        if (p->attempt[i].id == id)
-            return &p->attempt[i];
-    return NULL;
-}
-
-static ws_status source_of(db_archive *db, int64_t id, ws_arena *a, const char **out, ws_err *err)
-{
-    db_candidate c;
-    if (db_candidate_get(db, id, a, &c, err))
-        return err->status;
-    char *valid = ws_utf8_valid(c.source);
-    *out = ws_arena_strdup(a, valid);
+    char *valid = ws_utf8_valid(z);
+    const char *out = ws_arena_strdup(a, valid);
     free(valid);
-    return WS_OK;
+    return out;
 }
 
-/* A tuned kernel has its parent's source: the change is that of the first ancestor with another. */
 static ws_status read_winner(db_archive *db, ws_arena *a, rep_problem *p, ws_err *err)
 {
-    const char *before = NULL;
-    const rep_attempt *w = attempt_by_id(p, p->row->best);
-    if (!w)
+    db_candidate c, before;
+    bool found;
+    if (!p->row->best)
         return WS_OK;
-    p->winner = w->id;
-    if (source_of(db, w->id, a, &p->source, err))
+    if (db_candidate_get(db, p->row->best, a, &c, err) ||
+        db_candidate_before(db, &c, a, &before, &found, err))
         return err->status;
-    int64_t id = w->parent;
-    for (int steps = 0; id && steps < p->n_attempts; steps++) {
-        const rep_attempt *t = attempt_by_id(p, id);
-        if (!t)
-            break;
-        if (source_of(db, id, a, &before, err))
-            return err->status;
-        if (strcmp(before, p->source) != 0) {
-            ws_buf d = {0};
-            p->parent = id;
-            ws_diff_unified(before, p->source, ws_arena_printf(a, "#%" PRId64, id),
-                            ws_arena_printf(a, "#%" PRId64, w->id), CONTEXT, &d);
-            p->diff = ws_arena_strdup(a, ws_buf_z(&d));
-            ws_buf_release(&d);
-            return WS_OK;
-        }
-        id = t->parent;
+    p->winner = c.id;
+    p->source = valid_copy(c.source, a);
+    if (found) {
+        ws_buf d = {0};
+        p->parent = before.id;
+        ws_diff_unified(valid_copy(before.source, a), p->source,
+                        ws_arena_printf(a, "#%" PRId64, before.id),
+                        ws_arena_printf(a, "#%" PRId64, c.id), CONTEXT, &d);
+        p->diff = ws_arena_strdup(a, ws_buf_z(&d));
+        ws_buf_release(&d);
     }
     return WS_OK;
 }

@@ -24,28 +24,27 @@ static const char *kind_of(const db_candidate *c)
 
 /* ---- one kernel, one lesson ---- */
 
-/* What a model wrote must not command a terminal. */
-static void put_line(const char *text, int width)
-{
-    for (int i = 0; text && text[i] && i < width; i++)
-        putchar((unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i]);
-}
-
 static void print_kernel(const db_kernel *k)
 {
     const db_candidate *c = &k->candidate;
-    printf("#%-6" PRId64 " %-28s %10.2f us %s on %s", c->id, k->spec_name, seconds_of(c) * 1e6,
+    ws_buf name = {0};
+    ws_buf_add_foreign(&name, k->spec_name, "");
+    printf("#%-6" PRId64 " %-28s %10.2f us %s on %s", c->id, ws_buf_z(&name), seconds_of(c) * 1e6,
            kind_of(c), c->gpu ? c->gpu : "?");
+    ws_buf_release(&name);
     if (k->first_s > 0)
         printf(", %.2fx", k->first_s / seconds_of(c));
     printf(", run %s\n", k->run_name);
     if (c->note && *c->note) {
         fputs("        ", stdout);
-        put_line(c->note, 160);
+        cli_put_foreign(c->note, 160);
         putchar('\n');
     }
-    if (k->traits && *k->traits)
-        printf("        uses %s\n", k->traits);
+    if (k->traits && *k->traits) {
+        fputs("        uses ", stdout);
+        cli_put_foreign(k->traits, 0);
+        putchar('\n');
+    }
 }
 
 static cJSON *kernel_json(const db_kernel *k, const db_keys *keys)
@@ -95,13 +94,13 @@ static cJSON *lesson_json(const memory_lesson *m)
 
 static void print_lessons(const memory_lesson *list, int n)
 {
-    ws_buf t = {0};
+    ws_buf t = {0}, safe = {0};
     for (int i = 0; i < n; i++)
         memory_lesson_print(&list[i], &t);
-    for (size_t i = 0; i < t.n; i++)
-        if (((unsigned char)t.p[i] < ' ' && t.p[i] != '\n') || t.p[i] == 0x7f)
-            t.p[i] = ' ';
-    fputs(ws_buf_z(&t), stdout);
+    ws_buf_add_foreign(&safe, ws_buf_z(&t), "");
+    if (safe.n)
+        puts(ws_buf_z(&safe));
+    ws_buf_release(&safe);
     ws_buf_release(&t);
 }
 
