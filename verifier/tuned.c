@@ -59,6 +59,7 @@ static ws_status try_choices(vfy_session *s, const char *source, size_t n, const
             continue;
         vfy_options with = *o;
         with.depth = VFY_QUICK;
+        with.full_below = 0;
         with.max_level = VFY_EMULATED;
         char text[sizeof out->tune];
         with.tune = choice;

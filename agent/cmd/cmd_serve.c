@@ -11,7 +11,7 @@ typedef struct options {
     cli_common common;
     const char *bind, *gpu, *arch, *reward, *token_file, *token_env;
     ws_opt_list specs;
-    int64_t port, jobs, queue, connections, max_body, remember;
+    int64_t port, jobs, queue, connections, max_body, remember, choices;
     double rate, timeout, run_timeout, receive_timeout, idle_timeout, grace, lint_seconds;
 } options;
 
@@ -31,6 +31,8 @@ static const ws_opt option_table[] = {
     {.name = "reward", .type = WS_OPT_CHOICE, FIELD(reward), .fallback = "gated",
      .choices = VFY_REWARD_SCHEMES, .arg = "SCHEME",
      .help = "gated: right kernels alone; shaped: small shares for format and compilation"},
+    {.name = "choices", .type = WS_OPT_INT, FIELD(choices), .fallback = "12", .arg = "N",
+     .help = "other choices of a plan's tunables to check, at most", .min = 0, .max = 4096},
     {.name = "gpu", .type = WS_OPT_STRING, FIELD(gpu), .fallback = "h100", .arg = "NAME",
      .help = "GPU of the cost model", .group = "Device"},
     {.name = "arch", .type = WS_OPT_STRING, FIELD(arch), .fallback = "sm_90", .arg = "ARCH",
@@ -43,7 +45,7 @@ static const ws_opt option_table[] = {
      .max = 65536},
     {.name = "timeout", .type = WS_OPT_SECONDS, FIELD(timeout), .fallback = "5m", .arg = "TIME",
      .help = "for judging one source", .group = "Limits"},
-    {.name = "run-timeout", .type = WS_OPT_SECONDS, FIELD(run_timeout), .fallback = "25s",
+    {.name = "run-timeout", .type = WS_OPT_SECONDS, FIELD(run_timeout), .fallback = "60s",
      .arg = "TIME", .help = "wall time of one run of a candidate", .group = "Limits"},
     {.name = "max-body", .type = WS_OPT_INT, FIELD(max_body), .fallback = "8M", .arg = "BYTES",
      .help = "of a request; more gets 413", .group = "Limits", .min = 1000, .max = 256000000},
@@ -132,6 +134,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
                                         .scheme = vfy_reward_scheme_of(o->reward),
                                         .jobs = (int)o->jobs,
                                         .queue = (int)o->queue,
+                                        .choices = (int)o->choices,
                                         .connections = (int)o->connections,
                                         .remembered = (int)o->remember,
                                         .max_body = o->max_body,

@@ -171,8 +171,12 @@ void loop_jobs_free(loop_state *s)
 
 static void send(loop_state *s, const loop_job *j)
 {
-    lane_submit(s->judges, &(lane_job){j->id, j->c.source, j->tune, j->n_tune, j->full_below,
-                                       j->assemble_below});
+    lane_submit(s->judges, &(lane_job){.id = j->id,
+                                       .source = j->c.source,
+                                       .tune = j->tune,
+                                       .n_tune = j->n_tune,
+                                       .full_below = j->full_below,
+                                       .assemble_below = j->assemble_below});
 }
 
 /* The time of the fastest kernel that the turn knows: only one that is faster may become the best,

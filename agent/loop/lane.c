@@ -26,6 +26,7 @@ enum { MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just k
 typedef struct job_head {
     double full_below, assemble_below;
     int32_t n_tune; /* -1: defaults */
+    int32_t choices;
     uint32_t source_bytes;
 } job_head;
 
@@ -105,7 +106,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .beside_others = true,
                      .go_on = go_on,
                      .ud = c};
-    ws_status st = vfy_verify(session, source, h.source_bytes, &o, &v, &err);
+    ws_status st = vfy_verify_choices(session, source, h.source_bytes, &o, h.choices, &v, &err);
     free(tune);
     if (c->err.status)
         return false;
@@ -237,7 +238,11 @@ static void enqueue(lane_pool *p, queued *q)
 void lane_submit(lane_pool *p, const lane_job *j)
 {
     size_t n = strlen(j->source);
-    job_head h = {j->full_below, j->assemble_below, j->tune ? j->n_tune : -1, (uint32_t)n};
+    job_head h = {.full_below = j->full_below,
+                  .assemble_below = j->assemble_below,
+                  .n_tune = j->tune ? j->n_tune : -1,
+                  .choices = j->choices,
+                  .source_bytes = (uint32_t)n};
     queued *q = ws_calloc(1, sizeof *q);
     q->id = j->id;
     q->frame.max = MAX_FRAME;

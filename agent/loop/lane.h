@@ -15,10 +15,11 @@ typedef struct lane_job {
     const int64_t *tune; /* values of the plan's tunables, NULL: defaults */
     int n_tune;
     double full_below, assemble_below; /* seconds: as in vfy_options */
+    int choices; /* of the tunables beside the defaults, at most: as vfy_verify_choices has it */
 } lane_job;
 
 typedef enum lane_event_kind {
-    LANE_COMPILED, /* the candidate has a binary: lane_answer says whether to go on */
+    LANE_COMPILED, /* the candidate has a binary: lane_answer says whether to go on; of each choice */
     LANE_JUDGED,
     LANE_FAILED /* the world failed: `err` says how */
 } lane_event_kind;

@@ -2,7 +2,6 @@
 
 #include "agent/loop/lane.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/pool.h"
 
 #include <math.h>
@@ -16,7 +15,7 @@ enum {
     MOST_PER_LANE = 200,   /* then a fresh one begins, with a seed of its own */
     REPORT_BYTES = 8 << 10,
     LOG_BYTES = 4 << 10,
-    NICENESS = 10          /* the server answers while all cores judge */
+    NICENESS = 2           /* the server answers while all cores judge */
 };
 
 struct serve_wait {
@@ -351,6 +350,21 @@ static slot *choose_slot(serve_judge *j, const serve_spec *of)
     return best;
 }
 
+static void take_event(serve_judge *j, slot *s, const lane_event *e)
+{
+    job *k = s->job;
+    if (e->kind == LANE_COMPILED) {
+        lane_answer(s->lane, 0, true);
+        return;
+    }
+    s->job = NULL;
+    s->used = ++j->clock;
+    if (e->kind == LANE_JUDGED)
+        k->result = result_of(k->spec, e->verdict, ws_seconds_since(s->since_ns));
+    else
+        fail(j, k, true, false, e->err.msg);
+}
+
 static ws_status begin(serve_judge *j, slot *s, job *k, ws_err *err)
 {
     lane_options o = {.lanes = 1, .arch = j->o.arch, .gpu = j->o.gpu,
@@ -367,9 +381,10 @@ static ws_status begin(serve_judge *j, slot *s, job *k, ws_err *err)
     s->used = ++j->clock;
     s->done++;
     lane_submit(s->lane, &(lane_job){.source = k->text, .full_below = (double)INFINITY,
-                                     .assemble_below = (double)INFINITY});
-    if (lane_poll(s->lane, 0, &e)) /* which gives it to the lane */
-        ws_log(WS_LOG_DEBUG, "serve: a lane spoke first");
+                                     .assemble_below = (double)INFINITY,
+                                     .choices = j->o.choices});
+    if (lane_poll(s->lane, 0, &e)) /* gives it to the lane, which may be quick to answer */
+        take_event(j, s, &e);
     return WS_OK;
 }
 
@@ -393,21 +408,6 @@ static void dispatch(serve_judge *j)
         if (begin(j, s, k, &err))
             fail(j, k, true, false, err.msg);
     }
-}
-
-static void take_event(serve_judge *j, slot *s, const lane_event *e)
-{
-    job *k = s->job;
-    if (e->kind == LANE_COMPILED) {
-        lane_answer(s->lane, 0, true);
-        return;
-    }
-    s->job = NULL;
-    s->used = ++j->clock;
-    if (e->kind == LANE_JUDGED)
-        k->result = result_of(k->spec, e->verdict, ws_seconds_since(s->since_ns));
-    else
-        fail(j, k, true, false, e->err.msg);
 }
 
 static void watch(serve_judge *j, slot *s)

@@ -41,6 +41,7 @@ typedef struct serve_judge_options {
     int queue;            /* sources that wait, at most */
     double seconds;       /* for one source, once it is begun */
     double wall_seconds;  /* of one run of a candidate */
+    int choices;          /* of the tunables beside the defaults, each verified, at most */
     const char *gpu, *arch;
     vfy_reward_scheme scheme;
     int remembered;       /* results */

@@ -401,6 +401,7 @@ static ws_status open_all(server *s, ws_err *err)
                                        .queue = o->queue,
                                        .seconds = o->timeout,
                                        .wall_seconds = o->run_timeout,
+                                       .choices = o->choices,
                                        .gpu = o->gpu,
                                        .arch = o->arch,
                                        .scheme = o->scheme,

@@ -15,6 +15,7 @@ typedef struct serve_options {
     vfy_reward_scheme scheme;
     int jobs;                     /* 0: one a core */
     int queue, connections, remembered;
+    int choices;                  /* of the tunables beside the defaults, at most */
     int64_t max_body;
     double rate;                  /* requests a second that are judged, 0: no limit */
     double timeout;               /* of judging one source, seconds */

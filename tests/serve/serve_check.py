@@ -76,6 +76,17 @@ def test_rewards(s):
 PLANLESS = "extern \"C\" __global__ void k(float *y) { *y = 1; }\n"
 
 
+def test_many(s):
+    """Judges that are done at once, and one after the other."""
+    replies = [fenced(PLANLESS + f"// {k}\n") for k in range(100)]
+    status, d, _ = s.post("/reward", {"spec": "tests/relu", "completions": replies})
+    check(status == 200 and d["rewards"] == [0] * 100, "100 sources that are refused at a glance", status, d)
+    tuned = RIGHT.replace('"launch"', '"tune": { "T": [128, 64] }, "launch"').replace('["128"]', '["T"]')
+    status, d, _ = s.post("/reward", {"spec": "tests/relu", "completion": fenced(tuned)})
+    check(status == 200 and d["rewards"] == [0] and "T=64" in d["results"][0]["verdict"]["text"],
+          "a choice of the tunables that is wrong is found", d)
+
+
 def test_shapes(s):
     message = [{"role": "assistant", "content": fenced(RIGHT)}]
     status, d, _ = s.post("/reward", {"spec": ["tests/relu"] * 2, "completions": [message, "x"],
@@ -312,6 +323,7 @@ def main():
     program = sys.argv[1]
     s = Server(program, "--idle-timeout", "2s", "--receive-timeout", "2s", "--max-body", "200k")
     test_rewards(s)
+    test_many(s)
     test_shapes(s)
     test_errors(s)
     test_sizes(s)

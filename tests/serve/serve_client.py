@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import subprocess
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAN = ('/* @plan\n{ "launch": [ { "kernel": "k", "grid": ["ceil_div(N, 128)"], "block": ["128"], '
@@ -34,11 +35,13 @@ class Server:
             command += ["--spec", s]
         environment = {k: v for k, v in os.environ.items() if k != "WARPSMITH_SERVE_TOKEN"}
         environment.update(env or {})
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(command + list(options), stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=environment)
+                                        stderr=self.errors, text=True, env=environment)
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(self.process.stderr.read())
+            self.errors.seek(0)
+            raise RuntimeError(self.errors.read())
         self.host, port = json.loads(line)["url"].removeprefix("http://").split(":")
         self.port = int(port)
 
