@@ -131,7 +131,7 @@ static void put_single(const rep_report *r, ws_buf *out)
     ws_buf_release(&big), ws_buf_release(&sub);
 }
 
-static void put_many(const rep_report *r, const res_score *s, ws_buf *out)
+static void put_many(const res_score *s, ws_buf *out)
 {
     ws_buf big = {0}, sub = {0};
     ws_buf_printf(&big, "%.0f %%", 100.0 * s->fast[3] / s->n);
@@ -147,7 +147,6 @@ static void put_many(const rep_report *r, const res_score *s, ws_buf *out)
     rep_html_put_ratio(&sub, s->median);
     tile(out, "Speed-up", ws_buf_z(&big), ws_buf_z(&sub));
     ws_buf_release(&big), ws_buf_release(&sub);
-    (void)r;
 }
 
 static void put_spending(const res_score *s, ws_buf *out)
@@ -174,14 +173,36 @@ static void put_spending(const res_score *s, ws_buf *out)
     ws_buf_release(&big), ws_buf_release(&sub);
 }
 
+/* One of several. */
+static void put_arm(const rep_arm *arm, const res_score *s, ws_buf *out)
+{
+    ws_buf name = {0}, big = {0}, sub = {0};
+    rep_html_put(&name, arm->label);
+    ws_buf_printf(&big, "%.0f %% faster", 100.0 * s->fast[3] / s->n);
+    ws_buf_printf(&sub, "%d of %d problems; %.0f %% right; geometric mean ", s->fast[3], s->n,
+                  100.0 * s->correct / s->n);
+    rep_html_put_ratio(&sub, s->geomean);
+    ws_buf_adds(&sub, "; ");
+    if (s->calls)
+        rep_put_usd(s->usd, &sub);
+    else
+        ws_buf_adds(&sub, "no calls");
+    tile(out, ws_buf_z(&name), ws_buf_z(&big), ws_buf_z(&sub));
+    ws_buf_release(&name), ws_buf_release(&big), ws_buf_release(&sub);
+}
+
 static void put_headline(const rep_report *r, ws_buf *out)
 {
-    const rep_score *s = r->n_arms == 1 ? rep_headline(r, 0) : NULL;
-    if (!s)
-        return; /* several arms: the table compares them */
     ws_buf_adds(out, "<dl class=\"tiles\">\n");
-    r->n_problems == 1 ? put_single(r, out) : put_many(r, &s->score, out);
-    put_spending(&s->score, out);
+    for (int k = 0; k < r->n_arms; k++) {
+        const rep_score *s = rep_headline(r, k);
+        if (s && r->n_arms > 1) {
+            put_arm(&r->arm[k], &s->score, out);
+        } else if (s) {
+            r->n_problems == 1 ? put_single(r, out) : put_many(&s->score, out);
+            put_spending(&s->score, out);
+        }
+    }
     ws_buf_adds(out, "</dl>\n");
 }
 
@@ -196,16 +217,18 @@ static bool has_baselines(const rep_report *r)
 static void put_score_row(const rep_report *r, const rep_score *s, ws_buf *out)
 {
     const rep_arm *arm = &r->arm[s->arm];
-    ws_buf_adds(out, "<tr><th scope=\"row\">");
-    if (r->n_arms > 1)
+    const bool part = s->group || s->flawed; /* of what the row before it counts, or beside it */
+    ws_buf_printf(out, "<tr><th scope=\"row\"%s>", part ? " class=\"part\"" : "");
+    if (r->n_arms > 1) {
+        ws_buf_adds(out, part ? "<span class=\"vh\">" : "");
         rep_html_put(out, arm->label);
-    else if (!s->group)
-        ws_buf_adds(out, s->flawed ? "" : "all");
-    if (s->group) {
-        ws_buf_adds(out, r->n_arms > 1 ? ", " : "");
-        rep_html_put(out, *s->group ? s->group : "no group");
+        ws_buf_adds(out, part ? ", </span>" : "");
+    } else if (!part) {
+        ws_buf_adds(out, "all");
     }
-    ws_buf_adds(out, s->flawed ? " <span class=\"tag warn\">flawed specs</span></th>" : "</th>");
+    if (s->group)
+        rep_html_put(out, *s->group ? s->group : "no group");
+    ws_buf_adds(out, s->flawed ? "<span class=\"tag warn\">flawed specs</span></th>" : "</th>");
     if (has_baselines(r)) {
         ws_buf_adds(out, "<td>");
         rep_html_put(out, s->baseline);

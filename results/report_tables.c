@@ -96,7 +96,10 @@ static void put_problem_row(const rep_report *r, int i, ws_buf *out)
     ws_buf_adds(out, "</td><td class=\"n opt\"");
     put_key(out, row->usd);
     ws_buf_adds(out, ">");
-    isnan(row->usd) ? ws_buf_adds(out, "unknown") : ws_buf_printf(out, "%.4f", row->usd);
+    if (row->calls)
+        isnan(row->usd) ? ws_buf_adds(out, "unknown") : ws_buf_printf(out, "%.4f", row->usd);
+    else
+        ws_buf_adds(out, "&ndash;");
     ws_buf_adds(out, "</td><td class=\"n opt\"");
     put_key(out, row->seconds);
     isnan(row->seconds) ? ws_buf_adds(out, ">&ndash;</td></tr>\n")

@@ -266,7 +266,7 @@
     const names = { attempts: "attempts on each problem", time: "time since the problem's run began", usd: "dollars spent on each problem" };
     chart(byId("progress-chart"), { lines, caption: measure.name + " against " + names[axis] +
         (unknownCosts ? `; ${unknownCosts} problems are left out, what their calls cost is not known` : ""),
-      xName: names[axis], x0: 0, x1: end || 1, y0: measure === measures.geomean ? 1 : 0, y1: measure === measures.geomean ? undefined : 1,
+      xName: names[axis], x0: 0, x1: (end || 1) * 1.02, y0: measure === measures.geomean ? 1 : 0, y1: measure === measures.geomean ? undefined : 1,
       yText: measure.text, xText: (v) => axis === "time" ? span(v) : axis === "usd" ? "$" + +v.toPrecision(3) : String(+v.toFixed(1)),
       xTicks: axis === "attempts" && end <= 12 ? [...Array(Math.round(end) + 1).keys()] : undefined,
       table: table(measure.name, ["arm", "at the end"], lines.filter((l) => l.points.length).map((l) => [l.name, measure.text(l.points[l.points.length - 1][1])])) });
@@ -280,10 +280,13 @@
   const facts = (list) => h("dl", { class: "facts" }, list.filter((f) => f && f[1] !== null).map(([name, ...value]) =>
     h("div", null, h("dt", null, name), h("dd", null, value))));
 
+  /* The second translation of a run has its elementwise ops folded. */
+  const originOf = (p, c) => c.origin === "emitted" && p.candidates.findIndex((o) => o.origin === "emitted") !== p.candidates.indexOf(c) ? "fused" : c.origin;
+
   const nodeText = (p, c) => {
     const base = baselineTime(p);
     const gain = c.time && base && c.time.kind === base.kind && c.time.gpu === base.gpu ? base.seconds / c.time.seconds : null;
-    return [h("span", { class: "id" }, "#" + c.id), h("span", null, c.origin + (c.round ? ` ${c.round}` : "")),
+    return [h("span", { class: "id" }, "#" + c.id), h("span", null, originOf(p, c) + (c.round ? ` ${c.round}` : "")),
       h("span", { class: "v " + (c.right ? "ok" : "no") }, c.right ? "" : c.reason),
       c.time && c.right ? h("span", null, timed(c.time)) : null, gain && c.right ? h("span", { class: "soft" }, ratio(gain)) : null,
       c.tune ? h("span", { class: "mono soft" }, c.tune) : null, c.id === p.winner ? h("span", { class: "win" }, "\u2605 best") : null];
@@ -312,7 +315,7 @@
       const below = children.get(c.id) || [];
       const li = h("li", { role: "treeitem", tabindex: "-1", "aria-level": level, "aria-selected": "false",
         "aria-expanded": below.length ? "true" : undefined, "data-id": c.id,
-        "aria-label": visible(`candidate ${c.id}, ${c.origin}, ${c.reason}${c.time && c.right ? ", " + timed(c.time) : ""}${c.id === p.winner ? ", best" : ""}`) },
+        "aria-label": visible(`candidate ${c.id}, ${originOf(p, c)}, ${c.reason}${c.time && c.right ? ", " + timed(c.time) : ""}${c.id === p.winner ? ", best" : ""}`) },
         h("div", { class: "node" }, nodeText(p, c)), below.length ? h("ul", { role: "group" }, below.map((b) => make(b, level + 1))) : null);
       items.set(c.id, [li, c]);
       return li;
@@ -487,7 +490,7 @@
   makeSortable();
   makeFilters();
   requestAnimationFrame(fastp);
-  if (report.problems.some((p) => p.candidates.length)) {
+  if (report.problems.some((p) => p.candidates.length && report.arms[p.arm].model)) {
     byId("progress-tools").hidden = false;
     for (const control of document.querySelectorAll("input[name=axis], #measure")) control.addEventListener("input", progress);
     if (report.problems.length === 1) byId("measure").value = "geomean";
