@@ -695,10 +695,6 @@ static void put_usage(const header *h, ws_buf *out)
 static ws_status put_head(header *h, ws_buf *out, ws_err *err)
 {
     exp_job *j = h->j;
-    cJSON *evidence = NULL;
-    ws_buf json = {0};
-    if (exp_evidence_json(j, &evidence, err))
-        return err->status;
     ws_buf_printf(out, "/* %s.h: %s.\n", j->name,
                   exp_safe(j, j->in->spec->title ? j->in->spec->title : j->in->spec->name));
     ws_buf_adds(out, " * A CUDA kernel with its launcher, exported by Warpsmith. C11 or C++17 with gcc or clang; "
@@ -711,15 +707,12 @@ static ws_status put_head(header *h, ws_buf *out, ws_err *err)
                      " * Evidence:\n");
     j->out = out;
     ws_status st = exp_put_evidence_rows(j, err);
-    ws_buf_adds(out, " *\n * warpsmith-evidence:begin\n * ");
-    ws_json_print(evidence, true, &json);
-    exp_put_lines(ws_buf_z(&json), " * ", out);
-    ws_buf_adds(out, "\n * warpsmith-evidence:end\n *\n"
-                     " * Licence: the launcher and this comment are Warpsmith's and may be used under "
+    ws_buf_adds(out, " *\n");
+    if (!st)
+        st = exp_put_evidence_json(j, " * ", out, err);
+    ws_buf_adds(out, " *\n * Licence: the launcher and this comment are Warpsmith's and may be used under "
                      "Apache-2.0. The kernels\n * were written as said above; where a model wrote them, its "
                      "provider's terms for output apply.\n */\n");
-    ws_buf_release(&json);
-    cJSON_Delete(evidence);
     return st;
 }
 

@@ -36,8 +36,7 @@ static ws_status read_evidence(const char *text, cJSON **out, ws_err *err)
     const char *p = strstr(text, begin), *stop = p ? strstr(p, end) : NULL;
     ws_buf json = {.max = MAX_FILE};
     if (!stop)
-        return ws_fail(err, WS_EINPUT, "no evidence is in it: it was not exported as a header, a Python "
-                                       "module, a solution or a folder");
+        return ws_fail(err, WS_EINPUT, "no evidence is in it: it is no export");
     for (p = strchr(p, '\n'); p && p < stop;) {
         p += 1 + strspn(p + 1, " ");
         if (*p == '*' || *p == '#')
@@ -137,10 +136,26 @@ static void check_image(check *c, const cJSON *image, int i)
     ws_buf_release(&data);
 }
 
+/* Of a CUDA header: what stands between its markers. */
+static void check_kernels(check *c)
+{
+    static const char begin[] = "// warpsmith-kernels:begin\n", end[] = "\n// warpsmith-kernels:end";
+    const char *p = strstr(c->text, begin), *stop = p ? strstr(p, end) : NULL;
+    ws_buf data = {.max = MAX_FILE};
+    if (stop)
+        ws_buf_add(&data, p + sizeof begin - 1, (size_t)(stop - p) - (sizeof begin - 1));
+    compare(c, "kernels", text_of(c->evidence, "kernels_sha256"), &data, stop != NULL);
+    ws_buf_release(&data);
+}
+
 static void check_parts(check *c)
 {
     const cJSON *image;
     int i = 0;
+    if (*text_of(c->evidence, "kernels_sha256") && !c->folder) {
+        check_kernels(c);
+        return;
+    }
     ws_buf data = {.max = MAX_FILE};
     const bool found = c->folder ? read_file_of(c, text_of(c->evidence, "source"), &data)
                                  : read_literals(c->text, "warpsmith-source", &data);

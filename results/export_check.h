@@ -6,7 +6,7 @@
 
 #include <cjson/cJSON.h>
 
-/* `path`: a header, a Python module, a flashinfer solution, or a raw folder or its manifest. `out`:
+/* `path`: a C or CUDA header, a Python module, a flashinfer solution, or a raw folder or its manifest. `out`:
  * {"schema", "file", "evidence": {...}, "parts": [{"what", "holds", "want", "got"}], "holds"}; caller
  * frees. A file without evidence is an error. */
 ws_status exp_check(const char *path, cJSON **out, ws_err *err) WS_MUST_CHECK;

@@ -1,6 +1,8 @@
 /* A winner as a CUDA header for nvcc: the kernels in a namespace, their launcher in C++. */
 #include "results/export_parts.h"
 
+#include "base/sha256.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,11 +162,11 @@ static void put_kernels(exp_job *j)
     if (exp_source_uses(&j->source, "std"))
         ws_buf_adds(j->out,
                     "namespace std = ::cuda::std; /* the host's has no device functions */\n");
-    ws_buf_addc(j->out, '\n');
+    ws_buf_adds(j->out, "\n// warpsmith-kernels:begin\n");
     ws_buf_add(j->out, j->source.body.p, j->source.body.n);
     ws_buf_printf(
         j->out,
-        "\n} // namespace\n} // namespace kernels\n} // namespace %s\n} // namespace warpsmith\n",
+        "\n// warpsmith-kernels:end\n} // namespace\n} // namespace kernels\n} // namespace %s\n} // namespace warpsmith\n",
         j->name);
     ws_buf_adds(j->out,
                 "#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n#pragma nv_diagnostic pop\n");
@@ -194,5 +196,6 @@ static ws_status assemble(exp_job *j, ws_err *err)
 ws_status exp_write_cuh(exp_job *j, ws_buf *out, ws_err *err)
 {
     j->out = out;
+    ws_sha256_of(j->source.body.n ? j->source.body.p : "", j->source.body.n, j->kernels_sha256);
     return check_dims(j->in->spec, err) ? err->status : assemble(j, err);
 }

@@ -233,7 +233,9 @@ ws_status exp_put_evidence(exp_job *j, ws_err *err)
                 " *\n * C++17; CUDA 11.8 or newer, for its launch attributes.\n *\n * Evidence:\n");
     if (exp_put_evidence_rows(j, err))
         return err->status;
-    ws_buf_adds(j->out, " * The kernel was checked at the shapes listed; at others the launcher "
+    if (exp_put_evidence_json(j, " * ", j->out, err))
+        return err->status;
+    ws_buf_adds(j->out, " *\n * The kernel was checked at the shapes listed; at others the launcher "
                         "runs it, if its guards hold,\n"
                         " * without that evidence.\n *\n"
                         " * Licence: the launcher and this comment are Warpsmith's and may be used "

@@ -108,6 +108,7 @@ static cJSON *make(exp_job *j, const cJSON *verdict)
     add_text(s, "name", in->spec->name);
     add_text(s, "sha256", in->spec->sha256);
     add_text(o, "source_sha256", j->source_sha256);
+    add_text(o, "kernels_sha256", j->kernels_sha256);
     add_text(o, "packet_sha256", in->packet_sha256);
     add_verdict(j, verdict, o);
     cJSON *tune = cJSON_AddObjectToObject(o, "tunables");
@@ -145,5 +146,20 @@ ws_status exp_evidence_json(exp_job *j, cJSON **out, ws_err *err)
         return ws_wrap(err, "the stored verdict");
     *out = make(j, verdict);
     cJSON_Delete(verdict);
+    return WS_OK;
+}
+
+ws_status exp_put_evidence_json(exp_job *j, const char *prefix, ws_buf *out, ws_err *err)
+{
+    cJSON *evidence = NULL;
+    ws_buf json = {.max = EXP_MAX_BYTES};
+    if (exp_evidence_json(j, &evidence, err))
+        return err->status;
+    ws_json_print(evidence, true, &json);
+    ws_buf_printf(out, "%swarpsmith-evidence:begin\n%s", prefix, prefix);
+    exp_put_lines(ws_buf_z(&json), prefix, out);
+    ws_buf_printf(out, "\n%swarpsmith-evidence:end\n", prefix);
+    ws_buf_release(&json);
+    cJSON_Delete(evidence);
     return WS_OK;
 }

@@ -44,6 +44,7 @@ typedef struct exp_job {
     char upper[128]; /* the same in capitals, for macros */
     char tag[9];    /* of what is exported: symbols end with it */
     char source_sha256[65];
+    char kernels_sha256[65]; /* of a CUDA header: the text between its markers, else "" */
     ref_graph *graph;
     exp_tensor *tensor;
     int n_tensors;
@@ -84,6 +85,8 @@ ws_status exp_put_evidence(exp_job *j, ws_err *err) WS_MUST_CHECK;
 ws_status exp_put_evidence_rows(exp_job *j, ws_err *err) WS_MUST_CHECK;
 /* The same for programs: one JSON object; caller frees. */
 ws_status exp_evidence_json(exp_job *j, cJSON **out, ws_err *err) WS_MUST_CHECK;
+/* That between its markers, each line behind `prefix`, as --check reads it. */
+ws_status exp_put_evidence_json(exp_job *j, const char *prefix, ws_buf *out, ws_err *err) WS_MUST_CHECK;
 /* Printed JSON inside a comment, `prefix` in front of all lines but the first. */
 void exp_put_lines(const char *json, const char *prefix, ws_buf *out);
 /* Who wrote the kernels: a translation, a script, a model, a person. */

@@ -420,21 +420,13 @@ static void put(const exp_filler *f, const char *name, ws_buf *out)
 ws_status exp_py_head(exp_job *j, const char *file, const char *usage, ws_buf *out, ws_err *err)
 {
     const spec *s = j->in->spec;
-    cJSON *evidence = NULL;
-    ws_buf json = {0};
-    if (exp_evidence_json(j, &evidence, err))
-        return err->status;
     ws_buf_printf(out, "# %s: %s.\n", file, exp_safe(j, s->title ? s->title : s->name));
     ws_buf_printf(out, "# A CUDA kernel with its launcher, exported by Warpsmith. %s#\n", usage);
-    ws_buf_adds(out, "# warpsmith-evidence:begin\n# ");
-    ws_json_print(evidence, true, &json);
-    exp_put_lines(ws_buf_z(&json), "# ", out);
-    ws_buf_adds(out, "\n# warpsmith-evidence:end\n#\n"
-                     "# The kernel was checked at the shapes under \"checked\". Licence: the launcher is "
+    if (exp_put_evidence_json(j, "# ", out, err))
+        return err->status;
+    ws_buf_adds(out, "#\n# The kernel was checked at the shapes under \"checked\". Licence: the launcher is "
                      "Warpsmith's and may be used\n# under Apache-2.0; where a model wrote the kernels, "
                      "its provider's terms for output apply.\n\n");
-    ws_buf_release(&json);
-    cJSON_Delete(evidence);
     return WS_OK;
 }
 

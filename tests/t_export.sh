@@ -63,10 +63,16 @@ for f in sums.h sums.py sums.json raw raw/manifest.json; do
     check "$f is as it was exported" [ "$rc" = 0 ]
     check "with its source" grep -q '^source  *holds$' "$dir/out"
 done
+run "$ws" export --check "$out/sums.cuh"
+check "sums.cuh is as it was exported" [ "$rc" = 0 ]
+check "with its kernels" grep -q '^kernels  *holds$' "$dir/out"
 sed 's/part\[0\] \* scale/part[1] * scale/' "$out/sums.h" >"$out/changed.h"
 run "$ws" export --check "$out/changed.h"
 check "a changed source is found" [ "$rc" = 1 ]
 check "and named" grep -q '^source  *differs' "$dir/out"
+sed 's/part\[0\] \* scale/part[1] * scale/' "$out/sums.cuh" >"$out/changed.cuh"
+run "$ws" export --check "$out/changed.cuh"
+check "in a CUDA header too" grep -q '^kernels  *differs' "$dir/out"
 printf 'x' | dd of="$out/raw/sums.sm_90.cubin" bs=1 seek=500 conv=notrunc 2>/dev/null
 run "$ws" export --check "$out/raw" --json
 check "so is a changed cubin" grep -q '"holds":\s*false' "$dir/out"
