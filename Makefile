@@ -67,7 +67,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
 
-.PHONY: force all demo test check chaos check-hostile check-kill check-serve check-budget check-export fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
+.PHONY: force all demo test check chaos check-hostile check-kill check-sweep check-slurm check-serve check-budget check-export fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -187,6 +187,15 @@ check-serve: all
 KILLS ?= 200
 check-kill: all
 	$(Q)tests/check_kill $(KILLS)
+# A recorded sweep replayed, and replayed while it is killed twice; the metrics counted again: make check-sweep SWEEP=basics
+SWEEP ?= kernelbench/level1
+check-sweep: all
+	$(Q)tests/check_sweep $(SWEEP)
+# A sweep as a Slurm array on a node of its own, one shard killed: make check-slurm SLURM_SWEEP=basics SHARDS=4
+SLURM_SWEEP ?= kernelbench/level2
+SHARDS ?= 8
+check-slurm: all
+	$(Q)tests/check_slurm $(SLURM_SWEEP) $(SHARDS)
 # Runs with 16 calls in flight never spend more than --max-cost: make check-budget RUNS=100
 RUNS ?= 20
 check-budget: all
@@ -240,6 +249,8 @@ help:
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'
 	@echo 'make check-hostile   a table of every known exploit and the verdict on it'
 	@echo 'make check-kill kill a recorded run KILLS times and resume it: same winner, no reply paid twice'
+	@echo 'make check-sweep   sweep SWEEP, killed twice: same archive, metrics as counted by a script of its own'
+	@echo 'make check-slurm   SLURM_SWEEP as SHARDS shards of a Slurm array, one killed: same archive as undivided'
 	@echo 'make check-serve   SERVE_CLIENTS clients of the reward server for SERVE_SECONDS, hostile ones among them'
 	@echo 'make check-budget   RUNS random runs with 16 calls in flight stay within --max-cost'
 	@echo 'make check-export   C headers of every honest kernel compile everywhere, and their self-tests hold'

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_LIST_BYTES = 4 << 20, MAX_NESTED = 8 };
+enum { MAX_LIST_BYTES = 4 << 20, MAX_NESTED = 3 };
 
 /* ---- the catalogue ---- */
 
