@@ -178,8 +178,8 @@ static void put_arm(const rep_arm *arm, const res_score *s, ws_buf *out)
 {
     ws_buf name = {0}, big = {0}, sub = {0};
     rep_html_put(&name, arm->label);
-    ws_buf_printf(&big, "%.0f %% faster", 100.0 * s->fast[3] / s->n);
-    ws_buf_printf(&sub, "%d of %d problems; %.0f %% right; geometric mean ", s->fast[3], s->n,
+    ws_buf_printf(&big, "%.0f %%", 100.0 * s->fast[3] / s->n);
+    ws_buf_printf(&sub, "%d of %d problems faster, %.0f %% right; geometric mean ", s->fast[3], s->n,
                   100.0 * s->correct / s->n);
     rep_html_put_ratio(&sub, s->geomean);
     ws_buf_adds(&sub, "; ");
@@ -339,6 +339,7 @@ static const struct {
              {"subtitle", put_subtitle},
              {"headline", put_headline},
              {"scores", put_scores},
+             {"beside", rep_html_put_beside},
              {"problems", rep_html_put_problems},
              {"failures", rep_html_put_failures},
              {"costs", rep_html_put_costs},

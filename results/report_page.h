@@ -17,6 +17,8 @@ void rep_html_put_ratio(ws_buf *out, double v);
 void rep_html_put_time(ws_buf *out, const res_time *t);
 
 /* ---- tables ---- */
+/* Speed-ups of the problems that several arms have; nothing where there are none. */
+void rep_html_put_beside(const rep_report *r, ws_buf *out);
 void rep_html_put_problems(const rep_report *r, ws_buf *out);
 void rep_html_put_failures(const rep_report *r, ws_buf *out);
 void rep_html_put_costs(const rep_report *r, ws_buf *out);

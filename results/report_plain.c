@@ -143,10 +143,10 @@ static void put_costs(const rep_report *r, ws_buf *out)
 
 static void put_break_even(const rep_worth *w, ws_buf *out)
 {
-    if (isnan(w->break_even_tokens)) {
+    if (!(w->saved_usd_per_month > 0) && !isnan(w->saved_usd_per_month)) {
+        ws_buf_adds(out, "nothing saved");
+    } else if (isnan(w->break_even_tokens)) {
         ws_buf_adds(out, "unknown");
-    } else if (isinf(w->break_even_tokens)) {
-        ws_buf_adds(out, "never");
     } else {
         rep_put_count(w->break_even_tokens, out);
         ws_buf_adds(out, " tokens");

@@ -131,6 +131,99 @@ void rep_html_put_problems(const rep_report *r, ws_buf *out)
     ws_buf_adds(out, "</tbody></table></div>\n");
 }
 
+/* ---- side by side ---- */
+
+/* The problem of an arm with this spec; NULL: it has none. */
+static const rep_problem *of_arm(const rep_report *r, int arm, const char *name)
+{
+    for (int i = 0; i < r->n_problems; i++)
+        if (r->problem[i].arm == arm && strcmp(r->problem[i].row->spec_name, name) == 0)
+            return &r->problem[i];
+    return NULL;
+}
+
+/* Whether problem i is the first of its spec, and another arm has it, too. */
+static bool is_compared(const rep_report *r, int i)
+{
+    const char *name = r->problem[i].row->spec_name;
+    bool other = false;
+    for (int k = 0; k < r->n_problems; k++) {
+        if (strcmp(r->problem[k].row->spec_name, name) != 0)
+            continue;
+        if (k < i)
+            return false;
+        other |= r->problem[k].arm != r->problem[i].arm;
+    }
+    return other;
+}
+
+static double speedup_of(const rep_report *r, const rep_problem *p)
+{
+    const res_baseline *b = p ? rep_baseline_of(r, p) : NULL;
+    return b ? b->speedup : (double)NAN;
+}
+
+/* The largest speed-up of a spec; NaN: none, or times of several kinds or GPUs, of which none leads. */
+static double best_of(const rep_report *r, const char *name)
+{
+    const res_time *first = NULL;
+    double best = (double)NAN;
+    for (int k = 0; k < r->n_arms; k++) {
+        const rep_problem *p = of_arm(r, k, name);
+        const double x = speedup_of(r, p);
+        if (!isfinite(x))
+            continue;
+        if (first && isnan(res_speedup(first, &p->row->best_time)))
+            return (double)NAN;
+        first = &p->row->best_time;
+        best = fmax(best, x); /* fmax drops NaN */
+    }
+    return best;
+}
+
+static void put_beside_row(const rep_report *r, const char *name, ws_buf *out)
+{
+    const double best = best_of(r, name);
+    ws_buf_adds(out, "<tr><th scope=\"row\">");
+    put_name(out, name);
+    ws_buf_adds(out, "</th>");
+    for (int k = 0; k < r->n_arms; k++) {
+        const rep_problem *p = of_arm(r, k, name);
+        const double x = speedup_of(r, p);
+        const bool leads = x >= best;
+        ws_buf_adds(out, leads ? "<td class=\"n\"><strong>" : "<td class=\"n\">");
+        if (isfinite(x))
+            rep_html_put_ratio(out, x);
+        else
+            ws_buf_adds(out, !p ? "&ndash;" : p->row->correct ? "not comparable" : "none right");
+        if (isfinite(x))
+            ws_buf_printf(out, " <small>%s</small>", p->row->best_time.kind);
+        ws_buf_adds(out, leads ? "<span class=\"vh\"> (largest)</span></strong></td>" : "</td>");
+    }
+    ws_buf_adds(out, "</tr>\n");
+}
+
+void rep_html_put_beside(const rep_report *r, ws_buf *out)
+{
+    ws_buf rows = {.max = out->max};
+    for (int i = 0; i < r->n_problems && r->n_arms > 1; i++)
+        if (is_compared(r, i))
+            put_beside_row(r, r->problem[i].row->spec_name, &rows);
+    if (rows.n) {
+        ws_buf_adds(out, "<h3>Side by side</h3>\n<div class=\"scroll tall\" tabindex=\"0\" "
+                         "role=\"region\" aria-label=\"Side by side\"><table><caption>Speed-ups of "
+                         "problems that several arms have; the largest is bold where times are of one kind and GPU.</caption><thead><tr>"
+                         "<th scope=\"col\">problem</th>");
+        for (int k = 0; k < r->n_arms; k++) {
+            ws_buf_adds(out, "<th scope=\"col\" class=\"n\">");
+            rep_html_put(out, r->arm[k].label);
+            ws_buf_adds(out, "</th>");
+        }
+        ws_buf_printf(out, "</tr></thead><tbody>\n%s</tbody></table></div>\n", ws_buf_z(&rows));
+    }
+    ws_buf_release(&rows);
+}
+
 /* ---- failures and costs ---- */
 
 static void put_bar(ws_buf *out, double share)
@@ -262,10 +355,10 @@ static void put_worth_row(const rep_report *r, const rep_problem *p, ws_buf *out
     ws_buf_adds(out, "</td><td class=\"n\">");
     rep_put_usd(w->spent_usd, out);
     ws_buf_adds(out, "</td><td class=\"n\">");
-    if (isnan(w->break_even_tokens)) {
+    if (!(w->saved_usd_per_month > 0) && !isnan(w->saved_usd_per_month)) {
+        ws_buf_adds(out, "nothing saved");
+    } else if (isnan(w->break_even_tokens)) {
         ws_buf_adds(out, "unknown");
-    } else if (isinf(w->break_even_tokens)) {
-        ws_buf_adds(out, "never");
     } else {
         rep_put_count(w->break_even_tokens, out);
         ws_buf_printf(out, " tokens <small>%.3g days</small>",

@@ -79,7 +79,7 @@ void rep_weigh(rep_problem *p, const char *spec_json, const rep_options *o, ws_a
     w.break_even_tokens = isnan(saved_a_token) || isnan(w.spent_usd) ? (double)NAN
                           : saved_a_token > 0                        ? w.spent_usd / saved_a_token
                           : w.spent_usd > 0                          ? (double)INFINITY
-                                                                     : 0;
+                                                                     : (double)NAN;
     p->worth = WS_ARENA_NEW(a, rep_worth, 1);
     *p->worth = w;
 }

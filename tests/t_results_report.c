@@ -124,6 +124,11 @@ static void test_options(db_archive *db)
     ok(!rep_collect(db, both, 2, &plain, &a, &twice, &err) && twice.n_sets == 2 &&
            twice.n_problems == PROBLEMS + 1,
        "a sweep and a run stand side by side");
+    ws_buf page = {0};
+    rep_html(&twice, &page);
+    is_int(count(ws_buf_z(&page), "(largest)"), problem_at(&twice, 4)->row->correct ? 2 : 0,
+           "with the speed-ups of the spec that both have, the same here");
+    ws_buf_release(&page);
     ok(rep_collect(db, &none, 1, &plain, &a, &r, &err) == WS_EINPUT, "an unknown name is an error");
     has_str(err.msg, "no-such-run", "that says which");
     ws_arena_release(&a);
@@ -203,6 +208,11 @@ static void test_text(void)
     rep_put_count(9999, &t);
     is_str(ws_buf_z(&t), "91.85 us|1.02 ms|-|1.06x|-|0.0123 USD|unknown|12.3 k|9999",
            "numbers as people read them");
+    ws_buf_reset(&t);
+    const rep_arm both = {.gpu = "h100", .modelled = 3, .measured = 4}, one = {.gpu = "", .measured = 2};
+    rep_time_label(&both, &t), ws_buf_adds(&t, "|");
+    rep_time_label(&one, &t);
+    is_str(ws_buf_z(&t), "3 modelled, 4 measured|measured on several GPUs", "kinds of times are told");
     ws_buf_release(&t);
     ok(rep_gpu_price_find("h100") && !rep_gpu_price_find("h1000") && !rep_gpu_price_find(NULL),
        "prices are of GPUs that are known");
