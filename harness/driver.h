@@ -94,6 +94,8 @@ ws_status cu_synchronize(cu_device *d, ws_err *err) WS_MUST_CHECK;
 
 /* Engine only; ws_bug() on a GPU. */
 void cu_engine_configure(cu_device *d, const ptx_options *o);
+/* Kernels may only read the allocation that begins at ptr: a store is a finding INPUT_MODIFIED. */
+void cu_engine_protect(cu_device *d, uint64_t ptr);
 void cu_engine_hold(cu_device *d, uint64_t ptr, size_t bytes, bool floats);
 void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes);
 /* What touches these bytes of an allocation from now on is a finding; the run is the process's

@@ -23,6 +23,13 @@ void cu_engine_mark_uninitialized(cu_device *d, uint64_t ptr, size_t bytes)
     engine_try(d->cu.engine_mark(ptr, bytes), "wsEngineMarkUninitialized");
 }
 
+void cu_engine_protect(cu_device *d, uint64_t ptr)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    engine_try(d->cu.engine_protect(ptr), "wsEngineProtect");
+}
+
 void cu_engine_hold(cu_device *d, uint64_t ptr, size_t bytes, bool floats)
 {
     if (!cu_is_engine(d))

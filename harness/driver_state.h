@@ -61,6 +61,7 @@
     X(engine_configure, wsEngineConfigure, true)                                                   \
     X(engine_name, wsEngineNameBuffer, true)                                                       \
     X(engine_mark, wsEngineMarkUninitialized, true)                                                \
+    X(engine_protect, wsEngineProtect, true)                                                       \
     X(engine_hold, wsEngineHold, true)                                                             \
     X(engine_carve, wsEngineCarve, true)                                                           \
     X(engine_written, wsEngineWritten, true)                                                       \

@@ -39,7 +39,8 @@ typedef enum vfy_needs { VFY_NEEDS_NOTHING, VFY_NEEDS_WHOLE, VFY_NEEDS_FLAGS } v
     X(SAME, "one index", SAME, AS_INIT, WHOLE)                                                     \
     X(ONE_TRUE, "one unmasked", ONE_TRUE, AS_INIT, FLAGS)                                          \
     X(ALL_TRUE, "all set", ALL_TRUE, AS_INIT, FLAGS)                                               \
-    X(ONE_FALSE, "all but one", ONE_FALSE, AS_INIT, FLAGS)
+    X(ONE_FALSE, "all but one", ONE_FALSE, AS_INIT, FLAGS)                                         \
+    X(ALIKE, "rows alike", ALIKE, AS_INIT, NOTHING)
 typedef enum vfy_inputs {
 #define X(id, name, inputs, weights, needs) VFY_INPUTS_##id,
     VFY_INPUTS_LIST(X)

@@ -121,6 +121,17 @@ static void change_row(const stretch *s, vfy_class c, int64_t first, int64_t end
     }
 }
 
+/* What takes rows for each other by a few of their elements, or by their sum to a few bits. */
+static void make_alike(const stretch *s)
+{
+    const int64_t n = s->row;
+    for (int64_t i = s->first + n; i < s->end; i++) {
+        const int64_t at = (i - s->first) % n;
+        if (at < n / 4 || at >= n - n / 4 || !(draw(s, CLASSES, i) < 0.125))
+            s->v[i] = s->v[s->first + at];
+    }
+}
+
 static bool goes_by_rows(vfy_class c)
 {
     return c == VFY_CLASS_SORTED || c == VFY_CLASS_SPIKE || c == VFY_CLASS_CANCEL ||
@@ -129,7 +140,9 @@ static bool goes_by_rows(vfy_class c)
 
 static void change(const stretch *s, vfy_class c)
 {
-    if (c == VFY_CLASS_EQUAL) {
+    if (c == VFY_CLASS_ALIKE) {
+        make_alike(s);
+    } else if (c == VFY_CLASS_EQUAL) {
         for (int64_t i = s->end - 1; i >= s->first; i--)
             s->v[i] = coarse(s->v[s->first]);
     } else if (goes_by_rows(c)) {

@@ -24,6 +24,7 @@
  *             that an expression gives, others of their range, or the same in another order
  *   MIXED     stretches of different lengths at random places, each of another class
  *   (of HEAVY, SPIKE, RANGE and MIXED the first element of a row gets no larger than it was)
+ *   ALIKE     every row the first one, but for some elements of its middle half
  *   SPECIAL   as init, but for a NaN or an infinity in one row of eight, in one at least
  * and of whole numbers and flags, within what the init draws from:
  *   LEAST, MOST, SAME (one legal value), ONE_TRUE, ALL_TRUE, ONE_FALSE (a row) */
@@ -31,7 +32,7 @@
     X(AS_INIT, true) X(NEGATIVE, true) X(LARGE, true) X(SIGNED, true) X(HEAVY, false)              \
     X(SORTED, true) X(SPIKE, false) X(TINY, false) X(RANGE, false) X(CANCEL, false)                \
     X(TIES, true) X(EQUAL, false) X(ZERO, false) X(PERTURBED, true) X(MIXED, false)                \
-    X(SPECIAL, true) X(LEAST, true) X(MOST, true) X(SAME, true) X(ONE_TRUE, true)                  \
+    X(SPECIAL, true) X(ALIKE, false) X(LEAST, true) X(MOST, true) X(SAME, true) X(ONE_TRUE, true)  \
     X(ALL_TRUE, true) X(ONE_FALSE, true)
 typedef enum vfy_class {
 #define X(id, even) VFY_CLASS_##id,

@@ -24,6 +24,10 @@ int vfy_reach_aligned(const ref_graph *g, ws_arena *a, ws_env *out, int max);
 bool vfy_reach_full_grid(const ref_graph *g, const plan *p, const int64_t *tune, ws_arena *a,
                          ws_env *out);
 
+/* Of inputs and weights, whether the operation reads all of them or not: they are made, and an
+ * element of two bytes takes no less than one of four. Infinite where they cannot be. */
+double vfy_reach_input_bytes(const ref_graph *g, const ws_env *env);
+
 /* Inputs of a kind of the quick list at such a shape. */
 ws_status vfy_reach_case(vfy_case *c, const ref_graph *g, const ws_env *env, vfy_inputs kind,
                          uint64_t seed, ws_err *err) WS_MUST_CHECK;

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/philox.h"
+#include "verifier/reach.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ static double work_at(const ref_graph *g, const ws_env *env)
     double products = 0;
     for (int u = REF_PRODUCT_F64; u < REF_UNIT_COUNT; u++)
         products += cost.unit[u];
-    return cost.flops - products + products / PRODUCTS + cost.min_bytes / 8;
+    return cost.flops - products + products / PRODUCTS +
+           fmax(cost.min_bytes, vfy_reach_input_bytes(g, env)) / 4;
 }
 
 /* ---- which dims repeat ---- */

@@ -4,6 +4,7 @@
 #include "harness/ptx/engine.h"
 #include "harness/ptx/field.h"
 #include "harness/ptx/map.h"
+#include "harness/ptx/protect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +316,15 @@ bool ptx_memory_mark_uninitialized(ptx_memory *m, uint64_t ptr, size_t n)
         memset(a->state + (ptr - a->lo), 0, n);
         a->all_init = false;
     }
+    return a != NULL;
+}
+
+bool ptx_memory_protect(ptx_memory *m, uint64_t ptr)
+{
+    int at = 0;
+    ptx_alloc *a = at_start(m, ptr, &at);
+    if (a)
+        a->read_only = true;
     return a != NULL;
 }
 

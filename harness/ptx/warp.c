@@ -14,6 +14,9 @@
 #include <string.h>
 
 enum { FAIR_TICKS = 1 << 14, MAX_POLLS = 32, LOCAL_LIMIT = 512 << 10 };
+/* How often a thread looks until another is done is nobody's promise, and no clock: where turns are
+ * shuffled, half of those in which a young warp counts its polls last longer. */
+enum { PATIENT_POLLS = 1 << 12, PATIENT_INSNS = 1 << 14 };
 
 /* ---- frames ---- */
 
@@ -498,12 +501,25 @@ void ptx_warp_end_turn(ptx_warp *w)
     w->poll_state = state;
 }
 
+/* Whether the warp, which polls, goes on doing so in this turn. */
+static bool is_patient(ptx_warp *w)
+{
+    if (w->worker->grid->options->schedule != PTX_SCHED_RANDOM || w->block->rng >> 40 & 1 ||
+        w->insns > PATIENT_INSNS || w->polls >= PATIENT_POLLS)
+        return false;
+    if (w->polls % MAX_POLLS)
+        return true;
+    const uint64_t was = w->poll_state;
+    w->poll_state = state_hash(w);
+    return w->poll_state != was;
+}
+
 void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr)
 {
     w->polls = w->poll == i && w->poll_addr == addr ? w->polls + 1 : 0;
     w->poll = i;
     w->poll_addr = addr;
-    if (w->polls >= MAX_POLLS)
+    if (w->polls >= MAX_POLLS && !is_patient(w))
         ptx_warp_end_turn(w);
 }
 

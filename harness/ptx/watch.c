@@ -241,8 +241,10 @@ static bool meet_uninitialized(ptx_warp *w, const ptx_access *x, int lane, const
 static bool watch_alloc(ptx_warp *w, const ptx_access *x, ptx_alloc *a)
 {
     const ptx_options *o = w->worker->grid->options;
-    if (x->write && a->read_only)
+    if (x->write && a->read_only && a->is_variable)
         return fault_at(w, x, __builtin_ctz(x->mask), a, HX_ILLEGAL, "write to constant memory");
+    if (x->write && a->read_only)
+        return fault_at(w, x, __builtin_ctz(x->mask), a, HX_INPUT_MODIFIED, "write to an input");
     bool check = x->read && o->check_init && !a->all_init;
     int bad = check ? uninitialized_lane(x, a->state, a->lo) : -1;
     if (bad >= 0 && !meet_uninitialized(w, x, bad, a->state, a->lo))

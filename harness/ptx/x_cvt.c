@@ -659,7 +659,7 @@ static void x_isspacep_const(ptx_warp *w, const ptx_insn *i)
     u32 m = 0;
     EACH_SET(l, w->exec) {
         const ptx_alloc *at = ptx_memory_find(w->worker->grid->mem, a[l]);
-        m |= (u32)(at && at->read_only) << l;
+        m |= (u32)(at && at->read_only && at->is_variable) << l;
     }
     ptx_set_pred(w, i->d, m);
 }

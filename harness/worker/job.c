@@ -84,6 +84,8 @@ static ws_status make_buffers(job *j, ws_err *err)
         j->tensor_at[i] = j->tensor[i].ptr;
         if (upload(j, i, err))
             return err->status;
+        if (j->engine && r->tensor[i].role == RUN_INPUT)
+            cu_engine_protect(j->d, j->tensor[i].ptr);
     }
     for (int i = 0; i < n_scratch; i++) {
         if (make_buffer(j, r->scratch_name[i], (size_t)r->plan->scratch_bytes[i], &j->scratch[i],

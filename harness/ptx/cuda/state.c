@@ -1,6 +1,7 @@
 /* The facade's state, entering and leaving it, and the engine's own entry points. */
 #include "harness/ptx/cuda/internal.h"
 #include "harness/ptx/cuda/ws_engine.h"
+#include "harness/ptx/protect.h"
 #include "harness/ptx/sanitizer.h"
 
 #include <stdarg.h>
@@ -110,6 +111,14 @@ int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes)
 {
     CUresult r = fac_enter_device();
     if (!r && bytes && !ptx_memory_mark_uninitialized(fac.mem, ptr, bytes))
+        r = CUDA_ERROR_INVALID_VALUE;
+    return (int)fac_leave(r);
+}
+
+int wsEngineProtect(uint64_t ptr)
+{
+    CUresult r = fac_enter_device();
+    if (!r && !ptx_memory_protect(fac.mem, ptr))
         r = CUDA_ERROR_INVALID_VALUE;
     return (int)fac_leave(r);
 }

@@ -14,6 +14,7 @@ int wsEngineNameBuffer(uint64_t ptr, const char *name);  /* ptr: start of an all
 /* Poisoned bytes count as never written: for reads (check_init) and for wsEngineWritten. */
 int wsEngineMarkUninitialized(uint64_t ptr, size_t bytes);
 /* For runs over a field (ptx_options.field_prime): what lies there. */
+int wsEngineProtect(uint64_t ptr);
 int wsEngineHold(uint64_t ptr, size_t bytes, int floats);
 /* ptx_memory_carve. */
 int wsEngineCarve(uint64_t ptr, size_t bytes);
