@@ -17,6 +17,24 @@ typedef nvJitLinkInputType comp_jitlink_input;
 typedef nvJitLinkHandle comp_jitlink_handle;
 #endif
 
+#if __has_include(<cublasLt.h>)
+#include <cublasLt.h>
+#define HAS_CUBLASLT 1
+#define LT_API_TYPES
+typedef cublasStatus_t lt_status;
+typedef cublasComputeType_t lt_compute;
+typedef cudaDataType_t lt_type;
+typedef cublasLtMatmulDescAttributes_t lt_desc_attr;
+typedef cublasLtMatrixLayoutAttribute_t lt_layout_attr;
+typedef cublasLtMatmulPreferenceAttributes_t lt_pref_attr;
+typedef cublasLtHandle_t lt_handle;
+typedef cublasLtMatmulDesc_t lt_desc;
+typedef cublasLtMatrixLayout_t lt_layout;
+typedef cublasLtMatmulPreference_t lt_pref;
+typedef cudaStream_t lt_stream;
+typedef cublasLtMatmulAlgo_t lt_algo;
+typedef cublasLtMatmulHeuristicResult_t lt_heuristic;
+#endif
 #if __has_include(<cupti_range_profiler.h>) && __has_include(<cupti_profiler_host.h>)
 #include <cupti_profiler_host.h>
 #include <cupti_profiler_target.h>
@@ -27,6 +45,7 @@ typedef nvJitLinkHandle comp_jitlink_handle;
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "harness/baseline/cublaslt_api.h"
 #include "harness/compile/api.h"
 #include "harness/driver.h"
 #include "harness/profile/cupti_api.h"
@@ -161,6 +180,69 @@ static void test_cupti_headers(void)
 #endif
 }
 
+#ifdef HAS_CUBLASLT
+#define X(member, symbol, params)                                                                  \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(&symbol), lt_status(*) params),         \
+                   #symbol " is declared as in cublasLt.h");
+LT_LIST(X)
+#undef X
+_Static_assert(__builtin_types_compatible_p(__typeof__(&cublasLtGetVersion), size_t(*)(void)) &&
+                   __builtin_types_compatible_p(__typeof__(&cublasLtGetStatusString),
+                                                const char *(*)(cublasStatus_t)),
+               "version and words are declared as in cublasLt.h");
+_Static_assert((int)LT_OK == CUBLAS_STATUS_SUCCESS && (int)LT_COMPUTE_32F == CUBLAS_COMPUTE_32F &&
+                   (int)LT_COMPUTE_64F == CUBLAS_COMPUTE_64F &&
+                   (int)LT_COMPUTE_32F_TF32 == CUBLAS_COMPUTE_32F_FAST_TF32 &&
+                   (int)LT_R_32F == CUDA_R_32F && (int)LT_R_64F == CUDA_R_64F &&
+                   (int)LT_R_16F == CUDA_R_16F && (int)LT_R_16BF == CUDA_R_16BF &&
+                   (int)LT_OP_N == CUBLAS_OP_N && (int)LT_OP_T == CUBLAS_OP_T,
+               "cuBLAS's types");
+_Static_assert((int)LT_DESC_TRANSA == CUBLASLT_MATMUL_DESC_TRANSA &&
+                   (int)LT_DESC_TRANSB == CUBLASLT_MATMUL_DESC_TRANSB &&
+                   (int)LT_DESC_EPILOGUE == CUBLASLT_MATMUL_DESC_EPILOGUE &&
+                   (int)LT_DESC_BIAS_POINTER == CUBLASLT_MATMUL_DESC_BIAS_POINTER &&
+                   (int)LT_LAYOUT_BATCH_COUNT == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT &&
+                   (int)LT_LAYOUT_BATCH_STRIDE == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET &&
+                   (int)LT_PREF_WORKSPACE_BYTES == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES &&
+                   (int)LT_EPILOGUE_DEFAULT == CUBLASLT_EPILOGUE_DEFAULT &&
+                   (int)LT_EPILOGUE_RELU == CUBLASLT_EPILOGUE_RELU &&
+                   (int)LT_EPILOGUE_BIAS == CUBLASLT_EPILOGUE_BIAS &&
+                   (int)LT_EPILOGUE_RELU_BIAS == CUBLASLT_EPILOGUE_RELU_BIAS,
+               "cuBLASLt's attributes");
+/* As cublaslt_api.h has it without the header. */
+typedef struct own_algo {
+    uint64_t data[8];
+} own_algo;
+typedef struct own_heuristic {
+    own_algo algo;
+    size_t workspaceSize;
+    int state;
+    float wavesCount;
+    int reserved[4];
+} own_heuristic;
+#endif
+
+static void test_cublas_headers(void)
+{
+#ifdef HAS_CUBLASLT
+    typedef own_heuristic ours;
+    typedef cublasLtMatmulHeuristicResult_t theirs;
+    twin all = {"cublasLtMatmulHeuristicResult_t", sizeof(ours), sizeof(theirs), sizeof(ours),
+                sizeof(theirs), 0, 0};
+    twin *t = &all;
+    SAME(own_algo, algo)
+    SAME(size_t, workspaceSize)
+    SAME(int, state)
+    SAME(float, wavesCount)
+    SAME(int, reserved)
+    test_twins("cuBLASLt", t, 1);
+    ok(sizeof(own_algo) == sizeof(cublasLtMatmulAlgo_t), "cuBLASLt: cublasLtMatmulAlgo_t has %zu bytes",
+       sizeof(cublasLtMatmulAlgo_t));
+#else
+    skip("cuBLASLt's structures", "its header is not there");
+#endif
+}
+
 /* ---- the libraries ---- */
 
 typedef struct mapped {
@@ -241,6 +323,7 @@ static const struct {
     {&cu_symbols, {"stubs/libcuda.so"}, ROWS_CUDA},
     {&comp_nvrtc_symbols, {"libnvrtc.so.13", "libnvrtc.so.12"}, ROWS_ALL},
     {&comp_jitlink_symbols, {"libnvJitLink.so.13", "libnvJitLink.so.12"}, ROWS_ALL},
+    {&lt_symbols, {"libcublasLt.so.13", "libcublasLt.so.12"}, ROWS_ALL},
     {&cupti_symbols, {"libcupti.so.13", "libcupti.so.12"}, ROWS_ALL},
 };
 
@@ -334,6 +417,7 @@ int main(void)
 {
     test_compiler_headers();
     test_cupti_headers();
+    test_cublas_headers();
     test_libraries();
     test_versions();
     return tap_done();

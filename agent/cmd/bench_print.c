@@ -151,6 +151,61 @@ cJSON *bench_print_json(const bench_report *r)
     return o;
 }
 
+/* ---- other baselines ---- */
+
+void bench_print_baselines(const vfy_baseline *b, int n, ws_buf *out)
+{
+    if (n)
+        ws_buf_adds(out, "other baselines, which modelled times are not compared with:\n");
+    for (int i = 0; i < n; i++) {
+        ws_buf_printf(out, "%-24s %s", b[i].name, vfy_baseline_kind_name(b[i].kind));
+        if (b[i].kind == VFY_BASELINE_ABSENT) {
+            ws_buf_printf(out, ": %s%s%s\n", b[i].why, b[i].hint[0] ? "; " : "", b[i].hint);
+            continue;
+        }
+        ws_buf_printf(out, ": %.4g us on %s%s", 1e6 * b[i].seconds, b[i].hardware,
+                      b[i].same_gpu ? "" : ", which is another GPU than --gpu");
+        if (b[i].std_s >= 0)
+            ws_buf_printf(out, ", standard deviation %.2g us of %d samples", 1e6 * b[i].std_s,
+                          b[i].samples);
+        ws_buf_printf(out, "%s%s", b[i].precision[0] ? ", " : "", b[i].precision);
+        ws_buf_printf(out, "%s%s", b[i].note[0] ? "; " : "", b[i].note);
+        if (b[i].resolution > 0)
+            ws_buf_printf(out, ", rounded to %.1f %%", 100 * b[i].resolution);
+        ws_buf_addc(out, '\n');
+    }
+}
+
+cJSON *bench_baselines_json(const vfy_baseline *b, int n)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (int i = 0; i < n; i++) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "name", b[i].name);
+        cJSON_AddStringToObject(o, "kind", vfy_baseline_kind_name(b[i].kind));
+        cJSON_AddBoolToObject(o, "compared", false);
+        cJSON_AddItemToArray(list, o);
+        if (b[i].kind == VFY_BASELINE_ABSENT) {
+            cJSON_AddStringToObject(o, "why", b[i].why);
+            if (b[i].hint[0])
+                cJSON_AddStringToObject(o, "hint", b[i].hint);
+            continue;
+        }
+        ws_json_add_double(o, "seconds", b[i].seconds);
+        ws_json_add_double(o, "std_s", b[i].std_s);
+        ws_json_add_double(o, "min_s", b[i].min_s);
+        ws_json_add_double(o, "max_s", b[i].max_s);
+        cJSON_AddNumberToObject(o, "samples", b[i].samples);
+        cJSON_AddStringToObject(o, "hardware", b[i].hardware);
+        cJSON_AddBoolToObject(o, "same_gpu", b[i].same_gpu);
+        ws_json_add_double(o, "resolution", b[i].resolution);
+        cJSON_AddStringToObject(o, "precision", b[i].precision);
+        cJSON_AddStringToObject(o, "note", b[i].note);
+        cJSON_AddStringToObject(o, "file", b[i].file ? b[i].file : "");
+    }
+    return list;
+}
+
 /* ---- the archive ---- */
 
 /* `o` is freed. */

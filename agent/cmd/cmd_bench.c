@@ -1,4 +1,5 @@
 #include "agent/cli.h"
+#include "agent/cmd/bench_libraries.h"
 #include "agent/cmd/bench_print.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -24,8 +25,9 @@ static const ws_opt option_table[] = {
      .type = WS_OPT_STRING,
      .offset = offsetof(options, vs),
      .fallback = "naive",
-     .arg = "naive|FILE",
-     .help = "the baseline: the spec as plain CUDA, or a source",
+     .arg = "LIST",
+     .help = "baselines, with commas: naive (the spec as plain CUDA) and sources FILE.cu have a sitting each; "
+             "cublas, torch and FILE.json are times of libraries (docs/baselines.md)",
      .group = "What"},
     {.name = "shape",
      .type = WS_OPT_STRING,
@@ -112,6 +114,10 @@ typedef struct work {
     vfy_bench b;
     vfy_bench_options bo;
     cJSON *json;
+    vfy_bench_entry base[VFY_MAX_BASELINES]; /* that the candidates sit with, one after the other */
+    int n_bases;
+    vfy_baseline other[VFY_MAX_BASELINES];
+    int n_others;
 } work;
 
 static const char *base_name(const char *path)
@@ -202,6 +208,44 @@ static ws_status read_shape(work *w, ws_err *err)
     return WS_OK;
 }
 
+static bool ends_in(const char *z, const char *end)
+{
+    const size_t n = strlen(z), m = strlen(end);
+    return n >= m && strcmp(z + n - m, end) == 0;
+}
+
+/* One word of --vs. */
+static ws_status read_baseline(work *w, const char *what, ws_err *err)
+{
+    const ws_env dims = spec_env(w->spec, w->bo.shape);
+    if (strcmp(what, "cublas") == 0)
+        return bench_cublas(w->session, w->bo.shape, w->other, &w->n_others, err);
+    if (strcmp(what, "torch") == 0)
+        return bench_torch(w->spec, w->bo.shape, tim_gpu_find(w->o->gpu), w->other, &w->n_others, err);
+    if (ends_in(what, ".json"))
+        return vfy_baseline_read(what, w->spec, &dims, tim_gpu_find(w->o->gpu), w->other, &w->n_others,
+                                 err);
+    vfy_bench_entry *e = &w->base[w->n_bases++];
+    return strcmp(what, "naive") == 0 ? make_naive(w, e, err) : read_source(w, what, e, err);
+}
+
+/* Without a kernel among them, the plain translation is what the candidates sit with. */
+static ws_status read_baselines(work *w, ws_err *err)
+{
+    int n = 0;
+    for (const char *p = w->o->vs; *p; n++) {
+        const size_t length = strcspn(p, ",");
+        const char *what = ws_arena_strndup(&w->arena, p, length);
+        if (!length || n == VFY_MAX_BASELINES / 2)
+            return ws_fail(err, WS_EUSAGE, "--vs %s: expected at most %d names with a comma between two",
+                           w->o->vs, VFY_MAX_BASELINES / 2);
+        if (read_baseline(w, what, err))
+            return err->status;
+        p += length + (p[length] == ',');
+    }
+    return w->n_bases ? WS_OK : make_naive(w, &w->base[w->n_bases++], err);
+}
+
 static ws_status open_all(work *w, const char **args, int nargs, ws_err *err)
 {
     const options *o = w->o;
@@ -218,15 +262,14 @@ static ws_status open_all(work *w, const char **args, int nargs, ws_err *err)
                                       : read_source(w, path, &w->b.entry[i], err))
             return err->status;
     }
-    return strcmp(o->vs, "naive") == 0 ? make_naive(w, &w->b.base, err)
-                                       : read_source(w, o->vs, &w->b.base, err);
+    return read_baselines(w, err);
 }
 
-/* One regime: the sitting, what is said of it, what is stored. */
-static ws_status sit(work *w, bool warm, int *exit_code, ws_err *err)
+/* One regime against one baseline: the sitting, what is said of it, what is stored. */
+static ws_status sit(work *w, const vfy_bench_entry *base, bool warm, int *exit_code, ws_err *err)
 {
     vfy_bench b = {
-        .base = w->b.base, .n = w->b.n, .entry = WS_ARENA_NEW(&w->arena, vfy_bench_entry, w->b.n)};
+        .base = *base, .n = w->b.n, .entry = WS_ARENA_NEW(&w->arena, vfy_bench_entry, w->b.n)};
     const bench_report report = {w->spec, &w->bo, &b, w->o->noise};
     ws_buf text = {0};
     int64_t id = 0;
@@ -248,6 +291,32 @@ static ws_status sit(work *w, bool warm, int *exit_code, ws_err *err)
     ws_buf_release(&text);
     vfy_bench_release(&b);
     return st;
+}
+
+/* Each baseline that is a kernel, in each regime. */
+static ws_status sit_all(work *w, int *exit_code, ws_err *err)
+{
+    const char *regime = w->o->regime;
+    ws_status st = WS_OK;
+    for (int i = 0; i < w->n_bases && !st; i++) {
+        if (strcmp(regime, "warm") != 0)
+            st = sit(w, &w->base[i], false, exit_code, err);
+        if (!st && strcmp(regime, "cold") != 0)
+            st = sit(w, &w->base[i], true, exit_code, err);
+    }
+    return st;
+}
+
+static void print_others(const work *w, cJSON *doc)
+{
+    ws_buf text = {0};
+    if (w->o->common.json) {
+        cJSON_AddItemToObject(doc, "baselines", bench_baselines_json(w->other, w->n_others));
+        return;
+    }
+    bench_print_baselines(w->other, w->n_others, &text);
+    fputs(ws_buf_z(&text), stdout);
+    ws_buf_release(&text);
 }
 
 /* Of 52 bits, which every reader of JSON keeps. */
@@ -278,10 +347,10 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     ws_status st = choose_seed(o->seed, &w.bo.seed, err);
     if (!st)
         st = open_all(&w, args, nargs, err);
-    if (!st && strcmp(o->regime, "warm") != 0)
-        st = sit(&w, false, exit_code, err);
-    if (!st && strcmp(o->regime, "cold") != 0)
-        st = sit(&w, true, exit_code, err);
+    if (!st)
+        st = sit_all(&w, exit_code, err);
+    if (!st)
+        print_others(&w, doc);
     if (!st && o->common.json)
         cli_print_json(doc);
     else
@@ -304,8 +373,9 @@ const cli_command cmd_bench = {
              "every output\nthat a timed launch leaves is compared, and a winner has to win "
              "again in a fresh process in the\nbaseline's place. The launches run on the CPU "
              "engine and time is the cost model's of --gpu: all\ntimes are modelled. Exit code 1: "
-             "no source is faster.",
+             "there is a baseline than which no source is faster.",
          .examples = "warpsmith bench softmax mine.cu yours.cu\n"
+                     "warpsmith bench softmax mine.cu --vs naive,yours.cu,torch,times.json\n"
                      "warpsmith bench softmax best --archive runs.db --noise walk --json",
          .options = option_table,
          .min_args = 2,

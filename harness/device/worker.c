@@ -170,7 +170,7 @@ static bool read_line(channel *c, size_t *length)
 
 static const dev_op *find_op(const char *name, const dev_op *more)
 {
-    const dev_op *tables[] = {dev_ops_base, dev_ops_profile, more};
+    const dev_op *tables[] = {dev_ops_base, dev_ops_profile, dev_ops_cublas, more};
     for (size_t t = 0; t < WS_COUNT(tables); t++)
         for (const dev_op *o = tables[t]; o && o->name; o++)
             if (strcmp(o->name, name) == 0)

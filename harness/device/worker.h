@@ -32,6 +32,7 @@ typedef struct dev_op {
 /* The tables of the operations; each ends with a row without a name. */
 extern const dev_op dev_ops_base[];    /* hello, health, run */
 extern const dev_op dev_ops_profile[]; /* profile */
+extern const dev_op dev_ops_cublas[];  /* cublas */
 
 /* Reads requests until they end. `more`: operations beside these, or NULL. Returns the exit
  * code. */

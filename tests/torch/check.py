@@ -24,9 +24,9 @@ import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(ROOT / "specs/kernelbench"), str(ROOT / "tests/torch")]
+sys.path[:0] = [str(ROOT / "specs/kernelbench"), str(ROOT / "tests/torch"), str(ROOT / "harness/baseline")]
 import notation  # noqa: E402
-import restate  # noqa: E402
+import torch_ops  # noqa: E402
 import upstream  # noqa: E402
 from upstream import Mismatch  # noqa: E402
 
@@ -199,11 +199,11 @@ def check_nodes(path, work):
     values = reference(name, {}, dims, work)
     worst = 0.0
     for node in spec["graph"]:
-        want = restate.node(node, values, dims)
+        want = torch_ops.node(node, values, dims)
         if want is None:
             raise Skipped(f"no statement of '{node['op']}' in PyTorch")
         try:
-            d = worst_difference(values[node["out"]], want.numpy(), restate.size(node, values, dims))
+            d = worst_difference(values[node["out"]], want.numpy(), torch_ops.size(node, values, dims))
         except Mismatch as e:
             raise Mismatch(f"node '{node['out']}' ({node['op']}): {e}")
         if not d <= TOLERANCE:

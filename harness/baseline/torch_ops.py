@@ -1,15 +1,16 @@
-"""Each op of a spec's graph, said once more in PyTorch, in float64. node() computes one node from its
-operands; None where there is no statement of the op."""
+"""Each op of a spec's graph, said once more in PyTorch. apply() computes one node from its operands, in their
+dtypes; node() does it in float64, and gives None where there is no statement of the op. The references are compared with
+these statements (make check-torch), and baselines are timed with them (torch_baseline.py)."""
 
 import re
 
-import numpy
 import torch
 import torch.nn.functional as F
 
 # Mantissa bits, least exponent of a normal number, largest number.
 NARROW = {"f16": (10, -14, 65504.0), "bf16": (7, -126, 3.3895313892515355e38), "e4m3": (3, -6, 448.0),
           "e5m2": (2, -14, 57344.0), "e2m1": (1, 0, 6.0), "f32": (23, -126, 3.4028234663852886e38)}
+DOUBLE = torch.zeros((), dtype=torch.float64)
 WHOLE = {"i8": (-128, 127), "u8": (0, 255), "i32": (-2**31, 2**31 - 1)}
 
 
@@ -41,8 +42,10 @@ def number(v, dims):
 
 
 class Attributes:
-    def __init__(self, node, dims):
-        self.node, self.dims = node, dims
+    """A node's, and what tensors made from nothing are like: `like` has their dtype and device."""
+
+    def __init__(self, node, dims, like=None):
+        self.node, self.dims, self.like = node, dims, DOUBLE if like is None else like
 
     def get(self, name, default=None):
         v = self.node.get(name, default)
@@ -186,7 +189,7 @@ def recurrent(module, gates):
         states, weights = rest[:gates // 3 if gates == 3 else 2], rest[gates // 3 if gates == 3 else 2:]
         hidden = weights[1].shape[1]
         m = module(x.shape[-1], hidden, a.get("num_layers", 1), batch_first=a.get("batch_first", True),
-                   bidirectional=a.get("bidirectional", False)).double()
+                   bidirectional=a.get("bidirectional", False)).to(x)
         names = [n for n, _ in m.named_parameters()]
         m.load_state_dict(dict(zip(names, weights)))
         with torch.no_grad():
@@ -202,7 +205,7 @@ def scan(a, x, carry, *outer):
     for x_t in x.unbind(d):
         values = dict(step, x_t=x_t, carry=carry)
         for n in a.node["body"]:
-            values[n["out"]] = apply(n, values, a.dims)
+            values[n["out"]] = apply(n, values, a.dims, a.like)
         carry = values[a.node["carry"]]
         emitted.append(values[a.node["emit"]])
     return torch.stack(emitted, d)
@@ -249,8 +252,8 @@ OPS = {
     "permute": lambda a, x: x.permute(a.get("dims")), "flip": lambda a, x: x.flip(a.get("dims")),
     "roll": lambda a, x: torch.roll(x, a.get("shifts"), a.get("dims")),
     "reshape": lambda a, x: x.reshape(a.get("shape")), "expand": lambda a, x: x.expand(a.get("shape")),
-    "full": lambda a: torch.full(a.get("shape"), float(a.get("value")), dtype=torch.float64),
-    "iota": lambda a: torch.arange(a.get("length"), dtype=torch.float64),
+    "full": lambda a: torch.full(a.get("shape"), float(a.get("value")), dtype=torch.float64).to(a.like),
+    "iota": lambda a: torch.arange(a.get("length")).to(a.like),
     "concat": lambda a, *xs: torch.cat(xs, a.axis(xs[0])),
     "tril": lambda a, x: torch.tril(x, a.get("diagonal", 0)),
     "triu": lambda a, x: torch.triu(x, a.get("diagonal", 0)),
@@ -277,16 +280,16 @@ for name in "add sub mul maximum minimum eq ne lt le gt ge".split():
 OPS["div"] = compared(torch.true_divide)
 
 
-def operand(v, values):
+def operand(v, values, like=DOUBLE):
     if isinstance(v, str) and v in values:
         x = values[v]
-        x = torch.from_numpy(x) if isinstance(x, numpy.ndarray) else x
-        return x.double()
-    return torch.tensor(float(v), dtype=torch.float64)
+        x = x if isinstance(x, torch.Tensor) else torch.from_numpy(x)
+        return x.double() if like is DOUBLE else x
+    return torch.tensor(float(v), dtype=torch.float64).to(like)
 
 
-def apply(node, values, dims):
-    return OPS[node["op"]](Attributes(node, dims), *[operand(v, values) for v in node.get("in", [])])
+def apply(node, values, dims, like=DOUBLE):
+    return OPS[node["op"]](Attributes(node, dims, like), *[operand(v, values, like) for v in node.get("in", [])])
 
 
 def node(node, values, dims):
