@@ -20,6 +20,7 @@ typedef struct parameter {
 typedef struct signature {
     parameter init[MAX_PARAMETERS], forward[MAX_PARAMETERS];
     int n_init, n_forward;
+    char *order;         /* names of weights, and "~randn:256x64", between commas; NULL: the spec's */
     const char *refusal; /* NULL: none */
 } signature;
 
@@ -68,6 +69,11 @@ static ws_status read_signature(exp_job *j, const char *line, size_t n, signatur
     if (!p)
         return ws_fail(err, WS_EENV, "specs/kernelbench/signatures.txt: '%s' cannot be read",
                        j->in->spec->source);
+    if (p[0] == ' ' && p[1] == '[' && strchr(p, ']')) {
+        out->order = p + 2;
+        p = strchr(p, ']');
+        *p++ = '\0';
+    }
     if (strncmp(p, " ! ", 3) == 0)
         out->refusal = p + 3;
     return WS_OK;
@@ -202,14 +208,44 @@ static ws_status put_weight(module *m, const spec_tensor *t, const ws_env *env, 
     return WS_OK;
 }
 
-static ws_status put_init(module *m, ws_err *err)
+/* "~randn:256x64": numbers that upstream draws and drops. */
+static void put_dropped(const char *z, ws_buf *out)
+{
+    const char *colon = strchr(z, ':');
+    ws_buf_printf(out, strncmp(z, "~randn", 6) == 0 ? "        torch.randn((" : "        torch.rand((");
+    for (const char *p = colon ? colon + 1 : ""; *p; p++)
+        ws_buf_adds(out, *p == 'x' ? ", " : (const char[2]){*p, '\0'});
+    ws_buf_adds(out, ",))  # upstream draws them, too\n");
+}
+
+/* In upstream's order, then what it does not name. */
+static ws_status put_weights(module *m, const ws_env *env, ws_err *err)
 {
     const spec *s = m->j->in->spec;
-    ws_env env = spec_env(s, -1);
-    put_expected("__init__", m->s.init, m->s.n_init, &m->init);
+    bool *done = WS_ARENA_NEW(&m->j->arena, bool, s->n_inputs + s->n_weights + 1);
+    for (char *p = m->s.order, *word; (word = strsep(&p, ","));) {
+        word += strspn(word, " ");
+        if (*word == '~')
+            put_dropped(word, &m->init);
+        for (int i = s->n_inputs; i < s->n_inputs + s->n_weights; i++)
+            if (!done[i] && strcmp(s->tensor[i].name, word) == 0) {
+                done[i] = true;
+                if (put_weight(m, &s->tensor[i], env, err))
+                    return err->status;
+            }
+    }
     for (int i = s->n_inputs; i < s->n_inputs + s->n_weights; i++)
-        if (put_weight(m, &s->tensor[i], &env, err))
+        if (!done[i] && put_weight(m, &s->tensor[i], env, err))
             return err->status;
+    return WS_OK;
+}
+
+static ws_status put_init(module *m, ws_err *err)
+{
+    ws_env env = spec_env(m->j->in->spec, -1);
+    put_expected("__init__", m->s.init, m->s.n_init, &m->init);
+    if (put_weights(m, &env, err))
+        return err->status;
     if (m->init.n)
         m->init.n--; /* the template has the newline */
     else
