@@ -3,7 +3,9 @@
 #include "agent/sweep/slurm.h"
 #include "agent/sweep/suite.h"
 #include "agent/sweep/sweep.h"
+#include "agent/version.h"
 #include "base/file.h"
+#include "results/report.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@ typedef struct options {
     run_options run; /* its budget is what each problem may take */
     ws_opt_list models, strategies;
     budget_limits total;
-    const char *name, *resume, *shard, *record, *replay, *csv, *show;
+    const char *name, *resume, *shard, *record, *replay, *csv, *html, *show;
     const char *import_dir, *export_dir, *slurm_dir;
     ws_opt_list baselines, slurm_args;
     int64_t jobs, most, level, slurm, slurm_at_once;
@@ -132,6 +134,9 @@ static const ws_opt option_table[] = {
      .fallback = "0", .arg = "X", .help = "1 is as recorded, 0 is at once", .group = "Output"},
     {.name = "loose", .type = WS_OPT_FLAG, .offset = OPT(l.replay_loose),
      .help = "with --replay: answer other prompts too, with the recorded replies in order",
+     .group = "Output"},
+    {.name = "html", .type = WS_OPT_STRING, .offset = OWN(html), .arg = "FILE",
+     .help = "at the end, the report as one page; 'warpsmith report' makes others",
      .group = "Output"},
     {.name = "csv", .type = WS_OPT_STRING, .offset = OWN(csv), .arg = "FILE",
      .help = "at the end, a row a problem", .group = "Output"},
@@ -314,17 +319,34 @@ static ws_status read_scores(const char *archive, const char *which, scores *out
     return st;
 }
 
-static ws_status write_csv(const options *o, const char *which, ws_err *err)
+static ws_status write_one(const char *path, const rep_report *r,
+                           void (*write)(const rep_report *r, ws_buf *out), ws_err *err)
 {
-    scores s = {0};
-    ws_buf text = {0};
-    ws_status st = read_scores(o->run.l.archive, which, &s, err);
-    if (!st) {
-        sweep_csv(&s.set, &text);
-        st = ws_write_file(o->csv, text.p, text.n, err);
-    }
+    ws_buf text = {.max = (size_t)1 << 31};
+    write(r, &text);
+    ws_status st = ws_write_file(path, ws_buf_z(&text), text.n, err);
     ws_buf_release(&text);
-    ws_arena_release(&s.arena);
+    return st;
+}
+
+/* The files that were asked for. */
+static ws_status write_files(const options *o, const char *which, ws_err *err)
+{
+    db_archive *db = NULL;
+    ws_arena a = {0};
+    rep_report r;
+    const rep_options how = {.tool = "warpsmith " WARPSMITH_VERSION};
+    if (!o->csv && !o->html)
+        return WS_OK;
+    ws_status st = db_open(o->run.l.archive, true, &db, err);
+    if (!st)
+        st = rep_collect(db, &which, 1, &how, &a, &r, err);
+    if (!st && o->csv)
+        st = write_one(o->csv, &r, rep_csv, err);
+    if (!st && o->html)
+        st = write_one(o->html, &r, rep_html, err);
+    db_close(db);
+    ws_arena_release(&a);
     return st;
 }
 
@@ -343,7 +365,7 @@ static ws_status show(const options *o, const char *which, ws_err *err)
     }
     ws_buf_release(&text);
     ws_arena_release(&s.arena);
-    return !st && o->csv ? write_csv(o, which, err) : st;
+    return st ? st : write_files(o, which, err);
 }
 
 /* ---- KernelBench ---- */
@@ -450,9 +472,9 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (!st)
         st = sweep_run(&w, &m, name, exit_code, err);
     model_access_release(&m);
-    if (*name && o->csv) { /* also of a sweep in which problems failed */
+    if (*name) { /* also of a sweep in which problems failed */
         ws_err late = {0};
-        if (write_csv(o, name, &late) && !st) {
+        if (write_files(o, name, &late) && !st) {
             *err = late;
             st = late.status;
         }

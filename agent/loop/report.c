@@ -317,6 +317,10 @@ static void print_json(const loop_state *s, const db_candidate *best, const db_t
         cJSON_AddNumberToObject(o, "lost_requests", s->lost_requests);
     if (s->uncounted_usd > 0)
         cJSON_AddNumberToObject(o, "lost_requests_most_usd", s->uncounted_usd);
+    cJSON *charged = cJSON_AddObjectToObject(o, "charged"); /* to the budget, in all sessions */
+    ws_json_add_int(charged, "requests", s->budget.spent.requests);
+    ws_json_add_int(charged, "tokens", s->budget.spent.tokens);
+    cJSON_AddNumberToObject(charged, "usd", s->budget.spent.usd);
     add_seconds(s, o);
     cJSON *rows = cJSON_AddArrayToObject(o, "attempts");
     for (int i = 0; i < s->n_attempts; i++)

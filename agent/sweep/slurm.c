@@ -28,7 +28,7 @@ static const struct own {
 } own[] = {{"--archive", 'a', true},   {"--name", 0, true},          {"--shard", 0, true},
            {"--slurm", 0, true},       {"--slurm-arg", 0, true},     {"--slurm-dir", 0, true},
            {"--slurm-at-once", 0, true}, {"--dry-run", 0, false},    {"--continue", 0, false},
-           {"--csv", 0, true}};
+           {"--csv", 0, true},          {"--html", 0, true}};
 
 /* How many words from here on are one of these options; 0: none is. */
 static int own_words(const char *word)

@@ -51,7 +51,7 @@ typedef struct sweep_row {
     bool mine;                 /* of this session */
     lease lease;
     budget_amount before;      /* that its run took in earlier sessions */
-    budget_amount total;       /* as its end told; usd NaN: not known */
+    budget_amount total;       /* as its end told */
     bool told;                 /* its end was told */
     double seconds_before;
     int64_t start_ns;
@@ -124,6 +124,5 @@ void sweep_show_over(sweep *w);
 /* The scores in 80 columns. */
 void sweep_table(const res_set *s, ws_buf *out);
 cJSON *sweep_json(const db_sweep *w, const res_set *s);
-void sweep_csv(const res_set *s, ws_buf *out);
 
 #endif

@@ -1,9 +1,8 @@
-/* The scores of a sweep: as tables in 80 columns, as JSON, and a row a problem as CSV. */
+/* The scores of a sweep, as tables in 80 columns and as JSON. */
 #include "agent/sweep/sweep.h"
 
 #include "base/json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -328,79 +327,4 @@ cJSON *sweep_json(const db_sweep *w, const res_set *s)
     for (int i = 0; i < s->n; i++)
         cJSON_AddItemToArray(rows, json_problem(&s->problem[i]));
     return o;
-}
-
-/* ---- CSV ---- */
-
-/* RFC 4180; what a spreadsheet would take for a formula is text. */
-static void put_cell(ws_buf *out, const char *text)
-{
-    bool formula = *text && strchr("=+-@\t\r", *text);
-    if (!formula && !strpbrk(text, ",\"\r\n")) {
-        ws_buf_adds(out, text);
-        return;
-    }
-    ws_buf_addc(out, '"');
-    if (formula)
-        ws_buf_addc(out, '\'');
-    for (; *text; text++) {
-        if (*text == '"')
-            ws_buf_addc(out, '"');
-        ws_buf_addc(out, *text);
-    }
-    ws_buf_addc(out, '"');
-}
-
-static void put_number(ws_buf *out, double v)
-{
-    if (isfinite(v))
-        ws_buf_printf(out, "%.9g", v);
-    ws_buf_addc(out, ',');
-}
-
-static void csv_problem(const res_set *s, const res_problem *p, ws_buf *out)
-{
-    const char *text[] = {p->spec_name, p->group, p->flaw ? p->flaw : "", p->model, p->strategy,
-                          p->status,    p->error ? p->error : ""};
-    ws_buf_printf(out, "%d,", p->position);
-    for (size_t i = 0; i < WS_COUNT(text); i++) {
-        put_cell(out, text[i]);
-        ws_buf_addc(out, ',');
-    }
-    ws_buf_printf(out, "%d,%d,%d,%d,%d,", p->attempts, p->attempts_compiled, p->attempts_correct,
-                  p->compiled, p->correct);
-    put_number(out, p->best_time.seconds);
-    put_cell(out, p->best_time.kind ? p->best_time.kind : "");
-    ws_buf_addc(out, ',');
-    put_cell(out, p->best_time.gpu ? p->best_time.gpu : "");
-    ws_buf_addc(out, ',');
-    for (int b = 0; b < s->n_baselines; b++) {
-        const res_baseline *x = NULL;
-        for (int i = 0; i < p->n_baselines; i++)
-            x = strcmp(p->baseline[i].name, s->baseline[b]) == 0 ? &p->baseline[i] : x;
-        put_number(out, x ? x->time.seconds : (double)NAN);
-        put_number(out, x ? x->speedup : (double)NAN);
-    }
-    ws_buf_printf(out, "%" PRId64 ",%" PRId64 ",", p->prompt_tokens, p->completion_tokens);
-    put_number(out, p->usd);
-    if (isfinite(p->seconds))
-        ws_buf_printf(out, "%.9g", p->seconds);
-    ws_buf_addc(out, '\n');
-}
-
-void sweep_csv(const res_set *s, ws_buf *out)
-{
-    ws_buf_adds(out, "position,spec,group,flaw,model,strategy,status,error,attempts,"
-                     "attempts_compiled,attempts_correct,compiled,correct,best_seconds,kind,gpu,");
-    for (int b = 0; b < s->n_baselines; b++) {
-        ws_arena a = {0};
-        put_cell(out, ws_arena_printf(&a, "%s seconds", s->baseline[b]));
-        ws_buf_addc(out, ',');
-        put_cell(out, ws_arena_printf(&a, "speedup over %s", s->baseline[b]));
-        ws_buf_addc(out, ',');
-        ws_arena_release(&a);
-    }
-    ws_buf_adds(out, "prompt_tokens,completion_tokens,usd,seconds\n");
-    for (int i = 0; i < s->n; i++)
-        csv_problem(s, &s->problem[i], out);
 }

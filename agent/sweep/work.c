@@ -196,10 +196,10 @@ static ws_status start(sweep *w, sweep_row *r, ws_err *err)
     db_close(db);
     if (st || !money)
         return st;
-    r->total = (budget_amount){.usd = (double)NAN};
+    r->total = (budget_amount){0};
     r->told = false;
     r->start_ns = ws_now_ns();
-    snprintf(r->doing, sizeof r->doing, "starting");
+    snprintf(r->doing, sizeof r->doing, "judging");
     if ((st = child_start(problem_main, &k, &r->child, err)))
         return st;
     w->running++;
@@ -226,26 +226,21 @@ static void hear_candidate(sweep_row *r, const cJSON *o)
     const char *origin = word(o, "origin");
     bool right = strcmp(word(o, "reason"), "pass") == 0;
     bool tuned = strcmp(origin, "tuned") == 0, emitted = strcmp(origin, "emitted") == 0;
-    if (emitted && whole(o, "round") == 0 && *word(o, "model") == 0)
-        snprintf(r->doing, sizeof r->doing, "asking");
     r->attempts += !tuned && !emitted;
     r->right += right && !tuned && !emitted;
     if (right && !emitted && cJSON_IsNumber(x) && !(r->speedup >= x->valuedouble))
         r->speedup = x->valuedouble;
 }
 
-/* What it took, from the last event of its run. */
+/* What it took, from the last event of its run: requests that were lost are counted at their most. */
 static void hear_end(sweep_row *r, const cJSON *o)
 {
-    const cJSON *usd = cJSON_GetObjectItemCaseSensitive(o, "cost_usd");
-    const cJSON *lost = cJSON_GetObjectItemCaseSensitive(o, "lost_requests_most_usd");
-    bool known = cJSON_IsNumber(usd) || !whole(o, "requests");
+    const cJSON *charged = cJSON_GetObjectItemCaseSensitive(o, "charged");
+    const cJSON *usd = cJSON_GetObjectItemCaseSensitive(charged, "usd");
     r->told = true;
-    r->total = (budget_amount){.requests = whole(o, "requests"),
-                               .tokens = whole(o, "prompt_tokens") + whole(o, "completion_tokens"),
-                               .usd = known ? (usd ? usd->valuedouble : 0) : (double)NAN};
-    if (cJSON_IsNumber(lost))
-        r->total.usd += lost->valuedouble;
+    r->total = (budget_amount){.requests = whole(charged, "requests"),
+                               .tokens = whole(charged, "tokens"),
+                               .usd = cJSON_IsNumber(usd) ? usd->valuedouble : 0};
     snprintf(r->why, sizeof r->why, "%s", word(o, "stop_reason"));
 }
 
@@ -302,21 +297,26 @@ static ws_status end_run(sweep_row *r, const db_run *run, db_archive *db, ws_err
                 : WS_OK;
 }
 
-/* What the run took in all its sessions, as the archive has it when its end was not told. */
-static void charge(sweep *w, sweep_row *r, const db_run *run, db_archive *db)
+/* Of a process that told no end: where there is a limit, all that it was allowed; else what the
+ * archive has of it. */
+static void guess_total(const sweep *w, sweep_row *r, const db_run *run, db_archive *db)
 {
     db_totals t = {0};
     ws_err none = {0};
-    if (!r->told && run->id && !db_run_totals(db, run->id, &t, &none))
-        r->total = (budget_amount){.requests = t.attempts,
-                                   .tokens = t.prompt_tokens + t.completion_tokens,
-                                   .usd = (double)NAN};
-    if (!run->id)
-        r->total = r->before; /* it never began */
-    bool limited = w->pot.limit.most.usd > 0;
-    if (isnan(r->total.usd)) /* not known: all that it could take, or what is known */
-        r->total.usd = limited ? r->before.usd + r->lease.granted.usd
-                               : (run->id && t.calls ? t.cost_usd : r->before.usd);
+    const budget_amount *limit = &w->pot.limit.most, *most = &r->lease.limit.most;
+    r->total = r->before;
+    if (!run->id || db_run_totals(db, run->id, &t, &none)) /* it never began */
+        return;
+    r->total = (budget_amount){
+        .requests = limit->requests ? most->requests : t.attempts,
+        .tokens = limit->tokens ? most->tokens : t.prompt_tokens + t.completion_tokens,
+        .usd = limit->usd > 0 ? most->usd : t.cost_usd};
+}
+
+static void charge(sweep *w, sweep_row *r, const db_run *run, db_archive *db)
+{
+    if (!r->told)
+        guess_total(w, r, run, db);
     lease_settle(&w->pot, &r->lease, &r->before, &r->total);
     r->before = r->total;
     r->p.tokens = r->total.tokens;
