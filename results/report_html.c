@@ -253,7 +253,7 @@ static void put_scores(const rep_report *r, ws_buf *out)
     if (r->n_problems == 1)
         return; /* shares of one problem say nothing */
     ws_buf_printf(out,
-                  "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Scores\"><table>"
+                  "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of scores\"><table>"
                   "<caption><span>fast<sub>p</sub>: share of all problems that are right (p = 0), or right and "
                   "more than p times as fast as the baseline. Flawed specs are "
                   "counted apart.</span></caption><thead><tr><td></td>%s"

@@ -147,6 +147,8 @@ static void put_break_even(const rep_worth *w, ws_buf *out)
         ws_buf_adds(out, "nothing saved");
     } else if (isnan(w->break_even_tokens)) {
         ws_buf_adds(out, "unknown");
+    } else if (!(w->break_even_tokens > 0)) {
+        ws_buf_adds(out, "at once");
     } else {
         rep_put_count(w->break_even_tokens, out);
         ws_buf_adds(out, " tokens");

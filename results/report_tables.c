@@ -116,7 +116,7 @@ void rep_html_put_problems(const rep_report *r, ws_buf *out)
                   {"tokens", " class=\"n w6 opt\" data-first=\"down\""},
                   {"USD", " class=\"n w7 opt\" data-first=\"down\""},
                   {"work", " class=\"n w8 opt\" data-first=\"down\""}};
-    ws_buf_adds(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Problems\">"
+    ws_buf_adds(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of problems\">"
                      "<table id=\"problem-table\" class=\"list\"><caption>A row a problem; the name "
                      "leads to its kernels. Speed-ups refer to '");
     rep_html_put(out, r->baseline);
@@ -211,7 +211,7 @@ void rep_html_put_beside(const rep_report *r, ws_buf *out)
             put_beside_row(r, r->problem[i].row->spec_name, &rows);
     if (rows.n) {
         ws_buf_adds(out, "<h3>Side by side</h3>\n<div class=\"scroll tall\" tabindex=\"0\" "
-                         "role=\"region\" aria-label=\"Side by side\"><table><caption>Speed-ups of "
+                         "role=\"region\" aria-label=\"Table of speed-ups side by side\"><table><caption>Speed-ups of "
                          "problems that several arms have; the largest is bold where times are of one kind and GPU.</caption><thead><tr>"
                          "<th scope=\"col\">problem</th>");
         for (int k = 0; k < r->n_arms; k++) {
@@ -238,7 +238,7 @@ void rep_html_put_failures(const rep_report *r, ws_buf *out)
         ws_buf_adds(out, "<p>No attempt was rejected.</p>\n");
         return;
     }
-    ws_buf_adds(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Failure classes\">"
+    ws_buf_adds(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of failure classes\">"
                      "<table><caption>Attempts that were rejected, by verdict.</caption><thead><tr>"
                      "<th scope=\"col\">verdict</th><th scope=\"col\" class=\"n\">attempts</th>"
                      "<td></td><th scope=\"col\" class=\"n\">problems</th>"
@@ -285,7 +285,7 @@ void rep_html_put_costs(const rep_report *r, ws_buf *out)
     }
     if (r->n_stages) {
         ws_buf_printf(out,
-                      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cost by stage "
+                      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of costs by stage "
                       "and model\"><table><caption>Calls by stage and model; the bars are %s."
                       "</caption><thead><tr><th scope=\"col\">stage</th><th scope=\"col\">model</th>"
                       "<th scope=\"col\" class=\"n\">calls</th><th scope=\"col\" class=\"n\">tokens in</th>"
@@ -359,6 +359,8 @@ static void put_worth_row(const rep_report *r, const rep_problem *p, ws_buf *out
         ws_buf_adds(out, "nothing saved");
     } else if (isnan(w->break_even_tokens)) {
         ws_buf_adds(out, "unknown");
+    } else if (!(w->break_even_tokens > 0)) {
+        ws_buf_adds(out, "at once");
     } else {
         rep_put_count(w->break_even_tokens, out);
         ws_buf_printf(out, " tokens <small>%.3g days</small>",
@@ -400,7 +402,7 @@ void rep_html_put_economics(const rep_report *r, ws_buf *out)
     put_price_sources(r, out);
     ws_buf_printf(out, " Savings at %.0f tokens per second%s.</p>\n", r->traffic,
                   r->traffic_given ? "" : ", an assumption that <code>--traffic</code> replaces");
-    ws_buf_adds(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Economics\"><table>"
+    ws_buf_adds(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of economics\"><table>"
                      "<caption>USD per million tokens before and after, and when it pays for itself."
                      "</caption><thead><tr><th scope=\"col\">problem</th><th scope=\"col\" class=\"opt\">"
                      "model</th><th scope=\"col\" class=\"n\">GPU</th><th scope=\"col\" class=\"n\">before</th>"

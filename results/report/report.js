@@ -117,7 +117,7 @@
   };
 
   /* The first `words` columns hold words, the others numbers. */
-  const table = (caption, head, rows, words = 1) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  const table = (caption, head, rows, words = 1) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table: " + caption },
     h("table", null, h("caption", null, caption), h("thead", null, h("tr", null, head.map((t, i) => h("th", { scope: "col", class: i < words ? null : "n" }, t)))),
       h("tbody", null, rows.map((row) => h("tr", null, row.map((c, i) => h(i ? "td" : "th", i ? { class: i < words ? null : "n" } : { scope: "row" }, c)))))));
 
