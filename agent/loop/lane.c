@@ -207,6 +207,22 @@ static void queued_free(queued *q)
     free(q);
 }
 
+int lane_pool_leave(lane_pool *p, pid_t *pid, int max)
+{
+    int n = 0;
+    for (int i = 0; i < p->n && n < max; i++) {
+        lane *l = &p->lane[i];
+        if (l->pid <= 0)
+            continue;
+        close(l->sock);
+        kill(l->pid, SIGKILL);
+        pid[n++] = l->pid;
+        l->pid = 0;
+    }
+    lane_pool_close(p);
+    return n;
+}
+
 void lane_pool_close(lane_pool *p)
 {
     if (!p)

@@ -7,6 +7,8 @@
 
 #include "verifier/verify.h"
 
+#include <sys/types.h>
+
 typedef struct lane_pool lane_pool;
 
 typedef struct lane_job {
@@ -45,6 +47,9 @@ typedef struct lane_options {
 ws_status lane_pool_open(const spec *s, const lane_options *o, lane_pool **out,
                          ws_err *err) WS_MUST_CHECK;
 void lane_pool_close(lane_pool *p); /* ends what is being judged */
+/* The same without waiting for the lanes' ends, which take some time where all cores are at work: up
+ * to `max` are killed alone, and their process ids are the caller's to wait for. How many. */
+int lane_pool_leave(lane_pool *p, pid_t *pid, int max);
 
 void lane_submit(lane_pool *p, const lane_job *j); /* copies */
 /* Whether the candidate of a LANE_COMPILED is judged further; without, no other event of it comes.

@@ -4,18 +4,21 @@
 #include "base/clock.h"
 #include "base/pool.h"
 
+#include <errno.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 enum {
     SPARE_LANES = 4,       /* idle ones that keep the references of other specs */
     MOST_PER_LANE = 200,   /* then a fresh one begins, with a seed of its own */
     REPORT_BYTES = 8 << 10,
     LOG_BYTES = 4 << 10,
-    NICENESS = 2           /* the server answers while all cores judge */
+    MOST_DYING = 64,
+    NICENESS = 5           /* the server answers while all cores judge */
 };
 
 struct serve_wait {
@@ -55,6 +58,8 @@ struct serve_judge {
     int n_memory;
     int64_t clock;   /* counts, for what was used last */
     serve_counts counts;
+    pid_t dying[MOST_DYING]; /* killed, to be waited for */
+    int n_dying;
 };
 
 /* ---- results ---- */
@@ -328,9 +333,22 @@ void serve_judge_cancel(serve_judge *j, serve_wait *wait)
 
 /* ---- lanes ---- */
 
-static void close_lane(slot *s)
+/* Those that were killed and did not end yet. */
+static void reap(serve_judge *j)
 {
-    lane_pool_close(s->lane);
+    int left = 0;
+    for (int i = 0; i < j->n_dying; i++)
+        if (waitpid(j->dying[i], NULL, WNOHANG) == 0)
+            j->dying[left++] = j->dying[i];
+    j->n_dying = left;
+}
+
+static void close_lane(serve_judge *j, slot *s)
+{
+    if (s->lane && j->n_dying < MOST_DYING)
+        j->n_dying += lane_pool_leave(s->lane, j->dying + j->n_dying, MOST_DYING - j->n_dying);
+    else
+        lane_pool_close(s->lane);
     *s = (slot){0};
 }
 
@@ -372,7 +390,7 @@ static ws_status begin(serve_judge *j, slot *s, job *k, ws_err *err)
                       .cores = ws_cpu_count() > j->o.jobs ? ws_cpu_count() / j->o.jobs : 1};
     lane_event e;
     if (s->lane && (s->spec != k->spec || s->done >= MOST_PER_LANE))
-        close_lane(s);
+        close_lane(j, s);
     if (!s->lane && lane_pool_open(k->spec->spec, &o, &s->lane, err))
         return err->status;
     s->spec = k->spec;
@@ -420,7 +438,7 @@ static void watch(serve_judge *j, slot *s)
         return;
     job *k = s->job;
     snprintf(why, sizeof why, "judging it took more than %g s", k->seconds);
-    close_lane(s);
+    close_lane(j, s);
     fail(j, k, false, true, why);
 }
 
@@ -440,6 +458,7 @@ void serve_judge_turn(serve_judge *j)
 {
     for (int i = 0; i < j->n_slots; i++)
         watch(j, &j->slot[i]);
+    reap(j);
     serve_specs_turn(j->specs);
     settle(j);
     dispatch(j);
@@ -463,7 +482,10 @@ void serve_judge_close(serve_judge *j)
     if (!j)
         return;
     for (int i = 0; i < j->n_slots; i++)
-        close_lane(&j->slot[i]);
+        lane_pool_close(j->slot[i].lane);
+    for (int i = 0; i < j->n_dying; i++)
+        while (waitpid(j->dying[i], NULL, 0) < 0 && errno == EINTR)
+            ;
     while (j->first) {
         job *k = j->first;
         j->first = k->next;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`warpsmith serve` under load: clients that send right kernels, hostile ones and garbage at once.
 
-    serve_load.py PROGRAM [SECONDS] [CLIENTS]     random requests for so long
-    serve_load.py PROGRAM once                    every kernel of tests/kernels once
+    serve_load.py PROGRAM [SECONDS] [CLIENTS]     random requests for so long, some of those kernels among them
+    serve_load.py PROGRAM once                    every kernel of tests/kernels/hostile once, and right ones
 
 Judged is that no reward is wrong, nothing but 2xx, 4xx and 503 comes back, the server's memory is bounded, and that
 /health answers within 50 ms in 99 of 100 cases meanwhile. Exit status 1: something of it does not hold."""
@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from serve_client import Server, fenced, memory_kib
+from serve_client import RIGHT, WRONG, Server, fenced, kernel, memory_kib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEALTH_LIMIT_MS, MEMORY_LIMIT_MIB = 50, 256
@@ -32,6 +32,17 @@ def kernels(folder, accept):
         m = re.match(r"// spec: *(\S+)\s+expect: *(\w+)", text)
         if m and "arch:" not in text.split("\n")[0] and accept(path):
             yield {"name": os.path.basename(path), "spec": m.group(1), "right": m.group(2) == "PASS", "text": text}
+
+
+def small():
+    """Kernels of tests/relu, which are judged in a fraction of a second; each request has another one."""
+    yield from ({"name": "right", "spec": "tests/relu", "right": True, "text": RIGHT},
+                {"name": "wrong", "spec": "tests/relu", "right": False, "text": WRONG})
+    for name, body in (("past the end", "if (i <= N) y[i] = fmaxf(x[i], 0.0f);"), ("never ends", "for (;;) ;"),
+                       ("trap", 'asm volatile("trap;");'), ("writes nothing", ""),
+                       ("clock", "if (i < N) y[i] = fmaxf(x[i], clock64() & 0);"),
+                       ("does not compile", "return nothing;"), ("address 0", "*(int *)0 = i;")):
+        yield {"name": name, "spec": "tests/relu", "right": False, "text": kernel(body)}
 
 
 class Tally:
@@ -81,7 +92,9 @@ GARBAGE = [b"", b"{", b"\xff" * 1000, b'{"spec": "softmax"}', b'{"spec": "../../
            b"{}" + b" " * 9000000]
 
 
-def client(server, list_of, tally, until, seed):
+def client(server, large, tally, until, seed):
+    little = list(small())
+    little += little[:1] * len(little)
     rnd = random.Random(seed)
     connection = server.connect()
     while time.monotonic() < until:
@@ -91,8 +104,8 @@ def client(server, list_of, tally, until, seed):
                 status, d, _ = server.request("POST", "/reward", rnd.choice(GARBAGE))
                 tally.add(status, None, None, d, 0)
                 continue
-            k = rnd.choice(list_of)
-            note = f"{seed} {rnd.random()}" if rnd.random() < 0.5 else ""
+            k = rnd.choice(little if rnd.random() < 0.7 else large)
+            note = f"{seed} {rnd.random()}" if k in little else ""
             path = rnd.choice(["/reward", "/get_reward", "/evaluate", "/run_code"])
             status, reward, detail = ask(server, k, note, path, connection)
             tally.add(status, k, reward, detail, time.monotonic() - begin)
@@ -127,7 +140,8 @@ def share(sorted_list, p):
 
 
 def run_load(program, seconds, n_clients):
-    chosen = list(kernels("honest", QUICK.search)) * 4 + list(kernels("hostile", lambda p: True))
+    chosen = random.sample(list(kernels("honest", QUICK.search)), 4)
+    chosen += random.sample(list(kernels("hostile", lambda p: True)), 24)
     server = Server(program, "--timeout", "120s")
     tally, until = Tally(), time.monotonic() + seconds
     end, out = multiprocessing.Event(), multiprocessing.Queue()
