@@ -23,7 +23,7 @@ const char *exp_py_name(exp_job *j, const char *z)
         "lambda", "nonlocal", "not",  "or",       "pass",   "raise",  "return", "try",
         "while",  "with",   "yield",  "out",      "extents", "given", "dims",   "torch",
         "result", "all",    "any",    "map",      "len",    "isinstance", "list", "tuple",
-        "self",   "plan",   "shapes", "launch",   "driver", "register", "ctypes", "importlib",
+        "self",   "plan",   "shapes", "launch",   "driver", "register", "contextlib", "ctypes", "importlib",
         "os",     "sys"};
     for (size_t i = 0; i < WS_COUNT(taken); i++)
         if (strcmp(z, taken[i]) == 0)

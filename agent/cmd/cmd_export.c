@@ -99,8 +99,17 @@ static ws_status run_check(const options *o, const char *path, int *exit_code, w
 
 static ws_status write_export(const options *o, const exp_format *f, const exp_input *in, ws_err *err)
 {
-    if (f->is_folder)
-        return exp_save(f, in, o->output, err);
+    if (f->is_folder) {
+        if (exp_save(f, in, o->output, err))
+            return err->status;
+        if (o->common.json) {
+            cJSON *v = cJSON_CreateObject();
+            cJSON_AddNumberToObject(v, "schema", 1);
+            cJSON_AddStringToObject(v, "folder", o->output);
+            cli_print_json(v);
+        }
+        return WS_OK;
+    }
     ws_buf text = {.max = EXP_MAX_BYTES};
     ws_status st = exp_text(f, in, &text, err);
     if (!st)

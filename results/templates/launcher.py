@@ -1,3 +1,4 @@
+import contextlib
 import ctypes
 import importlib
 import importlib.util
@@ -343,22 +344,22 @@ def _is_torch(t):
 def _run_staged(d, tensors, dims, sizes):
     """On the CPU driver, whose memory is its own: tensors are copied there and back."""
     d.context()
-    held, address, need = [], [], plan(*dims)[0]
-    for t, size in zip(tensors, sizes):
-        held.append(d.alloc(size))
-        address.append(held[-1])
-        if size:
-            d.call("cuMemcpyHtoD_v2", ctypes.c_uint64(held[-1]), ctypes.c_void_p(_address(t)),
+    with contextlib.ExitStack() as held:
+        def alloc(size):
+            p = d.alloc(size)
+            held.callback(d.free, p)
+            return p
+
+        address = [alloc(size) for size in sizes]
+        for t, size, p in zip(tensors, sizes, address):
+            d.call("cuMemcpyHtoD_v2", ctypes.c_uint64(p), ctypes.c_void_p(_address(t)),
                    ctypes.c_size_t(size))
-    held.append(d.alloc(need))
-    launch(address, dims, held[-1])
-    d.call("cuCtxSynchronize")
-    for t, size, (_, role, _), p in zip(tensors, sizes, TENSORS, address):
-        if role in ("out", "inout") and size:
-            d.call("cuMemcpyDtoH_v2", ctypes.c_void_p(_address(t)), ctypes.c_uint64(p),
-                   ctypes.c_size_t(size))
-    for p in held:
-        d.free(p)
+        launch(address, dims, alloc(plan(*dims)[0]))
+        d.call("cuCtxSynchronize")
+        for t, size, (_, role, _), p in zip(tensors, sizes, TENSORS, address):
+            if role in ("out", "inout"):
+                d.call("cuMemcpyDtoH_v2", ctypes.c_void_p(_address(t)), ctypes.c_uint64(p),
+                       ctypes.c_size_t(size))
 
 
 def _run(tensors, dims):
