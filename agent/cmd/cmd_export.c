@@ -1,5 +1,6 @@
 #include "agent/cli.h"
 #include "agent/cmd/archive_packet.h"
+#include "agent/cmd/export_file.h"
 #include "results/export.h"
 #include "results/export_check.h"
 #include "results/export_library.h"
@@ -21,7 +22,7 @@ static const ws_opt option_table[] = {
     {.name = "archive", .letter = 'a', .type = WS_OPT_STRING, .offset = offsetof(options, archive),
      .fallback = "warpsmith.db", .arg = "FILE", .help = "the archive", .env = "WARPSMITH_ARCHIVE"},
     {.name = "format", .letter = 'f', .type = WS_OPT_STRING, .offset = offsetof(options, format),
-     .arg = "NAME", .help = "what to write (below); by the suffix of --output, else header"},
+     .arg = "NAME", .help = "one of the formats above; by the suffix of --output, else header"},
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
      .fallback = "-", .arg = "FILE", .help = "where to write; - is standard output"},
     {.name = "name", .type = WS_OPT_STRING, .offset = offsetof(options, name), .arg = "ID",
@@ -214,35 +215,57 @@ static ws_status run_all(const options *o, const char *name, int *exit_code, ws_
     return st;
 }
 
-static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
+/* ---- a kernel from a file ---- */
+
+static ws_status run_file(const options *o, const exp_format *format, const char **args, comp_service *comp,
+                          int *exit_code, ws_err *err)
 {
-    const options *o = values;
-    const exp_format *format = NULL;
+    exp_input in = {.name = o->name, .compiler = comp};
+    export_file f = {0};
+    ws_arena a = {0};
+    read_archs(o, &a, &in);
+    ws_status st = export_file_verify(args[0], args[1], in.n_archs ? in.arch[0] : NULL, o->packet, comp, &f,
+                                      err);
+    if (!st && !f.passed) {
+        ws_buf text = {0};
+        vfy_verdict_print(f.verdict, &text);
+        fputs(ws_buf_z(&text), stderr);
+        ws_buf_release(&text);
+        *exit_code = 1;
+    } else if (!st) {
+        in.spec = f.spec;
+        in.candidate = &f.candidate;
+        in.run = &f.run;
+        in.verdict_json = f.verdict_json;
+        in.packet_sha256 = f.packet_sha256;
+        st = read_shapes(o, &a, &in, err);
+        if (!st)
+            st = write_export(o, format, &in, err);
+    }
+    export_file_release(&f);
+    ws_arena_release(&a);
+    return st;
+}
+
+/* ---- one of an archive ---- */
+
+static ws_status run_candidate(const options *o, const exp_format *format, const char *which,
+                               comp_service *comp, ws_err *err)
+{
     db_archive *db = NULL;
-    comp_service *comp = NULL;
     ws_arena a = {0};
     spec *s = NULL;
     db_run r = {0};
     db_candidate c = {0};
-    exp_input in = {.candidate = &c, .run = &r, .name = o->name};
-    if (o->check)
-        return nargs ? run_check(o, args[0], exit_code, err)
-                     : ws_fail(err, WS_EUSAGE, "--check needs the file or folder of an export");
-    if (o->all)
-        return run_all(o, nargs ? args[0] : NULL, exit_code, err);
-    ws_status st = choose_format(o, &format, err);
+    exp_input in = {.candidate = &c, .run = &r, .name = o->name, .compiler = comp};
+    ws_status st = db_open(o->archive, true, &db, err);
     if (!st)
-        st = db_open(o->archive, true, &db, err);
-    if (!st)
-        st = archive_choose(db, nargs ? args[0] : "last", &a, &r, &c, err);
+        st = archive_choose(db, which, &a, &r, &c, err);
     if (!st)
         st = db_verdict_json(db, c.id, &a, &in.verdict_json, err);
     if (!st)
         st = spec_from_text(r.spec_json, ws_str_of(r.spec_json).n, r.spec_name, &s, err);
     in.spec = s;
-    if (!st && format->has_binaries)
-        st = comp_service_open(&(comp_service_options){0}, &comp, err);
-    in.compiler = comp;
     read_archs(o, &a, &in);
     if (!st)
         st = read_shapes(o, &a, &in, err);
@@ -250,29 +273,56 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         st = put_packet(o, db, &r, &c, &a, &in, err);
     if (!st)
         st = write_export(o, format, &in, err);
-    comp_service_close(comp);
     spec_free(s);
     ws_arena_release(&a);
     db_close(db);
     return st;
 }
 
+static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
+{
+    const options *o = values;
+    const exp_format *format = NULL;
+    comp_service *comp = NULL;
+    if (o->check)
+        return nargs == 1 ? run_check(o, args[0], exit_code, err)
+                          : ws_fail(err, WS_EUSAGE, "--check needs the file or folder of one export");
+    if (o->all)
+        return nargs < 2 ? run_all(o, nargs ? args[0] : NULL, exit_code, err)
+                         : ws_fail(err, WS_EUSAGE, "--all takes one part of the names of specs");
+    ws_status st = choose_format(o, &format, err);
+    if (!st && (format->has_binaries || nargs == 2))
+        st = comp_service_open(&(comp_service_options){0}, &comp, err);
+    if (!st)
+        st = nargs == 2 ? run_file(o, format, args, comp, exit_code, err)
+                        : run_candidate(o, format, nargs ? args[0] : "last", comp, err);
+    comp_service_close(comp);
+    return st;
+}
+
 const cli_command cmd_export = {
     .doc = {.name = "export",
             .summary = "write a winner for use in other programs",
-            .usage = "[RUN | #CANDIDATE] [options] | --all DIR [NAME] | --check FILE",
-            .details = "Formats: header (.h), for C and C++, with the binaries, needs a CUDA driver alone; cuh "
-                       "(.cuh), for nvcc; torch (.py), a Python module with a PyTorch operator; kernelbench, a "
-                       "file with class ModelNew; flashinfer (.json), a flashinfer-bench solution; raw, a "
-                       "folder with source, PTX, cubins and a manifest. docs/export.md describes them.",
-            .examples = "warpsmith export last -o softmax.cuh\n"
+            .usage = "[RUN | #CANDIDATE | SPEC FILE.cu | --all DIR [NAME] | --check FILE] [options]",
+            .details =
+                "Of a run the winner, a candidate of the archive, or a kernel in a file, which is verified\n"
+                "first (exit code 1: rejected). docs/export.md tells more.\n\n"
+                "Formats:\n"
+                "  header      .h, for C and C++, with the binaries; needs a CUDA driver alone\n"
+                "  cuh         .cuh, a CUDA C++ header for nvcc\n"
+                "  torch       .py, a Python module with a PyTorch operator\n"
+                "  kernelbench a Python file with class ModelNew\n"
+                "  flashinfer  .json, a flashinfer-bench solution\n"
+                "  raw         a folder: source, PTX, cubins and a manifest",
+            .examples = "warpsmith export last -o softmax.h\n"
                         "warpsmith export last -o softmax.py --arch sm_90a,sm_100\n"
+                        "warpsmith export basics/row_sum mine.cu -o row_sum.h\n"
                         "warpsmith export last --format kernelbench -o solution.py\n"
                         "warpsmith export --all kernels/ --archive warpsmith.db\n"
                         "warpsmith export --check softmax.h",
             .options = option_table,
             .min_args = 0,
-            .max_args = 1},
+            .max_args = 2},
     .values_size = sizeof(options),
     .run = run,
 };
