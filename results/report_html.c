@@ -149,7 +149,7 @@ static void put_many(const res_score *s, ws_buf *out)
     ws_buf_release(&big), ws_buf_release(&sub);
 }
 
-static void put_spending(const res_score *s, ws_buf *out)
+static void put_spending(const rep_arm *arm, const res_score *s, ws_buf *out)
 {
     ws_buf big = {0}, sub = {0};
     if (s->calls) {
@@ -157,12 +157,14 @@ static void put_spending(const res_score *s, ws_buf *out)
         rep_put_count((double)s->tokens, &sub);
         ws_buf_printf(&sub, " tokens in %d call%s", s->calls, s->calls == 1 ? "" : "s");
     } else {
-        ws_buf_adds(&big, "0 USD");
-        ws_buf_adds(&sub, "no model was asked");
+        ws_buf_adds(&big, arm->imported ? "unknown" : "0 USD");
+        ws_buf_adds(&sub, arm->imported ? "made and judged elsewhere" : "no model was asked");
     }
     tile(out, "Spent", ws_buf_z(&big), ws_buf_z(&sub));
     ws_buf_reset(&big), ws_buf_reset(&sub);
-    if (s->seconds < 120)
+    if (!(s->seconds > 0))
+        ws_buf_adds(&big, "&ndash;");
+    else if (s->seconds < 120)
         ws_buf_printf(&big, "%.1f s", s->seconds);
     else if (s->seconds < 7200)
         ws_buf_printf(&big, "%.1f min", s->seconds / 60);
@@ -200,7 +202,7 @@ static void put_headline(const rep_report *r, ws_buf *out)
             put_arm(&r->arm[k], &s->score, out);
         } else if (s) {
             r->n_problems == 1 ? put_single(r, out) : put_many(&s->score, out);
-            put_spending(&s->score, out);
+            put_spending(&r->arm[k], &s->score, out);
         }
     }
     ws_buf_adds(out, "</dl>\n");

@@ -40,6 +40,19 @@ assert (score["problems"], score["correct"], score["fast_p"]["0"]) == (n, right,
 assert abs(score["geomean_speedup"] - math.exp(sum(map(math.log, gains)) / len(gains))) < 1e-9
 assert "/home" not in open(sys.argv[1]).read()
 PY
+check "every member of the JSON is documented" /usr/bin/python3 - "$dir/r.json" <<'PY'
+import json, sys
+text = open("docs/report.md").read()
+free = {"fast_p", "pass_at", "failures", "right_candidates_by_level"}  # their keys are data
+def keys(v, name=""):
+    if isinstance(v, list):
+        return {k for one in v for k in keys(one)}
+    if not isinstance(v, dict):
+        return set()
+    return set(v) | {k for name, one in v.items() if not (name in free and isinstance(one, dict)) for k in keys(one)}
+missing = [k for k in sorted(keys(json.load(open(sys.argv[1])))) if f"`{k}`" not in text]
+assert not missing, missing
+PY
 run "$ws" report run-001 run-002 --archive "$db" --md
 check "runs are put together" says "$dir/out" "# 2 runs"
 run "$ws" report run-001 --archive "$db" --md --csv
