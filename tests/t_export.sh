@@ -202,21 +202,17 @@ else
     echo "ok $n - Python # SKIP there is no python3"
 fi
 
-# A kernel that is in no archive, and one that is wrong.
-run "$ws" export basics/row_sum "$dir/mean.cu" -o "$out/file.h"
-check "export SPEC FILE verifies and exports" [ "$rc" = 0 ]
-check "with the verdict" grep -q '"level_name": ' "$out/file.h"
+# Kernels that are in no archive: one that is wrong, and one of a KernelBench problem.
 sed 's/d > 0; d/d > 1; d/' "$dir/mean.cu" >"$dir/bad.cu"
 run "$ws" export basics/row_sum "$dir/bad.cu" -o "$out/bad.h"
 check "what is wrong is not exported: exit 1" [ "$rc" = 1 ]
 check "and why" says "$dir/err" "wrong_result"
 check "no file is left" [ ! -e "$out/bad.h" ]
 
-# A KernelBench problem.
 "$ws" emit kernelbench/level1/019_relu >"$dir/relu.cu" 2>/dev/null
-judge kernelbench/level1/019_relu "$dir/relu.cu"
-run "$ws" export last --archive "$db" --format kernelbench -o "$out/solution.py"
-check "export --format kernelbench" [ "$rc" = 0 ]
+run "$ws" export kernelbench/level1/019_relu "$dir/relu.cu" --format kernelbench -o "$out/solution.py"
+check "export SPEC FILE --format kernelbench verifies and exports" [ "$rc" = 0 ]
+check "with the verdict" grep -q '"level_name": ' "$out/solution.py"
 check "class ModelNew with upstream's parameters" grep -q '^    def forward(self, x):' "$out/solution.py"
 
 # A library.
