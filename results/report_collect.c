@@ -132,11 +132,15 @@ static ws_status add_named(collector *c, const char **which, int n)
             if (add_sweep(c, &sweep))
                 return c->err->status;
         } else if (db_run_find(c->db, which[i], c->a, &run[runs], c->err)) {
-            if (no_sweep.status || add_sweep(c, &sweep)) { /* a prefix or number of a sweep */
-                ws_hint(c->err, "'warpsmith archive list' shows the runs, 'warpsmith sweep "
-                                "--list' the sweeps");
-                return c->err->status;
+            if (no_sweep.status) { /* neither, or the beginning of several */
+                if (!strstr(c->err->msg, "has no run"))
+                    return c->err->status;
+                ws_fail(c->err, WS_EINPUT, "the archive has no sweep or run '%s'", which[i]);
+                return ws_hint(c->err, "'warpsmith archive list' shows the runs, 'warpsmith sweep "
+                                       "--list' the sweeps");
             }
+            if (add_sweep(c, &sweep)) /* the beginning of its name, or its number */
+                return c->err->status;
         } else {
             runs++;
         }

@@ -60,6 +60,14 @@ static void put_title(const rep_report *r, ws_buf *out)
     rep_html_put(out, r->title);
 }
 
+static void put_label(const rep_arm *arm, ws_buf *out)
+{
+    ws_buf label = {0};
+    rep_time_label(arm, &label);
+    rep_html_put(out, ws_buf_z(&label));
+    ws_buf_release(&label);
+}
+
 static void put_subtitle(const rep_report *r, ws_buf *out)
 {
     ws_buf_adds(out, "<p class=\"subtitle\">");
@@ -80,20 +88,17 @@ static void put_subtitle(const rep_report *r, ws_buf *out)
     rep_html_put(out, r->tool);
     ws_buf_adds(out, ".</p>\n<ul class=\"tags\">");
     for (int k = 0; k < r->n_arms; k++) {
-        ws_buf label = {0};
-        rep_time_label(&r->arm[k], &label);
         ws_buf_adds(out, "<li>");
         if (r->n_arms > 1 || *r->arm[k].model) {
             rep_html_put(out, r->arm[k].label);
             ws_buf_adds(out, ": ");
         }
-        rep_html_put(out, ws_buf_z(&label));
+        put_label(&r->arm[k], out);
         ws_buf_adds(out, "</li>");
         if (r->arm[k].scripted)
             ws_buf_adds(out, "<li class=\"warn\">scripted replies</li>");
         if (r->arm[k].imported)
             ws_buf_adds(out, "<li class=\"warn\">judged elsewhere</li>");
-        ws_buf_release(&label);
     }
     ws_buf_adds(out, "</ul>");
 }
@@ -131,7 +136,7 @@ static void put_single(const rep_report *r, ws_buf *out)
     ws_buf_release(&big), ws_buf_release(&sub);
 }
 
-static void put_many(const res_score *s, ws_buf *out)
+static void put_many(const rep_arm *arm, const res_score *s, ws_buf *out)
 {
     ws_buf big = {0}, sub = {0};
     ws_buf_printf(&big, "%.0f %%", 100.0 * s->fast[3] / s->n);
@@ -145,6 +150,8 @@ static void put_many(const res_score *s, ws_buf *out)
     rep_html_put_ratio(&big, s->geomean);
     ws_buf_printf(&sub, "geometric mean of %d; median ", s->compared);
     rep_html_put_ratio(&sub, s->median);
+    ws_buf_adds(&sub, "; ");
+    put_label(arm, &sub);
     tile(out, "Speed-up", ws_buf_z(&big), ws_buf_z(&sub));
     ws_buf_release(&big), ws_buf_release(&sub);
 }
@@ -184,6 +191,8 @@ static void put_arm(const rep_arm *arm, const res_score *s, ws_buf *out)
     ws_buf_printf(&sub, "%d of %d problems faster, %.0f %% right; geometric mean ", s->fast[3], s->n,
                   100.0 * s->correct / s->n);
     rep_html_put_ratio(&sub, s->geomean);
+    ws_buf_adds(&sub, ", ");
+    put_label(arm, &sub);
     ws_buf_adds(&sub, "; ");
     if (s->calls)
         rep_put_usd(s->usd, &sub);
@@ -201,7 +210,7 @@ static void put_headline(const rep_report *r, ws_buf *out)
         if (s && r->n_arms > 1) {
             put_arm(&r->arm[k], &s->score, out);
         } else if (s) {
-            r->n_problems == 1 ? put_single(r, out) : put_many(&s->score, out);
+            r->n_problems == 1 ? put_single(r, out) : put_many(&r->arm[k], &s->score, out);
             put_spending(&r->arm[k], &s->score, out);
         }
     }

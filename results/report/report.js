@@ -509,5 +509,5 @@
   });
   addEventListener("hashchange", () => follow(true));
   if (report.problems.length === 1) showProblem(0, false);
-  follow(false);
+  follow(location.hash.startsWith("#problem-"));
 })();
