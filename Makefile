@@ -57,15 +57,13 @@ DEPS_verifier  := verifier reference harness ptx specs base
 DEPS_results   := results verifier reference harness ptx specs base
 DEPS_agent     := $(MODULES)
 
-# tests/gpu_check.c
-DEPS_check     := $(DEPS_verifier)
 DEPS_tune      := $(MODULES)
 DEPS_compile   := $(DEPS_harness)
 DEPS_stats     := harness base
 
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
-# Programs beside the tests: bench_ptx prints times and passes no judgement, gpu_check needs a GPU.
-TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats $(BUILD)/tests/gpu_check
+# Programs beside the tests: they print times and pass no judgement.
+TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats
 
 .PHONY: force all demo test check chaos check-hostile check-kill check-sweep check-slurm check-serve check-budget check-export fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
 .DELETE_ON_ERROR:
@@ -133,11 +131,17 @@ MUTATE := $(BUILD)/tests/mutate/mutate
 $(MUTATE): $(call obj,$(wildcard tests/mutate/*.c)) $(foreach m,$(DEPS_verifier),$(call lib,$(m)))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
+# So is what needs a GPU.
+GPU_CHECK := $(BUILD)/tests/gpucheck/gpu_check
+$(GPU_CHECK): LIBS := -lcjson -lpthread -ldl -lm
+$(GPU_CHECK): $(call obj,$(wildcard tests/gpucheck/*.c)) $(foreach m,$(DEPS_verifier),$(call lib,$(m)))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
 # The two commands use all cores, unless -j says how many.
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 test: deps
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) check
-check: all $(TESTS) $(MUTATE)
+check: all $(TESTS) $(MUTATE) $(GPU_CHECK)
 	$(Q)tests/run $(BUILD)
 demo: deps
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
@@ -228,9 +232,9 @@ bench-sceptic: all
 # What needs a GPU. Runs without network on a machine with gcc, make, CUDA and cJSON; the report names GPU,
 # driver, date and commit. WARPSMITH_DEVICE=cpu runs the same on the CPU engine.
 GPU_REPORT ?= gpu-check.json
-$(BUILD)/tests/gpu_check: LIBS := -lcjson -lpthread -ldl -lm
-gpu-check: $(BUILD)/tests/gpu_check $(BUILD)/libwarpsmith-cuda.so
-	$(Q)WARPSMITH_COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(BUILD)/tests/gpu_check $(GPU_REPORT)
+gpu-check: $(GPU_CHECK) $(BUILD)/libwarpsmith-cuda.so
+	$(Q)WARPSMITH_COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(GPU_CHECK) $(if $(PARTS),--part $(PARTS)) \
+	    $(if $(ONLY),--only '$(ONLY)') $(GPU_REPORT)
 
 clean:
 	rm -rf $(BUILD) warpsmith
