@@ -93,11 +93,21 @@ check "alone" json "end['status'] == 'done' and [p['status'] for p in end['probl
 # ---- budgets ----
 : >"$dir/asked"
 run "$ws" sweep $set $play --rounds 5 --call-budget 6 --archive "$dir/b.db" --json
-check "a budget ends it" [ "$rc" = 0 -o "$rc" = 1 -o "$rc" = 6 ]
+check "a budget ends it" ended 6
 check "no request more" [ "$(wc -l <"$dir/asked")" -le 6 ]
 check "and says so" json "any(p['status'] == 'limit' for p in end['problems'])"
 run "$ws" sweep $set $play --rounds 5 --max-cost 1 --archive "$dir/c.db"
 check "dollars need a price" ended 2
+: >"$dir/asked"
+spent() { awk '{ p += $4; c += $5 } END { printf "%.6f\n", p * 0.75e-6 + c * 4.5e-6 }' "$dir/asked"; }
+within() { awk "BEGIN { exit !($(spent) > 0 && $(spent) <= $1) }"; }
+priced="--provider openai -m gpt-5.4-mini --wire chat --base-url $url --no-stream --max-tokens 1000 --tune 2"
+run env OPENAI_API_KEY=x "$ws" sweep $set $priced --rounds 9 --max-cost 0.03 --archive "$dir/u.db"
+check "dollars are a limit" ended 6
+check "that nothing exceeds" within 0.03
+run env OPENAI_API_KEY=x "$ws" sweep --resume last --retry-failed --max-cost 0.04 --archive "$dir/u.db"
+check "with more of them it goes on" ended 6
+check "and stays within" within 0.04
 run "$ws" sweep basics/vector_add $play --rounds 5 --problem-time 1ms --archive "$dir/d.db" --json
 check "a problem's time is up" json "end['problems'][0]['status'] == 'limit'"
 

@@ -268,15 +268,16 @@ static ws_status list_sweeps(const char *archive, bool json, ws_err *err)
     ws_status st = db_open(archive, true, &db, err);
     if (!st)
         st = db_sweep_list(db, &a, &w, &n, err);
+    if (!st && n && !json)
+        printf("%-36s %-11s %9s %9s begun\n", "sweep", "status", "over", "shard");
     for (int i = 0; i < n && !st; i++) {
         db_problem *p;
         int problems;
         if ((st = db_problem_list(db, w[i].id, &a, &p, &problems, err)))
             break;
         if (!json) {
-            printf("%-40s %-11s %4d/%-4d over  shard %d/%d  %.19s  %s\n", w[i].name, w[i].status,
-                   count_over(p, problems), problems, w[i].shard, w[i].shards, w[i].started,
-                   w[i].suite);
+            printf("%-36s %-11s %4d/%-4d %5d/%-3d %.16s\n", w[i].name, w[i].status,
+                   count_over(p, problems), problems, w[i].shard, w[i].shards, w[i].started);
             continue;
         }
         cJSON *o = cJSON_CreateObject();
@@ -495,8 +496,8 @@ const cli_command cmd_sweep = {
                 "exceed them.\n"
                 "The tables at the end are over all problems, those that failed too; flawed specs "
                 "are apart.\n"
-                "Exit code 1: no problem got faster than its plain translation; 6: a budget of "
-                "the sweep is spent;\nelse that of the first problem that failed.",
+                "Exit code 1: no problem got faster than its plain translation; 6: some met a limit; "
+                "else that of the\nfirst problem that failed.",
             .examples = "warpsmith sweep kernelbench/level1 --model NAME --max-cost 20\n"
                         "warpsmith sweep kernelbench --rounds 0\n"
                         "warpsmith sweep kernelbench/level2 -m a -m b -s refine -s best-of "

@@ -138,17 +138,29 @@ static ws_status exit_status(const sweep *w, const res_set *s, int *exit_code, w
     const sweep_row *r = first_failed(w, &failed);
     if (strcmp(w->status, "interrupted") == 0) {
         *exit_code = 130;
-    } else if (strcmp(w->status, "limit") == 0) {
-        *exit_code = ws_status_exit_code(WS_ELIMIT);
     } else if (r) {
         ws_fail(err, status_of(r->p.exit_code), "%d of %d problems failed, the first '%s': %s",
                 failed, w->n, r->p.spec_name, r->p.error ? r->p.error : "");
         return ws_hint(err, "warpsmith sweep --resume %s --retry-failed --archive %s", w->w.name,
                        w->o->l.archive);
+    } else if (strcmp(w->status, "limit") == 0) {
+        *exit_code = ws_status_exit_code(WS_ELIMIT);
     } else {
         *exit_code = w->n && !w->o->l.no_model && !any_faster(s);
     }
     return WS_OK;
+}
+
+/* Problems that met a limit make the sweep one that did. */
+static void note_limits(sweep *w)
+{
+    int met = 0;
+    for (int i = 0; i < w->n; i++)
+        met += strcmp(w->row[i].p.status, "limit") == 0;
+    if (!met || strcmp(w->status, "done") != 0)
+        return;
+    w->status = "limit";
+    w->stop = ws_arena_printf(&w->arena, "%d of %d problems met a limit", met, w->n);
 }
 
 /* Of the whole sweep as the archive has it. */
@@ -158,6 +170,7 @@ static ws_status report(sweep *w, int *exit_code, ws_err *err)
     ws_arena a = {0};
     res_set s = {0};
     ws_buf text = {0};
+    note_limits(w);
     ws_status st = db_open(w->o->l.archive, false, &db, err);
     if (!st)
         st = db_sweep_end(db, w->w.id, w->status, w->stop, err);
@@ -176,7 +189,8 @@ static ws_status report(sweep *w, int *exit_code, ws_err *err)
                w->stop && strcmp(w->stop, w->status) ? ", " : "",
                w->stop && strcmp(w->stop, w->status) ? w->stop : "", w->o->l.archive);
         if (strcmp(w->status, "done") != 0)
-            printf("to go on: warpsmith sweep --resume %s --archive %s\n", w->w.name,
+            printf("to go on: warpsmith sweep --resume %s%s --archive %s\n", w->w.name,
+                   strcmp(w->status, "limit") ? "" : " --retry-failed, with more to spend,",
                    w->o->l.archive);
     }
     fflush(stdout);

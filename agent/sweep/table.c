@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME = 22 };
+enum { NAME = 20 };
 
 /* ---- text ---- */
 
