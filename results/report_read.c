@@ -186,17 +186,20 @@ static ws_status read_comparison(sqlite3_stmt *s, ws_arena *a, void *item, ws_er
         cJSON_Delete(json);
         return ws_wrap(err, "samples of a sitting");
     }
+    /* In a confirmation the candidate sat in the baseline's place. */
+    const char *role = db_text(s, 3, a);
+    const bool swapped = role && strcmp(role, "confirmation") == 0;
     const int keep = pairs.n < MOST_SAMPLES ? pairs.n : MOST_SAMPLES;
     double *one = WS_ARENA_NEW(a, double, keep + 1), *other = WS_ARENA_NEW(a, double, keep + 1);
     for (int k = 0; k < keep; k++) {
         const tim_pair *v = &pairs.v[(int64_t)k * pairs.n / keep];
-        one[k] = v->b_s;
-        other[k] = v->a_s;
+        one[k] = swapped ? v->a_s : v->b_s;
+        other[k] = swapped ? v->b_s : v->a_s;
     }
     *(rep_timing *)item = (rep_timing){.kind = db_text(s, 0, a),
                                        .gpu = db_text(s, 1, a),
                                        .shape = foreign(s, 2, a),
-                                       .role = db_text(s, 3, a),
+                                       .role = role,
                                        .name = foreign(s, 4, a),
                                        .verdict = db_text(s, 5, a),
                                        .ratio = db_double(s, 6),

@@ -107,11 +107,18 @@ static ws_status fixture_candidate(fixture *f, int64_t run, int64_t call, int64_
     return st;
 }
 
+static char *fixture_pairs(const tim_pairs *p)
+{
+    cJSON *json = tim_pairs_to_json(p);
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    return text;
+}
+
 /* A sitting with drift and a few outliers, so that there is a distribution. */
 static ws_status fixture_sitting(fixture *f, const char *name, const char *sha, ws_err *err)
 {
-    tim_pairs p = {.seed = 5};
-    ws_buf text = {0};
+    tim_pairs p = {.seed = 5}, other = {0};
     int64_t id;
     for (int i = 0; i < 120; i++) {
         const double drift = 1 + 0.01 * sin(i / 19.0), slow = i % 37 == 5 ? 1.3 : 1;
@@ -121,21 +128,23 @@ static ws_status fixture_sitting(fixture *f, const char *name, const char *sha, 
         if (tim_pairs_add(&p, &one, err))
             return err->status;
     }
-    cJSON *json = tim_pairs_to_json(&p);
-    char *printed = cJSON_PrintUnformatted(json);
-    ws_buf_adds(&text, printed);
-    const db_comparison c = {.role = "first", .name = "best", .source = "s", .verdict = "faster",
-                             .ratio = 1.055, .ratio_lo = 1.049, .ratio_hi = 1.061,
-                             .samples_json = ws_buf_z(&text)};
+    tim_pairs_swap(&p, &other); /* the confirmation has the candidate in the baseline's place */
+    char *text[] = {fixture_pairs(&p), fixture_pairs(&other)};
+    db_comparison c[] = {{.role = "first", .samples_json = text[0]},
+                         {.role = "confirmation", .samples_json = text[1]}};
+    for (int i = 0; i < 2; i++) {
+        c[i].name = "best", c[i].source = "s", c[i].verdict = "faster";
+        c[i].ratio = 1.055, c[i].ratio_lo = 1.049, c[i].ratio_hi = 1.061;
+    }
     const db_sitting s = {.spec_name = name, .spec_sha256 = sha, .kind = "modelled", .gpu = "h100",
                           .shape = "B=64 N=4096", .regime = "cold", .seed = "5",
                           .baseline = "translation", .baseline_source = "b",
-                          .environment_json = "{}", .comparison = &c, .n = 1};
+                          .environment_json = "{}", .comparison = c, .n = 2};
     ws_status st = db_sitting_add(f->db, &s, &id, err);
-    free(printed);
-    cJSON_Delete(json);
+    free(text[0]);
+    free(text[1]);
     tim_pairs_release(&p);
-    ws_buf_release(&text);
+    tim_pairs_release(&other);
     return st;
 }
 

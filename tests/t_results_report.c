@@ -90,16 +90,20 @@ static void test_winner(db_archive *db)
 {
     ws_arena a = {0};
     rep_report r;
-    int diffs = 0, sittings = 0;
+    int diffs = 0, sittings = 0, faster = 0;
     collect(db, "made-up", &plain, &a, &r);
     for (int i = 0; i < r.n_problems; i++) {
         const rep_problem *p = &r.problem[i];
         diffs += p->diff && strncmp(p->diff, "--- #", 5) == 0 && p->parent;
-        for (int t = 0; t < p->n_timings; t++)
-            sittings += p->timing[t].baseline && p->timing[t].n == 120;
+        for (int t = 0; t < p->n_timings; t++) {
+            const rep_timing *m = &p->timing[t];
+            sittings += m->baseline && m->n == 120;
+            faster += m->baseline && m->sample[0] < m->baseline[0];
+        }
     }
     ok(diffs > PROBLEMS / 3, "winners have their change");
-    is_int(sittings, 2, "samples of sittings are there, in pairs");
+    is_int(sittings, 4, "samples of sittings are there, in pairs");
+    is_int(faster, 4, "those of the candidate are its own in a confirmation, too");
     ws_arena_release(&a);
 }
 

@@ -366,11 +366,16 @@
     return sorted[i] + (sorted[Math.min(i + 1, sorted.length - 1)] - sorted[i]) * (at - i);
   };
 
+  /* An A/A run times a program and its own copy. */
+  const isCopy = (t) => /(^|-)aa$/.test(t.role || "");
+  const whose = (p, t) => t.role ? `${t.name || "candidate"}, ${isCopy(t) ? "A/A run" + (t.role === "aa" ? "" : " of the confirmation") : t.role}`
+    : t.candidate === p.winner ? `best, #${t.candidate}` : `#${t.candidate}`;
+
   /* A strip of all samples over a box from the 25th to the 75th per cent, on one axis of time. */
   const strips = (p, list) => {
     const series = list.flatMap((t) => {
-      const who = t.role ? `${t.name || "candidate"} (${t.role})` : t.candidate === p.winner ? `best, #${t.candidate}` : `#${t.candidate}`;
-      return [t.baseline_seconds && { who: `baseline of ${who}`, t, v: t.baseline_seconds }, { who, t, v: t.seconds }].filter(Boolean);
+      const who = whose(p, t);
+      return [t.baseline_seconds && { who: `${isCopy(t) ? "copy" : "baseline"} of ${who}`, t, v: t.baseline_seconds }, { who, t, v: t.seconds }].filter(Boolean);
     }).filter((s) => s.v.length > 1);
     const figure = h("figure", { class: "chart" });
     if (!series.length) return null;
@@ -394,8 +399,7 @@
     if (!p.timings.length) return null;
     const lines = p.timings.map((t) => {
       const v = [...t.seconds].sort((a, b) => a - b);
-      const who = t.role ? `${t.name || "candidate"}, ${t.role}` : "#" + t.candidate;
-      return [who, t.kind, t.gpu || "", t.shape || "", String(v.length), seconds(quantile(v, 0.5)),
+      return [whose(p, t), t.kind, t.gpu || "", t.shape || "", String(v.length), seconds(quantile(v, 0.5)),
         v.length > 1 ? seconds(quantile(v, 0.05)) + " \u2013 " + seconds(quantile(v, 0.95)) : "\u2013",
         t.role ? ratio(t.ratio) + (known(t.ratio_lo) ? ` [${t.ratio_lo.toFixed(3)}, ${t.ratio_hi.toFixed(3)}]` : "") + (t.verdict ? " " + t.verdict : "") : ""];
     });
