@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "verifier/calibration.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -168,7 +169,9 @@ static int run_command(const cli_command *c, int argc, char **argv)
                      : values->debug   ? WS_LOG_DEBUG
                      : values->verbose ? WS_LOG_INFO
                                        : WS_LOG_WARN);
+    const char *calibration = getenv("WARPSMITH_CALIBRATION");
     if ((values->log && ws_log_open_file(values->log, &err)) ||
+        (calibration && *calibration && vfy_calibration_use(calibration, &err)) ||
         c->run(values, args, nargs, &exit_code, &err))
         result = report_error(&err);
     else if ((fflush(stdout) || ferror(stdout)) &&

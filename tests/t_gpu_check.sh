@@ -31,6 +31,7 @@ assert len(rows) >= 8 and all(x["result"] == "pass" and x["worst_of_tolerance"] 
 assert r["parts"]["kernels"]["failed"] == 0 and "timing" not in r["parts"]
 model = [x for x in r["parts"]["model"]["rows"] if "measured_s" in x]
 assert model and all(x["measured_s"] > 0 and x["modelled_s"] > 0 for x in model), model
+assert all(l["counters"]["warp_insns"] > 0 for x in model for l in x["launches"]) and all(x["launches"] for x in model), model
 assert "/" not in "".join(x["name"] for x in rows).replace(".cu check", "")
 PY
 tap $? "and a report that holds them"

@@ -143,8 +143,8 @@ static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, 
     out->n_launches = out->sampled ? n : 1;
     tim_model(m->gpu, l, out->n_launches, cost.flops, cost.min_bytes, &out->time);
     if (!out->sampled) {
-        out->time.launch_s += (n - 1) * m->gpu->launch_s;
-        out->time.seconds += (n - 1) * m->gpu->launch_s;
+        out->time.launch_s += (n - 1) * tim_constants_of(m->gpu).launch_s;
+        out->time.seconds += (n - 1) * tim_constants_of(m->gpu).launch_s;
     }
 }
 

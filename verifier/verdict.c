@@ -77,8 +77,12 @@ static void print_numbers(const vfy_verdict *v, ws_buf *out)
 static void print_time(const vfy_verdict *v, ws_buf *out)
 {
     const tim_estimate *e = &v->model;
-    ws_buf_printf(out, "  time      %.3f us modelled on %s, bound by %s; ", e->seconds * 1e6,
-                  v->gpu, e->bound);
+    const tim_gpu *gpu = tim_gpu_find(v->gpu);
+    char calibration[64] = "uncalibrated";
+    if (gpu)
+        tim_calibration_text(gpu, calibration, sizeof calibration);
+    ws_buf_printf(out, "  time      %.3f us modelled on %s, %s, bound by %s; ", e->seconds * 1e6, v->gpu,
+                  calibration, e->bound);
     if (e->written_s <= e->seconds)
         ws_buf_printf(out, "floor of the graph as written %.3f us\n", e->written_s * 1e6);
     else
@@ -332,6 +336,11 @@ static void json_model(cJSON *o, const vfy_verdict *v)
     cJSON *m = cJSON_AddObjectToObject(o, "modelled");
     cJSON_AddStringToObject(m, "gpu", v->gpu);
     cJSON_AddStringToObject(m, "kind", "modelled");
+    const tim_gpu *gpu = tim_gpu_find(v->gpu);
+    const bool calibrated = gpu && tim_constants_of(gpu).calibrated;
+    cJSON_AddBoolToObject(m, "calibrated", calibrated);
+    if (calibrated)
+        ws_json_add_double(m, "calibration_error", tim_constants_of(gpu).error);
     cJSON_AddBoolToObject(m, "at_least", !v->assembled);
     cJSON_AddStringToObject(m, "from", v->model_sampled ? "sampled blocks" : "check shape");
     ws_json_add_double(m, "seconds", v->model.seconds);

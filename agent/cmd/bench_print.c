@@ -59,7 +59,7 @@ static void print_entry(const vfy_bench_entry *e, ws_buf *out)
 void bench_print_text(const bench_report *r, ws_buf *out)
 {
     const vfy_bench *b = r->b;
-    ws_buf_printf(out, "%s at %s, %s, against %s; modelled on %s, noise '%s', seed %" PRIu64 "\n",
+    ws_buf_printf(out, "%s at %s, %s, against %s; modelled on %s, uncalibrated, noise '%s', seed %" PRIu64 "\n",
                   r->spec->name, b->shape, r->o->warm ? "warm" : "cold", b->base.name, r->o->gpu,
                   r->noise, r->o->seed);
     ws_buf_printf(out, "%-24s %10s %10s %-16s %5s  %s\n", "", "modelled us", "speed-up", "interval",
@@ -139,6 +139,7 @@ cJSON *bench_print_json(const bench_report *r)
     cJSON_AddStringToObject(o, "spec", r->spec->name);
     cJSON_AddStringToObject(o, "shape", r->b->shape);
     cJSON_AddStringToObject(o, "kind", "modelled");
+    cJSON_AddBoolToObject(o, "calibrated", false); /* the clock is another process's */
     cJSON_AddStringToObject(o, "gpu", r->o->gpu);
     cJSON_AddStringToObject(o, "regime", r->o->warm ? "warm" : "cold");
     ws_json_add_seed(o, "seed", r->o->seed);

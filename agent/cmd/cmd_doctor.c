@@ -7,6 +7,7 @@
 #include "harness/compile/compile.h"
 #include "harness/device/pool.h"
 #include "harness/driver.h"
+#include "harness/timing/model.h"
 #include "specs/spec.h"
 
 #include <stdio.h>
@@ -116,6 +117,29 @@ static void check_workers(finding *f)
     if (!f->ok)
         snprintf(f->fix, sizeof f->fix,
                  "kernels do not run there; nvidia-smi may say more, and a reset or a reboot help");
+    ws_buf_release(&text);
+}
+
+/* Whether modelled times were ever told what a GPU took. */
+static void check_calibration(finding *f)
+{
+    ws_buf text = {.max = sizeof f->text - 1};
+    int n;
+    const tim_gpu *g = tim_gpu_list(&n);
+    for (int i = 0; i < n; i++) {
+        const tim_constants c = tim_constants_of(&g[i]);
+        char how[64];
+        tim_calibration_text(&g[i], how, sizeof how);
+        if (c.calibrated)
+            ws_buf_printf(&text, "%s%s %s, by %d kernels", f->ok ? "; " : "", g[i].name, how, c.samples);
+        f->ok |= c.calibrated;
+    }
+    snprintf(f->text, sizeof f->text, "%s",
+             f->ok ? ws_buf_z(&text) : "the cost model is uncalibrated: its constants are estimates");
+    if (!f->ok)
+        snprintf(f->fix, sizeof f->fix,
+                 "on a GPU run 'make gpu-check', then 'warpsmith calibrate gpu-check.json -o FILE', and set "
+                 "WARPSMITH_CALIBRATION=FILE");
     ws_buf_release(&text);
 }
 
@@ -244,7 +268,8 @@ static const struct {
     {"nvrtc", check_nvrtc, true},     {"compile", check_compile, true},
     {"engine", check_engine, true},   {"specs", check_catalogue, true},
     {"cache", check_cache, true},     {"gpu", check_gpu, false},
-    {"workers", check_workers, false}, {"model", check_model, false},
+    {"workers", check_workers, false}, {"calibration", check_calibration, false},
+    {"model", check_model, false},
     {"replay", check_replay, false},   {"nvcc", check_nvcc, false},
 };
 

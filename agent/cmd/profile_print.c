@@ -203,11 +203,15 @@ static void write_head(const profile_report *r, ws_buf *out)
     ws_buf dims = {0};
     const ws_env env = spec_env(r->spec, -1);
     spec_env_print(&env, &dims);
+    char calibration[64];
+    tim_calibration_text(r->gpu, calibration, sizeof calibration);
     ws_buf_printf(out, "%s  %s\n%s on %s, %s, %s\n", r->spec->name, ws_buf_z(&dims), r->file,
                   r->gpu->title, r->arch,
                   !*r->p->compiled.key     ? "not compiled"
                   : r->counted->measured ? "modelled, and counted on a GPU"
                                          : "modelled: no GPU was used");
+    ws_buf_printf(out, "the cost model is %s%s\n", calibration,
+                  tim_constants_of(r->gpu).calibrated ? "" : ": see 'warpsmith calibrate'");
     ws_buf_release(&dims);
 }
 
@@ -403,6 +407,7 @@ cJSON *profile_print_json(const profile_report *r)
     cJSON_AddStringToObject(o, "gpu", r->gpu->name);
     cJSON_AddStringToObject(o, "arch", r->arch);
     cJSON_AddStringToObject(o, "compiler", r->v->compiler);
+    cJSON_AddBoolToObject(o, "calibrated", tim_constants_of(r->gpu).calibrated);
     launches = cJSON_AddArrayToObject(o, "launches");
     for (int i = 0; i < r->p->n_launches; i++)
         cJSON_AddItemToArray(launches, json_launch(r, i, verdict));

@@ -165,7 +165,7 @@ bool ev_has_wide_types(const ev_facts *f)
 
 double ev_limit(const ev_facts *f, double seconds)
 {
-    double most = f->seconds - (f->gpu ? f->gpu->launch_s : 0);
+    double most = f->seconds - (f->gpu ? tim_constants_of(f->gpu).launch_s : 0);
     return fmax(0, fmin(seconds, most));
 }
 

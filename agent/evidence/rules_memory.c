@@ -153,14 +153,14 @@ static bool fuse(ev_facts *f, int i, ev_finding *out)
         c->global_st_sectors = scaled(c->global_st_sectors, left);
         saved += ev_saved(f, k, &then);
     }
-    double launches = (f->plan_launches - 1) * f->gpu->launch_s;
+    double launches = (f->plan_launches - 1) * tim_constants_of(f->gpu).launch_s;
     out->gain = ev_limit(f, saved + launches);
     if (f->total_sectors < 1.1 * least && launches < 0.02 * f->seconds)
         return false;
     out->evidence = ws_arena_printf(
         &f->arena,
         "%d launches, of %s each; together they move %s through DRAM where the operation needs %s",
-        f->plan_launches, ev_time(f, f->gpu->launch_s), ev_bytes(f, f->total_sectors * SECTOR),
+        f->plan_launches, ev_time(f, tim_constants_of(f->gpu).launch_s), ev_bytes(f, f->total_sectors * SECTOR),
         ev_bytes(f, f->cost.min_bytes));
     out->action =
         "fuse launches: pass values on in registers or shared memory in the place of scratch; a "

@@ -158,8 +158,8 @@ static bool is_near_roof(const ev_facts *f, double seconds)
 {
     if (!f->gpu || !f->has_cost || !(f->floor_s > 0))
         return false;
-    double bytes = f->cost.min_bytes / (tim_dram_efficiency * f->gpu->dram_bytes_per_s);
-    double best = fmax(bytes, f->floor_s) + f->gpu->launch_s;
+    double bytes = f->cost.min_bytes / (tim_constants_of(f->gpu).dram_efficiency * f->gpu->dram_bytes_per_s);
+    double best = fmax(bytes, f->floor_s) + tim_constants_of(f->gpu).launch_s;
     return fabs(1 - best / seconds) <= NEAR_ROOF;
 }
 

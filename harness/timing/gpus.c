@@ -78,6 +78,30 @@ static const tim_arch arches[] = {
     {"sm_100", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 750, 300, 29, 1024, 128, 2, 8, 8},
 };
 
+/* Of each row, what was put in the place of the estimates. */
+static tim_constants in_use[WS_COUNT(gpus)];
+
+static int row_of(const tim_gpu *gpu)
+{
+    for (size_t i = 0; i < WS_COUNT(gpus); i++)
+        if (gpu == &gpus[i])
+            return (int)i;
+    return -1;
+}
+
+tim_constants tim_constants_of(const tim_gpu *gpu)
+{
+    const int row = row_of(gpu);
+    return row >= 0 && in_use[row].dram_efficiency > 0 ? in_use[row] : tim_constants_default(gpu);
+}
+
+void tim_constants_use(const tim_gpu *gpu, const tim_constants *c)
+{
+    const int row = row_of(gpu);
+    if (row >= 0)
+        in_use[row] = *c;
+}
+
 const tim_gpu *tim_gpu_find(const char *name)
 {
     for (size_t i = 0; name && i < WS_COUNT(gpus); i++)

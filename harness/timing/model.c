@@ -15,7 +15,7 @@
  * takes for the operation's least traffic. Operations are no such bound: what the graph counts as
  * written a kernel may skip, and what it executes is counted.
  *
- * What is not simulated, and the constant that stands for it: L1 hits of repeated global loads,
+ * What is not simulated, and has a constant that stands for it (tim_constants): L1 hits of repeated global loads,
  * DRAM row misses, independent instructions of one warp, loads in flight of one warp. */
 #include "harness/timing/model.h"
 
@@ -24,33 +24,52 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 
 enum { WARP = 32, SECTOR = 32 };
 
-const double tim_dram_efficiency = 0.9; /* a copy on an H200 moves 4.3 of the 4.8 TB/s */
-static const double L1_REPEAT_HIT = 0.5;    /* of loads of a sector that the launch loads again */
-static const double DEPENDENT_CLOCKS = 2;   /* per instruction of one warp: 4 clocks, 2 in flight */
-static const double LOADS_IN_FLIGHT = 4;    /* of one warp */
+static const tim_constants estimates = {
+    .dram_efficiency = 0.9, /* a copy on an H200 moves 4.3 of the 4.8 TB/s */
+    .l1_repeat_hit = 0.5,
+    .dependent_clocks = 2,  /* 4 clocks, 2 in flight */
+    .loads_in_flight = 4,
+    .overlap = 4,           /* two equal parts take 1.19 of one */
+};
 static const double BARRIER_CLOCKS = 30;
 /* cooperative_groups' grid.sync with a few blocks a SM: 1.4 us and more on Volta (Zhang et al. 2020,
  * arXiv:2004.05371), two trips to L2 and the slowest block's way there on later ones. */
 static const double GRID_BARRIER_S = 1.5e-6;
-static const double OVERLAP = 4; /* two equal parts take 1.19 of one; infinity: the largest */
+
+tim_constants tim_constants_default(const tim_gpu *gpu)
+{
+    tim_constants c = estimates;
+    c.launch_s = gpu->launch_s;
+    return c;
+}
+
+void tim_calibration_text(const tim_gpu *gpu, char *out, size_t size)
+{
+    const tim_constants c = tim_constants_of(gpu);
+    if (c.calibrated)
+        snprintf(out, size, "calibrated to %.0f %%", 100 * expm1(c.error));
+    else
+        snprintf(out, size, "uncalibrated");
+}
 
 static double max2(double a, double b)
 {
     return a > b ? a : b;
 }
 
-static double overlapped(const tim_launch_estimate *e)
+static double overlapped(const tim_launch_estimate *e, double norm)
 {
     double part[] = {e->compute_s, e->memory_s, e->l2_s, e->shared_s, e->latency_s}, sum = 0;
     double most = max2(max2(max2(part[0], part[1]), max2(part[2], part[3])), part[4]);
     if (!(most > 0))
         return 0;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-        sum += pow(part[i] / most, OVERLAP);
-    return most * pow(sum, 1 / OVERLAP);
+        sum += pow(part[i] / most, norm);
+    return most * pow(sum, 1 / norm);
 }
 
 /* At least 1 block: one that does not fit would not launch at all. */
@@ -109,11 +128,11 @@ static double shared_wavefronts(const tim_arch *a, const ptx_counters *c)
 }
 
 /* Bytes that pass between the SMs and L2; an atomic lane counts as one sector. */
-static double l2_bytes(const ptx_counters *c)
+static double l2_bytes(const tim_constants *k, const ptx_counters *c)
 {
     double loads = (double)c->global_ld_sectors, once = (double)c->unique_ld_sectors;
     double repeated = loads > once ? loads - once : 0;
-    return SECTOR * (once + repeated * (1 - L1_REPEAT_HIT) + (double)c->global_st_sectors +
+    return SECTOR * (once + repeated * (1 - k->l1_repeat_hit) + (double)c->global_st_sectors +
                      (double)c->global_atomic_lanes);
 }
 
@@ -131,7 +150,7 @@ static double uneven_of(const tim_launch *l)
 /* Clocks from the first to the last instruction of the longest warp, when nothing else holds it up,
  * in `deep` blocks one after the other, of which the last is the longest. What an average warp does
  * is stretched by longest / average; in an average block by as much less as that is shorter. */
-static double path_clocks(const tim_arch *a, const tim_launch *l, double deep)
+static double path_clocks(const tim_constants *k, const tim_arch *a, const tim_launch *l, double deep)
 {
     const ptx_counters *c = &l->counters;
     if (!c->warps || !c->warp_insns)
@@ -141,20 +160,21 @@ static double path_clocks(const tim_arch *a, const tim_launch *l, double deep)
     double average = max2(stretch / uneven_of(l), 1);
     double sectors = (double)c->global_ld_sectors;
     double cold = sectors > 0 ? fmin((double)c->unique_ld_sectors / sectors, 1) : 1;
-    double again = L1_REPEAT_HIT * a->shared_latency + (1 - L1_REPEAT_HIT) * a->l2_latency;
+    double again = k->l1_repeat_hit * a->shared_latency + (1 - k->l1_repeat_hit) * a->l2_latency;
     double load = cold * a->dram_latency + (1 - cold) * again;
-    double waits = (double)c->global_ld_requests * load / LOADS_IN_FLIGHT +
-                   (double)c->global_atomic_requests * a->l2_latency / LOADS_IN_FLIGHT +
+    double waits = (double)c->global_ld_requests * load / k->loads_in_flight +
+                   (double)c->global_atomic_requests * a->l2_latency / k->loads_in_flight +
                    (double)(c->shared_requests + c->local_requests) * a->shared_latency /
-                       LOADS_IN_FLIGHT +
+                       k->loads_in_flight +
                    (double)c->shuffle_vote * a->shared_latency / 2 +
                    (double)c->barrier_waits * BARRIER_CLOCKS;
-    return (stretch + (deep - 1) * average) * (mean * DEPENDENT_CLOCKS + waits / warps);
+    return (stretch + (deep - 1) * average) * (mean * k->dependent_clocks + waits / warps);
 }
 
 void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate *out)
 {
     const tim_arch *a = tim_arch_of(g->arch);
+    const tim_constants k = tim_constants_of(g);
     const ptx_counters *c = &l->counters;
     tim_launch_estimate e = {0};
     double scale = l->scale > 0 ? l->scale : 1;
@@ -164,19 +184,19 @@ void tim_model_launch(const tim_gpu *g, const tim_launch *l, tim_launch_estimate
     double share = busiest / blocks;             /* of the work, on that SM */
     double per_block = c->blocks ? scale * (double)c->blocks / blocks : 1; /* growth of one block */
     double here = global_wavefronts(a, c), inside = shared_wavefronts(a, c);
-    double to_l2 = scale * l2_bytes(c);
+    double to_l2 = scale * l2_bytes(&k, c);
 
     occupy(g, l, &e);
     e.waves = blocks / ((double)e.resident_blocks * g->sms);
     e.memory_s = scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors) /
-                 (tim_dram_efficiency * g->dram_bytes_per_s);
+                 (k.dram_efficiency * g->dram_bytes_per_s);
     e.l2_s = max2(to_l2 / g->l2_bytes_per_s, to_l2 * share / (a->l2_bytes * g->clock_hz));
     e.compute_s = scale * unit_clocks(g, a, c, &e.unit) * share / g->clock_hz;
     e.shared_s = scale * (here + inside) * share / g->clock_hz;
     e.l1_is_global = here > inside;
-    e.latency_s = per_block * path_clocks(a, l, ceil(e.waves)) / g->clock_hz;
+    e.latency_s = per_block * path_clocks(&k, a, l, ceil(e.waves)) / g->clock_hz;
     e.sync_s = c->blocks ? (double)c->grid_arrivals / (double)c->blocks * GRID_BARRIER_S : 0;
-    e.seconds = overlapped(&e) + e.sync_s;
+    e.seconds = overlapped(&e, k.overlap) + e.sync_s;
     *out = e;
 }
 
@@ -220,6 +240,7 @@ void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops
                tim_estimate *out)
 {
     tim_estimate e = {.bound = "launch"};
+    const double launch_s = tim_constants_of(gpu).launch_s;
     double busy = 0, global_s = 0, occupied = 0, weight = 0;
     for (int i = 0; i < n; i++) {
         tim_launch_estimate p;
@@ -231,7 +252,7 @@ void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops
         e.l2_s += p.l2_s;
         e.shared_s += p.shared_s;
         e.latency_s += p.latency_s + p.sync_s;
-        e.launch_s += gpu->launch_s;
+        e.launch_s += launch_s;
         global_s += p.l1_is_global ? p.shared_s : 0;
         occupied += w * p.occupancy;
         weight += w;

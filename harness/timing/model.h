@@ -7,6 +7,7 @@
 #include "harness/ptx/report.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Dense peaks and limits of one product (vendor datasheets; source in gpus.c). */
 typedef struct tim_gpu {
@@ -26,6 +27,26 @@ typedef struct tim_gpu {
 } tim_gpu;
 const tim_gpu *tim_gpu_find(const char *name); /* NULL: unknown */
 const tim_gpu *tim_gpu_list(int *n);
+
+/* What stands for all that the model does not simulate. The defaults are estimates: `calibrated` is false
+ * until constants that were fitted to measured times are put in their place (calibrate.h). */
+typedef struct tim_constants {
+    double dram_efficiency;  /* what good kernels reach of the DRAM peak */
+    double l1_repeat_hit;    /* of loads of a sector that the launch loads again */
+    double dependent_clocks; /* per instruction of one warp */
+    double loads_in_flight;  /* of one warp */
+    double overlap;          /* of the parts' norm: infinity is perfect overlap */
+    double launch_s;         /* of one kernel in a stream */
+    bool calibrated;
+    double error;            /* median of |ln(modelled / measured)| on kernels left out of the fit */
+    int samples;             /* kernels and shapes that it was fitted to */
+} tim_constants;
+tim_constants tim_constants_default(const tim_gpu *gpu);
+tim_constants tim_constants_of(const tim_gpu *gpu); /* in force in this process */
+/* From now on, for this row of the table; before any thread asks for a time. */
+void tim_constants_use(const tim_gpu *gpu, const tim_constants *c);
+/* "uncalibrated", or "calibrated to 12 %". */
+void tim_calibration_text(const tim_gpu *gpu, char *out, size_t size);
 
 /* One launch as it was counted, scaled from the counted shape to the wanted one when `scale` >
  * 1. */
@@ -69,8 +90,6 @@ typedef struct tim_launch_estimate {
 double tim_uneven(const ptx_counters *c);
 void tim_model_launch(const tim_gpu *gpu, const tim_launch *l, tim_launch_estimate *out);
 
-/* What good kernels reach of the DRAM peak. */
-extern const double tim_dram_efficiency;
 
 /* Sum over launches. flops and min_bytes are the operation's (reference/graph.h). */
 void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops, double min_bytes,

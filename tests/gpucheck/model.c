@@ -1,6 +1,7 @@
 /* The cost model's times beside measured ones, at benchmark shapes. */
 #include "tests/gpucheck/subject.h"
 
+#include "verifier/calibration.h"
 #include "verifier/repeat.h"
 #include "verifier/verify.h"
 
@@ -17,11 +18,10 @@ static struct sample {
 } sample[MOST];
 static int n_samples;
 
-/* What the model says, after the quick runs. */
-static ws_status modelled(gc_subject *s, double *out, ws_err *err)
+/* What the model says, after the quick runs; NaN: nothing. */
+static ws_status modelled(gc_subject *s, vfy_verdict *v, double *out, ws_err *err)
 {
     vfy_session *session;
-    vfy_verdict *v = WS_ARENA_NEW(&s->arena, vfy_verdict, 1);
     const vfy_options o = {.arch = s->c->arch, .gpu = s->c->gpu, .device = "cpu", .seed = 1,
                            .depth = VFY_QUICK, .wall_seconds = 20};
     *out = (double)NAN;
@@ -31,6 +31,21 @@ static ws_status modelled(gc_subject *s, double *out, ws_err *err)
         *out = v->model.seconds;
     vfy_session_close(session);
     return err->status;
+}
+
+/* What the engine counted of all launches, for 'warpsmith calibrate'. */
+static void put_counts(gc_subject *s, const vfy_verdict *v, cJSON *row)
+{
+    const ws_env env = spec_env(s->spec, -1);
+    tim_launch l[VFY_MAX_LAUNCHES];
+    ref_cost cost;
+    ws_err ignored = {0};
+    if (v->n_launches != v->plan_launches || !v->launch[0].index ||
+        ref_cost_at(s->graph, &env, &cost, &ignored))
+        return;
+    for (int i = 0; i < v->n_launches; i++)
+        l[i] = v->launch[i].counted;
+    vfy_calibration_put(row, l, v->n_launches, &cost);
 }
 
 static void compare(gc_check *c, const char *file, const char *spec_name, const char *expect)
@@ -43,12 +58,13 @@ static void compare(gc_check *c, const char *file, const char *spec_name, const 
     bool possible = false;
     double model = (double)NAN;
     char text[160];
+    vfy_verdict *v = ws_calloc(1, sizeof *v);
     (void)expect;
     if (gc_open(&s, c, spec_name, file, &d, &err) || d.reason != HX_PASS)
         gc_say(&s, "", GC_FAILED, NULL, err.status ? err.msg : d.text);
     else if (n_samples == MOST || !vfy_repeat_shape(s.graph, 1, &s.arena, &small))
         gc_say(&s, "", GC_SKIPPED, NULL, "no dim of it repeats");
-    else if (gc_at_benchmark(&s, &small, REPEATS, &ran, &possible, &err) || modelled(&s, &model, &err))
+    else if (gc_at_benchmark(&s, &small, REPEATS, &ran, &possible, &err) || modelled(&s, v, &model, &err))
         gc_say(&s, "", GC_FAILED, NULL, err.msg);
     else if (!possible || ran.reason != HX_PASS || !isfinite(model))
         gc_say(&s, "", GC_SKIPPED, &ran, "it has no two times");
@@ -60,8 +76,10 @@ static void compare(gc_check *c, const char *file, const char *spec_name, const 
         cJSON_AddStringToObject(row, "spec", s.spec->name);
         cJSON_AddNumberToObject(row, "measured_s", ran.seconds);
         cJSON_AddNumberToObject(row, "modelled_s", model);
+        put_counts(&s, v, row);
         gc_add(c, row, GC_PASSED, s.name, text);
     }
+    free(v);
     gc_close(&s);
 }
 

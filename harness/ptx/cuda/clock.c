@@ -83,15 +83,15 @@ void fac_clock_launch(const CUlaunchConfig *c, CUfunction f, const ptx_counters 
     if (!modelled.gpu)
         return;
     tim_model_launch(modelled.gpu, &l, &e);
-    pass(e.seconds + modelled.gpu->launch_s);
+    pass(e.seconds + tim_constants_of(modelled.gpu).launch_s);
 }
 
 /* Copies and fills on the device write at what DRAM takes. */
 void fac_clock_bytes(size_t bytes)
 {
     if (modelled.gpu && bytes)
-        pass((double)bytes / (tim_dram_efficiency * modelled.gpu->dram_bytes_per_s) +
-             modelled.gpu->launch_s);
+        pass((double)bytes / (tim_constants_of(modelled.gpu).dram_efficiency * modelled.gpu->dram_bytes_per_s) +
+             tim_constants_of(modelled.gpu).launch_s);
 }
 
 double fac_clock_between(double start_s, double end_s)
