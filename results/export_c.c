@@ -1,9 +1,7 @@
 /* The C header: what results/templates/header.in leaves open. */
 #include "results/export_c.h"
 
-#include "results/export_case.h"
-
-#include "base/json.h"
+#include "results/export_c_parts.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -12,21 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* String literals of at most 4095 bytes are what every C compiler takes. */
-enum { PIECE = 2048, MAX_SHAPE_TEXT = 900 };
-
-typedef struct header {
-    exp_job *j;
-    exp_case test;
-    char id[160], upper[160]; /* name_tag */
-    const char **kernel;    /* the names of those that are launched, each once */
-    int n_kernels;
-    ws_expr_style style;
-} header;
+enum { MAX_SHAPE_TEXT = 900 };
 
 /* ---- names ---- */
 
-static const char *field_of_tensor(const header *h, int i)
+const char *exp_c_field_of_tensor(const exp_c_header *h, int i)
 {
     static const char *const own[] = {"stream", "workspace", "workspace_bytes"};
     const char *z = h->j->tensor[i].name;
@@ -36,21 +24,21 @@ static const char *field_of_tensor(const header *h, int i)
     return taken ? ws_arena_printf(&h->j->arena, "%s_", z) : z;
 }
 
-static const char *field_of_dim(const header *h, int i)
+const char *exp_c_field_of_dim(const exp_c_header *h, int i)
 {
     const char *z = h->j->in->spec->dim[i].name;
     bool taken = exp_is_keyword(z) || strcmp(z, "stream") == 0 || strncmp(z, "workspace", 9) == 0;
     for (int t = 0; t < h->j->n_tensors; t++)
-        taken |= strcmp(z, field_of_tensor(h, t)) == 0;
+        taken |= strcmp(z, exp_c_field_of_tensor(h, t)) == 0;
     return taken ? ws_arena_printf(&h->j->arena, "dim_%s", z) : z;
 }
 
 static const char *c_type(ws_dtype t)
 {
     static const char *const types[WS_DTYPE_COUNT] = {
-        [WS_F64] = "double", [WS_F32] = "float", [WS_TF32] = "float", [WS_I64] = "int64_t",
-        [WS_I32] = "int32_t", [WS_I16] = "int16_t", [WS_I8] = "int8_t", [WS_U8] = "uint8_t",
-        [WS_BOOL] = "unsigned char"};
+        [WS_F64] = "double",  [WS_F32] = "float",   [WS_TF32] = "float",
+        [WS_I64] = "int64_t", [WS_I32] = "int32_t", [WS_I16] = "int16_t",
+        [WS_I8] = "int8_t",   [WS_U8] = "uint8_t",  [WS_BOOL] = "unsigned char"};
     return types[t] ? types[t] : "void"; /* C has no such floats */
 }
 
@@ -59,13 +47,14 @@ static bool is_read_only(const exp_tensor *t)
     return strcmp(t->role, "in") == 0 || strcmp(t->role, "weight") == 0;
 }
 
-static const char *type_of_tensor(const header *h, int i)
+const char *exp_c_type_of_tensor(const exp_c_header *h, int i)
 {
     const exp_tensor *t = &h->j->tensor[i];
-    return ws_arena_printf(&h->j->arena, "%s%s *", is_read_only(t) ? "const " : "", c_type(t->dtype));
+    return ws_arena_printf(&h->j->arena, "%s%s *", is_read_only(t) ? "const " : "",
+                           c_type(t->dtype));
 }
 
-static void put_string(const char *z, ws_buf *out)
+void exp_c_put_string(const char *z, ws_buf *out)
 {
     ws_buf_addc(out, '"');
     for (; *z; z++) {
@@ -76,12 +65,12 @@ static void put_string(const char *z, ws_buf *out)
     ws_buf_addc(out, '"');
 }
 
-static void put_expr(const header *h, const ws_expr *e, ws_buf *out)
+static void put_expr(const exp_c_header *h, const ws_expr *e, ws_buf *out)
 {
     ws_expr_to_calls(e, &h->style, out);
 }
 
-static const char *dims_text(header *h, const ws_env *env)
+const char *exp_c_dims_text(exp_c_header *h, const ws_env *env)
 {
     ws_buf text = {0};
     spec_env_print(env, &text);
@@ -92,12 +81,12 @@ static const char *dims_text(header *h, const ws_env *env)
 
 /* ---- declarations ---- */
 
-static void put_fields(const header *h, ws_buf *out)
+static void put_fields(const exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     for (int i = 0; i < j->n_tensors; i++) {
         ws_buf text = {0};
-        ws_buf_printf(&text, "    %s%s;", type_of_tensor(h, i), field_of_tensor(h, i));
+        ws_buf_printf(&text, "    %s%s;", exp_c_type_of_tensor(h, i), exp_c_field_of_tensor(h, i));
         ws_buf_printf(out, "%-24s /* %s %s ", ws_buf_z(&text), j->tensor[i].role,
                       ws_dtype_name(j->tensor[i].dtype));
         exp_put_tensor_shape(&j->tensor[i], out);
@@ -105,7 +94,7 @@ static void put_fields(const header *h, ws_buf *out)
         ws_buf_release(&text);
     }
     for (int i = 0; i < j->in->spec->n_dims; i++)
-        ws_buf_printf(out, "    int64_t %s;\n", field_of_dim(h, i));
+        ws_buf_printf(out, "    int64_t %s;\n", exp_c_field_of_dim(h, i));
     if (j->plan->n_scratch)
         ws_buf_printf(out,
                       "    void *workspace; /* device memory, aligned to 256 bytes */\n"
@@ -115,11 +104,12 @@ static void put_fields(const header *h, ws_buf *out)
 }
 
 /* A program that defines N or K is usual. */
-static void put_macros(const header *h, bool on, ws_buf *out)
+static void put_macros(const exp_c_header *h, bool on, ws_buf *out)
 {
     const exp_job *j = h->j;
     for (int i = 0; i < j->n_tensors + j->in->spec->n_dims; i++) {
-        const char *z = i < j->n_tensors ? field_of_tensor(h, i) : field_of_dim(h, i - j->n_tensors);
+        const char *z = i < j->n_tensors ? exp_c_field_of_tensor(h, i)
+                                         : exp_c_field_of_dim(h, i - j->n_tensors);
         if (on)
             ws_buf_printf(out, "#pragma push_macro(\"%s\")\n#undef %s\n", z, z);
         else
@@ -128,23 +118,25 @@ static void put_macros(const header *h, bool on, ws_buf *out)
     out->n -= out->n > 0; /* the template has the newline */
 }
 
-static void put_hashes(const header *h, ws_buf *out)
+static void put_hashes(const exp_c_header *h, ws_buf *out)
 {
     const exp_input *in = h->j->in;
-    ws_buf_printf(out, "#define %s_SPEC_SHA256   \"%s\"\n#define %s_SOURCE_SHA256 \"%s\"\n", h->upper,
-                  in->spec->sha256, h->upper, h->j->source_sha256);
+    ws_buf_printf(out, "#define %s_SPEC_SHA256   \"%s\"\n#define %s_SOURCE_SHA256 \"%s\"\n",
+                  h->upper, in->spec->sha256, h->upper, h->j->source_sha256);
     if (in->packet_sha256)
         ws_buf_printf(out, "#define %s_PACKET_SHA256 \"%s\"\n", h->upper, in->packet_sha256);
 }
 
-static void put_aliases(const header *h, ws_buf *out)
+static void put_aliases(const exp_c_header *h, ws_buf *out)
 {
-    static const char *const names[] = {"args",     "launch", "check", "workspace",
-                                        "selftest", "selftest_report", "error", "unload", "fits"};
-    ws_buf_printf(out,
-                  "/* Names without the hash; of several exports with one name, the first one has them. "
-                  "*/\n#if !defined %s_launch && !defined WARPSMITH_NO_ALIASES\n",
-                  h->j->name);
+    static const char *const names[] = {"args",      "launch",   "check",
+                                        "workspace", "selftest", "selftest_report",
+                                        "error",     "unload",   "fits"};
+    ws_buf_printf(
+        out,
+        "/* Names without the hash; of several exports with one name, the first one has them. "
+        "*/\n#if !defined %s_launch && !defined WARPSMITH_NO_ALIASES\n",
+        h->j->name);
     for (size_t i = 0; i < WS_COUNT(names); i++)
         ws_buf_printf(out, "#define %s_%s %s_%s\n", h->j->name, names[i], h->id, names[i]);
     ws_buf_adds(out, "#endif\n");
@@ -152,7 +144,8 @@ static void put_aliases(const header *h, ws_buf *out)
 
 /* ---- the plan ---- */
 
-static void put_three(const header *h, const char *name, const ws_expr *const e[3], ws_buf *out)
+static void put_three(const exp_c_header *h, const char *name, const ws_expr *const e[3],
+                      ws_buf *out)
 {
     ws_buf_printf(out, "        const int64_t %s[3] = {", name);
     for (int i = 0; i < 3; i++) {
@@ -162,13 +155,14 @@ static void put_three(const header *h, const char *name, const ws_expr *const e[
     ws_buf_adds(out, "};\n");
 }
 
-static void put_guards(header *h, ws_buf *out)
+static void put_guards(exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     const spec *s = j->in->spec;
     ws_buf_adds(out, "    int bad = 0, code = 0;\n    memset(p, 0, sizeof *p);\n    (void)a;\n");
     for (int i = 0; i < s->n_dims; i++)
-        ws_buf_printf(out, "    const int64_t d_%s = a->%s;\n", s->dim[i].name, field_of_dim(h, i));
+        ws_buf_printf(out, "    const int64_t d_%s = a->%s;\n", s->dim[i].name,
+                      exp_c_field_of_dim(h, i));
     for (int i = 0; i < j->plan->n_tune; i++)
         ws_buf_printf(out, "    const int64_t d_%s = %" PRId64 ";\n    (void)d_%s;\n",
                       j->plan->tune[i].name, j->tune[i], j->plan->tune[i].name);
@@ -185,7 +179,7 @@ static void put_guards(header *h, ws_buf *out)
     }
 }
 
-static void put_scratch(const header *h, ws_buf *out)
+static void put_scratch(const exp_c_header *h, ws_buf *out)
 {
     const plan *p = h->j->plan;
     if (!p->n_scratch)
@@ -194,17 +188,18 @@ static void put_scratch(const header *h, ws_buf *out)
     for (int i = 0; i < p->n_scratch; i++) {
         ws_buf_adds(out, "    count = ");
         put_expr(h, p->scratch[i].count, out);
-        ws_buf_printf(out,
-                      "; /* %s */\n    if (!bad && count < 1)\n        return WARPSMITH_E_SCRATCH;\n"
-                      "    p->scratch[%d] = (size_t)end;\n"
-                      "    count = %s_align(%s_mul(count, %zu, &bad), 256, &bad);\n"
-                      "    end = %s_add(end, count, &bad);\n",
-                      p->scratch[i].name, i, h->id, h->id, ws_dtype_bytes(p->scratch[i].dtype), h->id);
+        ws_buf_printf(
+            out,
+            "; /* %s */\n    if (!bad && count < 1)\n        return WARPSMITH_E_SCRATCH;\n"
+            "    p->scratch[%d] = (size_t)end;\n"
+            "    count = %s_align(%s_mul(count, %zu, &bad), 256, &bad);\n"
+            "    end = %s_add(end, count, &bad);\n",
+            p->scratch[i].name, i, h->id, h->id, ws_dtype_bytes(p->scratch[i].dtype), h->id);
     }
     ws_buf_adds(out, "    p->workspace = (size_t)end;\n");
 }
 
-static void put_geometry(const header *h, int i, ws_buf *out)
+static void put_geometry(const exp_c_header *h, int i, ws_buf *out)
 {
     const plan_launch *l = &h->j->plan->launch[i];
     ws_buf_printf(out, "    { /* %s */\n", l->kernel);
@@ -214,10 +209,12 @@ static void put_geometry(const header *h, int i, ws_buf *out)
         put_three(h, "cluster", l->cluster, out);
     ws_buf_adds(out, "        const int64_t shared = ");
     put_expr(h, l->shared, out);
-    ws_buf_printf(out, ";\n        code = %s_geometry_of(&p->launch[%d], grid, block, %s, shared);\n", h->id,
-                  i, l->cluster[0] ? "cluster" : "NULL");
-    ws_buf_adds(out, "        if (bad || code)\n            return bad ? WARPSMITH_E_OVERFLOW : code;\n"
-                     "    }\n");
+    ws_buf_printf(out,
+                  ";\n        code = %s_geometry_of(&p->launch[%d], grid, block, %s, shared);\n",
+                  h->id, i, l->cluster[0] ? "cluster" : "NULL");
+    ws_buf_adds(out,
+                "        if (bad || code)\n            return bad ? WARPSMITH_E_OVERFLOW : code;\n"
+                "    }\n");
 }
 
 static const comp_kernel *kernel_of(const exp_job *j, const char *name)
@@ -228,7 +225,7 @@ static const comp_kernel *kernel_of(const exp_job *j, const char *name)
     ws_bug("kernel '%s' was checked and is not there", name);
 }
 
-static void put_numbers(const header *h, ws_buf *out)
+static void put_numbers(const exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     for (int l = 0, n = 0; l < j->plan->n_launches; l++)
@@ -249,7 +246,7 @@ static void put_numbers(const header *h, ws_buf *out)
         }
 }
 
-static void put_plan(header *h, ws_buf *out)
+static void put_plan(exp_c_header *h, ws_buf *out)
 {
     put_guards(h, out);
     put_scratch(h, out);
@@ -259,7 +256,7 @@ static void put_plan(header *h, ws_buf *out)
     ws_buf_adds(out, "    return bad ? WARPSMITH_E_OVERFLOW : 0;");
 }
 
-static void put_variant_of(const header *h, ws_buf *out)
+static void put_variant_of(const exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     const spec *s = j->in->spec;
@@ -281,7 +278,8 @@ static void put_variant_of(const header *h, ws_buf *out)
     ws_buf_printf(out, "};\n    for (int i = 0; i < %d; i++)\n        if (", j->n_variants);
     for (int i = 0, n = 0; i < s->n_dims; i++)
         if (j->baked[i]) {
-            ws_buf_printf(out, "%sa->%s == extents[i][%d]", n ? " && " : "", field_of_dim(h, i), n);
+            ws_buf_printf(out, "%sa->%s == extents[i][%d]", n ? " && " : "",
+                          exp_c_field_of_dim(h, i), n);
             n++;
         }
     ws_buf_adds(out, ")\n            return i;\n    return -1;");
@@ -289,19 +287,21 @@ static void put_variant_of(const header *h, ws_buf *out)
 
 /* ---- binaries ---- */
 
-static void put_images(const header *h, ws_buf *out)
+static void put_images(const exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     for (int i = 0; i < j->n_images; i++) {
-        ws_buf_printf(out, "static const char *const %s_image_%d[] = {\n    /* warpsmith-image %d */\n",
+        ws_buf_printf(out,
+                      "static const char *const %s_image_%d[] = {\n    /* warpsmith-image %d */\n",
                       h->id, i, i);
-        exp_put_literals(j->image[i].data, j->image[i].n, "    ", PIECE, out);
+        exp_put_literals(j->image[i].data, j->image[i].n, "    ", EXP_C_PIECE, out);
         ws_buf_adds(out, "};\n");
     }
     ws_buf_printf(out, "static const %s_image %s_images[] = {\n", h->id, h->id);
     for (int i = 0; i < j->n_images; i++) {
         const exp_image *m = &j->image[i];
-        ws_buf_printf(out, "    {%s_image_%d, %zu, %d, '%c', %d, %d}, /* %s for %s, extents: %s */\n",
+        ws_buf_printf(out,
+                      "    {%s_image_%d, %zu, %d, '%c', %d, %d}, /* %s for %s, extents: %s */\n",
                       h->id, i, m->n, m->capability, m->kind, m->is_ptx, m->variant,
                       m->is_ptx ? "PTX" : "cubin", m->arch, j->variant[m->variant].what);
     }
@@ -311,7 +311,7 @@ static void put_images(const header *h, ws_buf *out)
     ws_buf_adds(out, "};\n");
 }
 
-static void list_kernels(header *h)
+static void list_kernels(exp_c_header *h)
 {
     const plan *p = h->j->plan;
     h->kernel = WS_ARENA_NEW(&h->j->arena, const char *, p->n_launches);
@@ -326,7 +326,7 @@ static void list_kernels(header *h)
 
 /* ---- the launch ---- */
 
-static void put_float(double v, ws_buf *out)
+void exp_c_put_float(double v, ws_buf *out)
 {
     if (isnan(v))
         ws_buf_adds(out, "__builtin_nan(\"\")");
@@ -336,11 +336,12 @@ static void put_float(double v, ws_buf *out)
         ws_buf_printf(out, "%.17g", v);
 }
 
-static void put_value(const header *h, const plan_arg *arg, unsigned size, int *number, ws_buf *out)
+static void put_value(const exp_c_header *h, const plan_arg *arg, unsigned size, int *number,
+                      ws_buf *out)
 {
     switch (arg->kind) {
     case PLAN_ARG_TENSOR:
-        ws_buf_printf(out, "%s_pointer(a->%s, 0)", h->id, field_of_tensor(h, arg->index));
+        ws_buf_printf(out, "%s_pointer(a->%s, 0)", h->id, exp_c_field_of_tensor(h, arg->index));
         break;
     case PLAN_ARG_SCRATCH:
         ws_buf_printf(out, "%s_pointer(a->workspace, p.scratch[%d])", h->id, arg->index);
@@ -350,13 +351,13 @@ static void put_value(const header *h, const plan_arg *arg, unsigned size, int *
         break;
     case PLAN_ARG_FLOAT:
         ws_buf_printf(out, "%s_float(", h->id);
-        put_float(arg->number, out);
+        exp_c_put_float(arg->number, out);
         ws_buf_printf(out, ", %u)", size);
         break;
     }
 }
 
-static void put_launches(const header *h, ws_buf *out)
+static void put_launches(const exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     int number = 0;
@@ -379,7 +380,7 @@ static void put_launches(const header *h, ws_buf *out)
     out->n--; /* the template has the newline */
 }
 
-static void put_workspace_check(const header *h, ws_buf *out)
+static void put_workspace_check(const exp_c_header *h, ws_buf *out)
 {
     ws_buf_adds(out, h->j->plan->n_scratch
                          ? "    if (!a->workspace || a->workspace_bytes < p->workspace)\n"
@@ -391,7 +392,7 @@ static void put_workspace_check(const header *h, ws_buf *out)
 
 /* ---- texts ---- */
 
-static void put_shape_text(header *h, ws_buf *out)
+static void put_shape_text(exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     ws_buf text = {0};
@@ -399,160 +400,24 @@ static void put_shape_text(header *h, ws_buf *out)
     for (int v = 0; v < j->n_variants && text.n < MAX_SHAPE_TEXT; v++)
         ws_buf_printf(&text, "%s%s", v ? "; " : "", j->variant[v].what);
     ws_buf_adds(&text, " alone; warpsmith export --shape adds others");
-    put_string(ws_buf_z(&text), out);
+    exp_c_put_string(ws_buf_z(&text), out);
     ws_buf_release(&text);
 }
 
-static void put_guard_texts(header *h, ws_buf *out)
+static void put_guard_texts(exp_c_header *h, ws_buf *out)
 {
     const spec *s = h->j->in->spec;
     for (int i = 0; i < s->n_dims; i++)
-        ws_buf_printf(out, "        {WARPSMITH_E_DIM - %d, \"%s must be at least %" PRId64 "\"},\n", i,
-                      s->dim[i].name, exp_least_extent(s, i));
+        ws_buf_printf(out, "        {WARPSMITH_E_DIM - %d, \"%s must be at least %" PRId64 "\"},\n",
+                      i, s->dim[i].name, exp_least_extent(s, i));
     for (int i = 0; i < h->j->plan->n_require; i++) {
         ws_buf_printf(out, "        {WARPSMITH_E_REQUIRE - %d, ", i);
-        put_string(ws_arena_printf(&h->j->arena, "the kernel requires %s", h->j->plan->require[i].text),
-                   out);
+        exp_c_put_string(
+            ws_arena_printf(&h->j->arena, "the kernel requires %s", h->j->plan->require[i].text),
+            out);
         ws_buf_adds(out, "},\n");
     }
     out->n -= out->n > 0; /* the template has the newline */
-}
-
-/* ---- the self-test ---- */
-
-/* {bytes, bits of the exponent, of the significand}, as the template's comment says. */
-static const char *dtype_row(ws_dtype t)
-{
-    static const char *const rows[WS_DTYPE_COUNT] = {
-        [WS_F64] = "{8, 11, 52}", [WS_F32] = "{4, 8, 23}", [WS_TF32] = "{4, 8, 10}",
-        [WS_F16] = "{2, 5, 10}",  [WS_BF16] = "{2, 8, 7}", [WS_E4M3] = "{1, 4, 3}",
-        [WS_E5M2] = "{1, 5, 2}",  [WS_E2M1] = "{0, 2, 1}", [WS_I64] = "{8, 0, 0}",
-        [WS_I32] = "{4, 0, 0}",   [WS_I16] = "{2, 0, 0}",  [WS_I8] = "{1, 0, 0}",
-        [WS_U8] = "{1, 0, 1}",    [WS_BOOL] = "{1, 0, 1}"};
-    return rows[t];
-}
-
-static void put_inputs(const header *h, ws_buf *out)
-{
-    static const char *const makes[] = {[EXP_UNIFORM] = "uniform", [EXP_BELL] = "bell",
-                                        [EXP_WHOLE] = "whole", [EXP_FLAG] = "flag",
-                                        [EXP_BYTES] = "bytes"};
-    const int n = exp_given_count(h->j);
-    for (int i = 0; i < n; i++) {
-        const exp_recipe *r = &h->test.recipe[i];
-        if (r->make != EXP_BYTES)
-            continue;
-        ws_buf_printf(out, "static const char *const %s_data_%d[] = {\n", h->id, i);
-        exp_put_literals(r->bytes, r->n_bytes, "    ", PIECE, out);
-        ws_buf_adds(out, "};\n");
-    }
-    ws_buf_printf(out, "static const %s_input %s_inputs[] = {\n", h->id, h->id);
-    for (int i = 0; i < n; i++) {
-        const exp_recipe *r = &h->test.recipe[i];
-        ws_buf_printf(out, "    {\"%s\", %s, %s_%s, ", h->j->tensor[i].name,
-                      dtype_row(h->j->tensor[i].dtype), h->id, makes[r->make]);
-        put_float(r->a, out);
-        ws_buf_adds(out, ", ");
-        put_float(r->b, out);
-        ws_buf_printf(out, ", %zu, ", r->n_bytes);
-        ws_buf_printf(out, r->make == EXP_BYTES ? "%s_data_%d" : "NULL", h->id, i);
-        ws_buf_printf(out, ", 0x%016" PRIx64 "u},\n", r->hash);
-    }
-    ws_buf_adds(out, n ? "};\n" : "    {NULL, {0, 0, 0}, 0, 0, 0, 0, NULL, 0}};\n");
-}
-
-static int tensor_of_output(const exp_job *j, int o)
-{
-    for (int i = 0; i < j->n_tensors; i++)
-        if (j->tensor[i].output == o)
-            return i;
-    ws_bug("output %d is no tensor", o);
-}
-
-static void put_outputs(const header *h, ws_buf *out)
-{
-    const exp_job *j = h->j;
-    for (int o = 0; o < j->in->spec->n_outputs; o++) {
-        const exp_expected *e = &h->test.output[o];
-        ws_buf_printf(out, "static const %s_sample %s_samples_%d[] = {\n", h->id, h->id, o);
-        for (int i = 0; i < e->n; i++)
-            ws_buf_printf(out, "%s{%" PRId64 ", %.17g, %.6g},%s", i % 3 ? " " : "    ", e->sample[i].at,
-                          e->sample[i].want, e->sample[i].tolerance * (1 + 1e-6),
-                          i % 3 == 2 || i + 1 == e->n ? "\n" : "");
-        ws_buf_adds(out, e->n ? "};\n" : "    {0, 0, 0}};\n");
-    }
-    ws_buf_printf(out, "static const %s_output %s_outputs[] = {\n", h->id, h->id);
-    for (int o = 0; o < j->in->spec->n_outputs; o++) {
-        const exp_expected *e = &h->test.output[o];
-        const int t = tensor_of_output(j, o);
-        ws_buf_printf(out, "    {\"%s\", %s, %d, %" PRId64 ", %zu, %d, %d, %s_samples_%d},\n",
-                      j->tensor[t].name, dtype_row(j->tensor[t].dtype), t, e->count,
-                      ws_dtype_size(j->tensor[t].dtype, (size_t)e->count), e->finite, e->n, h->id, o);
-    }
-    ws_buf_adds(out, "};\n");
-}
-
-static size_t tensor_bytes(const header *h, int i)
-{
-    const exp_tensor *t = &h->j->tensor[i];
-    const int64_t count = t->output >= 0 ? h->test.output[t->output].count : h->test.recipe[i].count;
-    return ws_dtype_size(t->dtype, (size_t)count);
-}
-
-static void put_test_tables(const header *h, ws_buf *out)
-{
-    put_inputs(h, out);
-    put_outputs(h, out);
-    ws_buf_printf(out, "static const size_t %s_tensor_bytes[] = {", h->id);
-    for (int i = 0; i < h->j->n_tensors; i++)
-        ws_buf_printf(out, "%s%zu", i ? ", " : "", tensor_bytes(h, i));
-    ws_buf_adds(out, "};\n");
-}
-
-static void put_test_dims(const header *h, ws_buf *out)
-{
-    const spec *s = h->j->in->spec;
-    for (int i = 0; i < s->n_dims; i++) {
-        int64_t v = 0;
-        (void)ws_env_find(&h->test.env, s->dim[i].name, &v);
-        ws_buf_printf(out, "    a.%s = %" PRId64 ";\n", field_of_dim(h, i), v);
-    }
-    out->n -= s->n_dims > 0; /* the template has the newline */
-}
-
-static void put_test_pointers(const header *h, ws_buf *out)
-{
-    const int n = h->j->n_tensors;
-    for (int i = 0; i < n; i++)
-        ws_buf_printf(out, "    a.%s = (%s)(uintptr_t)device[%d];\n", field_of_tensor(h, i),
-                      type_of_tensor(h, i), i);
-    if (h->j->plan->n_scratch)
-        ws_buf_printf(out,
-                      "    if (!code)\n        code = %s_workspace(&a, &a.workspace_bytes);\n"
-                      "    if (!code)\n        code = d->alloc(&device[%d], a.workspace_bytes);\n"
-                      "    if (!code)\n        code = d->fill(device[%d], 0xff, a.workspace_bytes);\n"
-                      "    a.workspace = (void *)(uintptr_t)device[%d];\n",
-                      h->id, n, n, n);
-    out->n--; /* the template has the newline */
-}
-
-static size_t host_bytes(const header *h)
-{
-    size_t most = 16;
-    for (int i = 0; i < h->j->n_tensors; i++)
-        if (tensor_bytes(h, i) > most)
-            most = tensor_bytes(h, i);
-    return most;
-}
-
-static void put_passed(header *h, ws_buf *out)
-{
-    int n = 0;
-    for (int o = 0; o < h->j->in->spec->n_outputs; o++)
-        n += h->test.output[o].n;
-    put_string(ws_arena_printf(&h->j->arena, "%d elements are right at %s", n,
-                               dims_text(h, &h->test.env)),
-               out);
 }
 
 /* ---- put together ---- */
@@ -575,13 +440,13 @@ static int count_integers(const exp_job *j)
     return n;
 }
 
-static void put_tensor_list(const header *h, ws_buf *out)
+static void put_tensor_list(const exp_c_header *h, ws_buf *out)
 {
     for (int i = 0; i < h->j->n_tensors; i++)
-        ws_buf_printf(out, "%sa->%s", i ? ", " : "", field_of_tensor(h, i));
+        ws_buf_printf(out, "%sa->%s", i ? ", " : "", exp_c_field_of_tensor(h, i));
 }
 
-static bool put_number(const header *h, const char *name, ws_buf *out)
+static bool put_number(const exp_c_header *h, const char *name, ws_buf *out)
 {
     const exp_job *j = h->j;
     const struct {
@@ -596,7 +461,7 @@ static bool put_number(const header *h, const char *name, ws_buf *out)
                    {"n_tensors", (size_t)j->n_tensors},
                    {"n_given", (size_t)exp_given_count(j)},
                    {"n_outputs", (size_t)j->in->spec->n_outputs},
-                   {"piece", PIECE}};
+                   {"piece", EXP_C_PIECE}};
     for (size_t i = 0; i < WS_COUNT(numbers); i++)
         if (strcmp(numbers[i].name, name) == 0) {
             ws_buf_printf(out, "%zu", numbers[i].value);
@@ -605,57 +470,50 @@ static bool put_number(const header *h, const char *name, ws_buf *out)
     return false;
 }
 
-static void put_macros_on(const header *h, ws_buf *out)
+static void put_macros_on(const exp_c_header *h, ws_buf *out)
 {
     put_macros(h, true, out);
 }
 
-static void put_macros_off(const header *h, ws_buf *out)
+static void put_macros_off(const exp_c_header *h, ws_buf *out)
 {
     put_macros(h, false, out);
 }
 
-static void put_source(const header *h, ws_buf *out)
+static void put_source(const exp_c_header *h, ws_buf *out)
 {
     const char *source = h->j->in->candidate->source;
-    exp_put_literals(source, strlen(source), "        ", PIECE, out);
-}
-
-static void put_host_bytes(const header *h, ws_buf *out)
-{
-    ws_buf_printf(out, "%zu", host_bytes(h));
-}
-
-static void put_notest(header *h, ws_buf *out)
-{
-    put_string(ws_arena_printf(&h->j->arena, "this export has no self-test%s%s",
-                               h->test.missing ? ": " : "", h->test.missing ? h->test.missing : ""),
-               out);
-}
-
-static void put_test_shape(header *h, ws_buf *out)
-{
-    ws_buf_adds(out, h->test.missing ? "a check shape" : dims_text(h, &h->test.env));
+    exp_put_literals(source, strlen(source), "        ", EXP_C_PIECE, out);
 }
 
 static void put(const exp_filler *f, const char *name, ws_buf *out)
 {
     static const struct {
         const char *name;
-        void (*fixed)(const header *h, ws_buf *out);
-        void (*other)(header *h, ws_buf *out);
-    } parts[] = {{"macros_on", put_macros_on, NULL}, {"macros_off", put_macros_off, NULL},
-                 {"arg_fields", put_fields, NULL}, {"hashes", put_hashes, NULL},
-                 {"aliases", put_aliases, NULL}, {"plan_body", NULL, put_plan},
-                 {"variant_body", put_variant_of, NULL}, {"images", put_images, NULL},
-                 {"launch_body", put_launches, NULL}, {"workspace_check", put_workspace_check, NULL},
-                 {"tensor_list", put_tensor_list, NULL}, {"shape_text", NULL, put_shape_text},
-                 {"guard_texts", NULL, put_guard_texts}, {"test_tables", put_test_tables, NULL},
-                 {"test_dims", put_test_dims, NULL}, {"test_pointers", put_test_pointers, NULL},
-                 {"source", put_source, NULL}, {"host_bytes", put_host_bytes, NULL},
-                 {"passed_text", NULL, put_passed}, {"notest_text", NULL, put_notest},
-                 {"test_shape", NULL, put_test_shape}};
-    header *h = f->ud;
+        void (*fixed)(const exp_c_header *h, ws_buf *out);
+        void (*other)(exp_c_header *h, ws_buf *out);
+    } parts[] = {{"macros_on", put_macros_on, NULL},
+                 {"macros_off", put_macros_off, NULL},
+                 {"arg_fields", put_fields, NULL},
+                 {"hashes", put_hashes, NULL},
+                 {"aliases", put_aliases, NULL},
+                 {"plan_body", NULL, put_plan},
+                 {"variant_body", put_variant_of, NULL},
+                 {"images", put_images, NULL},
+                 {"launch_body", put_launches, NULL},
+                 {"workspace_check", put_workspace_check, NULL},
+                 {"tensor_list", put_tensor_list, NULL},
+                 {"shape_text", NULL, put_shape_text},
+                 {"guard_texts", NULL, put_guard_texts},
+                 {"test_tables", exp_c_put_test_tables, NULL},
+                 {"test_dims", exp_c_put_test_dims, NULL},
+                 {"test_pointers", exp_c_put_test_pointers, NULL},
+                 {"source", put_source, NULL},
+                 {"host_bytes", exp_c_put_host_bytes, NULL},
+                 {"passed_text", NULL, exp_c_put_passed},
+                 {"notest_text", NULL, exp_c_put_notest},
+                 {"test_shape", NULL, exp_c_put_test_shape}};
+    exp_c_header *h = f->ud;
     for (size_t i = 0; i < WS_COUNT(parts); i++)
         if (strcmp(parts[i].name, name) == 0) {
             if (parts[i].fixed)
@@ -674,51 +532,58 @@ static void put(const exp_filler *f, const char *name, ws_buf *out)
 
 static bool has(const exp_filler *f, const char *name)
 {
-    const header *h = f->ud;
+    const exp_c_header *h = f->ud;
     return (strcmp(name, "test") == 0) == !h->test.missing;
 }
 
-static void put_usage(const header *h, ws_buf *out)
+static void put_usage(const exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
     const char *z = j->name;
     ws_buf_printf(out, " *     %s_args a = {0};  // C++: %s_args a = {};\n *     ", z, z);
     for (int i = 0; i < j->n_tensors; i++)
-        ws_buf_printf(out, "a.%s = ...; ", field_of_tensor(h, i));
+        ws_buf_printf(out, "a.%s = ...; ", exp_c_field_of_tensor(h, i));
     for (int i = 0; i < j->in->spec->n_dims; i++)
-        ws_buf_printf(out, "a.%s = %" PRId64 "; ", field_of_dim(h, i), j->in->spec->dim[i].value);
+        ws_buf_printf(out, "a.%s = %" PRId64 "; ", exp_c_field_of_dim(h, i),
+                      j->in->spec->dim[i].value);
     if (j->plan->n_scratch)
         ws_buf_printf(out, "\n *     %s_workspace(&a, &a.workspace_bytes); a.workspace = ...; ", z);
-    ws_buf_printf(out, "\n *     int code = %s_launch(&a);  // %s_error(code) says what it means\n", z, z);
+    ws_buf_printf(out, "\n *     int code = %s_launch(&a);  // %s_error(code) says what it means\n",
+                  z, z);
 }
 
-static ws_status put_head(header *h, ws_buf *out, ws_err *err)
+static ws_status put_head(exp_c_header *h, ws_buf *out, ws_err *err)
 {
     exp_job *j = h->j;
     ws_buf_printf(out, "/* %s.h: %s.\n", j->name,
                   exp_safe(j, j->in->spec->title ? j->in->spec->title : j->in->spec->name));
-    ws_buf_adds(out, " * A CUDA kernel with its launcher, exported by Warpsmith. C11 or C++17 with gcc or clang; "
-                     "needs a CUDA driver\n * and no toolkit: libcuda.so.1, or what WARPSMITH_CUDA_DRIVER "
-                     "names, is loaded at the first call.\n *\n");
+    ws_buf_adds(
+        out, " * A CUDA kernel with its launcher, exported by Warpsmith. C11 or C++17 with gcc or "
+             "clang; "
+             "needs a CUDA driver\n * and no toolkit: libcuda.so.1, or what WARPSMITH_CUDA_DRIVER "
+             "names, is loaded at the first call.\n *\n");
     put_usage(h, out);
-    ws_buf_adds(out, " *\n * Include it wherever it is needed: the linker keeps one copy of each function. "
-                     "WARPSMITH_DECLARATIONS_ONLY leaves\n * out all but the declarations, "
-                     "WARPSMITH_LINK_CUDA takes the driver from <cuda.h> and the linker.\n *\n"
-                     " * Evidence:\n");
+    ws_buf_adds(
+        out, " *\n * Include it wherever it is needed: the linker keeps one copy of each function. "
+             "WARPSMITH_DECLARATIONS_ONLY leaves\n * out all but the declarations, "
+             "WARPSMITH_LINK_CUDA takes the driver from <cuda.h> and the linker.\n *\n"
+             " * Evidence:\n");
     j->out = out;
     ws_status st = exp_put_evidence_rows(j, err);
     ws_buf_adds(out, " *\n");
     if (!st)
         st = exp_put_evidence_json(j, " * ", out, err);
-    ws_buf_adds(out, " *\n * Licence: the launcher and this comment are Warpsmith's and may be used under "
-                     "Apache-2.0. The kernels\n * were written as said above; where a model wrote them, its "
-                     "provider's terms for output apply.\n */\n");
+    ws_buf_adds(
+        out,
+        " *\n * Licence: the launcher and this comment are Warpsmith's and may be used under "
+        "Apache-2.0. The kernels\n * were written as said above; where a model wrote them, its "
+        "provider's terms for output apply.\n */\n");
     return st;
 }
 
 void exp_c_describe(exp_job *j, exp_c_api *out)
 {
-    const header h = {.j = j};
+    const exp_c_header h = {.j = j};
     const int n_dims = j->in->spec->n_dims;
     *out = (exp_c_api){.n = j->n_tensors + n_dims, .has_workspace = j->plan->n_scratch > 0};
     snprintf(out->id, sizeof out->id, "%s_%s", j->name, j->tag);
@@ -732,8 +597,9 @@ void exp_c_describe(exp_job *j, exp_c_api *out)
             ws_buf_printf(&text, "%s %s ", j->tensor[i].role, ws_dtype_name(j->tensor[i].dtype));
             exp_put_tensor_shape(&j->tensor[i], &text);
         }
-        out->type[i] = is_dim ? "int64_t " : type_of_tensor(&h, i);
-        out->name[i] = is_dim ? field_of_dim(&h, i - j->n_tensors) : field_of_tensor(&h, i);
+        out->type[i] = is_dim ? "int64_t " : exp_c_type_of_tensor(&h, i);
+        out->name[i] =
+            is_dim ? exp_c_field_of_dim(&h, i - j->n_tensors) : exp_c_field_of_tensor(&h, i);
         out->comment[i] = ws_arena_strdup(&j->arena, text.n ? ws_buf_z(&text) : "");
         ws_buf_release(&text);
     }
@@ -741,12 +607,14 @@ void exp_c_describe(exp_job *j, exp_c_api *out)
 
 ws_status exp_write_c(exp_job *j, ws_buf *out, ws_err *err)
 {
-    header h = {.j = j};
+    exp_c_header h = {.j = j};
     snprintf(h.id, sizeof h.id, "%s_%s", j->name, j->tag);
     for (size_t i = 0; i <= strlen(h.id); i++)
         h.upper[i] = (char)toupper((unsigned char)h.id[i]);
-    h.style = (ws_expr_style){.call = ws_arena_printf(&j->arena, "%s_", h.id), .tail = ", &bad",
-                              .name = "d_", .number = "LL"};
+    h.style = (ws_expr_style){.call = ws_arena_printf(&j->arena, "%s_", h.id),
+                              .tail = ", &bad",
+                              .name = "d_",
+                              .number = "LL"};
     list_kernels(&h);
     ws_status st = exp_compile(j, err);
     if (!st)
@@ -754,7 +622,8 @@ ws_status exp_write_c(exp_job *j, ws_buf *out, ws_err *err)
     if (!st)
         st = put_head(&h, out, err);
     if (!st)
-        st = exp_fill(&(exp_filler){.j = j, .ud = &h, .put = put, .has = has}, "header.in", out, err);
+        st = exp_fill(&(exp_filler){.j = j, .ud = &h, .put = put, .has = has}, "header.in", out,
+                      err);
     exp_case_release(&h.test);
     return st;
 }

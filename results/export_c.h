@@ -6,7 +6,7 @@
 
 /* Members of the struct of arguments, in order, without workspace and stream. */
 typedef struct exp_c_api {
-    char id[160];                                  /* "softmax_1a2b3c4d": what symbols begin with */
+    char id[160];                         /* "softmax_1a2b3c4d": what symbols begin with */
     const char **type, **name, **comment; /* "const float *", "x", "in f32 [B, N]" */
     int n;
     bool has_workspace;

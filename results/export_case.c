@@ -7,8 +7,13 @@
 /* A case quicker than QUICK is as large as that allows; one beyond SLOW is none. Floating-point
  * operations, elements of all tensors. */
 static const double quick_flops = 3e6, slow_flops = 1e9;
-enum { QUICK_ELEMENTS = 1 << 16, MAX_ELEMENTS = 1 << 22, MAX_BYTES_AS_THEY_ARE = 64 << 10,
-       MAX_SAMPLES = 384, MAX_INDEX_EXTENT = 4096 };
+enum {
+    QUICK_ELEMENTS = 1 << 16,
+    MAX_ELEMENTS = 1 << 22,
+    MAX_BYTES_AS_THEY_ARE = 64 << 10,
+    MAX_SAMPLES = 384,
+    MAX_INDEX_EXTENT = 4096
+};
 
 /* Stafford's variant 13 of the finaliser of MurmurHash3, as in SplitMix64. */
 uint64_t exp_random(uint64_t tensor, uint64_t k)
@@ -88,20 +93,26 @@ static bool choose_recipe(const spec_tensor *t, const ws_env *env, exp_recipe *r
         *r = (exp_recipe){.make = EXP_UNIFORM, .a = init->lo, .b = init->hi - init->lo};
         break;
     case SPEC_DIST_FAN_IN:
-        *r = (exp_recipe){.make = EXP_UNIFORM, .a = -init->gain * share, .b = 2 * init->gain * share};
+        *r = (exp_recipe){
+            .make = EXP_UNIFORM, .a = -init->gain * share, .b = 2 * init->gain * share};
         break;
     case SPEC_DIST_NORMAL: /* four uniform numbers have a variance of 1/3 */
         *r = (exp_recipe){.make = EXP_BELL, .a = init->mean, .b = init->std * share * sqrt(3)};
         break;
-    case SPEC_DIST_CONST: *r = (exp_recipe){.make = EXP_UNIFORM, .a = init->value}; break;
-    case SPEC_DIST_BERNOULLI: *r = (exp_recipe){.make = EXP_FLAG, .a = init->p}; break;
+    case SPEC_DIST_CONST:
+        *r = (exp_recipe){.make = EXP_UNIFORM, .a = init->value};
+        break;
+    case SPEC_DIST_BERNOULLI:
+        *r = (exp_recipe){.make = EXP_FLAG, .a = init->p};
+        break;
     case SPEC_DIST_RANDINT:
         if (ws_expr_eval(init->lo_expr, env, &lo, &ignored) ||
             ws_expr_eval(init->hi_expr, env, &hi, &ignored) || hi - lo < 1 || hi - lo > UINT32_MAX)
             return false;
         *r = (exp_recipe){.make = EXP_WHOLE, .a = (double)lo, .b = (double)(hi - lo)};
         break;
-    default: return false;
+    default:
+        return false;
     }
     /* As floats the products of `a + b * u` are exact, whether or not they are contracted. */
     if (r->make == EXP_UNIFORM || r->make == EXP_BELL)
@@ -114,10 +125,14 @@ static double make_element(const exp_recipe *r, int tensor, int64_t k)
     const uint64_t z = exp_random((uint64_t)tensor, (uint64_t)k);
     const uint64_t four = (z & 0xffff) + (z >> 16 & 0xffff) + (z >> 32 & 0xffff) + (z >> 48);
     switch (r->make) {
-    case EXP_BELL: return r->a + r->b * ((double)four * 0x1p-16 - 2);
-    case EXP_WHOLE: return r->a + (double)((z >> 32) * (uint64_t)r->b >> 32);
-    case EXP_FLAG: return (double)(z >> 40) * 0x1p-24 < r->a;
-    default: return r->a + r->b * ((double)(z >> 40) * 0x1p-24);
+    case EXP_BELL:
+        return r->a + r->b * ((double)four * 0x1p-16 - 2);
+    case EXP_WHOLE:
+        return r->a + (double)((z >> 32) * (uint64_t)r->b >> 32);
+    case EXP_FLAG:
+        return (double)(z >> 40) * 0x1p-24 < r->a;
+    default:
+        return r->a + r->b * ((double)(z >> 40) * 0x1p-24);
     }
 }
 
@@ -183,14 +198,15 @@ static void take_samples(exp_job *j, const vfy_case *c, int o, exp_expected *out
         memset(skip, 1, (size_t)n);
     else if (is_index)
         find_ambiguous(c, o, axis, skip);
-    *out = (exp_expected){.sample = WS_ARENA_NEW(&j->arena, exp_sample, m + 1), .count = n,
-                          .finite = true};
+    *out = (exp_expected){
+        .sample = WS_ARENA_NEW(&j->arena, exp_sample, m + 1), .count = n, .finite = true};
     for (int64_t i = 0; i < n; i++)
         out->finite &= isfinite(want->v[i]) && isfinite(vfy_tolerance(c, o, i));
     for (int64_t k = 0; k < m; k++) {
         /* One in each of m equal parts. */
         const int64_t first = k * n / m, end = (k + 1) * n / m;
-        const int64_t i = first + (int64_t)(exp_random(1000, (uint64_t)k) % (uint64_t)(end - first));
+        const int64_t i =
+            first + (int64_t)(exp_random(1000, (uint64_t)k) % (uint64_t)(end - first));
         const double tolerance = is_index ? 0 : vfy_tolerance(c, o, i);
         if (!skip[i] && isfinite(want->v[i]) && isfinite(tolerance))
             out->sample[out->n++] = (exp_sample){i, want->v[i], tolerance};
@@ -240,8 +256,9 @@ ws_status exp_case_make(exp_job *j, exp_case *out, ws_err *err)
     option *list = WS_ARENA_NEW(&j->arena, option, j->in->spec->n_checks + 1);
     const int n = list_options(j, list);
     bool good = false;
-    *out = (exp_case){.missing = n ? "at no check shape does the reference say what a small test needs"
-                                   : "no check shape that the plan takes is small enough"};
+    *out =
+        (exp_case){.missing = n ? "at no check shape does the reference say what a small test needs"
+                                : "no check shape that the plan takes is small enough"};
     for (int i = 0; i < n && !good; i++)
         if (try_option(j, &list[i], out, &good, err))
             return ws_wrap(err, "the self-test");

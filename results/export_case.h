@@ -1,13 +1,13 @@
-/* The self-test of an export: a check shape, inputs that a few lines of C can make again, and what the
- * reference computes from them. */
+/* The self-test of an export: a check shape, inputs that a few lines of C can make again, and what
+ * the reference computes from them. */
 #ifndef RESULTS_EXPORT_CASE_H
 #define RESULTS_EXPORT_CASE_H
 
 #include "results/export_parts.h"
 #include "verifier/compare.h"
 
-/* How a tensor's contents are made; k-th element of tensor i from exp_random(i, k), in arithmetic that
- * is exact, so that it has the same bits everywhere. */
+/* How a tensor's contents are made; k-th element of tensor i from exp_random(i, k), in arithmetic
+ * that is exact, so that it has the same bits everywhere. */
 typedef enum exp_make {
     EXP_UNIFORM, /* a + b * u, u in [0, 1) with 24 bits */
     EXP_BELL,    /* a + b * s, s the sum of four numbers of 16 bits in [0, 1), minus 2 */
@@ -37,8 +37,8 @@ typedef struct exp_expected {
 } exp_expected;
 
 typedef struct exp_case {
-    const char *missing;  /* NULL: it is there; else why there is none */
-    int check, variant;   /* of the spec, of the job */
+    const char *missing; /* NULL: it is there; else why there is none */
+    int check, variant;  /* of the spec, of the job */
     ws_env env;
     exp_recipe *recipe;   /* per tensor that is given */
     exp_expected *output; /* per output of the spec */

@@ -100,7 +100,8 @@ static bool read_file_of(const check *c, const char *name, ws_buf *out)
     ws_err ignored = {0};
     ws_buf_printf(&path, "%s/%s", c->folder, name);
     /* A name that leads out of the folder is none. */
-    bool good = *name && !strchr(name, '/') && !ws_read_file(ws_buf_z(&path), MAX_FILE, out, &ignored);
+    bool good =
+        *name && !strchr(name, '/') && !ws_read_file(ws_buf_z(&path), MAX_FILE, out, &ignored);
     ws_buf_release(&path);
     return good;
 }
@@ -139,7 +140,8 @@ static void check_image(check *c, const cJSON *image, int i)
 /* Of a CUDA header: what stands between its markers. */
 static void check_kernels(check *c)
 {
-    static const char begin[] = "// warpsmith-kernels:begin\n", end[] = "\n// warpsmith-kernels:end";
+    static const char begin[] = "// warpsmith-kernels:begin\n",
+                      end[] = "\n// warpsmith-kernels:end";
     const char *p = strstr(c->text, begin), *stop = p ? strstr(p, end) : NULL;
     ws_buf data = {.max = MAX_FILE};
     if (stop)

@@ -1,5 +1,5 @@
-/* A flashinfer-bench solution: one JSON document whose source is the Python launcher. Its schema is in
- * flashinfer_bench/data/solution.py of flashinfer-ai/flashinfer-bench. */
+/* A flashinfer-bench solution: one JSON document whose source is the Python launcher. Its schema is
+ * in flashinfer_bench/data/solution.py of flashinfer-ai/flashinfer-bench. */
 #include "results/export_python.h"
 
 #include "base/json.h"
@@ -12,8 +12,10 @@ static void put_run(exp_job *j, ws_buf *out)
     ws_buf_adds(out, "\n\ndef run(");
     for (int i = 0; i < j->n_tensors; i++)
         ws_buf_printf(out, "%s%s", i ? ", " : "", exp_py_name(j, j->tensor[i].name));
-    ws_buf_printf(out, "):\n    \"\"\"The entry point: outputs are written to the last arguments.\"\"\"\n    %s(",
-                  exp_py_name(j, j->name));
+    ws_buf_printf(
+        out,
+        "):\n    \"\"\"The entry point: outputs are written to the last arguments.\"\"\"\n    %s(",
+        exp_py_name(j, j->name));
     const int n = exp_given_count(j);
     for (int i = 0; i < n; i++)
         ws_buf_printf(out, "%s%s", i ? ", " : "", exp_py_name(j, j->tensor[i].name));
@@ -50,7 +52,8 @@ static cJSON *make(exp_job *j, const char *text)
 {
     const exp_input *in = j->in;
     cJSON *o = cJSON_CreateObject(), *build, *sources, *file = cJSON_CreateObject();
-    cJSON_AddStringToObject(o, "name", ws_arena_printf(&j->arena, "warpsmith_%s_%s", j->name, j->tag));
+    cJSON_AddStringToObject(o, "name",
+                            ws_arena_printf(&j->arena, "warpsmith_%s_%s", j->name, j->tag));
     cJSON_AddStringToObject(o, "definition", definition_name(j));
     cJSON_AddStringToObject(o, "author",
                             in->run && in->run->model && *in->run->model && !in->run->scripted
@@ -58,11 +61,10 @@ static cJSON *make(exp_job *j, const char *text)
                                 : "warpsmith");
     cJSON_AddStringToObject(
         o, "description",
-        ws_arena_printf(&j->arena,
-                        "%s. Verified at level %d (%s). Spec sha256 %s, source sha256 %s.",
-                        exp_safe(j, in->spec->title ? in->spec->title : in->spec->name),
-                        in->candidate->level, vfy_level_name((vfy_level)in->candidate->level),
-                        in->spec->sha256, j->source_sha256));
+        ws_arena_printf(
+            &j->arena, "%s. Verified at level %d (%s). Spec sha256 %s, source sha256 %s.",
+            exp_safe(j, in->spec->title ? in->spec->title : in->spec->name), in->candidate->level,
+            vfy_level_name((vfy_level)in->candidate->level), in->spec->sha256, j->source_sha256));
     build = cJSON_AddObjectToObject(o, "spec");
     cJSON_AddStringToObject(build, "language", "python");
     cJSON_AddItemToObject(build, "target_hardware", hardware(j));
@@ -81,7 +83,8 @@ ws_status exp_write_flashinfer(exp_job *j, ws_buf *out, ws_err *err)
     ws_buf text = {.max = EXP_MAX_BYTES};
     ws_status st = exp_compile(j, err);
     if (!st)
-        st = exp_py_head(j, "main.py", "It is the source of a flashinfer-bench solution.\n", &text, err);
+        st = exp_py_head(j, "main.py", "It is the source of a flashinfer-bench solution.\n", &text,
+                         err);
     if (!st)
         st = exp_py_launcher(j, &text, err);
     if (!st) {

@@ -156,8 +156,13 @@ static ws_status compile_one(exp_job *j, const char *arch, int variant, bool kee
     if (read_arch(arch, &like, err) || bind(j, v, &b, err))
         return err->status;
     comp_macro *macro = WS_ARENA_NEW(&j->arena, comp_macro, b->n_macros + 1);
-    comp_request r = {.source = source, .source_bytes = strlen(source), .file = "kernel.cu",
-                      .arch = like.arch, .macro = macro, .want_cubin = keep_cubin, .fmad = true};
+    comp_request r = {.source = source,
+                      .source_bytes = strlen(source),
+                      .file = "kernel.cu",
+                      .arch = like.arch,
+                      .macro = macro,
+                      .want_cubin = keep_cubin,
+                      .fmad = true};
     for (size_t i = 0; i < b->n_macros; i++)
         if (j->any_baked || strncmp(b->macro[i].name, "DIM_", 4) != 0)
             macro[r.n_macros++] = (comp_macro){b->macro[i].name, b->macro[i].value};

@@ -102,7 +102,8 @@ static void list_tensors(exp_job *j)
     for (int i = 0; i < n_given; i++) {
         const spec_tensor *t = &s->tensor[i];
         const char *role = is_mutated(s, t->name) ? "inout" : t->is_weight ? "weight" : "in";
-        j->tensor[j->n_tensors++] = (exp_tensor){t->name, role, t->dtype, t->rank, t->shape, output_of(s, t->name)};
+        j->tensor[j->n_tensors++] =
+            (exp_tensor){t->name, role, t->dtype, t->rank, t->shape, output_of(s, t->name)};
     }
     for (int o = 0; o < s->n_outputs; o++) {
         const ref_value *v = &j->graph->value[j->graph->output[o]];
@@ -127,12 +128,13 @@ static ws_status read_plan(exp_job *j, ws_err *err)
     return plan_choice_parse(j->plan, j->in->candidate->tune_json, j->tune, err);
 }
 
-/* Dims whose macro the source uses are fixed when it is compiled; a name that ## pastes together may
- * be any. */
+/* Dims whose macro the source uses are fixed when it is compiled; a name that ## pastes together
+ * may be any. */
 static void find_baked(exp_job *j)
 {
     const spec *s = j->in->spec;
-    const bool pasted = strstr(j->in->candidate->source, "##") && exp_source_uses(&j->source, "DIM_");
+    const bool pasted =
+        strstr(j->in->candidate->source, "##") && exp_source_uses(&j->source, "DIM_");
     j->baked = WS_ARENA_NEW(&j->arena, bool, s->n_dims + 1);
     for (int i = 0; i < s->n_dims; i++)
         j->baked[i] = pasted || exp_source_uses(&j->source, ws_arena_printf(&j->arena, "DIM_%s",

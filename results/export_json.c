@@ -24,10 +24,18 @@ static void add_text(cJSON *o, const char *key, const char *z)
 /* What the verdict's evidence says, as it says it. */
 static void add_evidence(const cJSON *verdict, cJSON *o)
 {
-    static const char *const keys[] = {"shapes_passed", "shapes_refused", "runs",
-                                       "worst_error_over_tolerance", "precision",
-                                       "effective_roundoff", "schedule_dependent", "schedule",
-                                       "relations", "compiler", "arch", "seed"};
+    static const char *const keys[] = {"shapes_passed",
+                                       "shapes_refused",
+                                       "runs",
+                                       "worst_error_over_tolerance",
+                                       "precision",
+                                       "effective_roundoff",
+                                       "schedule_dependent",
+                                       "schedule",
+                                       "relations",
+                                       "compiler",
+                                       "arch",
+                                       "seed"};
     const cJSON *e = cJSON_GetObjectItemCaseSensitive(verdict, "evidence");
     for (size_t i = 0; i < WS_COUNT(keys); i++) {
         const cJSON *v = cJSON_GetObjectItemCaseSensitive(e, keys[i]);
@@ -50,7 +58,8 @@ static void add_verdict(exp_job *j, const cJSON *verdict, cJSON *o)
         add_dims(j->in->spec, i, dims);
         cJSON_AddItemToArray(shapes, dims);
     }
-    add_text(o, "precision", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "precision")));
+    add_text(o, "precision",
+             cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "precision")));
 }
 
 static void add_time(exp_job *j, cJSON *o, double seconds, const char *kind)

@@ -20,7 +20,7 @@ typedef struct parameter {
 typedef struct signature {
     parameter init[MAX_PARAMETERS], forward[MAX_PARAMETERS];
     int n_init, n_forward;
-    char *order;         /* names of weights, and "~randn:256x64", between commas; NULL: the spec's */
+    char *order; /* names of weights, and "~randn:256x64", between commas; NULL: the spec's */
     const char *refusal; /* NULL: none */
 } signature;
 
@@ -42,7 +42,8 @@ static char *read_parameters(char *p, parameter *out, int *n)
         bool end = depth == 0 && (*p == ')' || *p == ',');
         if (!*p)
             return NULL;
-        depth += (*p == '(' || *p == '[' || *p == '{') - (!end && (*p == ')' || *p == ']' || *p == '}'));
+        depth +=
+            (*p == '(' || *p == '[' || *p == '{') - (!end && (*p == ')' || *p == ']' || *p == '}'));
         if (!end)
             continue;
         const bool last = *p == ')';
@@ -140,7 +141,8 @@ static void put_shape(const int64_t *dim, int rank, ws_buf *out)
 /* A table that hangs on nothing but the coordinates. */
 static void put_table(const spec_tensor *t, const ws_env *env, const int64_t *dim, ws_buf *out)
 {
-    const ws_expr_style style = {.call = "_", .tail = "", .name = "d_", .number = "", .python = true};
+    const ws_expr_style style = {
+        .call = "_", .tail = "", .name = "d_", .number = "", .python = true};
     ws_buf_adds(out, "torch.tensor([");
     ws_expr_to_calls(t->init.expr, &style, out);
     for (int i = 0; i < t->rank; i++)
@@ -148,7 +150,9 @@ static void put_table(const spec_tensor *t, const ws_env *env, const int64_t *di
     for (size_t i = 0; i < env->n; i++) /* extents, bound once each */
         ws_buf_printf(out, " for d_%s in (%" PRId64 ",)", env->item[i].name, env->item[i].value);
     ws_buf_printf(out, "], dtype=torch.%s).reshape(",
-                  t->dtype == WS_F32 ? "float32" : t->dtype == WS_BOOL ? "bool" : "int64");
+                  t->dtype == WS_F32    ? "float32"
+                  : t->dtype == WS_BOOL ? "bool"
+                                        : "int64");
     put_shape(dim, t->rank, out);
     ws_buf_addc(out, ')');
 }
@@ -187,10 +191,11 @@ static ws_status put_values(module *m, const spec_tensor *t, const ws_env *env, 
         put_table(t, env, dim, out);
         return WS_OK;
     default:
-        return ws_fail(err, WS_EINPUT,
-                       "the weight '%s' of '%s' is computed by the spec's setup graph, which a module "
-                       "has not",
-                       t->name, m->j->in->spec->source);
+        return ws_fail(
+            err, WS_EINPUT,
+            "the weight '%s' of '%s' is computed by the spec's setup graph, which a module "
+            "has not",
+            t->name, m->j->in->spec->source);
     }
 }
 
@@ -200,8 +205,8 @@ static ws_status put_weight(module *m, const spec_tensor *t, const ws_env *env, 
     const bool table = t->init.dist == SPEC_DIST_EXPR;
     if (spec_tensor_dims(t, env, dim, &count, err))
         return err->status;
-    ws_buf_printf(&m->init, "        self.register_%s(\n            \"%s\", %s", table ? "buffer" : "parameter",
-                  t->name, table ? "" : "nn.Parameter(");
+    ws_buf_printf(&m->init, "        self.register_%s(\n            \"%s\", %s",
+                  table ? "buffer" : "parameter", t->name, table ? "" : "nn.Parameter(");
     if (put_values(m, t, env, dim, &m->init, err))
         return err->status;
     ws_buf_adds(&m->init, table ? ")\n" : "))\n");
@@ -212,7 +217,8 @@ static ws_status put_weight(module *m, const spec_tensor *t, const ws_env *env, 
 static void put_dropped(const char *z, ws_buf *out)
 {
     const char *colon = strchr(z, ':');
-    ws_buf_printf(out, strncmp(z, "~randn", 6) == 0 ? "        torch.randn((" : "        torch.rand((");
+    ws_buf_printf(out,
+                  strncmp(z, "~randn", 6) == 0 ? "        torch.randn((" : "        torch.rand((");
     for (const char *p = colon ? colon + 1 : ""; *p; p++)
         ws_buf_adds(out, *p == 'x' ? ", " : (const char[2]){*p, '\0'});
     ws_buf_adds(out, ",))  # upstream draws them, too\n");

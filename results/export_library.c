@@ -79,9 +79,9 @@ static int operation_of(library *l, const char *spec_name, const exp_c_api *api)
     }
     WS_GROW(l->op, l->n_ops, l->ops_cap);
     const char *name = identifier(l, spec_name);
-    l->op[l->n_ops] = (operation){ws_arena_strdup(&l->a, spec_name),
-                                  same_name ? ws_arena_printf(&l->a, "%s_%d", name, same_name + 1) : name,
-                                  api};
+    l->op[l->n_ops] =
+        (operation){ws_arena_strdup(&l->a, spec_name),
+                    same_name ? ws_arena_printf(&l->a, "%s_%d", name, same_name + 1) : name, api};
     return (int)l->n_ops++;
 }
 
@@ -123,11 +123,19 @@ static ws_status export_kernel(library *l, const db_run *r, const db_kernel *k, 
     spec *s = NULL;
     exp_job j = {0};
     const db_candidate *c = &k->candidate;
-    entry e = {.spec = r->spec_name, .sha256 = r->spec_sha256, .run = ws_arena_strdup(&l->a, r->name),
-               .gpu = c->gpu ? c->gpu : "", .arch = r->arch ? r->arch : "sm_90",
-               .measured = c->measured_s > 0, .level = vfy_level_name((vfy_level)c->level)};
-    exp_input in = {.candidate = c, .run = r, .name = identifier(l, r->spec_name),
-                    .compiler = l->o->compiler, .arch = l->o->arch, .n_archs = l->o->n_archs};
+    entry e = {.spec = r->spec_name,
+               .sha256 = r->spec_sha256,
+               .run = ws_arena_strdup(&l->a, r->name),
+               .gpu = c->gpu ? c->gpu : "",
+               .arch = r->arch ? r->arch : "sm_90",
+               .measured = c->measured_s > 0,
+               .level = vfy_level_name((vfy_level)c->level)};
+    exp_input in = {.candidate = c,
+                    .run = r,
+                    .name = identifier(l, r->spec_name),
+                    .compiler = l->o->compiler,
+                    .arch = l->o->arch,
+                    .n_archs = l->o->n_archs};
     e.seconds = e.measured ? c->measured_s : c->modelled_s;
     ws_status st = spec_from_text(r->spec_json, strlen(r->spec_json), r->spec_name, &s, err);
     in.spec = s;
@@ -170,8 +178,8 @@ static ws_status take_kernel(library *l, const db_kernel *k, ws_err *err)
         *err = why;
         return st;
     }
-    ws_buf_printf(&l->left_out, "- %s on %s, candidate #%" PRId64 " of run %s: %s\n", r->spec_name, gpu,
-                  c.id, r->name, why.msg);
+    ws_buf_printf(&l->left_out, "- %s on %s, candidate #%" PRId64 " of run %s: %s\n", r->spec_name,
+                  gpu, c.id, r->name, why.msg);
     l->n_left_out++;
     return WS_OK;
 }
@@ -200,28 +208,31 @@ static void put_args(const operation *op, ws_buf *out)
         ws_buf_printf(out, "    %s%s;", op->api->type[i], op->api->name[i]);
         ws_buf_printf(out, *op->api->comment[i] ? " /* %s */\n" : "\n", op->api->comment[i]);
     }
-    ws_buf_printf(out,
-                  "    void *workspace; /* best_%s_workspace() bytes of device memory, aligned to 256 */\n"
-                  "    size_t workspace_bytes;\n    void *stream;\n} best_%s_args;\n\n",
-                  op->name, op->name);
+    ws_buf_printf(
+        out,
+        "    void *workspace; /* best_%s_workspace() bytes of device memory, aligned to 256 */\n"
+        "    size_t workspace_bytes;\n    void *stream;\n} best_%s_args;\n\n",
+        op->name, op->name);
 }
 
-/* One kernel with the common arguments. `what`, of the text: 0 how well it fits the GPU, 1 whether the
- * extents are served, 2 its workspace, 3 the launch. */
+/* One kernel with the common arguments. `what`, of the text: 0 how well it fits the GPU, 1 whether
+ * the extents are served, 2 its workspace, 3 the launch. */
 static void put_entry(const operation *op, const entry *e, int index, ws_buf *out)
 {
-    ws_buf_printf(out,
-                  "/* %s on %s, %s at %s. `what`: 0 fit, 1 check, 2 workspace, 3 launch */\n"
-                  "WARPSMITH_DISPATCH int best_%s_%d(const best_%s_args *c, int what, size_t *bytes)\n{\n"
-                  "    %s_args a;\n",
-                  e->file, *e->gpu ? e->gpu : "an unnamed GPU",
-                  e->measured ? "measured" : "modelled", e->dims, op->name, index, op->name, e->api.id);
+    ws_buf_printf(
+        out,
+        "/* %s on %s, %s at %s. `what`: 0 fit, 1 check, 2 workspace, 3 launch */\n"
+        "WARPSMITH_DISPATCH int best_%s_%d(const best_%s_args *c, int what, size_t *bytes)\n{\n"
+        "    %s_args a;\n",
+        e->file, *e->gpu ? e->gpu : "an unnamed GPU", e->measured ? "measured" : "modelled",
+        e->dims, op->name, index, op->name, e->api.id);
     ws_buf_adds(out, "    if (what == 0)\n");
     ws_buf_printf(out, "        return %s_fits();\n    memset(&a, 0, sizeof a);\n", e->api.id);
     for (int i = 0; i < op->api->n; i++)
         ws_buf_printf(out, "    a.%s = c->%s;\n", op->api->name[i], op->api->name[i]);
     if (e->api.has_workspace)
-        ws_buf_adds(out, "    a.workspace = c->workspace;\n    a.workspace_bytes = c->workspace_bytes;\n");
+        ws_buf_adds(
+            out, "    a.workspace = c->workspace;\n    a.workspace_bytes = c->workspace_bytes;\n");
     ws_buf_printf(out,
                   "    a.stream = c->stream;\n    *bytes = 0;\n"
                   "    return what == 1   ? %s_check(&a)\n"
@@ -239,15 +250,18 @@ static void put_operation(const library *l, int index, ws_buf *out)
         if (l->entry[i].operation == index)
             put_entry(op, &l->entry[i], n++, out);
     ws_buf_printf(out,
-                  "WARPSMITH_DISPATCH int best_%s_call(int i, const best_%s_args *a, int what, size_t *bytes)\n"
+                  "WARPSMITH_DISPATCH int best_%s_call(int i, const best_%s_args *a, int what, "
+                  "size_t *bytes)\n"
                   "{\n    switch (i) {\n",
                   op->name, op->name);
     for (int i = 0; i + 1 < n; i++)
         ws_buf_printf(out, "    case %d: return best_%s_%d(a, what, bytes);\n", i, op->name, i);
-    ws_buf_printf(out, "    default: return best_%s_%d(a, what, bytes);\n    }\n}\n\n", op->name, n - 1);
+    ws_buf_printf(out, "    default: return best_%s_%d(a, what, bytes);\n    }\n}\n\n", op->name,
+                  n - 1);
     ws_buf_printf(
         out,
-        "/* The kernel that serves these extents best on the current GPU: machine code for it before other\n"
+        "/* The kernel that serves these extents best on the current GPU: machine code for it "
+        "before other\n"
         " * binaries, then the faster one; -1: none, and *code says why the last one does not. */\n"
         "WARPSMITH_DISPATCH int best_%s_choose(const best_%s_args *a, int *code)\n{\n"
         "    size_t unused;\n"
@@ -287,22 +301,25 @@ static void put_operation(const library *l, int index, ws_buf *out)
         if (l->entry[i].operation == index)
             ws_buf_printf(out, "%s\"%s\"", k++ ? ", " : "", l->entry[i].api.id);
     ws_buf_printf(out,
-                  "};\n    int code, i = best_%s_choose(a, &code);\n    return i < 0 ? NULL : names[i];\n}\n\n",
+                  "};\n    int code, i = best_%s_choose(a, &code);\n    return i < 0 ? NULL : "
+                  "names[i];\n}\n\n",
                   op->name);
 }
 
 static void put_dispatch(const library *l, ws_buf *out)
 {
-    ws_buf_adds(out, "/* dispatch.h: the kernels of this folder by operation, exported by Warpsmith.\n"
-                     " *\n *     best_X_args a = {0}; ...\n"
-                     " *     best_X_workspace(&a, &a.workspace_bytes); a.workspace = ...;\n"
-                     " *     best_X_launch(&a);\n *\n"
-                     " * takes the fastest kernel whose guards hold at these extents and whose binaries fit "
-                     "the GPU of the current\n * context; those made for this GPU come first. C11 and C++17. "
-                     "README.md lists the kernels. */\n"
-                     "#ifndef WARPSMITH_DISPATCH_H\n#define WARPSMITH_DISPATCH_H\n\n#include <string.h>\n\n"
-                     "#ifndef WARPSMITH_NO_ALIASES\n#define WARPSMITH_NO_ALIASES\n"
-                     "#define WARPSMITH_DISPATCH_OWN_ALIASES\n#endif\n");
+    ws_buf_adds(
+        out,
+        "/* dispatch.h: the kernels of this folder by operation, exported by Warpsmith.\n"
+        " *\n *     best_X_args a = {0}; ...\n"
+        " *     best_X_workspace(&a, &a.workspace_bytes); a.workspace = ...;\n"
+        " *     best_X_launch(&a);\n *\n"
+        " * takes the fastest kernel whose guards hold at these extents and whose binaries fit "
+        "the GPU of the current\n * context; those made for this GPU come first. C11 and C++17. "
+        "README.md lists the kernels. */\n"
+        "#ifndef WARPSMITH_DISPATCH_H\n#define WARPSMITH_DISPATCH_H\n\n#include <string.h>\n\n"
+        "#ifndef WARPSMITH_NO_ALIASES\n#define WARPSMITH_NO_ALIASES\n"
+        "#define WARPSMITH_DISPATCH_OWN_ALIASES\n#endif\n");
     for (size_t i = 0; i < l->n; i++)
         ws_buf_printf(out, "#include \"%s\"\n", l->entry[i].file);
     ws_buf_adds(out, "#ifdef WARPSMITH_DISPATCH_OWN_ALIASES\n#undef WARPSMITH_NO_ALIASES\n"
@@ -317,21 +334,24 @@ static void put_dispatch(const library *l, ws_buf *out)
 
 static void put_readme(const library *l, ws_buf *out)
 {
-    ws_buf_printf(out,
-                  "# Kernels exported by Warpsmith\n\n"
-                  "%zu headers for %zu operations. Each header stands alone; `dispatch.h` includes them all and "
-                  "has for each operation\n`best_<operation>_launch()`, which takes the fastest kernel that "
-                  "serves the extents on the GPU at hand. `warpsmith export --check FILE`\nsays whether a "
-                  "header is as it was exported. A *modelled* time is a cost model's estimate, no "
-                  "measurement.\n\n"
-                  "| operation | header | GPU | time | at | level | run |\n|---|---|---|---|---|---|---|\n",
-                  l->n, l->n_ops);
+    ws_buf_printf(
+        out,
+        "# Kernels exported by Warpsmith\n\n"
+        "%zu headers for %zu operations. Each header stands alone; `dispatch.h` includes them all "
+        "and "
+        "has for each operation\n`best_<operation>_launch()`, which takes the fastest kernel that "
+        "serves the extents on the GPU at hand. `warpsmith export --check FILE`\nsays whether a "
+        "header is as it was exported. A *modelled* time is a cost model's estimate, no "
+        "measurement.\n\n"
+        "| operation | header | GPU | time | at | level | run |\n|---|---|---|---|---|---|---|\n",
+        l->n, l->n_ops);
     for (size_t i = 0; i < l->n; i++) {
         const entry *e = &l->entry[i];
         ws_buf_printf(out, "| %s | [%s](%s) | %s, %s | ", e->spec, e->file, e->file,
                       *e->gpu ? e->gpu : "-", e->arch);
         if (e->seconds > 0)
-            ws_buf_printf(out, "%.3f us %s", e->seconds * 1e6, e->measured ? "measured" : "modelled");
+            ws_buf_printf(out, "%.3f us %s", e->seconds * 1e6,
+                          e->measured ? "measured" : "modelled");
         else
             ws_buf_addc(out, '-');
         ws_buf_printf(out, " | %s | %s | %s |\n", e->dims, e->level, e->run);
@@ -363,13 +383,14 @@ static ws_status write_index(library *l, ws_err *err)
     return st;
 }
 
-ws_status exp_library(db_archive *db, const exp_library_options *o, exp_library_result *out, ws_err *err)
+ws_status exp_library(db_archive *db, const exp_library_options *o, exp_library_result *out,
+                      ws_err *err)
 {
     library l = {.db = db, .o = o, .left_out = {.max = EXP_MAX_BYTES}};
     db_kernel *kernel = NULL;
     int n = 0;
-    ws_status st = db_kernel_list(db, "", o->name ? o->name : "", o->gpu ? o->gpu : "", MAX_KERNELS, &l.a,
-                                  &kernel, &n, err);
+    ws_status st = db_kernel_list(db, "", o->name ? o->name : "", o->gpu ? o->gpu : "", MAX_KERNELS,
+                                  &l.a, &kernel, &n, err);
     if (!st)
         st = ws_make_dirs(o->dir, err);
     for (int i = 0; !st && i < n; i++)

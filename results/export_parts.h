@@ -27,12 +27,12 @@ typedef struct exp_variant {
 
 /* One binary, for one architecture and one variant. */
 typedef struct exp_image {
-    char arch[16];        /* "sm_90a" */
-    int capability;       /* 90 */
-    char kind;            /* 'a': this GPU alone, 'f': its family, ' ': and later ones */
+    char arch[16];  /* "sm_90a" */
+    int capability; /* 90 */
+    char kind;      /* 'a': this GPU alone, 'f': its family, ' ': and later ones */
     bool is_ptx;
     int variant;
-    const char *data;     /* PTX with its NUL beyond the end */
+    const char *data; /* PTX with its NUL beyond the end */
     size_t n;
     char sha256[65];
 } exp_image;
@@ -42,7 +42,7 @@ typedef struct exp_job {
     ws_arena arena;
     char name[128];  /* a C identifier */
     char upper[128]; /* the same in capitals, for macros */
-    char tag[9];    /* of what is exported: symbols end with it */
+    char tag[9];     /* of what is exported: symbols end with it */
     char source_sha256[65];
     char kernels_sha256[65]; /* of a CUDA header: the text between its markers, else "" */
     ref_graph *graph;
@@ -69,7 +69,7 @@ typedef struct exp_job {
 /* Everything of a job but its binaries; whatever it returns, exp_job_close follows. */
 ws_status exp_job_open(exp_job *j, const exp_input *in, ws_err *err) WS_MUST_CHECK;
 void exp_job_close(exp_job *j);
-void exp_identifier(char *z); /* other characters become '_', of which none follows another */
+void exp_identifier(char *z);       /* other characters become '_', of which none follows another */
 bool exp_is_keyword(const char *z); /* of C++ */
 int exp_given_count(const exp_job *j); /* tensors that are given: inputs and weights */
 int64_t exp_least_extent(const spec *s, int dim);
@@ -86,7 +86,8 @@ ws_status exp_put_evidence_rows(exp_job *j, ws_err *err) WS_MUST_CHECK;
 /* The same for programs: one JSON object; caller frees. */
 ws_status exp_evidence_json(exp_job *j, cJSON **out, ws_err *err) WS_MUST_CHECK;
 /* That between its markers, each line behind `prefix`, as --check reads it. */
-ws_status exp_put_evidence_json(exp_job *j, const char *prefix, ws_buf *out, ws_err *err) WS_MUST_CHECK;
+ws_status exp_put_evidence_json(exp_job *j, const char *prefix, ws_buf *out,
+                                ws_err *err) WS_MUST_CHECK;
 /* Printed JSON inside a comment, `prefix` in front of all lines but the first. */
 void exp_put_lines(const char *json, const char *prefix, ws_buf *out);
 /* Who wrote the kernels: a translation, a script, a model, a person. */

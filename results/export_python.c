@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const ws_expr_style python = {.call = "_", .tail = "", .name = "d_", .number = "",
-                                     .python = true};
+static const ws_expr_style python = {
+    .call = "_", .tail = "", .name = "d_", .number = "", .python = true};
 
 /* ---- names ---- */
 
@@ -17,14 +17,15 @@ const char *exp_py_name(exp_job *j, const char *z)
 {
     /* Words of the language, and what the launcher's public function uses inside. */
     static const char *const taken[] = {
-        "False",  "None",   "True",   "and",      "as",     "assert", "async",  "await",
-        "break",  "class",  "continue", "def",    "del",    "elif",   "else",   "except",
-        "finally", "for",   "from",   "global",   "if",     "import", "in",     "is",
-        "lambda", "nonlocal", "not",  "or",       "pass",   "raise",  "return", "try",
-        "while",  "with",   "yield",  "out",      "extents", "given", "dims",   "torch",
-        "result", "all",    "any",    "map",      "len",    "isinstance", "list", "tuple",
-        "self",   "plan",   "shapes", "launch",   "driver", "register", "contextlib", "ctypes", "importlib",
-        "os",     "sys"};
+        "False",     "None",    "True",    "and",        "as",       "assert",     "async",
+        "await",     "break",   "class",   "continue",   "def",      "del",        "elif",
+        "else",      "except",  "finally", "for",        "from",     "global",     "if",
+        "import",    "in",      "is",      "lambda",     "nonlocal", "not",        "or",
+        "pass",      "raise",   "return",  "try",        "while",    "with",       "yield",
+        "out",       "extents", "given",   "dims",       "torch",    "result",     "all",
+        "any",       "map",     "len",     "isinstance", "list",     "tuple",      "self",
+        "plan",      "shapes",  "launch",  "driver",     "register", "contextlib", "ctypes",
+        "importlib", "os",      "sys"};
     for (size_t i = 0; i < WS_COUNT(taken); i++)
         if (strcmp(z, taken[i]) == 0)
             return ws_arena_printf(&j->arena, "%s_", z);
@@ -145,8 +146,7 @@ static void put_guards(exp_job *j, ws_buf *out)
     for (int i = 0; i < j->plan->n_tune; i++)
         ws_buf_printf(out, "    d_%s = %" PRId64 "\n", j->plan->tune[i].name, j->tune[i]);
     for (int i = 0; i < s->n_dims; i++)
-        ws_buf_printf(out,
-                      "    _need(d_%s >= %" PRId64 ", \"%s must be at least %" PRId64 "\")\n",
+        ws_buf_printf(out, "    _need(d_%s >= %" PRId64 ", \"%s must be at least %" PRId64 "\")\n",
                       s->dim[i].name, exp_least_extent(s, i), s->dim[i].name,
                       exp_least_extent(s, i));
     for (int i = 0; i < j->plan->n_require; i++) {
@@ -300,7 +300,8 @@ static void put_dims_body(exp_job *j, ws_buf *out)
     for (int i = 0; i < s->n_dims; i++)
         if (!exp_axis_of_dim(j, i, &tensor, &axis))
             ws_buf_printf(out, "%s\"%s\"", n++ ? ", " : "", s->dim[i].name);
-    ws_buf_printf(out, "%s}, f\"takes no extent {sorted(extents)}\")\n    return (", n ? "" : "*()");
+    ws_buf_printf(out, "%s}, f\"takes no extent {sorted(extents)}\")\n    return (",
+                  n ? "" : "*()");
     for (int i = 0; i < s->n_dims; i++) {
         if (exp_axis_of_dim(j, i, &tensor, &axis))
             ws_buf_printf(out, "_axis(%s, %d, %d, %d), ", exp_py_name(j, j->tensor[tensor].name),
@@ -372,8 +373,9 @@ static void put_doc(exp_job *j, ws_buf *out)
         exp_put_tensor_shape(&j->tensor[i], out);
         ws_buf_addc(out, '\n');
     }
-    ws_buf_adds(out, has_outputs(j) ? "\n    Returns the outputs, written to `out` where it is given. "
-                                    : "\n    Writes in place. ");
+    ws_buf_adds(out, has_outputs(j)
+                         ? "\n    Returns the outputs, written to `out` where it is given. "
+                         : "\n    Writes in place. ");
     ws_buf_adds(out, "Tensors are torch's, or anything with data_ptr,\n"
                      "    shape and dtype. KernelError says why a shape or a tensor is refused.");
 }
@@ -386,14 +388,14 @@ static void put(const exp_filler *f, const char *name, ws_buf *out)
         const char *name;
         void (*plain)(const exp_job *j, ws_buf *out);
         void (*with_arena)(exp_job *j, ws_buf *out);
-    } parts[] = {{"tuned_dict", put_tuned, NULL}, {"tensor_rows", put_tensor_rows, NULL},
-                 {"dims_list", put_dims_list, NULL}, {"shape_rows", put_shape_rows, NULL},
+    } parts[] = {{"tuned_dict", put_tuned, NULL},        {"tensor_rows", put_tensor_rows, NULL},
+                 {"dims_list", put_dims_list, NULL},     {"shape_rows", put_shape_rows, NULL},
                  {"launch_rows", put_launch_rows, NULL}, {"variant_rows", put_variant_rows, NULL},
-                 {"image_rows", put_image_rows, NULL}, {"source_rows", put_source_rows, NULL},
-                 {"outputs_tuple", put_outputs, NULL}, {"op_dims", put_op_dims, NULL},
-                 {"plan_body", NULL, put_plan}, {"dims_body", NULL, put_dims_body},
-                 {"given_list", NULL, put_given_list}, {"op_schema", NULL, put_schema},
-                 {"mutates_tuple", NULL, put_mutates}, {"function_doc", NULL, put_doc}};
+                 {"image_rows", put_image_rows, NULL},   {"source_rows", put_source_rows, NULL},
+                 {"outputs_tuple", put_outputs, NULL},   {"op_dims", put_op_dims, NULL},
+                 {"plan_body", NULL, put_plan},          {"dims_body", NULL, put_dims_body},
+                 {"given_list", NULL, put_given_list},   {"op_schema", NULL, put_schema},
+                 {"mutates_tuple", NULL, put_mutates},   {"function_doc", NULL, put_doc}};
     exp_job *j = f->j;
     for (size_t i = 0; i < WS_COUNT(parts); i++)
         if (strcmp(parts[i].name, name) == 0) {
@@ -424,9 +426,11 @@ ws_status exp_py_head(exp_job *j, const char *file, const char *usage, ws_buf *o
     ws_buf_printf(out, "# A CUDA kernel with its launcher, exported by Warpsmith. %s#\n", usage);
     if (exp_put_evidence_json(j, "# ", out, err))
         return err->status;
-    ws_buf_adds(out, "#\n# The kernel was checked at the shapes under \"checked\". Licence: the launcher is "
-                     "Warpsmith's and may be used\n# under Apache-2.0; where a model wrote the kernels, "
-                     "its provider's terms for output apply.\n\n");
+    ws_buf_adds(
+        out,
+        "#\n# The kernel was checked at the shapes under \"checked\". Licence: the launcher is "
+        "Warpsmith's and may be used\n# under Apache-2.0; where a model wrote the kernels, "
+        "its provider's terms for output apply.\n\n");
     return WS_OK;
 }
 
@@ -441,11 +445,12 @@ ws_status exp_write_torch(exp_job *j, ws_buf *out, ws_err *err)
     const char *name = exp_py_name(j, j->name);
     if (exp_compile(j, err))
         return err->status;
-    ws_buf_printf(&usage,
-                  "It needs a CUDA driver (libcuda.so.1, or\n"
-                  "# what WARPSMITH_CUDA_DRIVER names) and nothing else; with torch its tensors, streams and "
-                  "operators.\n#\n#     import torch, %s\n#     ",
-                  name);
+    ws_buf_printf(
+        &usage,
+        "It needs a CUDA driver (libcuda.so.1, or\n"
+        "# what WARPSMITH_CUDA_DRIVER names) and nothing else; with torch its tensors, streams and "
+        "operators.\n#\n#     import torch, %s\n#     ",
+        name);
     put_given_list(j, &usage);
     ws_buf_printf(&usage, " -> %s.%s(", name, name);
     put_given_list(j, &usage);

@@ -47,12 +47,18 @@ static cJSON *argument(const exp_job *j, const plan_bound_arg *a)
 {
     cJSON *o = cJSON_CreateObject();
     switch (a->kind) {
-    case PLAN_ARG_TENSOR: cJSON_AddStringToObject(o, "tensor", j->tensor[a->index].name); break;
+    case PLAN_ARG_TENSOR:
+        cJSON_AddStringToObject(o, "tensor", j->tensor[a->index].name);
+        break;
     case PLAN_ARG_SCRATCH:
         cJSON_AddStringToObject(o, "scratch", j->plan->scratch[a->index].name);
         break;
-    case PLAN_ARG_INT: ws_json_add_int(o, "integer", a->integer); break;
-    case PLAN_ARG_FLOAT: ws_json_add_double(o, "number", a->number); break;
+    case PLAN_ARG_INT:
+        ws_json_add_int(o, "integer", a->integer);
+        break;
+    case PLAN_ARG_FLOAT:
+        ws_json_add_double(o, "number", a->number);
+        break;
     }
     return o;
 }

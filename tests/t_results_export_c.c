@@ -1,5 +1,6 @@
-/* C headers of honest kernels: compiled as C11 and C++17 by whoever is there without a warning, all of
- * them in one unit and each in its own, linked into one program, whose self-tests run over the CPU driver.
+/* C headers of honest kernels: compiled as C11 and C++17 by whoever is there without a warning, all
+ * of them in one unit and each in its own, linked into one program, whose self-tests run over the
+ * CPU driver.
  *
  *   t_results_export_c          some kernels, of each kind that launches differently
  *   t_results_export_c all      every honest kernel (make check-export) */
@@ -14,8 +15,8 @@
 
 /* A name before '=' is that of the export: two kernels of one spec share it. */
 static const char *const sample[] = {
-    "softmax=softmax_online",    "softmax=softmax_exp2",  "batch_norm_three_kernels",
-    "layer_norm_cluster_shared", "row_sum_grid_sync",     "argmax_pairs",
+    "softmax=softmax_online",    "softmax=softmax_exp2",     "batch_norm_three_kernels",
+    "layer_norm_cluster_shared", "row_sum_grid_sync",        "argmax_pairs",
     "matmul_f16_wgmma_shared",   "cache_append_grid_stride", NULL};
 
 typedef struct unit {
@@ -75,14 +76,20 @@ static void add(unit *u, const spec *s, const char *source, const char *name, co
     const char *arch = strstr(source, "arch: sm_90a") ? "sm_90a" : "sm_90";
     ws_sha256_of(source, strlen(source), sha);
     db_run run = {.name = "a-run", .arch = arch};
-    db_candidate c = {.origin = "submitted", .source = source, .source_sha256 = sha, .reason = "pass",
-                      .level = VFY_EMULATED, .modelled_s = NAN, .measured_s = NAN};
+    db_candidate c = {.origin = "submitted",
+                      .source = source,
+                      .source_sha256 = sha,
+                      .reason = "pass",
+                      .level = VFY_EMULATED,
+                      .modelled_s = NAN,
+                      .measured_s = NAN};
     exp_input in = {.spec = s, .candidate = &c, .run = &run, .name = name, .compiler = u->comp};
     bool good = exp_text(exp_format_named("header"), &in, &text, &err) == WS_OK &&
                 find_symbol(ws_buf_z(&text), symbol, sizeof symbol);
     if (good) {
-        ws_buf_printf(&own, "#include \"%s.h\"\nint test_%s(char *text, size_t size)\n{\n"
-                            "    return %s_selftest_report(text, size);\n}\n",
+        ws_buf_printf(&own,
+                      "#include \"%s.h\"\nint test_%s(char *text, size_t size)\n{\n"
+                      "    return %s_selftest_report(text, size);\n}\n",
                       file, file, symbol);
         good = write_to(u, file, ".h", &text) && write_to(u, file, ".c", &own);
         ws_buf_printf(&u->together, "#include \"%s.h\"\n", file);
@@ -160,15 +167,17 @@ static void check_compilers(unit *u)
                      {"clang++", "-std=c++17 -x c++"}};
     ws_buf text = {0};
     char command[1024], what[160];
-    ws_buf_printf(&text, "#define N 77\n#define B 5\n#define WS_API broken\n%s%s#if N != 77 || B != 5\n"
-                         "#error \"a macro leaked\"\n#endif\nint nothing(void);\n",
+    ws_buf_printf(&text,
+                  "#define N 77\n#define B 5\n#define WS_API broken\n%s%s#if N != 77 || B != 5\n"
+                  "#error \"a macro leaked\"\n#endif\nint nothing(void);\n",
                   ws_buf_z(&u->together), ws_buf_z(&u->together));
     ok(write_to(u, "together", ".c", &text), "written");
     for (size_t i = 0; i < WS_COUNT(compilers); i++) {
         snprintf(what, sizeof what, "%s %s takes %d headers in one unit without a warning",
                  compilers[i].tool, compilers[i].flags, u->n);
-        snprintf(command, sizeof command, "%s %s -Wall -Wextra -Werror -fsyntax-only %s/together.c 2>&1",
-                 compilers[i].tool, compilers[i].flags, u->dir);
+        snprintf(command, sizeof command,
+                 "%s %s -Wall -Wextra -Werror -fsyntax-only %s/together.c 2>&1", compilers[i].tool,
+                 compilers[i].flags, u->dir);
         if (has_tool(compilers[i].tool))
             check_quiet(command, what);
         else
@@ -202,7 +211,8 @@ static bool build_program(unit *u)
     ws_buf_release(&text);
     ok(good, "the program's source");
     snprintf(command, sizeof command,
-             "cd %s && rm together.c && for f in *.c; do gcc -std=c11 -O1 -Wall -Wextra -Werror -c $f || exit 1;"
+             "cd %s && rm together.c && for f in *.c; do gcc -std=c11 -O1 -Wall -Wextra -Werror -c "
+             "$f || exit 1;"
              " done 2>&1 && g++ -std=c++17 -Wall -Wextra -Werror -c other.cc 2>&1 && "
              "g++ -o all *.o -ldl 2>&1",
              u->dir);
@@ -218,7 +228,8 @@ static void check_selftests(unit *u)
     if (access(ws_buf_z(&driver), R_OK) != 0) {
         skip("the self-tests pass over the CPU driver", "it is not built");
     } else {
-        snprintf(command, sizeof command, "WARPSMITH_CUDA_DRIVER=%s %s/all 2>&1", ws_buf_z(&driver), u->dir);
+        snprintf(command, sizeof command, "WARPSMITH_CUDA_DRIVER=%s %s/all 2>&1", ws_buf_z(&driver),
+                 u->dir);
         int status = run_shell(command, &out), right = 0;
         for (char *p = out.p, *line; (line = strsep(&p, "\n"));) {
             char name[128];
@@ -242,7 +253,8 @@ static void check_selftests(unit *u)
 
 int main(int argc, char **argv)
 {
-    unit u = {.dir = "/tmp/ws-export-XXXXXX", .together = {.max = 1 << 24}, .calls = {.max = 1 << 24}};
+    unit u = {
+        .dir = "/tmp/ws-export-XXXXXX", .together = {.max = 1 << 24}, .calls = {.max = 1 << 24}};
     ws_err err = {0};
     char command[128];
     if (!ok(mkdtemp(u.dir) && comp_service_open(&(comp_service_options){0}, &u.comp, &err) == WS_OK,

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char gpu[] = "h100";       /* of the cost model, as 'warpsmith verify' has it */
+static const char gpu[] = "h100";      /* of the cost model, as 'warpsmith verify' has it */
 static const double wall_seconds = 25; /* of one run, as there */
 enum { MAX_SOURCE = 1 << 20 };
 
@@ -20,8 +20,12 @@ static ws_status verify(export_file *f, const ws_buf *source, const char *file, 
                         ws_err *err)
 {
     vfy_session *session = NULL;
-    vfy_options o = {.arch = f->run.arch, .gpu = gpu, .depth = VFY_FULL, .wall_seconds = wall_seconds,
-                     .max_level = VFY_ALGEBRAIC, .file = file};
+    vfy_options o = {.arch = f->run.arch,
+                     .gpu = gpu,
+                     .depth = VFY_FULL,
+                     .wall_seconds = wall_seconds,
+                     .max_level = VFY_ALGEBRAIC,
+                     .file = file};
     ws_status st = vfy_session_open(f->spec, comp, &session, err);
     if (!st)
         st = vfy_verify(session, ws_buf_z(source), source->n, &o, f->verdict, err);
@@ -32,9 +36,16 @@ static ws_status verify(export_file *f, const ws_buf *source, const char *file, 
 static ws_status verify_to_packet(export_file *f, const ws_buf *source, const char *file,
                                   const char *path, comp_service *comp, ws_err *err)
 {
-    vfy_packet_request q = {.spec = f->spec, .source = ws_buf_z(source), .n = source->n, .file = file,
-                            .arch = f->run.arch, .gpu = gpu, .tool_version = WARPSMITH_VERSION,
-                            .depth = VFY_FULL, .field = true, .wall_seconds = wall_seconds};
+    vfy_packet_request q = {.spec = f->spec,
+                            .source = ws_buf_z(source),
+                            .n = source->n,
+                            .file = file,
+                            .arch = f->run.arch,
+                            .gpu = gpu,
+                            .tool_version = WARPSMITH_VERSION,
+                            .depth = VFY_FULL,
+                            .field = true,
+                            .wall_seconds = wall_seconds};
     cJSON *packet = NULL;
     ws_status st = vfy_packet_make(&q, comp, f->verdict, &packet, err);
     if (!st)

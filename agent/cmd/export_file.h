@@ -6,7 +6,7 @@
 
 typedef struct export_file {
     spec *spec;
-    db_run run;             /* without a name: there was none */
+    db_run run; /* without a name: there was none */
     db_candidate candidate;
     const char *verdict_json, *packet_sha256; /* packet_sha256: when one was asked for */
     bool passed;
@@ -15,8 +15,8 @@ typedef struct export_file {
 } export_file;
 
 /* As `warpsmith verify SPEC FILE` does, with the default choice of the tunables. With `packet` its
- * evidence goes to that file. A kernel that is rejected is not an error: see `passed`. Whatever it returns,
- * export_file_release follows. */
+ * evidence goes to that file. A kernel that is rejected is not an error: see `passed`. Whatever it
+ * returns, export_file_release follows. */
 ws_status export_file_verify(const char *spec_name, const char *path, const char *arch,
                              const char *packet, comp_service *comp, export_file *out,
                              ws_err *err) WS_MUST_CHECK;
