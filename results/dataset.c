@@ -413,7 +413,8 @@ static ws_status put_pairs(maker *m, ws_err *err)
         for (int k = 0; !st && k < m->n_replies; k++) {
             const data_reply *b = &m->reply[k];
             char key[65];
-            if (k == i || !are_related(a, b) || !is_better(m, a, b) || strcmp(a->text, b->text) == 0)
+            if (k == i || !are_related(a, b) || !is_better(m, a, b) ||
+                strcmp(a->text, b->text) == 0)
                 continue;
             answer_key(a, b, key);
             if (m->o->max_pairs && data_spec_find(m->r, a->spec->sha256)->rows >= m->o->max_pairs)

@@ -28,7 +28,7 @@ typedef struct data_options {
     const data_format *format;
     vfy_reward_scheme scheme;
     double min_speedup;       /* of winners and of labels that are true */
-    double margin;            /* a worse kernel of a pair that is right takes so many times longer */
+    double margin;            /* a worse kernel that is right takes so many times longer */
     int max_pairs;            /* of one spec; 0: all */
     double held_out_share;    /* of op families, by hash, when none is named */
     const char *const *held_out;

@@ -87,7 +87,8 @@ void data_card(const data_options *o, const data_result *r, ws_buf *out)
                   "`%s`. Times are modelled where `time_kind` says so. Keys, e-mail addresses and "
                   "paths in texts were replaced: %" PRId64 ".\n\n"
                   "Held out are whole op families; no spec, and no spec of the same structure, is "
-                  "in both splits.\n\n| spec | op family | split | rows | |\n|---|---|---|---|---|\n",
+                  "in both splits.\n\n"
+                  "| spec | op family | split | rows | |\n|---|---|---|---|---|\n",
                   o->format->name, o->format->trainer, o->format->summary, r->rows[0], r->rows[1],
                   o->tool_version, VFY_REWARD_VERSION, vfy_reward_scheme_name(o->scheme),
                   r->scrubbed);

@@ -147,7 +147,10 @@ static cJSON *provenance(const data_options *opt, const data_reply *r)
     }
     add_number(o, "speedup", r->reward.speedup);
     add_number(o, "seconds", r->seconds);
-    add_string(o, "time_kind", !(r->seconds > 0) ? "" : r->reward.measured ? "measured" : "modelled");
+    add_string(o, "time_kind",
+               !(r->seconds > 0)    ? ""
+               : r->reward.measured ? "measured"
+                                    : "modelled");
     ws_json_add_seed(o, "seed", r->seed);
     add_string(o, "compiler", r->compiler);
     add_string(o, "source_sha256", c->source_sha256);
@@ -277,7 +280,7 @@ const data_format data_formats[] = {
     {"trl-kto", DATA_LABELS, "TRL", "replies with a label: right and fast, or wrong"},
     {"verl", DATA_PROMPTS, "verl", "prompts with data_source, reward_model and extra_info"},
     {"openrlhf", DATA_PROMPTS, "OpenRLHF", "prompts as 'input' and specs as 'label'"},
-    {"tinker", DATA_WINNERS, "tinker-cookbook", "conversations that end in a right and fast kernel"},
+    {"tinker", DATA_WINNERS, "tinker-cookbook", "conversations that end in such a kernel"},
     {"tinker-pairs", DATA_PAIRS, "tinker-cookbook", "comparisons of two replies"},
     {0}};
 

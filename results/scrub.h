@@ -1,6 +1,6 @@
 /* Takes out of texts that leave the machine what tells of it or opens doors: keys, tokens,
- * passwords, private keys, e-mail addresses, and absolute paths. Each is replaced by a word in angle
- * brackets. Texts are bytes; what is not UTF-8 passes unharmed. */
+ * passwords, private keys, e-mail addresses, and absolute paths. Each is replaced by a word in
+ * angle brackets. Texts are bytes; what is not UTF-8 passes unharmed. */
 #ifndef RESULTS_SCRUB_H
 #define RESULTS_SCRUB_H
 

@@ -89,6 +89,8 @@ static void undecided(void)
     ok(!reward(f, VFY_REWARD_GATED).known, "nor does a judgement that was cut short");
     ok(!reward(wrong(HX_UNSUPPORTED, VFY_COMPILES), VFY_REWARD_SHAPED).known,
        "nor does what the engine lacks");
+    ok(!reward(wrong(HX_CRASH, VFY_COMPILES), VFY_REWARD_SHAPED).known,
+       "nor does a process that died");
     f = right(1e-3, 1e-4);
     f.flawed = true;
     ok(reward(f, VFY_REWARD_GATED).known && total(f, VFY_REWARD_SHAPED) == 0,

@@ -72,7 +72,6 @@ static bool evades(hx_reason r)
     case HX_COMPILE_LIMIT:
     case HX_ENDLESS:
     case HX_TRAP:
-    case HX_CRASH:
         return true;
     default:
         return false;
@@ -128,6 +127,9 @@ void vfy_reward_of(const vfy_reward_facts *f, vfy_reward_scheme scheme, vfy_rewa
     } else if (f->reason == HX_UNSUPPORTED) {
         out->known = false;
         out->why = "the CPU engine lacks an instruction: nothing is said about this kernel";
+    } else if (f->reason == HX_CRASH) {
+        out->known = false;
+        out->why = "the process that ran the kernel died: nothing is said about this kernel";
     } else if (f->reason != HX_PASS) {
         reward_wrong(f, scheme, out);
     } else if (f->level < VFY_EMULATED || f->depth != VFY_FULL) {

@@ -67,8 +67,8 @@ cJSON *vfy_reward_json(const vfy_reward *r, vfy_reward_scheme scheme);
 /* The reason that has this name in JSON; HX_REASON_COUNT: none has. */
 hx_reason vfy_reason_of(const char *name);
 
-/* The first finding of `warpsmith spec lint` for which no kernel of the spec is rewarded; NULL: none.
- * Zeros, a constant, a copy of a tensor, the answer for other inputs, or an input with any contents
+/* The first finding of `warpsmith spec lint` for which no kernel of the spec is rewarded; NULL:
+ * none. Zeros, a constant, a copy of a tensor, the answer for other inputs, or an input with any contents
  * pass with all inputs that the verifier tries. Weights that do not matter are no flaw (a bias in
  * front of a norm): who leaves them out is right. */
 const lint_finding *vfy_reward_flaw(const spec *s, const lint_report *r);

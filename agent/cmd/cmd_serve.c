@@ -161,7 +161,8 @@ const cli_command cmd_serve = {
             .details =
                 "POST /reward (columns of 'warpsmith dataset'), /get_reward (OpenRLHF), /evaluate "
                 "(KernelGYM) and\n/run_code (a part of SandboxFusion); GET /health. A kernel that "
-                "is wrong is 200 with reward 0; 5xx are faults of\nthe server. Kernels are judged in "
+                "is wrong is 200 with reward 0; 5xx are faults of\nthe server. Kernels are judged "
+                "in "
                 "child processes, in full. docs/serve.md has fields and answers.\nSIGTERM or "
                 "Ctrl-C: what was asked is answered, then it ends with exit code 0.",
             .examples = "warpsmith serve\n"

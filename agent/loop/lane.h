@@ -21,7 +21,7 @@ typedef struct lane_job {
 } lane_job;
 
 typedef enum lane_event_kind {
-    LANE_COMPILED, /* the candidate has a binary: lane_answer says whether to go on; of each choice */
+    LANE_COMPILED, /* there is a binary, of each choice: lane_answer says whether to go on */
     LANE_JUDGED,
     LANE_FAILED /* the world failed: `err` says how */
 } lane_event_kind;
@@ -47,8 +47,8 @@ typedef struct lane_options {
 ws_status lane_pool_open(const spec *s, const lane_options *o, lane_pool **out,
                          ws_err *err) WS_MUST_CHECK;
 void lane_pool_close(lane_pool *p); /* ends what is being judged */
-/* The same without waiting for the lanes' ends, which take some time where all cores are at work: up
- * to `max` are killed alone, and their process ids are the caller's to wait for. How many. */
+/* The same without waiting for the lanes' ends, which take some time where all cores are at work:
+ * up to `max` are killed alone, and their process ids are the caller's to wait for. How many. */
 int lane_pool_leave(lane_pool *p, pid_t *pid, int max);
 
 void lane_submit(lane_pool *p, const lane_job *j); /* copies */

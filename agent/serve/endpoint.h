@@ -46,8 +46,8 @@ extern const serve_endpoint serve_reward, serve_get_reward, serve_evaluate, serv
 
 /* ---- for the endpoints ---- */
 
-/* Errors are told to the client: WS_EINPUT, something is wrong with the body; WS_EUSAGE, it asks for
- * what is not served. */
+/* Errors are told to the client: WS_EINPUT, something is wrong with the body; WS_EUSAGE, it asks
+ * for what is not served. */
 const cJSON *serve_get(const serve_call *c, const char *key); /* NULL: absent or null */
 ws_status serve_text(const serve_call *c, const char *key, const char **out, ws_err *err);
 /* Absent: *out stays. */

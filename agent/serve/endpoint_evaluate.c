@@ -31,7 +31,8 @@ static ws_status one_of(const serve_call *c, const char *key, const char *const 
 /* What cannot be had here must not be taken for done. */
 static ws_status refuse_others(const serve_call *c, ws_err *err)
 {
-    static const char *const backends[] = {"cuda", NULL}, *const kits[] = {"kernelbench", "warpsmith", NULL};
+    static const char *const backends[] = {"cuda", NULL};
+    static const char *const kits[] = {"kernelbench", "warpsmith", NULL};
     static const char *const priorities[] = {"low", "normal", "high", NULL};
     bool yes = true, no = false;
     if (one_of(c, "backend", backends, err) || one_of(c, "toolkit", kits, err) ||
@@ -94,7 +95,7 @@ static const char *error_code(const serve_result *r)
         return "TIMEOUT_ERROR";
     if (!serve_compiled(r))
         return r->level < VFY_POLICY ? "VALIDATION_ERROR" : "COMPILATION_ERROR";
-    return r->reason == HX_UNSUPPORTED ? "UNSUPPORTED" : "CORRECTNESS_ERROR";
+    return !r->reward.known ? "UNSUPPORTED" : "CORRECTNESS_ERROR";
 }
 
 static void add_ms(cJSON *o, const char *key, double seconds)

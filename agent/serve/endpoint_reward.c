@@ -17,7 +17,7 @@ static ws_status nth_text(const cJSON *v, const char *key, int i, int n, const c
                        cJSON_GetArraySize(v), n);
     const cJSON *item = cJSON_IsArray(v) ? cJSON_GetArrayItem(v, i) : v;
     if (!cJSON_IsString(item))
-        return ws_fail(err, WS_EINPUT, "'%s': expected the name of a spec, or a list of names", key);
+        return ws_fail(err, WS_EINPUT, "'%s': expected the name of a spec, or a list of them", key);
     *out = item->valuestring;
     return WS_OK;
 }
@@ -73,8 +73,8 @@ const serve_endpoint serve_reward = {"/reward", reward_fields, read_reward, writ
 
 /* ---- /get_reward ---- */
 
-/* What follows the prompt. OpenRLHF sends prompt and reply in one text; what stands before the prompt
- * is a token that begins the text. Code in the prompt is not the model's. */
+/* What follows the prompt. OpenRLHF sends prompt and reply in one text; what stands before the
+ * prompt is a token that begins the text. Code in the prompt is not the model's. */
 static ws_status reply_of(const char *query, const char *prompt, int i, const char **out,
                           ws_err *err)
 {

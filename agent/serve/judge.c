@@ -448,10 +448,7 @@ int serve_judge_descriptors(const serve_judge *j, struct pollfd *fd, int max)
     for (int i = 0; i < j->n_slots; i++)
         if (j->slot[i].job)
             n += lane_descriptors(j->slot[i].lane, fd + n, max - n);
-    int facts = serve_specs_descriptor(j->specs);
-    if (facts >= 0 && n < max)
-        fd[n++] = (struct pollfd){.fd = facts, .events = POLLIN};
-    return n;
+    return n + serve_specs_descriptors(j->specs, fd + n, max - n);
 }
 
 void serve_judge_turn(serve_judge *j)

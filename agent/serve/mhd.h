@@ -1,6 +1,6 @@
-/* libmicrohttpd, loaded by the one command that serves: it brings a TLS library, on which each process
- * of a verdict would spend its time. The functions keep their names; after mhd_load they are called
- * as ever. */
+/* libmicrohttpd, loaded by the one command that serves: it brings a TLS library, on which each
+ * process of a verdict would spend its time. The functions keep their names; after mhd_load they
+ * are called as ever. */
 #ifndef AGENT_SERVE_MHD_H
 #define AGENT_SERVE_MHD_H
 

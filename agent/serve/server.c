@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_DESCRIPTORS = 300, TURN_MS = 200, RETRY_S = 2, MAX_JOBS = 256 };
+enum { MAX_DESCRIPTORS = 1 + 2 * 256, TURN_MS = 200, RETRY_S = 2, MAX_JOBS = 256 };
 
 typedef struct server {
     const serve_options *o;
@@ -415,6 +415,7 @@ static ws_status open_all(server *s, ws_err *err)
                                                 .arch = o->arch,
                                                 .lint_seconds = o->lint_seconds,
                                                 .facts_seconds = o->timeout,
+                                                .jobs = s->judging.jobs,
                                                 .file = o->spec_file,
                                                 .n_files = o->n_spec_files},
                          &s->specs, err))

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,15 +27,20 @@ typedef struct facts {
     char flaw[256];
 } facts;
 
+/* A process that finds the facts of one spec. */
+typedef struct finder {
+    serve_spec *of; /* NULL: none */
+    pid_t pid;
+    int sock;
+    int64_t since_ns;
+} finder;
+
 struct serve_specs {
     serve_specs_options o;
     serve_spec **item;
     int n, cap;
-    /* the one process that finds facts */
-    serve_spec *asked;
-    pid_t pid;
-    int sock;
-    int64_t since_ns;
+    finder *finder;
+    int n_finders;
 };
 
 /* ---- the process ---- */
@@ -79,7 +85,7 @@ static ws_status find_facts(const serve_specs_options *o, const spec *s, facts *
     return st;
 }
 
-static _Noreturn void child_main(int sock, const serve_specs *s)
+static _Noreturn void child_main(int sock, const serve_specs *s, const spec *of)
 {
     facts f = {.baseline_s = (double)NAN};
     ws_err err = {0}, sent = {0};
@@ -88,7 +94,7 @@ static _Noreturn void child_main(int sock, const serve_specs *s)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "ws-facts");
     setpgid(0, 0);
-    bool failed = find_facts(&s->o, s->asked->spec, &f, &err) != WS_OK;
+    bool failed = find_facts(&s->o, of, &f, &err) != WS_OK;
     ws_status st = failed ? ws_msg_send(sock, MSG_ERROR, &err, sizeof err, &sent)
                           : ws_msg_send(sock, MSG_FACTS, &f, sizeof f, &sent);
     _exit(st != WS_OK);
@@ -101,92 +107,96 @@ static void fail(serve_spec *of, const char *why)
     ws_log(WS_LOG_WARN, "serve: spec '%s': %s", of->spec->name, why);
 }
 
-static void start(serve_specs *s, serve_spec *of)
+static void start(const serve_specs *s, finder *f, serve_spec *of)
 {
     int pair[2];
-    s->asked = of;
-    s->since_ns = ws_now_ns();
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
         fail(of, "cannot make a socket for its facts");
-        s->asked = NULL;
         return;
     }
     pid_t pid = fork();
     if (!pid) {
         ws_proc_keep_only(&pair[1]);
-        child_main(pair[1], s);
+        child_main(pair[1], s, of->spec);
     }
     close(pair[1]);
     if (pid < 0) {
         close(pair[0]);
         fail(of, "cannot start a process for its facts");
-        s->asked = NULL;
         return;
     }
-    s->pid = pid;
-    s->sock = pair[0];
+    of->known = SERVE_SOUGHT;
+    *f = (finder){of, pid, pair[0], ws_now_ns()};
 }
 
-static void end(serve_specs *s)
+static void end(finder *f)
 {
-    if (s->pid <= 0)
+    if (!f->of)
         return;
-    kill(-s->pid, SIGKILL);
-    kill(s->pid, SIGKILL);
-    while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+    kill(-f->pid, SIGKILL);
+    kill(f->pid, SIGKILL);
+    while (waitpid(f->pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    close(s->sock);
-    s->pid = 0;
-    s->sock = -1;
-    s->asked = NULL;
+    close(f->sock);
+    *f = (finder){0};
 }
 
-static void take(serve_specs *s)
+static void take(finder *f)
 {
-    serve_spec *of = s->asked;
+    serve_spec *of = f->of;
     uint32_t type;
     ws_buf text = {0};
     ws_err err = {0}, told;
-    facts f;
-    if (ws_msg_recv(s->sock, ws_now_ns() + 1000000000, MAX_MESSAGE, &type, &text, &err)) {
+    facts x;
+    if (ws_msg_recv(f->sock, ws_now_ns() + 1000000000, MAX_MESSAGE, &type, &text, &err)) {
         fail(of, "the process that looked for its facts died");
-    } else if (type == MSG_FACTS && text.n == sizeof f) {
-        memcpy(&f, text.p, sizeof f);
+    } else if (type == MSG_FACTS && text.n == sizeof x) {
+        memcpy(&x, text.p, sizeof x);
         of->known = SERVE_KNOWN;
-        of->baseline_s = f.baseline_s;
-        of->flawed = f.flawed;
-        snprintf(of->flaw, sizeof of->flaw, "%s", f.flaw);
+        of->baseline_s = x.baseline_s;
+        of->flawed = x.flawed;
+        snprintf(of->flaw, sizeof of->flaw, "%s", x.flaw);
         ws_log(WS_LOG_INFO, "serve: %s: plain translation %.3g s modelled%s%s", of->spec->name,
-               of->baseline_s, f.flawed ? "; flawed: " : "", f.flaw);
+               of->baseline_s, x.flawed ? "; flawed: " : "", x.flaw);
     } else if (type == MSG_ERROR && text.n == sizeof told) {
         memcpy(&told, text.p, sizeof told);
         fail(of, told.msg);
     }
     ws_buf_release(&text);
-    end(s);
+    end(f);
 }
 
-bool serve_specs_turn(serve_specs *s)
+/* What came, and what takes too long. */
+static void watch(const serve_specs *s, finder *f)
 {
-    bool came = false;
-    if (s->asked) {
-        char none;
-        ssize_t n = recv(s->sock, &none, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (n >= 0) {
-            take(s);
-            came = true;
-        } else if (ws_seconds_since(s->since_ns) > s->o.facts_seconds) {
-            fail(s->asked, "looking for its facts took too long");
-            end(s);
-            came = true;
-        }
+    char none;
+    if (!f->of)
+        return;
+    if (recv(f->sock, &none, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
+        take(f);
+    } else if (ws_seconds_since(f->since_ns) > s->o.facts_seconds) {
+        fail(f->of, "looking for its facts took too long");
+        end(f);
     }
-    for (int i = 0; i < s->n && !s->asked; i++)
-        if (s->item[i]->known == SERVE_ASKED) {
-            start(s, s->item[i]);
-            came |= !s->asked;
-        }
-    return came;
+}
+
+static serve_spec *next_asked(const serve_specs *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (s->item[i]->known == SERVE_ASKED)
+            return s->item[i];
+    return NULL;
+}
+
+void serve_specs_turn(serve_specs *s)
+{
+    for (int i = 0; i < s->n_finders; i++) {
+        finder *f = &s->finder[i];
+        serve_spec *of;
+        watch(s, f);
+        if (!f->of && (of = next_asked(s)))
+            start(s, f, of);
+    }
 }
 
 void serve_specs_ask(serve_specs *s, serve_spec *of)
@@ -196,9 +206,13 @@ void serve_specs_ask(serve_specs *s, serve_spec *of)
         of->known = SERVE_ASKED;
 }
 
-int serve_specs_descriptor(const serve_specs *s)
+int serve_specs_descriptors(const serve_specs *s, struct pollfd *fd, int max)
 {
-    return s->asked ? s->sock : -1;
+    int n = 0;
+    for (int i = 0; i < s->n_finders && n < max; i++)
+        if (s->finder[i].of)
+            fd[n++] = (struct pollfd){.fd = s->finder[i].sock, .events = POLLIN};
+    return n;
 }
 
 /* ---- names ---- */
@@ -215,7 +229,8 @@ ws_status serve_specs_open(const serve_specs_options *o, serve_specs **out, ws_e
 {
     serve_specs *s = ws_calloc(1, sizeof *s);
     s->o = *o;
-    s->sock = -1;
+    s->n_finders = o->jobs > 0 ? o->jobs : 1;
+    s->finder = ws_calloc((size_t)s->n_finders, sizeof *s->finder);
     for (int i = 0; i < o->n_files; i++) {
         spec *x = NULL;
         ref_graph *g = NULL;
@@ -238,7 +253,9 @@ void serve_specs_close(serve_specs *s)
 {
     if (!s)
         return;
-    end(s);
+    for (int i = 0; i < s->n_finders; i++)
+        end(&s->finder[i]);
+    free(s->finder);
     for (int i = 0; i < s->n; i++) {
         spec_free(s->item[i]->spec);
         free(s->item[i]);

@@ -9,7 +9,9 @@
 #include <sys/types.h>
 
 /* How far the facts are. */
-typedef enum serve_known { SERVE_UNKNOWN, SERVE_ASKED, SERVE_KNOWN, SERVE_FAILED } serve_known;
+typedef enum serve_known {
+    SERVE_UNKNOWN, SERVE_ASKED, SERVE_SOUGHT, SERVE_KNOWN, SERVE_FAILED
+} serve_known;
 
 typedef struct serve_spec {
     spec *spec;
@@ -27,6 +29,7 @@ typedef struct serve_specs_options {
     const char *gpu, *arch;
     double lint_seconds;  /* of processor time */
     double facts_seconds; /* of wall time, for all of it */
+    int jobs;             /* specs that are looked at at the same time */
     const char *const *file;
     int n_files;          /* specs beside those of the catalogue */
 } serve_specs_options;
@@ -39,10 +42,10 @@ serve_spec *serve_specs_find(serve_specs *s, const char *name, ws_err *err);
 
 /* Asks for the facts, unless they are known or asked for. */
 void serve_specs_ask(serve_specs *s, serve_spec *of);
-/* Readable when facts came; -1: none are under way. */
-int serve_specs_descriptor(const serve_specs *s);
-/* Takes what came, starts what waits, ends what takes too long; true: a spec became known or
- * failed. */
-bool serve_specs_turn(serve_specs *s);
+/* Readable when facts came; at most `max`. */
+struct pollfd;
+int serve_specs_descriptors(const serve_specs *s, struct pollfd *fd, int max);
+/* Takes what came, starts what waits, ends what takes too long. */
+void serve_specs_turn(serve_specs *s);
 
 #endif

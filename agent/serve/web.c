@@ -129,7 +129,8 @@ static enum MHD_Result refuse_too_large(web_server *s, struct MHD_Connection *mh
 {
     char json[160];
     snprintf(json, sizeof json,
-             "{\"error\":{\"code\":\"too_large\",\"message\":\"the body has more than %zu bytes\"}}",
+             "{\"error\":{\"code\":\"too_large\",\"message\":\"the body has more than "
+             "%zu bytes\"}}",
              s->o.max_body);
     return queue(mhd, on, 413, make_response(&(web_answer){.status = 413, .json = json}));
 }

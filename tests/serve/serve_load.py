@@ -124,15 +124,17 @@ def client(server, large, tally, until, seed):
 
 def watch_health(host, port, end, out):
     """In a process of its own: what the clients' threads cost is not the server's."""
-    times = []
+    times, late = [], []
     c = http.client.HTTPConnection(host, port, timeout=60)
     while not end.is_set():
         begin = time.perf_counter()
         c.request("GET", "/health")
         c.getresponse().read()
-        times.append((time.perf_counter() - begin) * 1e3)
+        done = time.perf_counter()
+        times.append((done - begin) * 1e3)
         time.sleep(0.02)
-    out.put(times)
+        late.append((time.perf_counter() - done) * 1e3 - 20)
+    out.put((times, late))
 
 
 def share(sorted_list, p):
@@ -162,15 +164,15 @@ def run_load(program, seconds, n_clients):
         all_memory.append(total)
         time.sleep(1)
     end.set()
-    health = sorted(out.get())
+    health, late = (sorted(x) for x in out.get())
     probe.join()
     counts = server.request("GET", "/health")[1]
     code = server.stop()
-    return tally, health, memory, all_memory, counts, code
+    return tally, health, late, memory, all_memory, counts, code
 
 
 def report_load(program, seconds, n_clients):
-    tally, health, memory, all_memory, counts, code = run_load(program, seconds, n_clients)
+    tally, health, late, memory, all_memory, counts, code = run_load(program, seconds, n_clients)
     spent = sorted(tally.seconds)
     p99 = share(health, 0.99)
     print(f"{n_clients} clients for {seconds} s: {tally.right} right kernels, {tally.rejected} hostile ones, "
@@ -179,6 +181,7 @@ def report_load(program, seconds, n_clients):
           f"seconds to an answer: median {share(spent, 0.5):.2f}, 95 % {share(spent, 0.95):.2f}")
     print(f"/health: {len(health)} asked, median {share(health, 0.5):.2f} ms, 99 % {p99:.2f} ms, "
           f"longest {share(health, 1):.2f} ms; limit {HEALTH_LIMIT_MS} ms at 99 %")
+    print(f"the machine itself wakes a process that sleeps {share(late, 0.99):.2f} ms late at 99 %")
     print(f"memory of the server: {memory[0]:.0f} MiB at first, {max(memory):.0f} MiB at most; "
           f"limit {MEMORY_LIMIT_MIB} MiB; its judges together {max(all_memory):.0f} MiB at most")
     wrong = list(tally.wrong)
