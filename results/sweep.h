@@ -47,6 +47,8 @@ ws_status db_sweep_end(db_archive *db, int64_t id, const char *status, const cha
 /* Back to "running", with these options. */
 ws_status db_sweep_reopen(db_archive *db, int64_t id, const char *config_json,
                           ws_err *err) WS_MUST_CHECK;
+/* One whose problems have no runs: forgotten, with all that it has. */
+ws_status db_sweep_remove(db_archive *db, int64_t id, ws_err *err) WS_MUST_CHECK;
 /* By name, numeric id, "last", or unique prefix of a name. Strings in `a`. */
 ws_status db_sweep_find(db_archive *db, const char *which, ws_arena *a, db_sweep *out,
                         ws_err *err) WS_MUST_CHECK;

@@ -81,6 +81,20 @@ ws_status db_sweep_reopen(db_archive *db, int64_t id, const char *config_json, w
     return finish_update(db, "sweep", id, st, err);
 }
 
+ws_status db_sweep_remove(db_archive *db, int64_t id, ws_err *err)
+{
+    static const char *const sql[] = {
+        "DELETE FROM sample WHERE problem IN (SELECT id FROM problem WHERE sweep = ?)",
+        "DELETE FROM baseline WHERE problem IN (SELECT id FROM problem WHERE sweep = ?)",
+        "DELETE FROM problem WHERE run IS NULL AND sweep = ?", "DELETE FROM sweep WHERE id = ?"};
+    if (db_begin(db, err))
+        return err->status;
+    ws_status st = WS_OK;
+    for (size_t i = 0; i < WS_COUNT(sql) && !st; i++)
+        st = db_exec(db, err, sql[i], "i", id);
+    return db_end(db, st, err);
+}
+
 static ws_status read_sweep(sqlite3_stmt *s, ws_arena *a, void *item, ws_err *err)
 {
     db_sweep *w = item;

@@ -231,6 +231,11 @@ static void test_rows(db_archive *db)
     ok(!res_of_runs(db, &run, 1, &a, &s, &err) && s.n == 1 && s.problem[0].correct &&
            s.problem[0].sweep == 0,
        "a run by itself is a problem too");
+    db_sweep other = {.name = "other", .suite = "k", .config_json = "{}", .shard = 1, .shards = 1,
+                      .problems = 1};
+    ok(!db_sweep_begin(db, &other, list, 1, &id, &err) && !db_sweep_remove(db, id, &err) &&
+           db_sweep_find(db, "other", &a, &w, &err) == WS_EINPUT,
+       "a sweep is forgotten");
     ok(!db_check(db, &err), "the archive is sound");
     ws_arena_release(&a);
 }

@@ -153,6 +153,11 @@ check "not twice" ended 2
 echo '{"1000": []}' >"$dir/kb/eval_results.json"
 run "$ws" sweep --import-kernelbench "$dir/kb" --name odd --archive "$dir/i.db"
 check "a problem that there is not" ended 4
+echo '{"19": [{"sample_id": 0}, {"sample_id": 0}]}' >"$dir/kb/eval_results.json"
+run "$ws" sweep --import-kernelbench "$dir/kb" --name odd --archive "$dir/i.db"
+check "a sample twice" ended 4
+run "$ws" sweep --show odd --archive "$dir/i.db"
+check "and nothing is left of it" ended 4
 
 # ---- Slurm's scripts ----
 run "$ws" sweep $set --rounds 0 --slurm 8 --slurm-arg=--time=5 --slurm-dir "$dir/s" --dry-run --archive "$dir/all.db"

@@ -4,6 +4,7 @@
 #include "agent/sweep/suite.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -100,8 +101,8 @@ static ws_status check_numbers(const import *m, ws_err *err)
     const cJSON *x;
     cJSON_ArrayForEach(x, m->results)
     {
-        bool known = false;
-        for (int i = 0; i < m->suite.n; i++)
+        bool known = false, number = x->string[strspn(x->string, "0123456789")] == '\0';
+        for (int i = 0; i < m->suite.n && number; i++)
             known = known || number_of(m->suite.spec[i].name) == atoi(x->string);
         if (!known)
             return ws_fail(err, WS_EINPUT, "eval_results.json: level %d has no problem '%s'",
@@ -180,13 +181,22 @@ static char *source_of(const import *m, int problem, int sample)
     return valid;
 }
 
-static ws_status add_sample(import *m, const db_problem *p, const cJSON *o, ws_err *err)
+/* Its number; of one that does not tell, its place. */
+static int64_t sample_number(const cJSON *o, int place)
 {
-    int64_t number = 0;
+    int64_t number;
+    return ws_json_whole(cJSON_GetObjectItemCaseSensitive(o, "sample_id"), &number) ? number : place;
+}
+
+static ws_status add_sample(import *m, const db_problem *p, const cJSON *o, int place, ws_err *err)
+{
     if (!cJSON_IsObject(o))
         return ws_fail(err, WS_EINPUT, "eval_results.json: problem %d: expected an object",
                        number_of(p->spec_name));
-    (void)ws_json_whole(cJSON_GetObjectItemCaseSensitive(o, "sample_id"), &number);
+    int64_t number = sample_number(o, place);
+    if (number < 0 || number > 1000000)
+        return ws_fail(err, WS_EINPUT, "eval_results.json: problem %d has no sample %.0f",
+                       number_of(p->spec_name), (double)number);
     char *source = source_of(m, number_of(p->spec_name), (int)number);
     db_sample s = {.problem = p->id,
                    .sample = (int)number,
@@ -206,24 +216,33 @@ static ws_status add_sample(import *m, const db_problem *p, const cJSON *o, ws_e
     return st;
 }
 
+static ws_status add_list(import *m, const db_problem *p, const cJSON *list, ws_err *err)
+{
+    const int n = cJSON_GetArraySize(list);
+    for (int i = 0; i < n; i++) {
+        const cJSON *o = cJSON_GetArrayItem(list, i);
+        for (int k = 0; k < i; k++)
+            if (sample_number(o, i) == sample_number(cJSON_GetArrayItem(list, k), k))
+                return ws_fail(err, WS_EINPUT, "eval_results.json: problem %d has sample %.0f twice",
+                               number_of(p->spec_name), (double)sample_number(o, i));
+        if (add_sample(m, p, o, i, err))
+            return err->status;
+    }
+    return WS_OK;
+}
+
 /* A problem has a list of samples; before sample numbers it had one record. */
 static ws_status add_samples(import *m, ws_err *err)
 {
-    const cJSON *x, *o;
+    const cJSON *x;
     cJSON_ArrayForEach(x, m->results)
     {
         const db_problem *p = NULL;
         for (int i = 0; i < m->n; i++)
             if (number_of(m->row[i].spec_name) == atoi(x->string))
                 p = &m->row[i];
-        if (!cJSON_IsArray(x)) {
-            if (add_sample(m, p, x, err))
-                return err->status;
-            continue;
-        }
-        cJSON_ArrayForEach(o, x)
-            if (add_sample(m, p, o, err))
-                return err->status;
+        if (cJSON_IsArray(x) ? add_list(m, p, x, err) : add_sample(m, p, x, 0, err))
+            return err->status;
     }
     return WS_OK;
 }
@@ -330,6 +349,9 @@ ws_status kb_read(const kb_import *o, const char *archive, char name[64], ws_err
         st = end_problems(&m, err);
     if (!st)
         snprintf(name, 64, "%s", m.sweep.name);
+    ws_err late = {0};
+    if (st && m.sweep.id && db_sweep_remove(m.db, m.sweep.id, &late)) /* all of it, or nothing */
+        ws_log(WS_LOG_WARN, "sweep '%s' is not complete: %s", m.sweep.name, late.msg);
     db_close(m.db);
     cJSON_Delete(m.results);
     suite_release(&m.suite);
