@@ -3,23 +3,16 @@
 
 #include "base/file.h"
 
-#include <stdio.h>
 #include <string.h>
 
-const exp_format exp_formats[] = {
-    {"header", ".h", ".h", "a C and C++ header with the binaries, that needs a CUDA driver alone", true,
-     false, exp_write_c, NULL},
-    {"cuh", ".cuh", ".cuh", "a CUDA C++ header with the kernels as source, for nvcc", false, false,
-     exp_write_cuh, NULL},
-    {"torch", ".py", ".py", "a Python module with a PyTorch operator, by ctypes", true, false,
-     exp_write_torch, NULL},
-    {"kernelbench", NULL, "_kernelbench.py", "a KernelBench solution: class ModelNew", true, false,
-     exp_write_kernelbench, NULL},
-    {"flashinfer", ".json", ".json", "a flashinfer-bench solution", true, false, exp_write_flashinfer,
-     NULL},
-    {"raw", NULL, "", "a folder: source, PTX, cubins and a manifest", true, true, exp_write_manifest,
-     exp_save_raw},
-    {0}};
+/* name, suffix, has binaries, is a folder, writer */
+const exp_format exp_formats[] = {{"header", ".h", true, false, exp_write_c, NULL},
+                                  {"cuh", ".cuh", false, false, exp_write_cuh, NULL},
+                                  {"torch", ".py", true, false, exp_write_torch, NULL},
+                                  {"kernelbench", NULL, true, false, exp_write_kernelbench, NULL},
+                                  {"flashinfer", ".json", true, false, exp_write_flashinfer, NULL},
+                                  {"raw", NULL, true, true, exp_write_manifest, exp_save_raw},
+                                  {0}};
 
 const exp_format *exp_format_named(const char *name)
 {
@@ -71,16 +64,6 @@ ws_status exp_save(const exp_format *f, const exp_input *in, const char *path, w
         st = ws_write_file(path, text.p, text.n, err);
     ws_buf_release(&text);
     return st;
-}
-
-ws_status exp_name(const exp_input *in, char out[128], ws_err *err)
-{
-    exp_job j;
-    ws_status st = exp_job_open(&j, in, err);
-    if (!st)
-        snprintf(out, 128, "%s", j.name);
-    exp_job_close(&j);
-    return with_context(in, st, err);
 }
 
 ws_status exp_header(const exp_input *in, ws_buf *out, ws_err *err)

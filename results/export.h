@@ -15,9 +15,10 @@ typedef struct exp_input {
     const char *packet_sha256;  /* of its evidence packet (verifier/packet.h), NULL: none */
     /* For formats that hold binaries. */
     comp_service *compiler;
-    const char *const *arch;    /* GPUs to assemble for, "sm_90a"; none: the one it was verified for */
+    const char *const *arch;    /* GPUs to assemble for, "sm_90a"; none: the one that it was
+                                 * verified for */
     int n_archs;
-    const ws_env *shape;        /* further dims to compile for, where the source has dims as macros */
+    const ws_env *shape;        /* further dims to compile for, if the source has dims as macros */
     int n_shapes;
 } exp_input;
 
@@ -27,8 +28,6 @@ struct exp_job;
 typedef struct exp_format {
     const char *name;    /* of --format */
     const char *suffix;  /* of files that are surely of this format, or NULL */
-    const char *file;    /* what follows the export's name in a file name: ".h", "_kernelbench.py" */
-    const char *summary;
     bool has_binaries;   /* needs the compiler */
     bool is_folder;      /* several files: `write` puts its main one into `out` */
     ws_status (*write)(struct exp_job *j, ws_buf *out, ws_err *err);
@@ -47,9 +46,6 @@ ws_status exp_text(const exp_format *f, const exp_input *in, ws_buf *out,
 /* To a file, "-": standard output, or for a folder to a directory that is made. */
 ws_status exp_save(const exp_format *f, const exp_input *in, const char *path,
                    ws_err *err) WS_MUST_CHECK;
-/* The name that the export has when none is given: what its file is called without the suffix. */
-ws_status exp_name(const exp_input *in, char out[128], ws_err *err) WS_MUST_CHECK;
-
 /* The CUDA header. */
 ws_status exp_header(const exp_input *in, ws_buf *out, ws_err *err) WS_MUST_CHECK;
 

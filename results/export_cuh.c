@@ -166,7 +166,8 @@ static void put_kernels(exp_job *j)
     ws_buf_add(j->out, j->source.body.p, j->source.body.n);
     ws_buf_printf(
         j->out,
-        "\n// warpsmith-kernels:end\n} // namespace\n} // namespace kernels\n} // namespace %s\n} // namespace warpsmith\n",
+        "\n// warpsmith-kernels:end\n"
+        "} // namespace\n} // namespace kernels\n} // namespace %s\n} // namespace warpsmith\n",
         j->name);
     ws_buf_adds(j->out,
                 "#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n#pragma nv_diagnostic pop\n");

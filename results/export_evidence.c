@@ -235,7 +235,8 @@ ws_status exp_put_evidence(exp_job *j, ws_err *err)
         return err->status;
     if (exp_put_evidence_json(j, " * ", j->out, err))
         return err->status;
-    ws_buf_adds(j->out, " *\n * The kernel was checked at the shapes listed; at others the launcher "
+    ws_buf_adds(j->out, " *\n"
+                        " * The kernel was checked at the shapes listed; at others the launcher "
                         "runs it, if its guards hold,\n"
                         " * without that evidence.\n *\n"
                         " * Licence: the launcher and this comment are Warpsmith's and may be used "

@@ -28,17 +28,20 @@ static const ws_opt option_table[] = {
     {.name = "name", .type = WS_OPT_STRING, .offset = offsetof(options, name), .arg = "ID",
      .help = "C identifier of the launcher; from the spec's name by default"},
     {.name = "arch", .type = WS_OPT_LIST, .offset = offsetof(options, arch), .arg = "SM,...",
-     .help = "GPUs to hold machine code for, as sm_90a; by default the one that it was verified for"},
+     .help = "GPUs to hold machine code for, as sm_90a; by default the one that it was verified "
+             "for"},
     {.name = "shape", .type = WS_OPT_LIST, .offset = offsetof(options, shape), .arg = "B=8,N=512",
-     .help = "a further shape to compile for, where the kernel has extents compiled in; repeatable"},
+     .help = "a further shape to compile for, where the kernel has extents compiled in; "
+             "repeatable"},
     {.name = "all", .type = WS_OPT_STRING, .offset = offsetof(options, all), .arg = "DIR",
-     .help = "write all winners of the archive, a header each, and dispatch.h, which chooses among them "
-             "by GPU and shape"},
-    {.name = "best", .type = WS_OPT_INT, .offset = offsetof(options, best), .fallback = "1", .arg = "N",
-     .help = "with --all: so many kernels for each spec, GPU and set of dims", .min = 1, .max = 100},
+     .help = "write all winners of the archive, a header each, and dispatch.h, which chooses among "
+             "them by GPU and shape"},
+    {.name = "best", .type = WS_OPT_INT, .offset = offsetof(options, best), .fallback = "1",
+     .arg = "N", .help = "with --all: so many kernels for each spec, GPU and set of dims", .min = 1,
+     .max = 100},
     {.name = "check", .type = WS_OPT_FLAG, .offset = offsetof(options, check),
-     .help = "read the export that is named and say whether its source and binaries have the hashes "
-             "of its evidence"},
+     .help = "read the export that is named and say whether its source and binaries have the "
+             "hashes of its evidence"},
     {.name = "packet", .type = WS_OPT_STRING, .offset = offsetof(options, packet), .arg = "FILE",
      .help = "verify once more and write the evidence packet, whose hash the export names"},
     CLI_COMMON_OPTIONS};
@@ -79,9 +82,11 @@ static ws_status run_check(const options *o, const char *path, int *exit_code, w
     const cJSON *evidence = cJSON_GetObjectItemCaseSensitive(report, "evidence");
     const cJSON *verdict = cJSON_GetObjectItemCaseSensitive(evidence, "verdict");
     const char *symbol = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(evidence, "symbol"));
-    const char *level = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(verdict, "level_name"));
+    const char *level =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(verdict, "level_name"));
     printf("%s, level %s\n", symbol ? symbol : "?", level ? level : "?");
-    cJSON_ArrayForEach(part, cJSON_GetObjectItemCaseSensitive(report, "parts")) {
+    cJSON_ArrayForEach(part, cJSON_GetObjectItemCaseSensitive(report, "parts"))
+    {
         const cJSON *good = cJSON_GetObjectItemCaseSensitive(part, "holds");
         const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(part, "what"));
         if (cJSON_IsTrue(good))
@@ -98,7 +103,8 @@ static ws_status run_check(const options *o, const char *path, int *exit_code, w
 
 /* ---- writing one ---- */
 
-static ws_status write_export(const options *o, const exp_format *f, const exp_input *in, ws_err *err)
+static ws_status write_export(const options *o, const exp_format *f, const exp_input *in,
+                              ws_err *err)
 {
     if (f->is_folder) {
         if (exp_save(f, in, o->output, err))
@@ -192,8 +198,11 @@ static ws_status run_all(const options *o, const char *name, int *exit_code, ws_
         st = comp_service_open(&(comp_service_options){0}, &comp, err);
     if (!st)
         st = exp_library(db,
-                         &(exp_library_options){.dir = o->all, .compiler = comp, .arch = in.arch,
-                                                .n_archs = in.n_archs, .best = (int)o->best,
+                         &(exp_library_options){.dir = o->all,
+                                                .compiler = comp,
+                                                .arch = in.arch,
+                                                .n_archs = in.n_archs,
+                                                .best = (int)o->best,
                                                 .name = name},
                          &r, err);
     if (!st && o->common.json) {
@@ -205,7 +214,8 @@ static ws_status run_all(const options *o, const char *name, int *exit_code, ws_
         cJSON_AddNumberToObject(v, "left_out", r.left_out);
         cli_print_json(v);
     } else if (!st) {
-        printf("%s: %d headers for %d operations, dispatch.h and README.md", o->all, r.headers, r.operations);
+        printf("%s: %d headers for %d operations, dispatch.h and README.md", o->all, r.headers,
+               r.operations);
         printf(r.left_out ? "; %d left out, README.md says why\n" : "\n", r.left_out);
     }
     *exit_code = !st && r.left_out ? 1 : 0;
@@ -217,15 +227,15 @@ static ws_status run_all(const options *o, const char *name, int *exit_code, ws_
 
 /* ---- a kernel from a file ---- */
 
-static ws_status run_file(const options *o, const exp_format *format, const char **args, comp_service *comp,
-                          int *exit_code, ws_err *err)
+static ws_status run_file(const options *o, const exp_format *format, const char **args,
+                          comp_service *comp, int *exit_code, ws_err *err)
 {
     exp_input in = {.name = o->name, .compiler = comp};
     export_file f = {0};
     ws_arena a = {0};
     read_archs(o, &a, &in);
-    ws_status st = export_file_verify(args[0], args[1], in.n_archs ? in.arch[0] : NULL, o->packet, comp, &f,
-                                      err);
+    ws_status st = export_file_verify(args[0], args[1], in.n_archs ? in.arch[0] : NULL, o->packet,
+                                      comp, &f, err);
     if (!st && !f.passed) {
         ws_buf text = {0};
         vfy_verdict_print(f.verdict, &text);
@@ -285,8 +295,9 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     const exp_format *format = NULL;
     comp_service *comp = NULL;
     if (o->check)
-        return nargs == 1 ? run_check(o, args[0], exit_code, err)
-                          : ws_fail(err, WS_EUSAGE, "--check needs the file or folder of one export");
+        return nargs == 1
+                   ? run_check(o, args[0], exit_code, err)
+                   : ws_fail(err, WS_EUSAGE, "--check needs the file or folder of one export");
     if (o->all)
         return nargs < 2 ? run_all(o, nargs ? args[0] : NULL, exit_code, err)
                          : ws_fail(err, WS_EUSAGE, "--all takes one part of the names of specs");
@@ -303,7 +314,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 const cli_command cmd_export = {
     .doc = {.name = "export",
             .summary = "write a winner for use in other programs",
-            .usage = "[RUN | #CANDIDATE | SPEC FILE.cu | --all DIR [NAME] | --check FILE] [options]",
+            .usage =
+                "[RUN | #CANDIDATE | SPEC FILE.cu | --all DIR [NAME] | --check FILE] [options]",
             .details =
                 "Of a run the winner, a candidate of the archive, or a kernel in a file, which is verified\n"
                 "first (exit code 1: rejected). docs/export.md tells more.\n\n"
