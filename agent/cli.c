@@ -13,12 +13,13 @@ volatile sig_atomic_t cli_interrupted;
 char cli_resume_hint[400];
 
 const cli_command *const cli_commands[] = {
-    &cmd_optimize, &cmd_sweep,   &cmd_verify,    &cmd_recheck,   &cmd_compile, &cmd_emit,
-    &cmd_cost,     &cmd_tune,    &cmd_bench,     &cmd_profile,   &cmd_calibrate, &cmd_reference,
-    &cmd_prompt,
-    &cmd_submit,   &cmd_spec,    &cmd_archive,   &cmd_report,    &cmd_export,    &cmd_replay,  &cmd_compare,
-    &cmd_doctor,   &cmd_prices,  &cmd_dataset,   &cmd_serve,     &cmd_mcp,       &cmd_ptx_check, &cmd_ptx_ops,
-    &cmd_ptx_run,  &cmd_worker,  NULL};
+    &cmd_optimize,    &cmd_sweep,       &cmd_verify,      &cmd_recheck,     &cmd_compile,
+    &cmd_emit,        &cmd_cost,        &cmd_tune,        &cmd_bench,       &cmd_profile,
+    &cmd_calibrate,   &cmd_reference,   &cmd_prompt,      &cmd_submit,      &cmd_spec,
+    &cmd_archive,     &cmd_report,      &cmd_export,      &cmd_replay,      &cmd_compare,
+    &cmd_doctor,      &cmd_prices,      &cmd_dataset,     &cmd_serve,       &cmd_mcp,
+    &cmd_ptx_check,   &cmd_ptx_ops,     &cmd_ptx_run,     &cmd_worker,
+    NULL};
 
 ws_status cli_check_gpu(const char *name, ws_err *err)
 {

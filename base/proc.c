@@ -67,7 +67,8 @@ const char *const *ws_proc_clean_env(void)
 {
     static const char *const keep[] = {"PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH",
                                        "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "WARPSMITH_HOME",
-                                       "WARPSMITH_CACHE", "WARPSMITH_CALIBRATION", "WARPSMITH_CUDA_LIB"};
+                                       "WARPSMITH_CACHE", "WARPSMITH_CALIBRATION",
+                                       "WARPSMITH_CUDA_LIB"};
     static const char *env[WS_COUNT(keep) + 1];
     static ws_arena arena;
     size_t n = 0;

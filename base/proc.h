@@ -34,8 +34,8 @@ const char *ws_proc_self(void);
 /* A file that is built or installed with the program: in build/, ., or ../lib of the directory of
  * this executable or of warpsmith, or in <home>/build. */
 bool ws_proc_beside(const char *name, ws_buf *out);
-/* PATH, HOME, LANG, TMPDIR, LD_LIBRARY_PATH, CUDA_HOME, CUDA_VISIBLE_DEVICES, WARPSMITH_HOME and
- * _CACHE only: no key, token or secret ever passes. */
+/* PATH, HOME, LANG, TMPDIR, LD_LIBRARY_PATH, CUDA_HOME, CUDA_VISIBLE_DEVICES, WARPSMITH_HOME,
+ * _CACHE, _CALIBRATION and _CUDA_LIB only: no key, token or secret ever passes. */
 const char *const *ws_proc_clean_env(void);
 
 ws_status ws_proc_spawn(const ws_proc_options *o, ws_proc *out, ws_err *err) WS_MUST_CHECK;

@@ -108,7 +108,8 @@ static ws_status load_symbols(cu_device *d, const char *path, ws_err *err)
         return ws_fail(err, WS_EENV, "cannot load the CUDA driver: %s", dlerror());
     const char *missing = ws_symbols_take(d->library, &cu_symbols, &d->cu);
     if (missing)
-        return ws_fail(err, WS_EENV, "the CUDA driver '%s' is too old: it has no %s", path, missing);
+        return ws_fail(err, WS_EENV, "the CUDA driver '%s' is too old: it has no %s", path,
+                       missing);
     return WS_OK;
 }
 

@@ -1,5 +1,6 @@
-/* Where the libraries of a CUDA toolkit lie: $CUDA_HOME, the toolkit that the build saw, <home>/build/cuda,
- * /usr/local/cuda, in this order; in lib64/ (a toolkit) or lib/ (NVIDIA's wheels unpacked to one root). */
+/* Where the libraries of a CUDA toolkit lie: $CUDA_HOME, the toolkit that the build saw,
+ * <home>/build/cuda, /usr/local/cuda, in this order; in lib64/ (a toolkit) or lib/ (NVIDIA's wheels
+ * unpacked to one root). */
 #ifndef HARNESS_TOOLKIT_H
 #define HARNESS_TOOLKIT_H
 

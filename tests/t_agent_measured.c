@@ -1,5 +1,5 @@
-/* Findings from performance counters: each rule on values that show its fault, on values just short of it,
- * and on none. */
+/* Findings from performance counters: each rule on values that show its fault, on values just short
+ * of it, and on none. */
 #include "agent/evidence/measured.h"
 #include "base/mem.h"
 #include "tests/tap.h"
@@ -15,19 +15,37 @@ static const struct {
     double min_bytes;
     bool products;
 } cases[] = {
-    {"uncoalesced-loads", {{"load_sectors", 3200}, {"load_requests", 100}},
-     {{"load_sectors", 700}, {"load_requests", 100}}, 0, false},
-    {"bank-conflicts", {{"shared_conflicts", 50}, {"shared_wavefronts", 100}},
-     {{"shared_conflicts", 20}, {"shared_wavefronts", 100}}, 0, false},
-    {"local-memory", {{"local_load_sectors", 10}, {"load_sectors", 100}},
-     {{"local_load_sectors", 0}, {"load_sectors", 100}}, 0, false},
-    {"occupancy", {{"stall_memory", 9}, {"warps_eligible", 0.2}, {"dram_busy", 40}},
-     {{"stall_memory", 9}, {"warps_eligible", 0.2}, {"dram_busy", 95}}, 0, false},
-    {"barriers", {{"stall_barrier", 5}, {"stall_memory", 1}}, {{"stall_barrier", 5}, {"stall_memory", 6}}, 0,
+    {"uncoalesced-loads",
+     {{"load_sectors", 3200}, {"load_requests", 100}},
+     {{"load_sectors", 700}, {"load_requests", 100}},
+     0,
+     false},
+    {"bank-conflicts",
+     {{"shared_conflicts", 50}, {"shared_wavefronts", 100}},
+     {{"shared_conflicts", 20}, {"shared_wavefronts", 100}},
+     0,
+     false},
+    {"local-memory",
+     {{"local_load_sectors", 10}, {"load_sectors", 100}},
+     {{"local_load_sectors", 0}, {"load_sectors", 100}},
+     0,
+     false},
+    {"occupancy",
+     {{"stall_memory", 9}, {"warps_eligible", 0.2}, {"dram_busy", 40}},
+     {{"stall_memory", 9}, {"warps_eligible", 0.2}, {"dram_busy", 95}},
+     0,
+     false},
+    {"barriers",
+     {{"stall_barrier", 5}, {"stall_memory", 1}},
+     {{"stall_barrier", 5}, {"stall_memory", 6}},
+     0,
      false},
     {"idle-lanes", {{"lanes_active", 12}}, {{"lanes_active", 31}}, 0, false},
-    {"re-reads", {{"dram_read_bytes", 3e6}, {"dram_written_bytes", 1e6}},
-     {{"dram_read_bytes", 1e6}, {"dram_written_bytes", 1e6}}, 2e6, false},
+    {"re-reads",
+     {{"dram_read_bytes", 3e6}, {"dram_written_bytes", 1e6}},
+     {{"dram_read_bytes", 1e6}, {"dram_written_bytes", 1e6}},
+     2e6,
+     false},
     {"tensor-cores", {{"tensor_busy", 0}}, {{"tensor_busy", 30}}, 0, true},
     {"few-blocks", {{"sm_active", 30}}, {{"sm_active", 90}}, 0, false},
     {"at-the-roof", {{"dram_busy", 93}}, {{"dram_busy", 60}}, 0, false},
@@ -65,9 +83,10 @@ static void test_keys(void)
 int main(void)
 {
     for (size_t i = 0; i < WS_COUNT(cases); i++) {
-        const ev_measured *x = find(cases[i].bad, cases[i].min_bytes, cases[i].products, cases[i].rule);
-        ok(x && x->weight > 0 && x->weight <= 1 && x->action[0] && !strstr(x->evidence, "nan"), "%s: %s",
-           cases[i].rule, x ? x->evidence : "not seen");
+        const ev_measured *x =
+            find(cases[i].bad, cases[i].min_bytes, cases[i].products, cases[i].rule);
+        ok(x && x->weight > 0 && x->weight <= 1 && x->action[0] && !strstr(x->evidence, "nan"),
+           "%s: %s", cases[i].rule, x ? x->evidence : "not seen");
         ok(!find(cases[i].good, cases[i].min_bytes, cases[i].products, cases[i].rule),
            "%s: not where there is none", cases[i].rule);
     }

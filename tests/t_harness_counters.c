@@ -1,6 +1,6 @@
-/* The order in which CUPTI is asked, on a CUPTI of the test's own that checks it as the real one's rules say:
- * passes go on until all are taken, inputs are made outside the range, everything is given back; and what
- * fails is told. */
+/* The order in which CUPTI is asked, on a CUPTI of the test's own that checks it as the real one's
+ * rules say: passes go on until all are taken, inputs are made outside the range, everything is
+ * given back; and what fails is told. */
 #include "base/mem.h"
 #include "harness/profile/cupti.h"
 #include "harness/profile/cupti_api.h"
@@ -96,7 +96,8 @@ static int range_disable(cupti_p_range_disable *p)
 static int range_size(cupti_p_range_size *p)
 {
     p->counterDataSize = DATA;
-    return STEP(range_size, fake.enabled && p->numMetrics == fake.metrics && p->maxNumOfRanges == 1);
+    return STEP(range_size,
+                fake.enabled && p->numMetrics == fake.metrics && p->maxNumOfRanges == 1);
 }
 static int range_image(cupti_p_range_image *p)
 {
@@ -105,9 +106,10 @@ static int range_image(cupti_p_range_image *p)
 }
 static int range_config(cupti_p_range_config *p)
 {
-    return STEP(range_config, p->configSize == IMAGE && p->pConfig == fake.config &&
-                                  p->counterDataImageSize == DATA && p->range == CUPTI_RANGE_BY_USER &&
-                                  p->replayMode == CUPTI_REPLAY_BY_USER && p->maxRangesPerPass == 1);
+    return STEP(range_config,
+                p->configSize == IMAGE && p->pConfig == fake.config &&
+                    p->counterDataImageSize == DATA && p->range == CUPTI_RANGE_BY_USER &&
+                    p->replayMode == CUPTI_REPLAY_BY_USER && p->maxRangesPerPass == 1);
 }
 static int range_start(cupti_p_range_start *p)
 {

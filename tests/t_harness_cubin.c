@@ -1,5 +1,5 @@
-/* The reader of cubins, on what the assembler makes for every architecture: as its lines of "-v" say,
- * and as the sources say. The program is its own compiler's worker. */
+/* The reader of cubins, on what the assembler makes for every architecture: as its lines of "-v"
+ * say, and as the sources say. The program is its own compiler's worker. */
 #include "base/mem.h"
 #include "harness/compile/compile.h"
 #include "harness/profile/cubin.h"
@@ -130,7 +130,8 @@ static void test_refused(void)
         read += !cubin_read(copy, n, &a, &c, &(ws_err){0});
     ok(cuts > 50 && !read, "none of %zu cut ones is read", cuts);
     copy[18] = 62; /* e_machine: x86-64 */
-    ok(cubin_read(copy, r.cubin_bytes, &a, &c, &err) == WS_EINPUT, "an ELF file of another machine");
+    ok(cubin_read(copy, r.cubin_bytes, &a, &c, &err) == WS_EINPUT,
+       "an ELF file of another machine");
     has_str(err.msg, "machine 62", "is refused as such");
     ws_arena_release(&a);
 }

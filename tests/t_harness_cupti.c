@@ -1,5 +1,5 @@
-/* The metrics of harness/profile/metrics exist on the chips, and take the passes that they are said to,
- * by CUPTI's host API: no GPU is needed. What CUPTI refuses is put into words. */
+/* The metrics of harness/profile/metrics exist on the chips, and take the passes that they are said
+ * to, by CUPTI's host API: no GPU is needed. What CUPTI refuses is put into words. */
 #include "base/mem.h"
 #include "harness/profile/cupti.h"
 #include "harness/profile/cupti_api.h"
@@ -59,8 +59,8 @@ static void test_tiers(size_t c)
             name[i] = m[i]->name;
         ws_status st = prof_cupti_passes(chips[c].chip, name, n, &passes, &err);
         ok(!st && n == chips[c].metrics[tier - 1] && passes == chips[c].passes[tier - 1],
-           "%s (%s), tier %d: %d metrics in %d passes %s", chips[c].chip, chips[c].gpus, tier, n, passes,
-           err.msg);
+           "%s (%s), tier %d: %d metrics in %d passes %s", chips[c].chip, chips[c].gpus, tier, n,
+           passes, err.msg);
     }
 }
 
@@ -72,21 +72,24 @@ static void test_refused(void)
     ok(prof_cupti_passes("GH100", &bad, 1, &passes, &err) == WS_EINPUT, "a metric that is none");
     has_str(err.msg, "GH100 has no metric 'sm__inst_executed_pipe_fp32.sum'", "is named");
     err = (ws_err){0};
-    ok(prof_cupti_passes("GX999", &prof_metrics[0].name, 1, &passes, &err) != WS_OK, "a chip that is none");
+    ok(prof_cupti_passes("GX999", &prof_metrics[0].name, 1, &passes, &err) != WS_OK,
+       "a chip that is none");
     has_str(err.msg, "chip 'GX999'", "is named");
 }
 
 static void test_words(void)
 {
-    static const int worded[] = {CUPTI_E_PRIVILEGES, CUPTI_E_VIRTUALIZED, CUPTI_E_VIRTUALIZED_PRIVILEGES,
-                                 CUPTI_E_CONFIDENTIAL, CUPTI_E_MIG, CUPTI_E_MULTIPLE_SUBSCRIBERS};
+    static const int worded[] = {
+        CUPTI_E_PRIVILEGES,   CUPTI_E_VIRTUALIZED, CUPTI_E_VIRTUALIZED_PRIVILEGES,
+        CUPTI_E_CONFIDENTIAL, CUPTI_E_MIG,         CUPTI_E_MULTIPLE_SUBSCRIBERS};
     ws_err err = {0};
     ok(prof_cupti_fail(CUPTI_E_PRIVILEGES, "range_enable", &err) == WS_EENV, "no permission");
     has_str(err.msg, "may not read the GPU's performance counters", "is said in words");
     has_str(err.hint, "NVreg_RestrictProfilingToAdminUsers=0", "with what to do");
     for (size_t i = 0; i < WS_COUNT(worded); i++) {
         err = (ws_err){0};
-        ok(prof_cupti_fail(worded[i], "range_enable", &err) == WS_EENV && !strstr(err.msg, "range_enable"),
+        ok(prof_cupti_fail(worded[i], "range_enable", &err) == WS_EENV &&
+               !strstr(err.msg, "range_enable"),
            "error %d: %s", worded[i], err.msg);
     }
 }

@@ -1,5 +1,5 @@
-/* Blocks on an SM: harness/timing/occupancy against the CUDA toolkit's own calculator, for every GPU of
- * the table. */
+/* Blocks on an SM: harness/timing/occupancy against the CUDA toolkit's own calculator, for every
+ * GPU of the table. */
 #include "base/mem.h"
 #include "harness/timing/arch.h"
 #include "harness/timing/occupancy.h"
@@ -68,8 +68,10 @@ static bool same(const tim_gpu *g, const cudaOccDeviceProp *p, const tim_block *
     tim_occupancy_of(g, b, &got);
     if (e == CUDA_OCC_SUCCESS && got.blocks == want.activeBlocksPerMultiprocessor &&
         got.limit.warps == want.blockLimitWarps && got.limit.blocks == want.blockLimitBlocks &&
-        got.limit.registers == want.blockLimitRegs && got.limit.shared == want.blockLimitSharedMem &&
-        got.limit.barriers == want.blockLimitBarriers && (want.limitingFactors & factor_of(got.by)) &&
+        got.limit.registers == want.blockLimitRegs &&
+        got.limit.shared == want.blockLimitSharedMem &&
+        got.limit.barriers == want.blockLimitBarriers &&
+        (want.limitingFactors & factor_of(got.by)) &&
         got.registers == want.allocatedRegistersPerBlock &&
         got.shared_bytes == (int64_t)want.allocatedSharedMemPerBlock)
         return true;
@@ -82,8 +84,9 @@ static bool same(const tim_gpu *g, const cudaOccDeviceProp *p, const tim_block *
 
 static void test_gpu(const tim_gpu *g)
 {
-    static const int threads[] = {1,   31,  32,  33,  64,  95,  96,  128, 160, 192,  224, 256,
-                                  288, 320, 384, 416, 512, 576, 640, 704, 768, 1000, 1023, 1024, 1025};
+    static const int threads[] = {1,   31,  32,  33,   64,   95,   96,  128, 160,
+                                  192, 224, 256, 288,  320,  384,  416, 512, 576,
+                                  640, 704, 768, 1000, 1023, 1024, 1025};
     static const int barriers[] = {0, 1, 2, 3, 5, 16};
     const cudaOccDeviceProp p = properties(g);
     long tried = 0, wrong = 0;

@@ -1,5 +1,6 @@
-/* Every symbol that is looked up in a library at run time exists in the toolkit's stubs or libraries,
- * and what is declared by hand is as the toolkit's headers say. The rows are the code's own tables. */
+/* Every symbol that is looked up in a library at run time exists in the toolkit's stubs or
+ * libraries, and what is declared by hand is as the toolkit's headers say. The rows are the code's
+ * own tables. */
 #if __has_include(<nvrtc.h>)
 #include <nvrtc.h>
 #define HAS_NVRTC 1
@@ -106,7 +107,8 @@ static void test_compiler_headers(void)
 /* A structure that is declared by hand, beside the header's. */
 typedef struct twin {
     const char *name;
-    size_t ours, theirs, passed, expected; /* sizes; the size that is passed, and the header's for it */
+    size_t ours, theirs, passed,
+        expected; /* sizes; the size that is passed, and the header's for it */
     int members, same;
 } twin;
 
@@ -120,7 +122,8 @@ static void test_twins(const char *what, const twin *t, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         ok(t[i].ours == t[i].theirs && t[i].passed == t[i].expected && t[i].same == t[i].members,
-           "%s: %s has %zu bytes (the header %zu), %zu are passed (%zu), %d of %d members are in place",
+           "%s: %s has %zu bytes (the header %zu), %zu are passed (%zu), %d of %d members are in "
+           "place",
            what, t[i].name, t[i].ours, t[i].theirs, t[i].passed, t[i].expected, t[i].same,
            t[i].members);
 }
@@ -236,8 +239,8 @@ static void test_cublas_headers(void)
     SAME(float, wavesCount)
     SAME(int, reserved)
     test_twins("cuBLASLt", t, 1);
-    ok(sizeof(own_algo) == sizeof(cublasLtMatmulAlgo_t), "cuBLASLt: cublasLtMatmulAlgo_t has %zu bytes",
-       sizeof(cublasLtMatmulAlgo_t));
+    ok(sizeof(own_algo) == sizeof(cublasLtMatmulAlgo_t),
+       "cuBLASLt: cublasLtMatmulAlgo_t has %zu bytes", sizeof(cublasLtMatmulAlgo_t));
 #else
     skip("cuBLASLt's structures", "its header is not there");
 #endif
@@ -342,7 +345,8 @@ static void test_libraries(void)
 
 /* ---- versions ---- */
 
-/* Symbols that are looked up in another version than the header's macro gives, each for a reason. */
+/* Symbols that are looked up in another version than the header's macro gives, each for a reason.
+ */
 static const struct {
     const char *symbol, *header, *why;
 } other_versions[] = {

@@ -1,5 +1,5 @@
-/* Constants of the cost model from a report: kernels whose times are the model's own under other constants,
- * with noise, must give those constants back, and be told as far off as they are. */
+/* Constants of the cost model from a report: kernels whose times are the model's own under other
+ * constants, with noise, must give those constants back, and be told as far off as they are. */
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -12,8 +12,12 @@
 #include <unistd.h>
 
 enum { KERNELS = 30, EACH = 2 };
-static const tim_constants truth = {.dram_efficiency = 0.75, .l1_repeat_hit = 0.3, .dependent_clocks = 3.5,
-                                    .loads_in_flight = 9, .overlap = 3, .launch_s = 4e-6};
+static const tim_constants truth = {.dram_efficiency = 0.75,
+                                    .l1_repeat_hit = 0.3,
+                                    .dependent_clocks = 3.5,
+                                    .loads_in_flight = 9,
+                                    .overlap = 3,
+                                    .launch_s = 4e-6};
 static uint64_t drawn;
 
 static double draw(double lo, double hi)
@@ -106,9 +110,11 @@ static void test_fit(const char *path, vfy_calibration *c)
     ok(c->fit.before > 0.1, "the estimates are %.0f %% off", 100 * c->fit.before);
     ok(c->fit.after < 0.02, "the fit %.1f %%", 100 * c->fit.after);
     ok(k->error < 0.03 && k->calibrated, "kernels that it did not see %.1f %%", 100 * k->error);
-    ok(near(k->dram_efficiency, truth.dram_efficiency, 0.1), "share of the DRAM peak: %.3f", k->dram_efficiency);
+    ok(near(k->dram_efficiency, truth.dram_efficiency, 0.1), "share of the DRAM peak: %.3f",
+       k->dram_efficiency);
     ok(near(k->launch_s, truth.launch_s, 0.1), "seconds of a launch: %.2e", k->launch_s);
-    ok(near(k->loads_in_flight, truth.loads_in_flight, 0.25), "loads in flight: %.2f", k->loads_in_flight);
+    ok(near(k->loads_in_flight, truth.loads_in_flight, 0.25), "loads in flight: %.2f",
+       k->loads_in_flight);
     ok(near(k->dependent_clocks, truth.dependent_clocks, 0.25), "clocks of an instruction: %.2f",
        k->dependent_clocks);
     ok(!tim_constants_of(c->gpu).calibrated, "nothing is in force yet");
@@ -128,9 +134,11 @@ static void test_file(const char *path, const vfy_calibration *c)
     is_str(how, "uncalibrated", "before, the model says so");
     ws_json_print(json, true, &text);
     cJSON_Delete(json);
-    ok(!ws_write_file(path, text.p, text.n, &err) && !vfy_calibration_use(path, &err), "put in force %s", err.msg);
+    ok(!ws_write_file(path, text.p, text.n, &err) && !vfy_calibration_use(path, &err),
+       "put in force %s", err.msg);
     const tim_constants k = tim_constants_of(c->gpu);
-    ok(k.calibrated && k.samples == c->used && near(k.dram_efficiency, c->fit.constants.dram_efficiency, 1e-12) &&
+    ok(k.calibrated && k.samples == c->used &&
+           near(k.dram_efficiency, c->fit.constants.dram_efficiency, 1e-12) &&
            near(k.overlap, c->fit.constants.overlap, 1e-12),
        "with the constants of the file");
     tim_calibration_text(c->gpu, how, sizeof how);
@@ -139,14 +147,16 @@ static void test_file(const char *path, const vfy_calibration *c)
     ws_buf_release(&text);
 }
 
-#define REPORT(device, rows) "{\"device\":\"" device "\",\"parts\":{\"model\":{\"rows\":[" rows "]}}}"
+#define REPORT(device, rows)                                                                       \
+    "{\"device\":\"" device "\",\"parts\":{\"model\":{\"rows\":[" rows "]}}}"
 
 static void test_refused(const char *path)
 {
     static const struct {
         const char *text, *says;
     } bad[] = {{"{}", "no report of 'make gpu-check'"},
-               {"{\"device\":\"NVIDIA H200\",\"parts\":{}}", "no report of 'make gpu-check' with its part 'model'"},
+               {"{\"device\":\"NVIDIA H200\",\"parts\":{}}",
+                "no report of 'make gpu-check' with its part 'model'"},
                {REPORT("CPU engine", ""), "those of no GPU"},
                {REPORT("NVIDIA Z9", ""), "no row for the GPU 'NVIDIA Z9'"},
                {REPORT("NVIDIA H200", "1,{\"result\":\"pass\"},null"), "0 kernels with times"},
@@ -154,10 +164,11 @@ static void test_refused(const char *path)
                 "1 kernels with times are too few"}};
     static const struct {
         const char *text, *says;
-    } wrong[] = {{"{\"kind\":\"calibration\",\"gpu\":\"h200\",\"constants\":{\"dram_efficiency\":2}}",
-                  "constants.dram_efficiency: expected a number from 0.01 to 1"},
-                 {"{\"kind\":\"calibration\",\"gpu\":\"z9\"}", "no calibration of a GPU"},
-                 {"{\"gpu\":\"h200\"}", "no calibration"}};
+    } wrong[] = {
+        {"{\"kind\":\"calibration\",\"gpu\":\"h200\",\"constants\":{\"dram_efficiency\":2}}",
+         "constants.dram_efficiency: expected a number from 0.01 to 1"},
+        {"{\"kind\":\"calibration\",\"gpu\":\"z9\"}", "no calibration of a GPU"},
+        {"{\"gpu\":\"h200\"}", "no calibration"}};
     vfy_calibration c;
     for (size_t i = 0; i < WS_COUNT(bad); i++) {
         ws_err err = {0};

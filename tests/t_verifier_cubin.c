@@ -1,5 +1,5 @@
-/* The reader of cubins agrees with the assembler for the right kernels of tests/kernels: one of eight
- * by their names, or all with EVERY=1. The program is its own compiler's worker. */
+/* The reader of cubins agrees with the assembler for the right kernels of tests/kernels: one of
+ * eight by their names, or all with EVERY=1. The program is its own compiler's worker. */
 #include "base/file.h"
 #include "harness/compile/compile.h"
 #include "harness/plan/plan.h"
@@ -81,7 +81,8 @@ static int64_t shared_by_ptxas(const subject *s, const char *kernel)
     while (f && fgets(line, sizeof line, f)) {
         const char *smem = strstr(line, " bytes smem"), *name = strstr(line, "entry function '");
         if (name)
-            mine = strncmp(name + 16, kernel, strlen(kernel)) == 0 && name[16 + strlen(kernel)] == '\'';
+            mine = strncmp(name + 16, kernel, strlen(kernel)) == 0 &&
+                   name[16 + strlen(kernel)] == '\'';
         if (mine && strstr(line, "Used "))
             bytes = 0;
         while (smem && smem > line && smem[-1] != ' ')
@@ -95,14 +96,15 @@ static int64_t shared_by_ptxas(const subject *s, const char *kernel)
     return bytes;
 }
 
-/* nvJitLink's line about shared memory is at times a sum of variables where ptxas's is of the memory as
- * it is laid out: where they differ ptxas is asked. */
+/* nvJitLink's line about shared memory is at times a sum of variables where ptxas's is of the
+ * memory as it is laid out: where they differ ptxas is asked. */
 static bool agrees(const subject *s, const comp_kernel *want, const cubin_kernel *k)
 {
     bool same = k && k->registers == want->registers && k->stack_bytes == want->stack_bytes &&
                 k->barriers == want->barriers && k->n_params == want->n_params;
     for (int j = 0; same && j < want->n_params; j++)
-        same = k->param[j].offset == want->param[j].offset && k->param[j].bytes == want->param[j].size;
+        same =
+            k->param[j].offset == want->param[j].offset && k->param[j].bytes == want->param[j].size;
     if (same && k->shared_bytes != want->shared_bytes) {
         const int64_t bytes = shared_by_ptxas(s, want->name);
         same = bytes < 0 || bytes == k->shared_bytes;

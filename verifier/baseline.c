@@ -78,8 +78,8 @@ static bool is_same_gpu(const tim_gpu *gpu, const char *hardware)
 
 /* ---- KernelBench's figures ---- */
 
-/* The problem "23_Softmax.py" of a level; of files of other versions, which call it otherwise, the one
- * with its number. */
+/* The problem "23_Softmax.py" of a level; of files of other versions, which call it otherwise, the
+ * one with its number. */
 static const cJSON *find_problem(const cJSON *level, const char *problem)
 {
     const cJSON *p = member(level, problem);
@@ -94,8 +94,8 @@ static const cJSON *find_problem(const cJSON *level, const char *problem)
     return NULL;
 }
 
-static ws_status read_published(const cJSON *root, const char *path, const spec *s, const tim_gpu *gpu,
-                                vfy_baseline *out, ws_err *err)
+static ws_status read_published(const cJSON *root, const char *path, const spec *s,
+                                const tim_gpu *gpu, vfy_baseline *out, ws_err *err)
 {
     char level[32] = "";
     const char *slash = s->source ? strchr(s->source, '/') : NULL;
@@ -103,7 +103,8 @@ static ws_status read_published(const cJSON *root, const char *path, const spec 
         snprintf(level, sizeof level, "%.*s", (int)(slash - s->source), s->source);
     const cJSON *p = slash ? find_problem(member(root, level), slash + 1) : NULL;
     if (!p) {
-        vfy_baseline_absent(base_name(path), "KernelBench's file has no figure for this spec", NULL, out);
+        vfy_baseline_absent(base_name(path), "KernelBench's file has no figure for this spec", NULL,
+                            out);
         return WS_OK;
     }
     const double mean = number(p, "mean");
@@ -118,7 +119,8 @@ static ws_status read_published(const cJSON *root, const char *path, const spec 
                           .samples = (int)fmin(fmax(number(p, "num_trials"), 0), 1e9)};
     snprintf(out->name, sizeof out->name, "%s", base_name(path));
     snprintf(out->hardware, sizeof out->hardware, "%s", text(p, "hardware", "unknown hardware"));
-    snprintf(out->note, sizeof out->note, "KernelBench's published figure of %s, at its own shapes", p->string);
+    snprintf(out->note, sizeof out->note, "KernelBench's published figure of %s, at its own shapes",
+             p->string);
     out->same_gpu = is_same_gpu(gpu, out->hardware);
     return WS_OK;
 }
@@ -141,7 +143,8 @@ static ws_status read_samples(const cJSON *run, const char *where, vfy_baseline 
         return err->status;
     const int all = cJSON_GetArraySize(list);
     if (all < 1 || all > MAX_SAMPLES)
-        return ws_fail(err, WS_EINPUT, "%s.seconds: %d samples, expected 1 to %d", where, all, MAX_SAMPLES);
+        return ws_fail(err, WS_EINPUT, "%s.seconds: %d samples, expected 1 to %d", where, all,
+                       MAX_SAMPLES);
     double *t = ws_malloc((size_t)all * sizeof *t);
     cJSON_ArrayForEach(v, list)
     {
@@ -205,7 +208,8 @@ static ws_status read_own(const cJSON *root, const char *path, const spec *s, co
         return ws_fail(err, WS_EINPUT, "it is of the spec '%s', not of '%s'", of, s->name);
     if (!same_dims(root, s, dims, why, sizeof why)) {
         if (*n < VFY_MAX_BASELINES)
-            vfy_baseline_absent(base_name(path), why, "choose that shape with --shape", &out[(*n)++]);
+            vfy_baseline_absent(base_name(path), why, "choose that shape with --shape",
+                                &out[(*n)++]);
         return WS_OK;
     }
     cJSON_ArrayForEach(run, runs)
@@ -217,7 +221,8 @@ static ws_status read_own(const cJSON *root, const char *path, const spec *s, co
         if (ws_json_string(run, where, "name", &name, err) || read_samples(run, where, &b, err))
             return err->status;
         snprintf(b.name, sizeof b.name, "%s", name);
-        snprintf(b.hardware, sizeof b.hardware, "%s", text(member(root, "device"), "name", "unknown hardware"));
+        snprintf(b.hardware, sizeof b.hardware, "%s",
+                 text(member(root, "device"), "name", "unknown hardware"));
         snprintf(b.note, sizeof b.note, "%s", text(run, "regime", ""));
         read_precision(run, &b);
         b.same_gpu = is_same_gpu(gpu, b.hardware);

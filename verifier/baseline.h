@@ -1,7 +1,7 @@
-/* Baselines that do not sit with the candidates: times of libraries, measured by somebody on some GPU, and
- * read from a file; or the reason why there is none. They carry where they come from, and no verdict is
- * made of them: a modelled time is never compared with a measured one, and what others measured on other
- * machines is a figure, not a baseline of this sitting. */
+/* Baselines that do not sit with the candidates: times of libraries, measured by somebody on some
+ * GPU, and read from a file; or the reason why there is none. They carry where they come from, and
+ * no verdict is made of them: a modelled time is never compared with a measured one, and what
+ * others measured on other machines is a figure, not a baseline of this sitting. */
 #ifndef VERIFIER_BASELINE_H
 #define VERIFIER_BASELINE_H
 
@@ -33,10 +33,10 @@ typedef struct vfy_baseline {
 
 enum { VFY_MAX_BASELINES = 32 };
 
-/* Rows of the file for this spec at these dims, appended to out[*n] (at most VFY_MAX_BASELINES in all): our
- * own schema, as harness/baseline/torch_baseline.py writes it, or KernelBench's published times
- * (results/timing/HARDWARE/baseline_time_*.json). A file that holds none for the spec is an absent row;
- * WS_EINPUT: it cannot be read as either. */
+/* Rows of the file for this spec at these dims, appended to out[*n] (at most VFY_MAX_BASELINES in
+ * all): our own schema, as harness/baseline/torch_baseline.py writes it, or KernelBench's published
+ * times (results/timing/HARDWARE/baseline_time_*.json). A file that holds none for the spec is an
+ * absent row; WS_EINPUT: it cannot be read as either. */
 ws_status vfy_baseline_read(const char *path, const spec *s, const ws_env *dims, const tim_gpu *gpu,
                             vfy_baseline *out, int *n, ws_err *err) WS_MUST_CHECK;
 /* An absent row. */

@@ -126,16 +126,19 @@ static const cJSON *rows_of(const cJSON *root)
     return member(member(member(root, "parts"), "model"), "rows");
 }
 
-static ws_status choose_gpu(const cJSON *root, const tim_gpu *asked, vfy_calibration *out, ws_err *err)
+static ws_status choose_gpu(const cJSON *root, const tim_gpu *asked, vfy_calibration *out,
+                            ws_err *err)
 {
     snprintf(out->device, sizeof out->device, "%s", text(root, "device"));
     snprintf(out->date, sizeof out->date, "%s", text(root, "date"));
     snprintf(out->driver, sizeof out->driver, "%.0f", number(root, "driver", 0));
     if (!out->device[0] || !cJSON_IsArray(rows_of(root)))
         return ws_fail(err, WS_EINPUT,
-                       "no report of 'make gpu-check' with its part 'model': it lacks 'device' or 'parts.model.rows'");
+                       "no report of 'make gpu-check' with its part 'model': it lacks 'device' or "
+                       "'parts.model.rows'");
     if (strstr(out->device, "CPU"))
-        return ws_fail(err, WS_EINPUT, "a report of the %s: its times are those of no GPU", out->device);
+        return ws_fail(err, WS_EINPUT, "a report of the %s: its times are those of no GPU",
+                       out->device);
     out->gpu = asked ? asked : gpu_of(out->device);
     if (out->gpu)
         return WS_OK;
@@ -169,7 +172,8 @@ static ws_status read_json(const char *path, cJSON **out, ws_err *err)
     return st;
 }
 
-ws_status vfy_calibration_fit(const char *path, const tim_gpu *gpu, vfy_calibration *out, ws_err *err)
+ws_status vfy_calibration_fit(const char *path, const tim_gpu *gpu, vfy_calibration *out,
+                              ws_err *err)
 {
     cJSON *root = NULL;
     *out = (vfy_calibration){0};
@@ -208,8 +212,9 @@ cJSON *vfy_calibration_json(const vfy_calibration *c)
     cJSON_AddStringToObject(o, "date", c->date);
     k = cJSON_AddObjectToObject(o, "constants");
     for (size_t i = 0; i < WS_COUNT(constants); i++)
-        ws_json_add_double(k, constants[i].name,
-                           *(const double *)((const char *)&c->fit.constants + constants[i].offset));
+        ws_json_add_double(
+            k, constants[i].name,
+            *(const double *)((const char *)&c->fit.constants + constants[i].offset));
     e = cJSON_AddObjectToObject(o, "error"); /* median |ln(modelled / measured)| */
     ws_json_add_double(e, "estimates", c->fit.before);
     ws_json_add_double(e, "fitted", c->fit.after);
@@ -227,12 +232,13 @@ ws_status vfy_calibration_use(const char *path, ws_err *err)
     const tim_gpu *gpu = tim_gpu_find(text(root, "gpu"));
     const cJSON *k = member(root, "constants");
     if (strcmp(text(root, "kind"), "calibration") != 0 || !gpu)
-        ws_fail(err, WS_EINPUT, "no calibration of a GPU that the cost model knows ('kind', 'gpu')");
+        ws_fail(err, WS_EINPUT,
+                "no calibration of a GPU that the cost model knows ('kind', 'gpu')");
     for (size_t i = 0; i < WS_COUNT(constants) && !err->status; i++) {
         const double v = number(k, constants[i].name, -1);
         if (!(v >= constants[i].least && v <= constants[i].most))
-            ws_fail(err, WS_EINPUT, "constants.%s: expected a number from %g to %g", constants[i].name,
-                    constants[i].least, constants[i].most);
+            ws_fail(err, WS_EINPUT, "constants.%s: expected a number from %g to %g",
+                    constants[i].name, constants[i].least, constants[i].most);
         *(double *)((char *)&c + constants[i].offset) = v;
     }
     c.error = number(member(root, "error"), "left_out", -1);

@@ -55,7 +55,8 @@ static void matrix(const ref_shape *s, int64_t *rows, int64_t *columns, int64_t 
         *batch *= s->dim[i];
 }
 
-static bool plan_matmul(const ref_bound *b, const ref_node *n, lt_problem *out, char *why, size_t size)
+static bool plan_matmul(const ref_bound *b, const ref_node *n, lt_problem *out, char *why,
+                        size_t size)
 {
     const ref_attrs *at = n->attrs;
     const ref_shape *x = &b->shape[n->in[0]], *y = &b->shape[n->in[1]];
@@ -64,7 +65,8 @@ static bool plan_matmul(const ref_bound *b, const ref_node *n, lt_problem *out, 
         return refuse(why, size, "a product with a vector is none of cuBLASLt's");
     matrix(x, &rows, &columns, &x_batch);
     matrix(y, &y_rows, &y_columns, &y_batch);
-    if (x_batch != y_batch && y_batch == 1 && !at->trans_a) { /* one b for all: rows of one large a */
+    if (x_batch != y_batch && y_batch == 1 &&
+        !at->trans_a) { /* one b for all: rows of one large a */
         rows *= x_batch;
         x_batch = 1;
     }
@@ -104,16 +106,19 @@ bool vfy_cublas_plan(const ref_bound *b, lt_problem *out, char *why, size_t size
     const ref_graph *g = b->graph;
     const ref_node *n = &g->node[0];
     *out = (lt_problem){0};
-    if (g->n_nodes < 1 || g->n_nodes > 2 || (!is_op(n, "matmul") && !is_op(n, "linear")) || !is_given(g, n))
+    if (g->n_nodes < 1 || g->n_nodes > 2 || (!is_op(n, "matmul") && !is_op(n, "linear")) ||
+        !is_given(g, n))
         return refuse(why, size, "the spec is no single product of matrices");
     if (g->n_nodes == 2 && (!is_op(&g->node[1], "relu") || g->node[1].in[0] != n->out))
-        return refuse(why, size, "after the product cuBLASLt does a bias and a relu, and nothing else here");
+        return refuse(why, size,
+                      "after the product cuBLASLt does a bias and a relu, and nothing else here");
     out->relu = g->n_nodes == 2;
     if (g->n_outputs != 1 || g->output[0] != g->node[g->n_nodes - 1].out)
         return refuse(why, size, "the spec has other outputs than the product");
     if (!choose_types(b, n, out))
-        return refuse(why, size, "cuBLASLt is asked for products of f64, f32, tf32, f16 and bf16, with "
-                                 "results of the same dtype");
+        return refuse(why, size,
+                      "cuBLASLt is asked for products of f64, f32, tf32, f16 and bf16, with "
+                      "results of the same dtype");
     if (is_op(n, "linear"))
         plan_linear(b, n, out);
     else if (!plan_matmul(b, n, out, why, size))

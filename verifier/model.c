@@ -114,8 +114,8 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
     l[0] = all;
 }
 
-/* An array in local memory of the PTX may have become registers in the code: a kernel without a stack
- * frame has no local memory. */
+/* An array in local memory of the PTX may have become registers in the code: a kernel without a
+ * stack frame has no local memory. */
 static void drop_promoted(const comp_result *c, const plan_bound_launch *p, tim_launch *l)
 {
     const comp_kernel *k = kernel_named(c, p->kernel);

@@ -1,5 +1,5 @@
-/* What a candidate's launches take of a GPU, without one: the plan at the benchmark shape, compiled for
- * it, the cubin read, and the blocks that fit on an SM. */
+/* What a candidate's launches take of a GPU, without one: the plan at the benchmark shape, compiled
+ * for it, the cubin read, and the blocks that fit on an SM. */
 #ifndef VERIFIER_PROFILE_H
 #define VERIFIER_PROFILE_H
 

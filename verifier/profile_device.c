@@ -12,8 +12,8 @@
 enum { SECONDS = 120, LANE_SECONDS = 30 };
 static const double MOST_BYTES = 4e9; /* of all tensors; inputs are made as doubles first */
 
-static ws_status tensor_bytes(const spec_tensor *t, const ref_bound *b, ref_shape *shape, size_t *out,
-                              ws_err *err)
+static ws_status tensor_bytes(const spec_tensor *t, const ref_bound *b, ref_shape *shape,
+                              size_t *out, ws_err *err)
 {
     shape->rank = t->rank;
     if (spec_tensor_dims(t, &b->env, shape->dim, &shape->count, err))
@@ -22,9 +22,10 @@ static ws_status tensor_bytes(const spec_tensor *t, const ref_bound *b, ref_shap
     return WS_OK;
 }
 
-/* Inputs with content, outputs without. What was made is in `t`, whose `in` is the caller's to free. */
-static ws_status make_tensors(vfy_session *s, const ref_bound *b, uint64_t seed, run_tensor *t, int *n,
-                              ws_err *err)
+/* Inputs with content, outputs without. What was made is in `t`, whose `in` is the caller's to
+ * free. */
+static ws_status make_tensors(vfy_session *s, const ref_bound *b, uint64_t seed, run_tensor *t,
+                              int *n, ws_err *err)
 {
     const spec *sp = s->spec;
     const int n_in = sp->n_inputs + sp->n_weights;
@@ -43,13 +44,15 @@ static ws_status make_tensors(vfy_session *s, const ref_bound *b, uint64_t seed,
         ref_tensor_release(&values);
         to->in = in;
         if (!in)
-            return ws_fail(err, WS_ELIMIT, "tensor '%s' of %zu bytes does not fit into memory", to->name,
-                           to->bytes);
+            return ws_fail(err, WS_ELIMIT, "tensor '%s' of %zu bytes does not fit into memory",
+                           to->name, to->bytes);
     }
     for (int o = 0; o < sp->n_outputs; o++, ++*n) {
         const int v = s->graph->output[o];
-        t[*n] = (run_tensor){.name = s->tensor_name[*n], .role = RUN_OUTPUT,
-                             .bytes = ws_dtype_size(s->graph->value[v].dtype, (size_t)b->shape[v].count)};
+        t[*n] = (run_tensor){
+            .name = s->tensor_name[*n],
+            .role = RUN_OUTPUT,
+            .bytes = ws_dtype_size(s->graph->value[v].dtype, (size_t)b->shape[v].count)};
     }
     return WS_OK;
 }
@@ -104,8 +107,8 @@ static ws_status ask(dev_pool *pool, const run_request *r, int tier, ws_arena *a
     return st;
 }
 
-static ws_status count(vfy_session *s, const vfy_profile *p, dev_pool *pool, int tier, uint64_t seed,
-                       ws_arena *a, vfy_counted *out, ws_err *err)
+static ws_status count(vfy_session *s, const vfy_profile *p, dev_pool *pool, int tier,
+                       uint64_t seed, ws_arena *a, vfy_counted *out, ws_err *err)
 {
     const ws_env env = spec_env(s->spec, -1);
     const comp_result *c = &p->compiled;

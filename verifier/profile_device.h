@@ -15,9 +15,9 @@ typedef struct vfy_counted {
     double value[PROF_MAX_METRICS];
 } vfy_counted;
 
-/* Runs the kernels as often as the tier asks for, in a device worker. Whatever keeps that from happening
- * (no GPU, no permission, a tensor that is too large, a fault of the kernel) is `why`. An error is one of
- * ours alone. */
+/* Runs the kernels as often as the tier asks for, in a device worker. Whatever keeps that from
+ * happening (no GPU, no permission, a tensor that is too large, a fault of the kernel) is `why`. An
+ * error is one of ours alone. */
 ws_status vfy_profile_count(vfy_session *s, const vfy_profile *p, int tier, uint64_t seed,
                             vfy_counted *out, ws_err *err) WS_MUST_CHECK;
 

@@ -15,9 +15,10 @@ bool vfy_is_half(const spec *s);
 typedef struct vfy_floor {
     double seconds;
     const char *bound; /* "dram", or the unit's name */
-    ref_unit unit;     /* of those that work, the one that takes longest; REF_UNIT_COUNT: none works */
+    ref_unit unit; /* of those that work, the one that takes longest; REF_UNIT_COUNT: none works */
 } vfy_floor;
-/* Everything overlaps perfectly. Special functions are no bound: polynomials can take their place. */
+/* Everything overlaps perfectly. Special functions are no bound: polynomials can take their place.
+ */
 vfy_floor vfy_floor_of(const tim_gpu *g, const ref_cost *c, bool half);
 
 #endif

@@ -81,8 +81,8 @@ static void print_time(const vfy_verdict *v, ws_buf *out)
     char calibration[64] = "uncalibrated";
     if (gpu)
         tim_calibration_text(gpu, calibration, sizeof calibration);
-    ws_buf_printf(out, "  time      %.3f us modelled on %s, %s, bound by %s; ", e->seconds * 1e6, v->gpu,
-                  calibration, e->bound);
+    ws_buf_printf(out, "  time      %.3f us modelled on %s, %s, bound by %s; ", e->seconds * 1e6,
+                  v->gpu, calibration, e->bound);
     if (e->written_s <= e->seconds)
         ws_buf_printf(out, "floor of the graph as written %.3f us\n", e->written_s * 1e6);
     else

@@ -50,8 +50,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Raw samples of the answer as a row. */
-static void add_cublas(const jl_value *list, const char *name, const char *device, const char *precision,
-                       const char *note, vfy_baseline *out, int *n)
+static void add_cublas(const jl_value *list, const char *name, const char *device,
+                       const char *precision, const char *note, vfy_baseline *out, int *n)
 {
     double t[LT_MAX_SAMPLES], sum = 0, squares = 0;
     int count = 0;
@@ -78,7 +78,8 @@ static void add_cublas(const jl_value *list, const char *name, const char *devic
     b->same_gpu = true;
 }
 
-static ws_status ask_cublas(dev_pool *pool, const lt_problem *p, vfy_baseline *out, int *n, ws_err *err)
+static ws_status ask_cublas(dev_pool *pool, const lt_problem *p, vfy_baseline *out, int *n,
+                            ws_err *err)
 {
     const dev_device *d = dev_pool_device(pool, 0);
     ws_arena a = {0};
@@ -99,11 +100,14 @@ static ws_status ask_cublas(dev_pool *pool, const lt_problem *p, vfy_baseline *o
         absent(out, n, "cublas", *got->text ? got->text : dev_end_name(got->end),
                jl_text_or(got->json, "hint", ""));
     } else {
-        snprintf(note, sizeof note, "cuBLASLt %d, cold caches", (int)jl_int_or(got->json, "version", 0));
-        add_cublas(jl_get(got->json, "first"), "cublas, heuristic 0", d->name, lt_precision(p), note, out, n);
+        snprintf(note, sizeof note, "cuBLASLt %d, cold caches",
+                 (int)jl_int_or(got->json, "version", 0));
+        add_cublas(jl_get(got->json, "first"), "cublas, heuristic 0", d->name, lt_precision(p),
+                   note, out, n);
         snprintf(note, sizeof note, "algorithm %d of %d", (int)jl_int_or(got->json, "best", 0),
                  (int)jl_int_or(got->json, "algos", 0));
-        add_cublas(jl_get(got->json, "fastest"), "cublas, best of 16", d->name, lt_precision(p), note, out, n);
+        add_cublas(jl_get(got->json, "fastest"), "cublas, best of 16", d->name, lt_precision(p),
+                   note, out, n);
     }
     dev_lock_give(&lock);
     ws_buf_release(&members);
@@ -127,9 +131,10 @@ ws_status bench_cublas(vfy_session *s, int shape, vfy_baseline *out, int *n, ws_
         if (p.batch > 1)
             snprintf(batch, sizeof batch, ", %" PRId64 " at once", p.batch);
         snprintf(would, sizeof would,
-                 "on one this is cuBLASLt's product of %" PRId64 " x %" PRId64 " by %" PRId64 " x %" PRId64
-                 "%s%s%s, %s", p.m, p.k, p.k, p.n, p.bias ? " with bias" : "", p.relu ? " and relu" : "",
-                 batch, lt_precision(&p));
+                 "on one this is cuBLASLt's product of %" PRId64 " x %" PRId64 " by %" PRId64
+                 " x %" PRId64 "%s%s%s, %s",
+                 p.m, p.k, p.k, p.n, p.bias ? " with bias" : "", p.relu ? " and relu" : "", batch,
+                 lt_precision(&p));
         absent(out, n, "cublas", failed.msg, would);
     }
     dev_pool_close(pool);
@@ -139,8 +144,8 @@ ws_status bench_cublas(vfy_session *s, int shape, vfy_baseline *out, int *n, ws_
 
 /* ---- PyTorch ---- */
 
-static ws_status run_torch(const spec *s, int shape, const char *script, const char *path, ws_buf *said,
-                           ws_err *err)
+static ws_status run_torch(const spec *s, int shape, const char *script, const char *path,
+                           ws_buf *said, ws_err *err)
 {
     const char *python = getenv("WARPSMITH_PYTHON");
     char number[16], samples[16];
@@ -153,7 +158,8 @@ static ws_status run_torch(const spec *s, int shape, const char *script, const c
     int k = 0;
     for (size_t i = 0; i < (python ? WS_COUNT(given) : WS_COUNT(by_path)); i++)
         argv[k++] = python ? given[i] : by_path[i];
-    const char *rest[] = {script, s->path, "--shape", number, "--samples", samples, "--out", path, NULL};
+    const char *rest[] = {script,  s->path, "--shape", number, "--samples",
+                          samples, "--out", path,      NULL};
     for (size_t i = 0; i < WS_COUNT(rest); i++)
         argv[k++] = rest[i];
     const ws_proc_options o = {.argv = argv, .keep_output = true};
@@ -170,7 +176,8 @@ static ws_status run_torch(const spec *s, int shape, const char *script, const c
                    end.how == WS_PROC_DEADLINE ? "PyTorch took longer than 15 minutes" : line);
 }
 
-ws_status bench_torch(const spec *s, int shape, const tim_gpu *gpu, vfy_baseline *out, int *n, ws_err *err)
+ws_status bench_torch(const spec *s, int shape, const tim_gpu *gpu, vfy_baseline *out, int *n,
+                      ws_err *err)
 {
     const ws_env dims = spec_env(s, shape);
     ws_buf script = {0}, said = {.max = 1 << 20};
@@ -181,8 +188,10 @@ ws_status bench_torch(const spec *s, int shape, const tim_gpu *gpu, vfy_baseline
     char number[16];
     snprintf(number, sizeof number, shape < 0 ? "bench" : "%d", shape);
     snprintf(hint, sizeof hint,
-             "where there is one, run: python3 harness/baseline/torch_baseline.py %s --shape %s -o torch.json; "
-             "then --vs torch.json", s->path, number);
+             "where there is one, run: python3 harness/baseline/torch_baseline.py %s --shape %s -o "
+             "torch.json; "
+             "then --vs torch.json",
+             s->path, number);
     ws_status st = WS_OK;
     if (!open_gpus(&pool, &failed)) {
         absent(out, n, "torch", failed.msg, hint);

@@ -59,9 +59,11 @@ static void print_entry(const vfy_bench_entry *e, ws_buf *out)
 void bench_print_text(const bench_report *r, ws_buf *out)
 {
     const vfy_bench *b = r->b;
-    ws_buf_printf(out, "%s at %s, %s, against %s; modelled on %s, uncalibrated, noise '%s', seed %" PRIu64 "\n",
-                  r->spec->name, b->shape, r->o->warm ? "warm" : "cold", b->base.name, r->o->gpu,
-                  r->noise, r->o->seed);
+    ws_buf_printf(
+        out,
+        "%s at %s, %s, against %s; modelled on %s, uncalibrated, noise '%s', seed %" PRIu64 "\n",
+        r->spec->name, b->shape, r->o->warm ? "warm" : "cold", b->base.name, r->o->gpu, r->noise,
+        r->o->seed);
     ws_buf_printf(out, "%-24s %10s %10s %-16s %5s  %s\n", "", "modelled us", "speed-up", "interval",
                   "pairs", "verdict");
     for (int i = 0; i < b->n; i++)

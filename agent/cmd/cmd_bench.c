@@ -26,7 +26,8 @@ static const ws_opt option_table[] = {
      .offset = offsetof(options, vs),
      .fallback = "naive",
      .arg = "LIST",
-     .help = "baselines, with commas: naive (the spec as plain CUDA) and sources FILE.cu have a sitting each; "
+     .help = "baselines, with commas: naive (the spec as plain CUDA) and sources FILE.cu have a "
+             "sitting each; "
              "cublas, torch and FILE.json are times of libraries (docs/baselines.md)",
      .group = "What"},
     {.name = "shape",
@@ -221,10 +222,11 @@ static ws_status read_baseline(work *w, const char *what, ws_err *err)
     if (strcmp(what, "cublas") == 0)
         return bench_cublas(w->session, w->bo.shape, w->other, &w->n_others, err);
     if (strcmp(what, "torch") == 0)
-        return bench_torch(w->spec, w->bo.shape, tim_gpu_find(w->o->gpu), w->other, &w->n_others, err);
+        return bench_torch(w->spec, w->bo.shape, tim_gpu_find(w->o->gpu), w->other, &w->n_others,
+                           err);
     if (ends_in(what, ".json"))
-        return vfy_baseline_read(what, w->spec, &dims, tim_gpu_find(w->o->gpu), w->other, &w->n_others,
-                                 err);
+        return vfy_baseline_read(what, w->spec, &dims, tim_gpu_find(w->o->gpu), w->other,
+                                 &w->n_others, err);
     vfy_bench_entry *e = &w->base[w->n_bases++];
     return strcmp(what, "naive") == 0 ? make_naive(w, e, err) : read_source(w, what, e, err);
 }
@@ -237,8 +239,9 @@ static ws_status read_baselines(work *w, ws_err *err)
         const size_t length = strcspn(p, ",");
         const char *what = ws_arena_strndup(&w->arena, p, length);
         if (!length || n == VFY_MAX_BASELINES / 2)
-            return ws_fail(err, WS_EUSAGE, "--vs %s: expected at most %d names with a comma between two",
-                           w->o->vs, VFY_MAX_BASELINES / 2);
+            return ws_fail(err, WS_EUSAGE,
+                           "--vs %s: expected at most %d names with a comma between two", w->o->vs,
+                           VFY_MAX_BASELINES / 2);
         if (read_baseline(w, what, err))
             return err->status;
         p += length + (p[length] == ',');

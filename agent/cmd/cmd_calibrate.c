@@ -12,11 +12,19 @@ typedef struct options {
 } options;
 
 static const ws_opt option_table[] = {
-    {.name = "gpu", .type = WS_OPT_STRING, .offset = offsetof(options, gpu), .arg = "NAME",
+    {.name = "gpu",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, gpu),
+     .arg = "NAME",
      .help = "the cost model's row to calibrate; without, the one that the report's device names",
      .group = "Device"},
-    {.name = "out", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, out), .arg = "FILE",
-     .help = "write the constants there, for WARPSMITH_CALIBRATION", .group = "Output"},
+    {.name = "out",
+     .letter = 'o',
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, out),
+     .arg = "FILE",
+     .help = "write the constants there, for WARPSMITH_CALIBRATION",
+     .group = "Output"},
     CLI_COMMON_OPTIONS};
 
 static double percent(double log_ratio)
@@ -40,7 +48,8 @@ static void print_text(const vfy_calibration *c)
     printf("%-28s %10s %10s\n", "", "estimate", "fitted");
     for (size_t i = 0; i < sizeof row / sizeof *row; i++)
         printf("%-28s %10.4g %10.4g\n", row[i].name, row[i].was, row[i].now);
-    printf("half of the kernels are modelled within %.0f %% by the estimates, %.0f %% by the fit; kernels that a "
+    printf("half of the kernels are modelled within %.0f %% by the estimates, %.0f %% by the fit; "
+           "kernels that a "
            "fit did not see within %.0f %%\n",
            percent(c->fit.before), percent(c->fit.after), percent(now->error));
     if (now->error >= c->fit.before)
@@ -74,18 +83,20 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 }
 
 const cli_command cmd_calibrate = {
-    .doc = {.name = "calibrate",
-            .summary = "fit the cost model's constants to a report of 'make gpu-check'",
-            .usage = "REPORT.json [options]",
-            .details = "Modelled times are uncalibrated until they are told what a GPU took. This fits the "
-                       "model's constants to the\nreport's kernels, and says how far from measured times "
-                       "kernels are that the fit did not see. The constants\nhold in programs that are run "
-                       "with WARPSMITH_CALIBRATION set to the file of --out.",
-            .examples = "warpsmith calibrate gpu-check.json -o h200.json\n"
-                        "WARPSMITH_CALIBRATION=h200.json warpsmith verify softmax mine.cu --gpu h200",
-            .options = option_table,
-            .min_args = 1,
-            .max_args = 1},
+    .doc =
+        {.name = "calibrate",
+         .summary = "fit the cost model's constants to a report of 'make gpu-check'",
+         .usage = "REPORT.json [options]",
+         .details =
+             "Modelled times are uncalibrated until they are told what a GPU took. This fits the "
+             "model's constants to the\nreport's kernels, and says how far from measured times "
+             "kernels are that the fit did not see. The constants\nhold in programs that are run "
+             "with WARPSMITH_CALIBRATION set to the file of --out.",
+         .examples = "warpsmith calibrate gpu-check.json -o h200.json\n"
+                     "WARPSMITH_CALIBRATION=h200.json warpsmith verify softmax mine.cu --gpu h200",
+         .options = option_table,
+         .min_args = 1,
+         .max_args = 1},
     .values_size = sizeof(options),
     .run = run,
 };

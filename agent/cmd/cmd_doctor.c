@@ -131,14 +131,17 @@ static void check_calibration(finding *f)
         char how[64];
         tim_calibration_text(&g[i], how, sizeof how);
         if (c.calibrated)
-            ws_buf_printf(&text, "%s%s %s, by %d kernels", f->ok ? "; " : "", g[i].name, how, c.samples);
+            ws_buf_printf(&text, "%s%s %s, by %d kernels", f->ok ? "; " : "", g[i].name, how,
+                          c.samples);
         f->ok |= c.calibrated;
     }
     snprintf(f->text, sizeof f->text, "%s",
-             f->ok ? ws_buf_z(&text) : "the cost model is uncalibrated: its constants are estimates");
+             f->ok ? ws_buf_z(&text)
+                   : "the cost model is uncalibrated: its constants are estimates");
     if (!f->ok)
         snprintf(f->fix, sizeof f->fix,
-                 "on a GPU run 'make gpu-check', then 'warpsmith calibrate gpu-check.json -o FILE', and set "
+                 "on a GPU run 'make gpu-check', then 'warpsmith calibrate gpu-check.json -o "
+                 "FILE', and set "
                  "WARPSMITH_CALIBRATION=FILE");
     ws_buf_release(&text);
 }

@@ -14,22 +14,52 @@ typedef struct options {
 } options;
 
 static const ws_opt option_table[] = {
-    {.name = "gpu", .type = WS_OPT_STRING, .offset = offsetof(options, gpu), .fallback = "h100",
-     .arg = "NAME", .help = "GPU whose limits and peaks are taken, any of the cost model's",
+    {.name = "gpu",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, gpu),
+     .fallback = "h100",
+     .arg = "NAME",
+     .help = "GPU whose limits and peaks are taken, any of the cost model's",
      .group = "Device"},
-    {.name = "arch", .type = WS_OPT_STRING, .offset = offsetof(options, arch), .arg = "ARCH",
-     .help = "compile for this architecture; without, for that of --gpu", .group = "Device"},
-    {.name = "tier", .type = WS_OPT_INT, .offset = offsetof(options, tier), .fallback = "2", .arg = "N",
-     .help = "performance counters of the GPU, where there is one: 13, 21 or 31 in 1, 3 or 6 passes; 0: "
-             "none", .group = "Device", .min = 0, .max = PROF_TIERS},
-    {.name = "depth", .type = WS_OPT_CHOICE, .offset = offsetof(options, depth), .fallback = "quick",
-     .choices = "quick|full", .arg = "DEPTH",
+    {.name = "arch",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, arch),
+     .arg = "ARCH",
+     .help = "compile for this architecture; without, for that of --gpu",
+     .group = "Device"},
+    {.name = "tier",
+     .type = WS_OPT_INT,
+     .offset = offsetof(options, tier),
+     .fallback = "2",
+     .arg = "N",
+     .help = "performance counters of the GPU, where there is one: 13, 21 or 31 in 1, 3 or 6 "
+             "passes; 0: "
+             "none",
+     .group = "Device",
+     .min = 0,
+     .max = PROF_TIERS},
+    {.name = "depth",
+     .type = WS_OPT_CHOICE,
+     .offset = offsetof(options, depth),
+     .fallback = "quick",
+     .choices = "quick|full",
+     .arg = "DEPTH",
      .help = "how much of 'warpsmith verify' comes first: a wrong kernel has no findings",
      .group = "Checks"},
-    {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "0",
-     .arg = "N", .help = "seed of the inputs; 0 takes a fresh one", .group = "Checks"},
-    {.name = "timeout", .type = WS_OPT_SECONDS, .offset = offsetof(options, timeout),
-     .fallback = "25s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
+    {.name = "seed",
+     .type = WS_OPT_INT,
+     .offset = offsetof(options, seed),
+     .fallback = "0",
+     .arg = "N",
+     .help = "seed of the inputs; 0 takes a fresh one",
+     .group = "Checks"},
+    {.name = "timeout",
+     .type = WS_OPT_SECONDS,
+     .offset = offsetof(options, timeout),
+     .fallback = "25s",
+     .arg = "TIME",
+     .help = "wall time of one run",
+     .group = "Checks"},
     CLI_COMMON_OPTIONS};
 
 static const char *base_name(const char *path)
@@ -110,7 +140,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         r.arch = o->arch ? o->arch : r.gpu->arch;
         st = profile(o, session, &source, &r, &a, exit_code, err);
         if (st == WS_EUSAGE && !o->arch)
-            ws_hint(err, "name another architecture with --arch: that of '%s' is %s", o->gpu, r.arch);
+            ws_hint(err, "name another architecture with --arch: that of '%s' is %s", o->gpu,
+                    r.arch);
     }
     vfy_session_close(session);
     comp_service_close(comp);
@@ -122,14 +153,16 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 
 const cli_command cmd_profile = {
     .doc = {.name = "profile",
-            .summary = "where a kernel's time goes: resources, occupancy, roofline, ranked findings",
+            .summary =
+                "where a kernel's time goes: resources, occupancy, roofline, ranked findings",
             .usage = "SPEC FILE.cu [options]",
-            .details = "What the compiled kernel takes of a GPU (registers, shared memory, spills, "
-                       "code, how many blocks fit\non an SM and what keeps more out), the operation "
-                       "on the GPU's roofline, what the CPU engine counted,\nand findings: each with "
-                       "its rule, the numbers behind it, source lines and one change to make.\n"
-                       "Times are modelled; with a GPU its performance counters come beside them. Exit "
-                       "code 1: the kernel is\nwrong, or does not compile. See docs/profile.md.",
+            .details =
+                "What the compiled kernel takes of a GPU (registers, shared memory, spills, "
+                "code, how many blocks fit\non an SM and what keeps more out), the operation "
+                "on the GPU's roofline, what the CPU engine counted,\nand findings: each with "
+                "its rule, the numbers behind it, source lines and one change to make.\n"
+                "Times are modelled; with a GPU its performance counters come beside them. Exit "
+                "code 1: the kernel is\nwrong, or does not compile. See docs/profile.md.",
             .examples = "warpsmith profile softmax mine.cu\n"
                         "warpsmith profile softmax mine.cu --gpu l40s --json",
             .options = option_table,

@@ -108,8 +108,9 @@ static void write_module(const cubin *c, ws_buf *out)
         ws_buf_printf(out, " %" PRId64 " bytes of constants%s", c->constant_bytes,
                       c->n_variables ? ";" : "");
     for (int i = 0; i < c->n_variables; i++)
-        ws_buf_printf(out, "%s%s (%" PRId64 " bytes)", i ? ", " : " variables that outlive a launch: ",
-                      c->variable[i].name, c->variable[i].bytes);
+        ws_buf_printf(out, "%s%s (%" PRId64 " bytes)",
+                      i ? ", " : " variables that outlive a launch: ", c->variable[i].name,
+                      c->variable[i].bytes);
     ws_buf_addc(out, '\n');
 }
 
@@ -119,7 +120,8 @@ static void write_roof(const profile_report *r, ws_buf *out)
     if (!(r->cost.min_bytes > 0) || f.unit == REF_UNIT_COUNT)
         return;
     const double peak = vfy_peak(r->gpu, f.unit, vfy_is_half(r->spec));
-    const double intensity = r->cost.flops / r->cost.min_bytes, ridge = peak / r->gpu->dram_bytes_per_s;
+    const double intensity = r->cost.flops / r->cost.min_bytes,
+                 ridge = peak / r->gpu->dram_bytes_per_s;
     ws_buf_printf(out, "Roofline of %s: %.4g TB/s, %.4g T/s of %s; ridge at %.3g operations a "
                   "byte, the operation has %.3g: %s decides\n", r->gpu->name,
                   r->gpu->dram_bytes_per_s * 1e-12, peak * 1e-12, ref_unit_name(f.unit), ridge,
@@ -153,11 +155,11 @@ static void write_counted(const profile_report *r, ws_buf *out)
                       c->hint[0] ? "; " : "", c->hint);
         return;
     }
-    ws_buf_printf(out, "Performance counters, measured on %s (%s), tier %d in %d passes:\n", c->device,
-                  c->chip, c->tier, c->passes);
+    ws_buf_printf(out, "Performance counters, measured on %s (%s), tier %d in %d passes:\n",
+                  c->device, c->chip, c->tier, c->passes);
     for (int i = 0; i < c->n; i++)
-        ws_buf_printf(out, "  %-20s %12.5g %-5s %s\n", c->metric[i]->key, c->value[i], c->metric[i]->unit,
-                      c->metric[i]->says);
+        ws_buf_printf(out, "  %-20s %12.5g %-5s %s\n", c->metric[i]->key, c->value[i],
+                      c->metric[i]->unit, c->metric[i]->says);
     const ev_values v = values_of(r);
     const int n = ev_measured_findings(&v, x);
     for (int i = 0; i < n; i++)
@@ -333,7 +335,8 @@ static cJSON *json_roof(const profile_report *r)
     return o;
 }
 
-/* What the engine counted in the launch, and what the model makes of it; the verdict's own words. */
+/* What the engine counted in the launch, and what the model makes of it; the verdict's own words.
+ */
 static void add_counted(const profile_report *r, int launch, const cJSON *verdict, cJSON *o)
 {
     const cJSON *l, *all = cJSON_GetObjectItemCaseSensitive(verdict, "launches");

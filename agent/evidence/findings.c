@@ -267,7 +267,8 @@ static void write_findings(ev_facts *f, ws_buf *out)
  * operations, and one launch. */
 static double reachable(const ev_facts *f)
 {
-    double bytes = f->cost.min_bytes / (tim_constants_of(f->gpu).dram_efficiency * f->gpu->dram_bytes_per_s);
+    double bytes =
+        f->cost.min_bytes / (tim_constants_of(f->gpu).dram_efficiency * f->gpu->dram_bytes_per_s);
     return fmax(bytes, f->floor_s) + tim_constants_of(f->gpu).launch_s;
 }
 
@@ -284,7 +285,8 @@ static void write_roof(ev_facts *f, ws_buf *out)
             "Near the roof: %s would be %.0f %% less (one launch, DRAM at the %.0f %% of its peak "
             "that copies reach). More needs fewer bytes or operations than the graph has as "
             "written.\n",
-            ev_time(f, reachable(f)), fmax(100 * left, 0), 100 * tim_constants_of(f->gpu).dram_efficiency);
+            ev_time(f, reachable(f)), fmax(100 * left, 0),
+            100 * tim_constants_of(f->gpu).dram_efficiency);
     else if (f->seconds < 3 * tim_constants_of(f->gpu).launch_s * fmax(f->plan_launches, 1))
         ws_buf_printf(
             out, "Launches take %.0f %% of the time: at this shape little else can be gained.\n",

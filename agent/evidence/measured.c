@@ -15,21 +15,23 @@ double ev_value(const ev_values *v, const char *key)
     return (double)NAN;
 }
 
-/* `weight` of what was seen, NaN or 0 and less: nothing; the numbers into `text`. A tier that was not
- * measured gives NaN, which no comparison holds for. */
+/* `weight` of what was seen, NaN or 0 and less: nothing; the numbers into `text`. A tier that was
+ * not measured gives NaN, which no comparison holds for. */
 typedef double look_fn(const ev_values *v, char *text, size_t size);
 
 static double look_loads(const ev_values *v, char *text, size_t size)
 {
     const double ratio = ev_value(v, "load_sectors") / ev_value(v, "load_requests");
-    snprintf(text, size, "%.1f sectors a request of global loads; 4 hold 4 bytes of each lane", ratio);
+    snprintf(text, size, "%.1f sectors a request of global loads; 4 hold 4 bytes of each lane",
+             ratio);
     return ratio > 8 ? (ratio - 4) / 28 : 0;
 }
 
 static double look_conflicts(const ev_values *v, char *text, size_t size)
 {
     const double share = ev_value(v, "shared_conflicts") / ev_value(v, "shared_wavefronts");
-    snprintf(text, size, "%.0f %% of the wavefronts of shared memory are bank conflicts", 100 * share);
+    snprintf(text, size, "%.0f %% of the wavefronts of shared memory are bank conflicts",
+             100 * share);
     return share > 0.25 ? share : 0;
 }
 
@@ -43,15 +45,16 @@ static double look_local(const ev_values *v, char *text, size_t size)
 static double look_waiting(const ev_values *v, char *text, size_t size)
 {
     const double stall = ev_value(v, "stall_memory"), ready = ev_value(v, "warps_eligible");
-    snprintf(text, size, "%.1f warps wait for L2 or DRAM at each issue, %.2f are ready in a cycle", stall,
-             ready);
+    snprintf(text, size, "%.1f warps wait for L2 or DRAM at each issue, %.2f are ready in a cycle",
+             stall, ready);
     return stall > 2 && ready < 1 && !(ev_value(v, "dram_busy") > 85) ? 1 - ready : 0;
 }
 
 static double look_barriers(const ev_values *v, char *text, size_t size)
 {
     const double stall = ev_value(v, "stall_barrier"), other = ev_value(v, "stall_memory");
-    snprintf(text, size, "%.1f warps wait at a barrier at each issue, %.1f for memory", stall, other);
+    snprintf(text, size, "%.1f warps wait at a barrier at each issue, %.1f for memory", stall,
+             other);
     return stall > 1 && stall > other ? stall / (stall + other) : 0;
 }
 
@@ -98,21 +101,29 @@ static const struct {
 } rules[] = {
     {"uncoalesced-loads", look_loads,
      "let neighbouring lanes read neighbouring addresses; go through shared memory to turn a tile"},
-    {"bank-conflicts", look_conflicts, "pad rows of the tile by one element, or swizzle its columns"},
+    {"bank-conflicts", look_conflicts,
+     "pad rows of the tile by one element, or swizzle its columns"},
     {"local-memory", look_local,
-     "index arrays by constants (unroll), or keep fewer values alive in a thread: something spills or is "
+     "index arrays by constants (unroll), or keep fewer values alive in a thread: something spills "
+     "or is "
      "indexed by a variable"},
     {"occupancy", look_waiting,
-     "more loads in flight: several independent loads a thread before their use, wider ones, or more "
+     "more loads in flight: several independent loads a thread before their use, wider ones, or "
+     "more "
      "resident warps"},
     {"barriers", look_barriers,
-     "fewer barriers, or less work between them that some warps do alone; double buffers need one each"},
-    {"idle-lanes", look_lanes, "let lanes of a warp take the same way; move edge handling out of the loop"},
-    {"re-reads", look_again, "keep what is used again in registers or shared memory, or order blocks so "
-                             "that neighbours share it in L2"},
-    {"tensor-cores", look_tensor, "multiply with mma or wgmma: the products are of 16 bits and fewer"},
+     "fewer barriers, or less work between them that some warps do alone; double buffers need one "
+     "each"},
+    {"idle-lanes", look_lanes,
+     "let lanes of a warp take the same way; move edge handling out of the loop"},
+    {"re-reads", look_again,
+     "keep what is used again in registers or shared memory, or order blocks so "
+     "that neighbours share it in L2"},
+    {"tensor-cores", look_tensor,
+     "multiply with mma or wgmma: the products are of 16 bits and fewer"},
     {"few-blocks", look_sms, "more blocks, of more even work: SMs end early or never start"},
-    {"at-the-roof", look_roof, "only fewer bytes help now: fuse with neighbours, or store narrower types"},
+    {"at-the-roof", look_roof,
+     "only fewer bytes help now: fuse with neighbours, or store narrower types"},
 };
 
 static int heavier(const void *a, const void *b)

@@ -1,6 +1,6 @@
 /* Findings from performance counters of a GPU: thresholds over what was measured. They say what the
- * counters show, with a change to make; what a change would save is the model's to say (rules.h), whose
- * rules have the same names. */
+ * counters show, with a change to make; what a change would save is the model's to say (rules.h),
+ * whose rules have the same names. */
 #ifndef AGENT_EVIDENCE_MEASURED_H
 #define AGENT_EVIDENCE_MEASURED_H
 

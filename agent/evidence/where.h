@@ -1,5 +1,5 @@
-/* Where in the source a finding is: the lines whose instructions its rule is about, or the launch in
- * the plan, for rules about the grid and what is resident. */
+/* Where in the source a finding is: the lines whose instructions its rule is about, or the launch
+ * in the plan, for rules about the grid and what is resident. */
 #ifndef AGENT_EVIDENCE_WHERE_H
 #define AGENT_EVIDENCE_WHERE_H
 
@@ -7,8 +7,9 @@
 #include "harness/profile/lines.h"
 
 typedef struct ev_where {
-    prof_line line[PROF_TOP_LINES]; /* the likeliest first; its share is 0 for a place in the plan */
-    int n, lines;                   /* lines: how many have such instructions; 0: nothing is known */
+    prof_line
+        line[PROF_TOP_LINES]; /* the likeliest first; its share is 0 for a place in the plan */
+    int n, lines;             /* lines: how many have such instructions; 0: nothing is known */
     const char *what;               /* "global loads", "the launch" */
 } ev_where;
 

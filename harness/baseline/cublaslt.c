@@ -27,7 +27,8 @@ const ws_symbols lt_symbols = {"cuBLASLt", rows, WS_COUNT(rows)};
 
 static ws_status check(lt_status st, const char *call, ws_err *err)
 {
-    return st == LT_OK ? WS_OK : ws_fail(err, WS_EENV, "cuBLASLt, %s: %s", call, api.status_string(st));
+    return st == LT_OK ? WS_OK
+                       : ws_fail(err, WS_EENV, "cuBLASLt, %s: %s", call, api.status_string(st));
 }
 
 static ws_status load(ws_err *err)
@@ -100,7 +101,8 @@ ws_status lt_problem_read(const jl_value *o, lt_problem *out, ws_err *err)
     int64_t type, compute;
     if (jl_int(o, "m", 1, MOST, &out->m, err) || jl_int(o, "n", 1, MOST, &out->n, err) ||
         jl_int(o, "k", 1, MOST, &out->k, err) || jl_int(o, "batch", 1, MOST, &out->batch, err) ||
-        jl_int(o, "type", 0, INT32_MAX, &type, err) || jl_int(o, "compute", 0, INT32_MAX, &compute, err))
+        jl_int(o, "type", 0, INT32_MAX, &type, err) ||
+        jl_int(o, "compute", 0, INT32_MAX, &compute, err))
         return err->status;
     out->type = (int)type;
     out->compute = (int)compute;
@@ -108,8 +110,8 @@ ws_status lt_problem_read(const jl_value *o, lt_problem *out, ws_err *err)
     out->trans_b = jl_bool_or(o, "trans_b", false);
     out->bias = jl_bool_or(o, "bias", false);
     out->relu = jl_bool_or(o, "relu", false);
-    return class_of(out) < 0 ? ws_fail(err, WS_EINPUT, "operands of type %d with sums of type %d", out->type,
-                                       out->compute)
+    return class_of(out) < 0 ? ws_fail(err, WS_EINPUT, "operands of type %d with sums of type %d",
+                                       out->type, out->compute)
                              : WS_OK;
 }
 
@@ -135,17 +137,20 @@ static ws_status set_desc(product *x, int attr, const void *value, size_t n, ws_
 }
 
 /* `rows` x `columns`, column-major without gaps, `batch` of them one after the other. */
-static ws_status make_layout(product *x, int64_t rows_, int64_t columns, lt_layout *out, ws_err *err)
+static ws_status make_layout(product *x, int64_t rows_, int64_t columns, lt_layout *out,
+                             ws_err *err)
 {
     const int32_t batch = (int32_t)x->p->batch;
     const int64_t stride = rows_ * columns;
-    if (TRY(layout_create, err, out, (lt_type)x->p->type, (uint64_t)rows_, (uint64_t)columns, rows_))
+    if (TRY(layout_create, err, out, (lt_type)x->p->type, (uint64_t)rows_, (uint64_t)columns,
+            rows_))
         return err->status;
     if (batch == 1)
         return WS_OK;
     if (TRY(layout_set, err, *out, (lt_layout_attr)LT_LAYOUT_BATCH_COUNT, &batch, sizeof batch))
         return err->status;
-    return TRY(layout_set, err, *out, (lt_layout_attr)LT_LAYOUT_BATCH_STRIDE, &stride, sizeof stride);
+    return TRY(layout_set, err, *out, (lt_layout_attr)LT_LAYOUT_BATCH_STRIDE, &stride,
+               sizeof stride);
 }
 
 static ws_status describe(product *x, ws_err *err)
@@ -168,10 +173,11 @@ static ws_status describe(product *x, ws_err *err)
     if (make_layout(x, p->trans_b ? p->k : p->n, p->trans_b ? p->n : p->k, &x->a, err) ||
         make_layout(x, p->trans_a ? p->m : p->k, p->trans_a ? p->k : p->m, &x->b, err) ||
         make_layout(x, p->n, p->m, &x->out, err) || TRY(pref_create, err, &x->pref) ||
-        TRY(pref_set, err, x->pref, (lt_pref_attr)LT_PREF_WORKSPACE_BYTES, &workspace, sizeof workspace))
+        TRY(pref_set, err, x->pref, (lt_pref_attr)LT_PREF_WORKSPACE_BYTES, &workspace,
+            sizeof workspace))
         return err->status;
-    if (TRY(heuristics, err, x->handle, x->desc, x->a, x->b, x->out, x->out, x->pref, LT_MAX_ALGOS, x->algo,
-            &x->n_algos))
+    if (TRY(heuristics, err, x->handle, x->desc, x->a, x->b, x->out, x->out, x->pref, LT_MAX_ALGOS,
+            x->algo, &x->n_algos))
         return err->status;
     return x->n_algos ? WS_OK : ws_fail(err, WS_EENV, "cuBLASLt has no algorithm for this product");
 }
@@ -190,8 +196,8 @@ static ws_status fill(product *x, uint64_t at, size_t bytes, uint64_t seed, ws_e
     for (size_t i = element - 1; i < RANDOM_BYTES; i += element)
         block[i] = (unsigned char)(top | (block[i] & 0x80));
     for (size_t done = 0; done < bytes && !err->status; done += RANDOM_BYTES)
-        (void)!cu_upload(x->d, at + done, block, bytes - done < RANDOM_BYTES ? bytes - done : RANDOM_BYTES,
-                         err);
+        (void)!cu_upload(x->d, at + done, block,
+                         bytes - done < RANDOM_BYTES ? bytes - done : RANDOM_BYTES, err);
     free(block);
     return err->status;
 }
@@ -200,14 +206,16 @@ static ws_status allocate(product *x, ws_err *err)
 {
     const lt_problem *p = x->p;
     const size_t element = lt_element_bytes(p), batch = (size_t)p->batch;
-    const size_t a = (size_t)(p->m * p->k) * batch * element, b = (size_t)(p->k * p->n) * batch * element,
+    const size_t a = (size_t)(p->m * p->k) * batch * element,
+                 b = (size_t)(p->k * p->n) * batch * element,
                  out = (size_t)(p->m * p->n) * batch * element, bias = (size_t)p->n * element;
     cu_identity id;
     if (cu_identify(x->d, 0, &id, err))
         return err->status;
     x->flush_bytes = id.l2_bytes > 0 ? 2 * (size_t)id.l2_bytes : 128u << 20;
     if (cu_alloc(x->d, a, "a", &x->at_a, err) || cu_alloc(x->d, b, "b", &x->at_b, err) ||
-        cu_alloc(x->d, out, "out", &x->at_out, err) || cu_alloc(x->d, bias, "bias", &x->at_bias, err) ||
+        cu_alloc(x->d, out, "out", &x->at_out, err) ||
+        cu_alloc(x->d, bias, "bias", &x->at_bias, err) ||
         cu_alloc(x->d, WORKSPACE, "workspace", &x->at_workspace, err) ||
         cu_alloc(x->d, x->flush_bytes, "flush", &x->at_flush, err) || fill(x, x->at_a, a, 1, err) ||
         fill(x, x->at_b, b, 2, err) || fill(x, x->at_bias, bias, 3, err))

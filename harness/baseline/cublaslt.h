@@ -1,5 +1,5 @@
-/* cuBLASLt by dlopen as a baseline: one product of matrices, by the algorithm that its heuristic puts first
- * (which frameworks call) and by the fastest of the first 16. */
+/* cuBLASLt by dlopen as a baseline: one product of matrices, by the algorithm that its heuristic
+ * puts first (which frameworks call) and by the fastest of the first 16. */
 #ifndef HARNESS_BASELINE_CUBLASLT_H
 #define HARNESS_BASELINE_CUBLASLT_H
 
@@ -8,9 +8,9 @@
 
 enum { LT_MAX_ALGOS = 16, LT_MAX_SAMPLES = 1000 };
 
-/* d = op(a) op(b) [+ bias], [then relu], `batch` times. Row-major as specs have it: op(a) is m x k, op(b)
- * k x n, d m x n; trans_x: x is stored transposed. The library is column-major and gets d' = op(b)' op(a)',
- * whose rows the bias belongs to. */
+/* d = op(a) op(b) [+ bias], [then relu], `batch` times. Row-major as specs have it: op(a) is m x k,
+ * op(b) k x n, d m x n; trans_x: x is stored transposed. The library is column-major and gets d' =
+ * op(b)' op(a)', whose rows the bias belongs to. */
 typedef struct lt_problem {
     int64_t m, n, k, batch;
     bool trans_a, trans_b, bias, relu;
@@ -32,8 +32,8 @@ typedef struct lt_result {
     double first[LT_MAX_SAMPLES], fastest[LT_MAX_SAMPLES];
 } lt_result;
 
-/* On the open device: random operands, cold caches (a write of twice the L2 before each), the two taken in
- * turn. WS_EENV: cuBLASLt is not there, or has no algorithm for this. */
+/* On the open device: random operands, cold caches (a write of twice the L2 before each), the two
+ * taken in turn. WS_EENV: cuBLASLt is not there, or has no algorithm for this. */
 ws_status lt_measure(cu_device *d, const lt_problem *p, int samples, lt_result *out,
                      ws_err *err) WS_MUST_CHECK;
 

@@ -255,7 +255,8 @@ static bool precompile(const char *text, const char *file, options *o, ws_arena 
     add(o, ws_arena_printf(a, "--create-pch=%s", path));
     add(o, "--pch-messages=false");
     bool made = api.create(&p, text, file, h->n, h->text, h->name) == COMP_NVRTC_OK &&
-                api.compile(p, o->n, o->item) == COMP_NVRTC_OK && api.pch_status(p) == COMP_NVRTC_OK;
+                api.compile(p, o->n, o->item) == COMP_NVRTC_OK &&
+                api.pch_status(p) == COMP_NVRTC_OK;
     if (p)
         api.destroy(&p);
     return made;

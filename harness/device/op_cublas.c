@@ -18,7 +18,8 @@ static ws_status op_cublas(dev_worker *w, const jl_value *request, jl_writer *a,
     lt_result *r = WS_ARENA_NEW(&w->arena, lt_result, 1);
     if (cu_is_engine(w->d))
         return ws_fail(err, WS_EENV, "cuBLASLt runs on GPUs alone, this is the CPU engine");
-    if (lt_problem_read(request, &p, err) || jl_int(request, "samples", 1, LT_MAX_SAMPLES, &samples, err) ||
+    if (lt_problem_read(request, &p, err) ||
+        jl_int(request, "samples", 1, LT_MAX_SAMPLES, &samples, err) ||
         lt_measure(w->d, &p, (int)samples, r, err))
         return err->status;
     jl_put_int(a, "version", r->version);

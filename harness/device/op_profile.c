@@ -36,7 +36,8 @@ static void put_measurement(const prof_measurement *m, jl_writer *a)
 }
 
 /* Once without counting, so that a wrong kernel is told as such, and code is loaded. */
-static ws_status measure(dev_worker *w, dev_program *p, int tier, prof_measurement *out, ws_err *err)
+static ws_status measure(dev_worker *w, dev_program *p, int tier, prof_measurement *out,
+                         ws_err *err)
 {
     counted c = {w, p};
     const prof_work work = {prepare, run, &c};

@@ -6,13 +6,15 @@
 #include <string.h>
 
 enum {
-    MACHINE_CUDA = 190,      /* e_machine */
-    FLAGS_SHIFTED = 8,       /* from this EI_ABIVERSION on e_flags have the architecture in bits 8 to 15 */
-    RESERVED_FROM = 90,      /* from this architecture on .nv.shared.KERNEL has the system's bytes, too */
+    MACHINE_CUDA = 190, /* e_machine */
+    FLAGS_SHIFTED =
+        8, /* from this EI_ABIVERSION on e_flags have the architecture in bits 8 to 15 */
+    RESERVED_FROM =
+        90, /* from this architecture on .nv.shared.KERNEL has the system's bytes, too */
     RESERVED_SHARED = 1024,
-    INSTRUCTION_BYTES = 16,  /* since Volta */
+    INSTRUCTION_BYTES = 16, /* since Volta */
     OPCODE_BITS = 0xfff,
-    MAX_THREADS = 1024,      /* of a block, on every GPU */
+    MAX_THREADS = 1024, /* of a block, on every GPU */
     MAX_BYTES = 1 << 30
 };
 
@@ -72,7 +74,8 @@ static bool next_attribute(reader *r, const elf_section *s, size_t *at, attribut
         out->bytes = out->value;
         out->data = p + 4;
         if (out->bytes > s->bytes - *at) {
-            ws_fail(r->err, WS_EINPUT, "attribute 0x%02x of section '%.64s' is longer than the section",
+            ws_fail(r->err, WS_EINPUT,
+                    "attribute 0x%02x of section '%.64s' is longer than the section",
                     (unsigned)out->id, s->name);
             return false;
         }
@@ -130,7 +133,8 @@ static void read_code(const elf_section *s, cubin_kernel *k)
     }
 }
 
-/* A kernel has code, .text.NAME, and attributes, .nv.info.NAME; a device function has code alone. */
+/* A kernel has code, .text.NAME, and attributes, .nv.info.NAME; a device function has code alone.
+ */
 static ws_status find_kernels(reader *r)
 {
     elf_section s;

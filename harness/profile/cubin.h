@@ -1,6 +1,7 @@
 /* What a cubin says about its kernels, without a GPU. A cubin is an ELF file (elf.h) whose sections
- * .nv.info and .nv.info.KERNEL hold attributes; their numbers are those that ptxas of CUDA 12 and 13
- * writes, compared in a test with the lines of "ptxas -v". Bytes of spills are in those lines alone.
+ * .nv.info and .nv.info.KERNEL hold attributes; their numbers are those that ptxas of CUDA 12 and
+ * 13 writes, compared in a test with the lines of "ptxas -v". Bytes of spills are in those lines
+ * alone.
  *
  * The file is not trusted: what is unsound in it is an error that says what, never a guess. */
 #ifndef HARNESS_PROFILE_CUBIN_H
@@ -29,7 +30,7 @@ typedef struct cubin_kernel {
     int64_t param_bytes, code_bytes;
     cubin_param *param;         /* by ordinal */
     int n_params;
-    const char **external;      /* functions of the device runtime that it calls: "vprintf", "malloc" */
+    const char **external; /* functions of the device runtime that it calls: "vprintf", "malloc" */
     int n_external;
     /* Instructions in the code, of which local loads and stores: what spills and arrays that are
      * indexed by variables become. 0: the architecture has none of 16 bytes. */

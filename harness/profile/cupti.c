@@ -33,12 +33,16 @@ static const struct {
     const char *what, *hint;
 } words[] = {
     {CUPTI_E_PRIVILEGES, "this user may not read the GPU's performance counters",
-     "run as root or with CAP_PERFMON (CAP_SYS_ADMIN before driver R565), or have the administrator load "
-     "the driver with NVreg_RestrictProfilingToAdminUsers=0; static resources and the model stand without"},
+     "run as root or with CAP_PERFMON (CAP_SYS_ADMIN before driver R565), or have the "
+     "administrator load "
+     "the driver with NVreg_RestrictProfilingToAdminUsers=0; static resources and the model stand "
+     "without"},
     {CUPTI_E_VIRTUALIZED, "this virtual GPU has no performance counters", NULL},
-    {CUPTI_E_VIRTUALIZED_PRIVILEGES, "the hypervisor does not let this virtual GPU read performance counters",
+    {CUPTI_E_VIRTUALIZED_PRIVILEGES,
+     "the hypervisor does not let this virtual GPU read performance counters",
      "profiling has to be allowed for the virtual GPU by who runs the host"},
-    {CUPTI_E_CONFIDENTIAL, "a GPU in confidential computing mode has no performance counters", NULL},
+    {CUPTI_E_CONFIDENTIAL, "a GPU in confidential computing mode has no performance counters",
+     NULL},
     {CUPTI_E_CMP, "this GPU's performance counters are switched off by its maker", NULL},
     {CUPTI_E_MIG, "performance counters of this slice of a partitioned GPU are not available",
      "take a whole GPU, or a slice that was made with profiling allowed"},
@@ -59,8 +63,8 @@ ws_status prof_cupti_fail(int result, const char *call, ws_err *err)
         }
     if (cupti.result_string)
         cupti.result_string(result, &text);
-    return ws_fail(err, result == CUPTI_E_METRIC_NAME ? WS_EINPUT : WS_EENV, "CUPTI, %s: %s (%d)", call,
-                   text ? text : "unknown error", result);
+    return ws_fail(err, result == CUPTI_E_METRIC_NAME ? WS_EINPUT : WS_EENV, "CUPTI, %s: %s (%d)",
+                   call, text ? text : "unknown error", result);
 }
 
 static ws_status check(int result, const char *call, ws_err *err)
@@ -78,8 +82,10 @@ static ws_status load(ws_err *err)
     for (int i = 0; !lib && names[i]; i++)
         lib = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!lib) {
-        ws_fail(err, WS_EENV, "CUPTI (libcupti.so.13 or .12) was not found: no performance counters");
-        return ws_hint(err, "it is part of the CUDA toolkit; set CUDA_HOME to one of 12.6 or newer");
+        ws_fail(err, WS_EENV,
+                "CUPTI (libcupti.so.13 or .12) was not found: no performance counters");
+        return ws_hint(err,
+                       "it is part of the CUDA toolkit; set CUDA_HOME to one of 12.6 or newer");
     }
     const char *missing = ws_symbols_take(lib, &cupti_symbols, &cupti);
     if (missing)
@@ -127,7 +133,8 @@ static void config_close(config *c)
     *c = (config){0};
 }
 
-/* `available`: what the GPU at hand can count; NULL: the chip's all. CUPTI does not write the names. */
+/* `available`: what the GPU at hand can count; NULL: the chip's all. CUPTI does not write the
+ * names. */
 static ws_status config_open(const char *chip, const uint8_t *available, const char **metric, int n,
                              config *out, ws_err *err)
 {
@@ -157,7 +164,8 @@ static ws_status config_open(const char *chip, const uint8_t *available, const c
     return WS_OK;
 }
 
-ws_status prof_cupti_passes(const char *chip, const char *const *metric, int n, int *passes, ws_err *err)
+ws_status prof_cupti_passes(const char *chip, const char *const *metric, int n, int *passes,
+                            ws_err *err)
 {
     config c = {0};
     const char **names = ws_calloc((size_t)n + 1, sizeof *names);
@@ -228,11 +236,13 @@ static ws_status prepare(session *s, ws_err *err)
 static ws_status pass(session *s, const prof_work *work, bool *done, ws_err *err)
 {
     cupti_p_range_start start = PARAMS(range_start, .pRangeProfilerObject = s->ranges);
-    cupti_p_range_push push = PARAMS(range_push, .pRangeProfilerObject = s->ranges, .pRangeName = "plan");
+    cupti_p_range_push push =
+        PARAMS(range_push, .pRangeProfilerObject = s->ranges, .pRangeName = "plan");
     cupti_p_range_pop pop = PARAMS(range_pop, .pRangeProfilerObject = s->ranges);
     cupti_p_range_stop stop = PARAMS(range_stop, .pRangeProfilerObject = s->ranges);
-    if (work->prepare(work->ud, err) || TRY(range_start, &start, err) || TRY(range_push, &push, err) ||
-        work->run(work->ud, err) || TRY(range_pop, &pop, err) || TRY(range_stop, &stop, err))
+    if (work->prepare(work->ud, err) || TRY(range_start, &start, err) ||
+        TRY(range_push, &push, err) || work->run(work->ud, err) || TRY(range_pop, &pop, err) ||
+        TRY(range_stop, &stop, err))
         return err->status;
     *done = stop.isAllPassSubmitted;
     return WS_OK;

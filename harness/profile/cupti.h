@@ -1,5 +1,5 @@
-/* CUPTI by dlopen: which metrics a chip has and in how many passes (without a GPU), and what a piece of
- * work on a GPU does by those metrics. */
+/* CUPTI by dlopen: which metrics a chip has and in how many passes (without a GPU), and what a
+ * piece of work on a GPU does by those metrics. */
 #ifndef HARNESS_PROFILE_CUPTI_H
 #define HARNESS_PROFILE_CUPTI_H
 
@@ -19,8 +19,8 @@ ws_status prof_cupti_chips(const char *const **out, int *n, ws_err *err) WS_MUST
 ws_status prof_cupti_passes(const char *chip, const char *const *metric, int n, int *passes,
                             ws_err *err) WS_MUST_CHECK;
 
-/* What is measured, once a pass: `prepare` makes the inputs what they were, outside the range, `run`
- * enqueues the work and waits for its end. */
+/* What is measured, once a pass: `prepare` makes the inputs what they were, outside the range,
+ * `run` enqueues the work and waits for its end. */
 typedef struct prof_work {
     ws_status (*prepare)(void *ud, ws_err *err), (*run)(void *ud, ws_err *err);
     void *ud;

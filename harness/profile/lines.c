@@ -51,12 +51,13 @@ static bool is_arithmetic(const ptx_ast_insn *i)
 static unsigned kinds_of(const ptx_ast_insn *i)
 {
     static const char *const load[] = {"ld", "ldu", NULL}, *const store[] = {"st", NULL},
-                      *const matrix[] = {"ldmatrix", "stmatrix", NULL},
-                      *const copy[] = {"cp", NULL}, *const atomic[] = {"atom", "red", NULL},
-                      *const barrier[] = {"bar", "barrier", "mbarrier", NULL},
-                      *const fma[] = {"fma", "mad", NULL}, *const branch[] = {"bra", "brx", NULL},
-                      *const special[] = {"ex2", "lg2", "rcp", "rsqrt", "sqrt", "sin", "cos", "tanh",
-                                          "div", NULL};
+                             *const matrix[] = {"ldmatrix", "stmatrix", NULL},
+                             *const copy[] = {"cp", NULL}, *const atomic[] = {"atom", "red", NULL},
+                             *const barrier[] = {"bar", "barrier", "mbarrier", NULL},
+                             *const fma[] = {"fma", "mad", NULL},
+                             *const branch[] = {"bra", "brx", NULL},
+                             *const special[] = {"ex2", "lg2", "rcp",  "rsqrt", "sqrt",
+                                                 "sin", "cos", "tanh", "div",   NULL};
     const bool is_float = has_part(i, "f32") || has_part(i, "f16") || has_part(i, "f16x2") ||
                           has_part(i, "bf16") || has_part(i, "bf16x2");
     const bool is_double = has_part(i, "f64");

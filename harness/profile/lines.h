@@ -1,6 +1,6 @@
-/* Which source lines a kernel's instructions stand in, from the PTX's line information. An instruction
- * weighs more the more loops are around it, since nothing here is run: the first line of a kind is the
- * likeliest to matter, and where there is one alone it is the one. */
+/* Which source lines a kernel's instructions stand in, from the PTX's line information. An
+ * instruction weighs more the more loops are around it, since nothing here is run: the first line
+ * of a kind is the likeliest to matter, and where there is one alone it is the one. */
 #ifndef HARNESS_PROFILE_LINES_H
 #define HARNESS_PROFILE_LINES_H
 
@@ -55,8 +55,8 @@ typedef struct prof_lines {
     int n;
 } prof_lines;
 
-/* Of PTX with .loc; device functions that were not inlined count for every kernel. Everything lives in
- * `a`. WS_EINPUT: the PTX does not parse. */
+/* Of PTX with .loc; device functions that were not inlined count for every kernel. Everything lives
+ * in `a`. WS_EINPUT: the PTX does not parse. */
 ws_status prof_lines_read(const char *ptx, size_t n, ws_arena *a, prof_lines *out,
                           ws_err *err) WS_MUST_CHECK;
 const prof_kernel_lines *prof_lines_of(const prof_lines *l, const char *kernel); /* or NULL */

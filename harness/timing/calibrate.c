@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum { FOLDS = 4, ROUNDS = 12, STEPS = 24 };
-static const double PULL = 0.004; /* of |ln| a constant is away from its estimate, in units of mean error */
+static const double PULL =
+    0.004; /* of |ln| a constant is away from its estimate, in units of mean error */
 
 /* Which constants are fitted, and between what. */
 static const struct {
@@ -156,15 +157,18 @@ static double left_out_error(const fit *all)
     return m;
 }
 
-ws_status tim_fit(const tim_gpu *gpu, const tim_sample *sample, int n, tim_fit_result *out, ws_err *err)
+ws_status tim_fit(const tim_gpu *gpu, const tim_sample *sample, int n, tim_fit_result *out,
+                  ws_err *err)
 {
     const tim_constants was = tim_constants_of(gpu);
     if (n < TIM_FEWEST_SAMPLES)
-        return ws_fail(err, WS_EINPUT, "%d kernels with times are too few to fit to, at least %d are needed", n,
+        return ws_fail(err, WS_EINPUT,
+                       "%d kernels with times are too few to fit to, at least %d are needed", n,
                        TIM_FEWEST_SAMPLES);
     for (int i = 0; i < n; i++)
         if (!(sample[i].seconds > 0) || !isfinite(sample[i].seconds))
-            return ws_fail(err, WS_EINPUT, "'%s': %g is no time", sample[i].name, sample[i].seconds);
+            return ws_fail(err, WS_EINPUT, "'%s': %g is no time", sample[i].name,
+                           sample[i].seconds);
     fit f = {.gpu = gpu, .sample = sample, .n = n, .estimate = tim_constants_default(gpu),
              .error = ws_malloc((size_t)n * sizeof(double))};
     out->before = median_error(&f, &f.estimate);

@@ -1,6 +1,7 @@
-/* The cost model's constants, fitted to times that a GPU gave: the sum over kernels of |ln(modelled /
- * measured)| is made small, with a pull towards the estimates for what the kernels say nothing about. The
- * error that is stated is of kernels that the fit did not see. Pure: the same samples give the same bits. */
+/* The cost model's constants, fitted to times that a GPU gave: the sum over kernels of |ln(modelled
+ * / measured)| is made small, with a pull towards the estimates for what the kernels say nothing
+ * about. The error that is stated is of kernels that the fit did not see. Pure: the same samples
+ * give the same bits. */
 #ifndef HARNESS_TIMING_CALIBRATE_H
 #define HARNESS_TIMING_CALIBRATE_H
 
@@ -19,7 +20,8 @@ enum { TIM_FEWEST_SAMPLES = 12 };
 
 typedef struct tim_fit_result {
     tim_constants constants;   /* `calibrated`, with `error` of kernels left out */
-    double before, after;      /* median |ln(modelled / measured)|: by the estimates; of the fitted kernels */
+    double before,
+        after; /* median |ln(modelled / measured)|: by the estimates; of the fitted kernels */
 } tim_fit_result;
 
 /* WS_EINPUT: fewer than TIM_FEWEST_SAMPLES, or a time that is none. */

@@ -10,13 +10,14 @@
  * The launch takes their OVERLAP-norm plus the launch overhead; launches add up. The norm is near
  * the largest of them when that one stands out, and above it when several are alike, because units
  * do not overlap perfectly. Blocks are whole: the SM with the most blocks decides compute and
- * shared, and the number of waves decides latency, so tails and small grids cost what they cost. Where
- * blocks are uneven the last one to end is the longest. Grid-wide barriers come on top. No estimate is below the time that DRAM
- * takes for the operation's least traffic. Operations are no such bound: what the graph counts as
- * written a kernel may skip, and what it executes is counted.
+ * shared, and the number of waves decides latency, so tails and small grids cost what they cost.
+ * Where blocks are uneven the last one to end is the longest. Grid-wide barriers come on top. No
+ * estimate is below the time that DRAM takes for the operation's least traffic. Operations are no
+ * such bound: what the graph counts as written a kernel may skip, and what it executes is counted.
  *
- * What is not simulated, and has a constant that stands for it (tim_constants): L1 hits of repeated global loads,
- * DRAM row misses, independent instructions of one warp, loads in flight of one warp. */
+ * What is not simulated, and has a constant that stands for it (tim_constants): L1 hits of repeated
+ * global loads, DRAM row misses, independent instructions of one warp, loads in flight of one warp.
+ */
 #include "harness/timing/model.h"
 
 #include "harness/timing/arch.h"
@@ -36,8 +37,8 @@ static const tim_constants estimates = {
     .overlap = 4,           /* two equal parts take 1.19 of one */
 };
 static const double BARRIER_CLOCKS = 30;
-/* cooperative_groups' grid.sync with a few blocks a SM: 1.4 us and more on Volta (Zhang et al. 2020,
- * arXiv:2004.05371), two trips to L2 and the slowest block's way there on later ones. */
+/* cooperative_groups' grid.sync with a few blocks a SM: 1.4 us and more on Volta (Zhang et al.
+ * 2020, arXiv:2004.05371), two trips to L2 and the slowest block's way there on later ones. */
 static const double GRID_BARRIER_S = 1.5e-6;
 
 tim_constants tim_constants_default(const tim_gpu *gpu)
@@ -150,7 +151,8 @@ static double uneven_of(const tim_launch *l)
 /* Clocks from the first to the last instruction of the longest warp, when nothing else holds it up,
  * in `deep` blocks one after the other, of which the last is the longest. What an average warp does
  * is stretched by longest / average; in an average block by as much less as that is shorter. */
-static double path_clocks(const tim_constants *k, const tim_arch *a, const tim_launch *l, double deep)
+static double path_clocks(const tim_constants *k, const tim_arch *a, const tim_launch *l,
+                          double deep)
 {
     const ptx_counters *c = &l->counters;
     if (!c->warps || !c->warp_insns)

@@ -28,8 +28,8 @@ typedef struct tim_gpu {
 const tim_gpu *tim_gpu_find(const char *name); /* NULL: unknown */
 const tim_gpu *tim_gpu_list(int *n);
 
-/* What stands for all that the model does not simulate. The defaults are estimates: `calibrated` is false
- * until constants that were fitted to measured times are put in their place (calibrate.h). */
+/* What stands for all that the model does not simulate. The defaults are estimates: `calibrated` is
+ * false until constants that were fitted to measured times are put in their place (calibrate.h). */
 typedef struct tim_constants {
     double dram_efficiency;  /* what good kernels reach of the DRAM peak */
     double l1_repeat_hit;    /* of loads of a sector that the launch loads again */
@@ -38,7 +38,7 @@ typedef struct tim_constants {
     double overlap;          /* of the parts' norm: infinity is perfect overlap */
     double launch_s;         /* of one kernel in a stream */
     bool calibrated;
-    double error;            /* median of |ln(modelled / measured)| on kernels left out of the fit */
+    double error; /* median of |ln(modelled / measured)| on kernels left out of the fit */
     int samples;             /* kernels and shapes that it was fitted to */
 } tim_constants;
 tim_constants tim_constants_default(const tim_gpu *gpu);
@@ -70,8 +70,8 @@ typedef struct tim_estimate {
     /* Roofline of the graph as written: max(min_bytes / dram, flops / peak). A kernel that need not
      * do all of the operations (what a mask hides, a faster algorithm) may take less. */
     double written_s;
-    double floor_s; /* what the time is held against: written_s, or min_bytes / dram when the time is
-                     * below written_s */
+    double floor_s; /* what the time is held against: written_s, or min_bytes / dram when the time
+                     * is below written_s */
 } tim_estimate;
 /* One launch of an estimate, without the launch overhead, and what of the machine it uses. */
 typedef struct tim_launch_estimate {

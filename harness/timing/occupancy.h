@@ -1,7 +1,8 @@
-/* How many blocks of a launch an SM holds at once, and what keeps the next one out. The same numbers
- * as the CUDA toolkit's cuda_occupancy.h, with which a test compares them for every GPU of the table;
- * its rules are those of NVIDIA's occupancy calculator: registers are handed out to warps in units of
- * 256, shared memory in units of 128 bytes (256 before Ampere) with 1 KiB a block for the system. */
+/* How many blocks of a launch an SM holds at once, and what keeps the next one out. The same
+ * numbers as the CUDA toolkit's cuda_occupancy.h, with which a test compares them for every GPU of
+ * the table; its rules are those of NVIDIA's occupancy calculator: registers are handed out to
+ * warps in units of 256, shared memory in units of 128 bytes (256 before Ampere) with 1 KiB a block
+ * for the system. */
 #ifndef HARNESS_TIMING_OCCUPANCY_H
 #define HARNESS_TIMING_OCCUPANCY_H
 
@@ -31,9 +32,10 @@ typedef struct tim_occupancy {
 
 void tim_occupancy_of(const tim_gpu *gpu, const tim_block *b, tim_occupancy *out);
 
-/* Clusters of `size` blocks that the GPU holds at once, when an SM holds `blocks`. A cluster lives in
- * one GPC, and how many SMs each GPC of a product has is not published: this divides them evenly, as
- * cuOccupancyMaxActiveClusters on the GPU may not. 0: this GPU has no clusters, or none so large. */
+/* Clusters of `size` blocks that the GPU holds at once, when an SM holds `blocks`. A cluster lives
+ * in one GPC, and how many SMs each GPC of a product has is not published: this divides them
+ * evenly, as cuOccupancyMaxActiveClusters on the GPU may not. 0: this GPU has no clusters, or none
+ * so large. */
 int tim_clusters(const tim_gpu *gpu, int blocks, int size);
 
 #endif

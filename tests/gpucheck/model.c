@@ -64,7 +64,8 @@ static void compare(gc_check *c, const char *file, const char *spec_name, const 
         gc_say(&s, "", GC_FAILED, NULL, err.status ? err.msg : d.text);
     else if (n_samples == MOST || !vfy_repeat_shape(s.graph, 1, &s.arena, &small))
         gc_say(&s, "", GC_SKIPPED, NULL, "no dim of it repeats");
-    else if (gc_at_benchmark(&s, &small, REPEATS, &ran, &possible, &err) || modelled(&s, v, &model, &err))
+    else if (gc_at_benchmark(&s, &small, REPEATS, &ran, &possible, &err) ||
+             modelled(&s, v, &model, &err))
         gc_say(&s, "", GC_FAILED, NULL, err.msg);
     else if (!possible || ran.reason != HX_PASS || !isfinite(model))
         gc_say(&s, "", GC_SKIPPED, &ran, "it has no two times");
