@@ -25,8 +25,8 @@ enum { MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just k
 
 typedef struct job_head {
     double full_below, assemble_below;
+    int64_t choices;
     int32_t n_tune; /* -1: defaults */
-    int32_t choices;
     uint32_t source_bytes;
 } job_head;
 
@@ -106,7 +106,8 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
                      .beside_others = true,
                      .go_on = go_on,
                      .ud = c};
-    ws_status st = vfy_verify_choices(session, source, h.source_bytes, &o, h.choices, &v, &err);
+    ws_status st =
+        vfy_verify_choices(session, source, h.source_bytes, &o, (int)h.choices, &v, &err);
     free(tune);
     if (c->err.status)
         return false;
