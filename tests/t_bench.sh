@@ -2,6 +2,7 @@
 # 'warpsmith bench' on the modelled machine: copies do not win, what is faster does and is confirmed, what is wrong is not
 # timed, and every sample is in the archive.
 . "$(dirname "$0")/lib.sh" || exit 70
+export WARPSMITH_DEVICE=cpu # times are the model's
 "$ws" emit relu -o "$dir/naive.cu" || exit 70
 copies=()
 for i in $(seq 1 20); do

@@ -10,7 +10,9 @@
 
 typedef struct vfy_bench_options {
     const char *arch, *gpu; /* NULL: "sm_90", "h100" */
-    const char *device;     /* "cpu": times are modelled */
+    const char *device;     /* "cpu": times are modelled; "gpu" */
+    const char *measured_on; /* the GPU's name; NULL: times are modelled */
+    bool no_floor;           /* `gpu` is another one than that: its roofline says nothing */
     int shape;              /* check shape; -1: the benchmark shape */
     bool warm;
     int max_pairs;       /* 0: all looks; else none with more pairs */

@@ -56,15 +56,26 @@ static void print_entry(const vfy_bench_entry *e, ws_buf *out)
         ws_buf_printf(out, "%-24s   %s\n", "", j->reason);
 }
 
+/* What the times are, and of which GPU. */
+static const char *kind_of(const bench_report *r)
+{
+    return r->o->measured_on ? "measured" : "modelled";
+}
+
+static const char *gpu_of(const bench_report *r)
+{
+    return r->o->measured_on ? r->o->measured_on : r->o->gpu;
+}
+
 void bench_print_text(const bench_report *r, ws_buf *out)
 {
     const vfy_bench *b = r->b;
-    ws_buf_printf(
-        out,
-        "%s at %s, %s, against %s; modelled on %s, uncalibrated, noise '%s', seed %" PRIu64 "\n",
-        r->spec->name, b->shape, r->o->warm ? "warm" : "cold", b->base.name, r->o->gpu, r->noise,
-        r->o->seed);
-    ws_buf_printf(out, "%-24s %10s %10s %-16s %5s  %s\n", "", "modelled us", "speed-up", "interval",
+    ws_buf_printf(out, "%s at %s, %s, against %s; %s on %s, ", r->spec->name, b->shape,
+                  r->o->warm ? "warm" : "cold", b->base.name, kind_of(r), gpu_of(r));
+    if (!r->o->measured_on)
+        ws_buf_printf(out, "uncalibrated, noise '%s', ", r->noise);
+    ws_buf_printf(out, "seed %" PRIu64 "\n", r->o->seed);
+    ws_buf_printf(out, "%-24s %7s us %10s %-16s %5s  %s\n", "", kind_of(r), "speed-up", "interval",
                   "pairs", "verdict");
     for (int i = 0; i < b->n; i++)
         print_entry(&b->entry[i], out);
@@ -122,8 +133,8 @@ static cJSON *entry_json(const vfy_bench_entry *e)
 static void add_environment(const bench_report *r, cJSON *o)
 {
     const vfy_bench *b = r->b;
-    cJSON_AddStringToObject(o, "device", "CPU engine");
-    cJSON_AddStringToObject(o, "noise", r->noise);
+    cJSON_AddStringToObject(o, "device", r->o->measured_on ? r->o->measured_on : "CPU engine");
+    cJSON_AddStringToObject(o, "noise", r->o->measured_on ? "of the machine" : r->noise);
     ws_json_add_double(o, "alpha", b->rule.alpha);
     ws_json_add_double(o, "eps", b->rule.eps);
     ws_json_add_double(o, "mde", b->rule.mde);
@@ -140,9 +151,10 @@ cJSON *bench_print_json(const bench_report *r)
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "spec", r->spec->name);
     cJSON_AddStringToObject(o, "shape", r->b->shape);
-    cJSON_AddStringToObject(o, "kind", "modelled");
-    cJSON_AddBoolToObject(o, "calibrated", false); /* the clock is another process's */
-    cJSON_AddStringToObject(o, "gpu", r->o->gpu);
+    cJSON_AddStringToObject(o, "kind", kind_of(r));
+    if (!r->o->measured_on)
+        cJSON_AddBoolToObject(o, "calibrated", false); /* the clock is another process's */
+    cJSON_AddStringToObject(o, "gpu", gpu_of(r));
     cJSON_AddStringToObject(o, "regime", r->o->warm ? "warm" : "cold");
     ws_json_add_seed(o, "seed", r->o->seed);
     cJSON_AddStringToObject(o, "baseline", r->b->base.name);
@@ -253,8 +265,8 @@ ws_status bench_store(const bench_report *r, db_archive *db, int64_t *id, ws_err
     add_environment(r, environment);
     const db_sitting s = {.spec_name = r->spec->name,
                           .spec_sha256 = r->spec->sha256,
-                          .kind = "modelled",
-                          .gpu = r->o->gpu,
+                          .kind = kind_of(r),
+                          .gpu = gpu_of(r),
                           .shape = b->shape,
                           .regime = r->o->warm ? "warm" : "cold",
                           .seed = ws_arena_printf(&a, "%" PRIu64, r->o->seed),

@@ -5,6 +5,9 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "harness/plan/plan.h"
+#include "harness/device/pool.h"
+#include "harness/driver.h"
+#include "harness/timing/model.h"
 #include "harness/timing/noise.h"
 #include "reference/emit.h"
 
@@ -15,7 +18,7 @@
 
 typedef struct options {
     cli_common common;
-    const char *vs, *regime, *shape, *arch, *gpu, *noise, *archive;
+    const char *vs, *regime, *shape, *arch, *gpu, *noise, *archive, *device;
     int64_t seed, pairs;
     double budget, timeout;
 } options;
@@ -75,12 +78,20 @@ static const ws_opt option_table[] = {
      .arg = "N",
      .help = "of inputs, orders and noise; 0 takes a fresh one",
      .group = "Device"},
+    {.name = "device",
+     .type = WS_OPT_CHOICE,
+     .offset = offsetof(options, device),
+     .fallback = "auto",
+     .choices = "cpu|gpu|auto",
+     .arg = "DEVICE",
+     .help = "gpu: measured times; cpu: modelled ones; auto: the GPU where there is one",
+     .env = "WARPSMITH_DEVICE",
+     .group = "Device"},
     {.name = "arch",
      .type = WS_OPT_STRING,
      .offset = offsetof(options, arch),
-     .fallback = "sm_90",
      .arg = "ARCH",
-     .help = "compile for this architecture",
+     .help = "compile for this architecture; without, for sm_90, or for the GPU",
      .group = "Device"},
     {.name = "gpu",
      .type = WS_OPT_STRING,
@@ -110,6 +121,8 @@ typedef struct work {
     spec *spec;
     comp_service *comp;
     vfy_session *session;
+    cu_identity gpu; /* whose times are measured */
+    dev_lock lock;   /* on it */
     db_archive *db;
     ws_arena arena;
     vfy_bench b;
@@ -332,13 +345,53 @@ static ws_status choose_seed(int64_t given, uint64_t *out, ws_err *err)
     return WS_OK;
 }
 
+/* The row of the cost model's table that a device's name has in it; NULL: none is. */
+static const char *model_of(const char *device)
+{
+    int n;
+    const tim_gpu *list = tim_gpu_list(&n);
+    for (int i = 0; i < n; i++)
+        if (strcasestr(device, list[i].name))
+            return list[i].name;
+    return NULL;
+}
+
+/* Whether times are measured, and on what: one program at a time has a GPU for that. */
+static ws_status find_device(work *w, ws_err *err)
+{
+    enum { LOCK_SECONDS = 600 };
+    static const double event_step_s = 0.5e-6; /* cuEventElapsedTime's */
+    cu_device *d = NULL;
+    w->bo.device = "cpu";
+    w->bo.arch = w->o->arch ? w->o->arch : "sm_90";
+    if (strcmp(w->o->device, "cpu") == 0)
+        return WS_OK;
+    if (cu_open(w->o->device, &d, err) || cu_is_engine(d)) {
+        cu_close(d);
+        return err->status;
+    }
+    ws_status st = cu_identify(d, 0, &w->gpu, err);
+    cu_close(d);
+    if (st || dev_lock_take(w->gpu.uuid, LOCK_SECONDS, &w->lock, err))
+        return err->status;
+    const char *model = model_of(w->gpu.name);
+    w->bo.device = "gpu";
+    w->bo.measured_on = w->gpu.name;
+    w->bo.gpu = model ? model : w->o->gpu;
+    w->bo.no_floor = !model;
+    w->bo.noise = (tim_noise){.quantum_s = event_step_s};
+    if (!w->o->arch)
+        w->bo.arch = ws_arena_printf(&w->arena, "sm_%d%s", w->gpu.capability,
+                                     w->gpu.capability >= 90 ? "a" : "");
+    return WS_OK;
+}
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
     work w = {.o = o,
-              .bo = {.arch = o->arch,
-                     .gpu = o->gpu,
-                     .device = "cpu",
+              .lock = {-1},
+              .bo = {.gpu = o->gpu,
                      .max_pairs = (int)o->pairs,
                      .budget_s = o->budget,
                      .wall_seconds = 60 + 3 * o->budget,
@@ -348,6 +401,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     cJSON_AddNumberToObject(doc, "schema", 1);
     w.json = cJSON_AddArrayToObject(doc, "sittings");
     ws_status st = choose_seed(o->seed, &w.bo.seed, err);
+    if (!st)
+        st = find_device(&w, err);
     if (!st)
         st = open_all(&w, args, nargs, err);
     if (!st)
@@ -361,6 +416,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     vfy_session_close(w.session);
     comp_service_close(w.comp);
     db_close(w.db);
+    dev_lock_give(&w.lock);
     ws_arena_release(&w.arena);
     spec_free(w.spec);
     return st;
@@ -375,7 +431,7 @@ const cli_command cmd_bench = {
              "All sources sit together: each is verified, then timed in pairs with the baseline, "
              "every output\nthat a timed launch leaves is compared, and a winner has to win "
              "again in a fresh process in the\nbaseline's place. The launches run on the CPU "
-             "engine and time is the cost model's of --gpu: all\ntimes are modelled. Exit code 1: "
+             "engine and time is the cost model's of --gpu: such\ntimes are modelled. On a GPU they are measured. Exit code 1: "
              "there is a baseline than which no source is faster.",
          .examples = "warpsmith bench softmax mine.cu yours.cu\n"
                      "warpsmith bench softmax mine.cu --vs naive,yours.cu,torch,times.json\n"
