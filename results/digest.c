@@ -1,5 +1,5 @@
-/* What an archive says, as one hash: lines of content, sorted, so that neither the order of rows nor
- * their numbers matter. */
+/* What an archive says, as one hash: lines of content, sorted, so that neither the order of rows
+ * nor their numbers matter. */
 #include "results/merge.h"
 
 #include "base/sha256.h"
@@ -101,7 +101,8 @@ ws_status db_digest_of(db_archive *db, const char *what, db_digest *out, ws_err 
     st = db_end(db, st, err);
     if (!st && what && !d.sweeps && !d.runs) {
         st = ws_fail(err, WS_EINPUT, "archive '%s' has no run or sweep '%s'", db->path, what);
-        ws_hint(err, "whole names; 'warpsmith archive list' and 'warpsmith sweep --list' show them");
+        ws_hint(err,
+                "whole names; 'warpsmith archive list' and 'warpsmith sweep --list' show them");
     }
     if (!st) {
         if (lines.n)

@@ -54,8 +54,8 @@ ws_status db_sweep_find(db_archive *db, const char *which, ws_arena *a, db_sweep
                         ws_err *err) WS_MUST_CHECK;
 ws_status db_sweep_list(db_archive *db, ws_arena *a, db_sweep **out, int *n,
                         ws_err *err) WS_MUST_CHECK;
-/* Makes this process the only one that works on the sweep, until *fd is closed. WS_EENV when another
- * one does. No connection to archive `path` may be open in this process. */
+/* Makes this process the only one that works on the sweep, until *fd is closed. WS_EENV when
+ * another one does. No connection to archive `path` may be open in this process. */
 ws_status db_sweep_lock(const char *path, int64_t id, int *fd, ws_err *err) WS_MUST_CHECK;
 
 /* In order of position. */

@@ -27,8 +27,8 @@ static int64_t below(int64_t n)
     return (int64_t)((x ^ (x >> 31)) % (uint64_t)n);
 }
 
-/* One sweep with random problems, some at work at once; what they really take is random, up to their
- * lease. */
+/* One sweep with random problems, some at work at once; what they really take is random, up to
+ * their lease. */
 static bool never_exceeds(uint64_t seed)
 {
     enum { PROBLEMS = 40, JOBS = 7 };
@@ -104,7 +104,8 @@ static void test_leases(void)
     ok(!lease_take(&p, &(budget_limits){0}, &none, &l, why, sizeof why) && strstr(why, "tokens"),
        "nothing is left: %s", why);
     p = (lease_pot){.limit = {.seconds = 5}, .seconds = 6, .unstarted = 1};
-    ok(!lease_take(&p, &(budget_limits){0}, &none, &l, why, sizeof why), "no time is left: %s", why);
+    ok(!lease_take(&p, &(budget_limits){0}, &none, &l, why, sizeof why), "no time is left: %s",
+       why);
     p = (lease_pot){.unstarted = 1};
     ok(lease_take(&p, &(budget_limits){.most.usd = 2}, &none, &l, why, sizeof why) &&
            l.limit.most.usd == 2 && l.limit.most.tokens == 0,

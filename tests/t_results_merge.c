@@ -1,5 +1,6 @@
-/* Merging archives: the order does not matter, nothing is added twice, a run that went on is brought
- * up to date, one that went on in two ways is refused, and numbers of rows inside of texts follow. */
+/* Merging archives: the order does not matter, nothing is added twice, a run that went on is
+ * brought up to date, one that went on in two ways is refused, and numbers of rows inside of texts
+ * follow. */
 #include "results/merge.h"
 #include "results/db.h"
 #include "tests/tap.h"
@@ -72,8 +73,9 @@ static int64_t add_call(db_archive *db, int64_t run, int turn, int64_t subject, 
     ws_err err = {0};
     int64_t id = 0;
     char step[160];
-    snprintf(step, sizeof step, "{\"lane\":0,\"round\":%d,\"subject\":%lld,\"inspirations\":[%lld]}",
-             turn, (long long)subject, (long long)subject);
+    snprintf(step, sizeof step,
+             "{\"lane\":0,\"round\":%d,\"subject\":%lld,\"inspirations\":[%lld]}", turn,
+             (long long)subject, (long long)subject);
     db_call c = {.run = run, .turn = turn, .purpose = "improve", .prompt_json = "[\"p\"]",
                  .step_json = step};
     must(db_call_begin(db, &c, &id, &err), &err);

@@ -484,30 +484,32 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
 }
 
 const cli_command cmd_sweep = {
-    .doc = {.name = "sweep",
-            .summary = "optimize every spec of a set; KernelBench's metrics of it",
-            .usage = "SET... | --resume SWEEP | --show SWEEP | --list | --import-kernelbench DIR [options]",
-            .details =
-                "SET is a suite (kernelbench, kernelbench/level1, basics, llm, all), a spec, a "
-                "folder, a pattern\n(kernelbench/level2/*_conv*), or @FILE with one of these a "
-                "line. Every spec is worked on with every\nmodel and strategy, each in a process "
-                "of its own. A sweep that is killed goes on with --resume.\n"
-                "Limits are exact: what is spent and what problems at work may still spend never "
-                "exceed them.\n"
-                "The tables at the end are over all problems, those that failed too; flawed specs "
-                "are apart.\n"
-                "Exit code 1: no problem got faster than its plain translation; 6: some met a limit; "
-                "else that of the\nfirst problem that failed.",
-            .examples = "warpsmith sweep kernelbench/level1 --model NAME --max-cost 20\n"
-                        "warpsmith sweep kernelbench --rounds 0\n"
-                        "warpsmith sweep kernelbench/level2 -m a -m b -s refine -s best-of "
-                        "--shard 3/8 --archive shard3.db\n"
-                        "warpsmith sweep --resume last\n"
-                        "warpsmith sweep --import-kernelbench runs/NAME --baseline "
-                        "eager=results/timing/H100_Modal/baseline_time_torch.json",
-            .options = option_table,
-            .min_args = 0,
-            .max_args = -1},
+    .doc =
+        {.name = "sweep",
+         .summary = "optimize every spec of a set; KernelBench's metrics of it",
+         .usage =
+             "SET... | --resume SWEEP | --show SWEEP | --list | --import-kernelbench DIR [options]",
+         .details =
+             "SET is a suite (kernelbench, kernelbench/level1, basics, llm, all), a spec, a "
+             "folder, a pattern\n(kernelbench/level2/*_conv*), or @FILE with one of these a "
+             "line. Every spec is worked on with every\nmodel and strategy, each in a process "
+             "of its own. A sweep that is killed goes on with --resume.\n"
+             "Limits are exact: what is spent and what problems at work may still spend never "
+             "exceed them.\n"
+             "The tables at the end are over all problems, those that failed too; flawed specs "
+             "are apart.\n"
+             "Exit code 1: no problem got faster than its plain translation; 6: some met a limit; "
+             "else that of the\nfirst problem that failed.",
+         .examples = "warpsmith sweep kernelbench/level1 --model NAME --max-cost 20\n"
+                     "warpsmith sweep kernelbench --rounds 0\n"
+                     "warpsmith sweep kernelbench/level2 -m a -m b -s refine -s best-of "
+                     "--shard 3/8 --archive shard3.db\n"
+                     "warpsmith sweep --resume last\n"
+                     "warpsmith sweep --import-kernelbench runs/NAME --baseline "
+                     "eager=results/timing/H100_Modal/baseline_time_torch.json",
+         .options = option_table,
+         .min_args = 0,
+         .max_args = -1},
     .values_size = sizeof(options),
     .run = run,
 };

@@ -95,7 +95,8 @@ static ws_status lint_main(void *ud, int *exit_code, ws_err *err)
     (void)exit_code;
     if (spec_find(q->spec, &s, err) || vfy_lint(s, 1, q->seconds, &a, &r, err))
         return err->status;
-    const lint_finding *f = find(&r, strict, WS_COUNT(strict)), *l = find(&r, loose, WS_COUNT(loose));
+    const lint_finding *f = find(&r, strict, WS_COUNT(strict)),
+                       *l = find(&r, loose, WS_COUNT(loose));
     cJSON *o = cJSON_CreateObject();
     if (f)
         cJSON_AddStringToObject(o, "flaw", f->text);

@@ -1,12 +1,12 @@
-/* KernelBench's result folders, as scripts/eval_from_generations.py of ScalingIntelligence/KernelBench
- * leaves them (runs/NAME, one level each):
+/* KernelBench's result folders, as scripts/eval_from_generations.py of
+ * ScalingIntelligence/KernelBench leaves them (runs/NAME, one level each):
  *
- *   eval_results.json                          {"19": [{"sample_id": 0, "compiled": true, "correctness": true,
- *                                                "metadata": {"hardware": ...}, "runtime": ms, ...}]}
+ *   eval_results.json    {"19": [{"sample_id": 0, "compiled": true, "correctness": true,
+ *                          "metadata": {"hardware": ...}, "runtime": ms, ...}]}
  *   level_1_problem_19_sample_0_kernel.py      what was judged
  *
- * Times there are mean milliseconds. What another harness found stays apart from our verdicts (table
- * `sample`); flaws of the specs are those of its looser comparison (flaw.h). */
+ * Times there are mean milliseconds. What another harness found stays apart from our verdicts
+ * (table `sample`); flaws of the specs are those of its looser comparison (flaw.h). */
 #ifndef AGENT_SWEEP_KERNELBENCH_H
 #define AGENT_SWEEP_KERNELBENCH_H
 

@@ -59,8 +59,9 @@ static ws_status find_level(import *m, ws_err *err)
     m->level = m->o->level ? m->o->level : found;
     if (m->level > 0)
         return WS_OK;
-    ws_fail(err, WS_EUSAGE, found ? "'%s' has samples of several levels"
-                                  : "'%s' has no level_L_problem_P_sample_S files that tell its level",
+    ws_fail(err, WS_EUSAGE,
+            found ? "'%s' has samples of several levels"
+                  : "'%s' has no level_L_problem_P_sample_S files that tell its level",
             m->o->dir);
     return ws_hint(err, "give --level N");
 }
@@ -185,7 +186,8 @@ static char *source_of(const import *m, int problem, int sample)
 static int64_t sample_number(const cJSON *o, int place)
 {
     int64_t number;
-    return ws_json_whole(cJSON_GetObjectItemCaseSensitive(o, "sample_id"), &number) ? number : place;
+    return ws_json_whole(cJSON_GetObjectItemCaseSensitive(o, "sample_id"), &number) ? number
+                                                                                    : place;
 }
 
 static ws_status add_sample(import *m, const db_problem *p, const cJSON *o, int place, ws_err *err)
@@ -223,7 +225,8 @@ static ws_status add_list(import *m, const db_problem *p, const cJSON *list, ws_
         const cJSON *o = cJSON_GetArrayItem(list, i);
         for (int k = 0; k < i; k++)
             if (sample_number(o, i) == sample_number(cJSON_GetArrayItem(list, k), k))
-                return ws_fail(err, WS_EINPUT, "eval_results.json: problem %d has sample %.0f twice",
+                return ws_fail(err, WS_EINPUT,
+                               "eval_results.json: problem %d has sample %.0f twice",
                                number_of(p->spec_name), (double)sample_number(o, i));
         if (add_sample(m, p, o, i, err))
             return err->status;

@@ -43,8 +43,8 @@ static const db_candidate *best_of(const db_candidate *c, int n, int attempt)
 {
     const db_candidate *best = &c[attempt];
     for (int i = 0; i < n; i++) {
-        bool point = i == attempt ||
-                     (strcmp(c[i].origin, "tuned") == 0 && c[i].call && c[i].call == c[attempt].call);
+        bool point = i == attempt || (strcmp(c[i].origin, "tuned") == 0 && c[i].call &&
+                                      c[i].call == c[attempt].call);
         if (point && is_right(&c[i]) &&
             (!is_right(best) || seconds_of(&c[i]) < seconds_of(best)))
             best = &c[i];

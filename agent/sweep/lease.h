@@ -24,7 +24,8 @@ typedef struct lease_pot {
 } lease_pot;
 
 /* A lease for the next problem, whose run took `before` in earlier sessions (already in
- * pot->spent) and may take `each` in all of them. false: nothing is left, and `why` says of what. */
+ * pot->spent) and may take `each` in all of them. false: nothing is left, and `why` says of what.
+ */
 bool lease_take(lease_pot *p, const budget_limits *each, const budget_amount *before, lease *out,
                 char *why, int size);
 /* The problem is over, or its process is gone; its run has taken `total` in all its sessions.

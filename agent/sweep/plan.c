@@ -1,5 +1,5 @@
-/* What a sweep consists of: its problems, their names and seeds, and which of them are this shard's.
- * A new sweep stores them before anything else happens; one that goes on reads them. */
+/* What a sweep consists of: its problems, their names and seeds, and which of them are this
+ * shard's. A new sweep stores them before anything else happens; one that goes on reads them. */
 #include "agent/sweep/sweep.h"
 
 #include "agent/sweep/flaw.h"

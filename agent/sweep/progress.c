@@ -23,8 +23,8 @@ static bool on_terminal(const sweep *w)
     return !json(w) && ws_log_level() >= WS_LOG_WARN && isatty(STDERR_FILENO);
 }
 
-/* Text of a spec or an error, for a screen: no byte of it commands the terminal; of what is too long
- * the end of a name, the beginning of a sentence. */
+/* Text of a spec or an error, for a screen: no byte of it commands the terminal; of what is too
+ * long the end of a name, the beginning of a sentence. */
 static const char *fit(const char *text, size_t width, bool end, char out[128])
 {
     size_t n = strlen(text), from = end && n > width ? n - width : 0;

@@ -134,7 +134,8 @@ static void put_shard(ws_buf *out, const slurm_options *o, const paths *p)
     }
     put_option(out, "--name", o->name);
     put_option(out, "--archive", archive);
-    ws_buf_printf(out, "\"$SLURM_ARRAY_TASK_ID\".db --shard \"$SLURM_ARRAY_TASK_ID/%d\" --continue &\n",
+    ws_buf_printf(out,
+                  "\"$SLURM_ARRAY_TASK_ID\".db --shard \"$SLURM_ARRAY_TASK_ID/%d\" --continue &\n",
                   o->shards);
     ws_buf_adds(out, "sweep=$!\n"
                      "wait $sweep\n"

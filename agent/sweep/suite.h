@@ -1,10 +1,10 @@
 /* Sets of specs by what a user calls them:
  *
- *   kernelbench, kernelbench/level1, level1, basics, llm, all   suites: folders of the catalogue
- *   softmax, basics/softmax, my.json                            one spec
- *   DIR                                                         every *.json below it
- *   @FILE                                                       a list: one of these a line, # comments
- *   kernelbench/level[12]/0*_conv*, dir/[a-m]*.json             patterns: names of the catalogue, files
+ *   kernelbench, kernelbench/level1, level1, basics, all   suites: folders of the catalogue
+ *   softmax, basics/softmax, my.json                       one spec
+ *   DIR                                                    every *.json below it
+ *   @FILE                                                  a list: one of these a line, # comments
+ *   kernelbench/level[12]/0*_conv*, dir/[a-m]*.json        patterns: of the catalogue, of files
  *
  * A name of the catalogue goes before a folder of the same name; ./basics is the folder. */
 #ifndef AGENT_SWEEP_SUITE_H

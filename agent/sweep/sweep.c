@@ -74,7 +74,8 @@ static ws_status read_recording(sweep_options *o, ws_arena *a, ws_err *err)
     if (!ws_file_exists(path)) {
         ws_fail(err, WS_EINPUT, "'%s' is no recording of a sweep: there is no '%s'", o->replay,
                 path);
-        return ws_hint(err, "sweep --record DIR makes one; 'optimize --replay' takes a single file");
+        return ws_hint(err,
+                       "sweep --record DIR makes one; 'optimize --replay' takes a single file");
     }
     ws_status st = ws_read_file(path, MAX_BYTES, &text, err);
     if (!st)

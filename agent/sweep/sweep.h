@@ -5,9 +5,9 @@
  * end of one problem.
  *
  * What a problem's run does follows from the sweep's seed, the spec, the model and the strategy
- * alone, not from the order or the machine: a sweep that is divided into shards gives the same runs.
- * Two things may make it differ: --memory (a run learns from runs before it) and limits on the
- * whole sweep (what is left depends on what came first). */
+ * alone, not from the order or the machine: a sweep that is divided into shards gives the same
+ * runs. Two things may make it differ: --memory (a run learns from runs before it) and limits on
+ * the whole sweep (what is left depends on what came first). */
 #ifndef AGENT_SWEEP_SWEEP_H
 #define AGENT_SWEEP_SWEEP_H
 
@@ -82,9 +82,9 @@ typedef struct sweep {
 } sweep;
 
 /* ---- sweep.c ---- */
-/* From the beginning, or from where it was, to the end, a limit or an interrupt. `name` becomes that
- * of the sweep as soon as it is in the archive. Exit code 1: models were asked, and no problem got
- * faster. WS_EREMOTE, ...: some problem failed, of that kind the first. */
+/* From the beginning, or from where it was, to the end, a limit or an interrupt. `name` becomes
+ * that of the sweep as soon as it is in the archive. Exit code 1: models were asked, and no problem
+ * got faster. WS_EREMOTE, ...: some problem failed, of that kind the first. */
 ws_status sweep_run(const sweep_options *o, model_access *m, char name[64], int *exit_code,
                     ws_err *err) WS_MUST_CHECK;
 

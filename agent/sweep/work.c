@@ -1,5 +1,5 @@
-/* The work: starts problems while there is room and money, hears what their runs say, and stores how
- * they end. */
+/* The work: starts problems while there is room and money, hears what their runs say, and stores
+ * how they end. */
 #include "agent/sweep/sweep.h"
 
 #include "base/clock.h"
@@ -232,7 +232,8 @@ static void hear_candidate(sweep_row *r, const cJSON *o)
         r->speedup = x->valuedouble;
 }
 
-/* What it took, from the last event of its run: requests that were lost are counted at their most. */
+/* What it took, from the last event of its run: requests that were lost are counted at their most.
+ */
 static void hear_end(sweep_row *r, const cJSON *o)
 {
     const cJSON *charged = cJSON_GetObjectItemCaseSensitive(o, "charged");
