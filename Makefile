@@ -177,7 +177,7 @@ check-emit: all
 # The verifier against mutants of tests/kernels/honest; what was judged is kept in build/mutate, and a run that was
 # ended goes on. make mutate KERNELS='softmax* row_sum_cub' PER_KERNEL=50 SEED=2; PER_KERNEL=0: all mutants.
 mutate: all $(MUTATE)
-	$(Q)$(MUTATE) --kernels '$(or $(KERNELS),*)' --per-kernel $(or $(PER_KERNEL),20) --seed $(or $(SEED),1) --out $(BUILD)/mutate
+	$(Q)$(MUTATE) --kernels '$(or $(KERNELS),*)' --per-kernel $(or $(PER_KERNEL),14) --seed $(or $(SEED),1) --out $(BUILD)/mutate
 # KERNELBENCH_DIR=DIR: upstream's modules of the checkout in DIR; without, our own statement of each op.
 # ONLY=level1/5: some of them.
 check-torch: all

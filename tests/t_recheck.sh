@@ -25,6 +25,9 @@ check "recheck finds the same" [ "$rc" = 0 ]
 check "and says so" says "$dir/out" "the same"
 edit "$dir/c.json" "$dir/c.bare" 'del p["circumstances"]'
 check "its packet is the same, too" cmp -s "$dir/a.bare" "$dir/c.bare"
+run env WARPSMITH_ENGINE=baseline LC_ALL=C TZ=Pacific/Chatham taskset -c "$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')" \
+    "$ws" recheck "$dir/a.json"
+check "so does another engine on one core, elsewhere" [ "$rc" = 0 ]
 run "$ws" recheck "$dir/a.json" --json
 check "--json says so" grep -q '"same":.*true' "$dir/out"
 

@@ -30,14 +30,25 @@ struct mut_judge {
     spec *spec;
     comp_service *comp;
     vfy_session *session;
+    char arch[16];
     judged *known; /* the first is the original */
     int n_known, cap;
 };
+
+/* A kernel's first line may name one: "arch: sm_90a". */
+static void read_arch(const char *source, char out[16])
+{
+    const char *line_end = strchrnul(source, '\n'), *at = strstr(source, " arch: ");
+    snprintf(out, 16, "sm_90");
+    if (at && at < line_end)
+        sscanf(at, " arch: %15s", out);
+}
 
 ws_status mut_judge_open(const char *spec_name, const char *source, size_t n, mut_judge **out,
                          ws_err *err)
 {
     mut_judge *j = ws_calloc(1, sizeof *j);
+    read_arch(source, j->arch);
     if (spec_find(spec_name, &j->spec, err) ||
         comp_service_open(
             &(comp_service_options){.cache_dir = "", .wall_seconds = COMPILE_SECONDS}, &j->comp,
@@ -98,7 +109,7 @@ static ws_status add_code(mut_judge *j, const judged *k, const plan_bound *b, in
     q.source = k->text;
     q.source_bytes = k->n;
     q.file = "kernel.cu";
-    q.arch = "sm_90";
+    q.arch = j->arch;
     if (comp_compile(j->comp, &q, a, &r, err))
         return err->status;
     *ok = r.ok;
@@ -189,6 +200,7 @@ static ws_status verdict_on(mut_judge *j, const char *file, const judged *k, mut
 {
     vfy_verdict *v = ws_calloc(1, sizeof *v);
     const vfy_options o = {.seed = SEED,
+                           .arch = j->arch,
                            .depth = VFY_FULL,
                            .max_level = VFY_ALGEBRAIC,
                            .wall_seconds = RUN_SECONDS,
