@@ -90,6 +90,33 @@ static ws_status execute(repeat_run *r, ws_err *err)
     return run_execute(&q, &r->rep, err);
 }
 
+static bool takes(const plan_bound_launch *l, int tensor)
+{
+    for (int a = 0; a < l->n_args; a++)
+        if (l->arg[a].kind == PLAN_ARG_TENSOR && l->arg[a].index == tensor)
+            return true;
+    return false;
+}
+
+/* What one launch stores to an output, blocks of a later one that did not run may store anew. */
+static bool may_be_replaced(const repeat_run *r)
+{
+    const plan_bound *b = r->j->bench;
+    const int n_out = r->j->s->graph->n_outputs;
+    for (int t = r->n_tensors - n_out; t < r->n_tensors; t++) {
+        bool taken = false;
+        for (int l = 0; l < b->n_launches; l++) {
+            const ptx_counters *c = &r->rep.launch[l];
+            if (!takes(&b->launch[l], t))
+                continue;
+            if (taken && c->blocks_run < c->blocks)
+                return true;
+            taken = true;
+        }
+    }
+    return false;
+}
+
 /* What blocks add up by atomics is not complete after a sample of them, and what a few leave of a
  * grid that waits for all is nothing. */
 static bool is_complete(const repeat_run *r)
@@ -100,7 +127,7 @@ static bool is_complete(const repeat_run *r)
             (c->global_atomic_requests || r->j->bench->launch[i].cooperative))
             return false;
     }
-    return r->rep.n_launches == r->j->bench->n_launches;
+    return r->rep.n_launches == r->j->bench->n_launches && !may_be_replaced(r);
 }
 
 /* ---- the comparison ---- */
