@@ -199,14 +199,14 @@ def report_load(program, seconds, n_clients):
 
 def report_once(program):
     server, tally = Server(program, "--timeout", "300s"), Tally()
-    todo = list(kernels("hostile", lambda p: True)) + list(kernels("honest", QUICK.search))
+    waiting = list(kernels("hostile", lambda p: True)) + list(kernels("honest", QUICK.search))
 
     def work():
         while True:
             with tally.lock:
-                if not todo:
+                if not waiting:
                     return
-                k = todo.pop(0)
+                k = waiting.pop(0)
             begin = time.monotonic()
             tally.add(*(lambda s, r, d: (s, k, r, d))(*ask(server, k, "", "/reward", None)),
                       time.monotonic() - begin)
