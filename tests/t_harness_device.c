@@ -261,7 +261,7 @@ static void test_scripts(const char *dir)
         const char *text, *error;
     } bad[] = {
         {"exit 9", "ended with code 9"},
-        {"echo hello", "JSON: no value"},
+        {"read l; echo hello", "JSON: no value"},
         {"sleep 60", "no answer within 0.5 s"},
         {"read l; echo '{\"id\":1,\"ok\":true,\"protocol\":77}'; read l", "another version"},
         {"read l; echo '{\"id\":1,\"ok\":false,\"status\":\"environment\",\"text\":\"no GPU\"}'; "
