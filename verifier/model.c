@@ -10,7 +10,7 @@
  * work of different lengths. What takes more than MAX_INSNS for one block, or for a whole grid that
  * waits by means of its own, is not sampled. */
 enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 20000000, SECTOR = 32,
-       SAMPLE_SECONDS = 120 }; /* for what hangs: a busy machine must not change a modelled time */
+       SAMPLE_SECONDS = 20 }; /* for what hangs; ample, as a busy machine must not change a modelled time */
 static const double LEAST_WRITTEN = 0.25;
 
 static const comp_kernel *kernel_named(const comp_result *c, const char *name)
