@@ -163,9 +163,10 @@ static int by_line(const void *a, const void *b)
 static void add_covered(vfy_record *r, const char *shape, const ptx_report *rep)
 {
     covered *to = covered_at(r, shape);
-    to->more |= rep->cover_full;
-    for (int i = 0; i < rep->n_cover; i++) {
-        const ptx_cover *c = &rep->cover[i];
+    const ptx_coverage *from = rep->coverage;
+    to->more |= from && from->full;
+    for (int i = 0; from && i < from->n; i++) {
+        const ptx_cover *c = &from->item[i];
         int k = 0;
         while (k < to->n && by_line(&to->item[k], c) != 0)
             k++;

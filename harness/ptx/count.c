@@ -261,7 +261,7 @@ void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n)
         count_runs(&workers[k]);
         ptx_ops_executed_blocks(g->program, workers[k].hits);
     }
-    if (g->options->cover)
+    if (g->options->cover && g->report->coverage)
         ptx_cover_finish(g, workers, n);
     for (int k = 0; k < n && g->options->count; k++) {
         add_blocks(&workers[k].counters, g->program, workers[k].hits, workers[k].lanes);

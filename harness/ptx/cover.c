@@ -135,16 +135,16 @@ static void solve(graph *g)
 
 /* ---- the report ---- */
 
-static ptx_cover *entry(ptx_report *r, int line, int ptx_line)
+static ptx_cover *entry(ptx_coverage *to, int line, int ptx_line)
 {
-    for (int i = 0; i < r->n_cover; i++)
-        if (r->cover[i].line == line && r->cover[i].ptx_line == ptx_line)
-            return &r->cover[i];
-    if (r->n_cover == PTX_MAX_COVER) {
-        r->cover_full = true;
+    for (int i = 0; i < to->n; i++)
+        if (to->item[i].line == line && to->item[i].ptx_line == ptx_line)
+            return &to->item[i];
+    if (to->n == PTX_MAX_COVER) {
+        to->full = true;
         return NULL;
     }
-    ptx_cover *c = &r->cover[r->n_cover++];
+    ptx_cover *c = &to->item[to->n++];
     *c = (ptx_cover){.line = line, .ptx_line = ptx_line, .known = true};
     return c;
 }
@@ -161,13 +161,13 @@ static int own_file(const ptx_program *p)
 }
 
 /* What this launch adds to a line is what its most run instruction adds. */
-static void add_lines(ptx_report *r, const graph *g, int file, u64 *most, int n_lines)
+static void add_lines(ptx_coverage *to, const graph *g, int file, u64 *most, int n_lines)
 {
     for (uint32_t i = 0; i < g->code->n; i++) {
         const ptx_ast_insn *a = g->code->insn[i].ast;
         if (!a || a->src_line <= 0 || a->src_line >= n_lines || a->src_file != file)
             continue;
-        ptx_cover *c = entry(r, a->src_line, 0);
+        ptx_cover *c = entry(to, a->src_line, 0);
         const u64 lanes = g->b[g->of[i]].lanes;
         if (c && lanes > most[a->src_line]) {
             c->threads += lanes - most[a->src_line];
@@ -176,14 +176,14 @@ static void add_lines(ptx_report *r, const graph *g, int file, u64 *most, int n_
     }
 }
 
-static void add_branches(ptx_report *r, const graph *g, int file)
+static void add_branches(ptx_coverage *to, const graph *g, int file)
 {
     for (int k = 0; k < g->n; k++) {
         const block *b = &g->b[k];
         const ptx_ast_insn *a = g->code->insn[b->last].ast;
         if (!b->splits || a->src_line <= 0 || a->src_file != file || b->target == b->next)
             continue;
-        ptx_cover *c = entry(r, a->src_line, a->ptx_line);
+        ptx_cover *c = entry(to, a->src_line, a->ptx_line);
         if (!c)
             continue;
         c->threads += b->lanes;
@@ -206,8 +206,8 @@ void ptx_cover_finish(ptx_grid *g, const ptx_worker *workers, int n)
         find_blocks(&code, lanes);
         find_ways(&code);
         solve(&code);
-        add_lines(g->report, &code, file, most, MAX_LINE);
-        add_branches(g->report, &code, file);
+        add_lines(g->report->coverage, &code, file, most, MAX_LINE);
+        add_branches(g->report->coverage, &code, file);
         free(code.b);
         free(code.of);
     }

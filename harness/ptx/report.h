@@ -6,6 +6,7 @@
 #include "harness/diag.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { PTX_MAX_FAULTS = 16, PTX_NAME_MAX = 128 };
@@ -82,6 +83,17 @@ typedef struct ptx_cover {
     bool known;       /* went_on is */
 } ptx_cover;
 
+typedef struct ptx_coverage {
+    int n;
+    bool full; /* there was more */
+    ptx_cover item[PTX_MAX_COVER];
+} ptx_coverage;
+/* Of its first n items and what is before them. */
+static inline size_t ptx_coverage_bytes(const ptx_coverage *c)
+{
+    return offsetof(ptx_coverage, item) + (size_t)c->n * sizeof *c->item;
+}
+
 typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE,
                             PTX_SCHED_RANDOM } ptx_schedule;
 
@@ -104,7 +116,7 @@ typedef struct ptx_options {
     bool check_init;           /* reads of memory that nothing wrote */
     bool check_race;           /* shared and global */
     bool count;                /* fill the counters */
-    bool cover;                /* fill the report's coverage */
+    bool cover;                /* add to the report's coverage */
     /* For counting alone: run blocks spread over the grid until so many are done, or so many warp
      * instructions, and scale the counters to the whole grid. 0: all blocks. Blocks that differ
      * make the sample larger. Programs whose blocks may wait for each other by fences of their own
@@ -131,9 +143,9 @@ typedef struct ptx_report {
      * part. */
     char note[192];
     int note_line;         /* of the source, 0: not known */
-    ptx_cover cover[PTX_MAX_COVER];
-    int n_cover;
-    bool cover_full;       /* there was more */
+    /* Where options.cover adds to. Its memory is the caller's, or behind libcuda the facade's until it
+     * is configured again. NULL: coverage is lost. */
+    ptx_coverage *coverage;
 } ptx_report;
 
 #endif

@@ -33,6 +33,7 @@ typedef struct session {
 typedef struct job {
     run_request *r;
     wire_result *result;
+    ptx_coverage *coverage; /* NULL: not wanted */
     cu_device *d;
     cu_module *m;
     bool engine;
@@ -185,12 +186,20 @@ static ws_status launch_all(void *ud, ws_err *err)
     return j->engine ? WS_OK : cu_synchronize(j->d, err);
 }
 
+static void take_report(job *j)
+{
+    ptx_report *r = &j->result->engine;
+    cu_engine_report(j->d, r);
+    if (j->coverage && r->coverage)
+        memcpy(j->coverage, r->coverage, ptx_coverage_bytes(r->coverage));
+}
+
 /* A failed launch as a finding. false: the failure is not the candidate's, err says what it is. */
 static bool explain(job *j, const ws_err *err)
 {
     wire_result *res = j->result;
     if (j->engine) {
-        cu_engine_report(j->d, &res->engine);
+        take_report(j);
         if (res->engine.n_faults) {
             res->reason = res->engine.fault[0].reason;
             snprintf(res->text, sizeof res->text, "%s", res->engine.fault[0].text);
@@ -324,7 +333,7 @@ static ws_status examine_state(job *j, ws_err *err)
     snprintf(what, sizeof what, "%s", why == HX_PASS ? "" : res->text);
     snprintf(res->text, sizeof res->text, "%s%s%.700s", text, *what ? ": " : "", what);
     res->reason = HX_STATE_KEPT;
-    cu_engine_report(j->d, &res->engine);
+    take_report(j);
     return WS_OK;
 }
 
@@ -354,7 +363,7 @@ static ws_status finish(job *j, ws_err *err)
             wire_put_probes(t);
     }
     if (j->engine)
-        cu_engine_report(j->d, &j->result->engine);
+        take_report(j);
     j->result->n_launches = j->engine && j->r->counting ? j->r->plan->n_launches : 0;
     return WS_OK;
 }
@@ -434,8 +443,8 @@ static bool run(wire *w, session *s, bool last)
 {
     ws_err err = {0};
     int64_t start = ws_now_ns();
-    job j = {.r = &w->request, .result = w->result, .launch = w->launch, .arena = &w->arena,
-             .failed_launch = -1};
+    job j = {.r = &w->request, .result = w->result, .launch = w->launch, .coverage = w->coverage,
+             .arena = &w->arena, .failed_launch = -1};
     w->result->reason = HX_PASS;
     w->result->status = execute(&j, s, w->ms, &err);
     w->result->err = err;

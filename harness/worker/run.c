@@ -146,8 +146,7 @@ static void sanitise_report(ptx_report *r)
 {
     if (r->n_faults < 0 || r->n_faults > PTX_MAX_FAULTS)
         r->n_faults = 0;
-    if (r->n_cover < 0 || r->n_cover > PTX_MAX_COVER)
-        r->n_cover = 0;
+    r->coverage = NULL;
     for (int i = 0; i < PTX_MAX_FAULTS; i++) {
         ptx_fault *f = &r->fault[i];
         if (!valid_reason(f->reason))
@@ -159,6 +158,19 @@ static void sanitise_report(ptx_report *r)
         TERMINATE(f->buffer);
         TERMINATE(f->text);
     }
+}
+
+/* NULL: it was not asked for. */
+static ptx_coverage *take_coverage(const wire *w)
+{
+    const int n = w->coverage ? __atomic_load_n(&w->coverage->n, __ATOMIC_RELAXED) : 0;
+    if (!w->coverage || n < 0 || n > PTX_MAX_COVER)
+        return NULL;
+    const ptx_coverage head = {.n = n};
+    ptx_coverage *out = ws_malloc(sizeof *out);
+    memcpy(out, w->coverage, ptx_coverage_bytes(&head));
+    out->n = n;
+    return out;
 }
 
 static ws_status take_result(const wire *w, const run_request *r, run_report *out, ws_err *err)
@@ -179,6 +191,7 @@ static ws_status take_result(const wire *w, const run_request *r, run_report *ou
     out->reason = valid_reason(copy->reason) ? copy->reason : HX_CRASH;
     out->on_engine = copy->on_engine;
     out->engine = copy->engine;
+    out->engine.coverage = take_coverage(w);
     memcpy(out->text, copy->text, sizeof out->text);
     memcpy(out->device, copy->device, sizeof out->device);
     memcpy(out->printed, copy->printed, sizeof out->printed);
@@ -319,7 +332,9 @@ void run_report_release(run_report *r)
         return;
     free(r->ms);
     free(r->launch);
+    free(r->engine.coverage);
     r->ms = NULL;
     r->launch = NULL;
+    r->engine.coverage = NULL;
     r->n_ms = 0;
 }

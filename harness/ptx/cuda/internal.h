@@ -71,6 +71,7 @@ typedef struct fac_state {
     ptx_memory *mem;
     ptx_options options;
     ptx_report report;
+    ptx_coverage coverage; /* the report's */
     CUresult sticky;
     CUmodule modules;
     int primary_refs[FAC_MAX_DEVICES];

@@ -94,6 +94,11 @@ int wsEngineConfigure(const ptx_options *options)
         fac.options = *options;
         fac.configured = true;
         fac.report = (ptx_report){.ok = true};
+        if (options->cover) {
+            fac.coverage.n = 0;
+            fac.coverage.full = false;
+            fac.report.coverage = &fac.coverage;
+        }
         fac.sticky = CUDA_SUCCESS;
     }
     return (int)fac_leave(r);
