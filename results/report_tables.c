@@ -106,6 +106,9 @@ static void put_problem_row(const rep_report *r, int i, ws_buf *out)
                         : ws_buf_printf(out, ">%.1f s</td></tr>\n", row->seconds);
 }
 
+/* Those that a page shows before it has loaded: more than fit on a screen. */
+enum { FIRST_ROWS = 60 };
+
 void rep_html_put_problems(const rep_report *r, ws_buf *out)
 {
     static const struct {
@@ -126,8 +129,11 @@ void rep_html_put_problems(const rep_report *r, ws_buf *out)
     for (size_t i = 0; i < WS_COUNT(column); i++)
         ws_buf_printf(out, "<th scope=\"col\"%s>%s</th>", column[i].more, column[i].name);
     ws_buf_adds(out, "</tr></thead><tbody>\n");
-    for (int i = 0; i < r->n_problems; i++)
+    for (int i = 0; i < r->n_problems; i++) {
+        if (i == FIRST_ROWS)
+            ws_buf_adds(out, "</tbody><tbody class=\"later\">\n");
         put_problem_row(r, i, out);
+    }
     ws_buf_adds(out, "</tbody></table></div>\n");
 }
 

@@ -146,9 +146,17 @@
   /* ---- sorting and filters ---- */
 
   const problemTable = byId("problem-table");
-  const rows = problemTable ? [...problemTable.tBodies[0].rows] : [];
+  const rows = problemTable ? [...problemTable.tBodies].flatMap((body) => [...body.rows]) : [];
+  /* Rows that no screen shows at first are in a second body, laid out when the page has loaded. */
+  const showAll = () => {
+    const later = problemTable && problemTable.tBodies[1];
+    if (!later) return;
+    problemTable.tBodies[0].append(...later.rows);
+    later.remove();
+  };
 
   const sortBy = (th, column) => {
+    showAll();
     const down = th.getAttribute("aria-sort") === "ascending" ||
       (!th.hasAttribute("aria-sort") && th.dataset.first === "down");
     const key = (row) => {
@@ -183,6 +191,7 @@
   const filter = () => {
     const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
     const result = byId("by-result").value, group = byId("by-group").value, arm = byId("by-arm").value;
+    if (words.length || result || group || arm) showAll();
     let shown = 0;
     rows.forEach((row, i) => {
       const p = report.problems[+row.dataset.p];
@@ -467,6 +476,7 @@
   };
 
   const follow = (focus) => {
+    if (location.hash) showAll();
     const found = /^#problem-(\d+)$/.exec(location.hash);
     if (found) showProblem(+found[1], focus);
     else if (location.hash === "#problems" && focus) {
@@ -514,4 +524,5 @@
   addEventListener("hashchange", () => follow(true));
   if (report.problems.length === 1) showProblem(0, false);
   follow(location.hash.startsWith("#problem-"));
+  addEventListener("load", () => setTimeout(showAll, 0));
 })();
