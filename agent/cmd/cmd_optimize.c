@@ -40,7 +40,7 @@ static const ws_opt option_table[] = {
 #include "agent/cmd/run_worth.def"
 #include "agent/cmd/run_device.def"
     {.name = "jobs", .letter = 'j', .type = WS_OPT_INT, .offset = OPT(l.judges), .fallback = "0",
-     .arg = "N", .help = "judges at work; 0 is one a core", .group = "Device", .min = 0,
+     .arg = "N", .help = "judges at work; 0 is three for two cores", .group = "Device", .min = 0,
      .max = 1024},
     {.name = "seed", .type = WS_OPT_INT, .offset = OPT(l.seed), .fallback = "0", .arg = "N",
      .help = "seed of inputs and choices of a new run; 0 takes a fresh one", .group = "Device",

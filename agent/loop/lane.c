@@ -187,7 +187,7 @@ ws_status lane_pool_open(const spec *s, const lane_options *o, lane_pool **out, 
     p->spec = s;
     p->o = *o;
     int cores = o->cores > 0 ? o->cores : ws_cpu_count();
-    p->n = o->lanes > 0 ? o->lanes : cores;
+    p->n = o->lanes > 0 ? o->lanes : cores + (cores + 1) / 2;
     p->threads = cores > p->n ? cores / p->n : 1;
     p->lane = ws_calloc((size_t)p->n, sizeof *p->lane);
     p->last = &p->first;

@@ -34,7 +34,7 @@ typedef struct lane_event {
 } lane_event;
 
 typedef struct lane_options {
-    int lanes; /* 0: one a core */
+    int lanes; /* 0: three for two cores, since a judge waits now and then for its children */
     int cores; /* that all of them may use; 0: all */
     const char *arch, *gpu;
     uint64_t seed; /* of inputs; 0: each lane has one of its own */

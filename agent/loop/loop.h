@@ -41,7 +41,7 @@ typedef struct loop_options {
     bool no_stream, json, scripted, allow_insecure, allow_unknown_price, no_memory;
     int64_t script_replies; /* scripted: how many there are */
     int64_t max_tokens, tune_max;
-    int64_t lanes, slack, judges;           /* 0: 1, the strategy's, one a core */
+    int64_t lanes, slack, judges;           /* 0: 1, the strategy's, as lane.h */
     int cores;                              /* for the judges; 0: all */
     int64_t seed;                           /* of a new run; 0: a fresh one */
     double temperature;                     /* negative: not sent */
