@@ -78,6 +78,29 @@ ws_status vfy_case_inputs(const ref_bound *b, vfy_inputs kind, uint64_t seed, re
     return make_inputs(b, &kinds[kind], draw_of(kind, seed), input, err);
 }
 
+/* softmax and logsumexp look for it to be able to take exponentials. */
+static bool looks_for_maximum(const ref_node *n)
+{
+    static const char *const ops[] = {"softmax", "log_softmax", "cross_entropy", "max_pool", "topk"};
+    const ref_attrs *at = n->attrs;
+    for (size_t i = 0; i < WS_COUNT(ops); i++)
+        if (strcmp(n->op->name, ops[i]) == 0)
+            return true;
+    return strcmp(n->op->name, "reduce") == 0 &&
+           (at->fn == REF_MAX || at->fn == REF_ARGMAX || at->fn == REF_LOGSUMEXP);
+}
+
+static bool has_maximum(const ref_graph *g)
+{
+    for (int k = 0; k < g->n_nodes; k++) {
+        const ref_node *n = &g->node[k];
+        const ref_value *in = n->n_in ? &g->value[n->in[0]] : NULL;
+        if (in && in->tensor >= 0 && ws_dtype_is_float(in->dtype) && looks_for_maximum(n))
+            return true;
+    }
+    return false;
+}
+
 static bool has_inputs(const spec *s, vfy_needs needs)
 {
     for (int i = 0; i < s->n_inputs; i++) {
@@ -131,7 +154,8 @@ static bool suits(const ref_graph *g, vfy_inputs kind)
         return false;
     if (kind >= VFY_INPUTS_QUICK && !vfy_class_is_even(kinds[kind].inputs) && multiplies_up(g))
         return false;
-    return has_inputs(g->spec, kinds[kind].needs);
+    return kinds[kind].needs == VFY_NEEDS_MAXIMUM ? has_maximum(g)
+                                                  : has_inputs(g->spec, kinds[kind].needs);
 }
 
 /* ---- the reference ---- */

@@ -6,8 +6,13 @@
 #include "verifier/classes.h"
 
 /* What a kind needs of a spec to be worth a run: VALUES nothing, WHOLE an input of whole numbers
- * drawn at random, FLAGS one of flags. */
-typedef enum vfy_needs { VFY_NEEDS_NOTHING, VFY_NEEDS_WHOLE, VFY_NEEDS_FLAGS } vfy_needs;
+ * drawn at random, FLAGS one of flags, MAXIMUM one whose greatest element an operation looks for. */
+typedef enum vfy_needs {
+    VFY_NEEDS_NOTHING,
+    VFY_NEEDS_WHOLE,
+    VFY_NEEDS_FLAGS,
+    VFY_NEEDS_MAXIMUM
+} vfy_needs;
 
 /* id, name, class of the inputs, class of the weights, needs. The first VFY_INPUTS_QUICK are met by
  * every candidate, the others in full verification. RANDOM follows the spec's init. NEGATIVE makes
@@ -40,7 +45,8 @@ typedef enum vfy_needs { VFY_NEEDS_NOTHING, VFY_NEEDS_WHOLE, VFY_NEEDS_FLAGS } v
     X(ONE_TRUE, "one unmasked", ONE_TRUE, AS_INIT, FLAGS)                                          \
     X(ALL_TRUE, "all set", ALL_TRUE, AS_INIT, FLAGS)                                               \
     X(ONE_FALSE, "all but one", ONE_FALSE, AS_INIT, FLAGS)                                         \
-    X(ALIKE, "rows alike", ALIKE, AS_INIT, NOTHING)
+    X(ALIKE, "rows alike", ALIKE, AS_INIT, NOTHING)                                                \
+    X(LOW, "far below zero", LOW, AS_INIT, MAXIMUM)
 typedef enum vfy_inputs {
 #define X(id, name, inputs, weights, needs) VFY_INPUTS_##id,
     VFY_INPUTS_LIST(X)

@@ -52,6 +52,8 @@ static double element(const stretch *s, vfy_class c, int64_t i)
         return -fabs(v) - 0.125;
     case VFY_CLASS_LARGE:
         return s->gain * v;
+    case VFY_CLASS_LOW: /* steps of 16 bits are wide there */
+        return -128 - (is_half(s->t->dtype) ? 8 : 1) * fabs(v);
     case VFY_CLASS_SIGNED:
         return sign * v;
     case VFY_CLASS_HEAVY:

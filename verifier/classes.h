@@ -10,6 +10,7 @@
  *   AS_INIT   as the init has them
  *   NEGATIVE  all below zero
  *   LARGE     times gain
+ *   LOW       all below -128, where exponentials in f32 are 0
  *   SIGNED    signs drawn anew
  *   HEAVY     signs drawn anew, and magnitudes with a long tail up to peak
  *   SORTED    every row ascending
@@ -29,7 +30,7 @@
  * and of whole numbers and flags, within what the init draws from:
  *   LEAST, MOST, SAME (one legal value), ONE_TRUE, ALL_TRUE, ONE_FALSE (a row) */
 #define VFY_CLASSES(X)                                                                             \
-    X(AS_INIT, true) X(NEGATIVE, true) X(LARGE, true) X(SIGNED, true) X(HEAVY, false)              \
+    X(AS_INIT, true) X(NEGATIVE, true) X(LARGE, true) X(LOW, true) X(SIGNED, true) X(HEAVY, false) \
     X(SORTED, true) X(SPIKE, false) X(TINY, false) X(RANGE, false) X(CANCEL, false)                \
     X(TIES, true) X(EQUAL, false) X(ZERO, false) X(PERTURBED, true) X(MIXED, false)                \
     X(SPECIAL, true) X(ALIKE, false) X(LEAST, true) X(MOST, true) X(SAME, true) X(ONE_TRUE, true)  \
