@@ -65,7 +65,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: they print times and pass no judgement.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats
 
-.PHONY: force all demo test check chaos check-hostile check-kill check-sweep check-slurm check-serve check-budget check-export fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
+.PHONY: force all demo test check chaos check-hostile check-kill check-sweep check-slurm check-serve check-budget check-export check-pairs fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -171,6 +171,12 @@ chaos: all $(BUILD)/tests/t_verifier_chaos
 # Every known way to fake a result, and the verdict on it.
 check-hostile: all
 	$(Q)tests/hostile_table.py ./warpsmith
+
+# The modelled order and the first finding of pairs of kernels whose order on GPUs is known: make check-pairs GPUS="h100 l40s"
+GPUS ?= h100 h200 a100 l40s rtx4090 b200
+check-pairs: all
+	$(Q)tests/check_pairs $(GPUS:%=-g %)
+
 # FUSED=1: the fused kernels. SPECS='kernelbench/level1 llm': only these.
 check-emit: all
 	$(Q)tests/check_emit $(if $(FUSED),-f) $(SPECS)
@@ -248,6 +254,7 @@ help:
 	@echo 'make fuzz-parse fuzz-decode fuzz-launch   random PTX, with sanitizers, for FUZZ_SECONDS each'
 	@echo 'make fuzz-plan fuzz-cubin fuzz-reply   kernels with changed plans, cubins, replies of models: the same'
 	@echo 'make chaos      CANDIDATES random candidates on device workers, SEED: every verdict right, nothing left'
+	@echo 'make check-pairs    models pairs of kernels: order and cause; GPUS="h100 l40s"'
 	@echo 'make check-emit emit and verify every spec; FUSED=1 fused kernels, SPECS=... only some'
 	@echo 'make mutate     the verifier against mutants of honest kernels; KERNELS=... PER_KERNEL=N SEED=N'
 	@echo 'make check-torch   the references against PyTorch; KERNELBENCH_DIR=DIR upstream'"'"'s modules'

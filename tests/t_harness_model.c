@@ -253,7 +253,11 @@ static void monotone(void)
             cases++;
             /* More loaded sectors at the same distinct ones are warmer, and waits get shorter. */
             bool warmer = offsetof(ptx_counters, global_ld_sectors) == field[f].at;
-            if (!(warmer ? after.l2_s >= before.l2_s : after.seconds >= before.seconds)) {
+            /* Atomics on more sectors wait less for each other. */
+            bool apart = offsetof(ptx_counters, unique_st_sectors) == field[f].at;
+            if (!(warmer  ? after.l2_s >= before.l2_s
+                  : apart ? after.memory_s >= before.memory_s
+                          : after.seconds >= before.seconds)) {
                 printf("# %s on %s: %g before, %g after\n", field[f].name, g->name, before.seconds,
                        after.seconds);
                 broken++;

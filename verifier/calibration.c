@@ -27,6 +27,11 @@ void vfy_calibration_put(cJSON *row, const tim_launch *launch, int n, const ref_
         cJSON_AddNumberToObject(o, "shared_bytes", l->shared_bytes);
         cJSON_AddNumberToObject(o, "barriers", l->barriers);
         ws_json_add_double(o, "uneven", l->uneven);
+        cJSON_AddNumberToObject(o, "local_bytes", l->local_bytes);
+        ws_json_add_double(o, "spill_requests", l->spill_requests);
+        ws_json_add_double(o, "chain_clocks", l->chain_clocks);
+        ws_json_add_double(o, "loads_together", l->loads_together);
+        ws_json_add_double(o, "machine_instructions", l->machine_insns);
         vfy_counters_print(&l->counters, false, &counters);
         cJSON_AddItemToObject(o, "counters", cJSON_CreateRaw(ws_buf_z(&counters)));
         ws_buf_release(&counters);
@@ -68,7 +73,12 @@ static void read_launch(const cJSON *o, tim_launch *out)
                         .registers = whole(o, "registers", -1),
                         .shared_bytes = whole(o, "shared_bytes", 0),
                         .barriers = whole(o, "barriers", 0),
-                        .uneven = uneven > 1 ? uneven : 1};
+                        .uneven = uneven > 1 ? uneven : 1,
+                        .local_bytes = whole(o, "local_bytes", 0),
+                        .spill_requests = number(o, "spill_requests", 0),
+                        .chain_clocks = number(o, "chain_clocks", 0),
+                        .loads_together = number(o, "loads_together", 0),
+                        .machine_insns = number(o, "machine_instructions", 0)};
     vfy_counters_read(member(o, "counters"), &out->counters);
 }
 

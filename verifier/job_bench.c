@@ -22,7 +22,7 @@ static void reject_benchmark(vfy_job *j, const run_report *r)
     v->has_model = false;
     vfy_job_reject_fault(j, r);
     vfy_job_name_shape(j, &env);
-    snprintf(v->inputs, sizeof v->inputs, "zero");
+    snprintf(v->inputs, sizeof v->inputs, "%s", vfy_inputs_name(VFY_INPUTS_RANDOM));
 }
 
 /* What the sample of the benchmark shape's blocks says about work that is not checked there. */

@@ -1,6 +1,8 @@
 #include "verifier/model.h"
 
+#include "harness/profile/path.h"
 #include "harness/worker/run.h"
+#include "verifier/sample_data.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,7 +11,8 @@
 /* A sample costs some 10 ms where blocks are short, and is a few blocks where they are long or do
  * work of different lengths. What takes more than MAX_INSNS for one block, or for a whole grid that
  * waits by means of its own, is not sampled. */
-enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 20000000, SECTOR = 32,
+enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 60000000, SECTOR = 32,
+       MAX_FILLED = 512 << 20, /* bytes of inputs that get contents */
        SAMPLE_SECONDS = 20 }; /* for what hangs; ample, as a busy machine must not change a modelled time */
 static const double LEAST_WRITTEN = 0.25;
 
@@ -30,13 +33,42 @@ tim_launch vfy_launch_of(const comp_result *compiled, const plan_bound_launch *l
         .registers = k ? k->registers : -1,
         .shared_bytes = (int)((k && k->shared_bytes > 0 ? k->shared_bytes : 0) + l->shared),
         .barriers = k && k->barriers > 0 ? k->barriers : 0,
+        .local_bytes = k && k->stack_bytes > 0 ? k->stack_bytes : 0,
     };
 }
 
-/* Tensors of the benchmark shape, without content. */
-static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_arena *a,
-                              run_tensor **out, int *n, ws_err *err)
+/* What the PTX says of the launch's kernel. A spilled register is stored and loaded in the machine
+ * code, which the engine does not run: each place is taken to run as often as an average instruction
+ * of the kernel does. */
+static void read_text(const comp_result *compiled, const prof_paths *paths,
+                      const plan_bound_launch *p, tim_launch *l)
 {
+    const comp_kernel *k = kernel_named(compiled, p->kernel);
+    const prof_path *path = prof_path_of(paths, p->kernel);
+    if (!path)
+        return;
+    l->chain_clocks = path->chain_clocks;
+    l->loads_together = path->loads_together;
+    l->machine_insns = path->machine_insns;
+    if (k && k->spill_store_bytes + k->spill_load_bytes > 0 && path->insns > 0)
+        l->spill_requests = (k->spill_store_bytes + k->spill_load_bytes) / 4.0 *
+                            (double)l->counters.warp_insns / path->insns;
+}
+
+static bool tests_floats(const prof_paths *p)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->kernel[i].tests_floats)
+            return true;
+    return false;
+}
+
+/* Tensors of the benchmark shape. */
+static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b,
+                              const prof_paths *paths, ws_arena *a, run_tensor **out, int *n,
+                              ws_err *err)
+{
+    size_t room = MAX_FILLED;
     const ref_graph *g = m->graph;
     const spec *s = g->spec;
     int n_in = s->n_inputs + s->n_weights;
@@ -47,6 +79,8 @@ static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_a
             return err->status;
         t[i] = (run_tensor){.name = m->tensor_name[i], .role = RUN_INPUT,
                             .bytes = ws_dtype_size(s->tensor[i].dtype, (size_t)shape.count)};
+        if (vfy_sample_input(b, i, tests_floats(paths), a, &t[i], &room, err))
+            return err->status;
     }
     for (int o = 0; o < g->n_outputs; o++) {
         const ref_value *v = &g->value[g->output[o]];
@@ -61,8 +95,8 @@ static ws_status make_tensors(const vfy_model_input *m, const ref_bound *b, ws_a
 }
 
 /* rep->launch is filled when the sample ended well. */
-static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_arena *a,
-                            run_report *rep, ws_err *err)
+static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, const prof_paths *paths,
+                            ws_arena *a, run_report *rep, ws_err *err)
 {
     run_request r = {
         .device = "cpu", .image = m->compiled->ptx, .image_bytes = m->compiled->ptx_bytes + 1,
@@ -74,7 +108,7 @@ static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, ws_are
     r.engine.sample_blocks = SAMPLE_BLOCKS;
     r.engine.sample_insns = SAMPLE_INSNS;
     r.engine.max_warp_insns = MAX_INSNS;
-    if (make_tensors(m, b, a, &r.tensor, &r.n_tensors, err))
+    if (make_tensors(m, b, paths, a, &r.tensor, &r.n_tensors, err))
         return err->status;
     return run_execute(&r, rep, err);
 }
@@ -108,6 +142,7 @@ static void scale_from_check(const vfy_model_input *m, const ref_cost *cost, tim
         all.barriers = l[i].barriers > all.barriers ? l[i].barriers : all.barriers;
         all.shared_bytes =
             l[i].shared_bytes > all.shared_bytes ? l[i].shared_bytes : all.shared_bytes;
+        all.local_bytes = l[i].local_bytes > all.local_bytes ? l[i].local_bytes : all.local_bytes;
     }
     all.counters = *m->checked;
     all.scale = (cost->flops + cost->min_bytes) / m->checked_work;
@@ -123,7 +158,18 @@ static void drop_promoted(const comp_result *c, const plan_bound_launch *p, tim_
         l->counters.local_requests = 0;
 }
 
-static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, vfy_modelled *out)
+/* What the PTX says; nothing where it cannot be read: constants stand for it then. */
+static prof_paths paths_of(const vfy_model_input *m, ws_arena *a)
+{
+    prof_paths paths = {0};
+    ws_err unread = {0};
+    if (prof_paths_read(m->compiled->ptx, m->compiled->ptx_bytes, a, &paths, &unread))
+        return (prof_paths){0};
+    return paths;
+}
+
+static void estimate(const vfy_model_input *m, const ref_bound *b, const prof_paths *paths,
+                     ws_arena *a, vfy_modelled *out)
 {
     const int n = m->bench->n_launches;
     const run_report *rep = &out->sample;
@@ -136,6 +182,7 @@ static void estimate(const vfy_model_input *m, const ref_bound *b, ws_arena *a, 
         l[i].counters = rep->launch[i];
         l[i].uneven = tim_uneven(&rep->launch[i]);
         drop_promoted(m->compiled, &m->bench->launch[i], &l[i]);
+        read_text(m->compiled, paths, &m->bench->launch[i], &l[i]);
     }
     if (!out->sampled)
         scale_from_check(m, &cost, l);
@@ -158,9 +205,10 @@ ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out, ws
     if (ref_bind(m->graph, &env, a, &b, err))
         return err->status;
     /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
-    out->sampled = !run_sample(m, b, a, rep, &failed) &&
+    const prof_paths paths = paths_of(m, a);
+    out->sampled = !run_sample(m, b, &paths, a, rep, &failed) &&
                    rep->n_launches == m->bench->n_launches && stands_for_all(b, rep);
-    estimate(m, b, a, out);
+    estimate(m, b, &paths, a, out);
     return WS_OK;
 }
 
@@ -170,7 +218,8 @@ ws_status vfy_model_again(const vfy_model_input *m, ws_arena *a, vfy_modelled *t
     ref_bound *b;
     if (ref_bind(m->graph, &env, a, &b, err))
         return err->status;
-    estimate(m, b, a, t);
+    const prof_paths paths = paths_of(m, a);
+    estimate(m, b, &paths, a, t);
     return WS_OK;
 }
 

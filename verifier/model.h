@@ -30,8 +30,8 @@ typedef struct vfy_modelled {
 /* What an SM has to hold of a launch, without counters. */
 tim_launch vfy_launch_of(const comp_result *compiled, const plan_bound_launch *l);
 
-/* Runs a sample of the blocks of every launch at the benchmark shape on the engine, on zeros, for
- * their counters; a plan too long for that is scaled from the check shape. */
+/* Runs a sample of the blocks of every launch at the benchmark shape on the engine for their counters,
+ * on inputs as sample_data.h gives them; a plan too long for that is scaled from the check shape. */
 ws_status vfy_model(const vfy_model_input *m, ws_arena *a, vfy_modelled *out,
                     ws_err *err) WS_MUST_CHECK;
 /* The same with what the sample counted and other resource lines. The time without any is a lower

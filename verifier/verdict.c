@@ -304,8 +304,21 @@ static void json_launches(cJSON *o, const vfy_verdict *v)
         cJSON_AddNumberToObject(j, "registers", l->counted.registers);
         cJSON_AddNumberToObject(j, "shared_bytes", l->counted.shared_bytes);
         cJSON_AddNumberToObject(j, "spill_bytes", l->spill_bytes);
-        if (l->counted.scale > 0)
-            ws_json_add_double(j, "scale", l->counted.scale);
+        if (l->counted.local_bytes)
+            cJSON_AddNumberToObject(j, "local_bytes", l->counted.local_bytes);
+        static const struct {
+            const char *key;
+            size_t at;
+        } known[] = {{"scale", offsetof(tim_launch, scale)},
+                     {"spill_requests", offsetof(tim_launch, spill_requests)},
+                     {"chain_clocks", offsetof(tim_launch, chain_clocks)},
+                     {"loads_together", offsetof(tim_launch, loads_together)},
+                     {"machine_instructions", offsetof(tim_launch, machine_insns)}};
+        for (size_t k = 0; k < WS_COUNT(known); k++) {
+            const double value = *(const double *)((const char *)&l->counted + known[k].at);
+            if (value > 0)
+                ws_json_add_double(j, known[k].key, value);
+        }
         if (l->counted.uneven > 0)
             ws_json_add_double(j, "uneven", l->counted.uneven);
         if (l->index && l->counted.counters.blocks)
@@ -353,6 +366,7 @@ static void json_model(cJSON *o, const vfy_verdict *v)
     ws_json_add_double(m, "l2_seconds", v->model.l2_s);
     ws_json_add_double(m, "shared_seconds", v->model.shared_s);
     ws_json_add_double(m, "latency_seconds", v->model.latency_s);
+    ws_json_add_double(m, "atomic_seconds", v->model.atomic_s);
     ws_json_add_double(m, "launch_seconds", v->model.launch_s);
 }
 

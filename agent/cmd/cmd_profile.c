@@ -11,6 +11,7 @@ typedef struct options {
     const char *arch, *gpu, *depth;
     int64_t seed, tier;
     double timeout;
+    bool explain;
 } options;
 
 static const ws_opt option_table[] = {
@@ -60,6 +61,11 @@ static const ws_opt option_table[] = {
      .arg = "TIME",
      .help = "wall time of one run",
      .group = "Checks"},
+    {.name = "explain",
+     .type = WS_OPT_FLAG,
+     .offset = offsetof(options, explain),
+     .help = "take the modelled time apart: each term with its formula, inputs and constants",
+     .group = "Output"},
     CLI_COMMON_OPTIONS};
 
 static const char *base_name(const char *path)
@@ -137,6 +143,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
     if (!st) {
         r.spec = s;
         r.gpu = tim_gpu_find(o->gpu);
+        r.explain = o->explain;
         r.arch = o->arch ? o->arch : r.gpu->arch;
         st = profile(o, session, &source, &r, &a, exit_code, err);
         if (st == WS_EUSAGE && !o->arch)
@@ -164,6 +171,7 @@ const cli_command cmd_profile = {
                 "Times are modelled; with a GPU its performance counters come beside them. Exit "
                 "code 1: the kernel is\nwrong, or does not compile. See docs/profile.md.",
             .examples = "warpsmith profile softmax mine.cu\n"
+                        "warpsmith profile softmax mine.cu --explain\n"
                         "warpsmith profile softmax mine.cu --gpu l40s --json",
             .options = option_table,
             .min_args = 2,

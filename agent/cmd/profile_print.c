@@ -1,5 +1,6 @@
 #include "agent/cmd/profile_print.h"
 
+#include "agent/cmd/profile_explain.h"
 #include "agent/evidence/measured.h"
 #include "base/json.h"
 #include "verifier/verdict.h"
@@ -243,6 +244,8 @@ void profile_print_text(const profile_report *r, ws_buf *out)
     const findings_subject s = subject_of(r, &c, &verdict);
     findings_write(&s, 0, out);
     write_counted(r, out);
+    if (r->explain)
+        profile_explain_text(r, out);
     ws_buf_release(&verdict);
 }
 
@@ -362,6 +365,7 @@ static void add_counted(const profile_report *r, int launch, const cJSON *verdic
         ws_json_add_double(m, "l2_seconds", e->l2_s);
         ws_json_add_double(m, "shared_seconds", e->shared_s);
         ws_json_add_double(m, "latency_seconds", e->latency_s);
+        ws_json_add_double(m, "atomic_seconds", e->atomic_s);
         cJSON_AddStringToObject(m, "unit", e->unit);
     }
 }
@@ -418,6 +422,8 @@ cJSON *profile_print_json(const profile_report *r)
         cJSON_AddItemToObject(o, "module", json_module(&r->p->module));
     cJSON_AddItemToObject(o, "roofline", json_roof(r));
     cJSON_AddItemToObject(o, "counters", json_counted(r));
+    if (r->explain)
+        cJSON_AddItemToObject(o, "model", profile_explain_json(r));
     cJSON_Delete(verdict);
     ws_buf_release(&text);
     ws_buf_release(&dims);

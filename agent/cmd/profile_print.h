@@ -14,6 +14,7 @@ typedef struct profile_report {
     const vfy_verdict *v;
     const vfy_counted *counted; /* of a kernel that passed */
     ref_cost cost;     /* at the benchmark shape */
+    bool explain;      /* the modelled time, term by term */
 } profile_report;
 
 void profile_print_text(const profile_report *r, ws_buf *out);

@@ -62,6 +62,13 @@ static void read_blocks(const cJSON *o, ev_launch *l)
     l->block_insns.max = max;
 }
 
+/* 0 where it is no number above 0. */
+static double positive(const cJSON *o, const char *key)
+{
+    double v = number_of(cJSON_GetObjectItemCaseSensitive(o, key));
+    return v > 0 && v < 0x1p62 ? v : 0;
+}
+
 static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
 {
     const char *kernel = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "kernel"));
@@ -80,7 +87,12 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
                               .shared_bytes = whole(o, "shared_bytes", -1),
                               .barriers = whole(o, "barriers", 0),
                               .scale = scale > 0 ? scale : 0,
-                              .uneven = uneven > 0 ? uneven : 0};
+                              .uneven = uneven > 0 ? uneven : 0,
+                              .local_bytes = whole(o, "local_bytes", 0),
+                              .spill_requests = positive(o, "spill_requests"),
+                              .chain_clocks = positive(o, "chain_clocks"),
+                              .loads_together = positive(o, "loads_together"),
+                              .machine_insns = positive(o, "machine_instructions")};
     vfy_counters_read(cJSON_GetObjectItemCaseSensitive(o, "counters"), &l->counted.counters);
     read_blocks(cJSON_GetObjectItemCaseSensitive(o, "block_instructions"), l);
     tim_model_launch(f->gpu, &l->counted, &l->time);

@@ -13,7 +13,7 @@ static bool idle_lanes(ev_facts *f, int i, ev_finding *out)
     double busy = d(c->thread_insns) / fmax(d(c->warp_insns), 1);
     double diverged = d(c->divergent_branch) / fmax(d(c->branch), 1);
     uint32_t threads = l->counted.threads_per_block;
-    if (!c->warp_insns || busy > 0.8 * WARP)
+    if (!c->warp_insns || busy > 0.9 * WARP)
         return false;
     ev_scale_insns(c, busy / WARP);
     out->gain = ev_saved(f, i, &then);
@@ -165,20 +165,88 @@ static bool imbalance(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
+/* A barrier after each step of a tree in shared memory costs the step's own instructions too: the
+ * comparison, the loads, the store. Of a large tile it costs itself alone. */
 static bool barriers(ev_facts *f, int i, ev_finding *out)
 {
+    enum { STEP = 40 }; /* instructions of a warp from barrier to barrier, at most, of a tree */
     tim_launch then = f->launch[i].counted;
     ptx_counters *c = &then.counters;
     double each = d(c->barrier_waits) / fmax(d(c->warps), 1);
+    double apart = d(c->warp_insns) / fmax(d(c->barrier_waits), 1);
+    bool tree = apart < STEP && c->shared_requests;
     if (each < 4)
         return false;
+    if (tree) {
+        ev_drop_insns(c, 0.75 * 0.75 * d(c->warp_insns));
+        c->shared_requests = scaled(c->shared_requests, 0.25);
+        c->shared_wavefronts = scaled(c->shared_wavefronts, 0.25);
+    }
     c->barrier_waits = scaled(c->barrier_waits, 0.25);
     out->gain = ev_saved(f, i, &then);
-    out->evidence = ws_arena_printf(&f->arena, "%.1f barriers a warp, for %.0f instructions", each,
-                                    d(c->warp_insns) / fmax(d(c->warps), 1));
+    out->evidence = ws_arena_printf(
+        &f->arena, "%.1f barriers a warp, %.0f instructions apart%s", each, apart,
+        tree ? ": a tree in shared memory, whose every step ends in a barrier" : "");
     out->action =
-        "fewer __syncthreads: warp shuffles for the last 5 steps of a reduction, a larger tile for "
-        "each barrier, two buffers so that one barrier a step is enough";
+        tree ? "add up within a warp by __shfl_xor_sync (5 steps without a barrier), let each warp "
+               "store one value, and the first warp add up those: one barrier in the place of one "
+               "a step; before that each thread adds up several elements of its own"
+             : "fewer __syncthreads: warp shuffles for the last 5 steps of a reduction, a larger tile for "
+               "each barrier, two buffers so that one barrier a step is enough";
+    return true;
+}
+
+/* ---- what a warp waits for ---- */
+
+static bool waits_most(const tim_launch_estimate *e)
+{
+    return e->latency_s >= 0.6 * longest_part(e);
+}
+
+/* The text says how many loads are in flight: with few warps on the SM nothing else hides them. */
+static bool dependent_loads(ev_facts *f, int i, ev_finding *out)
+{
+    enum { TOGETHER = 8 };
+    const ev_launch *l = &f->launch[i];
+    tim_launch then = l->counted;
+    const ptx_counters *c = &then.counters;
+    double each = d(c->global_ld_requests) / fmax(d(c->warps), 1), now = then.loads_together;
+    if (!(now > 0) || now > 3 || each < 2 * now || !waits_most(&l->time))
+        return false;
+    then.loads_together = fmin(TOGETHER, each);
+    out->gain = ev_saved(f, i, &then);
+    out->evidence = ws_arena_printf(
+        &f->arena,
+        "each warp loads %.0f times, and waits when %.1f load%s in flight: %s of the launch's %s "
+        "is waiting, with %.0f %% of the warps that an SM could hold at work",
+        each, now, now < 1.5 ? " is" : "s are", ev_time(f, l->time.latency_s),
+        ev_time(f, l->time.seconds), 100 * l->time.occupancy * fmin(l->time.waves, 1));
+    out->action =
+        "unroll so that 4 to 8 loads are issued before the first is used (load into an array of "
+        "registers, then compute; several sums in the place of one); mark pointers __restrict__ and "
+        "const, as a store to memory that may be the same ends every batch of loads";
+    return true;
+}
+
+/* One instruction waits for the one before it. */
+static bool dependent_chain(ev_facts *f, int i, ev_finding *out)
+{
+    static const double FINE = 1.5; /* clocks of an instruction of a warp alone */
+    const ev_launch *l = &f->launch[i];
+    tim_launch then = l->counted;
+    const ptx_counters *c = &then.counters;
+    if (!(then.chain_clocks > 2.2) || !waits_most(&l->time) || d(c->warp_insns) < 64 * d(c->warps))
+        return false;
+    then.chain_clocks = FINE;
+    out->gain = ev_saved(f, i, &then);
+    out->evidence = ws_arena_printf(
+        &f->arena,
+        "a warp's instructions wait for each other: %.1f clocks each for a warp alone, where "
+        "independent ones take 1; %s of the launch's %s is waiting",
+        l->counted.chain_clocks, ev_time(f, l->time.latency_s), ev_time(f, l->time.seconds));
+    out->action =
+        "break the chain: several independent accumulators (4 sums of every fourth element, added "
+        "at the end), or several outputs a thread, unrolled so that their instructions alternate";
     return true;
 }
 
@@ -189,6 +257,10 @@ const ev_rule ev_machine_rules[] = {
     {"uneven-blocks", "the longest block executes 1.3 times what an average one does",
      uneven_blocks, false},
     {"imbalance", "the longest warp executes 1.5 times what an average one does", imbalance, false},
-    {"idle-lanes", "an average instruction runs with fewer than 26 of 32 lanes", idle_lanes, false},
+    {"idle-lanes", "an average instruction runs with fewer than 29 of 32 lanes", idle_lanes, false},
     {"barriers", "four barriers a warp and more", barriers, false},
+    {"dependent-loads", "waiting decides, and at most three loads of a warp are in flight",
+     dependent_loads, false},
+    {"dependent-chain", "waiting decides, and instructions wait for each other", dependent_chain,
+     false},
     {NULL, NULL, NULL, false}};

@@ -120,6 +120,11 @@ static bool narrow_accesses(ev_facts *f, int i, ev_finding *out)
     c->mem_insns = scaled(c->mem_insns, fewer);
     c->global_ld_requests = scaled(c->global_ld_requests, fewer);
     c->global_st_requests = scaled(c->global_st_requests, fewer);
+    /* Where waiting decides, others are to blame first: as many bytes are in flight as before. */
+    if (f->launch[i].time.latency_s >= 0.8 * longest_part(&f->launch[i].time))
+        then.loads_together = fmax(fewer * (then.loads_together > 0
+                                                ? then.loads_together
+                                                : tim_constants_of(f->gpu).loads_in_flight), 1e-3);
     out->gain = ev_saved(f, i, &then);
     const char *ragged = ragged_shapes(f);
     out->evidence = ws_arena_printf(

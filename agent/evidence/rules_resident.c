@@ -58,6 +58,14 @@ static bool plan_more(const ev_facts *f, const ev_launch *l, resident_plan *p)
            blocks_with(f, l, p->registers, p->shared_bytes) >= p->blocks;
 }
 
+/* Bytes of shared memory that a block can have touched at most, when every access was to others: 16
+ * bytes a lane. */
+static double touched_shared(const ev_launch *l)
+{
+    const ptx_counters *c = &l->counted.counters;
+    return 16.0 * WARP * d(c->shared_requests + c->shared_atomic_lanes) / fmax(d(c->blocks), 1);
+}
+
 /* ---- occupancy ---- */
 
 /* Every limit that stands in the way is named; a kernel that spills is not asked for fewer
@@ -116,7 +124,16 @@ static bool low_occupancy(ev_facts *f, int i, ev_finding *out)
     if (strcmp(l->time.resident_by, "blocks") == 0 || strcmp(l->time.resident_by, "warps") == 0) {
         then.threads_per_block = 256;
         then.blocks = (l->counted.blocks * l->counted.threads_per_block + 255) / 256;
+        then.counters.blocks = scaled(then.counters.blocks, d(then.blocks) / d(l->counted.blocks));
         out->action = resize_advice(f, l);
+    } else if (touched_shared(l) < 0.25 * l->counted.shared_bytes) {
+        then.shared_bytes = (int)touched_shared(l);
+        out->certain = true;
+        out->action = ws_arena_printf(
+            &f->arena,
+            "ask for less shared memory: each block has %s, and its accesses cannot have touched "
+            "more than %s of it",
+            ev_bytes(f, l->counted.shared_bytes), ev_bytes(f, touched_shared(l)));
     } else {
         if (!plan_more(f, l, &p))
             return false;
@@ -152,7 +169,10 @@ static bool arrays_in_memory(ev_facts *f, int i, ev_finding *out)
                                     d(c->local_requests) / fmax(d(c->warps), 1));
     ev_drop_insns(c, d(c->local_requests));
     c->local_requests = 0;
+    if (!then.spill_requests)
+        then.local_bytes = 0;
     out->gain = ev_saved(f, i, &then);
+    out->certain = f->launch[i].time.seconds > 0.1 * f->seconds;
     out->action =
         "unroll the loops over the array (#pragma unroll with constant bounds) so that every index "
         "is known to the compiler";
@@ -172,21 +192,27 @@ static bool bounds_blocks(const ev_facts *f)
     return false;
 }
 
-/* The engine counts PTX, in which registers have no end: what spills is in no counter. */
+/* The engine counts PTX, in which registers have no end: what spills is in no counter, and how often
+ * is estimated (verifier/model.c). */
 static bool spills(ev_facts *f, int i, ev_finding *out)
 {
     const ev_launch *l = &f->launch[i];
     if (l->spill_bytes < LEAST_SPILL)
         return false;
-    out->gain = 0;
-    out->uncounted = true;
+    tim_launch then = l->counted;
+    then.spill_requests = 0;
+    if (!then.counters.local_requests)
+        then.local_bytes = 0;
+    out->gain = ev_saved(f, i, &then);
+    out->uncounted = !(l->counted.spill_requests > 0);
     out->certain = l->time.seconds > 0.1 * f->seconds;
     out->evidence = ws_arena_printf(
         &f->arena,
         "registers spill: the compiled code has %d bytes of spill stores and loads at %d registers "
-        "a thread; how often they run is not counted, the real time is longer than the modelled "
-        "one",
-        l->spill_bytes, l->counted.registers);
+        "a thread; how often they run is %s",
+        l->spill_bytes, l->counted.registers,
+        out->uncounted ? "not counted, the real time is longer than the modelled one"
+                       : "estimated, as often as an average instruction of the kernel");
     if (bounds_blocks(f))
         out->action = "lower or drop the second number of __launch_bounds__, which holds registers "
                       "down; or keep fewer values alive: a smaller tile of each thread, less "

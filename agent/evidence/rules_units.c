@@ -50,8 +50,12 @@ static bool index_arithmetic(ev_facts *f, int i, ev_finding *out)
     double whole = d(c->i32 + c->imul + c->cmp_sel + c->branch) - own;
     double all = fmax(d(c->warp_insns), 1), before = d(c->warp_insns);
     const tim_launch_estimate *e = &f->launch[i].time;
-    if (whole < 0.5 * all || e->compute_s < 0.3 * longest_part(e))
+    bool divides = then.machine_insns > 1.5; /* whole numbers that are divided, or 64 bits wide */
+    if ((whole < 0.5 * all && !(divides && whole > 0.3 * all && !c->f64)) ||
+        e->compute_s < 0.3 * longest_part(e))
         return false;
+    if (divides)
+        then.machine_insns = 1;
     c->i32 /= 2;
     c->imul /= 2;
     c->cmp_sel -= as_count((d(c->cmp_sel) - own) / 2);
@@ -62,8 +66,13 @@ static bool index_arithmetic(ev_facts *f, int i, ev_finding *out)
     out->evidence = ws_arena_printf(
         &f->arena,
         "%.0f %% of instructions are integer arithmetic, comparisons and branches that the "
-        "operation does not have; %.0f %% are floating point",
-        100 * whole / all, 100 * d(c->f32 + c->f16 + c->f64 + c->sfu + c->tensor) / all);
+        "operation does not have; %.0f %% are floating point%s",
+        100 * whole / all, 100 * d(c->f32 + c->f16 + c->f64 + c->sfu + c->tensor) / all,
+        divides ? ws_arena_printf(&f->arena,
+                                  "; divisions and 64-bit products make %.1f machine instructions "
+                                  "of an average one",
+                                  f->launch[i].counted.machine_insns)
+                : "");
     out->action =
         "move index arithmetic out of the inner loop (advance pointers), divide by the macros "
         "DIM_* so that divisors are constants, use 32-bit indices, unroll, and let a thread "
@@ -80,10 +89,10 @@ static bool special_functions(ev_facts *f, int i, ev_finding *out)
     if (!c->sfu || e->compute_s < 0.4 * longest_part(e) || d(c->sfu) < 1.5 * outputs)
         return false;
     double each = d(c->sfu) / fmax(outputs, 1);
-    double keep = fmax(1 / each, 0.5);
-    c->warp_insns -= scaled(c->sfu, 8 * (1 - keep)) < c->warp_insns / 2
-                         ? scaled(c->sfu, 8 * (1 - keep))
-                         : c->warp_insns / 2;
+    double keep = fmax(1 / each, each > 8 ? 0.05 : 0.5); /* by far more: they are the same again */
+    double gone = fmin(12 * (1 - keep) * d(c->sfu), 0.8 * d(c->warp_insns));
+    c->f32 = scaled(c->f32, 1 - gone / fmax(d(c->warp_insns), 1));
+    ev_drop_insns(c, gone);
     c->sfu = scaled(c->sfu, keep);
     out->gain = ev_saved(f, i, &then);
     out->evidence =
@@ -200,6 +209,14 @@ static bool lane_layout(ev_facts *f, int i, double waves, double fma, ev_finding
     return true;
 }
 
+/* Every load reads what others have read many times. */
+static bool is_reread(const ptx_counters *c)
+{
+    double asked = fmin(d(c->global_ld_sectors),
+                        ideal_sectors(c->global_ld_bytes, c->global_ld_requests));
+    return asked > 4 * d(c->unique_ld_sectors);
+}
+
 /* Loads that feed multiply-adds: a thread's tile of t x t outputs needs 2 t of them for t * t. An
  * SM passes on one wavefront of 128 bytes while it does four warps' multiply-adds. */
 static bool register_tile(ev_facts *f, int i, ev_finding *out)
@@ -211,6 +228,8 @@ static bool register_tile(ev_facts *f, int i, ev_finding *out)
     double loads = d(c->shared_requests + c->global_ld_requests);
     double waves = d(c->shared_wavefronts + c->global_ld_requests);
     if (fma < 0.05 * d(c->warp_insns) || !f->has_cost || f->cost.flops < 16 * f->cost.min_bytes)
+        return false;
+    if (!c->shared_requests && is_reread(c)) /* first of all a tile in shared memory: re-reads */
         return false;
     bool single = loads >= 0.4 * fma;
     if (!single && waves < 0.32 * fma)

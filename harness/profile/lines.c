@@ -1,13 +1,12 @@
 #include "harness/profile/lines.h"
 
+#include "harness/profile/loops.h"
 #include "harness/ptx/ast.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = 6, LAST_LINE = 1 << 20 /* beyond it a #line has lied */ };
-static const double LOOP_WEIGHT = 10; /* of what stands in one more loop */
+enum { LAST_LINE = 1 << 20 /* beyond it a #line has lied */ };
 
 static const char *const kind_names[] = {
 #define X(id, name, what) name,
@@ -91,23 +90,6 @@ static unsigned kinds_of(const ptx_ast_insn *i)
 
 /* ---- weights ---- */
 
-/* depth[i]: loops around instruction i, which are the stretches that a branch goes back over. */
-static int *loop_depths(const ptx_func *f, ws_arena *a)
-{
-    int *depth = WS_ARENA_NEW(a, int, f->n_insns + 1);
-    for (int i = 0; i < f->n_insns; i++)
-        for (int o = 0; o < f->insn[i].n_operands; o++) {
-            const ptx_operand *to = &f->insn[i].operand[o];
-            if (to->kind != PTX_OPD_LABEL || to->target < 0 || to->target > i)
-                continue;
-            depth[to->target]++; /* differences, summed below */
-            depth[i + 1]--;
-        }
-    for (int i = 1; i < f->n_insns; i++)
-        depth[i] += depth[i - 1];
-    return depth;
-}
-
 /* One line of one kind. */
 typedef struct tally {
     int line, count;
@@ -166,8 +148,7 @@ static void read_kind(const part *p, int n, prof_kind kind, tally *t, int lines,
             const ptx_ast_insn *insn = &p[k].func->insn[i];
             if (!(kinds_of(insn) & 1u << kind))
                 continue;
-            const int depth = p[k].depth[i] < DEEPEST ? p[k].depth[i] : DEEPEST;
-            const double weight = pow(LOOP_WEIGHT, depth);
+            const double weight = prof_loop_weight(p[k].depth[i]);
             out->count[kind]++;
             all += weight;
             if (line_of(insn)) {
@@ -188,14 +169,14 @@ ws_status prof_lines_read(const char *ptx, size_t n, ws_arena *a, prof_lines *ou
     *out = (prof_lines){.kernel = WS_ARENA_NEW(a, prof_kernel_lines, ast->n_funcs + 1)};
     for (int i = 0; i < ast->n_funcs; i++)
         if (!ast->func[i]->is_entry && !ast->func[i]->is_extern)
-            p[shared++] = (part){ast->func[i], loop_depths(ast->func[i], a)};
+            p[shared++] = (part){ast->func[i], prof_loop_depths(ast->func[i], a)};
     for (int i = 0; i < ast->n_funcs; i++) {
         const ptx_func *f = ast->func[i];
         if (!f->is_entry)
             continue;
         prof_kernel_lines *k = &out->kernel[out->n++];
         k->kernel = ws_arena_strdup(a, f->name);
-        p[0] = (part){f, loop_depths(f, a)};
+        p[0] = (part){f, prof_loop_depths(f, a)};
         const int lines = last_line(p, shared) + 1;
         tally *t = ws_calloc((size_t)lines, sizeof *t);
         for (int kind = 0; kind < PROF_KINDS; kind++)

@@ -17,6 +17,7 @@ typedef struct tim_arch {
     int shared_unit;      /* bytes in which shared memory is handed out */
     int barriers_per_block; /* named barriers of an SM / blocks that it holds */
     int gpcs, max_cluster;  /* 0: no clusters; of blocks in one, as any kernel may ask */
+    int unified_bytes;      /* L1 and shared memory of an SM together */
 } tim_arch;
 
 const tim_arch *tim_arch_of(const char *arch); /* never NULL: the nearest older one */

@@ -65,17 +65,18 @@ static const tim_gpu gpus[] = {
 };
 
 /* arch, f32 f64 f16, i32 imul sfu cvt shuffle, issue, L1 L2 bytes a clock, latency DRAM L2 shared,
- * shared memory reserved and unit, barriers a block, GPCs, largest cluster. Latencies: Jia et al. 2018 and
+ * shared memory reserved and unit, barriers a block, GPCs, largest cluster, L1 and shared bytes. Latencies: Jia et al. 2018 and
  * 2019 for 7.x, Abdelkhalik et al. 2022 (arXiv:2208.11174) for 8.0, chipsandcheese.com for the rest. Units and
- * barriers: CUDA's cuda_occupancy.h. GPCs: Hopper whitepaper; Blackwell two dies of four. */
+ * barriers: CUDA's cuda_occupancy.h. GPCs: Hopper whitepaper; Blackwell two dies of four. L1 and shared memory
+ * together: CUDA C++ Programming Guide, "Compute Capabilities". */
 static const tim_arch arches[] = {
-    {"sm_70", 64, 32, 64, 64, 64, 16, 16, 32, 4, 128, 64, 500, 193, 19, 0, 256, 2, 0, 0},
-    {"sm_75", 64, 2, 64, 64, 64, 16, 16, 32, 4, 64, 64, 470, 188, 22, 0, 256, 2, 0, 0},
-    {"sm_80", 64, 32, 128, 64, 64, 16, 16, 32, 4, 128, 64, 560, 200, 23, 1024, 128, 2, 0, 0},
-    {"sm_86", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 550, 220, 23, 1024, 128, 1, 0, 0},
-    {"sm_89", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 600, 270, 23, 1024, 128, 1, 0, 0},
-    {"sm_90", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 650, 260, 29, 1024, 128, 2, 8, 8},
-    {"sm_100", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 750, 300, 29, 1024, 128, 2, 8, 8},
+    {"sm_70", 64, 32, 64, 64, 64, 16, 16, 32, 4, 128, 64, 500, 193, 19, 0, 256, 2, 0, 0, 128 * KIB},
+    {"sm_75", 64, 2, 64, 64, 64, 16, 16, 32, 4, 64, 64, 470, 188, 22, 0, 256, 2, 0, 0, 96 * KIB},
+    {"sm_80", 64, 32, 128, 64, 64, 16, 16, 32, 4, 128, 64, 560, 200, 23, 1024, 128, 2, 0, 0, 192 * KIB},
+    {"sm_86", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 550, 220, 23, 1024, 128, 1, 0, 0, 128 * KIB},
+    {"sm_89", 128, 2, 64, 64, 64, 16, 64, 32, 4, 128, 64, 600, 270, 23, 1024, 128, 1, 0, 0, 128 * KIB},
+    {"sm_90", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 650, 260, 29, 1024, 128, 2, 8, 8, 256 * KIB},
+    {"sm_100", 128, 64, 128, 64, 64, 16, 64, 32, 4, 128, 64, 750, 300, 29, 1024, 128, 2, 8, 8, 256 * KIB},
 };
 
 /* Of each row, what was put in the place of the estimates. */

@@ -58,14 +58,19 @@ typedef struct tim_launch {
     double scale;                /* work of the timed shape / work of the counted one; 0: 1 */
     double uneven;               /* instructions of the longest block / of an average one; 0: 1 */
     int barriers;                /* named barriers of a block; 0: unknown */
+    int local_bytes;             /* of a thread's stack; 0: none or unknown */
+    double spill_requests;       /* of warps, estimated from the assembler's log; not in counters */
+    /* What the text of the kernel says (harness/profile/path.h); 0: unknown, constants stand for it. */
+    double chain_clocks, loads_together, machine_insns;
 } tim_launch;
 
 typedef struct tim_estimate {
     double seconds;
     double compute_s, memory_s, l2_s, shared_s, latency_s, launch_s; /* parts; the largest bounds */
+    double atomic_s;
     const char
-        *bound; /* "dram", "l2", "compute", "shared", "l1", "latency", "launch"; "l1" is the
-                 * shared_s part when global accesses are most of it: one data path in the SM */
+        *bound; /* "dram", "l2", "compute", "shared", "l1", "latency", "atomics", "launch"; "l1" is
+                 * the shared_s part when global accesses are most of it: one data path in the SM */
     double occupancy;       /* resident warps / maximum */
     /* Roofline of the graph as written: max(min_bytes / dram, flops / peak). A kernel that need not
      * do all of the operations (what a mask hides, a faster algorithm) may take less. */
@@ -77,6 +82,7 @@ typedef struct tim_estimate {
 typedef struct tim_launch_estimate {
     double seconds;
     double compute_s, memory_s, l2_s, shared_s, latency_s;
+    double atomic_s;         /* updates of one address, one after the other */
     double sync_s;           /* grid-wide barriers; overlaps with nothing */
     bool l1_is_global;       /* shared_s is mostly global accesses */
     const char *unit;        /* that decides compute_s: "issue", "fp32", "special functions", ... */
@@ -89,7 +95,6 @@ typedef struct tim_launch_estimate {
 /* `uneven` of a launch with these counters. */
 double tim_uneven(const ptx_counters *c);
 void tim_model_launch(const tim_gpu *gpu, const tim_launch *l, tim_launch_estimate *out);
-
 
 /* Sum over launches. flops and min_bytes are the operation's (reference/graph.h). */
 void tim_model(const tim_gpu *gpu, const tim_launch *launch, int n, double flops, double min_bytes,

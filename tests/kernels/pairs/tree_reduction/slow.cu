@@ -1,0 +1,20 @@
+/* A tree in shared memory with a barrier after each of its steps. */
+/* @plan
+{ "launch": [ { "kernel": "sums", "grid": ["B"], "block": [256], "args": ["x", "y", "N"] } ] }
+*/
+extern "C" __global__ void sums(const float *x, float *y, int N)
+{
+    __shared__ float part[256];
+    float s = 0;
+    for (int i = threadIdx.x; i < N; i += 256)
+        s += x[(size_t)blockIdx.x * N + i];
+    part[threadIdx.x] = s;
+    __syncthreads();
+    for (int o = 128; o; o /= 2) {
+        if (threadIdx.x < o)
+            part[threadIdx.x] += part[threadIdx.x + o];
+        __syncthreads();
+    }
+    if (threadIdx.x == 0)
+        y[blockIdx.x] = part[0];
+}
