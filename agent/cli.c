@@ -18,8 +18,8 @@ const cli_command *const cli_commands[] = {
     &cmd_calibrate,   &cmd_reference,   &cmd_prompt,      &cmd_submit,      &cmd_spec,
     &cmd_archive,     &cmd_report,      &cmd_export,      &cmd_replay,      &cmd_compare,
     &cmd_doctor,      &cmd_prices,      &cmd_dataset,     &cmd_serve,       &cmd_mcp,
-    &cmd_ptx_check,   &cmd_ptx_ops,     &cmd_ptx_run,     &cmd_worker,
-    NULL};
+    &cmd_ptx_check,   &cmd_ptx_ops,     &cmd_ptx_run,     &cmd_run,
+    &cmd_worker,      NULL};
 
 ws_status cli_check_gpu(const char *name, ws_err *err)
 {

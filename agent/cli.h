@@ -43,7 +43,7 @@ extern const cli_command cmd_optimize, cmd_verify, cmd_compile, cmd_emit, cmd_re
     cmd_submit, cmd_spec, cmd_archive, cmd_export, cmd_replay, cmd_compare, cmd_doctor,
     cmd_worker, cmd_cost, cmd_prices, cmd_mcp, cmd_tune, cmd_bench, cmd_profile, cmd_calibrate, cmd_ptx_check,
     cmd_ptx_ops, cmd_ptx_run, cmd_recheck, cmd_dataset, cmd_sweep, cmd_report,
-    cmd_serve;
+    cmd_serve, cmd_run;
 extern const cli_command *const cli_commands[]; /* NULL-terminated */
 
 /* Set by the first SIGINT or SIGTERM; a second one ends the process at once with 130. */

@@ -267,6 +267,7 @@ ws_opt_result ws_opt_parse(const ws_command_doc *doc, int argc, char **argv, voi
             st = parse_letters(doc, &c, values, err);
         } else {
             args[(*nargs)++] = arg;
+            options &= !doc->first_ends_options;
         }
         if (st)
             return WS_OPT_BAD;

@@ -46,6 +46,7 @@ typedef struct ws_command_doc {
     const char *examples;  /* lines, "warpsmith verify ..." each, or NULL */
     const ws_opt *options; /* NULL-name terminated, or NULL */
     int min_args, max_args; /* positional arguments; max -1: any number */
+    bool first_ends_options; /* as "--" does: what follows is another program's */
 } ws_command_doc;
 
 typedef enum ws_opt_result { WS_OPT_RUN, WS_OPT_HELP_SHOWN, WS_OPT_BAD } ws_opt_result;

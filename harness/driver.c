@@ -93,13 +93,16 @@ hx_reason cu_last_reason(const cu_device *d)
 
 /* ---- finding and opening a driver ---- */
 
-static bool find_engine(ws_buf *out)
+ws_status cu_engine_path(ws_buf *out, ws_err *err)
 {
     const char *set = getenv("WARPSMITH_CUDA_DRIVER");
-    if (!set || !*set)
-        return ws_proc_beside("libwarpsmith-cuda.so", out);
-    ws_buf_adds(out, set);
-    return true;
+    if (set && *set)
+        ws_buf_adds(out, set);
+    else if (!ws_proc_beside("libwarpsmith-cuda.so", out)) {
+        ws_fail(err, WS_EENV, "cannot find the CPU driver 'libwarpsmith-cuda.so'");
+        return ws_hint(err, "run make, or set WARPSMITH_CUDA_DRIVER to its path");
+    }
+    return WS_OK;
 }
 
 static ws_status load_symbols(cu_device *d, const char *path, ws_err *err)
@@ -149,13 +152,9 @@ static ws_status open_path(const char *path, cu_device **out, ws_err *err)
 static ws_status open_engine(cu_device **out, ws_err *err)
 {
     ws_buf path = {0};
-    ws_status st;
-    if (!find_engine(&path)) {
-        ws_fail(err, WS_EENV, "cannot find the CPU driver 'libwarpsmith-cuda.so'");
-        st = ws_hint(err, "run make, or set WARPSMITH_CUDA_DRIVER to its path");
-    } else {
+    ws_status st = cu_engine_path(&path, err);
+    if (!st)
         st = open_path(ws_buf_z(&path), out, err);
-    }
     ws_buf_release(&path);
     return st;
 }
@@ -163,9 +162,11 @@ static ws_status open_engine(cu_device **out, ws_err *err)
 void cu_preload_engine(void)
 {
     ws_buf path = {0};
+    ws_err ignored = {0}; /* opening it tells of a failure */
     symbols cu;
-    /* Kept; opening it tells of a failure. */
-    void *engine = find_engine(&path) ? dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *engine = NULL; /* kept */
+    if (!cu_engine_path(&path, &ignored))
+        engine = dlopen(ws_buf_z(&path), RTLD_NOW | RTLD_LOCAL);
     if (engine && !ws_symbols_take(engine, &cu_symbols, &cu))
         (void)cu.init(0);
     ws_buf_release(&path);

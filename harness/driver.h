@@ -3,6 +3,7 @@
 #ifndef HARNESS_DRIVER_H
 #define HARNESS_DRIVER_H
 
+#include "base/buf.h"
 #include "base/dynlib.h"
 #include "base/err.h"
 #include "harness/diag.h"
@@ -23,6 +24,8 @@ extern const ws_symbols cu_symbols;
  * program. */
 ws_status cu_open(const char *which, cu_device **out, ws_err *err) WS_MUST_CHECK;
 void cu_close(cu_device *d);
+/* Where the CPU driver is: $WARPSMITH_CUDA_DRIVER, or built or installed beside this program. */
+ws_status cu_engine_path(ws_buf *out, ws_err *err) WS_MUST_CHECK;
 /* Loads the CPU driver's code without opening it, so that processes forked later find it mapped. */
 void cu_preload_engine(void);
 bool cu_is_engine(const cu_device *d);

@@ -104,6 +104,7 @@ CUresult cuInit(unsigned flags)
         fac.mem = ptx_memory_new();
         fac.options = PTX_OPTIONS_CHECKED;
         fac.options.max_warp_insns = 0; /* a program of its own decides how long it runs */
+        fac_monitor_begin(&fac.options);
         fac.report.ok = true;
         fac.initialised = true;
     }

@@ -99,6 +99,15 @@ CUresult fac_cluster_of(const CUlaunchConfig *c, CUfunction f, uint32_t cluster[
 bool fac_cluster_attribute(int *out, int attribute, const struct CUfunc_st *f);
 CUresult fac_set_cluster_attribute(CUfunction f, int attribute, int value);
 
+void fac_tell_leaks(void);
+
+/* ---- monitor.c: `warpsmith run`, which all of this is for and does nothing without ---- */
+bool fac_monitor_is_on(void);
+void fac_monitor_begin(ptx_options *options);
+void fac_monitor_launch(void);
+void fac_monitor_fault(const ptx_fault *f);
+void fac_monitor_leak(uint64_t ptr, size_t bytes);
+
 /* ---- clock.c ---- */
 bool fac_clock_is_modelled(void);
 double fac_clock_now(void); /* seconds */

@@ -139,6 +139,16 @@ static CUresult error_of(hx_reason reason)
     }
 }
 
+/* Those from the given one on. Who configured the engine reads its report. */
+static void tell_findings(int from, bool good)
+{
+    for (int i = from; !fac.configured && i < fac.report.n_faults; i++)
+        if (fac_monitor_is_on())
+            fac_monitor_fault(&fac.report.fault[i]);
+        else if (!good)
+            fprintf(stderr, "warpsmith: %s\n", fac.report.fault[i].text);
+}
+
 static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bool cooperative,
                     const uint32_t cluster[3])
 {
@@ -159,6 +169,7 @@ static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bo
         options.count = true;
         fac.report.counters = (ptx_counters){0};
     }
+    fac_monitor_launch();
     const bool good = ptx_launch(f->module->ptx, fac.mem, &args, &options, &fac.report);
     if (timed) {
         const ptx_counters own = fac.report.counters;
@@ -167,12 +178,11 @@ static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bo
         if (good)
             fac_clock_launch(c, f, &own);
     }
+    tell_findings(before, good);
     if (good)
         return CUDA_SUCCESS;
     fac.sticky =
         fac.report.n_faults ? error_of(fac.report.fault[0].reason) : CUDA_ERROR_LAUNCH_FAILED;
-    for (int i = before; !fac.configured && i < fac.report.n_faults; i++)
-        fprintf(stderr, "warpsmith: %s\n", fac.report.fault[i].text);
     return CUDA_SUCCESS; /* as on a GPU: the next call tells */
 }
 

@@ -52,11 +52,14 @@ static void free_functions(CUfunction f)
 static void add_leak(void *ud, uint64_t ptr, size_t bytes, bool by_kernel)
 {
     (void)by_kernel;
-    ptx_sanitizer_leak(ptr, bytes, ud);
+    if (fac_monitor_is_on())
+        fac_monitor_leak(ptr, bytes);
+    else
+        ptx_sanitizer_leak(ptr, bytes, ud);
 }
 
 /* As compute-sanitizer --leak-check full, when the environment asks for it. */
-static void tell_leaks(void)
+void fac_tell_leaks(void)
 {
     const char *wanted = getenv("WARPSMITH_LEAK_CHECK");
     ws_buf text = {0};
@@ -69,7 +72,7 @@ static void tell_leaks(void)
 
 void fac_reset(void)
 {
-    tell_leaks();
+    fac_tell_leaks();
     for (CUmodule m = fac.modules, next; m; m = next) {
         next = m->next;
         free_functions(m->functions);
