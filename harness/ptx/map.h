@@ -15,5 +15,10 @@ void ptx_range_release(uint64_t start, size_t bytes);
 bool ptx_memory_map(ptx_memory *m, uint64_t at, size_t bytes);
 /* `at`: where one begins. */
 bool ptx_memory_unmap(ptx_memory *m, uint64_t at);
+/* Makes memory of the program itself an allocation: it counts as initialised, and has no guard
+ * zones. false: some of it is one already, or there is no memory for its state. */
+bool ptx_memory_adopt(ptx_memory *m, uint64_t at, size_t bytes);
+/* `at`: where one begins that was adopted. Its contents stay. */
+bool ptx_memory_disown(ptx_memory *m, uint64_t at);
 
 #endif

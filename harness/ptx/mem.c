@@ -240,6 +240,37 @@ bool ptx_memory_unmap(ptx_memory *m, uint64_t at)
     return true;
 }
 
+bool ptx_memory_adopt(ptx_memory *m, uint64_t at, size_t bytes)
+{
+    const int above = upper_bound(m, at + bytes - 1);
+    if (above && m->alloc[above - 1]->hi > at)
+        return false;
+    uint8_t *state = malloc(bytes);
+    if (!state)
+        return false;
+    memset(state, PTX_INIT, bytes);
+    ptx_alloc *a = ws_calloc(1, sizeof *a); /* raw is NULL: not ours to unmap */
+    a->lo = at;
+    a->hi = at + bytes;
+    a->state = state;
+    a->all_init = true;
+    insert(m, a);
+    return true;
+}
+
+bool ptx_memory_disown(ptx_memory *m, uint64_t at)
+{
+    int index = 0;
+    ptx_alloc *a = at_start(m, at, &index);
+    if (!a || a->raw)
+        return false;
+    alloc_free(a);
+    memmove(m->alloc + index, m->alloc + index + 1,
+            (size_t)(m->n - index - 1) * sizeof *m->alloc);
+    m->n--;
+    return true;
+}
+
 bool ptx_memory_was_released(const ptx_memory *m, uint64_t ptr)
 {
     int at = upper_bound(m, ptr);

@@ -151,8 +151,10 @@ CUresult cuOccupancyMaxActiveClusters(int *out, CUfunction f, const CUlaunchConf
 {
     uint32_t cluster[3];
     CUresult r = fac_enter();
-    if (!r && (!out || !f || !c))
+    if (!r && (!out || !c))
         r = CUDA_ERROR_INVALID_VALUE;
+    if (!r)
+        r = fac_function_check(f);
     if (!r)
         r = fac_cluster_of(c, f, cluster);
     if (!r)
@@ -166,8 +168,10 @@ CUresult cuOccupancyMaxPotentialClusterSize(int *out, CUfunction f, const CUlaun
 {
     uint32_t required[3];
     CUresult r = fac_enter();
-    if (!r && (!out || !f || !c))
+    if (!r && (!out || !c))
         r = CUDA_ERROR_INVALID_VALUE;
+    if (!r)
+        r = fac_function_check(f);
     if (!r) {
         required_cluster(f, required);
         *out = required[0] ? (int)(required[0] * required[1] * required[2]) : largest_cluster(f);

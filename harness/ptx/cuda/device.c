@@ -1,6 +1,7 @@
-/* The device, its attributes, and contexts. */
-#include "base/mem.h"
+/* The devices and their attributes. */
 #include "harness/ptx/cuda/internal.h"
+
+#include "base/mem.h"
 #include "harness/ptx/ops.h"
 
 #include <limits.h>
@@ -9,28 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_CONTEXT_STACK = 16 };
 static const char device_name[] = "Warpsmith CPU engine";
-
-/* cuda.h declares each under the name that its own version prefers only. */
-CUresult cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice dev);
-CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev);
-#undef cuDeviceGetUuid
-CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice dev);
-
-/* Each thread's stack of current contexts. */
-static _Thread_local CUcontext stack[MAX_CONTEXT_STACK];
-static _Thread_local int depth;
-
-CUresult fac_enter(void)
-{
-    CUresult r = fac_enter_device();
-    if (r)
-        return r;
-    if (!depth || !stack[depth - 1])
-        return fac_fail(CUDA_ERROR_INVALID_CONTEXT, "no context is current to this thread");
-    return fac.sticky ? fac_fail(fac.sticky, "an earlier kernel failed") : CUDA_SUCCESS;
-}
 
 /* ---- which devices ---- */
 
@@ -92,6 +72,17 @@ static void find_devices(void)
 
 /* ---- initialisation ---- */
 
+/* What is a fault to a GPU is one here: addresses outside allocations, misaligned ones, traps.
+ * WARPSMITH_ENGINE_CHECK=init,race (or all) adds reads of what nobody wrote and races. */
+static void choose_checks(ptx_options *o)
+{
+    const char *wanted = getenv("WARPSMITH_ENGINE_CHECK");
+    const bool all = wanted && strstr(wanted, "all");
+    o->check_init = all || (wanted && strstr(wanted, "init"));
+    o->check_race = all || (wanted && strstr(wanted, "race"));
+    o->count = false;
+}
+
 CUresult cuInit(unsigned flags)
 {
     if (flags)
@@ -104,6 +95,7 @@ CUresult cuInit(unsigned flags)
         fac.mem = ptx_memory_new();
         fac.options = PTX_OPTIONS_CHECKED;
         fac.options.max_warp_insns = 0; /* a program of its own decides how long it runs */
+        choose_checks(&fac.options);
         fac_monitor_begin(&fac.options);
         fac.report.ok = true;
         fac.initialised = true;
@@ -121,9 +113,14 @@ CUresult cuDriverGetVersion(int *out)
 
 /* ---- the device ---- */
 
+bool fac_is_device(CUdevice dev)
+{
+    return dev >= 0 && dev < n_devices;
+}
+
 static CUresult check_device(CUdevice dev)
 {
-    return dev >= 0 && dev < n_devices
+    return fac_is_device(dev)
                ? CUDA_SUCCESS
                : fac_fail(CUDA_ERROR_INVALID_DEVICE, "there is no device %d", dev);
 }
@@ -131,6 +128,8 @@ static CUresult check_device(CUdevice dev)
 CUresult cuDeviceGetCount(int *out)
 {
     CUresult r = fac_enter_device();
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r)
         *out = n_devices;
     return fac_leave(r);
@@ -139,6 +138,8 @@ CUresult cuDeviceGetCount(int *out)
 CUresult cuDeviceGet(CUdevice *out, int ordinal)
 {
     CUresult r = fac_enter_device();
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r && !(r = check_device(ordinal)))
         *out = ordinal;
     return fac_leave(r);
@@ -147,7 +148,9 @@ CUresult cuDeviceGet(CUdevice *out, int ordinal)
 CUresult cuDeviceGetName(char *name, int n, CUdevice dev)
 {
     CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev)) && n > 0)
+    if (!r && (!name || n <= 0))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_device(dev)))
         snprintf(name, (size_t)n, "%s", device_name);
     return fac_leave(r);
 }
@@ -158,17 +161,21 @@ static size_t host_memory(int pages)
     return n > 0 && size > 0 ? (size_t)n * (size_t)size : (size_t)1 << 30;
 }
 
-CUresult cuDeviceTotalMem(size_t *out, CUdevice dev)
+CUresult cuDeviceTotalMem_v2(size_t *out, CUdevice dev)
 {
     CUresult r = fac_enter_device();
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r && !(r = check_device(dev)))
         *out = host_memory(_SC_PHYS_PAGES);
     return fac_leave(r);
 }
 
-CUresult cuMemGetInfo(size_t *available, size_t *total)
+CUresult cuMemGetInfo_v2(size_t *available, size_t *total)
 {
     CUresult r = fac_enter();
+    if (!r && (!available || !total))
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r) {
         *available = host_memory(_SC_AVPHYS_PAGES);
         *total = host_memory(_SC_PHYS_PAGES);
@@ -179,6 +186,8 @@ CUresult cuMemGetInfo(size_t *available, size_t *total)
 CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev)
 {
     CUresult r = fac_enter_device();
+    if (!r && !uuid)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r && !(r = check_device(dev))) {
         unsigned char bytes[16];
         device_uuid(visible[dev], bytes);
@@ -187,15 +196,12 @@ CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev)
     return fac_leave(r);
 }
 
-CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice dev)
-{
-    return cuDeviceGetUuid_v2(uuid, dev);
-}
-
 CUresult cuDeviceGetPCIBusId(char *out, int n, CUdevice dev)
 {
     CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev)) && n > 0)
+    if (!r && (!out || n <= 0))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_device(dev)))
         snprintf(out, (size_t)n, "0000:%02x:00.0", visible[dev]);
     return fac_leave(r);
 }
@@ -235,10 +241,27 @@ CUresult cuDeviceGetPCIBusId(char *out, int n, CUdevice dev)
     X(MANAGED_MEMORY, 1)                                                                           \
     X(CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM, 0)                                                  \
     X(COOPERATIVE_LAUNCH, 1)                                                                       \
-    X(CLUSTER_LAUNCH, 1) X(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, FAC_SHARED_OPTIN)                    \
-        X(MAX_BLOCKS_PER_MULTIPROCESSOR, FAC_BLOCKS_PER_SM)                                        \
-            X(RESERVED_SHARED_MEMORY_PER_BLOCK, FAC_SHARED_RESERVED)                               \
-                X(VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 1)
+    X(CLUSTER_LAUNCH, 1)                                                                           \
+    X(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, FAC_SHARED_OPTIN)                                         \
+    X(MAX_BLOCKS_PER_MULTIPROCESSOR, FAC_BLOCKS_PER_SM)                                            \
+    X(RESERVED_SHARED_MEMORY_PER_BLOCK, FAC_SHARED_RESERVED)                                       \
+    X(VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 1)                                                      \
+    X(TEXTURE_PITCH_ALIGNMENT, 32)                                                                 \
+    X(SURFACE_ALIGNMENT, 512)                                                                      \
+    X(GPU_OVERLAP, 1)                                                                              \
+    X(COMPUTE_PREEMPTION_SUPPORTED, 1)                                                             \
+    X(HOST_NATIVE_ATOMIC_SUPPORTED, 1)                                                             \
+    X(SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO, 2)                                                    \
+    X(PAGEABLE_MEMORY_ACCESS, 0)                                                                   \
+    X(CAN_USE_STREAM_WAIT_VALUE_NOR_V1, 1)                                                         \
+    X(CAN_USE_64_BIT_STREAM_MEM_OPS_V1, 1)                                                         \
+    X(CAN_FLUSH_REMOTE_WRITES, 1)                                                                  \
+    X(HOST_REGISTER_SUPPORTED, 1)                                                                  \
+    X(MEMORY_POOLS_SUPPORTED, 1)                                                                   \
+    X(TENSOR_MAP_ACCESS_SUPPORTED, 1)                                                              \
+    X(UNIFIED_FUNCTION_POINTERS, 1)                                                                \
+    X(MAX_PERSISTING_L2_CACHE_SIZE, 0)                                                             \
+    X(DEFERRED_MAPPING_CUDA_ARRAY_SUPPORTED, 0)
 
 CUresult cuDeviceGetAttribute(int *out, CUdevice_attribute attribute, CUdevice dev)
 {
@@ -262,12 +285,106 @@ CUresult cuDeviceGetAttribute(int *out, CUdevice_attribute attribute, CUdevice d
     return fac_leave(r);
 }
 
+CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev)
+{
+    CUresult r = cuDeviceGetAttribute(major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, dev);
+    return r ? r : cuDeviceGetAttribute(minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, dev);
+}
+
+CUresult cuDeviceGetProperties(CUdevprop *out, CUdevice dev)
+{
+    CUresult r = fac_enter_device();
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_device(dev)))
+        *out = (CUdevprop){
+            .maxThreadsPerBlock = FAC_MAX_THREADS,
+            .maxThreadsDim = {FAC_MAX_THREADS, FAC_MAX_THREADS, FAC_MAX_BLOCK_Z},
+            .maxGridSize = {INT_MAX, FAC_MAX_GRID_YZ, FAC_MAX_GRID_YZ},
+            .sharedMemPerBlock = FAC_SHARED_DEFAULT,
+            .totalConstantMemory = 65536,
+            .SIMDWidth = 32,
+            .memPitch = INT_MAX,
+            .regsPerBlock = 65536,
+            .clockRate = 1000000,
+            .textureAlign = 512};
+    return fac_leave(r);
+}
+
+/* A name of the device in Direct3D: it has none there, and is itself in every group of them. */
+CUresult cuDeviceGetLuid(char *luid, unsigned *mask, CUdevice dev)
+{
+    CUresult r = fac_enter_device();
+    if (!r && (!luid || !mask))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_device(dev))) {
+        unsigned char uuid[16];
+        device_uuid(visible[dev], uuid);
+        memcpy(luid, uuid + 8, 8);
+        *mask = 1;
+    }
+    return fac_leave(r);
+}
+
+CUresult cuDeviceGetByPCIBusId(CUdevice *out, const char *id)
+{
+    unsigned domain = 0, bus = 0, slot = 0, function = 0;
+    CUresult r = fac_enter_device();
+    if (!r && (!out || !id))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && sscanf(id, "%x:%x:%x.%x", &domain, &bus, &slot, &function) < 3 &&
+        (domain = 0, sscanf(id, "%x:%x.%x", &bus, &slot, &function)) < 2)
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "'%s' is not of the form 0000:00:00.0", id);
+    int dev = 0;
+    while (!r && dev < n_devices && (domain || slot || function || (int)bus != visible[dev]))
+        dev++;
+    if (!r && dev == n_devices)
+        r = fac_fail(CUDA_ERROR_INVALID_DEVICE, "there is no device at '%s'", id);
+    if (!r)
+        *out = dev;
+    return fac_leave(r);
+}
+
+/* ---- of several devices: they share one memory ---- */
+
 CUresult cuDeviceCanAccessPeer(int *out, CUdevice dev, CUdevice peer)
 {
     CUresult r = fac_enter_device();
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r && !(r = check_device(dev)) && !(r = check_device(peer)))
+        *out = dev != peer;
+    return fac_leave(r);
+}
+
+CUresult cuDeviceGetP2PAttribute(int *out, CUdevice_P2PAttribute id, CUdevice dev, CUdevice peer)
+{
+    CUresult r = fac_enter_device();
+    if (!r && (!out || dev == peer || id < CU_DEVICE_P2P_ATTRIBUTE_PERFORMANCE_RANK ||
+               id > CU_DEVICE_P2P_ATTRIBUTE_CUDA_ARRAY_ACCESS_SUPPORTED))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_device(dev)) && !(r = check_device(peer)))
+        *out = id == CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED ||
+               id == CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED;
+    return fac_leave(r);
+}
+
+CUresult cuDeviceGetExecAffinitySupport(int *out, CUexecAffinityType type, CUdevice dev)
+{
+    (void)type;
+    CUresult r = fac_enter_device();
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_device(dev)))
         *out = 0;
     return fac_leave(r);
+}
+
+CUresult cuFlushGPUDirectRDMAWrites(CUflushGPUDirectRDMAWritesTarget target,
+                                    CUflushGPUDirectRDMAWritesScope scope)
+{
+    (void)target, (void)scope;
+    return fac_leave(fac_enter());
 }
 
 int fac_blocks_per_sm(uint64_t threads, uint64_t shared_bytes)
@@ -277,204 +394,4 @@ int fac_blocks_per_sm(uint64_t threads, uint64_t shared_bytes)
     uint64_t by_shared = FAC_SHARED_PER_SM / (shared_bytes + FAC_SHARED_RESERVED);
     uint64_t n = by_threads < by_shared ? by_threads : by_shared;
     return n < FAC_BLOCKS_PER_SM ? (int)n : FAC_BLOCKS_PER_SM;
-}
-
-/* ---- contexts ---- */
-
-static CUresult push(CUcontext c)
-{
-    if (depth == MAX_CONTEXT_STACK)
-        return fac_fail(CUDA_ERROR_INVALID_VALUE, "more than %d contexts pushed",
-                        MAX_CONTEXT_STACK);
-    stack[depth++] = c;
-    return CUDA_SUCCESS;
-}
-
-CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice dev)
-{
-    CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev))) {
-        fac.primary_refs[dev]++;
-        *out = &fac.primary[dev];
-    }
-    return fac_leave(r);
-}
-
-CUresult cuDevicePrimaryCtxRelease(CUdevice dev)
-{
-    CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev))) {
-        if (!fac.primary_refs[dev])
-            r = CUDA_ERROR_INVALID_CONTEXT;
-        else if (!--fac.primary_refs[dev])
-            fac_reset();
-    }
-    return fac_leave(r);
-}
-
-CUresult cuDevicePrimaryCtxReset(CUdevice dev)
-{
-    CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev)))
-        fac_reset();
-    return fac_leave(r);
-}
-
-CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned flags)
-{
-    CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev)))
-        fac.primary[dev].flags = flags;
-    return fac_leave(r);
-}
-
-CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *active)
-{
-    CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev))) {
-        *flags = fac.primary[dev].flags;
-        *active = fac.primary_refs[dev] > 0;
-    }
-    return fac_leave(r);
-}
-
-CUresult cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice dev)
-{
-    CUresult r = fac_enter_device();
-    if (!r && !(r = check_device(dev))) {
-        CUcontext c = ws_calloc(1, sizeof *c);
-        c->device = dev;
-        c->flags = flags;
-        if ((r = push(c)))
-            free(c);
-        else
-            *out = c;
-    }
-    return fac_leave(r);
-}
-
-#if CUDA_VERSION >= 13000
-CUresult cuCtxCreate_v4(CUcontext *out, CUctxCreateParams *params, unsigned flags, CUdevice dev)
-{
-    (void)params; /* execution affinity: there is one device to run on */
-    return cuCtxCreate_v2(out, flags, dev);
-}
-#endif
-
-CUresult cuCtxDestroy(CUcontext c)
-{
-    CUresult r = fac_enter_device();
-    if (!r && (!c || c == &fac.primary[c->device]))
-        r = CUDA_ERROR_INVALID_CONTEXT;
-    if (!r) {
-        for (int i = depth - 1; i >= 0; i--)
-            if (stack[i] == c)
-                memmove(&stack[i], &stack[i + 1], (size_t)(--depth - i) * sizeof stack[0]);
-        free(c);
-    }
-    return fac_leave(r);
-}
-
-CUresult cuCtxPushCurrent(CUcontext c)
-{
-    CUresult r = fac_enter_device();
-    if (!r)
-        r = c ? push(c) : CUDA_ERROR_INVALID_CONTEXT;
-    return fac_leave(r);
-}
-
-CUresult cuCtxPopCurrent(CUcontext *out)
-{
-    CUresult r = fac_enter_device();
-    if (!r && !depth)
-        r = CUDA_ERROR_INVALID_CONTEXT;
-    if (!r) {
-        depth--;
-        if (out)
-            *out = stack[depth];
-    }
-    return fac_leave(r);
-}
-
-CUresult cuCtxSetCurrent(CUcontext c)
-{
-    CUresult r = fac_enter_device();
-    if (!r) {
-        depth -= depth > 0;
-        r = c ? push(c) : CUDA_SUCCESS;
-    }
-    return fac_leave(r);
-}
-
-CUresult cuCtxGetCurrent(CUcontext *out)
-{
-    CUresult r = fac_enter_device();
-    if (!r)
-        *out = depth ? stack[depth - 1] : NULL;
-    return fac_leave(r);
-}
-
-CUresult cuCtxGetDevice(CUdevice *out)
-{
-    CUresult r = fac_enter();
-    if (!r)
-        *out = stack[depth - 1]->device;
-    return fac_leave(r);
-}
-
-CUresult cuCtxGetFlags(unsigned *out)
-{
-    CUresult r = fac_enter();
-    if (!r)
-        *out = stack[depth - 1]->flags;
-    return fac_leave(r);
-}
-
-CUresult cuCtxGetApiVersion(CUcontext c, unsigned *out)
-{
-    (void)c;
-    *out = 3020; /* what libcuda answers since CUDA 3.2 */
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetLimit(size_t *out, CUlimit limit)
-{
-    CUresult r = fac_enter();
-    if (!r && (unsigned)limit >= CU_LIMIT_MAX)
-        r = CUDA_ERROR_UNSUPPORTED_LIMIT;
-    if (!r)
-        *out = stack[depth - 1]->limit[limit];
-    return fac_leave(r);
-}
-
-/* Remembered alone: the engine's stacks and printf buffer grow as they are used. */
-CUresult cuCtxSetLimit(CUlimit limit, size_t value)
-{
-    CUresult r = fac_enter();
-    if (!r && (unsigned)limit >= CU_LIMIT_MAX)
-        r = CUDA_ERROR_UNSUPPORTED_LIMIT;
-    if (!r)
-        stack[depth - 1]->limit[limit] = value;
-    return fac_leave(r);
-}
-
-CUresult cuCtxSetCacheConfig(CUfunc_cache config)
-{
-    (void)config;
-    return fac_leave(fac_enter());
-}
-
-CUresult cuCtxGetStreamPriorityRange(int *least, int *greatest)
-{
-    CUresult r = fac_enter();
-    if (!r && least)
-        *least = 0;
-    if (!r && greatest)
-        *greatest = -5;
-    return fac_leave(r);
-}
-
-CUresult cuCtxResetPersistingL2Cache(void)
-{
-    return fac_leave(fac_enter());
 }

@@ -1,13 +1,18 @@
 /* What the files of the CUDA facade share. One process has one device with one address space
- * (WARPSMITH_ENGINE_DEVICES=n shows n of them, which share it: for testing who uses which);
- * contexts, streams and events are handles with little behind them, because everything runs when it
- * is enqueued. A faulting kernel leaves its error behind and every later call returns it, as a
- * GPU's driver does. */
+ * (WARPSMITH_ENGINE_DEVICES=n shows n of them, which share it: for testing who uses which). Work is
+ * an operation (op.h) that runs when it is enqueued, unless its stream waits for a value or an
+ * event, or is being captured (stream.h). One lock guards all state: calls of several threads
+ * follow each other. A faulting kernel leaves its error behind and every later call returns it, as
+ * a GPU's driver does. */
 #ifndef HARNESS_PTX_CUDA_INTERNAL_H
 #define HARNESS_PTX_CUDA_INTERNAL_H
 
+#include "base/buf.h"
 #include "harness/ptx/ptx.h"
 
+/* Every version of every function is declared under the name that it is exported by, and none is
+ * renamed by a macro. */
+#define __CUDA_API_VERSION_INTERNAL
 #include <cuda.h>
 #include <pthread.h>
 
@@ -32,7 +37,10 @@ enum {
 struct CUctx_st {
     CUdevice device;
     unsigned flags;
+    unsigned long long id;
+    CUfunc_cache cache;
     size_t limit[CU_LIMIT_MAX];
+    uint32_t peers; /* a bit for each device whose memory was asked for */
 };
 
 /* A kernel of a module; also what a CUkernel points to. */
@@ -43,6 +51,8 @@ struct CUfunc_st {
     bool non_portable_cluster;    /* more than 8 blocks are allowed */
     int cluster_policy;           /* remembered: the engine has one way to place blocks */
     uint32_t required_cluster[3]; /* as set by cuFuncSetAttribute, zeros: not */
+    unsigned char *legacy_params; /* as cuParamSet* left them; NULL: never used */
+    unsigned legacy_block[3], legacy_shared;
     CUfunction next;
 };
 
@@ -51,17 +61,6 @@ struct CUmod_st {
     ptx_module *ptx;
     CUfunction functions; /* those asked for so far */
     CUmodule next;
-};
-
-struct CUstream_st {
-    unsigned flags;
-    int priority;
-};
-
-struct CUevent_st {
-    unsigned flags;
-    bool recorded;
-    double recorded_s;
 };
 
 typedef struct fac_state {
@@ -74,6 +73,7 @@ typedef struct fac_state {
     ptx_coverage coverage; /* the report's */
     CUresult sticky;
     CUmodule modules;
+    unsigned long long ids; /* given to contexts, streams, captures and graphs so far */
     int primary_refs[FAC_MAX_DEVICES];
     struct CUctx_st primary[FAC_MAX_DEVICES];
 } fac_state;
@@ -88,6 +88,52 @@ CUresult fac_enter_device(void); /* needs cuInit alone */
 /* Remembers one sentence about why the current call fails; returns r. */
 CUresult fac_fail(CUresult r, const char *fmt, ...) WS_PRINTF(2, 3);
 const char *fac_detail(void);
+/* As fac_enter, for calls that a capture in global or thread-local mode forbids; the capture is lost
+ * then. */
+CUresult fac_enter_uncaptured(void);
+CUcontext fac_current(void); /* this thread's; NULL: none */
+bool fac_is_device(CUdevice dev);
+/* Locks and unlocks around a callback of the program's. */
+void fac_unlock(void);
+void fac_lock(void);
+
+/* ---- handles.c: which pointers are objects of ours; what a program passes is looked up ---- */
+typedef enum fac_kind { FAC_CONTEXT, FAC_STREAM, FAC_EVENT, FAC_GRAPH, FAC_NODE, FAC_EXEC, FAC_LINK,
+                        FAC_POOL, FAC_USER_OBJECT, FAC_FUNCTION, FAC_KINDS } fac_kind;
+void fac_handle_add(fac_kind kind, const void *p);
+void fac_handle_drop(fac_kind kind, const void *p);
+bool fac_handle_is(fac_kind kind, const void *p);
+/* CUDA_SUCCESS, or CUDA_ERROR_INVALID_HANDLE with its sentence. */
+CUresult fac_handle_check(fac_kind kind, const void *p);
+/* Handle i of its kind; NULL: there are fewer. */
+const void *fac_handle_at(fac_kind kind, int i);
+
+/* ---- image.c ---- */
+/* The PTX in an image as cuModuleLoadData takes it: text, a fat binary with PTX in it, or a cubin
+ * whose debug information has the PTX. `bytes` 0: the image tells its length itself. The text is
+ * appended to `out`. */
+CUresult fac_image_ptx(const void *image, size_t bytes, ws_buf *out);
+
+/* ---- memory.c, host.c ---- */
+CUresult fac_memory_alloc(CUdeviceptr *out, size_t n, bool zero);
+CUresult fac_memory_release(CUdeviceptr p);
+/* What kind of memory an address is in; FAC_MEM_NONE: none of the driver's. */
+typedef enum fac_mem { FAC_MEM_NONE, FAC_MEM_DEVICE, FAC_MEM_HOST, FAC_MEM_REGISTERED,
+                       FAC_MEM_MANAGED } fac_mem;
+fac_mem fac_memory_kind(CUdeviceptr p, unsigned *flags); /* flags: as allocated, may be NULL */
+void fac_memory_note(CUdeviceptr p, fac_mem kind, unsigned flags);
+void fac_memory_unnote(CUdeviceptr p);
+void fac_memory_forget(void);
+
+/* ---- module.c ---- */
+/* Loads an image of PTX; NULL options: none. */
+CUresult fac_module_load(CUmodule *out, const void *image, size_t bytes);
+void fac_module_write_log(unsigned n, const CUjit_option *option, void **value, const char *text);
+bool fac_module_is(CUmodule m);
+CUresult fac_module_function(CUfunction *out, CUmodule m, const char *name);
+CUresult fac_function_check(CUfunction f);
+void fac_functions_free(CUfunction first); /* and those after it */
+
 /* Whether cuMemMap put it there; what is left of such things goes with the memory. */
 bool fac_is_mapped(CUdeviceptr p);
 void fac_forget_mappings(void);

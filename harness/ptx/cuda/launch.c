@@ -1,9 +1,12 @@
 /* Launches and occupancy. A launch is checked as libcuda checks it, then runs to its end; what it
  * finds wrong is the sticky error of the calls after it, and its text is in the report. */
-#include "harness/ptx/cuda/internal.h"
+#include "harness/ptx/cuda/stream.h"
+
+#include "base/mem.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- arguments ---- */
@@ -16,6 +19,10 @@ static CUresult gather_params(const ptx_kernel_info *k, void **params, void **ex
         return fac_fail(CUDA_ERROR_INVALID_VALUE,
                         "kernel '%s' has %u bytes of parameters, at most %d", k->name,
                         k->param_bytes, FAC_MAX_PARAM_BYTES);
+    for (int i = 0; params && i < k->n_params; i++)
+        if (!params[i])
+            return fac_fail(CUDA_ERROR_INVALID_VALUE, "kernel '%s': there is no parameter %d",
+                            k->name, i);
     if (params) {
         for (int i = 0; i < k->n_params; i++)
             memcpy(block + k->param[i].offset, params[i], k->param[i].size);
@@ -23,7 +30,7 @@ static CUresult gather_params(const ptx_kernel_info *k, void **params, void **ex
     }
     const void *buffer = NULL;
     size_t size = 0;
-    for (void **e = extra; e && *e != CU_LAUNCH_PARAM_END; e += 2) {
+    for (void **e = extra; e && *e && *e != CU_LAUNCH_PARAM_END; e += 2) {
         if (*e == CU_LAUNCH_PARAM_BUFFER_POINTER)
             buffer = e[1];
         else if (*e == CU_LAUNCH_PARAM_BUFFER_SIZE)
@@ -93,26 +100,39 @@ static CUresult check_cooperative(const CUlaunchConfig *c, CUfunction f)
     return CUDA_SUCCESS;
 }
 
-static CUresult read_attributes(const CUlaunchConfig *c, bool *cooperative)
+/* What an attribute means to the engine: nothing, where all is in order anyway. */
+CUresult fac_attribute_set(fac_attributes *a, CUlaunchAttributeID id,
+                           const CUlaunchAttributeValue *value)
 {
-    for (unsigned i = 0; i < c->numAttrs; i++) {
-        const CUlaunchAttribute *a = &c->attrs[i];
-        switch ((int)a->id) {
-        case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-            *cooperative = a->value.cooperative != 0;
-            break;
-        case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-        case CU_LAUNCH_ATTRIBUTE_IGNORE:
-        case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
-        case CU_LAUNCH_ATTRIBUTE_PRIORITY:
-        case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-        case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION: /* everything is in order */
-            break;
-        default:
-            return fac_fail(CUDA_ERROR_NOT_SUPPORTED, "launch attribute %d", (int)a->id);
-        }
+    switch ((int)id) {
+    case CU_LAUNCH_ATTRIBUTE_IGNORE:
+        return CUDA_SUCCESS;
+    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+    case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
+    case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
+    case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
+    case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
+    case 11: /* PREFERRED_CLUSTER_DIMENSION: a wish, clusters have their least extents */
+    case 14: /* PREFERRED_SHARED_MEMORY_CARVEOUT */
+    case 16: /* NVLINK_UTIL_CENTRIC_SCHEDULING */
+        a->value[id] = *value;
+        a->set |= 1u << id;
+        return CUDA_SUCCESS;
+    default:
+        return fac_fail(CUDA_ERROR_NOT_SUPPORTED, "launch attribute %d", (int)id);
     }
-    return CUDA_SUCCESS;
+}
+
+static bool is_cooperative(const fac_attributes *a)
+{
+    return a->set >> CU_LAUNCH_ATTRIBUTE_COOPERATIVE & 1 &&
+           a->value[CU_LAUNCH_ATTRIBUTE_COOPERATIVE].cooperative;
 }
 
 /* ---- running ---- */
@@ -149,18 +169,35 @@ static void tell_findings(int from, bool good)
             fprintf(stderr, "warpsmith: %s\n", fac.report.fault[i].text);
 }
 
-static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bool cooperative,
-                    const uint32_t cluster[3])
+/* The launch's extents as the checks take them; `attr` has room for the cluster's. */
+static CUlaunchConfig config_of(const fac_kernel *k, CUlaunchAttribute *attr)
 {
+    CUlaunchConfig c = {.gridDimX = k->grid[0], .gridDimY = k->grid[1], .gridDimZ = k->grid[2],
+                        .blockDimX = k->block[0], .blockDimY = k->block[1],
+                        .blockDimZ = k->block[2], .sharedMemBytes = k->shared, .attrs = attr};
+    if (k->attributes.set >> CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION & 1) {
+        attr->id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+        attr->value = k->attributes.value[CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION];
+        c.numAttrs = 1;
+    }
+    return c;
+}
+
+CUresult fac_kernel_run(const fac_kernel *k)
+{
+    CUlaunchAttribute attr;
+    const CUlaunchConfig c = config_of(k, &attr);
     ptx_launch_args args = {
-        .kernel = f->info->name,
-        .grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
-        .block = {c->blockDimX, c->blockDimY, c->blockDimZ},
-        .cluster = {cluster[0], cluster[1], cluster[2]},
-        .dynamic_shared_bytes = c->sharedMemBytes,
-        .params = block,
-        .cooperative = cooperative,
+        .kernel = k->f->info->name,
+        .grid = {k->grid[0], k->grid[1], k->grid[2]},
+        .block = {k->block[0], k->block[1], k->block[2]},
+        .dynamic_shared_bytes = k->shared,
+        .params = k->params,
+        .cooperative = is_cooperative(&k->attributes),
     };
+    CUresult r = fac_cluster_of(&c, k->f, args.cluster);
+    if (r)
+        return r;
     int before = fac.report.n_faults;
     ptx_options options = fac.options;
     const ptx_counters earlier = fac.report.counters;
@@ -170,14 +207,21 @@ static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bo
         fac.report.counters = (ptx_counters){0};
     }
     fac_monitor_launch();
-    const bool good = ptx_launch(f->module->ptx, fac.mem, &args, &options, &fac.report);
+    const bool good = ptx_launch(k->f->module->ptx, fac.mem, &args, &options, &fac.report);
     if (timed) {
         const ptx_counters own = fac.report.counters;
         fac.report.counters = earlier;
         ptx_counters_add(&fac.report.counters, &own, 1);
         if (good)
-            fac_clock_launch(c, f, &own);
+            fac_clock_launch(&c, k->f, &own);
     }
+    for (int id = 0; good && id < FAC_ATTRIBUTES; id++) /* events of the launch */
+        if (k->attributes.set >> id & 1 && (id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT ||
+                                            id == CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT)) {
+            CUevent e = k->attributes.value[id].programmaticEvent.event;
+            if (fac_handle_is(FAC_EVENT, e))
+                fac_event_happen(e);
+        }
     tell_findings(before, good);
     if (good)
         return CUDA_SUCCESS;
@@ -186,29 +230,65 @@ static CUresult run(const CUlaunchConfig *c, CUfunction f, const void *block, bo
     return CUDA_SUCCESS; /* as on a GPU: the next call tells */
 }
 
+/* ---- the operation ---- */
+
+CUresult fac_kernel_check(const fac_kernel *k)
+{
+    CUlaunchAttribute attr;
+    const CUlaunchConfig c = config_of(k, &attr);
+    uint32_t cluster[3];
+    CUresult r = fac_function_check(k->f);
+    if (!r)
+        r = check_extents(&c, k->f->info);
+    if (!r)
+        r = check_shared(&c, k->f);
+    if (!r)
+        r = fac_cluster_of(&c, k->f, cluster);
+    if (!r && is_cooperative(&k->attributes))
+        r = check_cooperative(&c, k->f);
+    return r;
+}
+
+CUresult fac_kernel_make(const CUlaunchConfig *c, CUfunction f, void **params, void **extra,
+                         bool cooperative, fac_op *out)
+{
+    CUresult r = fac_function_check(f);
+    *out = (fac_op){.kind = FAC_OP_EMPTY};
+    if (r)
+        return r;
+    if (c->numAttrs && !c->attrs)
+        return fac_fail(CUDA_ERROR_INVALID_VALUE, "there are no launch attributes");
+    fac_kernel *k = ws_calloc(1, sizeof *k);
+    *k = (fac_kernel){.f = f, .grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
+                      .block = {c->blockDimX, c->blockDimY, c->blockDimZ},
+                      .shared = c->sharedMemBytes, .params_bytes = f->info->param_bytes};
+    k->params = ws_calloc(k->params_bytes + 16, 1);
+    for (unsigned i = 0; !r && i < c->numAttrs; i++)
+        r = fac_attribute_set(&k->attributes, c->attrs[i].id, &c->attrs[i].value);
+    if (cooperative) {
+        const CUlaunchAttributeValue yes = {.cooperative = 1};
+        (void)fac_attribute_set(&k->attributes, CU_LAUNCH_ATTRIBUTE_COOPERATIVE, &yes);
+    }
+    if (!r)
+        r = gather_params(f->info, params, extra, k->params);
+    *out = (fac_op){.kind = FAC_OP_KERNEL, .kernel = k};
+    if (r)
+        fac_op_release(out);
+    return r;
+}
+
 static CUresult launch(const CUlaunchConfig *c, CUfunction f, void **params, void **extra,
                        bool cooperative)
 {
-    /* Aligned for any parameter; the engine reads it in place. */
-    _Alignas(16) unsigned char block[FAC_MAX_PARAM_BYTES] = {0};
-    uint32_t cluster[3] = {0};
+    fac_op op = {.kind = FAC_OP_EMPTY};
     CUresult r = fac_enter();
-    if (!r && !f)
-        r = CUDA_ERROR_INVALID_HANDLE;
+    if (!r && !c)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r)
-        r = read_attributes(c, &cooperative);
+        r = fac_kernel_make(c, f, params, extra, cooperative, &op);
     if (!r)
-        r = check_extents(c, f->info);
-    if (!r)
-        r = check_shared(c, f);
-    if (!r)
-        r = fac_cluster_of(c, f, cluster);
-    if (!r && cooperative)
-        r = check_cooperative(c, f);
-    if (!r)
-        r = gather_params(f->info, params, extra, block);
-    if (!r)
-        r = run(c, f, block, cooperative, cluster);
+        r = fac_submit(c->hStream, &op);
+    fac_op_release(&op);
     return fac_leave(r);
 }
 
@@ -224,6 +304,8 @@ CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, uns
     CUlaunchConfig c = {.gridDimX = gx, .gridDimY = gy, .gridDimZ = gz, .blockDimX = bx,
                         .blockDimY = by, .blockDimZ = bz, .sharedMemBytes = shared,
                         .hStream = stream};
+    if (params && extra)
+        return fac_fail(CUDA_ERROR_INVALID_VALUE, "parameters are given in both ways");
     return launch(&c, f, params, extra, false);
 }
 
@@ -243,8 +325,10 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *out, CUfunction f, int
                                                      size_t shared)
 {
     CUresult r = fac_enter();
-    if (!r && (!f || block <= 0))
+    if (!r && (!out || block <= 0))
         r = CUDA_ERROR_INVALID_VALUE;
+    if (!r)
+        r = fac_function_check(f);
     if (!r)
         *out = block > f->info->max_threads || shared > FAC_SHARED_OPTIN
                    ? 0
@@ -263,10 +347,14 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *out, CUfuncti
 CUresult cuOccupancyMaxPotentialBlockSize(int *min_grid, int *out, CUfunction f,
                                           CUoccupancyB2DSize shared_of, size_t shared, int limit)
 {
-    CUresult r = fac_leave(fac_enter());
     int best = 0, best_block = 0, best_blocks = 0;
-    if (r || !f)
-        return r ? r : CUDA_ERROR_INVALID_HANDLE;
+    CUresult r = fac_enter();
+    if (!r && (!min_grid || !out))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r)
+        r = fac_function_check(f);
+    if (fac_leave(r))
+        return r;
     int max = f->info->max_threads;
     if (limit > 0 && limit < max)
         max = limit;
@@ -282,4 +370,31 @@ CUresult cuOccupancyMaxPotentialBlockSize(int *min_grid, int *out, CUfunction f,
     *min_grid = best_blocks * FAC_SMS;
     *out = best_block;
     return best ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int *min_grid, int *out, CUfunction f,
+                                                   CUoccupancyB2DSize shared_of, size_t shared,
+                                                   int limit, unsigned flags)
+{
+    (void)flags;
+    return cuOccupancyMaxPotentialBlockSize(min_grid, out, f, shared_of, shared, limit);
+}
+
+/* The most with which so many blocks still fit a multiprocessor. */
+CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *out, CUfunction f, int blocks, int block)
+{
+    CUresult r = fac_enter();
+    if (!r && (!out || blocks <= 0 || block <= 0))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r)
+        r = fac_function_check(f);
+    if (!r && (block > f->info->max_threads || fac_blocks_per_sm((uint64_t)block, 0) < blocks))
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "%d blocks of %d threads do not fit", blocks, block);
+    if (!r) {
+        const int spare = FAC_SHARED_PER_SM / blocks - FAC_SHARED_RESERVED;
+        const int most = spare < FAC_SHARED_OPTIN ? spare : FAC_SHARED_OPTIN;
+        const int own = (int)f->info->static_shared_bytes;
+        *out = most > own ? (size_t)(most - own) : 0;
+    }
+    return fac_leave(r);
 }

@@ -18,7 +18,9 @@ typedef struct range {
 typedef struct memory { /* what a handle points to */
     size_t bytes;
     CUdeviceptr at;     /* 0: not mapped */
-    bool mapped_before, accessible, released;
+    int handles;        /* 0: released */
+    bool mapped_before, accessible;
+    CUmemAllocationProp prop;
 } memory;
 
 static range *ranges;
@@ -43,6 +45,14 @@ static memory *memory_at(CUdeviceptr p)
 {
     for (int i = 0; p && i < n_memories; i++)
         if (memories[i]->at == p)
+            return memories[i];
+    return NULL;
+}
+
+static memory *memory_holding(CUdeviceptr p)
+{
+    for (int i = 0; i < n_memories; i++)
+        if (memories[i]->at && p >= memories[i]->at && p - memories[i]->at < memories[i]->bytes)
             return memories[i];
     return NULL;
 }
@@ -134,11 +144,15 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *out, size_t n, const CUmemAll
     if (!r && (!out || !prop || flags || !whole(n) || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED))
         r = fac_fail(CUDA_ERROR_INVALID_VALUE, "memory is pinned and whole granules of %d bytes",
                      GRANULE);
+    if (!r && prop->requestedHandleTypes)
+        r = fac_fail(CUDA_ERROR_NOT_SUPPORTED, "memory that other processes share");
     if (!r && prop->location.type != CU_MEM_LOCATION_TYPE_DEVICE)
         r = fac_fail(CUDA_ERROR_NOT_SUPPORTED, "memory that is not the device's");
     if (!r) {
         memory *m = ws_calloc(1, sizeof *m);
         m->bytes = n;
+        m->handles = 1;
+        m->prop = *prop;
         WS_GROW(memories, n_memories, cap_memories);
         memories[n_memories++] = m;
         *out = (CUmemGenericAllocationHandle)(uintptr_t)m;
@@ -151,11 +165,10 @@ CUresult cuMemRelease(CUmemGenericAllocationHandle h)
 {
     CUresult r = fac_enter();
     memory *m = r ? NULL : memory_of(h);
-    if (!r && (!m || m->released))
+    if (!r && (!m || !m->handles))
         r = CUDA_ERROR_INVALID_VALUE;
     if (!r) {
-        m->released = true;
-        if (!m->at)
+        if (!--m->handles && !m->at)
             drop_memory(m);
     }
     return fac_leave(r);
@@ -183,7 +196,7 @@ CUresult cuMemMap(CUdeviceptr p, size_t n, size_t offset, CUmemGenericAllocation
 {
     CUresult r = fac_enter();
     memory *m = r ? NULL : memory_of(h);
-    if (!r && (!m || m->released || offset || flags || !whole(n) || p % GRANULE))
+    if (!r && (!m || !m->handles || offset || flags || !whole(n) || p % GRANULE))
         r = CUDA_ERROR_INVALID_VALUE;
     if (!r && (!reserved(p, n) || overlaps(p, n)))
         r = fac_fail(CUDA_ERROR_INVALID_VALUE, "0x%llx is not reserved, or mapped already", p);
@@ -222,8 +235,47 @@ CUresult cuMemUnmap(CUdeviceptr p, size_t n)
             ws_bug("the mapping at 0x%llx has no allocation", p);
         m->at = 0;
         m->accessible = false;
-        if (m->released)
+        if (!m->handles)
             drop_memory(m);
     }
+    return fac_leave(r);
+}
+
+/* ---- what is known of mappings ---- */
+
+CUresult cuMemGetAccess(unsigned long long *out, const CUmemLocation *where, CUdeviceptr p)
+{
+    CUresult r = fac_enter();
+    memory *m = r ? NULL : memory_holding(p);
+    if (!r && (!out || !where || !m))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r)
+        *out = m->accessible ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    return fac_leave(r);
+}
+
+/* The handle lives until it is released as often as it was made and retained. */
+CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *out, void *p)
+{
+    CUresult r = fac_enter();
+    memory *m = r ? NULL : memory_holding((CUdeviceptr)(uintptr_t)p);
+    if (!r && (!out || !m))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r) {
+        m->handles++;
+        *out = (CUmemGenericAllocationHandle)(uintptr_t)m;
+    }
+    return fac_leave(r);
+}
+
+CUresult cuMemGetAllocationPropertiesFromHandle(CUmemAllocationProp *out,
+                                                CUmemGenericAllocationHandle h)
+{
+    CUresult r = fac_enter();
+    memory *m = r ? NULL : memory_of(h);
+    if (!r && (!out || !m))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r)
+        *out = m->prop;
     return fac_leave(r);
 }

@@ -1,15 +1,78 @@
-/* Device memory, copies and fills. A device address of the engine is a host address, so managed and
- * pinned memory are device allocations that count as initialised. */
+/* Memory: of the device, of the host, managed, registered. A device address of the engine is a host
+ * address, so all kinds are allocations of the engine; those of the host count as initialised. */
+#include "harness/ptx/cuda/stream.h"
+
 #include "base/mem.h"
-#include "harness/ptx/cuda/internal.h"
+#include "harness/ptx/map.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+enum { PITCH = 512 };
+
+/* ---- what is known of allocations beside the engine's own ---- */
+
+typedef struct note { /* of those that are not plain device memory */
+    CUdeviceptr start;
+    fac_mem kind;
+    unsigned flags;
+} note;
+static note *notes; /* ascending */
+static int n_notes, cap_notes;
+
+static int note_at(CUdeviceptr start)
+{
+    int lo = 0, hi = n_notes;
+    while (lo < hi) {
+        const int mid = (lo + hi) / 2;
+        if (notes[mid].start < start)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+void fac_memory_note(CUdeviceptr p, fac_mem kind, unsigned flags)
+{
+    const int at = note_at(p);
+    WS_GROW(notes, n_notes, cap_notes);
+    memmove(notes + at + 1, notes + at, (size_t)(n_notes - at) * sizeof *notes);
+    notes[at] = (note){p, kind, flags};
+    n_notes++;
+}
+
+void fac_memory_unnote(CUdeviceptr p)
+{
+    const int at = note_at(p);
+    if (at == n_notes || notes[at].start != p)
+        return;
+    n_notes--;
+    memmove(notes + at, notes + at + 1, (size_t)(n_notes - at) * sizeof *notes);
+}
+
+void fac_memory_forget(void)
+{
+    n_notes = 0;
+}
+
+fac_mem fac_memory_kind(CUdeviceptr p, unsigned *flags)
+{
+    uint64_t start;
+    size_t n;
+    if (!ptx_memory_range(fac.mem, p, &start, &n))
+        return FAC_MEM_NONE;
+    const int at = note_at(start);
+    const bool noted = at < n_notes && notes[at].start == start;
+    if (flags)
+        *flags = noted ? notes[at].flags : 0;
+    return noted ? notes[at].kind : FAC_MEM_DEVICE;
+}
+
 /* ---- allocation ---- */
 
-static CUresult allocate(CUdeviceptr *out, size_t n, bool zero)
+CUresult fac_memory_alloc(CUdeviceptr *out, size_t n, bool zero)
 {
     if (!out || !n)
         return fac_fail(CUDA_ERROR_INVALID_VALUE, "an allocation of 0 bytes");
@@ -23,354 +86,223 @@ static CUresult allocate(CUdeviceptr *out, size_t n, bool zero)
     return CUDA_SUCCESS;
 }
 
-static CUresult release(CUdeviceptr p)
+static CUresult no_start(CUdeviceptr p)
+{
+    return fac_fail(CUDA_ERROR_INVALID_VALUE,
+                    ptx_memory_was_released(fac.mem, p) ? "0x%llx was freed before"
+                                                        : "0x%llx is not the start of an allocation",
+                    p);
+}
+
+CUresult fac_memory_release(CUdeviceptr p)
 {
     if (fac_is_mapped(p))
         return fac_fail(CUDA_ERROR_INVALID_VALUE, "0x%llx is a mapping, for cuMemUnmap", p);
-    return !p || ptx_memory_release(fac.mem, p)
-               ? CUDA_SUCCESS
-               : fac_fail(CUDA_ERROR_INVALID_VALUE,
-                          ptx_memory_was_released(fac.mem, p)
-                              ? "0x%llx was freed before"
-                              : "0x%llx is not the start of an allocation",
-                          p);
+    if (!p)
+        return CUDA_SUCCESS;
+    if (!ptx_memory_release(fac.mem, p))
+        return no_start(p);
+    fac_memory_unnote(p);
+    return CUDA_SUCCESS;
 }
 
-CUresult cuMemAlloc(CUdeviceptr *out, size_t n)
+CUresult cuMemAlloc_v2(CUdeviceptr *out, size_t n)
 {
-    CUresult r = fac_enter();
-    return fac_leave(r ? r : allocate(out, n, false));
+    CUresult r = fac_enter_uncaptured();
+    return fac_leave(r ? r : fac_memory_alloc(out, n, false));
 }
 
-CUresult cuMemAllocPitch(CUdeviceptr *out, size_t *pitch, size_t width, size_t height,
-                         unsigned element)
+CUresult cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, size_t height,
+                            unsigned element)
 {
-    (void)element;
-    CUresult r = fac_enter();
-    size_t row = (width + 511) & ~(size_t)511, n;
-    if (!r && (row < width || !ws_size_mul(row, height, &n)))
-        r = CUDA_ERROR_INVALID_VALUE;
-    if (!r && !(r = allocate(out, n, false)))
+    CUresult r = fac_enter_uncaptured();
+    size_t row = (width + PITCH - 1) & ~(size_t)(PITCH - 1), n = 0;
+    if (!r && (!pitch || (element != 4 && element != 8 && element != 16) || row < width ||
+               !ws_size_mul(row, height, &n)))
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "%zu rows of %zu bytes, elements of %u", height,
+                     width, element);
+    if (!r && !(r = fac_memory_alloc(out, n, false)))
         *pitch = row;
     return fac_leave(r);
 }
 
-CUresult cuMemFree(CUdeviceptr p)
+CUresult cuMemFree_v2(CUdeviceptr p)
 {
-    CUresult r = fac_enter();
-    return fac_leave(r ? r : release(p));
-}
-
-CUresult cuMemAllocAsync(CUdeviceptr *out, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemAlloc(out, n);
-}
-
-CUresult cuMemFreeAsync(CUdeviceptr p, CUstream stream)
-{
-    (void)stream;
-    return cuMemFree(p);
+    CUresult r = fac_enter_uncaptured();
+    const fac_mem kind = r ? FAC_MEM_NONE : fac_memory_kind(p, NULL);
+    if (kind == FAC_MEM_HOST || kind == FAC_MEM_REGISTERED)
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "0x%llx is host memory, for cuMemFreeHost or "
+                                               "cuMemHostUnregister", p);
+    if (!r)
+        fac_wait_stream(NULL); /* what still uses it */
+    return fac_leave(r ? r : fac_memory_release(p));
 }
 
 CUresult cuMemAllocManaged(CUdeviceptr *out, size_t n, unsigned flags)
 {
-    (void)flags;
-    CUresult r = fac_enter();
-    return fac_leave(r ? r : allocate(out, n, true));
+    CUresult r = fac_enter_uncaptured();
+    if (!r && flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST)
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "managed memory with flags 0x%x", flags);
+    if (!r && !(r = fac_memory_alloc(out, n, true)))
+        fac_memory_note(*out, FAC_MEM_MANAGED, flags);
+    return fac_leave(r);
 }
+
+/* ---- the host's ---- */
 
 CUresult cuMemHostAlloc(void **out, size_t n, unsigned flags)
 {
-    (void)flags;
+    const unsigned known =
+        CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
     CUdeviceptr p = 0;
-    CUresult r = fac_enter();
-    if (!r && !(r = allocate(&p, n, true)))
+    CUresult r = fac_enter_uncaptured();
+    if (!r && (!out || flags & ~known))
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "host memory with flags 0x%x", flags);
+    if (!r && !(r = fac_memory_alloc(&p, n, true))) {
+        fac_memory_note(p, FAC_MEM_HOST, flags | CU_MEMHOSTALLOC_DEVICEMAP);
         *out = (void *)(uintptr_t)p;
-    return fac_leave(r);
-}
-
-CUresult cuMemAllocHost(void **out, size_t n)
-{
-    return cuMemHostAlloc(out, n, 0);
-}
-
-CUresult cuMemFreeHost(void *p)
-{
-    CUresult r = fac_enter();
-    return fac_leave(r ? r : release((CUdeviceptr)(uintptr_t)p));
-}
-
-CUresult cuMemHostGetDevicePointer(CUdeviceptr *out, void *p, unsigned flags)
-{
-    uint64_t start;
-    size_t n;
-    (void)flags;
-    CUresult r = fac_enter();
-    if (!r && !ptx_memory_range(fac.mem, (uint64_t)(uintptr_t)p, &start, &n))
-        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "the pointer is not from cuMemHostAlloc");
-    if (!r)
-        *out = (CUdeviceptr)(uintptr_t)p;
-    return fac_leave(r);
-}
-
-CUresult cuMemGetAddressRange(CUdeviceptr *base, size_t *size, CUdeviceptr p)
-{
-    uint64_t start;
-    size_t n;
-    CUresult r = fac_enter();
-    if (!r && !ptx_memory_range(fac.mem, p, &start, &n))
-        r = CUDA_ERROR_NOT_FOUND;
-    if (!r && base)
-        *base = (CUdeviceptr)start;
-    if (!r && size)
-        *size = n;
-    return fac_leave(r);
-}
-
-CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr p)
-{
-    uint64_t start;
-    size_t n;
-    CUresult r = fac_enter();
-    if (!r && !ptx_memory_range(fac.mem, p, &start, &n))
-        r = CUDA_ERROR_INVALID_VALUE;
-    if (r)
-        return fac_leave(r);
-    switch ((int)attribute) {
-    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-        *(unsigned *)data = CU_MEMORYTYPE_DEVICE;
-        break;
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-        *(CUdeviceptr *)data = p;
-        break;
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-        *(int *)data = 0;
-        break;
-    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
-        *(CUdeviceptr *)data = (CUdeviceptr)start;
-        break;
-    case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
-        *(size_t *)data = n;
-        break;
-    default:
-        r = fac_fail(CUDA_ERROR_NOT_SUPPORTED, "pointer attribute %d", (int)attribute);
     }
     return fac_leave(r);
 }
 
-/* ---- copies ---- */
+CUresult cuMemAllocHost_v2(void **out, size_t n)
+{
+    return cuMemHostAlloc(out, n, 0);
+}
 
-static bool on_device(uint64_t p)
+CUresult cuMemFreeHost(void *at)
+{
+    const CUdeviceptr p = (CUdeviceptr)(uintptr_t)at;
+    CUresult r = fac_enter_uncaptured();
+    if (!r && p && fac_memory_kind(p, NULL) != FAC_MEM_HOST)
+        r = ptx_memory_was_released(fac.mem, p)
+                ? no_start(p)
+                : fac_fail(CUDA_ERROR_INVALID_VALUE, "%p is not from cuMemHostAlloc", at);
+    if (!r)
+        fac_wait_stream(NULL);
+    return fac_leave(r ? r : fac_memory_release(p));
+}
+
+/* Kernels reach the program's own memory where it is. */
+CUresult cuMemHostRegister_v2(void *at, size_t n, unsigned flags)
+{
+    const unsigned known = CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP |
+                           CU_MEMHOSTREGISTER_READ_ONLY;
+    const CUdeviceptr p = (CUdeviceptr)(uintptr_t)at;
+    CUresult r = fac_enter_uncaptured();
+    if (!r && (!at || !n || p + n < p || flags & ~known))
+        r = fac_fail(flags & CU_MEMHOSTREGISTER_IOMEMORY ? CUDA_ERROR_NOT_SUPPORTED
+                                                         : CUDA_ERROR_INVALID_VALUE,
+                     "%zu bytes at %p cannot be registered with flags 0x%x", n, at, flags);
+    if (!r && !ptx_memory_adopt(fac.mem, p, n))
+        r = fac_fail(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+                     "some of the %zu bytes at %p are known already", n, at);
+    if (!r)
+        fac_memory_note(p, FAC_MEM_REGISTERED, flags | CU_MEMHOSTALLOC_DEVICEMAP);
+    return fac_leave(r);
+}
+
+CUresult cuMemHostUnregister(void *at)
+{
+    const CUdeviceptr p = (CUdeviceptr)(uintptr_t)at;
+    CUresult r = fac_enter_uncaptured();
+    if (!r && (fac_memory_kind(p, NULL) != FAC_MEM_REGISTERED || !ptx_memory_disown(fac.mem, p)))
+        r = fac_fail(CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED, "%p was not registered", at);
+    if (!r)
+        fac_memory_unnote(p);
+    return fac_leave(r);
+}
+
+static CUresult check_host(const void *at, unsigned *flags)
+{
+    const fac_mem kind = fac_memory_kind((CUdeviceptr)(uintptr_t)at, flags);
+    return kind == FAC_MEM_HOST || kind == FAC_MEM_REGISTERED || kind == FAC_MEM_MANAGED
+               ? CUDA_SUCCESS
+               : fac_fail(CUDA_ERROR_INVALID_VALUE,
+                          "%p is neither from cuMemHostAlloc nor registered", at);
+}
+
+CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *out, void *p, unsigned flags)
+{
+    CUresult r = fac_enter();
+    if (!r && (!out || flags))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_host(p, NULL)))
+        *out = (CUdeviceptr)(uintptr_t)p;
+    return fac_leave(r);
+}
+
+CUresult cuMemHostGetFlags(unsigned *out, void *p)
+{
+    unsigned flags = 0;
+    CUresult r = fac_enter();
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_host(p, &flags)))
+        *out = flags;
+    return fac_leave(r);
+}
+
+/* ---- managed memory: it is where everybody reaches it, and advice changes nothing ---- */
+
+static CUresult check_range(CUdeviceptr p, size_t n)
 {
     uint64_t start;
-    size_t n;
-    return ptx_memory_range(fac.mem, p, &start, &n);
+    size_t all;
+    return ptx_memory_range(fac.mem, p, &start, &all) && n && n <= all - (p - start)
+               ? CUDA_SUCCESS
+               : fac_fail(CUDA_ERROR_INVALID_VALUE, "%zu bytes at 0x%llx are not managed memory", n,
+                          p);
 }
 
-static CUresult outside(CUdeviceptr p, size_t n)
-{
-    return fac_fail(CUDA_ERROR_INVALID_VALUE, "%zu bytes at 0x%llx are not inside one allocation",
-                    n, p);
-}
-
-static CUresult to_device(CUdeviceptr dst, const void *src, size_t n)
-{
-    return !n || ptx_memory_write(fac.mem, dst, src, n) ? CUDA_SUCCESS : outside(dst, n);
-}
-
-static CUresult to_host(void *dst, CUdeviceptr src, size_t n)
-{
-    return !n || ptx_memory_read(fac.mem, dst, src, n) ? CUDA_SUCCESS : outside(src, n);
-}
-
-static CUresult within_device(CUdeviceptr dst, CUdeviceptr src, size_t n)
-{
-    if (!n)
-        return CUDA_SUCCESS;
-    void *copy = malloc(n);
-    if (!copy)
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    CUresult r = to_host(copy, src, n);
-    if (!r)
-        r = to_device(dst, copy, n);
-    free(copy);
-    if (!r)
-        fac_clock_bytes(2 * n); /* read and written */
-    return r;
-}
-
-/* Either side may be host or device memory, as the address says. */
-static CUresult copy_any(CUdeviceptr dst, CUdeviceptr src, size_t n)
-{
-    bool to = on_device(dst), from = on_device(src);
-    if (to && from)
-        return within_device(dst, src, n);
-    if (to)
-        return to_device(dst, (const void *)(uintptr_t)src, n);
-    if (from)
-        return to_host((void *)(uintptr_t)dst, src, n);
-    memmove((void *)(uintptr_t)dst, (const void *)(uintptr_t)src, n);
-    return CUDA_SUCCESS;
-}
-
-CUresult cuMemcpyHtoD(CUdeviceptr dst, const void *src, size_t n)
+CUresult cuMemAdvise_v2(CUdeviceptr p, size_t n, CUmem_advise advice, CUmemLocation where)
 {
     CUresult r = fac_enter();
-    return fac_leave(r ? r : to_device(dst, src, n));
+    if (!r && (advice < CU_MEM_ADVISE_SET_READ_MOSTLY || advice > CU_MEM_ADVISE_UNSET_ACCESSED_BY))
+        r = fac_fail(CUDA_ERROR_INVALID_VALUE, "advice %d", (int)advice);
+    if (!r && where.type == CU_MEM_LOCATION_TYPE_DEVICE && !fac_is_device(where.id))
+        r = CUDA_ERROR_INVALID_DEVICE;
+    return fac_leave(r ? r : check_range(p, n));
 }
 
-CUresult cuMemcpyDtoH(void *dst, CUdeviceptr src, size_t n)
+CUresult cuMemPrefetchAsync_v2(CUdeviceptr p, size_t n, CUmemLocation where, unsigned flags,
+                               CUstream s)
 {
+    fac_op op = {.kind = FAC_OP_EMPTY};
     CUresult r = fac_enter();
-    return fac_leave(r ? r : to_host(dst, src, n));
-}
-
-CUresult cuMemcpyDtoD(CUdeviceptr dst, CUdeviceptr src, size_t n)
-{
-    CUresult r = fac_enter();
-    return fac_leave(r ? r : within_device(dst, src, n));
-}
-
-CUresult cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t n)
-{
-    CUresult r = fac_enter();
-    return fac_leave(r ? r : copy_any(dst, src, n));
-}
-
-CUresult cuMemcpyHtoDAsync(CUdeviceptr dst, const void *src, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemcpyHtoD(dst, src, n);
-}
-
-CUresult cuMemcpyDtoHAsync(void *dst, CUdeviceptr src, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemcpyDtoH(dst, src, n);
-}
-
-CUresult cuMemcpyDtoDAsync(CUdeviceptr dst, CUdeviceptr src, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemcpyDtoD(dst, src, n);
-}
-
-CUresult cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemcpy(dst, src, n);
-}
-
-/* The address of one side of a 2D copy; false for arrays. */
-static bool side(CUmemorytype type, const void *host, CUdeviceptr device, size_t pitch, size_t x,
-                 size_t y, CUdeviceptr *out)
-{
-    if (type == CU_MEMORYTYPE_ARRAY)
-        return false;
-    *out = (type == CU_MEMORYTYPE_HOST ? (CUdeviceptr)(uintptr_t)host : device) + y * pitch + x;
-    return true;
-}
-
-CUresult cuMemcpy2D(const CUDA_MEMCPY2D *c)
-{
-    CUdeviceptr src = 0, dst = 0;
-    CUresult r = fac_enter();
-    if (!r && (!side(c->srcMemoryType, c->srcHost, c->srcDevice, c->srcPitch, c->srcXInBytes,
-                     c->srcY, &src) ||
-               !side(c->dstMemoryType, c->dstHost, c->dstDevice, c->dstPitch, c->dstXInBytes,
-                     c->dstY, &dst)))
-        r = fac_fail(CUDA_ERROR_NOT_SUPPORTED, "copies to and from arrays");
-    for (size_t y = 0; !r && y < c->Height; y++)
-        r = copy_any(dst + y * c->dstPitch, src + y * c->srcPitch, c->WidthInBytes);
-    return fac_leave(r);
-}
-
-CUresult cuMemcpy2DAsync(const CUDA_MEMCPY2D *c, CUstream stream)
-{
-    (void)stream;
-    return cuMemcpy2D(c);
-}
-
-CUresult cuMemcpy2DUnaligned(const CUDA_MEMCPY2D *c)
-{
-    return cuMemcpy2D(c);
-}
-
-/* ---- fills ---- */
-
-/* `rows` rows of `n` elements of `size` bytes, `pitch` bytes apart. */
-static CUresult fill(CUdeviceptr dst, size_t pitch, unsigned value, size_t size, size_t n,
-                     size_t rows)
-{
-    CUresult r = fac_enter();
-    size_t bytes;
-    if (!r && (!ws_size_mul(n, size, &bytes) || dst % size))
+    if (!r && flags)
         r = CUDA_ERROR_INVALID_VALUE;
-    if (r || !bytes)
-        return fac_leave(r);
-    unsigned char *row = malloc(bytes);
-    if (!row)
-        return fac_leave(CUDA_ERROR_OUT_OF_MEMORY);
-    for (size_t i = 0; i < n; i++)
-        memcpy(row + i * size, &value, size); /* little-endian: the low bytes */
-    for (size_t y = 0; !r && y < rows; y++)
-        r = to_device(dst + y * pitch, row, bytes);
-    free(row);
-    if (!r)
-        fac_clock_bytes(rows * bytes);
+    if (!r && where.type == CU_MEM_LOCATION_TYPE_DEVICE && !fac_is_device(where.id))
+        r = CUDA_ERROR_INVALID_DEVICE;
+    if (!r && !(r = check_range(p, n)))
+        r = fac_submit(s, &op);
     return fac_leave(r);
 }
 
-CUresult cuMemsetD8(CUdeviceptr dst, unsigned char value, size_t n)
+CUresult cuMemRangeGetAttribute(void *data, size_t size, CUmem_range_attribute id, CUdeviceptr p,
+                                size_t n)
 {
     CUresult r = fac_enter();
-    if (!r && n && !ptx_memory_fill(fac.mem, dst, value, n))
-        r = outside(dst, n);
+    if (!r && (!data || size < sizeof(int) || size % sizeof(int)))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r && !(r = check_range(p, n))) {
+        memset(data, 0, size);
+        if (id == CU_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION ||
+            id == CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION ||
+            id == CU_MEM_RANGE_ATTRIBUTE_ACCESSED_BY)
+            for (size_t i = 0; i < size / sizeof(int); i++)
+                ((int *)data)[i] = CU_DEVICE_INVALID;
+        else if (id < CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY)
+            r = CUDA_ERROR_INVALID_VALUE;
+    }
     return fac_leave(r);
 }
 
-CUresult cuMemsetD16(CUdeviceptr dst, unsigned short value, size_t n)
+CUresult cuMemRangeGetAttributes(void **data, size_t *sizes, CUmem_range_attribute *ids, size_t n,
+                                 CUdeviceptr p, size_t bytes)
 {
-    return fill(dst, 0, value, 2, n, 1);
-}
-
-CUresult cuMemsetD32(CUdeviceptr dst, unsigned value, size_t n)
-{
-    return fill(dst, 0, value, 4, n, 1);
-}
-
-CUresult cuMemsetD8Async(CUdeviceptr dst, unsigned char value, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemsetD8(dst, value, n);
-}
-
-CUresult cuMemsetD16Async(CUdeviceptr dst, unsigned short value, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemsetD16(dst, value, n);
-}
-
-CUresult cuMemsetD32Async(CUdeviceptr dst, unsigned value, size_t n, CUstream stream)
-{
-    (void)stream;
-    return cuMemsetD32(dst, value, n);
-}
-
-CUresult cuMemsetD2D8(CUdeviceptr dst, size_t pitch, unsigned char value, size_t width,
-                      size_t height)
-{
-    return fill(dst, pitch, value, 1, width, height);
-}
-
-CUresult cuMemsetD2D16(CUdeviceptr dst, size_t pitch, unsigned short value, size_t width,
-                       size_t height)
-{
-    return fill(dst, pitch, value, 2, width, height);
-}
-
-CUresult cuMemsetD2D32(CUdeviceptr dst, size_t pitch, unsigned value, size_t width, size_t height)
-{
-    return fill(dst, pitch, value, 4, width, height);
+    CUresult r = data && sizes && ids && n ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    for (size_t i = 0; !r && i < n; i++)
+        r = cuMemRangeGetAttribute(data[i], sizes[i], ids[i], p, bytes);
+    return r;
 }

@@ -1,10 +1,11 @@
-/* Modules, libraries, kernels and their attributes. A library is a module and a CUkernel a
- * CUfunction. */
+/* Modules, functions and their attributes. */
+#include "harness/ptx/cuda/internal.h"
+
 #include "base/file.h"
 #include "base/mem.h"
-#include "harness/ptx/cuda/internal.h"
 #include "harness/ptx/cuda/ws_engine.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,37 +14,42 @@ enum { MAX_FILE_BYTES = 256 << 20 };
 
 /* ---- loading ---- */
 
-/* Text of a failed load into the caller's CU_JIT_ERROR_LOG_BUFFER. */
-static void write_log(unsigned n, const CUjit_option *option, void **value, const char *text)
+/* Text of a failed load into the program's error log, and "" into its other one. */
+void fac_module_write_log(unsigned n, const CUjit_option *option, void **value, const char *text)
 {
-    char *buffer = NULL;
-    size_t size = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (option[i] == CU_JIT_ERROR_LOG_BUFFER)
-            buffer = value[i];
-        if (option[i] == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES)
-            size = (size_t)(uintptr_t)value[i];
+    static const CUjit_option logs[2][2] = {
+        {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES},
+        {CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES}};
+    for (int k = 0; k < 2; k++) {
+        char *buffer = NULL;
+        size_t size = 0;
+        for (unsigned i = 0; i < n; i++) {
+            if (option[i] == logs[k][0])
+                buffer = value[i];
+            if (option[i] == logs[k][1])
+                size = (size_t)(uintptr_t)value[i] & UINT_MAX;
+        }
+        if (buffer && size)
+            snprintf(buffer, size, "%s", k ? "" : text);
+        for (unsigned i = 0; i < n; i++)
+            if (option[i] == logs[k][1])
+                value[i] = (void *)(uintptr_t)(buffer && size ? strlen(buffer) : 0);
     }
-    if (buffer && size)
-        snprintf(buffer, size, "%s", text);
-    for (unsigned i = 0; i < n; i++)
-        if (option[i] == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES)
-            value[i] = (void *)(uintptr_t)(buffer && size ? strlen(buffer) : 0);
 }
 
-static CUresult load(CUmodule *out, const void *image)
+CUresult fac_module_load(CUmodule *out, const void *image, size_t bytes)
 {
-    static const unsigned char elf[4] = {0x7f, 'E', 'L', 'F'}, fatbin[4] = {0x50, 0xed, 0x55, 0xba};
     ptx_module *m = NULL;
     ws_err err = {0};
+    ws_buf text = {.max = MAX_FILE_BYTES};
     if (!out || !image)
-        return CUDA_ERROR_INVALID_VALUE;
-    /* Any image has at least a NUL; memcmp would read on. */
-    if (strncmp(image, (const char *)elf, 4) == 0 || strncmp(image, (const char *)fatbin, 4) == 0)
-        return fac_fail(CUDA_ERROR_NO_BINARY_FOR_GPU,
-                        "the CPU engine runs PTX text, not machine code: load the PTX");
-    if (ptx_module_load(image, strlen(image), fac.mem, &m, &err))
-        return fac_fail(CUDA_ERROR_INVALID_PTX, "%s", err.msg);
+        return fac_fail(CUDA_ERROR_INVALID_VALUE, "there is no image");
+    CUresult r = fac_image_ptx(image, bytes, &text);
+    if (!r && ptx_module_load(ws_buf_z(&text), text.n, fac.mem, &m, &err))
+        r = fac_fail(CUDA_ERROR_INVALID_PTX, "%s", err.msg);
+    ws_buf_release(&text);
+    if (r)
+        return r;
     CUmodule mod = ws_calloc(1, sizeof *mod);
     mod->ptx = m;
     mod->next = fac.modules;
@@ -52,13 +58,23 @@ static CUresult load(CUmodule *out, const void *image)
     return CUDA_SUCCESS;
 }
 
+static CUresult load_data(CUmodule *out, const void *image, size_t bytes, unsigned n,
+                          CUjit_option *option, void **value)
+{
+    CUresult r = fac_enter();
+    if (!r && n && (!option || !value))
+        r = CUDA_ERROR_INVALID_VALUE;
+    if (!r) {
+        r = fac_module_load(out, image, bytes);
+        fac_module_write_log(n, option, value, r ? fac_detail() : "");
+    }
+    return fac_leave(r);
+}
+
 CUresult cuModuleLoadDataEx(CUmodule *out, const void *image, unsigned n, CUjit_option *option,
                             void **value)
 {
-    CUresult r = fac_enter();
-    if (!r && (r = load(out, image)))
-        write_log(n, option, value, fac_detail());
-    return fac_leave(r);
+    return load_data(out, image, 0, n, option, value);
 }
 
 CUresult cuModuleLoadData(CUmodule *out, const void *image)
@@ -76,8 +92,12 @@ CUresult cuModuleLoad(CUmodule *out, const char *path)
     ws_err err = {0};
     ws_buf text = {.max = MAX_FILE_BYTES};
     CUresult r = CUDA_ERROR_FILE_NOT_FOUND;
-    if (!ws_read_file(path, MAX_FILE_BYTES, &text, &err))
-        r = cuModuleLoadData(out, ws_buf_z(&text));
+    if (!path)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (!ws_read_file(path, MAX_FILE_BYTES, &text, &err)) {
+        (void)ws_buf_z(&text);
+        r = text.n ? load_data(out, text.p, text.n, 0, NULL, NULL) : CUDA_ERROR_INVALID_IMAGE;
+    }
     ws_buf_release(&text);
     return r;
 }
@@ -99,10 +119,7 @@ CUresult cuModuleUnload(CUmodule m)
         r = CUDA_ERROR_INVALID_HANDLE;
     if (!r) {
         *at = m->next;
-        for (CUfunction f = m->functions, next; f; f = next) {
-            next = f->next;
-            free(f);
-        }
+        fac_functions_free(m->functions);
         ptx_module_free(m->ptx);
         free(m);
     }
@@ -111,6 +128,8 @@ CUresult cuModuleUnload(CUmodule m)
 
 CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode *out)
 {
+    if (!out)
+        return CUDA_ERROR_INVALID_VALUE;
     *out = CU_MODULE_EAGER_LOADING;
     return CUDA_SUCCESS;
 }
@@ -139,24 +158,32 @@ static CUfunction function_of(CUmodule m, const ptx_kernel_info *info)
         .module = m, .info = info, .max_dynamic_shared = spare > 0 ? spare : 0,
         .next = m->functions};
     m->functions = f;
+    fac_handle_add(FAC_FUNCTION, f);
     return f;
+}
+
+bool fac_module_is(CUmodule m)
+{
+    return m && find_module(m);
+}
+
+CUresult fac_module_function(CUfunction *out, CUmodule m, const char *name)
+{
+    if (!out || !name)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (!find_module(m))
+        return fac_fail(CUDA_ERROR_INVALID_HANDLE, "%p is no module", (void *)m);
+    const ptx_kernel_info *info = ptx_module_find(m->ptx, name);
+    if (!info)
+        return fac_fail(CUDA_ERROR_NOT_FOUND, "the module has no kernel '%s'", name);
+    *out = function_of(m, info);
+    return CUDA_SUCCESS;
 }
 
 CUresult cuModuleGetFunction(CUfunction *out, CUmodule m, const char *name)
 {
     CUresult r = fac_enter();
-    if (!r && (!out || !name))
-        r = CUDA_ERROR_INVALID_VALUE;
-    if (!r && !find_module(m))
-        r = CUDA_ERROR_INVALID_HANDLE;
-    if (!r) {
-        const ptx_kernel_info *info = ptx_module_find(m->ptx, name);
-        if (info)
-            *out = function_of(m, info);
-        else
-            r = fac_fail(CUDA_ERROR_NOT_FOUND, "the module has no kernel '%s'", name);
-    }
-    return fac_leave(r);
+    return fac_leave(r ? r : fac_module_function(out, m, name));
 }
 
 CUresult cuModuleGetFunctionCount(unsigned *out, CUmodule m)
@@ -164,6 +191,8 @@ CUresult cuModuleGetFunctionCount(unsigned *out, CUmodule m)
     CUresult r = fac_enter();
     if (!r && !find_module(m))
         r = CUDA_ERROR_INVALID_HANDLE;
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r)
         *out = (unsigned)ptx_module_kernels(m->ptx);
     return fac_leave(r);
@@ -179,7 +208,7 @@ CUresult cuModuleEnumerateFunctions(CUfunction *out, unsigned n, CUmodule m)
     return fac_leave(r);
 }
 
-CUresult cuModuleGetGlobal(CUdeviceptr *out, size_t *bytes, CUmodule m, const char *name)
+CUresult cuModuleGetGlobal_v2(CUdeviceptr *out, size_t *bytes, CUmodule m, const char *name)
 {
     uint64_t p;
     size_t n;
@@ -196,6 +225,17 @@ CUresult cuModuleGetGlobal(CUdeviceptr *out, size_t *bytes, CUmodule m, const ch
 }
 
 /* ---- functions ---- */
+
+CUresult fac_function_check(CUfunction f)
+{
+    return fac_handle_check(FAC_FUNCTION, f);
+}
+
+static CUresult enter_function(CUfunction f)
+{
+    CUresult r = fac_enter();
+    return r ? r : fac_function_check(f);
+}
 
 static CUresult function_attribute(int *out, CUfunction_attribute attribute, CUfunction f)
 {
@@ -231,9 +271,9 @@ static CUresult function_attribute(int *out, CUfunction_attribute attribute, CUf
 
 CUresult cuFuncGetAttribute(int *out, CUfunction_attribute attribute, CUfunction f)
 {
-    CUresult r = fac_enter();
+    CUresult r = enter_function(f);
     if (!r)
-        r = f ? function_attribute(out, attribute, f) : CUDA_ERROR_INVALID_HANDLE;
+        r = out ? function_attribute(out, attribute, f) : CUDA_ERROR_INVALID_VALUE;
     return fac_leave(r);
 }
 
@@ -257,21 +297,23 @@ static CUresult set_attribute(CUfunction f, CUfunction_attribute attribute, int 
 
 CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute attribute, int value)
 {
-    CUresult r = fac_enter();
+    CUresult r = enter_function(f);
     if (!r)
-        r = f ? set_attribute(f, attribute, value) : CUDA_ERROR_INVALID_HANDLE;
+        r = set_attribute(f, attribute, value);
     return fac_leave(r);
 }
 
 CUresult cuFuncSetCacheConfig(CUfunction f, CUfunc_cache config)
 {
-    (void)f, (void)config;
-    return fac_leave(fac_enter());
+    (void)config;
+    return fac_leave(enter_function(f));
 }
 
 CUresult cuFuncGetModule(CUmodule *out, CUfunction f)
 {
-    CUresult r = fac_enter();
+    CUresult r = enter_function(f);
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r)
         *out = f->module;
     return fac_leave(r);
@@ -279,7 +321,9 @@ CUresult cuFuncGetModule(CUmodule *out, CUfunction f)
 
 CUresult cuFuncGetName(const char **out, CUfunction f)
 {
-    CUresult r = fac_enter();
+    CUresult r = enter_function(f);
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r)
         *out = f->info->name;
     return fac_leave(r);
@@ -287,8 +331,8 @@ CUresult cuFuncGetName(const char **out, CUfunction f)
 
 CUresult cuFuncGetParamInfo(CUfunction f, size_t index, size_t *offset, size_t *size)
 {
-    CUresult r = fac_enter();
-    if (!r && index >= (size_t)f->info->n_params)
+    CUresult r = enter_function(f);
+    if (!r && (!offset || index >= (size_t)f->info->n_params))
         r = CUDA_ERROR_INVALID_VALUE;
     if (!r)
         *offset = f->info->param[index].offset;
@@ -297,75 +341,17 @@ CUresult cuFuncGetParamInfo(CUfunction f, size_t index, size_t *offset, size_t *
     return fac_leave(r);
 }
 
-/* ---- libraries ---- */
-
-/* CUlibrary and CUkernel are other names for what CUmodule and CUfunction point to. */
-static CUmodule module_of(CUlibrary l)
+CUresult cuFuncIsLoaded(CUfunctionLoadingState *out, CUfunction f)
 {
-    return (CUmodule)(void *)l;
-}
-
-static CUfunction function_of_kernel(CUkernel k)
-{
-    return (CUfunction)(void *)k;
-}
-
-CUresult cuLibraryLoadData(CUlibrary *out, const void *code, CUjit_option *jit, void **jit_values,
-                           unsigned n_jit, CUlibraryOption *options, void **values, unsigned n)
-{
-    CUmodule m = NULL;
-    (void)options, (void)values, (void)n;
-    CUresult r = fac_enter_device();
-    if (!r && (r = load(&m, code)))
-        write_log(n_jit, jit, jit_values, fac_detail());
+    CUresult r = enter_function(f);
+    if (!r && !out)
+        r = CUDA_ERROR_INVALID_VALUE;
     if (!r)
-        *out = (CUlibrary)(void *)m;
+        *out = CU_FUNCTION_LOADING_STATE_LOADED;
     return fac_leave(r);
 }
 
-CUresult cuLibraryUnload(CUlibrary l)
+CUresult cuFuncLoad(CUfunction f)
 {
-    return cuModuleUnload(module_of(l));
-}
-
-CUresult cuLibraryGetModule(CUmodule *out, CUlibrary l)
-{
-    CUresult r = fac_enter();
-    if (!r)
-        *out = module_of(l);
-    return fac_leave(r);
-}
-
-CUresult cuLibraryGetKernel(CUkernel *out, CUlibrary l, const char *name)
-{
-    CUfunction f = NULL;
-    CUresult r = cuModuleGetFunction(&f, module_of(l), name);
-    if (!r)
-        *out = (CUkernel)(void *)f;
-    return r;
-}
-
-CUresult cuLibraryGetGlobal(CUdeviceptr *out, size_t *bytes, CUlibrary l, const char *name)
-{
-    return cuModuleGetGlobal(out, bytes, module_of(l), name);
-}
-
-CUresult cuKernelGetFunction(CUfunction *out, CUkernel k)
-{
-    CUresult r = fac_enter();
-    if (!r)
-        *out = function_of_kernel(k);
-    return fac_leave(r);
-}
-
-CUresult cuKernelGetAttribute(int *out, CUfunction_attribute attribute, CUkernel k, CUdevice dev)
-{
-    (void)dev;
-    return cuFuncGetAttribute(out, attribute, function_of_kernel(k));
-}
-
-CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel k, CUdevice dev)
-{
-    (void)dev;
-    return cuFuncSetAttribute(function_of_kernel(k), attribute, value);
+    return fac_leave(enter_function(f));
 }

@@ -1,82 +1,67 @@
-/* cuGetProcAddress: every entry point by its name without a version suffix. */
-#include "base/mem.h"
+/* cuGetProcAddress: the newest version of a function that a program of some CUDA knows. */
+#include "harness/ptx/cuda/internal.h"
 
-#include <cuda.h>
+#include "base/mem.h"
+#include "harness/ptx/cuda/api.h"
+
 #include <string.h>
 
-#undef cuGetProcAddress
-CUresult cuGetProcAddress(const char *name, void **out, int version, cuuint64_t flags);
-CUresult cuGetProcAddress_v2(const char *name, void **out, int version, cuuint64_t flags,
-                             CUdriverProcAddressQueryResult *status);
+CUresult cuGetProcAddress_v2_ptsz(const char *name, void **out, int version, cuuint64_t flags,
+                                  CUdriverProcAddressQueryResult *status);
 
-/* cuda.h's macros turn each name into the version that the header prefers. */
-#define API_LIST(X)                                                                                \
-    X(cuInit) X(cuDriverGetVersion) X(cuGetErrorName) X(cuGetErrorString)                          \
-    X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName) X(cuDeviceTotalMem) X(cuDeviceGetUuid)   \
-    X(cuDeviceGetPCIBusId) X(cuDeviceGetAttribute) X(cuDeviceCanAccessPeer)                        \
-    X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) X(cuDevicePrimaryCtxReset)            \
-    X(cuDevicePrimaryCtxSetFlags) X(cuDevicePrimaryCtxGetState)                                    \
-    X(cuCtxCreate) X(cuCtxDestroy) X(cuCtxPushCurrent) X(cuCtxPopCurrent) X(cuCtxSetCurrent)       \
-    X(cuCtxGetCurrent) X(cuCtxGetDevice) X(cuCtxGetFlags) X(cuCtxGetApiVersion) X(cuCtxGetLimit)   \
-    X(cuCtxSetLimit) X(cuCtxSetCacheConfig) X(cuCtxGetStreamPriorityRange) X(cuCtxSynchronize)     \
-    X(cuCtxResetPersistingL2Cache)                                                                 \
-    X(cuModuleLoad) X(cuModuleLoadData) X(cuModuleLoadDataEx) X(cuModuleLoadFatBinary)             \
-    X(cuModuleUnload) X(cuModuleGetLoadingMode) X(cuModuleGetFunction) X(cuModuleGetFunctionCount) \
-    X(cuModuleEnumerateFunctions) X(cuModuleGetGlobal)                                             \
-    X(cuFuncGetAttribute) X(cuFuncSetAttribute) X(cuFuncSetCacheConfig) X(cuFuncGetModule)         \
-    X(cuFuncGetName) X(cuFuncGetParamInfo)                                                         \
-    X(cuLibraryLoadData) X(cuLibraryUnload) X(cuLibraryGetModule) X(cuLibraryGetKernel)            \
-    X(cuLibraryGetGlobal) X(cuKernelGetFunction) X(cuKernelGetAttribute) X(cuKernelSetAttribute)   \
-    X(cuMemAlloc) X(cuMemAllocPitch) X(cuMemFree) X(cuMemAllocAsync) X(cuMemFreeAsync)             \
-    X(cuMemAllocManaged) X(cuMemHostAlloc) X(cuMemAllocHost) X(cuMemFreeHost)                      \
-    X(cuMemHostGetDevicePointer) X(cuMemGetAddressRange) X(cuMemGetInfo) X(cuPointerGetAttribute)  \
-    X(cuMemGetAllocationGranularity) X(cuMemAddressReserve) X(cuMemAddressFree) X(cuMemCreate)     \
-    X(cuMemRelease) X(cuMemMap) X(cuMemUnmap) X(cuMemSetAccess)                                    \
-    X(cuMemcpy) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemcpyDtoD) X(cuMemcpyAsync)                   \
-    X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) X(cuMemcpyDtoDAsync) X(cuMemcpy2D)                   \
-    X(cuMemcpy2DAsync) X(cuMemcpy2DUnaligned)                                                      \
-    X(cuMemsetD8) X(cuMemsetD16) X(cuMemsetD32) X(cuMemsetD8Async) X(cuMemsetD16Async)             \
-    X(cuMemsetD32Async) X(cuMemsetD2D8) X(cuMemsetD2D16) X(cuMemsetD2D32)                          \
-    X(cuLaunchKernel) X(cuLaunchKernelEx) X(cuLaunchCooperativeKernel) X(cuLaunchHostFunc)         \
-    X(cuTensorMapEncodeTiled) X(cuTensorMapEncodeIm2col) X(cuTensorMapEncodeIm2colWide)            \
-    X(cuTensorMapReplaceAddress)                                                                   \
-    X(cuStreamCreate) X(cuStreamCreateWithPriority) X(cuStreamDestroy) X(cuStreamSynchronize)      \
-    X(cuStreamQuery) X(cuStreamWaitEvent) X(cuStreamGetFlags) X(cuStreamGetPriority)               \
-    X(cuStreamIsCapturing) X(cuStreamAddCallback)                                                  \
-    X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventRecordWithFlags) X(cuEventQuery)  \
-    X(cuEventSynchronize) X(cuEventElapsedTime)                                                    \
-    X(cuOccupancyMaxActiveBlocksPerMultiprocessor)                                                 \
-    X(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags) X(cuOccupancyMaxPotentialBlockSize) \
-    X(cuOccupancyMaxActiveClusters) X(cuOccupancyMaxPotentialClusterSize)
+static bool is_per_thread(const char *symbol)
+{
+    const size_t n = strlen(symbol);
+    return n > 5 && (strcmp(symbol + n - 5, "_ptsz") == 0 || strcmp(symbol + n - 5, "_ptds") == 0);
+}
 
-typedef void (*entry)(void);
-static const struct {
-    const char *name;
-    entry fn;
-} api[] = {
-#define X(name) {#name, (entry)name},
-    API_LIST(X)
-#undef X
-};
+/* NULL: none. *named: there is one of the name, for a newer CUDA. */
+static const fac_api *find(const char *name, int version, bool per_thread, bool *named)
+{
+    const fac_api *best = NULL;
+    for (size_t i = 0; i < fac_n_apis; i++) {
+        const fac_api *a = &fac_apis[i];
+        if (strcmp(a->name, name) != 0 || is_per_thread(a->symbol) != per_thread)
+            continue;
+        *named = true;
+        if (a->since <= version && (!best || a->since > best->since))
+            best = a;
+    }
+    return best;
+}
+
+static CUresult lookup(const char *name, void **out, int version, bool per_thread,
+                       CUdriverProcAddressQueryResult *status)
+{
+    bool named = false;
+    if (!name || !out)
+        return CUDA_ERROR_INVALID_VALUE;
+    const fac_api *a = per_thread ? find(name, version, true, &named) : NULL;
+    if (!a)
+        a = find(name, version, false, &named);
+    *out = NULL;
+    if (a)
+        memcpy(out, &a->fn, sizeof *out);
+    if (status) {
+        *status = a       ? CU_GET_PROC_ADDRESS_SUCCESS
+                  : named ? CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT
+                          : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+        return CUDA_SUCCESS;
+    }
+    return a ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
 
 CUresult cuGetProcAddress_v2(const char *name, void **out, int version, cuuint64_t flags,
                              CUdriverProcAddressQueryResult *status)
 {
-    (void)version, (void)flags;
-    if (!name || !out)
-        return CUDA_ERROR_INVALID_VALUE;
-    *out = NULL;
-    for (size_t i = 0; i < WS_COUNT(api); i++)
-        if (strcmp(api[i].name, name) == 0)
-            memcpy(out, &api[i].fn, sizeof *out);
-    if (strcmp(name, "cuGetProcAddress") == 0) {
-        CUresult (*self)(const char *, void **, int, cuuint64_t, CUdriverProcAddressQueryResult *) =
-            cuGetProcAddress_v2;
-        memcpy(out, &self, sizeof *out);
-    }
-    if (status)
-        *status = *out ? CU_GET_PROC_ADDRESS_SUCCESS : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
-    return *out ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+    return lookup(name, out, version, flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM,
+                  status);
+}
+
+CUresult cuGetProcAddress_v2_ptsz(const char *name, void **out, int version, cuuint64_t flags,
+                                  CUdriverProcAddressQueryResult *status)
+{
+    return lookup(name, out, version, !(flags & CU_GET_PROC_ADDRESS_LEGACY_STREAM), status);
 }
 
 CUresult cuGetProcAddress(const char *name, void **out, int version, cuuint64_t flags)

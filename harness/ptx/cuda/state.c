@@ -41,17 +41,31 @@ CUresult fac_leave(CUresult r)
     return r;
 }
 
-static void free_functions(CUfunction f)
+void fac_unlock(void)
+{
+    pthread_mutex_unlock(&fac.lock);
+}
+
+void fac_lock(void)
+{
+    pthread_mutex_lock(&fac.lock);
+}
+
+void fac_functions_free(CUfunction f)
 {
     for (CUfunction next; f; f = next) {
         next = f->next;
+        fac_handle_drop(FAC_FUNCTION, f);
+        free(f->legacy_params);
         free(f);
     }
 }
 
 static void add_leak(void *ud, uint64_t ptr, size_t bytes, bool by_kernel)
 {
-    (void)by_kernel;
+    const fac_mem kind = fac_memory_kind(ptr, NULL);
+    if (!by_kernel && (kind == FAC_MEM_HOST || kind == FAC_MEM_REGISTERED))
+        return; /* of the program, not of the device */
     if (fac_monitor_is_on())
         fac_monitor_leak(ptr, bytes);
     else
@@ -75,12 +89,13 @@ void fac_reset(void)
     fac_tell_leaks();
     for (CUmodule m = fac.modules, next; m; m = next) {
         next = m->next;
-        free_functions(m->functions);
+        fac_functions_free(m->functions);
         ptx_module_free(m->ptx);
         free(m);
     }
     fac.modules = NULL;
     ptx_memory_free(fac.mem);
+    fac_memory_forget();
     fac_forget_mappings();
     fac.mem = ptx_memory_new();
     fac.sticky = CUDA_SUCCESS;
