@@ -32,6 +32,7 @@ void vfy_calibration_put(cJSON *row, const tim_launch *launch, int n, const ref_
         ws_json_add_double(o, "chain_clocks", l->chain_clocks);
         ws_json_add_double(o, "loads_together", l->loads_together);
         ws_json_add_double(o, "machine_instructions", l->machine_insns);
+        ws_json_add_double(o, "machine_f64", l->machine_f64);
         vfy_counters_print(&l->counters, false, &counters);
         cJSON_AddItemToObject(o, "counters", cJSON_CreateRaw(ws_buf_z(&counters)));
         ws_buf_release(&counters);
@@ -78,7 +79,8 @@ static void read_launch(const cJSON *o, tim_launch *out)
                         .spill_requests = number(o, "spill_requests", 0),
                         .chain_clocks = number(o, "chain_clocks", 0),
                         .loads_together = number(o, "loads_together", 0),
-                        .machine_insns = number(o, "machine_instructions", 0)};
+                        .machine_insns = number(o, "machine_instructions", 0),
+                        .machine_f64 = number(o, "machine_f64", 0)};
     vfy_counters_read(member(o, "counters"), &out->counters);
 }
 

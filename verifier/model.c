@@ -50,6 +50,7 @@ static void read_text(const comp_result *compiled, const prof_paths *paths,
     l->chain_clocks = path->chain_clocks;
     l->loads_together = path->loads_together;
     l->machine_insns = path->machine_insns;
+    l->machine_f64 = path->machine_f64;
     if (k && k->spill_store_bytes + k->spill_load_bytes > 0 && path->insns > 0)
         l->spill_requests = (k->spill_store_bytes + k->spill_load_bytes) / 4.0 *
                             (double)l->counters.warp_insns / path->insns;
@@ -227,7 +228,7 @@ static void keep_launch(const vfy_model_input *m, const vfy_modelled *t, int i, 
 {
     *out = (vfy_launch){.counted = t->launch[i], .spill_bytes = -1};
     tim_model_launch(m->gpu, &out->counted, &out->time);
-    if (!t->sampled)
+    if (!t->sampled && m->bench->n_launches != 1)
         return;
     const plan_bound_launch *l = &m->bench->launch[i];
     const comp_kernel *k = kernel_named(m->compiled, l->kernel);

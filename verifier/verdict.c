@@ -313,7 +313,8 @@ static void json_launches(cJSON *o, const vfy_verdict *v)
                      {"spill_requests", offsetof(tim_launch, spill_requests)},
                      {"chain_clocks", offsetof(tim_launch, chain_clocks)},
                      {"loads_together", offsetof(tim_launch, loads_together)},
-                     {"machine_instructions", offsetof(tim_launch, machine_insns)}};
+                     {"machine_instructions", offsetof(tim_launch, machine_insns)},
+                     {"machine_f64", offsetof(tim_launch, machine_f64)}};
         for (size_t k = 0; k < WS_COUNT(known); k++) {
             const double value = *(const double *)((const char *)&l->counted + known[k].at);
             if (value > 0)

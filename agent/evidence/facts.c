@@ -92,7 +92,8 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
                               .spill_requests = positive(o, "spill_requests"),
                               .chain_clocks = positive(o, "chain_clocks"),
                               .loads_together = positive(o, "loads_together"),
-                              .machine_insns = positive(o, "machine_instructions")};
+                              .machine_insns = positive(o, "machine_instructions"),
+                              .machine_f64 = positive(o, "machine_f64")};
     vfy_counters_read(cJSON_GetObjectItemCaseSensitive(o, "counters"), &l->counted.counters);
     read_blocks(cJSON_GetObjectItemCaseSensitive(o, "block_instructions"), l);
     tim_model_launch(f->gpu, &l->counted, &l->time);

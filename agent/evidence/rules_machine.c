@@ -16,6 +16,9 @@ static bool idle_lanes(ev_facts *f, int i, ev_finding *out)
     if (!c->warp_insns || busy > 0.9 * WARP)
         return false;
     ev_scale_insns(c, busy / WARP);
+    c->global_ld_requests = scaled(c->global_ld_requests, busy / WARP);
+    c->global_st_requests = scaled(c->global_st_requests, busy / WARP);
+    c->shared_requests = scaled(c->shared_requests, busy / WARP);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena, "an average instruction runs with %.1f of 32 lanes; %.0f %% of branches diverge",

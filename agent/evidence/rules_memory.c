@@ -38,6 +38,16 @@ static const char *access_advice(ev_facts *f, bool stores, bool pieces, bool far
         does);
 }
 
+/* `by` warps do what one did. */
+static void share_rows(tim_launch *l, uint64_t by)
+{
+    l->blocks *= by;
+    l->counters.blocks *= by;
+    l->counters.warps *= by;
+    l->counters.max_warp_insns /= by;
+    l->counters.max_block_warp_insns /= by;
+}
+
 static bool uncoalesced(ev_facts *f, int i, bool stores, ev_finding *out)
 {
     const ev_launch *l = &f->launch[i];
@@ -54,9 +64,12 @@ static bool uncoalesced(ev_facts *f, int i, bool stores, ev_finding *out)
      * it is asked. */
     double once = SECTOR * d(*unique);
     bool pieces = is >= 1.5 * d(*unique) && once < 1.1 * d(bytes) && once > 0.9 * d(bytes);
+    bool runs = is >= 1.5 * d(*unique) && once < 1.1 * d(bytes) && requests >= WARP * c->warps;
     out->certain = is > 4 * ideal && !pieces && f->launch[i].time.seconds > 0.1 * f->seconds;
     *sectors = as_count(ideal);
     *unique = *unique < *sectors ? *unique : *sectors;
+    if (runs) /* of each lane: a warp takes one of them in the place of 32 */
+        share_rows(&then, WARP);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena,
@@ -104,7 +117,9 @@ static const char *ragged_shapes(ev_facts *f)
     return z;
 }
 
-/* Full warps that ask for 4 bytes a lane or fewer, in a row. */
+/* Full warps that ask for 4 bytes a lane or fewer, in a row. A copy of 4 bytes a lane reaches some
+ * per cent less than one of 16; of what the model promises half is taken. */
+static const double HALF = 0.5;
 static bool narrow_accesses(ev_facts *f, int i, ev_finding *out)
 {
     tim_launch then = f->launch[i].counted;
@@ -125,7 +140,9 @@ static bool narrow_accesses(ev_facts *f, int i, ev_finding *out)
         then.loads_together = fmax(fewer * (then.loads_together > 0
                                                 ? then.loads_together
                                                 : tim_constants_of(f->gpu).loads_in_flight), 1e-3);
-    out->gain = ev_saved(f, i, &then);
+    out->gain = HALF * ev_saved(f, i, &then);
+    out->certain = a_lane < 4.5 && f->launch[i].time.memory_s >= longest_part(&f->launch[i].time) &&
+                   f->launch[i].time.seconds > 0.1 * f->seconds;
     const char *ragged = ragged_shapes(f);
     out->evidence = ws_arena_printf(
         &f->arena, "global accesses are coalesced but narrow: %.1f bytes a lane, %s requests",
@@ -196,6 +213,37 @@ static bool bank_conflicts(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
+/* The same place is stored to again and again: a sum that is kept in memory. */
+static bool rewrites(ev_facts *f, int i, ev_finding *out)
+{
+    tim_launch then = f->launch[i].counted;
+    ptx_counters *c = &then.counters;
+    double stored = d(c->global_st_bytes), once = SECTOR * d(c->unique_st_sectors);
+    double times = stored / fmax(once, 1);
+    if (!c->global_st_requests || times < 1.5 || c->global_atomic_lanes)
+        return false;
+    double gone = d(c->global_st_requests) * (1 - 1 / times);
+    double loads = fmin(gone, d(c->global_ld_requests) / 2); /* what is added to is loaded, too */
+    double sectors = loads / fmax(d(c->global_ld_requests), 1);
+    ev_drop_insns(c, gone + loads);
+    c->global_st_sectors = scaled(c->global_st_sectors, 1 / times);
+    c->global_st_bytes = scaled(c->global_st_bytes, 1 / times);
+    c->global_st_requests = scaled(c->global_st_requests, 1 / times);
+    c->global_ld_sectors = scaled(c->global_ld_sectors, 1 - sectors);
+    c->global_ld_bytes = scaled(c->global_ld_bytes, 1 - sectors);
+    c->global_ld_requests -= as_count(loads);
+    /* A store between loads has each wait for the one before. */
+    then.loads_together = then.loads_together > 0 ? fmax(then.loads_together, 4) : 0;
+    out->gain = ev_saved(f, i, &then);
+    out->evidence = ws_arena_printf(
+        &f->arena, "stores of %s go to %s of memory: each place is written %.0f times",
+        ev_bytes(f, scale_of(&f->launch[i]) * stored), ev_bytes(f, scale_of(&f->launch[i]) * once),
+        times);
+    out->action = "keep the sum in a register, and store it once after the loop: a store to global "
+                  "memory in a loop also has the next loads wait, as they may read what it wrote";
+    return true;
+}
+
 static bool atomics(ev_facts *f, int i, ev_finding *out)
 {
     tim_launch then = f->launch[i].counted;
@@ -222,6 +270,7 @@ const ev_rule ev_memory_rules[] = {
      uncoalesced_stores, false},
     {"narrow-accesses", "coalesced accesses of at most 8 bytes a lane take 16 at once",
      narrow_accesses, false},
+    {"rewrites", "a launch stores to the same memory more than 1.5 times", rewrites, false},
     {"fuse", "launches pass data through DRAM, or the launches themselves take time", fuse, true},
     {"bank-conflicts", "wavefronts of shared memory above 1.25 times the requests", bank_conflicts,
      false},

@@ -150,8 +150,7 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
     tim_launch then = l->counted;
     ptx_counters *c = &then.counters;
     double once = d(c->unique_ld_sectors);
-    double asked =
-        fmin(d(c->global_ld_sectors), ideal_sectors(c->global_ld_bytes, c->global_ld_requests));
+    double asked = fmin(d(c->global_ld_sectors), d(c->global_ld_bytes) / SECTOR);
     double times = asked / fmax(once, 1), again = scale_of(l) * (asked - once) * SECTOR;
     bool tiles = is_contraction(f) && c->shared_requests;
     if (!once || times < 1.3)

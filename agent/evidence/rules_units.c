@@ -16,6 +16,7 @@ static bool double_arithmetic(ev_facts *f, int i, ev_finding *out)
     /* Functions of float take about half as many instructions. */
     c->f32 += c->f64 / 2;
     c->warp_insns -= c->f64 / 2 < c->warp_insns ? c->f64 / 2 : 0;
+    then.machine_insns = fmin(then.machine_insns, 1);
     c->max_warp_insns = scaled(c->max_warp_insns, d(c->warp_insns) / before);
     c->f64 = 0;
     out->gain = ev_saved(f, i, &then);
@@ -238,6 +239,8 @@ static bool register_tile(ev_facts *f, int i, ev_finding *out)
         return false;
     fewer_loads(c, single ? 0.25 * fma / loads : 0.125 * fma / waves);
     out->gain = ev_saved(f, i, &then);
+    if (tensor_products(f) > 0.5 * f->cost.flops && !uses_tensor_cores(f))
+        out->gain /= 2; /* tensor cores come first, and their tile is another */
     if (single) {
         out->evidence =
             ws_arena_printf(&f->arena,

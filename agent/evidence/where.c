@@ -15,6 +15,7 @@ static const struct {
 } places[] = {
     {"uncoalesced-loads", PROF_GLOBAL_LOAD},
     {"uncoalesced-stores", PROF_GLOBAL_STORE},
+    {"rewrites", PROF_GLOBAL_STORE},
     {"narrow-accesses", PROF_GLOBAL_LOAD},
     {"re-reads", PROF_GLOBAL_LOAD},
     {"bank-conflicts", PROF_SHARED},

@@ -115,11 +115,11 @@ typedef struct walk {
     ready stores;    /* what loads that may read stored memory wait for */
     bool *of_floats; /* predicate registers that compare floating-point numbers */
     ready longest;   /* of the stretch */
-    double insns, machine, loads;
+    double insns, machine, loads, f64, machine_f64;
 } walk;
 
 typedef struct totals {
-    double insns, machine, clocks, loads, stages;
+    double insns, machine, clocks, loads, stages, f64, machine_f64;
     bool tests_floats;
 } totals;
 
@@ -154,10 +154,12 @@ static void end_stretch(walk *w, double weight, totals *t)
     t->machine += weight * w->machine;
     t->clocks += weight * fmax(w->longest.clocks, w->machine);
     t->loads += weight * w->loads;
+    t->f64 += weight * w->f64;
+    t->machine_f64 += weight * w->machine_f64;
     t->stages += weight * w->longest.loads;
     memset(w->reg, 0, (size_t)w->f->n_regs * sizeof *w->reg);
     w->stores = w->longest = (ready){0, 0};
-    w->insns = w->machine = w->loads = 0;
+    w->insns = w->machine = w->loads = w->f64 = w->machine_f64 = 0;
 }
 
 static void note_test(walk *w, const ptx_ast_insn *i, totals *t)
@@ -198,6 +200,10 @@ static void step(walk *w, const ptx_ast_insn *i, totals *t)
     w->insns++;
     w->machine += k.insns;
     w->loads += k.global_load;
+    if (has_part(i, "f64") && k.insns > 0 && !is_op(i, "ld") && !is_op(i, "st")) {
+        w->f64++;
+        w->machine_f64 += k.insns;
+    }
 }
 
 /* Where a stretch begins: after barriers, and where loops begin and end. */
@@ -232,6 +238,7 @@ static void describe(const ptx_ast *ast, const ptx_func *f, ws_arena *a, prof_pa
                        .chain_clocks = t.insns > 0 ? t.clocks / t.insns : 0,
                        .loads_together = t.stages > 0 ? t.loads / t.stages : 0,
                        .machine_insns = t.insns > 0 ? t.machine / t.insns : 1,
+                       .machine_f64 = t.f64 > 0 ? t.machine_f64 / t.f64 : 0,
                        .tests_floats = t.tests_floats,
                        .insns = f->n_insns};
 }

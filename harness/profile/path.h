@@ -20,6 +20,7 @@ typedef struct prof_path {
     double chain_clocks;   /* of a warp alone, for each instruction, loads of global memory as none */
     double loads_together; /* global loads that are in flight when one is waited for; 0: no loads */
     double machine_insns;  /* for each instruction of PTX: divisions, 64-bit products and the like */
+    double machine_f64;    /* the same of those of double precision; 0: there are none */
     bool tests_floats;     /* a branch depends on a comparison of floating-point numbers */
     int insns;             /* of PTX */
 } prof_path;

@@ -61,7 +61,7 @@ typedef struct tim_launch {
     int local_bytes;             /* of a thread's stack; 0: none or unknown */
     double spill_requests;       /* of warps, estimated from the assembler's log; not in counters */
     /* What the text of the kernel says (harness/profile/path.h); 0: unknown, constants stand for it. */
-    double chain_clocks, loads_together, machine_insns;
+    double chain_clocks, loads_together, machine_insns, machine_f64;
 } tim_launch;
 
 typedef struct tim_estimate {
