@@ -6,9 +6,10 @@ seconds() { sed -n '/"modelled"/,$ s/^.*"seconds":[^0-9]*\([0-9.e-]*\).*/\1/p' "
 for d in agent/replays/behaviours/*/; do
     name=$(basename "$d")
     spec=${name%%_*}/${name#*_}
-    slower=
+    slower= depth= # the first one in full; the others meet it in the loop (t_optimize_behaviours)
     for f in "$d"[1-9]*.cu; do
-        run "$ws" verify "$spec" "$f" --json --seed 1 --choices 2
+        run "$ws" verify "$spec" "$f" --json --seed 1 --choices 2 $depth
+        depth="--depth quick --no-field"
         check "$name/$(basename "$f") passes" ended 0
         s=$(seconds "$dir/out")
         if [ -n "$slower" ]; then

@@ -30,8 +30,8 @@ take() {
 }
 number() { awk "BEGIN { exit !($1) }"; }
 
-played flaky 16 & # which mostly waits
-for model in perfect sloppy; do played $model 16; done
+played flaky 12 & # which mostly waits
+for model in perfect sloppy; do played $model 12; done
 for model in wrong plagiarist; do played $model 12; done
 wait
 for model in perfect sloppy flaky; do
@@ -40,7 +40,7 @@ for model in perfect sloppy flaky; do
     for s in $strategies; do
         check "$model: $s finds a kernel that is faster" number "$(field $s speed_up) > 1.05"
         check "  and says so by its exit code" [ "$(field $s exit_code)" = 0 ]
-        check "  after 16 replies" [ "$(field $s replies)" = 16 ]
+        check "  after 12 replies" [ "$(field $s replies)" = 12 ]
     done
 done
 for model in wrong plagiarist; do

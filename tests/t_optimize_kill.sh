@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # A few of the kills of `make check-kill`.
-exec "$(dirname "$0")/check_kill" 8
+exec "$(dirname "$0")/check_kill" 6

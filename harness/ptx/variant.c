@@ -74,7 +74,8 @@ const ptx_variant *ptx_variant_pick(ws_err *err)
     else
         ws_fail(err, WS_EENV, "this CPU executes none of the PTX engines that were built");
     ws_hint(err,
-            "avx512, avx2 and baseline are built unless make was told otherwise with VARIANTS");
+            "make builds the best of its machine's CPU, and baseline; make VARIANTS='avx512 avx2 "
+            "baseline' builds all");
     return NULL;
 }
 

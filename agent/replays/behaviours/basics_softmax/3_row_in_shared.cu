@@ -1,5 +1,5 @@
 /* @plan
-{ "launch": [ { "kernel": "softmax_row_in_shared", "grid": ["B"], "block": [64], "shared": "N * 4", "args": ["x", "y", "N"] } ] }
+{ "launch": [ { "kernel": "softmax_row_in_shared", "grid": ["B"], "block": [256], "shared": "N * 4", "args": ["x", "y", "N"] } ] }
 */
 __device__ float warp_max(float m)
 {
@@ -18,7 +18,7 @@ __device__ float warp_sum(float s)
 extern "C" __global__ void softmax_row_in_shared(const float *__restrict__ x, float *__restrict__ y, int N)
 {
     extern __shared__ float row[]; /* N floats; a thread only touches its own elements */
-    __shared__ float maxima[2], sums[2];
+    __shared__ float maxima[8], sums[8];
     size_t base = (size_t)blockIdx.x * N;
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
 
@@ -32,7 +32,7 @@ extern "C" __global__ void softmax_row_in_shared(const float *__restrict__ x, fl
     if (lane == 0)
         maxima[warp] = m;
     __syncthreads();
-    m = fmaxf(maxima[0], maxima[1]);
+    m = warp_max(maxima[lane % 8]);
 
     float s = 0.0f;
     for (int i = threadIdx.x; i < N; i += blockDim.x) {
@@ -45,7 +45,7 @@ extern "C" __global__ void softmax_row_in_shared(const float *__restrict__ x, fl
         sums[warp] = s;
     __syncthreads();
 
-    float r = 1.0f / (sums[0] + sums[1]);
+    float r = 1.0f / warp_sum(lane < 8 ? sums[lane] : 0.0f);
     for (int i = threadIdx.x; i < N; i += blockDim.x)
         y[base + i] = row[i] * r;
 }
