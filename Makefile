@@ -116,7 +116,7 @@ $(BUILD)/reference/%.o: ALLFLAGS += -O3 -fno-trapping-math -fno-math-errno
 $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/driver.o $(BUILD)/harness/driver_%.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
 # These compare with the toolkit's headers where it has them; CUPTI's asks for a header of C++.
-$(BUILD)/tests/t_harness_symbols.o $(BUILD)/tests/t_harness_occupancy.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers
+$(BUILD)/tests/t_harness_api.o $(BUILD)/tests/t_harness_symbols.o $(BUILD)/tests/t_harness_occupancy.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers
 # The page of reports is built into the program (.incbin, which -MMD does not see).
 $(BUILD)/results/report_page.o: $(wildcard results/report/*)
 $(BUILD)/%.o: %.c

@@ -158,11 +158,12 @@ static fac_op row(CUmemorytype to, CUmemorytype from, CUdeviceptr dst, CUdevicep
 /* As on the legacy stream, and done when it returns. */
 static CUresult now(fac_op *op)
 {
+    CUstream legacy;
     CUresult r = fac_enter();
     if (!r)
         r = fac_submit(NULL, op);
-    if (!r)
-        fac_wait_stream(NULL);
+    if (!r && !(r = fac_stream_of(NULL, &legacy)))
+        fac_wait_stream(legacy);
     return fac_leave(r ? r : fac.sticky);
 }
 
