@@ -114,6 +114,8 @@ $(BUILD)/variants: force
 $(BUILD)/harness/ptx/variant.o $(call lib,ptx): $(BUILD)/variants
 $(BUILD)/reference/%.o: ALLFLAGS += -O3 -fno-trapping-math -fno-math-errno
 $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
+# Whose call it was is seen from the stack (harness/ptx/cuda/monitor.c).
+$(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -fno-optimize-sibling-calls
 $(BUILD)/harness/driver.o $(BUILD)/harness/driver_%.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
 # These compare with the toolkit's headers where it has them; CUPTI's asks for a header of C++.
 $(BUILD)/tests/t_harness_api.o $(BUILD)/tests/t_harness_symbols.o $(BUILD)/tests/t_harness_occupancy.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers

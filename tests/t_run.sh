@@ -46,6 +46,8 @@ int main(int argc, char **argv)
     CALL(cuMemAlloc_v2, &p, (size_t)400);
     CALL(cuLaunchKernel, kernel, 4, 1, 1, 64, 1, 1, 0, NULL, params, NULL);
     int got = CALL(cuCtxSynchronize);
+    if (argc > 2 && strcmp(argv[2], "long") == 0)
+        CALL(cuMemcpyDtoH_v2, host, p, (size_t)404);
     CALL(cuMemcpyDtoH_v2, host, p, (size_t)(n < 100 ? 4 * n : 400));
     printf("synchronized %d, last %d\n", got, host[99]);
     fflush(stdout);
@@ -77,6 +79,12 @@ run "$ws" run --error-exitcode 42 "$dir/program" 130
 check "--error-exitcode" ended 42
 run "$ws" run "$dir/program" 130 5
 check "a program's own failure stays" ended 5
+
+run "$ws" run "$dir/program" 100 long
+check "a copy of more than there is" ended 1
+check "is told with the call" grep -q 'Program hit CUDA_ERROR_INVALID_VALUE.*on CUDA API call to cuMemcpyDtoH_v2$' "$dir/err"
+run "$ws" run --no-api-errors "$dir/program" 100 long
+check "--no-api-errors" ended 0
 
 run "$ws" run "$dir/program" 0
 check "blocks that write one word race" grep -q 'RACECHECK SUMMARY: [1-9] hazard' "$dir/err"

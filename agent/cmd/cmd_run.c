@@ -19,7 +19,7 @@
 typedef struct options {
     cli_common common;
     ws_opt_list tools;
-    bool leaks;
+    bool leaks, api;
     const char *output;
     double launch_seconds, seconds;
     int64_t error_exit;
@@ -32,6 +32,9 @@ static const ws_opt option_table[] = {
      .group = "Checks"},
     {.name = "leak-check", .type = WS_OPT_FLAG, .offset = OPT(leaks),
      .help = "memory that is not freed at the end is an error", .group = "Checks"},
+    {.name = "api-errors", .type = WS_OPT_FLAG, .offset = OPT(api), .fallback = "1",
+     .help = "a call that fails is an error, unless it only asks for something",
+     .group = "Checks"},
     {.name = "launch-timeout", .type = WS_OPT_SECONDS, .offset = OPT(launch_seconds),
      .fallback = "0", .arg = "SECONDS",
      .help = "a launch that takes longer is an error; 0: none does", .group = "Checks"},
@@ -138,6 +141,7 @@ static void set_environment(const options *o, const place *p, const char *tools)
     setenv("WARPSMITH_RUN_TOOLS", tools, 1);
     ws_buf_printf(&ms, "%.0f", o->launch_seconds * 1e3);
     setenv("WARPSMITH_RUN_LAUNCH_MS", ws_buf_z(&ms), 1);
+    setenv("WARPSMITH_RUN_API", o->api ? "yes" : "no", 1);
     setenv("WARPSMITH_LEAK_CHECK", o->leaks ? "full" : "no", 1);
 }
 

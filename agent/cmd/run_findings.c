@@ -71,7 +71,7 @@ static void take(run_findings *f, const char *line)
         f->leaks++;
         f->leaked_bytes += (uint64_t)number(event, "bytes");
     }
-    if (strcmp(what, "fault") == 0 || strcmp(what, "leak") == 0)
+    if (strcmp(what, "fault") == 0 || strcmp(what, "call") == 0 || strcmp(what, "leak") == 0)
         keep(f, event);
     else
         cJSON_Delete(event);

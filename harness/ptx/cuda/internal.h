@@ -152,6 +152,7 @@ bool fac_monitor_is_on(void);
 void fac_monitor_begin(ptx_options *options);
 void fac_monitor_launch(void);
 void fac_monitor_fault(const ptx_fault *f);
+void fac_monitor_call(CUresult r); /* an entry point is about to return this error */
 void fac_monitor_leak(uint64_t ptr, size_t bytes);
 
 /* ---- clock.c ---- */

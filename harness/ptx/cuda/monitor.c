@@ -1,12 +1,15 @@
 /* What `warpsmith run` hears of a program: a line of JSON for each event, appended to the file that
  * WARPSMITH_RUN_REPORT names (agent/cmd/cmd_run.c reads it). WARPSMITH_RUN_TOOLS: the tools of
  * compute-sanitizer that look, with commas between; all of them when it is not set.
- * WARPSMITH_RUN_LAUNCH_MS: what one launch may take. */
+ * WARPSMITH_RUN_LAUNCH_MS: what one launch may take. WARPSMITH_RUN_API: "no" when calls that fail
+ * are the program's own business. */
 #include "base/mem.h"
 #include "harness/ptx/cuda/internal.h"
 #include "harness/ptx/sanitizer.h"
 
 #include <cjson/cJSON.h>
+#include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +108,62 @@ void fac_monitor_fault(const ptx_fault *f)
     add_triple(o, "thread", f->thread);
     add_triple(o, "block", f->block);
     cJSON_AddStringToObject(o, "text", f->text);
+    cJSON_AddStringToObject(o, "report", ws_buf_z(&text));
+    ws_buf_release(&text);
+    tell(o);
+}
+
+/* The entry point that the program called: of the frames of this library the outermost. (Its files
+ * are compiled without tail calls.) */
+static const char *entry_point(void)
+{
+    void *frame[32];
+    const int n = backtrace(frame, (int)WS_COUNT(frame));
+    const char *name = "the CUDA driver";
+    Dl_info own, at;
+    if (!dladdr((const void *)&fac, &own))
+        return name;
+    for (int i = 0; i < n; i++) {
+        /* A return address may be the next function's first. */
+        if (!dladdr((const char *)frame[i] - 1, &at) || at.dli_fbase != own.dli_fbase)
+            break;
+        if (at.dli_sname && strncmp(at.dli_sname, "cu", 2) == 0)
+            name = at.dli_sname;
+    }
+    return name;
+}
+
+/* Programs ask what there is, and an error is an answer then; it is also one that something is not
+ * served. */
+static bool is_an_answer(const char *call, CUresult r)
+{
+    static const char *const questions[] = {"Get", "Query", "CanAccess", "Occupancy", "Supported"};
+    for (size_t i = 0; i < WS_COUNT(questions); i++)
+        if (strstr(call, questions[i]))
+            return true;
+    return r == CUDA_ERROR_NOT_READY || r == CUDA_ERROR_NOT_SUPPORTED || r == CUDA_ERROR_NOT_FOUND;
+}
+
+void fac_monitor_call(CUresult r)
+{
+    const char *wanted = getenv("WARPSMITH_RUN_API"), *call = entry_point(), *name = NULL,
+               *what = NULL;
+    if ((wanted && strcmp(wanted, "no") == 0) || fac.sticky || is_an_answer(call, r))
+        return;
+    ws_buf text = {0};
+    cJSON *o = event("call");
+    (void)cuGetErrorName(r, &name);
+    (void)cuGetErrorString(r, &what);
+    ws_buf_printf(&text,
+                  "========= Program hit %s (error %d) due to \"%s\" on CUDA API call to %s\n", name,
+                  (int)r, what, call);
+    if (fac_detail()[0])
+        ws_buf_printf(&text, "=========     %s\n", fac_detail());
+    cJSON_AddStringToObject(o, "tool", "memcheck");
+    cJSON_AddStringToObject(o, "severity", "error");
+    cJSON_AddStringToObject(o, "call", call);
+    cJSON_AddStringToObject(o, "error", name);
+    cJSON_AddStringToObject(o, "text", fac_detail()[0] ? fac_detail() : what);
     cJSON_AddStringToObject(o, "report", ws_buf_z(&text));
     ws_buf_release(&text);
     tell(o);

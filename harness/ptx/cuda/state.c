@@ -37,6 +37,8 @@ CUresult fac_enter_device(void)
 
 CUresult fac_leave(CUresult r)
 {
+    if (r && fac_monitor_is_on())
+        fac_monitor_call(r);
     pthread_mutex_unlock(&fac.lock);
     return r;
 }
