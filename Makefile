@@ -14,9 +14,11 @@ comma := ,
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
           -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Wno-format-nonliteral
 CFLAGS ?= -O2 -g
+# SAN=thread: with ThreadSanitizer; SAN=1: with the other two.
+SANITIZE := -fsanitize=$(if $(filter thread,$(SAN)),thread,address$(comma)undefined)
 ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WERROR),-Werror) \
-            $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) $(CFLAGS)
-LDFLAGS += $(if $(SAN),-fsanitize=address$(comma)undefined)
+            $(if $(SAN),$(SANITIZE) -fno-omit-frame-pointer) $(CFLAGS)
+LDFLAGS += $(if $(SAN),$(SANITIZE))
 # harness/compile/nvrtc.c stands before the C library for NVRTC.
 LDFLAGS += -Wl,--export-dynamic-symbol=fopen
 LIBS   := -lcjson -lpcre2-8 -lsqlite3 -lpthread -ldl -lm
@@ -68,7 +70,7 @@ TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/t_*.c))
 # Programs beside the tests: they print times and pass no judgement.
 TOOLS := $(BUILD)/tests/bench_ptx $(BUILD)/tests/bench_reference $(BUILD)/tests/bench_tune $(BUILD)/tests/bench_compile $(BUILD)/tests/bench_stats
 
-.PHONY: force all demo test check chaos check-hostile check-kill check-sweep check-slurm check-serve check-budget check-export check-pairs fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
+.PHONY: check-tsan check-programs force all demo test check chaos check-hostile check-kill check-sweep check-slurm check-serve check-budget check-export check-pairs fuzz-ptx check-emit check-torch mutate bench bench-reference bench-ptx bench-tune bench-loop bench-stats bench-sceptic gpu-check deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -118,7 +120,7 @@ $(BUILD)/tests/bench_ptx.o: ALLFLAGS += -O3 -march=native
 $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -fno-optimize-sibling-calls
 $(BUILD)/harness/driver.o $(BUILD)/harness/driver_%.o $(BUILD)/harness/compile/%.o $(BUILD)/harness/ptx/cuda/%.o: ALLFLAGS += -isystem $(CUDA_HOME)/include
 # These compare with the toolkit's headers where it has them; CUPTI's asks for a header of C++.
-$(BUILD)/tests/t_harness_api.o $(BUILD)/tests/t_harness_symbols.o $(BUILD)/tests/t_harness_occupancy.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers
+$(BUILD)/tests/t_harness_api.o $(BUILD)/tests/t_harness_threads.o $(BUILD)/tests/t_harness_symbols.o $(BUILD)/tests/t_harness_occupancy.o: ALLFLAGS += -isystem $(CUDA_HOME)/include -isystem tests/cuda_headers
 # The page of reports is built into the program (.incbin, which -MMD does not see).
 $(BUILD)/results/report_page.o: $(wildcard results/report/*)
 $(BUILD)/%.o: %.c
@@ -173,6 +175,16 @@ $(FUZZ_GOALS): fuzz-%:
 CANDIDATES ?= 500
 chaos: all $(BUILD)/tests/t_verifier_chaos
 	$(Q)$(BUILD)/tests/t_verifier_chaos $(CANDIDATES) $(SEED)
+# 16 threads on the CPU driver, it and the engine with ThreadSanitizer.
+check-tsan:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread CFLAGS='-O1 -g' ENGINE_OPT=-O1 VARIANTS=baseline \
+	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/tsan/libwarpsmith-cuda.so $(BUILD)/tsan/tests/t_harness_threads
+	$(Q)WARPSMITH_CUDA_DRIVER=$(BUILD)/tsan/libwarpsmith-cuda.so TSAN_OPTIONS=halt_on_error=0:exitcode=66 \
+	    $(BUILD)/tsan/tests/t_harness_threads
+# Programs by others, unchanged, on the CPU driver: PyCUDA's and tinygrad's tests, installed into build/programs.
+# ONLY='pycuda tinygrad'; TINYGRAD_DIR=DIR: a checkout, for its operator tests.
+check-programs: all
+	$(Q)BUILD='$(BUILD)' CUDA_HOME='$(CUDA_HOME)' tests/check_programs $(ONLY)
 # Every known way to fake a result, and the verdict on it.
 check-hostile: all
 	$(Q)tests/hostile_table.py ./warpsmith
@@ -269,6 +281,8 @@ help:
 	@echo 'make check-slurm   SLURM_SWEEP as SHARDS shards of a Slurm array, one killed: same archive as undivided'
 	@echo 'make check-serve   SERVE_CLIENTS clients of the reward server for SERVE_SECONDS, hostile ones among them'
 	@echo 'make check-budget   RUNS random runs with 16 calls in flight stay within --max-cost'
+	@echo 'make check-tsan 16 threads on the CPU driver, built with ThreadSanitizer'
+	@echo 'make check-programs   PyCUDA and tinygrad on the CPU driver, against tests/programs; ONLY=... TINYGRAD_DIR=DIR'
 	@echo 'make check-export   C headers of every honest kernel compile everywhere, and their self-tests hold'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'

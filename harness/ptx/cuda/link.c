@@ -60,11 +60,20 @@ CUresult cuLinkCreate_v2(unsigned n, CUjit_option *option, void **value, CUlinkS
     return fac_leave(r);
 }
 
+/* The device runtime's functions are the engine's own, or are named when a kernel that calls them is
+ * launched. */
+static bool is_device_runtime(CUjitInputType type, const char *name)
+{
+    return type == CU_JIT_INPUT_LIBRARY && name && strstr(name, "cudadevrt");
+}
+
 static CUresult add(CUlinkState s, CUjitInputType type, const void *data, size_t size,
                     const char *name)
 {
     ws_buf ptx = {.max = MAX_FILE_BYTES};
     CUresult r = CUDA_SUCCESS;
+    if (is_device_runtime(type, name))
+        return r;
     if (type != CU_JIT_INPUT_PTX && type != CU_JIT_INPUT_FATBINARY && type != CU_JIT_INPUT_CUBIN)
         r = fac_fail(CUDA_ERROR_NOT_SUPPORTED,
                      "'%s': the CPU engine links PTX, and neither objects, libraries nor LTO-IR",

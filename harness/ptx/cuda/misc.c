@@ -2,6 +2,8 @@
 #include "harness/ptx/cuda/internal.h"
 
 #include <cudaProfiler.h>
+#include <stdatomic.h>
+#include <stdio.h>
 
 CUresult cuProfilerStart(void)
 {
@@ -13,11 +15,17 @@ CUresult cuProfilerStop(void)
     return fac_leave(fac_enter());
 }
 
-/* Tables of functions without names or documentation, by UUID. There are none here. */
+/* Tables of functions without names or documentation, by UUID: libcudart asks for some of them and
+ * does not start without. There are none here. */
 CUresult cuGetExportTable(const void **out, const CUuuid *id)
 {
+    static atomic_bool told;
     if (!out || !id)
         return CUDA_ERROR_INVALID_VALUE;
     *out = NULL;
+    if (!atomic_exchange(&told, true))
+        fputs("warpsmith: the program asks for tables that are private to NVIDIA's driver, as those "
+              "of the CUDA runtime API (libcudart) do: the CPU driver serves the driver API alone\n",
+              stderr);
     return CUDA_ERROR_NOT_FOUND;
 }
