@@ -144,6 +144,19 @@ static const char *tile_advice(ev_facts *f, const ev_launch *l)
                                       : "");
 }
 
+/* Seconds that coalesced loads would save alone: what is read again is judged by what is left then. */
+static double scattered(ev_facts *f, int i)
+{
+    tim_launch then = f->launch[i].counted;
+    ptx_counters *c = &then.counters;
+    double ideal = ideal_sectors(c->global_ld_bytes, c->global_ld_requests);
+    if (d(c->global_ld_sectors) < 1.5 * ideal)
+        return 0;
+    c->global_ld_sectors = as_count(ideal);
+    c->unique_ld_sectors = fmin(d(c->unique_ld_sectors), ideal);
+    return ev_saved(f, i, &then);
+}
+
 static bool reread(ev_facts *f, int i, ev_finding *out)
 {
     const ev_launch *l = &f->launch[i];
@@ -161,7 +174,7 @@ static bool reread(ev_facts *f, int i, ev_finding *out)
     c->global_ld_sectors = scaled(c->global_ld_sectors, left);
     c->global_ld_requests = scaled(c->global_ld_requests, left);
     c->mem_insns = scaled(c->mem_insns, left);
-    out->gain = ev_saved(f, i, &then);
+    out->gain = ev_saved(f, i, &then) - scattered(f, i);
     operand_sizes o;
     measure_operands(f, &o);
     out->evidence = ws_arena_printf(&f->arena,
