@@ -1,5 +1,5 @@
-/* The CPU driver with 16 threads at once: one context, a stream each. make check-tsan builds this and
- * the engine with ThreadSanitizer. */
+/* The CPU driver with 16 threads at once: one context, a stream each. make check-tsan builds this
+ * and the engine with ThreadSanitizer. */
 #include "tests/cuda_driver.h"
 #include "tests/tap.h"
 

@@ -68,6 +68,7 @@ static void end_context(CUcontext c)
 {
     fac_handle_drop(FAC_CONTEXT, c);
     fac_streams_forget(c);
+    fac_flush_printf();
     if (!fac_handle_at(FAC_CONTEXT, 0))
         fac_reset();
 }

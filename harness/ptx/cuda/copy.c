@@ -164,6 +164,7 @@ static CUresult now(fac_op *op)
         r = fac_submit(NULL, op);
     if (!r && !(r = fac_stream_of(NULL, &legacy)))
         fac_wait_stream(legacy);
+    fac_flush_printf();
     return fac_leave(r ? r : fac.sticky);
 }
 

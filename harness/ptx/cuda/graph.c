@@ -59,7 +59,7 @@ CUgraphNodeType fac_node_type(fac_op_kind kind)
     return types[kind];
 }
 
-/* `op` of an executable graph, launched into a capture, becomes a child with a copy of its graph. */
+/* An executable graph that is launched into a capture becomes a child with a copy of its graph. */
 static void node_take(CUgraphNode node, const fac_op *op)
 {
     if (op->kind == FAC_OP_EXEC) {

@@ -1,5 +1,5 @@
-/* The PTX in images of code. A fat binary is a header of 16 bytes and entries behind it, each with a
- * header of its own; as `fatbinary` of the CUDA toolkit writes them:
+/* The PTX in images of code. A fat binary is a header of 16 bytes and entries behind it, each with
+ * a header of its own; as `fatbinary` of the CUDA toolkit writes them:
  *
  *     u16 kind (1 PTX, 2 ELF)   u16 version   u32 bytes of this header   u64 bytes of the payload
  *     u32 bytes when compressed ... +28 u32 architecture ... +40 u64 flags ... +56 u64 bytes after

@@ -88,8 +88,8 @@ CUresult fac_enter_device(void); /* needs cuInit alone */
 /* Remembers one sentence about why the current call fails; returns r. */
 CUresult fac_fail(CUresult r, const char *fmt, ...) WS_PRINTF(2, 3);
 const char *fac_detail(void);
-/* As fac_enter, for calls that a capture in global or thread-local mode forbids; the capture is lost
- * then. */
+/* As fac_enter, for calls that a capture in global or thread-local mode forbids; the capture is
+ * lost then. */
 CUresult fac_enter_uncaptured(void);
 CUcontext fac_current(void); /* this thread's; NULL: none */
 bool fac_is_device(CUdevice dev);

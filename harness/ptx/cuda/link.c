@@ -60,8 +60,8 @@ CUresult cuLinkCreate_v2(unsigned n, CUjit_option *option, void **value, CUlinkS
     return fac_leave(r);
 }
 
-/* The device runtime's functions are the engine's own, or are named when a kernel that calls them is
- * launched. */
+/* The device runtime's functions are the engine's own, or are named when a kernel that calls them
+ * is launched. */
 static bool is_device_runtime(CUjitInputType type, const char *name)
 {
     return type == CU_JIT_INPUT_LIBRARY && name && strstr(name, "cudadevrt");

@@ -88,10 +88,10 @@ CUresult fac_memory_alloc(CUdeviceptr *out, size_t n, bool zero)
 
 static CUresult no_start(CUdeviceptr p)
 {
-    return fac_fail(CUDA_ERROR_INVALID_VALUE,
-                    ptx_memory_was_released(fac.mem, p) ? "0x%llx was freed before"
-                                                        : "0x%llx is not the start of an allocation",
-                    p);
+    const char *text = ptx_memory_was_released(fac.mem, p)
+                           ? "0x%llx was freed before"
+                           : "0x%llx is not the start of an allocation";
+    return fac_fail(CUDA_ERROR_INVALID_VALUE, text, p);
 }
 
 CUresult fac_memory_release(CUdeviceptr p)

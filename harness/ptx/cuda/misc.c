@@ -24,8 +24,9 @@ CUresult cuGetExportTable(const void **out, const CUuuid *id)
         return CUDA_ERROR_INVALID_VALUE;
     *out = NULL;
     if (!atomic_exchange(&told, true))
-        fputs("warpsmith: the program asks for tables that are private to NVIDIA's driver, as those "
-              "of the CUDA runtime API (libcudart) do: the CPU driver serves the driver API alone\n",
+        fputs("warpsmith: the program asks for tables that are private to NVIDIA's driver, as "
+              "those of the CUDA runtime API (libcudart) do: the CPU driver serves the driver API "
+              "alone\n",
               stderr);
     return CUDA_ERROR_NOT_FOUND;
 }

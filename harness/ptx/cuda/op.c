@@ -135,12 +135,13 @@ void fac_op_stage(fac_op *op)
                                    : (const void *)(uintptr_t)c->srcDevice;
     if (fac_memory_kind((CUdeviceptr)(uintptr_t)src, NULL) || !c->WidthInBytes)
         return;
+    const size_t pitch = c->srcPitch ? c->srcPitch : c->WidthInBytes;
+    const size_t height = c->srcHeight ? c->srcHeight : c->Height;
     unsigned char *to = op->staged = ws_malloc(c->WidthInBytes * c->Height * c->Depth);
+    src += c->srcXInBytes;
     for (size_t z = 0; z < c->Depth; z++)
         for (size_t y = 0; y < c->Height; y++, to += c->WidthInBytes)
-            memcpy(to,
-                   src + ((c->srcZ + z) * c->srcHeight + c->srcY + y) * c->srcPitch + c->srcXInBytes,
-                   c->WidthInBytes);
+            memcpy(to, src + ((c->srcZ + z) * height + c->srcY + y) * pitch, c->WidthInBytes);
     c->srcMemoryType = CU_MEMORYTYPE_HOST;
     c->srcHost = op->staged;
     c->srcXInBytes = c->srcY = c->srcZ = 0;

@@ -167,8 +167,8 @@ CUresult cuMemPoolSetAttribute(CUmemoryPool p, CUmemPool_attribute id, void *val
         p->reuse[id - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES] = *(const int *)value;
     else if (!r && id == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD)
         p->threshold = *(const cuuint64_t *)value;
-    else if (!r && ((id != CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH && id != CU_MEMPOOL_ATTR_USED_MEM_HIGH) ||
-                    *(const cuuint64_t *)value))
+    else if (!r && (*(const cuuint64_t *)value || (id != CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH &&
+                                                   id != CU_MEMPOOL_ATTR_USED_MEM_HIGH)))
         r = fac_fail(CUDA_ERROR_INVALID_VALUE, "pool attribute %d cannot be set", (int)id);
     return fac_leave(r);
 }
@@ -180,7 +180,8 @@ CUresult cuMemPoolSetAccess(CUmemoryPool p, const CUmemAccessDesc *map, size_t n
     if (!r && n && !map)
         r = CUDA_ERROR_INVALID_VALUE;
     for (size_t i = 0; !r && i < n; i++)
-        if (map[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE || !fac_is_device(map[i].location.id))
+        if (map[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE ||
+            !fac_is_device(map[i].location.id))
             r = CUDA_ERROR_INVALID_DEVICE;
     return fac_leave(r);
 }

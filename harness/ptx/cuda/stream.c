@@ -16,13 +16,16 @@ static _Thread_local CUstream per_thread;
 void fac_flush_printf(void)
 {
     char text[4096];
-    size_t n;
+    size_t n = 0;
+    bool any = false;
     while (!fac.configured && fac.mem && (n = ptx_take_printf(fac.mem, text, sizeof text)) > 0) {
+        any = true;
         fwrite(text, 1, n, stdout);
         if (n < sizeof text)
             break;
     }
-    fflush(stdout);
+    if (any)
+        fflush(stdout);
 }
 
 /* ---- handles ---- */
