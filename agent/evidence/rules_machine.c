@@ -36,6 +36,36 @@ static bool idle_lanes(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
+/* Most warps load nothing: the block is larger than what it has to do. */
+static bool idle_warps(ev_facts *f, int i, ev_finding *out)
+{
+    const ev_launch *l = &f->launch[i];
+    tim_launch then = l->counted;
+    ptx_counters *c = &then.counters;
+    double loads = d(c->global_ld_requests + c->global_atomic_requests);
+    double busy = loads / fmax(d(c->warps), 1), threads = l->counted.threads_per_block;
+    if (!c->global_ld_requests || busy > 0.75 || threads < 2 * WARP)
+        return false;
+    then.threads_per_block = (uint32_t)fmax(WARP, ceil(threads * busy / WARP) * WARP);
+    double left = then.threads_per_block / threads;
+    ev_scale_insns(c, left);
+    c->max_warp_insns = l->counted.counters.max_warp_insns;
+    c->warps = scaled(c->warps, left);
+    c->barrier_waits = then.threads_per_block == WARP ? 0 : scaled(c->barrier_waits, left);
+    c->shared_requests = scaled(c->shared_requests, left);
+    c->shared_wavefronts = scaled(c->shared_wavefronts, left);
+    out->gain = ev_saved(f, i, &then);
+    out->evidence = ws_arena_printf(
+        &f->arena, "%.0f %% of the warps load nothing: blocks of %.0f threads have work for about %.0f",
+        100 * (1 - busy), threads, fmax(threads * busy, 1));
+    out->action = ws_arena_printf(
+        &f->arena,
+        "blocks of %" PRIu32 " threads, or several rows a block: a warp for each row needs no "
+        "barrier and no shared memory for its sum",
+        then.threads_per_block);
+    return true;
+}
+
 static bool few_blocks(ev_facts *f, int i, ev_finding *out)
 {
     const ev_launch *l = &f->launch[i];
@@ -168,6 +198,14 @@ static bool imbalance(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
+enum { TOGETHER = 8 }; /* loads in flight that unrolling can reach */
+
+/* Loads come one or two from barrier to barrier. */
+static bool parts_loads(const ptx_counters *c, const tim_launch *l)
+{
+    return d(l->counters.barrier_waits) >= 0.5 * d(c->global_ld_requests);
+}
+
 /* A barrier after each step of a tree in shared memory costs the step's own instructions too: the
  * comparison, the loads, the store. Of a large tile it costs itself alone. */
 static bool barriers(ev_facts *f, int i, ev_finding *out)
@@ -186,10 +224,15 @@ static bool barriers(ev_facts *f, int i, ev_finding *out)
         c->shared_wavefronts = scaled(c->shared_wavefronts, 0.25);
     }
     c->barrier_waits = scaled(c->barrier_waits, 0.25);
+    if (parts_loads(c, &f->launch[i].counted) && then.loads_together > 0)
+        then.loads_together = fmin(4 * then.loads_together, TOGETHER);
     out->gain = ev_saved(f, i, &then);
     out->evidence = ws_arena_printf(
         &f->arena, "%.1f barriers a warp, %.0f instructions apart%s", each, apart,
-        tree ? ": a tree in shared memory, whose every step ends in a barrier" : "");
+        tree ? ": a tree in shared memory, whose every step ends in a barrier"
+        : parts_loads(c, &f->launch[i].counted)
+            ? ", which keep loads apart: none is issued before the barrier that stands before it"
+            : "");
     out->action =
         tree ? "add up within a warp by __shfl_xor_sync (5 steps without a barrier), let each warp "
                "store one value, and the first warp add up those: one barrier in the place of one "
@@ -209,12 +252,11 @@ static bool waits_most(const tim_launch_estimate *e)
 /* The text says how many loads are in flight: with few warps on the SM nothing else hides them. */
 static bool dependent_loads(ev_facts *f, int i, ev_finding *out)
 {
-    enum { TOGETHER = 8 };
     const ev_launch *l = &f->launch[i];
     tim_launch then = l->counted;
     const ptx_counters *c = &then.counters;
     double each = d(c->global_ld_requests) / fmax(d(c->warps), 1), now = then.loads_together;
-    if (!(now > 0) || now > 3 || each < 2 * now || !waits_most(&l->time))
+    if (!(now > 0) || now > 3 || each < 2 * now || !waits_most(&l->time) || parts_loads(c, &then))
         return false;
     then.loads_together = fmin(TOGETHER, each);
     out->gain = ev_saved(f, i, &then);
@@ -234,7 +276,7 @@ static bool dependent_loads(ev_facts *f, int i, ev_finding *out)
 /* One instruction waits for the one before it. */
 static bool dependent_chain(ev_facts *f, int i, ev_finding *out)
 {
-    static const double FINE = 1.5; /* clocks of an instruction of a warp alone */
+    static const double FINE = 1; /* clock of an instruction of a warp alone */
     const ev_launch *l = &f->launch[i];
     tim_launch then = l->counted;
     const ptx_counters *c = &then.counters;
@@ -254,6 +296,7 @@ static bool dependent_chain(ev_facts *f, int i, ev_finding *out)
 }
 
 const ev_rule ev_machine_rules[] = {
+    {"idle-warps", "a quarter of the warps and more load nothing", idle_warps, false},
     {"few-blocks", "fewer blocks than SMs", few_blocks, false},
     {"ragged-waves", "the last wave of blocks is mostly empty", ragged_waves, false},
     {"serial-threads", "the time is one warp's path while the GPU has room", serial_threads, false},

@@ -120,6 +120,17 @@ static const char *ragged_shapes(ev_facts *f)
 /* Full warps that ask for 4 bytes a lane or fewer, in a row. A copy of 4 bytes a lane reaches some
  * per cent less than one of 16; of what the model promises half is taken. */
 static const double HALF = 0.5;
+static void fewer_threads(tim_launch *l, double by)
+{
+    ptx_counters *c = &l->counters;
+    double mean = d(c->warp_insns) / fmax(d(c->warps), 1);
+    l->blocks = as_count(ceil(d(l->blocks) * by));
+    c->blocks = as_count(ceil(d(c->blocks) * by));
+    c->warps = as_count(ceil(d(c->warps) * by));
+    c->max_warp_insns =
+        scaled(c->max_warp_insns, d(c->warp_insns) / fmax(d(c->warps), 1) / fmax(mean, 1));
+}
+
 static bool narrow_accesses(ev_facts *f, int i, ev_finding *out)
 {
     tim_launch then = f->launch[i].counted;
@@ -135,11 +146,16 @@ static bool narrow_accesses(ev_facts *f, int i, ev_finding *out)
     c->mem_insns = scaled(c->mem_insns, fewer);
     c->global_ld_requests = scaled(c->global_ld_requests, fewer);
     c->global_st_requests = scaled(c->global_st_requests, fewer);
-    /* Where waiting decides, others are to blame first: as many bytes are in flight as before. */
-    if (f->launch[i].time.latency_s >= 0.8 * longest_part(&f->launch[i].time))
+    /* Where waiting decides and the SMs have room, others are to blame first: as many bytes are in
+     * flight as before. Else a thread of few loads takes more elements, and there are fewer of them. */
+    const tim_launch_estimate *e = &f->launch[i].time;
+    bool waits = e->latency_s >= 0.8 * longest_part(e) && e->occupancy * fmin(e->waves, 1) < 0.75;
+    if (waits)
         then.loads_together = fmax(fewer * (then.loads_together > 0
                                                 ? then.loads_together
                                                 : tim_constants_of(f->gpu).loads_in_flight), 1e-3);
+    else if (requests <= 8 * d(c->warps))
+        fewer_threads(&then, fewer);
     out->gain = HALF * ev_saved(f, i, &then);
     out->certain = a_lane < 4.5 && f->launch[i].time.memory_s >= longest_part(&f->launch[i].time) &&
                    f->launch[i].time.seconds > 0.1 * f->seconds;

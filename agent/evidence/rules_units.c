@@ -87,18 +87,19 @@ static bool special_functions(ev_facts *f, int i, ev_finding *out)
     ptx_counters *c = &then.counters;
     const tim_launch_estimate *e = &f->launch[i].time;
     double outputs = f->has_cost ? f->cost.unit[REF_SFU] / WARP : 0;
-    if (!c->sfu || e->compute_s < 0.4 * longest_part(e) || d(c->sfu) < 1.5 * outputs)
+    double busy = d(c->thread_insns) / fmax(d(c->warp_insns), 1) / WARP; /* idle lanes compute none */
+    double each = d(c->sfu) * busy / fmax(outputs, 1);
+    if (!c->sfu || e->compute_s < 0.4 * longest_part(e) || each < 1.5)
         return false;
-    double each = d(c->sfu) / fmax(outputs, 1);
     double keep = fmax(1 / each, each > 8 ? 0.05 : 0.5); /* by far more: they are the same again */
-    double gone = fmin(12 * (1 - keep) * d(c->sfu), 0.8 * d(c->warp_insns));
+    double gone = fmin(12 * (1 - keep) * d(c->sfu) * busy, 0.8 * d(c->warp_insns));
     c->f32 = scaled(c->f32, 1 - gone / fmax(d(c->warp_insns), 1));
     ev_drop_insns(c, gone);
-    c->sfu = scaled(c->sfu, keep);
+    c->sfu = scaled(c->sfu, 1 - busy * (1 - keep));
     out->gain = ev_saved(f, i, &then);
     out->evidence =
         ws_arena_printf(&f->arena, "%s special-function results where the operation has %s",
-                        ev_count(f, d(f->launch[i].counted.counters.sfu) * WARP),
+                        ev_count(f, d(f->launch[i].counted.counters.sfu) * WARP * busy),
                         ev_count(f, f->cost.unit[REF_SFU]));
     out->action =
         "compute each exponential or root once and keep it; multiply by a reciprocal in the place "

@@ -22,6 +22,7 @@ static const struct {
     {"local-memory", PROF_LOCAL},
     {"atomics", PROF_ATOMIC},
     {"few-blocks", IN_PLAN},
+    {"idle-warps", IN_PLAN},
     {"ragged-waves", IN_PLAN},
     {"occupancy", IN_PLAN},
     {"uneven-blocks", IN_PLAN},
