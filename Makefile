@@ -179,7 +179,7 @@ chaos: all $(BUILD)/tests/t_verifier_chaos
 check-tsan:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread CFLAGS='-O1 -g' ENGINE_OPT=-O1 VARIANTS=baseline \
 	    CUDA_HOME='$(CUDA_HOME)' $(BUILD)/tsan/libwarpsmith-cuda.so $(BUILD)/tsan/tests/t_harness_threads
-	$(Q)WARPSMITH_CUDA_DRIVER=$(BUILD)/tsan/libwarpsmith-cuda.so TSAN_OPTIONS=halt_on_error=0:exitcode=66 \
+	$(Q)WARPSMITH_CUDA_DRIVER=$(BUILD)/tsan/libwarpsmith-cuda.so TSAN_OPTIONS=exitcode=66:suppressions=tests/tsan.supp \
 	    $(BUILD)/tsan/tests/t_harness_threads
 # Programs by others, unchanged, on the CPU driver: PyCUDA's and tinygrad's tests, installed into build/programs.
 # ONLY='pycuda tinygrad'; TINYGRAD_DIR=DIR: a checkout, for its operator tests.

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CONTEXT_STACK = 64 };
+enum { MAX_CONTEXT_STACK = 1024 };
 
 static _Thread_local CUcontext stack[MAX_CONTEXT_STACK];
 static _Thread_local int depth;
@@ -171,8 +171,9 @@ CUresult cuCtxDestroy_v2(CUcontext c)
     if (!r && (!fac_handle_is(FAC_CONTEXT, c) || c == &fac.primary[c->device]))
         r = fac_fail(CUDA_ERROR_INVALID_CONTEXT, "%p is no context of cuCtxCreate", (void *)c);
     if (!r) {
-        if (fac_current() == c)
-            depth--;
+        for (int i = depth - 1; i >= 0; i--)
+            if (stack[i] == c)
+                memmove(&stack[i], &stack[i + 1], (size_t)(--depth - i) * sizeof stack[0]);
         end_context(c);
         free(c);
     }
