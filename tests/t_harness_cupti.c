@@ -104,6 +104,32 @@ static void test_table(void)
     ok(n == 31 && !twice, "%d metrics, each with a key of its own", n);
 }
 
+/* Metrics that the engine's counters are said to be near, but for those that Nsight Compute makes of others. */
+static void test_counters(void)
+{
+#define X(name, metric, says) {#name, metric},
+    static const struct {
+        const char *counter, *metric;
+    } counters[] = {
+#include "harness/ptx/counters.def"
+    };
+#undef X
+    int valid = 0, n = 0;
+    for (size_t i = 0; i < WS_COUNT(counters); i++) {
+        const char *name = counters[i].metric + (*counters[i].metric == '~');
+        ws_err err = {0};
+        int passes = 0;
+        if (!strchr(name, '.'))
+            continue;
+        n++;
+        if (!prof_cupti_passes("GH100", &name, 1, &passes, &err) && passes > 0)
+            valid++;
+        else
+            printf("# %s: %s\n", counters[i].counter, err.msg);
+    }
+    is_int(valid, n, "the engine's counters have metrics that exist");
+}
+
 int main(void)
 {
     ws_err err = {0};
@@ -120,6 +146,7 @@ int main(void)
         test_names(chips[c].chip);
         test_tiers(c);
     }
+    test_counters();
     test_refused();
     test_words();
     return tap_done();

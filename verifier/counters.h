@@ -8,6 +8,7 @@
 typedef struct vfy_counter {
     const char *name;
     size_t offset; /* of a uint64_t in ptx_counters */
+    const char *metric, *says; /* see counters.def */
 } vfy_counter;
 extern const vfy_counter vfy_counters[];
 extern const int vfy_n_counters;

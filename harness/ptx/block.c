@@ -57,9 +57,10 @@ static void set_warp(ptx_worker *k, ptx_block *b, int id)
     w->id = id;
     w->block = b;
     w->worker = k;
+    w->tally = k->tally;
     w->checks = (k->grid->options->check_init ? PTX_CHECK_INIT : 0u) |
                 (k->grid->options->check_race ? PTX_CHECK_RACE : 0u) |
-                (k->grid->options->count ? PTX_CHECK_COUNT : 0u);
+                (k->tally ? PTX_CHECK_COUNT : 0u) | (k->cache ? PTX_CHECK_CACHE : 0u);
     w->shared = b->shared;
     w->shared_state = b->shared_state;
     w->shared_bytes = k->grid->shared_bytes;
@@ -101,6 +102,7 @@ ptx_block *ptx_block_start(ptx_worker *k, uint32_t index, uint32_t turn)
     b->rank = 0;
     b->index = index;
     b->turn = turn;
+    b->sm = turn * k->grid->cluster_blocks + index % k->grid->cluster_blocks;
     b->ctaid[0] = index % grid[0];
     b->ctaid[1] = index / grid[0] % grid[1];
     b->ctaid[2] = index / grid[0] / grid[1];
@@ -219,6 +221,7 @@ static void pass_barrier(ptx_worker *k, ptx_block *b, uint32_t id, bool reduces)
         w->barrier_votes = 0;
         w->barrier_reduces = false;
         k->counters.barrier_waits++;
+        k->counters.barrier_arrivals++;
     }
     b->arrived[id] = 0;
 }
@@ -268,6 +271,7 @@ void ptx_barrier_arrive(ptx_warp *w, uint32_t id, uint32_t threads)
 {
     bool fault = false;
     ptx_block *b = w->block;
+    w->worker->counters.barrier_arrivals++;
     b->arrived[id] += PTX_LANES;
     b->arrived_count[id] = threads;
     if (!try_barrier(w->worker, b, id, &fault) && !fault && (uint32_t)b->arrived[id] >= threads) {
@@ -331,32 +335,35 @@ static void mark_counts(ptx_worker *k, const ptx_warp *w, mark *m)
     m->at = NULL;
     if (!w->poll_state || !k->grid->options->count)
         return;
-    if (!k->marked)
+    if (!k->marked) {
         k->marked = ws_malloc(3 * bytes);
+        k->marked_tally = ws_malloc(k->grid->program->n_tallies * sizeof *k->tally);
+    }
     m->at = k->marked;
     m->counters = k->counters;
     memcpy(m->at, k->hits, bytes);
     memcpy(m->at + n, k->lanes, bytes);
     memcpy(m->at + 2 * n, k->runs, bytes);
+    memcpy(k->marked_tally, k->tally, k->grid->program->n_tallies * sizeof *k->tally);
 }
 
-static bool only_looked(const ptx_counters *was, const ptx_counters *is)
+static bool only_looked(const ptx_worker *k, const ptx_counters *was)
 {
-    return is->global_st_requests == was->global_st_requests &&
-           is->global_atomic_requests == was->global_atomic_requests &&
-           is->shared_requests == was->shared_requests && is->local_requests == was->local_requests;
+    return k->counters.mbarrier_arrivals == was->mbarrier_arrivals && k->counters.bulk_copies == was->bulk_copies &&
+           ptx_tallies_are_of_loads(k->grid->program, k->marked_tally, k->tally);
 }
 
 /* false: the turn counts. */
 static bool forget_turn(ptx_worker *k, const mark *m)
 {
     size_t n = k->grid->program->n_bbs + 1, bytes = n * sizeof *k->hits;
-    if (!m->at || !only_looked(&m->counters, &k->counters))
+    if (!m->at || !only_looked(k, &m->counters))
         return false;
     k->counters = m->counters;
     memcpy(k->hits, m->at, bytes);
     memcpy(k->lanes, m->at + n, bytes);
     memcpy(k->runs, m->at + 2 * n, bytes);
+    memcpy(k->tally, k->marked_tally, k->grid->program->n_tallies * sizeof *k->tally);
     return true;
 }
 

@@ -271,6 +271,17 @@ static ws_status count_line(ptx_case *c, char *p, ws_err *err)
     return WS_OK;
 }
 
+static ws_status cache_line(ptx_case *c, const char *p, ws_err *err)
+{
+    unsigned long long l2;
+    ptx_cache *k = &c->cache;
+    if (sscanf(p, "sms %u l1 %u l2 %llu warps %u blocks %u", &k->sms, &k->l1_bytes, &l2, &k->max_warps,
+               &k->max_blocks) != 5 || !k->sms)
+        return ws_fail(err, WS_EINPUT, "caches are 'sms N l1 BYTES l2 BYTES warps N blocks N', N not 0");
+    k->l2_bytes = l2;
+    return WS_OK;
+}
+
 static ws_status read_line(ptx_case *c, const char *key, char *p, ws_err *err)
 {
     if (strcmp(key, "buffer") == 0)
@@ -289,6 +300,8 @@ static ws_status read_line(ptx_case *c, const char *key, char *p, ws_err *err)
         return free_line(c, p, err);
     if (strcmp(key, "count") == 0)
         return count_line(c, p, err);
+    if (strcmp(key, "cache") == 0)
+        return cache_line(c, p, err);
     if (strcmp(key, "text") == 0)
         snprintf(c->part, sizeof c->part, "%s", p);
     else if (strcmp(key, "says") == 0 && c->n_says < PTX_CASE_SAYS)

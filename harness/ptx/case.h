@@ -18,7 +18,8 @@
  *   // unused: part of what is told of buffers that nobody wrote
  *   // printed: "a line\n"                    several add up; of the schedule that takes warps in
  * order
- *   // count: shared_wavefronts 8             a counter of ptx_counters
+ *   // count: shared_wavefronts 8             a counter of ptx_counters; anything may follow
+ *   // cache: sms 132 l1 262144 l2 52428800 warps 64 blocks 32      of a SM; for counters of caches
  *   // any-order                              what is found depends on the schedule; the reason may
  * not. Without a fault: how often a compare-and-swap is tried again depends on what other blocks
  * do meanwhile, so that counters of several threads are not compared with one's
@@ -97,6 +98,7 @@ typedef struct ptx_case {
         uint64_t value;
     } count[PTX_CASE_COUNTS];
     int n_counts;
+    ptx_cache cache; /* sms 0: any */
     ws_err err;
 } ptx_case;
 
@@ -108,7 +110,7 @@ size_t ptx_case_type_bytes(const char *type); /* of "f32"; 0: no type */
 /* ---- running ---- */
 
 typedef struct ptx_case_outcome {
-    ptx_report report;
+    ptx_report report; /* the table of lines, when it is asked for, is the outcome's */
     char printed[1 << 14];
     uint64_t ptr[PTX_CASE_BUFFERS];
     uint8_t *data[PTX_CASE_BUFFERS]; /* what the buffers hold afterwards; NULL: freed */

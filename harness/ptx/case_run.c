@@ -117,6 +117,7 @@ ws_status ptx_case_run(const ptx_case *c, const ptx_options *options, ptx_case_o
 {
     memset(o, 0, sizeof *o);
     o->report.ok = true;
+    o->report.lines = options->lines ? ws_calloc(1, sizeof *o->report.lines) : NULL;
     ptx_memory *mem = ptx_memory_new();
     ptx_module *m = NULL;
     ws_status st = ptx_module_load(c->text.p, c->text.n, mem, &m, err);
@@ -146,6 +147,8 @@ void ptx_case_outcome_release(ptx_case_outcome *o)
     for (int b = 0; b < PTX_CASE_BUFFERS; b++)
         free(o->data[b]);
     memset(o->data, 0, sizeof o->data);
+    free(o->report.lines);
+    o->report.lines = NULL;
     ws_buf_release(&o->leaks);
     ws_buf_release(&o->unused);
 }
@@ -286,25 +289,14 @@ void ptx_case_judge_printed(const ptx_case *c, const ptx_case_outcome *o, ws_buf
         ws_buf_printf(out, "  printed '%s'\n  wanted  '%s'\n", o->printed, ws_buf_z(&c->printed));
 }
 
-#define COUNTERS(X)                                                                                \
-    X(launches)                                                                                    \
-    X(blocks)                                                                                      \
-    X(warps)                                                                                       \
-    X(threads) X(warp_insns) X(thread_insns) X(f32) X(f64) X(f16) X(i32) X(imul) X(sfu) X(cvt)     \
-        X(cmp_sel) X(branch) X(divergent_branch) X(tensor) X(mem_insns) X(barrier_waits)           \
-            X(shuffle_vote) X(f32_fma_lanes) X(f64_fma_lanes) X(f16_fma_lanes)                     \
-                X(global_ld_requests) X(global_st_requests) X(global_ld_sectors)                   \
-                    X(global_st_sectors) X(global_ld_bytes) X(global_st_bytes)                     \
-                        X(global_atomic_requests) X(global_atomic_lanes) X(unique_ld_sectors)      \
-                            X(unique_st_sectors) X(shared_requests) X(shared_wavefronts)           \
-                                X(shared_atomic_lanes) X(local_requests) X(max_block_warp_insns)   \
-                                    X(max_warp_insns) X(min_block_warp_insns) X(blocks_run)        \
-                                        X(grid_arrivals)
-#define ROW(name) {#name, offsetof(ptx_counters, name)},
+#define X(name, metric, says) {#name, offsetof(ptx_counters, name)},
 static const struct {
     const char *name;
     size_t offset;
-} counters[] = {COUNTERS(ROW)};
+} counters[] = {
+#include "harness/ptx/counters.def"
+};
+#undef X
 
 void ptx_case_judge_counters(const ptx_case *c, const ptx_counters *counted, ws_buf *out)
 {

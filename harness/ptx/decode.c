@@ -582,6 +582,7 @@ static void decode_function(ptx_decoder *d, ptx_code *c)
     find_leaders(d, f, c);
     number_blocks(p, c);
     ptx_sites_number(c, f);
+    ptx_tallies_number(p, c);
     if (d->ast->field)
         ptx_field_bind(p, c, d->ast->field);
     else

@@ -77,7 +77,10 @@ struct ptx_insn {
     const void *aux;        /* description of the handler's kind, in the program's arena */
     uint32_t bb, bb_len, last_pc; /* leaders: basic block, its instructions, where it ends */
     uint32_t run_len, run_last;   /* the same of what is ahead of its run of blocks */
-    uint32_t target;        /* branch */
+    union {
+        uint32_t target;    /* branch */
+        uint32_t tally;     /* any other: in ptx_worker.tally */
+    };
     uint32_t uses;          /* of the shape's loads that are counted ahead: how many are left in the block */
     uint32_t place;         /* code << 24 | index */
     const struct ptx_match *match; /* the form that it is; NULL: none */
@@ -117,6 +120,7 @@ typedef struct ptx_code {
     const uint32_t *slot;   /* of each register: offset in reg_bytes, or index of the predicate */
     uint32_t local_bytes;   /* .local and .param variables of one call */
     int index;
+    uint32_t *tally;        /* per instruction: in ptx_worker.tally; 0: it has none */
     struct ptx_field_step *field; /* per instruction, see field_step.h; NULL but in field mode */
 } ptx_code;
 
@@ -129,6 +133,7 @@ typedef struct ptx_program { /* one kernel, ready to run */
     int n_by_func;
     uint32_t shared_bytes, dynamic_offset;
     uint32_t n_bbs;
+    uint32_t n_tallies;     /* of all functions, and number 0 of nobody */
     bool *begins_run;       /* per basic block, see ptx_leader */
     uint32_t (*mix)[PTX_UNIT_COUNT]; /* per basic block: instructions by unit */
     uint32_t (*fma_mix)[4];          /* per basic block: f32, f64, f16 lanes of fma (x2 packed) */
@@ -184,10 +189,26 @@ static inline bool ptx_all_init(const uint8_t *state, size_t n)
     return all == ones;
 }
 
+/* What one instruction did, by one worker: of accesses, and of a branch, see count.c. Whole warps that
+ * pass through fast.c add to few members; all else is told from the instruction at the end. */
+typedef struct ptx_tally {
+    uint64_t whole;          /* requests of global memory by 32 lanes in fast.c, */
+    uint64_t sectors, excess; /* the sectors, and those beyond the fewest possible, of these and the next */
+    uint64_t some;           /* requests that came another way; of .const instructions, all */
+    uint64_t passes;         /* of atomics */
+    uint64_t l1_hits, l2_hits, dram;   /* sectors, see cache.c */
+    uint64_t shared, waves, conflicts; /* requests, wavefronts, those beyond the fewest possible */
+    uint64_t ahead, ahead_waves; /* the same of each load of the shape from here to the end of the basic block */
+    uint64_t local, local_sectors;
+    uint64_t diverged;
+} ptx_tally;
+_Static_assert(sizeof(ptx_tally) == 128, "two lines of the cache, the first of global memory");
+
 /* The part of an allocation that one worker has used in this launch, a bit a sector of 32 bytes. */
 typedef struct ptx_sectors {
     struct ptx_sectors *next;
     const ptx_alloc *alloc;
+    uint64_t line;         /* of its beginning in the caches' addresses */
     uint64_t *used[2];     /* read, written */
     uint64_t words;
 } ptx_sectors;
@@ -198,6 +219,8 @@ typedef struct ptx_site {
     ptx_alloc *alloc;
     ptx_sectors *sectors;  /* NULL: not counted */
     bool plain;            /* loads: initialised all over, and no race is looked for */
+    uint8_t waves;         /* of shared memory, of the latest pattern, which is: */
+    uint64_t pattern[2];   /* step, lanes of a group and size; how far groups are apart */
 } ptx_site;
 
 struct ptx_memory {
@@ -269,7 +292,7 @@ typedef struct ptx_shape {
 } ptx_shape;
 
 /* What to watch: ptx_warp.checks. */
-enum { PTX_CHECK_INIT = 1, PTX_CHECK_RACE = 2, PTX_CHECK_COUNT = 4 };
+enum { PTX_CHECK_INIT = 1, PTX_CHECK_RACE = 2, PTX_CHECK_COUNT = 4, PTX_CHECK_CACHE = 8 };
 
 /* SWITCH: the running group has no lanes left; another one is picked inside ptx_warp_run. UNDEFINED: a load has met
  * bytes that nobody wrote, or nothing is left of such; run takes the other way of stepping. */
@@ -301,7 +324,7 @@ struct ptx_warp {
     uint32_t race_shapes;    /* and when they are */
     uint32_t checks, shared_bytes; /* as block, worker and launch have them, like the next two */
     uint8_t *shared, *shared_state;
-    uint64_t shared_counts;  /* of fast.c in this turn: wavefronts, and requests << 32 */
+    ptx_tally *tally;        /* of the worker */
     int64_t quantum;         /* instructions left before the warp yields */
     const ptx_insn *poll;    /* the last strong access that changed nothing, where, how often in a row, */
     uint64_t poll_addr;      /* and whether that ended the turn; the registers when it did the last time */
@@ -367,6 +390,7 @@ enum { PTX_BAR_SYNC, PTX_BAR_ARRIVE, PTX_BAR_AND, PTX_BAR_OR, PTX_BAR_POPC };
 struct ptx_block {
     uint32_t index;          /* linear */
     uint32_t turn;           /* in the order of the launch; that of its cluster */
+    uint32_t sm;             /* modulo the number of SMs: see cache.c */
     uint32_t ctaid[3];
     int n_warps, done;
     uint32_t threads;
@@ -403,7 +427,10 @@ struct ptx_worker {
     ptx_sectors *sectors;    /* list, one an allocation */
     uint64_t *hits, *lanes;  /* per basic block; before ptx_count_finish only what entered it by itself */
     uint64_t *runs;          /* per basic block: whole warps that entered it, and went through to the end of its run */
-    uint64_t *marked;        /* room for a copy of those three, see block.c */
+    uint64_t *marked;        /* room for a copy of those three, see block.c, */
+    ptx_tally *marked_tally; /* and of this: */
+    ptx_tally *tally;        /* per instruction that has one; NULL: nothing is counted */
+    struct ptx_cache_state *cache; /* NULL: caches are not looked at */
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
     struct ptx_clocks *clocks;   /* NULL: the program has nothing that orders blocks, or warps beside barriers */
@@ -586,6 +613,9 @@ typedef struct ptx_access {
     const uint64_t *addr;    /* 32: host address, or offset in the window */
     uint64_t lo, hi;         /* lowest and highest of addr; ptx_watch fills them in its own copy */
     const uint32_t *slot;    /* plain writes: registers of the elements (insn->esize, dsize); else NULL */
+    const ptx_insn *counts;  /* whose tally it is, when not insn's; NULL: that */
+    bool quiet;              /* not counted: a part of what was, or an access that no lane makes */
+    bool further;            /* counted, but no request of its own: a part of one */
     uint8_t by;              /* 1 + the lane that makes all of these accesses, as bulk copies do; 0: each its own */
     const uint8_t *const *from; /* writes of bulk copies: what each lane writes; else NULL */
 } ptx_access;
@@ -669,8 +699,16 @@ bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time);
 
 /* ---- count.c ---- */
 void ptx_count_global(ptx_warp *w, const ptx_access *x, ptx_alloc *alloc);
+/* A whole warp's access to sectors that it finds itself, by offsets in the allocation. */
+void ptx_count_lanes(ptx_warp *w, const ptx_insn *i, ptx_sectors *s, const uint64_t *offset, uint32_t size, bool write);
 void ptx_count_shared(ptx_warp *w, const ptx_access *x);
 uint32_t ptx_count_wavefronts(const ptx_access *x); /* of shared memory */
+void ptx_count_local(ptx_warp *w, const ptx_access *x);
+/* Of an access of that size without conflicts, by a whole warp. */
+static inline uint32_t ptx_least_wavefronts(uint32_t size)
+{
+    return size <= 4 ? 1 : size / 4;
+}
 ptx_sectors *ptx_sectors_of(ptx_worker *k, const ptx_alloc *alloc);
 /* Uses the sectors first + b for every bit b of `bits`. */
 static inline void ptx_sectors_use(ptx_sectors *s, uint64_t first, uint64_t bits, bool write)
@@ -682,7 +720,18 @@ static inline void ptx_sectors_use(ptx_sectors *s, uint64_t first, uint64_t bits
         word[1] |= bits >> (64 - shift);
 }
 void ptx_sectors_release(ptx_worker *k);
+
+/* ---- tally.c ---- */
+void ptx_tallies_number(ptx_program *p, ptx_code *c);
+/* The worker's tallies into its counters. */
+void ptx_tallies_add(ptx_worker *k);
+/* Whether all that was done between the two is loads from global memory. */
+bool ptx_tallies_are_of_loads(const ptx_program *p, const ptx_tally *was, const ptx_tally *is);
+/* All workers' tallies into the table of lines. */
+void ptx_tallies_by_line(const ptx_grid *g, const ptx_worker *workers, int n, double scale);
 void ptx_count_finish(ptx_grid *g, ptx_worker *workers, int n);
+
+
 /* cover.c: adds a launch, whose blocks are counted, to the report's coverage. */
 void ptx_cover_finish(ptx_grid *g, const ptx_worker *workers, int n);
 

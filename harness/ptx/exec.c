@@ -1,6 +1,7 @@
 /* A launch: checks it, spreads its blocks over host threads, and adds up what they found. */
 #include "base/clock.h"
 #include "base/pool.h"
+#include "harness/ptx/cache.h"
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
 #include "harness/ptx/field_step.h"
@@ -24,7 +25,7 @@ enum {
 };
 /* Warp instructions of a block before the worker turns to another. Blocks that wait for each other
  * spin, so the turn is short where the program could do that. */
-static const int64_t SLICE = 64 << 20, SPIN_SLICE = 1 << 17;
+static const int64_t SLICE = 64 << 20, SPIN_SLICE = 1 << 17, CACHE_SLICE = 1 << 11;
 
 /* ---- limits ---- */
 
@@ -219,6 +220,8 @@ static bool has_room(const ptx_worker *k)
     const ptx_grid *g = k->grid;
     if (g->options->resident_units)
         return (uint32_t)k->n_resident < g->options->resident_units;
+    if (k->cache && !ptx_blocks_may_wait(g))
+        return (uint32_t)k->n_resident < ptx_cache_units(g);
     bool all_wait = ptx_blocks_may_wait(g) && k->idle_turns > 2 * (k->n_resident + 1);
     uint32_t most = g->args->cooperative || all_wait ? MAX_COOPERATIVE : MAX_RESIDENT;
     return ((uint32_t)k->n_resident + 1) * k->grid->cluster_blocks <= most;
@@ -297,7 +300,7 @@ static void hire(crew *c)
 static void work(ptx_worker *k, crew *c)
 {
     ptx_grid *g = k->grid;
-    int64_t slice = ptx_blocks_may_wait(g) ? SPIN_SLICE : SLICE;
+    int64_t slice = ptx_blocks_may_wait(g) ? SPIN_SLICE : k->cache ? CACHE_SLICE : SLICE;
     ptx_block *b;
     while ((b = take_unit(k))) {
         ptx_block_end end =
@@ -338,6 +341,11 @@ static void worker_init(ptx_worker *k, ptx_grid *g)
     k->hits = ws_calloc(g->program->n_bbs + 1, sizeof *k->hits);
     k->lanes = ws_calloc(g->program->n_bbs + 1, sizeof *k->lanes);
     k->runs = ws_calloc(g->program->n_bbs + 1, sizeof *k->runs);
+    if (g->options->count && posix_memalign((void **)&k->tally, 64, g->program->n_tallies * sizeof *k->tally))
+        ws_bug("out of memory");
+    if (k->tally)
+        memset(k->tally, 0, g->program->n_tallies * sizeof *k->tally);
+    k->cache = k->tally && g->options->cache.sms ? ptx_cache_new(g) : NULL;
 }
 
 static void worker_release(ptx_worker *k)
@@ -354,6 +362,9 @@ static void worker_release(ptx_worker *k)
     free(k->lanes);
     free(k->runs);
     free(k->marked);
+    free(k->marked_tally);
+    free(k->tally);
+    ptx_cache_free(k->cache);
 }
 
 /* Blocks that may wait for each other run on one thread. Which of them comes first to a flag or a
@@ -365,7 +376,7 @@ static int count_workers(const ptx_grid *g)
 {
     int n = g->options->threads > 0 ? g->options->threads : ws_cpu_count();
     if (ptx_blocks_may_wait(g) || g->program->serial || g->program->takes_units || g->sample ||
-        g->options->resident_units)
+        g->options->resident_units || g->options->cache.sms)
         return 1;
     n = n < MAX_WORKERS ? n : MAX_WORKERS;
     return (uint32_t)n < g->n_units ? n : (int)g->n_units;

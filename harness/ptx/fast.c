@@ -2,6 +2,8 @@
  * initialisation, races and counters take a few steps for all lanes together. What this does not settle is left
  * to the general handlers of x_mem.c, which begin anew and say what is wrong. */
 #include "harness/ptx/fast.h"
+
+#include "harness/ptx/cache.h"
 #include "harness/ptx/known.h"
 #include "harness/ptx/race.h"
 #include "harness/ptx/shape.h"
@@ -11,7 +13,7 @@
 
 #define IVDEP  _Pragma("GCC ivdep")
 
-enum { SECTOR_SHIFT = 5, MAX_KNOWN_SPAN = 8192 };
+enum { SECTOR_SHIFT = 5, SECTOR = 1 << SECTOR_SHIFT, MAX_KNOWN_SPAN = 8192 };
 
 /* ---- allocations ---- */
 
@@ -52,8 +54,10 @@ INLINE void note_shape(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u32 size)
     s->known_room = 0;
     w->shapes |= bit;
     s->ahead = s->kind <= PTX_SHAPE_ROW && w->checks & PTX_CHECK_COUNT;
-    if (s->ahead)
-        w->shared_counts += i->uses * ((1ull << 32) + row_wavefronts(s, size));
+    if (s->ahead && i->uses) {
+        w->tally[i->tally].ahead++;
+        w->tally[i->tally].ahead_waves += row_wavefronts(s, size);
+    }
     if (s->kind <= PTX_SHAPE_ROW) /* global memory: its sites tell where races are looked for */
         *(w->checks & PTX_CHECK_RACE && i->space != PTX_SPACE_GLOBAL && !race_note_ahead(w, i, s)
               ? &w->race_shapes
@@ -197,53 +201,90 @@ INLINE u64 bits_between(u64 first, u64 last)
     return (~0ull >> (63 - (last - first))) << first;
 }
 
-INLINE void add_global(ptx_warp *w, u64 sectors, u32 size, bool write)
+/* `n` bytes, or 32 times the same, from offset `from` of the site's allocation. */
+INLINE void count_span(ptx_warp *w, const ptx_insn *i, const ptx_site *at, u64 from, u32 n, u32 size, bool write)
 {
-    ptx_counters *c = &w->worker->counters;
-    if (write) {
-        c->global_st_requests++;
-        c->global_st_sectors += sectors;
-        c->global_st_bytes += (u64)size * PTX_LANES;
-    } else {
-        c->global_ld_requests++;
-        c->global_ld_sectors += sectors;
-        c->global_ld_bytes += (u64)size * PTX_LANES;
+    ptx_tally *t = &w->tally[i->tally];
+    const u64 first = from >> SECTOR_SHIFT, sectors = ((from + n - 1) >> SECTOR_SHIFT) - first + 1;
+    const u32 least = (n + (1u << SECTOR_SHIFT) - 1) >> SECTOR_SHIFT;
+    t->whole++;
+    if (__builtin_expect(!write && i->space == PTX_SPACE_CONST, 0)) {
+        t->sectors += n / size; /* addresses */
+        return;
+    }
+    t->sectors += sectors;
+    if (sectors > least)
+        t->excess += sectors - least;
+    ptx_sectors_use(at->sectors, first, bits_between(0, sectors - 1), write);
+    if (w->checks & PTX_CHECK_CACHE)
+        ptx_cache_use(w, i, at->sectors, first, bits_between(0, sectors - 1), !write, write);
+}
+
+static void count_far(ptx_warp *w, const ptx_insn *i, u64 imm, const ptx_site *at, u32 size, bool write)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    if (i->space != PTX_SPACE_CONST) {
+        addresses(w, i, imm, addr);
+        ptx_count_lanes(w, i, at->sectors, addr, size, write);
+        return;
+    }
+    addresses(w, i, imm + at->lo, addr);
+    ptx_count_global(
+        w,
+        &(ptx_access){.insn = i, .space = PTX_SPACE_GLOBAL, .mask = PTX_FULL, .size = size, .read = true, .addr = addr},
+        at->alloc);
+}
+
+/* Each lane has a sector of its own. */
+INLINE void count_steps(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, const ptx_site *at, u64 imm, u32 size,
+                        bool write)
+{
+    ptx_tally *t = &w->tally[i->tally];
+    const u64 step = (u64)(s->step < 0 ? -s->step : s->step);
+    u64 *used = at->sectors->used[write];
+    t->whole++;
+    t->sectors += PTX_LANES;
+    t->excess += PTX_LANES - size;
+    for (u64 from = s->lo + imm, l = 0; l < PTX_LANES; l++, from += step) {
+        const u64 sector = from >> SECTOR_SHIFT;
+        used[sector >> 6] |= 1ull << (sector & 63);
+        if (w->checks & PTX_CHECK_CACHE)
+            ptx_cache_use(w, i, at->sectors, sector, 1, !write, write);
     }
 }
 
-/* `n` bytes from offset `from` of the site's allocation. */
-INLINE void count_span(ptx_warp *w, const ptx_site *at, u64 from, u32 n, u32 size, bool write)
+/* Different starts among those of the shape's groups, which mostly are the same or have nothing in common. */
+INLINE u32 distinct_groups(const ptx_warp *w, const ptx_insn *i, const ptx_shape *s)
 {
-    u64 first = from >> SECTOR_SHIFT, last = (from + n - 1) >> SECTOR_SHIFT;
-    ptx_sectors_use(at->sectors, first, bits_between(0, last - first), write);
-    add_global(w, last - first + 1, size, write);
-}
-
-static void count_far(ptx_warp *w, const ptx_insn *i, u64 imm, ptx_alloc *a, u32 size, bool write)
-{
-    u64 addr[PTX_LANES] __attribute__((aligned(64)));
-    addresses(w, i, imm, addr);
-    ptx_access x = {.insn = i,
-                    .space = PTX_SPACE_GLOBAL,
-                    .mask = PTX_FULL,
-                    .size = size,
-                    .read = !write,
-                    .write = write,
-                    .addr = addr};
-    ptx_count_global(w, &x, a);
+    u64 seen[PTX_LANES / 8];
+    u32 n = 0;
+    for (u32 l = 0; l < PTX_LANES; l += s->group) {
+        const u64 at = lane_address(w, i, l);
+        u32 k = 0;
+        while (k < n && seen[k] != at)
+            k++;
+        seen[k] = at;
+        n += k == n;
+    }
+    return n;
 }
 
 /* Of lanes that are no row. `imm` makes register values offsets in the allocation. */
 INLINE void count_apart(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, const ptx_site *at, u64 imm,
                         u32 size, bool write)
 {
-    u64 first = (s->lo + imm) >> SECTOR_SHIFT, bits = 0;
-    if (((s->hi + imm + size - 1) >> SECTOR_SHIFT) - first >= 64) {
-        count_far(w, i, imm + at->lo, at->alloc, size, write);
+    const u64 first = (s->lo + imm) >> SECTOR_SHIFT;
+    u64 bits = 0;
+    if (s->group == PTX_LANES && (s->step >= SECTOR || s->step <= -SECTOR) && i->space != PTX_SPACE_CONST) {
+        count_steps(w, i, s, at, imm, size, write);
+        return;
+    }
+    if (((s->hi + imm + size - 1) >> SECTOR_SHIFT) - first >= 64 || !s->group || i->space == PTX_SPACE_CONST) {
+        count_far(w, i, imm, at, size, write);
         return;
     }
     if (s->kind == PTX_SHAPE_ROWS) {
-        u64 more = s->step ? (u64)s->group * size - 1 : 0;
+        u64 more = s->step ? (u64)s->group * size - 1 : size - 1;
         for (u32 l = 0; l < PTX_LANES; l += s->group) {
             u64 from = lane_address(w, i, l) + imm;
             bits |= bits_between((from >> SECTOR_SHIFT) - first, ((from + more) >> SECTOR_SHIFT) - first);
@@ -253,31 +294,72 @@ INLINE void count_apart(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, cons
         addresses(w, i, imm, addr);
         EACH_LANE(l) bits |= 1ull << (((addr[l] >> SECTOR_SHIFT) - first) & 63);
     }
+    const u32 bytes = distinct_groups(w, i, s) * (s->step ? s->group : 1) * size,
+              sectors = (u32)__builtin_popcountll(bits), least = (bytes + (1u << SECTOR_SHIFT) - 1) >> SECTOR_SHIFT;
+    ptx_tally *t = &w->tally[i->tally];
+    t->whole++;
+    t->sectors += sectors;
+    t->excess += sectors > least ? sectors - least : 0;
     ptx_sectors_use(at->sectors, first, bits, write);
-    add_global(w, (u64)__builtin_popcountll(bits), size, write);
+    if (w->checks & PTX_CHECK_CACHE)
+        ptx_cache_use(w, i, at->sectors, first, bits, !write, write);
 }
 
-/* A displacement of whole words moves all lanes by as many banks, so what is counted once holds for the shape. */
-static u32 wavefronts(const ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size)
+/* How the lanes of groups lie to each other. false: it does not fit, or they lie anyhow. */
+INLINE bool pattern_of(const ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u32 size, u64 pattern[2])
 {
-    u64 addr[PTX_LANES] __attribute__((aligned(64)));
+    pattern[0] = (u64)(u32)s->step << 32 | (u64)s->group << 8 | size;
+    pattern[1] = 0;
+    if (!s->group || s->hi - s->lo > (1 << 21) - 1)
+        return false;
+    const u64 first = lane_address(w, i, 0);
+    for (u32 l = s->group; l < PTX_LANES; l += s->group)
+        pattern[1] = pattern[1] << 21 | ((lane_address(w, i, l) - first) & ((1 << 21) - 1));
+    return true;
+}
+
+/* A displacement of whole words moves all lanes by as many banks, so what is counted once holds for the shape, and for
+ * the next one that lies alike. */
+static u32 wavefronts(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size)
+{
+    u64 addr[PTX_LANES] __attribute__((aligned(64))), pattern[2];
+    ptx_site *site = &w->worker->site[i->site];
+    const bool whole = !(imm & 3);
     if (s->kind == PTX_SHAPE_UNIFORM)
         return 1;
-    if (s->waves && !(imm & 3))
+    if (s->waves && whole)
         return s->waves;
+    const bool fits = size >= 4 && pattern_of(w, i, s, size, pattern);
+    if (fits && site->pattern[0] == pattern[0] && site->pattern[1] == pattern[1])
+        return s->waves = site->waves;
     addresses(w, i, imm, addr);
     u32 waves = ptx_count_wavefronts(&(ptx_access){.mask = PTX_FULL, .size = size, .addr = addr});
-    if (!(imm & 3))
+    if (whole)
         s->waves = (u8)waves;
+    if (fits) {
+        site->waves = (u8)waves;
+        memcpy(site->pattern, pattern, sizeof pattern);
+    }
     return waves;
 }
 
-INLINE void count_shared(ptx_warp *w, u32 waves)
+INLINE void count_shared(ptx_warp *w, const ptx_insn *i, u32 waves)
 {
-    w->shared_counts += (1ull << 32) + waves;
+    ptx_tally *t = &w->tally[i->tally];
+    t->shared++;
+    t->waves += waves;
 }
 
 /* ---- rows and uniform accesses ---- */
+
+/* Of lanes that are no row. */
+INLINE void count_conflicts(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 imm, u32 size)
+{
+    const u32 waves = wavefronts(w, i, s, imm, size), least = ptx_least_wavefronts(size);
+    count_shared(w, i, waves);
+    if (waves > least)
+        w->tally[i->tally].conflicts += waves - least;
+}
 
 /* `n` bytes from `at`, of all lanes together. false: not settled. */
 INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size, bool write, bool race)
@@ -302,7 +384,7 @@ INLINE bool pass_global(ptx_warp *w, const ptx_insn *i, u64 at, u32 n, u32 size,
             return false;
     }
     if (w->checks & PTX_CHECK_COUNT)
-        count_span(w, site, from, n, size, write);
+        count_span(w, i, site, from, n, size, write);
     return true;
 }
 
@@ -328,7 +410,7 @@ INLINE bool pass_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 at, u3
     if (write)
         memset(w->shared_state + at, PTX_INIT | PTX_WRITTEN, n);
     if (w->checks & PTX_CHECK_COUNT && !(i->ahead && s->ahead))
-        count_shared(w, row_wavefronts(s, size));
+        count_shared(w, i, row_wavefronts(s, size));
     return true;
 }
 
@@ -398,7 +480,7 @@ static outcome apart_shared(ptx_warp *w, const ptx_insn *i, ptx_shape *s, u64 im
     if (write)
         mark_apart(w, i, state, size);
     if (w->checks & PTX_CHECK_COUNT)
-        count_shared(w, wavefronts(w, i, s, imm, size));
+        count_conflicts(w, i, s, imm, size);
     return PASSED;
 }
 
@@ -461,7 +543,7 @@ static outcome pass_some(ptx_warp *w, const ptx_insn *i, u32 size, u64 *at)
     if (w->checks & PTX_CHECK_RACE && !race_some(w, i, (u64)i->imm, false))
         return FAULT;
     if (w->checks & PTX_CHECK_COUNT)
-        count_shared(w, 1);
+        count_shared(w, i, 1);
     return PASSED;
 }
 
@@ -477,7 +559,7 @@ static outcome pass_lone(ptx_warp *w, const ptx_insn *i, u32 size, u64 *at)
         return FAULT;
     memset(w->shared_state + *at, PTX_INIT | PTX_WRITTEN, size);
     if (w->checks & PTX_CHECK_COUNT)
-        count_shared(w, 1);
+        count_shared(w, i, 1);
     return PASSED;
 }
 
@@ -621,7 +703,7 @@ INLINE bool passes_global(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, u6
     if (!site->plain || from >= site->bytes || site->bytes - from < n)
         return false;
     if (w->checks & PTX_CHECK_COUNT)
-        count_span(w, site, from, n, size, false);
+        count_span(w, i, site, from, n, size, false);
     return true;
 }
 
@@ -716,7 +798,7 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
         const u64 at = v[0] + (u64)i->imm;                                                         \
         FETCH(at, size * PTX_LANES, 0);                                                            \
         if (w->checks & PTX_CHECK_COUNT)                                                           \
-            count_span(w, site, at - site->lo, size * PTX_LANES, size, false);                     \
+            count_span(w, i, site, at - site->lo, size * PTX_LANES, size, false);                     \
         take_row_##T(w, i, (const T *)(const void *)ptx_plus(NULL, at), vec);                          \
         PTX_CHAIN(w, i);                                                                           \
     }
@@ -767,7 +849,7 @@ INLINE bool is_row_at(const ptx_site *site, const u64 *v, u64 imm, u32 size)
         FETCH(a->state + (at - site->lo), n, 1);                                                   \
         memset(a->state + (at - site->lo), PTX_INIT | PTX_WRITTEN, n);                             \
         if (w->checks & PTX_CHECK_COUNT)                                                           \
-            count_span(w, site, at - site->lo, n, size, true);                                     \
+            count_span(w, i, site, at - site->lo, n, size, true);                                     \
         put_row_##T(w, i, (T *)(void *)ptx_plus(NULL, at), vec);                                       \
         if (race)                                                                                  \
             ptx_race_note_values(w, a, at, n);                                                     \

@@ -46,31 +46,12 @@ typedef struct ptx_fault {
     char text[512];  /* the whole finding in one line, in compute-sanitizer's terms */
 } ptx_fault;
 
-/* Counted over all launches since the last configure; the input of the cost model. A "request" is
- * one warp-wide memory instruction. */
+/* Counted over all launches since the last configure; the input of the cost model. What each of them
+ * is stands in counters.def. */
 typedef struct ptx_counters {
-    uint64_t launches, blocks, warps, threads;
-    uint64_t warp_insns, thread_insns;
-    /* warp instructions by unit class */
-    uint64_t f32, f64, f16, i32, imul, sfu, cvt, cmp_sel, branch, divergent_branch, tensor;
-    uint64_t mem_insns, barrier_waits, shuffle_vote;
-    uint64_t f32_fma_lanes, f64_fma_lanes, f16_fma_lanes,
-        tensor_flops; /* executed flops = 2 x lanes */
-    /* global memory */
-    uint64_t global_ld_requests, global_st_requests, global_ld_sectors,
-        global_st_sectors;                     /* 32 B */
-    uint64_t global_ld_bytes, global_st_bytes; /* asked for by active lanes */
-    uint64_t global_atomic_requests, global_atomic_lanes;
-    uint64_t unique_ld_sectors,
-        unique_st_sectors; /* distinct in the launch: the DRAM lower bound */
-    /* shared and local memory */
-    uint64_t shared_requests, shared_wavefronts; /* wavefronts > requests: bank conflicts */
-    uint64_t shared_atomic_lanes, local_requests;
-    uint64_t max_block_warp_insns; /* in one block: the critical path */
-    uint64_t max_warp_insns;
-    uint64_t min_block_warp_insns; /* of the blocks that were run; 0: none */
-    uint64_t blocks_run;           /* less than blocks: the others are scaled from these */
-    uint64_t grid_arrivals; /* of blocks at cooperative_groups' grid-wide barrier */
+#define X(name, metric, says) uint64_t name;
+#include "harness/ptx/counters.def"
+#undef X
 } ptx_counters;
 
 /* A source line, or one of its branches, over all launches. */
@@ -97,6 +78,38 @@ static inline size_t ptx_coverage_bytes(const ptx_coverage *c)
 typedef enum ptx_schedule { PTX_SCHED_ROUND_ROBIN, PTX_SCHED_REVERSE,
                             PTX_SCHED_RANDOM } ptx_schedule;
 
+/* The caches that loads go through, in counting runs (cache.c). */
+typedef struct ptx_cache {
+    uint32_t sms;              /* each with an L1; 0: caches are not looked at */
+    uint32_t l1_bytes;         /* of a SM, shared memory included */
+    uint32_t max_warps, max_blocks; /* of a SM */
+    uint64_t l2_bytes;
+} ptx_cache;
+
+/* What the instructions of a source line did, over all launches: the lines add up to the counters. */
+enum { PTX_MAX_LINES = 4096 };
+typedef struct ptx_line_row {
+    int launch;                /* in run_report: of the plan; else 0 */
+    char file[64];             /* as in ptx_fault; "": instructions without a line */
+    int line;
+    uint64_t warp_insns, thread_insns;
+    uint64_t global_requests, sectors, ideal_sectors; /* loads, stores and atomics */
+    uint64_t l1_hits, l2_hits, dram_sectors;          /* of loads and atomics, with the cache model */
+    uint64_t shared_requests, wavefronts, conflicts;
+    uint64_t divergent_branches;
+    uint64_t atomic_passes;    /* of global and shared memory */
+    uint64_t local_requests;
+} ptx_line_row;
+typedef struct ptx_lines {
+    int n;
+    bool full;                 /* there were more */
+    ptx_line_row line[PTX_MAX_LINES]; /* by file and line */
+} ptx_lines;
+static inline size_t ptx_lines_bytes(const ptx_lines *l)
+{
+    return offsetof(ptx_lines, line) + (size_t)l->n * sizeof *l->line;
+}
+
 /* How sums of matrix products round: as the named GPU's tensor cores (mma.h), or exactly. Without a
  * name the module's .target tells: Hopper's from sm_90 on, before that Ampere's. */
 typedef enum ptx_mma_model { PTX_MMA_BY_TARGET, PTX_MMA_HOPPER, PTX_MMA_AMPERE,
@@ -116,6 +129,8 @@ typedef struct ptx_options {
     bool check_init;           /* reads of memory that nothing wrote */
     bool check_race;           /* shared and global */
     bool count;                /* fill the counters */
+    ptx_cache cache;           /* with count: of this GPU; all 0: none */
+    bool lines;                /* with count: add to the report's table of source lines */
     bool cover;                /* add to the report's coverage */
     /* For counting alone: run blocks spread over the grid until so many are done, or so many warp
      * instructions, and scale the counters to the whole grid. 0: all blocks. Blocks that differ
@@ -146,6 +161,7 @@ typedef struct ptx_report {
     /* Where options.cover adds to. Its memory is the caller's, or behind libcuda the facade's until it
      * is configured again. NULL: coverage is lost. */
     ptx_coverage *coverage;
+    ptx_lines *lines;          /* the same of options.lines */
 } ptx_report;
 
 #endif

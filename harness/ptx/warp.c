@@ -302,7 +302,8 @@ void ptx_warp_branch(ptx_warp *w, uint32_t target)
     assert(w->insn[-1].control);
     uint32_t taken = w->exec, rest = w->active & ~taken, next = ptx_group_pc(w);
     if (rest) {
-        w->worker->counters.divergent_branch++;
+        if (w->tally)
+            w->tally[w->frame->code->tally[next - 1]].diverged++;
         park_running(w, target < next ? rest : taken, target < next ? next : target);
         w->active = target < next ? taken : rest;
     }
@@ -656,22 +657,12 @@ static __attribute__((noinline, cold)) ptx_event run_undefined(ptx_warp *w)
     }
 }
 
-static ptx_event run(ptx_warp *w)
+ptx_event ptx_warp_run(ptx_warp *w)
 {
     ptx_event e;
     do {
         w->event = w->active ? PTX_GO : PTX_EV_SWITCH;
         e = w->undef && w->undef->on ? run_undefined(w) : run_defined(w);
     } while (e == PTX_EV_UNDEFINED);
-    return e;
-}
-
-ptx_event ptx_warp_run(ptx_warp *w)
-{
-    ptx_counters *c = &w->worker->counters;
-    w->shared_counts = 0;
-    ptx_event e = run(w);
-    c->shared_requests += w->shared_counts >> 32;
-    c->shared_wavefronts += w->shared_counts & UINT32_MAX;
     return e;
 }

@@ -277,6 +277,7 @@ static bool watch_scattered(ptx_warp *w, const ptx_access *x)
             return fault_at(w, x, first, near,
                             HX_OUT_OF_BOUNDS, "out of bounds");
         find_span(&part);
+        part.further |= left != x->mask;
         if (!watch_alloc(w, &part, a))
             return false;
         left &= ~part.mask;
@@ -329,7 +330,6 @@ static bool watch_shared(ptx_warp *w, const ptx_access *x)
 /* Up to the end of the running call's variables: what lies behind belonged to calls that are over. */
 static bool watch_local(ptx_warp *w, const ptx_access *x)
 {
-    w->worker->counters.local_requests++;
     u64 end = (u64)w->frame->local_base + w->frame->code->local_bytes + w->frame->stack_bytes;
     if (!check_window(w, x, end))
         return false;
@@ -338,6 +338,8 @@ static bool watch_local(ptx_warp *w, const ptx_access *x)
         return false;
     if (x->write)
         ptx_local_written(w, x);
+    if (w->tally)
+        ptx_count_local(w, x);
     return true;
 }
 

@@ -71,13 +71,14 @@ static struct ptx_async *state_of(ptx_warp *w)
 
 /* ---- the end of a copy ---- */
 
-static bool write_target(ptx_warp *w, const copy *c, u32 mask)
+static bool write_target(ptx_warp *w, const copy *c, u32 mask, bool counted)
 {
     ptx_access x = {.insn = c->insn,
                     .space = PTX_SPACE_SHARED,
                     .mask = mask,
                     .size = c->insn->esize,
                     .write = true,
+                    .quiet = counted,
                     .addr = c->to};
     return ptx_watch(w, &x);
 }
@@ -86,7 +87,7 @@ static bool finish_copy(ptx_warp *w, copy *c, u32 mask)
 {
     if (!mask)
         return true;
-    if (!write_target(w, c, mask))
+    if (!write_target(w, c, mask, true))
         return false;
     EACH_SET(l, mask) memcpy(w->block->shared + c->to[l], c->bytes[l], c->insn->esize);
     if (c->taken)
@@ -128,8 +129,10 @@ bool ptx_async_finish(ptx_warp *w)
 
 /* Lanes may read fewer bytes than they write. Their number need not be a power of two, so that such reads are
  * checked in pieces. */
-static bool read_source(ptx_warp *w, const source *src, u32 mask, u32 bytes, const u64 *from, ptx_taken **taken)
+static bool read_source(ptx_warp *w, const ptx_insn *i, u32 mask, u32 bytes, const u64 *from, bool further,
+                        ptx_taken **taken)
 {
+    const source *src = i->aux;
     u32 piece = bytes & -bytes;
     for (u32 b = 0; b < bytes; b += piece) {
         u64 addr[PTX_LANES];
@@ -139,6 +142,8 @@ static bool read_source(ptx_warp *w, const source *src, u32 mask, u32 bytes, con
                         .mask = mask,
                         .size = piece,
                         .read = true,
+                        .counts = i,
+                        .further = b || further,
                         .into_at = b,
                         .taken = taken,
                         .addr = addr};
@@ -171,6 +176,7 @@ static bool fetch(ptx_warp *w, const ptx_insn *i, copy *c)
     const source *src = i->aux;
     u64 from[PTX_LANES];
     u32 bytes[PTX_LANES] = {0};
+    bool further = false; /* one request, however many bytes each lane wants */
     if (!source_bytes(w, i, bytes))
         return false;
     ptx_mem_addresses(w, &src->at, from);
@@ -178,8 +184,9 @@ static bool fetch(ptx_warp *w, const ptx_insn *i, copy *c)
         u32 size = bytes[__builtin_ctz(left)], same = 0;
         EACH_SET(l, left) same |= bytes[l] == size ? 1u << l : 0;
         left &= ~same;
-        if (size && !read_source(w, src, same, size, from, &c->taken))
+        if (size && !read_source(w, i, same, size, from, further, &c->taken))
             return false;
+        further |= size != 0;
         if (size)
             EACH_SET(l, same) memcpy(c->bytes[l], (const void *)(uintptr_t)from[l], size);
     }
@@ -195,7 +202,7 @@ static void x_copy(ptx_warp *w, const ptx_insn *i)
     c->insn = i;
     c->mask = w->exec;
     ptx_mem_addresses(w, i, c->to);
-    if (!fetch(w, i, c) || !write_target(w, c, c->mask)) {
+    if (!fetch(w, i, c) || !write_target(w, c, c->mask, false)) {
         free_copy(c);
         return;
     }

@@ -186,6 +186,7 @@ static void x_bulk(ptx_warp *w, const ptx_insn *i)
     ptx_mem_addresses(w, &f->from, from);
     if (i->op <= BULK_SEND_REDUCE)
         ptx_mem_addresses(w, &f->bar, bar);
+    w->worker->counters.bulk_copies += (u64)__builtin_popcount(w->exec);
     EACH_SET(l, w->exec)
     {
         range r = {w, i, f, to[l], from[l], bar[l], l, size[l]};

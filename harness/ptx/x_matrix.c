@@ -85,6 +85,7 @@ static bool watch_rows(ptx_warp *w, const matrix_form *f, ptx_access *x)
     EACH_LANE(l) rest[l] = x->addr[l] + 8;
     x->addr = rest;
     x->size = 4;
+    x->further = true;
     return ptx_watch(w, x);
 }
 

@@ -280,6 +280,7 @@ static bool arrive(ptx_warp *w, const ptx_insn *i, u32 lane, ptx_mbarrier *m, u3
     if (f->drop)
         m->expected -= count;
     m->pending -= count;
+    w->worker->counters.mbarrier_arrivals += count;
     if (!f->relaxed)
         release(w, m);
     if (f->no_complete && !m->pending && !m->tx) {

@@ -390,6 +390,7 @@ static void x_tensor(ptx_warp *w, const ptx_insn *i)
         ptx_mem_addresses(w, &f->shared, shared);
     if (i->op == TENSOR_LOAD)
         ptx_mem_addresses(w, &f->bar, bar);
+    w->worker->counters.bulk_copies += (u64)__builtin_popcount(w->exec);
     EACH_SET(l, w->exec)
     {
         transfer t = {.w = w, .i = i, .f = f, .lane = l};

@@ -84,6 +84,7 @@ static bool watch(ptx_warp *w, const ptx_insn *i, const u64 addr[PTX_LANES], u32
                     .mask = n == PTX_LANES ? PTX_FULL : (1u << n) - 1,
                     .size = UNIT,
                     .read = true,
+                    .quiet = true,
                     .addr = addr};
     return ptx_watch(w, &x);
 }
@@ -269,6 +270,9 @@ static void x_wgmma(ptx_warp *w, const ptx_insn *i)
         return;
     if (!load(w, i, IN(u64, f->desc_b)[0], f->b_by_lines, 0, f->n, f->k, &b))
         return;
+    const u64 row_bytes = f->k * mma_type_bits(f->a) / 8; /* the four warps read one B together */
+    w->worker->counters.tensor_shared_bytes +=
+        (f->a_in_registers ? 0 : 16 * row_bytes / (f->sparse ? 2 : 1)) + f->n * row_bytes / WARPS;
     bool keep = (w->pred[f->scale_d] & 1) != f->scale_neg;
     if (f->d == MMA_S32)
         multiply_ints(w, f, &a, &b, keep);

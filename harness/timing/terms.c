@@ -162,6 +162,13 @@ static double global_wavefronts(const tim_arch *a, const ptx_counters *c)
     return max2(requests, sectors * SECTOR / a->l1_bytes) + (double)c->global_atomic_requests;
 }
 
+/* Bulk copies and the operands of wgmma are no requests, but take the same path. */
+static double wavefronts_of_all(const ptx_counters *c)
+{
+    return (double)c->shared_wavefronts +
+           (double)(c->bulk_ld_bytes + c->bulk_st_bytes + c->tensor_shared_bytes) / LINE;
+}
+
 void tim_term_shared(const tim_view *v, tim_launch_estimate *e, tim_term *t)
 {
     const tim_arch *a = v->arch;
@@ -172,8 +179,8 @@ void tim_term_shared(const tim_view *v, tim_launch_estimate *e, tim_term *t)
                  "shared_atomics) * busiest_share / clock";
     double here = input(t, "global_wavefronts", v->scale * global_wavefronts(a, c), "wavefronts",
                         TIM_COUNTED, "a request of a warp, or 128 bytes of its sectors, whichever is more");
-    double shared = input(t, "shared_wavefronts", v->scale * (double)c->shared_wavefronts,
-                          "wavefronts", TIM_COUNTED, "of shared memory: bank conflicts make more of them");
+    double shared = input(t, "shared_wavefronts", v->scale * wavefronts_of_all(c), "wavefronts", TIM_COUNTED,
+                          "of shared memory: bank conflicts make more of them; bulk copies and wgmma a line each");
     double local = input(t, "local_requests", local_requests(v), "wavefronts", TIM_COUNTED,
                          "of arrays in local memory, and spills (estimated)");
     double line = input(t, "line", LINE, "bytes", TIM_DATASHEET, "of a warp's 4-byte access");
