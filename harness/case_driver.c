@@ -79,6 +79,11 @@ static ws_status take_report(cu_device *d, ptx_case_outcome *o, ws_status st, co
 {
     hx_reason reason = st ? cu_last_reason(d) : HX_PASS;
     cu_engine_report(d, &o->report);
+    if (o->report.lines) { /* the driver's */
+        const ptx_lines *lines = o->report.lines;
+        o->report.lines = ws_malloc(sizeof *lines);
+        memcpy(o->report.lines, lines, ptx_lines_bytes(lines));
+    }
     cu_engine_printf(d, o->printed, sizeof o->printed);
     if (reason != HX_PASS && !o->report.n_faults) {
         ptx_fault *f = &o->report.fault[o->report.n_faults++];

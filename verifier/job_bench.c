@@ -6,6 +6,7 @@
 #include "verifier/record.h"
 
 #include <stdio.h>
+#include <string.h>
 
 bool vfy_fails_at_benchmark(const plan *p, const run_report *r)
 {
@@ -88,7 +89,8 @@ ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *er
                          .tensor_name = j->s->tensor_name,
                          .gpu = gpu,
                          .checked = &v->counters,
-                         .checked_work = j->counted_work};
+                         .checked_work = j->counted_work,
+                         .lines = j->o->lines != NULL};
     vfy_modelled t;
     ws_status st = vfy_model(&m, &j->arena, &t, err);
     if (!st && !v->assembled)
@@ -109,6 +111,8 @@ ws_status vfy_job_model_time(vfy_job *j, const comp_result *compiled, ws_err *er
         st = vfy_job_resident(j, m.compiled, err);
     vfy_record_check(j->o->record, VFY_EMULATED, "work at the benchmark shape", "", v->reason,
                      NULL);
+    if (j->o->lines && t.sample.engine.lines)
+        memcpy(j->o->lines, t.sample.engine.lines, ptx_lines_bytes(t.sample.engine.lines));
     run_report_release(&t.sample);
     return st;
 }

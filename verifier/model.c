@@ -1,6 +1,7 @@
 #include "verifier/model.h"
 
 #include "harness/profile/path.h"
+#include "harness/timing/cache.h"
 #include "harness/worker/run.h"
 #include "verifier/sample_data.h"
 
@@ -109,6 +110,8 @@ static ws_status run_sample(const vfy_model_input *m, const ref_bound *b, const 
     r.engine.sample_blocks = SAMPLE_BLOCKS;
     r.engine.sample_insns = SAMPLE_INSNS;
     r.engine.max_warp_insns = MAX_INSNS;
+    r.engine.cache = tim_cache_of(m->gpu);
+    r.engine.lines = m->lines;
     if (make_tensors(m, b, paths, a, &r.tensor, &r.n_tensors, err))
         return err->status;
     return run_execute(&r, rep, err);

@@ -17,6 +17,7 @@ typedef struct vfy_model_input {
     const tim_gpu *gpu;
     const ptx_counters *checked;    /* of a run of a check shape, the fallback */
     double checked_work;            /* its flops + bytes */
+    bool lines;                     /* sample.engine.lines is wanted */
 } vfy_model_input;
 
 typedef struct vfy_modelled {

@@ -27,6 +27,10 @@ typedef struct vfy_options {
     /* Compiles in processes that other candidates' texts have been in (compile.h), and once more by
      * itself what would be assembled, which must give the same PTX. For use with assemble_below. */
     bool beside_others;
+    /* Takes what each source line does at the benchmark shape, by launches: the lines of a launch add up
+     * to its counters, but for those of DRAM (cache.c). Left as it is when nothing could be sampled.
+     * NULL: not wanted. */
+    ptx_lines *lines;
     bool survey; /* a rejected kernel is run at the other check shapes too, once each (survey.h) */
     double tolerance_share; /* errors beyond this share of the tolerance are wrong; 0: all of it */
     struct vfy_record *record; /* notes all that is done (record.h), on one thread; NULL: nothing */

@@ -34,6 +34,7 @@ typedef struct job {
     run_request *r;
     wire_result *result;
     ptx_coverage *coverage; /* NULL: not wanted */
+    ptx_lines *lines;       /* the same */
     cu_device *d;
     cu_module *m;
     bool engine;
@@ -157,12 +158,23 @@ static ws_status launch(job *j, const plan_bound_launch *l, ws_err *err)
                         j->tensor_at, j->scratch_at, err);
 }
 
+static void take_lines(ptx_lines *to, const ptx_lines *from, int launch)
+{
+    to->full |= from->full || to->n + from->n > PTX_MAX_LINES;
+    for (int n = 0; n < from->n && to->n < PTX_MAX_LINES; n++) {
+        to->line[to->n] = from->line[n];
+        to->line[to->n++].launch = launch;
+    }
+}
+
 /* The counters of launch i; the next one begins at zero. */
 static void count_launch(job *j, int i)
 {
     ptx_report *now = WS_ARENA_NEW(j->arena, ptx_report, 1);
     cu_engine_report(j->d, now);
     j->launch[i] = now->counters;
+    if (j->lines && now->lines)
+        take_lines(j->lines, now->lines, i);
     cu_engine_configure(j->d, &j->options);
 }
 
@@ -444,6 +456,7 @@ static bool run(wire *w, session *s, bool last)
     ws_err err = {0};
     int64_t start = ws_now_ns();
     job j = {.r = &w->request, .result = w->result, .launch = w->launch, .coverage = w->coverage,
+             .lines = w->lines,
              .arena = &w->arena, .failed_launch = -1};
     w->result->reason = HX_PASS;
     w->result->status = execute(&j, s, w->ms, &err);

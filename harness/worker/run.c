@@ -147,6 +147,7 @@ static void sanitise_report(ptx_report *r)
     if (r->n_faults < 0 || r->n_faults > PTX_MAX_FAULTS)
         r->n_faults = 0;
     r->coverage = NULL;
+    r->lines = NULL;
     for (int i = 0; i < PTX_MAX_FAULTS; i++) {
         ptx_fault *f = &r->fault[i];
         if (!valid_reason(f->reason))
@@ -173,6 +174,20 @@ static ptx_coverage *take_coverage(const wire *w)
     return out;
 }
 
+static ptx_lines *take_lines(const wire *w)
+{
+    const int n = w->lines ? __atomic_load_n(&w->lines->n, __ATOMIC_RELAXED) : 0;
+    if (!w->lines || n < 0 || n > PTX_MAX_LINES)
+        return NULL;
+    const ptx_lines head = {.n = n};
+    ptx_lines *out = ws_malloc(sizeof *out);
+    memcpy(out, w->lines, ptx_lines_bytes(&head));
+    out->n = n;
+    for (int i = 0; i < n; i++)
+        TERMINATE(out->line[i].file);
+    return out;
+}
+
 static ws_status take_result(const wire *w, const run_request *r, run_report *out, ws_err *err)
 {
     wire_result *copy = ws_malloc(sizeof *copy);
@@ -192,6 +207,7 @@ static ws_status take_result(const wire *w, const run_request *r, run_report *ou
     out->on_engine = copy->on_engine;
     out->engine = copy->engine;
     out->engine.coverage = take_coverage(w);
+    out->engine.lines = take_lines(w);
     memcpy(out->text, copy->text, sizeof out->text);
     memcpy(out->device, copy->device, sizeof out->device);
     memcpy(out->printed, copy->printed, sizeof out->printed);
@@ -333,8 +349,10 @@ void run_report_release(run_report *r)
     free(r->ms);
     free(r->launch);
     free(r->engine.coverage);
+    free(r->engine.lines);
     r->ms = NULL;
     r->launch = NULL;
     r->engine.coverage = NULL;
+    r->engine.lines = NULL;
     r->n_ms = 0;
 }

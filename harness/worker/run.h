@@ -73,6 +73,7 @@ typedef struct run_report {
     char device[64];
     double *ms;             /* `repeats` times in ms, malloc'ed; NULL when repeats <= 1 */
     int n_ms;
+    /* engine.coverage and engine.lines, when asked for, are malloc'ed; lines only when counting. */
     ptx_counters *launch;   /* counting: of every launch of the plan, malloc'ed; else NULL */
     int n_launches;
     char printed[4096];     /* output of device printf */

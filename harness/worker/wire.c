@@ -15,7 +15,7 @@
 enum { ALIGNMENT = 64, MAX_META_BYTES = 64 << 20 };
 
 typedef struct header {
-    uint64_t magic, meta_at, meta_bytes, result_at, ms_at, launch_at, coverage_at, image_at,
+    uint64_t magic, meta_at, meta_bytes, result_at, ms_at, launch_at, coverage_at, lines_at, image_at,
         image_bytes;
 } header;
 static const uint64_t MAGIC = 0x31656b616d737077ull;
@@ -61,6 +61,7 @@ static void lay_out(const run_request *r, layout *l, size_t *at)
     l->h.launch_at =
         reserve(l, (size_t)(r->counting ? r->plan->n_launches : 0) * sizeof(ptx_counters));
     l->h.coverage_at = r->engine.cover ? reserve(l, sizeof(ptx_coverage)) : 0;
+    l->h.lines_at = r->engine.lines ? reserve(l, sizeof(ptx_lines)) : 0;
     for (int i = 0; i < r->n_tensors; i++) {
         const run_tensor *t = &r->tensor[i];
         at[i * AREAS + AT_IN] = t->in ? reserve(l, in_bytes(t)) : 0;
@@ -298,6 +299,11 @@ static ptx_coverage *coverage_in(const wire *w, const header *h)
     return h->coverage_at ? (ptx_coverage *)(void *)(w->map + h->coverage_at) : NULL;
 }
 
+static ptx_lines *lines_in(const wire *w, const header *h)
+{
+    return h->lines_at ? (ptx_lines *)(void *)(w->map + h->lines_at) : NULL;
+}
+
 ws_status wire_new(const run_request *r, wire *out, ws_err *err)
 {
     wire w = {.fd = -1};
@@ -324,6 +330,7 @@ ws_status wire_new(const run_request *r, wire *out, ws_err *err)
         w.ms = (double *)(void *)(w.map + l.h.ms_at);
         w.launch = (ptx_counters *)(void *)(w.map + l.h.launch_at);
         w.coverage = coverage_in(&w, &l.h);
+        w.lines = lines_in(&w, &l.h);
     }
     ws_buf_release(&meta);
     if (err->status) {
@@ -384,6 +391,7 @@ ws_status wire_open(int fd, wire *out, ws_err *err)
     w.ms = (double *)(void *)(w.map + h.ms_at);
     w.launch = (ptx_counters *)(void *)(w.map + h.launch_at);
     w.coverage = coverage_in(&w, &h);
+    w.lines = lines_in(&w, &h);
     reader in = {w.map + h.meta_at, w.map + h.meta_at + h.meta_bytes, &w.arena, false};
     w.request.image = w.map + h.image_at;
     w.request.image_bytes = h.image_bytes;

@@ -33,6 +33,7 @@ typedef struct wire {
     double *ms;
     ptx_counters *launch;    /* one a launch when counting */
     ptx_coverage *coverage;  /* NULL: not asked for */
+    ptx_lines *lines;        /* the same */
     run_request request;     /* child: decoded, tensors point into the map */
     size_t *at;              /* parent: offsets a tensor (in, out, after, written, probes), 0: none */
     ws_arena arena;

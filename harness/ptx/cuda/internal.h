@@ -70,7 +70,8 @@ typedef struct fac_state {
     ptx_memory *mem;
     ptx_options options;
     ptx_report report;
-    ptx_coverage coverage; /* the report's */
+    ptx_coverage coverage; /* the report's, as the next */
+    ptx_lines lines;
     CUresult sticky;
     CUmodule modules;
     unsigned long long ids; /* given to contexts, streams, captures and graphs so far */

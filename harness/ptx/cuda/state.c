@@ -119,6 +119,11 @@ int wsEngineConfigure(const ptx_options *options)
             fac.coverage.full = false;
             fac.report.coverage = &fac.coverage;
         }
+        if (options->lines) {
+            fac.lines.n = 0;
+            fac.lines.full = false;
+            fac.report.lines = &fac.lines;
+        }
         fac.sticky = CUDA_SUCCESS;
     }
     return (int)fac_leave(r);

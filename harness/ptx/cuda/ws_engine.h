@@ -22,6 +22,7 @@ int wsEngineCarve(uint64_t ptr, size_t bytes);
 int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written);
 /* Variable i of the module (a CUmodule) that kernels may write; 1: there are fewer. */
 int wsEngineVariable(void *module, int i, char *name, size_t size, uint64_t *ptr, size_t *bytes);
+/* Coverage and the table of source lines are reached through it, where the options ask for them. */
 int wsEngineReport(ptx_report *out);
 /* Text that printf calls of kernels produced, NUL-terminated, cut at `size`. */
 int wsEnginePrintf(char *out, size_t size);
