@@ -36,6 +36,33 @@ check "--json has findings" python3 -c "
 import json,sys
 f=json.load(open('$dir/out'))['files'][0]['findings'][0]
 sys.exit(not (f['tool'] == 'memcheck' and f['reason'] == 'out_of_bounds' and 'Invalid __shared__' in f['report']))"
+run "$ws" ptx run --counters --lines tests/ptx/atomics_shared.ptx
+check "--counters" ended 0
+check "has names, values and words" grep -qE "^  shared_atomic_lanes +256  lanes of those atomics" "$dir/out"
+check "and lines" grep -qE "^  case.cu:12 " "$dir/out"
+run "$ws" ptx run --counters --lines --json tests/ptx/counters/cache_rereads.ptx
+check "--counters --lines --json" python3 -c "
+import json,sys
+f=json.load(open('$dir/out'))['files'][0]
+sys.exit(not (f['counters']['l1_hit_sectors'] == 8 and sum(l['l1_hits'] for l in f['lines']) == 8))"
+run "$ws" ptx run --device cpu --counters --lines --json tests/ptx/counters/cache_rereads.ptx
+check "through the CPU driver, too" python3 -c "
+import json,sys
+f=json.load(open('$dir/out'))['files'][0]
+sys.exit(not (f['counters']['l1_hit_sectors'] == 8 and sum(l['l1_hits'] for l in f['lines']) == 8))"
+run "$ws" ptx run --counters --json tests/ptx/bar_reduce.ptx
+check "without --gpu there are no caches" python3 -c "
+import json,sys
+c=json.load(open('$dir/out'))['files'][0]['counters']
+sys.exit(c['l2_st_sectors'] != 0 or c['warp_insns'] == 0)"
+run "$ws" ptx run --counters --gpu l4 --json tests/ptx/bar_reduce.ptx
+check "with it there are" python3 -c "
+import json,sys
+sys.exit(json.load(open('$dir/out'))['files'][0]['counters']['l2_st_sectors'] == 0)"
+run "$ws" ptx run --gpu l4 tests/ptx/bar_reduce.ptx
+check "--gpu alone is a usage error" ended 2
+run "$ws" ptx run --counters --gpu h1000 tests/ptx/bar_reduce.ptx
+check "an unknown GPU is a usage error" ended 2
 run "$ws" ptx run --device cpu -q tests/ptx/bar_reduce.ptx tests/ptx/oob_shared.ptx tests/ptx/launch_bounds.ptx
 check "through the CPU driver" ended 0
 run "$ws" ptx run tests/ptx/mma_model_ampere.ptx tests/ptx/mma_model_hopper.ptx

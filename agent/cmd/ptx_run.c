@@ -1,9 +1,11 @@
 /* warpsmith ptx run: PTX cases on the engine or a GPU, with findings as compute-sanitizer prints
  * them. */
 #include "agent/cli.h"
+#include "agent/cmd/ptx_counters.h"
 #include "base/json.h"
 #include "harness/case_driver.h"
 #include "harness/ptx/sanitizer.h"
+#include "harness/timing/cache.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,9 +14,9 @@
 
 typedef struct options {
     cli_common common;
-    const char *tool, *schedule, *device, *mma_model;
+    const char *tool, *schedule, *device, *mma_model, *gpu;
     int64_t seed, threads, max_insns;
-    bool no_check, leaks, unused;
+    bool no_check, leaks, unused, counters, lines;
 } options;
 
 static const ws_opt option_table[] = {
@@ -41,6 +43,22 @@ static const ws_opt option_table[] = {
      .offset = offsetof(options, unused),
      .help = "tell which bytes of buffers nobody wrote",
      .group = "Checks"},
+    {.name = "counters",
+     .type = WS_OPT_FLAG,
+     .offset = offsetof(options, counters),
+     .help = "print what was executed and which memory traffic it made: docs/profile.md",
+     .group = "Counters"},
+    {.name = "lines",
+     .type = WS_OPT_FLAG,
+     .offset = offsetof(options, lines),
+     .help = "the same by source lines, as far as the PTX has .loc",
+     .group = "Counters"},
+    {.name = "gpu",
+     .type = WS_OPT_STRING,
+     .offset = offsetof(options, gpu),
+     .arg = "NAME",
+     .help = "count what the caches of this GPU do, too, which takes two to six times as long",
+     .group = "Counters"},
     {.name = "schedule",
      .type = WS_OPT_CHOICE,
      .offset = offsetof(options, schedule),
@@ -118,6 +136,10 @@ static ptx_options engine_options(const options *o, int tools)
                                          : PTX_SCHED_RANDOM;
     e.check_race = !o->no_check && tools & PTX_TOOL_RACECHECK;
     e.check_init = !o->no_check && tools & PTX_TOOL_INITCHECK;
+    e.count = o->counters || o->lines;
+    e.lines = o->lines;
+    if (o->gpu)
+        e.cache = tim_cache_of(tim_gpu_find(o->gpu));
     return e;
 }
 
@@ -167,6 +189,16 @@ static cJSON *finding_json(const ptx_fault *f)
     return o;
 }
 
+static void counted_json(const job *j, const ptx_report *r, cJSON *row)
+{
+    if (j->o->counters)
+        cJSON_AddItemToObject(row, "counters", ptx_counters_json(&r->counters));
+    if (j->o->lines && r->lines) {
+        cJSON_AddItemToObject(row, "lines", ptx_lines_json(r->lines));
+        cJSON_AddBoolToObject(row, "lines_full", r->lines->full);
+    }
+}
+
 static void add_row(job *j, const char *path, const char *verdict, const ptx_report *r,
                     const ws_buf *wrong)
 {
@@ -178,6 +210,8 @@ static void add_row(job *j, const char *path, const char *verdict, const ptx_rep
     for (int n = 0; r && n < r->n_faults; n++)
         if (!ptx_tool_of(&r->fault[n]) || (int)ptx_tool_of(&r->fault[n]) & j->tools)
             cJSON_AddItemToArray(findings, finding_json(&r->fault[n]));
+    if (r)
+        counted_json(j, r, row);
     cJSON_AddItemToArray(j->rows, row);
 }
 
@@ -192,6 +226,15 @@ static void print_row(const job *j, const char *path, const char *verdict,
         ptx_sanitizer_report(&o->report, j->tools, &text);
         fputs(ws_buf_z(&text), stdout);
     }
+    ws_buf counted = {0};
+    if (o && j->o->counters)
+        ptx_counters_text(&o->report.counters, &counted);
+    if (o && j->o->counters && !o->report.counters.l2_ld_sectors && !o->report.counters.l2_st_sectors)
+        ws_buf_adds(&counted, "  caches: not counted; --gpu h100 does\n");
+    if (o && j->o->lines && o->report.lines)
+        ptx_lines_text(o->report.lines, &counted);
+    fputs(ws_buf_z(&counted), stdout);
+    ws_buf_release(&counted);
     if (o && j->o->leaks)
         fputs(ws_buf_z(&o->leaks), stdout);
     if (o && j->o->unused)
@@ -205,20 +248,25 @@ static void tell(job *j, const char *path, const char *verdict, const ptx_case_o
 {
     if (j->rows)
         add_row(j, path, verdict, o ? &o->report : NULL, wrong);
-    else if (!j->o->common.quiet || wrong->n)
+    else if (!j->o->common.quiet || wrong->n || j->o->counters || j->o->lines)
         print_row(j, path, verdict, o, wrong);
 }
 
-static ws_status run_case(job *j, const ptx_case *c, ptx_case_outcome *o, ws_err *err)
+/* What a file wants counted is, with the caches that it names. */
+static ws_status run_case(const job *j, const ptx_case *c, ptx_case_outcome *o, ws_err *err)
 {
+    ptx_options engine = j->engine;
+    engine.count |= c->n_counts > 0;
+    if (c->cache.sms && !j->o->gpu)
+        engine.cache = c->cache;
     if (!c->n_launches) {
         ws_fail(err, WS_EINPUT, "%s: no '// launch:' line", c->path);
         ws_hint(err, "launches, buffers and expectations stand in the file's comments: "
                      "// launch: KERNEL grid 2 block 64 (NAME, s32 5)");
         return err->status;
     }
-    return j->device ? case_driver_run(j->device, c, &j->engine, o, err)
-                     : ptx_case_run(c, &j->engine, o, err);
+    return j->device ? case_driver_run(j->device, c, &engine, o, err)
+                     : ptx_case_run(c, &engine, o, err);
 }
 
 static ws_status run_file(job *j, const char *path, ws_err *err)
@@ -264,12 +312,23 @@ static void sum_up(job *j, int *exit_code)
     *exit_code = j->bad != 0;
 }
 
+static ws_status check_counting(const options *o, ws_err *err)
+{
+    if ((o->counters || o->lines) && strcmp(o->device, "gpu") == 0)
+        return ws_fail(err, WS_EUSAGE, "--counters and --lines are of the engine, not of --device gpu");
+    if (o->gpu && !o->counters && !o->lines)
+        return ws_fail(err, WS_EUSAGE, "--gpu is for --counters and --lines");
+    return o->gpu ? cli_check_gpu(o->gpu, err) : WS_OK;
+}
+
 static ws_status run(const void *values, const char **args, int nargs, int *exit_code, ws_err *err)
 {
     const options *o = values;
     job j = {.o = o, .tools = tools_of(o->tool)};
+    ws_status st = check_counting(o, err);
+    if (st)
+        return st;
     j.engine = engine_options(o, j.tools);
-    ws_status st = WS_OK;
     if (strcmp(o->device, "engine") != 0)
         st = cu_open(o->device, &j.device, err);
     j.rows = !st && o->common.json ? cJSON_CreateArray() : NULL;
@@ -302,6 +361,7 @@ const cli_command cmd_ptx_run = {
             .examples = "warpsmith ptx run tests/ptx/*.ptx -q\n"
                         "warpsmith ptx run --tool racecheck --schedule random --seed 7 "
                         "tests/ptx/race_tree.ptx\n"
+                        "warpsmith ptx run --counters --lines --gpu h100 tests/ptx/counters/cache_rereads.ptx\n"
                         "warpsmith ptx run --device gpu tests/ptx/*.ptx",
             .options = option_table,
             .min_args = 1,
