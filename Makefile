@@ -286,7 +286,7 @@ help:
 	@echo 'make check-export   C headers of every honest kernel compile everywhere, and their self-tests hold'
 	@echo 'make bench      time from reply to verdict against nvcc'
 	@echo 'make bench-reference   the references against dgemm and a memory copy; make bench runs it too'
-	@echo 'make bench-ptx  instructions a second of the PTX engine'
+	@echo 'make bench-ptx  instructions a second of the PTX engine; build/tests/bench_ptx count: what counting costs'
 	@echo 'make bench-loop candidates judged a second when replies cost no time; make bench runs it too'
 	@echo 'make bench-tune the share of whole tune spaces that the search needs; KERNELS=... only some'
 	@echo 'make bench-stats    how often timing rules are wrong, on simulated machines; COMPARISONS, SEED'

@@ -145,6 +145,53 @@ static const char more_source[] =
     "    y[threadIdx.x] = d0 + d1 + d2 + d3;\n"
     "}\n";
 
+/* What counting finds hard: lanes that lie apart, banks that collide, lanes at one address. */
+static const char apart_source[] =
+    "extern \"C\" __global__ void transpose_naive(const float *x, float *y, int n)\n"
+    "{\n"
+    "    int col = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 32 + threadIdx.y;\n"
+    "    for (int k = 0; k < 32; k += 8)\n"
+    "        y[(size_t)col * n + row + k] = x[(size_t)(row + k) * n + col];\n"
+    "}\n"
+    "extern \"C\" __global__ void transpose_conflicts(const float *x, float *y, int n)\n"
+    "{\n"
+    "    __shared__ float tile[32][32];\n"
+    "    int col = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 32 + threadIdx.y;\n"
+    "    for (int k = 0; k < 32; k += 8)\n"
+    "        tile[threadIdx.y + k][threadIdx.x] = x[(size_t)(row + k) * n + col];\n"
+    "    __syncthreads();\n"
+    "    col = blockIdx.y * 32 + threadIdx.x, row = blockIdx.x * 32 + threadIdx.y;\n"
+    "    for (int k = 0; k < 32; k += 8)\n"
+    "        y[(size_t)(row + k) * n + col] = tile[threadIdx.x][threadIdx.y + k];\n"
+    "}\n"
+    "extern \"C\" __global__ void gather(const float *x, float *y, int n)\n"
+    "{\n"
+    "    unsigned i = blockIdx.x * blockDim.x + threadIdx.x, at = i * 2654435761u;\n"
+    "    float sum = 0;\n"
+    "    for (int k = 0; k < 8; k++) {\n"
+    "        sum += x[at % (unsigned)n];\n"
+    "        at = at * 1664525u + 1013904223u;\n"
+    "    }\n"
+    "    y[i] = sum;\n"
+    "}\n"
+    "extern \"C\" __global__ void histogram(const float *x, unsigned *y, int n)\n"
+    "{\n"
+    "    __shared__ unsigned part[64];\n"
+    "    if (threadIdx.x < 64)\n"
+    "        part[threadIdx.x] = 0;\n"
+    "    __syncthreads();\n"
+    "    for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256)\n"
+    "        atomicAdd(&part[(unsigned)(x[i] * 32 + 32) % 64], 1u);\n"
+    "    __syncthreads();\n"
+    "    if (threadIdx.x < 64)\n"
+    "        atomicAdd(&y[threadIdx.x], part[threadIdx.x]);\n"
+    "}\n"
+    "extern \"C\" __global__ void scatter_add(const float *x, float *y, int n)\n"
+    "{\n"
+    "    for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256)\n"
+    "        atomicAdd(&y[(unsigned)i * 2654435761u % 4096], x[i]);\n"
+    "}\n";
+
 static float *a, *b, *c;
 
 static void fail(const char *what)
@@ -222,12 +269,15 @@ static double best_native(void (*f)(void))
 
 typedef struct setting {
     const char *name;
-    bool init, race, count;
+    bool init, race, count, cache;
+    int trials;
 } setting;
 static const setting settings[] = {
-    {"memcheck", false, false, false}, {"+ initcheck", true, false, false},
-    {"+ counters", true, false, true}, {"+ racecheck", true, true, true},
+    {"memcheck", false, false, false, false, TRIALS}, {"+ initcheck", true, false, false, false, TRIALS},
+    {"+ counters", true, false, true, false, TRIALS}, {"+ racecheck", true, true, true, false, TRIALS},
 };
+static const ptx_cache h100 = {
+    .sms = 132, .l1_bytes = 256 << 10, .max_warps = 64, .max_blocks = 32, .l2_bytes = 50 << 20};
 
 typedef struct bench {
     const char *kernel;
@@ -244,6 +294,11 @@ static const bench benches[] = {
     {"transpose", {1024 / 32, 1024 / 32, 1}, {32, 8, 1}, false, 1024, NULL},
     {"scale4", {ROWS * COLS / 4 / 256, 1, 1}, {256, 1, 1}, false, ROWS * COLS / 4, NULL},
     {"sum", {64, 1, 1}, {256, 1, 1}, false, ROWS * COLS, NULL},
+    {"transpose_naive", {1024 / 32, 1024 / 32, 1}, {32, 8, 1}, false, 1024, NULL},
+    {"transpose_conflicts", {1024 / 32, 1024 / 32, 1}, {32, 8, 1}, false, 1024, NULL},
+    {"gather", {512, 1, 1}, {256, 1, 1}, false, ROWS * COLS, NULL},
+    {"histogram", {64, 1, 1}, {256, 1, 1}, false, ROWS * COLS, NULL},
+    {"scatter_add", {64, 1, 1}, {256, 1, 1}, false, ROWS * COLS, NULL},
 };
 
 /* Seconds of the fastest launch, of all its threads together: they do not count waiting for a core
@@ -268,8 +323,10 @@ static double best_engine(ptx_module *m, ptx_memory *mem, const bench *k, const 
                      .check_init = s->init,
                      .check_race = s->race,
                      .count = s->count};
+    if (s->cache)
+        o.cache = h100;
     double best = INFINITY;
-    for (int t = 0; t < TRIALS; t++) {
+    for (int t = 0; t < s->trials; t++) {
         memset(&r, 0, sizeof r);
         double start = cpu_seconds(threads);
         if (!ptx_launch(m, mem, &args, &o, &r))
@@ -289,7 +346,7 @@ static void run_bench(ptx_module *m, ptx_memory *mem, const bench *k, const uint
     for (int s = 0; s < COUNT; s++)
         seconds[s] = best_engine(m, mem, k, &settings[s], 1, ptr, &insns);
     double two = best_engine(m, mem, k, &settings[2], 2, ptr, &insns);
-    printf("%-14s %8.1f", k->kernel, (double)insns * 1e-6);
+    printf("%-19s %8.1f", k->kernel, (double)insns * 1e-6);
     for (int s = 0; s < COUNT; s++)
         printf(" %12.2f", (double)insns / seconds[s] * 1e-9);
     printf(" %11.2f %11.2f", seconds[3] / seconds[2], 2 * seconds[2] / two);
@@ -299,12 +356,38 @@ static void run_bench(ptx_module *m, ptx_memory *mem, const bench *k, const uint
         printf(" %14s\n", "-");
 }
 
+/* What counting costs: time with counters over time without, and over the time with every check of
+ * what is executed. Runs with and without take turns, so that a busy machine meets both. */
+static void run_counting(ptx_module *m, ptx_memory *mem, const bench *k, const uint64_t ptr[3])
+{
+    enum { WAYS = 6, ROUNDS = 4, FEW = 2 };
+    static const setting ways[WAYS] = {
+        {"", false, false, false, false, FEW}, {"", false, false, true, false, FEW},
+        {"", true, false, false, false, FEW}, {"", true, false, true, false, FEW},
+        {"", true, true, false, false, FEW}, {"", true, true, true, false, FEW},
+    };
+    static const setting cached = {"", false, false, true, true, FEW};
+    double seconds[WAYS], caches = INFINITY;
+    uint64_t insns = 0;
+    for (int n = 0; n < WAYS; n++)
+        seconds[n] = INFINITY;
+    for (int r = 0; r < ROUNDS; r++) {
+        for (int n = 0; n < WAYS; n++)
+            seconds[n] = fmin(seconds[n], best_engine(m, mem, k, &ways[n], 1, ptr, &insns));
+        caches = fmin(caches, best_engine(m, mem, k, &cached, 1, ptr, &insns));
+    }
+    printf("%-20s %8.2f", k->kernel, (double)insns / seconds[0] * 1e-9);
+    for (int n = 0; n < WAYS; n += 2)
+        printf(" %11.0f %%", 100 * (seconds[n + 1] / seconds[n] - 1));
+    printf(" %11.0f %%\n", 100 * (caches / seconds[0] - 1));
+}
+
 /* Nanoseconds of one mma.sync.m16n8k16, f16 to f32, in the bit-accurate model of the newest
  * GPUs. */
 static double mma_ns(ptx_module *m, ptx_memory *mem, const uint64_t ptr[3])
 {
     enum { TURNS = MMA_TURNS };
-    static const setting plain = {"", false, false, false};
+    static const setting plain = {"", false, false, false, false, TRIALS};
     const bench few = {"mma", {1, 1, 1}, {32, 1, 1}, false, TURNS, NULL},
                 none = {"mma", {1, 1, 1}, {32, 1, 1}, false, 0, NULL};
     double all = best_engine(m, mem, &few, &plain, 1, ptr, NULL),
@@ -369,7 +452,7 @@ static void compile(ws_arena *arena, comp_result *out)
     ws_err err = {0};
     comp_service *s = NULL;
     ws_buf all = {.max = 1 << 20};
-    ws_buf_printf(&all, "%s%s", source, more_source);
+    ws_buf_printf(&all, "%s%s%s", source, more_source, apart_source);
     comp_request q = {
         .source = (const char *)all.p, .source_bytes = all.n, .file = "bench.cu", .fmad = true};
     if (comp_service_open(&(comp_service_options){0}, &s, &err) ||
@@ -381,7 +464,8 @@ static void compile(ws_arena *arena, comp_result *out)
     ws_buf_release(&all);
 }
 
-/* With the name of a kernel, that one alone: for a profiler. */
+/* With the name of a kernel, that one alone: for a profiler. With "count", and perhaps a name, what
+ * counting costs. */
 int main(int argc, char **argv)
 {
     enum { FLOATS = ROWS * COLS };
@@ -403,10 +487,21 @@ int main(int argc, char **argv)
         if (!ptx_memory_write(mem, ptr[i], *host[i], FLOATS * sizeof(float)))
             fail("no memory");
     }
+    if (argc > 1 && strcmp(argv[1], "count") == 0) {
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        printf("G thread instructions a second of memcheck, and how much longer it takes with counters: of "
+               "memcheck,\nwith initcheck, with racecheck, too; of memcheck with the caches of an H100\n"
+               "%-20s %8s %13s %13s %13s %13s\n", "kernel", "plain", "memcheck", "+ initcheck",
+               "+ racecheck", "caches");
+        for (size_t k = 0; k < sizeof benches / sizeof *benches; k++)
+            if (argc < 3 || strcmp(argv[2], benches[k].kernel) == 0)
+                run_counting(m, mem, &benches[k], ptr);
+        return 0;
+    }
     printf("G thread instructions a second, one thread; race x: time over the column before; 2 "
            "threads x: "
            "how much faster two are, with a core for each; native: time with counters over a plain "
-           "loop's\n%-14s %8s",
+           "loop's\n%-19s %8s",
            "kernel", "M insns");
     for (size_t s = 0; s < sizeof settings / sizeof *settings; s++)
         printf(" %12s", settings[s].name);
