@@ -27,8 +27,8 @@ check "base includes only base" "$(edges base base)"
 check "specs includes base" "$(edges specs specs base)"
 check "reference includes specs and base" "$(edges reference reference specs base)"
 check "harness includes harness and base" "$(edges harness harness base)"
-check "the PTX engine needs only base, its CUDA facade the cost model too" \
-    "$(edges harness/ptx harness/ptx harness/diag.h base | grep -vE 'harness/diag.h|^harness/ptx/cuda/.*harness/timing/')"
+check "the PTX engine needs only base, its CUDA facade the cost model and ELF files too" \
+    "$(edges harness/ptx harness/ptx harness/diag.h base | grep -vE 'harness/diag.h|^harness/ptx/cuda/.*harness/(timing/|profile/elf\.h)')"
 check "verifier includes harness, reference, specs" "$(edges verifier verifier harness reference specs base)"
 check "results includes verifier and what it includes" "$(edges results results verifier harness reference specs base)"
 check "only the driver and the facade see cuda.h" "$(only 'cuda\.h>' '^harness/(driver(_state\.h|\.c)|profile/|ptx/cuda/)')"

@@ -8,6 +8,7 @@
  * one after the other, each with a NUL. */
 #include "harness/ptx/cuda/internal.h"
 
+#include "base/dynlib.h"
 #include "base/mem.h"
 #include "harness/profile/elf.h"
 
@@ -82,18 +83,22 @@ static bool lz4_expand(const unsigned char *p, size_t bytes, unsigned char *out,
     return at == n;
 }
 
+typedef struct zstd_api {
+    size_t (*decompress)(void *out, size_t n, const void *p, size_t bytes);
+} zstd_api;
+static const ws_symbol zstd_rows[] = {WS_SYMBOL(zstd_api, decompress, ZSTD_decompress, false)};
+static const ws_symbols zstd_symbols = {"libzstd", zstd_rows, WS_COUNT(zstd_rows)};
+
 /* By the system's library, which dpkg and rpm need as well. */
 static CUresult zstd_expand(const unsigned char *p, size_t bytes, unsigned char *out, size_t n)
 {
-    size_t (*decompress)(void *, size_t, const void *, size_t) = NULL;
+    zstd_api api;
     void *lib = dlopen("libzstd.so.1", RTLD_NOW | RTLD_LOCAL); /* kept */
-    void *symbol = lib ? dlsym(lib, "ZSTD_decompress") : NULL;
-    if (!symbol)
+    if (!lib || ws_symbols_take(lib, &zstd_symbols, &api))
         return fac_fail(CUDA_ERROR_SHARED_OBJECT_INIT_FAILED,
                         "the fat binary is compressed with Zstandard, and there is no "
                         "libzstd.so.1: install libzstd1, or build with nvcc --compress-mode=speed");
-    memcpy(&decompress, &symbol, sizeof decompress);
-    return decompress(out, n, p, bytes) == n
+    return api.decompress(out, n, p, bytes) == n
                ? CUDA_SUCCESS
                : fac_fail(CUDA_ERROR_INVALID_IMAGE, "the fat binary's compressed PTX is damaged");
 }
