@@ -15,6 +15,13 @@ static const char *only_output(const ev_facts *f, bool stores)
 static const char *access_advice(ev_facts *f, bool stores, bool pieces, bool far)
 {
     const char *does = stores ? "write" : "read";
+    if (pieces && far)
+        return ws_arena_printf(
+            &f->arena,
+            "each lane %ss a row or a run of its own, element after element: let the 32 lanes of a "
+            "warp share one (threadIdx.x along the innermost axis, lane k takes element k, then k + "
+            "32), or pass tiles through shared memory",
+            does);
     if (pieces)
         return ws_arena_printf(
             &f->arena,

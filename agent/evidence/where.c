@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 100, IN_PLAN = PROF_KINDS, SHOWN = 2 };
+enum { WIDTH = 100, IN_PLAN = PROF_KINDS, IN_HEAD, SHOWN = 2 };
 
-/* What a rule's instructions are; IN_PLAN: the launch. A rule that is not here has no place. */
+/* What a rule's instructions are; IN_PLAN: the launch, IN_HEAD: the kernel's first line. A rule that is not here has no place. */
 static const struct {
     const char *rule;
     int kind;
@@ -29,7 +29,7 @@ static const struct {
     {"serial-threads", PROF_ANY},
     {"dependent-loads", PROF_GLOBAL_LOAD},
     {"dependent-chain", PROF_ANY},
-    {"spills", PROF_ANY},
+    {"spills", IN_HEAD},
     {"imbalance", PROF_BRANCH},
     {"idle-lanes", PROF_BRANCH},
     {"barriers", PROF_BARRIER},
@@ -41,6 +41,24 @@ static const struct {
     {"algorithm", PROF_ANY},
     {"instructions", PROF_ANY},
 };
+
+/* The line of the source in which the kernel is defined, 0: not found. */
+static int head_of(const ev_facts *f, const char *kernel)
+{
+    const char *source = f->subject->candidate ? f->subject->candidate->source : NULL;
+    const char *p = source ? strstr(source, "__global__") : NULL;
+    const size_t n = strlen(kernel);
+    for (; n && p && (p = strstr(p, kernel)); p++) {
+        const char *after = p + n + strspn(p + n, " \t");
+        if (*after != '(')
+            continue;
+        int line = 1;
+        for (const char *q = source; q < p; q++)
+            line += *q == '\n';
+        return line;
+    }
+    return 0;
+}
 
 void ev_where_of(const ev_facts *f, const ev_finding *x, ev_where *out)
 {
@@ -56,7 +74,10 @@ void ev_where_of(const ev_facts *f, const ev_finding *x, ev_where *out)
         if (places[i].kind == IN_PLAN && l->index > 0 && l->index <= s->n_launch_lines) {
             *out = (ev_where){.line = {{.line = s->launch_line[l->index - 1], .count = 1}},
                               .n = 1, .lines = 1, .what = "the launch"};
-        } else if (places[i].kind != IN_PLAN && k) {
+        } else if (places[i].kind == IN_HEAD && head_of(f, l->kernel)) {
+            *out = (ev_where){.line = {{.line = head_of(f, l->kernel), .count = 1}},
+                              .n = 1, .lines = 1, .what = "the kernel"};
+        } else if (places[i].kind < PROF_KINDS && k) {
             const prof_top *top = &k->top[places[i].kind];
             *out = (ev_where){.n = top->n, .lines = top->lines,
                               .what = prof_kind_name((prof_kind)places[i].kind)};

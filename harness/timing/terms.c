@@ -87,10 +87,10 @@ static double local_requests(const tim_view *v)
     return v->scale * ((double)v->launch->counters.local_requests + v->launch->spill_requests);
 }
 
-/* Of all threads that an SM holds; like in_turn_bytes, whatever limits them. */
+/* Of all threads that an SM holds. */
 static double stacks_of_sm(const tim_view *v)
 {
-    return (double)v->launch->local_bytes * WARP * v->gpu->max_warps_per_sm;
+    return (double)v->launch->local_bytes * v->launch->threads_per_block * v->resident;
 }
 
 /* Bytes of local memory that L1 has no room for. */
