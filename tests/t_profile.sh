@@ -22,6 +22,7 @@ check "with its registers" grep -qE '^  registers +[0-9]+ a thread, no spills; s
 check "and what limits its occupancy" grep -qE 'warps 8 <- least, registers [0-9]+' "$dir/out"
 check "the scattered store is the first finding" grep -q '^1\. uncoalesced-stores, up to' "$dir/out"
 check "in its line, with its text" says "$dir/out" "where: line 9: y[(size_t)column * M + row] = v;"
+check "lines with what they cost: 32 sectors a store where 4 would do" grep -qE '^ +9 +[0-9]+ +[0-9]+ +32\.0 +4\.0 .* y\[\(size_t\)column' "$dir/out"
 check "that no counters were read is said" says "$dir/out" "Performance counters: not measured: "
 check "with something to do" grep -q '^   do: .' "$dir/out"
 
@@ -61,6 +62,7 @@ print("roofline", d["roofline"]["bound"], 0 < d["roofline"]["share_of_roof"] < 1
 f = {x["rule"]: x for x in d["findings"]}
 lines = {w["line"] for w in f["local-memory"]["where"]}
 print("local", lines <= {11, 12, 14} and len(lines) > 0)
+print("top", d["lines"][0]["line"] in (11, 12, 14), d["lines"][0]["cost"] > 0.1)
 print("measured", d["counters"]["measured"], bool(d["counters"]["why"]))
 print("complete", all(x["evidence"] and x["action"] and x["rule_says"] and x["gain_seconds"] >= 0 for x in f.values()))
 print("ranked", [x["gain"] for x in d["findings"]] == sorted((x["gain"] for x in d["findings"]), reverse=True))
@@ -74,6 +76,7 @@ has "the stack and local memory in the code" "stack True True"
 has "what the engine counted" "counters True True"
 has "the operation on the roofline" "roofline dram True"
 has "local memory by its lines" "local True"
+has "the line that costs most" "top True True"
 has "no counters without a GPU, and why" "measured False True"
 has "findings with evidence and action" "complete True"
 has "ranked by gain" "ranked True"

@@ -2,6 +2,7 @@
 #include "agent/cmd/profile_print.h"
 #include "base/file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,16 +94,20 @@ static ws_status profile(const options *o, vfy_session *session, const ws_buf *s
     vfy_profile p;
     vfy_counted counted = {0};
     vfy_verdict *v = ws_calloc(1, sizeof *v);
+    ptx_lines *lines = ws_calloc(1, sizeof *lines);
     const ws_env env = spec_env(r->spec, -1);
     ref_graph *g = NULL;
     const vfy_options vo = {.arch = r->arch, .gpu = o->gpu, .seed = (uint64_t)o->seed,
                             .depth = strcmp(o->depth, "full") == 0 ? VFY_FULL : VFY_QUICK,
                             .device = "cpu", .wall_seconds = o->timeout, .max_level = VFY_EMULATED,
-                            .file = r->file, .survey = true};
+                            .file = r->file, .survey = true,
+                            /* The sample runs the PTX, which has its lines; registers come after. */
+                            .lines = lines, .assemble_below = (double)INFINITY};
     r->source = ws_buf_z(source);
     r->p = &p;
     r->v = v;
     r->counted = &counted;
+    r->lines = lines;
     ws_status st = ref_graph_new(r->spec, &g, err);
     if (!st)
         st = ref_cost_at(g, &env, &r->cost, err);
@@ -117,6 +122,7 @@ static ws_status profile(const options *o, vfy_session *session, const ws_buf *s
         *exit_code = v->reason != HX_PASS;
     }
     ref_graph_free(g);
+    free(lines);
     free(v);
     return st;
 }

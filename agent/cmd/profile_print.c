@@ -1,6 +1,7 @@
 #include "agent/cmd/profile_print.h"
 
 #include "agent/cmd/profile_explain.h"
+#include "agent/cmd/profile_lines.h"
 #include "agent/evidence/measured.h"
 #include "base/json.h"
 #include "verifier/verdict.h"
@@ -243,6 +244,7 @@ void profile_print_text(const profile_report *r, ws_buf *out)
     }
     const findings_subject s = subject_of(r, &c, &verdict);
     findings_write(&s, 0, out);
+    profile_lines_text(r, out);
     write_counted(r, out);
     if (r->explain)
         profile_explain_text(r, out);
@@ -421,6 +423,7 @@ cJSON *profile_print_json(const profile_report *r)
     if (r->p->n_launches)
         cJSON_AddItemToObject(o, "module", json_module(&r->p->module));
     cJSON_AddItemToObject(o, "roofline", json_roof(r));
+    cJSON_AddItemToObject(o, "lines", profile_lines_json(r));
     cJSON_AddItemToObject(o, "counters", json_counted(r));
     if (r->explain)
         cJSON_AddItemToObject(o, "model", profile_explain_json(r));

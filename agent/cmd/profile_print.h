@@ -14,6 +14,7 @@ typedef struct profile_report {
     const vfy_verdict *v;
     const vfy_counted *counted; /* of a kernel that passed */
     ref_cost cost;     /* at the benchmark shape */
+    const ptx_lines *lines; /* as the engine counted them; none where n is 0 */
     bool explain;      /* the modelled time, term by term */
 } profile_report;
 

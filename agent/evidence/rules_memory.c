@@ -286,6 +286,27 @@ static bool atomics(ev_facts *f, int i, ev_finding *out)
     return true;
 }
 
+/* Lanes of a warp that update the same word of shared memory go one after the other. */
+static bool shared_atomics(ev_facts *f, int i, ev_finding *out)
+{
+    tim_launch then = f->launch[i].counted;
+    ptx_counters *c = &then.counters;
+    double warps = d(c->shared_atomic_lanes) / WARP, passes = d(c->shared_atomic_passes);
+    if (passes < 1.5 * warps || warps < 1)
+        return false;
+    c->shared_atomic_passes = as_count(warps / WARP);
+    c->shared_atomic_lanes = as_count(warps);
+    out->gain = ev_saved(f, i, &then);
+    out->evidence = ws_arena_printf(
+        &f->arena, "%s updates of shared memory, of which on average %.1f of 32 lanes hit the same word "
+        "and go one after the other",
+        ev_count(f, warps * WARP * scale_of(&f->launch[i])), passes / warps);
+    out->action =
+        "let each thread add up what it can in a register, then a warp by shuffles, and one lane update "
+        "shared memory; a histogram gets several copies, one for each warp or lane group";
+    return true;
+}
+
 const ev_rule ev_memory_rules[] = {
     {"uncoalesced-loads", "sectors of a warp's loads above 1.5 times what its lanes ask for",
      uncoalesced_loads, false},
@@ -298,4 +319,6 @@ const ev_rule ev_memory_rules[] = {
     {"bank-conflicts", "wavefronts of shared memory above 1.25 times the requests", bank_conflicts,
      false},
     {"atomics", "global atomics of single threads", atomics, false},
+    {"shared-atomics", "lanes of a warp update the same word of shared memory", shared_atomics,
+     false},
     {NULL, NULL, NULL, false}};

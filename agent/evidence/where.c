@@ -21,6 +21,7 @@ static const struct {
     {"bank-conflicts", PROF_SHARED},
     {"local-memory", PROF_LOCAL},
     {"atomics", PROF_ATOMIC},
+    {"shared-atomics", PROF_ATOMIC},
     {"few-blocks", IN_PLAN},
     {"idle-warps", IN_PLAN},
     {"ragged-waves", IN_PLAN},

@@ -169,6 +169,12 @@ static double wavefronts_of_all(const ptx_counters *c)
            (double)(c->bulk_ld_bytes + c->bulk_st_bytes + c->tensor_shared_bytes) / LINE;
 }
 
+/* Reads and writes of atomics in shared memory: lanes at one address go one after the other. */
+static double shared_atomics(const ptx_counters *c)
+{
+    return 2 * max2((double)c->shared_atomic_lanes / WARP, (double)c->shared_atomic_passes);
+}
+
 void tim_term_shared(const tim_view *v, tim_launch_estimate *e, tim_term *t)
 {
     const tim_arch *a = v->arch;
@@ -185,8 +191,8 @@ void tim_term_shared(const tim_view *v, tim_launch_estimate *e, tim_term *t)
                          "of arrays in local memory, and spills (estimated)");
     double line = input(t, "line", LINE, "bytes", TIM_DATASHEET, "of a warp's 4-byte access");
     double path = input(t, "path", a->l1_bytes, "bytes/clock", TIM_DATASHEET, "");
-    double atomics = input(t, "shared_atomics", v->scale * 2 * (double)c->shared_atomic_lanes / WARP,
-                           "wavefronts", TIM_COUNTED, "an atomic reads and writes");
+    double atomics = input(t, "shared_atomics", v->scale * shared_atomics(c), "wavefronts", TIM_COUNTED,
+                           "an atomic reads and writes, once for each lane at the same address");
     double share = share_of(v, t), clock = clock_of(v, t);
     e->l1_is_global = here > shared + local + atomics;
     t->seconds = e->shared_s = (here + (shared + local) * line / path + atomics) * share / clock;
