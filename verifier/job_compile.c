@@ -31,6 +31,7 @@ comp_request vfy_job_request(vfy_job *j, const plan_bound *b, bool cubin)
     r.file = j->file;
     r.arch = j->v->arch;
     r.beside_others = j->beside && !cubin;
+    r.line_info |= j->o->lines != NULL;
     return r;
 }
 

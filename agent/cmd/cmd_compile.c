@@ -11,6 +11,7 @@
 typedef struct options {
     cli_common common;
     const char *arch, *ptx, *cubin;
+    bool line_info;
     ws_opt_list define;
 } options;
 
@@ -21,6 +22,8 @@ static const ws_opt option_table[] = {
      .arg = "NAME=N", .help = "define an integer macro, such as DIM_N=1024"},
     {.name = "ptx", .type = WS_OPT_STRING, .offset = offsetof(options, ptx), .arg = "FILE",
      .help = "write the PTX"},
+    {.name = "line-info", .type = WS_OPT_FLAG, .offset = offsetof(options, line_info),
+     .help = "with the source's lines in it, which ptx run --lines tells of"},
     {.name = "cubin", .type = WS_OPT_STRING, .offset = offsetof(options, cubin), .arg = "FILE",
      .help = "write the cubin"},
     CLI_COMMON_OPTIONS};
@@ -102,7 +105,7 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         const char *slash = strrchr(args[0], '/');
         comp_request q = {.source = ws_buf_z(&source), .source_bytes = source.n,
                           .file = slash ? slash + 1 : args[0], .arch = o->arch, .macro = macros,
-                          .n_macros = o->define.n, .want_cubin = true, .fmad = true};
+                          .n_macros = o->define.n, .want_cubin = true, .line_info = o->line_info, .fmad = true};
         st = comp_compile(service, &q, &a, &r, err);
     }
     if (!st && r.ok && o->ptx)
