@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "harness/ptx/ops.h"
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,14 +73,25 @@ static void find_devices(void)
 
 /* ---- initialisation ---- */
 
-/* What is a fault to a GPU is one here: addresses outside allocations, misaligned ones, traps.
- * WARPSMITH_ENGINE_CHECK=init,race (or all) adds reads of what nobody wrote and races. */
+/* Whether a program found the library in place of NVIDIA's. */
+static bool stands_in(void)
+{
+    Dl_info own;
+    const char *path = dladdr((const void *)&fac, &own) ? own.dli_fname : NULL;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return path && strncmp(slash ? slash + 1 : path, "libcuda.so", 10) == 0;
+}
+
+/* What is a fault to a GPU is one here: addresses outside allocations (which are whole granules to a
+ * program that knows nothing of us), misaligned ones, traps. WARPSMITH_ENGINE_CHECK=bounds,init,race
+ * (or all) adds addresses outside of what was asked for, reads of what nobody wrote, and races. */
 static void choose_checks(ptx_options *o)
 {
     const char *wanted = getenv("WARPSMITH_ENGINE_CHECK");
     const bool all = wanted && strstr(wanted, "all");
     o->check_init = all || (wanted && strstr(wanted, "init"));
     o->check_race = all || (wanted && strstr(wanted, "race"));
+    fac.exact = !stands_in() || all || (wanted && strstr(wanted, "bounds")) || fac_monitor_is_on();
     o->count = false;
 }
 

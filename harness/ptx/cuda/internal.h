@@ -67,6 +67,7 @@ typedef struct fac_state {
     pthread_mutex_t lock;
     bool initialised,
         configured; /* configured: wsEngineConfigure was called, findings go to the report */
+    bool exact; /* allocations end where they were asked to */
     ptx_memory *mem;
     ptx_options options;
     ptx_report report;
@@ -122,6 +123,8 @@ CUresult fac_memory_release(CUdeviceptr p);
 typedef enum fac_mem { FAC_MEM_NONE, FAC_MEM_DEVICE, FAC_MEM_HOST, FAC_MEM_REGISTERED,
                        FAC_MEM_MANAGED } fac_mem;
 fac_mem fac_memory_kind(CUdeviceptr p, unsigned *flags); /* flags: as allocated, may be NULL */
+/* What was asked for of an allocation of n bytes. */
+size_t fac_memory_asked(CUdeviceptr start, size_t n);
 void fac_memory_note(CUdeviceptr p, fac_mem kind, unsigned flags);
 void fac_memory_unnote(CUdeviceptr p);
 void fac_memory_forget(void);

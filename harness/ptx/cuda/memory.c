@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PITCH = 512 };
+enum { PITCH = 512, GRANULE = 512 };
 
 /* ---- what is known of allocations beside the engine's own ---- */
 
@@ -17,6 +17,7 @@ typedef struct note { /* of those that are not plain device memory */
     CUdeviceptr start;
     fac_mem kind;
     unsigned flags;
+    size_t bytes; /* that were asked for; 0: all that there are */
 } note;
 static note *notes; /* ascending */
 static int n_notes, cap_notes;
@@ -34,13 +35,29 @@ static int note_at(CUdeviceptr start)
     return lo;
 }
 
-void fac_memory_note(CUdeviceptr p, fac_mem kind, unsigned flags)
+static void add_note(CUdeviceptr p, fac_mem kind, unsigned flags, size_t bytes)
 {
     const int at = note_at(p);
+    if (at < n_notes && notes[at].start == p) {
+        notes[at].kind = kind;
+        notes[at].flags = flags;
+        return;
+    }
     WS_GROW(notes, n_notes, cap_notes);
     memmove(notes + at + 1, notes + at, (size_t)(n_notes - at) * sizeof *notes);
-    notes[at] = (note){p, kind, flags};
+    notes[at] = (note){p, kind, flags, bytes};
     n_notes++;
+}
+
+void fac_memory_note(CUdeviceptr p, fac_mem kind, unsigned flags)
+{
+    add_note(p, kind, flags, 0);
+}
+
+size_t fac_memory_asked(CUdeviceptr start, size_t n)
+{
+    const int at = note_at(start);
+    return at < n_notes && notes[at].start == start && notes[at].bytes ? notes[at].bytes : n;
 }
 
 void fac_memory_unnote(CUdeviceptr p)
@@ -72,16 +89,26 @@ fac_mem fac_memory_kind(CUdeviceptr p, unsigned *flags)
 
 /* ---- allocation ---- */
 
+/* A GPU gives whole granules, and programs read past the end of what they asked for: it is a fault
+ * where somebody looks for such. */
+static size_t given_bytes(size_t n)
+{
+    return fac.exact || fac.configured || n % GRANULE == 0 ? n : n + GRANULE - n % GRANULE;
+}
+
 CUresult fac_memory_alloc(CUdeviceptr *out, size_t n, bool zero)
 {
     if (!out || !n)
         return fac_fail(CUDA_ERROR_INVALID_VALUE, "an allocation of 0 bytes");
     size_t all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
-    uint64_t p = n <= all ? ptx_memory_alloc(fac.mem, n, "") : 0;
+    size_t given = n <= all ? given_bytes(n) : 0;
+    uint64_t p = given ? ptx_memory_alloc(fac.mem, given, "") : 0;
     if (!p)
         return fac_fail(CUDA_ERROR_OUT_OF_MEMORY, "no memory for %zu bytes", n);
-    if (zero && !ptx_memory_fill(fac.mem, p, 0, n))
+    if (zero && !ptx_memory_fill(fac.mem, p, 0, given))
         ws_bug("a fresh allocation cannot be filled");
+    if (given != n)
+        add_note(p, FAC_MEM_DEVICE, 0, n);
     *out = (CUdeviceptr)p;
     return CUDA_SUCCESS;
 }

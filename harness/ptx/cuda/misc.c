@@ -24,9 +24,8 @@ CUresult cuGetExportTable(const void **out, const CUuuid *id)
         return CUDA_ERROR_INVALID_VALUE;
     *out = NULL;
     if (!atomic_exchange(&told, true))
-        fputs("warpsmith: the program asks for tables that are private to NVIDIA's driver, as "
-              "those of the CUDA runtime API (libcudart) do: the CPU driver serves the driver API "
-              "alone\n",
+        fputs("warpsmith: the CPU driver has none of the tables that are private to NVIDIA's "
+              "(cuGetExportTable); the CUDA runtime API does not start without them\n",
               stderr);
     return CUDA_ERROR_NOT_FOUND;
 }

@@ -13,7 +13,7 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *size, CUdeviceptr p)
     if (!r && base)
         *base = (CUdeviceptr)start;
     if (!r && size)
-        *size = n;
+        *size = fac_memory_asked(start, n);
     return fac_leave(r);
 }
 
@@ -94,7 +94,7 @@ static bool find(CUdeviceptr p, found *f)
     size_t n;
     if (!ptx_memory_range(fac.mem, p, &start, &n))
         return false;
-    *f = (found){p, start, n, fac_memory_kind(p, NULL)};
+    *f = (found){p, start, fac_memory_asked(start, n), fac_memory_kind(p, NULL)};
     return true;
 }
 
