@@ -19,6 +19,9 @@
 enum { SAMPLE_BLOCKS = 8, SAMPLE_INSNS = 4000000, MOST_INSNS = 60000000, SECONDS = 60,
        MOST_PROBES = 1 << 18, MOST_LAUNCHES = 4 };
 static const double MOST_BYTES = 1.5e9; /* of all tensors */
+/* Of all blocks, where a sample of them wrote less than that part of its share. */
+enum { WHOLE_INSNS = 200000000 };
+static const double FULL_SHARE = 0.9;
 
 /* What the run of one candidate needs. */
 typedef struct repeat_run {
@@ -69,7 +72,7 @@ static bool make_tensors(repeat_run *r)
     return bytes <= MOST_BYTES;
 }
 
-static ws_status execute(repeat_run *r, ws_err *err)
+static ws_status execute(repeat_run *r, bool whole, ws_err *err)
 {
     vfy_job *j = r->j;
     run_request q = {.device = "cpu", .image = r->compiled->ptx,
@@ -84,9 +87,10 @@ static ws_status execute(repeat_run *r, ws_err *err)
     q.engine.check_race = false;
     /* Of scratch memory a sample of blocks may read what others would have written. */
     q.engine.check_init = j->bench->n_launches > 1;
-    q.engine.sample_blocks = SAMPLE_BLOCKS;
-    q.engine.sample_insns = SAMPLE_INSNS;
-    q.engine.max_warp_insns = MOST_INSNS;
+    q.engine.sample_blocks = whole ? 0 : SAMPLE_BLOCKS;
+    q.engine.sample_insns = whole ? 0 : SAMPLE_INSNS;
+    q.engine.max_warp_insns = whole ? 2 * (uint64_t)WHOLE_INSNS : MOST_INSNS;
+    run_report_release(&r->rep);
     return run_execute(&q, &r->rep, err);
 }
 
@@ -128,6 +132,80 @@ static bool is_complete(const repeat_run *r)
             return false;
     }
     return r->rep.n_launches == r->j->bench->n_launches && !may_be_replaced(r);
+}
+
+/* ---- what nobody writes ---- */
+
+static uint64_t elements_of(const run_tensor *t)
+{
+    return t->bytes / t->tile.element_bytes;
+}
+
+/* The part of the blocks that ran, of the launches that take this tensor the largest. */
+static double share_of(const repeat_run *r, int tensor)
+{
+    double most = 0;
+    for (int l = 0; l < r->rep.n_launches; l++) {
+        const ptx_counters *c = &r->rep.launch[l];
+        if (c->blocks && takes(&r->j->bench->launch[l], tensor))
+            most = fmax(most, (double)c->blocks_run / (double)c->blocks);
+    }
+    return most;
+}
+
+/* The first output of which the blocks that ran wrote less than their share; -1: none. */
+static int find_unwritten(const repeat_run *r)
+{
+    for (int i = 0; i < r->n_tensors; i++) {
+        const run_tensor *t = &r->tensor[i];
+        const double share = share_of(r, i), all = (double)elements_of(t);
+        if (t->role == RUN_OUTPUT &&
+            (share < 1 ? (double)t->n_written < FULL_SHARE * share * all
+                       : t->n_written < elements_of(t)))
+            return i;
+    }
+    return -1;
+}
+
+static double warp_insns(const repeat_run *r)
+{
+    double n = 0;
+    for (int l = 0; l < r->rep.n_launches; l++)
+        n += (double)r->rep.launch[l].warp_insns;
+    return n;
+}
+
+static void reject_unwritten(const repeat_run *r, const run_tensor *t)
+{
+    vfy_verdict *v = r->j->v;
+    const ws_env bench = spec_env(r->j->s->spec, -1);
+    v->reason = HX_NOT_WRITTEN;
+    v->level = VFY_COMPILES;
+    v->checked = (int64_t)elements_of(t);
+    v->wrong = v->checked - (int64_t)t->n_written;
+    snprintf(v->tensor, sizeof v->tensor, "%s", t->name);
+    vfy_job_name_shape(r->j, &bench);
+    snprintf(v->inputs, sizeof v->inputs, "random, repeated");
+    v->seed = r->j->seed;
+    snprintf(v->text, sizeof v->text,
+             "at the benchmark shape %" PRId64 " of %" PRId64 " elements of '%s' are not written",
+             v->wrong, v->checked, t->name);
+}
+
+/* Other blocks may write what a sample leaves out; only all of them together show that none does.
+ * false: it is not known, or rejected. */
+static bool writes_all(repeat_run *r)
+{
+    ws_err ignored = {0};
+    int at = find_unwritten(r);
+    if (at >= 0 && share_of(r, at) < 1) {
+        if (warp_insns(r) > WHOLE_INSNS || execute(r, true, &ignored) || r->rep.reason != HX_PASS)
+            return false;
+        at = find_unwritten(r);
+    }
+    if (at >= 0)
+        reject_unwritten(r, &r->tensor[at]);
+    return at < 0;
 }
 
 /* ---- the comparison ---- */
@@ -199,7 +277,7 @@ static void judge(repeat_run *r)
         snprintf(j->v->inputs, sizeof j->v->inputs, "random, repeated");
         return;
     }
-    if (r->rep.reason != HX_PASS || !is_complete(r))
+    if (r->rep.reason != HX_PASS || !is_complete(r) || !writes_all(r))
         return;
     for (int o = 0; o < j->s->graph->n_outputs && j->v->reason == HX_PASS; o++)
         if (!output_is_right(r, o, &r->tensor[n_in + o], &compared))
@@ -224,7 +302,7 @@ ws_status vfy_job_repeat(vfy_job *j, ws_err *err)
         r.compiled = &comp;
         const bool keeps = !st && vfy_has_variables(comp.ptx) && j->bench->n_launches > 1;
         /* Tensors that this machine cannot hold are no reason to fail a kernel that is right. */
-        if (!st && j->v->reason == HX_PASS && !keeps && !execute(&r, &ignored))
+        if (!st && j->v->reason == HX_PASS && !keeps && !execute(&r, false, &ignored))
             judge(&r);
         if (j->v->benchmark_elements)
             snprintf(showed, sizeof showed, "%" PRId64 " elements", j->v->benchmark_elements);

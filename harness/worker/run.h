@@ -38,6 +38,7 @@ typedef struct run_tensor {
      * them when there are more than max_probes; their number is rounded down to it by halves. */
     run_probe *probe;
     size_t max_probes, n_probes, probe_bytes;
+    uint64_t n_written;    /* with probes: elements that were written, probed or not */
 } run_tensor;
 
 typedef struct run_request {

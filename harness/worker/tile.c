@@ -147,5 +147,6 @@ ws_status run_probe_download(cu_device *d, uint64_t ptr, run_tensor *t, ws_err *
                 st = keep(&g, d, ptr, (at + b) / size, err);
     }
     free(flag);
+    t->n_written = g.seen;
     return st;
 }

@@ -11,7 +11,7 @@ size_t run_tile_bytes(const run_tile *t);
 
 /* Fills t->bytes at ptr from t->in. */
 ws_status run_tile_upload(cu_device *d, uint64_t ptr, const run_tensor *t, ws_err *err) WS_MUST_CHECK;
-/* Engine: fills t->probe and n_probes from what was written at ptr. */
+/* Engine: fills t->probe, n_probes and n_written from what was written at ptr. */
 ws_status run_probe_download(cu_device *d, uint64_t ptr, run_tensor *t, ws_err *err) WS_MUST_CHECK;
 
 #endif

@@ -41,9 +41,9 @@ static size_t reserve(layout *l, size_t bytes)
     return at;
 }
 
-/* The number of probes, and then they. */
+/* The number of probes, that of all written elements, and then the probes. */
 typedef struct probes {
-    uint64_t n;
+    uint64_t n, written;
     run_probe probe[];
 } probes;
 
@@ -345,12 +345,14 @@ void wire_put_probes(run_tensor *t)
 {
     probes *p = (probes *)(void *)((unsigned char *)t->probe - offsetof(probes, probe));
     p->n = t->n_probes;
+    p->written = t->n_written;
 }
 
 static void take_probes(run_tensor *t, const unsigned char *at)
 {
     uint64_t n;
     memcpy(&n, at, sizeof n);
+    memcpy(&t->n_written, at + offsetof(probes, written), sizeof t->n_written);
     t->n_probes = n <= t->max_probes ? (size_t)n : 0;
     memcpy(t->probe, at + offsetof(probes, probe), t->n_probes * sizeof *t->probe);
 }
