@@ -35,12 +35,12 @@ static inline void pad(u32 to[2 * PTX_LANES], const u32 *v, u32 mask, bool twice
  * for all lanes at once. */
 static u32 first_lanes(const u32 *v, u32 mask, u32 reach)
 {
-    u32 padded[2 * PTX_LANES] __attribute__((aligned(64)));
-    pad(padded, v, mask, false);
-    const u32 *at = padded + PTX_LANES;
 #if defined __AVX512F__ && defined __AVX512CD__
     if (reach == PTX_LANES) { /* those within each half, then the lower one turned against the upper one */
-        const __m512i low = _mm512_load_si512(at), high = _mm512_load_si512(at + 16), zero = _mm512_setzero_si512();
+        const __m512i nobody = _mm512_setr_epi32(-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -14, -15, -16),
+                      others = _mm512_sub_epi32(nobody, _mm512_set1_epi32(16)), zero = _mm512_setzero_si512();
+        const __m512i low = _mm512_mask_loadu_epi32(nobody, (__mmask16)mask, v),
+                      high = _mm512_mask_loadu_epi32(others, (__mmask16)(mask >> 16), v + 16);
         __m512i turned[4] = {low, _mm512_alignr_epi32(low, low, 1), _mm512_alignr_epi32(low, low, 2),
                              _mm512_alignr_epi32(low, low, 3)};
         u32 same_low = _mm512_cmpneq_epi32_mask(_mm512_conflict_epi32(low), zero),
@@ -52,6 +52,9 @@ static u32 first_lanes(const u32 *v, u32 mask, u32 reach)
         return ~(same_low | same_high << 16) & mask;
     }
 #endif
+    u32 padded[2 * PTX_LANES] __attribute__((aligned(64)));
+    pad(padded, v, mask, false);
+    const u32 *at = padded + PTX_LANES;
     u32 same[PTX_LANES] __attribute__((aligned(64))) = {0};
     for (u32 r = 1; r < reach; r++)
         EACH_LANE(l) same[l] |= at[l] == at[(s32)l - (s32)r] ? 1u << 31 : 0;
