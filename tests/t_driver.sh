@@ -98,4 +98,27 @@ check "fat binaries and cubins of nvcc run: ${#images[@]}" [ "$rc" = 0 ]
 check "with the right result" [ "$(grep -c '^42$' "$dir/out")" = "${#images[@]}" ]
 check "what is not served is said by its name, once" \
     [ "$(cat "$dir/err")" = "warpsmith: the CPU driver does not serve cuArrayDestroy" ]
+
+# ---- where an allocation ends ----
+cat >"$dir/past.ptx" <<'PTX'
+.version 7.0
+.target sm_70
+.address_size 64
+.visible .entry answer(.param .u64 p)
+{
+    .reg .b64 %rd1;
+    .reg .b32 %r1;
+    ld.param.u64 %rd1, [p];
+    mov.u32 %r1, 42;
+    st.global.u32 [%rd1], %r1;
+    ld.global.u32 %r1, [%rd1+12];
+    st.global.u32 [%rd1+12], %r1;
+    ret;
+}
+PTX
+run "$dir/load" "$dir/past.ptx"
+check "a word past the end of 4 bytes is no fault, as on a GPU" ended 0
+WARPSMITH_ENGINE_CHECK=bounds run "$dir/load" "$dir/past.ptx"
+check "until it is asked for" ended 1
+check "and told with its place" says "$dir/err" "out of bounds: global read of 4 bytes at 8 bytes past the end"
 tap_done

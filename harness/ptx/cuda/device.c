@@ -95,6 +95,27 @@ static void choose_checks(ptx_options *o)
     o->count = false;
 }
 
+static size_t host_memory(int pages)
+{
+    long n = sysconf(pages), size = sysconf(_SC_PAGESIZE);
+    return n > 0 && size > 0 ? (size_t)n * (size_t)size : (size_t)1 << 30;
+}
+
+/* Programs choose their sizes by a device's memory: one that a CPU gets through is shown to those
+ * that know nothing of us. WARPSMITH_ENGINE_MEMORY=8G says how much there is. */
+static size_t choose_memory(void)
+{
+    const char *wanted = getenv("WARPSMITH_ENGINE_MEMORY");
+    const size_t host = host_memory(_SC_PHYS_PAGES);
+    char *end = NULL;
+    size_t n = wanted ? (size_t)strtoull(wanted, &end, 10) : 0;
+    const int shift = !end ? 0 : *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    n = n > SIZE_MAX >> shift ? SIZE_MAX : n << shift;
+    if (!n)
+        n = stands_in() ? (size_t)4 << 30 : host;
+    return n < host ? n : host;
+}
+
 CUresult cuInit(unsigned flags)
 {
     if (flags)
@@ -108,6 +129,7 @@ CUresult cuInit(unsigned flags)
         fac.options = PTX_OPTIONS_CHECKED;
         fac.options.max_warp_insns = 0; /* a program of its own decides how long it runs */
         choose_checks(&fac.options);
+        fac.memory_bytes = choose_memory();
         fac_monitor_begin(&fac.options);
         fac.report.ok = true;
         fac.initialised = true;
@@ -167,19 +189,13 @@ CUresult cuDeviceGetName(char *name, int n, CUdevice dev)
     return fac_leave(r);
 }
 
-static size_t host_memory(int pages)
-{
-    long n = sysconf(pages), size = sysconf(_SC_PAGESIZE);
-    return n > 0 && size > 0 ? (size_t)n * (size_t)size : (size_t)1 << 30;
-}
-
 CUresult cuDeviceTotalMem_v2(size_t *out, CUdevice dev)
 {
     CUresult r = fac_enter_device();
     if (!r && !out)
         r = CUDA_ERROR_INVALID_VALUE;
     if (!r && !(r = check_device(dev)))
-        *out = host_memory(_SC_PHYS_PAGES);
+        *out = fac.memory_bytes;
     return fac_leave(r);
 }
 
@@ -189,8 +205,10 @@ CUresult cuMemGetInfo_v2(size_t *available, size_t *total)
     if (!r && (!available || !total))
         r = CUDA_ERROR_INVALID_VALUE;
     if (!r) {
-        *available = host_memory(_SC_AVPHYS_PAGES);
-        *total = host_memory(_SC_PHYS_PAGES);
+        const size_t host = host_memory(_SC_AVPHYS_PAGES);
+        const size_t left = fac.memory_bytes - fac.used_bytes;
+        *available = host < left ? host : left;
+        *total = fac.memory_bytes;
     }
     return fac_leave(r);
 }

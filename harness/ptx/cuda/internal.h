@@ -68,6 +68,7 @@ typedef struct fac_state {
     bool initialised,
         configured; /* configured: wsEngineConfigure was called, findings go to the report */
     bool exact; /* allocations end where they were asked to */
+    size_t memory_bytes, used_bytes; /* of the device; what is allocated of it */
     ptx_memory *mem;
     ptx_options options;
     ptx_report report;

@@ -71,6 +71,7 @@ void fac_memory_unnote(CUdeviceptr p)
 
 void fac_memory_forget(void)
 {
+    fac.used_bytes = 0;
     n_notes = 0;
 }
 
@@ -100,13 +101,14 @@ CUresult fac_memory_alloc(CUdeviceptr *out, size_t n, bool zero)
 {
     if (!out || !n)
         return fac_fail(CUDA_ERROR_INVALID_VALUE, "an allocation of 0 bytes");
-    size_t all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
-    size_t given = n <= all ? given_bytes(n) : 0;
-    uint64_t p = given ? ptx_memory_alloc(fac.mem, given, "") : 0;
+    const size_t left = fac.memory_bytes - fac.used_bytes;
+    const size_t given = n <= left ? given_bytes(n) : 0;
+    uint64_t p = given && given <= left ? ptx_memory_alloc(fac.mem, given, "") : 0;
     if (!p)
         return fac_fail(CUDA_ERROR_OUT_OF_MEMORY, "no memory for %zu bytes", n);
     if (zero && !ptx_memory_fill(fac.mem, p, 0, given))
         ws_bug("a fresh allocation cannot be filled");
+    fac.used_bytes += given;
     if (given != n)
         add_note(p, FAC_MEM_DEVICE, 0, n);
     *out = (CUdeviceptr)p;
@@ -127,8 +129,12 @@ CUresult fac_memory_release(CUdeviceptr p)
         return fac_fail(CUDA_ERROR_INVALID_VALUE, "0x%llx is a mapping, for cuMemUnmap", p);
     if (!p)
         return CUDA_SUCCESS;
+    uint64_t start;
+    size_t n = 0;
+    const bool is_one = ptx_memory_range(fac.mem, p, &start, &n);
     if (!ptx_memory_release(fac.mem, p))
         return no_start(p);
+    fac.used_bytes -= is_one && n < fac.used_bytes ? n : fac.used_bytes;
     fac_memory_unnote(p);
     return CUDA_SUCCESS;
 }

@@ -159,7 +159,7 @@ void fac_op_release(fac_op *op)
     } else if (op->kind == FAC_OP_CHILD && op->child) {
         fac_graph_free(op->child);
     } else if (op->kind == FAC_OP_ALLOC && op->memory.owner) {
-        (void)ptx_memory_release(fac.mem, op->memory.ptr); /* gone already with a reset */
+        (void)fac_memory_release(op->memory.ptr); /* gone already with a reset */
     }
     free(op->staged);
     *op = (fac_op){.kind = FAC_OP_EMPTY};
