@@ -44,7 +44,7 @@ explain spilled_registers basics/matmul slow l40s
 run "$ws" profile basics/softmax $pairs/softmax_passes/slow.cu --explain --seed 1
 check "in words" ended 0
 check "with formulas" says "$dir/out" "/ (dram_efficiency * dram_bandwidth)"
-check "estimates are called so" grep -q "l1_repeat_hit .*\[estimate\]" "$dir/out"
+check "estimates are called so" grep -q "dram_efficiency .*\[estimate\]" "$dir/out"
 check "what was counted, too" grep -q "unique_bytes .*\[counted\]" "$dir/out"
 check "what is left out" grep -q "^Left out:" "$dir/out"
 check "and that nothing is calibrated" grep -q "^Calibration: uncalibrated" "$dir/out"

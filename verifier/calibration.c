@@ -28,6 +28,7 @@ void vfy_calibration_put(cJSON *row, const tim_launch *launch, int n, const ref_
         cJSON_AddNumberToObject(o, "barriers", l->barriers);
         ws_json_add_double(o, "uneven", l->uneven);
         cJSON_AddNumberToObject(o, "local_bytes", l->local_bytes);
+        ws_json_add_double(o, "small_bytes", l->small_bytes);
         ws_json_add_double(o, "spill_requests", l->spill_requests);
         ws_json_add_double(o, "chain_clocks", l->chain_clocks);
         ws_json_add_double(o, "loads_together", l->loads_together);
@@ -76,6 +77,7 @@ static void read_launch(const cJSON *o, tim_launch *out)
                         .barriers = whole(o, "barriers", 0),
                         .uneven = uneven > 1 ? uneven : 1,
                         .local_bytes = whole(o, "local_bytes", 0),
+                        .small_bytes = number(o, "small_bytes", 0),
                         .spill_requests = number(o, "spill_requests", 0),
                         .chain_clocks = number(o, "chain_clocks", 0),
                         .loads_together = number(o, "loads_together", 0),

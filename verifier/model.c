@@ -172,6 +172,20 @@ static prof_paths paths_of(const vfy_model_input *m, ws_arena *a)
     return paths;
 }
 
+/* Bytes of the inputs and weights that L2 keeps, whatever else goes through it. */
+static double small_operands(const vfy_model_input *m, const ref_bound *b)
+{
+    enum { PART = 16 }; /* of L2, each at most */
+    const spec *s = m->graph->spec;
+    double sum = 0;
+    for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
+        const double bytes =
+            (double)ws_dtype_size(s->tensor[i].dtype, (size_t)b->shape[i].count);
+        sum += bytes <= m->gpu->l2_bytes / PART ? bytes : 0;
+    }
+    return sum;
+}
+
 static void estimate(const vfy_model_input *m, const ref_bound *b, const prof_paths *paths,
                      ws_arena *a, vfy_modelled *out)
 {
@@ -186,6 +200,7 @@ static void estimate(const vfy_model_input *m, const ref_bound *b, const prof_pa
         l[i].counters = rep->launch[i];
         l[i].uneven = tim_uneven(&rep->launch[i]);
         drop_promoted(m->compiled, &m->bench->launch[i], &l[i]);
+        l[i].small_bytes = small_operands(m, b);
         read_text(m->compiled, paths, &m->bench->launch[i], &l[i]);
     }
     if (!out->sampled)

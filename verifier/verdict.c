@@ -310,6 +310,7 @@ static void json_launches(cJSON *o, const vfy_verdict *v)
             const char *key;
             size_t at;
         } known[] = {{"scale", offsetof(tim_launch, scale)},
+                     {"small_bytes", offsetof(tim_launch, small_bytes)},
                      {"spill_requests", offsetof(tim_launch, spill_requests)},
                      {"chain_clocks", offsetof(tim_launch, chain_clocks)},
                      {"loads_together", offsetof(tim_launch, loads_together)},

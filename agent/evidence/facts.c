@@ -89,6 +89,7 @@ static void read_launch(const ev_facts *f, const cJSON *o, ev_launch *l)
                               .scale = scale > 0 ? scale : 0,
                               .uneven = uneven > 0 ? uneven : 0,
                               .local_bytes = whole(o, "local_bytes", 0),
+                              .small_bytes = positive(o, "small_bytes"),
                               .spill_requests = positive(o, "spill_requests"),
                               .chain_clocks = positive(o, "chain_clocks"),
                               .loads_together = positive(o, "loads_together"),

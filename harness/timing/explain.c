@@ -14,7 +14,7 @@ const char *tim_source_name(tim_source s)
 
 const char *const tim_left_out[] = {
     "the order of instructions that the assembler chooses, dual issue and operand caches",
-    "L1 as it is: of loads of a sector that was loaded before, a constant share hits",
+    "L1 as many warps fight for it: of what the cache model still has there, at most a constant share counts",
     "DRAM pages and refresh, and that DRAM moves 64 bytes where one sector is used",
     "partitions of L2, and which SM is near which",
     "clocks below boost: power and heat (a modelled time is one of a cool GPU)",

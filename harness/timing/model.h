@@ -59,6 +59,7 @@ typedef struct tim_launch {
     double uneven;               /* instructions of the longest block / of an average one; 0: 1 */
     int barriers;                /* named barriers of a block; 0: unknown */
     int local_bytes;             /* of a thread's stack; 0: none or unknown */
+    double small_bytes;          /* of operands so small that L2 keeps them; 0: none or unknown */
     double spill_requests;       /* of warps, estimated from the assembler's log; not in counters */
     /* What the text of the kernel says (harness/profile/path.h); 0: unknown, constants stand for it. */
     double chain_clocks, loads_together, machine_insns, machine_f64;

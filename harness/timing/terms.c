@@ -74,12 +74,44 @@ static double in_turn_bytes(const tim_view *v)
     return v->scale * SECTOR * part * (double)(c->unique_ld_sectors + c->unique_st_sectors);
 }
 
-/* Bytes that are asked for again after all others in turn were: pieces of a sector come at once. */
+/* Bytes that are asked for again after all others in turn were: pieces of a sector come at once, and
+ * small operands, of which each warp may read all, stay in L2. */
 static double far_again_bytes(const tim_view *v)
 {
     const ptx_counters *c = &v->launch->counters;
     double asked = fmin((double)c->global_ld_bytes / SECTOR, (double)c->global_ld_sectors);
-    return v->scale * SECTOR * max2(asked - (double)c->unique_ld_sectors, 0);
+    double kept = (double)c->warps * v->launch->small_bytes / SECTOR;
+    return v->scale * SECTOR * max2(asked - (double)c->unique_ld_sectors - kept, 0);
+}
+
+/* The engine's cache model was on. */
+static bool has_caches(const ptx_counters *c)
+{
+    return c->l1_ld_sectors || c->l2_ld_sectors;
+}
+
+/* Bytes that the cache model reads from DRAM beyond distinct ones; without it, `all`. Of a sample its
+ * L2 is the part that the blocks' share comes to: what neighbours share it reads too often. */
+static double cache_again_bytes(const tim_view *v, double all)
+{
+    const ptx_counters *c = &v->launch->counters;
+    double once = SECTOR * (double)c->unique_ld_sectors;
+    return has_caches(c) ? v->scale * max2((double)c->dram_ld_bytes - once, 0) : all;
+}
+
+/* Part of the sectors loaded again that L1 has. The cache model's L1 keeps more than one that many
+ * warps fight for: the constant is the most. */
+static double l1_hit(const tim_view *v, tim_source *from)
+{
+    const ptx_counters *c = &v->launch->counters;
+    double again = max2((double)c->global_ld_sectors - (double)c->unique_ld_sectors, 0);
+    double counted = again > 0 ? (double)c->l1_hit_sectors / again : 0;
+    if (!has_caches(c) || counted >= v->k.l1_repeat_hit) {
+        *from = constant_source(v);
+        return v->k.l1_repeat_hit;
+    }
+    *from = TIM_COUNTED;
+    return counted;
 }
 
 static double local_requests(const tim_view *v)
@@ -105,22 +137,24 @@ void tim_term_dram(const tim_view *v, tim_launch_estimate *e, tim_term *t)
     const ptx_counters *c = &v->launch->counters;
     t->name = "DRAM";
     t->says = "bytes that L2 does not have, at the rate that good kernels reach";
-    t->formula = "(unique_bytes + far_again_bytes * l2_lost + local_bytes) / "
+    t->formula = "(unique_bytes + min(far_again_bytes * l2_lost, cache_bytes) + local_bytes) / "
                  "(dram_efficiency * dram_bandwidth)";
     double once = input(t, "unique_bytes",
                         v->scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors),
                         "bytes", TIM_COUNTED, "distinct sectors of 32 bytes that the launch loads, and stores");
     double again = input(t, "far_again_bytes", far_again_bytes(v), "bytes", TIM_COUNTED,
-                         "loaded once more, and no piece of a sector that was just loaded");
+                         "loaded once more; no pieces of sectors, and no small operands, which L2 keeps");
     double missed = input(t, "l2_lost", lost(in_turn_bytes(v), v->gpu->l2_bytes), "", TIM_DERIVED,
                           "part of them that L2 has dropped: 1 - its size / what the blocks on the GPU use in turn");
+    double cache = input(t, "cache_bytes", cache_again_bytes(v, again), "bytes", TIM_COUNTED,
+                         "the most of them that DRAM delivers once more in the engine's cache model");
     double local = input(t, "local_bytes",
                          local_below_l1(v) * lost(stacks_of_sm(v) * v->gpu->sms, v->gpu->l2_bytes),
                          "bytes", TIM_DERIVED, "of stacks and spills that neither L1 nor L2 has room for");
     double eff = input(t, "dram_efficiency", v->k.dram_efficiency, "", constant_source(v),
                        "what good kernels reach of the peak");
     double bw = input(t, "dram_bandwidth", v->gpu->dram_bytes_per_s, "bytes/s", TIM_DATASHEET, "");
-    t->seconds = e->memory_s = (once + again * missed + local) / (eff * bw);
+    t->seconds = e->memory_s = (once + fmin(again * missed, cache) + local) / (eff * bw);
 }
 
 void tim_term_l2(const tim_view *v, tim_launch_estimate *e, tim_term *t)
@@ -136,8 +170,10 @@ void tim_term_l2(const tim_view *v, tim_launch_estimate *e, tim_term *t)
                          v->scale * SECTOR *
                              max2((double)c->global_ld_sectors - (double)c->unique_ld_sectors, 0),
                          "bytes", TIM_COUNTED, "sectors of loads that were loaded before");
-    double hit = input(t, "l1_repeat_hit", v->k.l1_repeat_hit, "", constant_source(v),
-                       "part of those that L1 still has");
+    tim_source from;
+    const double in_l1 = l1_hit(v, &from);
+    double hit = input(t, "l1_repeat_hit", in_l1, "", from,
+                       "part of those that L1 still has: as the cache model counts, at most a constant");
     double stores = input(t, "store_bytes", v->scale * SECTOR * (double)c->global_st_sectors, "bytes",
                           TIM_COUNTED, "sectors of all requests: L1 writes through");
     double atomics = input(t, "atomic_bytes", v->scale * SECTOR * (double)c->global_atomic_lanes,
@@ -248,8 +284,9 @@ static double load_latency(const tim_view *v)
     const ptx_counters *c = &v->launch->counters;
     double sectors = (double)c->global_ld_sectors;
     double cold = sectors > 0 ? fmin((double)c->unique_ld_sectors / sectors, 1) : 1;
-    double again = v->k.l1_repeat_hit * v->arch->shared_latency +
-                   (1 - v->k.l1_repeat_hit) * v->arch->l2_latency;
+    tim_source from;
+    double hit = l1_hit(v, &from);
+    double again = hit * v->arch->shared_latency + (1 - hit) * v->arch->l2_latency;
     return cold * v->arch->dram_latency + (1 - cold) * again;
 }
 
