@@ -9,7 +9,8 @@
 
 /* How the launches make the time. */
 typedef struct total {
-    double shown, others; /* seconds of the launches that the verdict describes, and of further ones */
+    double shown,
+        others; /* seconds of the launches that the verdict describes, and of further ones */
     int n_others;
     double each, overhead; /* launch cost, of one and of all */
     double least_bytes;    /* seconds that the operation's least bytes take at the DRAM peak */
@@ -19,7 +20,8 @@ typedef struct total {
 static total total_of(const profile_report *r)
 {
     const vfy_verdict *v = r->v;
-    total t = {.each = tim_constants_of(r->gpu).launch_s, .overhead = v->model.launch_s,
+    total t = {.each = tim_constants_of(r->gpu).launch_s,
+               .overhead = v->model.launch_s,
                .least_bytes = r->cost.min_bytes / r->gpu->dram_bytes_per_s,
                .seconds = v->model.seconds};
     for (int i = 0; i < v->n_launches; i++)
@@ -85,9 +87,10 @@ static void write_launch(const profile_report *r, const vfy_launch *l, ws_buf *o
         if (b.term[i].seconds > 0)
             write_term(&b.term[i], out);
     write_nothing(&b, out);
-    ws_buf_printf(out, "  together: (memory^%.3g + the others^%.3g)^(1/%.3g), memory = (DRAM^%d + "
-                  "L2^%d)^(1/%d): ", b.norm, b.norm, b.norm, TIM_MEMORY_NORM, TIM_MEMORY_NORM,
-                  TIM_MEMORY_NORM);
+    ws_buf_printf(out,
+                  "  together: (memory^%.3g + the others^%.3g)^(1/%.3g), memory = (DRAM^%d + "
+                  "L2^%d)^(1/%d): ",
+                  b.norm, b.norm, b.norm, TIM_MEMORY_NORM, TIM_MEMORY_NORM, TIM_MEMORY_NORM);
     write_seconds(b.overlapped_s, out);
     ws_buf_adds(out, ", as the terms overlap, but not perfectly");
     if (b.term[TIM_GRID_BARRIERS].seconds > 0)
@@ -117,10 +120,11 @@ static void write_total(const profile_report *r, ws_buf *out)
         write_seconds(t.least_bytes, out);
         ws_buf_adds(out, ", the operation's least bytes at the DRAM peak");
     }
-    ws_buf_printf(out, "\nCalibration: %s%s\n", calibration,
-                  tim_constants_of(r->gpu).calibrated
-                      ? ", the median error on kernels that the fit did not see"
-                      : ": estimates are marked; what orders kernels is counted, absolute times may be off");
+    ws_buf_printf(
+        out, "\nCalibration: %s%s\n", calibration,
+        tim_constants_of(r->gpu).calibrated
+            ? ", the median error on kernels that the fit did not see"
+            : ": estimates are marked; what orders kernels is counted, absolute times may be off");
     ws_buf_adds(out, "Left out:\n");
     for (int i = 0; tim_left_out[i]; i++)
         ws_buf_printf(out, "  %s\n", tim_left_out[i]);

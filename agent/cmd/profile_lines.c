@@ -128,7 +128,8 @@ void profile_lines_text(const profile_report *r, ws_buf *out)
     int n;
     top_line *top = rank(r, &n);
     if (n)
-        ws_buf_adds(out, "Lines that cost most (% of the modelled time and of the launch's instructions; sectors, ideal "
+        ws_buf_adds(out, "Lines that cost most (% of the modelled time and of the launch's "
+                         "instructions; sectors, ideal "
                          "ones and wavefronts of an access; lanes of 32):\n"
                          "   line  time insns sectors (ideal) wavefr. lanes\n");
     for (int i = 0; i < n; i++) {

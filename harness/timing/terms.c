@@ -13,16 +13,17 @@ enum { WARP = 32, SECTOR = 32, LINE = 128 };
  *               and for each further warp of the block to arrive
  * ATOMICS       of one 32-byte sector in L2, a clock: one lane of each
  * GRID_BARRIER  cooperative_groups' grid.sync with a few blocks a SM: 1.4 us and more on Volta
- *               (Zhang et al. 2020, arXiv:2004.05371): two trips to L2, and the slowest block's way */
+ *               (Zhang et al. 2020, arXiv:2004.05371): two trips to L2, and the slowest block's way
+ */
 static const double BLOCK_START_CLOCKS = 200, BARRIER_CLOCKS = 20, BARRIER_WARP_CLOCKS = 2,
                     ATOMICS_A_CLOCK = 1, GRID_BARRIER_S = 1.5e-6;
 
 const tim_constants tim_estimates = {
     .dram_efficiency = 0.9, /* a copy on an H200 moves 4.3 of the 4.8 TB/s */
     .l1_repeat_hit = 0.5,
-    .dependent_clocks = 2,  /* 4 clocks, 2 in flight; where the text tells, in proportion to 2 */
-    .loads_in_flight = 4,   /* where the text tells, in proportion to 4 */
-    .overlap = 3,           /* two equal parts take 1.26 of one */
+    .dependent_clocks = 2, /* 4 clocks, 2 in flight; where the text tells, in proportion to 2 */
+    .loads_in_flight = 4,  /* where the text tells, in proportion to 4 */
+    .overlap = 3,          /* two equal parts take 1.26 of one */
 };
 
 static double max2(double a, double b)
@@ -74,8 +75,8 @@ static double in_turn_bytes(const tim_view *v)
     return v->scale * SECTOR * part * (double)(c->unique_ld_sectors + c->unique_st_sectors);
 }
 
-/* Bytes that are asked for again after all others in turn were: pieces of a sector come at once, and
- * small operands, of which each warp may read all, stay in L2. */
+/* Bytes that are asked for again after all others in turn were: pieces of a sector come at once,
+ * and small operands, of which each warp may read all, stay in L2. */
 static double far_again_bytes(const tim_view *v)
 {
     const ptx_counters *c = &v->launch->counters;
@@ -90,8 +91,8 @@ static bool has_caches(const ptx_counters *c)
     return c->l1_ld_sectors || c->l2_ld_sectors;
 }
 
-/* Bytes that the cache model reads from DRAM beyond distinct ones; without it, `all`. Of a sample its
- * L2 is the part that the blocks' share comes to: what neighbours share it reads too often. */
+/* Bytes that the cache model reads from DRAM beyond distinct ones; without it, `all`. Of a sample
+ * its L2 is the part that the blocks' share comes to: what neighbours share it reads too often. */
 static double cache_again_bytes(const tim_view *v, double all)
 {
     const ptx_counters *c = &v->launch->counters;
@@ -139,18 +140,22 @@ void tim_term_dram(const tim_view *v, tim_launch_estimate *e, tim_term *t)
     t->says = "bytes that L2 does not have, at the rate that good kernels reach";
     t->formula = "(unique_bytes + min(far_again_bytes * l2_lost, cache_bytes) + local_bytes) / "
                  "(dram_efficiency * dram_bandwidth)";
-    double once = input(t, "unique_bytes",
-                        v->scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors),
-                        "bytes", TIM_COUNTED, "distinct sectors of 32 bytes that the launch loads, and stores");
-    double again = input(t, "far_again_bytes", far_again_bytes(v), "bytes", TIM_COUNTED,
-                         "loaded once more; no pieces of sectors, and no small operands, which L2 keeps");
-    double missed = input(t, "l2_lost", lost(in_turn_bytes(v), v->gpu->l2_bytes), "", TIM_DERIVED,
-                          "part of them that L2 has dropped: 1 - its size / what the blocks on the GPU use in turn");
-    double cache = input(t, "cache_bytes", cache_again_bytes(v, again), "bytes", TIM_COUNTED,
-                         "the most of them that DRAM delivers once more in the engine's cache model");
-    double local = input(t, "local_bytes",
-                         local_below_l1(v) * lost(stacks_of_sm(v) * v->gpu->sms, v->gpu->l2_bytes),
-                         "bytes", TIM_DERIVED, "of stacks and spills that neither L1 nor L2 has room for");
+    double once =
+        input(t, "unique_bytes",
+              v->scale * SECTOR * (double)(c->unique_ld_sectors + c->unique_st_sectors), "bytes",
+              TIM_COUNTED, "distinct sectors of 32 bytes that the launch loads, and stores");
+    double again =
+        input(t, "far_again_bytes", far_again_bytes(v), "bytes", TIM_COUNTED,
+              "loaded once more; no pieces of sectors, and no small operands, which L2 keeps");
+    double missed = input(
+        t, "l2_lost", lost(in_turn_bytes(v), v->gpu->l2_bytes), "", TIM_DERIVED,
+        "part of them that L2 has dropped: 1 - its size / what the blocks on the GPU use in turn");
+    double cache =
+        input(t, "cache_bytes", cache_again_bytes(v, again), "bytes", TIM_COUNTED,
+              "the most of them that DRAM delivers once more in the engine's cache model");
+    double local = input(
+        t, "local_bytes", local_below_l1(v) * lost(stacks_of_sm(v) * v->gpu->sms, v->gpu->l2_bytes),
+        "bytes", TIM_DERIVED, "of stacks and spills that neither L1 nor L2 has room for");
     double eff = input(t, "dram_efficiency", v->k.dram_efficiency, "", constant_source(v),
                        "what good kernels reach of the peak");
     double bw = input(t, "dram_bandwidth", v->gpu->dram_bytes_per_s, "bytes/s", TIM_DATASHEET, "");
@@ -172,10 +177,11 @@ void tim_term_l2(const tim_view *v, tim_launch_estimate *e, tim_term *t)
                          "bytes", TIM_COUNTED, "sectors of loads that were loaded before");
     tim_source from;
     const double in_l1 = l1_hit(v, &from);
-    double hit = input(t, "l1_repeat_hit", in_l1, "", from,
-                       "part of those that L1 still has: as the cache model counts, at most a constant");
-    double stores = input(t, "store_bytes", v->scale * SECTOR * (double)c->global_st_sectors, "bytes",
-                          TIM_COUNTED, "sectors of all requests: L1 writes through");
+    double hit =
+        input(t, "l1_repeat_hit", in_l1, "", from,
+              "part of those that L1 still has: as the cache model counts, at most a constant");
+    double stores = input(t, "store_bytes", v->scale * SECTOR * (double)c->global_st_sectors,
+                          "bytes", TIM_COUNTED, "sectors of all requests: L1 writes through");
     double atomics = input(t, "atomic_bytes", v->scale * SECTOR * (double)c->global_atomic_lanes,
                            "bytes", TIM_COUNTED, "a sector for each lane of an atomic");
     double local = input(t, "local_bytes", local_below_l1(v), "bytes", TIM_DERIVED,
@@ -185,7 +191,7 @@ void tim_term_l2(const tim_view *v, tim_launch_estimate *e, tim_term *t)
     double port = input(t, "l2_port", v->arch->l2_bytes, "bytes/clock", TIM_DATASHEET, "of one SM");
     double clock = clock_of(v, t);
     t->seconds = e->l2_s =
-        (new + again * (1 - hit) + stores + atomics + local) * max2(1 / bw, share / (port * clock));
+        (new + again *(1 - hit) + stores + atomics + local) * max2(1 / bw, share / (port * clock));
 }
 
 /* ---- in the SM ---- */
@@ -219,16 +225,19 @@ void tim_term_shared(const tim_view *v, tim_launch_estimate *e, tim_term *t)
     t->says = "wavefronts through the SM's one data path, one a clock";
     t->formula = "(global_wavefronts + (shared_wavefronts + local_requests) * line / path + "
                  "shared_atomics) * busiest_share / clock";
-    double here = input(t, "global_wavefronts", v->scale * global_wavefronts(a, c), "wavefronts",
-                        TIM_COUNTED, "a request of a warp, or 128 bytes of its sectors, whichever is more");
-    double shared = input(t, "shared_wavefronts", v->scale * wavefronts_of_all(c), "wavefronts", TIM_COUNTED,
-                          "of shared memory: bank conflicts make more of them; bulk copies and wgmma a line each");
+    double here =
+        input(t, "global_wavefronts", v->scale * global_wavefronts(a, c), "wavefronts", TIM_COUNTED,
+              "a request of a warp, or 128 bytes of its sectors, whichever is more");
+    double shared = input(
+        t, "shared_wavefronts", v->scale * wavefronts_of_all(c), "wavefronts", TIM_COUNTED,
+        "of shared memory: bank conflicts make more of them; bulk copies and wgmma a line each");
     double local = input(t, "local_requests", local_requests(v), "wavefronts", TIM_COUNTED,
                          "of arrays in local memory, and spills (estimated)");
     double line = input(t, "line", LINE, "bytes", TIM_DATASHEET, "of a warp's 4-byte access");
     double path = input(t, "path", a->l1_bytes, "bytes/clock", TIM_DATASHEET, "");
-    double atomics = input(t, "shared_atomics", v->scale * shared_atomics(c), "wavefronts", TIM_COUNTED,
-                           "an atomic reads and writes, once for each lane at the same address");
+    double atomics =
+        input(t, "shared_atomics", v->scale * shared_atomics(c), "wavefronts", TIM_COUNTED,
+              "an atomic reads and writes, once for each lane at the same address");
     double share = share_of(v, t), clock = clock_of(v, t);
     e->l1_is_global = here > shared + local + atomics;
     t->seconds = e->shared_s = (here + (shared + local) * line / path + atomics) * share / clock;
@@ -320,8 +329,9 @@ void tim_term_latency(const tim_view *v, tim_launch_estimate *e, tim_term *t)
     t->name = "waiting";
     t->says = "from the first to the last instruction of an SM's longest warps, one wave of blocks "
               "after the other, when nothing else holds them up";
-    t->formula = "(longest + (waves - 1) * average) * (block_start + instructions * chain + "
-                 "loads / loads_together * load_latency + other_waits + barriers * barrier) / clock";
+    t->formula =
+        "(longest + (waves - 1) * average) * (block_start + instructions * chain + "
+        "loads / loads_together * load_latency + other_waits + barriers * barrier) / clock";
     if (!c->warps || !c->warp_insns) {
         t->formula = "0";
         return;
@@ -339,28 +349,30 @@ void tim_term_latency(const tim_view *v, tim_launch_estimate *e, tim_term *t)
                          "until a block's first instruction");
     double insns = input(t, "instructions", growth * (double)c->warp_insns / warps, "", TIM_COUNTED,
                          "of an average warp");
-    double chain = input(
-        t, "chain",
-        told ? l->chain_clocks * v->k.dependent_clocks / tim_estimates.dependent_clocks
-             : v->k.dependent_clocks,
-        "clocks", told ? TIM_COMPILED : constant_source(v),
-        "of a warp alone for an instruction: what waits for what");
-    double loads = input(t, "loads", growth * (double)c->global_ld_requests / warps, "", TIM_COUNTED,
-                         "of global memory, of an average warp");
-    double together = input(t, "loads_together",
-                            told_loads ? l->loads_together * v->k.loads_in_flight /
-                                             tim_estimates.loads_in_flight
-                                       : v->k.loads_in_flight,
-                            "", told_loads ? TIM_COMPILED : constant_source(v),
-                            "loads of a warp in flight when it waits for one");
+    double chain =
+        input(t, "chain",
+              told ? l->chain_clocks * v->k.dependent_clocks / tim_estimates.dependent_clocks
+                   : v->k.dependent_clocks,
+              "clocks", told ? TIM_COMPILED : constant_source(v),
+              "of a warp alone for an instruction: what waits for what");
+    double loads = input(t, "loads", growth * (double)c->global_ld_requests / warps, "",
+                         TIM_COUNTED, "of global memory, of an average warp");
+    double together =
+        input(t, "loads_together",
+              told_loads ? l->loads_together * v->k.loads_in_flight / tim_estimates.loads_in_flight
+                         : v->k.loads_in_flight,
+              "", told_loads ? TIM_COMPILED : constant_source(v),
+              "loads of a warp in flight when it waits for one");
     double latency = input(t, "load_latency", load_latency(v), "clocks", TIM_DATASHEET,
                            "of DRAM for sectors that are new, of L2 and L1 for others");
-    double other = input(t, "other_waits", other_waits(v, warps, growth), "clocks", TIM_DERIVED,
-                         "for atomics, local memory, and shared memory where the text does not tell");
-    double barriers = input(t, "barriers", growth * (double)c->barrier_waits / warps, "", TIM_COUNTED,
-                            "of an average warp");
-    double barrier = input(t, "barrier", BARRIER_CLOCKS + BARRIER_WARP_CLOCKS * l->threads_per_block / WARP,
-                           "clocks", TIM_ESTIMATE, "20, and 2 for each warp of the block");
+    double other =
+        input(t, "other_waits", other_waits(v, warps, growth), "clocks", TIM_DERIVED,
+              "for atomics, local memory, and shared memory where the text does not tell");
+    double barriers = input(t, "barriers", growth * (double)c->barrier_waits / warps, "",
+                            TIM_COUNTED, "of an average warp");
+    double barrier =
+        input(t, "barrier", BARRIER_CLOCKS + BARRIER_WARP_CLOCKS * l->threads_per_block / WARP,
+              "clocks", TIM_ESTIMATE, "20, and 2 for each warp of the block");
     double clock = clock_of(v, t);
     t->seconds = e->latency_s =
         (longest + (waves - 1) * average) *
@@ -381,7 +393,8 @@ void tim_term_atomics(const tim_view *v, tim_launch_estimate *e, tim_term *t)
                          "of atomics on global memory");
     double sectors = input(t, "sectors", max2(v->scale * (double)c->unique_st_sectors, 1), "",
                            TIM_COUNTED, "distinct, that are updated or stored to");
-    double rate = input(t, "a_clock", ATOMICS_A_CLOCK, "lanes/clock", TIM_ESTIMATE, "of one sector");
+    double rate =
+        input(t, "a_clock", ATOMICS_A_CLOCK, "lanes/clock", TIM_ESTIMATE, "of one sector");
     double clock = clock_of(v, t);
     t->seconds = e->atomic_s = lanes / (sectors * rate) / clock;
 }
