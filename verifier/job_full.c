@@ -305,12 +305,20 @@ static ws_status judge_at(vfy_job *j, const reached *r, bool *slow, ws_err *err)
     return comp.ok ? judge_reached(j, r, b, &comp, slow, err) : WS_OK;
 }
 
+static bool refuses_shapes(const vfy_job *j)
+{
+    for (int c = 0; c < j->s->spec->n_checks; c++)
+        if (!j->shape[c].plan)
+            return true;
+    return false;
+}
+
 /* The shapes on the way to the benchmark's. What is slow at one of them is slow at the others. */
 static ws_status judge_reach(vfy_job *j, ws_err *err)
 {
     const ref_graph *g = j->s->graph;
     ws_env at[MOST_REACHED];
-    ws_env full;
+    ws_env own; /* made for this plan */
     bool slow = false;
     int n = vfy_reach_shapes(g, &j->arena, at, MOST_REACHED);
     for (int i = 0; i < n && !slow && j->v->reason == HX_PASS; i++) {
@@ -324,10 +332,16 @@ static ws_status judge_reach(vfy_job *j, ws_err *err)
         if (judge_at(j, &r, &slow, err))
             return err->status;
     }
-    if (j->v->reason != HX_PASS || !vfy_reach_full_grid(g, j->plan, j->o->tune, &j->arena, &full))
+    if (!slow && j->v->reason == HX_PASS && refuses_shapes(j) &&
+        vfy_reach_ragged(g, j->plan, j->o->tune, &j->arena, &own)) {
+        const reached r = {.at = &own, .kinds = 1};
+        if (judge_at(j, &r, &slow, err))
+            return err->status;
+    }
+    if (j->v->reason != HX_PASS || !vfy_reach_full_grid(g, j->plan, j->o->tune, &j->arena, &own))
         return WS_OK;
     slow = false;
-    const reached r = {.at = &full, .kinds = 1, .full_grid = true};
+    const reached r = {.at = &own, .kinds = 1, .full_grid = true};
     return judge_at(j, &r, &slow, err);
 }
 

@@ -137,6 +137,31 @@ int vfy_reach_aligned(const ref_graph *g, ws_arena *a, ws_env *out, int max)
     return n;
 }
 
+bool vfy_reach_ragged(const ref_graph *g, const plan *p, const int64_t *tune, ws_arena *a,
+                      ws_env *out)
+{
+    enum { SMALLEST = 16 }; /* what is less at the benchmark shape is a number of things, no size */
+    static const int64_t odd[] = {9, 11, 13, 7};
+    const spec *s = g->spec;
+    ws_binding *row = WS_ARENA_NEW(a, ws_binding, s->n_dims + 1);
+    const ws_env env = {row, (size_t)s->n_dims, NULL};
+    for (int64_t step = 2; step <= 64; step *= 2) {
+        plan_bound *b;
+        hx_diag why = {0};
+        double work;
+        for (int d = 0, k = 0; d < s->n_dims; d++) {
+            row[d] = (ws_binding){s->dim[d].name, s->dim[d].value};
+            if (row[d].value >= SMALLEST)
+                row[d].value = step * odd[k++ % (int)WS_COUNT(odd)];
+        }
+        if (is_cheap(g, &env, MOST_WORK_OF_ALL, &work) && plan_bind(a, p, &env, tune, &b, &why)) {
+            *out = env;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- where a grid stops growing ---- */
 
 /* The search for a shape. */

@@ -17,6 +17,12 @@ int vfy_reach_shapes(const ref_graph *g, ws_arena *a, ws_env *out, int max);
  * for: as large as is cheap, where the benchmark shape has such dims. */
 int vfy_reach_aligned(const ref_graph *g, ws_arena *a, ws_env *out, int max);
 
+/* For a plan that does not take every shape: one with dims as ragged as it allows, odd multiples of
+ * the least power of two that it takes. A kernel that requires N % 4 == 0 may count on tiles of 64.
+ * false: it takes none such. */
+bool vfy_reach_ragged(const ref_graph *g, const plan *p, const int64_t *tune, ws_arena *a,
+                      ws_env *out);
+
 /* A shape at which some launch has all the blocks that it ever has, where its grid is cut off:
  * plans of kernels whose blocks go through the work in strides say min(tiles, 132), and at the
  * check shapes each block has one tile. As small as that can be and then twice that, if it is cheap
