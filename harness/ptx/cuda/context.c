@@ -146,6 +146,7 @@ CUresult cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice dev)
         } else {
             begin_context(c, dev, flags);
             *out = c;
+            fac_forgive();
         }
     }
     return fac_leave(r);

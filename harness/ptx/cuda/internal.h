@@ -96,6 +96,9 @@ const char *fac_detail(void);
 CUresult fac_enter_uncaptured(void);
 CUcontext fac_current(void); /* this thread's; NULL: none */
 bool fac_is_device(CUdevice dev);
+/* A kernel's fault is the end of its own context alone: another one begins. Its finding stays where
+ * somebody reads the report. */
+void fac_forgive(void);
 /* Locks and unlocks around a callback of the program's. */
 void fac_unlock(void);
 void fac_lock(void);

@@ -86,6 +86,13 @@ void fac_tell_leaks(void)
     ws_buf_release(&text);
 }
 
+void fac_forgive(void)
+{
+    fac.sticky = CUDA_SUCCESS;
+    if (!fac.configured && !fac_monitor_is_on())
+        fac.report = (ptx_report){.ok = true};
+}
+
 void fac_reset(void)
 {
     fac_tell_leaks();
@@ -100,7 +107,7 @@ void fac_reset(void)
     fac_memory_forget();
     fac_forget_mappings();
     fac.mem = ptx_memory_new();
-    fac.sticky = CUDA_SUCCESS;
+    fac_forgive();
 }
 
 /* ---- what libcuda lacks ---- */
