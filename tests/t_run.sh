@@ -28,7 +28,13 @@ static const char ptx[] =
     "END: ret;\n}\n"
     ".visible .entry race(.param .u64 p, .param .u32 n)\n{\n"
     ".reg .b64 %rd<4>; .reg .b32 %r<8>;\n"
-    "ld.param.u64 %rd1, [p]; mov.u32 %r2, %ctaid.x; st.global.u32 [%rd1], %r2; ret;\n}\n";
+    "ld.param.u64 %rd1, [p]; mov.u32 %r2, %ctaid.x; st.global.u32 [%rd1], %r2; ret;\n}\n"
+    ".visible .entry lanes(.param .u64 p, .param .u32 n)\n{\n"
+    ".reg .b64 %rd<4>; .reg .b32 %r<8>; .reg .pred %p1;\n"
+    "ld.param.u64 %rd1, [p]; mov.u32 %r2, %ctaid.x; mov.u32 %r3, %tid.x;\n"
+    "setp.ge.u32 %p1, %r3, 32; @%p1 bra END;\n"
+    "mul.wide.u32 %rd2, %r2, 4; add.u64 %rd3, %rd1, %rd2; st.global.u32 [%rd3], %r3;\n"
+    "END: ret;\n}\n";
 int main(int argc, char **argv)
 {
     int n = argc > 1 ? atoi(argv[1]) : 100, device, host[100] = {0};
@@ -42,13 +48,13 @@ int main(int argc, char **argv)
     CALL(cuDevicePrimaryCtxRetain, &context, device);
     CALL(cuCtxSetCurrent, context);
     CALL(cuModuleLoadData, &module, ptx);
-    CALL(cuModuleGetFunction, &kernel, module, n ? "fill" : "race");
+    CALL(cuModuleGetFunction, &kernel, module, n > 0 ? "fill" : n ? "lanes" : "race");
     CALL(cuMemAlloc_v2, &p, (size_t)400);
     CALL(cuLaunchKernel, kernel, 4, 1, 1, 64, 1, 1, 0, NULL, params, NULL);
     int got = CALL(cuCtxSynchronize);
     if (argc > 2 && strcmp(argv[2], "long") == 0)
         CALL(cuMemcpyDtoH_v2, host, p, (size_t)404);
-    CALL(cuMemcpyDtoH_v2, host, p, (size_t)(n < 100 ? 4 * n : 400));
+    CALL(cuMemcpyDtoH_v2, host, p, (size_t)(n < 0 ? 4 : n < 100 ? 4 * n : 400));
     printf("synchronized %d, last %d\n", got, host[99]);
     fflush(stdout);
     if (argc > 2 && strcmp(argv[2], "abort") == 0)
@@ -88,6 +94,9 @@ check "--no-api-errors" ended 0
 
 run "$ws" run "$dir/program" 0
 check "blocks that write one word race" grep -q 'RACECHECK SUMMARY: [1-9] hazard' "$dir/err"
+run "$ws" run "$dir/program" -1
+check "lanes of one warp that write one word are a warning" grep -q '(0 errors, [1-9][0-9]* warning' "$dir/err"
+check "which leaves the exit code alone" ended 0
 run "$ws" run --tool memcheck "$dir/program" 0
 check "which memcheck does not look for" ended 0
 run "$ws" run --leak-check "$dir/program" 100

@@ -105,7 +105,8 @@ static ws_status run(const void *values, const char **args, int nargs, int *exit
         const char *slash = strrchr(args[0], '/');
         comp_request q = {.source = ws_buf_z(&source), .source_bytes = source.n,
                           .file = slash ? slash + 1 : args[0], .arch = o->arch, .macro = macros,
-                          .n_macros = o->define.n, .want_cubin = true, .line_info = o->line_info, .fmad = true};
+                          .n_macros = o->define.n, .want_cubin = true,
+                          .line_info = o->line_info, .fmad = true};
         st = comp_compile(service, &q, &a, &r, err);
     }
     if (!st && r.ok && o->ptx)

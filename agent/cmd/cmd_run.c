@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "harness/driver.h"
+#include "harness/ptx/sanitizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ static const ws_opt option_table[] = {
     {.name = "timeout", .type = WS_OPT_SECONDS, .offset = OPT(seconds), .fallback = "0",
      .arg = "SECONDS", .help = "the program is killed then; 0: never", .group = "Checks"},
     {.name = "error-exitcode", .type = WS_OPT_INT, .offset = OPT(error_exit), .fallback = "1",
-     .arg = "N", .help = "exit code when something was found and the program itself gives 0",
+     .arg = "N", .help = "exit code when an error was found and the program itself gives 0",
      .group = "Output", .min = 0, .max = 255},
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = OPT(output), .arg = "FILE",
      .help = "findings go there, not to standard error", .group = "Output"},
@@ -116,25 +117,25 @@ static ws_status make_place(place *p, ws_err *err)
 
 static ws_status join_tools(const options *o, ws_buf *out, ws_err *err)
 {
-    static const char *const known[] = {"memcheck", "racecheck", "initcheck", "synccheck", NULL};
     for (size_t i = 0; i < o->tools.n; i++) {
-        int k = 0;
-        while (known[k] && strcmp(known[k], o->tools.item[i]) != 0)
-            k++;
-        if (!known[k]) {
-            ws_fail(err, WS_EUSAGE, "no tool is called '%s'", o->tools.item[i]);
+        const char *name = o->tools.item[i];
+        if (!ptx_tool_named(name, strlen(name))) {
+            ws_fail(err, WS_EUSAGE, "no tool is called '%s'", name);
             return ws_hint(err, "there are memcheck, racecheck, initcheck and synccheck");
         }
-        ws_buf_printf(out, "%s%s", out->n ? "," : "", known[k]);
+        ws_buf_printf(out, "%s%s", i ? "," : "", name);
     }
     return WS_OK;
 }
 
-/* In the child: the rest of its environment is the caller's. */
+/* In the child: the rest of its environment is the caller's. Cubins that the program has nvcc make
+ * keep their PTX with -lineinfo, and findings get lines. */
 static void set_environment(const options *o, const place *p, const char *tools)
 {
-    const char *path = getenv("LD_LIBRARY_PATH");
-    ws_buf libraries = {0}, ms = {0};
+    const char *path = getenv("LD_LIBRARY_PATH"), *flags = getenv("NVCC_APPEND_FLAGS");
+    ws_buf libraries = {0}, ms = {0}, nvcc = {0};
+    ws_buf_printf(&nvcc, "%s%s-lineinfo", flags ? flags : "", flags && *flags ? " " : "");
+    setenv("NVCC_APPEND_FLAGS", ws_buf_z(&nvcc), 1);
     ws_buf_printf(&libraries, "%s%s%s", p->dir, path && *path ? ":" : "", path ? path : "");
     setenv("LD_LIBRARY_PATH", ws_buf_z(&libraries), 1);
     setenv("WARPSMITH_RUN_REPORT", ws_buf_z(&p->report), 1);
@@ -312,7 +313,7 @@ const cli_command cmd_run = {
                 "initcheck and synccheck find is printed to standard error, in the words of "
                 "compute-sanitizer; a launch in which they found an error fails as one that faults "
                 "on a GPU does. Kernels must be there as PTX: in a module, in a fat binary, or "
-                "made by NVRTC. Exit code: the program's; 1 when that is 0 and something was found.",
+                "made by NVRTC. Exit code: the program's; 1 when that is 0 and an error was found.",
             .examples = "warpsmith run -- ./saxpy 1000\n"
                         "warpsmith run --tool racecheck -- python3 train.py --steps 3\n"
                         "warpsmith run --json -o findings.json -- ./app",

@@ -118,10 +118,8 @@ typedef struct job {
 
 static int tools_of(const char *name)
 {
-    for (int t = PTX_TOOL_MEMCHECK; t <= PTX_TOOL_SYNCCHECK; t *= 2)
-        if (strcmp(ptx_tool_name((ptx_tool)t), name) == 0)
-            return t;
-    return PTX_TOOL_ALL;
+    const ptx_tool t = ptx_tool_named(name, strlen(name));
+    return t ? (int)t : PTX_TOOL_ALL;
 }
 
 static ptx_options engine_options(const options *o, int tools)

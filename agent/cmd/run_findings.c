@@ -92,18 +92,23 @@ void run_findings_read(run_findings *f, int fd)
         }
 }
 
-static uint64_t sum(const run_findings *f, const char *key, const char *value)
+/* Of a tool (NULL: of any), errors or warnings. */
+static uint64_t sum(const run_findings *f, const char *tool, bool warnings)
 {
     const cJSON *one;
     uint64_t n = 0;
-    cJSON_ArrayForEach(one, f->finding) if (!key || strcmp(text(one, key), value) == 0) n +=
-        (uint64_t)number(one, "times");
+    cJSON_ArrayForEach(one, f->finding)
+    {
+        const bool is_warning = strcmp(text(one, "severity"), "warning") == 0;
+        if (is_warning == warnings && (!tool || strcmp(text(one, "tool"), tool) == 0))
+            n += (uint64_t)number(one, "times");
+    }
     return n;
 }
 
 uint64_t run_findings_errors(const run_findings *f)
 {
-    return sum(f, NULL, NULL);
+    return sum(f, NULL, false);
 }
 
 static const char *plural(uint64_t n)
@@ -113,16 +118,15 @@ static const char *plural(uint64_t n)
 
 void run_findings_sum_up(const run_findings *f, FILE *to)
 {
-    const uint64_t hazards = sum(f, "tool", "racecheck"), warnings = sum(f, "severity", "warning"),
-                   errors = run_findings_errors(f);
+    const uint64_t races = sum(f, "racecheck", false), warnings = sum(f, "racecheck", true),
+                   hazards = races + warnings, errors = run_findings_errors(f);
     if (!f->processes)
         fprintf(to, LINE "No process called cuInit: the program does not use the CUDA driver, or "
                          "loads another libcuda.so.1\n");
     if (hazards)
         fprintf(to, LINE "RACECHECK SUMMARY: %" PRIu64 " hazard%s displayed (%" PRIu64 " error%s, %"
                          PRIu64 " warning%s)\n",
-                hazards, plural(hazards), hazards - warnings, plural(hazards - warnings), warnings,
-                plural(warnings));
+                hazards, plural(hazards), races, plural(races), warnings, plural(warnings));
     if (f->leaks)
         fprintf(to, LINE "LEAK SUMMARY: %" PRIu64 " bytes leaked in %" PRIu64 " allocation%s\n",
                 f->leaked_bytes, f->leaks, plural(f->leaks));

@@ -20,7 +20,7 @@ typedef struct run_findings {
 void run_findings_open(run_findings *f, FILE *to);
 /* Takes what the report file holds from where the last call ended. */
 void run_findings_read(run_findings *f, int fd);
-/* Errors, warnings of racecheck and leaks among them. */
+/* Errors, leaks among them; warnings of racecheck are none. */
 uint64_t run_findings_errors(const run_findings *f);
 /* The last lines, as compute-sanitizer has them. */
 void run_findings_sum_up(const run_findings *f, FILE *to);

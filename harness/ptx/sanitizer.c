@@ -43,6 +43,14 @@ const char *ptx_tool_name(ptx_tool t)
     }
 }
 
+ptx_tool ptx_tool_named(const char *name, size_t n)
+{
+    for (int t = 1; t < PTX_TOOL_ALL; t *= 2)
+        if (strlen(ptx_tool_name((ptx_tool)t)) == n && !memcmp(ptx_tool_name((ptx_tool)t), name, n))
+            return (ptx_tool)t;
+    return PTX_TOOL_NONE;
+}
+
 /* ---- parts ---- */
 
 static void add_place(ws_buf *out, const ptx_fault *f, int line, uint32_t offset)

@@ -20,6 +20,8 @@ typedef enum ptx_tool {
 /* The tool that finds such a thing, and its name. */
 ptx_tool ptx_tool_of(const ptx_fault *f);
 const char *ptx_tool_name(ptx_tool t);
+/* PTX_TOOL_NONE: no tool is called so. */
+ptx_tool ptx_tool_named(const char *name, size_t n);
 
 /* One finding, each line behind "========= ". */
 void ptx_sanitizer_fault(const ptx_fault *f, ws_buf *out);

@@ -30,13 +30,13 @@ bool fac_monitor_is_on(void)
 
 static int wanted_tools(void)
 {
-    static const ptx_tool tools[] = {PTX_TOOL_MEMCHECK, PTX_TOOL_RACECHECK, PTX_TOOL_INITCHECK,
-                                     PTX_TOOL_SYNCCHECK};
-    const char *names = getenv("WARPSMITH_RUN_TOOLS");
+    const char *at = getenv("WARPSMITH_RUN_TOOLS");
     int set = 0;
-    for (size_t i = 0; names && i < WS_COUNT(tools); i++)
-        if (strstr(names, ptx_tool_name(tools[i])))
-            set |= (int)tools[i];
+    while (at && *at) {
+        const size_t n = strcspn(at, ",");
+        set |= (int)ptx_tool_named(at, n);
+        at += n + (at[n] == ',');
+    }
     return set ? set : PTX_TOOL_ALL;
 }
 
