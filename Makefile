@@ -80,8 +80,9 @@ warpsmith: $(call obj,agent/main.c) $(foreach m,$(MODULES),$(call lib,$(m)))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
 # Runs candidates on a device; needs nothing but the C library and what it loads by dlopen.
-$(BUILD)/warpsmith-worker: $(call obj,harness/device/worker_main.c) $(call lib,harness) $(call lib,base)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -ldl -lm
+$(BUILD)/warpsmith-worker: $(call obj,harness/device/worker_main.c) $(call obj,harness/ptx/tensormap.c) \
+        $(call lib,harness) $(call lib,base)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -ldl -lm
 
 # The man page, from the option tables: man build/warpsmith.1
 $(BUILD)/warpsmith.1: warpsmith

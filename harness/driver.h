@@ -90,7 +90,7 @@ typedef struct cu_launch_args {
 } cu_launch_args;
 ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err *err) WS_MUST_CHECK;
 /* cuTensorMapEncodeTiled or ...Im2col with the fields of `m`, into the 128 bytes of `out`, which is
- * a multiple of 64. */
+ * a multiple of 64. INVALID_LAUNCH below compute capability 9.0. */
 ws_status cu_tensor_map(cu_device *d, const ptx_tensor_map *m, void *out,
                         ws_err *err) WS_MUST_CHECK;
 ws_status cu_synchronize(cu_device *d, ws_err *err) WS_MUST_CHECK;

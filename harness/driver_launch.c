@@ -102,6 +102,11 @@ ws_status cu_tensor_map(cu_device *d, const ptx_tensor_map *m, void *out, ws_err
     CUtensorMapFloatOOBfill fill = (CUtensorMapFloatOOBfill)m->fill;
     if (!d->cu.tensor_tiled || !d->cu.tensor_im2col)
         return ws_fail(err, WS_EENV, "this CUDA driver has no tensor maps");
+    if (d->capability < 90) {
+        d->reason = HX_INVALID_LAUNCH;
+        return ws_fail(err, WS_EINPUT, "tensor maps need compute capability 9.0, '%s' has %d.%d",
+                       d->name, d->capability / 10, d->capability % 10);
+    }
     for (int k = 0; k < PTX_TM_RANK; k++) {
         dim[k] = m->last[k] + 1ull;
         stride[k] = k < PTX_TM_RANK - 1 ? m->stride[k] : 0;

@@ -10,10 +10,26 @@ const comp_kernel *launch_kernel(const comp_kernel *list, int n, const char *nam
     return NULL;
 }
 
+/* The launch's tensor maps, at the addresses of its buffers. */
+static ws_status encode_maps(cu_device *d, const plan_bound_launch *l, const uint64_t *tensor_at,
+                             const uint64_t *scratch_at, unsigned char (*out)[PTX_TM_BYTES],
+                             ws_err *err)
+{
+    for (int i = 0; i < l->n_maps; i++) {
+        const plan_bound_map *from = &l->map[i];
+        ptx_tensor_map m = from->map;
+        m.address += from->is_scratch ? scratch_at[from->index] : tensor_at[from->index];
+        if (cu_tensor_map(d, &m, out[i], err))
+            return ws_wrap(err, "kernel '%s': tensor map '%s'", l->kernel, from->name);
+    }
+    return WS_OK;
+}
+
 ws_status launch_bound(cu_device *d, cu_module *m, const plan_bound_launch *l, const comp_kernel *k,
                        const uint64_t *tensor_at, const uint64_t *scratch_at, ws_err *err)
 {
     _Alignas(16) unsigned char block[PLAN_PARAM_BYTES];
+    _Alignas(PTX_TM_ALIGN) unsigned char map[PLAN_MAX_MAPS][PTX_TM_BYTES];
     cu_launch_args a = {
         .kernel = l->kernel,
         .shared_bytes = (uint32_t)l->shared,
@@ -28,6 +44,8 @@ ws_status launch_bound(cu_device *d, cu_module *m, const plan_bound_launch *l, c
         a.block[i] = (uint32_t)l->block[i];
         a.cluster[i] = (uint32_t)l->cluster[i];
     }
-    plan_pack_params(l, k, tensor_at, scratch_at, block, &a.params_bytes);
+    if (encode_maps(d, l, tensor_at, scratch_at, map, err))
+        return err->status;
+    plan_pack_params(l, k, tensor_at, scratch_at, map, block, &a.params_bytes);
     return cu_launch(d, m, &a, err);
 }

@@ -2,6 +2,7 @@
 #include "results/export_c.h"
 
 #include "results/export_c_parts.h"
+#include "results/export_maps.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -253,6 +254,7 @@ static void put_plan(exp_c_header *h, ws_buf *out)
     for (int i = 0; i < h->j->plan->n_launches; i++)
         put_geometry(h, i, out);
     put_numbers(h, out);
+    exp_c_put_maps(h->j, &h->style, h->id, out);
     ws_buf_adds(out, "    return bad ? WARPSMITH_E_OVERFLOW : 0;");
 }
 
@@ -354,20 +356,36 @@ static void put_value(const exp_c_header *h, const plan_arg *arg, unsigned size,
         exp_c_put_float(arg->number, out);
         ws_buf_printf(out, ", %u)", size);
         break;
+    case PLAN_ARG_MAP:
+        break; /* put_map */
     }
+}
+
+/* Map `number` of the plan, as argument `arg`. */
+static void put_map(const exp_c_header *h, const plan_map *m, int number, int arg, ws_buf *out)
+{
+    const char *base =
+        m->is_scratch
+            ? ws_arena_printf(&h->j->arena, "(const char *)a->workspace + p.scratch[%d]", m->index)
+            : ws_arena_printf(&h->j->arena, "a->%s", exp_c_field_of_tensor(h, m->index));
+    exp_c_put_map_value(m, number, arg, h->id, base, out);
 }
 
 static void put_launches(const exp_c_header *h, ws_buf *out)
 {
     const exp_job *j = h->j;
-    int number = 0;
-    for (int i = 0; i < j->plan->n_launches; i++) {
+    int number = 0, maps = 0;
+    for (int i = 0; i < j->plan->n_launches; maps += j->plan->launch[i++].n_maps) {
         const plan_launch *l = &j->plan->launch[i];
         const comp_kernel *k = kernel_of(j, l->kernel);
         int index = 0;
         while (strcmp(h->kernel[index], l->kernel) != 0)
             index++;
         for (int n = 0; n < l->n_args; n++) {
+            if (l->arg[n].kind == PLAN_ARG_MAP) {
+                put_map(h, &l->map[l->arg[n].index], maps + l->arg[n].index, n, out);
+                continue;
+            }
             ws_buf_printf(out, "    v[%d] = ", n);
             put_value(h, &l->arg[n], k->param[n].size, &number, out);
             ws_buf_adds(out, ";\n");
@@ -456,6 +474,7 @@ static bool put_number(const exp_c_header *h, const char *name, ws_buf *out)
                    {"n_scratch", (size_t)(j->plan->n_scratch ? j->plan->n_scratch : 1)},
                    {"n_launches", (size_t)j->plan->n_launches},
                    {"n_numbers", (size_t)(count_integers(j) ? count_integers(j) : 1)},
+                   {"n_maps", (size_t)exp_map_count(j)},
                    {"n_images", (size_t)j->n_images},
                    {"max_args", (size_t)most_args(j)},
                    {"n_tensors", (size_t)j->n_tensors},
@@ -533,6 +552,8 @@ static void put(const exp_filler *f, const char *name, ws_buf *out)
 static bool has(const exp_filler *f, const char *name)
 {
     const exp_c_header *h = f->ud;
+    if (strcmp(name, "maps") == 0)
+        return exp_map_count(h->j) > 0;
     return (strcmp(name, "test") == 0) == !h->test.missing;
 }
 

@@ -1,5 +1,5 @@
 /* A winner as a CUDA header for nvcc: the kernels in a namespace, their launcher in C++. */
-#include "results/export_parts.h"
+#include "results/export_maps.h"
 
 #include "base/sha256.h"
 
@@ -49,8 +49,11 @@ static void put_includes(exp_job *j)
                                          "cstdint",        "cstdio",  "initializer_list"};
     for (size_t i = 0; i < WS_COUNT(always); i++)
         ws_buf_printf(j->out, "#include <%s>\n", always[i]);
+    if (exp_map_count(j))
+        ws_buf_adds(j->out, "#include <cuda.h>\n");
     for (int i = 0; i < j->source.n_includes; i++)
-        if (!ws_str_eqz(j->source.include[i], "<cuda_runtime.h>"))
+        if (!ws_str_eqz(j->source.include[i], "<cuda_runtime.h>") &&
+            !(exp_map_count(j) && ws_str_eqz(j->source.include[i], "<cuda.h>")))
             ws_buf_printf(j->out, "#include %.*s\n", WS_STR_ARG(j->source.include[i]));
     for (size_t i = 0; i < WS_COUNT(implied); i++) {
         bool used = exp_source_uses(&j->source, implied[i].word);

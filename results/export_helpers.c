@@ -1,5 +1,5 @@
 /* The fixed C++ text of an exported header. */
-#include "results/export_parts.h"
+#include "results/export_maps.h"
 
 static const char integer_text[] =
     "namespace detail {\n"
@@ -170,9 +170,106 @@ static const char run_text[] =
     "}\n"
     "\n";
 
+/* Where a plan has tensor maps. The driver's functions come through the runtime, so that a program
+ * need not be linked with libcuda. */
+static const char map_text[] =
+    "/* A tensor map at one shape; sizes are in elements, dimension 0 is the innermost one. */\n"
+    "struct map {\n"
+    "    long long offset, dim[5], stride[4], step[5], box[5];\n"
+    "    long long lower[3], upper[3], channels, pixels; /* of im2col, in place of the box */\n"
+    "    long long swizzle, promotion, available;        /* bytes; the last, of the tensor */\n"
+    "};\n"
+    "/* No element is outside the tensor, and the sizes are those that the driver takes. */\n"
+    "inline bool is_map(const map &m, int rank, int bytes, bool im2col)\n"
+    "{\n"
+    "    bool bad = false;\n"
+    "    const long long n = im2col ? m.channels : m.box[0], width = m.swizzle;\n"
+    "    const long long row = n > 0 && n <= 256 ? n * bytes : 0;\n"
+    "    bool good = m.offset >= 0 && m.offset % 16 * bytes % 16 == 0 && row >= 16 && row % 16 == 0 &&\n"
+    "                (width == 0 || width == 32 || width == 64 || width == 128) &&\n"
+    "                (width == 0 || row <= width);\n"
+    "    integer last(m.offset, &bad);\n"
+    "    for (int i = 0; i < rank; i++) {\n"
+    "        const long long stride = i ? m.stride[i - 1] : 1;\n"
+    "        good = good && m.dim[i] >= 1 && m.dim[i] <= 1LL << 32 && m.step[i] >= 1 && m.step[i] <= 8 &&\n"
+    "               stride >= 0 && stride < (1LL << 40) / bytes &&\n"
+    "               (i == 0 || stride % 16 * bytes % 16 == 0) &&\n"
+    "               (im2col || (m.box[i] >= 1 && m.box[i] <= 256));\n"
+    "        last = last + (integer(m.dim[i], &bad) - 1) * stride;\n"
+    "    }\n"
+    "    last = (last + 1) * bytes;\n"
+    "    return good && !bad && last.v <= m.available;\n"
+    "}\n"
+    "/* A function of the driver, by way of the runtime. */\n"
+    "inline cudaError_t driver_function(const char *name, void **out)\n"
+    "{\n"
+    "    cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;\n"
+    "#if CUDART_VERSION >= 12050\n"
+    "    const cudaError_t e =\n"
+    "        cudaGetDriverEntryPointByVersion(name, out, 12000, cudaEnableDefault, &found);\n"
+    "#else\n"
+    "    const cudaError_t e = cudaGetDriverEntryPoint(name, out, cudaEnableDefault, &found);\n"
+    "#endif\n"
+    "    return e ? e : found == cudaDriverEntryPointSuccess ? cudaSuccess : cudaErrorNotSupported;\n"
+    "}\n"
+    "\n";
+
+static const char encode_text[] =
+    "/* 0, 32, 64, 128 or 0, 64, 128, 256 bytes as the driver numbers them. */\n"
+    "inline int width_of(long long bytes, long long first)\n"
+    "{\n"
+    "    int n = 0;\n"
+    "    for (long long w = first; w <= bytes; w *= 2)\n"
+    "        n++;\n"
+    "    return n;\n"
+    "}\n"
+    "/* The map as the driver has it; `base` is where its tensor begins. */\n"
+    "inline cudaError_t encode(CUtensorMap &out, const map &m, int type, int bytes, int rank, bool im2col,\n"
+    "                          bool nan, const void *base)\n"
+    "{\n"
+    "    cuuint64_t dim[5], stride[5] = {};\n"
+    "    cuuint32_t box[5], step[5];\n"
+    "    int lower[3], upper[3];\n"
+    "    void *function = nullptr;\n"
+    "    for (int i = 0; i < 5; i++) {\n"
+    "        dim[i] = static_cast<cuuint64_t>(m.dim[i]);\n"
+    "        box[i] = static_cast<cuuint32_t>(m.box[i]);\n"
+    "        step[i] = static_cast<cuuint32_t>(m.step[i]);\n"
+    "        if (i < 4)\n"
+    "            stride[i] = static_cast<cuuint64_t>(m.stride[i] * bytes);\n"
+    "    }\n"
+    "    for (int i = 0; i < 3; i++) {\n"
+    "        lower[i] = static_cast<int>(m.lower[i]);\n"
+    "        upper[i] = static_cast<int>(m.upper[i]);\n"
+    "    }\n"
+    "    const cudaError_t e =\n"
+    "        driver_function(im2col ? \"cuTensorMapEncodeIm2col\" : \"cuTensorMapEncodeTiled\", &function);\n"
+    "    if (e)\n"
+    "        return e;\n"
+    "    void *const at = const_cast<char *>(static_cast<const char *>(base)) + m.offset * bytes;\n"
+    "    const auto kind = static_cast<CUtensorMapDataType>(type);\n"
+    "    const auto swizzle = static_cast<CUtensorMapSwizzle>(width_of(m.swizzle, 32));\n"
+    "    const auto promotion = static_cast<CUtensorMapL2promotion>(width_of(m.promotion, 64));\n"
+    "    const auto fill = static_cast<CUtensorMapFloatOOBfill>(nan);\n"
+    "    const CUresult r =\n"
+    "        im2col ? reinterpret_cast<decltype(&cuTensorMapEncodeIm2col)>(function)(\n"
+    "                     &out, kind, static_cast<cuuint32_t>(rank), at, dim, stride, lower, upper,\n"
+    "                     static_cast<cuuint32_t>(m.channels), static_cast<cuuint32_t>(m.pixels), step,\n"
+    "                     CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, promotion, fill)\n"
+    "               : reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function)(\n"
+    "                     &out, kind, static_cast<cuuint32_t>(rank), at, dim, stride, box, step,\n"
+    "                     CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, promotion, fill);\n"
+    "    return r == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;\n"
+    "}\n"
+    "template <class P> P argument(const CUtensorMap &m) { return m; }\n"
+    "template <class P> bool fits(const CUtensorMap &) { return true; }\n"
+    "\n";
+
 void exp_put_helpers(exp_job *j)
 {
     ws_buf_adds(j->out, integer_text);
     ws_buf_adds(j->out, function_text);
+    if (exp_map_count(j))
+        ws_buf_printf(j->out, "%s%s", map_text, encode_text);
     ws_buf_adds(j->out, run_text);
 }

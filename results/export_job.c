@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/sha256.h"
+#include "verifier/names.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -96,8 +97,6 @@ static void list_tensors(exp_job *j)
 {
     const spec *s = j->in->spec;
     int n_given = s->n_inputs + s->n_weights, max = n_given + s->n_outputs;
-    const char **names = WS_ARENA_NEW(&j->arena, const char *, max);
-    const char **dims = WS_ARENA_NEW(&j->arena, const char *, s->n_dims + 1);
     j->tensor = WS_ARENA_NEW(&j->arena, exp_tensor, max);
     for (int i = 0; i < n_given; i++) {
         const spec_tensor *t = &s->tensor[i];
@@ -111,11 +110,7 @@ static void list_tensors(exp_job *j)
             j->tensor[j->n_tensors++] =
                 (exp_tensor){s->output[o], "out", v->dtype, v->rank, v->dim, o};
     }
-    for (int i = 0; i < j->n_tensors; i++)
-        names[i] = j->tensor[i].name;
-    for (int i = 0; i < s->n_dims; i++)
-        dims[i] = s->dim[i].name;
-    j->names = (plan_names){names, j->n_tensors, dims, s->n_dims};
+    j->names = vfy_plan_names(j->graph); /* the same tensors */
 }
 
 static ws_status read_plan(exp_job *j, ws_err *err)

@@ -1,5 +1,5 @@
 /* The launch plan as C++: the expressions at a shape, the guards, the workspace, the launches. */
-#include "results/export_parts.h"
+#include "results/export_maps.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -117,6 +117,8 @@ static void put_bound_struct(exp_job *j)
         ws_buf_printf(j->out,
                       "    long long number[%d]; /* integer arguments, in the plan's order */\n",
                       count_integers(j));
+    if (exp_map_count(j))
+        ws_buf_printf(j->out, "    detail::map map[%d];\n", exp_map_count(j));
     ws_buf_adds(j->out, "};\n\n");
 }
 
@@ -265,6 +267,35 @@ static void put_numbers(exp_job *j)
         }
 }
 
+static void put_map(exp_job *j, const plan_launch *l, const plan_map *m, int number)
+{
+    exp_map_field field[EXP_MAP_FIELDS];
+    const int n = exp_map_fields(j, m, field);
+    for (int f = 0; f < n; f++)
+        for (int i = 0; i < field[f].n; i++) {
+            ws_buf_printf(j->out, "    b.map[%d].%s", number, field[f].name);
+            if (field[f].is_array)
+                ws_buf_printf(j->out, "[%d]", i);
+            ws_buf_adds(j->out, " = integer(");
+            put_expr(j, field[f].e[i], j->out);
+            ws_buf_adds(j->out, ").v;\n");
+        }
+    ws_buf_printf(j->out,
+                  "    if (!bad && !is_map(b.map[%d], %d, %d, %s))\n"
+                  "        return \"the tensor map '%s' of kernel '%s' breaks a rule of the driver's, or "
+                  "\"\n               \"reaches beyond its tensor\";\n",
+                  number, m->rank, exp_map_bytes(m), m->is_im2col ? "true" : "false", m->name,
+                  l->kernel);
+}
+
+static void put_maps(exp_job *j)
+{
+    int number = 0;
+    for (int l = 0; l < j->plan->n_launches; l++)
+        for (int i = 0; i < j->plan->launch[l].n_maps; i++)
+            put_map(j, &j->plan->launch[l], &j->plan->launch[l].map[i], number++);
+}
+
 static void put_bind(exp_job *j)
 {
     ws_buf_adds(j->out, "/* Evaluates the plan; returns why the shape is refused, or nullptr. */\n"
@@ -276,6 +307,7 @@ static void put_bind(exp_job *j)
     for (int i = 0; i < j->plan->n_launches; i++)
         put_geometry(j, i);
     put_numbers(j);
+    put_maps(j);
     ws_buf_adds(j->out,
                 "    return bad ? \"a size of the plan overflows or divides by zero\" : nullptr;\n"
                 "}\n\n} // namespace detail\n\n");
@@ -303,7 +335,7 @@ static void put_parameter(exp_job *j, const exp_tensor *t)
                   t->role, t->name);
 }
 
-static void put_argument(exp_job *j, const plan_arg *arg, int *number)
+static void put_argument(exp_job *j, const plan_arg *arg, int maps, int *number)
 {
     const exp_tensor *t;
     switch (arg->kind) {
@@ -323,7 +355,30 @@ static void put_argument(exp_job *j, const plan_arg *arg, int *number)
         else
             ws_buf_printf(j->out, "double(%.17g)", arg->number);
         break;
+    case PLAN_ARG_MAP:
+        ws_buf_printf(j->out, "map[%d]", maps + arg->index);
+        break;
     }
+}
+
+static void put_encodings(exp_job *j)
+{
+    int number = 0;
+    if (!exp_map_count(j))
+        return;
+    ws_buf_printf(j->out, "    CUtensorMap map[%d];\n    cudaError_t of_map;\n", exp_map_count(j));
+    for (int l = 0; l < j->plan->n_launches; l++)
+        for (int i = 0; i < j->plan->launch[l].n_maps; i++, number++) {
+            const plan_map *m = &j->plan->launch[l].map[i];
+            ws_buf_printf(j->out, "    if ((of_map = detail::encode(map[%d], b.map[%d], %d, %d, %d, %s, %s, ",
+                          number, number, exp_map_type(m), exp_map_bytes(m), m->rank,
+                          m->is_im2col ? "true" : "false", m->fills_nan ? "true" : "false");
+            if (m->is_scratch)
+                ws_buf_printf(j->out, "base + b.%s_at", m->buffer);
+            else
+                ws_buf_printf(j->out, "%s_%s", j->tensor[m->index].role, m->buffer);
+            ws_buf_adds(j->out, ")))\n        return of_map;\n");
+        }
 }
 
 static void put_checks(exp_job *j)
@@ -346,7 +401,7 @@ static void put_checks(exp_job *j)
 
 static void put_launch(exp_job *j)
 {
-    int number = 0;
+    int number = 0, maps = 0;
     ws_buf_adds(
         j->out,
         "/* Enqueues the operation on `stream` and returns at once.\n"
@@ -365,6 +420,7 @@ static void put_launch(exp_job *j)
                 "    detail::bound b = {};\n"
                 "    if (detail::bind(s, b))\n        return cudaErrorNotSupported;\n");
     put_checks(j);
+    put_encodings(j);
     ws_buf_adds(j->out,
                 "    /* Nothing is launched before all launches are known to be possible. */\n"
                 "    for (bool dry : {true, false}) {\n        cudaError_t e;\n");
@@ -375,9 +431,10 @@ static void put_launch(exp_job *j)
                       l->kernel, i, l->cooperative ? "true" : "false");
         for (int k = 0; k < l->n_args; k++) {
             ws_buf_adds(j->out, k ? ", " : ",\n                             ");
-            put_argument(j, &l->arg[k], &number);
+            put_argument(j, &l->arg[k], maps, &number);
         }
         ws_buf_adds(j->out, ")))\n            return e;\n");
+        maps += l->n_maps;
     }
     ws_buf_adds(j->out, "    }\n    return cudaSuccess;\n}\n\n");
 }

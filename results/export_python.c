@@ -1,5 +1,6 @@
 /* The launcher in Python: what results/templates/launcher.py and torch_op.py leave open. */
 #include "results/export_python.h"
+#include "results/export_maps.h"
 
 #include "base/json.h"
 
@@ -179,7 +180,25 @@ static void put_three(const ws_expr *const e[3], ws_buf *out)
     ws_buf_addc(out, ')');
 }
 
-static void put_geometry(const plan_launch *l, ws_buf *out)
+/* _map("name", bytes, is_im2col, offset=0, dim=(d_N, ), ...) */
+static void put_map(exp_job *j, const plan_map *m, ws_buf *out)
+{
+    exp_map_field field[EXP_MAP_FIELDS];
+    const int n = exp_map_fields(j, m, field);
+    ws_buf_printf(out, "\n            _map(\"%s\", %d, %s", m->name, exp_map_bytes(m),
+                  m->is_im2col ? "True" : "False");
+    for (int f = 0; f < n; f++) {
+        ws_buf_printf(out, ", %s=%s", field[f].name, field[f].is_array ? "(" : "");
+        for (int i = 0; i < field[f].n; i++) {
+            put_expr(field[f].e[i], out);
+            ws_buf_adds(out, field[f].is_array ? ", " : "");
+        }
+        ws_buf_adds(out, field[f].is_array ? ")" : "");
+    }
+    ws_buf_adds(out, "), ");
+}
+
+static void put_geometry(exp_job *j, const plan_launch *l, ws_buf *out)
 {
     ws_buf_printf(out, "        (_extents(\"%s\", \"grid\", ", l->kernel);
     put_three(l->grid, out);
@@ -201,7 +220,14 @@ static void put_geometry(const plan_launch *l, ws_buf *out)
             put_expr(l->arg[i].value, out);
             ws_buf_adds(out, ", ");
         }
-    ws_buf_adds(out, ")),\n");
+    ws_buf_addc(out, ')');
+    if (exp_map_count(j)) {
+        ws_buf_adds(out, ", (");
+        for (int i = 0; i < l->n_maps; i++)
+            put_map(j, &l->map[i], out);
+        ws_buf_addc(out, ')');
+    }
+    ws_buf_adds(out, "),\n");
 }
 
 static void put_plan(exp_job *j, ws_buf *out)
@@ -213,7 +239,7 @@ static void put_plan(exp_job *j, ws_buf *out)
         ws_buf_printf(out, "at_%d, ", i);
     ws_buf_adds(out, "), (\n");
     for (int i = 0; i < j->plan->n_launches; i++)
-        put_geometry(&j->plan->launch[i], out);
+        put_geometry(j, &j->plan->launch[i], out);
     ws_buf_adds(out, "    )");
 }
 
@@ -248,6 +274,11 @@ static void put_launch_rows(const exp_job *j, ws_buf *out)
                               arg->index);
             else if (arg->kind == PLAN_ARG_INT)
                 ws_buf_printf(out, "(\"i\", %u), ", k->param[a].size);
+            else if (arg->kind == PLAN_ARG_MAP)
+                ws_buf_printf(out, "(\"m\", %d, %d, %d, \"%c\", %d), ", arg->index,
+                              exp_map_type(&l->map[arg->index]), l->map[arg->index].fills_nan,
+                              l->map[arg->index].is_scratch ? 's' : 't',
+                              l->map[arg->index].index);
             else {
                 ws_buf_printf(out, "(\"f\", %u, ", k->param[a].size);
                 put_float(arg->number, out);
@@ -419,6 +450,11 @@ static void put(const exp_filler *f, const char *name, ws_buf *out)
         ws_bug("a template asks for '%s'", name);
 }
 
+static bool has(const exp_filler *f, const char *name)
+{
+    return strcmp(name, "maps") == 0 && exp_map_count(f->j) > 0;
+}
+
 ws_status exp_py_head(exp_job *j, const char *file, const char *usage, ws_buf *out, ws_err *err)
 {
     const spec *s = j->in->spec;
@@ -436,7 +472,7 @@ ws_status exp_py_head(exp_job *j, const char *file, const char *usage, ws_buf *o
 
 ws_status exp_py_launcher(exp_job *j, ws_buf *out, ws_err *err)
 {
-    return exp_fill(&(exp_filler){.j = j, .put = put}, "launcher.py", out, err);
+    return exp_fill(&(exp_filler){.j = j, .put = put, .has = has}, "launcher.py", out, err);
 }
 
 ws_status exp_write_torch(exp_job *j, ws_buf *out, ws_err *err)
@@ -461,5 +497,5 @@ ws_status exp_write_torch(exp_job *j, ws_buf *out, ws_err *err)
     ws_buf_release(&usage);
     if (!st)
         st = exp_py_launcher(j, out, err);
-    return st ? st : exp_fill(&(exp_filler){.j = j, .put = put}, "torch_op.py", out, err);
+    return st ? st : exp_fill(&(exp_filler){.j = j, .put = put, .has = has}, "torch_op.py", out, err);
 }

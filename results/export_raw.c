@@ -1,5 +1,6 @@
 /* Plain files: the source, a PTX and cubin for each architecture and set of extents, and a manifest
  * that says how they are launched. */
+#include "results/export_maps.h"
 #include "results/export_parts.h"
 
 #include "base/file.h"
@@ -43,7 +44,7 @@ static cJSON *three(const int64_t v[3])
 
 /* ---- what is launched ---- */
 
-static cJSON *argument(const exp_job *j, const plan_bound_arg *a)
+static cJSON *argument(const exp_job *j, const plan_bound_launch *l, const plan_bound_arg *a)
 {
     cJSON *o = cJSON_CreateObject();
     switch (a->kind) {
@@ -59,11 +60,63 @@ static cJSON *argument(const exp_job *j, const plan_bound_arg *a)
     case PLAN_ARG_FLOAT:
         ws_json_add_double(o, "number", a->number);
         break;
+    case PLAN_ARG_MAP:
+        cJSON_AddStringToObject(o, "tensormap", l->map[a->index].name);
+        break;
     }
     return o;
 }
 
-static cJSON *launch(const exp_job *j, const plan_bound_launch *l)
+static void add_list(cJSON *o, const char *key, const double *v, int n)
+{
+    cJSON_AddItemToObject(o, key, cJSON_CreateDoubleArray(v, n));
+}
+
+/* As the driver takes it: strides and offset in bytes, all else in elements. */
+static cJSON *tensor_map(const exp_job *j, const plan_bound_map *b, const plan_map *from)
+{
+    static const int swizzles[] = {0, 32, 64, 128}, promotions[] = {0, 64, 128, 256};
+    const ptx_tensor_map *m = &b->map;
+    double dim[PTX_TM_RANK], stride[PTX_TM_RANK] = {0}, step[PTX_TM_RANK], box[PTX_TM_RANK];
+    double lower[PTX_TM_RANK - 2], upper[PTX_TM_RANK - 2];
+    cJSON *o = cJSON_CreateObject();
+    for (int d = 0; d < m->rank; d++) {
+        dim[d] = (double)m->last[d] + 1;
+        step[d] = m->step[d];
+        box[d] = m->box[d];
+        if (d)
+            stride[d - 1] = (double)m->stride[d - 1];
+    }
+    for (int d = 0; d < PTX_TM_RANK - 2; d++) {
+        lower[d] = m->lower[d];
+        upper[d] = m->upper[d];
+    }
+    cJSON_AddStringToObject(o, "name", b->name);
+    cJSON_AddStringToObject(o, b->is_scratch ? "scratch" : "tensor",
+                            b->is_scratch ? j->plan->scratch[b->index].name
+                                          : j->tensor[b->index].name);
+    cJSON_AddStringToObject(o, "encode", from->is_im2col ? "cuTensorMapEncodeIm2col"
+                                                         : "cuTensorMapEncodeTiled");
+    ws_json_add_int(o, "data_type", exp_map_type(from));
+    ws_json_add_int(o, "offset_bytes", (int64_t)m->address);
+    add_list(o, "dims", dim, m->rank);
+    add_list(o, "strides_bytes", stride, m->rank - 1);
+    add_list(o, "element_strides", step, m->rank);
+    if (from->is_im2col) {
+        add_list(o, "lower", lower, m->rank - 2);
+        add_list(o, "upper", upper, m->rank - 2);
+        ws_json_add_int(o, "channels", m->channels);
+        ws_json_add_int(o, "pixels", m->pixels);
+    } else {
+        add_list(o, "box", box, m->rank);
+    }
+    ws_json_add_int(o, "swizzle_bytes", swizzles[m->swizzle]);
+    ws_json_add_int(o, "l2_promotion_bytes", promotions[m->promotion]);
+    cJSON_AddStringToObject(o, "out_of_bounds", m->fill == PTX_TM_FILL_NAN ? "nan" : "zero");
+    return o;
+}
+
+static cJSON *launch(const exp_job *j, const plan_bound_launch *l, const plan_launch *from)
 {
     cJSON *o = cJSON_CreateObject(), *args = cJSON_CreateArray();
     cJSON_AddStringToObject(o, "kernel", l->kernel);
@@ -74,7 +127,12 @@ static cJSON *launch(const exp_job *j, const plan_bound_launch *l)
     ws_json_add_int(o, "dynamic_shared_bytes", l->shared);
     cJSON_AddBoolToObject(o, "cooperative", l->cooperative);
     for (int i = 0; i < l->n_args; i++)
-        cJSON_AddItemToArray(args, argument(j, &l->arg[i]));
+        cJSON_AddItemToArray(args, argument(j, l, &l->arg[i]));
+    if (l->n_maps) {
+        cJSON *maps = cJSON_AddArrayToObject(o, "tensormaps");
+        for (int i = 0; i < l->n_maps; i++)
+            cJSON_AddItemToArray(maps, tensor_map(j, &l->map[i], &from->map[i]));
+    }
     cJSON_AddItemToObject(o, "args", args);
     return o;
 }
@@ -100,7 +158,7 @@ static cJSON *at_shape(exp_job *j, const ws_env *env, const char *what)
     }
     list = cJSON_AddArrayToObject(o, "launches");
     for (int i = 0; i < b->n_launches; i++)
-        cJSON_AddItemToArray(list, launch(j, &b->launch[i]));
+        cJSON_AddItemToArray(list, launch(j, &b->launch[i], &j->plan->launch[i]));
     return o;
 }
 
@@ -129,7 +187,9 @@ static void add_kernels(const exp_job *j, cJSON *o)
             cJSON *row = cJSON_CreateObject();
             ws_json_add_int(row, "offset", p->offset);
             ws_json_add_int(row, "bytes", p->size);
-            cJSON_AddStringToObject(row, "kind", p->is_float ? "float" : "pointer or integer");
+            cJSON_AddStringToObject(row, "kind", p->is_float                ? "float"
+                                    : p->size == PTX_TM_BYTES ? "tensor map"
+                                                              : "pointer or integer");
             cJSON_AddItemToArray(params, row);
         }
         cJSON_AddItemToObject(one, "params", params);

@@ -16,7 +16,7 @@ static const char *const tensors[] = {"x", "y"}, *const dim_names[] = {"N"};
 
 static plan *plan_of(ws_arena *a, const char *tune, const char *require, const char *block)
 {
-    const plan_names names = {tensors, 2, dim_names, 1};
+    const plan_names names = {tensors, 2, dim_names, 1, NULL};
     ws_buf b = {0};
     plan *p = NULL;
     hx_diag d;
@@ -386,7 +386,7 @@ static void test_defaults(void)
         "// tune: {\"A\": [9]}\n/* @plan\n * { \"tune\": { \"A\": [32, 64,\n *   128], "
         "\"B\": 7 },\n \"launch\": [ { \"kernel\": \"k\", \"grid\": [1], \"block\": "
         "[\"A\"], \"args\": [\"x\", \"y\"] } ] } */ int A[] = {1};\n";
-    const plan_names names = {tensors, 2, dim_names, 1};
+    const plan_names names = {tensors, 2, dim_names, 1, NULL};
     ws_arena a = {0};
     plan *p = NULL;
     hx_diag d;

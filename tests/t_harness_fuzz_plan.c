@@ -9,10 +9,29 @@ static const char *const tensors[] = {"x", "y", "a", "b", "c", "q", "k", "v", "o
                                       "beta", "loss", "scale", "weight", "table", "out", "bias"};
 static const char *const dims[] = {"N", "M", "K", "B", "C", "S", "H", "W", "D"};
 
+/* Every tensor is one of a few shapes. */
+static ws_arena shape_arena;
+static plan_shape shape[WS_COUNT(tensors)];
+
+static void make_shapes(void)
+{
+    static const char *const extents[] = {"M", "K", "N", "B", "C"};
+    static const ws_dtype dtypes[] = {WS_F16, WS_F32, WS_BF16, WS_E2M1, WS_I64};
+    const ws_expr **dim = WS_ARENA_NEW(&shape_arena, const ws_expr *, WS_COUNT(extents));
+    for (size_t i = 0; i < WS_COUNT(extents); i++)
+        dim[i] = ws_expr_name(&shape_arena, extents[i]);
+    for (size_t i = 0; i < WS_COUNT(tensors); i++)
+        shape[i] = (plan_shape){dtypes[i % WS_COUNT(dtypes)], (int)(2 + i) % 6, dim};
+}
+
 static const char *const words[] = {
     "\"launch\":", "\"kernel\":", "\"grid\":", "\"block\":", "\"shared\":", "\"args\":",
     "\"scratch\":", "\"name\":", "\"dtype\":", "\"count\":", "\"tune\":", "\"require\":",
     "\"cluster\":", "\"cooperative\":", "\"max_dynamic_shared\":", "\"tensormaps\":", "\"f32\"",
+    "\"tensor\":", "\"dims\":", "\"strides\":", "\"box\":", "\"steps\":", "\"swizzle\":",
+    "\"interleave\":", "\"fill\":", "\"promotion\":", "\"type\":", "\"offset\":", "\"lower\":",
+    "\"upper\":", "\"channels\":", "\"pixels\":", "\"nan\"", "\"tf32\"", "[\"K\", \"M\"]", "[64, 64]",
+    "\"tensormaps\": [ { \"name\": \"m\", \"tensor\": \"x\", \"box\": [8, 8] } ],", "[1, 8]", "\"m\"",
     "\"i64\"", "\"x\"", "\"N\"", "\"part\"", "true", "false", "null", "0", "-1", "1e308", "1e-400",
     "9223372036854775807", "-9223372036854775808", "18446744073709551616", "0.5", "NaN", "{}",
     "[]", "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u0000", "\\ud800", "*/", "/*", "//", "@plan",
@@ -43,7 +62,7 @@ static bool plan_one(void)
     plan *p = NULL;
     plan_bound *bound = NULL;
     ws_binding at[N_DIMS];
-    plan_names names = {tensors, WS_COUNT(tensors), dims, N_DIMS};
+    plan_names names = {tensors, WS_COUNT(tensors), dims, N_DIMS, shape};
     ws_buf_add(&text, from->p, from->n);
     for (uint32_t n = pick(5); n; n--) {
         size_t begin, end;
@@ -73,7 +92,9 @@ int main(int argc, char **argv)
 {
     if (!text_load("tests/kernels/*/*.cu"))
         return 3;
+    make_shapes();
     int rc = fuzz_main("plan", argc, argv, plan_one);
+    ws_arena_release(&shape_arena);
     text_release();
     return rc;
 }

@@ -7,7 +7,7 @@
 
 static const char *const tensors[] = {"x", "y"};
 static const char *const dim_names[] = {"B", "N"};
-static const plan_names names = {tensors, 2, dim_names, 2};
+static const plan_names names = {tensors, 2, dim_names, 2, NULL};
 static const ws_binding dim_values[] = {{"B", 3}, {"N", 1000}};
 static const ws_env dims = {dim_values, 2, NULL};
 
@@ -294,7 +294,8 @@ static void test_check(void)
               &d);
     if (!ok(p && plan_bind(&a, p, &dims, NULL, &b, &d), "binds"))
         return;
-    plan_pack_params(&b->launch[0], &kernel[0], (uint64_t[]){0x1000, 0x2000}, NULL, block, &bytes);
+    plan_pack_params(&b->launch[0], &kernel[0], (uint64_t[]){0x1000, 0x2000}, NULL, NULL, block,
+                     &bytes);
     is_int((long long)bytes, 24, "parameter bytes");
     uint64_t ptr;
     int32_t i32;

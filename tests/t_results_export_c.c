@@ -17,7 +17,8 @@
 static const char *const sample[] = {
     "softmax=softmax_online",    "softmax=softmax_exp2",     "batch_norm_three_kernels",
     "layer_norm_cluster_shared", "row_sum_grid_sync",        "argmax_pairs",
-    "matmul_f16_wgmma_shared",   "cache_append_grid_stride", NULL};
+    "matmul_f16_wgmma_shared",   "cache_append_grid_stride",
+    "transpose_tma_tiles",       NULL};
 
 typedef struct unit {
     char dir[64];

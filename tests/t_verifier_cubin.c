@@ -51,7 +51,7 @@ static bool compile(subject *s, comp_service *service, ws_err *err)
         tensor[n + o] = sp->output[o];
     for (int i = 0; i < sp->n_dims; i++)
         dim[i] = sp->dim[i].name;
-    const plan_names names = {tensor, n + sp->n_outputs, dim, sp->n_dims};
+    const plan_names names = {tensor, n + sp->n_outputs, dim, sp->n_dims, NULL};
     if (!plan_parse(&s->arena, s->text.p, s->text.n, &names, &p, &d) ||
         !plan_bind(&s->arena, p, &env, NULL, &b, &d)) {
         ws_fail(err, WS_EINPUT, "%.900s", d.text);

@@ -7,6 +7,7 @@
 #include "reference/emit.h"
 #include "tests/tap.h"
 #include "verifier/compare.h"
+#include "verifier/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,17 +60,10 @@ static ws_status refuse(const hx_diag *d, ws_err *err)
 static ws_status compile(subject *s, comp_service *service, ws_err *err)
 {
     const spec *sp = s->spec;
-    const char *tensor[MAX_TENSORS], *dim[MAX_TENSORS];
     ws_env env = spec_env(sp, SHAPE);
     hx_diag d = {0};
     s->n_in = sp->n_inputs + sp->n_weights;
-    for (int i = 0; i < s->n_in; i++)
-        tensor[i] = sp->tensor[i].name;
-    for (int o = 0; o < sp->n_outputs; o++)
-        tensor[s->n_in + o] = sp->output[o];
-    for (int i = 0; i < sp->n_dims; i++)
-        dim[i] = sp->dim[i].name;
-    const plan_names names = {tensor, s->n_in + sp->n_outputs, dim, sp->n_dims};
+    const plan_names names = vfy_plan_names(s->graph);
     if (!plan_parse(&s->arena, ws_buf_z(&s->source), s->source.n, &names, &s->plan, &d) ||
         !plan_bind(&s->arena, s->plan, &env, NULL, &s->bound, &d))
         return refuse(&d, err);

@@ -40,7 +40,7 @@ static bool tune_case_plan(tune_case *c, const ws_buf *source, ws_err *err)
         tensor[n_in + i] = s->output[i];
     for (int i = 0; i < s->n_dims; i++)
         dim[i] = s->dim[i].name;
-    plan_names names = {tensor, n_in + s->n_outputs, dim, s->n_dims};
+    plan_names names = {tensor, n_in + s->n_outputs, dim, s->n_dims, NULL};
     if (!plan_parse(&c->arena, ws_buf_z(source), source->n, &names, &c->plan, &d)) {
         ws_fail(err, WS_EINPUT, "%s: %s", c->name, d.text);
         return false;

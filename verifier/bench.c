@@ -106,7 +106,8 @@ static ws_status compile(bench *b, vfy_bench_entry *e, run_request *out, ws_err 
     comp_result c = {0};
     hx_diag d = {0};
     if (!plan_parse(&b->arena, e->source, e->n, &b->s->names, &p, &d) ||
-        !plan_bind(&b->arena, p, &b->env, NULL, &bound, &d)) {
+        !plan_bind(&b->arena, p, &b->env, NULL, &bound, &d) ||
+        !plan_check_arch(p, b->o->arch ? b->o->arch : "sm_90", &d)) {
         refuse(e, d.reason, d.text);
         return WS_OK;
     }

@@ -119,6 +119,12 @@ static void add_launch(ws_sha256 *h, const plan_bound_launch *l)
         ws_sha256_add(h, &a->integer, sizeof a->integer);
         ws_sha256_add(h, &a->number, sizeof a->number);
     }
+    for (int i = 0; i < l->n_maps; i++) {
+        const plan_bound_map *m = &l->map[i];
+        ws_sha256_add(h, &m->is_scratch, sizeof m->is_scratch);
+        ws_sha256_add(h, &m->index, sizeof m->index);
+        ws_sha256_add(h, &m->map, sizeof m->map);
+    }
 }
 
 static void identify(const plan_bound *b, const comp_result *compiled, char out[65])
@@ -263,7 +269,8 @@ static void begin(vfy_chooser *c, const int64_t *row, one *i)
                            .registers = -1,
                            .shared_bytes = -1,
                            .spill_bytes = -1};
-    if (!plan_bind(&i->arena, c->plan, &c->dims, row, &i->bound, &d)) {
+    if (!plan_bind(&i->arena, c->plan, &c->dims, row, &i->bound, &d) ||
+        !plan_check_arch(c->plan, c->o->arch ? c->o->arch : "sm_90", &d)) {
         i->bound = NULL;
         refuse(i->out, d.reason, d.text);
         return;

@@ -44,6 +44,14 @@ const plan_bound *vfy_stages_plan(const plan_bound *b, int n_tensors, ws_arena *
         plan_bound_launch *to = &p->launch[i];
         *to = *from;
         to->arg = WS_ARENA_NEW(a, plan_bound_arg, from->n_args + 1);
+        to->map = WS_ARENA_NEW(a, plan_bound_map, from->n_maps + 1);
+        for (int k = 0; k < from->n_maps; k++) {
+            to->map[k] = from->map[k];
+            if (from->map[k].is_scratch) {
+                to->map[k].is_scratch = false;
+                to->map[k].index = n_tensors + from->map[k].index;
+            }
+        }
         for (int k = 0; k < from->n_args; k++) {
             to->arg[k] = from->arg[k];
             if (from->arg[k].kind == PLAN_ARG_SCRATCH) {

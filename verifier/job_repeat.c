@@ -94,14 +94,6 @@ static ws_status execute(repeat_run *r, bool whole, ws_err *err)
     return run_execute(&q, &r->rep, err);
 }
 
-static bool takes(const plan_bound_launch *l, int tensor)
-{
-    for (int a = 0; a < l->n_args; a++)
-        if (l->arg[a].kind == PLAN_ARG_TENSOR && l->arg[a].index == tensor)
-            return true;
-    return false;
-}
-
 /* What one launch stores to an output, blocks of a later one that did not run may store anew. */
 static bool may_be_replaced(const repeat_run *r)
 {
@@ -111,7 +103,7 @@ static bool may_be_replaced(const repeat_run *r)
         bool taken = false;
         for (int l = 0; l < b->n_launches; l++) {
             const ptx_counters *c = &r->rep.launch[l];
-            if (!takes(&b->launch[l], t))
+            if (!plan_launch_takes(&b->launch[l], false, t))
                 continue;
             if (taken && c->blocks_run < c->blocks)
                 return true;
@@ -147,7 +139,7 @@ static double share_of(const repeat_run *r, int tensor)
     double most = 0;
     for (int l = 0; l < r->rep.n_launches; l++) {
         const ptx_counters *c = &r->rep.launch[l];
-        if (c->blocks && takes(&r->j->bench->launch[l], tensor))
+        if (c->blocks && plan_launch_takes(&r->j->bench->launch[l], false, tensor))
             most = fmax(most, (double)c->blocks_run / (double)c->blocks);
     }
     return most;

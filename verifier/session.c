@@ -24,8 +24,6 @@ ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out,
         free(v);
         return err->status;
     }
-    for (int i = 0; i < n; i++)
-        v->tensor_name[i] = s->tensor[i].name;
     for (int o = 0; o < s->n_outputs; o++) {
         if (spec_find_tensor(s, s->output[o])) {
             vfy_session_close(v);
@@ -33,11 +31,9 @@ ws_status vfy_session_open(const spec *s, comp_service *comp, vfy_session **out,
                            "output '%s' is an input: in-place outputs cannot be verified yet",
                            s->output[o]);
         }
-        v->tensor_name[n + o] = s->output[o];
     }
-    for (int d = 0; d < s->n_dims; d++)
-        v->dim_name[d] = s->dim[d].name;
-    v->names = (plan_names){v->tensor_name, n + s->n_outputs, v->dim_name, s->n_dims};
+    v->names = vfy_plan_names(v->graph);
+    v->tensor_name = v->names.tensor;
     size_t slots = (size_t)s->n_checks * VFY_INPUTS_QUICK;
     v->cases = ws_calloc(slots, sizeof *v->cases);
     v->have = ws_calloc(slots, sizeof *v->have);

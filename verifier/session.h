@@ -5,6 +5,7 @@
 #include "harness/plan/plan.h"
 #include "harness/worker/run.h"
 #include "verifier/cases.h"
+#include "verifier/names.h"
 #include "verifier/verify.h"
 
 enum { VFY_MAX_NAMES = 1024 };
@@ -15,7 +16,7 @@ struct vfy_session {
     comp_service *comp;
     uint64_t seed;
     plan_names names;
-    const char *tensor_name[VFY_MAX_NAMES], *dim_name[VFY_MAX_NAMES];
+    const char *const *tensor_name; /* names.tensor */
     vfy_case *cases; /* n_checks x VFY_INPUTS_QUICK, filled when first needed */
     bool *have;
     uint64_t cases_seed;

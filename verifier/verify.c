@@ -30,7 +30,8 @@ static bool keeps_policy(vfy_job *j)
     ws_env env = spec_env(j->s->spec, -1);
     if (!comp_check_source(j->source, j->n, &d) ||
         !plan_parse(&j->arena, j->source, j->n, &j->s->names, &j->plan, &d) ||
-        !plan_bind(&j->arena, j->plan, &env, j->o->tune, &j->bench, &d)) {
+        !plan_bind(&j->arena, j->plan, &env, j->o->tune, &j->bench, &d) ||
+        !plan_check_arch(j->plan, j->v->arch, &d)) {
         vfy_job_reject(j, &d);
         return false;
     }

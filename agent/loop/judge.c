@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "harness/plan/plan.h"
 #include "reference/emit.h"
+#include "verifier/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -69,21 +70,14 @@ void loop_remember(loop_state *s, const db_candidate *c, const char *verdict, in
     s->n_attempts++;
 }
 
-plan *loop_plan_of(const loop_state *s, const char *source, ws_arena *a)
+plan *loop_plan_of(loop_state *s, const char *source, ws_arena *a)
 {
-    const spec *sp = s->spec;
-    int n_in = sp->n_inputs + sp->n_weights;
-    const char **tensor = WS_ARENA_NEW(a, const char *, n_in + sp->n_outputs);
-    const char **dim = WS_ARENA_NEW(a, const char *, sp->n_dims + 1);
-    for (int i = 0; i < n_in; i++)
-        tensor[i] = sp->tensor[i].name;
-    for (int i = 0; i < sp->n_outputs; i++)
-        tensor[n_in + i] = sp->output[i];
-    for (int i = 0; i < sp->n_dims; i++)
-        dim[i] = sp->dim[i].name;
-    plan_names names = {tensor, n_in + sp->n_outputs, dim, sp->n_dims};
+    ws_err err = {0};
     plan *p;
     hx_diag d = {0};
+    if (!s->graph && ref_graph_new(s->spec, &s->graph, &err))
+        return NULL;
+    const plan_names names = vfy_plan_names(s->graph);
     return plan_parse(a, source, strlen(source), &names, &p, &d) ? p : NULL;
 }
 

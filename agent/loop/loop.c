@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "reference/graph.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -140,6 +141,7 @@ static ws_status close_all(loop_state *s, ws_err *err)
     st = cassette_close(s->cassette, err);
     price_table_close(s->prices);
     db_close(s->db);
+    ref_graph_free(s->graph);
     spec_free(s->spec);
     for (int i = 0; i < s->n_turns; i++)
         loop_tuning_free(s->turn[i]->tuning);

@@ -2,6 +2,7 @@
 #include "agent/loop/state.h"
 
 #include "agent/strategy/view.h"
+#include "reference/graph.h"
 
 #include <stdlib.h>
 
@@ -54,6 +55,7 @@ ws_status loop_prompt_next(const char *archive, const char *run, const char *dir
     if (!st)
         st = next_prompt(&s, dir ? dir : o.prompts, out, err);
     db_close(s.db);
+    ref_graph_free(s.graph);
     spec_free(s.spec);
     free(s.turn);
     free(s.attempt);

@@ -47,6 +47,7 @@ typedef struct loop_state {
     const strategy *strategy;
     ws_arena arena; /* strings of run, turns and candidates */
     spec *spec;
+    struct ref_graph *graph; /* NULL: no plan was looked at yet */
     db_archive *db;
     db_run run;
     bool begun;    /* the archive has the run, and is told how it ends */
@@ -169,7 +170,7 @@ void loop_jobs_free(loop_state *s);
 ws_status loop_store(loop_state *s, db_candidate *c, const vfy_verdict *v, int turn,
                      ws_err *err) WS_MUST_CHECK;
 void loop_remember(loop_state *s, const db_candidate *c, const char *verdict, int turn);
-struct plan *loop_plan_of(const loop_state *s, const char *source, ws_arena *a);
+struct plan *loop_plan_of(loop_state *s, const char *source, ws_arena *a);
 
 /* ---- tuning.c ---- */
 /* Searches the tune space of the turn's kernel, as far as it is not judged yet; ends the turn when

@@ -106,9 +106,10 @@ static ws_status read_param(const jl_value *v, ptx_param *out, ws_err *err)
     const jl_value *offset = v->kind == JL_ARRAY && v->n == 3 ? v->child : NULL;
     const jl_value *size = offset ? offset->next : NULL, *is_float = size ? size->next : NULL;
     if (!offset || offset->kind != JL_INT || size->kind != JL_INT || is_float->kind != JL_BOOL ||
-        offset->whole < 0 || size->whole < 1 || size->whole > 8 ||
-        (size->whole & (size->whole - 1)) || offset->whole > PLAN_PARAM_BYTES - size->whole ||
-        (is_float->yes && size->whole < 4))
+        offset->whole < 0 || size->whole < 1 ||
+        (size->whole > 8 && size->whole != PTX_TM_BYTES) || (size->whole & (size->whole - 1)) ||
+        offset->whole > PLAN_PARAM_BYTES - size->whole ||
+        (is_float->yes && (size->whole < 4 || size->whole > 8)))
         return ws_fail(err, WS_EINPUT, "a parameter is [offset, size, whether it is a float]");
     *out = (ptx_param){.offset = (uint32_t)offset->whole, .size = (uint32_t)size->whole,
                        .is_float = is_float->yes};
@@ -133,8 +134,8 @@ static ws_status read_kernels(dev_worker *w, const jl_value *list, dev_program *
     return WS_OK;
 }
 
-/* ["t", tensor], ["s", scratch], ["i", integer] or ["f", number] */
-static ws_status read_arg(const dev_program *p, const jl_value *v, const ptx_param *to,
+/* ["t", tensor], ["s", scratch], ["i", integer], ["f", number] or ["m", tensor map] */
+static ws_status read_arg(const dev_program *p, const jl_value *v, const ptx_param *to, int n_maps,
                           plan_bound_arg *out, ws_err *err)
 {
     const jl_value *kind = v->kind == JL_ARRAY && v->n == 2 ? v->child : NULL;
@@ -155,10 +156,16 @@ static ws_status read_arg(const dev_program *p, const jl_value *v, const ptx_par
                    : ws_fail(err, WS_EINPUT, "a scratch argument does not fit");
     case 'i':
         *out = (plan_bound_arg){.kind = PLAN_ARG_INT, .integer = x->whole};
-        return whole ? WS_OK : ws_fail(err, WS_EINPUT, "an integer argument is none");
+        return whole && to->size <= 8 ? WS_OK
+                                      : ws_fail(err, WS_EINPUT, "an integer argument is none");
     case 'f':
         *out = (plan_bound_arg){.kind = PLAN_ARG_FLOAT, .number = x->number};
         return to->is_float ? WS_OK : ws_fail(err, WS_EINPUT, "a float argument does not fit");
+    case 'm':
+        *out = (plan_bound_arg){.kind = PLAN_ARG_MAP, .index = (int)x->whole};
+        return whole && to->size == PTX_TM_BYTES && x->whole >= 0 && x->whole < n_maps
+                   ? WS_OK
+                   : ws_fail(err, WS_EINPUT, "a tensor map argument does not fit");
     default:
         return ws_fail(err, WS_EINPUT, "unknown kind of argument '%s'", kind->text);
     }
@@ -171,7 +178,8 @@ static ws_status read_args(dev_worker *w, const dev_program *p, const jl_value *
         return ws_fail(err, WS_EINPUT, "%d arguments for %d parameters", list->n, k->n_params);
     out->arg = WS_ARENA_NEW(&w->arena, plan_bound_arg, list->n + 1);
     for (const jl_value *v = list->child; v; v = v->next, out->n_args++)
-        if (read_arg(p, v, &k->param[out->n_args], &out->arg[out->n_args], err))
+        if (read_arg(p, v, &k->param[out->n_args], out->n_maps, &out->arg[out->n_args],
+                     err))
             return err->status;
     return WS_OK;
 }
@@ -194,6 +202,8 @@ static ws_status read_launch(dev_worker *w, dev_program *p, const jl_value *v, i
     if (out->shared < 0 || out->shared > INT_MAX || out->max_dynamic_shared < 0 ||
         out->max_dynamic_shared > INT_MAX)
         return ws_fail(err, WS_EINPUT, "shared memory is out of range");
+    if (dev_maps_read(w, p, v, out, err))
+        return err->status;
     return read_args(w, p, args, p->of_launch[i], out, err);
 }
 

@@ -37,6 +37,9 @@ typedef struct dev_program {
  * every later step relies on it. In the worker's arena. */
 ws_status dev_program_read(dev_worker *w, const jl_value *request, dev_program *out,
                            ws_err *err) WS_MUST_CHECK;
+/* The tensor maps of a launch, member `maps`, which may be missing. */
+ws_status dev_maps_read(dev_worker *w, const dev_program *p, const jl_value *launch,
+                        plan_bound_launch *out, ws_err *err) WS_MUST_CHECK;
 /* Loads the module, makes the buffers, uploads the inputs. A module that the driver refuses is the
  * candidate's fault: WS_OK, and w->reason says so, as after each of the following. */
 ws_status dev_program_load(dev_worker *w, dev_program *p, ws_err *err) WS_MUST_CHECK;

@@ -61,12 +61,12 @@ static ws_status encode_tensors(const run_request *r, dev_bulk_memory *bulk, jl_
     return WS_OK;
 }
 
-/* Plans pass numbers and pointers. A kernel that takes more is one that the plan does not launch.
- * */
+/* Plans pass numbers, pointers and tensor maps. A kernel that takes more is one that the plan does
+ * not launch. */
 static int plain_params(const comp_kernel *k)
 {
     for (int i = 0; i < k->n_params; i++)
-        if (k->param[i].size > 8)
+        if (k->param[i].size > 8 && k->param[i].size != PTX_TM_BYTES)
             return 0;
     return k->n_params;
 }
@@ -92,10 +92,10 @@ static void encode_kernels(const run_request *r, jl_writer *w)
     jl_close(w, ']');
 }
 
-static void encode_triple(jl_writer *w, const char *key, const int64_t v[3])
+static void encode_list(jl_writer *w, const char *key, const int64_t *v, int n)
 {
     jl_open(w, key, '[');
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n; i++)
         jl_put_int(w, NULL, v[i]);
     jl_close(w, ']');
 }
@@ -103,7 +103,8 @@ static void encode_triple(jl_writer *w, const char *key, const int64_t v[3])
 static void encode_arg(jl_writer *w, const plan_bound_arg *a)
 {
     static const char *const kinds[] = {[PLAN_ARG_TENSOR] = "t", [PLAN_ARG_SCRATCH] = "s",
-                                        [PLAN_ARG_INT] = "i", [PLAN_ARG_FLOAT] = "f"};
+                                        [PLAN_ARG_INT] = "i", [PLAN_ARG_FLOAT] = "f",
+                                        [PLAN_ARG_MAP] = "m"};
     jl_open(w, NULL, '[');
     jl_put_text(w, NULL, kinds[a->kind]);
     if (a->kind == PLAN_ARG_FLOAT)
@@ -111,6 +112,44 @@ static void encode_arg(jl_writer *w, const plan_bound_arg *a)
     else
         jl_put_int(w, NULL, a->kind == PLAN_ARG_INT ? a->integer : a->index);
     jl_close(w, ']');
+}
+
+/* Numbers as ptx_tensor_map has them; dims, strides and offset are elements, bytes and bytes. */
+static void encode_map(jl_writer *w, const plan_bound_map *b)
+{
+    const ptx_tensor_map *m = &b->map;
+    int64_t dim[PTX_TM_RANK], stride[PTX_TM_RANK], step[PTX_TM_RANK], box[PTX_TM_RANK];
+    int64_t lower[3], upper[3];
+    const int64_t kinds[] = {m->type, m->interleave, m->swizzle, m->promotion, m->fill};
+    const bool is_im2col = m->mode == PTX_TM_IM2COL;
+    for (int d = 0; d < PTX_TM_RANK; d++) {
+        dim[d] = (int64_t)m->last[d] + 1;
+        stride[d] = d + 1 < PTX_TM_RANK ? (int64_t)m->stride[d] : 0;
+        step[d] = m->step[d];
+        box[d] = m->box[d];
+    }
+    for (int d = 0; d < 3; d++) {
+        lower[d] = m->lower[d];
+        upper[d] = m->upper[d];
+    }
+    jl_open(w, NULL, '{');
+    jl_put_text(w, "name", b->name);
+    jl_put_text(w, "of", b->is_scratch ? "s" : "t");
+    jl_put_int(w, "index", b->index);
+    jl_put_int(w, "offset", (int64_t)m->address);
+    encode_list(w, "kinds", kinds, WS_COUNT(kinds));
+    encode_list(w, "dims", dim, m->rank);
+    encode_list(w, "strides", stride, m->rank - 1);
+    encode_list(w, "steps", step, m->rank);
+    if (is_im2col) {
+        encode_list(w, "lower", lower, m->rank - 2);
+        encode_list(w, "upper", upper, m->rank - 2);
+        jl_put_int(w, "channels", m->channels);
+        jl_put_int(w, "pixels", m->pixels);
+    } else {
+        encode_list(w, "box", box, m->rank);
+    }
+    jl_close(w, '}');
 }
 
 static int kernel_index(const run_request *r, const char *name)
@@ -129,12 +168,18 @@ static ws_status encode_launch(const run_request *r, const plan_bound_launch *l,
         return ws_fail(err, WS_EINPUT, "the plan does not fit kernel '%s'", l->kernel);
     jl_open(w, NULL, '{');
     jl_put_int(w, "kernel", kernel);
-    encode_triple(w, "grid", l->grid);
-    encode_triple(w, "block", l->block);
-    encode_triple(w, "cluster", l->cluster);
+    encode_list(w, "grid", l->grid, 3);
+    encode_list(w, "block", l->block, 3);
+    encode_list(w, "cluster", l->cluster, 3);
     jl_put_int(w, "shared", l->shared);
     jl_put_int(w, "max_shared", l->max_dynamic_shared);
     jl_put_bool(w, "cooperative", l->cooperative);
+    if (l->n_maps) {
+        jl_open(w, "maps", '[');
+        for (int i = 0; i < l->n_maps; i++)
+            encode_map(w, &l->map[i]);
+        jl_close(w, ']');
+    }
     jl_open(w, "args", '[');
     for (int i = 0; i < l->n_args; i++)
         encode_arg(w, &l->arg[i]);

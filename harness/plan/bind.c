@@ -17,15 +17,7 @@ enum {
     MAX_CLUSTER = 8, /* more needs an opt-in that does not run everywhere */
 };
 
-typedef struct binder {
-    ws_arena *a;
-    const plan *p;
-    plan_bound *b;
-    ws_env env; /* tunables, then dims */
-    hx_diag *d;
-} binder;
-
-static bool evaluate(binder *s, const ws_expr *e, int line, const char *what, int64_t *out)
+bool plan_evaluate(plan_binder *s, const ws_expr *e, int line, const char *what, int64_t *out)
 {
     ws_err err = {0};
     if (ws_expr_eval(e, &s->env, out, &err))
@@ -50,7 +42,7 @@ static size_t collect_dims(const ws_env *env, ws_binding *out)
 
 /* plan_bound.macro: DIM_<dim> for each dim, then the tunables; env gets the tunables over the
  * dims. */
-static void bind_names(binder *s, const ws_env *dims, const int64_t *tune)
+static void bind_names(plan_binder *s, const ws_env *dims, const int64_t *tune)
 {
     const plan *p = s->p;
     size_t total = (size_t)p->n_tune;
@@ -84,12 +76,12 @@ static void add_value(void *ud, const char *name)
         ws_buf_printf(&v->text, "%s%s", v->text.n ? ", " : "", part);
 }
 
-static bool check_require(binder *s)
+static bool check_require(plan_binder *s)
 {
     for (int i = 0; i < s->p->n_require; i++) {
         const plan_require *r = &s->p->require[i];
         int64_t holds;
-        if (!evaluate(s, r->condition, s->p->line, r->text, &holds))
+        if (!plan_evaluate(s, r->condition, s->p->line, r->text, &holds))
             return false;
         if (holds)
             continue;
@@ -104,7 +96,7 @@ static bool check_require(binder *s)
     return true;
 }
 
-static bool bind_scratch(binder *s)
+static bool bind_scratch(plan_binder *s)
 {
     int64_t total = 0;
     s->b->n_scratch = s->p->n_scratch;
@@ -112,7 +104,7 @@ static bool bind_scratch(binder *s)
     for (int i = 0; i < s->p->n_scratch; i++) {
         const plan_scratch *sc = &s->p->scratch[i];
         int64_t count, *bytes = &s->b->scratch_bytes[i];
-        if (!evaluate(s, sc->count, s->p->line, sc->name, &count))
+        if (!plan_evaluate(s, sc->count, s->p->line, sc->name, &count))
             return false;
         if (count < 1)
             return hx_reject(s->d, HX_INVALID_LAUNCH, s->p->line, 0,
@@ -130,13 +122,13 @@ static bool bind_scratch(binder *s)
 
 /* ---- launches ---- */
 
-static bool bind_extents(binder *s, const plan_launch *l, const char *what,
+static bool bind_extents(plan_binder *s, const plan_launch *l, const char *what,
                          const ws_expr *const e[3], const int64_t max[3], int64_t out[3])
 {
     for (int i = 0; i < 3; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s.%c", what, "xyz"[i]);
-        if (!evaluate(s, e[i], l->line, name, &out[i]))
+        if (!plan_evaluate(s, e[i], l->line, name, &out[i]))
             return false;
         if (out[i] < 1 || out[i] > max[i])
             return hx_reject(s->d, HX_INVALID_LAUNCH, l->line, 0,
@@ -146,9 +138,9 @@ static bool bind_extents(binder *s, const plan_launch *l, const char *what,
     return true;
 }
 
-static bool bind_shared(binder *s, const plan_launch *l, plan_bound_launch *o)
+static bool bind_shared(plan_binder *s, const plan_launch *l, plan_bound_launch *o)
 {
-    if (!evaluate(s, l->shared, l->line, "shared", &o->shared))
+    if (!plan_evaluate(s, l->shared, l->line, "shared", &o->shared))
         return false;
     if (o->shared < 0 || o->shared > MAX_SHARED)
         return hx_reject(s->d, HX_INVALID_LAUNCH, l->line, 0,
@@ -158,7 +150,7 @@ static bool bind_shared(binder *s, const plan_launch *l, plan_bound_launch *o)
     o->max_dynamic_shared = o->shared;
     if (!l->max_dynamic_shared)
         return true;
-    if (!evaluate(s, l->max_dynamic_shared, l->line, "max_dynamic_shared", &o->max_dynamic_shared))
+    if (!plan_evaluate(s, l->max_dynamic_shared, l->line, "max_dynamic_shared", &o->max_dynamic_shared))
         return false;
     if (o->max_dynamic_shared < o->shared || o->max_dynamic_shared > MAX_SHARED)
         return hx_reject(s->d, HX_INVALID_LAUNCH, l->line, 0,
@@ -168,7 +160,7 @@ static bool bind_shared(binder *s, const plan_launch *l, plan_bound_launch *o)
     return true;
 }
 
-static bool bind_cluster(binder *s, const plan_launch *l, plan_bound_launch *o)
+static bool bind_cluster(plan_binder *s, const plan_launch *l, plan_bound_launch *o)
 {
     static const int64_t max[3] = {MAX_CLUSTER, MAX_CLUSTER, MAX_CLUSTER};
     if (!l->cluster[0])
@@ -188,7 +180,7 @@ static bool bind_cluster(binder *s, const plan_launch *l, plan_bound_launch *o)
     return true;
 }
 
-static bool bind_args(binder *s, const plan_launch *l, plan_bound_launch *o)
+static bool bind_args(plan_binder *s, const plan_launch *l, plan_bound_launch *o)
 {
     o->n_args = l->n_args;
     o->arg = WS_ARENA_NEW(s->a, plan_bound_arg, l->n_args + 1);
@@ -197,13 +189,13 @@ static bool bind_args(binder *s, const plan_launch *l, plan_bound_launch *o)
         o->arg[i] = (plan_bound_arg){.kind = from->kind, .index = from->index,
                                      .number = from->number};
         if (from->kind == PLAN_ARG_INT &&
-            !evaluate(s, from->value, l->line, from->text, &o->arg[i].integer))
+            !plan_evaluate(s, from->value, l->line, from->text, &o->arg[i].integer))
             return false;
     }
     return true;
 }
 
-static bool bind_launch(binder *s, const plan_launch *l, plan_bound_launch *o)
+static bool bind_launch(plan_binder *s, const plan_launch *l, plan_bound_launch *o)
 {
     static const int64_t max_grid[3] = {MAX_GRID_X, MAX_GRID_YZ, MAX_GRID_YZ};
     static const int64_t max_block[3] = {MAX_BLOCK_THREADS, MAX_BLOCK_THREADS, MAX_BLOCK_Z};
@@ -218,14 +210,15 @@ static bool bind_launch(binder *s, const plan_launch *l, plan_bound_launch *o)
                          " = %" PRId64 " threads, at most %d",
                          l->kernel, o->block[0], o->block[1], o->block[2], threads,
                          MAX_BLOCK_THREADS);
-    return bind_shared(s, l, o) && bind_cluster(s, l, o) && bind_args(s, l, o);
+    return bind_shared(s, l, o) && bind_cluster(s, l, o) && plan_bind_maps(s, l, o) &&
+           bind_args(s, l, o);
 }
 
 bool plan_bind(ws_arena *a, const plan *p, const ws_env *dims, const int64_t *tune,
                plan_bound **out, hx_diag *d)
 {
     plan_bound *b = WS_ARENA_NEW(a, plan_bound, 1);
-    binder s = {.a = a, .p = p, .b = b, .d = d};
+    plan_binder s = {.a = a, .p = p, .b = b, .d = d};
     *d = (hx_diag){0};
     bind_names(&s, dims, tune);
     if (!check_require(&s) || !bind_scratch(&s))

@@ -51,10 +51,18 @@ static bool reject_kernel(const plan_launch *l, const comp_kernel *kernel, int n
     return false;
 }
 
+/* A CUtensorMap has 128 bytes at a multiple of 64, in CUDA 13 of 128. */
+static bool is_map(const ptx_param *p)
+{
+    return p->is_aggregate && p->size == PTX_TM_BYTES && p->align >= PTX_TM_ALIGN;
+}
+
 /* "a pointer", "a float", "a 4-byte integer" */
 static const char *param_kind(const ptx_param *p, char *out, size_t n)
 {
-    if (p->is_aggregate)
+    if (is_map(p))
+        snprintf(out, n, "a struct of %u bytes, as a CUtensorMap is", p->size);
+    else if (p->is_aggregate)
         snprintf(out, n, "a struct or half of %u bytes", p->size);
     else if (p->is_pointer)
         snprintf(out, n, "a pointer");
@@ -72,6 +80,7 @@ static const char *arg_kind(const plan_arg *a)
     case PLAN_ARG_SCRATCH: return "a scratch buffer, passed as a pointer";
     case PLAN_ARG_INT: return "an integer";
     case PLAN_ARG_FLOAT: return "a float";
+    case PLAN_ARG_MAP: return "a tensor map, passed by value";
     }
     return "";
 }
@@ -81,6 +90,8 @@ static const char *arg_kind(const plan_arg *a)
  * the number's size and alignment. */
 static bool fits(const plan_arg *a, const ptx_param *p)
 {
+    if (a->kind == PLAN_ARG_MAP)
+        return is_map(p);
     if (p->is_aggregate)
         return p->align == p->size &&
                (p->size == 8 ||
@@ -93,6 +104,8 @@ static bool fits(const plan_arg *a, const ptx_param *p)
         return !p->is_pointer && !p->is_float && p->size <= 8;
     case PLAN_ARG_FLOAT:
         return p->is_float && (p->size == 4 || p->size == 8);
+    case PLAN_ARG_MAP:
+        break;
     }
     return false;
 }
@@ -103,11 +116,15 @@ static bool reject_arg(const plan_launch *l, int i, const ptx_param *p, hx_diag 
     const plan_arg *a = &l->arg[i];
     char kind[64];
     const char *advice = "";
-    if (a->kind == PLAN_ARG_INT && p->is_float)
+    if (a->kind == PLAN_ARG_MAP)
+        advice = "; declare it const __grid_constant__ CUtensorMap";
+    else if (is_map(p))
+        advice = "; name a map of the launch's \"tensormaps\"";
+    else if (a->kind == PLAN_ARG_INT && p->is_float)
         advice =
             "; write a number with a fraction (1.0), or let the kernel take an int and convert it";
     else if (p->is_aggregate)
-        advice = "; a plan passes pointers, integers and floats";
+        advice = "; a plan passes pointers, integers, floats and tensor maps";
     return hx_reject(d, HX_PLAN_MISMATCH, l->line, 0,
                      "kernel '%s': argument %d ('%s') is %s, parameter %d is %s%s", l->kernel,
                      i + 1, a->text, arg_kind(a), i + 1, param_kind(p, kind, sizeof kind), advice);
@@ -159,5 +176,18 @@ bool plan_check_kernels(const plan *p, const comp_kernel *kernel, int n_kernels,
         if (!check_launch(l, k, d))
             return false;
     }
+    return true;
+}
+
+bool plan_check_arch(const plan *p, const char *arch, hx_diag *d)
+{
+    enum { LEAST = 90 };
+    int capability = LEAST;
+    (void)sscanf(arch, "sm_%d", &capability);
+    for (int i = 0; capability < LEAST && i < p->n_launches; i++)
+        if (p->launch[i].n_maps)
+            return hx_reject(d, HX_INVALID_LAUNCH, p->launch[i].line, 0,
+                             "kernel '%s': the tensor map '%s' needs sm_%d or later, this is %s",
+                             p->launch[i].kernel, p->launch[i].map[0].name, LEAST, arch);
     return true;
 }

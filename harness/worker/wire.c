@@ -104,6 +104,8 @@ static void put_launch(ws_buf *b, const plan_bound_launch *l)
     PUT(b, l->line);
     PUT(b, l->n_args);
     put(b, l->arg, (size_t)l->n_args * sizeof *l->arg);
+    PUT(b, l->n_maps);
+    put(b, l->map, (size_t)l->n_maps * sizeof *l->map);
 }
 
 static void put_request(ws_buf *b, const run_request *r, const size_t *at)
@@ -202,6 +204,9 @@ static void get_launch(reader *r, plan_bound_launch *l)
     l->n_args = get_count(r, sizeof *l->arg);
     l->arg = WS_ARENA_NEW(r->arena, plan_bound_arg, l->n_args + 1);
     get(r, l->arg, (size_t)l->n_args * sizeof *l->arg);
+    l->n_maps = get_count(r, sizeof *l->map);
+    l->map = WS_ARENA_NEW(r->arena, plan_bound_map, l->n_maps + 1);
+    get(r, l->map, (size_t)l->n_maps * sizeof *l->map);
 }
 
 static void get_kernels(reader *r, run_request *out)

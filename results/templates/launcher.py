@@ -96,6 +96,24 @@ def _integer(v, size):
     return v
 
 
+@if maps
+def _map(name, size, im2col, offset, dim, stride, step, swizzle, promotion, available, box=(), lower=(),
+         upper=(), channels=0, pixels=0):
+    """A tensor map's sizes, in elements of `size` bytes; the innermost dimension is the first."""
+    strides, row = (1,) + stride, (channels if im2col else box[0]) * size
+    good = (offset >= 0 and offset * size % 16 == 0 and all(1 <= e <= 1 << 32 for e in dim) and
+            all(0 <= e < (1 << 40) // size and e * size % 16 == 0 for e in stride) and
+            all(1 <= e <= 8 for e in step) and all(1 <= e <= 256 for e in box) and
+            16 <= row <= 256 * size and row % 16 == 0 and swizzle in (0, 32, 64, 128) and
+            (not swizzle or row <= swizzle))
+    _need(good, f"the tensor map '{name}' breaks a rule of the driver's at this shape")
+    end = offset + 1 + sum((e - 1) * s for e, s in zip(dim, strides))
+    _need(end * size <= available, f"the tensor map '{name}' reaches beyond its tensor")
+    return (size, im2col, offset, dim, stride, step, box, lower, upper, channels, pixels,
+            (0, 32, 64, 128).index(swizzle), (0, 64, 128, 256).index(promotion))
+
+
+@end
 def plan(@{dims_list}):
     """(bytes of workspace, offsets of the scratch buffers, (grid, block, cluster, shared, integers)
     of each launch); KernelError where the shape is refused."""
@@ -110,6 +128,9 @@ def shapes(@{dims_list}):
 
 
 # kernel, cooperative, arguments: ("t", tensor), ("s", scratch), ("i", bytes) or ("f", bytes, value)
+@if maps
+# or ("m", tensor map, type, fill with NaN, "t" or "s", tensor or scratch); types are CUtensorMapDataType's
+@end
 _LAUNCHES = (
 @{launch_rows}
 )
@@ -217,7 +238,7 @@ class _Driver:
         self.call("cuFuncSetAttribute", f, 8, max(0, self.attribute(97) - static.value))
 
     def launch(self, f, geometry, cooperative, values, stream):
-        grid, block, cluster, shared, _ = geometry
+        grid, block, cluster, shared = geometry[:4]
         pointers = (ctypes.c_void_p * (len(values) + 1))(
             *(ctypes.cast(ctypes.pointer(v), ctypes.c_void_p) for v in values))
         attributes = (_Attribute * 2)()
@@ -237,6 +258,27 @@ class _Driver:
             self.call("cuLaunchKernel", f, *grid, *block, shared, ctypes.c_void_p(stream), pointers,
                       None)
 
+@if maps
+    def tensor_map(self, sizes, kind, nan, base):
+        """A CUtensorMap: 128 bytes at a multiple of 64."""
+        (size, im2col, offset, dim, stride, step, box, lower, upper, channels, pixels, swizzle,
+         promotion) = sizes
+        room = (ctypes.c_ubyte * 192)()
+        out = (ctypes.c_ubyte * 128).from_buffer(room, -ctypes.addressof(room) % 64)
+        at = ctypes.c_void_p(base + offset * size)
+        dims = (ctypes.c_uint64 * 5)(*dim)
+        strides = (ctypes.c_uint64 * 5)(*(e * size for e in stride))
+        steps = (ctypes.c_uint * 5)(*step)
+        if im2col:
+            self.call("cuTensorMapEncodeIm2col", ctypes.byref(out), kind, len(dim), at, dims, strides,
+                      (ctypes.c_int * 3)(*lower), (ctypes.c_int * 3)(*upper), channels, pixels, steps, 0,
+                      swizzle, promotion, nan)
+        else:
+            self.call("cuTensorMapEncodeTiled", ctypes.byref(out), kind, len(dim), at, dims, strides,
+                      (ctypes.c_uint * 5)(*box), steps, 0, swizzle, promotion, nan)
+        return out
+
+@end
     def alloc(self, size):
         p = ctypes.c_uint64()
         self.call("cuMemAlloc_v2", ctypes.byref(p), ctypes.c_size_t(max(size, 1)))
@@ -286,6 +328,11 @@ def launch(address, dims, workspace=0, stream=0):
                 values.append(ctypes.c_uint64(workspace + offsets[a[1]]))
             elif a[0] == "i":
                 values.append(_SCALAR[a](_integer(next(integers), a[1]) % (1 << (8 * a[1]))))
+@if maps
+            elif a[0] == "m":
+                base = address[a[5]] if a[4] == "t" else workspace + offsets[a[5]]
+                values.append(d.tensor_map(g[5][a[1]], a[2], a[3], base))
+@end
             else:
                 values.append(_SCALAR[a[:2]](a[2]))
         d.launch(d.functions[key][kernel], g, cooperative, values, stream)

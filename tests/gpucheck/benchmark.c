@@ -87,7 +87,7 @@ static ws_status run_large(gc_subject *s, const gc_built *b, const tiled *t, voi
     run_tensor *x = WS_ARENA_NEW(&s->arena, run_tensor, n + 1);
     for (int i = 0; i < n; i++) {
         const size_t bytes = elements(&t->tile[i]) * t->tile[i].element_bytes;
-        x[i] = (run_tensor){.name = s->tensor[i], .bytes = bytes,
+        x[i] = (run_tensor){.name = s->names.tensor[i], .bytes = bytes,
                             .role = i < n_in ? RUN_INPUT : RUN_OUTPUT,
                             .in = i < n_in ? in[i] : NULL,
                             .out = i < n_in ? NULL : ws_alloc_tensor_unset(bytes)};

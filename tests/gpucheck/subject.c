@@ -3,25 +3,13 @@
 #include "base/file.h"
 #include "harness/device/request.h"
 #include "reference/emit.h"
+#include "verifier/names.h"
 #include "verifier/policy.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void name_tensors(gc_subject *s)
-{
-    const spec *sp = s->spec;
-    const int n = sp->n_inputs + sp->n_weights;
-    for (int i = 0; i < n; i++)
-        s->tensor[i] = sp->tensor[i].name;
-    for (int o = 0; o < sp->n_outputs; o++)
-        s->tensor[n + o] = sp->output[o];
-    for (int i = 0; i < sp->n_dims; i++)
-        s->dim[i] = sp->dim[i].name;
-    s->names = (plan_names){s->tensor, n + sp->n_outputs, s->dim, sp->n_dims};
-}
 
 const char *gc_spec_name(const char *path)
 {
@@ -42,7 +30,7 @@ ws_status gc_open(gc_subject *s, gc_check *c, const char *spec_name, const char 
         return ws_wrap(err, "%s", s->name);
     if (!file)
         snprintf(s->name, sizeof s->name, "emitted %.140s", s->spec->name);
-    name_tensors(s);
+    s->names = vfy_plan_names(s->graph);
     if (comp_check_source(s->source.p, s->source.n, d))
         (void)!plan_parse(&s->arena, ws_buf_z(&s->source), s->source.n, &s->names, &s->plan, d);
     return WS_OK;
@@ -90,11 +78,11 @@ static int make_tensors(const gc_subject *s, const vfy_case *k, run_tensor *t)
     const int n_in = s->spec->n_inputs + s->spec->n_weights;
     for (int i = 0; i < n_in; i++)
         t[i] = (run_tensor){
-            .name = s->tensor[i], .role = RUN_INPUT, .bytes = k->in_bytes[i], .in = k->in[i]};
+            .name = s->names.tensor[i], .role = RUN_INPUT, .bytes = k->in_bytes[i], .in = k->in[i]};
     for (int o = 0; o < s->graph->n_outputs; o++) {
         const ws_dtype dtype = s->graph->value[s->graph->output[o]].dtype;
         const size_t bytes = ws_dtype_size(dtype, (size_t)k->want[o].shape.count);
-        t[n_in + o] = (run_tensor){.name = s->tensor[n_in + o],
+        t[n_in + o] = (run_tensor){.name = s->names.tensor[n_in + o],
                                    .role = RUN_OUTPUT,
                                    .bytes = bytes,
                                    .out = ws_calloc(bytes + 1, 1),

@@ -13,7 +13,6 @@ typedef struct gc_subject {
     char name[160]; /* "softmax_online.cu", "emitted basics/softmax" */
     spec *spec;
     ref_graph *graph;
-    const char *tensor[GC_MAX_TENSORS], *dim[GC_MAX_TENSORS];
     plan_names names;
     ws_buf source;
     plan *plan;

@@ -96,6 +96,11 @@ static void add_plan(ws_sha256 *h, const plan_bound *b)
             ws_sha256_add(h, what, sizeof what);
             ws_sha256_add(h, &l->arg[a].number, sizeof l->arg[a].number);
         }
+        for (int m = 0; m < l->n_maps; m++) {
+            const int64_t what[] = {l->map[m].is_scratch, l->map[m].index};
+            ws_sha256_add(h, what, sizeof what);
+            ws_sha256_add(h, &l->map[m].map, sizeof l->map[m].map);
+        }
     }
     ws_sha256_add_field(h, b->scratch_bytes, (size_t)b->n_scratch * sizeof *b->scratch_bytes);
 }
