@@ -468,6 +468,7 @@ typedef struct ptx_grid { /* one launch */
     uint64_t workspace;      /* of grid-wide barriers in a cooperative launch, else 0 */
     uint32_t threads;        /* per block */
     int64_t start_ns, deadline_ns;
+    double start_cpu; /* seconds of the process */
     uint32_t *order;         /* of units, NULL: 0, 1, ... */
     struct ptx_sample *sample; /* sample.c; NULL: all units run */
 } ptx_grid;

@@ -118,7 +118,7 @@ typedef enum ptx_mma_model { PTX_MMA_BY_TARGET, PTX_MMA_HOPPER, PTX_MMA_AMPERE,
 
 typedef struct ptx_options {
     uint64_t max_warp_insns;   /* per launch; 0: no limit */
-    uint64_t deadline_ms;      /* wall time per launch; 0: none */
+    uint64_t deadline_ms;      /* per launch, by the clock and of the processor; 0: none */
     int threads;               /* host threads for blocks; 0: one a core */
     ptx_schedule schedule;     /* order of warps and blocks */
     uint64_t seed;             /* for PTX_SCHED_RANDOM */

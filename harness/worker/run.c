@@ -80,7 +80,7 @@ static ws_status ask(ws_proc *server, const request *q, serve_reply *reply, ws_e
 {
     uint32_t type = 0;
     ws_buf answer = {.max = 4096};
-    int64_t deadline = ws_now_ns() + (int64_t)((q->wall + GRACE_SECONDS) * 1e9);
+    int64_t deadline = ws_now_ns() + (int64_t)((SERVE_PATIENCE * q->wall + GRACE_SECONDS) * 1e9);
     ws_status st = serve_send(server->sock, q->fd, q->n, q->output, q->wall, err);
     if (!st)
         st = ws_msg_recv(server->sock, deadline, sizeof *reply, &type, &answer, err);

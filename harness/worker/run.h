@@ -63,7 +63,7 @@ typedef struct run_request {
         int tensor, launch;      /* indices */
     } watch;
     bool counting; /* engine: for the counters alone; tensors without content are zeros */
-    double wall_seconds;         /* of the child, 0: 60 */
+    double wall_seconds;         /* of the child, see SERVE_PATIENCE; 0: 60 */
 } run_request;
 
 typedef struct run_report {

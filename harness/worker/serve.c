@@ -96,15 +96,24 @@ _Noreturn static void child(const int *fds, int n_wires)
     _exit(0);
 }
 
-/* Waits until the child dies, which closes `death`, the deadline passes or the parent goes away. */
-static bool watch(int death, int64_t deadline_ns)
+/* Seconds that a child may still take `elapsed` seconds after its start; not above 0: none. */
+static double seconds_left(pid_t pid, double wall, double elapsed)
 {
+    if (elapsed < wall)
+        return wall - elapsed;
+    return fmin(wall - ws_cpu_seconds_of(pid), SERVE_PATIENCE * wall - elapsed);
+}
+
+/* Waits until the child dies, which closes `death`, its time is over or the parent goes away. */
+static bool watch(pid_t pid, int death, double wall)
+{
+    const int64_t start = ws_now_ns();
     for (;;) {
         struct pollfd f[2] = {{death, POLLIN, 0}, {SOCKET, POLLIN, 0}};
-        int64_t left = (deadline_ns - ws_now_ns() + 999999) / 1000000;
-        if (left <= 0)
+        const double left = 1e3 * seconds_left(pid, wall, ws_seconds_since(start));
+        if (!(left > 0))
             return false;
-        int n = poll(f, 2, left > 1000000 ? 1000000 : (int)left);
+        int n = poll(f, 2, left > 1e6 ? 1000000 : (int)ceil(left));
         if (n > 0 && f[0].revents)
             return true;
         if (n > 0 && f[1].revents)
@@ -119,7 +128,6 @@ static bool serve_one(const request *q, const int *fds)
     serve_reply reply = {WS_PROC_EXITED, 0};
     double wall =
         isfinite(q->wall_seconds) && q->wall_seconds > 0 ? fmin(q->wall_seconds, 1e6) : 60;
-    int64_t deadline = ws_now_ns() + (int64_t)(wall * 1e9);
     if (pipe(death))
         return false;
     pid_t pid = fork();
@@ -130,7 +138,7 @@ static bool serve_one(const request *q, const int *fds)
         child(fds, (int)q->n_fds - 1);
     }
     close(death[1]);
-    bool ended = watch(death[0], deadline);
+    bool ended = watch(pid, death[0], wall);
     if (!ended)
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -20,6 +20,10 @@ enum { SERVE_RUN = 1, SERVE_ENDED = 2 };
 
 enum { SERVE_MAX_WIRES = RUN_MAX_TOGETHER };
 
+/* A child that did not get the processor for its wall time, on a machine that is busy with others,
+ * may take so many times as long: whether a kernel passes must not depend on who else is at work. */
+enum { SERVE_PATIENCE = 10 };
+
 /* Sends a request: the memory of each of `n` runs, a file for what the child prints, and its wall
  * time. */
 ws_status serve_send(int sock, const int *wire_fd, int n, int output_fd, double wall_seconds,
