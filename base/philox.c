@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -39,25 +40,25 @@ uint64_t ws_philox_u64(uint64_t seed, uint64_t stream, uint64_t index)
     return (uint64_t)w[1] << 32 | w[0];
 }
 
-static double unit(uint32_t hi, uint32_t lo)
+static double unit(uint64_t word)
 {
-    return (double)(((uint64_t)hi << 32 | lo) >> 11) * 0x1p-53;
+    return (double)(int64_t)(word >> 11) * 0x1p-53;
 }
 
 double ws_philox_uniform(uint64_t seed, uint64_t stream, uint64_t index)
 {
-    uint32_t w[4];
-    ws_philox(seed, stream, index, w);
-    return unit(w[1], w[0]);
+    return unit(ws_philox_u64(seed, stream, index));
 }
 
 enum { LANES = 16 };
 
 #if defined(__x86_64__) && defined(__GNUC__)
-/* Words 1 and 0 of LANES blocks in a row, the index of which does not carry into its upper half. A
- * word is the lower half of a lane of 64 bits; what the upper half holds no step reads. */
+/* Words 1 and 0 of LANES blocks in a row, the index of which does not carry into its upper half,
+ * and their words 3 and 2, if `more` is given. A word is the lower half of a lane of 64 bits; what
+ * the upper half holds no step reads. */
 __attribute__((target("avx2"))) static void many_blocks(uint64_t seed, uint64_t stream,
-                                                        uint64_t first, uint64_t out[LANES])
+                                                        uint64_t first, uint64_t out[LANES],
+                                                        uint64_t *more)
 {
     enum { PER = 4, N = LANES / PER };
     const __m256i m0 = _mm256_set1_epi64x(M0), m1 = _mm256_set1_epi64x(M1);
@@ -85,6 +86,10 @@ __attribute__((target("avx2"))) static void many_blocks(uint64_t seed, uint64_t 
         __m256i word = _mm256_or_si256(_mm256_slli_epi64(c1[i], 32), _mm256_and_si256(c0[i], low));
         _mm256_storeu_si256((__m256i *)(void *)(out + i * PER), word);
     }
+    for (int i = 0; more && i < N; i++) {
+        __m256i word = _mm256_or_si256(_mm256_slli_epi64(c3[i], 32), _mm256_and_si256(c2[i], low));
+        _mm256_storeu_si256((__m256i *)(void *)(more + i * PER), word);
+    }
 }
 
 static bool has_lanes(void)
@@ -92,10 +97,16 @@ static bool has_lanes(void)
     return __builtin_cpu_supports("avx2");
 }
 #else
-static void many_blocks(uint64_t seed, uint64_t stream, uint64_t first, uint64_t out[LANES])
+static void many_blocks(uint64_t seed, uint64_t stream, uint64_t first, uint64_t out[LANES],
+                        uint64_t *more)
 {
-    for (uint64_t i = 0; i < LANES; i++)
-        out[i] = ws_philox_u64(seed, stream, first + i);
+    for (uint64_t i = 0; i < LANES; i++) {
+        uint32_t w[4];
+        ws_philox(seed, stream, first + i, w);
+        out[i] = (uint64_t)w[1] << 32 | w[0];
+        if (more)
+            more[i] = (uint64_t)w[3] << 32 | w[2];
+    }
 }
 
 static bool has_lanes(void)
@@ -104,27 +115,56 @@ static bool has_lanes(void)
 }
 #endif
 
+/* Whether LANES blocks from `index` on can be made at once, of `left` that are wanted. */
+static bool fit(int64_t left, uint64_t index)
+{
+    return left >= LANES && (uint32_t)index <= UINT32_MAX - LANES;
+}
+
 void ws_philox_uniforms(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out)
 {
     uint64_t word[LANES];
     bool lanes = has_lanes();
     for (int64_t k = 0; k < n;) {
         uint64_t index = first + (uint64_t)k;
-        if (!lanes || n - k < LANES || (uint32_t)index > UINT32_MAX - LANES) {
+        if (!lanes || !fit(n - k, index)) {
             out[k++] = ws_philox_uniform(seed, stream, index);
             continue;
         }
-        many_blocks(seed, stream, index, word);
+        many_blocks(seed, stream, index, word, NULL);
         for (int i = 0; i < LANES; i++)
-            out[k + i] = (double)(int64_t)(word[i] >> 11) * 0x1p-53;
+            out[k + i] = unit(word[i]);
         k += LANES;
     }
+}
+
+/* Of a block's words 1 and 0, and 3 and 2. */
+static double normal(uint64_t word, uint64_t more)
+{
+    double u = 1.0 - unit(word); /* (0,1]: the logarithm is finite */
+    return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * unit(more));
 }
 
 double ws_philox_normal(uint64_t seed, uint64_t stream, uint64_t index)
 {
     uint32_t w[4];
     ws_philox(seed, stream, index, w);
-    double u = 1.0 - unit(w[1], w[0]); /* (0,1]: the logarithm is finite */
-    return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * unit(w[3], w[2]));
+    return normal((uint64_t)w[1] << 32 | w[0], (uint64_t)w[3] << 32 | w[2]);
+}
+
+void ws_philox_normals(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out)
+{
+    uint64_t word[LANES], more[LANES];
+    bool lanes = has_lanes();
+    for (int64_t k = 0; k < n;) {
+        uint64_t index = first + (uint64_t)k;
+        if (!lanes || !fit(n - k, index)) {
+            out[k++] = ws_philox_normal(seed, stream, index);
+            continue;
+        }
+        many_blocks(seed, stream, index, word, more);
+        for (int i = 0; i < LANES; i++)
+            out[k + i] = normal(word[i], more[i]);
+        k += LANES;
+    }
 }

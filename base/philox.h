@@ -16,5 +16,7 @@ double ws_philox_uniform(uint64_t seed, uint64_t stream, uint64_t index);
 void ws_philox_uniforms(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out);
 /* Standard normal (Box-Muller, cosine branch). */
 double ws_philox_normal(uint64_t seed, uint64_t stream, uint64_t index);
+/* out[i] = ws_philox_normal(seed, stream, first + i), several at a time. */
+void ws_philox_normals(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out);
 
 #endif

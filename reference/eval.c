@@ -86,6 +86,11 @@ ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name, ws
     return allocate(t, with_bounds, ws_alloc_tensor, name, err);
 }
 
+ws_status ref_tensor_alloc_unset(ref_tensor *t, const char *name, ws_err *err)
+{
+    return allocate(t, false, ws_alloc_tensor_unset, name, err);
+}
+
 static ws_status copy_tensor(const ref_tensor *from, ref_tensor *to, const char *name, ws_err *err)
 {
     size_t bytes = (size_t)from->shape.count * sizeof *from->v;

@@ -45,13 +45,9 @@ static void fill_one(void *ud, int64_t k)
 {
     fill_job *j = ud;
     const spec_init *init = &j->t->init;
-    uint64_t index = (uint64_t)k;
     ws_err err = {0};
     double v = 0;
     switch (init->dist) {
-    case SPEC_DIST_NORMAL:
-        v = init->mean + j->std * ws_philox_normal(j->seed, j->stream, index);
-        break;
     case SPEC_DIST_CONST:
         v = init->value;
         break;
@@ -63,7 +59,7 @@ static void fill_one(void *ud, int64_t k)
             atomic_store(&j->bad, k);
         break;
     default:
-        break; /* made by fill_uniform(), or whole, by make_by_setup() */
+        break; /* made by fill_drawn(), or whole, by make_by_setup() */
     }
     j->v[k] = ws_dtype_round(j->t->dtype, v);
 }
@@ -96,26 +92,45 @@ static ws_status find_whole_range(const spec_tensor *t, fill_job *j, ws_err *err
     return WS_OK;
 }
 
-/* Elements [first, end) of the distributions that take one uniform number each. */
-static void fill_uniform(void *ud, int64_t first, int64_t end)
+static void round_all(ws_dtype t, double *v, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++)
+        v[k] = t == WS_F32 ? (double)(float)v[k] : ws_dtype_round(t, v[k]);
+}
+
+/* Elements [first, end) of the distributions that are drawn at random. */
+static void fill_drawn(void *ud, int64_t first, int64_t end)
 {
     const fill_job *j = ud;
     const spec_init *init = &j->t->init;
     double *v = j->v + first;
     int64_t n = end - first;
-    ws_philox_uniforms(j->seed, j->stream, (uint64_t)first, n, v);
-    for (int64_t k = 0; k < n; k++)
-        v[k] = init->dist == SPEC_DIST_BERNOULLI ? v[k] < init->p
-               : init->dist == SPEC_DIST_RANDINT ? j->lo + floor(j->span * v[k])
-                                                 : j->lo + j->span * v[k];
-    for (int64_t k = 0; k < n; k++)
-        v[k] = j->t->dtype == WS_F32 ? (double)(float)v[k] : ws_dtype_round(j->t->dtype, v[k]);
+    if (init->dist == SPEC_DIST_NORMAL) {
+        ws_philox_normals(j->seed, j->stream, (uint64_t)first, n, v);
+        for (int64_t k = 0; k < n; k++)
+            v[k] = init->mean + j->std * v[k];
+    } else {
+        ws_philox_uniforms(j->seed, j->stream, (uint64_t)first, n, v);
+        for (int64_t k = 0; k < n; k++)
+            v[k] = init->dist == SPEC_DIST_BERNOULLI ? v[k] < init->p
+                   : init->dist == SPEC_DIST_RANDINT ? j->lo + floor(j->span * v[k])
+                                                     : j->lo + j->span * v[k];
+    }
+    round_all(j->t->dtype, v, n);
 }
 
-static bool is_uniform(const spec_init *init)
+static bool is_drawn(const spec_init *init)
 {
-    bool fan = init->dist == SPEC_DIST_FAN_IN, uniform = init->dist == SPEC_DIST_UNIFORM;
-    return uniform || fan || init->dist == SPEC_DIST_RANDINT || init->dist == SPEC_DIST_BERNOULLI;
+    switch (init->dist) {
+    case SPEC_DIST_NORMAL:
+    case SPEC_DIST_UNIFORM:
+    case SPEC_DIST_FAN_IN:
+    case SPEC_DIST_RANDINT:
+    case SPEC_DIST_BERNOULLI:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static ws_status find_range(const spec_tensor *t, fill_job *j, ws_err *err)
@@ -140,11 +155,11 @@ static ws_status fill(const ref_bound *b, int tensor, uint64_t seed, uint64_t st
     *out =
         (ref_tensor){.shape = b->shape[tensor]}; /* the first values of a graph are its tensors */
     j.shape = &out->shape;
-    if (find_range(t, &j, err) || ref_tensor_alloc(out, false, t->name, err))
+    if (find_range(t, &j, err) || ref_tensor_alloc_unset(out, t->name, err))
         return err->status;
     j.v = out->v;
-    if (is_uniform(&t->init))
-        ref_for_ranges(out->shape.count, 20, fill_uniform, &j);
+    if (is_drawn(&t->init))
+        ref_for_ranges(out->shape.count, t->init.dist == SPEC_DIST_NORMAL ? 60 : 20, fill_drawn, &j);
     else
         ref_for(out->shape.count, 100, fill_one, &j);
     int64_t bad = atomic_load(&j.bad);

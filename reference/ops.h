@@ -169,6 +169,8 @@ void ref_for_ranges(int64_t n, double work, void (*body)(void *ud, int64_t first
 /* Zeroed v, and e when asked for, of t->shape; WS_ELIMIT when the memory is not there. */
 ws_status ref_tensor_alloc(ref_tensor *t, bool with_bounds, const char *name,
                            ws_err *err) WS_MUST_CHECK;
+/* v alone, for a caller who writes every element. */
+ws_status ref_tensor_alloc_unset(ref_tensor *t, const char *name, ws_err *err) WS_MUST_CHECK;
 
 /* The rows, one array a family, each ended by a NULL name. */
 extern const ref_op ref_ops_unary[];

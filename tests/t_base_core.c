@@ -115,6 +115,12 @@ static void test_philox(void)
             wrong += many[i] != ws_philox_uniform(~0ull / 3, ~0ull / 5, first[k] + i);
     }
     ok(!wrong, "uniform numbers, several at a time: %d differ", wrong);
+    for (size_t k = 0; k < sizeof first / sizeof *first; k++) {
+        ws_philox_normals(~0ull / 3, ~0ull / 5, first[k], 75, many);
+        for (uint64_t i = 0; i < 75; i++)
+            wrong += many[i] != ws_philox_normal(~0ull / 3, ~0ull / 5, first[k] + i);
+    }
+    ok(!wrong, "normal numbers, several at a time: %d differ", wrong);
     enum { N = 20000 };
     for (int i = 0; i < N; i++) {
         double v = ws_philox_normal(1, 2, (uint64_t)i);

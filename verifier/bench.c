@@ -152,7 +152,7 @@ static ws_status make_sets(bench *b, ws_err *err)
     b->n_sets = cost.min_bytes > MANY_BYTES ? FEW_SETS : SETS;
     for (int k = 0; k < b->n_sets; k++)
         if (vfy_reach_case(&b->set[k], b->s->graph, &b->env, VFY_INPUTS_RANDOM,
-                           ws_philox_u64(b->o->seed, (uint64_t)k, 0), err))
+                           ws_philox_u64(b->o->seed, (uint64_t)k, 0), NULL, err))
             return err->status;
     b->b->floor_s = b->o->warm || b->o->no_floor ? 0 : cost.min_bytes / tim_gpu_find(b->o->gpu)->dram_bytes_per_s;
     return WS_OK;

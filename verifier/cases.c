@@ -50,13 +50,62 @@ static vfy_class class_of(const kind_row *k, const spec_tensor *t)
                                            : k->inputs;
 }
 
+static void release_tensors(ref_tensor *t, int n)
+{
+    for (int i = 0; i < n; i++)
+        ref_tensor_release(&t[i]);
+    free(t);
+}
+
+void vfy_draw_release(vfy_draw *d)
+{
+    release_tensors(d->input, d->n);
+    *d = (vfy_draw){0};
+}
+
+static bool same_shape(const ref_shape *a, const ref_shape *b)
+{
+    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
+}
+
+/* Makes the draw at this shape, unless it is the one that is there. */
+static ws_status prepare_draw(vfy_draw *d, const ref_bound *b, uint64_t seed, ws_err *err)
+{
+    const spec *s = b->graph->spec;
+    const int n = s->n_inputs + s->n_weights;
+    bool same = d->input && d->seed == seed && d->n == n;
+    for (int i = 0; same && i < n; i++)
+        same = same_shape(&d->input[i].shape, &b->shape[i]);
+    if (same)
+        return WS_OK;
+    vfy_draw_release(d);
+    *d = (vfy_draw){.input = ws_calloc((size_t)n + 1, sizeof *d->input), .n = n, .seed = seed};
+    for (int i = 0; i < n; i++)
+        if (ref_make_input(b, i, seed, &d->input[i], err)) {
+            vfy_draw_release(d);
+            return err->status;
+        }
+    return WS_OK;
+}
+
+static ws_status copy_tensor(const ref_tensor *from, const char *name, ref_tensor *out, ws_err *err)
+{
+    *out = (ref_tensor){.shape = from->shape};
+    if (ref_tensor_alloc_unset(out, name, err))
+        return err->status;
+    memcpy(out->v, from->v, (size_t)from->shape.count * sizeof *from->v);
+    return WS_OK;
+}
+
+/* drawn[i] is what ref_make_input() gives with `draw`; NULL: it is made here. */
 static ws_status make_inputs(const ref_bound *b, const kind_row *k, uint64_t draw,
-                             ref_tensor *input, ws_err *err)
+                             const ref_tensor *drawn, ref_tensor *input, ws_err *err)
 {
     const spec *s = b->graph->spec;
     for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
         const spec_tensor *t = &s->tensor[i];
-        if (ref_make_input(b, i, draw, &input[i], err))
+        if (drawn ? copy_tensor(&drawn[i], t->name, &input[i], err)
+                  : ref_make_input(b, i, draw, &input[i], err))
             return err->status;
         bool changes = vfy_class_apply(class_of(k, t), t, &input[i].shape, &b->env, draw,
                                        (uint64_t)i, input[i].v);
@@ -75,7 +124,7 @@ static uint64_t draw_of(vfy_inputs kind, uint64_t seed)
 ws_status vfy_case_inputs(const ref_bound *b, vfy_inputs kind, uint64_t seed, ref_tensor *input,
                           ws_err *err)
 {
-    return make_inputs(b, &kinds[kind], draw_of(kind, seed), input, err);
+    return make_inputs(b, &kinds[kind], draw_of(kind, seed), NULL, input, err);
 }
 
 /* softmax and logsumexp look for it to be able to take exponentials. */
@@ -168,7 +217,9 @@ static ws_status start_at(vfy_case *c, const ref_graph *g, int check, const ws_e
     *c = (vfy_case){.check = check, .inputs = VFY_INPUTS_COUNT, .seed = seed};
     snprintf(c->name, sizeof c->name, "%s", name);
     ws_env *env = WS_ARENA_NEW(&c->arena, ws_env, 1);
-    *env = *at;
+    ws_binding *dim = WS_ARENA_NEW(&c->arena, ws_binding, at->n + 1);
+    memcpy(dim, at->item, at->n * sizeof *dim);
+    *env = (ws_env){dim, at->n, NULL};
     ws_buf shape = {0};
     spec_env_print(env, &shape);
     snprintf(c->shape, sizeof c->shape, "%s", ws_buf_z(&shape));
@@ -205,7 +256,7 @@ static ws_status store_inputs(vfy_case *c, const ref_tensor *input, ws_err *err)
         const spec_tensor *t = &s->tensor[i];
         size_t n = (size_t)input[i].shape.count;
         c->in_bytes[i] = ws_dtype_size(t->dtype, n);
-        if (!(c->in[i] = ws_alloc_tensor(c->in_bytes[i])))
+        if (!(c->in[i] = ws_alloc_tensor_unset(c->in_bytes[i])))
             return ws_fail(err, WS_ELIMIT, "no memory for input '%s' of %zu bytes", t->name,
                            c->in_bytes[i]);
         ws_dtype_store(t->dtype, c->in[i], input[i].v, n);
@@ -253,17 +304,8 @@ static ws_status evaluate_with(const vfy_case *c, ref_tensor *input, ref_tensor 
 {
     const spec *s = c->bound->graph->spec;
     ws_status st = ref_eval(c->bound, input, false, plain, err);
-    for (int i = 0; i < s->n_inputs + s->n_weights; i++)
-        ref_tensor_release(&input[i]);
-    free(input);
+    release_tensors(input, s->n_inputs + s->n_weights);
     return st;
-}
-
-static void release_outputs(const ref_graph *g, ref_tensor *plain)
-{
-    for (int o = 0; o < g->n_outputs; o++)
-        ref_tensor_release(&plain[o]);
-    free(plain);
 }
 
 /* What a NaN or an infinity among the inputs reaches is left open, and with it the whole of its
@@ -278,9 +320,9 @@ static ws_status open_reached(vfy_case *c, ws_err *err)
     ref_tensor *marked = ws_calloc((size_t)n + 1, sizeof *marked);
     ref_tensor *plain = ws_calloc((size_t)g->n_outputs + 1, sizeof *plain);
     ref_tensor *reached = ws_calloc((size_t)g->n_outputs + 1, sizeof *reached);
-    ws_status st = make_inputs(c->bound, &kinds[VFY_INPUTS_RANDOM], draw, input, err);
+    ws_status st = make_inputs(c->bound, &kinds[VFY_INPUTS_RANDOM], draw, NULL, input, err);
     if (!st)
-        st = make_inputs(c->bound, &kinds[VFY_INPUTS_SPECIAL], draw, marked, err);
+        st = make_inputs(c->bound, &kinds[VFY_INPUTS_SPECIAL], draw, NULL, marked, err);
     /* An infinity may vanish in a clamp; a NaN shows wherever it went. */
     for (int i = 0; i < n && !st; i++)
         for (int64_t k = 0; k < marked[i].shape.count; k++)
@@ -301,8 +343,8 @@ static ws_status open_reached(vfy_case *c, ws_err *err)
                 memset(c->open[o] + i / slab * slab, 1, (size_t)slab);
         }
     }
-    release_outputs(g, plain);
-    release_outputs(g, reached);
+    release_tensors(plain, g->n_outputs);
+    release_tensors(reached, g->n_outputs);
     c->meaningless = false; /* as far as something is closed */
     return st;
 }
@@ -327,7 +369,7 @@ static ws_status allow_flushing(vfy_case *c, const ref_tensor *from, ws_err *err
     for (int o = 0; o < g->n_outputs && !st; o++)
         for (int64_t i = 0; c->want[o].e && i < c->want[o].shape.count; i++)
             c->want[o].e[i] += fabs(c->want[o].v[i] - plain[o].v[i]);
-    release_outputs(g, plain);
+    release_tensors(plain, g->n_outputs);
     return st;
 }
 
@@ -340,7 +382,7 @@ static ws_status evaluate_given(vfy_case *c, vfy_inputs kind, ref_tensor *input,
         return st;
     *err = (ws_err){0};
     for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
-        free(c->in[i]);
+        ws_free_tensor(c->in[i]);
         c->in[i] = NULL;
         if (ws_dtype_is_float(s->tensor[i].dtype))
             continue;
@@ -388,9 +430,7 @@ ws_status vfy_case_init(vfy_case *c, const ref_graph *g, int check, vfy_inputs k
         if (!st && !quick && !vfy_class_is_even(kinds[kind].inputs))
             c->meaningless |= by_trial(c);
     }
-    for (int i = 0; i < n; i++)
-        ref_tensor_release(&input[i]);
-    free(input);
+    release_tensors(input, n);
     if (st)
         vfy_case_release(c);
     return st ? ws_wrap(err, "check shape %d, %s inputs", check, kinds[kind].name) : WS_OK;
@@ -412,18 +452,19 @@ ws_status vfy_case_of(vfy_case *c, const ref_graph *g, int check, const char *na
 }
 
 ws_status vfy_reach_case(vfy_case *c, const ref_graph *g, const ws_env *env, vfy_inputs kind,
-                         uint64_t seed, ws_err *err)
+                         uint64_t seed, vfy_draw *draw, ws_err *err)
 {
     const int n = g->spec->n_inputs + g->spec->n_weights;
+    const uint64_t by = draw_of(kind, seed);
     ref_tensor *input = ws_calloc((size_t)n + 1, sizeof *input);
     ws_status st = start_at(c, g, -1, env, kinds[kind].name, seed, err);
+    if (!st && draw)
+        st = prepare_draw(draw, c->bound, by, err);
     if (!st)
-        st = vfy_case_inputs(c->bound, kind, seed, input, err);
+        st = make_inputs(c->bound, &kinds[kind], by, draw ? draw->input : NULL, input, err);
     if (!st)
         st = evaluate(c, input, err);
-    for (int i = 0; i < n; i++)
-        ref_tensor_release(&input[i]);
-    free(input);
+    release_tensors(input, n);
     if (st)
         vfy_case_release(c);
     return st;
@@ -434,7 +475,7 @@ void vfy_case_release(vfy_case *c)
     if (c->bound) {
         const ref_graph *g = c->bound->graph;
         for (int i = 0; i < g->spec->n_inputs + g->spec->n_weights; i++)
-            free(c->in[i]);
+            ws_free_tensor(c->in[i]);
         for (int o = 0; o < g->n_outputs; o++) {
             ref_tensor_release(&c->want[o]);
             ref_tensor_release(&c->of[o]);

@@ -72,6 +72,15 @@ typedef struct vfy_case {
     bool meaningless; /* the reference is not finite here: the kind does not suit the operation */
 } vfy_case;
 
+/* The random draw of inputs and weights that the quick kinds of one shape and seed change: made for
+ * the first of them. All zeros: none yet. */
+typedef struct vfy_draw {
+    ref_tensor *input;
+    int n;
+    uint64_t seed;
+} vfy_draw;
+void vfy_draw_release(vfy_draw *d);
+
 /* A kind of the quick list is compared everywhere, and without meaning where its reference is not
  * finite. Of the other kinds an element is left open where the bound has no meaning: it is no
  * number, or as large as the largest value of the output, so that first order says nothing. A

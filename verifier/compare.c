@@ -158,7 +158,9 @@ static double *load(const vfy_case *c, int o, const void *got)
 {
     const ref_graph *g = c->bound->graph;
     size_t n = (size_t)c->want[o].shape.count;
-    double *v = ws_malloc((n + 1) * sizeof *v);
+    double *v = ws_alloc_tensor_unset(n * sizeof *v);
+    if (!v)
+        ws_bug("out of memory comparing %zu elements", n);
     ws_dtype_load(g->value[g->output[o]].dtype, v, got, n);
     return v;
 }
@@ -167,7 +169,7 @@ void vfy_compare(const vfy_case *c, int o, const void *got, vfy_comparison *out)
 {
     double *v = load(c, o, got);
     compare(c, o, v, NULL, out);
-    free(v);
+    ws_free_tensor(v);
 }
 
 void vfy_compare_marks(const vfy_case *c, int o, const double *value, bool *marks)
@@ -186,5 +188,5 @@ void vfy_compare_pattern(const vfy_case *c, int o, const void *got, char *text, 
                      .axis = c->bound->graph->value[c->bound->graph->output[o]].dim};
     vfy_pattern_describe(&p, text, size);
     free(wrong);
-    free(v);
+    ws_free_tensor(v);
 }

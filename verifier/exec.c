@@ -13,9 +13,9 @@ enum { POISON = 0xA5, ENGINE_MS = 20000 /* per launch, unless told otherwise */,
 void vfy_run_release(vfy_run *r)
 {
     for (int i = 0; i < r->n_tensors; i++) {
-        free(r->tensor[i].out);
-        free(r->tensor[i].after);
-        free(r->tensor[i].written);
+        ws_free_tensor(r->tensor[i].out);
+        ws_free_tensor(r->tensor[i].after);
+        ws_free_tensor(r->tensor[i].written);
     }
     free(r->tensor);
     run_report_release(&r->rep);

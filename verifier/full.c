@@ -67,15 +67,17 @@ ws_status vfy_full_inputs(vfy_full *f, ws_err *err)
     ws_status st = WS_OK;
     int kind = VFY_INPUTS_QUICK;
     while (kind < VFY_INPUTS_COUNT && !st && f->v->reason == HX_PASS) {
-        vfy_case c[AT_ONCE] = {0};
+        vfy_case own[AT_ONCE] = {0};
         vfy_try t[AT_ONCE] = {0};
         int made = 0, n = 0;
         for (; made < AT_ONCE && kind < VFY_INPUTS_COUNT && !st; kind++) {
             if (!is_tried(f, kind))
                 continue;
-            st = vfy_case_init(&c[made], f->s->graph, f->check, (vfy_inputs)kind, f->seed, err);
-            if (!st && !c[made].meaningless)
-                t[n++] = (vfy_try){.c = &c[made], .judged = true};
+            const vfy_case *c;
+            st = vfy_kept_get(&f->s->kept, f->s->graph, f->check, NULL, (vfy_inputs)kind, f->seed,
+                              &own[made], &c, err);
+            if (!st && !c->meaningless)
+                t[n++] = (vfy_try){.c = c, .judged = true};
             made += !st;
         }
         if (!st)
@@ -83,7 +85,7 @@ ws_status vfy_full_inputs(vfy_full *f, ws_err *err)
         for (int i = 0; i < n; i++)
             vfy_try_release(&t[i], n_outputs);
         for (int i = 0; i < made; i++)
-            vfy_case_release(&c[i]);
+            vfy_case_release(&own[i]);
     }
     return st;
 }

@@ -127,13 +127,15 @@ static bool is_same_without(vfy_job *j, const ws_env *at, const plan_bound *b,
 {
     const vfy_exec e = vfy_job_exec(j);
     const int n_in = j->s->spec->n_inputs + j->s->spec->n_weights;
-    vfy_case c;
+    vfy_case own = {0};
+    const vfy_case *c;
     ws_err ignored = {0};
     bool same = true;
-    if (vfy_reach_case(&c, j->s->graph, at, VFY_INPUTS_RANDOM, j->seed, &ignored))
+    if (vfy_kept_get(&j->s->kept, j->s->graph, -1, at, VFY_INPUTS_RANDOM, j->seed, &own, &c,
+                     &ignored))
         return true;
-    vfy_run run[2] = {{.c = &c, .bound = b, .compiled = comp, .alone = true},
-                      {.c = &c, .bound = vfy_plan_without(&j->arena, b, l + 1), .compiled = comp,
+    vfy_run run[2] = {{.c = c, .bound = b, .compiled = comp, .alone = true},
+                      {.c = c, .bound = vfy_plan_without(&j->arena, b, l + 1), .compiled = comp,
                        .alone = true}};
     vfy_execute(&e, run, 2, vfy_job_threads(j));
     for (int i = 0; i < 2; i++)
@@ -149,7 +151,7 @@ static bool is_same_without(vfy_job *j, const ws_env *at, const plan_bound *b,
     }
     for (int i = 0; i < 2; i++)
         vfy_run_release(&run[i]);
-    vfy_case_release(&c);
+    vfy_case_release(&own);
     return same;
 }
 
@@ -269,19 +271,19 @@ static ws_status judge_reached(vfy_job *j, const reached *r, const plan_bound *b
     e.o = &soon;
     for (int k = 0; k < r->kinds && !st && !*slow && j->v->reason == HX_PASS; k++) {
         vfy_run run = {.bound = b, .compiled = comp, .schedule = PTX_SCHED_ROUND_ROBIN};
-        vfy_case c;
+        vfy_case own = {0};
         ws_err ignored = {0};
-        if (vfy_reach_case(&c, j->s->graph, r->at, (vfy_inputs)k, j->seed, &ignored))
+        if (vfy_kept_get(&j->s->kept, j->s->graph, -1, r->at, (vfy_inputs)k, j->seed, &own, &run.c,
+                         &ignored))
             continue;
-        run.c = &c;
-        if (!c.meaningless) {
+        if (!run.c->meaningless) {
             vfy_execute(&e, &run, 1, 1);
             *slow = !run.err.status && run.rep.reason == HX_ENDLESS && !is_stuck(j, r, b, &run);
             if (!*slow)
                 st = vfy_job_judge_run(j, &run, NULL, err);
         }
         vfy_run_release(&run);
-        vfy_case_release(&c);
+        vfy_case_release(&own);
     }
     return st;
 }

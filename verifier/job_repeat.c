@@ -27,7 +27,7 @@ static const double FULL_SHARE = 0.9;
 typedef struct repeat_run {
     vfy_job *j;
     const comp_result *compiled;
-    vfy_case c; /* of the smaller shape */
+    const vfy_case *c; /* of the smaller shape */
     run_tensor *tensor;
     int n_tensors;
     run_report rep;
@@ -58,11 +58,11 @@ static bool make_tensors(repeat_run *r)
         const spec_tensor *x = v ? NULL : &s->spec->tensor[i];
         *t = (run_tensor){.name = s->tensor_name[i], .role = v ? RUN_OUTPUT : RUN_INPUT};
         vfy_repeat_tile(s->spec, v ? v->dim : x->shape, v ? v->rank : x->rank,
-                        ws_dtype_bytes(v ? v->dtype : x->dtype), &r->c.bound->env, &t->tile);
+                        ws_dtype_bytes(v ? v->dtype : x->dtype), &r->c->bound->env, &t->tile);
         t->bytes = tile_bytes(&t->tile);
         bytes += (double)t->bytes;
         if (!v) {
-            t->in = r->c.in[i];
+            t->in = r->c->in[i];
             continue;
         }
         t->max_probes = MOST_PROBES;
@@ -238,7 +238,7 @@ static bool output_is_right(repeat_run *r, int o, const run_tensor *t, int64_t *
         const int64_t at = vfy_repeat_source(&t->tile, t->probe[k].element);
         double got, tolerance;
         ws_dtype_load(dtype, &got, t->probe[k].value, 1);
-        const double ratio = vfy_compare_element(&r->c, o, at, got, &tolerance);
+        const double ratio = vfy_compare_element(r->c, o, at, got, &tolerance);
         if (ratio <= 1)
             continue;
         cmp.wrong++;
@@ -247,7 +247,7 @@ static bool output_is_right(repeat_run *r, int o, const run_tensor *t, int64_t *
         most = ratio;
         worst = &t->probe[k];
         cmp.got = got;
-        cmp.want = r->c.want[o].v[at];
+        cmp.want = r->c->want[o].v[at];
         cmp.tolerance = tolerance;
     }
     *compared += cmp.checked;
@@ -282,14 +282,16 @@ ws_status vfy_job_repeat(vfy_job *j, ws_err *err)
     repeat_run r = {.j = j};
     comp_result comp = {0};
     ws_env small;
+    vfy_case own = {0};
     ws_err ignored = {0};
     char showed[96] = "";
     if (j->bench->n_launches > MOST_LAUNCHES ||
-        !vfy_repeat_shape(j->s->graph, j->seed, &j->arena, &small) ||
-        vfy_reach_case(&r.c, j->s->graph, &small, VFY_INPUTS_RANDOM, j->seed, &ignored))
+        !vfy_kept_repeat_shape(&j->s->kept, j->s->graph, j->seed, &small) ||
+        vfy_kept_get(&j->s->kept, j->s->graph, -1, &small, VFY_INPUTS_RANDOM, j->seed, &own, &r.c,
+                     &ignored))
         return WS_OK;
     ws_status st = WS_OK;
-    if (!r.c.meaningless && make_tensors(&r)) {
+    if (!r.c->meaningless && make_tensors(&r)) {
         st = vfy_job_compile(j, j->bench, false, &comp, err);
         r.compiled = &comp;
         const bool keeps = !st && vfy_has_variables(comp.ptx) && j->bench->n_launches > 1;
@@ -302,6 +304,6 @@ ws_status vfy_job_repeat(vfy_job *j, ws_err *err)
                          j->v->reason, showed);
     }
     run_report_release(&r.rep);
-    vfy_case_release(&r.c);
+    vfy_case_release(&own);
     return st;
 }

@@ -34,8 +34,9 @@ bool vfy_reach_full_grid(const ref_graph *g, const plan *p, const int64_t *tune,
  * element of two bytes takes no less than one of four. Infinite where they cannot be. */
 double vfy_reach_input_bytes(const ref_graph *g, const ws_env *env);
 
-/* Inputs of a kind of the quick list at such a shape. */
+/* Inputs of a kind of the quick list at such a shape. `draw` is what the calls have in common, for
+ * the caller to release at last; NULL: there is only one. */
 ws_status vfy_reach_case(vfy_case *c, const ref_graph *g, const ws_env *env, vfy_inputs kind,
-                         uint64_t seed, ws_err *err) WS_MUST_CHECK;
+                         uint64_t seed, vfy_draw *draw, ws_err *err) WS_MUST_CHECK;
 
 #endif

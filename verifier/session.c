@@ -61,6 +61,7 @@ void vfy_session_close(vfy_session *s)
     if (!s)
         return;
     forget_cases(s);
+    vfy_kept_release(&s->kept);
     free(s->cases);
     free(s->have);
     ref_graph_free(s->graph);

@@ -5,6 +5,7 @@
 #include "harness/plan/plan.h"
 #include "harness/worker/run.h"
 #include "verifier/cases.h"
+#include "verifier/kept.h"
 #include "verifier/names.h"
 #include "verifier/verify.h"
 
@@ -20,6 +21,7 @@ struct vfy_session {
     vfy_case *cases; /* n_checks x VFY_INPUTS_QUICK, filled when first needed */
     bool *have;
     uint64_t cases_seed;
+    vfy_kept kept; /* those of full verification */
 };
 
 /* The case of one check shape with one kind of inputs, made when it is first asked for; cases of

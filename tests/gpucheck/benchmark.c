@@ -126,7 +126,7 @@ ws_status gc_at_benchmark(gc_subject *s, const ws_env *small, int repeats, gc_ra
     *possible = false;
     ws_status st = gc_build(s, &env, &b, err);
     if (!st)
-        st = vfy_reach_case(&t->small, s->graph, small, VFY_INPUTS_RANDOM, 1, err);
+        st = vfy_reach_case(&t->small, s->graph, small, VFY_INPUTS_RANDOM, 1, NULL, err);
     for (int i = 0; !st && i < n_in + s->graph->n_outputs; i++) {
         const ref_value *v = i < n_in ? NULL : &s->graph->value[s->graph->output[i - n_in]];
         const spec_tensor *x = v ? NULL : &s->spec->tensor[i];
