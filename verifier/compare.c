@@ -24,7 +24,7 @@ void vfy_element_name(const ref_shape *s, int64_t flat, char *out, size_t size)
 static double tolerance_of(const spec *s, const ref_tensor *want, int64_t i)
 {
     if (s->rtol >= 0 || s->atol >= 0)
-        return fmax(s->atol, 0) + fmax(s->rtol, 0) * fabs(want->v[i]);
+        return (s->atol > 0 ? s->atol : 0) + (s->rtol > 0 ? s->rtol : 0) * fabs(want->v[i]);
     return want->e ? VFY_SAFETY * want->e[i] : 0;
 }
 
@@ -135,7 +135,8 @@ static void compare(const vfy_case *c, int o, const double *v, bool *marks, vfy_
             d = (double)INFINITY;
         double ratio = d == 0 ? 0 : tol > 0 ? d / tol : (double)INFINITY;
         if (d <= tol) {
-            out->worst_ratio = fmax(out->worst_ratio, ratio);
+            if (ratio > out->worst_ratio)
+                out->worst_ratio = ratio;
             continue;
         }
         out->wrong++;

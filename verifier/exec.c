@@ -35,14 +35,14 @@ static ws_status make_tensors(vfy_run *r, vfy_session *s)
         if (i < n_in) {
             *t = (run_tensor){.name = t->name, .role = RUN_INPUT, .bytes = c->in_bytes[i],
                               .in = c->in[i]};
-            t->after = ws_alloc_tensor(t->bytes);
+            t->after = ws_alloc_tensor_unset(t->bytes);
         } else {
             const int o = i - n_in;
             t->role = RUN_OUTPUT;
             t->bytes = ws_dtype_size(g->value[g->output[o]].dtype,
                                      (size_t)c->want[o].shape.count);
-            t->out = ws_alloc_tensor(t->bytes);
-            t->written = ws_alloc_tensor(t->bytes);
+            t->out = ws_alloc_tensor_unset(t->bytes);
+            t->written = ws_alloc_tensor_unset(t->bytes);
         }
         if (!(i < n_in ? t->after : t->out) || (i >= n_in && !t->written))
             return ws_fail(&r->err, WS_ELIMIT, "no memory for tensor '%s' of %zu bytes", t->name,

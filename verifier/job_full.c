@@ -145,8 +145,8 @@ static bool is_same_without(vfy_job *j, const ws_env *at, const plan_bound *b,
         same = !run[1].err.status && run[1].rep.reason == HX_PASS;
         for (int o = 0; same && o < j->s->graph->n_outputs; o++) {
             const run_tensor *x = &run[0].tensor[n_in + o], *y = &run[1].tensor[n_in + o];
-            same = memcmp(x->out, y->out, x->bytes) == 0 &&
-                   memcmp(x->written, y->written, x->bytes) == 0;
+            same = memcmp(x->out, y->out, x->bytes) == 0 && x->whole == y->whole &&
+                   (x->whole || memcmp(x->written, y->written, x->bytes) == 0);
         }
     }
     for (int i = 0; i < 2; i++)

@@ -117,7 +117,7 @@ ws_status vfy_job_judge_run(vfy_job *j, const vfy_run *o, const vfy_run *first, 
         const vfy_exec e = vfy_job_exec(j);
         vfy_name_writer(&e, o, j->wrong_output, j->wrong_at, j->v);
     }
-    for (int i = 0; first && i < o->n_tensors; i++)
+    for (int i = 0; first && o->rep.reason == HX_PASS && i < o->n_tensors; i++)
         if (o->tensor[i].role == RUN_OUTPUT)
             j->v->schedule_dependent |=
                 memcmp(o->tensor[i].out, first->tensor[i].out, o->tensor[i].bytes) != 0;

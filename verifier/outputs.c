@@ -18,13 +18,14 @@ static void set_element(vfy_judge *j, const vfy_case *c, int o, int64_t flat)
 }
 
 /* false when some byte of output o was never written. */
-static bool check_written(vfy_judge *j, const vfy_case *c, int o, const uint8_t *written)
+static bool check_written(vfy_judge *j, const vfy_case *c, int o, const run_tensor *t)
 {
+    const uint8_t *written = t->written;
     const ref_graph *g = j->s->graph;
     ws_dtype dtype = g->value[g->output[o]].dtype;
     size_t size = ws_dtype_bytes(dtype), per_byte = (size_t)ws_dtype_per_byte(dtype);
     int64_t n = c->want[o].shape.count, missing = 0, first = -1;
-    if (!memchr(written, 0, ws_dtype_size(dtype, (size_t)n)))
+    if (t->whole || !memchr(written, 0, ws_dtype_size(dtype, (size_t)n)))
         return true;
     bool *lacks = ws_calloc((size_t)n + 1, sizeof *lacks);
     for (int64_t i = 0; i < n; i++) {
@@ -56,7 +57,7 @@ static bool check_inputs(vfy_judge *j, const vfy_case *c, const run_tensor *t)
     for (int i = 0; i < s->n_inputs + s->n_weights; i++) {
         const unsigned char *before = c->in[i], *after = t[i].after;
         size_t size = ws_dtype_bytes(s->tensor[i].dtype), b = 0;
-        if (memcmp(before, after, c->in_bytes[i]) == 0)
+        if (t[i].unchanged || memcmp(before, after, c->in_bytes[i]) == 0)
             continue;
         while (before[b] == after[b])
             b++;
@@ -137,7 +138,7 @@ void vfy_judge_outputs(vfy_judge *j, const vfy_run *r)
     const vfy_case *c = r->c;
     int n_in = j->s->spec->n_inputs + j->s->spec->n_weights;
     for (int o = 0; o < j->s->graph->n_outputs; o++)
-        if (!check_written(j, c, o, r->tensor[n_in + o].written))
+        if (!check_written(j, c, o, &r->tensor[n_in + o]))
             return;
     if (!check_inputs(j, c, r->tensor))
         return;

@@ -233,13 +233,58 @@ static bool explain(job *j, const ws_err *err)
 
 /* ---- results ---- */
 
+enum { PIECE_BYTES = 64 << 10 };
+typedef ws_status fetch(cu_device *d, void *to, uint64_t from, size_t n, ws_err *err);
+
+static ws_status fetch_written(cu_device *d, void *to, uint64_t from, size_t n, ws_err *err)
+{
+    (void)err;
+    cu_engine_written(d, from, n, to);
+    return WS_OK;
+}
+
+/* Whether what `get` says of the tensor is `same`, or all ones where that is NULL: piece by piece, as the
+ * answer is nearly always yes and pages that are not touched cost nothing. */
+static ws_status is_as(job *j, int i, fetch *get, const unsigned char *same, bool *out, ws_err *err)
+{
+    const run_tensor *t = &j->r->tensor[i];
+    unsigned char *piece = ws_malloc(PIECE_BYTES);
+    *out = true;
+    for (size_t at = 0; *out && at < t->bytes && !err->status; at += PIECE_BYTES) {
+        const size_t n = t->bytes - at < PIECE_BYTES ? t->bytes - at : PIECE_BYTES;
+        if (!get(j->d, piece, j->tensor[i].ptr + at, n, err))
+            *out = same ? memcmp(piece, same + at, n) == 0 : memchr(piece, 0, n) == NULL;
+    }
+    free(piece);
+    return err->status;
+}
+
+static ws_status download_after(job *j, int i, ws_err *err)
+{
+    run_tensor *t = &j->r->tensor[i];
+    t->unchanged = false;
+    if (t->in && !t->tile.rank && is_as(j, i, cu_download, t->in, &t->unchanged, err))
+        return err->status;
+    return t->unchanged ? WS_OK : cu_download(j->d, t->after, j->tensor[i].ptr, t->bytes, err);
+}
+
+static ws_status download_written(job *j, int i, ws_err *err)
+{
+    run_tensor *t = &j->r->tensor[i];
+    if (is_as(j, i, fetch_written, NULL, &t->whole, err))
+        return err->status;
+    if (!t->whole)
+        cu_engine_written(j->d, j->tensor[i].ptr, t->bytes, t->written);
+    return WS_OK;
+}
+
 static ws_status download_outputs(job *j, ws_err *err)
 {
     for (int i = 0; i < j->r->n_tensors; i++) {
         const run_tensor *t = &j->r->tensor[i];
         if (t->out && cu_download(j->d, t->out, j->tensor[i].ptr, t->bytes, err))
             return err->status;
-        if (t->after && cu_download(j->d, t->after, j->tensor[i].ptr, t->bytes, err))
+        if (t->after && download_after(j, i, err))
             return err->status;
     }
     return WS_OK;
@@ -364,9 +409,8 @@ static ws_status finish(job *j, ws_err *err)
     if (download_outputs(j, err))
         return err->status;
     for (int i = 0; j->engine && i < j->r->n_tensors; i++)
-        if (j->r->tensor[i].written)
-            cu_engine_written(j->d, j->tensor[i].ptr, j->r->tensor[i].bytes,
-                              j->r->tensor[i].written);
+        if (j->r->tensor[i].written && download_written(j, i, err))
+            return err->status;
     for (int i = 0; j->engine && i < j->r->n_tensors; i++) {
         run_tensor *t = &j->r->tensor[i];
         if (t->probe && run_probe_download(j->d, j->tensor[i].ptr, t, err))
@@ -466,6 +510,7 @@ static bool run(wire *w, session *s, bool last)
     const bool passed = !err.status && w->result->reason == HX_PASS;
     if (passed && !last)
         free_buffers(&j);
+    wire_put_notes(w);
     w->result->seconds = ws_seconds_since(start);
     __atomic_store_n(&w->result->state, WIRE_DONE, __ATOMIC_RELEASE);
     return passed;

@@ -31,8 +31,11 @@ typedef struct run_tensor {
     size_t bytes;
     const void *in;        /* INPUT, INOUT: initial content */
     void *out;             /* OUTPUT, INOUT: receives the content after the run */
-    void *after;           /* INPUT: receives the content after the run, to see if it changed */
-    uint8_t *written;      /* OUTPUT: one flag a byte; filled on the engine, NULL: not wanted */
+    void *after;           /* INPUT: receives the content after the run where it changed, see `unchanged` */
+    uint8_t *written;      /* OUTPUT: one flag a byte, see `whole`; filled on the engine, NULL: not wanted */
+    /* What is nearly always so is said in a word and not sent: the content after the run is that before,
+     * every byte was written. Then `after` and `written` are as they were. */
+    bool unchanged, whole;
     run_tile tile;         /* INPUT: `in` is the smaller tensor, and of its size */
     /* OUTPUT, engine: elements of probe_bytes (at most 8) bytes that were written, spread evenly over all of
      * them when there are more than max_probes; their number is rounded down to it by halves. */

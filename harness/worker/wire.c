@@ -20,7 +20,8 @@ typedef struct header {
 } header;
 static const uint64_t MAGIC = 0x31656b616d737077ull;
 
-enum { AT_IN, AT_OUT, AT_AFTER, AT_WRITTEN, AT_PROBES, AREAS };
+enum { AT_IN, AT_OUT, AT_AFTER, AT_WRITTEN, AT_PROBES, AT_NOTE, AREAS };
+enum { NOTE_UNCHANGED = 1, NOTE_WHOLE = 2 };
 
 /* ---- layout ---- */
 
@@ -71,6 +72,8 @@ static void lay_out(const run_request *r, layout *l, size_t *at)
         at[i * AREAS + AT_PROBES] =
             t->probe ? reserve(l, sizeof(probes) + t->max_probes * sizeof *t->probe) : 0;
     }
+    for (int i = 0; i < r->n_tensors; i++)
+        at[i * AREAS + AT_NOTE] = reserve(l, 1);
     l->h.image_bytes = r->image_bytes;
     l->h.image_at = reserve(l, r->image_bytes);
 }
@@ -243,10 +246,11 @@ static void get_plan(reader *r, run_request *out)
     out->scratch_name = name;
 }
 
-static void get_tensors(reader *r, run_request *out, unsigned char *map)
+static void get_tensors(reader *r, run_request *out, unsigned char *map, size_t **offsets)
 {
     out->n_tensors = get_count(r, 1);
     out->tensor = WS_ARENA_NEW(r->arena, run_tensor, out->n_tensors + 1);
+    *offsets = WS_ARENA_NEW(r->arena, size_t, (size_t)out->n_tensors * AREAS + 1);
     for (int i = 0; i < out->n_tensors; i++) {
         run_tensor *t = &out->tensor[i];
         size_t at[AREAS];
@@ -257,6 +261,7 @@ static void get_tensors(reader *r, run_request *out, unsigned char *map)
         GET(r, t->max_probes);
         GET(r, t->probe_bytes);
         GET(r, at);
+        memcpy(*offsets + i * AREAS, at, sizeof at);
         t->in = at[AT_IN] ? map + at[AT_IN] : NULL;
         t->out = at[AT_OUT] ? map + at[AT_OUT] : NULL;
         t->after = at[AT_AFTER] ? map + at[AT_AFTER] : NULL;
@@ -265,7 +270,7 @@ static void get_tensors(reader *r, run_request *out, unsigned char *map)
     }
 }
 
-static void get_request(reader *r, run_request *out, unsigned char *map)
+static void get_request(reader *r, run_request *out, unsigned char *map, size_t **offsets)
 {
     out->device = get_text(r);
     GET(r, out->engine);
@@ -277,7 +282,7 @@ static void get_request(reader *r, run_request *out, unsigned char *map)
     GET(r, out->wall_seconds);
     get_kernels(r, out);
     get_plan(r, out);
-    get_tensors(r, out, map);
+    get_tensors(r, out, map, offsets);
 }
 
 /* ---- both ends ---- */
@@ -346,6 +351,15 @@ ws_status wire_new(const run_request *r, wire *out, ws_err *err)
     return WS_OK;
 }
 
+void wire_put_notes(wire *w)
+{
+    for (int i = 0; i < w->request.n_tensors; i++) {
+        const run_tensor *t = &w->request.tensor[i];
+        w->map[w->at[i * AREAS + AT_NOTE]] =
+            (unsigned char)((t->unchanged ? NOTE_UNCHANGED : 0) | (t->whole ? NOTE_WHOLE : 0));
+    }
+}
+
 void wire_put_probes(run_tensor *t)
 {
     probes *p = (probes *)(void *)((unsigned char *)t->probe - offsetof(probes, probe));
@@ -369,9 +383,12 @@ void wire_collect(const wire *w, const run_request *r)
         const size_t *at = w->at + i * AREAS;
         if (t->out)
             memcpy(t->out, w->map + at[AT_OUT], t->bytes);
-        if (t->after)
+        const unsigned char note = w->map[at[AT_NOTE]];
+        t->unchanged = t->after && note & NOTE_UNCHANGED;
+        t->whole = t->written && note & NOTE_WHOLE;
+        if (t->after && !t->unchanged)
             memcpy(t->after, w->map + at[AT_AFTER], t->bytes);
-        if (t->written)
+        if (t->written && !t->whole)
             memcpy(t->written, w->map + at[AT_WRITTEN], t->bytes);
         if (t->probe)
             take_probes(t, w->map + at[AT_PROBES]);
@@ -402,7 +419,7 @@ ws_status wire_open(int fd, wire *out, ws_err *err)
     reader in = {w.map + h.meta_at, w.map + h.meta_at + h.meta_bytes, &w.arena, false};
     w.request.image = w.map + h.image_at;
     w.request.image_bytes = h.image_bytes;
-    get_request(&in, &w.request, w.map);
+    get_request(&in, &w.request, w.map, &w.at);
     if (in.bad) {
         wire_release(&w);
         return ws_fail(err, WS_EINPUT, "the run request is cut short");

@@ -35,7 +35,7 @@ typedef struct wire {
     ptx_coverage *coverage;  /* NULL: not asked for */
     ptx_lines *lines;        /* the same */
     run_request request;     /* child: decoded, tensors point into the map */
-    size_t *at;              /* parent: offsets a tensor (in, out, after, written, probes), 0: none */
+    size_t *at;              /* offsets a tensor (in, out, after, written, probes, note), 0: none */
     ws_arena arena;
 } wire;
 
@@ -43,6 +43,8 @@ typedef struct wire {
 ws_status wire_new(const run_request *r, wire *out, ws_err *err) WS_MUST_CHECK;
 /* Parent: copies outputs, `after`, `written` and probes to the tensors of the request. */
 void wire_collect(const wire *w, const run_request *r);
+/* Child: the parent is to have `unchanged` and `whole` of all tensors. */
+void wire_put_notes(wire *w);
 /* Child: the parent is to have the tensor's probes. */
 void wire_put_probes(run_tensor *t);
 /* Child: maps fd (kept open by the caller) and decodes the request. */
