@@ -1,8 +1,9 @@
-# Sourced by test scripts that print TAP: the root of the tree, `$ws` the program, `$dir` an empty directory that goes
+# Sourced by test scripts that print TAP: the root of the tree, `$ws` the program, `$softmax` a spec, `$dir` an empty directory that goes
 # at the end, one line a check. The script ends with: tap_done
 set -u
 cd "$(dirname "$0")/.." || exit 70
 ws=${WARPSMITH:-$PWD/warpsmith}
+softmax=tests/specs/softmax.json # small: where a test is about the run and not about the operation
 dir=$(mktemp -d) || exit 70
 trap 'rm -rf "$dir"' EXIT
 unset OPENAI_API_KEY OPENAI_BASE_URL WARPSMITH_MODEL WARPSMITH_ARCHIVE

@@ -1,5 +1,5 @@
 """A client of the Model Context Protocol with nothing but the standard library: talks to `warpsmith mcp` and prints
-TAP. Usage: mcp_client.py WARPSMITH SOFTMAX.cu ARCHIVE.db, the source being one that verifies."""
+TAP. Usage: mcp_client.py WARPSMITH SOFTMAX.json SOFTMAX.cu ARCHIVE.db, the source being one that verifies."""
 import json
 import os
 import select
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-WARPSMITH, SOURCE, ARCHIVE = sys.argv[1], open(sys.argv[2]).read(), sys.argv[3]
+WARPSMITH, SPEC, SOURCE, ARCHIVE = sys.argv[1], sys.argv[2], open(sys.argv[3]).read(), sys.argv[4]
 count = failed = 0
 
 
@@ -160,24 +160,24 @@ def verdicts():
     check(len(r["structuredContent"]["specs"]) == 2 and r["structuredContent"]["found"] > 2 and not r["isError"],
           "list_specs", r)
     check(json.loads(r["content"][1]["text"]) == r["structuredContent"], "structured content stands as text, too")
-    r = s.call("get_spec", {"spec": "softmax", "gpu": "a100"})
+    r = s.call("get_spec", {"spec": SPEC, "gpu": "a100"})
     check(all(part in text(r) for part in ("Tensors", "Checked at", "@plan", "A100", "extern \"C\"")), "get_spec", r)
     source = r["result"]["structuredContent"]["baseline_source"]
-    r = s.call("verify_candidate", {"spec": "softmax", "source": source})["result"]
+    r = s.call("verify_candidate", {"spec": SPEC, "source": source})["result"]
     v = r["structuredContent"]
     check(not r["isError"] and v["accepted"] and v["verdict"]["reason"] == "pass", "the translation passes", r)
     check(v["speedup"] == 1 and v["speedup_kind"] == "modelled", "and is as fast as itself", v.get("speedup"))
-    r = s.call("verify_candidate", {"spec": "softmax", "source": SOURCE})["result"]
+    r = s.call("verify_candidate", {"spec": SPEC, "source": SOURCE})["result"]
     v = r["structuredContent"]
     check(v["accepted"] and v["verdict"]["modelled"]["seconds"] > 0 and v["baseline_seconds"] > 0, "a kernel passes", r)
     wrong = source.replace("/ s;", "* s;")
-    r = s.call("verify_candidate", {"spec": "softmax", "source": wrong})["result"]
+    r = s.call("verify_candidate", {"spec": SPEC, "source": wrong})["result"]
     v = r["structuredContent"]
     check(not r["isError"] and not v["accepted"] and v["verdict"]["reason"] != "pass" and
           v["verdict"]["reason"] in r["content"][0]["text"], "a wrong one is rejected, which is no error of the call", r)
     r = s.call("verify_candidate", {"spec": "softmax", "source": "no plan"})["result"]
     check(not r["isError"] and not r["structuredContent"]["accepted"], "text that is no kernel, too", r)
-    r = s.call("profile_candidate", {"spec": "softmax", "source": SOURCE, "gpu": "h200"})["result"]
+    r = s.call("profile_candidate", {"spec": SPEC, "source": SOURCE, "gpu": "h200"})["result"]
     v = r["structuredContent"]["verdict"]
     check(v["launches"] and "counters" in v["launches"][0] and "Roofline" in r["content"][0]["text"],
           "profile_candidate has counters and the roofline", r)
@@ -185,7 +185,7 @@ def verdicts():
     v = r["result"].get("structuredContent", {})
     check(v.get("best", {}).get("modelled_s", 0) > 0 and 0 < v["judged"] <= 6 and "table" not in v and
           all(f'"{name}"' in v["tuned_source"] for name in v["best"]["tune"]), "tune_candidate", r)
-    r = s.call("tune_candidate", {"spec": "softmax", "source": source})
+    r = s.call("tune_candidate", {"spec": SPEC, "source": source})
     check(r["result"]["isError"] and "no 'tune'" in text(r), "a plan without tunables is refused in words", r)
     r = s.call("archive_search", {"spec": "softmax", "query": "softmax"})["result"]
     k = r["structuredContent"]["kernels"]
@@ -211,10 +211,10 @@ def keeping():
     tools = {t["name"]: t for t in s.ask("tools/list")["result"]["tools"]}
     check(not tools["verify_candidate"]["annotations"]["readOnlyHint"] and
           tools["get_spec"]["annotations"]["readOnlyHint"], "a server that keeps says so", tools)
-    s.call("profile_candidate", {"spec": "softmax", "source": SOURCE})
-    r = s.call("verify_candidate", {"spec": "softmax", "source": "junk"})
+    s.call("profile_candidate", {"spec": SPEC, "source": SOURCE})
+    r = s.call("verify_candidate", {"spec": SPEC, "source": "junk"})
     check(r["result"]["structuredContent"]["kept"]["id"] == 2, "a rejected kernel is kept", r)
-    r = s.call("verify_candidate", {"spec": "softmax", "source": SOURCE, "note": "a block a row, zebra"})
+    r = s.call("verify_candidate", {"spec": SPEC, "source": SOURCE, "note": "a block a row, zebra"})
     told = r["result"]["structuredContent"]
     check(told["accepted"] and told["kept"]["id"] == 3 and "kept as #3 of run softmax-" in text(r), "and one that passes", r)
     r = s.call("archive_search", {"query": "zebra"})["result"]["structuredContent"]["kernels"]
@@ -232,7 +232,7 @@ def keeping():
           "the archive is whole")
     s = Server("--archive", "/nowhere/a.db", "--keep")
     s.open("2025-11-25")
-    r = s.call("verify_candidate", {"spec": "softmax", "source": SOURCE})["result"]
+    r = s.call("verify_candidate", {"spec": SPEC, "source": SOURCE})["result"]
     check(r["structuredContent"]["accepted"] and "error" in r["structuredContent"]["kept"], "what cannot be kept is judged", r)
     s.close()
 
@@ -252,7 +252,7 @@ extern "C" __global__ void k(const float *x, float *y)
 def hanging():
     s = Server("--timeout", "50s", "--call-timeout", "100s")
     s.open("2025-11-25")
-    job = {"name": "verify_candidate", "arguments": {"spec": "softmax", "source": HANG}}
+    job = {"name": "verify_candidate", "arguments": {"spec": SPEC, "source": HANG}}
     s.send({"jsonrpc": "2.0", "id": "hang", "method": "tools/call", "params": job})
     s.send({"jsonrpc": "2.0", "id": "queued", "method": "tools/call", "params": {"name": "list_specs", "arguments": {
         "limit": 1}}})
@@ -311,7 +311,7 @@ def stateless():
     r = s.ask("tools/list", {"_meta": meta})["result"]
     check(len(r["tools"]) >= 6 and r["resultType"] == "complete" and "ttlMs" in r, "tools/list without a handshake", r)
     r = s.ask("tools/call", {"_meta": meta, "name": "verify_candidate",
-                             "arguments": {"spec": "softmax", "source": SOURCE}})["result"]
+                             "arguments": {"spec": SPEC, "source": SOURCE}})["result"]
     check(r["resultType"] == "complete" and r["structuredContent"]["accepted"], "a kernel is judged", r)
     r = s.ask("tools/call", {"_meta": meta, "name": "get_spec"})["result"]
     check(r["isError"] and r["resultType"] == "complete", "wrong arguments are told to the model", r)

@@ -4,7 +4,7 @@
 db=$dir/a.db
 json() { /usr/bin/python3 -c "import json,sys; d = json.load(open('$dir/out')); sys.exit(not ($1))"; }
 
-run "$ws" optimize basics/softmax --rounds 3 --seed 7 --tune 2 --archive "$db"
+run "$ws" optimize "$softmax" --rounds 3 --seed 7 --tune 2 --archive "$db"
 check "a run" [ "$rc" -le 1 ]
 run "$ws" archive show last --archive "$db" --json
 passed=$(/usr/bin/python3 -c "
@@ -40,10 +40,10 @@ run "$ws" archive search softmax --archive "$db" --json
 check "an archive that cannot be written is searched" json "len(d['kernels']) == $passed"
 
 "$ws" emit basics/transpose >"$dir/t.cu"
-run "$ws" verify basics/transpose "$dir/t.cu" --explain
+run "$ws" verify basics/transpose "$dir/t.cu" --depth quick --explain
 check "a kernel that passes is explained" ended 0
 check "with its largest fault" says "$dir/out" "1. uncoalesced-loads"
-run "$ws" verify basics/transpose "$dir/t.cu" --explain --json
+run "$ws" verify basics/transpose "$dir/t.cu" --depth quick --explain --json
 check "as JSON" json "d['findings'][0]['rule'] == 'uncoalesced-loads' and d['findings'][0]['severity'] == 'high'"
 run "$ws" verify basics/relu tests/kernels/bad/compile_error.cu --explain
 check "a kernel that fails is rejected" ended 1

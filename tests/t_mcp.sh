@@ -7,6 +7,6 @@ if ! command -v python3 >/dev/null; then
     exit 0
 fi
 replies=agent/replays/basics_softmax
-"$ws" submit softmax "$replies/4_coalesced.md" --archive "$dir/a.db" >"$dir/out" 2>"$dir/err"
+"$ws" submit "$softmax" "$replies/4_coalesced.md" --archive "$dir/a.db" >"$dir/out" 2>"$dir/err"
 sed -n '/^```cuda/,/^```$/p' "$replies/4_coalesced.md" | sed '1d;$d' >"$dir/k.cu"
-python3 tests/mcp_client.py "$ws" "$dir/k.cu" "$dir/a.db"
+python3 tests/mcp_client.py "$ws" "$softmax" "$dir/k.cu" "$dir/a.db"

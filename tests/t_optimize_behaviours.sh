@@ -15,12 +15,12 @@ for s in json.load(open(sys.argv[1]))["strategies"]:
 PY
 }
 compare() {
-    timeout 300 "$ws" compare basics/softmax "$@" >"$dir/out" 2>"$dir/err"
+    timeout 300 "$ws" compare "$softmax" "$@" >"$dir/out" 2>"$dir/err"
     rc=$?
 }
 # played MODEL ROUNDS: into $dir/MODEL, its exit code last
 played() {
-    timeout 300 "$ws" compare basics/softmax --behaviour "$1" --rounds "$2" --json >"$dir/$1" 2>"$dir/$1.err"
+    timeout 300 "$ws" compare "$softmax" --behaviour "$1" --rounds "$2" --json >"$dir/$1" 2>"$dir/$1.err"
     echo $? >"$dir/$1.rc"
 }
 take() {
@@ -56,7 +56,7 @@ done
 "$ws" replay --behaviour perfect >"$dir/server" 2>&1 &
 server=$!
 for _ in $(seq 100); do [ -s "$dir/server" ] && break; sleep 0.05; done
-run "$ws" optimize basics/softmax --model played --base-url "$(head -n 1 "$dir/server")" --rounds 8 --lanes 2 --seed 3 \
+run "$ws" optimize "$softmax" --model played --base-url "$(head -n 1 "$dir/server")" --rounds 8 --lanes 2 --seed 3 \
     --tune 2 --archive "$dir/a.db" --record "$dir/a.jsonl"
 check "a recorded run" [ "$rc" -le 1 ]
 kill "$server" && wait "$server" 2>/dev/null

@@ -14,7 +14,7 @@ serve() {
 }
 serve perfect
 perfect=$url
-optimize=("$ws" optimize basics/softmax --base-url "$perfect" --model m --seed 4 --archive "$dir/a.db" --no-memory)
+optimize=("$ws" optimize "$softmax" --base-url "$perfect" --model m --seed 4 --archive "$dir/a.db" --no-memory)
 # The last line of --json as a value: field NAME
 field() { tail -n 1 "$dir/out" | sed -E "s/.*\"$1\":(\"[^\"]*\"|[^,}]*).*/\1/"; }
 
@@ -76,13 +76,13 @@ fi
 # ---- several models, strategies ----
 
 serve wrong
-run "$ws" optimize basics/softmax --base-url "$perfect" --model m,other --seed 4 --archive "$dir/two.db" --no-memory \
+run "$ws" optimize "$softmax" --base-url "$perfect" --model m,other --seed 4 --archive "$dir/two.db" --no-memory \
     --strategy evolve --lanes 2 --rounds 10 --tune 0 --json
 check "two models are both asked" [ "$(grep '^{"event":"asked"' "$dir/out" | sed -E 's/.*"model":"([^"]*)".*/\1/' | sort -u | wc -l)" = 2 ]
 run "${optimize[@]}" --strategy guess
 check "an unknown strategy is refused" ended 2
 check "with those that there are" says "$dir/err" "there are refine, best-of, ideas, evolve"
-run "$ws" optimize basics/softmax --base-url "$url" --model m --seed 4 --archive "$dir/w.db" --rounds 4 --no-memory
+run "$ws" optimize "$softmax" --base-url "$url" --model m --seed 4 --archive "$dir/w.db" --rounds 4 --no-memory
 check "a model that is always wrong ends with 1" ended 1
 check "and says that nothing was won" says "$dir/out" "no reply is faster than the plain translation"
 

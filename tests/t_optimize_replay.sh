@@ -32,7 +32,7 @@ for behaviour in sloppy flaky sloppy-budget flaky-budget; do
     server=$!
     for _ in $(seq 100); do [ -s "$dir/server" ] && break; sleep 0.05; done
     url=$(head -n 1 "$dir/server")
-    optimize=("$ws" optimize basics/softmax --model played --strategy refine --lanes 4 --rounds 12 --seed 5 --tune 2
+    optimize=("$ws" optimize "$softmax" --model played --strategy refine --lanes 4 --rounds 12 --seed 5 --tune 2
         "${budget[@]}")
     run env OPENAI_API_KEY=$key "${optimize[@]}" --base-url "$url" --archive "$dir/$behaviour.db" \
         --record "$dir/$behaviour.jsonl"

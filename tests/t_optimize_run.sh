@@ -23,7 +23,7 @@ story() {
 
 # ---- kill -9 ----
 
-optimize=("$ws" optimize basics/softmax --rounds 3 --seed 7 --tune 2)
+optimize=("$ws" optimize "$softmax" --rounds 3 --seed 7 --tune 2)
 run "${optimize[@]}" --archive "$dir/whole.db" --export "$dir/whole.cuh"
 check "an unbroken run ends" [ "$rc" -le 1 ]
 rows "$dir/out" >"$dir/whole.rows"
@@ -62,7 +62,7 @@ check "in a sound file" [ "$rc" = 0 ]
 
 # ---- Ctrl-C ----
 
-"$ws" optimize basics/softmax --archive "$dir/int.db" >"$dir/out" 2>"$dir/err" &
+"$ws" optimize "$softmax" --archive "$dir/int.db" >"$dir/out" 2>"$dir/err" &
 pid=$!
 await "$dir/out" emitted
 kill -INT "$pid"
@@ -75,7 +75,7 @@ check "which works" says "$dir/out" "done, all rounds done; "
 
 # ---- budgets, and the end of a script ----
 
-run "$ws" optimize basics/softmax --call-budget 1 --archive "$dir/limit.db"
+run "$ws" optimize "$softmax" --call-budget 1 --archive "$dir/limit.db"
 check "a spent budget is exit code 6" [ "$rc" = 6 ]
 run "$ws" optimize --resume last --archive "$dir/limit.db"
 check "and stays spent" [ "$rc" = 6 ]
@@ -101,7 +101,7 @@ END
 server=$!
 await "$dir/url" http://
 url=$(head -n 1 "$dir/url")
-OPENAI_API_KEY=$key run "$ws" optimize basics/softmax --base-url "$url" --model m --rounds 4 --attempts 3 \
+OPENAI_API_KEY=$key run "$ws" optimize "$softmax" --base-url "$url" --model m --rounds 4 --attempts 3 \
     --idle-timeout 1s --archive "$dir/faults.db" --debug --log "$dir/log"
 check "a server that fails for good is exit code 5" [ "$rc" = 5 ]
 check "a 429 is said" says "$dir/err" "the server limits the rate of requests (HTTP 429): slow down; try 2 of 3"
@@ -136,9 +136,9 @@ kill -9 "$pid" 2>/dev/null
 # ---- archives that cannot be used ----
 
 echo "this is no archive, and longer than a header of SQLite would be" >"$dir/text.db"
-run "$ws" optimize basics/softmax --archive "$dir/text.db"
+run "$ws" optimize "$softmax" --archive "$dir/text.db"
 check "a file that is no archive is refused" [ "$rc" = 4 ]
 check "in words" says "$dir/err" "file is not a database"
-run "$ws" optimize basics/softmax --archive "$dir/none/a.db"
+run "$ws" optimize "$softmax" --archive "$dir/none/a.db"
 check "a directory that is not there is named" says "$dir/err" "No such file or directory"
 tap_done

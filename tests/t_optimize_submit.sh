@@ -5,21 +5,21 @@ replies=agent/replays/basics_softmax
 
 run "$ws" prompt softmax
 check "the first prompt has the translation with its time" grep -q 'that verifies ([0-9.]* us modelled)' "$dir/out"
-run "$ws" submit softmax "$replies/2_race.md" --archive "$dir/a.db"
+run "$ws" submit "$softmax" "$replies/2_race.md" --archive "$dir/a.db"
 check "a racing reply is exit code 1" [ "$rc" = 1 ]
 check "and a row" grep -q '^ *1  model *shared_race' "$dir/out"
 run "$ws" prompt --run last --archive "$dir/a.db"
 check "the next prompt asks for a repair" says "$dir/out" "This kernel was rejected:"
 check "and names the race" says "$dir/out" "Rejected: shared_race"
 echo "What about warps?" >"$dir/talk.md"
-run "$ws" submit softmax "$dir/talk.md" --archive "$dir/a.db" --run last
+run "$ws" submit "$softmax" "$dir/talk.md" --archive "$dir/a.db" --run last
 run "$ws" prompt --run last --archive "$dir/a.db"
 check "talk without code is told to the model" says "$dir/out" 'It began: "What about warps?"'
-run "$ws" submit softmax "$replies/4_coalesced.md" --archive "$dir/a.db" --run last
+run "$ws" submit "$softmax" "$replies/4_coalesced.md" --archive "$dir/a.db" --run last
 check "a right reply is exit code 0" [ "$rc" = 0 ]
 run "$ws" submit relu "$dir/talk.md" --archive "$dir/a.db" --run last
 check "a run has one spec" says "$dir/err" "is of 'basics/softmax', not of 'basics/relu'"
-run "$ws" submit softmax "$replies/1_compile_error.md"
+run "$ws" submit "$softmax" "$replies/1_compile_error.md"
 check "without an archive the verdict is printed" says "$dir/out" "compile_error: "
 
 # ---- replies, and would-be winners of a run, are verified in full ----
@@ -87,8 +87,8 @@ reference softmax
 spec list
 spec show softmax
 spec check softmax
-submit softmax $dir/talk.md
-verify softmax $dir/k.cu
+submit $softmax $dir/talk.md
+verify $softmax $dir/k.cu
 verify softmax $dir/talk.md
 END
 

@@ -40,7 +40,7 @@ wire() {
     local name=$1 who=$2 path=$3 header=$4 env=$5
     shift 5
     start_server
-    run env "${env//PORT/$port}" "${env%%_*}_API_KEY=$key" "$ws" optimize basics/softmax --rounds 2 --tune 0 --seed 7 \
+    run env "${env//PORT/$port}" "${env%%_*}_API_KEY=$key" "$ws" optimize "$softmax" --rounds 2 --tune 0 --seed 7 \
         --archive "$dir/$name.db" --record "$dir/$name.jsonl" "$@"
     check "$name: a run ends" [ "$rc" -le 1 ]
     check "$name: three requests, at the wire's path" holds "$name" "len(q) == 3 and all(r['path'] == '$path' for r in q)"
@@ -64,7 +64,7 @@ wire chat custom /v1/chat/completions Authorization "OPENAI_BASE_URL=http://127.
 # ---- two models, two servers, two keys ----
 start_server
 run env ANTHROPIC_API_KEY=$key "ANTHROPIC_BASE_URL=http://127.0.0.1:$port" OPENAI_API_KEY=sk-other-0123456789 \
-    "OPENAI_BASE_URL=http://127.0.0.1:$port/v1" "$ws" optimize basics/softmax --model anthropic/claude-test,m \
+    "OPENAI_BASE_URL=http://127.0.0.1:$port/v1" "$ws" optimize "$softmax" --model anthropic/claude-test,m \
     --strategy best-of --lanes 2 --rounds 2 --tune 0 --seed 7 --archive "$dir/two.db"
 check "two models: each is asked at its server, with its key and no other" holds two \
     "{(r['path'], r['body']['model'], r['headers'].get('x-api-key'), r['headers'].get('Authorization')) for r in q} ==
@@ -74,7 +74,7 @@ check "two models: each is asked at its server, with its key and no other" holds
 run env GEMINI_API_KEY=$key "$ws" doctor
 check "doctor names the provider and its variable" says "$dir/out" "gemini (GEMINI_API_KEY)"
 check "but not the key" no_key
-run env OPENAI_API_KEY=$key "$ws" optimize basics/softmax --model claude-test --archive "$dir/none.db"
+run env OPENAI_API_KEY=$key "$ws" optimize "$softmax" --model claude-test --archive "$dir/none.db"
 check "a provider without a key is an error of the environment" ended 3
 check "which names the variable" says "$dir/err" "set ANTHROPIC_API_KEY"
 
