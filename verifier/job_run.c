@@ -4,6 +4,7 @@
 #include "verifier/outputs.h"
 #include "verifier/policy.h"
 #include "verifier/record.h"
+#include "verifier/schedule.h"
 #include "verifier/wrong.h"
 
 #include <math.h>
@@ -60,6 +61,12 @@ void vfy_job_judge_outputs(vfy_job *j, const vfy_run *r)
     j->wrong_at = o.wrong_at;
 }
 
+static void add_text(vfy_verdict *v, const char *text)
+{
+    const size_t at = strlen(v->text);
+    snprintf(v->text + at, sizeof v->text - at, "; %s", text);
+}
+
 /* What the engine saw on the way to a wrong value. */
 static void explain_values(vfy_job *j, const ptx_report *r)
 {
@@ -67,10 +74,19 @@ static void explain_values(vfy_job *j, const ptx_report *r)
     bool wrong = v->reason == HX_WRONG_RESULT || v->reason == HX_CONSTANT_OUTPUT;
     if (!wrong || !r->note[0])
         return;
-    size_t at = strlen(v->text);
-    snprintf(v->text + at, sizeof v->text - at, "; %s", r->note);
+    add_text(v, r->note);
     v->line = r->note_line;
     snprintf(v->file, sizeof v->file, "%s", j->file);
+}
+
+/* The first run's that has one. */
+static void keep_warning(vfy_verdict *v, const ptx_report *r)
+{
+    if (v->warning[0] || !r->warning[0])
+        return;
+    snprintf(v->warning, sizeof v->warning, "%s", r->warning);
+    v->warning_line = r->warning_line;
+    v->warning_other_line = r->warning_other_line;
 }
 
 static void record_counters(vfy_job *j, const vfy_run *o)
@@ -112,7 +128,10 @@ ws_status vfy_job_judge_run(vfy_job *j, const vfy_run *o, const vfy_run *first, 
         vfy_job_judge_outputs(j, o);
     vfy_record_run(j->o->record, o, j->v->reason, j->v->worst_ratio);
     j->v->worst_ratio = fmax(j->v->worst_ratio, worst_before);
+    if (first && is_about_elements(j->v->reason))
+        add_text(j->v, VFY_OTHER_ORDER);
     explain_values(j, &o->rep.engine);
+    keep_warning(j->v, &o->rep.engine);
     if (o->rep.reason == HX_PASS && is_about_elements(j->v->reason) && j->steps == VFY_STEPS) {
         const vfy_exec e = vfy_job_exec(j);
         vfy_name_writer(&e, o, j->wrong_output, j->wrong_at, j->v);

@@ -145,7 +145,7 @@ ws_status vfy_full_schedules(vfy_full *f, ws_err *err)
     for (int i = 0; i < ORDERS; i++)
         t[i] = (vfy_try){.c = &f->base, .judged = true, .seed = f->seed + (uint64_t)i + 1,
                          .schedule = i ? PTX_SCHED_RANDOM : PTX_SCHED_REVERSE,
-                         .relation = "only with warps and blocks in another order"};
+                         .relation = VFY_OTHER_ORDER};
     ws_status st = f->run(f->ud, t, f->affordable && f->main ? ORDERS : 1, err);
     for (int i = 0; i < ORDERS && !st && f->v->reason == HX_PASS && same; i++)
         same = !t[i].out || compare_orders(f, &t[i]);

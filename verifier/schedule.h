@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* Of a finding that the usual order does not show. */
+#define VFY_OTHER_ORDER "only with warps and blocks in another order"
+
 /* What makes a result depend on the order of threads, in order of how well it explains other bits:
  * an atomic in floating point, another atomic (a ticket, a lock), a wait for what another thread
  * wrote, the set of active lanes. */

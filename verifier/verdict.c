@@ -106,6 +106,8 @@ void vfy_verdict_print(const vfy_verdict *v, ws_buf *out)
                       v->schedule_dependent ? "; the bits depend on the schedule" : "");
     if (v->schedule[0])
         ws_buf_printf(out, "  schedule  %s\n", v->schedule);
+    if (v->warning[0])
+        ws_buf_printf(out, "  warning   %s\n", v->warning);
     if (v->relations[0])
         ws_buf_printf(out, "  relations %s\n", v->relations);
     if (v->launches_needed[0])
@@ -221,6 +223,14 @@ static void json_fault(cJSON *o, const ptx_fault *f)
         add_dim3(j, "other_thread", f->other_thread);
         add_dim3(j, "other_block", f->other_block);
     }
+}
+
+static void json_warning(cJSON *o, const vfy_verdict *v)
+{
+    cJSON *w = cJSON_AddObjectToObject(o, "warning");
+    cJSON_AddStringToObject(w, "text", v->warning);
+    cJSON_AddNumberToObject(w, "line", v->warning_line);
+    cJSON_AddNumberToObject(w, "other_line", v->warning_other_line);
 }
 
 static void json_evidence(cJSON *o, const vfy_verdict *v)
@@ -391,6 +401,8 @@ cJSON *vfy_verdict_json(const vfy_verdict *v)
         cJSON_AddStringToObject(o, "survey", v->survey);
     if (v->has_fault)
         json_fault(o, &v->fault);
+    if (v->warning[0])
+        json_warning(o, v);
     json_evidence(o, v);
     if (v->field.tried)
         cJSON_AddItemToObject(o, "field", vfy_field_json(&v->field));

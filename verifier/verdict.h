@@ -105,6 +105,8 @@ typedef struct vfy_verdict {
     int choices_passed, choices_unusable; /* other choices of the tunables */
     bool schedule_dependent; /* right on every schedule tried, but not bit for bit the same */
     char schedule[320];     /* of full verification: whether the bits depend on it, and by what */
+    char warning[256];      /* what is right here, but only as long as the lanes of a warp run in step */
+    int warning_line, warning_other_line;
     char relations[640];    /* of full verification: those that the operation keeps, and it too */
     char launches_needed[512]; /* of full verification and a plan with several launches */
     /* Of full verification: elements that a sample of the benchmark shape's blocks wrote, and that

@@ -299,6 +299,8 @@ static void write_passed(ev_facts *f, ws_buf *out)
     if (cJSON_IsTrue(ev_member(f, "evidence", "schedule_dependent")))
         ws_buf_adds(
             out, "  the last bits depend on the order in which threads run (atomics on floats)\n");
+    if (ev_member(f, "warning", "text"))
+        ws_buf_printf(out, "  warning: %s\n", ev_text(f, "warning", "text"));
     write_time(f, out);
     write_parts(f, out);
     write_findings(f, out);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARP_QUANTUM = 1 << 16, UNINITIALIZED_BYTE = 0xcb, SHARED_SLACK = 64 };
+enum { WARP_QUANTUM = 1 << 16, UNINITIALIZED_BYTE = 0xcb, SHARED_SLACK = 64, MOST_HANDED_OVER = 16 };
 
 /* ---- life ---- */
 
@@ -314,13 +314,6 @@ static int nth_warp(const ptx_block *b, ptx_schedule schedule, int n, uint64_t f
     }
 }
 
-/* A block has its own numbers, so that its schedule does not depend on the host's threads. */
-static uint64_t next_random(ptx_block *b)
-{
-    b->rng = b->rng * 6364136223846793005ull + 1442695040888963407ull;
-    return b->rng >> 33;
-}
-
 /* What was counted before a turn of a warp that may do nothing but poll. How often it looks until
  * others are done is the engine's doing, so that turn is not counted. Loads and instructions alone are
  * forgotten: a loop that comes back to the same registers may have its state in memory. */
@@ -370,7 +363,7 @@ static bool forget_turn(ptx_worker *k, const mark *m)
 /* One turn of every warp that can run; *waits: all that ran did nothing but look at memory. */
 static bool turn(ptx_worker *k, ptx_block *b, int64_t *used, bool *ran, bool *waits)
 {
-    uint64_t first = next_random(b);
+    uint64_t first = ptx_block_random(b);
     *waits = true;
     for (int n = 0; n < b->n_warps; n++) {
         ptx_warp *w = &b->warp[nth_warp(b, k->grid->options->schedule, n, first)];
@@ -426,6 +419,14 @@ static bool wakes(ptx_block *b)
     return false;
 }
 
+/* Where turns are shuffled, a block that others may wait for lets them come between two of its turns; a few
+ * are half done at a time. */
+static bool hands_over(const ptx_worker *k, ptx_block *b)
+{
+    return k->grid->options->schedule == PTX_SCHED_RANDOM && ptx_blocks_may_wait(k->grid) &&
+           k->n_resident < MOST_HANDED_OVER && ptx_block_random(b) % 2;
+}
+
 ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
 {
     int64_t used = 0;
@@ -449,7 +450,7 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
             return PTX_BLOCK_STUCK;
         if (ran && waits && !passed)
             return PTX_BLOCK_WAITS;
-        if (used >= slice)
+        if (used >= slice || hands_over(k, b))
             return PTX_BLOCK_AGAIN;
     }
 }

@@ -22,7 +22,8 @@
  *   // cache: sms 132 l1 262144 l2 52428800 warps 64 blocks 32      of a SM; for counters of caches
  *   // any-order                              what is found depends on the schedule; the reason may
  * not. Without a fault: how often a compare-and-swap is tried again depends on what other blocks
- * do meanwhile, so that counters of several threads are not compared with one's
+ * do meanwhile, so that counters of several threads are not compared with one's, nor what is counted
+ * where turns are shuffled with what is wanted
  *   // cuda:                                  the CUDA source, from the next line to the end of the
  * comments
  *

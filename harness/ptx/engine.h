@@ -434,6 +434,8 @@ struct ptx_worker {
     ptx_counters counters;   /* memory, divergence, barriers */
     struct ptx_gshadow *gshadow; /* list, one an allocation */
     struct ptx_clocks *clocks;   /* NULL: the program has nothing that orders blocks, or warps beside barriers */
+    struct ptx_late *late;       /* stores that others see late, NULL: there are none; see late.h */
+    const ptx_insn *warned;      /* the last one with a warning */
     ptx_block *free_blocks;
     uint64_t unreported_insns;
     ptx_block *resident, **resident_tail; /* blocks that wait for another turn */
@@ -551,6 +553,14 @@ void ptx_mbarriers_free(ptx_block *b); /* x_mbarrier.c */
  * sleeping one does at once. */
 void ptx_warp_end_turn(ptx_warp *w);
 void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr);
+/* After an access through which threads talk to each other: where turns are shuffled it may end the warp's turn. */
+void ptx_warp_pause(ptx_warp *w);
+/* A block has its own numbers, so that its schedule does not depend on the host's threads. */
+static inline uint64_t ptx_block_random(ptx_block *b)
+{
+    b->rng = b->rng * 6364136223846793005ull + 1442695040888963407ull;
+    return b->rng >> 33;
+}
 static inline uint32_t ptx_group_pc(const ptx_warp *w)   /* of the next instruction */
 {
     return (uint32_t)(w->insn - w->frame->code->insn);
@@ -695,6 +705,8 @@ void ptx_order_access(ptx_warp *w, const ptx_insn *i, uint64_t addr, bool write)
 void ptx_order_barrier(ptx_warp *w, uint64_t addr, bool release);
 void ptx_order_cluster(ptx_warp *w, bool release);
 uint32_t ptx_order_time(const ptx_warp *w);      /* of the block's accesses now */
+bool ptx_order_has_times(const ptx_worker *k);   /* of all blocks: */
+uint32_t ptx_order_time_of(const ptx_worker *k, uint32_t block);
 /* Whether the access of another block at `time` happened before this warp's next one. */
 bool ptx_order_before(const ptx_warp *w, uint32_t block, uint32_t time);
 

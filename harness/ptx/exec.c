@@ -5,6 +5,7 @@
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
 #include "harness/ptx/field_step.h"
+#include "harness/ptx/late.h"
 #include "harness/ptx/module.h"
 #include "harness/ptx/sample.h"
 
@@ -407,6 +408,8 @@ static void run_grid(ptx_grid *g)
         atomic_fetch_add(&g->idle, 1);
     for (int k = 1; k < c.started; k++)
         pthread_join(c.thread[k], NULL);
+    for (int k = 0; k < n; k++)
+        ptx_late_end(&worker[k]);
     ptx_race_end(g, worker, n);
     ptx_count_finish(g, worker, n);
     for (int k = 0; k < n; k++)

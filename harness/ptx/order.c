@@ -203,6 +203,16 @@ uint32_t ptx_order_time(const ptx_warp *w)
     return c && c->followed ? *time_of(c, w->block) : 0;
 }
 
+bool ptx_order_has_times(const ptx_worker *k)
+{
+    return k->clocks && k->clocks->followed && !k->clocks->local;
+}
+
+uint32_t ptx_order_time_of(const ptx_worker *k, uint32_t block)
+{
+    return k->clocks->time[block];
+}
+
 static bool is_zero(const uint32_t *v, uint32_t n)
 {
     uint32_t any = 0;

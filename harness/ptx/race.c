@@ -483,6 +483,20 @@ static void record_read(const race_look *k, u64 g, u32 lane, u32 many)
     s->r_who[g] = k->alloc ? (s->r_who[g] == k->me ? k->me : MANY_BLOCKS) : s->r_who[g] | k->me;
 }
 
+/* Volatile accesses by lanes of one warp that no bar.warp.sync orders do not race, but are right only while the
+ * lanes run in step. */
+static void warn_of_lanes(const race_look *k, u64 g, u32 lane)
+{
+    const ptx_shadow *s = k->shadow;
+    u32 w_key = s->w_key[g], r_key = s->r_key[g], me = (u32)k->w->id;
+    if (w_key & KEY_STRONG && !(w_key & KEY_FAR) && race_warp(w_key) == me && s->w_pc[g] != k->pc &&
+        !is_ordered(k, w_key, lane))
+        race_warn(k, g, RACE_WRITE);
+    else if (k->x->write && r_key & KEY_STRONG && s->r_who[g] == k->me && s->r_pc[g] != k->pc &&
+             !reads_ordered(k, g, lane))
+        race_warn(k, g, RACE_READ);
+}
+
 /* false: a race, which was reported */
 static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
 {
@@ -490,6 +504,8 @@ static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
     const ptx_access *x = k->x;
     bool my_write = !k->alloc ? !(s->w_key[g] & KEY_FAR) : s->w_block[g] == k->me;
     bool my_read = !k->alloc || s->r_who[g] == k->me;
+    if (!k->alloc && k->key & KEY_STRONG && !x->atomic)
+        warn_of_lanes(k, g, lane);
     if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key, my_write) &&
         !write_ordered(k, g, lane) && !(x->write && race_same_value(k, g, lane)))
         return race_report(k, lane, g, RACE_WRITE);

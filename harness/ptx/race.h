@@ -236,6 +236,8 @@ static inline bool race_quick_read(ptx_warp *w, const ptx_insn *i, u64 first, u3
  * before is the granule's last write or its reads. */
 typedef enum race_other { RACE_READ, RACE_WRITE, RACE_FAR_READ } race_other;
 bool race_report(const race_look *k, u32 lane, u64 g, race_other other); /* false */
+/* No finding, but a warning: both by lanes of one warp, to shared memory. Atomics have none. */
+void race_warn(const race_look *k, u64 g, race_other other);
 /* Granule g of one allocation, accessed by blocks of two workers. */
 void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now,
                          bool write, const ptx_shadow *before, bool other_write);

@@ -165,6 +165,34 @@ bool race_report(const race_look *k, u32 lane, u64 g, race_other other)
     return false;
 }
 
+static bool is_atomic(const ptx_insn *i)
+{
+    return ws_str_eqz(i->ast->part[0], "atom") || ws_str_eqz(i->ast->part[0], "red");
+}
+
+void race_warn(const race_look *k, u64 g, race_other other)
+{
+    ptx_worker *worker = k->w->worker;
+    const ptx_grid *grid = worker->grid;
+    const ptx_insn *i = k->x->insn,
+                   *before = ptx_insn_at(grid->program, other == RACE_WRITE ? k->shadow->w_pc[g] : k->shadow->r_pc[g]);
+    ptx_report *r = grid->report;
+    if (worker->warned == i || !before || is_atomic(before))
+        return;
+    worker->warned = i;
+    const int line = ptx_insn_place(grid->ast, i->ast).line, other_line = ptx_insn_place(grid->ast, before->ast).line;
+    pthread_mutex_lock(&worker->grid->lock);
+    if (!r->warning[0] || line < r->warning_line || (line == r->warning_line && other_line < r->warning_other_line)) {
+        r->warning_line = line;
+        r->warning_other_line = other_line;
+        snprintf(r->warning, sizeof r->warning,
+                 "the %s at line %d meets in shared memory what another lane of its warp %s at line %d, with no "
+                 "__syncwarp() between: right only while the lanes of a warp run in step",
+                 k->x->write ? "write" : "read", line, other == RACE_WRITE ? "writes" : "reads", other_line);
+    }
+    pthread_mutex_unlock(&worker->grid->lock);
+}
+
 void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now,
                          bool write, const ptx_shadow *before, bool other_write)
 {

@@ -158,6 +158,9 @@ typedef struct ptx_report {
      * part. */
     char note[192];
     int note_line;         /* of the source, 0: not known */
+    /* What is right only as long as the lanes of a warp run in step: the one of the first lines. */
+    char warning[256];
+    int warning_line, warning_other_line; /* of the source, 0: not known */
     /* Where options.cover adds to. Its memory is the caller's, or behind libcuda the facade's until it
      * is configured again. NULL: coverage is lost. */
     ptx_coverage *coverage;

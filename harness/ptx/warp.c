@@ -524,6 +524,13 @@ void ptx_warp_poll(ptx_warp *w, const ptx_insn *i, uint64_t addr)
         ptx_warp_end_turn(w);
 }
 
+/* Others come between a load, or an atomic, and what follows from it, half of the times. */
+void ptx_warp_pause(ptx_warp *w)
+{
+    if (w->worker->grid->options->schedule == PTX_SCHED_RANDOM && !w->event && ptx_block_random(w->block) % 2)
+        w->event = PTX_EV_YIELD;
+}
+
 /* ---- running ---- */
 
 void ptx_warp_start(ptx_warp *w, uint32_t lanes)

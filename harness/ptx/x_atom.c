@@ -4,6 +4,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/field_step.h"
 #include "harness/ptx/fp.h"
+#include "harness/ptx/late.h"
 #include "harness/ptx/x_mem.h"
 
 #include <string.h>
@@ -241,8 +242,13 @@ static void x_atom(ptx_warp *w, const ptx_insn *i)
                         .addr = addr};
         if (!ptx_watch(w, &x))
             return;
-        if (!step_lanes(w, i, i->aux, mask, ptx_mem_base(w, &part), addr))
+        if (w->worker->late && space == PTX_SPACE_GLOBAL)
+            ptx_late_atomic(w, mask, addr, x.size);
+        bool changed = step_lanes(w, i, i->aux, mask, ptx_mem_base(w, &part), addr);
+        if (!changed)
             ptx_warp_poll(w, i, addr[__builtin_ctz(mask)]);
+        if (changed || !w->polls)
+            ptx_warp_pause(w);
     }
 }
 

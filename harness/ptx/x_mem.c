@@ -4,6 +4,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/guess.h"
+#include "harness/ptx/late.h"
 
 #include <string.h>
 
@@ -258,12 +259,16 @@ void ptx_mem_load(ptx_warp *w, const ptx_insn *i)
         u32 mask = part.mask;
         if (part.space != PTX_SPACE_LOCAL) {
             load_elements(w, i, mask, ptx_mem_base(w, &part), addr);
+            if (w->worker->late && i->flags & PTX_IF_STRONG && part.space == PTX_SPACE_GLOBAL)
+                ptx_late_load(w, i, mask, addr);
             continue;
         }
         uint8_t buf[PTX_LANES * PTX_MAX_ACCESS] __attribute__((aligned(64)));
         local_copy(w, mask, addr, (u32)i->esize * i->vec, buf, false);
         ptx_mem_spread(w, i, mask, buf);
     }
+    if (i->flags & PTX_IF_STRONG && !w->polls)
+        ptx_warp_pause(w);
 }
 
 /* Kernel parameters at a fixed offset are the same for all lanes and checked when decoded. */
@@ -360,6 +365,8 @@ void ptx_mem_store(ptx_warp *w, const ptx_insn *i)
         }
         if (!watch(w, i, &part, addr, true))
             return;
+        if (i->flags & PTX_IF_STRONG && part.space == PTX_SPACE_GLOBAL)
+            ptx_late_store(w, i, mask, addr);
         if (part.space != PTX_SPACE_LOCAL) {
             store_elements(w, i, mask, ptx_mem_base(w, &part), addr);
             continue;
@@ -370,6 +377,8 @@ void ptx_mem_store(ptx_warp *w, const ptx_insn *i)
         store_elements(w, i, mask, buf, at);
         local_copy(w, mask, addr, (u32)i->esize * i->vec, buf, true);
     }
+    if (i->flags & PTX_IF_STRONG)
+        ptx_warp_pause(w);
 }
 
 /* ---- decoding ---- */
