@@ -150,6 +150,23 @@ static bool has_maximum(const ref_graph *g)
     return false;
 }
 
+/* Directly of an input: what is computed first is rounded before it is compared. */
+static bool decides_by_order(const ref_graph *g)
+{
+    static const char *const ops[] = {"topk", "sort", "argsort", "eq", "ne", "lt", "le", "gt", "ge"};
+    for (int k = 0; k < g->n_nodes; k++) {
+        const ref_node *n = &g->node[k];
+        const ref_attrs *at = n->attrs;
+        bool compares = strcmp(n->op->name, "reduce") == 0 && (at->fn == REF_ARGMAX || at->fn == REF_ARGMIN);
+        for (size_t i = 0; i < WS_COUNT(ops); i++)
+            compares |= strcmp(n->op->name, ops[i]) == 0;
+        for (int i = 0; compares && i < n->n_in; i++)
+            if (g->value[n->in[i]].tensor >= 0 && ws_dtype_is_float(g->value[n->in[i]].dtype))
+                return true;
+    }
+    return false;
+}
+
 static bool has_inputs(const spec *s, vfy_needs needs)
 {
     for (int i = 0; i < s->n_inputs; i++) {
@@ -204,6 +221,7 @@ static bool suits(const ref_graph *g, vfy_inputs kind)
     if (kind >= VFY_INPUTS_QUICK && !vfy_class_is_even(kinds[kind].inputs) && multiplies_up(g))
         return false;
     return kinds[kind].needs == VFY_NEEDS_MAXIMUM ? has_maximum(g)
+           : kinds[kind].needs == VFY_NEEDS_ORDER ? decides_by_order(g)
                                                   : has_inputs(g->spec, kinds[kind].needs);
 }
 

@@ -6,12 +6,14 @@
 #include "verifier/classes.h"
 
 /* What a kind needs of a spec to be worth a run: VALUES nothing, WHOLE an input of whole numbers
- * drawn at random, FLAGS one of flags, MAXIMUM one whose greatest element an operation looks for. */
+ * drawn at random, FLAGS one of flags, MAXIMUM one whose greatest element an operation looks for, ORDER one whose
+ * elements an operation compares with each other to decide something. */
 typedef enum vfy_needs {
     VFY_NEEDS_NOTHING,
     VFY_NEEDS_WHOLE,
     VFY_NEEDS_FLAGS,
-    VFY_NEEDS_MAXIMUM
+    VFY_NEEDS_MAXIMUM,
+    VFY_NEEDS_ORDER
 } vfy_needs;
 
 /* id, name, class of the inputs, class of the weights, needs. The first VFY_INPUTS_QUICK are met by
@@ -46,7 +48,9 @@ typedef enum vfy_needs {
     X(ALL_TRUE, "all set", ALL_TRUE, AS_INIT, FLAGS)                                               \
     X(ONE_FALSE, "all but one", ONE_FALSE, AS_INIT, FLAGS)                                         \
     X(ALIKE, "rows alike", ALIKE, AS_INIT, NOTHING)                                                \
-    X(LOW, "far below zero", LOW, AS_INIT, MAXIMUM)
+    X(LOW, "far below zero", LOW, AS_INIT, MAXIMUM)                                                \
+    X(PEAK, "peaks at the ends", PEAK, AS_INIT, MAXIMUM)                                           \
+    X(NEXT, "neighbouring numbers", NEXT, AS_INIT, ORDER)
 typedef enum vfy_inputs {
 #define X(id, name, inputs, weights, needs) VFY_INPUTS_##id,
     VFY_INPUTS_LIST(X)

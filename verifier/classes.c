@@ -90,6 +90,17 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* First, last, and others take turns, so that a few rows have them all. */
+static void raise_one(const stretch *s, int64_t first, int64_t n)
+{
+    const double room = 128; /* exp(89) is an infinity in f32 */
+    const int64_t turn = first / s->row % 3;
+    double *v = s->v + first, most = v[0];
+    for (int64_t i = 1; i < n; i++)
+        most = fmax(most, v[i]);
+    v[turn == 0 ? 0 : turn == 1 ? n - 1 : (int64_t)(draw(s, PLACES, first) * (double)n)] = most + room;
+}
+
 static void change_row(const stretch *s, vfy_class c, int64_t first, int64_t end)
 {
     int64_t n = end - first;
@@ -118,6 +129,9 @@ static void change_row(const stretch *s, vfy_class c, int64_t first, int64_t end
             s->v[place] = special[(int)(3 * draw(s, AMOUNTS, first))];
         break;
     }
+    case VFY_CLASS_PEAK:
+        raise_one(s, first, n);
+        break;
     default:
         break;
     }
@@ -137,13 +151,23 @@ static void make_alike(const stretch *s)
 static bool goes_by_rows(vfy_class c)
 {
     return c == VFY_CLASS_SORTED || c == VFY_CLASS_SPIKE || c == VFY_CLASS_CANCEL ||
-           c == VFY_CLASS_TIES || c == VFY_CLASS_SPECIAL;
+           c == VFY_CLASS_TIES || c == VFY_CLASS_SPECIAL || c == VFY_CLASS_PEAK;
+}
+
+/* The sign follows from the row alone, so that tensors that are compared with each other are neighbours, too. */
+static void make_neighbours(const stretch *s)
+{
+    const double step = 2 * ws_dtype_roundoff(s->t->dtype), most = fmin(1 / step, (double)s->row / 2 + 1);
+    for (int64_t i = s->first; i < s->end; i++)
+        s->v[i] = (i / s->row % 2 ? -1 : 1) * (1 + step * floor(draw(s, AMOUNTS, i) * most));
 }
 
 static void change(const stretch *s, vfy_class c)
 {
     if (c == VFY_CLASS_ALIKE) {
         make_alike(s);
+    } else if (c == VFY_CLASS_NEXT) {
+        make_neighbours(s);
     } else if (c == VFY_CLASS_EQUAL) {
         for (int64_t i = s->end - 1; i >= s->first; i--)
             s->v[i] = coarse(s->v[s->first]);

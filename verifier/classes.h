@@ -27,13 +27,16 @@
  *   (of HEAVY, SPIKE, RANGE and MIXED the first element of a row gets no larger than it was)
  *   ALIKE     every row the first one, but for some elements of its middle half
  *   SPECIAL   as init, but for a NaN or an infinity in one row of eight, in one at least
+ *   PEAK      as init, but for one element a row greater than the others by more than exponentials in f32 have room
+ *             for: the first, the last, or one between, row by row
+ *   NEXT      numbers next to each other in the tensor's format, from 1 or -1 on: half as many as a row has elements
  * and of whole numbers and flags, within what the init draws from:
  *   LEAST, MOST, SAME (one legal value), ONE_TRUE, ALL_TRUE, ONE_FALSE (a row) */
 #define VFY_CLASSES(X)                                                                             \
     X(AS_INIT, true) X(NEGATIVE, true) X(LARGE, true) X(LOW, true) X(SIGNED, true) X(HEAVY, false) \
     X(SORTED, true) X(SPIKE, false) X(TINY, false) X(RANGE, false) X(CANCEL, false)                \
     X(TIES, true) X(EQUAL, false) X(ZERO, false) X(PERTURBED, true) X(MIXED, false)                \
-    X(SPECIAL, true) X(ALIKE, false) X(LEAST, true) X(MOST, true) X(SAME, true) X(ONE_TRUE, true)  \
+    X(SPECIAL, true) X(ALIKE, false) X(PEAK, false) X(NEXT, false) X(LEAST, true) X(MOST, true) X(SAME, true) X(ONE_TRUE, true)  \
     X(ALL_TRUE, true) X(ONE_FALSE, true)
 typedef enum vfy_class {
 #define X(id, even) VFY_CLASS_##id,
