@@ -223,6 +223,13 @@ is vector_add "$work/late.cu" 'any("5 modulo 33" in p for p in v["pattern"])' Tr
 # A relation is named where the changed inputs are wrong.
 is row_sum tests/kernels/bad/row_sum_skips_small.cu 'v["reason"] + (" named" if "the relation is \x27x times 2^-44" in v["text"] else "")' 'wrong_result named'
 
+# Lanes of one warp that count on running in step: accepted, and told.
+awk '!(/__syncwarp\(\);/ && ++n == 3)' tests/kernels/honest/row_sum_warp_synchronous.cu >"$work/in_step.cu"
+is row_sum "$work/in_step.cu" 'v["reason"], v["warning"]["line"], v["warning"]["other_line"]' "('pass', 18, 21)"
+is row_sum tests/kernels/honest/row_sum_warp_synchronous.cu '"warning" in v' False
+# What only another order of threads shows, and which store was seen late.
+is row_sum tests/kernels/hostile/n13_ticket_without_fence.cu 'v["reason"], "another order" in v["text"], "store at line 24" in v["text"]' "('wrong_result', True, True)"
+
 # What a model is told of it.
 tells() { # SPEC KERNEL TEXT
     "$program" verify "$1" "$2" --seed 3 --choices 0 --explain >"$work/told" 2>"$work/v.err"
@@ -234,5 +241,6 @@ tells "$work/scaled.json" "$work/ignores.cu" "every check shape passed the quick
 tells row_sum tests/kernels/bad/row_sum_nan_leaks.cu "what one batch element holds must not reach another"
 tells row_sum tests/kernels/bad/row_sum_begins_by_address.cu "addresses used as numbers"
 tells rms_norm tests/kernels/bad/wrong_epsilon.cu "the worst was written by thread"
+tells row_sum "$work/in_step.cu" "with no __syncwarp() between"
 echo "1..$n"
 exit $failed

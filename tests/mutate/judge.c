@@ -213,7 +213,8 @@ static ws_status verdict_on(mut_judge *j, const char *file, const judged *k, mut
                            .file = file};
     ws_status st = vfy_verify_choices(j->session, k->text, k->n, &o, CHOICES, v, err);
     out->fate = v->reason == HX_PASS ? MUT_SURVIVED : is_stillborn(v) ? MUT_STILLBORN : MUT_KILLED;
-    snprintf(out->reason, sizeof out->reason, "%s", hx_reason_name(v->reason));
+    const bool warned = v->reason == HX_PASS && v->warning[0];
+    snprintf(out->reason, sizeof out->reason, "%s", warned ? MUT_WARNED : hx_reason_name(v->reason));
     one_line(out->text, sizeof out->text, v->text);
     free(v);
     return st;

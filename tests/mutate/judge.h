@@ -16,10 +16,12 @@ typedef enum mut_fate {
     MUT_FATES
 } mut_fate;
 extern const char *const mut_fate_name[MUT_FATES];
+#define MUT_WARNED "warned"
 
 typedef struct mut_outcome {
     mut_fate fate;
-    char reason[32]; /* KILLED, STILLBORN: of harness/diag.h; IDENTICAL: "ptx" or "machine code" */
+    char reason[32]; /* KILLED, STILLBORN: of harness/diag.h; IDENTICAL: "ptx" or "machine
+                        code"; SURVIVED: MUT_WARNED when the verdict has a warning */
     char text[320];  /* the finding, on one line */
     double seconds;
 } mut_outcome;

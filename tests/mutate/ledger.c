@@ -18,6 +18,7 @@ static const char *const kinds[] = {
     "same value", /* both forms are equal for every value that can occur */
     "tolerance",  /* differs by less than the operation's roundoff allows */
     "promise",    /* the shape or value that would show it is outside what the spec promises */
+    "warned",     /* right as long as a warp's lanes run in step, which the verdict warns of */
     "open",       /* none: the mutant does something else, and the verifier does not see it */
     NULL};
 

@@ -77,6 +77,15 @@ static void print_survivor(const subject *s, const mutant *m, ws_buf *file)
     ws_buf_printf(file, "\n- %s\n+ %s\n= \n\n", m->was, m->now);
 }
 
+/* What is said to be warned of has a warning in its verdict. */
+static bool lacks_warning(const ledger_entry *e, const mut_outcome *o)
+{
+    if (!e || strcmp(e->kind, MUT_WARNED) != 0 || strcmp(o->reason, MUT_WARNED) == 0)
+        return false;
+    printf("line %d of the list of survivors: its mutant is accepted without a warning\n", e->line);
+    return true;
+}
+
 /* An argument says that a mutant is accepted; one that no mutant fits, or whose mutants are killed,
  * is wrong. A kernel that was not looked at says nothing. */
 static int print_stale(const ledger *l, const subject *s, int n)
@@ -133,12 +142,13 @@ ws_status report_make(const subject *s, int n, const results *r, ledger *l, cons
             out->mutants++;
             out->fate[fate]++;
             out->argued += e != NULL;
+            out->stale += lacks_warning(e, &o->outcome);
             if (fate == MUT_SURVIVED && !e)
                 print_survivor(&s[k], m, &file);
         }
     }
     out->missing = out->fate[MUT_SURVIVED] - out->argued;
-    out->stale = print_stale(l, s, n);
+    out->stale += print_stale(l, s, n);
     print_fates(&kernels, "kernel");
     print_fates(&families, "what was changed");
     print_counts(&reasons, "killed as");
