@@ -51,6 +51,10 @@ check "a program in Python ends well" ended 0
 check "runs PTX" says "$dir/out" "ptx: right"
 check "and a cubin with line information" says "$dir/out" "cubin with lines: right"
 check "and is told of one without" says "$dir/out" "cubin alone: refused"
+unset LD_LIBRARY_PATH
+run "$ws" run /usr/bin/python3 tests/programs/ctypes_driver.py "$nvrtc" past
+check "a fault in a cubin has its line of the source" says "$dir/err" "in axpy.cu:7"
+export LD_LIBRARY_PATH=$dir/lib
 
 # ---- what nvcc makes ----
 cat >"$dir/load.c" <<'C'

@@ -28,7 +28,7 @@ check "specs includes base" "$(edges specs specs base)"
 check "reference includes specs and base" "$(edges reference reference specs base)"
 check "harness includes harness and base" "$(edges harness harness base)"
 check "the PTX engine needs only base, its CUDA facade the cost model and ELF files too" \
-    "$(edges harness/ptx harness/ptx harness/diag.h base | grep -vE 'harness/diag.h|^harness/ptx/cuda/.*harness/(timing/|profile/elf\.h)')"
+    "$(edges harness/ptx harness/ptx harness/diag.h base | grep -vE 'harness/diag.h|^harness/ptx/cuda/.*harness/(timing/|profile/(elf|dwarf)\.h)')"
 check "verifier includes harness, reference, specs" "$(edges verifier verifier harness reference specs base)"
 check "results includes verifier and what it includes" "$(edges results results verifier harness reference specs base)"
 check "only the driver and the facade see cuda.h" "$(only 'cuda\.h>' '^harness/(driver(_state\.h|\.c)|profile/|ptx/cuda/)')"

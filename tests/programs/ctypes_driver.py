@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A program of the CUDA driver API in Python: compiles with NVRTC, launches with packed parameters.
 
-Run with a folder on LD_LIBRARY_PATH in which libcuda.so.1 is the CPU driver. Arguments: NVRTC's library.
-Prints what works; ends with 1 when something does not.
+Run with a folder on LD_LIBRARY_PATH in which libcuda.so.1 is the CPU driver. Arguments: NVRTC's library, and
+'past' for one launch alone, of a cubin, that goes past the end of its arrays. Prints what works; ends with 1 when
+something does not.
 """
 import ctypes
 import sys
@@ -53,7 +54,7 @@ class Packed(ctypes.Structure):
                 ("c", ctypes.c_char), ("p", Pair), ("n", ctypes.c_long)]
 
 
-def run(image):
+def run(image, n=N):
     module, kernel = ctypes.c_void_p(), ctypes.c_void_p()
     check(cuda.cuModuleLoadData(ctypes.byref(module), image), "cuModuleLoadData")
     check(cuda.cuModuleGetFunction(ctypes.byref(kernel), module, b"axpy"), "cuModuleGetFunction")
@@ -63,7 +64,7 @@ def run(image):
     for p in x, y:
         check(cuda.cuMemAlloc_v2(ctypes.byref(p), bytes_), "cuMemAlloc")
         check(cuda.cuMemcpyHtoD_v2(p, host, bytes_), "cuMemcpyHtoD")
-    block = Packed(y.value, x.value, 2.0, b"\x03", Packed.Pair(0.5, 8), N)
+    block = Packed(y.value, x.value, 2.0, b"\x03", Packed.Pair(0.5, 8), n)
     size = ctypes.c_size_t(ctypes.sizeof(block))
     extra = (ctypes.c_void_p * 5)(1, ctypes.addressof(block), 2, ctypes.addressof(size), 0)
     check(cuda.cuLaunchKernel(kernel, 8, 1, 1, 128, 1, 1, 0, None, None, extra), "cuLaunchKernel")
@@ -79,6 +80,8 @@ check(cuda.cuInit(0), "cuInit")
 device, context = ctypes.c_int(), ctypes.c_void_p()
 check(cuda.cuDeviceGet(ctypes.byref(device), 0), "cuDeviceGet")
 check(cuda.cuCtxCreate_v2(ctypes.byref(context), 0, device), "cuCtxCreate")
+if "past" in sys.argv[2:]:
+    run(compiled("CUBIN", b"-lineinfo"), N + 1)
 for name, image in (("ptx", compiled("PTX")), ("cubin with lines", compiled("CUBIN", b"-lineinfo"))):
     if not run(image):
         sys.exit(f"{name}: wrong results")

@@ -124,11 +124,13 @@ static CUresult cubin_ptx(const unsigned char *p, size_t bytes, ws_buf *out)
         return fac_fail(CUDA_ERROR_NO_BINARY_FOR_GPU,
                         "the cubin holds machine code alone and the CPU engine runs PTX: load PTX, "
                         "or compile with -lineinfo, which keeps the PTX in the cubin");
-    const size_t from = out->n;
-    ws_buf_add(out, s.data, s.bytes);
-    for (size_t i = from; i < out->n; i++)
-        if (!out->p[i])
-            out->p[i] = '\n';
+    ws_buf text = {0};
+    ws_buf_add(&text, s.data, s.bytes);
+    for (size_t i = 0; i < text.n; i++)
+        if (!text.p[i])
+            text.p[i] = '\n';
+    fac_cubin_places(&f, ws_buf_z(&text), out);
+    ws_buf_release(&text);
     return CUDA_SUCCESS;
 }
 

@@ -120,6 +120,12 @@ const void *fac_handle_at(fac_kind kind, int i);
  * appended to `out`. */
 CUresult fac_image_ptx(const void *image, size_t bytes, ws_buf *out);
 
+/* ---- cubin_lines.c ---- */
+
+struct elf_file;
+/* Adds `text`, the PTX that a cubin keeps, with the places of the source that its line tables tell. */
+void fac_cubin_places(const struct elf_file *f, const char *text, ws_buf *out);
+
 /* ---- memory.c, host.c ---- */
 CUresult fac_memory_alloc(CUdeviceptr *out, size_t n, bool zero);
 CUresult fac_memory_release(CUdeviceptr p);
