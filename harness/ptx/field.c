@@ -295,6 +295,8 @@ static ptx_handler choose(ptx_insn *i)
                            !ptx_has(i->ast, "add")
                        ? x_beyond
                        : NULL;
+    if (is_op(i, "cp"))
+        return ptx_type_is_float(t) && !ptx_has(i->ast, "add") ? x_beyond : NULL;
     if (is_matrix(i))
         return NULL;
     if (is_op(i, "slct"))

@@ -412,6 +412,8 @@ static void do_insn(analysis *x, const ptx_ast_insn *a)
         do_atomic(x, a, t);
     } else if (is_op(a, "cvt")) {
         do_cvt(x, a);
+    } else if (is_op(a, "cp")) {
+        ints(x, a, 0); /* addresses and sizes; the type is that of what is in memory */
     } else if (is_op(a, "mma") || is_op(a, "wmma") || is_op(a, "wgmma")) {
         do_matrix(x, a);
     } else if (is_op(a, "set") && ptx_type_is_float(t)) {
@@ -568,7 +570,7 @@ static void encode_operands(analysis *x, ptx_ast_insn *a)
 {
     /* done already, or with immediates that are no numbers: strides, signs, masks */
     static const char *const others[] = {"mov",  "selp",  "slct",  "mma",
-                                         "wmma", "wgmma", "redux", NULL};
+                                         "wmma", "wgmma", "redux", "cp",   NULL};
     ptx_type t = nth_type(a, -1);
     if (is_op(a, "mov") && a->operand[1].kind == PTX_OPD_IMM)
         encode_for(x, a, &a->operand[0], &a->operand[1]);

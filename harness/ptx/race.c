@@ -85,6 +85,8 @@ void ptx_race_block(ptx_block *b)
         EACH_LANE(v) w->seen[v] = clock + 1;
         w->floor = clock + 1;
     }
+    for (int n = 0; b->shared_shadow && n < PTX_LANES; n++)
+        b->shared_shadow->proxied[n] = clock + 1;
 }
 
 static u32 larger(u32 a, u32 b)
@@ -127,6 +129,18 @@ static void advance(ptx_warp *w)
 {
     tick(w);
     find_floor(w);
+}
+
+/* Whoever makes it, it stands behind its warp's own accesses and those that happened before. Of the
+ * warp's later ones at the same clock it counts for behind, too: that can hide a missing fence, never
+ * invent one. */
+void ptx_race_proxy_fence(ptx_warp *w)
+{
+    ptx_shadow *s = w->block->shared_shadow;
+    if (!s)
+        return;
+    EACH_LANE(v) s->proxied[v] = larger(s->proxied[v], w->seen[v]);
+    s->proxied[w->id] = larger(s->proxied[w->id], w->clock + 1);
 }
 
 /* A sync of some lanes is taken for one of all: that too can hide a race, never invent one. */
@@ -497,6 +511,15 @@ static void warn_of_lanes(const race_look *k, u64 g, u32 lane)
         race_warn(k, g, RACE_READ);
 }
 
+/* A bulk copy reads what threads wrote: there is a fence of proxies on the way (PTX ISA 8.6.1). */
+static bool is_proxied(const race_look *k, u64 g)
+{
+    const ptx_shadow *s = k->shadow;
+    const u32 key = s->w_key[g];
+    return !key || key & KEY_FAR || (key & KEY_CLOCK_MASK) < s->proxied[race_warp(key)] ||
+           race_is_async(ptx_insn_at(k->w->worker->grid->program, s->w_pc[g]));
+}
+
 /* false: a race, which was reported */
 static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
 {
@@ -510,6 +533,8 @@ static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
         !write_ordered(k, g, lane) && !(x->write && race_same_value(k, g, lane)))
         return race_report(k, lane, g, RACE_WRITE);
     if (!x->write) {
+        if (x->by && !k->alloc && race_is_async(x->insn) && !is_proxied(k, g))
+            return race_report_proxy(k, lane, g);
         record_read(k, g, lane, many);
         return true;
     }

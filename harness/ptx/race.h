@@ -71,11 +71,12 @@ struct ptx_shadow {
     u32 *w_block;         /* global only, like the next three */
     u32 *w_value;         /* what was written: equal values do not race */
     u32 *w_time, *r_time; /* of the block, see order.c */
-    race_chunk *chunk;    /* shared memory only, like the next five */
+    race_chunk *chunk;    /* shared memory only, like the next six */
     race_far_cells *far;  /* NULL: no other block was here */
     race_ahead *ahead;    /* RACE_AHEADS */
     u32 ahead_max;        /* the highest clock of any of them, 0: there is none */
     u32 w_latest;         /* the highest clock of any write of this block */
+    u32 proxied[PTX_LANES]; /* per warp: a fence.proxy.async stands behind its accesses with lower clocks */
     uint8_t *touched;     /* global only, like the next two; per SHADOW_CHUNK: 1 read, 2 written */
     race_kept *kept;      /* per RACE_CHUNK */
     bool alone;           /* one worker runs the launch: what was written to kept rows is in memory */
@@ -178,6 +179,15 @@ static inline void race_before_write(const ptx_warp *w, ptx_shadow *s)
         race_spread_ahead(s, w->floor);
     s->w_latest = w->clock > s->w_latest ? w->clock : s->w_latest;
 }
+
+/* race_report.c: a bulk copy reads granule g, which was written through the generic proxy without a
+ * fence behind it; returns false. */
+bool race_report_proxy(const race_look *k, u32 lane, u64 g);
+/* Of copies and stores that the hardware makes on its own. */
+bool race_is_async(const ptx_insn *i);
+
+/* A fence between what threads did to shared memory and copies by the async proxy. */
+void ptx_race_proxy_fence(ptx_warp *w);
 
 /* race_cluster.c */
 bool race_far(ptx_warp *w, const ptx_access *x,

@@ -61,6 +61,11 @@ static bool is_async(const ptx_insn *i)
            ws_str_eqz(i->ast->part[1], "async");
 }
 
+bool race_is_async(const ptx_insn *i)
+{
+    return !i || ws_str_eqz(i->ast->part[0], "cp") || ptx_has(i->ast, "async");
+}
+
 static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset,
                      const party *now, const party *before)
 {
@@ -191,6 +196,27 @@ void race_warn(const race_look *k, u64 g, race_other other)
                  k->x->write ? "write" : "read", line, other == RACE_WRITE ? "writes" : "reads", other_line);
     }
     pthread_mutex_unlock(&worker->grid->lock);
+}
+
+bool race_report_proxy(const race_look *k, u32 lane, u64 g)
+{
+    u32 thread = race_thread(k->x, lane);
+    party now = {k->key | thread << KEY_LANE_SHIFT, k->pc, k->w->block->index, false, 0};
+    party before = last_write(k->shadow, g, k->w->block->index);
+    ptx_fault *f = ptx_fault_new(k->w, k->x->insn, (int)thread, HX_SHARED_RACE);
+    char line[32] = "";
+    if (!f)
+        return false;
+    f->size = k->x->size;
+    describe(f, k->w->worker->grid, NULL, k->x->addr[lane], &now, &before);
+    if (f->other_line)
+        snprintf(line, sizeof line, " at line %d", f->other_line);
+    ptx_fault_done(k->w, f,
+                   "race: a bulk copy reads byte %llu of shared memory, which thread (%u,%u,%u) wrote%s, "
+                   "with no fence.proxy.async between; found",
+                   (unsigned long long)k->x->addr[lane], f->other_thread[0], f->other_thread[1],
+                   f->other_thread[2], line);
+    return false;
 }
 
 void race_report_between(ptx_grid *grid, const ptx_alloc *a, u64 g, const ptx_shadow *now,

@@ -1,5 +1,6 @@
 #include "harness/ptx/reduce.h"
 
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/half.h"
 
 static const char *const names[PTX_RED_COUNT] = {"add", "min", "max", "and",
@@ -69,8 +70,23 @@ static u64 combine_half(ptx_red op, bool bf, u64 a, u64 b)
     return half_round(v, bf, PTX_RN);
 }
 
-static u64 combine(ptx_red op, ptx_type element, u64 a, u64 b)
+/* The sum over a field; the two are codes of elements. */
+static u64 combine_field(ptx_type element, u32 prime, u64 a, u64 b)
 {
+    switch (ptx_type_bytes(element)) {
+    case 2:
+        return field_add((u32)a, (u32)b, prime);
+    case 4:
+        return (u64)field_add(field_of32((u32)a), field_of32((u32)b), prime) << 16;
+    default:
+        return (u64)field_add(field_of64(a), field_of64(b), prime) << 48;
+    }
+}
+
+static u64 combine(ptx_red op, ptx_type element, u32 prime, u64 a, u64 b)
+{
+    if (prime && ptx_type_is_float(element))
+        return combine_field(element, prime, a, b);
     switch (element) {
     case PTX_f32: /* add.f32 flushes subnormal inputs and results (ISA 9.7.9.25.4.2) */
         return fp_bits(fp_canon(
@@ -88,12 +104,12 @@ static u64 combine(ptx_red op, ptx_type element, u64 a, u64 b)
 }
 
 #define REDUCE(T)                                                                                  \
-    static void reduce_##T(ptx_red op, ptx_type e, T *to, const T *from, u32 n)                    \
+    static void reduce_##T(ptx_red op, ptx_type e, u32 prime, T *to, const T *from, u32 n)         \
     {                                                                                              \
         for (u32 k = 0; k < n; k++) {                                                              \
             T old = __atomic_load_n(&to[k], __ATOMIC_RELAXED), next;                               \
             do                                                                                     \
-                next = (T)combine(op, e, old, from[k]);                                            \
+                next = (T)combine(op, e, prime, old, from[k]);                                     \
             while (!__atomic_compare_exchange_n(&to[k], &old, next, false, __ATOMIC_RELAXED,       \
                                                 __ATOMIC_RELAXED));                                \
         }                                                                                          \
@@ -102,16 +118,16 @@ REDUCE(u16)
 REDUCE(u32)
 REDUCE(u64)
 
-void ptx_reduce(ptx_red op, ptx_type element, void *to, const void *from, u32 bytes)
+void ptx_reduce(ptx_red op, ptx_type element, u32 prime, void *to, const void *from, u32 bytes)
 {
     switch (ptx_type_bytes(element)) {
     case 2:
-        reduce_u16(op, element, to, from, bytes / 2);
+        reduce_u16(op, element, prime, to, from, bytes / 2);
         break;
     case 4:
-        reduce_u32(op, element, to, from, bytes / 4);
+        reduce_u32(op, element, prime, to, from, bytes / 4);
         break;
     default:
-        reduce_u64(op, element, to, from, bytes / 8);
+        reduce_u64(op, element, prime, to, from, bytes / 8);
     }
 }

@@ -15,7 +15,7 @@ ptx_red ptx_red_find(const ptx_ast_insn *a);
  * .global). */
 bool ptx_red_has(ptx_red op, ptx_type element);
 /* to[k] = op(to[k], from[k]) for `bytes` of elements, each atomically: other host threads may do
- * the same. */
-void ptx_reduce(ptx_red op, ptx_type element, void *to, const void *from, u32 bytes);
+ * the same. With a prime, floating-point numbers are elements of its field, and op is their sum. */
+void ptx_reduce(ptx_red op, ptx_type element, u32 prime, void *to, const void *from, u32 bytes);
 
 #endif

@@ -5,8 +5,10 @@
  * do not race. Where a store's address comes from elsewhere (a pointer in memory, another function)
  * nothing is known. */
 #include "harness/ptx/engine.h"
+#include "harness/ptx/tensormap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_PARAMS = 63 };
 #define ROOT_UNKNOWN (1ull << MAX_PARAMS)
@@ -86,13 +88,28 @@ static void follow(roots *r, const ptx_ast_insn *a)
     add_to(r, &a->operand[0], m);
 }
 
+/* Bulk copies name the space that they write first, those that only bring something to L2 none. */
+static bool copies_to_global(const ptx_ast_insn *a)
+{
+    if (!is_op(a, "cp") || !ptx_has(a, "bulk") || ptx_has(a, "prefetch"))
+        return false;
+    for (int p = 1; p < a->n_parts; p++) {
+        const ws_str s = a->part[p];
+        if (s.n >= 6 && memcmp(s.p, "shared", 6) == 0)
+            return false;
+        if (ws_str_eqz(s, "global"))
+            return true;
+    }
+    return false; /* commit_group, wait_group */
+}
+
 static bool writes_memory(const ptx_ast_insn *a)
 {
     static const char *const simple[] = {"st", "red", "atom", NULL};
     for (int i = 0; simple[i]; i++)
         if (is_op(a, simple[i]))
             return !ptx_has(a, "shared") && !ptx_has(a, "local") && !ptx_has(a, "param");
-    return false;
+    return copies_to_global(a);
 }
 
 /* Instructions that can write global memory in ways that are not followed here. */
@@ -102,8 +119,21 @@ static bool is_opaque(const ptx_ast_insn *a)
                                         "stmatrix", "multimem", "tensormap", NULL};
     for (int i = 0; names[i]; i++)
         if (is_op(a, names[i]))
-            return !(is_op(a, "cp") && ptx_has(a, "async") && !ptx_has(a, "bulk"));
+            return !(is_op(a, "cp") && ptx_has(a, "async"));
     return false;
+}
+
+/* Where a tensor copy writes: into what its map points to. A map is a parameter of its own; one that
+ * lies in memory may point anywhere. */
+static uint64_t of_map(const roots *r, const ptx_operand *map)
+{
+    ptx_operand plain = *map;
+    plain.n_elem = 0; /* the coordinates */
+    const uint64_t via = of_operand(r, &plain);
+    for (int p = 0; p < r->f->n_params && p < MAX_PARAMS; p++)
+        if (via >> p & 1 && r->f->param[p]->bytes < PTX_TM_BYTES)
+            return ROOT_UNKNOWN;
+    return via ? via : ROOT_UNKNOWN;
 }
 
 static uint64_t of_stores(const roots *r)
@@ -119,6 +149,10 @@ static uint64_t of_stores(const roots *r)
         if (a->n_operands <= at)
             return ROOT_UNKNOWN; /* it will not decode */
         const ptx_operand *to = &a->operand[at];
+        if (copies_to_global(a) && ptx_has(a, "tensor")) {
+            m |= of_map(r, to);
+            continue;
+        }
         uint64_t via = of_operand(r, to);
         bool variable = to->var && !of_var(r->f, to->var);
         if (!via && !variable && to->reg >= 0)

@@ -3,6 +3,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/cluster.h"
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/x_mbarrier.h"
 #include "harness/ptx/x_mem.h"
 
@@ -160,11 +161,13 @@ static bool store(range *r)
 
 static bool reduce(range *r)
 {
+    const ptx_warp *w = r->w;
     if (!ptx_shared_offset(r->w, &r->f->from, r->lane, &r->from) || !check_alignment(r) ||
         !watch(r, PTX_SPACE_SHARED, r->from, false, false) ||
         !watch(r, PTX_SPACE_GLOBAL, r->to, true, true))
         return false;
-    ptx_reduce(r->f->red, r->f->type, (void *)(uintptr_t)r->to, shared_at(r), r->size);
+    ptx_reduce(r->f->red, r->f->type, ptx_field_prime(w), (void *)(uintptr_t)r->to, shared_at(r),
+               r->size);
     ptx_bulk_issue(r->w, r->i, r->lane, (u32)r->from, r->size, NULL, 0, NULL);
     return true;
 }

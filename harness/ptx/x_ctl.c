@@ -2,6 +2,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/cluster.h"
 #include "harness/ptx/lanes.h"
+#include "harness/ptx/race.h"
 
 #include <string.h>
 
@@ -192,17 +193,31 @@ static void x_fence(ptx_warp *w, const ptx_insn *i)
         ptx_cluster_fence(w);
 }
 
-static void x_fence_cluster(ptx_warp *w, const ptx_insn *i)
+/* Between what threads and what bulk copies do to shared memory. */
+static void x_fence_proxy(ptx_warp *w, const ptx_insn *i)
 {
-    (void)i;
-    ptx_cluster_fence(w);
+    ptx_race_proxy_fence(w);
+    if (i->op)
+        ptx_cluster_fence(w);
+}
+
+/* The other proxies are in order here. */
+static bool decode_proxy(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
+{
+    (void)d;
+    const bool async = ptx_has(a, "async") || ptx_has(a, "async::generic");
+    i->op = ptx_has(a, "release") && ptx_has(a, "cluster");
+    i->run = async && !ptx_has(a, "global") ? x_fence_proxy : ptx_nop;
+    return true;
 }
 
 static bool decode_fence(ptx_decoder *d, const ptx_ast_insn *a, ptx_insn *i)
 {
     i->run = x_fence;
-    if (ptx_has(a, "proxy") || ptx_has(a, "mbarrier_init")) { /* what they order is in order here */
-        i->run = ptx_has(a, "release") && ptx_has(a, "cluster") && !ptx_has(a, "mbarrier_init") ? x_fence_cluster : ptx_nop;
+    if (ptx_has(a, "proxy"))
+        return decode_proxy(d, a, i);
+    if (ptx_has(a, "mbarrier_init")) { /* what it orders is in order here */
+        i->run = ptx_nop;
         return true;
     }
     if (ptx_has(a, "cta") || ptx_has(a, "cluster"))

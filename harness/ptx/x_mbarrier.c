@@ -67,7 +67,7 @@ static void each_stretch(ptx_block *b, const ptx_delivery *d, bool arrives)
         for (end = at; end < d->span && d->live[end / WORD]; end += WORD)
             ;
         if (end > at && arrives && d->reduces)
-            ptx_reduce(d->red, d->element, b->shared + d->to + at, d->data + at, end - at);
+            ptx_reduce(d->red, d->element, 0, b->shared + d->to + at, d->data + at, end - at);
         else if (end > at && arrives)
             memcpy(b->shared + d->to + at, d->data + at, end - at);
         if (!d->reduces)

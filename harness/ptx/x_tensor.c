@@ -9,6 +9,7 @@
 #include "harness/ptx/alu.h"
 #include "harness/ptx/bulk.h"
 #include "harness/ptx/cluster.h"
+#include "harness/ptx/field_step.h"
 #include "harness/ptx/fp.h"
 #include "harness/ptx/x_mbarrier.h"
 #include "harness/ptx/x_mem.h"
@@ -178,10 +179,13 @@ static u32 place(const transfer *t, u32 number, u32 at)
 
 /* ---- global to shared ---- */
 
-/* Types of tensor maps that change values on their way. The manual does not say how .tf32 rounds;
- * to nearest even here. */
-static void convert(const ptx_tensor_map *m, u8 *bytes, u32 n)
+/* Types of tensor maps that change values on their way; elements of a field stay. The manual does
+ * not say how .tf32 rounds; to nearest even here. */
+static void convert(const transfer *t, u8 *bytes, u32 n)
 {
+    const ptx_tensor_map *m = &t->m;
+    if (ptx_field_prime(t->w))
+        return;
     bool flush = m->type == PTX_TM_F32_FTZ || m->type == PTX_TM_TF32_FTZ;
     bool narrow = m->type == PTX_TM_TF32 || m->type == PTX_TM_TF32_FTZ;
     for (u32 at = 0; (flush || narrow) && at < n; at += 4) {
@@ -195,11 +199,13 @@ static void convert(const ptx_tensor_map *m, u8 *bytes, u32 n)
     }
 }
 
-/* What stands for elements outside the tensor: zeros, or NaN without a sign. */
+/* What stands for elements outside the tensor: zeros, or NaN without a sign, whose place over a
+ * field has what is no element. */
 static void fill(const transfer *t, u8 *bytes)
 {
     bool nan = t->m.fill == PTX_TM_FILL_NAN;
     memset(bytes, nan ? 0xff : 0, t->row_bytes);
+    nan &= !ptx_field_prime(t->w);
     for (u32 at = t->element - 1; nan && at < t->row_bytes; at += t->element)
         bytes[at] = 0x7f;
 }
@@ -241,7 +247,7 @@ static bool gather(transfer *t, ptx_delivery *d)
             fill(t, bytes);
         if (r.bytes)
             memcpy(bytes + r.first, (const void *)(uintptr_t)r.addr, r.bytes);
-        convert(&t->m, bytes + r.first, r.bytes);
+        convert(t, bytes + r.first, r.bytes);
         for (u32 at = 0; at < t->row_bytes; at += 8) {
             u32 to = place(t, n, at) - t->at;
             memcpy(d->data + to, bytes + at, 8);
@@ -332,6 +338,11 @@ static bool store(transfer *t)
     ptx_type type = reduced_type((ptx_tm_type)t->m.type, t->f->red);
     if (t->i->op == TENSOR_REDUCE && !ptx_red_has(t->f->red, type))
         return fault(t, HX_ILLEGAL, "the tensor map's type does not have this reduction");
+    if (t->i->op == TENSOR_REDUCE && t->f->red != PTX_RED_ADD && ptx_type_is_float(type) &&
+        ptx_field_prime(t->w)) {
+        ptx_field_leave(t->w, t->i, "has no meaning over the field");
+        return false;
+    }
     for (int d = 0; d < t->f->n_coords; d++)
         if (t->coord[d] < 0)
             return fault(t, HX_ILLEGAL, "a copy to global memory begins at a negative coordinate");
@@ -348,7 +359,8 @@ static bool store(transfer *t)
         return true;
     }
     for (u32 k = 0; k < n; k++)
-        ptx_reduce(t->f->red, type, (void *)(uintptr_t)run[k].to, data + run[k].at, run[k].bytes);
+        ptx_reduce(t->f->red, type, ptx_field_prime(t->w), (void *)(uintptr_t)run[k].to,
+                   data + run[k].at, run[k].bytes);
     free(run);
     free(data);
     ptx_bulk_issue(t->w, t->i, t->lane, t->at, t->rows * t->pitch, NULL, 0, NULL);
