@@ -24,6 +24,8 @@ static const struct {
     {"basics/row_sum", "row_sum_cluster.cu"},
     {"basics/cumsum", "cumsum_look_back.cu"},
     {"basics/matmul_f16", "matmul_f16_wmma.cu"},
+    {"basics/matmul_f16", "matmul_f16_tma_padded_scratch.cu"},
+    {"basics/conv2d", "conv2d_tma_im2col.cu"},
 };
 
 /* Everything of one subject, in the order in which it is made. */

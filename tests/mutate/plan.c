@@ -17,6 +17,15 @@ static const struct {
     {"count", "plan-scratch", {"(%.*s) - 1", "(%.*s) / 2"}},
     {"require", "plan-require", {"(%.*s) || 1 == 1"}},
     {"args", "plan-argument", {"(%.*s) + 1", "(%.*s) - 1"}},
+    {"dims", "plan-map", {"(%.*s) - 1", "(%.*s) + 1"}},
+    {"strides", "plan-map", {"(%.*s) + 8", "(%.*s) - 8"}},
+    {"offset", "plan-map", {"(%.*s) + 8"}},
+    {"box", "plan-map", {"(%.*s) / 2", "(%.*s) * 2"}},
+    {"swizzle", "plan-map", {"(%.*s) / 2"}},
+    {"lower", "plan-map", {"(%.*s) + 1", "(%.*s) - 1"}},
+    {"upper", "plan-map", {"(%.*s) + 1", "(%.*s) - 1"}},
+    {"channels", "plan-map", {"(%.*s) / 2"}},
+    {"pixels", "plan-map", {"(%.*s) / 2"}},
 };
 
 typedef struct reader {
