@@ -34,6 +34,8 @@ static const struct {
     {"mma.sync", "mma"},
     {"ldmatrix", "ldmatrix"},
     {"cp.async.bulk", "tma"},
+    {"cp_async_bulk", "tma"},
+    {"CUtensorMap", "tma"},
     {"cp.async", "cp-async"},
     {"__pipeline", "cp-async"},
     {"memcpy_async", "cp-async"},

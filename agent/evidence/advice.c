@@ -100,6 +100,17 @@ static bool other_choice(const ev_facts *f)
     return *ev_text(f, "case", "tunables") != 0;
 }
 
+static bool of_tensor_map(const ev_facts *f)
+{
+    return (f->reason == HX_PLAN_MISMATCH || f->reason == HX_INVALID_LAUNCH) &&
+           contains(ev_text(f, NULL, "text"), "tensor map");
+}
+
+static bool no_proxy_fence(const ev_facts *f)
+{
+    return contains(ev_text(f, NULL, "text"), "fence.proxy.async");
+}
+
 static bool in_plan(const ev_facts *f)
 {
     return f->reason == HX_PLAN_INVALID || f->reason == HX_PLAN_MISMATCH;
@@ -253,6 +264,10 @@ static const struct {
     {HX_PLAN_MISSING, NULL,
      "begin the source with /* @plan { \"launch\": [ { \"kernel\": ..., \"grid\": [...], "
      "\"block\": [...], \"args\": [...] } ] } */"},
+    {HX_REASON_COUNT, of_tensor_map,
+     "a tensor map is declared const __grid_constant__ CUtensorMap; its dims, strides and box name the "
+     "innermost dimension first, in elements; strides and offset are multiples of 16 bytes at every "
+     "shape that require lets through, and the row of the box is one and no wider than the swizzle"},
     {HX_PLAN_MISMATCH, NULL,
      "args stand for the kernel's parameters in order: tensors and scratch for pointers, dims and "
      "tunables for int, number literals for float or double; kernels are extern \"C\" __global__"},
@@ -283,6 +298,10 @@ static const struct {
     {HX_REASON_COUNT, null_pointer,
      "a pointer is null: pass buffers by the plan's args, since a __device__ pointer is never set "
      "by a host"},
+    {HX_REASON_COUNT, no_proxy_fence,
+     "every thread that writes the tile executes fence.proxy.async.shared::cta "
+     "(cuda::ptx::fence_proxy_async) behind its stores, then __syncthreads(), then one thread starts the "
+     "copy"},
     {HX_REASON_COUNT, async_copy,
      "wait for the copy before its data is read (__pipeline_wait_prior or cp.async.wait_group), "
      "then __syncthreads(), because other threads' copies count too; and another barrier before "

@@ -62,6 +62,7 @@ static const struct {
     {"cg", "cooperative_groups.h"},
     {"cub", "cub/cub.cuh"},
     {"__pipeline", "cuda_pipeline.h"},
+    {"CUtensorMap", "cuda.h"},
 };
 
 static const char *undefined_name(ev_facts *f, ws_str name)

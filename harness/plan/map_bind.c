@@ -57,7 +57,7 @@ static bool value(const binding *b, const ws_expr *e, const char *key, int d, in
 static bool in_range(const binding *b, const ws_expr *e, const char *key, int d, int64_t least,
                      int64_t most, int64_t *out)
 {
-    char index[8] = "";
+    char index[16] = "";
     if (!value(b, e, key, d, out))
         return false;
     if (*out >= least && *out <= most)

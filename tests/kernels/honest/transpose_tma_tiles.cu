@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(256) transpose(const __grid_constan
                  :: "r"(at(&full)) : "memory");
     // Along diagonals, so that neither the reads nor the writes of a warp meet in a bank.
     for (int i = threadIdx.x; i < TILE * TILE; i += 256) {
-        const int r = i / TILE, c = (i % TILE + r) % TILE;
+        const int c = i % TILE, r = (i / TILE + c) % TILE;
         out[c * TILE + r] = in[r * TILE + c];
     }
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
