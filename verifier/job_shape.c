@@ -149,10 +149,13 @@ ws_status vfy_job_shape(vfy_job *j, int check, ws_err *err)
 {
     const plan_bound *b = j->shape[check].plan;
     if (!b) {
-        if (j->shape[check].why.reason == HX_SHAPE_REFUSED && !j->s->spec->generic)
+        const ws_env env = spec_env(j->s->spec, check);
+        if (j->shape[check].why.reason == HX_SHAPE_REFUSED && !j->s->spec->generic) {
             j->v->shapes_refused++;
-        else
+        } else {
             vfy_job_reject(j, &j->shape[check].why);
+            vfy_job_name_shape(j, &env);
+        }
         return WS_OK;
     }
     comp_result comp = {0};

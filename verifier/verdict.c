@@ -43,9 +43,11 @@ static void print_place(const vfy_verdict *v, ws_buf *out)
                       v->thread[1], v->thread[2], v->block[0], v->block[1], v->block[2]);
     if (v->other_line)
         ws_buf_printf(out, "  against   %s:%d\n", v->file, v->other_line);
-    if (v->shape[0])
+    if (v->shape[0] && v->inputs[0])
         ws_buf_printf(out, "  shape     %s, %s inputs, seed %" PRIu64 "\n", v->shape, v->inputs,
                       v->seed);
+    else if (v->shape[0])
+        ws_buf_printf(out, "  shape     %s\n", v->shape);
 }
 
 static void print_numbers(const vfy_verdict *v, ws_buf *out)

@@ -129,10 +129,13 @@ static void write_values(ev_facts *f, ws_buf *out)
 static void write_case(ev_facts *f, ws_buf *out)
 {
     ws_buf shapes = {0};
-    const char *shape = ev_text(f, "case", "shape"), *tune = ev_text(f, "case", "tunables");
+    const char *shape = ev_text(f, "case", "shape"), *tune = ev_text(f, "case", "tunables"),
+               *inputs = ev_text(f, "case", "inputs");
     if (!*shape)
         return;
-    ws_buf_printf(out, "  at shape %s with %s inputs", shape, ev_text(f, "case", "inputs"));
+    ws_buf_printf(out, "  at shape %s", shape);
+    if (*inputs)
+        ws_buf_printf(out, " with %s inputs", inputs);
     if (*tune)
         ws_buf_printf(out, ", with %s", tune);
     ws_buf_addc(out, '\n');
