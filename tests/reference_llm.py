@@ -159,11 +159,9 @@ def cache_append(t, d):
 
 def product(x_scale, w_scale, finish=lambda t, v, n: v):
     def run(t, d):
-        out = []
-        for m, n in indices(d["M"], d["N"]):
-            terms = [t["x"][m, k] * x_scale(t, m, k) * t["w"][n, k] * w_scale(t, n, k) for k in range(d["K"])]
-            out.append(finish(t, math.fsum(terms), n))
-        return [out]
+        x = [[v * x_scale(t, m, k) for k, v in enumerate(t["x"].row(m))] for m in range(d["M"])]
+        w = [[v * w_scale(t, n, k) for k, v in enumerate(t["w"].row(n))] for n in range(d["N"])]
+        return [[finish(t, dot(x[m], w[n]), n) for m, n in indices(d["M"], d["N"])]]
     return run
 
 
@@ -225,13 +223,16 @@ def grouped(scale=lambda t, row, e, n, k: 1):
         out = []
         for row, n in indices(d["T"], d["N"]):
             e = sum(t["offset"][k + 1] <= row for k in range(d["E"]))
-            out.append(math.fsum(t["x"][row, k] * t["w"][e, n, k] * scale(t, row, e, n, k) for k in range(d["K"])))
+            w = (v * scale(t, row, e, n, k) for k, v in enumerate(t["w"].row(e, n)))
+            out.append(dot(t["x"].row(row), w))
         return [out]
     return run
 
 
 def gemm(t, d):
-    return [[dot(t["a"].row(i), [t["b"][k, j] for k in range(d["N"])]) for i, j in indices(d["N"], d["N"])]]
+    n = d["N"]
+    columns = [t["b"].data[j::n] for j in range(n)]
+    return [[dot(t["a"].row(i), columns[j]) for i, j in indices(n, n)]]
 
 
 def rms_norm_residual(t, d):
