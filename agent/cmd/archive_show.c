@@ -241,6 +241,7 @@ static void print_verdict(const char *verdict_json)
                line->valuedouble);
     print_line("depth", word(evidence, "depth"));
     print_line("schedules", word(evidence, "schedule"));
+    print_line("warning", word(cJSON_GetObjectItemCaseSensitive(v, "warning"), "text"));
     print_line("relations", word(evidence, "relations"));
     print_line("arithmetic", word(evidence, "precision"));
     print_line("resources", word(cJSON_GetObjectItemCaseSensitive(v, "resources"), "text"));
