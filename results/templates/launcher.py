@@ -105,7 +105,7 @@ def _map(name, size, im2col, offset, dim, stride, step, swizzle, promotion, avai
             all(0 <= e < (1 << 40) // size and e * size % 16 == 0 for e in stride) and
             all(1 <= e <= 8 for e in step) and all(1 <= e <= 256 for e in box) and
             16 <= row <= 256 * size and row % 16 == 0 and swizzle in (0, 32, 64, 128) and
-            (not swizzle or row <= swizzle))
+            (not swizzle or row <= swizzle) and promotion in (0, 64, 128, 256))
     _need(good, f"the tensor map '{name}' breaks a rule of the driver's at this shape")
     end = offset + 1 + sum((e - 1) * s for e, s in zip(dim, strides))
     _need(end * size <= available, f"the tensor map '{name}' reaches beyond its tensor")
