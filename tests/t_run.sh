@@ -34,7 +34,11 @@ static const char ptx[] =
     "ld.param.u64 %rd1, [p]; mov.u32 %r2, %ctaid.x; mov.u32 %r3, %tid.x;\n"
     "setp.ge.u32 %p1, %r3, 32; @%p1 bra END;\n"
     "mul.wide.u32 %rd2, %r2, 4; add.u64 %rd3, %rd1, %rd2; st.global.u32 [%rd3], %r3;\n"
-    "END: ret;\n}\n";
+    "END: ret;\n}\n"
+    ".visible .entry neighbours(.param .u64 p, .param .u32 n)\n{\n"
+    ".reg .b32 %r<8>; .shared .align 4 .b8 s[256];\n"
+    "mov.u32 %r1, %tid.x; mov.u32 %r2, s; shl.b32 %r3, %r1, 2; add.u32 %r4, %r2, %r3; st.shared.u32 [%r4], %r1;\n"
+    "add.u32 %r5, %r3, 4; and.b32 %r5, %r5, 255; add.u32 %r6, %r2, %r5; ld.shared.u32 %r7, [%r6]; ret;\n}\n";
 int main(int argc, char **argv)
 {
     int n = argc > 1 ? atoi(argv[1]) : 100, device, host[100] = {0};
@@ -48,7 +52,7 @@ int main(int argc, char **argv)
     CALL(cuDevicePrimaryCtxRetain, &context, device);
     CALL(cuCtxSetCurrent, context);
     CALL(cuModuleLoadData, &module, ptx);
-    CALL(cuModuleGetFunction, &kernel, module, n > 0 ? "fill" : n ? "lanes" : "race");
+    CALL(cuModuleGetFunction, &kernel, module, n > 0 ? "fill" : n == -2 ? "neighbours" : n ? "lanes" : "race");
     CALL(cuMemAlloc_v2, &p, (size_t)400);
     CALL(cuLaunchKernel, kernel, 4, 1, 1, 64, 1, 1, 0, NULL, params, NULL);
     int got = CALL(cuCtxSynchronize);
@@ -97,6 +101,10 @@ check "blocks that write one word race" grep -q 'RACECHECK SUMMARY: [1-9] hazard
 run "$ws" run "$dir/program" -1
 check "lanes of one warp that write one word are a warning" grep -q '(0 errors, [1-9][0-9]* warning' "$dir/err"
 check "which leaves the exit code alone" ended 0
+check "and the launch" says "$dir/out" "synchronized 0"
+run "$ws" run "$dir/program" -2
+check "an error is not hidden by a warning at the same place" ended 1
+check "both are told" grep -q 'hazards displayed ([1-9][0-9]* error[s]*, [1-9][0-9]* warning' "$dir/err"
 run "$ws" run --tool memcheck "$dir/program" 0
 check "which memcheck does not look for" ended 0
 run "$ws" run --leak-check "$dir/program" 100

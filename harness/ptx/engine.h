@@ -596,6 +596,8 @@ static inline bool ptx_blocks_may_wait(const ptx_grid *g)
 
 /* ---- fault.c: all are safe from several threads; the launch ends ---- */
 ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason); /* locked; NULL: full */
+/* The same; the launch goes on. */
+ptx_fault *ptx_fault_warn(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason);
 void ptx_fault_done(ptx_warp *w, ptx_fault *f, const char *fmt, ...) WS_PRINTF(3, 4);
 void ptx_fault_simple(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, const char *fmt, ...) WS_PRINTF(5, 6);
 /* The same for what synccheck finds: `sync` is its phrase. */

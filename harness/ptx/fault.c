@@ -25,11 +25,14 @@ void ptx_thread_of(const ptx_warp *w, int lane, uint32_t tid[3])
         tid[d] = w->tid[d][lane & 31];
 }
 
-/* The further copies of a finding are counted, not listed. */
-static int same_fault(const ptx_report *r, hx_reason reason, const ptx_ast_insn *a)
+/* The further copies of a finding are counted, not listed. An error is no copy of a warning with which the
+ * launch went on. */
+static int same_fault(const ptx_grid *g, hx_reason reason, const ptx_ast_insn *a, ptx_severity severity)
 {
+    const ptx_report *r = g->report;
     for (int i = 0; i < r->n_faults; i++)
-        if (r->fault[i].reason == reason && r->fault[i].ptx_line == (a ? a->ptx_line : 0))
+        if (r->fault[i].reason == reason && r->fault[i].ptx_line == (a ? a->ptx_line : 0) &&
+            (!g->options->lanes_warn || r->fault[i].severity == severity))
             return i;
     return -1;
 }
@@ -87,10 +90,11 @@ static void remove_fault(ptx_grid *g, int at)
 
 /* The place of a finding among those of this launch, by turn. A copy that an earlier block has
  * replaces the one that is there. NULL: it was counted, or there is no room. */
-static ptx_fault *insert_fault(ptx_grid *g, uint32_t turn, hx_reason reason, const ptx_ast_insn *a)
+static ptx_fault *insert_fault(ptx_grid *g, uint32_t turn, hx_reason reason, const ptx_ast_insn *a,
+                               ptx_severity severity)
 {
     ptx_report *r = g->report;
-    int same = same_fault(r, reason, a), at;
+    int same = same_fault(g, reason, a, severity), at;
     uint64_t count = 0;
     if (same >= 0) {
         count = ++r->fault[same].count;
@@ -108,22 +112,15 @@ static ptx_fault *insert_fault(ptx_grid *g, uint32_t turn, hx_reason reason, con
         g->fault_turn[at] = g->fault_turn[at - 1];
     }
     g->fault_turn[at] = turn;
-    r->fault[at] = (ptx_fault){.reason = reason, .count = count};
+    r->fault[at] = (ptx_fault){.reason = reason, .count = count, .severity = severity};
     return &r->fault[at];
 }
 
-ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason)
+/* With the grid locked; NULL: not locked any more. */
+static ptx_fault *find_room(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason, ptx_severity severity)
 {
     ptx_grid *g = w->worker->grid;
-    const ptx_ast_insn *a = i ? i->ast : NULL;
-    w->event = PTX_EV_FAULT;
-    if (reason == HX_SHARED_RACE || reason == HX_GLOBAL_RACE)
-        w->block->held.insn = NULL;
-    ptx_watch_release(w->block);
-    pthread_mutex_lock(&g->lock);
-    stop_from(g, w->block->turn, reason);
-    g->report->ok = false;
-    ptx_fault *f = insert_fault(g, w->block->turn, reason, a);
+    ptx_fault *f = insert_fault(g, w->block->turn, reason, i ? i->ast : NULL, severity);
     if (!f) {
         pthread_mutex_unlock(&g->lock);
         return NULL;
@@ -132,6 +129,25 @@ ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason rea
     ptx_thread_of(w, lane, f->thread);
     memcpy(f->block, w->block->ctaid, sizeof f->block);
     return f;
+}
+
+ptx_fault *ptx_fault_new(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason)
+{
+    ptx_grid *g = w->worker->grid;
+    w->event = PTX_EV_FAULT;
+    if (reason == HX_SHARED_RACE || reason == HX_GLOBAL_RACE)
+        w->block->held.insn = NULL;
+    ptx_watch_release(w->block);
+    pthread_mutex_lock(&g->lock);
+    stop_from(g, w->block->turn, reason);
+    g->report->ok = false;
+    return find_room(w, i, lane, reason, PTX_SEV_ERROR);
+}
+
+ptx_fault *ptx_fault_warn(ptx_warp *w, const ptx_insn *i, int lane, hx_reason reason)
+{
+    pthread_mutex_lock(&w->worker->grid->lock);
+    return find_room(w, i, lane, reason, PTX_SEV_WARNING);
 }
 
 static size_t append_place(const ptx_fault *f, char *out, size_t size)

@@ -530,8 +530,9 @@ static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
     if (!k->alloc && k->key & KEY_STRONG && !x->atomic)
         warn_of_lanes(k, g, lane);
     if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key, my_write) &&
-        !write_ordered(k, g, lane) && !(x->write && race_same_value(k, g, lane)))
-        return race_report(k, lane, g, RACE_WRITE);
+        !write_ordered(k, g, lane) && !(x->write && race_same_value(k, g, lane)) &&
+        !race_report(k, lane, g, RACE_WRITE))
+        return false;
     if (!x->write) {
         if (x->by && !k->alloc && race_is_async(x->insn) && !is_proxied(k, g))
             return race_report_proxy(k, lane, g);
@@ -539,8 +540,8 @@ static bool touch(const race_look *k, u64 g, u32 lane, u32 many)
         return true;
     }
     if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key, my_read) &&
-        !reads_ordered(k, g, lane))
-        return race_report(k, lane, g, RACE_READ);
+        !reads_ordered(k, g, lane) && !race_report(k, lane, g, RACE_READ))
+        return false;
     if (k->each && !race_far_reads_before(k, g, lane))
         return false;
     record_write(k, g, lane);

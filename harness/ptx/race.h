@@ -245,7 +245,8 @@ static inline bool race_quick_read(ptx_warp *w, const ptx_insn *i, u64 first, u3
 /* race_report.c; both record a finding. `lane` made the later access to granule g; what was there
  * before is the granule's last write or its reads. */
 typedef enum race_other { RACE_READ, RACE_WRITE, RACE_FAR_READ } race_other;
-bool race_report(const race_look *k, u32 lane, u64 g, race_other other); /* false */
+/* true: a warning, with which the access goes on. */
+bool race_report(const race_look *k, u32 lane, u64 g, race_other other);
 /* No finding, but a warning: both by lanes of one warp, to shared memory. Atomics have none. */
 void race_warn(const race_look *k, u64 g, race_other other);
 /* Granule g of one allocation, accessed by blocks of two workers. */

@@ -131,8 +131,8 @@ bool race_far_reads_before(const race_look *k, u64 g, u32 lane)
     if (!c || !c->r_key)
         return true;
     if (!race_both_strong(c->r_key, k->key, c->r_rank == k->w->block->rank) &&
-        !is_before(k, c->r_rank, c->r_key, lane))
-        return race_report(k, lane, g, RACE_FAR_READ);
+        !is_before(k, c->r_rank, c->r_key, lane) && !race_report(k, lane, g, RACE_FAR_READ))
+        return false;
     c->r_key = 0;
     return true;
 }
@@ -183,11 +183,12 @@ static bool touch(const race_look *k, u64 g, u32 lane)
     const ptx_shadow *s = k->shadow;
     bool mine = s->w_key[g] & KEY_FAR && s->far->cell[g].w_rank == k->w->block->rank;
     if (s->w_key[g] && !race_both_strong(s->w_key[g], k->key, mine) && !write_before(k, g, lane) &&
-        !(k->x->write && race_same_value(k, g, lane)))
-        return race_report(k, lane, g, RACE_WRITE);
+        !(k->x->write && race_same_value(k, g, lane)) && !race_report(k, lane, g, RACE_WRITE))
+        return false;
     if (k->x->write) {
-        if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key, false) && !reads_before(k, g))
-            return race_report(k, lane, g, RACE_READ);
+        if (s->r_key[g] && !race_both_strong(s->r_key[g], k->key, false) && !reads_before(k, g) &&
+            !race_report(k, lane, g, RACE_READ))
+            return false;
         if (!race_far_reads_before(k, g, lane))
             return false;
     }

@@ -66,6 +66,16 @@ bool race_is_async(const ptx_insn *i)
     return !i || ws_str_eqz(i->ast->part[0], "cp") || ptx_has(i->ast, "async");
 }
 
+static u32 key_before(const party *now, const party *before)
+{
+    return before->key & KEY_MANY ? some_reader(before, now->key) : before->key;
+}
+
+static bool are_of_one_warp(const party *now, const party *before)
+{
+    return race_warp(key_before(now, before)) == race_warp(now->key) && before->block == now->block;
+}
+
 static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 offset,
                      const party *now, const party *before)
 {
@@ -78,13 +88,9 @@ static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 of
     f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
     f->async = is_async(oi) || is_async(ptx_insn_at(g->program, now->pc));
     f->other_offset = ptx_insn_offset(g->program, oi);
-    u32 key = before->key;
-    if (key & KEY_MANY)
-        key = some_reader(before, now->key);
-    thread_of(g, key, f->other_thread);
+    thread_of(g, key_before(now, before), f->other_thread);
     block_of(g, before->block, f->other_block);
-    bool same_warp = race_warp(key) == race_warp(now->key) && before->block == now->block;
-    f->severity = same_warp ? PTX_SEV_WARNING : PTX_SEV_ERROR;
+    f->severity = are_of_one_warp(now, before) ? PTX_SEV_WARNING : PTX_SEV_ERROR;
     if (!a)
         return;
     memcpy(f->buffer, a->name, sizeof f->buffer);
@@ -159,15 +165,17 @@ bool race_report(const race_look *k, u32 lane, u64 g, race_other other)
     party before = !k->alloc             ? shared_party(k, g, other)
                    : other == RACE_WRITE ? last_write(s, g, s->w_block[g])
                                          : last_read(s, g, s->r_who[g]);
-    ptx_fault *f =
-        ptx_fault_new(k->w, k->x->insn, (int)thread, k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE);
+    const hx_reason reason = k->alloc ? HX_GLOBAL_RACE : HX_SHARED_RACE;
+    const bool warns = grid->options->lanes_warn && are_of_one_warp(&now, &before);
+    ptx_fault *f = warns ? ptx_fault_warn(k->w, k->x->insn, (int)thread, reason)
+                         : ptx_fault_new(k->w, k->x->insn, (int)thread, reason);
     if (!f)
-        return false;
+        return warns;
     f->size = k->x->size;
     add_values(f, k, lane);
     describe(f, grid, k->alloc, k->x->addr[lane] - k->base, &now, &before);
     finish(k->w, f, k->alloc, k->x->addr[lane] - k->base, &now, &before);
-    return false;
+    return warns;
 }
 
 static bool is_atomic(const ptx_insn *i)

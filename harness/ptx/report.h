@@ -128,6 +128,7 @@ typedef struct ptx_options {
     /* Bounds and alignment are always checked: what the engine runs is not trusted. */
     bool check_init;           /* reads of memory that nothing wrote */
     bool check_race;           /* shared and global */
+    bool lanes_warn;           /* races between lanes of one warp alone do not end the launch */
     bool count;                /* fill the counters */
     ptx_cache cache;           /* with count: of this GPU; all 0: none */
     bool lines;                /* with count: add to the report's table of source lines */

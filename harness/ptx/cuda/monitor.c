@@ -80,6 +80,7 @@ void fac_monitor_begin(ptx_options *options)
     const int tools = wanted_tools();
     options->check_init = tools & PTX_TOOL_INITCHECK;
     options->check_race = tools & PTX_TOOL_RACECHECK;
+    options->lanes_warn = true;
     options->count = false;
     options->deadline_ms = most ? strtoull(most, NULL, 10) : 0;
     tell(event("began"));
