@@ -50,7 +50,7 @@ static void put_includes(exp_job *j)
     for (size_t i = 0; i < WS_COUNT(always); i++)
         ws_buf_printf(j->out, "#include <%s>\n", always[i]);
     if (exp_map_count(j))
-        ws_buf_adds(j->out, "#include <cuda.h>\n");
+        ws_buf_adds(j->out, "#include <cuda.h>\n#include <cstring>\n");
     for (int i = 0; i < j->source.n_includes; i++)
         if (!ws_str_eqz(j->source.include[i], "<cuda_runtime.h>") &&
             !(exp_map_count(j) && ws_str_eqz(j->source.include[i], "<cuda.h>")))

@@ -262,7 +262,14 @@ static const char encode_text[] =
     "                     CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, promotion, fill);\n"
     "    return r == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;\n"
     "}\n"
-    "template <class P> P argument(const CUtensorMap &m) { return m; }\n"
+    "/* P may be a struct of the kernel's own. */\n"
+    "template <class P> P argument(const CUtensorMap &m)\n"
+    "{\n"
+    "    P p;\n"
+    "    static_assert(sizeof p == sizeof m, \"a tensor map has 128 bytes\");\n"
+    "    std::memcpy(&p, &m, sizeof p);\n"
+    "    return p;\n"
+    "}\n"
     "template <class P> bool fits(const CUtensorMap &) { return true; }\n"
     "\n";
 

@@ -43,8 +43,8 @@ static const struct {
      "More parallel work in flight: several independent loads for each thread before their "
      "use, unrolled loops, enough blocks to fill every SM."},
     {CONTRACTION, ANGLE_COPIES_AHEAD,
-     "Hide latency: double-buffered tiles with cp.async, the next tile loading while "
-     "the present one is used."},
+     "Hide latency: double-buffered tiles with cp.async (from sm_90 on: tensor maps and "
+     "mbarriers), the next tile loading while the present one is used."},
     {ROWS, ANGLE_NEVER_DONE,
      "Fit the number of blocks to the shape: several short rows for each block, or several "
      "blocks for one long row with partial results in scratch and a second small kernel."},
