@@ -88,8 +88,8 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
     q.engine.resident_units = r->resident;
     q.engine.mma_model = e->o->mma_model;
     q.engine.seed = r->schedule_seed ? r->schedule_seed : e->seed;
-    if ((q.examine_state = r->state) || e->o->record)
-        q.engine.threads = 1; /* the same bits each time */
+    if ((q.examine_state = r->state) || e->o->record || e->o->threads == 1)
+        q.engine.threads = 1; /* the same bits each time; or the other cores are others' */
     return q;
 }
 
