@@ -108,11 +108,47 @@ static ws_status bind_all(db_archive *db, sqlite3_stmt *s, const char *types, va
     return WS_OK;
 }
 
+/* One that was kept and does not run now. */
+static sqlite3_stmt *take_kept(db_archive *db, const char *sql)
+{
+    for (int i = 0; i < db->n_kept; i++)
+        if (!db->kept[i].runs && strcmp(sqlite3_sql(db->kept[i].statement), sql) == 0) {
+            db->kept[i].runs = true;
+            return db->kept[i].statement;
+        }
+    return NULL;
+}
+
+/* Keeps a statement of db_exec for the next time. One without bindings may be a PRAGMA, which acts when it is
+ * prepared. */
+static void give_back(db_archive *db, sqlite3_stmt *s)
+{
+    int i = 0;
+    while (i < db->n_kept && db->kept[i].statement != s)
+        i++;
+    if (!s || !sqlite3_bind_parameter_count(s) || i == DB_KEPT) {
+        sqlite3_finalize(s);
+        return;
+    }
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    db->kept[i].statement = s;
+    db->kept[i].runs = false;
+    db->n_kept += i == db->n_kept;
+}
+
+static void close_handle(db_archive *db)
+{
+    for (int i = 0; i < db->n_kept; i++)
+        sqlite3_finalize(db->kept[i].statement);
+    db->n_kept = 0;
+    sqlite3_close(db->handle);
+}
+
 static ws_status prepare(db_archive *db, sqlite3_stmt **out, ws_err *err, const char *sql,
                          const char *types, va_list ap)
 {
-    *out = NULL;
-    if (sqlite3_prepare_v2(db->handle, sql, -1, out, NULL))
+    if (!*out && sqlite3_prepare_v2(db->handle, sql, -1, out, NULL))
         return db_fail(db, err, "cannot prepare a statement");
     if ((int)strlen(types) != sqlite3_bind_parameter_count(*out))
         ws_bug("'%s' does not fit '%s'", types, sql);
@@ -123,6 +159,7 @@ ws_status db_prepare(db_archive *db, sqlite3_stmt **out, ws_err *err, const char
                      const char *types, ...)
 {
     va_list ap;
+    *out = NULL;
     va_start(ap, types);
     ws_status st = prepare(db, out, err, sql, types, ap);
     va_end(ap);
@@ -138,7 +175,7 @@ ws_status db_step(db_archive *db, sqlite3_stmt *stmt, bool *row, ws_err *err)
 
 ws_status db_exec(db_archive *db, ws_err *err, const char *sql, const char *types, ...)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = take_kept(db, sql);
     bool row = true;
     va_list ap;
     va_start(ap, types);
@@ -146,7 +183,7 @@ ws_status db_exec(db_archive *db, ws_err *err, const char *sql, const char *type
     va_end(ap);
     while (!st && row)
         st = db_step(db, s, &row, err);
-    sqlite3_finalize(s);
+    give_back(db, s);
     return st;
 }
 
@@ -352,7 +389,7 @@ static char *immutable_uri(const char *path)
 
 static ws_status open_file(db_archive *db, const char *name, int flags, ws_err *err)
 {
-    sqlite3_close(db->handle);
+    close_handle(db);
     db->handle = NULL;
     return sqlite3_open_v2(name, &db->handle, flags, NULL) ? db_fail(db, err, "cannot open")
                                                            : configure(db, err);
@@ -386,7 +423,7 @@ void db_close(db_archive *db)
 {
     if (!db)
         return;
-    sqlite3_close(db->handle);
+    close_handle(db);
     /* After it: closing any descriptor of the file drops SQLite's own locks. */
     if (db->lock_fd)
         close(db->lock_fd);

@@ -7,12 +7,18 @@
 
 #include <sqlite3.h>
 
+enum { DB_KEPT = 32 };
 struct db_archive {
     sqlite3 *handle;
     char *path;
     bool read_only;
     bool unsynced;         /* the open transaction began so */
     int lock_fd;           /* holds the lock of a run; 0: none */
+    struct {
+        sqlite3_stmt *statement;
+        bool runs;
+    } kept[DB_KEPT]; /* of db_exec, which is asked for the same few again and again */
+    int n_kept;
 };
 
 /* SQL that takes the schema from version i to i + 1. */
