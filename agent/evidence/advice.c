@@ -111,6 +111,11 @@ static bool no_proxy_fence(const ev_facts *f)
     return contains(ev_text(f, NULL, "text"), "fence.proxy.async");
 }
 
+static bool left_behind(const ev_facts *f)
+{
+    return contains(ev_text(f, NULL, "text"), "nobody waited for it at the mbarrier");
+}
+
 static bool in_plan(const ev_facts *f)
 {
     return f->reason == HX_PLAN_INVALID || f->reason == HX_PLAN_MISMATCH;
@@ -302,6 +307,9 @@ static const struct {
      "every thread that writes the tile executes fence.proxy.async.shared::cta "
      "(cuda::ptx::fence_proxy_async) behind its stores, then __syncthreads(), then one thread starts the "
      "copy"},
+    {HX_REASON_COUNT, left_behind,
+     "start a copy only where a later step waits for it and uses it: guard the one that brings the next "
+     "tile (if (t + 1 < tiles))"},
     {HX_REASON_COUNT, async_copy,
      "wait for the copy before its data is read (__pipeline_wait_prior or cp.async.wait_group), "
      "then __syncthreads(), because other threads' copies count too; and another barrier before "

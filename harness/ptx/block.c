@@ -4,6 +4,7 @@
 #include "harness/ptx/known.h"
 #include "harness/ptx/lanes.h"
 #include "harness/ptx/undef.h"
+#include "harness/ptx/x_mbarrier.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -435,7 +436,7 @@ ptx_block_end ptx_block_run(ptx_worker *k, ptx_block *b, int64_t slice)
         if (!turn(k, b, &used, &ran, &waits))
             return PTX_BLOCK_STOPPED;
         if (b->done == b->n_warps) {
-            if (ptx_watch_release(b) || !ptx_race_block_end(b))
+            if (ptx_watch_release(b) || !ptx_mbarriers_end(b) || !ptx_race_block_end(b))
                 return PTX_BLOCK_STOPPED;
             if (b->insns > k->counters.max_block_warp_insns)
                 k->counters.max_block_warp_insns = b->insns;

@@ -217,6 +217,7 @@ bool race_report_proxy(const race_look *k, u32 lane, u64 g)
         return false;
     f->size = k->x->size;
     describe(f, k->w->worker->grid, NULL, k->x->addr[lane], &now, &before);
+    f->severity = PTX_SEV_ERROR; /* whichever warp the thread is of */
     if (f->other_line)
         snprintf(line, sizeof line, " at line %d", f->other_line);
     ptx_fault_done(k->w, f,

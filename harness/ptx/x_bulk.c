@@ -71,6 +71,8 @@ static bool deliver(const range *r, ptx_block *b, u64 to, ptx_mbarrier *m, const
     d->reduces = reduces;
     d->red = r->f->red;
     d->element = r->f->type;
+    if (m->block == r->w->block)
+        ptx_delivery_sign(d, r->w, r->i, r->lane);
     ptx_mbarrier_deliver(r->w, m, d);
     return true;
 }

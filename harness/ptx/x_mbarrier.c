@@ -121,6 +121,20 @@ static void drop_deliveries(ptx_mbarrier *m)
     m->last = &m->first;
 }
 
+bool ptx_mbarriers_end(ptx_block *b)
+{
+    for (const ptx_mbarrier *m = b->mbarriers; m && b->shared_shadow; m = m->next)
+        for (const ptx_delivery *d = m->first; d; d = d->next) {
+            if (!d->insn)
+                continue;
+            ptx_fault_simple(&b->warp[d->warp], d->insn, d->lane, HX_SHARED_RACE,
+                             "race: the bulk copy to byte %u of shared memory may still be under way when its "
+                             "block ends: nobody waited for it at the mbarrier; made", d->to);
+            return false;
+        }
+    return true;
+}
+
 void ptx_mbarriers_free(ptx_block *b)
 {
     for (ptx_mbarrier *m = b->mbarriers, *next; m; m = next) {

@@ -11,6 +11,8 @@ typedef struct ptx_delivery { /* bytes on their way to shared memory */
     bool reduces; /* with what is there; else they take its place */
     ptx_red red;
     ptx_type element;
+    const ptx_insn *insn; /* of a copy by the warp and lane of the block itself; NULL: another's */
+    u8 warp, lane;
     u8 *live;     /* behind data, per 4 bytes: whether they go */
     u8 data[];
 } ptx_delivery;
@@ -47,5 +49,15 @@ ptx_mbarrier *ptx_mbarrier_beside(ptx_warp *w, const ptx_insn *i, u32 lane, cons
 /* Takes over `d`, which arrives when somebody waits; until then its target counts as
  * unwritten. What the warp did so far happens before. */
 void ptx_mbarrier_deliver(ptx_warp *w, ptx_mbarrier *m, ptx_delivery *d);
+/* Whose copy it is, where it goes to the own block. */
+static inline void ptx_delivery_sign(ptx_delivery *d, const ptx_warp *w, const ptx_insn *i, u32 lane)
+{
+    d->insn = i;
+    d->warp = (u8)w->id;
+    d->lane = (u8)lane;
+}
+/* The block's threads have exited. A copy that nobody waited for writes to memory that is another
+ * block's by then; false: it was reported. */
+bool ptx_mbarriers_end(ptx_block *b);
 
 #endif

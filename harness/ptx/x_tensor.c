@@ -291,6 +291,8 @@ static bool load(transfer *t, u64 shared, u64 bar)
         free(d);
         return false;
     }
+    if (m->block == w->block)
+        ptx_delivery_sign(d, w, t->i, t->lane);
     ptx_mbarrier_deliver(t->w, m, d);
     return true;
 }
