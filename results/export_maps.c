@@ -3,11 +3,12 @@
 int exp_map_type(const plan_map *m)
 {
     static const int driver[PTX_TM_TYPES] = {
-        [PTX_TM_U8] = 0,       [PTX_TM_U16] = 1,       [PTX_TM_U32] = 2,   [PTX_TM_S32] = 3,
-        [PTX_TM_U64] = 4,      [PTX_TM_S64] = 5,       [PTX_TM_F16] = 6,   [PTX_TM_F32] = 7,
-        [PTX_TM_F64] = 8,      [PTX_TM_BF16] = 9,      [PTX_TM_F32_FTZ] = 10,
-        [PTX_TM_TF32] = 11,    [PTX_TM_TF32_FTZ] = 12, [PTX_TM_B4X16] = 13,
-        [PTX_TM_B4X16_P64] = 14, [PTX_TM_B6X16_P32] = 15};
+        [PTX_TM_U8] = 0,        [PTX_TM_U16] = 1,      [PTX_TM_U32] = 2,
+        [PTX_TM_S32] = 3,       [PTX_TM_U64] = 4,      [PTX_TM_S64] = 5,
+        [PTX_TM_F16] = 6,       [PTX_TM_F32] = 7,      [PTX_TM_F64] = 8,
+        [PTX_TM_BF16] = 9,      [PTX_TM_F32_FTZ] = 10, [PTX_TM_TF32] = 11,
+        [PTX_TM_TF32_FTZ] = 12, [PTX_TM_B4X16] = 13,   [PTX_TM_B4X16_P64] = 14,
+        [PTX_TM_B6X16_P32] = 15};
     return driver[m->type];
 }
 
@@ -80,11 +81,12 @@ static void put_map(exp_job *j, const plan_launch *l, const plan_map *m, int num
             ws_expr_to_calls(field[f].e[i], style, out);
             ws_buf_adds(out, ";\n");
         }
-    ws_buf_printf(out,
-                  "        code = %s_check_map(m, %d, %d, %d);\n"
-                  "        if (bad || code)\n            return bad ? WARPSMITH_E_OVERFLOW : code;\n"
-                  "    }\n",
-                  id, m->rank, exp_map_bytes(m), m->is_im2col);
+    ws_buf_printf(
+        out,
+        "        code = %s_check_map(m, %d, %d, %d);\n"
+        "        if (bad || code)\n            return bad ? WARPSMITH_E_OVERFLOW : code;\n"
+        "    }\n",
+        id, m->rank, exp_map_bytes(m), m->is_im2col);
 }
 
 void exp_c_put_maps(exp_job *j, const ws_expr_style *style, const char *id, ws_buf *out)

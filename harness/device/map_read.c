@@ -1,5 +1,5 @@
-/* Tensor maps of a request. The driver checks what they say; here, that they are of buffers that the
- * run has, and inside them. */
+/* Tensor maps of a request. The driver checks what they say; here, that they are of buffers that
+ * the run has, and inside them. */
 #include "harness/device/program.h"
 
 #include <stdio.h>
@@ -119,8 +119,8 @@ static ws_status read_map(const dev_program *p, const jl_value *v, plan_bound_ma
     out->index = (int)index;
     out->map.magic = PTX_TM_MAGIC;
     out->map.address = (uint64_t)offset;
-    const uint64_t bytes = out->is_scratch ? (uint64_t)p->plan.scratch_bytes[index]
-                                           : (uint64_t)p->tensor[index].bytes;
+    const uint64_t bytes =
+        out->is_scratch ? (uint64_t)p->plan.scratch_bytes[index] : (uint64_t)p->tensor[index].bytes;
     uint64_t end;
     return plan_map_end(&out->map, &end) && end <= bytes
                ? WS_OK

@@ -1,7 +1,8 @@
 /* Tensor maps at concrete sizes. Limits and rules are those of cuTensorMapEncodeTiled and
  * cuTensorMapEncodeIm2col in the driver API's manual, which ptx_tm_invalid() knows; what the plan
- * says in other units than the driver is checked here, in the plan's words. The starts of tensors and
- * scratch buffers are multiples of 256 bytes wherever plans run, so that offsets alone decide. */
+ * says in other units than the driver is checked here, in the plan's words. The starts of tensors
+ * and scratch buffers are multiples of 256 bytes wherever plans run, so that offsets alone decide.
+ */
 #include "harness/plan/internal.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
-/* Parameter blocks and tensor maps. In a file of its own: the device worker links this part of plans alone. */
+/* Parameter blocks and tensor maps. In a file of its own: the device worker links this part of plans
+ * alone. */
 #include "harness/plan/plan.h"
 #include "harness/ptx/ptx.h"
 

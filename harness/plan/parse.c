@@ -265,7 +265,8 @@ static bool read_tune(plan_parser *s, const cJSON *root)
     if (!cJSON_IsObject(tune))
         return plan_bad(s, at, "tune: expected an object such as { \"BLOCK\": [128, 256] }");
     if (cJSON_GetArraySize(tune) > PLAN_MAX_TUNE)
-        return plan_bad(s, at, "tune: %d tunables, at most %d", cJSON_GetArraySize(tune), PLAN_MAX_TUNE);
+        return plan_bad(s, at, "tune: %d tunables, at most %d", cJSON_GetArraySize(tune),
+                        PLAN_MAX_TUNE);
     s->p->tune = WS_ARENA_NEW(s->a, plan_tunable, cJSON_GetArraySize(tune) + 1);
     cJSON_ArrayForEach(v, tune)
     {

@@ -57,7 +57,8 @@ static bool read_text_arg(plan_parser *s, const char *at, const char *where, pla
     return plan_check_names(s, at, where, arg->value, true);
 }
 
-static bool read_arg(plan_parser *s, const char *at, const char *where, const cJSON *v, plan_arg *arg)
+static bool read_arg(plan_parser *s, const char *at, const char *where, const cJSON *v,
+                     plan_arg *arg)
 {
     if (cJSON_IsString(v)) {
         arg->text = ws_arena_strdup(s->a, v->valuestring);
@@ -66,7 +67,8 @@ static bool read_arg(plan_parser *s, const char *at, const char *where, const cJ
     if (!cJSON_IsNumber(v))
         return plan_bad(s, at, "%s: expected a name, an expression or a number", where);
     if (!at) /* its place is looked for by the names as they are written */
-        return plan_bad(s, at, "%s: a number cannot be found where member names have escapes", where);
+        return plan_bad(s, at, "%s: a number cannot be found where member names have escapes",
+                        where);
     /* As written: 1.0 is a float, 1 an integer; cJSON keeps the value only. */
     arg->text = ws_arena_strndup(s->a, at, (size_t)(plan_json_end(at) - at));
     if (strpbrk(arg->text, ".eE")) {
@@ -78,12 +80,14 @@ static bool read_arg(plan_parser *s, const char *at, const char *where, const cJ
     return plan_read_expr(s, at, where, v, &arg->value);
 }
 
-static bool read_args(plan_parser *s, const cJSON *o, const char *at, const char *where, plan_launch *l)
+static bool read_args(plan_parser *s, const cJSON *o, const char *at, const char *where,
+                      plan_launch *l)
 {
     const cJSON *list, *v;
     if (!cJSON_HasObjectItem(o, "args"))
         return plan_bad(s, at, "%s: missing 'args'", where);
-    if (!plan_array_member(s, o, at, ws_arena_printf(s->a, "%s.", where), "args", PLAN_MAX_ARGS, &list))
+    if (!plan_array_member(s, o, at, ws_arena_printf(s->a, "%s.", where), "args", PLAN_MAX_ARGS,
+                           &list))
         return false;
     const char *args_at = plan_json_member(at, "args");
     l->arg = WS_ARENA_NEW(s->a, plan_arg, cJSON_GetArraySize(list) + 1);
@@ -144,9 +148,9 @@ static bool read_geometry(plan_parser *s, const cJSON *o, const char *at, const 
     l->shared = ws_expr_const(s->a, 0);
     for (size_t i = 0; i < WS_COUNT(sizes); i++) {
         const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, sizes[i].key);
-        if (v && !plan_read_expr(s, plan_json_member(at, sizes[i].key),
-                                 ws_arena_printf(s->a, "%s.%s", where, sizes[i].key), v,
-                                 sizes[i].out))
+        if (v &&
+            !plan_read_expr(s, plan_json_member(at, sizes[i].key),
+                            ws_arena_printf(s->a, "%s.%s", where, sizes[i].key), v, sizes[i].out))
             return false;
     }
     return true;
@@ -169,9 +173,10 @@ static bool check_maps_passed(plan_parser *s, const char *at, const char *where,
 
 static bool read_launch(plan_parser *s, const cJSON *o, const char *at, int i)
 {
-    static const char *const known[] = {"kernel",      "grid",    "block", "shared", "args",
-                                        "cooperative", "cluster", "max_dynamic_shared",
-                                        "tensormaps",  NULL};
+    static const char *const known[] = {
+        "kernel",     "grid",        "block",   "shared",
+        "args",       "cooperative", "cluster", "max_dynamic_shared",
+        "tensormaps", NULL};
     plan_launch *l = &s->p->launch[i];
     const char *where = ws_arena_printf(s->a, "launch[%d]", i), *kernel;
     ws_err err = {0};
@@ -188,8 +193,8 @@ static bool read_launch(plan_parser *s, const cJSON *o, const char *at, int i)
     l->kernel = ws_arena_strdup(s->a, kernel);
     const cJSON *c = cJSON_GetObjectItemCaseSensitive(o, "cooperative");
     if (c && !cJSON_IsBool(c))
-        return plan_bad(s, plan_json_member(at, "cooperative"), "%s.cooperative: expected true or false",
-                   where);
+        return plan_bad(s, plan_json_member(at, "cooperative"),
+                        "%s.cooperative: expected true or false", where);
     l->cooperative = cJSON_IsTrue(c);
     return read_geometry(s, o, at, where, l) && plan_read_maps(s, o, at, where, l) &&
            read_args(s, o, at, where, l) && check_maps_passed(s, at, where, l);
@@ -212,4 +217,3 @@ bool plan_read_launches(plan_parser *s, const cJSON *root)
     }
     return true;
 }
-
