@@ -22,6 +22,7 @@ typedef struct late_store {
 
 /* A store whose place another one needs is seen by all. */
 struct ptx_late {
+    uint64_t some[PLACES / 64]; /* a bit for the sectors that had any: most that is polled had none */
     late_store place[PLACES];
     uint32_t stamp;           /* of loads */
     uint64_t told_addr;       /* the last one that a load took the old value of, and did not look at again: */
@@ -33,7 +34,18 @@ static late_store *place_of(struct ptx_late *late, uint64_t addr)
     return &late->place[(addr / WORD * 0x9e3779b97f4a7c15ull >> 40) % PLACES];
 }
 
-/* Where stores begin that an access from `lo` on may meet: accesses are aligned. */
+/* Accesses are aligned, and lie in one sector of MOST_BYTES. */
+static uint32_t sector_of(uint64_t addr)
+{
+    return (uint32_t)(addr / MOST_BYTES * 0x9e3779b97f4a7c15ull >> 40) % PLACES;
+}
+
+static bool had_any(const struct ptx_late *late, uint64_t addr)
+{
+    return late->some[sector_of(addr) / 64] >> sector_of(addr) % 64 & 1;
+}
+
+/* Where stores begin that an access from `lo` on may meet. */
 #define EACH_BEGIN(at, lo, hi) for (uint64_t at = (lo) & ~(uint64_t)(MOST_BYTES - 1); at < (hi); at += WORD)
 
 /* The bytes from lo on and before hi, a bit each, counted from `begin`. */
@@ -73,6 +85,7 @@ static void keep(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t hi)
         return;
     *mine = (late_store){.addr = begin, .by = i, .block = w->block->index, .time = ptx_order_time(w), .bytes = bytes,
                          .left = (uint8_t)(ptx_block_random(w->block) % (MOST_LATE + 1))};
+    late->some[sector_of(lo) / 64] |= 1ull << sector_of(lo) % 64;
     memcpy(mine->old + (lo - begin), (const void *)(uintptr_t)lo, hi - lo);
 }
 
@@ -129,7 +142,8 @@ static bool put_old(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t hi, ui
     return any;
 }
 
-void ptx_late_load(ptx_warp *w, const ptx_insn *i, uint32_t mask, const uint64_t *addr)
+/* Of the lanes `mask`. */
+static void load_again(ptx_warp *w, const ptx_insn *i, uint32_t mask, const uint64_t *addr)
 {
     uint8_t buf[PTX_LANES * PTX_MAX_ACCESS] __attribute__((aligned(64)));
     const uint32_t bytes = (uint32_t)i->esize * i->vec;
@@ -143,6 +157,14 @@ void ptx_late_load(ptx_warp *w, const ptx_insn *i, uint32_t mask, const uint64_t
     }
     if (old)
         ptx_mem_spread(w, i, old, buf);
+}
+
+void ptx_late_load(ptx_warp *w, const ptx_insn *i, uint32_t mask, const uint64_t *addr)
+{
+    uint32_t some = 0;
+    EACH_SET(l, mask) some |= (uint32_t)had_any(w->worker->late, addr[l]) << l;
+    if (some)
+        load_again(w, i, some, addr);
 }
 
 void ptx_late_end(ptx_worker *k)
