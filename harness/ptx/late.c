@@ -7,14 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES = 1 << 12, WORD = 4, MOST_BYTES = 32, MOST_LATE = 3 /* loads that take the old value */ };
+enum {
+    PLACES = 1 << 12, /* a power of two */
+    WORD = 4,         /* bytes, what stores begin at */
+    MOST_BYTES = 32,  /* of a lane's access, and of a sector: no access lies in two */
+    MOST_LATE = 3     /* loads that take the old value */
+};
 
 /* A lane's store. What it does not write of its words is not late. */
 typedef struct late_store {
     uint64_t addr;      /* a multiple of WORD; 0: none */
     const ptx_insn *by;
     uint32_t block, time; /* see order.c */
-    uint32_t bytes;     /* a bit for each from addr on that is late; none lies in the next MOST_BYTES of memory */
+    uint32_t bytes;     /* a bit for each from addr on that is late */
     uint32_t stamp;     /* of the last load that took the old value */
     uint8_t left;       /* loads that may still take it */
     uint8_t old[MOST_BYTES];
@@ -22,11 +27,12 @@ typedef struct late_store {
 
 /* A store whose place another one needs is seen by all. */
 struct ptx_late {
-    uint64_t some[PLACES / 64]; /* a bit for the sectors that had any: most that is polled had none */
+    uint64_t some[PLACES / 64]; /* bits of the sectors that had any: most that is polled had none */
     late_store place[PLACES];
     uint32_t stamp;           /* of loads */
-    uint64_t told_addr;       /* the last one that a load took the old value of, and did not look at again: */
-    const ptx_insn *told, *told_by; /* a loop that waits for it loses nothing */
+    /* The last one whose old value a load took that did not look again: who waits loses nothing. */
+    uint64_t told_addr;
+    const ptx_insn *told, *told_by;
 };
 
 static late_store *place_of(struct ptx_late *late, uint64_t addr)
@@ -34,7 +40,6 @@ static late_store *place_of(struct ptx_late *late, uint64_t addr)
     return &late->place[(addr / WORD * 0x9e3779b97f4a7c15ull >> 40) % PLACES];
 }
 
-/* Accesses are aligned, and lie in one sector of MOST_BYTES. */
 static uint32_t sector_of(uint64_t addr)
 {
     return (uint32_t)(addr / MOST_BYTES * 0x9e3779b97f4a7c15ull >> 40) % PLACES;
@@ -46,7 +51,8 @@ static bool had_any(const struct ptx_late *late, uint64_t addr)
 }
 
 /* Where stores begin that an access from `lo` on may meet. */
-#define EACH_BEGIN(at, lo, hi) for (uint64_t at = (lo) & ~(uint64_t)(MOST_BYTES - 1); at < (hi); at += WORD)
+#define EACH_BEGIN(at, lo, hi)                                                                     \
+    for (uint64_t at = (lo) & ~(uint64_t)(MOST_BYTES - 1); at < (hi); at += WORD)
 
 /* The bytes from lo on and before hi, a bit each, counted from `begin`. */
 static uint32_t bits_of(uint64_t begin, uint64_t lo, uint64_t hi)
@@ -75,15 +81,19 @@ static void keep(ptx_warp *w, const ptx_insn *i, uint64_t lo, uint64_t hi)
     const uint64_t begin = lo & ~(uint64_t)(WORD - 1);
     late_store *mine = place_of(late, begin), *s;
     const uint32_t bytes = bits_of(begin, lo, hi);
-    const bool more = mine->addr == begin && mine->block == w->block->index && mine->bytes == bytes &&
-                      is_late(w->worker, mine);
+    const bool more = mine->addr == begin && mine->block == w->block->index &&
+                      mine->bytes == bytes && is_late(w->worker, mine);
     EACH_BEGIN(at, lo, hi)
         if ((s = find(late, at, lo, hi)) && !(more && s == mine))
             s->addr = 0;
     mine->by = i;
     if (more)
         return;
-    *mine = (late_store){.addr = begin, .by = i, .block = w->block->index, .time = ptx_order_time(w), .bytes = bytes,
+    *mine = (late_store){.addr = begin,
+                         .by = i,
+                         .block = w->block->index,
+                         .time = ptx_order_time(w),
+                         .bytes = bytes,
                          .left = (uint8_t)(ptx_block_random(w->block) % (MOST_LATE + 1))};
     late->some[sector_of(lo) / 64] |= 1ull << sector_of(lo) % 64;
     memcpy(mine->old + (lo - begin), (const void *)(uintptr_t)lo, hi - lo);
@@ -93,7 +103,8 @@ void ptx_late_store(ptx_warp *w, const ptx_insn *i, uint32_t mask, const uint64_
 {
     ptx_worker *k = w->worker;
     const uint32_t bytes = (uint32_t)i->esize * i->vec;
-    if (k->grid->options->schedule != PTX_SCHED_RANDOM || ptx_is_narrow(i) || !ptx_order_has_times(k))
+    if (k->grid->options->schedule != PTX_SCHED_RANDOM || ptx_is_narrow(i) ||
+        !ptx_order_has_times(k))
         return;
     if (!k->late)
         k->late = ws_calloc(1, sizeof *k->late);
@@ -174,8 +185,8 @@ void ptx_late_end(ptx_worker *k)
     if (k->late && k->late->told && !r->note[0]) {
         r->note_line = ptx_insn_place(g->ast, k->late->told->ast).line;
         snprintf(r->note, sizeof r->note,
-                 "the load at line %d may take what was there before the store at line %d: no __threadfence() after "
-                 "that store, and before what tells of it, makes it seen",
+                 "the load at line %d may take what was there before the store at line %d: no "
+                 "__threadfence() after that store, and before what tells of it, makes it seen",
                  r->note_line, ptx_insn_place(g->ast, k->late->told_by->ast).line);
     }
     free(k->late);
