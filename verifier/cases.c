@@ -153,11 +153,13 @@ static bool has_maximum(const ref_graph *g)
 /* Directly of an input: what is computed first is rounded before it is compared. */
 static bool decides_by_order(const ref_graph *g)
 {
-    static const char *const ops[] = {"topk", "sort", "argsort", "eq", "ne", "lt", "le", "gt", "ge"};
+    static const char *const ops[] = {"topk", "sort", "argsort", "eq", "ne",
+                                      "lt",   "le",   "gt",      "ge"};
     for (int k = 0; k < g->n_nodes; k++) {
         const ref_node *n = &g->node[k];
         const ref_attrs *at = n->attrs;
-        bool compares = strcmp(n->op->name, "reduce") == 0 && (at->fn == REF_ARGMAX || at->fn == REF_ARGMIN);
+        bool compares = strcmp(n->op->name, "reduce") == 0 &&
+                        (at->fn == REF_ARGMAX || at->fn == REF_ARGMIN);
         for (size_t i = 0; i < WS_COUNT(ops); i++)
             compares |= strcmp(n->op->name, ops[i]) == 0;
         for (int i = 0; compares && i < n->n_in; i++)

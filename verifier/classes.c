@@ -98,7 +98,8 @@ static void raise_one(const stretch *s, int64_t first, int64_t n)
     double *v = s->v + first, most = v[0];
     for (int64_t i = 1; i < n; i++)
         most = fmax(most, v[i]);
-    v[turn == 0 ? 0 : turn == 1 ? n - 1 : (int64_t)(draw(s, PLACES, first) * (double)n)] = most + room;
+    const int64_t between = (int64_t)(draw(s, PLACES, first) * (double)n);
+    v[turn == 0 ? 0 : turn == 1 ? n - 1 : between] = most + room;
 }
 
 static void change_row(const stretch *s, vfy_class c, int64_t first, int64_t end)
@@ -154,10 +155,12 @@ static bool goes_by_rows(vfy_class c)
            c == VFY_CLASS_TIES || c == VFY_CLASS_SPECIAL || c == VFY_CLASS_PEAK;
 }
 
-/* The sign follows from the row alone, so that tensors that are compared with each other are neighbours, too. */
+/* The sign follows from the row alone, so that tensors that are compared with each other are
+ * neighbours, too. */
 static void make_neighbours(const stretch *s)
 {
-    const double step = 2 * ws_dtype_roundoff(s->t->dtype), most = fmin(1 / step, (double)s->row / 2 + 1);
+    const double step = 2 * ws_dtype_roundoff(s->t->dtype);
+    const double most = fmin(1 / step, (double)s->row / 2 + 1);
     for (int64_t i = s->first; i < s->end; i++)
         s->v[i] = (i / s->row % 2 ? -1 : 1) * (1 + step * floor(draw(s, AMOUNTS, i) * most));
 }

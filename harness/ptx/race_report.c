@@ -187,21 +187,25 @@ void race_warn(const race_look *k, u64 g, race_other other)
 {
     ptx_worker *worker = k->w->worker;
     const ptx_grid *grid = worker->grid;
-    const ptx_insn *i = k->x->insn,
-                   *before = ptx_insn_at(grid->program, other == RACE_WRITE ? k->shadow->w_pc[g] : k->shadow->r_pc[g]);
+    const u32 pc = other == RACE_WRITE ? k->shadow->w_pc[g] : k->shadow->r_pc[g];
+    const ptx_insn *i = k->x->insn, *before = ptx_insn_at(grid->program, pc);
     ptx_report *r = grid->report;
     if (worker->warned == i || !before || is_atomic(before))
         return;
     worker->warned = i;
-    const int line = ptx_insn_place(grid->ast, i->ast).line, other_line = ptx_insn_place(grid->ast, before->ast).line;
+    const int line = ptx_insn_place(grid->ast, i->ast).line;
+    const int other_line = ptx_insn_place(grid->ast, before->ast).line;
     pthread_mutex_lock(&worker->grid->lock);
-    if (!r->warning[0] || line < r->warning_line || (line == r->warning_line && other_line < r->warning_other_line)) {
+    const bool same = line == r->warning_line;
+    if (!r->warning[0] || line < r->warning_line ||
+        (same && other_line < r->warning_other_line)) {
         r->warning_line = line;
         r->warning_other_line = other_line;
         snprintf(r->warning, sizeof r->warning,
-                 "the %s at line %d meets in shared memory what another lane of its warp %s at line %d, with no "
-                 "__syncwarp() between: right only while the lanes of a warp run in step",
-                 k->x->write ? "write" : "read", line, other == RACE_WRITE ? "writes" : "reads", other_line);
+                 "the %s at line %d meets in shared memory what another lane of its warp %s at line "
+                 "%d, with no __syncwarp() between: right only while the lanes of a warp run in step",
+                 k->x->write ? "write" : "read", line, other == RACE_WRITE ? "writes" : "reads",
+                 other_line);
     }
     pthread_mutex_unlock(&worker->grid->lock);
 }
