@@ -14,7 +14,7 @@
  * waits by means of its own, is not sampled. */
 enum { SAMPLE_BLOCKS = 16, SAMPLE_INSNS = 200000, MAX_INSNS = 60000000, SECTOR = 32,
        MAX_FILLED = 512 << 20, /* bytes of inputs that get contents */
-       SAMPLE_SECONDS = 60 }; /* for what hangs; ample, as a busy machine must not change a modelled time */
+       SAMPLE_SECONDS = 30 }; /* of the processor, for what hangs: worker/serve.h */
 static const double LEAST_WRITTEN = 0.25;
 
 static const comp_kernel *kernel_named(const comp_result *c, const char *name)
