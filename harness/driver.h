@@ -87,7 +87,12 @@ typedef struct cu_launch_args {
     uint32_t cluster[3];      /* 0: none */
     const void *params;
     size_t params_bytes;
+    /* Where each parameter lies in `params`; NULL: the block is passed as it is. ptxas begins the parameters of a
+     * kernel that takes a tensor map behind a gap of its own, which the driver knows for single ones. */
+    const uint32_t *param_at;
+    int n_params; /* CU_MAX_PARAMS at most */
 } cu_launch_args;
+enum { CU_MAX_PARAMS = 64 };
 ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err *err) WS_MUST_CHECK;
 /* cuTensorMapEncodeTiled or ...Im2col with the fields of `m`, into the 128 bytes of `out`, which is
  * a multiple of 64. INVALID_LAUNCH below compute capability 9.0. */

@@ -10,8 +10,8 @@ static ws_status allow_shared(cu_device *d, CUfunction f, const cu_launch_args *
     return TRY(d, function_set, err, f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)most);
 }
 
-static ws_status launch_ex(cu_device *d, CUfunction f, const cu_launch_args *l, void **extra,
-                           ws_err *err)
+static ws_status launch_ex(cu_device *d, CUfunction f, const cu_launch_args *l, void **params,
+                           void **extra, ws_err *err)
 {
     CUlaunchAttribute attr[2] = {0};
     CUlaunchConfig c = {
@@ -29,7 +29,7 @@ static ws_status launch_ex(cu_device *d, CUfunction f, const cu_launch_args *l, 
         attr[c.numAttrs].value.clusterDim.y = l->cluster[1];
         attr[c.numAttrs++].value.clusterDim.z = l->cluster[2];
     }
-    return TRY(d, launch_ex, err, &c, f, NULL, extra);
+    return TRY(d, launch_ex, err, &c, f, params, extra);
 }
 
 ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err *err)
@@ -40,16 +40,20 @@ ws_status cu_launch(cu_device *d, cu_module *m, const cu_launch_args *l, ws_err 
         const void *from;
         void *to;
     } params = {l->params};
-    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, params.to, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
+    void *block[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, params.to, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
                      CU_LAUNCH_PARAM_END};
+    void *single[CU_MAX_PARAMS];
+    for (int i = 0; l->param_at && i < l->n_params; i++)
+        single[i] = (unsigned char *)params.to + l->param_at[i];
+    void **each = l->param_at ? single : NULL, **extra = l->param_at ? NULL : block;
     if (TRY(d, module_function, err, &f, m->module, l->kernel))
         return ws_wrap(err, "kernel '%s'", l->kernel);
     if (allow_shared(d, f, l, err))
         return err->status;
     if (l->cooperative || l->cluster[0])
-        return launch_ex(d, f, l, extra, err);
+        return launch_ex(d, f, l, each, extra, err);
     return TRY(d, launch, err, f, l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1],
-               l->block[2], l->shared_bytes, NULL, NULL, extra);
+               l->block[2], l->shared_bytes, NULL, each, extra);
 }
 
 ws_status cu_synchronize(cu_device *d, ws_err *err)

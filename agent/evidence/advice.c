@@ -116,6 +116,11 @@ static bool left_behind(const ev_facts *f)
     return contains(ev_text(f, NULL, "text"), "nobody waited for it at the mbarrier");
 }
 
+static bool store_left_behind(const ev_facts *f)
+{
+    return contains(ev_text(f, NULL, "text"), "exits without cp.async.bulk.wait_group");
+}
+
 static bool in_plan(const ev_facts *f)
 {
     return f->reason == HX_PLAN_INVALID || f->reason == HX_PLAN_MISMATCH;
@@ -310,6 +315,8 @@ static const struct {
     {HX_REASON_COUNT, left_behind,
      "start a copy only where a later step waits for it and uses it: guard the one that brings the next "
      "tile (if (t + 1 < tiles))"},
+    {HX_REASON_COUNT, store_left_behind,
+     "let the thread that committed the store wait before it exits: cp.async.bulk.wait_group.read 0"},
     {HX_REASON_COUNT, async_copy,
      "wait for the copy before its data is read (__pipeline_wait_prior or cp.async.wait_group), "
      "then __syncthreads(), because other threads' copies count too; and another barrier before "

@@ -204,7 +204,21 @@ void ptx_bulk_wait(ptx_warp *w, u32 lanes, u32 keep, bool read_only)
     settle(w, lanes, keep, read_only, false);
 }
 
+/* Who exits waits for nothing any more, and shared memory is another block's when the last one has. */
+static const ptx_bulk_copy *left_behind(const ptx_warp *w, u32 lanes)
+{
+    for (const ptx_bulk_copy *c = w->bulk ? w->bulk->first : NULL; c; c = c->next)
+        if (lanes >> c->lane & 1 && c->bytes && !c->has_read)
+            return c;
+    return NULL;
+}
+
 void ptx_bulk_finish(ptx_warp *w, u32 lanes)
 {
+    const ptx_bulk_copy *c = w->block->shared_shadow ? left_behind(w, lanes) : NULL;
+    if (c)
+        ptx_fault_simple(w, c->insn, (int)c->lane, HX_SHARED_RACE,
+                         "race: the bulk copy from byte %u of shared memory may still read it when its block ends: its "
+                         "thread exits without cp.async.bulk.wait_group; made", c->lo);
     settle(w, lanes, 0, false, true);
 }
