@@ -121,23 +121,6 @@ static bool fit(int64_t left, uint64_t index)
     return left >= LANES && (uint32_t)index <= UINT32_MAX - LANES;
 }
 
-void ws_philox_uniforms(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out)
-{
-    uint64_t word[LANES];
-    bool lanes = has_lanes();
-    for (int64_t k = 0; k < n;) {
-        uint64_t index = first + (uint64_t)k;
-        if (!lanes || !fit(n - k, index)) {
-            out[k++] = ws_philox_uniform(seed, stream, index);
-            continue;
-        }
-        many_blocks(seed, stream, index, word, NULL);
-        for (int i = 0; i < LANES; i++)
-            out[k + i] = unit(word[i]);
-        k += LANES;
-    }
-}
-
 /* Of a block's words 1 and 0, and 3 and 2. */
 static double normal(uint64_t word, uint64_t more)
 {
@@ -152,19 +135,29 @@ double ws_philox_normal(uint64_t seed, uint64_t stream, uint64_t index)
     return normal((uint64_t)w[1] << 32 | w[0], (uint64_t)w[3] << 32 | w[2]);
 }
 
-void ws_philox_normals(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out)
+static void draw(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, bool normals, double *out)
 {
     uint64_t word[LANES], more[LANES];
     bool lanes = has_lanes();
     for (int64_t k = 0; k < n;) {
         uint64_t index = first + (uint64_t)k;
         if (!lanes || !fit(n - k, index)) {
-            out[k++] = ws_philox_normal(seed, stream, index);
+            out[k++] = (normals ? ws_philox_normal : ws_philox_uniform)(seed, stream, index);
             continue;
         }
-        many_blocks(seed, stream, index, word, more);
+        many_blocks(seed, stream, index, word, normals ? more : NULL);
         for (int i = 0; i < LANES; i++)
-            out[k + i] = normal(word[i], more[i]);
+            out[k + i] = normals ? normal(word[i], more[i]) : unit(word[i]);
         k += LANES;
     }
+}
+
+void ws_philox_uniforms(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out)
+{
+    draw(seed, stream, first, n, false, out);
+}
+
+void ws_philox_normals(uint64_t seed, uint64_t stream, uint64_t first, int64_t n, double *out)
+{
+    draw(seed, stream, first, n, true, out);
 }

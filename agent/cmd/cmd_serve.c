@@ -46,7 +46,7 @@ static const ws_opt option_table[] = {
     {.name = "timeout", .type = WS_OPT_SECONDS, FIELD(timeout), .fallback = "5m", .arg = "TIME",
      .help = "for judging one source", .group = "Limits"},
     {.name = "run-timeout", .type = WS_OPT_SECONDS, FIELD(run_timeout), .fallback = "60s",
-     .arg = "TIME", .help = "wall time of one run of a candidate", .group = "Limits"},
+     .arg = "TIME", .help = "processor time of one run of a candidate", .group = "Limits"},
     {.name = "max-body", .type = WS_OPT_INT, FIELD(max_body), .fallback = "8M", .arg = "BYTES",
      .help = "of a request; more gets 413", .group = "Limits", .min = 1000, .max = 256000000},
     {.name = "connections", .type = WS_OPT_INT, FIELD(connections), .fallback = "512", .arg = "N",

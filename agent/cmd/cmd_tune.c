@@ -42,7 +42,7 @@ static const ws_opt option_table[] = {
     {.name = "gpu", .type = WS_OPT_STRING, .offset = offsetof(options, gpu), .fallback = "h100",
      .arg = "NAME", .help = "GPU of the cost model", .group = "Device"},
     {.name = "timeout", .type = WS_OPT_SECONDS, .offset = offsetof(options, timeout),
-     .fallback = "25s", .arg = "TIME", .help = "wall time of one run of the verification",
+     .fallback = "25s", .arg = "TIME", .help = "processor time of one run of the verification",
      .group = "Device"},
     {.name = "output", .letter = 'o', .type = WS_OPT_STRING, .offset = offsetof(options, output),
      .arg = "FILE", .help = "write the source with the best values as defaults",

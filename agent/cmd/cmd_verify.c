@@ -25,7 +25,7 @@ static const ws_opt option_table[] = {
     {.name = "seed", .type = WS_OPT_INT, .offset = offsetof(options, seed), .fallback = "0",
      .arg = "N", .help = "seed of the inputs; 0 takes a fresh one", .group = "Checks"},
     {.name = "timeout", .type = WS_OPT_SECONDS, .offset = offsetof(options, timeout),
-     .fallback = "25s", .arg = "TIME", .help = "wall time of one run", .group = "Checks"},
+     .fallback = "25s", .arg = "TIME", .help = "processor time of one run", .group = "Checks"},
     {.name = "depth", .type = WS_OPT_CHOICE, .offset = offsetof(options, depth), .fallback = "full",
      .choices = "quick|full", .arg = "DEPTH",
      .help = "full: all that docs/verify.md lists; quick: what every candidate of a run meets",

@@ -55,7 +55,7 @@ static u32 some_reader(const party *readers, u32 now)
     return same ? readers->key ^ 1u << KEY_LANE_SHIFT : readers->key;
 }
 
-static bool is_async(const ptx_insn *i)
+static bool is_cp_async(const ptx_insn *i)
 {
     return i && i->ast->n_parts > 1 && ws_str_eqz(i->ast->part[0], "cp") &&
            ws_str_eqz(i->ast->part[1], "async");
@@ -86,7 +86,7 @@ static void describe(ptx_fault *f, const ptx_grid *g, const ptx_alloc *a, u64 of
     f->address = a ? a->lo + offset : offset;
     f->other_write = before->write;
     f->other_line = oi ? ptx_insn_place(g->ast, oi->ast).line : 0;
-    f->async = is_async(oi) || is_async(ptx_insn_at(g->program, now->pc));
+    f->async = is_cp_async(oi) || is_cp_async(ptx_insn_at(g->program, now->pc));
     f->other_offset = ptx_insn_offset(g->program, oi);
     thread_of(g, key_before(now, before), f->other_thread);
     block_of(g, before->block, f->other_block);
