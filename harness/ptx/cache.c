@@ -35,7 +35,7 @@ struct ptx_cache_state {
     uint64_t l1_bytes, l2_bytes; /* that one SM, and this worker, has */
     level l2, *l1;         /* [sms]; made when first used */
     uint8_t *way;          /* per tally: enum way */
-    uint64_t written_back; /* sectors */
+    uint64_t dirtied;      /* clean sectors that were written: each is written back, then or at the end */
 };
 
 /* ---- one level ---- */
@@ -93,9 +93,9 @@ static uint32_t oldest(const uint32_t *age, uint32_t n)
     return find(age, n, least);
 }
 
-/* Where the line is, and now used last; or where it comes to be, in place of the one used longest ago, of which dirty
- * sectors are written back. */
-static size_t place(level *l, uint32_t line, uint64_t *written_back)
+/* Where the line is, and now used last; or where it comes to be, in place of the one used longest
+ * ago. */
+static size_t place(level *l, uint32_t line)
 {
     const uint32_t set = set_of(l, line), tag = line + 1;
     const size_t first = (size_t)set * l->ways;
@@ -104,7 +104,6 @@ static size_t place(level *l, uint32_t line, uint64_t *written_back)
         way = find(l->tag + first, l->ways, tag);
         if (way == l->ways) {
             way = oldest(l->age + first, l->ways);
-            *written_back += (uint64_t)__builtin_popcount(l->dirty[first + way]);
             l->tag[first + way] = tag;
             l->has[first + way] = l->dirty[first + way] = 0;
         }
@@ -197,10 +196,9 @@ static uint32_t look_in_l1(ptx_warp *w, const ptx_insn *i, ptx_tally *t, uint32_
     if (*way != BY_L1)
         return mask;
     level *l = &c->l1[w->block->sm % c->sms];
-    uint64_t nothing = 0;
     if (!l->tag)
         level_init(l, c->l1_bytes);
-    const size_t at = place(l, line, &nothing);
+    const size_t at = place(l, line);
     const uint32_t hit = l->has[at] & mask;
     l->has[at] = (uint8_t)(l->has[at] | mask);
     w->worker->counters.l1_ld_sectors += bits(mask);
@@ -216,12 +214,14 @@ static void use_line(ptx_warp *w, const ptx_insn *i, uint32_t line, uint32_t mas
     ptx_tally *t = &w->tally[i->tally];
     if (read && !write && !(mask = look_in_l1(w, i, t, line, mask)))
         return;
-    const size_t at = place(&c->l2, line, &c->written_back);
+    const size_t at = place(&c->l2, line);
     const uint32_t hit = c->l2.has[at] & mask;
     *(read && write ? &to->l2_atomic_sectors : read ? &to->l2_ld_sectors : &to->l2_st_sectors) += bits(mask);
     c->l2.has[at] = (uint8_t)(c->l2.has[at] | mask);
-    if (write)
+    if (write) {
+        c->dirtied += bits(mask & ~(uint32_t)c->l2.dirty[at]);
         c->l2.dirty[at] = (uint8_t)(c->l2.dirty[at] | mask);
+    }
     if (!read)
         return;
     to->l2_hit_sectors += bits(hit);
@@ -246,14 +246,6 @@ void ptx_cache_use(ptx_warp *w, const ptx_insn *i, const ptx_sectors *s, uint64_
 
 /* ---- the end ---- */
 
-static uint64_t dirty_sectors(const level *l)
-{
-    uint64_t n = 0;
-    for (size_t k = 0; k < (size_t)l->sets * l->ways; k++)
-        n += bits(l->dirty[k]);
-    return n;
-}
-
 /* Sectors of the whole launch, from those of a sample of which `own` are different ones; `all` are in the launch. */
 static double of_launch(uint64_t moved, uint64_t own, uint64_t all, double scale, bool fits)
 {
@@ -264,7 +256,7 @@ void ptx_cache_finish(ptx_worker *k, const ptx_own_sectors *d, double scale)
 {
     struct ptx_cache_state *c = k->cache;
     ptx_counters *to = &k->counters;
-    const uint64_t stored = c->written_back + dirty_sectors(&c->l2), loaded = to->dram_ld_bytes / SECTOR,
+    const uint64_t stored = c->dirtied, loaded = to->dram_ld_bytes / SECTOR,
                    asked = to->l2_ld_sectors + to->l2_atomic_sectors;
     to->dram_st_bytes = SECTOR * stored;
     if (!k->grid->sample)

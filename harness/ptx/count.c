@@ -94,8 +94,11 @@ ptx_sectors *ptx_sectors_of(ptx_worker *k, const ptx_alloc *alloc)
     s->alloc = alloc;
     s->line = (line + PAGE_LINES - 1) / PAGE_LINES * PAGE_LINES;
     s->words = sector_count(alloc) / 64 + 2;
+    s->n_parts = s->words / PTX_PART_WORDS + 1;
     s->used[0] = ws_calloc(2 * s->words, sizeof *s->used[0]);
     s->used[1] = s->used[0] + s->words;
+    s->parts[0] = ws_calloc(2 * s->n_parts, 1);
+    s->parts[1] = s->parts[0] + s->n_parts;
     s->next = k->sectors;
     k->sectors = s;
     return s;
@@ -106,6 +109,7 @@ void ptx_sectors_release(ptx_worker *k)
     for (ptx_sectors *s = k->sectors, *next; s; s = next) {
         next = s->next;
         free(s->used[0]);
+        free(s->parts[0]);
         free(s);
     }
     k->sectors = NULL;
@@ -137,6 +141,16 @@ static u64 take_near(const u32 *sector, u64 from, u32 *left)
     return bits;
 }
 
+/* The parts of these lanes' sectors; mostly it is one. */
+static void touch_parts(uint8_t *parts, const u32 *sector, u32 lanes)
+{
+    u32 first = sector[__builtin_ctz(lanes)] >> PTX_PART_SHIFT, others = 0;
+    EACH_LANE(l) others |= lanes >> l & 1 ? (sector[l] >> PTX_PART_SHIFT) ^ first : 0;
+    parts[first] = 1;
+    if (others)
+        EACH_SET(l, lanes) parts[sector[l] >> PTX_PART_SHIFT] = 1;
+}
+
 /* Uses the sectors of these lanes, which are different. */
 static void use_lanes(ptx_warp *w, const ptx_access *x, ptx_sectors *s, const u32 *sector, u32 lanes)
 {
@@ -148,6 +162,7 @@ static void use_lanes(ptx_warp *w, const ptx_access *x, ptx_sectors *s, const u3
         return;
     for (int write = !x->read; write <= x->write; write++) {
         u64 *used = s->used[write];
+        touch_parts(s->parts[write], sector, lanes);
         if (x->mask == PTX_FULL)
             EACH_LANE(l) used[sector[l] >> 6] |= 1ull << (sector[l] & 63);
         else

@@ -210,8 +210,10 @@ typedef struct ptx_sectors {
     const ptx_alloc *alloc;
     uint64_t line;         /* of its beginning in the caches' addresses */
     uint64_t *used[2];     /* read, written */
-    uint64_t words;
+    uint8_t *parts[2];     /* of each PTX_PART_WORDS of `used`: 0, nothing is set there */
+    uint64_t words, n_parts;
 } ptx_sectors;
+enum { PTX_PART_WORDS = 512, PTX_PART_SHIFT = 15 /* sectors of a part: a page of `used` */ };
 
 /* Where a memory instruction of a worker was last. */
 typedef struct ptx_site {
@@ -729,10 +731,14 @@ ptx_sectors *ptx_sectors_of(ptx_worker *k, const ptx_alloc *alloc);
 static inline void ptx_sectors_use(ptx_sectors *s, uint64_t first, uint64_t bits, bool write)
 {
     uint64_t *word = s->used[write] + (first >> 6), shift = first & 63;
-    if (~word[0] & bits << shift)
+    if (~word[0] & bits << shift) {
         word[0] |= bits << shift;
-    if (shift && bits >> (64 - shift))
+        s->parts[write][first >> PTX_PART_SHIFT] = 1;
+    }
+    if (shift && bits >> (64 - shift)) {
         word[1] |= bits >> (64 - shift);
+        s->parts[write][(first + 64) >> PTX_PART_SHIFT] = 1;
+    }
 }
 void ptx_sectors_release(ptx_worker *k);
 

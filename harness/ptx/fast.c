@@ -241,13 +241,12 @@ INLINE void count_steps(ptx_warp *w, const ptx_insn *i, const ptx_shape *s, cons
 {
     ptx_tally *t = &w->tally[i->tally];
     const u64 step = (u64)(s->step < 0 ? -s->step : s->step);
-    u64 *used = at->sectors->used[write];
     t->whole++;
     t->sectors += PTX_LANES;
     t->excess += PTX_LANES - size;
     for (u64 from = s->lo + imm, l = 0; l < PTX_LANES; l++, from += step) {
         const u64 sector = from >> SECTOR_SHIFT;
-        used[sector >> 6] |= 1ull << (sector & 63);
+        ptx_sectors_use(at->sectors, sector, 1, write);
         if (w->checks & PTX_CHECK_CACHE)
             ptx_cache_use(w, i, at->sectors, sector, 1, !write, write);
     }

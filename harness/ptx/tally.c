@@ -207,6 +207,35 @@ static u64 scaled_sectors(u64 n, const ptx_alloc *a, double scale)
     return more < all ? (u64)more : (u64)all;
 }
 
+/* Where part `at` of the words ends. */
+static u64 part_end(const ptx_sectors *s, u64 at)
+{
+    const u64 end = (at + 1) * PTX_PART_WORDS;
+    return end < s->words ? end : s->words;
+}
+
+static void merge_used(ptx_sectors *to, const ptx_sectors *from)
+{
+    for (int write = 0; write < 2; write++)
+        for (u64 part = 0; part < to->n_parts; part++) {
+            if (!from->parts[write][part])
+                continue;
+            to->parts[write][part] = 1;
+            for (u64 word = part * PTX_PART_WORDS; word < part_end(to, part); word++)
+                to->used[write][word] |= from->used[write][word];
+        }
+}
+
+static u64 count_used(const ptx_sectors *s, int write)
+{
+    u64 used = 0;
+    for (u64 part = 0; part < s->n_parts; part++)
+        for (u64 word = part * PTX_PART_WORDS; s->parts[write][part] && word < part_end(s, part);
+             word++)
+            used += (u64)__builtin_popcountll(s->used[write][word]);
+    return used;
+}
+
 /* What all workers used of one allocation, gathered in the first one's set. */
 static void add_used(ptx_own_sectors *to, const ptx_alloc *a, const ptx_worker *workers, int n, double scale)
 {
@@ -215,14 +244,12 @@ static void add_used(ptx_own_sectors *to, const ptx_alloc *a, const ptx_worker *
         for (ptx_sectors *s = workers[k].sectors; s; s = s->next) {
             if (s->alloc != a)
                 continue;
-            for (u64 word = 0; all && word < 2 * s->words; word++)
-                all->used[0][word] |= s->used[0][word];
+            if (all)
+                merge_used(all, s);
             all = all ? all : s;
         }
     for (int write = 0; write < 2; write++) {
-        u64 used = 0;
-        for (u64 word = 0; all && word < all->words; word++)
-            used += (u64)__builtin_popcountll(all->used[write][word]);
+        const u64 used = all ? count_used(all, write) : 0;
         to->own[write] += used;
         to->all[write] += scaled_sectors(used, a, scale);
     }
