@@ -117,6 +117,8 @@ typedef struct cu_variable {
     size_t bytes;
 } cu_variable;
 bool cu_engine_variable(cu_device *d, cu_module *m, int i, cu_variable *out);
+/* The module's variables as they were when it was loaded; false: kernels left memory of their own. */
+bool cu_engine_restart(cu_device *d, cu_module *m);
 /* From now on events and cu_time_ms tell modelled times of this GPU (a name of harness/timing's table),
  * as a machine with this noise would; NULL: wall times again. */
 ws_status cu_engine_clock(cu_device *d, const char *gpu, const tim_noise *noise, uint64_t seed,

@@ -59,6 +59,13 @@ bool cu_engine_variable(cu_device *d, cu_module *m, int i, cu_variable *out)
                                  &out->bytes) == 0;
 }
 
+bool cu_engine_restart(cu_device *d, cu_module *m)
+{
+    if (!cu_is_engine(d))
+        ws_bug("'%s' is not the CPU engine", d->name);
+    return d->cu.engine_restart(m->module) == 0;
+}
+
 ws_status cu_engine_clock(cu_device *d, const char *gpu, const tim_noise *noise, uint64_t seed,
                           ws_err *err)
 {

@@ -66,6 +66,7 @@
     X(engine_carve, wsEngineCarve, true)                                                           \
     X(engine_written, wsEngineWritten, true)                                                       \
     X(engine_variable, wsEngineVariable, true)                                                     \
+    X(engine_restart, wsEngineRestart, true)                                                       \
     X(engine_clock, wsEngineClock, true)                                                           \
     X(engine_hz, wsEngineClockHz, true)                                                            \
     X(engine_report, wsEngineReport, true)                                                         \

@@ -48,6 +48,13 @@ static const char counting[] =
     KERNEL("count", "  atom.global.add.u32 %r6, [launches], 1;\n  cvt.rn.f32.u32 %f1, %r6;\n"
                     "  st.global.f32 [%rd5], %f1;\n");
 
+/* Takes device memory and does not give it back. */
+static const char leaking[] =
+    HEADER ".extern .func (.param .b64 r) malloc (.param .b64 n);\n"
+    KERNEL("leak", "  { .param .b64 p; .param .b64 q;\n  st.param.b64 [p], 64;\n"
+                   "  call.uni (q), malloc, (p);\n  ld.param.b64 %rd6, [q]; }\n"
+                   "  mov.f32 %f1, 0f3f800000;\n  @%p1 bra DONE;\n  st.global.f32 [%rd5], %f1;\n");
+
 enum { N = 300, BLOCK = 128, MAX_KERNELS = 16 };
 
 static comp_kernel kernel[MAX_KERNELS];
@@ -627,6 +634,71 @@ static void test_together_state(void)
     is_int((int)outs[3][0], 0, "another image begins with its own");
 }
 
+/* ---- a process that stays for other runs of its candidate ---- */
+
+/* Runs `name` of the image; the process that did it, 0: it has gone. */
+static int kept_after(const char *image, size_t bytes, const char *name, hx_reason *reason)
+{
+    job *j = job_new(name);
+    j->r.image = image;
+    j->r.image_bytes = bytes;
+    if (strcmp(name, "count") == 0)
+        j->launch[0].grid[0] = j->launch[0].block[0] = 1;
+    if (strcmp(name, "spin") == 0) {
+        j->r.engine.max_warp_insns = 0;
+        j->r.wall_seconds = 0.3;
+    }
+    job_run(j);
+    *reason = j->rep.reason;
+    job_free(j);
+    const int server = child_of((int)getpid());
+    return server ? child_of(server) : 0;
+}
+
+static void test_kept(void)
+{
+    hx_reason why;
+    const int first = kept_after(counting, sizeof counting, "count", &why);
+    ok(why == HX_PASS && first > 0, "a process stays when its runs passed");
+    ok(kept_after(counting, sizeof counting, "count", &why) == first && why == HX_PASS &&
+           out[0] == 0,
+       "for the next run of its image, whose variables are new");
+    const int other = kept_after(ptx, sizeof ptx, "twice", &why);
+    ok(other > 0 && other != first && parent_of(first) == 0, "never for another image");
+    ok(kept_after(ptx, sizeof ptx, "past", &why) == 0 && why == HX_OUT_OF_BOUNDS,
+       "nor after a fault");
+    ok(kept_after(ptx, sizeof ptx, "copy", &why) > 0 && why == HX_PASS &&
+           kept_after(ptx, sizeof ptx, "spin", &why) == 0 && why == HX_ENDLESS,
+       "one that hangs is killed");
+    ok(kept_after(leaking, sizeof leaking, "leak", &why) == 0 && why == HX_PASS,
+       "nor where kernels left memory of their own");
+    const int killed = kept_after(ptx, sizeof ptx, "copy", &why);
+    kill(killed, SIGKILL);
+    ok(kept_after(ptx, sizeof ptx, "copy", &why) != killed && why == HX_PASS,
+       "one that is killed meanwhile is replaced");
+}
+
+/* Its earlier runs do not count against a run's time. */
+static void test_kept_time(void)
+{
+    enum { RUNS = 6 };
+    int passed = 0;
+    const double start = ws_cpu_seconds_of(child_of(child_of((int)getpid())));
+    for (int i = 0; i < RUNS; i++) {
+        job *j = job_new("twice");
+        j->launch[0].grid[0] = 4000;
+        j->r.repeats = 40;
+        j->r.wall_seconds = 0.5;
+        job_run(j);
+        passed += j->rep.reason == HX_PASS;
+        job_free(j);
+    }
+    const double all = ws_cpu_seconds_of(child_of(child_of((int)getpid()))) - start;
+    printf("# %.2f s of the processor\n", all);
+    is_int(passed, RUNS, "runs of one process have their time each");
+    ok(all > 0.5, "which is more than one of them may take");
+}
+
 static bool has_gpu(void)
 {
     job *j = job_new("twice");
@@ -644,8 +716,11 @@ int main(int argc, char **argv)
     setenv("OPENAI_API_KEY", "canary", 1);
     load_kernels(ptx, sizeof ptx - 1);
     load_kernels(counting, sizeof counting - 1);
+    load_kernels(leaking, sizeof leaking - 1);
     test_orphans(); /* first: its process must start a worker of its own */
     test_good("cpu");
+    test_kept(); /* while there is one worker */
+    test_kept_time();
     test_partial("cpu");
     test_input_changed();
     test_faults();

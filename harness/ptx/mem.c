@@ -391,6 +391,11 @@ bool ptx_memory_carve(ptx_memory *m, uint64_t ptr, size_t n)
     return true;
 }
 
+uint64_t ptx_memory_heap_used(const ptx_memory *m)
+{
+    return m->heap_used;
+}
+
 bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t *bytes)
 {
     const ptx_alloc *a = holding(m, ptr, 0);

@@ -54,11 +54,20 @@ static ws_status place_variables(ptx_module *m, ws_err *err)
             return ws_fail(err, WS_ELIMIT, "no memory for the module variable '%s' of %llu bytes",
                            v->name, (unsigned long long)v->bytes);
         ptx_memory_find(m->mem, v->address)->is_variable = true;
+    }
+    return WS_OK;
+}
+
+static void set_variables(ptx_module *m)
+{
+    for (int i = 0; i < m->ast->n_vars; i++) {
+        const ptx_var *v = m->ast->var[i];
+        if (!has_address(v))
+            continue;
         if (v->init ? !ptx_memory_write(m->mem, v->address, v->init, v->bytes)
                     : !ptx_memory_fill(m->mem, v->address, 0, v->bytes))
             ws_bug("variable outside its own allocation");
     }
-    return WS_OK;
 }
 
 static ws_status relocate(ptx_module *m, ws_err *err)
@@ -85,6 +94,12 @@ static ws_status relocate(ptx_module *m, ws_err *err)
     return WS_OK;
 }
 
+ws_status ptx_module_restart(ptx_module *m, ws_err *err)
+{
+    set_variables(m);
+    return relocate(m, err);
+}
+
 ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_module **out,
                           ws_err *err)
 {
@@ -98,7 +113,7 @@ ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_modul
     if (!st && mem)
         st = place_variables(m, err);
     if (!st && mem)
-        st = relocate(m, err);
+        st = ptx_module_restart(m, err);
     if (st) {
         ptx_module_free(m);
         return st;

@@ -67,6 +67,8 @@ bool ptx_memory_hold(ptx_memory *m, uint64_t ptr, size_t n, bool floats);
  * a finding that names who. For looking for the writer of an element, in a process that ends after it.
  * false: the bytes are not inside one allocation. */
 bool ptx_memory_carve(ptx_memory *m, uint64_t ptr, size_t n);
+/* Bytes that kernels took with malloc and did not free. */
+uint64_t ptx_memory_heap_used(const ptx_memory *m);
 /* The allocation that holds ptr: start and size; false: none. */
 bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t *bytes);
 
@@ -77,6 +79,8 @@ bool ptx_memory_range(const ptx_memory *m, uint64_t ptr, uint64_t *start, size_t
  * inspection). */
 ws_status ptx_module_load(const char *text, size_t n, ptx_memory *mem, ptx_module **out,
                           ws_err *err) WS_MUST_CHECK;
+/* Variables as they were when it was loaded. */
+ws_status ptx_module_restart(ptx_module *m, ws_err *err) WS_MUST_CHECK;
 void ptx_module_free(ptx_module *m);
 int ptx_module_kernels(const ptx_module *m);
 const ptx_kernel_info *ptx_module_kernel(const ptx_module *m, int i);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xC9 };
 /* Of the child's wall time: a launch that takes more is ended by the engine, which says where. */
@@ -21,14 +22,6 @@ typedef struct buffer {
     uint64_t base, ptr;
     size_t bytes;
 } buffer;
-
-/* What the runs of one process share. */
-typedef struct session {
-    cu_device *d;
-    cu_module *m;
-    const void *image; /* of m */
-    size_t image_bytes;
-} session;
 
 typedef struct job {
     run_request *r;
@@ -426,7 +419,7 @@ static ws_status finish(job *j, ws_err *err)
 
 /* Runs of the same image use one module, as launches in a program do: what a kernel keeps in its
  * variables is there in the next run. */
-static ws_status load_module(job *j, session *s, ws_err *err)
+static ws_status load_module(job *j, job_session *s, ws_err *err)
 {
     const run_request *r = j->r;
     if (s->m && s->image_bytes == r->image_bytes && !memcmp(s->image, r->image, r->image_bytes)) {
@@ -438,13 +431,15 @@ static ws_status load_module(job *j, session *s, ws_err *err)
     s->m = NULL;
     if (cu_module_load(s->d, r->image, r->image_bytes, &s->m, err))
         return err->status;
-    s->image = r->image;
+    free(s->image);
+    s->image = ws_malloc(r->image_bytes);
+    memcpy(s->image, r->image, r->image_bytes);
     s->image_bytes = r->image_bytes;
     j->m = s->m;
     return WS_OK;
 }
 
-static ws_status open_device(session *s, const char *device, ws_err *err)
+static ws_status open_device(job_session *s, const char *device, ws_err *err)
 {
     if (s->d)
         return WS_OK;
@@ -455,7 +450,7 @@ static ws_status open_device(session *s, const char *device, ws_err *err)
     return WS_OK;
 }
 
-static ws_status execute(job *j, session *s, double *ms, ws_err *err)
+static ws_status execute(job *j, job_session *s, double *ms, ws_err *err)
 {
     if (open_device(s, j->r->device, err))
         return err->status;
@@ -495,7 +490,7 @@ static void free_buffers(job *j)
         cu_free(j->d, j->scratch[i].base);
 }
 
-static bool run(wire *w, session *s, bool last)
+static bool run(wire *w, job_session *s, bool last)
 {
     ws_err err = {0};
     int64_t start = ws_now_ns();
@@ -508,7 +503,7 @@ static bool run(wire *w, session *s, bool last)
     if (j.d && j.engine)
         cu_engine_printf(j.d, w->result->printed, sizeof w->result->printed);
     const bool passed = !err.status && w->result->reason == HX_PASS;
-    if (passed && !last)
+    if (passed && (j.engine || !last)) /* the end of a process on a GPU frees them faster */
         free_buffers(&j);
     wire_put_notes(w);
     w->result->seconds = ws_seconds_since(start);
@@ -516,10 +511,23 @@ static bool run(wire *w, session *s, bool last)
     return passed;
 }
 
-/* The process ends then and takes device, module and memory with it. */
-void job_run_all(wire *w, int n)
+/* A process that has grown beyond this is not used again. */
+enum { MAX_KEPT_KIB = 512 << 10 };
+
+static bool may_stay(job_session *s, const wire *w, int n)
 {
-    session s = {0};
-    for (int i = 0; i < n && run(&w[i], &s, i == n - 1); i++)
-        ;
+    struct rusage u = {0};
+    for (int i = 0; i < n; i++)
+        if (w[i].request.watch.bytes)
+            return false; /* an allocation is carved up for good */
+    getrusage(RUSAGE_SELF, &u);
+    return cu_is_engine(s->d) && u.ru_maxrss < MAX_KEPT_KIB && cu_engine_restart(s->d, s->m);
+}
+
+bool job_run_all(job_session *s, wire *w, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!run(&w[i], s, i == n - 1))
+            return false;
+    return may_stay(s, w, n);
 }

@@ -19,11 +19,18 @@ enum { MAX_SERVERS = 64, MAX_PREPARED = 4, OUTPUT_TAIL = 512, GRACE_SECONDS = 10
 
 /* ---- idle servers, kept until this process ends: they leave when their socket closes ---- */
 
+typedef struct server {
+    ws_proc proc;
+    void *image; /* whose runs its child waits for, on `device`; NULL: it has none */
+    size_t image_bytes;
+    char device[64];
+} server;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static ws_proc idle[MAX_SERVERS];
+static server idle[MAX_SERVERS];
 static int n_idle;
 
-static ws_status start_server(ws_proc *out, ws_err *err)
+static ws_status start_server(server *out, ws_err *err)
 {
     const char *argv[] = {ws_proc_self(), "worker", "run", NULL};
     const char *driver = getenv("WARPSMITH_CUDA_DRIVER");
@@ -31,7 +38,8 @@ static ws_status start_server(ws_proc *out, ws_err *err)
     ws_proc_options o = {.argv = argv};
     if (driver)
         o.add_env = ws_arena_printf(&a, "WARPSMITH_CUDA_DRIVER=%s", driver);
-    ws_status st = ws_proc_spawn(&o, out, err);
+    *out = (server){0};
+    ws_status st = ws_proc_spawn(&o, &out->proc, err);
     ws_arena_release(&a);
     return st;
 }
@@ -45,66 +53,130 @@ void run_prepare(int n)
     pthread_mutex_unlock(&lock);
 }
 
-static ws_status take_server(ws_proc *out, bool *fresh, ws_err *err)
+static void end_server(server *s)
 {
-    pthread_mutex_lock(&lock);
-    *fresh = n_idle == 0;
-    ws_status st = WS_OK;
-    if (*fresh)
-        st = start_server(out, err);
-    else
-        *out = idle[--n_idle];
-    pthread_mutex_unlock(&lock);
-    return st;
-}
-
-static void give_server(ws_proc *p)
-{
-    pthread_mutex_lock(&lock);
-    if (n_idle < MAX_SERVERS)
-        idle[n_idle++] = *p;
-    else
-        ws_proc_kill(p);
-    pthread_mutex_unlock(&lock);
+    ws_proc_kill(&s->proc);
+    free(s->image);
+    s->image = NULL;
 }
 
 /* ---- one request ---- */
 
 typedef struct request {
-    int fd[SERVE_MAX_WIRES]; /* one a run */
-    int n, output;
-    double wall, seconds; /* that it may take, that it took */
+    serve_request to_server;
+    const run_request *r; /* [to_server.n] */
+    bool uniform;         /* they are all of one image */
+    double seconds;       /* that it took */
 } request;
 
-static ws_status ask(ws_proc *server, const request *q, serve_reply *reply, ws_err *err)
+static const char *device_of(const run_request *r)
+{
+    return r->device ? r->device : "";
+}
+
+static bool same_image(const run_request *r, const void *image, size_t bytes, const char *device)
+{
+    return r->image_bytes == bytes && strcmp(device_of(r), device) == 0 &&
+           (r->image == image || memcmp(r->image, image, bytes) == 0);
+}
+
+static bool is_uniform(const run_request *r, int n)
+{
+    bool same = strlen(device_of(r)) < sizeof idle[0].device;
+    for (int i = 1; i < n && same; i++)
+        same = same_image(&r[i], r->image, r->image_bytes, device_of(r));
+    return same;
+}
+
+static bool waits_for(const server *s, const request *q)
+{
+    return s->image && q->uniform && same_image(q->r, s->image, s->image_bytes, s->device);
+}
+
+/* One whose child waits for this image, or any. */
+static int choose_server(const request *q)
+{
+    for (int i = 0; i < n_idle; i++)
+        if (waits_for(&idle[i], q))
+            return i;
+    return n_idle - 1;
+}
+
+static ws_status take_server(const request *q, server *out, bool *fresh, ws_err *err)
+{
+    pthread_mutex_lock(&lock);
+    *fresh = n_idle == 0;
+    ws_status st = WS_OK;
+    if (*fresh) {
+        st = start_server(out, err);
+    } else {
+        const int i = choose_server(q);
+        *out = idle[i];
+        idle[i] = idle[--n_idle];
+    }
+    pthread_mutex_unlock(&lock);
+    return st;
+}
+
+static void give_server(server *s)
+{
+    pthread_mutex_lock(&lock);
+    if (n_idle < MAX_SERVERS)
+        idle[n_idle++] = *s;
+    else
+        end_server(s);
+    pthread_mutex_unlock(&lock);
+}
+
+/* What the server's child waits for from now on. */
+static void note_child(server *s, const request *q, bool stays)
+{
+    if (stays && s->image && q->to_server.again)
+        return;
+    free(s->image);
+    s->image = NULL;
+    if (!stays || !q->uniform)
+        return;
+    s->image = ws_malloc(q->r->image_bytes);
+    s->image_bytes = q->r->image_bytes;
+    memcpy(s->image, q->r->image, s->image_bytes);
+    snprintf(s->device, sizeof s->device, "%s", device_of(q->r));
+}
+
+static ws_status ask(server *s, request *q, serve_reply *reply, ws_err *err)
 {
     uint32_t type = 0;
     ws_buf answer = {.max = 4096};
-    int64_t deadline = ws_now_ns() + (int64_t)((SERVE_PATIENCE * q->wall + GRACE_SECONDS) * 1e9);
-    ws_status st = serve_send(server->sock, q->fd, q->n, q->output, q->wall, err);
+    serve_request *to = &q->to_server;
+    int64_t deadline =
+        ws_now_ns() + (int64_t)((SERVE_PATIENCE * to->wall_seconds + GRACE_SECONDS) * 1e9);
+    to->again = waits_for(s, q);
+    ws_status st = serve_send(s->proc.sock, to, err);
     if (!st)
-        st = ws_msg_recv(server->sock, deadline, sizeof *reply, &type, &answer, err);
+        st = ws_msg_recv(s->proc.sock, deadline, sizeof *reply, &type, &answer, err);
     if (!st && (type != SERVE_ENDED || answer.n != sizeof *reply))
         st = ws_fail(err, WS_EENV, "the run worker gave an answer of another version");
-    if (!st)
+    if (!st) {
         memcpy(reply, answer.p, sizeof *reply);
+        note_child(s, q, reply->stays);
+    }
     ws_buf_release(&answer);
     return st;
 }
 
 /* A server that has died since its last request is replaced once. */
-static ws_status exchange(const request *q, serve_reply *reply, ws_err *err)
+static ws_status exchange(request *q, serve_reply *reply, ws_err *err)
 {
     for (;;) {
-        ws_proc server;
+        server s;
         bool fresh;
-        if (take_server(&server, &fresh, err))
+        if (take_server(q, &s, &fresh, err))
             return ws_wrap(err, "run worker");
-        if (!ask(&server, q, reply, err)) {
-            give_server(&server);
+        if (!ask(&s, q, reply, err)) {
+            give_server(&s);
             return WS_OK;
         }
-        ws_proc_kill(&server);
+        end_server(&s);
         if (fresh)
             return ws_wrap(err, "run worker");
         *err = (ws_err){0};
@@ -239,17 +311,18 @@ static ws_status judge(const wire *w, const serve_reply *reply, const request *t
     bool done = __atomic_load_n(&w->result->state, __ATOMIC_ACQUIRE) == WIRE_DONE;
     if (reply->how == WS_PROC_DEADLINE) {
         out->reason = HX_ENDLESS;
-        snprintf(out->text, sizeof out->text, "the run did not end within %g s", to->wall);
+        snprintf(out->text, sizeof out->text, "the run did not end within %g s",
+                 to->to_server.wall_seconds);
         return WS_OK;
     }
     if (done && reply->how == WS_PROC_EXITED && reply->code == 0) {
         ws_status st = take_result(w, r, out, err);
         if (!out->on_engine)
-            read_printed(to->output, out);
+            read_printed(to->to_server.output_fd, out);
         return st;
     }
     out->reason = HX_CRASH;
-    last_output(to->output, tail);
+    last_output(to->to_server.output_fd, tail);
     if (reply->how == WS_PROC_SIGNALED)
         snprintf(out->text, sizeof out->text,
                  "the process that ran the kernel died of signal %d (%s)%s%s", reply->code,
@@ -282,12 +355,12 @@ static bool is_done(const wire *w)
 static void judge_all(const wire *w, const serve_reply *reply, const request *to, run_request *q,
                       run_report *out, int *done, ws_err *err)
 {
-    static const serve_reply well = {WS_PROC_EXITED, 0};
+    static const serve_reply well = {.how = WS_PROC_EXITED};
     double earlier = 0;
-    for (int i = 0; i < to->n; i++) {
+    for (int i = 0; i < to->to_server.n; i++) {
         const wire_result *res = w[i].result;
         const bool went_on =
-            i + 1 < to->n && is_done(&w[i]) && !res->status && res->reason == HX_PASS;
+            i + 1 < to->to_server.n && is_done(&w[i]) && !res->status && res->reason == HX_PASS;
         out[i].seconds = fmax(to->seconds - earlier, 0); /* of a run that does not say it itself */
         *done = i + 1;
         if (judge(&w[i], went_on ? &well : reply, to, &q[i], &out[i], err) ||
@@ -298,26 +371,51 @@ static void judge_all(const wire *w, const serve_reply *reply, const request *to
 }
 
 /* The wires of all requests; the child's wall time is theirs together. */
-static ws_status make_wires(const run_request *q, int n, wire *w, request *to, ws_err *err)
+static ws_status make_wires(const run_request *q, int n, wire *w, serve_request *to, ws_err *err)
 {
     for (int i = 0; i < n; i++) {
         if (wire_new(&q[i], &w[i], err))
             return err->status;
         to->fd[to->n++] = w[i].fd;
-        to->wall += q[i].wall_seconds;
+        to->wall_seconds += q[i].wall_seconds;
     }
-    to->output = memfd_create("warpsmith-output", MFD_CLOEXEC);
-    return to->output < 0 ? ws_fail_errno(err, WS_EENV, "cannot make a file for a run's output")
-                          : WS_OK;
+    to->output_fd = memfd_create("warpsmith-output", MFD_CLOEXEC);
+    return to->output_fd < 0 ? ws_fail_errno(err, WS_EENV, "cannot make a file for a run's output")
+                             : WS_OK;
+}
+
+static void release_wires(wire *w, request *to)
+{
+    if (to->to_server.output_fd >= 0)
+        close(to->to_server.output_fd);
+    for (int i = 0; i < to->to_server.n; i++)
+        wire_release(&w[i]);
+    to->to_server = (serve_request){.output_fd = -1};
+}
+
+static ws_status attempt(const run_request *q, int n, wire *w, request *to, serve_reply *reply,
+                         ws_err *err)
+{
+    const int64_t start = ws_now_ns();
+    if (make_wires(q, n, w, &to->to_server, err) || exchange(to, reply, err))
+        return err->status;
+    to->seconds = ws_seconds_since(start);
+    return WS_OK;
+}
+
+/* A child that had done other runs died: somebody may have killed it between them, and what a new
+ * one does is what counts. */
+static bool died_later(const request *to, const serve_reply *reply)
+{
+    return to->to_server.again && !reply->stays && reply->how != WS_PROC_DEADLINE && reply->code;
 }
 
 ws_status run_execute_all(const run_request *r, int n, run_report *out, int *done, ws_err *err)
 {
     wire w[RUN_MAX_TOGETHER];
     run_request q[RUN_MAX_TOGETHER];
-    request to = {.output = -1};
+    request to = {.to_server.output_fd = -1, .r = q};
     serve_reply reply = {0};
-    int64_t start = ws_now_ns();
     if (n < 1 || n > RUN_MAX_TOGETHER)
         ws_bug("%d runs in one process, at most %d", n, RUN_MAX_TOGETHER);
     *done = 0;
@@ -325,14 +423,12 @@ ws_status run_execute_all(const run_request *r, int n, run_report *out, int *don
         q[i] = complete(&r[i]);
         out[i] = (run_report){0};
     }
-    if (!make_wires(q, n, w, &to, err) && !exchange(&to, &reply, err)) {
-        to.seconds = ws_seconds_since(start);
+    to.uniform = is_uniform(q, n);
+    while (!attempt(q, n, w, &to, &reply, err) && died_later(&to, &reply))
+        release_wires(w, &to);
+    if (!err->status)
         judge_all(w, &reply, &to, q, out, done, err);
-    }
-    if (to.output >= 0)
-        close(to.output);
-    for (int i = 0; i < to.n; i++)
-        wire_release(&w[i]);
+    release_wires(w, &to);
     return err->status;
 }
 

@@ -88,7 +88,8 @@ ws_status run_execute(const run_request *r, run_report *out, ws_err *err) WS_MUS
 
 /* Several requests for one device in one child, one after the other, up to the first that does not
  * pass: out[0] to out[*done - 1] say how they ended. Requests with the same image use one module,
- * whose variables keep what the runs before left in them, as between launches of a program. */
+ * whose variables keep what the runs before left in them, as between launches of a program. A child
+ * in which all passed may serve later calls for the image; its variables are set back before. */
 enum { RUN_MAX_TOGETHER = 64 };
 ws_status run_execute_all(const run_request *r, int n, run_report *out, int *done,
                           ws_err *err) WS_MUST_CHECK;

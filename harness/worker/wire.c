@@ -4,6 +4,7 @@
 #include "harness/ptx/ptx.h"
 #include "harness/worker/tile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +305,33 @@ static ws_status make_memory(wire *w, size_t bytes, ws_err *err)
     return WS_OK;
 }
 
+/* Writing to the file takes the pages of a large tensor at once; through the map each one is a
+ * fault. */
+static ws_status put_area(const wire *w, size_t at, const void *from, size_t n, ws_err *err)
+{
+    enum { LARGE = 16 << 10 };
+    const unsigned char *p = from;
+    size_t done = 0;
+    while (n >= LARGE && done < n) {
+        const ssize_t k = pwrite(w->fd, p + done, n - done, (off_t)(at + done));
+        if (k < 0 && errno != EINTR)
+            return ws_fail_errno(err, WS_ELIMIT, "cannot fill %zu bytes of shared memory", n);
+        done += k > 0 ? (size_t)k : 0;
+    }
+    if (n < LARGE)
+        memcpy(w->map + at, p, n);
+    return WS_OK;
+}
+
+static ws_status put_inputs(const wire *w, const run_request *r, ws_err *err)
+{
+    for (int i = 0; i < r->n_tensors && !err->status; i++)
+        if (r->tensor[i].in)
+            (void)!put_area(w, w->at[i * AREAS + AT_IN], r->tensor[i].in, in_bytes(&r->tensor[i]),
+                            err);
+    return err->status;
+}
+
 static ptx_coverage *coverage_in(const wire *w, const header *h)
 {
     return h->coverage_at ? (ptx_coverage *)(void *)(w->map + h->coverage_at) : NULL;
@@ -328,14 +356,10 @@ ws_status wire_new(const run_request *r, wire *out, ws_err *err)
         ws_fail(err, WS_ELIMIT, "the tensors of one run are larger than the address space");
     else
         (void)!make_memory(&w, l.end, err);
-    if (!err->status) {
+    if (!err->status && !put_inputs(&w, r, err)) {
         memcpy(w.map, &l.h, sizeof l.h);
         memcpy(w.map + l.h.meta_at, meta.p, meta.n);
         memcpy(w.map + l.h.image_at, r->image, r->image_bytes);
-        for (int i = 0; i < r->n_tensors; i++)
-            if (r->tensor[i].in)
-                memcpy(w.map + w.at[i * AREAS + AT_IN], r->tensor[i].in,
-                       in_bytes(&r->tensor[i]));
         w.result = (wire_result *)(void *)(w.map + l.h.result_at);
         w.ms = (double *)(void *)(w.map + l.h.ms_at);
         w.launch = (ptx_counters *)(void *)(w.map + l.h.launch_at);

@@ -136,6 +136,17 @@ CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode *out)
 
 /* ---- what a module has ---- */
 
+int wsEngineRestart(void *module)
+{
+    CUresult r = fac_enter_device();
+    CUmodule m = module;
+    ws_err err = {0};
+    if (!r &&
+        (!find_module(m) || ptx_memory_heap_used(fac.mem) || ptx_module_restart(m->ptx, &err)))
+        r = CUDA_ERROR_INVALID_VALUE;
+    return (int)fac_leave(r);
+}
+
 int wsEngineVariable(void *module, int i, char *name, size_t size, uint64_t *ptr, size_t *bytes)
 {
     CUresult r = fac_enter_device();

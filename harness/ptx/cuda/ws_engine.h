@@ -22,6 +22,9 @@ int wsEngineCarve(uint64_t ptr, size_t bytes);
 int wsEngineWritten(uint64_t ptr, size_t bytes, uint8_t *written);
 /* Variable i of the module (a CUmodule) that kernels may write; 1: there are fewer. */
 int wsEngineVariable(void *module, int i, char *name, size_t size, uint64_t *ptr, size_t *bytes);
+/* The module's variables as they were when it was loaded. 1: kernels left device memory that they
+ * did not free, and nothing is done. */
+int wsEngineRestart(void *module);
 /* Coverage and the table of source lines are reached through it, where the options ask for them. */
 int wsEngineReport(ptx_report *out);
 /* Text that printf calls of kernels produced, NUL-terminated, cut at `size`. */
