@@ -20,7 +20,7 @@ ALLFLAGS := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fPIC -I. $(WARN) $(if $(WE
             $(if $(SAN),$(SANITIZE) -fno-omit-frame-pointer) $(CFLAGS)
 LDFLAGS += $(if $(SAN),$(SANITIZE))
 # harness/compile/nvrtc.c stands before the C library for NVRTC.
-LDFLAGS += -Wl,--export-dynamic-symbol=fopen
+LDFLAGS += -Wl,-z,now -Wl,--export-dynamic-symbol=fopen -Wl,--export-dynamic-symbol=mmap
 LIBS   := -lcjson -lpcre2-8 -lsqlite3 -lpthread -ldl -lm
 Q      := $(if $(V),,@)
 
