@@ -22,7 +22,8 @@ static const ws_symbol rows[] = {
 };
 const ws_symbols comp_nvrtc_symbols = {"NVRTC", rows, WS_COUNT(rows)};
 
-static bool heap_in_memory; /* see fopen64 */
+static bool heap_in_memory; /* see fopen */
+static int heap_fd = -1;
 
 /* NVRTC loads this one at its first compile; inside the sandbox it could not. Where it is not
  * beside NVRTC, a compile shows NVRTC where to find it. */
@@ -69,7 +70,17 @@ FILE *fopen(const char *path, const char *mode)
     FILE *f = fd >= 0 ? fdopen(fd, mode) : NULL;
     if (!f && fd >= 0)
         close(fd);
+    heap_fd = f ? fd : -1;
     return f;
+}
+
+/* It then maps pieces of that file, private and writable, each of whose pages would be one of the
+ * file and a copy of it. They are zeros: memory without a file does. */
+void *mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+    if (heap_in_memory && fd >= 0 && fd == heap_fd && flags == (MAP_PRIVATE | MAP_FIXED))
+        return mmap64(at, bytes, prot, flags | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    return mmap64(at, bytes, prot, flags, fd, offset);
 }
 
 /* ---- one compile ---- */

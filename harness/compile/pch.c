@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 /* The prelude saves a compile some 8 ms and costs 50; a toolkit header is paid back by the next
- * compile but one. */
-enum { ASKED_PRELUDE = 8, ASKED_HEADERS = 1 };
+ * compile but one. Where texts follow each other, more will come. */
+enum { ASKED_PRELUDE = 8, ASKED_AMONG_OTHERS = 1, ASKED_HEADERS = 1 };
 
 /* Little beside what judging needs, for the server of every core. */
 static uint64_t affordable(void)
@@ -98,7 +98,9 @@ bool comp_pch_is_worth(const comp_pch *p, const comp_job *j)
 {
     ws_buf prefix = {0};
     comp_prefix(j->source, &prefix);
-    const int least = prefix.n ? ASKED_HEADERS : ASKED_PRELUDE;
+    int least = j->beside_others ? ASKED_AMONG_OTHERS : ASKED_PRELUDE;
+    if (prefix.n)
+        least = ASKED_HEADERS;
     ws_buf_release(&prefix);
     return p->state == COMP_PCH_ABSENT && p->asked >= least;
 }
