@@ -2,6 +2,7 @@
 
 #include "verifier/pattern.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ void vfy_element_name(const ref_shape *s, int64_t flat, char *out, size_t size)
         snprintf(out + n, size - n, "]");
 }
 
-static double tolerance_of(const spec *s, const ref_tensor *want, int64_t i)
+static inline double tolerance_of(const spec *s, const ref_tensor *want, int64_t i)
 {
     if (s->rtol >= 0 || s->atol >= 0)
         return (s->atol > 0 ? s->atol : 0) + (s->rtol > 0 ? s->rtol : 0) * fabs(want->v[i]);
@@ -112,47 +113,89 @@ double vfy_compare_element(const vfy_case *c, int o, int64_t i, double got, doub
     return *tolerance > 0 ? d / *tolerance : (double)INFINITY;
 }
 
-/* `marks`, unless NULL, gets a mark for each wrong element. */
-static void compare(const vfy_case *c, int o, const double *v, bool *marks, vfy_comparison *out)
+typedef struct worst {
+    double ratio; /* of the wrong element that is told of, -1: none */
+    bool *marks;  /* unless NULL, gets a mark for each wrong element */
+    vfy_comparison *out;
+} worst;
+
+static void note_right(vfy_comparison *out, double d, double tol)
 {
-    const ref_graph *g = c->bound->graph;
+    /* Divided only when it may be the largest so far: that is rare. */
+    if (d > 0 && d > out->worst_ratio * tol * (1 - 4 * DBL_EPSILON) && d / tol > out->worst_ratio)
+        out->worst_ratio = d / tol;
+}
+
+static void note_wrong(worst *w, int64_t i, double got, double want, double d, double tol)
+{
+    const double ratio = d == 0 ? 0 : tol > 0 ? d / tol : (double)INFINITY;
+    w->out->wrong++;
+    if (w->marks)
+        w->marks[i] = true;
+    w->out->excess = fmax(w->out->excess, ratio * VFY_SAFETY);
+    if (ratio <= w->ratio)
+        return;
+    w->ratio = ratio;
+    w->out->first = i;
+    w->out->got = got;
+    w->out->want = want;
+    w->out->tolerance = tol;
+}
+
+static void compare_values(const vfy_case *c, int o, const double *v, worst *w)
+{
     const ref_tensor *want = &c->want[o];
-    int64_t n = want->shape.count;
-    int axis = 0;
-    bool is_index = ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX;
-    double worst = -1;
-    *out = (vfy_comparison){.checked = n, .first = -1};
-    bool *repeated = is_index ? find_repeats(c, o, axis, v) : NULL;
-    for (int64_t i = 0; i < n; i++) {
-        if (c->open && c->open[o] && c->open[o][i]) {
-            out->checked--;
+    const spec *s = c->bound->graph->spec;
+    const bool *open = c->open ? c->open[o] : NULL;
+    for (int64_t i = 0; i < want->shape.count; i++) {
+        if (open && open[i]) {
+            w->out->checked--;
             continue;
         }
-        double tol = tolerance_of(g->spec, want, i);
-        double d =
-            is_index ? index_distance(c, o, axis, i, v[i], &tol) : distance(v[i], want->v[i]);
+        const double tol = tolerance_of(s, want, i), near = fabs(v[i] - want->v[i]);
+        const double d =
+            near <= tol ? near : distance(v[i], want->v[i]); /* where one is not finite, too */
+        if (d <= tol)
+            note_right(w->out, d, tol);
+        else
+            note_wrong(w, i, v[i], want->v[i], d, tol);
+    }
+}
+
+static void compare_indices(const vfy_case *c, int o, int axis, const double *v, worst *w)
+{
+    const ref_tensor *want = &c->want[o];
+    const bool *open = c->open ? c->open[o] : NULL;
+    bool *repeated = find_repeats(c, o, axis, v);
+    for (int64_t i = 0; i < want->shape.count; i++) {
+        double tol = tolerance_of(c->bound->graph->spec, want, i);
+        if (open && open[i]) {
+            w->out->checked--;
+            continue;
+        }
+        double d = index_distance(c, o, axis, i, v[i], &tol);
         if (repeated && repeated[i])
             d = (double)INFINITY;
-        double ratio = d == 0 ? 0 : tol > 0 ? d / tol : (double)INFINITY;
-        if (d <= tol) {
-            if (ratio > out->worst_ratio)
-                out->worst_ratio = ratio;
-            continue;
-        }
-        out->wrong++;
-        if (marks)
-            marks[i] = true;
-        out->excess = fmax(out->excess, ratio * VFY_SAFETY);
-        if (!(ratio <= worst)) {
-            worst = ratio;
-            out->first = i;
-            out->got = v[i];
-            out->want = want->v[i];
-            out->tolerance = tol;
-        }
+        if (d <= tol)
+            note_right(w->out, d, tol);
+        else
+            note_wrong(w, i, v[i], want->v[i], d, tol);
     }
-    out->constant = out->wrong && n > 1 && !varies(v, n) && varies(want->v, n);
     free(repeated);
+}
+
+static void compare(const vfy_case *c, int o, const double *v, bool *marks, vfy_comparison *out)
+{
+    const ref_tensor *want = &c->want[o];
+    const int64_t n = want->shape.count;
+    worst w = {.ratio = -1, .marks = marks, .out = out};
+    int axis = 0;
+    *out = (vfy_comparison){.checked = n, .first = -1};
+    if (ref_output_compare(c->bound->graph, o, &axis) == REF_COMPARE_INDEX)
+        compare_indices(c, o, axis, v, &w);
+    else
+        compare_values(c, o, v, &w);
+    out->constant = out->wrong && n > 1 && !varies(v, n) && varies(want->v, n);
 }
 
 static double *load(const vfy_case *c, int o, const void *got)

@@ -83,6 +83,7 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
     if (!(e->o->wall_seconds > 0))
         q.engine.deadline_ms = ENGINE_MS;
     q.engine.cover = e->o->record != NULL;
+    q.engine.count = !r->uncounted;
     q.engine.max_warp_insns = e->o->max_insns ? e->o->max_insns : instruction_budget(r->c);
     q.engine.schedule = r->schedule;
     q.engine.resident_units = r->resident;
@@ -98,9 +99,24 @@ static run_request request_of(const vfy_exec *e, const vfy_run *r, const char *c
 /* Without what came of it. */
 static vfy_run asked(const vfy_run *r)
 {
-    return (vfy_run){.c = r->c, .bound = r->bound, .compiled = r->compiled, .schedule = r->schedule,
-                     .schedule_seed = r->schedule_seed, .state = r->state,
-                     .resident = r->resident, .alone = r->alone};
+    return (vfy_run){.c = r->c,
+                     .bound = r->bound,
+                     .compiled = r->compiled,
+                     .schedule = r->schedule,
+                     .schedule_seed = r->schedule_seed,
+                     .state = r->state,
+                     .resident = r->resident,
+                     .alone = r->alone,
+                     .uncounted = r->uncounted};
+}
+
+static void forget(vfy_run *r)
+{
+    if (!r->done && !r->tensor && !r->err.status)
+        return; /* nothing came of it yet */
+    const vfy_run again = asked(r);
+    vfy_run_release(r);
+    *r = again;
 }
 
 /* run[0] to run[n - 1], one after the other in one process. */
@@ -112,11 +128,8 @@ static void execute_together(const vfy_exec *e, vfy_run *run, int n)
     const char *const *scratch_name = plan_scratch_names(e->plan, &a);
     int made = 0, done = 0;
     ws_err err = {0};
-    for (int i = 0; i < n; i++) {
-        const vfy_run again = asked(&run[i]);
-        vfy_run_release(&run[i]);
-        run[i] = again;
-    }
+    for (int i = 0; i < n; i++)
+        forget(&run[i]);
     while (made < n && !make_tensors(&run[made], e->s)) {
         q[made] = request_of(e, &run[made], scratch_name);
         made++;

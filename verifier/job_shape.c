@@ -7,7 +7,7 @@
 
 /* Of one check shape. */
 typedef struct shape_runs {
-    vfy_run run[VFY_STEPS];
+    vfy_run *run; /* [VFY_STEPS] */
     int n;
     bool executed;
     ws_err late; /* why there are no more */
@@ -26,20 +26,23 @@ void vfy_job_release_runs(vfy_job *j)
         release_runs(&j->ahead[c]);
 }
 
-/* The runs of a check shape; a case that cannot be made ends them. */
-static ws_status list_runs(vfy_job *j, int check, const comp_result *comp, vfy_run *run, int *n,
+/* The runs of a check shape, which have room; a case that cannot be made ends them. */
+static ws_status list_runs(vfy_job *j, int check, const comp_result *comp, shape_runs *to,
                            ws_err *err)
 {
-    *n = 0;
+    to->n = 0;
     for (int step = 0; step < j->steps; step++) {
         const vfy_inputs kind = (vfy_inputs)(step ? step - 1 : 0);
         vfy_case *c = NULL;
         if (vfy_session_case(j->s, check, kind, j->seed, &c, err))
             return err->status;
         if (!c->meaningless || kind == VFY_INPUTS_RANDOM)
-            run[(*n)++] = (vfy_run){
-                .c = c, .bound = j->shape[check].plan, .compiled = comp,
-                .schedule = step == 1 ? PTX_SCHED_RANDOM : PTX_SCHED_ROUND_ROBIN};
+            to->run[to->n++] =
+                (vfy_run){.c = c,
+                          .bound = j->shape[check].plan,
+                          .compiled = comp,
+                          .uncounted = step > 0,
+                          .schedule = step == 1 ? PTX_SCHED_RANDOM : PTX_SCHED_ROUND_ROBIN};
     }
     return WS_OK;
 }
@@ -58,10 +61,11 @@ bool vfy_job_is_small(const vfy_job *j, int check)
 static void execute_ahead(vfy_job *j, int check, const comp_result *of_shape)
 {
     comp_result *comp = WS_ARENA_NEW(&j->arena, comp_result, 1); /* as long as the runs */
-    const int n_checks = j->s->spec->n_checks;
+    const int n_checks = j->s->spec->n_checks, left = (n_checks - check) * VFY_STEPS;
     const vfy_exec e = vfy_job_exec(j);
-    vfy_run *all = WS_ARENA_NEW(&j->arena, vfy_run, RUN_MAX_TOGETHER);
-    int n = 0, at = 0;
+    vfy_run *all =
+        WS_ARENA_NEW(&j->arena, vfy_run, left < RUN_MAX_TOGETHER ? left : RUN_MAX_TOGETHER);
+    int n = 0;
     *comp = *of_shape;
     j->ahead = WS_ARENA_NEW(&j->arena, shape_runs, n_checks);
     for (int c = check; c < n_checks && n + VFY_STEPS <= RUN_MAX_TOGETHER; c++) {
@@ -70,23 +74,20 @@ static void execute_ahead(vfy_job *j, int check, const comp_result *of_shape)
             !vfy_job_compiles_alike(j, j->shape[c].plan, j->shape[check].plan) ||
             !vfy_job_is_small(j, c))
             continue;
-        (void)!list_runs(j, c, comp, r->run, &r->n, &r->late);
+        r->run = all + n;
+        (void)!list_runs(j, c, comp, r, &r->late);
         r->executed = true;
-        memcpy(all + n, r->run, (size_t)r->n * sizeof *all);
         n += r->n;
     }
     vfy_execute(&e, all, n, 1);
-    for (int c = check; c < n_checks; c++) {
-        memcpy(j->ahead[c].run, all + at, (size_t)j->ahead[c].n * sizeof *all);
-        at += j->ahead[c].n;
-    }
 }
 
 static ws_status judge_runs(vfy_job *j, int check, const comp_result *comp, ws_err *err)
 {
     const vfy_exec e = vfy_job_exec(j);
     const int threads = vfy_job_threads(j);
-    shape_runs own = {0}, *r = &own;
+    vfy_run some[VFY_STEPS];
+    shape_runs own = {.run = some}, *r = &own;
     int done = 0;
     ws_status st = WS_OK;
     if (check && j->v->runs && threads == 1 && j->steps == VFY_STEPS && !j->ahead)
@@ -94,7 +95,7 @@ static ws_status judge_runs(vfy_job *j, int check, const comp_result *comp, ws_e
     if (j->ahead && j->ahead[check].executed && j->steps == VFY_STEPS)
         r = &j->ahead[check];
     else
-        (void)!list_runs(j, check, comp, r->run, &r->n, &r->late);
+        (void)!list_runs(j, check, comp, r, &r->late);
     while (done < r->n && !st && j->v->reason == HX_PASS) {
         /* A candidate that fails fails mostly in its very first run: others beside it are lost. */
         const int more = threads > 1 && !j->v->runs ? 1 : r->n - done;
