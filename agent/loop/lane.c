@@ -7,6 +7,7 @@
 #include "base/proc.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
  * COMPILED and JUDGED (a vfy_verdict: both ends are one program), FAILED (a ws_err). */
 enum { MSG_JOB = 1, MSG_ANSWER, MSG_COMPILED, MSG_JUDGED, MSG_FAILED };
 enum { MAX_FRAME = 64 << 20 };
+enum { KEPT_PIECE_BYTES = 16 << 20, KEPT_HEAP_BYTES = 128 << 20 };
 enum { MAX_DEATHS = 3 /* a candidate may be given to judges that somebody just killed */ };
 
 typedef struct job_head {
@@ -116,6 +118,14 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
     return !ws_msg_send(c->sock, MSG_JUDGED, &v, sizeof v, &sent);
 }
 
+/* Each candidate takes the same some megabytes. Given back to the system and taken again, their
+ * pages cost a tenth of a small candidate's judging. */
+static void keep_heap(void)
+{
+    mallopt(M_MMAP_THRESHOLD, KEPT_PIECE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES);
+}
+
 static _Noreturn void child_main(int sock, const lane_pool *p)
 {
     child c = {.sock = sock};
@@ -129,6 +139,7 @@ static _Noreturn void child_main(int sock, const lane_pool *p)
     signal(SIGTERM, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "ws-judge");
+    keep_heap();
     if (comp_service_open(&(comp_service_options){0}, &comp, &opened) ||
         vfy_session_open(p->spec, comp, &session, &opened))
         ws_wrap(&opened, "judge");
