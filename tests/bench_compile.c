@@ -1,5 +1,5 @@
-/* Sources compiled and assembled a second when that is all that is done, on all cores at once: what
- * the compilers alone allow a judge. Arguments: the sources. Prints one number. */
+/* Sources compiled to PTX a second, as the loop's judges do it, when that is all that is done, on all
+ * cores at once: what NVRTC alone allows them. Arguments: the sources. Prints one number. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/pool.h"
@@ -21,7 +21,7 @@ static bool compile(comp_service *s, const char *path)
     comp_result out = {0};
     bool ok = !ws_read_file(path, 1 << 20, &text, &err);
     comp_request r = {.source = ws_buf_z(&text), .source_bytes = text.n, .arch = "sm_90",
-                      .want_cubin = true, .fmad = true};
+                      .fmad = true, .beside_others = true};
     ok = ok && !comp_compile(s, &r, &a, &out, &err) && out.ok;
     if (!ok)
         fprintf(stderr, "%s: %s\n", path, err.status ? err.msg : out.diag.text);

@@ -214,7 +214,8 @@ static void test_again(void)
         llm_reply r = ask(c, asked[i]);
         same_reply(&first[i], &r, asked[i].text);
         if (i == 0)
-            is_close(r.seconds, first[i].seconds, 0.05, "it tells the recorded seconds");
+            ok(r.seconds > 0.1 && r.seconds < first[i].seconds + 0.05, /* up to the last frame */
+               "it tells the recorded seconds: %.3f of %.3f", r.seconds, first[i].seconds);
         llm_reply_release(&r);
     }
     ok(ws_seconds_since(begin) < 0.5, "at once, retries and all (%.3f s)", ws_seconds_since(begin));
