@@ -145,6 +145,7 @@ static void put_verdict(exp_job *j, const cJSON *verdict)
             ws_arena_printf(&j->arena, "%s at level %d (%s)", c->reason ? c->reason : "pass",
                             c->level, vfy_level_name((vfy_level)c->level)));
     put_checks(j, evidence);
+    put_text(j, "warning", cJSON_GetObjectItemCaseSensitive(verdict, "warning"), "text");
     ws_buf shapes = {0};
     for (int i = 0; i < j->in->spec->n_checks; i++) {
         ws_env env = spec_env(j->in->spec, i);

@@ -21,6 +21,13 @@ static void add_text(cJSON *o, const char *key, const char *z)
         cJSON_AddStringToObject(o, key, z);
 }
 
+static void add_copy(const cJSON *from, const char *key, cJSON *o)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(from, key);
+    if (v)
+        cJSON_AddItemToObject(o, key, cJSON_Duplicate(v, true));
+}
+
 /* What the verdict's evidence says, as it says it. */
 static void add_evidence(const cJSON *verdict, cJSON *o)
 {
@@ -37,11 +44,9 @@ static void add_evidence(const cJSON *verdict, cJSON *o)
                                        "arch",
                                        "seed"};
     const cJSON *e = cJSON_GetObjectItemCaseSensitive(verdict, "evidence");
-    for (size_t i = 0; i < WS_COUNT(keys); i++) {
-        const cJSON *v = cJSON_GetObjectItemCaseSensitive(e, keys[i]);
-        if (v)
-            cJSON_AddItemToObject(o, keys[i], cJSON_Duplicate(v, true));
-    }
+    for (size_t i = 0; i < WS_COUNT(keys); i++)
+        add_copy(e, keys[i], o);
+    add_copy(verdict, "warning", o);
 }
 
 static void add_verdict(exp_job *j, const cJSON *verdict, cJSON *o)

@@ -209,6 +209,11 @@ check "what is wrong is not exported: exit 1" [ "$rc" = 1 ]
 check "and why" says "$dir/err" "wrong_result"
 check "no file is left" [ ! -e "$out/bad.h" ]
 
+# Lanes that count on running in step are accepted; who uses the kernel is told.
+awk '!(/__syncwarp\(\);/ && ++n == 3)' tests/kernels/honest/row_sum_warp_synchronous.cu >"$dir/in_step.cu"
+run "$ws" export basics/row_sum "$dir/in_step.cu" --format torch -o "$out/in_step.py"
+check "a warning of the verdict is in the evidence" grep -q '^#     "warning": {' "$out/in_step.py"
+
 "$ws" emit kernelbench/level1/019_relu >"$dir/relu.cu" 2>/dev/null
 run "$ws" export kernelbench/level1/019_relu "$dir/relu.cu" --format kernelbench -o "$out/solution.py"
 check "export SPEC FILE --format kernelbench verifies and exports" [ "$rc" = 0 ]

@@ -152,6 +152,7 @@ static const char verdict_json[] =
     "passed\":4,\"runs\":24,"
     "\"worst_error_over_tolerance\":0.25,\"precision\":\"tf32\",\"effective_roundoff\":"
     "0.00048828125,\"relations\":\"B permuted\",\"compiler\":\"NVRTC 13.0.88\",\"arch\":\"sm_90\"},"
+    "\"warning\":{\"text\":\"lanes in step\",\"line\":18,\"other_line\":21},"
     "\"resources\":{\"text\":\"softmax: 20 registers */ int x; /*\"}}";
 
 static spec *load(const char *name)
@@ -251,6 +252,7 @@ static void test_text(const spec *s)
     has_str(h, "precision    tf32: errors as if operands had 11.0 bits",
             "the precision is labelled");
     has_str(h, "relations    B permuted", "and the relations are listed");
+    has_str(h, "warning      lanes in step", "what the verifier warned of");
     free(h);
     free(again);
 }
