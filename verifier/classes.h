@@ -36,8 +36,8 @@
     X(AS_INIT, true) X(NEGATIVE, true) X(LARGE, true) X(LOW, true) X(SIGNED, true) X(HEAVY, false) \
     X(SORTED, true) X(SPIKE, false) X(TINY, false) X(RANGE, false) X(CANCEL, false)                \
     X(TIES, true) X(EQUAL, false) X(ZERO, false) X(PERTURBED, true) X(MIXED, false)                \
-    X(SPECIAL, true) X(ALIKE, false) X(PEAK, false) X(NEXT, false) X(LEAST, true) X(MOST, true) X(SAME, true) X(ONE_TRUE, true)  \
-    X(ALL_TRUE, true) X(ONE_FALSE, true)
+    X(SPECIAL, true) X(ALIKE, false) X(PEAK, false) X(NEXT, false) X(LEAST, true) X(MOST, true)    \
+    X(SAME, true) X(ONE_TRUE, true) X(ALL_TRUE, true) X(ONE_FALSE, true)
 typedef enum vfy_class {
 #define X(id, even) VFY_CLASS_##id,
     VFY_CLASSES(X)

@@ -37,13 +37,14 @@ double vfy_tolerance(const vfy_case *c, int o, int64_t i)
 }
 
 /* Distance of a value from its reference; NaN and infinities only match themselves. */
-static double distance(double got, double want)
+static inline double distance(double got, double want)
 {
+    const double d = fabs(got - want);
+    if (isfinite(d)) /* as both are */
+        return d;
     if (isnan(want))
         return isnan(got) ? 0 : (double)INFINITY;
-    if (got == want)
-        return 0;
-    return isfinite(got) && isfinite(want) ? fabs(got - want) : (double)INFINITY;
+    return got == want ? 0 : (double)INFINITY;
 }
 
 /* Indices that the output has for one line of what they point into: 1 for argmax. */
@@ -113,12 +114,6 @@ double vfy_compare_element(const vfy_case *c, int o, int64_t i, double got, doub
     return *tolerance > 0 ? d / *tolerance : (double)INFINITY;
 }
 
-typedef struct worst {
-    double ratio; /* of the wrong element that is told of, -1: none */
-    bool *marks;  /* unless NULL, gets a mark for each wrong element */
-    vfy_comparison *out;
-} worst;
-
 static void note_right(vfy_comparison *out, double d, double tol)
 {
     /* Divided only when it may be the largest so far: that is rare. */
@@ -126,76 +121,54 @@ static void note_right(vfy_comparison *out, double d, double tol)
         out->worst_ratio = d / tol;
 }
 
-static void note_wrong(worst *w, int64_t i, double got, double want, double d, double tol)
+/* The worst of the wrong elements is told of; *worst is its ratio to the tolerance. */
+static void note_wrong(vfy_comparison *out, int64_t i, double got, double want, double d,
+                       double tol, double *worst)
 {
     const double ratio = d == 0 ? 0 : tol > 0 ? d / tol : (double)INFINITY;
-    w->out->wrong++;
-    if (w->marks)
-        w->marks[i] = true;
-    w->out->excess = fmax(w->out->excess, ratio * VFY_SAFETY);
-    if (ratio <= w->ratio)
+    out->wrong++;
+    out->excess = fmax(out->excess, ratio * VFY_SAFETY);
+    if (ratio <= *worst)
         return;
-    w->ratio = ratio;
-    w->out->first = i;
-    w->out->got = got;
-    w->out->want = want;
-    w->out->tolerance = tol;
+    *worst = ratio;
+    out->first = i;
+    out->got = got;
+    out->want = want;
+    out->tolerance = tol;
 }
 
-static void compare_values(const vfy_case *c, int o, const double *v, worst *w)
-{
-    const ref_tensor *want = &c->want[o];
-    const spec *s = c->bound->graph->spec;
-    const bool *open = c->open ? c->open[o] : NULL;
-    for (int64_t i = 0; i < want->shape.count; i++) {
-        if (open && open[i]) {
-            w->out->checked--;
-            continue;
-        }
-        const double tol = tolerance_of(s, want, i), near = fabs(v[i] - want->v[i]);
-        const double d =
-            near <= tol ? near : distance(v[i], want->v[i]); /* where one is not finite, too */
-        if (d <= tol)
-            note_right(w->out, d, tol);
-        else
-            note_wrong(w, i, v[i], want->v[i], d, tol);
-    }
-}
-
-static void compare_indices(const vfy_case *c, int o, int axis, const double *v, worst *w)
-{
-    const ref_tensor *want = &c->want[o];
-    const bool *open = c->open ? c->open[o] : NULL;
-    bool *repeated = find_repeats(c, o, axis, v);
-    for (int64_t i = 0; i < want->shape.count; i++) {
-        double tol = tolerance_of(c->bound->graph->spec, want, i);
-        if (open && open[i]) {
-            w->out->checked--;
-            continue;
-        }
-        double d = index_distance(c, o, axis, i, v[i], &tol);
-        if (repeated && repeated[i])
-            d = (double)INFINITY;
-        if (d <= tol)
-            note_right(w->out, d, tol);
-        else
-            note_wrong(w, i, v[i], want->v[i], d, tol);
-    }
-    free(repeated);
-}
-
+/* `marks`, unless NULL, gets a mark for each wrong element. */
 static void compare(const vfy_case *c, int o, const double *v, bool *marks, vfy_comparison *out)
 {
+    const ref_graph *g = c->bound->graph;
     const ref_tensor *want = &c->want[o];
+    const bool *open = c->open ? c->open[o] : NULL;
     const int64_t n = want->shape.count;
-    worst w = {.ratio = -1, .marks = marks, .out = out};
     int axis = 0;
+    const bool is_index = ref_output_compare(g, o, &axis) == REF_COMPARE_INDEX;
+    double worst = -1;
     *out = (vfy_comparison){.checked = n, .first = -1};
-    if (ref_output_compare(c->bound->graph, o, &axis) == REF_COMPARE_INDEX)
-        compare_indices(c, o, axis, v, &w);
-    else
-        compare_values(c, o, v, &w);
+    bool *repeated = is_index ? find_repeats(c, o, axis, v) : NULL;
+    for (int64_t i = 0; i < n; i++) {
+        if (open && open[i]) {
+            out->checked--;
+            continue;
+        }
+        double tol = tolerance_of(g->spec, want, i);
+        double d =
+            is_index ? index_distance(c, o, axis, i, v[i], &tol) : distance(v[i], want->v[i]);
+        if (repeated && repeated[i])
+            d = (double)INFINITY;
+        if (d <= tol) {
+            note_right(out, d, tol);
+            continue;
+        }
+        note_wrong(out, i, v[i], want->v[i], d, tol, &worst);
+        if (marks)
+            marks[i] = true;
+    }
     out->constant = out->wrong && n > 1 && !varies(v, n) && varies(want->v, n);
+    free(repeated);
 }
 
 static double *load(const vfy_case *c, int o, const void *got)

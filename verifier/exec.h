@@ -22,7 +22,7 @@ typedef struct vfy_run {
     uint64_t schedule_seed; /* 0: of the executions */
     bool state;             /* several runs: what one leaves for the next */
     uint32_t resident;      /* blocks or clusters at once, 0: as many as wait for each other */
-    bool alone;             /* after no other in its process, or as if so; all of them or none */
+    bool alone;             /* with variables as they were loaded; all of them or none */
     bool uncounted;         /* nobody asks for its counters, which take time */
     /* what came of it */
     run_tensor *tensor; /* inputs, weights, outputs */

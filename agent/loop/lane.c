@@ -119,7 +119,7 @@ static bool serve(child *c, const lane_pool *p, vfy_session *session, const ws_b
 }
 
 /* Each candidate takes the same some megabytes. Given back to the system and taken again, their
- * pages cost a tenth of a small candidate's judging. */
+ * pages cost a quarter of what the judge itself does for a small one. */
 static void keep_heap(void)
 {
     mallopt(M_MMAP_THRESHOLD, KEPT_PIECE_BYTES);

@@ -131,7 +131,7 @@ static void give_server(server *s)
 /* What the server's child waits for from now on. */
 static void note_child(server *s, const request *q, bool stays)
 {
-    if (stays && s->image && q->to_server.again)
+    if (stays && q->to_server.again)
         return;
     free(s->image);
     s->image = NULL;

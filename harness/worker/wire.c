@@ -1,10 +1,10 @@
 #include "harness/worker/wire.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "harness/ptx/ptx.h"
 #include "harness/worker/tile.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,16 +310,10 @@ static ws_status make_memory(wire *w, size_t bytes, ws_err *err)
 static ws_status put_area(const wire *w, size_t at, const void *from, size_t n, ws_err *err)
 {
     enum { LARGE = 16 << 10 };
-    const unsigned char *p = from;
-    size_t done = 0;
-    while (n >= LARGE && done < n) {
-        const ssize_t k = pwrite(w->fd, p + done, n - done, (off_t)(at + done));
-        if (k < 0 && errno != EINTR)
-            return ws_fail_errno(err, WS_ELIMIT, "cannot fill %zu bytes of shared memory", n);
-        done += k > 0 ? (size_t)k : 0;
-    }
     if (n < LARGE)
-        memcpy(w->map + at, p, n);
+        memcpy(w->map + at, from, n);
+    else if (lseek(w->fd, (off_t)at, SEEK_SET) < 0 || !ws_write_all(w->fd, from, n))
+        return ws_fail_errno(err, WS_ELIMIT, "cannot fill %zu bytes of shared memory", n);
     return WS_OK;
 }
 
